@@ -1,0 +1,77 @@
+import type { AttentionInputs } from './inputs.ts';
+import type { DType, Shape } from './shape.ts';
+import type { Parameters } from './variant.ts';
+
+/** What a backend is on this machine, or why it is not there and the command that mends it. */
+export type BackendStatus =
+  | {
+      readonly available: true;
+      readonly version: string;
+      readonly device: string;
+      readonly threads: number | null;
+      readonly dtypes: readonly DType[];
+    }
+  | { readonly available: false; readonly reason: string; readonly mend: string };
+
+/** A kernel, a shape or a dtype that a backend does not serve. A value, never a silent fallback. */
+export interface Unsupported {
+  readonly unsupported: string;
+}
+
+/** One operator of the runtime that really ran. */
+export interface DispatchedOperator {
+  readonly operator: string;
+  /** The runtime's provider or device, such as `CPUExecutionProvider`. */
+  readonly provider: string;
+  readonly calls: number;
+  readonly totalNs: number;
+}
+
+/** What the runtime reports to have run in one call, and what a reader should know about it. */
+export interface Dispatch {
+  readonly operators: readonly DispatchedOperator[];
+  /** Such as «MultiHeadAttention materialised the n² logits». */
+  readonly flags: readonly string[];
+}
+
+export interface KernelRequest {
+  readonly backend: string;
+  readonly variant: string;
+  readonly parameters: Parameters;
+  readonly kernel: string;
+  readonly inputs: AttentionInputs;
+  /** Threads inside one operator; the runtime's own default where absent. */
+  readonly threads?: number;
+}
+
+/** A kernel with its inputs in place, ready to be called again and again. */
+export interface PreparedKernel {
+  /** One whole call; resolves when the result exists (device work awaited). */
+  run(): Promise<void>;
+  /** The last call's result, `[batch, heads, queries, headDim]` as f32. Throws where no call has ended yet. */
+  output(): Promise<Float32Array>;
+  /** What one call runs, from the runtime's own profile. May open a second session: never beside timing. */
+  dispatch(): Promise<Dispatch>;
+  /** Peak bytes of device memory since `prepare`, by the runtime's allocator; null where there is no device of its own. */
+  peakDeviceBytes(): Promise<{ readonly bytes: number; readonly method: string } | null>;
+  dispose(): Promise<void>;
+}
+
+/** A kernel that an adapter has. */
+export interface KernelDescription {
+  readonly variant: string;
+  /** The part after the dot: `naive` in `dense.naive`. The first listed of a variant is its default. */
+  readonly kernel: string;
+  readonly summary: string;
+  /** q·k products that this kernel computes in one call, masked ones too. */
+  scoredPairs(parameters: Parameters, shape: Shape): number;
+}
+
+/** The code that runs kernels on a family of backends. */
+export interface Adapter {
+  readonly name: string;
+  readonly backends: readonly string[];
+  readonly kernels: readonly KernelDescription[];
+  status(backend: string): Promise<BackendStatus>;
+  prepare(request: KernelRequest): Promise<PreparedKernel | Unsupported>;
+}

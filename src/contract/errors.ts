@@ -1,0 +1,37 @@
+/** Every code an {@link AttnswapError} can carry. Codes are stable: scripts may match on them. */
+export const errorCodes = [
+  'USAGE',
+  'UNKNOWN_VARIANT',
+  'UNKNOWN_KERNEL',
+  'UNKNOWN_BACKEND',
+  'UNKNOWN_SUITE',
+  'INVALID_PARAMETERS',
+  'INVALID_SHAPE',
+  'INVALID_INPUTS',
+  'INVALID_SUITE',
+  'INVALID_RUN',
+  'INVALID_SAFETENSORS',
+  'UNSUPPORTED',
+  'FILE_UNREADABLE',
+  'FILE_UNWRITABLE',
+  'WORKER_FAILED',
+  'INTERRUPTED',
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+/**
+ * The one error class: `message` says what, where, got and expected; `hint` is a command or a setting to change.
+ * Outcomes of a measurement (`unsupported`, `mismatch`, …) are values of a record, not errors.
+ */
+export class AttnswapError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'AttnswapError';
+    this.code = code;
+    this.hint = options.hint;
+  }
+}

@@ -1,0 +1,29 @@
+import type { Shape } from './shape.ts';
+
+/** A learned gate: γ_ij = (q_i U)·(k_j W)/√rank + b, per query head. */
+export interface GateTensors {
+  readonly rank: number;
+  /** `[heads, headDim, rank]`, f32. */
+  readonly u: Float32Array;
+  /** `[heads, headDim, rank]`, f32. */
+  readonly w: Float32Array;
+  /** `[heads]`, f32. */
+  readonly b: Float32Array;
+}
+
+/** What one attention call reads: contiguous, row-major f32, already rounded to `shape.dtype`. */
+export interface AttentionInputs {
+  readonly shape: Shape;
+  /** `[batch, heads, queries, headDim]`. */
+  readonly query: Float32Array;
+  /** `[batch, kvHeads, keys, headDim]`. */
+  readonly key: Float32Array;
+  /** `[batch, kvHeads, keys, headDim]`. */
+  readonly value: Float32Array;
+  /** Padding, `[batch, keys]`: 1 keeps a key, 0 removes it from every query's set. Absent: all are kept. */
+  readonly mask?: Uint8Array;
+  /** The logits' factor: 1/√headDim unless captured inputs carry another. */
+  readonly scale: number;
+  /** Present whenever the variant is `gated`. */
+  readonly gate?: GateTensors;
+}

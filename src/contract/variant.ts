@@ -1,0 +1,68 @@
+import type { z } from 'zod';
+import type { AttentionInputs } from './inputs.ts';
+import type { Shape } from './shape.ts';
+
+/** Parameters as written and recorded: names to plain values. */
+export type Parameters = Readonly<Record<string, number | string>>;
+
+/**
+ * The entries that one query sees, before softmax. Entry e < `length` is the exact key `key[e]` where that is below the
+ * number of keys, else the pooled block `pools[key[e] − keys]`. `logit[e]` is final: scale, gate and ln(tokens) included.
+ * Buffers are reused from row to row; entries past `length` are stale. A query that sees nothing has `length` 0.
+ */
+export interface Row {
+  length: number;
+  /**
+   * Where the entries were selected by score: the gap between the lowest kept and the highest dropped score, in the
+   * units of a logit (`gated`: of γ). A gap within rounding means that another selection is as right. Infinity where nothing was dropped by score.
+   */
+  margin: number;
+  readonly key: Int32Array;
+  readonly logit: Float64Array;
+}
+
+/** A block of keys that some rows see as one key. */
+export interface Pool {
+  /** First key of the block. */
+  readonly start: number;
+  /** One past the last key of the block. */
+  readonly end: number;
+  /** Unpadded keys in the block, ≥ 1. */
+  readonly tokens: number;
+  /** Mean value over the unpadded keys, `[headDim]`, float64. */
+  readonly value: Float64Array;
+}
+
+/** One head of one batch element of a variant in float64: the specification that kernels and waste are judged by. */
+export interface HeadRows {
+  readonly pools: readonly Pool[];
+  /** Fills `row` with what `query` sees. The buffers hold at least keys + pools.length entries. */
+  fill(query: number, row: Row): void;
+}
+
+/** Work of one call over all batch elements and heads, in multiply–add = 2 FLOPs. */
+export interface Work {
+  /** q·k products computed, masked ones too. */
+  readonly scoredPairs: number;
+  /** Pairs that enter a softmax; a pooled block counts as one. */
+  readonly weightedPairs: number;
+  /** Pairs that dense attention weighs: all of them, or the allowed ones when causal. */
+  readonly densePairs: number;
+  readonly flops: number;
+  /** Least traffic: inputs read once and the output written once, in the shape's dtype. */
+  readonly bytes: number;
+}
+
+/** An attention mechanism, defined by mathematics and typed parameters. */
+export interface Variant {
+  readonly name: string;
+  readonly summary: string;
+  /** Validates parameters and fills in defaults; unknown names are refused. */
+  readonly parameters: z.ZodType<Parameters>;
+  /** Why this variant is not defined for the shape, or undefined where it is. */
+  refuses(parameters: Parameters, shape: Shape): string | undefined;
+  /** Work of a good kernel, exact without padding (`gated` with `tau`: an upper bound, as if every gate were open). */
+  cost(parameters: Parameters, shape: Shape): Work;
+  /** The float64 rows of batch element `batch`, query head `head`. */
+  rows(inputs: AttentionInputs, parameters: Parameters, at: { batch: number; head: number }): HeadRows;
+}
