@@ -1,0 +1,75 @@
+import { medianAbsoluteDeviation, median } from '../statistics/order-statistics.ts';
+
+export interface WarmUpOptions {
+  /** Samples in a window. */
+  readonly window?: number;
+  /** The tolerance between windows never falls below this fraction of the median. */
+  readonly relativeTolerance?: number;
+  /** Warm-up gives up after this long. */
+  readonly capNs?: number;
+}
+
+/** Where a warm-up stands. `unsteady` is a finding, not a failure: the cell is measured all the same, and says so. */
+export type WarmUpState =
+  | { readonly state: 'warming' }
+  | { readonly state: 'steady' }
+  | { readonly state: 'unsteady'; readonly reason: string };
+
+const windows = 3;
+
+/**
+ * Decides whether a stream of sample durations has become steady: its last three windows of ten samples have medians
+ * within max(0.5 %, 2·MAD/√10) of one another, and no slope. MAD is taken about each window's own median, so that a drift
+ * between windows cannot widen its own tolerance. A slope counts where it is significant (Mann–Kendall, |z| > 2.58) and
+ * moves the duration by more than 0.5 % over the three windows (Theil–Sen).
+ *
+ * A pure function of the stream so far: ask again after every sample. It looks only when a window is full: ten times the
+ * looks would let ten times the luck through. It lies where the process has phases longer than three windows (a steady
+ * phase is not yet the last one): only another launch can tell.
+ *
+ * @param durationsNs per-call durations in the order in which they were taken, nanoseconds
+ * @param elapsedNs since the warm-up began, nanoseconds
+ */
+export function warmUpState(durationsNs: readonly number[], elapsedNs: number, options: WarmUpOptions = {}): WarmUpState {
+  const { window = 10, relativeTolerance = 0.005, capNs = 30e9 } = options;
+  const last = durationsNs.slice(-windows * window);
+  const enough = last.length === windows * window;
+  const full = durationsNs.length % window === 0;
+  if (enough && full && agree(last, window, relativeTolerance) && flat(last, relativeTolerance)) return { state: 'steady' };
+  if (elapsedNs < capNs) return { state: 'warming' };
+  const seconds = `${Number((capNs / 1e9).toPrecision(3))} s`;
+  if (enough) return { state: 'unsteady', reason: `no steady state in ${seconds} (${durationsNs.length} samples)` };
+  return {
+    state: 'unsteady',
+    reason: `no steady state in ${seconds}: ${durationsNs.length} of the ${windows * window} samples it takes to tell`,
+  };
+}
+
+function agree(samples: readonly number[], window: number, relativeTolerance: number): boolean {
+  const parts = Array.from({ length: windows }, (_, i) => samples.slice(i * window, (i + 1) * window));
+  const medians = parts.map(median);
+  const deviation = median(parts.map(medianAbsoluteDeviation));
+  const tolerance = Math.max(relativeTolerance * median(samples), (2 * deviation) / Math.sqrt(window));
+  return Math.max(...medians) - Math.min(...medians) <= tolerance;
+}
+
+function flat(samples: readonly number[], relativeTolerance: number): boolean {
+  const { z, slope } = trend(samples);
+  return Math.abs(z) <= 2.58 || Math.abs(slope) * samples.length <= relativeTolerance * median(samples);
+}
+
+/** Mann–Kendall's z (without the correction for ties, which only makes |z| larger) and Theil–Sen's slope per sample. */
+function trend(samples: readonly number[]): { z: number; slope: number } {
+  const slopes: number[] = [];
+  let concordance = 0;
+  for (const [i, earlier] of samples.entries()) {
+    for (const [j, later] of samples.entries()) {
+      if (j <= i) continue;
+      concordance += Math.sign(later - earlier);
+      slopes.push((later - earlier) / (j - i));
+    }
+  }
+  const n = samples.length;
+  const deviation = Math.sqrt((n * (n - 1) * (2 * n + 5)) / 18);
+  return { z: concordance / deviation, slope: median(slopes) };
+}
