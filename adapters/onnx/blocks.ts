@@ -1,0 +1,103 @@
+import type { GraphBuilder, Value } from './graph.ts';
+import type { KernelConfig } from './kernel.ts';
+import type { Lengths } from './tiles.ts';
+import { ceilDivide, maskedScore, range, shape, slice, toFloat, vector } from './tiles.ts';
+
+/**
+ * Queries cut into blocks by their position on the keys' axis, so that block t of the queries is block `first` + t of the
+ * keys. The first and last block are filled up with repeated queries, whose rows {@link joinBlocks} drops.
+ */
+export interface QueryBlocks {
+  /** `[batch, heads, blocks, size, headDim]`. */
+  readonly query: Value;
+  readonly size: number;
+  /** int64 scalar: how many blocks hold a query. */
+  readonly count: Value;
+  /** int64 scalar: the first of them on the keys' axis. */
+  readonly first: Value;
+  /** int64 scalar: rows filled in before query 0. */
+  readonly lead: Value;
+}
+
+export function queryBlocks(graph: GraphBuilder, query: Value, at: { lengths: Lengths; size: number }, config: { headDim: number; heads: number }): QueryBlocks {
+  const { queries, keys, offset } = at.lengths;
+  const size = graph.int(at.size);
+  const lead = graph.op('Mod', [offset, size]);
+  const first = graph.op('Div', [offset, size]);
+  const count = graph.op('Sub', [ceilDivide(graph, keys, at.size), first]);
+  const rows = graph.op('Range', [graph.int(0), graph.op('Mul', [count, size]), graph.int(1)]);
+  const index = clamp(graph, graph.op('Sub', [rows, lead]), queries);
+  const gathered = graph.op('Gather', [query, index], { axis: 2 });
+  const blocks = graph.op('Reshape', [gathered, graph.int([0, config.heads, -1, at.size, config.headDim])]);
+  return { query: blocks, size: at.size, count, first, lead };
+}
+
+/** `[batch, heads, blocks, size, headDim]` → `[batch, heads, queries, headDim]`. */
+export function joinBlocks(graph: GraphBuilder, output: Value, blocks: QueryBlocks, at: { lengths: Lengths; heads: number; headDim: number }): Value {
+  const joined = graph.op('Reshape', [output, graph.int([0, at.heads, -1, at.headDim])]);
+  return slice(graph, joined, blocks.lead, graph.op('Add', [blocks.lead, at.lengths.queries]), 2);
+}
+
+/** int64 indices held within 0 … size−1. */
+export function clamp(graph: GraphBuilder, index: Value, size: Value): Value {
+  return graph.op('Max', [graph.op('Min', [index, graph.op('Sub', [size, graph.int(1)])]), graph.int(0)]);
+}
+
+/** Keys and values cut into blocks, the last filled up with zeros, and how many unpadded keys each holds. */
+export interface KeyBlocks {
+  /** `[batch, heads, blocks, size, headDim]`. */
+  readonly key: Value;
+  readonly value: Value;
+  readonly size: number;
+  /** int64 scalar. */
+  readonly count: Value;
+  /** f32, 1 for a real, unpadded key, else 0: `[batch or 1, 1, blocks, size]`. */
+  readonly kept: Value;
+  /** f32 `[batch or 1, 1, blocks]`: unpadded keys in the block. */
+  readonly tokens: Value;
+}
+
+export function keyBlocks(
+  graph: GraphBuilder,
+  source: { key: Value; value: Value; mask: Value | undefined; lengths: Lengths; heads: number },
+  size: number,
+  config: { headDim: number; type: KernelConfig['type'] },
+): KeyBlocks {
+  const { keys } = source.lengths;
+  const count = ceilDivide(graph, keys, size);
+  const missing = graph.op('Sub', [graph.op('Mul', [count, graph.int(size)]), keys]);
+  const fill = (tensor: Value, axis: number) => graph.op('Pad', [tensor, shape(graph, [0, missing]), '', graph.int([axis])]);
+  const cut = (tensor: Value) => graph.op('Reshape', [fill(tensor, 2), graph.int([0, source.heads, -1, size, config.headDim])]);
+  const ones = source.mask === undefined ? graph.op('Expand', [graph.float(1), shape(graph, [1, keys])]) : toFloat(graph, source.mask);
+  const kept = graph.op('Reshape', [fill(ones, 1), graph.int([0, 1, -1, size])]);
+  const tokens = graph.op('ReduceSum', [kept, graph.int([-1])], { keepdims: 0 });
+  return { key: cut(source.key), value: cut(source.value), size, count, kept, tokens };
+}
+
+/** Each block's mean over its unpadded keys, `[batch, heads, blocks, headDim]`; 0 over none. */
+export function blockMeans(graph: GraphBuilder, tensor: Value, blocks: KeyBlocks, masked: boolean): Value {
+  const summand = masked ? graph.op('Mul', [tensor, graph.op('Unsqueeze', [blocks.kept, graph.int([-1])])]) : tensor;
+  const sum = graph.op('ReduceSum', [summand, graph.int([3])], { keepdims: 0 });
+  const tokens = graph.op('Max', [blocks.tokens, graph.float(1)]);
+  return graph.op('Div', [sum, graph.op('Unsqueeze', [tokens, graph.int([-1])])]);
+}
+
+/** ln(tokens) of each block, the masked score where a block is empty: `[batch or 1, 1, blocks]`. */
+export function tokenBias(graph: GraphBuilder, tokens: Value): Value {
+  const log = graph.op('Log', [graph.op('Max', [tokens, graph.float(1)])]);
+  const empty = graph.op('Sub', [graph.float(1), graph.op('Min', [tokens, graph.float(1)])]);
+  return graph.op('Add', [log, graph.op('Mul', [empty, graph.float(maskedScore.f32)])]);
+}
+
+/** The block numbers of the query blocks, int64 `[blocks]`. */
+export function blockNumbers(graph: GraphBuilder, blocks: QueryBlocks): Value {
+  return graph.op('Range', [blocks.first, graph.op('Add', [blocks.first, blocks.count]), graph.int(1)]);
+}
+
+/** f32 constant `[size, size]` by rule over row and column, such as the triangle of a causal block. */
+export function squareBias(graph: GraphBuilder, size: number, allowed: (row: number, column: number) => boolean): Value {
+  const cells = Array.from({ length: size * size }, (_, cell) => (allowed(Math.floor(cell / size), cell % size) ? 0 : maskedScore.f32));
+  return graph.op('Reshape', [graph.float(cells), graph.int([size, size])]);
+}
+
+export { range, vector };

@@ -1,0 +1,162 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import {
+  AttributeProto_AttributeType as AttributeType,
+  AttributeProtoSchema,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  TensorProto_DataType as DataType,
+  TensorProtoSchema,
+  ValueInfoProtoSchema,
+} from 'onnx-buf';
+import type { AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto } from 'onnx-buf';
+
+/** The name of a tensor in a graph. */
+export type Value = string;
+export type Attribute = number | bigint | string | readonly number[] | { readonly float: number } | GraphProto;
+export type Dimension = number | string;
+
+export const elementTypes = {
+  f32: DataType.FLOAT,
+  f16: DataType.FLOAT16,
+  i32: DataType.INT32,
+  i64: DataType.INT64,
+  bool: DataType.BOOL,
+} as const;
+export type ElementType = keyof typeof elementTypes;
+
+/** com.microsoft operators of ONNX Runtime that our kernels use; every other operator is standard ONNX. */
+const contribOperators = new Set(['MultiHeadAttention', 'GroupQueryAttention', 'FusedMatMul']);
+
+/**
+ * Builds one ONNX graph, node by node. A subgraph (the body of a `Loop`) shares its parent's name counter and may read
+ * the parent's tensors by name, as ONNX allows.
+ */
+export class GraphBuilder {
+  readonly #nodes: NodeProto[] = [];
+  readonly #initializers: TensorProto[] = [];
+  readonly #inputs: ValueInfoProto[] = [];
+  readonly #constants = new Map<string, Value>();
+  readonly #counter: { next: number };
+  readonly #parent: GraphBuilder | undefined;
+
+  constructor(parent?: GraphBuilder) {
+    this.#parent = parent;
+    this.#counter = parent === undefined ? { next: 0 } : parent.#counter;
+  }
+
+  input(name: string, type: ElementType, shape?: readonly Dimension[]): Value {
+    this.#inputs.push(valueInfo(name, type, shape));
+    return name;
+  }
+
+  /** Appends a node with one output and returns that output's name. An input of '' is an absent optional input. */
+  op(operator: string, inputs: readonly Value[], attributes: Readonly<Record<string, Attribute>> = {}): Value {
+    return this.ops(operator, inputs, attributes, 1)[0]!;
+  }
+
+  /** Appends a node with `outputs` outputs and returns their names. */
+  ops(operator: string, inputs: readonly Value[], attributes: Readonly<Record<string, Attribute>>, outputs: number): Value[] {
+    const output = Array.from({ length: outputs }, () => this.#fresh(operator));
+    this.#nodes.push(
+      create(NodeProtoSchema, {
+        opType: operator,
+        domain: contribOperators.has(operator) ? 'com.microsoft' : '',
+        name: `${operator}_${output[0]}`,
+        input: [...inputs],
+        output,
+        attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
+      }),
+    );
+    return output;
+  }
+
+  /** An int64 constant: a scalar for a number, a 1-D tensor for a list. */
+  int(value: number | readonly number[]): Value {
+    const list = typeof value === 'number' ? [value] : value;
+    const data = new BigInt64Array(list.map(BigInt));
+    return this.#constant(`i64:${JSON.stringify(value)}`, DataType.INT64, typeof value === 'number' ? [] : [list.length], data.buffer);
+  }
+
+  /** A float32 constant: a scalar for a number, a 1-D tensor for a list. */
+  float(value: number | readonly number[]): Value {
+    const list = typeof value === 'number' ? [value] : value;
+    const data = new Float32Array(list);
+    const bits = [...new Uint32Array(data.buffer)];
+    return this.#constant(`f32:${typeof value}:${bits}`, DataType.FLOAT, typeof value === 'number' ? [] : [list.length], data.buffer);
+  }
+
+  /** A scalar constant of the element type in which a kernel computes. */
+  scalar(value: number, type: 'f32' | 'f16'): Value {
+    return type === 'f32' ? this.float(value) : this.op('Cast', [this.float(value)], { to: DataType.FLOAT16 });
+  }
+
+  /**
+   * A `Loop` of `count` iterations (an int64 scalar). `body` gets the subgraph and the iteration number and returns one
+   * tensor, whose values over all iterations are stacked along a new first axis.
+   */
+  loop(count: Value, type: ElementType, body: (graph: GraphBuilder, iteration: Value) => Value): Value {
+    const graph = new GraphBuilder(this);
+    const iteration = graph.input(graph.#fresh('iteration'), 'i64', []);
+    const condition = graph.input(graph.#fresh('condition'), 'bool', []);
+    const result = body(graph, iteration);
+    const outputs = [valueInfo(graph.op('Identity', [condition]), 'bool', []), valueInfo(result, type, undefined)];
+    return this.op('Loop', [count, ''], { body: graph.#graph(outputs) });
+  }
+
+  /** The finished model as bytes, with `outputs` renamed to the given names. */
+  model(outputs: ReadonlyArray<{ name: string; value: Value; type: ElementType; shape?: readonly Dimension[] }>): Uint8Array {
+    for (const { name, value } of outputs) this.#nodes.push(create(NodeProtoSchema, { opType: 'Identity', name: `output_${name}`, input: [value], output: [name] }));
+    const graph = this.#graph(outputs.map(({ name, type, shape }) => valueInfo(name, type, shape)));
+    return toBinary(
+      ModelProtoSchema,
+      create(ModelProtoSchema, {
+        irVersion: 9n,
+        producerName: 'attnswap',
+        opsetImport: [
+          { domain: '', version: 20n },
+          { domain: 'com.microsoft', version: 1n },
+        ],
+        graph,
+      }),
+    );
+  }
+
+  #graph(output: ValueInfoProto[]): GraphProto {
+    return create(GraphProtoSchema, { name: 'attention', node: this.#nodes, initializer: this.#initializers, input: this.#inputs, output });
+  }
+
+  #fresh(stem: string): Value {
+    return `${stem}_${this.#counter.next++}`;
+  }
+
+  #constant(key: string, dataType: DataType, dims: readonly number[], data: ArrayBuffer): Value {
+    if (this.#parent !== undefined) return this.#parent.#constant(key, dataType, dims, data);
+    const known = this.#constants.get(key);
+    if (known !== undefined) return known;
+    const name = this.#fresh('constant');
+    this.#initializers.push(create(TensorProtoSchema, { name, dataType, dims: dims.map(BigInt), rawData: new Uint8Array(data) }));
+    this.#constants.set(key, name);
+    return name;
+  }
+}
+
+function valueInfo(name: string, type: ElementType, shape: readonly Dimension[] | undefined): ValueInfoProto {
+  const dims = shape?.map((size) =>
+    typeof size === 'number'
+      ? { value: { case: 'dimValue' as const, value: BigInt(size) } }
+      : { value: { case: 'dimParam' as const, value: size } },
+  );
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: { value: { case: 'tensorType', value: { elemType: elementTypes[type], ...(dims === undefined ? {} : { shape: { dim: dims } }) } } },
+  });
+}
+
+function attribute(name: string, value: Attribute): AttributeProto {
+  if (typeof value === 'number' || typeof value === 'bigint') return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: BigInt(value) });
+  if (typeof value === 'string') return create(AttributeProtoSchema, { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) });
+  if (Array.isArray(value)) return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints: value.map(BigInt) });
+  if ('float' in value) return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value.float });
+  return create(AttributeProtoSchema, { name, type: AttributeType.GRAPH, g: value as GraphProto });
+}

@@ -1,0 +1,37 @@
+import type { KernelDescription } from '../../src/contract/adapter.ts';
+import type { Parameters } from '../../src/contract/variant.ts';
+import type { GraphBuilder, Value } from './graph.ts';
+
+/** What a kernel's graph is specialised for. Lengths and batch stay dynamic: one graph serves every length. */
+export interface KernelConfig {
+  readonly parameters: Parameters;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly causal: boolean;
+  /** Whether there is a padding mask. Without one the graph spends nothing on it. */
+  readonly masked: boolean;
+  /** The element type of inputs, arithmetic and output. */
+  readonly type: 'f32' | 'f16';
+  readonly scale: number;
+}
+
+/** The graph's inputs. */
+export interface KernelInputs {
+  /** `[batch, heads, queries, headDim]`. */
+  readonly query: Value;
+  /** `[batch, kvHeads, keys, headDim]`. */
+  readonly key: Value;
+  /** `[batch, kvHeads, keys, headDim]`. */
+  readonly value: Value;
+  /** `[batch, keys]`, bool, true keeps; present when `masked`. */
+  readonly mask?: Value;
+  /** `[heads, headDim, rank]`, `[heads, headDim, rank]`, `[heads]`; present for `gated`. */
+  readonly gate?: { readonly u: Value; readonly w: Value; readonly b: Value };
+}
+
+/** A kernel as an ONNX graph: the same builder serves benchmarks and models whose attention is swapped. */
+export interface OnnxKernel extends KernelDescription {
+  /** Appends the attention to `graph` and returns its output, `[batch, heads, queries, headDim]`. */
+  build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value;
+}

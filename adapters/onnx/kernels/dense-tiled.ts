@@ -1,0 +1,76 @@
+import type { GraphBuilder, Value } from '../graph.ts';
+import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
+import type { Lengths, QueryTile } from '../tiles.ts';
+import { addBiases, attend, biasOfMask, biasWhereNegative, lengths, overQueryTiles, perHead, scaled, scores, slice, toFloat } from '../tiles.ts';
+
+const tile = 256;
+
+/** Keys and values that a tile of queries may see, and what is added to their scores. */
+export interface VisibleKeys {
+  /** `[batch, heads, count, headDim]`. */
+  readonly key: Value;
+  /** `[batch, heads, count, headDim]`. */
+  readonly value: Value;
+  /** int64 scalar, ≥ 1. */
+  readonly count: Value;
+  /** Broadcastable to `[batch, heads, tile, count]`; undefined where everything is allowed. */
+  readonly bias: Value | undefined;
+}
+
+/** What {@link visibleKeys} cuts from: heads repeated, the padding mask as a bias `[batch, 1, 1, keys]`. */
+export interface KeySource {
+  readonly key: Value;
+  readonly value: Value;
+  readonly padding: Value | undefined;
+  readonly lengths: Lengths;
+}
+
+export function keySource(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): KeySource {
+  const mask = inputs.mask === undefined ? undefined : graph.op('Unsqueeze', [inputs.mask, graph.int([1, 2])]);
+  return {
+    key: perHead(graph, inputs.key, config),
+    value: perHead(graph, inputs.value, config),
+    padding: mask === undefined ? undefined : biasOfMask(graph, mask, config.type),
+    lengths: lengths(graph, inputs),
+  };
+}
+
+/** When causal, cuts keys and values to those up to the tile's last query: the other half is not computed. */
+export function visibleKeys(graph: GraphBuilder, rows: QueryTile, source: KeySource, config: KernelConfig): VisibleKeys {
+  const { keys } = source.lengths;
+  if (!config.causal) return { key: source.key, value: source.value, count: keys, bias: source.padding };
+  const end = graph.op('Add', [rows.start, graph.int(rows.size)]);
+  const count = graph.op('Max', [graph.op('Min', [end, keys]), graph.int(1)]);
+  const cut = (tensor: Value, axis: number) => slice(graph, tensor, graph.int(0), count, axis);
+  const column = toFloat(graph, graph.op('Range', [graph.int(0), count, graph.int(1)]));
+  const position = graph.op('Unsqueeze', [toFloat(graph, rows.positions), graph.int([1])]);
+  const causal = biasWhereNegative(graph, graph.op('Sub', [position, column]), config.type);
+  const padding = source.padding === undefined ? undefined : cut(source.padding, 3);
+  return { key: cut(source.key, 2), value: cut(source.value, 2), count, bias: addBiases(graph, causal, padding) };
+}
+
+function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
+  const query = scaled(graph, inputs.query, config);
+  const source = keySource(graph, inputs, config);
+  return overQueryTiles(graph, { query, lengths: source.lengths, tile, heads: config.heads, config }, (body, rows) => {
+    const { key, value, bias } = visibleKeys(body, rows, source, config);
+    return attend(body, { score: scores(body, rows.query, key, 4), bias, value, mayBeEmpty: true }, config.type);
+  });
+}
+
+/** Dense attention, a tile of queries at a time: n² products at most, half of them when causal, and tile·n memory. */
+export const denseTiled: OnnxKernel = {
+  variant: 'dense',
+  kernel: 'tiled',
+  summary: `tiles of ${tile} queries: MatMul, Softmax, MatMul; keys after the tile are not computed when causal`,
+  scoredPairs: (_, shape) => shape.batch * shape.heads * tiledPairs(shape, tile),
+  build,
+};
+
+/** q·k products of one head when tiles of `size` queries each read keys up to the tile's end (all keys unless causal). */
+export function tiledPairs(shape: { queries: number; keys: number; causal: boolean }, size: number): number {
+  const tiles = Math.ceil(shape.queries / size);
+  if (!shape.causal) return tiles * size * shape.keys;
+  const end = (index: number) => Math.max(1, Math.min((index + 1) * size + shape.keys - shape.queries, shape.keys));
+  return Array.from({ length: tiles }, (_, index) => size * end(index)).reduce((sum, pairs) => sum + pairs, 0);
+}

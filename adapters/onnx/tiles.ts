@@ -1,0 +1,155 @@
+import type { ElementType, GraphBuilder, Value } from './graph.ts';
+import { elementTypes } from './graph.ts';
+import type { KernelConfig, KernelInputs } from './kernel.ts';
+
+/** Lengths of the call as int64 scalars, read from the inputs' shapes when the graph runs. */
+export interface Lengths {
+  readonly queries: Value;
+  readonly keys: Value;
+  /** keys − queries: the position of query 0 on the keys' axis. */
+  readonly offset: Value;
+}
+
+export function lengths(graph: GraphBuilder, inputs: KernelInputs): Lengths {
+  const size = (tensor: Value) => graph.op('Squeeze', [graph.op('Shape', [tensor], { start: 2, end: 3 })]);
+  const queries = size(inputs.query);
+  const keys = size(inputs.key);
+  return { queries, keys, offset: graph.op('Sub', [keys, queries]) };
+}
+
+/** ⌈value / divisor⌉ of a non-negative int64 scalar. */
+export function ceilDivide(graph: GraphBuilder, value: Value, divisor: number): Value {
+  return graph.op('Div', [graph.op('Add', [value, graph.int(divisor - 1)]), graph.int(divisor)]);
+}
+
+/** The int64 vector 0 … count−1. */
+export function range(graph: GraphBuilder, count: number): Value {
+  return graph.int(Array.from({ length: count }, (_, index) => index));
+}
+
+/** An int64 scalar as a vector of one, as Slice, Reshape and Concat of shapes want it. */
+export function vector(graph: GraphBuilder, scalar: Value): Value {
+  return graph.op('Unsqueeze', [scalar, graph.int([0])]);
+}
+
+/** A shape vector out of known sizes and int64 scalars. */
+export function shape(graph: GraphBuilder, sizes: ReadonlyArray<number | Value>): Value {
+  const parts = sizes.map((size) => (typeof size === 'number' ? graph.int([size]) : vector(graph, size)));
+  return graph.op('Concat', parts, { axis: 0 });
+}
+
+/** `tensor[start:end]` along `axis`, with int64 scalars. */
+export function slice(graph: GraphBuilder, tensor: Value, start: Value, end: Value, axis: number): Value {
+  return graph.op('Slice', [tensor, vector(graph, start), vector(graph, end), graph.int([axis])]);
+}
+
+/** key/value heads repeated so that every query head has its own: `[batch, heads, keys, headDim]`. */
+export function perHead(graph: GraphBuilder, tensor: Value, config: Pick<KernelConfig, 'heads' | 'kvHeads'>): Value {
+  if (config.heads === config.kvHeads) return tensor;
+  const source = Array.from({ length: config.heads }, (_, head) => Math.floor((head * config.kvHeads) / config.heads));
+  return graph.op('Gather', [tensor, graph.int(source)], { axis: 1 });
+}
+
+/** q·scale once, which costs n·d, so that no pass over the scores is spent on it. */
+export function scaled(graph: GraphBuilder, query: Value, config: Pick<KernelConfig, 'scale' | 'type'>): Value {
+  return graph.op('Mul', [query, graph.scalar(config.scale, config.type)]);
+}
+
+/** Scores q·kᵀ of `[…, rows, d]` and `[…, columns, d]`. */
+export function scores(graph: GraphBuilder, query: Value, key: Value, rank: 4 | 5): Value {
+  const perm = rank === 4 ? [0, 1, 3, 2] : [0, 1, 2, 4, 3];
+  return graph.op('MatMul', [query, graph.op('Transpose', [key], { perm })]);
+}
+
+/**
+ * What is added to the score of a masked pair: enough that its weight is exactly 0 beside any other key, finite so that a
+ * row of nothing else stays free of NaN, and a quarter of the range, so that two biases may add up. An addition, because
+ * ONNX Runtime's `Where` runs on one thread and costs six times as much.
+ */
+export const maskedScore = { f32: -1e30, f16: -1.6e4 } as const;
+
+/** f32 distances → bias: 0 where `distance` ≥ 0, the masked score where it is ≤ −1. Distances are whole numbers. */
+export function biasWhereNegative(graph: GraphBuilder, distance: Value, type: KernelConfig['type']): Value {
+  const clipped = graph.op('Clip', [distance, graph.float(-1), graph.float(0)]);
+  return cast(graph, graph.op('Mul', [clipped, graph.float(-maskedScore[type])]), type);
+}
+
+/** A padding mask (bool, true keeps) as a bias: 0 keeps, the masked score removes. */
+export function biasOfMask(graph: GraphBuilder, mask: Value, type: KernelConfig['type']): Value {
+  const kept = graph.op('Cast', [mask], { to: elementTypes.f32 });
+  return cast(graph, graph.op('Mul', [graph.op('Sub', [graph.float(1), kept]), graph.float(maskedScore[type])]), type);
+}
+
+/** The sum of those biases that are present. */
+export function addBiases(graph: GraphBuilder, ...biases: ReadonlyArray<Value | undefined>): Value | undefined {
+  const present = biases.filter((bias) => bias !== undefined);
+  return present.length === 0 ? undefined : present.reduce((left, right) => graph.op('Add', [left, right]));
+}
+
+/**
+ * softmax(score + bias)·value. With `mayBeEmpty`, rows whose every bias masks give zeros; without it the caller knows that
+ * each row sees a key.
+ */
+export function attend(
+  graph: GraphBuilder,
+  parts: { score: Value; bias: Value | undefined; value: Value; mayBeEmpty: boolean },
+  type: KernelConfig['type'],
+): Value {
+  const { bias } = parts;
+  const score = bias === undefined ? parts.score : graph.op('Add', [parts.score, bias]);
+  const output = graph.op('MatMul', [graph.op('Softmax', [score], { axis: -1 }), parts.value]);
+  if (bias === undefined || !parts.mayBeEmpty) return output;
+  const best = graph.op('ReduceMax', [bias, graph.int([-1])], { keepdims: 1 });
+  const sees = graph.op('Greater', [best, graph.scalar(maskedScore[type] / 2, type)]);
+  return graph.op('Mul', [output, graph.op('Cast', [sees], { to: elementTypes[type] })]);
+}
+
+export function cast(graph: GraphBuilder, value: Value, type: ElementType): Value {
+  return type === 'f32' ? value : graph.op('Cast', [value], { to: elementTypes[type] });
+}
+
+/** An int64 tensor as f32, exact below 2²⁴. */
+export function toFloat(graph: GraphBuilder, value: Value): Value {
+  return graph.op('Cast', [value], { to: elementTypes.f32 });
+}
+
+export interface QueryTile {
+  /** `[batch, heads, tile, headDim]`; rows past the last query repeat it. */
+  readonly query: Value;
+  /** Rows in the tile. */
+  readonly size: number;
+  /** int64 scalar: the position of the tile's first query on the keys' axis. */
+  readonly start: Value;
+  /** int64 `[tile]`: each row's position on the keys' axis. */
+  readonly positions: Value;
+}
+
+/**
+ * Runs `body` over tiles of `tile` queries, one after another, and joins what it returns for each
+ * (`[batch, heads, tile, headDim]`): scores of one tile at a time, so memory grows with n and not with n².
+ */
+export function overQueryTiles(
+  graph: GraphBuilder,
+  options: { query: Value; lengths: Lengths; tile: number; heads: number; config: KernelConfig },
+  body: (graph: GraphBuilder, tile: QueryTile, iteration: Value) => Value,
+): Value {
+  const { query, tile, heads, config } = options;
+  const { queries, offset } = options.lengths;
+  const last = graph.op('Sub', [queries, graph.int(1)]);
+  const tiles = ceilDivide(graph, queries, tile);
+  const stacked = graph.loop(tiles, config.type, (inner, iteration) => {
+    const rows = inner.op('Add', [inner.op('Mul', [iteration, inner.int(tile)]), range(inner, tile)]);
+    const start = inner.op('Add', [inner.op('Mul', [iteration, inner.int(tile)]), offset]);
+    const positions = inner.op('Add', [rows, offset]);
+    const rowsOfQuery = inner.op('Gather', [query, inner.op('Min', [rows, last])], { axis: 2 });
+    return body(inner, { query: rowsOfQuery, size: tile, start, positions }, iteration);
+  });
+  return unstackTiles(graph, stacked, { queries, heads, headDim: config.headDim });
+}
+
+/** `[tiles, batch, heads, tile, headDim]` → `[batch, heads, queries, headDim]`, the last tile cut to length. */
+function unstackTiles(graph: GraphBuilder, stacked: Value, size: { queries: Value; heads: number; headDim: number }): Value {
+  const ordered = graph.op('Transpose', [stacked], { perm: [1, 2, 0, 3, 4] });
+  const joined = graph.op('Reshape', [ordered, graph.int([0, size.heads, -1, size.headDim])]);
+  return slice(graph, joined, graph.int(0), size.queries, 2);
+}

@@ -1,0 +1,93 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import { type RssSampler, startRssSampler } from './rss-sampler.ts';
+
+/** `vm-hwm`: the kernel's own high-water mark, exact. `sampled-rss`: read every millisecond, so shorter peaks escape it. */
+export const peakMemoryMethods = ['vm-hwm', 'sampled-rss'] as const;
+export type PeakMemoryMethod = (typeof peakMemoryMethods)[number];
+
+export interface PeakMemory {
+  /** Growth of the resident peak over the resident size when the region was opened, bytes. */
+  readonly peakHostBytes: number;
+  readonly method: PeakMemoryMethod;
+}
+
+export interface MemoryRegion {
+  close(): Promise<PeakMemory>;
+}
+
+/**
+ * Opens a region in which this process's peak resident memory is measured, by the kernel's high-water mark on Linux, by a
+ * sampling thread elsewhere or on request. One region at a time: Linux keeps one mark a process.
+ *
+ * The figure is what the region needed *beyond what was resident already*. So:
+ * - Memory that the process freed but the allocator kept (glibc's arenas, a runtime's own pool) can be used again without
+ *   any growth: the figure is a lower bound of what the region allocated. A runtime that pools must be measured with its pool
+ *   off or empty, or it will read as nearly nothing once warmed up.
+ * - It counts pages that were touched, not bytes that were asked for: calloc without writes costs nothing; allocator slack,
+ *   page tables aside, does count.
+ * - JavaScript garbage is collected first (where `--expose-gc` allows it), and the resident size left to settle: pages handed
+ *   back after the reset would hide as much of the peak. Garbage made inside the region counts until it is collected.
+ * - Linux keeps the counters per processor and adds them up loosely: up to a few MiB of error on machines with many cores.
+ * - Never `ru_maxrss`: a child inherits it across fork and exec from its parent, however large.
+ */
+export async function openMemoryRegion(options: { readonly method?: PeakMemoryMethod } = {}): Promise<MemoryRegion> {
+  const method = options.method ?? (canResetPeak() ? 'vm-hwm' : 'sampled-rss');
+  // The sampler's own thread must be resident before the baseline is taken.
+  const sampler = method === 'sampled-rss' ? await startRssSampler() : undefined;
+  await settle();
+  return sampler ? sampledRegion(sampler) : highWaterRegion();
+}
+
+function highWaterRegion(): MemoryRegion {
+  resetPeak();
+  const residentBytes = statusBytes('VmRSS');
+  return {
+    close: async () => ({ peakHostBytes: Math.max(0, statusBytes('VmHWM') - residentBytes), method: 'vm-hwm' }),
+  };
+}
+
+function sampledRegion(sampler: RssSampler): MemoryRegion {
+  const residentBytes = process.memoryUsage.rss();
+  sampler.reset();
+  return {
+    async close() {
+      const peakBytes = Math.max(sampler.peakBytes(), process.memoryUsage.rss());
+      await sampler.stop();
+      return { peakHostBytes: Math.max(0, peakBytes - residentBytes), method: 'sampled-rss' };
+    },
+  };
+}
+
+/** Collects garbage until the resident size stops falling, a quarter of a second at most: V8 hands pages back on other threads. */
+async function settle(): Promise<void> {
+  let lowest = Infinity;
+  for (let round = 0, quiet = 0; round < 25 && quiet < 3; round++) {
+    if (quiet === 0) globalThis.gc?.();
+    await setTimeout(10);
+    const residentBytes = process.memoryUsage.rss();
+    quiet = residentBytes < lowest - 65536 ? 0 : quiet + 1;
+    lowest = Math.min(lowest, residentBytes);
+  }
+}
+
+/** Sets VmHWM back to the resident size: `5` in clear_refs, proc(5), Linux 4.0 and later. */
+function resetPeak(): void {
+  writeFileSync('/proc/self/clear_refs', '5');
+}
+
+function canResetPeak(): boolean {
+  if (process.platform !== 'linux') return false;
+  try {
+    resetPeak();
+    // Sandboxes that imitate /proc may take the write and keep no mark.
+    return statusBytes('VmHWM') > 0;
+  } catch {
+    return false;
+  }
+}
+
+function statusBytes(field: 'VmHWM' | 'VmRSS'): number {
+  const match = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(readFileSync('/proc/self/status', 'utf8'));
+  return match === null ? 0 : Number(match[1]) * 1024;
+}

@@ -1,0 +1,77 @@
+import type { AttentionInputs } from '../contract/inputs.ts';
+import { kvHeadOf, positionOffset } from '../contract/shape.ts';
+import type { Shape } from '../contract/shape.ts';
+import type { Row } from '../contract/variant.ts';
+
+/** One query head of one batch element, with the key/value head that it reads: views, no copies. */
+export interface HeadView {
+  readonly shape: Shape;
+  readonly scale: number;
+  /** The position of query 0 on the keys' axis. */
+  readonly offset: number;
+  /** `[queries, headDim]`. */
+  readonly query: Float32Array;
+  /** `[keys, headDim]`. */
+  readonly key: Float32Array;
+  /** `[keys, headDim]`. */
+  readonly value: Float32Array;
+  /** `[keys]`: 0 where a key is padding. Absent: all are kept. */
+  readonly mask: Uint8Array | undefined;
+}
+
+export function viewHead(inputs: AttentionInputs, at: { batch: number; head: number }): HeadView {
+  const { shape } = inputs;
+  const queryAt = (at.batch * shape.heads + at.head) * shape.queries * shape.headDim;
+  const keyAt = (at.batch * shape.kvHeads + kvHeadOf(shape, at.head)) * shape.keys * shape.headDim;
+  const keysEnd = keyAt + shape.keys * shape.headDim;
+  return {
+    shape,
+    scale: inputs.scale,
+    offset: positionOffset(shape),
+    query: inputs.query.subarray(queryAt, queryAt + shape.queries * shape.headDim),
+    key: inputs.key.subarray(keyAt, keysEnd),
+    value: inputs.value.subarray(keyAt, keysEnd),
+    mask: inputs.mask?.subarray(at.batch * shape.keys, (at.batch + 1) * shape.keys),
+  };
+}
+
+/** One past the last key that causality lets `query` see; padding aside. */
+export function allowedEnd(shape: Shape, query: number): number {
+  return shape.causal ? Math.max(0, Math.min(shape.keys, query + positionOffset(shape) + 1)) : shape.keys;
+}
+
+/** Keys that padding leaves in [0, end). */
+export function countUnpadded(view: HeadView, end: number): number {
+  if (view.mask === undefined) return end;
+  let count = 0;
+  for (let j = 0; j < end; j++) if (view.mask[j] !== 0) count++;
+  return count;
+}
+
+/** The logit c·q_i·k_j, accumulated in float64. */
+export function logitOf(view: HeadView, query: number, key: number): number {
+  const { query: queries, key: keys } = view;
+  const { headDim } = view.shape;
+  const q = query * headDim;
+  const k = key * headDim;
+  let sum = 0;
+  for (let m = 0; m < headDim; m++) sum += queries[q + m]! * keys[k + m]!;
+  return view.scale * sum;
+}
+
+/** Appends the unpadded keys of [start, end) with their logits. The caller keeps the range within what `query` may see. */
+export function appendKeys(view: HeadView, query: number, start: number, end: number, row: Row): void {
+  const { mask } = view;
+  for (let j = start; j < end; j++) {
+    if (mask !== undefined && mask[j] === 0) continue;
+    row.key[row.length] = j;
+    row.logit[row.length] = logitOf(view, query, j);
+    row.length++;
+  }
+}
+
+/** Empties a row before it is filled. */
+export function clearRow(row: Row): void {
+  row.length = 0;
+  row.margin = Infinity;
+}
