@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import type { Row, Variant } from '../../contract/variant.ts';
 import { ceilTimes, decimalOf } from '../decimal.ts';
 import { allowedEnd, appendKeys, clearRow, viewHead } from '../head-view.ts';
@@ -23,7 +22,7 @@ function keptCounter(given: TopkParameters): (allowed: number) => number {
 export const topk: Variant = {
   name: 'topk',
   summary: 'the k keys with the largest logits, or a fraction `keep` of the allowed ones',
-  parameters: parameters as unknown as z.ZodType<TopkParameters>,
+  parameters,
   refuses: () => undefined,
   cost(given, shape) {
     const kept = keptCounter(readParameters('topk', parameters, given));
