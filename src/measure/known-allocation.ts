@@ -11,9 +11,10 @@ const [mebibytes = '64', blocks = '1', method] = process.argv.slice(2);
 const allocatedBytes = Number(mebibytes) * 2 ** 20;
 
 async function allocateAndFree(): Promise<void> {
-  let held = Array.from({ length: Number(blocks) }, () => new Uint8Array(allocatedBytes / Number(blocks)).fill(1));
+  const held: Uint8Array[] = [];
+  while (held.length < Number(blocks)) held.push(new Uint8Array(allocatedBytes / Number(blocks)).fill(1));
   await setTimeout(20);
-  held = [];
+  held.length = 0;
   globalThis.gc?.();
 }
 
