@@ -1,7 +1,7 @@
 import type { GraphBuilder, Value } from './graph.ts';
 import type { KernelConfig } from './kernel.ts';
 import type { Lengths } from './tiles.ts';
-import { ceilDivide, maskedScore, range, shape, slice, toFloat, vector } from './tiles.ts';
+import { ceilDivide, biasWhereNegative, cast, maskedScore, shape, slice, toFloat } from './tiles.ts';
 
 /**
  * Queries cut into blocks by their position on the keys' axis, so that block t of the queries is block `first` + t of the
@@ -94,10 +94,21 @@ export function blockNumbers(graph: GraphBuilder, blocks: QueryBlocks): Value {
   return graph.op('Range', [blocks.first, graph.op('Add', [blocks.first, blocks.count]), graph.int(1)]);
 }
 
-/** f32 constant `[size, size]` by rule over row and column, such as the triangle of a causal block. */
-export function squareBias(graph: GraphBuilder, size: number, allowed: (row: number, column: number) => boolean): Value {
-  const cells = Array.from({ length: size * size }, (_, cell) => (allowed(Math.floor(cell / size), cell % size) ? 0 : maskedScore.f32));
-  return graph.op('Reshape', [graph.float(cells), graph.int([size, size])]);
+/** A constant bias `[rows, columns]` by rule, such as the triangle of a causal block. */
+export function patternBias(
+  graph: GraphBuilder,
+  size: { rows: number; columns: number },
+  allowed: (row: number, column: number) => boolean,
+  type: KernelConfig['type'],
+): Value {
+  const cells = Array.from({ length: size.rows * size.columns }, (_, cell) =>
+    allowed(Math.floor(cell / size.columns), cell % size.columns) ? 0 : maskedScore[type],
+  );
+  return cast(graph, graph.op('Reshape', [graph.float(cells), graph.int([size.rows, size.columns])]), type);
 }
 
-export { range, vector };
+/** f32 bias of int64 `index`: 0 within 0 … size−1, the masked score outside. */
+export function biasOutside(graph: GraphBuilder, index: Value, size: Value): Value {
+  const beyond = graph.op('Sub', [graph.op('Sub', [size, graph.int(1)]), index]);
+  return biasWhereNegative(graph, toFloat(graph, graph.op('Min', [index, beyond])), 'f32');
+}

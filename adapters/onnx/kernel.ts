@@ -9,6 +9,8 @@ export interface KernelConfig {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly causal: boolean;
+  /** Whether queries and keys are equally many. */
+  readonly selfAttention: boolean;
   /** Whether there is a padding mask. Without one the graph spends nothing on it. */
   readonly masked: boolean;
   /** The element type of inputs, arithmetic and output. */

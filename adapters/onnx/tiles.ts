@@ -98,7 +98,11 @@ export function attend(
   const { bias } = parts;
   const score = bias === undefined ? parts.score : graph.op('Add', [parts.score, bias]);
   const output = graph.op('MatMul', [graph.op('Softmax', [score], { axis: -1 }), parts.value]);
-  if (bias === undefined || !parts.mayBeEmpty) return output;
+  return bias === undefined || !parts.mayBeEmpty ? output : zeroEmptyRows(graph, output, bias, type);
+}
+
+/** `output` with zeros in the rows that `bias` masks altogether. */
+export function zeroEmptyRows(graph: GraphBuilder, output: Value, bias: Value, type: KernelConfig['type']): Value {
   const best = graph.op('ReduceMax', [bias, graph.int([-1])], { keepdims: 1 });
   const sees = graph.op('Greater', [best, graph.scalar(maskedScore[type] / 2, type)]);
   return graph.op('Mul', [output, graph.op('Cast', [sees], { to: elementTypes[type] })]);

@@ -40,6 +40,11 @@ export interface KernelRequest {
   readonly parameters: Parameters;
   readonly kernel: string;
   readonly inputs: AttentionInputs;
+  /**
+   * What the kernel is prepared for: `memory` asks the runtime to pool nothing, so that a peak shows what the call needs
+   * rather than what the pool held already.
+   */
+  readonly purpose: 'latency' | 'memory';
   /** Threads inside one operator; the runtime's own default where absent. */
   readonly threads?: number;
 }
@@ -74,4 +79,13 @@ export interface Adapter {
   readonly kernels: readonly KernelDescription[];
   status(backend: string): Promise<BackendStatus>;
   prepare(request: KernelRequest): Promise<PreparedKernel | Unsupported>;
+}
+
+/** Where an adapter is found. Workers import `module`, whose export `adapter` is the {@link Adapter}. */
+export interface AdapterEntry {
+  readonly name: string;
+  readonly backends: readonly string[];
+  /** URL of the module. */
+  readonly module: string;
+  load(): Promise<Adapter>;
 }

@@ -63,14 +63,16 @@ function withGlobalQueries(graph: GraphBuilder, band: Value, query: Value, sourc
   const { queries, keys, offset } = source.lengths;
   const globals = graph.int(Number(config.parameters['globals']));
   const rows = graph.op('Max', [graph.op('Min', [graph.op('Sub', [globals, offset]), queries]), graph.int(0)]);
-  const position = toFloat(graph, graph.op('Range', [offset, graph.op('Add', [offset, rows]), graph.int(1)]));
+  // One row at least, for reductions over no rows fail; it is cut off again where no query is global.
+  const computed = graph.op('Max', [rows, graph.int(1)]);
+  const position = toFloat(graph, graph.op('Range', [offset, graph.op('Add', [offset, computed]), graph.int(1)]));
   const column = toFloat(graph, graph.op('Range', [graph.int(0), keys, graph.int(1)]));
   const distance = graph.op('Sub', [graph.op('Unsqueeze', [position, graph.int([1])]), column]);
   const causal = config.causal ? biasWhereNegative(graph, distance, config.type) : undefined;
-  const score = scores(graph, slice(graph, query, graph.int(0), rows, 2), source.key, 4);
+  const score = scores(graph, slice(graph, query, graph.int(0), computed, 2), source.key, 4);
   const bias = addBiases(graph, causal, source.padding);
   const first = attend(graph, { score, bias, value: source.value, mayBeEmpty: config.masked }, config.type);
-  return graph.op('Concat', [first, slice(graph, band, rows, queries, 2)], { axis: 2 });
+  return graph.op('Concat', [slice(graph, first, graph.int(0), rows, 2), slice(graph, band, rows, queries, 2)], { axis: 2 });
 }
 
 function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {

@@ -1,0 +1,13 @@
+import type { AdapterEntry } from '../src/contract/adapter.ts';
+
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+
+/** Every adapter: what it is called, which backends it has, and where its module is. Nothing is loaded until it is used. */
+export const adapters: readonly AdapterEntry[] = [
+  {
+    name: 'onnx',
+    backends: ['onnx-cpu', 'onnx-webgpu', 'onnx-cuda'],
+    module: new URL(`./onnx/adapter.${extension}`, import.meta.url).href,
+    load: async () => (await import('./onnx/adapter.ts')).adapter,
+  },
+];

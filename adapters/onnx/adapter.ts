@@ -1,0 +1,77 @@
+import * as ort from 'onnxruntime-node';
+import type { Adapter, BackendStatus, Dispatch, KernelRequest, PreparedKernel, Unsupported } from '../../src/contract/adapter.ts';
+import { AttnswapError } from '../../src/contract/errors.ts';
+import { backends, findBackend, statusOf } from './backends.ts';
+import type { OnnxBackend } from './backends.ts';
+import { feedsOf, kernelModel, outputValues } from './call.ts';
+import { kernels } from './kernels/index.ts';
+import { profileCall } from './profile.ts';
+
+/** ONNX Runtime, embedded: kernels are ONNX graphs built here, run by onnxruntime-node. */
+export const adapter: Adapter = {
+  name: 'onnx',
+  backends: backends.map(({ name }) => name),
+  kernels,
+  status: async (name) => statusOf(findBackend(name)),
+  prepare,
+};
+
+async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsupported> {
+  const backend = findBackend(request.backend);
+  const status: BackendStatus = await statusOf(backend);
+  if (!status.available) return { unsupported: `${request.backend}: ${status.reason}; ${status.mend}` };
+  const { dtype } = request.inputs.shape;
+  if (!status.dtypes.includes(dtype)) return { unsupported: `${request.backend} has no ${dtype} kernels, only ${status.dtypes.join(', ')}` };
+  const kernel = kernels.find(({ variant, kernel: name }) => variant === request.variant && name === request.kernel);
+  if (kernel === undefined) return { unsupported: `${request.backend} has no kernel ${request.variant}.${request.kernel}` };
+  const model = kernelModel(kernel, request);
+  const session = await ort.InferenceSession.create(model, sessionOptions(backend, request));
+  return new OnnxCall(session, request, (prefix) => ({ model, options: { ...sessionOptions(backend, request), enableProfiling: true, profileFilePrefix: prefix } }));
+}
+
+function sessionOptions(backend: OnnxBackend, request: KernelRequest): ort.InferenceSession.SessionOptions {
+  const pooling = request.purpose === 'memory' ? { enableCpuMemArena: false, enableMemPattern: false } : {};
+  const threads = request.threads === undefined ? {} : { intraOpNumThreads: request.threads };
+  return { executionProviders: backend.providers, logSeverityLevel: 3, ...pooling, ...threads };
+}
+
+type Profiled = (prefix: string) => { model: Uint8Array; options: ort.InferenceSession.SessionOptions };
+
+class OnnxCall implements PreparedKernel {
+  readonly #session: ort.InferenceSession;
+  readonly #request: KernelRequest;
+  readonly #feeds: ort.InferenceSession.FeedsType;
+  readonly #profiled: Profiled;
+  #output: ort.Tensor | undefined;
+
+  constructor(session: ort.InferenceSession, request: KernelRequest, profiled: Profiled) {
+    this.#session = session;
+    this.#request = request;
+    this.#feeds = feedsOf(request);
+    this.#profiled = profiled;
+  }
+
+  async run(): Promise<void> {
+    this.#output = undefined;
+    const { output } = await this.#session.run(this.#feeds);
+    this.#output = output;
+  }
+
+  async output(): Promise<Float32Array> {
+    if (this.#output === undefined) throw new AttnswapError('WORKER_FAILED', `${this.#request.backend}: no call has ended, so there is no output`);
+    return outputValues(this.#output);
+  }
+
+  dispatch(): Promise<Dispatch> {
+    return profileCall(this.#profiled, this.#feeds);
+  }
+
+  async peakDeviceBytes(): Promise<null> {
+    return null;
+  }
+
+  async dispose(): Promise<void> {
+    this.#output = undefined;
+    await this.#session.release();
+  }
+}

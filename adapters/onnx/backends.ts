@@ -1,0 +1,54 @@
+import { availableParallelism } from 'node:os';
+import * as ort from 'onnxruntime-node';
+import type { BackendStatus } from '../../src/contract/adapter.ts';
+import { AttnswapError } from '../../src/contract/errors.ts';
+import type { DType } from '../../src/contract/shape.ts';
+
+export interface OnnxBackend {
+  readonly name: string;
+  /** As onnxruntime-node lists it. */
+  readonly provider: string;
+  readonly providers: ort.InferenceSession.ExecutionProviderConfig[];
+  readonly device: string;
+  readonly dtypes: readonly DType[];
+  readonly mend: string;
+}
+
+/** Providers fall back to the CPU for operators that they lack; `dispatch` tells which. */
+export const backends: readonly OnnxBackend[] = [
+  { name: 'onnx-cpu', provider: 'cpu', providers: ['cpu'], device: 'CPU', dtypes: ['f32'], mend: 'reinstall onnxruntime-node' },
+  {
+    name: 'onnx-webgpu',
+    provider: 'webgpu',
+    providers: ['webgpu', 'cpu'],
+    device: 'GPU through WebGPU (Dawn)',
+    dtypes: ['f32', 'f16'],
+    mend: 'install a Vulkan, Metal or D3D12 driver; without a GPU, SwiftShader: VK_DRIVER_FILES=<path>/vk_swiftshader_icd.json',
+  },
+  {
+    name: 'onnx-cuda',
+    provider: 'cuda',
+    providers: ['cuda', 'cpu'],
+    device: 'NVIDIA GPU',
+    dtypes: ['f32', 'f16'],
+    mend: 'allow the install script that fetches the provider: npm install-scripts approve onnxruntime-node && npm rebuild onnxruntime-node',
+  },
+];
+
+/** @throws UNKNOWN_BACKEND */
+export function findBackend(name: string): OnnxBackend {
+  const found = backends.find((backend) => backend.name === name);
+  if (found !== undefined) return found;
+  throw new AttnswapError('UNKNOWN_BACKEND', `onnx: unknown backend ${JSON.stringify(name)}, expected one of ${backends.map((known) => known.name).join(', ')}`);
+}
+
+/** Whether the provider is bundled and, for GPUs, whether a session on it can be opened at all. */
+export async function statusOf(backend: OnnxBackend): Promise<BackendStatus> {
+  const bundled = ort.listSupportedBackends().find(({ name, bundled: inside }) => name === backend.provider && inside);
+  if (bundled === undefined) {
+    return { available: false, reason: `onnxruntime-node has no ${backend.provider} provider installed`, mend: backend.mend };
+  }
+  const version = `onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`;
+  const threads = backend.provider === 'cpu' ? availableParallelism() : null;
+  return { available: true, version, device: backend.device, threads, dtypes: backend.dtypes };
+}

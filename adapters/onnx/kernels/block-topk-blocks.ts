@@ -1,0 +1,63 @@
+import { blockMeans } from '../blocks.ts';
+import type { GraphBuilder, Value } from '../graph.ts';
+import { elementTypes } from '../graph.ts';
+import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
+import { attendSelectedBlocks, blockSite, largestSlots } from '../selected-blocks.ts';
+import type { BlockSite } from '../selected-blocks.ts';
+import { biasWhereNegative, cast, maskedScore, scaled, scores, toFloat } from '../tiles.ts';
+
+/** Far above any score, so that block 0 is taken first. */
+const always = -maskedScore.f32 / 8;
+
+/** f32 `[batch, heads, queryBlocks, keyBlocks]`: c·speaker·mean key; block 0 above all, no candidates below all. */
+function blockScores(graph: GraphBuilder, site: BlockSite, config: KernelConfig): Value {
+  const means = cast(graph, blockMeans(graph, site.keys.key, site.keys, config.masked), config.type);
+  const score = graph.op('Cast', [scores(graph, scaled(graph, site.speakers, config), means, 4)], { to: elementTypes.f32 });
+  const index = toFloat(graph, graph.op('Range', [graph.int(0), site.keys.count, graph.int(1)]));
+  const first = graph.op('Mul', [graph.op('Sub', [graph.float(1), graph.op('Min', [index, graph.float(1)])]), graph.float(always)]);
+  return graph.op('Add', [graph.op('Add', [score, first]), site.candidates]);
+}
+
+/** 1 where a block of queries has an own block to keep beside the chosen ones: int64 `[batch or 1, 1, queryBlocks, 1]`. */
+function ownBlocks(graph: GraphBuilder, site: BlockSite): Value {
+  const tokens = graph.op('Gather', [site.keys.tokens, site.own], { axis: 2 });
+  return graph.op('Cast', [graph.op('Unsqueeze', [graph.op('Min', [tokens, graph.float(1)]), graph.int([3])])], { to: elementTypes.i64 });
+}
+
+function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
+  const blocks = Number(config.parameters['blocks']);
+  const site = blockSite(graph, inputs, Number(config.parameters['block']), config);
+  // Where padding may empty the own block, another takes its place.
+  const most = graph.op('Min', [site.keys.count, graph.int(config.masked ? blocks : blocks - 1)]);
+  const chosen = largestSlots(graph, blockScores(graph, site, config), most);
+  const candidate = graph.op('Add', [graph.op('Mul', [chosen.score, graph.float(1)]), graph.float(-maskedScore.f32 / 2)]);
+  const slotBias = graph.op('Mul', [graph.op('Clip', [candidate, graph.float(-1), graph.float(0)]), graph.float(-maskedScore.f32)]);
+  const rank = graph.op('Range', [graph.int(0), most, graph.int(1)]);
+  const spare = graph.op('Sub', [graph.op('Sub', [graph.int(blocks - 1), ownBlocks(graph, site)]), rank]);
+  const bias = config.masked ? graph.op('Min', [slotBias, biasWhereNegative(graph, toFloat(graph, spare), 'f32')]) : slotBias;
+  return attendSelectedBlocks(
+    graph,
+    site,
+    config,
+    (body, iteration) => ({
+      index: body.op('Gather', [chosen.index, iteration], { axis: 2 }),
+      bias: body.op('Gather', [bias, iteration], { axis: 2 }),
+    }),
+    true,
+  );
+}
+
+/** Block-sparse attention by block scores: each block of queries reads `blocks` blocks of keys, gathered. */
+export const blockTopkBlocks: OnnxKernel = {
+  variant: 'block-topk',
+  kernel: 'blocks',
+  summary: 'scores block means, then gathers and attends to the chosen blocks',
+  scoredPairs(parameters, { batch, heads, queries, keys }) {
+    const block = Number(parameters['block']);
+    const total = Math.ceil(keys / block);
+    const queryBlocks = total - Math.floor((keys - queries) / block);
+    const slots = Math.min(total, Number(parameters['blocks']) - 1) + 1;
+    return batch * heads * queryBlocks * (slots * block * block + total);
+  },
+  build,
+};

@@ -1,0 +1,24 @@
+import type { GraphBuilder, Value } from '../graph.ts';
+import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
+import { addBiases, attend, biasWhereNegative, scaled, scores, toFloat } from '../tiles.ts';
+import { keySource } from './dense-tiled.ts';
+
+function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
+  const source = keySource(graph, inputs, config);
+  const { queries, keys, offset } = source.lengths;
+  const position = toFloat(graph, graph.op('Range', [offset, graph.op('Add', [offset, queries]), graph.int(1)]));
+  const column = toFloat(graph, graph.op('Range', [graph.int(0), keys, graph.int(1)]));
+  const distance = graph.op('Sub', [graph.op('Unsqueeze', [position, graph.int([1])]), column]);
+  const causal = config.causal ? biasWhereNegative(graph, distance, config.type) : undefined;
+  const score = scores(graph, scaled(graph, inputs.query, config), source.key, 4);
+  return attend(graph, { score, bias: addBiases(graph, causal, source.padding), value: source.value, mayBeEmpty: true }, config.type);
+}
+
+/** The plain graph that exporters write: all n² logits, then softmax, then all n² weights. */
+export const denseNaive: OnnxKernel = {
+  variant: 'dense',
+  kernel: 'naive',
+  summary: 'MatMul, Add, Softmax, MatMul over all n² logits',
+  scoredPairs: (_, { batch, heads, queries, keys }) => batch * heads * queries * keys,
+  build,
+};

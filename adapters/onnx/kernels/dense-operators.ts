@@ -1,0 +1,76 @@
+import type { GraphBuilder, Value } from '../graph.ts';
+import { elementTypes } from '../graph.ts';
+import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
+import { addBiases, biasWhereNegative, lengths, shape, toFloat, zeroEmptyRows } from '../tiles.ts';
+import { keySource } from './dense-tiled.ts';
+
+/** `[batch, heads, n, d]` → `[batch, n, heads·d]`, the layout that the operators take. */
+function packHeads(graph: GraphBuilder, tensor: Value): Value {
+  return graph.op('Reshape', [graph.op('Transpose', [tensor], { perm: [0, 2, 1, 3] }), graph.int([0, 0, -1])]);
+}
+
+function unpackHeads(graph: GraphBuilder, tensor: Value, config: KernelConfig): Value {
+  const split = graph.op('Reshape', [tensor, graph.int([0, 0, config.heads, config.headDim])]);
+  return graph.op('Transpose', [split], { perm: [0, 2, 1, 3] });
+}
+
+/** com.microsoft GroupQueryAttention: always causal, and tiled on the CPU from ONNX Runtime 1.27 on. */
+function groupQueryAttention(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
+  const { queries } = lengths(graph, inputs);
+  const batch = graph.op('Shape', [inputs.query], { start: 0, end: 1 });
+  const last = graph.op('Cast', [graph.op('Sub', [queries, graph.int(1)])], { to: elementTypes.i32 });
+  const lastKeys = graph.op('Expand', [last, graph.op('Concat', [batch, graph.int([1])], { axis: 0 })]);
+  const total = graph.op('Cast', [queries], { to: elementTypes.i32 });
+  const packed = [inputs.query, inputs.key, inputs.value].map((tensor) => packHeads(graph, tensor));
+  const attributes = { num_heads: config.heads, kv_num_heads: config.kvHeads, scale: { float: config.scale } };
+  const [output = ''] = graph.ops('GroupQueryAttention', [...packed, '', '', lastKeys, total], attributes, 3);
+  return unpackHeads(graph, output, config);
+}
+
+/** com.microsoft MultiHeadAttention: tiled on the CPU where there is no mask, else it materialises n² logits a head. */
+function multiHeadAttention(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
+  const source = keySource(graph, inputs, config);
+  const packed = [inputs.query, source.key, source.value].map((tensor) => packHeads(graph, tensor));
+  const attributes = { num_heads: config.heads, scale: { float: config.scale } };
+  if (!config.causal && !config.masked) return unpackHeads(graph, graph.op('MultiHeadAttention', packed, attributes), config);
+  const bias = fullBias(graph, source, inputs, config);
+  const output = unpackHeads(graph, graph.op('MultiHeadAttention', [...packed, '', '', bias], attributes), config);
+  return zeroEmptyRows(graph, output, bias, config.type);
+}
+
+/** Causality and padding as `[batch, 1, queries, keys]`. */
+function fullBias(graph: GraphBuilder, source: ReturnType<typeof keySource>, inputs: KernelInputs, config: KernelConfig): Value {
+  const { queries, keys, offset } = source.lengths;
+  const position = toFloat(graph, graph.op('Range', [offset, graph.op('Add', [offset, queries]), graph.int(1)]));
+  const column = toFloat(graph, graph.op('Range', [graph.int(0), keys, graph.int(1)]));
+  const distance = graph.op('Sub', [graph.op('Unsqueeze', [position, graph.int([1])]), column]);
+  const causal = config.causal ? biasWhereNegative(graph, distance, config.type) : undefined;
+  const batch = graph.op('Shape', [inputs.query], { start: 0, end: 1 });
+  const target = graph.op('Concat', [batch, graph.int([1]), shape(graph, [queries, keys])], { axis: 0 });
+  return graph.op('Expand', [addBiases(graph, causal, source.padding)!, target]);
+}
+
+/** The fused operator that a user would pick for the case: one operator, tiled wherever ONNX Runtime can. */
+export const denseFused: OnnxKernel = {
+  variant: 'dense',
+  kernel: 'fused',
+  summary: 'GroupQueryAttention where causal, MultiHeadAttention elsewhere',
+  // Tiled operators skip key tiles beyond the diagonal; how far is the runtime's choice, so the exact half is an estimate.
+  scoredPairs(_, { batch, heads, queries, keys, causal }) {
+    return batch * heads * (causal && queries === keys ? (queries * (queries + 1)) / 2 : queries * keys);
+  },
+  build(graph, inputs, config) {
+    const grouped = config.causal && !config.masked && config.selfAttention;
+    return grouped ? groupQueryAttention(graph, inputs, config) : multiHeadAttention(graph, inputs, config);
+  },
+};
+
+/** MultiHeadAttention in every case: what graph optimisers write today, which materialises n² logits when causal. */
+export const denseMha: OnnxKernel = {
+  variant: 'dense',
+  kernel: 'mha',
+  summary: 'MultiHeadAttention, with a causal or padding bias where needed',
+  scoredPairs: (_, { batch, heads, queries, keys }) => batch * heads * queries * keys,
+  build: multiHeadAttention,
+};
+

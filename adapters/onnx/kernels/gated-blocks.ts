@@ -1,0 +1,75 @@
+import type { Shape } from '../../../src/contract/shape.ts';
+import type { Parameters } from '../../../src/contract/variant.ts';
+import { ceilTimes, complementOf, decimalOf } from '../../../src/variants/decimal.ts';
+import { blockMeans } from '../blocks.ts';
+import type { GraphBuilder, Value } from '../graph.ts';
+import { elementTypes } from '../graph.ts';
+import type { KernelConfig, KernelInputs } from '../kernel.ts';
+import { attendSelectedBlocks, blockSite, largestSlots } from '../selected-blocks.ts';
+import type { BlockSite, Slots } from '../selected-blocks.ts';
+import { biasWhereNegative, cast, maskedScore, scores, toFloat } from '../tiles.ts';
+import { gateRank, projected } from './gated-tiled.ts';
+import { ceilShare } from './topk-tiled.ts';
+
+/** γ of every pair of blocks, f32 `[batch, heads, queryBlocks, keyBlocks]`, the masked score added where a block is no candidate. */
+function blockGates(graph: GraphBuilder, site: BlockSite, gate: NonNullable<KernelInputs['gate']>, config: KernelConfig): Value {
+  const rank = gateRank(graph, gate.u);
+  const means = cast(graph, blockMeans(graph, site.keys.key, site.keys, config.masked), config.type);
+  const queries = projected(graph, site.speakers, gate.u, rank, config.type);
+  const keys = projected(graph, means, gate.w, rank, config.type);
+  const logit = graph.op('Add', [scores(graph, queries, keys, 4), graph.op('Unsqueeze', [gate.b, graph.int([1, 2])])]);
+  return graph.op('Add', [graph.op('Cast', [logit], { to: elementTypes.f32 }), site.candidates]);
+}
+
+/** The gates that stay for one block of queries, the most open first, with a bias for slots that a batch element does not fill. */
+function openSlots(graph: GraphBuilder, gates: Value, config: KernelConfig): Slots {
+  const open = openCount(graph, gates, config);
+  const kept = largestSlots(graph, gates, graph.op('ReduceMax', [open], { keepdims: 0 }));
+  const rank = graph.op('Range', [graph.int(0), graph.op('ReduceMax', [open], { keepdims: 0 }), graph.int(1)]);
+  const spare = toFloat(graph, graph.op('Sub', [graph.op('Sub', [open, graph.int(1)]), rank]));
+  const slotGate = cast(graph, kept.score, config.type);
+  return {
+    index: kept.index,
+    bias: biasWhereNegative(graph, spare, 'f32'),
+    correct: (inner, score) => correctKept(inner, score, slotGate, config),
+  };
+}
+
+/** int64 `[batch, heads, 1]`: how many blocks stay. */
+function openCount(graph: GraphBuilder, gates: Value, config: KernelConfig): Value {
+  const { sparsity, tau } = config.parameters;
+  const candidate = graph.op('Greater', [gates, graph.float(maskedScore.f32 / 2)]);
+  const open = tau === undefined ? candidate : graph.op('And', [candidate, graph.op('GreaterOrEqual', [graph.op('Sigmoid', [gates]), graph.float(Number(tau))])]);
+  const counted = graph.op('ReduceSum', [graph.op('Cast', [open], { to: elementTypes.f32 }), graph.int([-1])], { keepdims: 1 });
+  const count = graph.op('Cast', [counted], { to: elementTypes.i64 });
+  return tau === undefined ? ceilShare(graph, count, complementOf(decimalOf(Number(sparsity)))) : count;
+}
+
+/** Corrects the slots' scores by their gates and leaves the own block's, the last, as they are. */
+function correctKept(graph: GraphBuilder, score: Value, slotGate: Value, config: KernelConfig): Value {
+  const neutral = config.parameters['form'] === 'multiply' ? 1 : 0;
+  const unit = config.parameters['form'] === 'multiply' ? graph.op('Sigmoid', [slotGate]) : graph.op('Neg', [graph.op('Softplus', [graph.op('Neg', [slotGate])])]);
+  const slots = graph.op('Pad', [unit, graph.int([0, 1]), graph.scalar(neutral, config.type), graph.int([2])]);
+  return graph.op(neutral === 1 ? 'Mul' : 'Add', [score, graph.op('Unsqueeze', [slots, graph.int([2, 4])])]);
+}
+
+/** One gate for all pairs of two blocks: dropped blocks are neither scored nor read. */
+export function blockGated(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
+  const site = blockSite(graph, inputs, Number(config.parameters['block']), config);
+  const gates = blockGates(graph, site, inputs.gate!, config);
+  const uneven = config.masked || config.parameters['tau'] !== undefined;
+  return attendSelectedBlocks(graph, site, config, (body, iteration) => openSlots(body, body.op('Gather', [gates, iteration], { axis: 2 }), config), uneven);
+}
+
+/** q·k products of all heads: every kept block in full. With `tau` the number kept depends on the data: an upper bound. */
+export function blockGatedPairs(parameters: Parameters, shape: Shape): number {
+  const block = Number(parameters['block']);
+  const share = complementOf(decimalOf(Number(parameters['sparsity'] ?? 0)));
+  const total = Math.ceil(shape.keys / block);
+  let pairs = 0;
+  for (let own = Math.floor((shape.keys - shape.queries) / block); own < total; own++) {
+    pairs += (ceilTimes(share, shape.causal ? own : total - 1) + 1) * block * block;
+  }
+  return shape.batch * shape.heads * pairs;
+}
+

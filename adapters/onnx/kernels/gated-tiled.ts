@@ -1,0 +1,87 @@
+import { complementOf, decimalOf } from '../../../src/variants/decimal.ts';
+import type { GraphBuilder, Value } from '../graph.ts';
+import { elementTypes } from '../graph.ts';
+import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
+import { addBiases, attend, biasOfMask, maskedScore, overQueryTiles, perHead, scaled, scores } from '../tiles.ts';
+import type { VisibleKeys } from './dense-tiled.ts';
+import { keySource, tiledPairs, visibleKeys } from './dense-tiled.ts';
+import { blockGated, blockGatedPairs } from './gated-blocks.ts';
+import { keepShare } from './topk-tiled.ts';
+
+const tile = 128;
+
+/** x U or x W over √rank's fourth root each, `[batch, heads, n, rank]`, so that their product is γ − b. */
+export function projected(graph: GraphBuilder, tensor: Value, weights: Value, rank: Value, type: KernelConfig['type']): Value {
+  const factor = graph.op('Pow', [rank, graph.float(-0.25)]);
+  const product = graph.op('MatMul', [tensor, weights]);
+  return graph.op('Mul', [product, type === 'f32' ? factor : graph.op('Cast', [factor], { to: elementTypes.f16 })]);
+}
+
+/** The gate's rank as an f32 scalar, read from U's shape. */
+export function gateRank(graph: GraphBuilder, u: Value): Value {
+  return graph.op('Cast', [graph.op('Squeeze', [graph.op('Shape', [u], { start: 2, end: 3 })])], { to: elementTypes.f32 });
+}
+
+/** s·g or s + ln g. ln sigmoid(γ) = −softplus(−γ). */
+export function corrected(graph: GraphBuilder, score: Value, gate: Value, form: unknown): Value {
+  if (form === 'multiply') return graph.op('Mul', [score, graph.op('Sigmoid', [gate])]);
+  return graph.op('Sub', [score, graph.op('Softplus', [graph.op('Neg', [gate])])]);
+}
+
+/** 0 for pairs whose gate stays, the masked score for those that are dropped. */
+function droppedBias(graph: GraphBuilder, gate: Value, visible: VisibleKeys, config: KernelConfig): Value | undefined {
+  const { sparsity, tau } = config.parameters;
+  if (tau === undefined && Number(sparsity) === 0) return undefined;
+  const allowed = visible.bias === undefined ? gate : graph.op('Add', [gate, visible.bias]);
+  if (tau !== undefined) return belowThreshold(graph, allowed, Number(tau), config);
+  const kept = keepShare(graph, { score: allowed, visible, share: complementOf(decimalOf(Number(sparsity))) }, config);
+  const removed = graph.op('Expand', [graph.scalar(maskedScore[config.type], config.type), graph.op('Shape', [gate])]);
+  const rankBias = graph.op('Max', [graph.op('Min', [kept.score, graph.scalar(0, config.type)]), graph.scalar(maskedScore[config.type], config.type)]);
+  const stays = graph.op('Greater', [rankBias, graph.scalar(maskedScore[config.type] / 2, config.type)]);
+  const update = biasOfMask(graph, stays, config.type);
+  return graph.op('ScatterElements', [removed, kept.index, update], { axis: -1 });
+}
+
+/** Drops gates below tau, but never a row's largest. */
+function belowThreshold(graph: GraphBuilder, gate: Value, tau: number, config: KernelConfig): Value {
+  const open = graph.op('GreaterOrEqual', [graph.op('Sigmoid', [gate]), graph.scalar(tau, config.type)]);
+  const largest = graph.op('ArgMax', [gate], { axis: -1, keepdims: 1 });
+  const one = graph.op('Expand', [graph.float(1), graph.op('Shape', [largest])]);
+  const marks = graph.op('Cast', [open], { to: elementTypes.f32 });
+  const withLargest = graph.op('ScatterElements', [marks, largest, one], { axis: -1 });
+  return biasOfMask(graph, graph.op('Greater', [withLargest, graph.float(0.5)]), config.type);
+}
+
+function buildElementwise(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
+  const { u, w, b } = inputs.gate!;
+  const rank = gateRank(graph, u);
+  const source = keySource(graph, inputs, config);
+  const queries = graph.op('Concat', [scaled(graph, inputs.query, config), projected(graph, inputs.query, u, rank, config.type)], { axis: -1 });
+  const keys = graph.op('Concat', [source.key, projected(graph, perHead(graph, inputs.key, config), w, rank, config.type)], { axis: -1 });
+  const offset = graph.op('Unsqueeze', [b, graph.int([1, 2])]);
+  const sizes = (body: GraphBuilder, tensor: Value) => {
+    const width = body.op('Shape', [u], { start: 2, end: 3 });
+    return body.ops('Split', [tensor, body.op('Concat', [body.int([config.headDim]), width], { axis: 0 })], { axis: -1 }, 2);
+  };
+  return overQueryTiles(graph, { query: queries, lengths: source.lengths, tile, heads: config.heads, config }, (body, rows) => {
+    const visible = visibleKeys(body, rows, { ...source, key: keys }, config);
+    const [query = '', gateQuery = ''] = sizes(body, rows.query);
+    const [key = '', gateKey = ''] = sizes(body, visible.key);
+    const gate = body.op('Add', [scores(body, gateQuery, gateKey, 4), offset]);
+    const score = corrected(body, scores(body, query, key, 4), gate, config.parameters['form']);
+    const bias = addBiases(body, visible.bias, droppedBias(body, gate, visible, config));
+    const output = attend(body, { score, bias, value: visible.value, mayBeEmpty: true }, config.type);
+    return output;
+  });
+}
+
+/** Gated attention: pair by pair over tiles of queries, or, with `block` > 1, over the kept blocks alone. */
+export const gatedTiled: OnnxKernel = {
+  variant: 'gated',
+  kernel: 'tiled',
+  summary: `block=1: tiles of ${tile} queries with n²·rank/d more products; block>1: the kept blocks only`,
+  scoredPairs: (parameters, shape) =>
+    Number(parameters['block']) === 1 ? shape.batch * shape.heads * tiledPairs(shape, tile) : blockGatedPairs(parameters, shape),
+  build: (graph, inputs, config) =>
+    Number(config.parameters['block']) === 1 ? buildElementwise(graph, inputs, config) : blockGated(graph, inputs, config),
+};

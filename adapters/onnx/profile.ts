@@ -1,0 +1,56 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as ort from 'onnxruntime-node';
+import { z } from 'zod';
+import type { Dispatch, DispatchedOperator } from '../../src/contract/adapter.ts';
+
+const event = z.object({
+  cat: z.string(),
+  name: z.string(),
+  dur: z.number(),
+  args: z.object({ op_name: z.string().optional(), provider: z.string().optional() }).optional(),
+});
+
+/** Operators that only move shapes and indices about: a GPU session runs them on the CPU by design. */
+const bookkeeping = new Set([
+  'Shape', 'Range', 'Cast', 'Squeeze', 'Unsqueeze', 'Concat', 'Gather', 'Add', 'Sub', 'Mul', 'Div', 'Mod', 'Min', 'Max', 'Loop', 'Constant', 'Identity', 'MemcpyToHost', 'MemcpyFromHost',
+]);
+
+/** Runs one call in a second session with ONNX Runtime's profiler on, after one unprofiled in effect (the first is dropped). */
+export async function profileCall(
+  profiled: (prefix: string) => { model: Uint8Array; options: ort.InferenceSession.SessionOptions },
+  feeds: ort.InferenceSession.FeedsType,
+): Promise<Dispatch> {
+  const folder = await mkdtemp(join(tmpdir(), 'attnswap-profile-'));
+  try {
+    const { model, options } = profiled(join(folder, 'call'));
+    const session = await ort.InferenceSession.create(model, options);
+    await session.run(feeds);
+    session.endProfiling();
+    await session.release();
+    const [file] = await readdir(folder);
+    const operators = summarize(file === undefined ? [] : JSON.parse(await readFile(join(folder, file), 'utf8')));
+    return { operators, flags: flagsOf(operators, options) };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function summarize(events: unknown): DispatchedOperator[] {
+  const totals = new Map<string, { operator: string; provider: string; calls: number; totalNs: number }>();
+  for (const { cat, name, dur, args } of z.array(event).parse(events)) {
+    if (cat !== 'Node' || !name.endsWith('_kernel_time') || args?.op_name === undefined) continue;
+    const provider = args.provider ?? 'unknown';
+    const key = `${args.op_name}/${provider}`;
+    const total = totals.get(key) ?? { operator: args.op_name, provider, calls: 0, totalNs: 0 };
+    totals.set(key, { ...total, calls: total.calls + 1, totalNs: total.totalNs + dur * 1000 });
+  }
+  return [...totals.values()].sort((a, b) => b.totalNs - a.totalNs);
+}
+
+function flagsOf(operators: readonly DispatchedOperator[], { executionProviders = [] }: ort.InferenceSession.SessionOptions): string[] {
+  if (executionProviders.length < 2) return [];
+  const onCpu = operators.filter(({ operator, provider }) => provider === 'CPUExecutionProvider' && !bookkeeping.has(operator));
+  return onCpu.length === 0 ? [] : [`ran on the CPU: ${onCpu.map(({ operator, calls }) => `${operator} ×${calls}`).join(', ')}`];
+}

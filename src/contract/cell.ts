@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { dtypes } from './shape.ts';
+
+const size = z.int().min(1);
+const nanoseconds = z.number().min(0);
+const bytes = z.number().min(0);
+
+export const shapeSchema = z.object({
+  batch: size,
+  heads: size,
+  kvHeads: size,
+  queries: size,
+  keys: size,
+  headDim: size,
+  causal: z.boolean(),
+  dtype: z.enum(dtypes),
+});
+
+/** One thing to measure. */
+export const cellSpecSchema = z.object({
+  /** Unique within the run, readable, stable: the same cell has the same id in every run. */
+  id: z.string().min(1).max(500),
+  variant: z.object({ name: z.string(), params: z.record(z.string(), z.union([z.number(), z.string()])) }),
+  kernel: z.string(),
+  backend: z.string(),
+  shape: shapeSchema,
+  inputs: z.string(),
+  seed: z.int().min(0),
+});
+export type CellSpec = z.infer<typeof cellSpecSchema>;
+
+/** `ok`: measured. `mismatch`: wrong output, so not timed. The others say why in `reason`. */
+export const cellStatuses = ['ok', 'unsupported', 'mismatch', 'failed', 'timed-out'] as const;
+
+export const latencySchema = z.object({
+  medianNs: nanoseconds,
+  p99Ns: nanoseconds,
+  minNs: nanoseconds,
+  madNs: nanoseconds,
+  ciNs: z.object({ low: nanoseconds, high: nanoseconds, coverage: z.number() }),
+  samplesNs: z.array(nanoseconds),
+  callsPerSample: size,
+  stoppedBy: z.enum(['interval', 'budget']),
+  warmup: z.object({
+    callsPerSample: size,
+    samples: z.int(),
+    calls: z.int(),
+    elapsedNs: nanoseconds,
+    steady: z.boolean(),
+    reason: z.string().optional(),
+  }),
+});
+
+export const memorySchema = z.object({ peakHostBytes: bytes, method: z.string(), peakDeviceBytes: bytes.nullable(), deviceMethod: z.string().nullable() });
+
+export const errorSchema = z.object({
+  relative: z.number(),
+  budget: z.number(),
+  rowsChecked: z.int(),
+  ambiguousRows: z.int(),
+});
+
+export const dispatchSchema = z.object({
+  operators: z.array(z.object({ operator: z.string(), provider: z.string(), calls: z.int(), totalNs: nanoseconds })),
+  flags: z.array(z.string()),
+});
+
+export const workSchema = z.object({
+  scoredPairs: z.number(),
+  weightedPairs: z.number(),
+  densePairs: z.number(),
+  flops: z.number(),
+  bytes: z.number(),
+});
+
+/** What became of a cell. */
+export const cellRecordSchema = cellSpecSchema.extend({
+  status: z.enum(cellStatuses),
+  reason: z.string().max(20_000).optional(),
+  latency: latencySchema.optional(),
+  memory: memorySchema.optional(),
+  work: workSchema.optional(),
+  error: errorSchema.optional(),
+  dispatch: dispatchSchema.optional(),
+  waste: z.unknown().optional(),
+  warnings: z.array(z.string()).default([]),
+});
+export type CellRecord = z.infer<typeof cellRecordSchema>;

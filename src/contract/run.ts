@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { cellRecordSchema } from './cell.ts';
+import { AttnswapError } from './errors.ts';
+
+export const runSchemaName = 'attnswap.run/1';
+
+/** The record of a suite measured on a host. Times are nanoseconds, sizes bytes. */
+export const runSchema = z.object({
+  schema: z.literal(runSchemaName),
+  tool: z.object({ name: z.literal('attnswap'), version: z.string() }),
+  suite: z.object({ name: z.string(), sha256: z.string(), reference: z.string() }),
+  command: z.array(z.string()),
+  startedAt: z.iso.datetime(),
+  endedAt: z.iso.datetime().nullable(),
+  /** Every cell that the suite declares was measured, refused or failed: nothing was interrupted. */
+  complete: z.boolean(),
+  host: z.unknown(),
+  backends: z.record(z.string(), z.unknown()),
+  warnings: z.array(z.string()),
+  /** Ids of all declared cells, in order. */
+  declared: z.array(z.string()),
+  cells: z.array(cellRecordSchema),
+});
+export type RunRecord = z.infer<typeof runSchema>;
+
+/** @throws INVALID_RUN naming the field */
+export function readRun(value: unknown, source: string): RunRecord {
+  const schema = typeof value === 'object' && value !== null && 'schema' in value ? String(value.schema).slice(0, 100) : 'none';
+  if (schema !== runSchemaName) {
+    throw new AttnswapError('INVALID_RUN', `${source}: schema is ${JSON.stringify(schema)}, expected "${runSchemaName}"`, {
+      hint: 'measure again with this version, or read it with the version that wrote it',
+    });
+  }
+  const result = runSchema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  throw new AttnswapError('INVALID_RUN', `${source}: ${issue.path.join('.')}: ${issue.message}`, { cause: result.error });
+}
