@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import type { JumpableRandomGenerator } from 'pure-rand/types/JumpableRandomGenerator';
+import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
+import { quantileSorted } from './order-statistics.ts';
+
+/** A range that holds the estimated figure with the confidence asked for. */
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Rows of a sample, each with a value in every column, grouped into strata that were sampled independently. */
+export interface SampledRows {
+  readonly columns: number;
+  /** `[rows, columns]`, each value already times its row's weight. */
+  readonly values: Float64Array;
+  /** Rows of each stratum, in the order of `values`; they add up to the number of rows. */
+  readonly strata: readonly number[];
+}
+
+/** Random 32-bit integers that depend on seed and name alone, on every platform; seeds in sequence are unrelated. */
+export function seededGenerator(seed: number, name: string): JumpableRandomGenerator {
+  const digest = createHash('sha256').update(`${seed}/${name}`).digest();
+  return xoroshiro128plusFromState([0, 4, 8, 12].map((at) => digest.readInt32LE(at)));
+}
+
+/** A uniform integer in [0, `bound`), biased by less than bound/2³². */
+export function drawBelow(generator: JumpableRandomGenerator, bound: number): number {
+  return Math.floor(((generator.next() >>> 0) / 0x1_0000_0000) * bound);
+}
+
+/** Adds `factor` times one row of `rows` to the replicate that starts at `target` in `sums`. */
+function addRow(sums: Float64Array, target: number, rows: SampledRows, source: { row: number; factor: number }): void {
+  const { columns, values } = rows;
+  const start = source.row * columns;
+  for (let column = 0; column < columns; column += 1) {
+    sums[target + column] = sums[target + column]! + source.factor * values[start + column]!;
+  }
+}
+
+/**
+ * Column sums of `replicates` bootstrap samples, `[replicates, columns]`, added to `sums`. A stratum of m rows gives m − 1
+ * draws with replacement, each counting m/(m − 1) times, so that the spread of a sum over strata of two is not halved
+ * (Rao and Wu, JASA 83, 1988, with n_h − 1 draws). No correction for a finite population is made: the rows stand
+ * for others like them. The row of a stratum of one counts 0 or 2 times with equal chance: its own deviation from
+ * the whole sample's ratio then takes the place of a spread that it cannot show.
+ */
+export function addReplicateSums(sums: Float64Array, rows: SampledRows, generator: JumpableRandomGenerator): void {
+  const replicates = sums.length / rows.columns;
+  for (let replicate = 0; replicate < replicates; replicate += 1) {
+    const target = replicate * rows.columns;
+    let first = 0;
+    for (const size of rows.strata) {
+      if (size === 1) {
+        addRow(sums, target, rows, { row: first, factor: generator.next() < 0 ? 0 : 2 });
+      }
+      const factor = size / (size - 1);
+      for (let draw = 1; draw < size; draw += 1) {
+        addRow(sums, target, rows, { row: first + drawBelow(generator, size), factor });
+      }
+      first += size;
+    }
+  }
+}
+
+/**
+ * The percentile interval of a ratio of two column sums over bootstrap replicates; null where fewer than half of them
+ * have a positive denominator. Sums are resampled, and the ratio taken of each resample: never a mean of rows' ratios.
+ */
+export function ratioInterval(
+  replicateSums: Float64Array,
+  ratio: { readonly columns: number; readonly numerator: number; readonly denominator: number },
+  confidence = 0.95,
+): Interval | null {
+  const ratios: number[] = [];
+  for (let start = 0; start < replicateSums.length; start += ratio.columns) {
+    const denominator = replicateSums[start + ratio.denominator]!;
+    if (denominator > 0) ratios.push(replicateSums[start + ratio.numerator]! / denominator);
+  }
+  if (ratios.length === 0 || 2 * ratios.length * ratio.columns < replicateSums.length) return null;
+  ratios.sort((a, b) => a - b);
+  const tail = (1 - confidence) / 2;
+  return { low: quantileSorted(ratios, tail), high: quantileSorted(ratios, 1 - tail) };
+}

@@ -1,0 +1,103 @@
+import { ratioInterval } from '../statistics/resample.ts';
+import type { Column, ErrorBudget, MassShare } from './columns.ts';
+import { columnIndex, columnNames } from './columns.ts';
+import type { WasteFigure, WasteFigures } from './schema.ts';
+import { wilsonInterval } from './sink.ts';
+
+/** What figures are made from: sums over the rows of one head, or of all. */
+export interface WasteSums {
+  /** Rows measured. */
+  readonly rows: number;
+  /** `[columns]`. */
+  readonly sums: Float64Array;
+  /** The same of every bootstrap resample, `[resamples, columns]`. */
+  readonly replicates: Float64Array;
+  /** Heads with a sink among those that could be judged. */
+  readonly sinks: { readonly hits: number; readonly heads: number };
+  /** q·k products of the kernel over the same rows, where they are known. */
+  readonly kernelScoredPairs: number | undefined;
+}
+
+/** What a column's sum is called in a figure. */
+function sumName(column: Column): string {
+  const name = column.replace('withoutFirst.', '').replace(/\..*/, '');
+  return name === 'wastedMass' || name === 'labelledWaste' ? 'wastedMass' : name;
+}
+
+function sumOf(from: WasteSums, column: Column): number {
+  return from.sums[columnIndex(column)]!;
+}
+
+function intervalOf(from: WasteSums, numerator: Column, denominator: Column): { low: number; high: number } | null {
+  if (from.rows < 2) return null;
+  const ratio = { columns: columnNames.length, numerator: columnIndex(numerator), denominator: columnIndex(denominator) };
+  return ratioInterval(from.replicates, ratio);
+}
+
+function ratio(from: WasteSums, numerator: Column, denominator: Column): WasteFigure | null {
+  const below = sumOf(from, denominator);
+  if (below === 0) return null;
+  const interval = intervalOf(from, numerator, denominator);
+  return {
+    value: sumOf(from, numerator) / below,
+    low: interval?.low ?? null,
+    high: interval?.high ?? null,
+    numerator: { name: sumName(numerator), value: sumOf(from, numerator) },
+    denominator: { name: sumName(denominator), value: below },
+  };
+}
+
+/** 1 − Σ|S_i(p)|/scoredPairs: of a kernel that scores masked pairs too, those are waste as well. */
+function kernelWaste(from: WasteSums, share: MassShare): WasteFigure | null {
+  const scored = from.kernelScoredPairs;
+  if (scored === undefined || scored === 0 || sumOf(from, 'rows') === 0) return null;
+  const kept = sumOf(from, `keptPairs.${share}`);
+  const interval = intervalOf(from, `keptPairs.${share}`, 'rows');
+  const scale = sumOf(from, 'rows') / scored;
+  return {
+    value: 1 - kept / scored,
+    low: interval === null ? null : 1 - interval.high * scale,
+    high: interval === null ? null : 1 - interval.low * scale,
+    numerator: { name: 'wastedScoredPairs', value: scored - kept },
+    denominator: { name: 'scoredPairs', value: scored },
+  };
+}
+
+function sinkRate({ sinks }: WasteSums): WasteFigure | null {
+  if (sinks.heads === 0) return null;
+  return {
+    value: sinks.hits / sinks.heads,
+    ...wilsonInterval(sinks.hits, sinks.heads),
+    numerator: { name: 'headsWithSink', value: sinks.hits },
+    denominator: { name: 'heads', value: sinks.heads },
+  };
+}
+
+/** The figures that are given both with the first token and without it. */
+function wasteFigures(from: WasteSums, prefix: '' | 'withoutFirst.'): WasteFigures['withoutFirstToken'] {
+  const pairs = (name: MassShare | ErrorBudget) => ratio(from, `${prefix}wastedPairs.${name}`, `${prefix}weightedPairs`);
+  return {
+    wastedCompute: { p90: pairs('p90'), p95: pairs('p95'), p99: pairs('p99') },
+    wastedComputeAtError: { e01: pairs('e01'), e05: pairs('e05') },
+    wastedMass: ratio(from, `${prefix}wastedMass`, `${prefix}seeingRows`),
+    labelledWaste: ratio(from, `${prefix}labelledWaste`, `${prefix}labelledRows`),
+  };
+}
+
+/** All figures of one head, or of all; one whose denominator is 0 is null. */
+export function figuresOf(from: WasteSums): WasteFigures {
+  return {
+    ...wasteFigures(from, ''),
+    kernelWaste: { p90: kernelWaste(from, 'p90'), p95: kernelWaste(from, 'p95'), p99: kernelWaste(from, 'p99') },
+    missedMass: ratio(from, 'missedMass', 'denseRows'),
+    pooledMass: ratio(from, 'pooledMass', 'denseRows'),
+    sinkRate: sinkRate(from),
+    firstTokenMass: ratio(from, 'firstTokenMass', 'seeingRows'),
+    effectiveSupport: {
+      entropy: ratio(from, 'effectiveKeys.entropy', 'weightedPairs'),
+      participation: ratio(from, 'effectiveKeys.participation', 'weightedPairs'),
+    },
+    localMass: ratio(from, 'localMass', 'seeingRows'),
+    withoutFirstToken: wasteFigures(from, 'withoutFirst.'),
+  };
+}

@@ -1,0 +1,52 @@
+import type { HeadFrame } from './head-frame.ts';
+import { shareWithin } from './head-frame.ts';
+import type { RankedRow } from './ranked-row.ts';
+
+/** «Local» is at most this many positions away, on either side. */
+export const localDistance = 64;
+
+/** Mass of a row on positions [start, end); a pooled block's tokens share its mass equally. */
+export function massWithin(row: RankedRow, frame: HeadFrame, start: number, end: number): number {
+  let mass = 0;
+  for (let entry = 0; entry < row.length; entry += 1) {
+    const share = shareWithin(frame, row.key[entry]!, start, end);
+    if (share > 0) mass += share * row.weight[entry]!;
+  }
+  return mass / row.total;
+}
+
+/** Mass within {@link localDistance} positions of the query's own. */
+export function localMass(row: RankedRow, frame: HeadFrame, position: number): number {
+  return massWithin(row, frame, position - localDistance, position + localDistance + 1);
+}
+
+/** Tells relevant keys from others, row after row, in one buffer. */
+export class RelevantKeys {
+  readonly #relevant: Uint8Array;
+
+  constructor(keys: number) {
+    this.#relevant = new Uint8Array(keys);
+  }
+
+  /** Σ_{j∉R} p_j of the entries that count; a pooled block's tokens share its mass equally. */
+  wasteOf(row: RankedRow, frame: HeadFrame, relevant: ArrayLike<number>): number {
+    for (let index = 0; index < relevant.length; index += 1) this.#relevant[relevant[index]!] = 1;
+    let wasted = 0;
+    for (let rank = 0; rank < row.count; rank += 1) {
+      const entry = row.byMass.entries[rank]!;
+      wasted += row.weight[entry]! * (1 - this.#relevantShare(frame, row.key[entry]!));
+    }
+    for (let index = 0; index < relevant.length; index += 1) this.#relevant[relevant[index]!] = 0;
+    return wasted / row.total;
+  }
+
+  #relevantShare(frame: HeadFrame, slot: number): number {
+    if (slot < frame.keys) return this.#relevant[slot]!;
+    const pool = frame.pools[slot - frame.keys]!;
+    let tokens = 0;
+    for (let j = pool.start; j < pool.end; j += 1) {
+      if (this.#relevant[j] === 1 && frame.unpaddedBefore[j + 1]! > frame.unpaddedBefore[j]!) tokens += 1;
+    }
+    return tokens / pool.tokens;
+  }
+}
