@@ -31,7 +31,8 @@ export interface VariantSpec {
 /** @throws UNKNOWN_VARIANT, INVALID_PARAMETERS */
 export function parseVariant(text: string): VariantSpec {
   const match = /^(?<name>[a-z-]+)(?:\.(?<kernel>[a-z-]+))?(?::(?<list>.*))?$/.exec(text.trim());
-  if (match === null) throw new AttnswapError('INVALID_PARAMETERS', `variant ${JSON.stringify(text)}: expected name[.kernel][:key=value,…]`);
+  if (match === null)
+    throw new AttnswapError('INVALID_PARAMETERS', `variant ${JSON.stringify(text)}: expected name[.kernel][:key=value,…]`);
   const { name = '', kernel, list } = match.groups as { name?: string; kernel?: string; list?: string };
   const parameters = validParameters(name, list === undefined ? {} : readList(name, list));
   return { variant: name, parameters, ...(kernel === undefined ? {} : { kernel }) };

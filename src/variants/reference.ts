@@ -1,74 +1,117 @@
+import { AttnswapError } from '../contract/errors.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { HeadRows, Parameters, Row, Variant } from '../contract/variant.ts';
 import { viewHead } from './head-view.ts';
+import type { HeadView } from './head-view.ts';
 
-/** A row of the output. */
+/** Where a row of the output is. */
 export interface RowAddress {
   readonly batch: number;
   readonly head: number;
   readonly query: number;
 }
 
-/** Buffers for a row of up to `capacity` entries. */
+/** An empty row whose buffers hold `capacity` entries: keys + pools.length suffices. */
 export function createRow(capacity: number): Row {
   return { length: 0, margin: Infinity, key: new Int32Array(capacity), logit: new Float64Array(capacity) };
 }
 
-/** softmax over the row's entries in float64, into `weight[0 … length)`. */
-export function softmaxRow(row: Row, weight: Float64Array): void {
-  let largest = -Infinity;
-  for (let e = 0; e < row.length; e++) largest = Math.max(largest, row.logit[e]!);
+/** The softmax of a row's logits in float64, into weights[0 … row.length). */
+export function softmaxRow(row: Row, weights: Float64Array): void {
+  let max = -Infinity;
+  for (let e = 0; e < row.length; e++) max = Math.max(max, row.logit[e]!);
   let sum = 0;
-  for (let e = 0; e < row.length; e++) sum += weight[e] = Math.exp(row.logit[e]! - largest);
-  for (let e = 0; e < row.length; e++) weight[e]! /= sum;
+  for (let e = 0; e < row.length; e++) {
+    const weight = Math.exp(row.logit[e]! - max);
+    weights[e] = weight;
+    sum += weight;
+  }
+  for (let e = 0; e < row.length; e++) weights[e]! /= sum;
 }
 
-/** One head of the reference, evaluated row by row. */
-export interface HeadReference {
+/** The row's weighted sum of values in float64, into output[0 … headDim); zeros for an empty row. */
+export function weighValues(view: HeadView, rows: HeadRows, row: Row, weights: Float64Array, output: Float64Array): void {
+  const { keys, headDim } = view.shape;
+  output.fill(0);
+  for (let e = 0; e < row.length; e++) {
+    const key = row.key[e]!;
+    const values = key < keys ? view.value : rows.pools[key - keys]!.value;
+    const at = key < keys ? key * headDim : 0;
+    const weight = weights[e]!;
+    for (let m = 0; m < headDim; m++) output[m]! += weight * values[at + m]!;
+  }
+}
+
+/** One row in float64. All buffers are reused from row to row. */
+export interface ReferenceRow {
+  /** Place in the list of rows asked for. */
+  readonly index: number;
+  readonly at: RowAddress;
+  readonly view: HeadView;
+  readonly rows: HeadRows;
   readonly row: Row;
-  /** The weights of the row last evaluated. */
-  readonly weight: Float64Array;
-  /** Evaluates a row into `output` `[headDim]`; a row that sees nothing gives zeros. */
-  evaluate(query: number, output: Float64Array): void;
-  /** Norm of the value of entry e: of the key's, or of the pool's mean. */
-  valueNorm(entry: number): number;
+  /** `[row.length]`, then stale. */
+  readonly weights: Float64Array;
+  /** `[headDim]`. */
+  readonly output: Float64Array;
 }
 
-export function headReference(inputs: AttentionInputs, rows: HeadRows, at: { batch: number; head: number }): HeadReference {
-  const { keys, headDim } = inputs.shape;
-  const { value } = viewHead(inputs, at);
-  const row = createRow(keys + rows.pools.length);
-  const weight = new Float64Array(keys + rows.pools.length);
-  const valueOf = (key: number) => (key < keys ? value.subarray(key * headDim, (key + 1) * headDim) : rows.pools[key - keys]!.value);
-  return {
-    row,
-    weight,
-    evaluate(query, output) {
-      rows.fill(query, row);
-      softmaxRow(row, weight);
-      output.fill(0);
-      for (let e = 0; e < row.length; e++) {
-        const vector = valueOf(row.key[e]!);
-        for (let m = 0; m < headDim; m++) output[m]! += weight[e]! * vector[m]!;
-      }
-    },
-    valueNorm: (entry) => Math.hypot(...valueOf(row.key[entry]!)),
-  };
-}
-
-/** The float64 output of every row, `[batch, heads, queries, headDim]`. */
-export function referenceOutput(inputs: AttentionInputs, variant: Variant, parameters: Parameters): Float64Array {
-  const { batch, heads, queries, headDim } = inputs.shape;
-  const output = new Float64Array(batch * heads * queries * headDim);
-  for (let b = 0; b < batch; b++) {
-    for (let head = 0; head < heads; head++) {
-      const at = { batch: b, head };
-      const reference = headReference(inputs, variant.rows(inputs, parameters, at), at);
-      for (let query = 0; query < queries; query++) {
-        const row = ((b * heads + head) * queries + query) * headDim;
-        reference.evaluate(query, output.subarray(row, row + headDim));
-      }
+/**
+ * Streams the float64 reference over `wanted` rows, head by head, in O(keys) memory.
+ * @throws INVALID_SHAPE where the variant is not defined for the inputs' shape.
+ */
+export function visitRows(
+  inputs: AttentionInputs,
+  { variant, parameters }: { variant: Variant; parameters: Parameters },
+  wanted: readonly RowAddress[],
+  visit: (reference: ReferenceRow) => void,
+): void {
+  const refusal = variant.refuses(parameters, inputs.shape);
+  if (refusal !== undefined) throw new AttnswapError('INVALID_SHAPE', refusal);
+  const output = new Float64Array(inputs.shape.headDim);
+  for (const indices of groupByHead(wanted, inputs.shape.heads)) {
+    const head = wanted[indices[0]!]!;
+    const view = viewHead(inputs, head);
+    const rows = variant.rows(inputs, parameters, head);
+    const row = createRow(inputs.shape.keys + rows.pools.length);
+    const weights = new Float64Array(row.logit.length);
+    for (const index of indices) {
+      const at = wanted[index]!;
+      rows.fill(at.query, row);
+      softmaxRow(row, weights);
+      weighValues(view, rows, row, weights, output);
+      visit({ index, at, view, rows, row, weights, output });
     }
   }
-  return output;
+}
+
+function groupByHead(wanted: readonly RowAddress[], heads: number): Iterable<readonly number[]> {
+  return Map.groupBy(wanted.keys(), (index) => wanted[index]!.batch * heads + wanted[index]!.head).values();
+}
+
+/** Every row of the output, in the order of `[batch, heads, queries]`. */
+export function allRows(shape: AttentionInputs['shape']): RowAddress[] {
+  const rows: RowAddress[] = [];
+  for (let batch = 0; batch < shape.batch; batch++) {
+    for (let head = 0; head < shape.heads; head++) {
+      for (let query = 0; query < shape.queries; query++) rows.push({ batch, head, query });
+    }
+  }
+  return rows;
+}
+
+/**
+ * What the variant gives in float64: `[batch, heads, queries, headDim]`, or `[rows.length, headDim]` for chosen rows.
+ * A row that sees nothing is zeros.
+ */
+export function referenceOutput(
+  inputs: AttentionInputs,
+  variant: Variant,
+  parameters: Parameters,
+  rows: readonly RowAddress[] = allRows(inputs.shape),
+): Float64Array {
+  const { headDim } = inputs.shape;
+  const all = new Float64Array(rows.length * headDim);
+  visitRows(inputs, { variant, parameters }, rows, ({ index, output }) => all.set(output, index * headDim));
+  return all;
 }

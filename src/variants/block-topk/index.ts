@@ -1,0 +1,84 @@
+import type { Variant } from '../../contract/variant.ts';
+import { positionOffset } from '../../contract/shape.ts';
+import type { Shape } from '../../contract/shape.ts';
+import { blockCount, blockQueries, dotAt, keyMeans } from '../blocks.ts';
+import { allowedEnd, appendKeys, clearRow, viewHead } from '../head-view.ts';
+import type { HeadView } from '../head-view.ts';
+import { createCut, cutLargest, stays } from '../keep-largest.ts';
+import { parameterObject, readParameters, wholeNumber } from '../parameter-types.ts';
+import { refusePositions, sumOverQueries, workOf } from '../work.ts';
+
+const parameters = parameterObject({ block: wholeNumber(1).default(64), blocks: wholeNumber(2).default(8) });
+
+interface Selection {
+  /** Kept blocks, ascending. */
+  readonly kept: readonly number[];
+  readonly margin: number;
+}
+
+/** Each block of queries keeps its own block, block 0, and the best others by the score of their means (after MoBA: Lu et al. 2025). */
+export const blockTopk: Variant = {
+  name: 'block-topk',
+  summary: 'whole blocks of keys, chosen by the score of block means',
+  parameters,
+  refuses: (_parameters, shape) => refusePositions('block-topk', shape),
+  cost(given, shape) {
+    const { block, blocks } = readParameters('block-topk', parameters, given);
+    const heads = shape.batch * shape.heads;
+    const pairs = heads * sumOverQueries(shape, (query) => keysSeen(shape, query, { block, blocks }));
+    const scored = pairs + heads * blockCount(shape.keys, block) ** 2;
+    const meansFlops = heads * shape.headDim * (shape.keys + (shape.causal ? 0 : shape.queries));
+    return workOf(shape, { scoredPairs: scored, weightedPairs: pairs, extraFlops: meansFlops });
+  },
+  rows(inputs, given, at) {
+    const { block, blocks } = readParameters('block-topk', parameters, given);
+    const view = viewHead(inputs, at);
+    const select = selector(view, block, blocks);
+    let current = -1;
+    let selection: Selection = { kept: [], margin: Infinity };
+    return {
+      pools: [],
+      fill(query, row) {
+        clearRow(row);
+        const own = Math.floor((query + view.offset) / block);
+        if (own !== current) selection = select(own);
+        current = own;
+        row.margin = selection.margin;
+        const end = allowedEnd(view.shape, query);
+        for (const index of selection.kept) appendKeys(view, query, index * block, Math.min((index + 1) * block, end), row);
+      },
+    };
+  },
+};
+
+function selector(view: HeadView, block: number, blocks: number): (own: number) => Selection {
+  const { headDim, causal } = view.shape;
+  const { tokens, mean } = keyMeans(view, block);
+  const speakers = blockQueries(view, block);
+  const score = new Float64Array(tokens.length);
+  const scratch = new Float64Array(tokens.length);
+  const cut = createCut();
+  return (own) => {
+    const candidates: number[] = [];
+    const kept = [...new Set([0, own])].filter((index) => tokens[index]! > 0);
+    for (let index = 1; index < (causal ? own : tokens.length); index++) {
+      if (index === own || tokens[index] === 0) continue;
+      score[candidates.length] = view.scale * dotAt(speakers, own * headDim, mean, index * headDim, headDim);
+      candidates.push(index);
+    }
+    cutLargest(score, candidates.length, blocks - kept.length, scratch, cut);
+    const best = candidates.filter((_, e) => stays(cut, score[e]!));
+    return { kept: [...kept, ...best].sort((a, b) => a - b), margin: cut.margin };
+  };
+}
+
+/** Keys of one row without padding: full blocks but for the row's own and, where it is kept, a shorter last one. */
+function keysSeen(shape: Shape, query: number, { block, blocks }: { block: number; blocks: number }): number {
+  const position = query + positionOffset(shape);
+  const own = Math.floor(position / block);
+  if (shape.causal) return Math.min(own, blocks - 1) * block + (position - own * block + 1);
+  const total = blockCount(shape.keys, block);
+  if (total <= blocks) return shape.keys;
+  const shortBy = own === total - 1 ? total * block - shape.keys : 0;
+  return blocks * block - shortBy;
+}
