@@ -4,19 +4,28 @@ import { blockTopk } from './block-topk/index.ts';
 import { dense } from './dense/index.ts';
 import { gated } from './gated/index.ts';
 import { hierarchical } from './hierarchical/index.ts';
+import { nearestName } from './nearest-name.ts';
 import { readParameters } from './parameter-types.ts';
 import { topk } from './topk/index.ts';
 import { window } from './window/index.ts';
 
+const hint = 'write variants as name[.kernel][:key=value,…], such as topk:k=32';
+const decimalNumber = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i;
+
+/** Every variant, in the order that listings show them. */
 export const variants: readonly Variant[] = [dense, topk, window, gated, hierarchical, blockTopk];
 
-/** @throws UNKNOWN_VARIANT */
+/**
+ * The variant of that name.
+ * @throws UNKNOWN_VARIANT with the nearest name and the list
+ */
 export function findVariant(name: string): Variant {
   const found = variants.find((variant) => variant.name === name);
   if (found !== undefined) return found;
-  const names = variants.map((variant) => variant.name).join(', ');
-  throw new AttnswapError('UNKNOWN_VARIANT', `unknown variant ${JSON.stringify(name)}, expected one of ${names}`, {
-    hint: 'write variants as name[.kernel][:key=value,…], such as topk:k=32',
+  const names = variants.map((variant) => variant.name);
+  const near = nearestName(name, names);
+  throw new AttnswapError('UNKNOWN_VARIANT', `unknown variant ${JSON.stringify(name)}, expected one of ${names.join(', ')}`, {
+    hint: near === undefined ? hint : `did you mean ${near}?`,
   });
 }
 
@@ -30,9 +39,10 @@ export interface VariantSpec {
 
 /** @throws UNKNOWN_VARIANT, INVALID_PARAMETERS */
 export function parseVariant(text: string): VariantSpec {
-  const match = /^(?<name>[a-z-]+)(?:\.(?<kernel>[a-z-]+))?(?::(?<list>.*))?$/.exec(text.trim());
-  if (match === null)
-    throw new AttnswapError('INVALID_PARAMETERS', `variant ${JSON.stringify(text)}: expected name[.kernel][:key=value,…]`);
+  const match = /^(?<name>[a-z0-9-]+)(?:\.(?<kernel>[a-z0-9-]+))?(?::(?<list>.*))?$/.exec(text.trim());
+  if (match === null) {
+    throw new AttnswapError('INVALID_PARAMETERS', `variant: got ${JSON.stringify(text)}, expected name[.kernel][:key=value,…]`, { hint });
+  }
   const { name = '', kernel, list } = match.groups as { name?: string; kernel?: string; list?: string };
   const parameters = validParameters(name, list === undefined ? {} : readList(name, list));
   return { variant: name, parameters, ...(kernel === undefined ? {} : { kernel }) };
@@ -56,10 +66,10 @@ function readList(name: string, list: string): Parameters {
   for (const part of list.split(',')) {
     const match = /^([a-z]+)=(.+)$/.exec(part.trim());
     if (match === null || parameters.has(match[1]!)) {
-      throw new AttnswapError('INVALID_PARAMETERS', `${name}: got ${JSON.stringify(part)}, expected key=value, each key once`);
+      throw new AttnswapError('INVALID_PARAMETERS', `${name}: got ${JSON.stringify(part)}, expected key=value, each key once`, { hint });
     }
-    const value = Number(match[2]);
-    parameters.set(match[1]!, Number.isNaN(value) ? match[2]! : value);
+    const value = match[2]!.trim();
+    parameters.set(match[1]!, decimalNumber.test(value) ? Number(value) : value);
   }
   return Object.fromEntries(parameters);
 }

@@ -1,5 +1,6 @@
 import { AttnswapError } from '../contract/errors.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
+import type { Shape } from '../contract/shape.ts';
 import type { HeadRows, Parameters, Row, Variant } from '../contract/variant.ts';
 import { viewHead } from './head-view.ts';
 import type { HeadView } from './head-view.ts';
@@ -42,7 +43,7 @@ export function weighValues(view: HeadView, rows: HeadRows, row: Row, weights: F
   }
 }
 
-/** One row in float64. All buffers are reused from row to row. */
+/** One row in float64. All buffers are reused from row to row, and `view` and `rows` by all rows of a head in turn. */
 export interface ReferenceRow {
   /** Place in the list of rows asked for. */
   readonly index: number;
@@ -57,8 +58,8 @@ export interface ReferenceRow {
 }
 
 /**
- * Streams the float64 reference over `wanted` rows, head by head, in O(keys) memory.
- * @throws INVALID_SHAPE where the variant is not defined for the inputs' shape.
+ * Streams the float64 reference over `wanted` rows, head by head, in O(keys) memory a head.
+ * @throws INVALID_SHAPE where the variant is not defined for the inputs' shape
  */
 export function visitRows(
   inputs: AttentionInputs,
@@ -90,19 +91,17 @@ function groupByHead(wanted: readonly RowAddress[], heads: number): Iterable<rea
 }
 
 /** Every row of the output, in the order of `[batch, heads, queries]`. */
-export function allRows(shape: AttentionInputs['shape']): RowAddress[] {
-  const rows: RowAddress[] = [];
-  for (let batch = 0; batch < shape.batch; batch++) {
-    for (let head = 0; head < shape.heads; head++) {
-      for (let query = 0; query < shape.queries; query++) rows.push({ batch, head, query });
-    }
-  }
-  return rows;
+export function allRows({ batch, heads, queries }: Shape): RowAddress[] {
+  return Array.from({ length: batch * heads * queries }, (_, index) => {
+    const headIndex = Math.floor(index / queries);
+    return { batch: Math.floor(headIndex / heads), head: headIndex % heads, query: index % queries };
+  });
 }
 
 /**
  * What the variant gives in float64: `[batch, heads, queries, headDim]`, or `[rows.length, headDim]` for chosen rows.
  * A row that sees nothing is zeros.
+ * @throws INVALID_SHAPE where the variant is not defined for the inputs' shape
  */
 export function referenceOutput(
   inputs: AttentionInputs,

@@ -1,12 +1,11 @@
 import type { Variant } from '../../contract/variant.ts';
-import { positionOffset } from '../../contract/shape.ts';
-import type { Shape } from '../../contract/shape.ts';
-import { blockCount, blockQueries, dotAt, keyMeans } from '../blocks.ts';
+import { blockQueries, dotAt, keyMeans } from '../blocks.ts';
 import { allowedEnd, appendKeys, clearRow, viewHead } from '../head-view.ts';
 import type { HeadView } from '../head-view.ts';
 import { createCut, cutLargest, stays } from '../keep-largest.ts';
 import { parameterObject, readParameters, wholeNumber } from '../parameter-types.ts';
-import { refusePositions, sumOverQueries, workOf } from '../work.ts';
+import { refusePositions } from '../work.ts';
+import { blockTopkCost } from './cost.ts';
 
 const parameters = parameterObject({ block: wholeNumber(1).default(64), blocks: wholeNumber(2).default(8) });
 
@@ -24,11 +23,7 @@ export const blockTopk: Variant = {
   refuses: (_parameters, shape) => refusePositions('block-topk', shape),
   cost(given, shape) {
     const { block, blocks } = readParameters('block-topk', parameters, given);
-    const heads = shape.batch * shape.heads;
-    const pairs = heads * sumOverQueries(shape, (query) => keysSeen(shape, query, { block, blocks }));
-    const scored = pairs + heads * blockCount(shape.keys, block) ** 2;
-    const meansFlops = heads * shape.headDim * (shape.keys + (shape.causal ? 0 : shape.queries));
-    return workOf(shape, { scoredPairs: scored, weightedPairs: pairs, extraFlops: meansFlops });
+    return blockTopkCost(block, blocks, shape);
   },
   rows(inputs, given, at) {
     const { block, blocks } = readParameters('block-topk', parameters, given);
@@ -70,15 +65,4 @@ function selector(view: HeadView, block: number, blocks: number): (own: number) 
     const best = candidates.filter((_, e) => stays(cut, score[e]!));
     return { kept: [...kept, ...best].sort((a, b) => a - b), margin: cut.margin };
   };
-}
-
-/** Keys of one row without padding: full blocks but for the row's own and, where it is kept, a shorter last one. */
-function keysSeen(shape: Shape, query: number, { block, blocks }: { block: number; blocks: number }): number {
-  const position = query + positionOffset(shape);
-  const own = Math.floor(position / block);
-  if (shape.causal) return Math.min(own, blocks - 1) * block + (position - own * block + 1);
-  const total = blockCount(shape.keys, block);
-  if (total <= blocks) return shape.keys;
-  const shortBy = own === total - 1 ? total * block - shape.keys : 0;
-  return blocks * block - shortBy;
 }

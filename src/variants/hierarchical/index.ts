@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { positionOffset } from '../../contract/shape.ts';
+import { kvHeadOf, positionOffset } from '../../contract/shape.ts';
 import type { Shape } from '../../contract/shape.ts';
 import type { HeadRows, Row, Variant } from '../../contract/variant.ts';
 import { blockCount, dotAt, poolBlocks } from '../blocks.ts';
@@ -39,14 +39,15 @@ interface PooledSpan {
 export const hierarchical: Variant = {
   name: 'hierarchical',
   summary: 'local, regional and global heads; far keys stand together as means',
-  parameters: parameters as unknown as z.ZodType<{ local: number; region: number; ratio: string }>,
+  parameters,
   refuses: (_parameters, shape) => refusePositions('hierarchical', shape),
   cost(given, shape) {
     const read = readParameters('hierarchical', parameters, given);
     const [local = 0, regional = 0, global = 0] = dealHeads(shape.heads, readRatio(read.ratio));
     const pairs = (level: Level) => sumOverQueries(shape, (query) => entriesSeen(shape, query + positionOffset(shape), level, read));
     const perBatch = local * pairs('local') + regional * pairs('regional') + global * pairs('global');
-    const meansFlops = shape.batch * (regional + global) * 2 * shape.keys * shape.headDim;
+    const pooledHeads = kvHeadsRead(shape, local, local + regional) + kvHeadsRead(shape, local + regional, shape.heads);
+    const meansFlops = shape.batch * pooledHeads * 2 * shape.keys * shape.headDim;
     return workOf(shape, { scoredPairs: shape.batch * perBatch, weightedPairs: shape.batch * perBatch, extraFlops: meansFlops });
   },
   rows(inputs, given, at) {
@@ -56,6 +57,11 @@ export const hierarchical: Variant = {
     return level === 'local' ? localRows(view, read) : pooledRows(view, level, read);
   },
 };
+
+/** Different key/value heads that query heads [start, end) read: each has its means made once a level, one FLOP an element. */
+function kvHeadsRead(shape: Shape, start: number, end: number): number {
+  return start >= end ? 0 : kvHeadOf(shape, end - 1) - kvHeadOf(shape, start) + 1;
+}
 
 function localRows(view: HeadView, { local }: Sizes): HeadRows {
   return {
