@@ -144,7 +144,7 @@ class Tally {
     const { ofAllowance } = this.#worst;
     if (!(ofAllowance <= rowSlack))
       return `row at ${name(this.#worst)} errs ${ofAllowance.toPrecision(3)} times its allowance, expected at most ${rowSlack}`;
-    const most = Math.max(2, Math.floor(this.#rows / 7));
+    const most = Math.max(2, Math.floor(this.#rows / 5));
     return this.#ambiguous <= most ? undefined : `${this.#ambiguous} of ${this.#rows} rows are ambiguous, expected at most ${most}`;
   }
 }

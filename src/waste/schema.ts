@@ -9,7 +9,7 @@ const sum = z.strictObject({ name: z.string(), value: z.number() });
  * One figure with what it is a share of. [low, high] is a 95 % interval over (head, query) rows, the heads and positions
  * held fixed (of `sinkRate`: over heads); null where one row alone was measured. The figure is null where it is not defined.
  */
-export const wasteFigure = z.strictObject({
+export const wasteFigureSchema = z.strictObject({
   value: z.number(),
   low: z.number().nullable(),
   high: z.number().nullable(),
@@ -17,11 +17,11 @@ export const wasteFigure = z.strictObject({
   denominator: sum,
 });
 
-const figure = wasteFigure.nullable();
+const figure = wasteFigureSchema.nullable();
 const byMassShare = z.strictObject({ p90: figure, p95: figure, p99: figure });
 const byErrorBudget = z.strictObject({ e01: figure, e05: figure });
 
-export const wasteFigures = z.strictObject({
+export const wasteFiguresSchema = z.strictObject({
   wastedCompute: byMassShare,
   kernelWaste: byMassShare,
   wastedComputeAtError: byErrorBudget,
@@ -49,16 +49,16 @@ const rows = z.discriminatedUnion('selection', [
 ]);
 
 /** Wasted attention of one variant on named inputs: what `waste` holds in a run record. */
-export const wasteReport = z.strictObject({
+export const wasteReportSchema = z.strictObject({
   inputs: z.string(),
   variant: z.strictObject({ name: z.string(), params: z.record(z.string(), z.union([z.number(), z.string()])) }),
   rows,
   interval: z.strictObject({ confidence: z.number(), resamples: count, seed: z.int() }),
-  overall: wasteFigures,
+  overall: wasteFiguresSchema,
   /** By query head, over all batch elements. A kernel's pairs are not known by head: `kernelWaste` is null. */
-  heads: z.array(z.strictObject({ head: count, figures: wasteFigures })),
+  heads: z.array(z.strictObject({ head: count, figures: wasteFiguresSchema })),
 });
 
-export type WasteFigure = z.infer<typeof wasteFigure>;
-export type WasteFigures = z.infer<typeof wasteFigures>;
-export type WasteReport = z.infer<typeof wasteReport>;
+export type WasteFigure = z.infer<typeof wasteFigureSchema>;
+export type WasteFigures = z.infer<typeof wasteFiguresSchema>;
+export type WasteReport = z.infer<typeof wasteReportSchema>;

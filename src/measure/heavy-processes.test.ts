@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { test } from 'node:test';
+import { findHeavyProcesses, heavyBetween, parseStat } from './heavy-processes.ts';
+
+const self = 100;
+const named = (pid: number, parent: number, name: string, time: number) => ({ pid, parent, name, time });
+
+test('heavy are those that used a fifth of a core between two snapshots, the busiest first', () => {
+  const before = { timePerCore: 1000, processes: [named(1, 0, 'old', 90_000), named(2, 1, 'busy', 50), named(3, 1, 'light', 0)] };
+  const after = {
+    timePerCore: 1025,
+    processes: [named(1, 0, 'old', 90_000), named(2, 1, 'busy', 62), named(3, 1, 'light', 4), named(4, 1, 'new', 25)],
+  };
+  assert.deepEqual(heavyBetween(before, after, self), [
+    { pid: 4, name: 'new', cores: 1 },
+    { pid: 2, name: 'busy', cores: 0.48 },
+  ]);
+});
+
+test('this process and its descendants are not counted, in whatever order they are listed', () => {
+  const before = { timePerCore: 0, processes: [] };
+  const after = {
+    timePerCore: 10,
+    processes: [named(103, 102, 'ours', 10), named(102, self, 'ours', 10), named(self, 1, 'ours', 10), named(9, 1, 'theirs', 10)],
+  };
+  assert.deepEqual(heavyBetween(before, after, self), [{ pid: 9, name: 'theirs', cores: 1 }]);
+});
+
+test('a name with spaces and parentheses does not shift the fields', () => {
+  const line = '4711 (tmux: a) (b) S 17 4711 4711 0 -1 4194560 900 0 0 0 30 12 5 5 20 0 1 0 400 1000 200';
+  assert.deepEqual(parseStat(line), { pid: 4711, parent: 17, name: 'tmux: a) (b', time: 42 });
+});
+
+test('a process of our own that spins is not reported', async () => {
+  const spinning = spawn(process.execPath, ['-e', 'for (;;);']);
+  try {
+    const heavy = await findHeavyProcesses();
+    assert.ok(heavy.every(({ pid }) => pid !== spinning.pid && pid !== process.pid));
+  } finally {
+    spinning.kill('SIGKILL');
+  }
+});

@@ -1,0 +1,99 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
+import { processes } from 'systeminformation';
+import type { HeavyProcess } from './host-schema.ts';
+
+/** A process and the processor time it has used so far, in the unit of its snapshot. */
+export interface ProcessTime {
+  readonly pid: number;
+  readonly parent: number;
+  readonly name: string;
+  readonly time: number;
+}
+
+export interface ProcessSnapshot {
+  /** Time that one processor had, idle time included. */
+  readonly timePerCore: number;
+  readonly processes: readonly ProcessTime[];
+}
+
+const heavyCores = 0.2;
+const watchMs = 250;
+
+/** Processes other than this one and its descendants that keep a fifth of a core busy, over a quarter of a second; the busiest first. */
+export async function findHeavyProcesses(): Promise<HeavyProcess[]> {
+  if (process.platform !== 'linux') return heavyFromSystem();
+  const before = readProcesses();
+  await setTimeout(watchMs);
+  return heavyBetween(before, readProcesses(), process.pid);
+}
+
+/** What two snapshots say: a process that is in the second alone has used all its time since. */
+export function heavyBetween(before: ProcessSnapshot, after: ProcessSnapshot, self: number): HeavyProcess[] {
+  const elapsed = after.timePerCore - before.timePerCore;
+  const earlier = new Map(before.processes.map(({ pid, time }) => [pid, time]));
+  const ours = descendants(after.processes, self);
+  return after.processes
+    .filter(({ pid }) => !ours.has(pid))
+    .map(({ pid, name, time }) => ({ pid, name, cores: Math.round((100 * (time - (earlier.get(pid) ?? 0))) / elapsed) / 100 }))
+    .filter(({ cores }) => cores >= heavyCores)
+    .toSorted((a, b) => b.cores - a.cores);
+}
+
+function descendants(all: readonly { readonly pid: number; readonly parent: number }[], self: number): Set<number> {
+  const found = new Set([self]);
+  for (let size = 0; size < found.size;) {
+    size = found.size;
+    for (const { pid, parent } of all) if (found.has(parent)) found.add(pid);
+  }
+  return found;
+}
+
+/** From /proc, proc(5): systeminformation starts a program for every process to read the same, and forgets nothing for half a second. */
+function readProcesses(): ProcessSnapshot {
+  const [total = '', ...cores] = readFileSync('/proc/stat', 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('cpu'));
+  // user, nice, system, idle, iowait, irq, softirq, steal: guest time is within user time.
+  const ticks = total
+    .split(/\s+/)
+    .slice(1, 9)
+    .map(Number)
+    .reduce((sum, value) => sum + value, 0);
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return { timePerCore: ticks / Math.max(1, cores.length), processes: pids.map(readProcess).filter((read) => read !== undefined) };
+}
+
+function readProcess(pid: string): ProcessTime | undefined {
+  try {
+    return parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    // It ended since the directory was read.
+    return undefined;
+  }
+}
+
+/** A line of /proc/PID/stat; the name stands in parentheses and may hold some itself. */
+export function parseStat(line: string): ProcessTime {
+  const [open, close] = [line.indexOf('('), line.lastIndexOf(')')];
+  const fields = line
+    .slice(close + 2)
+    .split(' ')
+    .map(Number);
+  const [parent = 0, user = 0, system = 0] = [fields[1], fields[11], fields[12]];
+  return { pid: Number(line.slice(0, open)), parent, name: line.slice(open + 1, close), time: user + system };
+}
+
+async function heavyFromSystem(): Promise<HeavyProcess[]> {
+  const { list } = await processes();
+  const ours = descendants(
+    list.map(({ pid, parentPid }) => ({ pid, parent: parentPid })),
+    process.pid,
+  );
+  // ps on macOS counts 100 % a core; elsewhere systeminformation counts 100 % for the whole machine.
+  const perCent = process.platform === 'darwin' ? 1 / 100 : cpus().length / 100;
+  return list
+    .filter(({ pid, cpu }) => !ours.has(pid) && pid !== 0 && cpu * perCent >= heavyCores)
+    .map(({ pid, name, cpu }) => ({ pid, name, cores: Math.round(100 * cpu * perCent) / 100 }));
+}

@@ -1,0 +1,136 @@
+import { readFileSync } from 'node:fs';
+import * as os from 'node:os';
+import { battery, cpu, cpuCache, cpuTemperature, osInfo, system } from 'systeminformation';
+import { type ReadText, containerLimits } from './container-limits.ts';
+import { findGpus } from './gpus.ts';
+import { findHeavyProcesses } from './heavy-processes.ts';
+import type { Host } from './host-schema.ts';
+
+type Missing = Host['missing'];
+
+/** Reads one part of the host; what it throws, or not being done in time, becomes an entry of `missing`. */
+type Probe = <Part>(part: string, read: () => Promise<Part>, otherwise: Part) => Promise<Part>;
+
+const readText: ReadText = (path) => {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+};
+
+/**
+ * Describes this machine. Its parts are read side by side; none can fail the whole, nor hold it up beyond `timeoutMs` (3 s:
+ * an identity that a busy moment left incomplete would compare with nothing). Usually done in a third of a second, most of it
+ * watching other processes.
+ */
+export async function describeHost(options: { readonly timeoutMs?: number } = {}): Promise<Host> {
+  const missing: Missing = [];
+  const probe = probeInto(missing, options.timeoutMs ?? 3000);
+  const [processor, system, gpus, virtualisation, current] = await Promise.all([
+    describeProcessor(probe),
+    describeSystem(probe),
+    probe('gpus', findGpus, []),
+    probe('virtualisation', findVirtualisation, null),
+    describeVolatile(probe),
+  ]);
+  return {
+    cpu: processor,
+    memoryBytes: os.totalmem(),
+    gpus,
+    os: system,
+    container: containerLimits(readText),
+    availableCores: os.availableParallelism(),
+    virtualisation,
+    volatile: current,
+    missing: missing.toSorted((a, b) => (a.part < b.part ? -1 : 1)),
+  };
+}
+
+/** Parts that outlive their time are left to end by themselves: what they answer then is dropped. */
+export function probeInto(missing: Missing, timeoutMs: number): Probe {
+  return async (part, read, otherwise) => {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs);
+    try {
+      return await Promise.race([read(), late]);
+    } catch (error) {
+      missing.push({ part, reason: error instanceof Error ? error.message : String(error) });
+      return otherwise;
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+}
+
+async function describeProcessor(probe: Probe): Promise<Host['cpu']> {
+  const [facts, cache] = await Promise.all([probe('cpu', cpu, null), probe('caches', cpuCache, null)]);
+  // Virtual machines hide the marketing name: family, model and stepping still tell the generations apart.
+  const revision = facts?.family ? ` (family ${facts.family}, model ${facts.model}, stepping ${facts.stepping})` : '';
+  const name = facts ? `${facts.manufacturer} ${facts.brand}`.trim() : (os.cpus()[0]?.model ?? 'unknown');
+  return {
+    model: name + revision,
+    physicalCores: facts?.physicalCores || null,
+    logicalCores: os.cpus().length,
+    caches: {
+      l1dBytes: cache?.l1d || null,
+      l1iBytes: cache?.l1i || null,
+      l2Bytes: cache?.l2 || null,
+      l3Bytes: cache?.l3 || null,
+    },
+    governor: readText('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor') ?? (facts?.governor || null),
+    turbo: readTurbo(readText),
+  };
+}
+
+/** Intel's driver says when turbo is off, the generic one when boost is on; null where neither is there. */
+export function readTurbo(read: ReadText): boolean | null {
+  const off = read('/sys/devices/system/cpu/intel_pstate/no_turbo');
+  if (off !== undefined) return off === '0';
+  const boost = read('/sys/devices/system/cpu/cpufreq/boost');
+  return boost === undefined ? null : boost === '1';
+}
+
+async function describeSystem(probe: Probe): Promise<Host['os']> {
+  const facts = await probe('os', osInfo, null);
+  return {
+    platform: os.platform(),
+    arch: os.arch(),
+    distribution: facts?.distro ?? os.type(),
+    release: facts?.release ?? 'unknown',
+    kernel: os.release(),
+  };
+}
+
+async function findVirtualisation(): Promise<string | null> {
+  const { virtual, virtualHost, model } = await system();
+  if (!virtual) return null;
+  return virtualHost || model || 'unknown hypervisor';
+}
+
+async function describeVolatile(probe: Probe): Promise<Host['volatile']> {
+  // Taken first, so that the probes' own work is no part of it.
+  const load = os.loadavg();
+  const [heavyProcesses, power, heat] = await Promise.all([
+    probe('processes', findHeavyProcesses, []),
+    probe('battery', battery, null),
+    probe('temperature', cpuTemperature, null),
+  ]);
+  return {
+    cpuMhz: currentMhz(),
+    bootTime: new Date(Date.now() - os.uptime() * 1000).toISOString(),
+    freeMemoryBytes: os.freemem(),
+    loadAverages: os.platform() === 'win32' ? null : [load[0] ?? 0, load[1] ?? 0, load[2] ?? 0],
+    heavyProcesses,
+    battery: power?.hasBattery ? { discharging: !power.acConnected, percent: power.percent } : null,
+    temperatureCelsius: heat?.main ?? null,
+  };
+}
+
+/** Mean over the processors, MHz. Virtual machines often have no frequency driver, and /proc/cpuinfo alone says one. */
+function currentMhz(): number | null {
+  const driver = os.cpus().map(({ speed }) => speed);
+  const listed = [...(readText('/proc/cpuinfo') ?? '').matchAll(/^cpu MHz\s*:\s*([\d.]+)/gm)].map((match) => Number(match[1]));
+  const speeds = driver.some((speed) => speed > 0) ? driver : listed;
+  return Math.round(speeds.reduce((sum, speed) => sum + speed, 0) / speeds.length) || null;
+}

@@ -1,0 +1,47 @@
+import { execa } from 'execa';
+import { fileURLToPath } from 'node:url';
+import type { StageAnswer, StageRequest } from './messages.ts';
+
+const worker = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url));
+
+/**
+ * glibc keeps freed blocks below a threshold that it raises by itself; held low, what a call frees goes back to the
+ * system at once, so that the next call's peak shows in the resident size.
+ */
+const memoryEnvironment = { MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TRIM_THRESHOLD_: '65536', MALLOC_TOP_PAD_: '0', MALLOC_ARENA_MAX: '1' };
+
+export type LaunchOutcome = StageAnswer | { readonly outcome: 'timed-out'; readonly reason: string };
+
+/**
+ * Runs one stage in a fresh Node process and waits for its end. A crash, a kill for memory or a time-out is an outcome,
+ * never an exception; only `signal` aborts with one.
+ * @throws the signal's reason once it is aborted
+ */
+export async function launchStage(
+  request: StageRequest,
+  options: { timeoutSeconds: number; signal?: AbortSignal },
+): Promise<LaunchOutcome> {
+  const result = await execa(process.execPath, ['--expose-gc', worker], {
+    ipc: true,
+    ipcInput: request as never,
+    timeout: options.timeoutSeconds * 1000,
+    killSignal: 'SIGKILL',
+    reject: false,
+    stdin: 'ignore',
+    maxBuffer: 1e6,
+    env: request.stage === 'memory' ? memoryEnvironment : {},
+    ...(options.signal !== undefined && { cancelSignal: options.signal }),
+  });
+  options.signal?.throwIfAborted();
+  const answer = result.ipcOutput?.at(-1) as StageAnswer | undefined;
+  if (answer !== undefined) return answer;
+  if (result.timedOut) return { outcome: 'timed-out', reason: `no answer within ${options.timeoutSeconds} s` };
+  return { outcome: 'failed', reason: endOf(result.exitCode, result.signal, String(result.stderr ?? '')) };
+}
+
+function endOf(exitCode: number | undefined, signal: string | undefined, stderr: string): string {
+  const memory = signal === 'SIGKILL' ? ' (out of memory, or killed by hand)' : '';
+  const how = signal === undefined ? `exited with code ${exitCode ?? 'unknown'}` : `was ended by ${signal}${memory}`;
+  const last = stderr.trim().split('\n').slice(-3).join(' ').slice(0, 500);
+  return last === '' ? `the worker ${how}` : `the worker ${how}: ${last}`;
+}

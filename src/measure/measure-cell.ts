@@ -1,0 +1,75 @@
+import type { AdapterEntry, KernelDescription } from '../contract/adapter.ts';
+import type { CellRecord, CellSpec } from '../contract/cell.ts';
+import type { Suite } from '../contract/suite.ts';
+import { findVariant } from '../variants/index.ts';
+import { launchStage } from './launch.ts';
+import type { LaunchOutcome } from './launch.ts';
+import type { StageRequest } from './messages.ts';
+
+export interface CellPlan {
+  readonly cell: CellSpec;
+  readonly entry: AdapterEntry;
+  readonly kernel: KernelDescription;
+}
+
+export interface MeasureOptions {
+  readonly suite: Pick<Suite, 'sampleSeconds' | 'timeoutSeconds' | 'wasteRows'>;
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Measures one cell in processes of its own: latency first, then peak memory, then waste. Failures are part of the record. */
+export async function measureCell({ cell, entry, kernel }: CellPlan, options: MeasureOptions): Promise<CellRecord> {
+  const { suite } = options;
+  const scoredPairs = kernel.scoredPairs(cell.variant.params, cell.shape);
+  const launch = (stage: StageRequest['stage']): Promise<LaunchOutcome> =>
+    launchStage(
+      {
+        stage,
+        cell,
+        adapterModule: entry.module,
+        sampleSeconds: suite.sampleSeconds,
+        wasteRows: suite.wasteRows,
+        kernelScoredPairs: scoredPairs,
+        ...(options.threads !== undefined && { threads: options.threads }),
+      },
+      { timeoutSeconds: suite.timeoutSeconds, ...(options.signal !== undefined && { signal: options.signal }) },
+    );
+  const timed = await launch('latency');
+  if (timed.outcome !== 'latency') return unmeasured(cell, timed);
+  const { latency, error, dispatch } = timed;
+  const warnings = [...timed.warnings];
+  if (!latency.warmup.steady) warnings.push(latency.warmup.reason ?? 'no steady state');
+  const measured = { ...cell, status: 'ok' as const, latency, error, work: workOf(cell, scoredPairs) };
+  const memory = await launch('memory');
+  if (memory.outcome !== 'memory') return { ...measured, dispatch, ...unmeasured(cell, memory, 'peak memory: '), warnings };
+  const waste = await launch('waste');
+  if (waste.outcome !== 'waste') warnings.push(`waste was not measured: ${'reason' in waste ? waste.reason : waste.outcome}`);
+  return {
+    ...measured,
+    memory: memory.memory,
+    dispatch: { ...dispatch, flags: [...dispatch.flags, ...materialised(cell, memory.memory.peakHostBytes)] },
+    ...(waste.outcome === 'waste' && { waste: waste.waste }),
+    warnings,
+  };
+}
+
+/** The good kernel's work with the products that this kernel really computes. */
+function workOf(cell: CellSpec, scoredPairs: number) {
+  const work = findVariant(cell.variant.name).cost(cell.variant.params, cell.shape);
+  return { ...work, scoredPairs, flops: work.flops + 2 * cell.shape.headDim * (scoredPairs - work.scoredPairs) };
+}
+
+/** A peak that holds all n² logits of every head says that they were written out, whatever the operator is called. */
+function materialised({ shape }: CellSpec, peakHostBytes: number): string[] {
+  const logits = shape.batch * shape.heads * shape.queries * shape.keys * (shape.dtype === 'f32' ? 4 : 2);
+  return shape.queries >= 512 && peakHostBytes >= logits ? [`materialised the n² logits (${logits} bytes)`] : [];
+}
+
+function unmeasured(cell: CellSpec, outcome: LaunchOutcome, what = ''): CellRecord {
+  const reason = what + ('reason' in outcome ? outcome.reason : `unexpected answer ${outcome.outcome}`);
+  const warnings = 'warnings' in outcome ? [...outcome.warnings] : [];
+  if (outcome.outcome === 'mismatch') return { ...cell, status: 'mismatch', reason, error: outcome.error, warnings };
+  const status = outcome.outcome === 'unsupported' || outcome.outcome === 'timed-out' ? outcome.outcome : 'failed';
+  return { ...cell, status, reason, warnings };
+}

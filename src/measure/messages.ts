@@ -1,0 +1,34 @@
+import type { z } from 'zod';
+import type { CellSpec, dispatchSchema, errorSchema, latencySchema, memorySchema } from '../contract/cell.ts';
+
+/** What a worker process is asked: one stage of one cell. */
+export interface StageRequest {
+  readonly stage: 'latency' | 'memory' | 'waste';
+  readonly cell: CellSpec;
+  /** URL of the adapter's module. */
+  readonly adapterModule: string;
+  readonly sampleSeconds: number;
+  readonly wasteRows: number;
+  readonly threads?: number;
+  readonly kernelScoredPairs?: number;
+}
+
+/** What it answers, once. */
+export type StageAnswer =
+  | { readonly outcome: 'unsupported'; readonly reason: string }
+  | {
+      readonly outcome: 'mismatch';
+      readonly reason: string;
+      readonly error: z.infer<typeof errorSchema>;
+      readonly warnings: readonly string[];
+    }
+  | { readonly outcome: 'failed'; readonly reason: string }
+  | {
+      readonly outcome: 'latency';
+      readonly latency: z.infer<typeof latencySchema>;
+      readonly error: z.infer<typeof errorSchema>;
+      readonly dispatch: z.infer<typeof dispatchSchema>;
+      readonly warnings: readonly string[];
+    }
+  | { readonly outcome: 'memory'; readonly memory: z.infer<typeof memorySchema> }
+  | { readonly outcome: 'waste'; readonly waste: unknown };

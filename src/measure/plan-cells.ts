@@ -1,0 +1,85 @@
+import type { Adapter, AdapterEntry } from '../contract/adapter.ts';
+import type { CellSpec } from '../contract/cell.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import type { Shape } from '../contract/shape.ts';
+import type { Suite } from '../contract/suite.ts';
+import { formatVariant, parseVariant } from '../variants/index.ts';
+import type { CellPlan } from './measure-cell.ts';
+
+/**
+ * The cells that a suite declares, in the order of its matrix, each with the adapter and kernel that will run it.
+ * @throws UNKNOWN_VARIANT, INVALID_PARAMETERS, UNKNOWN_BACKEND, UNKNOWN_KERNEL, INVALID_SUITE where nothing is left
+ */
+export async function planCells(suite: Suite, adapters: readonly AdapterEntry[]): Promise<CellPlan[]> {
+  const plans: CellPlan[] = [];
+  for (const point of points(suite)) {
+    const entry = findAdapter(adapters, point.backend);
+    const kernel = kernelOf(await entry.load(), point.text);
+    const spec = parseVariant(point.text);
+    const variant = { name: spec.variant, params: spec.parameters };
+    const text = formatVariant({ ...spec, kernel: kernel.kernel });
+    const { backend, inputs, seed, shape } = point;
+    const id = [text, backend, describeShape(shape), inputs, `seed${seed}`].join(' ');
+    const cell: CellSpec = { id, variant, kernel: kernel.kernel, backend, shape, inputs, seed };
+    if (!plans.some((plan) => plan.cell.id === id)) plans.push({ cell, entry, kernel });
+  }
+  if (plans.length > 0) return plans;
+  throw new AttnswapError('INVALID_SUITE', `${suite.name}: no cells are left after the exclusions`, {
+    hint: 'remove an exclusion, or widen the matrix',
+  });
+}
+
+interface Point {
+  readonly text: string;
+  readonly backend: string;
+  readonly inputs: string;
+  readonly seed: number;
+  readonly shape: Shape;
+}
+
+function points({ matrix, exclude }: Suite): Point[] {
+  const all: Array<Point & { length: number; causal: boolean; dtype: string }> = [];
+  for (const backend of matrix.backends)
+    for (const dtype of matrix.dtypes)
+      for (const causal of matrix.causal)
+        for (const inputs of matrix.inputs)
+          for (const length of matrix.lengths)
+            for (const text of matrix.variants) {
+              const { batch, heads, headDim, seed } = matrix;
+              const shape = { batch, heads, kvHeads: matrix.kvHeads ?? heads, queries: length, keys: length, headDim, causal, dtype };
+              all.push({ text, backend, inputs, seed, shape, length, causal, dtype });
+            }
+  const facts = (point: (typeof all)[number]) => ({ ...point, variant: point.text });
+  return all.filter(
+    (point) => !exclude.some((rule) => Object.entries(rule).every(([key, value]) => facts(point)[key as keyof typeof rule] === value)),
+  );
+}
+
+/** `b1 h8/8 q512 k512 d64 causal f32`: batch, heads/kvHeads, queries, keys, head dimension. */
+function describeShape(shape: Shape): string {
+  const { batch, heads, kvHeads, queries, keys, headDim, causal, dtype } = shape;
+  return `b${batch} h${heads}/${kvHeads} q${queries} k${keys} d${headDim} ${causal ? 'causal' : 'full'} ${dtype}`;
+}
+
+/** @throws UNKNOWN_BACKEND */
+export function findAdapter(adapters: readonly AdapterEntry[], backend: string): AdapterEntry {
+  const found = adapters.find(({ backends }) => backends.includes(backend));
+  if (found !== undefined) return found;
+  const known = adapters.flatMap(({ backends }) => backends).join(', ');
+  throw new AttnswapError('UNKNOWN_BACKEND', `unknown backend ${JSON.stringify(backend)}, expected one of ${known}`, {
+    hint: 'attnswap doctor',
+  });
+}
+
+/** The kernel that a variant's text names, or its default. @throws UNKNOWN_KERNEL */
+export function kernelOf(adapter: Adapter, text: string): Adapter['kernels'][number] {
+  const spec = parseVariant(text);
+  const ofVariant = adapter.kernels.filter(({ variant }) => variant === spec.variant);
+  const found = ofVariant.find(({ kernel }) => spec.kernel === undefined || kernel === spec.kernel);
+  if (found !== undefined) return found;
+  const names = ofVariant.map(({ variant, kernel }) => `${variant}.${kernel}`).join(', ');
+  throw new AttnswapError(
+    'UNKNOWN_KERNEL',
+    `${adapter.name} has no kernel ${spec.variant}.${spec.kernel}, expected one of ${names || 'none'}`,
+  );
+}

@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { AttnswapError } from '../contract/errors.ts';
+import { readRun } from '../contract/run.ts';
+import type { RunRecord } from '../contract/run.ts';
+
+/** Larger records than this are refused: 1000 cells with samples are a few MB. */
+const maximumBytes = 256 * 2 ** 20;
+
+/**
+ * Writes a record whole: to a temporary file beside it, flushed, then renamed. Whatever happens, the path holds the old
+ * record or the new one.
+ * @throws FILE_UNWRITABLE
+ */
+export async function writeRun(path: string, record: RunRecord): Promise<void> {
+  await writeWhole(path, `${JSON.stringify(record, null, 1)}\n`);
+}
+
+/** @throws FILE_UNWRITABLE */
+export async function writeWhole(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${randomUUID().slice(0, 8)}.tmp`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const file = await open(temporary, 'wx');
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new AttnswapError('FILE_UNWRITABLE', `${path}: could not be written: ${reason}`, {
+      hint: 'free some space, or name another file with --out',
+      cause: error,
+    });
+  }
+}
+
+/** @throws FILE_UNREADABLE, INVALID_RUN */
+export async function loadRun(path: string): Promise<RunRecord> {
+  let text: string;
+  try {
+    const { size } = await stat(path);
+    if (size > maximumBytes) throw new AttnswapError('INVALID_RUN', `${path}: ${size} bytes, expected at most ${maximumBytes}`);
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof AttnswapError) throw error;
+    throw new AttnswapError('FILE_UNREADABLE', `${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+  return readRun(parseJson(text, path), path);
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new AttnswapError('INVALID_RUN', `${path}: not JSON: ${(error as Error).message}`, { cause: error });
+  }
+}
