@@ -51,7 +51,7 @@ function highWaterRegion(): MemoryRegion {
   resetPeak();
   const residentBytes = statusBytes('VmRSS');
   return {
-    close: async () => ({ peakHostBytes: Math.max(0, process.resourceUsage().maxRSS*1024 - residentBytes), method: 'vm-hwm' }),
+    close: async () => ({ peakHostBytes: Math.max(0, statusBytes('VmHWM') - residentBytes), method: 'vm-hwm' }),
   };
 }
 
