@@ -5,7 +5,7 @@ import { dense } from './dense/index.ts';
 import { gated } from './gated/index.ts';
 import { hierarchical } from './hierarchical/index.ts';
 import { nearestName } from './nearest-name.ts';
-import { readParameters } from './parameter-types.ts';
+import { settleParameters } from './settle-parameters.ts';
 import { topk } from './topk/index.ts';
 import { window } from './window/index.ts';
 
@@ -50,7 +50,7 @@ export function parseVariant(text: string): VariantSpec {
 
 /** Validates parameters and fills in defaults. @throws UNKNOWN_VARIANT, INVALID_PARAMETERS */
 export function validParameters(name: string, given: Parameters): Parameters {
-  return readParameters(name, findVariant(name).parameters, given);
+  return settleParameters(findVariant(name), given);
 }
 
 /** The notation of a spec, which {@link parseVariant} reads back. Parameters at their default are left out. */
