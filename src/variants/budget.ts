@@ -1,8 +1,8 @@
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { DType } from '../contract/shape.ts';
 import type { Parameters, Variant } from '../contract/variant.ts';
-import { selectionSizes, vectorNorms } from './norms.ts';
-import type { SelectionSizes } from './norms.ts';
+import { selectionSize, vectorNorms } from './norms.ts';
+import type { SelectionSize } from './norms.ts';
 import type { HeadView } from './head-view.ts';
 import type { ReferenceRow } from './reference.ts';
 
@@ -29,7 +29,7 @@ interface HeadNorms {
   readonly longestKey: number;
   readonly value: Float64Array;
   readonly pool: Float64Array;
-  readonly selection: SelectionSizes;
+  readonly selection: SelectionSize;
 }
 
 /**
@@ -49,8 +49,7 @@ export function rowBudgets(inputs: AttentionInputs, variant: Variant, parameters
   return (reference) => {
     if (norms === undefined || current !== reference.view) norms = headNorms(reference, inputs, { variant, parameters });
     current = reference.view;
-    const { terms, roundedMeans } = norms.selection;
-    const scoreError = u * (terms * (norms.selection.byBlock ? 1 : norms.query[reference.at.query]!) + roundedMeans);
+    const scoreError = u * norms.selection(reference.at.query);
     return { allowance: allowanceOf(reference, norms, variant.name === 'gated' ? scoreError : 0), selection: 2 * scoreError };
   };
 }
@@ -65,7 +64,7 @@ function headNorms(reference: ReferenceRow, inputs: AttentionInputs, named: { va
     longestKey: key.reduce((longest, norm) => Math.max(longest, norm), 0),
     value: vectorNorms(view.value, headDim),
     pool: Float64Array.from(rows.pools, ({ value }) => vectorNorms(value, headDim)[0]!),
-    selection: selectionSizes(view, inputs, { ...named, head: at.head }),
+    selection: selectionSize(view, inputs, { ...named, head: at.head }),
   };
 }
 

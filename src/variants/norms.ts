@@ -14,39 +14,36 @@ export function vectorNorms(vectors: Float32Array | Float64Array, headDim: numbe
   return norms;
 }
 
-/** The sizes that bound the rounding of a selection's scores, in units of the unit roundoff. */
-export interface SelectionSizes {
-  /** True where blocks are selected, by one score for a whole block of queries. */
-  readonly byBlock: boolean;
-  /** Roundings of one score times the size of its terms; by pair, for a query of norm 1. */
-  readonly terms: number;
-  /** What the rounding of the blocks' means adds. */
-  readonly roundedMeans: number;
-}
+/** The size that, times the unit roundoff, bounds the rounding of the scores that `query` selects by. */
+export type SelectionSize = (query: number) => number;
 
 /**
  * Sizes of the scores that `variant` selects by. A score is a sum of headDim products of size c‖q‖‖k‖ (√headDim + 3
  * roundings); a gate's logit one of rank products of projected vectors of size ‖q‖‖U‖/√headDim and ‖k‖‖W‖/√headDim
- * (Frobenius norms; √rank + 6). Between blocks, q and k are the blocks' means, each rounded once by the size of what it is the mean of.
+ * (Frobenius norms; √rank + 6). Between blocks, q and k are the blocks' means, each rounded once by the size of what it
+ * is the mean of; the mean query of a block that is all padding is exactly 0, and so are its scores: ties, not near ties.
  */
-export function selectionSizes(
+export function selectionSize(
   view: HeadView,
   inputs: AttentionInputs,
   { variant, parameters, head }: { variant: Variant; parameters: Parameters; head: number },
-): SelectionSizes {
+): SelectionSize {
   const { headDim } = view.shape;
   const gate = variant.name === 'gated' ? inputs.gate : undefined;
   const steps = gate === undefined ? Math.sqrt(headDim) + 3 : Math.sqrt(gate.rank) + 6;
   const factor = gate === undefined ? view.scale : gateFactor(gate, headDim, head);
+  const queries = vectorNorms(view.query, headDim);
   const longestKey = longest(vectorNorms(view.key, headDim));
   const block = Number(parameters['block'] ?? 1);
-  if (block === 1 && variant.name !== 'block-topk') {
-    return { byBlock: false, terms: steps * factor * longestKey, roundedMeans: 0 };
-  }
-  const query = longest(vectorNorms(blockQueries(view, block), headDim));
-  const key = longest(vectorNorms(keyMeans(view, block).mean, headDim));
-  const longestQuery = longest(vectorNorms(view.query, headDim));
-  return { byBlock: true, terms: steps * factor * query * key, roundedMeans: factor * (query * longestKey + longestQuery * key) };
+  if (block === 1 && variant.name !== 'block-topk') return (query) => factor * steps * queries[query]! * longestKey;
+  const speakers = vectorNorms(blockQueries(view, block), headDim);
+  const longestMean = longest(vectorNorms(keyMeans(view, block).mean, headDim));
+  const longestQuery = longest(queries);
+  return (query) => {
+    const speaker = speakers[Math.floor((query + view.offset) / block)]!;
+    if (speaker === 0) return 0;
+    return factor * (steps * speaker * longestMean + speaker * longestKey + longestQuery * longestMean);
+  };
 }
 
 function gateFactor(gate: NonNullable<AttentionInputs['gate']>, headDim: number, head: number): number {

@@ -1,0 +1,177 @@
+import type { Parameters } from '../contract/variant.ts';
+import type { CaseInputs, MaskKind, ValueKind } from './case-inputs.ts';
+import { parseVariant } from './index.ts';
+
+/** One input that every kernel of a variant is judged on. Its tensors come from `createCaseInputs`. */
+export interface ConformanceCase extends CaseInputs {
+  readonly name: string;
+  readonly variant: string;
+  readonly parameters: Parameters;
+  /** True where the values are whole numbers: logits are exact in f32, so that ties must be decided right. */
+  readonly exactLogits: boolean;
+  /** Long enough that everyday runs leave it out, or judge a sample of its rows. */
+  readonly slow?: true;
+}
+
+/** What a case deviates in from batch 1, two heads, headDim 16, full attention over `n` unpadded normal tokens. */
+interface Deviation {
+  readonly n: number;
+  readonly queries?: number;
+  readonly causal?: boolean;
+  readonly batch?: number;
+  readonly heads?: number;
+  readonly kvHeads?: number;
+  readonly headDim?: number;
+  readonly mask?: MaskKind;
+  readonly values?: ValueKind;
+  readonly keyPeriod?: number;
+  readonly scale?: number;
+  readonly gateRank?: number;
+  readonly slow?: true;
+}
+
+/** The parameters that run over all lengths: small enough to select at most of them. */
+const swept = [
+  'dense',
+  'topk:k=9',
+  'window:w=17,globals=2',
+  'gated:sparsity=0.3',
+  'gated:sparsity=0.4,block=16',
+  'hierarchical:local=4,region=16,ratio=1:1:1',
+  'block-topk:block=16,blocks=4',
+] as const;
+
+const lengths = [1, 2, 7, 63, 64, 65, 511, 512, 513, 1000];
+const directions = [{ causal: true }, { causal: false }];
+const isByPosition = (text: string): boolean => !/^(dense|topk)|^gated(?!.*block)/.test(text);
+
+/** Every length, causal and not, with an odd number of heads or key/value heads in between. */
+function lengthCases(): ConformanceCase[] {
+  return swept.flatMap((text) => {
+    const heads = text.startsWith('hierarchical') ? 3 : 2;
+    const everyday = lengths.flatMap((n) => directions.map((direction) => caseOf(text, { n, heads, ...direction })));
+    const slow = [4095, 4096].map((n) => caseOf(text, { n, causal: n === 4095, heads: heads === 3 ? 3 : 1, slow: true }));
+    return [...everyday, ...slow];
+  });
+}
+
+/** Padding at the end, at the start, in holes and everywhere, over two batch elements and grouped queries. */
+function paddingCases(): ConformanceCase[] {
+  const masks = ['tail', 'left', 'holes', 'element'] as const;
+  return swept.flatMap((text) =>
+    masks.flatMap((mask) => directions.map((direction) => caseOf(text, { n: 77, batch: 2, heads: 6, kvHeads: 2, mask, ...direction }))),
+  );
+}
+
+/** Queries fewer than keys, a single one among them; more where the variant has no positions; with padding too. */
+function unequalCases(): ConformanceCase[] {
+  return swept.flatMap((text) => {
+    const pairs = [
+      { queries: 1, n: 65 },
+      { queries: 1, n: 1000 },
+      { queries: 7, n: 64 },
+      { queries: 33, n: 100 },
+      ...(isByPosition(text) ? [] : [{ queries: 65, n: 7 }]),
+    ];
+    const plain = pairs.flatMap((pair) => directions.map((direction) => caseOf(text, { ...pair, heads: 3, ...direction })));
+    const padded = directions.map((direction) => caseOf(text, { queries: 20, n: 77, batch: 2, heads: 3, mask: 'holes', ...direction }));
+    return [...plain, ...padded];
+  });
+}
+
+/** Grouped and multi-query heads, dimensions that are no power of two, another scale. */
+function shapeCases(): ConformanceCase[] {
+  const deviations: Deviation[] = [
+    { n: 50, batch: 2, heads: 4, kvHeads: 2, causal: true },
+    { n: 50, batch: 2, heads: 5, kvHeads: 1, causal: false },
+    { n: 70, headDim: 24, causal: true },
+    { n: 70, headDim: 10, causal: false },
+    { n: 33, headDim: 1, causal: true },
+    { n: 70, headDim: 8, heads: 3, causal: true, scale: 0.7 },
+    { n: 70, headDim: 64, heads: 3, causal: false, scale: 0.05 },
+  ];
+  return swept.flatMap((text) => deviations.map((deviation) => caseOf(text, deviation)));
+}
+
+/** Parameters at and beyond their edges. */
+function parameterCases(): ConformanceCase[] {
+  const texts = [
+    ...['topk', 'topk:k=1', 'topk:k=500', 'topk:keep=0.1', 'topk:keep=0.3', 'topk:keep=1'],
+    ...['window', 'window:w=1', 'window:w=2', 'window:w=16', 'window:w=500', 'window:w=8,globals=1', 'window:w=8,globals=200'],
+    ...['gated', 'gated:form=log', 'gated:sparsity=0.9', 'gated:sparsity=0.3,form=log', 'gated:tau=0.5', 'gated:tau=0.97,form=log'],
+    ...[
+      'gated:block=16',
+      'gated:block=200,sparsity=0.5',
+      'gated:tau=0.5,block=8',
+      'gated:tau=0.97,block=8',
+      'gated:block=8,form=log,sparsity=0.3',
+    ],
+    ...[
+      'hierarchical',
+      'hierarchical:ratio=1:1:1',
+      'hierarchical:ratio=0:1:0',
+      'hierarchical:ratio=0:0:1,region=8',
+      'hierarchical:ratio=1:0:3',
+    ],
+    ...['hierarchical:local=1,region=1', 'hierarchical:local=16,region=16,ratio=1:1:1', 'hierarchical:local=3,region=21,ratio=1:2:1'],
+    ...['hierarchical:local=200,region=400,ratio=1:1:1', 'block-topk', 'block-topk:block=8,blocks=2', 'block-topk:block=8,blocks=100'],
+    ...['block-topk:block=1,blocks=6', 'block-topk:block=7,blocks=3'],
+  ];
+  const plain = texts.flatMap((text) => directions.map((direction) => caseOf(text, { n: 100, heads: 4, kvHeads: 2, ...direction })));
+  const fewHeads = ['hierarchical', 'hierarchical:ratio=1:1:1'].flatMap((text) =>
+    [1, 2].map((heads) => caseOf(text, { n: 100, heads, causal: true })),
+  );
+  const ranks = directions.map((direction) => caseOf('gated:rank=3,sparsity=0.3', { n: 40, gateRank: 3, ...direction }));
+  return [...plain, ...fewHeads, ...ranks];
+}
+
+/** Whole-numbered inputs: equal logits and equal block scores, where the lower key or block must win. */
+function tieCases(): ConformanceCase[] {
+  const texts = [
+    ...['topk:k=5', 'topk:keep=0.2', 'gated:sparsity=0.5', 'gated:tau=0.5', 'gated:sparsity=0.5,block=8', 'block-topk:block=8,blocks=3'],
+    ...['dense', 'window:w=9', 'hierarchical:local=4,region=8,ratio=1:1:1'],
+  ];
+  return texts.flatMap((text) =>
+    directions.flatMap((direction) => [
+      caseOf(text, { n: 64, heads: 3, values: 'integer', ...direction }),
+      caseOf(text, { n: 64, heads: 3, values: 'integer', keyPeriod: 8, ...direction }),
+    ]),
+  );
+}
+
+function caseOf(text: string, deviation: Deviation): ConformanceCase {
+  const { n, queries = n, causal = false, batch = 1, heads = 2, headDim = 16, mask = 'none', values = 'normal' } = deviation;
+  const kvHeads = deviation.kvHeads ?? heads;
+  const { variant, parameters } = parseVariant(text);
+  const shape = { batch, heads, kvHeads, queries, keys: n, headDim, causal, dtype: 'f32' } as const;
+  const { keyPeriod, scale, gateRank, slow } = deviation;
+  const optional = {
+    ...(keyPeriod === undefined ? {} : { keyPeriod }),
+    ...(scale === undefined ? {} : { scale }),
+    ...(gateRank === undefined ? {} : { gateRank }),
+    ...(slow === undefined ? {} : { slow }),
+  };
+  const notes = Object.entries({ mask: mask === 'none' ? undefined : mask, keyPeriod, scale })
+    .filter(([, note]) => note !== undefined)
+    .map(([key, note]) => `, ${key} ${note}`);
+  const size = `${batch}x${heads}/${kvHeads}x${queries}x${n}x${headDim}`;
+  const name = `${text} ${causal ? 'causal' : 'full'} ${size}${values === 'integer' ? ', integers' : ''}${notes.join('')}`;
+  return { name, variant, parameters, shape, mask, values, exactLogits: values === 'integer', seed: seedOf(name), ...optional };
+}
+
+/** A seed that a case keeps when others are added (FNV-1a). */
+function seedOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (const character of name) hash = Math.imul(hash ^ character.codePointAt(0)!, 0x01000193);
+  return hash >>> 1;
+}
+
+/** The cases that every kernel of every adapter is judged on, each by its variant. */
+export const conformanceCases: readonly ConformanceCase[] = [
+  ...lengthCases(),
+  ...paddingCases(),
+  ...unequalCases(),
+  ...shapeCases(),
+  ...parameterCases(),
+  ...tieCases(),
+];
