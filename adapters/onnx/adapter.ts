@@ -21,12 +21,16 @@ async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsuppo
   const status: BackendStatus = await statusOf(backend);
   if (!status.available) return { unsupported: `${request.backend}: ${status.reason}; ${status.mend}` };
   const { dtype } = request.inputs.shape;
-  if (!status.dtypes.includes(dtype)) return { unsupported: `${request.backend} has no ${dtype} kernels, only ${status.dtypes.join(', ')}` };
+  if (!status.dtypes.includes(dtype))
+    return { unsupported: `${request.backend} has no ${dtype} kernels, only ${status.dtypes.join(', ')}` };
   const kernel = kernels.find(({ variant, kernel: name }) => variant === request.variant && name === request.kernel);
   if (kernel === undefined) return { unsupported: `${request.backend} has no kernel ${request.variant}.${request.kernel}` };
   const model = kernelModel(kernel, request);
   const session = await ort.InferenceSession.create(model, sessionOptions(backend, request));
-  return new OnnxCall(session, request, (prefix) => ({ model, options: { ...sessionOptions(backend, request), enableProfiling: true, profileFilePrefix: prefix } }));
+  return new OnnxCall(session, request, (prefix) => ({
+    model,
+    options: { ...sessionOptions(backend, request), enableProfiling: true, profileFilePrefix: prefix },
+  }));
 }
 
 function sessionOptions(backend: OnnxBackend, request: KernelRequest): ort.InferenceSession.SessionOptions {
@@ -58,7 +62,8 @@ class OnnxCall implements PreparedKernel {
   }
 
   async output(): Promise<Float32Array> {
-    if (this.#output === undefined) throw new AttnswapError('WORKER_FAILED', `${this.#request.backend}: no call has ended, so there is no output`);
+    if (this.#output === undefined)
+      throw new AttnswapError('WORKER_FAILED', `${this.#request.backend}: no call has ended, so there is no output`);
     return outputValues(this.#output);
   }
 

@@ -39,7 +39,10 @@ export const backends: readonly OnnxBackend[] = [
 export function findBackend(name: string): OnnxBackend {
   const found = backends.find((backend) => backend.name === name);
   if (found !== undefined) return found;
-  throw new AttnswapError('UNKNOWN_BACKEND', `onnx: unknown backend ${JSON.stringify(name)}, expected one of ${backends.map((known) => known.name).join(', ')}`);
+  throw new AttnswapError(
+    'UNKNOWN_BACKEND',
+    `onnx: unknown backend ${JSON.stringify(name)}, expected one of ${backends.map((known) => known.name).join(', ')}`,
+  );
 }
 
 /** Whether the provider is bundled and, for GPUs, whether a session on it can be opened at all. */

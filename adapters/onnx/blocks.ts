@@ -19,7 +19,12 @@ export interface QueryBlocks {
   readonly lead: Value;
 }
 
-export function queryBlocks(graph: GraphBuilder, query: Value, at: { lengths: Lengths; size: number }, config: { headDim: number; heads: number }): QueryBlocks {
+export function queryBlocks(
+  graph: GraphBuilder,
+  query: Value,
+  at: { lengths: Lengths; size: number },
+  config: { headDim: number; heads: number },
+): QueryBlocks {
   const { queries, keys, offset } = at.lengths;
   const size = graph.int(at.size);
   const lead = graph.op('Mod', [offset, size]);
@@ -33,7 +38,12 @@ export function queryBlocks(graph: GraphBuilder, query: Value, at: { lengths: Le
 }
 
 /** `[batch, heads, blocks, size, headDim]` → `[batch, heads, queries, headDim]`. */
-export function joinBlocks(graph: GraphBuilder, output: Value, blocks: QueryBlocks, at: { lengths: Lengths; heads: number; headDim: number }): Value {
+export function joinBlocks(
+  graph: GraphBuilder,
+  output: Value,
+  blocks: QueryBlocks,
+  at: { lengths: Lengths; heads: number; headDim: number },
+): Value {
   const joined = graph.op('Reshape', [output, graph.int([0, at.heads, -1, at.headDim])]);
   return slice(graph, joined, blocks.lead, graph.op('Add', [blocks.lead, at.lengths.queries]), 2);
 }

@@ -106,7 +106,8 @@ export class GraphBuilder {
 
   /** The finished model as bytes, with `outputs` renamed to the given names. */
   model(outputs: ReadonlyArray<{ name: string; value: Value; type: ElementType; shape?: readonly Dimension[] }>): Uint8Array {
-    for (const { name, value } of outputs) this.#nodes.push(create(NodeProtoSchema, { opType: 'Identity', name: `output_${name}`, input: [value], output: [name] }));
+    for (const { name, value } of outputs)
+      this.#nodes.push(create(NodeProtoSchema, { opType: 'Identity', name: `output_${name}`, input: [value], output: [name] }));
     const graph = this.#graph(outputs.map(({ name, type, shape }) => valueInfo(name, type, shape)));
     return toBinary(
       ModelProtoSchema,
@@ -149,13 +150,17 @@ function valueInfo(name: string, type: ElementType, shape: readonly Dimension[] 
   );
   return create(ValueInfoProtoSchema, {
     name,
-    type: { value: { case: 'tensorType', value: { elemType: elementTypes[type], ...(dims === undefined ? {} : { shape: { dim: dims } }) } } },
+    type: {
+      value: { case: 'tensorType', value: { elemType: elementTypes[type], ...(dims === undefined ? {} : { shape: { dim: dims } }) } },
+    },
   });
 }
 
 function attribute(name: string, value: Attribute): AttributeProto {
-  if (typeof value === 'number' || typeof value === 'bigint') return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: BigInt(value) });
-  if (typeof value === 'string') return create(AttributeProtoSchema, { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) });
+  if (typeof value === 'number' || typeof value === 'bigint')
+    return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: BigInt(value) });
+  if (typeof value === 'string')
+    return create(AttributeProtoSchema, { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) });
   if (Array.isArray(value)) return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints: value.map(BigInt) });
   if ('float' in value) return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value.float });
   return create(AttributeProtoSchema, { name, type: AttributeType.GRAPH, g: value as GraphProto });

@@ -14,7 +14,25 @@ const event = z.object({
 
 /** Operators that only move shapes and indices about: a GPU session runs them on the CPU by design. */
 const bookkeeping = new Set([
-  'Shape', 'Range', 'Cast', 'Squeeze', 'Unsqueeze', 'Concat', 'Gather', 'Add', 'Sub', 'Mul', 'Div', 'Mod', 'Min', 'Max', 'Loop', 'Constant', 'Identity', 'MemcpyToHost', 'MemcpyFromHost',
+  'Shape',
+  'Range',
+  'Cast',
+  'Squeeze',
+  'Unsqueeze',
+  'Concat',
+  'Gather',
+  'Add',
+  'Sub',
+  'Mul',
+  'Div',
+  'Mod',
+  'Min',
+  'Max',
+  'Loop',
+  'Constant',
+  'Identity',
+  'MemcpyToHost',
+  'MemcpyFromHost',
 ]);
 
 /** Runs one call in a second session with ONNX Runtime's profiler on, after one unprofiled in effect (the first is dropped). */

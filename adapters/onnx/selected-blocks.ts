@@ -33,10 +33,22 @@ export function blockSite(graph: GraphBuilder, inputs: KernelInputs, size: numbe
   const source = { key: perHead(graph, inputs.key, config), value: perHead(graph, inputs.value, config), mask: inputs.mask };
   const keys = keyBlocks(graph, { ...source, lengths: at.lengths, heads: config.heads }, size, config);
   const own = blockNumbers(graph, queries);
-  return { lengths: at.lengths, queries, keys, speakers: speakersOf(graph, inputs, { queries, keys, lengths: at.lengths }, config), candidates: candidateBias(graph, keys, own, config), own };
+  return {
+    lengths: at.lengths,
+    queries,
+    keys,
+    speakers: speakersOf(graph, inputs, { queries, keys, lengths: at.lengths }, config),
+    candidates: candidateBias(graph, keys, own, config),
+    own,
+  };
 }
 
-function speakersOf(graph: GraphBuilder, inputs: KernelInputs, site: { queries: QueryBlocks; keys: KeyBlocks; lengths: Lengths }, config: KernelConfig): Value {
+function speakersOf(
+  graph: GraphBuilder,
+  inputs: KernelInputs,
+  site: { queries: QueryBlocks; keys: KeyBlocks; lengths: Lengths },
+  config: KernelConfig,
+): Value {
   const { queries, lead, size } = { queries: site.lengths.queries, lead: site.queries.lead, size: site.queries.size };
   const block = graph.op('Range', [graph.int(0), site.queries.count, graph.int(1)]);
   const first = graph.op('Sub', [graph.op('Mul', [block, graph.int(size)]), lead]);
@@ -80,15 +92,25 @@ export function attendSelectedBlocks(
   const stacked = graph.loop(site.queries.count, config.type, (body, iteration) => {
     const slots = select(body, iteration);
     const ownIndex = body.op('Gather', [site.own, iteration], { axis: 0 });
-    const ownSlot = body.op('Expand', [ownIndex, body.op('Concat', [body.op('Shape', [slots.index], { start: 0, end: 2 }), body.int([1])], { axis: 0 })]);
+    const ownSlot = body.op('Expand', [
+      ownIndex,
+      body.op('Concat', [body.op('Shape', [slots.index], { start: 0, end: 2 }), body.int([1])], { axis: 0 }),
+    ]);
     const index = body.op('Unsqueeze', [body.op('Concat', [slots.index, ownSlot], { axis: 2 }), body.int([-1])]);
-    const join = (tensor: Value) => body.op('Reshape', [body.op('GatherND', [tensor, index], { batch_dims: 2 }), body.int([0, 0, -1, config.headDim])]);
+    const join = (tensor: Value) =>
+      body.op('Reshape', [body.op('GatherND', [tensor, index], { batch_dims: 2 }), body.int([0, 0, -1, config.headDim])]);
     const rows = body.op('Gather', [query, iteration], { axis: 2 });
     const raw = body.op('MatMul', [rows, body.op('Transpose', [join(site.keys.key)], { perm: [0, 1, 3, 2] })]);
     const score = slots.correct === undefined ? raw : correctSlots(body, raw, slots.correct, size);
-    const own = body.op('Concat', [body.op('Expand', [body.scalar(0, config.type), slotColumns(body, slots.index, size)]), triangle], { axis: 1 });
+    const own = body.op('Concat', [body.op('Expand', [body.scalar(0, config.type), slotColumns(body, slots.index, size)]), triangle], {
+      axis: 1,
+    });
     const columns = uneven ? columnBias(body, { keyBias: keyBias!, index, slots }, config) : undefined;
-    return attend(body, { score, bias: addBiases(body, own, columns), value: join(site.keys.value), mayBeEmpty: config.masked }, config.type);
+    return attend(
+      body,
+      { score, bias: addBiases(body, own, columns), value: join(site.keys.value), mayBeEmpty: config.masked },
+      config.type,
+    );
   });
   const blocks = graph.op('Transpose', [stacked], { perm: [1, 2, 0, 3, 4] });
   return joinBlocks(graph, blocks, site.queries, { lengths: site.lengths, heads: config.heads, headDim: config.headDim });
@@ -116,7 +138,8 @@ function keyBiasPerHead(graph: GraphBuilder, site: BlockSite, config: KernelConf
 function columnBias(graph: GraphBuilder, given: { keyBias: Value; index: Value; slots: Slots }, config: KernelConfig): Value {
   const keys = graph.op('GatherND', [given.keyBias, given.index], { batch_dims: 2 });
   const slotBias = given.slots.bias;
-  const both = slotBias === undefined ? keys : graph.op('Add', [keys, graph.op('Unsqueeze', [withOwn(graph, slotBias, config), graph.int([-1])])]);
+  const both =
+    slotBias === undefined ? keys : graph.op('Add', [keys, graph.op('Unsqueeze', [withOwn(graph, slotBias, config), graph.int([-1])])]);
   return graph.op('Reshape', [both, graph.int([0, 0, 1, -1])]);
 }
 
@@ -128,7 +151,11 @@ function withOwn(graph: GraphBuilder, slotBias: Value, config: KernelConfig): Va
 
 /** The `count` slots of largest score (int64 scalar), a tie going to the lower block. */
 export function largestSlots(graph: GraphBuilder, score: Value, count: Value): { score: Value; index: Value } {
-  const [values = '', index = ''] = graph.ops('TopK', [score, graph.op('Unsqueeze', [count, graph.int([0])])], { axis: -1, largest: 1, sorted: 1 }, 2);
+  const [values = '', index = ''] = graph.ops(
+    'TopK',
+    [score, graph.op('Unsqueeze', [count, graph.int([0])])],
+    { axis: -1, largest: 1, sorted: 1 },
+    2,
+  );
   return { score: values, index };
 }
-

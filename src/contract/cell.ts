@@ -51,7 +51,12 @@ export const latencySchema = z.object({
   }),
 });
 
-export const memorySchema = z.object({ peakHostBytes: bytes, method: z.string(), peakDeviceBytes: bytes.nullable(), deviceMethod: z.string().nullable() });
+export const memorySchema = z.object({
+  peakHostBytes: bytes,
+  method: z.string(),
+  peakDeviceBytes: bytes.nullable(),
+  deviceMethod: z.string().nullable(),
+});
 
 export const errorSchema = z.object({
   relative: z.number(),

@@ -48,9 +48,13 @@ export async function createInputs(request: InputsRequest): Promise<CreatedInput
   if (!request.wantsGate) return { inputs: ungated, warnings };
   if (captured === undefined) return { inputs: { ...ungated, gate: drawGate(request.shape, request.gateRank, request.seed) }, warnings };
   if (request.gateRank === undefined || request.gateRank === captured.rank) return { inputs, warnings };
-  throw new AttnswapError('INVALID_PARAMETERS', `gated: rank is ${request.gateRank}, but ${request.kind} holds gates of rank ${captured.rank}`, {
-    hint: `leave rank out, or set rank=${captured.rank}`,
-  });
+  throw new AttnswapError(
+    'INVALID_PARAMETERS',
+    `gated: rank is ${request.gateRank}, but ${request.kind} holds gates of rank ${captured.rank}`,
+    {
+      hint: `leave rank out, or set rank=${captured.rank}`,
+    },
+  );
 }
 
 async function withoutGate({ kind, shape, seed }: InputsRequest): Promise<CreatedInputs> {

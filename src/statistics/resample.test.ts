@@ -36,7 +36,13 @@ test('draws below a bound take every value equally often', () => {
 test('the spread of a sum is the unbiased one, for strata of two as of many', () => {
   // Of a stratum of m rows with variance s² (over m − 1) the sum has variance m·s²: 2·0.5 = 1 for {0, 1}.
   const pairs = Array.from({ length: 200 }, (_, index) => [index % 2, 1] as const);
-  const twos = varianceOf(resample(pairs, Array.from({ length: 100 }, () => 2)), 0);
+  const twos = varianceOf(
+    resample(
+      pairs,
+      Array.from({ length: 100 }, () => 2),
+    ),
+    0,
+  );
   assert.ok(Math.abs(twos / 100 - 1) < 0.12, String(twos));
   const one = varianceOf(resample(pairs, [200]), 0);
   assert.ok(Math.abs(one / (200 * (50 / 199)) - 1) < 0.12, String(one));
@@ -52,7 +58,13 @@ test('strata of one spread a ratio as an unstratified sample does', () => {
   const generator = seededGenerator(5, 'singles');
   const rows = Array.from({ length: 300 }, () => [uniform(generator), 1] as const);
   const ratio = { columns: 2, numerator: 0, denominator: 1 };
-  const singles = ratioInterval(resample(rows, Array.from({ length: 300 }, () => 1)), ratio)!;
+  const singles = ratioInterval(
+    resample(
+      rows,
+      Array.from({ length: 300 }, () => 1),
+    ),
+    ratio,
+  )!;
   const plain = ratioInterval(resample(rows, [300]), ratio)!;
   assert.ok(Math.abs((singles.high - singles.low) / (plain.high - plain.low) - 1) < 0.12, JSON.stringify({ singles, plain }));
 });

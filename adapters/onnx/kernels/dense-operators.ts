@@ -73,4 +73,3 @@ export const denseMha: OnnxKernel = {
   scoredPairs: (_, { batch, heads, queries, keys }) => batch * heads * queries * keys,
   build: multiHeadAttention,
 };
-

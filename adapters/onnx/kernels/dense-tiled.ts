@@ -1,7 +1,19 @@
 import type { GraphBuilder, Value } from '../graph.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import type { Lengths, QueryTile } from '../tiles.ts';
-import { addBiases, attend, biasOfMask, biasWhereNegative, lengths, overQueryTiles, perHead, scaled, scores, slice, toFloat } from '../tiles.ts';
+import {
+  addBiases,
+  attend,
+  biasOfMask,
+  biasWhereNegative,
+  lengths,
+  overQueryTiles,
+  perHead,
+  scaled,
+  scores,
+  slice,
+  toFloat,
+} from '../tiles.ts';
 
 const tile = 256;
 

@@ -39,7 +39,10 @@ function openSlots(graph: GraphBuilder, gates: Value, config: KernelConfig): Slo
 function openCount(graph: GraphBuilder, gates: Value, config: KernelConfig): Value {
   const { sparsity, tau } = config.parameters;
   const candidate = graph.op('Greater', [gates, graph.float(maskedScore.f32 / 2)]);
-  const open = tau === undefined ? candidate : graph.op('And', [candidate, graph.op('GreaterOrEqual', [graph.op('Sigmoid', [gates]), graph.float(Number(tau))])]);
+  const open =
+    tau === undefined
+      ? candidate
+      : graph.op('And', [candidate, graph.op('GreaterOrEqual', [graph.op('Sigmoid', [gates]), graph.float(Number(tau))])]);
   const counted = graph.op('ReduceSum', [graph.op('Cast', [open], { to: elementTypes.f32 }), graph.int([-1])], { keepdims: 1 });
   const count = graph.op('Cast', [counted], { to: elementTypes.i64 });
   return tau === undefined ? ceilShare(graph, count, complementOf(decimalOf(Number(sparsity)))) : count;
@@ -48,7 +51,10 @@ function openCount(graph: GraphBuilder, gates: Value, config: KernelConfig): Val
 /** Corrects the slots' scores by their gates and leaves the own block's, the last, as they are. */
 function correctKept(graph: GraphBuilder, score: Value, slotGate: Value, config: KernelConfig): Value {
   const neutral = config.parameters['form'] === 'multiply' ? 1 : 0;
-  const unit = config.parameters['form'] === 'multiply' ? graph.op('Sigmoid', [slotGate]) : graph.op('Neg', [graph.op('Softplus', [graph.op('Neg', [slotGate])])]);
+  const unit =
+    config.parameters['form'] === 'multiply'
+      ? graph.op('Sigmoid', [slotGate])
+      : graph.op('Neg', [graph.op('Softplus', [graph.op('Neg', [slotGate])])]);
   const slots = graph.op('Pad', [unit, graph.int([0, 1]), graph.scalar(neutral, config.type), graph.int([2])]);
   return graph.op(neutral === 1 ? 'Mul' : 'Add', [score, graph.op('Unsqueeze', [slots, graph.int([2, 4])])]);
 }
@@ -58,7 +64,13 @@ export function blockGated(graph: GraphBuilder, inputs: KernelInputs, config: Ke
   const site = blockSite(graph, inputs, Number(config.parameters['block']), config);
   const gates = blockGates(graph, site, inputs.gate!, config);
   const uneven = config.masked || config.parameters['tau'] !== undefined;
-  return attendSelectedBlocks(graph, site, config, (body, iteration) => openSlots(body, body.op('Gather', [gates, iteration], { axis: 2 }), config), uneven);
+  return attendSelectedBlocks(
+    graph,
+    site,
+    config,
+    (body, iteration) => openSlots(body, body.op('Gather', [gates, iteration], { axis: 2 }), config),
+    uneven,
+  );
 }
 
 /** q·k products of all heads: every kept block in full. With `tau` the number kept depends on the data: an upper bound. */
@@ -72,4 +84,3 @@ export function blockGatedPairs(parameters: Parameters, shape: Shape): number {
   }
   return shape.batch * shape.heads * pairs;
 }
-

@@ -36,7 +36,10 @@ function droppedBias(graph: GraphBuilder, gate: Value, visible: VisibleKeys, con
   if (tau !== undefined) return belowThreshold(graph, allowed, Number(tau), config);
   const kept = keepShare(graph, { score: allowed, visible, share: complementOf(decimalOf(Number(sparsity))) }, config);
   const removed = graph.op('Expand', [graph.scalar(maskedScore[config.type], config.type), graph.op('Shape', [gate])]);
-  const rankBias = graph.op('Max', [graph.op('Min', [kept.score, graph.scalar(0, config.type)]), graph.scalar(maskedScore[config.type], config.type)]);
+  const rankBias = graph.op('Max', [
+    graph.op('Min', [kept.score, graph.scalar(0, config.type)]),
+    graph.scalar(maskedScore[config.type], config.type),
+  ]);
   const stays = graph.op('Greater', [rankBias, graph.scalar(maskedScore[config.type] / 2, config.type)]);
   const update = biasOfMask(graph, stays, config.type);
   return graph.op('ScatterElements', [removed, kept.index, update], { axis: -1 });
@@ -56,7 +59,9 @@ function buildElementwise(graph: GraphBuilder, inputs: KernelInputs, config: Ker
   const { u, w, b } = inputs.gate!;
   const rank = gateRank(graph, u);
   const source = keySource(graph, inputs, config);
-  const queries = graph.op('Concat', [scaled(graph, inputs.query, config), projected(graph, inputs.query, u, rank, config.type)], { axis: -1 });
+  const queries = graph.op('Concat', [scaled(graph, inputs.query, config), projected(graph, inputs.query, u, rank, config.type)], {
+    axis: -1,
+  });
   const keys = graph.op('Concat', [source.key, projected(graph, perHead(graph, inputs.key, config), w, rank, config.type)], { axis: -1 });
   const offset = graph.op('Unsqueeze', [b, graph.int([1, 2])]);
   const sizes = (body: GraphBuilder, tensor: Value) => {

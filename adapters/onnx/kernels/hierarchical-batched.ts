@@ -4,7 +4,19 @@ import { biasOutside, blockMeans, blockNumbers, clamp, joinBlocks, keyBlocks, pa
 import type { GraphBuilder, Value } from '../graph.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import type { Lengths } from '../tiles.ts';
-import { addBiases, attend, biasWhereNegative, cast, lengths, maskedScore, perHead, scaled, scores, toFloat, zeroEmptyRows } from '../tiles.ts';
+import {
+  addBiases,
+  attend,
+  biasWhereNegative,
+  cast,
+  lengths,
+  maskedScore,
+  perHead,
+  scaled,
+  scores,
+  toFloat,
+  zeroEmptyRows,
+} from '../tiles.ts';
 
 interface Sizes {
   readonly local: number;
@@ -62,7 +74,12 @@ function localHeads(graph: GraphBuilder, level: Level): Value {
   const before = causal ? local - 1 : Math.floor(local / 2);
   const after = causal ? 0 : before;
   const columns = exactColumns(graph, level, -before, region + before + after);
-  const near = patternBias(graph, { rows: region, columns: region + before + after }, (row, column) => column >= row && column <= row + before + after, 'f32');
+  const near = patternBias(
+    graph,
+    { rows: region, columns: region + before + after },
+    (row, column) => column >= row && column <= row + before + after,
+    'f32',
+  );
   const bias = cast(graph, graph.op('Min', [columns.bias, near]), type);
   return attend(graph, { score: scores(graph, level.query, columns.key, 5), bias, value: columns.value, mayBeEmpty: masked }, type);
 }
@@ -71,7 +88,8 @@ function localHeads(graph: GraphBuilder, level: Level): Value {
 function ownRegion(graph: GraphBuilder, level: Level, block: number): { columns: Columns; bias: Value } {
   const { region } = level.sizes;
   const columns = exactColumns(graph, level, 0, region);
-  const sees = (row: number, column: number) => Math.floor(row / block) === Math.floor(column / block) && (!level.config.causal || column <= row);
+  const sees = (row: number, column: number) =>
+    Math.floor(row / block) === Math.floor(column / block) && (!level.config.causal || column <= row);
   return { columns, bias: graph.op('Min', [columns.bias, patternBias(graph, { rows: region, columns: region }, sees, 'f32')]) };
 }
 
@@ -89,10 +107,15 @@ function regionalHeads(graph: GraphBuilder, level: Level): Value {
   const gather = (tensor: Value) => graph.op('Gather', [tensor, inside], { axis: 2 });
   const outside = graph.op('Unsqueeze', [biasOutside(graph, index, means.count), graph.int([0, 1, 3])]);
   const tokens = graph.op('Unsqueeze', [gather(means.bias), graph.int([3])]);
-  const others = patternBias(graph, { rows: region, columns: count }, (row, at) => {
-    const ahead = Math.floor(row / local) + perRegion - at;
-    return causal ? ahead > 0 : ahead !== 0;
-  }, 'f32');
+  const others = patternBias(
+    graph,
+    { rows: region, columns: count },
+    (row, at) => {
+      const ahead = Math.floor(row / local) + perRegion - at;
+      return causal ? ahead > 0 : ahead !== 0;
+    },
+    'f32',
+  );
   const far = addBiases(graph, graph.op('Min', [outside, others]), tokens)!;
   const target = graph.op('Shape', [far], { start: 0, end: 4 });
   const near = graph.op('Expand', [own.bias, graph.op('Concat', [target, graph.int([region])], { axis: 0 })]);
@@ -140,7 +163,17 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
     if (heads === 0) continue;
     const cut = (tensor: Value) =>
       heads === config.heads ? tensor : graph.op('Slice', [tensor, graph.int([first]), graph.int([first + heads]), graph.int([1])]);
-    const level = { query: cut(blocks.query), key: cut(key), value: cut(value), heads, mask: inputs.mask, blocks, lengths: at.lengths, config, sizes };
+    const level = {
+      query: cut(blocks.query),
+      key: cut(key),
+      value: cut(value),
+      heads,
+      mask: inputs.mask,
+      blocks,
+      lengths: at.lengths,
+      config,
+      sizes,
+    };
     outputs.push(builders[index]!(graph, level));
     first += heads;
   }

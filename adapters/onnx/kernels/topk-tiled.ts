@@ -75,7 +75,9 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
         : keepShare(body, { score, visible, share: decimalOf(Number(keep)) }, config);
     const weight = body.op('Softmax', [kept.score], { axis: -1 });
     const few = keep === undefined && Number(k) <= 2 * config.headDim;
-    const output = few ? gatherValues(body, weight, kept, visible.value) : scatterWeights(body, weight, kept, score, visible.value, config.type);
+    const output = few
+      ? gatherValues(body, weight, kept, visible.value)
+      : scatterWeights(body, weight, kept, score, visible.value, config.type);
     return visible.bias === undefined ? output : zeroEmptyRows(body, output, visible.bias, config.type);
   });
 }
@@ -88,4 +90,3 @@ export const topkTiled: OnnxKernel = {
   scoredPairs: (_, shape) => shape.batch * shape.heads * tiledPairs(shape, tile),
   build,
 };
-

@@ -1,0 +1,50 @@
+import { stringify } from 'csv-stringify/sync';
+import type { RunRecord } from '../contract/run.ts';
+import { nameOf, speedUp, wasteOf } from './bench-table.ts';
+
+/** One row a cell. Columns are only ever added at the end. Times in nanoseconds, sizes in bytes. */
+export function benchCsv(run: RunRecord): string {
+  const rows = run.cells.map((cell) => {
+    const group = run.cells.filter(
+      (other) =>
+        other.backend === cell.backend && other.inputs === cell.inputs && JSON.stringify(other.shape) === JSON.stringify(cell.shape),
+    );
+    const { waste, missed } = wasteOf(cell);
+    return {
+      variant: nameOf(cell),
+      backend: cell.backend,
+      batch: cell.shape.batch,
+      heads: cell.shape.heads,
+      kvHeads: cell.shape.kvHeads,
+      queries: cell.shape.queries,
+      keys: cell.shape.keys,
+      headDim: cell.shape.headDim,
+      causal: String(cell.shape.causal),
+      dtype: cell.shape.dtype,
+      inputs: cell.inputs,
+      seed: cell.seed,
+      status: cell.status,
+      reason: cell.reason,
+      medianNs: cell.latency?.medianNs,
+      lowNs: cell.latency?.ciNs.low,
+      highNs: cell.latency?.ciNs.high,
+      p99Ns: cell.latency?.p99Ns,
+      minNs: cell.latency?.minNs,
+      samples: cell.latency?.samplesNs.length,
+      steady: cell.latency === undefined ? undefined : String(cell.latency.warmup.steady),
+      speedUp: speedUp(cell, group, run.suite.reference),
+      peakHostBytes: cell.memory?.peakHostBytes,
+      scoredPairs: cell.work?.scoredPairs,
+      weightedPairs: cell.work?.weightedPairs,
+      densePairs: cell.work?.densePairs,
+      flops: cell.work?.flops,
+      bytes: cell.work?.bytes,
+      kernelWaste95: waste,
+      missedMass: missed,
+      relativeError: cell.error?.relative,
+      errorBudget: cell.error?.budget,
+      flags: cell.dispatch?.flags.join('; '),
+    };
+  });
+  return stringify(rows, { header: true, escape_formulas: true });
+}

@@ -1,0 +1,76 @@
+import type { CellRecord } from '../contract/cell.ts';
+import type { RunRecord } from '../contract/run.ts';
+import { formatVariant } from '../variants/index.ts';
+import { wasteReportSchema } from '../waste/schema.ts';
+import { count, digits, percent, printable, size, table, time } from './format.ts';
+
+const heading = ['variant', 'latency', '±', 'speed-up', 'peak', 'scored', 'waste', 'missed', 'error'];
+
+/** The run as text: one block a length, backend and inputs, every cell in it; then what needs saying about them. */
+export function benchTable(run: RunRecord): string {
+  const groups = Map.groupBy(run.cells, ({ backend, shape, inputs }) => {
+    return `${backend} · ${shape.queries} tokens · ${shape.heads} heads × ${shape.headDim} · ${shape.causal ? 'causal' : 'full'} · ${shape.dtype} · ${inputs}`;
+  });
+  const blocks = [...groups].map(
+    ([title, cells]) => `${printable(title)}\n${table([heading, ...cells.map((cell) => line(cell, cells, run.suite.reference))])}`,
+  );
+  return [...blocks, ...notes(run)].join('\n\n');
+}
+
+/** The variant of a cell as a user writes it. */
+export function nameOf(cell: CellRecord): string {
+  return formatVariant({ variant: cell.variant.name, kernel: cell.kernel, parameters: cell.variant.params });
+}
+
+/** The share of scored products that the smallest sets holding 95 % of the mass do without, and the dense mass missed. */
+export function wasteOf(cell: CellRecord): { waste: number | null; missed: number | null } {
+  const report = wasteReportSchema.safeParse(cell.waste);
+  if (!report.success) return { waste: null, missed: null };
+  const { kernelWaste, missedMass } = report.data.overall;
+  return { waste: kernelWaste.p95?.value ?? null, missed: missedMass?.value ?? null };
+}
+
+/** How many times faster than the reference cell of the same group. */
+export function speedUp(cell: CellRecord, group: readonly CellRecord[], reference: string): number | null {
+  const base = group.find((other) => nameOf(other) === reference)?.latency;
+  return base === undefined || cell.latency === undefined ? null : base.medianNs / cell.latency.medianNs;
+}
+
+function line(cell: CellRecord, group: readonly CellRecord[], reference: string): string[] {
+  const { latency, memory, work, error } = cell;
+  if (cell.status !== 'ok' || latency === undefined)
+    return [nameOf(cell), cell.status, '', '', '', '', '', '', error === undefined ? '' : digits(error.relative)];
+  const { waste, missed } = wasteOf(cell);
+  const ratio = speedUp(cell, group, reference);
+  const reach = Math.max(latency.ciNs.high - latency.medianNs, latency.medianNs - latency.ciNs.low) / latency.medianNs;
+  return [
+    nameOf(cell) + (latency.warmup.steady ? '' : ' *'),
+    time(latency.medianNs),
+    percent(reach),
+    ratio === null ? '–' : `${digits(ratio)}×`,
+    memory === undefined ? '–' : size(memory.peakHostBytes),
+    work === undefined ? '–' : count(work.scoredPairs),
+    waste === null ? '–' : percent(waste),
+    missed === null ? '–' : percent(missed),
+    error === undefined ? '–' : digits(error.relative),
+  ];
+}
+
+function notes(run: RunRecord): string[] {
+  const lines = [
+    `speed-up: against ${run.suite.reference} of the same block. waste: scored products beyond the smallest sets of keys that`,
+    'hold 95 % of the weight. missed: dense attention’s mass on keys that the variant does not see. peak: beyond the inputs.',
+  ];
+  if (run.cells.some(({ latency }) => latency?.warmup.steady === false))
+    lines.push('*: no steady state in the warm-up; read its latency with care.');
+  const flags = new Map<string, Set<string>>();
+  for (const cell of run.cells)
+    for (const flag of cell.dispatch?.flags ?? [])
+      flags.set(nameOf(cell), (flags.get(nameOf(cell)) ?? new Set()).add(flag.replace(/ \(.*/, '')));
+  for (const [name, texts] of flags) lines.push(`${name}: ${[...texts].join('; ')}.`);
+  for (const cell of run.cells.filter(({ status }) => status !== 'ok'))
+    lines.push(`${cell.status}: ${printable(cell.id)}: ${printable(cell.reason ?? '')}`);
+  const left = run.declared.length - run.cells.length;
+  if (left > 0) lines.push(`${left} of ${run.declared.length} cells were not measured: continue with --resume.`);
+  return [lines.join('\n')];
+}

@@ -1,0 +1,93 @@
+import type { AdapterEntry } from '../contract/adapter.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import type { RunRecord } from '../contract/run.ts';
+import { fingerprint } from '../measure/fingerprint.ts';
+import { describeHost } from '../measure/host.ts';
+import { noiseWarnings } from '../measure/noise.ts';
+import { planCells } from '../measure/plan-cells.ts';
+import { loadRun, writeRun, writeWhole } from '../measure/run-store.ts';
+import { backendStatuses, runSuite } from '../measure/run-suite.ts';
+import { benchCsv } from './bench-csv.ts';
+import { benchTable } from './bench-table.ts';
+import { exitCodes, print, printJson, progress, remark } from './console.ts';
+import type { CommonFlags, ExitCode } from './console.ts';
+import { loadSuite, toolVersion } from './load-suite.ts';
+
+export interface BenchFlags extends CommonFlags {
+  readonly out?: string;
+  readonly csv?: string;
+  readonly resume?: boolean;
+  readonly threads?: number;
+}
+
+/** Measures a suite: table on standard output, record (and CSV) in files. Exit 3 where a declared cell was not measured. */
+export async function bench(suiteName: string, flags: BenchFlags, adapters: readonly AdapterEntry[]): Promise<ExitCode> {
+  const { suite, sha256 } = await loadSuite(suiteName);
+  const plans = await planCells(suite, adapters);
+  const out = flags.out ?? `runs/${suite.name}.run.json`;
+  const resumed = flags.resume === true ? await resumable(out, sha256) : undefined;
+  const head = await describeRun({
+    suite: { name: suite.name, sha256, reference: suite.reference },
+    backends: suite.matrix.backends,
+    adapters,
+  });
+  for (const warning of head.warnings) remark(`noise: ${warning}`, flags);
+  const abort = new AbortController();
+  const interrupt = () => abort.abort(new AttnswapError('INTERRUPTED', 'interrupted'));
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const bar = progress(plans.length, flags);
+  const run = await runSuite({
+    head,
+    suite,
+    plans,
+    signal: abort.signal,
+    ...(resumed !== undefined && { resumed }),
+    ...(flags.threads !== undefined && { threads: flags.threads }),
+    save: (record) => writeRun(out, record),
+    progress: ({ done, cell }) => bar.update(done, cell),
+  }).finally(() => bar.stop());
+  process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  if (flags.csv !== undefined) await writeWhole(flags.csv, benchCsv(run));
+  if (flags.json === true) printJson(run);
+  else print(benchTable(run));
+  remark(`record: ${out}${flags.csv === undefined ? '' : `, CSV: ${flags.csv}`}`, flags);
+  return exitCodeOf(run);
+}
+
+/** 3 where a cell is missing, 5 where one failed or is wrong. A backend that this machine lacks is a missing cell too. */
+function exitCodeOf(run: RunRecord): ExitCode {
+  if (run.cells.some(({ status }) => status === 'mismatch' || status === 'failed' || status === 'timed-out')) return exitCodes.error;
+  return run.complete && run.cells.every(({ status }) => status === 'ok') ? exitCodes.pass : exitCodes.incomplete;
+}
+
+async function resumable(path: string, sha256: string): Promise<RunRecord> {
+  const run = await loadRun(path);
+  if (run.suite.sha256 === sha256) return run;
+  throw new AttnswapError('INVALID_RUN', `${path}: its suite was another version of ${run.suite.name}`, {
+    hint: 'measure anew, without --resume',
+  });
+}
+
+async function describeRun(given: { suite: RunRecord['suite']; backends: readonly string[]; adapters: readonly AdapterEntry[] }) {
+  const host = await describeHost();
+  const backends = await backendStatuses(given.adapters, given.backends);
+  const version = await toolVersion();
+  const versions = { node: process.versions.node, attnswap: version, ...versionsOf(backends) };
+  return {
+    tool: { name: 'attnswap' as const, version },
+    suite: given.suite,
+    command: process.argv.slice(2),
+    host: { ...host, fingerprint: fingerprint(host, versions) },
+    backends,
+    warnings: noiseWarnings(host).map(({ message }) => message),
+  };
+}
+
+function versionsOf(backends: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(backends).map(([name, status]) => [
+      name,
+      typeof status === 'object' && status !== null && 'version' in status ? String(status.version) : 'absent',
+    ]),
+  );
+}

@@ -1,0 +1,65 @@
+import type { AdapterEntry, BackendStatus } from '../contract/adapter.ts';
+import { fingerprint } from '../measure/fingerprint.ts';
+import { describeHost } from '../measure/host.ts';
+import type { Host } from '../measure/host-schema.ts';
+import { noiseWarnings } from '../measure/noise.ts';
+import { exitCodes, print, printJson } from './console.ts';
+import type { CommonFlags, ExitCode } from './console.ts';
+import { printable, size } from './format.ts';
+import { toolVersion } from './load-suite.ts';
+
+/** What this machine can run, what it cannot, why, and the command that mends it. */
+export async function doctor(flags: CommonFlags, adapters: readonly AdapterEntry[]): Promise<ExitCode> {
+  const host = await describeHost();
+  const warnings = noiseWarnings(host);
+  const backends: Array<{ name: string; status: BackendStatus; kernels: string[] }> = [];
+  for (const entry of adapters) {
+    const adapter = await entry.load();
+    const kernels = adapter.kernels.map(({ variant, kernel }) => `${variant}.${kernel}`);
+    for (const name of entry.backends) backends.push({ name, status: await adapter.status(name), kernels });
+  }
+  const version = await toolVersion();
+  const identity = fingerprint(host, { node: process.versions.node, attnswap: version });
+  if (flags.json === true) printJson({ version, host, fingerprint: identity, backends, warnings });
+  else
+    print(
+      [
+        `attnswap ${version} · Node ${process.versions.node} · fingerprint ${identity.short}`,
+        '',
+        ...backendLines(backends),
+        '',
+        ...hostLines(host),
+        '',
+        ...noiseLines(warnings),
+      ].join('\n'),
+    );
+  return exitCodes.pass;
+}
+
+function backendLines(backends: ReadonlyArray<{ name: string; status: BackendStatus; kernels: string[] }>): string[] {
+  return backends.flatMap(({ name, status, kernels }) => {
+    if (!status.available) return [`✗ ${name}: ${status.reason}`, `    mend: ${status.mend}`];
+    const threads = status.threads === null ? '' : `, ${status.threads} threads`;
+    return [`✓ ${name}: ${status.version}, ${status.device}${threads}, ${status.dtypes.join(' ')}`, `    kernels: ${kernels.join(' ')}`];
+  });
+}
+
+function hostLines({ cpu, memoryBytes, gpus, os, container, virtualisation, volatile, missing }: Host): string[] {
+  const cache = (bytes: number | null) => (bytes === null ? '?' : size(bytes));
+  const gpu = gpus.map(({ model, driver }) => `${model} (driver ${driver ?? 'unknown'})`).join(', ');
+  return [
+    `CPU      ${printable(cpu.model)}, ${cpu.physicalCores ?? '?'} cores, ${cpu.logicalCores} threads; L2 ${cache(cpu.caches.l2Bytes)}, L3 ${cache(cpu.caches.l3Bytes)}`,
+    `clock    governor ${cpu.governor ?? 'not visible'}, turbo ${cpu.turbo === null ? 'not visible' : cpu.turbo ? 'on' : 'off'}`,
+    `memory   ${size(memoryBytes)}, ${size(volatile.freeMemoryBytes)} free`,
+    `GPU      ${printable(gpu) || 'none found'}`,
+    `system   ${os.distribution} ${os.release}, kernel ${os.kernel}, ${os.arch}; ${virtualisation ?? 'no virtualisation seen'}`,
+    `limits   ${container.cpus === null ? 'no CPU quota' : `${container.cpus} CPUs`}, ${container.memoryBytes === null ? 'no memory limit' : size(container.memoryBytes)}`,
+    `load     ${volatile.loadAverages?.join(' ') ?? 'not visible'}`,
+    ...missing.map(({ part, reason }) => `unread   ${part}: ${reason}`),
+  ];
+}
+
+function noiseLines(warnings: ReturnType<typeof noiseWarnings>): string[] {
+  if (warnings.length === 0) return ['noise: nothing seen that would disturb a measurement'];
+  return warnings.flatMap(({ message, hint }) => [`noise: ${message}`, `    ${hint}`]);
+}

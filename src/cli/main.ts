@@ -1,0 +1,94 @@
+#!/usr/bin/env node
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { adapters } from '../../adapters/index.ts';
+import { attend } from './attend.ts';
+import type { AttendFlags } from './attend.ts';
+import { bench } from './bench.ts';
+import type { BenchFlags } from './bench.ts';
+import { exitCodes, printError } from './console.ts';
+import type { CommonFlags, ExitCode } from './console.ts';
+import { doctor } from './doctor.ts';
+import { builtInSuites, toolVersion } from './load-suite.ts';
+import { waste } from './waste.ts';
+import type { WasteFlags } from './waste.ts';
+
+const exitHelp = `
+Exit codes: 0 pass, 1 regression, 2 inconclusive, 3 incomplete (a declared cell was not measured),
+4 incomparable (another machine or configuration), 5 usage or tool error.`;
+
+function wholeNumber(least: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!Number.isSafeInteger(value) || value < least) throw new InvalidArgumentError(`expected a whole number ≥ ${least}`);
+    return value;
+  };
+}
+
+/** A command with the flags that all share; what it resolves to becomes the exit code. */
+function command(program: Command, usage: string, summary: string, examples: readonly string[]): Command {
+  const help = `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}\n${exitHelp}`;
+  return program
+    .command(usage)
+    .summary(summary)
+    .description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`)
+    .option('--json', 'machine-readable result on standard output')
+    .option('--quiet', 'no progress, no remarks')
+    .addHelpText('after', help);
+}
+
+function finish(code: ExitCode): void {
+  process.exitCode = code;
+}
+
+function buildProgram(version: string): Command {
+  const program = new Command('attnswap').version(version).exitOverride().showHelpAfterError('(attnswap --help lists the commands)');
+  program.description(
+    'Benchmarks attention mechanisms: latency, peak memory, wasted attention and error, each cell in a process of its own.',
+  );
+  program.addHelpText('after', exitHelp);
+  command(program, 'doctor', 'show what this machine can run, what it cannot, and what mends it', [
+    'attnswap doctor',
+    'attnswap doctor --json',
+  ]).action(async (flags: CommonFlags) => finish(await doctor(flags, adapters)));
+  command(program, 'bench', 'measure a suite and print its table', [
+    'attnswap bench lengths',
+    'attnswap bench ./my.suite.ts --csv my.csv',
+    'attnswap bench lengths --resume',
+  ])
+    .argument('<suite>', `${builtInSuites.join(', ')}, or the path of a suite file`)
+    .option('--out <file>', 'the run record (default: runs/<suite>.run.json)')
+    .option('--csv <file>', 'one row a cell, for spreadsheets')
+    .option('--resume', 'keep what the record holds already, and measure the rest')
+    .option('--threads <n>', 'threads inside one operator', wholeNumber(1))
+    .action(async (suite: string, flags: BenchFlags) => finish(await bench(suite, flags, adapters)));
+  const attendExample = "attnswap attend --variant 'topk:k=32' --backend onnx-cpu --inputs in.safetensors --out out.safetensors --causal";
+  command(program, 'attend', 'run one attention over your own Q, K and V (safetensors)', [attendExample])
+    .requiredOption('--variant <variant>', 'name[.kernel][:key=value,…]')
+    .requiredOption('--inputs <file>', 'tensors q, k, v; optional mask, gate.u, gate.w, gate.b; metadata scale')
+    .requiredOption('--out <file>', 'where tensor o is written')
+    .option('--backend <backend>', 'see attnswap doctor', 'onnx-cpu')
+    .option('--causal', 'query i sees keys up to its own position')
+    .option('--dtype <dtype>', 'f32, f16 or bf16', 'f32')
+    .option('--seed <n>', 'of a gate that the file does not hold', wholeNumber(0))
+    .action(async (flags: AttendFlags) => finish(await attend(flags, adapters)));
+  command(program, 'waste', 'measure wasted attention over your own Q, K and V (safetensors)', [
+    'attnswap waste --inputs in.safetensors --causal --rows all --json',
+  ])
+    .requiredOption('--inputs <file>', 'tensors q, k, v; optional mask')
+    .option('--variant <variant>', 'whose attention is measured', 'dense')
+    .option('--causal', 'query i sees keys up to its own position')
+    .option('--rows <n|all>', 'rows to measure, sampled by head and position', '512')
+    .option('--seed <n>', 'of the sampling', wholeNumber(0))
+    .action(async (flags: WasteFlags) => finish(await waste(flags, adapters)));
+  return program;
+}
+
+try {
+  await buildProgram(await toolVersion()).parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? exitCodes.pass : exitCodes.error;
+  else {
+    printError(error);
+    process.exitCode = exitCodes.error;
+  }
+}

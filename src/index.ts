@@ -1,0 +1,17 @@
+export * from './contract/adapter.ts';
+export * from './contract/cell.ts';
+export * from './contract/errors.ts';
+export * from './contract/inputs.ts';
+export * from './contract/run.ts';
+export * from './contract/shape.ts';
+export * from './contract/suite.ts';
+export * from './contract/variant.ts';
+export { createInputs } from './inputs/create-inputs.ts';
+export { readCapturedInputs, writeInputs } from './inputs/captured.ts';
+export { findVariant, formatVariant, parseVariant, variants } from './variants/index.ts';
+export { judgeOutput } from './variants/judge.ts';
+export { referenceOutput } from './variants/reference.ts';
+export { measureWaste } from './waste/measure-waste.ts';
+export { planCells } from './measure/plan-cells.ts';
+export { loadRun, writeRun } from './measure/run-store.ts';
+export { runSuite } from './measure/run-suite.ts';

@@ -1,0 +1,152 @@
+import { AttnswapError } from '../contract/errors.ts';
+import type { AttentionInputs, GateTensors } from '../contract/inputs.ts';
+import type { DType, Shape } from '../contract/shape.ts';
+import { checkShape } from './check-shape.ts';
+import { roundToDType } from './half-precision.ts';
+import { floatsOf, openSafetensors, writeSafetensors } from './safetensors.ts';
+import type { SafetensorsFile, TensorToWrite } from './safetensors.ts';
+
+export interface CapturedInputs {
+  readonly inputs: AttentionInputs;
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads captured inputs: `q` `[batch, heads, queries, headDim]`, `k` and `v` `[batch, kvHeads, keys, headDim]`, and where
+ * present `mask` `[batch, keys]` (BOOL or U8, 1 keeps), `gate.u` and `gate.w` `[heads, headDim, rank]`, `gate.b` `[heads]`.
+ * Metadata `scale` replaces 1/√headDim; `causal` only warns where it differs from what was asked for.
+ * @throws FILE_UNREADABLE, INVALID_SAFETENSORS, INVALID_INPUTS, INVALID_SHAPE
+ */
+export async function readCapturedInputs(
+  path: string,
+  wanted: { readonly causal: boolean; readonly dtype: DType },
+): Promise<CapturedInputs> {
+  const file = await openSafetensors(path);
+  try {
+    const query = await readFloats(file, 'q', 4);
+    const key = await readFloats(file, 'k', 4);
+    const value = await readFloats(file, 'v', 4);
+    const [batch = 0, heads = 0, queries = 0, headDim = 0] = query.shape;
+    const [, kvHeads = 0, keys = 0] = key.shape;
+    requireShape(file, 'k', key.shape, [batch, kvHeads, keys, headDim]);
+    requireShape(file, 'v', value.shape, [batch, kvHeads, keys, headDim]);
+    const shape: Shape = { batch, heads, kvHeads, queries, keys, headDim, causal: wanted.causal, dtype: wanted.dtype };
+    checkShape(shape);
+    const round = (values: Float32Array) => roundToDType(values, shape.dtype);
+    const mask = await readMask(file, shape);
+    const gate = await readGate(file, shape);
+    const inputs = {
+      shape,
+      query: round(query.values),
+      key: round(key.values),
+      value: round(value.values),
+      scale: readScale(file, headDim),
+    };
+    return {
+      inputs: { ...inputs, ...(mask !== undefined && { mask }), ...(gate !== undefined && { gate }) },
+      metadata: file.metadata,
+      warnings: causalWarning(file, wanted.causal),
+    };
+  } finally {
+    await file.close();
+  }
+}
+
+function inputsError(file: SafetensorsFile, problem: string): AttnswapError {
+  return new AttnswapError('INVALID_INPUTS', `${file.path}: ${problem}`, {
+    hint: 'tensors: q [batch, heads, n_q, d], k and v [batch, kvHeads, n_k, d], optional mask [batch, n_k]',
+  });
+}
+
+async function readFloats(file: SafetensorsFile, name: string, rank: number): Promise<{ values: Float32Array; shape: readonly number[] }> {
+  const tensor = file.tensors.get(name);
+  if (tensor === undefined)
+    throw inputsError(file, `no tensor ${name}, only ${[...file.tensors.keys()].slice(0, 10).join(', ') || 'none'}`);
+  if (tensor.shape.length !== rank) throw inputsError(file, `${name} has shape [${tensor.shape.join(', ')}], expected ${rank} dimensions`);
+  if (!['F64', 'F32', 'F16', 'BF16'].includes(tensor.dtype))
+    throw inputsError(file, `${name} has dtype ${tensor.dtype}, expected F64, F32, F16 or BF16`);
+  const values = floatsOf(await file.bytes(tensor), tensor.dtype);
+  const wrong = values.findIndex((value) => !Number.isFinite(value));
+  if (wrong >= 0) throw inputsError(file, `${name} holds ${values[wrong]} at element ${wrong}, expected finite f32 numbers`);
+  return { values, shape: tensor.shape };
+}
+
+function requireShape(file: SafetensorsFile, name: string, got: readonly number[], expected: readonly number[]): void {
+  if (got.length === expected.length && got.every((size, axis) => size === expected[axis])) return;
+  throw inputsError(file, `${name} has shape [${got.join(', ')}], expected [${expected.join(', ')}]`);
+}
+
+async function readMask(file: SafetensorsFile, shape: Shape): Promise<Uint8Array | undefined> {
+  const tensor = file.tensors.get('mask');
+  if (tensor === undefined) return undefined;
+  if (tensor.dtype !== 'BOOL' && tensor.dtype !== 'U8') throw inputsError(file, `mask has dtype ${tensor.dtype}, expected BOOL or U8`);
+  requireShape(file, 'mask', tensor.shape, [shape.batch, shape.keys]);
+  const mask = await file.bytes(tensor);
+  const wrong = mask.findIndex((value) => value > 1);
+  if (wrong >= 0) throw inputsError(file, `mask holds ${mask[wrong]} at element ${wrong}, expected 0 or 1`);
+  return mask;
+}
+
+async function readGate(file: SafetensorsFile, shape: Shape): Promise<GateTensors | undefined> {
+  const present = ['gate.u', 'gate.w', 'gate.b'].filter((name) => file.tensors.has(name));
+  if (present.length === 0) return undefined;
+  if (present.length < 3) throw inputsError(file, `holds ${present.join(' and ')}, expected gate.u, gate.w and gate.b together`);
+  const [u, w, b] = [await readFloats(file, 'gate.u', 3), await readFloats(file, 'gate.w', 3), await readFloats(file, 'gate.b', 1)];
+  const rank = u.shape[2]!;
+  if (rank < 1) throw inputsError(file, 'gate.u has rank 0, expected at least 1');
+  requireShape(file, 'gate.u', u.shape, [shape.heads, shape.headDim, rank]);
+  requireShape(file, 'gate.w', w.shape, [shape.heads, shape.headDim, rank]);
+  requireShape(file, 'gate.b', b.shape, [shape.heads]);
+  const round = (values: Float32Array) => roundToDType(values, shape.dtype);
+  return { rank, u: round(u.values), w: round(w.values), b: round(b.values) };
+}
+
+function readScale(file: SafetensorsFile, headDim: number): number {
+  const text = file.metadata.get('scale');
+  if (text === undefined) return 1 / Math.sqrt(headDim);
+  const scale = text.trim() === '' ? NaN : Number(text);
+  if (Number.isFinite(scale)) return scale;
+  throw inputsError(file, `metadata scale is ${JSON.stringify(text.slice(0, 50))}, expected a finite number`);
+}
+
+function causalWarning(file: SafetensorsFile, causal: boolean): string[] {
+  const text = file.metadata.get('causal')?.toLowerCase();
+  if (text === undefined) return [];
+  const says = text === 'true' || text === '1';
+  if (says === causal) return [];
+  return [`${file.path}: its metadata says causal=${says}, measured with causal=${causal}, as the flag says`];
+}
+
+/** Writes an output `[batch, heads, queries, headDim]` as F32 tensor `o`. @throws FILE_UNWRITABLE */
+export async function writeOutput(
+  path: string,
+  output: Float32Array,
+  shape: Shape,
+  metadata: Readonly<Record<string, string>>,
+): Promise<void> {
+  await writeSafetensors(
+    path,
+    { o: { dtype: 'F32', shape: [shape.batch, shape.heads, shape.queries, shape.headDim], data: output } },
+    metadata,
+  );
+}
+
+/** Writes inputs in the form that {@link readCapturedInputs} reads. @throws FILE_UNWRITABLE */
+export async function writeInputs(path: string, inputs: AttentionInputs, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
+  const { batch, heads, kvHeads, queries, keys, headDim } = inputs.shape;
+  const float = (data: Float32Array, ...shape: number[]): TensorToWrite => ({ dtype: 'F32', shape, data });
+  const { mask, gate } = inputs;
+  const tensors: Record<string, TensorToWrite> = {
+    q: float(inputs.query, batch, heads, queries, headDim),
+    k: float(inputs.key, batch, kvHeads, keys, headDim),
+    v: float(inputs.value, batch, kvHeads, keys, headDim),
+    ...(gate !== undefined && {
+      'gate.u': float(gate.u, heads, headDim, gate.rank),
+      'gate.w': float(gate.w, heads, headDim, gate.rank),
+      'gate.b': float(gate.b, heads),
+    }),
+    ...(mask !== undefined && { mask: { dtype: 'U8', shape: [batch, keys], data: mask } }),
+  };
+  await writeSafetensors(path, tensors, { scale: String(inputs.scale), causal: String(inputs.shape.causal), ...metadata });
+}

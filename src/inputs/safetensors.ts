@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto';
+import { open, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { AttnswapError } from '../contract/errors.ts';
+import { maximumElements } from './check-shape.ts';
+import { decodeBfloat, decodeHalf } from './half-precision.ts';
+import { elementBytes, invalid, maximumHeaderBytes, parseHeader } from './safetensors-header.ts';
+import type { ElementName, SafetensorsHeader, TensorEntry } from './safetensors-header.ts';
+
+/** An open safetensors file: the header is read and checked, tensors are read when asked for. */
+export interface SafetensorsFile extends SafetensorsHeader {
+  readonly path: string;
+  /** The tensor's bytes, little-endian. @throws INVALID_SAFETENSORS where it holds more than 2³¹ elements */
+  bytes(tensor: TensorEntry): Promise<Uint8Array<ArrayBuffer>>;
+  close(): Promise<void>;
+}
+
+/** Opens an untrusted file. @throws FILE_UNREADABLE, INVALID_SAFETENSORS */
+export async function openSafetensors(path: string): Promise<SafetensorsFile> {
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw new AttnswapError('FILE_UNREADABLE', `${path}: ${(error as Error).message}`, { hint: 'check the path', cause: error });
+  });
+  try {
+    const header = await readHeader(file, path);
+    return { ...header, path, bytes: (tensor) => tensorBytes(file, path, header, tensor), close: () => file.close() };
+  } catch (error) {
+    await file.close();
+    if (error instanceof AttnswapError) throw error;
+    throw new AttnswapError('FILE_UNREADABLE', `${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+async function readHeader(file: FileHandle, path: string): Promise<SafetensorsHeader> {
+  const { size } = await file.stat();
+  if (size < 8) throw invalid(path, `${size} bytes, expected at least 8 for the header's length`);
+  const length = Buffer.from(await readAt(file, path, 0, 8)).readBigUInt64LE();
+  const most = Math.min(size - 8, maximumHeaderBytes);
+  if (length > BigInt(most)) throw invalid(path, `header length is ${length}, expected at most ${most}`);
+  const dataStart = 8 + Number(length);
+  const text = new TextDecoder('utf-8').decode(await readAt(file, path, 8, Number(length)));
+  return parseHeader(text, path, { dataStart, dataBytes: size - dataStart });
+}
+
+async function tensorBytes(
+  file: FileHandle,
+  path: string,
+  header: SafetensorsHeader,
+  tensor: TensorEntry,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const elements = (tensor.end - tensor.start) / elementBytes[tensor.dtype];
+  if (elements > maximumElements)
+    throw invalid(path, `tensor ${tensor.name} holds ${elements} elements, expected at most ${maximumElements}`);
+  return readAt(file, path, header.dataStart + tensor.start, tensor.end - tensor.start);
+}
+
+async function readAt(file: FileHandle, path: string, position: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length;) {
+    const { bytesRead } = await file.read(bytes, done, Math.min(length - done, 2 ** 30), position + done);
+    if (bytesRead === 0) throw invalid(path, `ends at byte ${position + done}, expected ${position + length}`);
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+/** Float values of any precision as f32; F64 is rounded to it. @throws INVALID_SAFETENSORS for other dtypes */
+export function floatsOf(bytes: Uint8Array<ArrayBuffer>, dtype: ElementName): Float32Array {
+  if (dtype === 'F32') return new Float32Array(bytes.buffer);
+  if (dtype === 'F64') return Float32Array.from(new Float64Array(bytes.buffer));
+  if (dtype === 'F16') return Float32Array.from(new Uint16Array(bytes.buffer), decodeHalf);
+  if (dtype === 'BF16') return Float32Array.from(new Uint16Array(bytes.buffer), decodeBfloat);
+  throw invalid('tensor', `dtype is ${dtype}, expected F64, F32, F16 or BF16`);
+}
+
+export interface TensorToWrite {
+  readonly dtype: 'F32' | 'BOOL' | 'U8';
+  readonly shape: readonly number[];
+  readonly data: Float32Array | Uint8Array;
+}
+
+/**
+ * Writes a file whole: to a temporary file beside it, flushed, then renamed; a failure leaves nothing behind.
+ * @throws FILE_UNWRITABLE
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: Readonly<Record<string, TensorToWrite>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const temporary = `${path}.${randomUUID().slice(0, 8)}.tmp`;
+  try {
+    const file = await open(temporary, 'wx');
+    try {
+      await file.writeFile(headerBytes(tensors, metadata));
+      for (const { data } of Object.values(tensors)) await file.writeFile(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw new AttnswapError('FILE_UNWRITABLE', `${path}: could not be written: ${(error as Error).message}`, {
+      hint: 'free some space, or name another file',
+      cause: error,
+    });
+  }
+}
+
+function headerBytes(tensors: Readonly<Record<string, TensorToWrite>>, metadata: Readonly<Record<string, string>>): Uint8Array {
+  let at = 0;
+  const entries = Object.entries(tensors).map(([name, { dtype, shape, data }]) => {
+    const start = at;
+    at += data.byteLength;
+    return [name, { dtype, shape, data_offsets: [start, at] }] as const;
+  });
+  const text = JSON.stringify({ ...(Object.keys(metadata).length > 0 && { __metadata__: metadata }), ...Object.fromEntries(entries) });
+  const padded = Buffer.from(text);
+  const length = Math.ceil(padded.length / 8) * 8;
+  const bytes = Buffer.alloc(8 + length, ' ');
+  bytes.writeBigUInt64LE(BigInt(length));
+  padded.copy(bytes, 8);
+  return bytes;
+}

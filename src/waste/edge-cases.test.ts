@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { z } from 'zod';
+import type { AttentionInputs } from '../contract/inputs.ts';
+import type { Pool, Variant } from '../contract/variant.ts';
+import { measureWaste } from './measure-waste.ts';
+import type { WasteRequest } from './measure-waste.ts';
+import type { WasteFigures } from './schema.ts';
+
+type ScriptedRow = readonly (readonly [slot: number, logit: number])[];
+
+/** A variant whose rows are written out, the same for every head. */
+function scripted(name: string, rows: readonly ScriptedRow[], pools: readonly Pool[] = []): Variant {
+  return {
+    name,
+    summary: '',
+    parameters: z.object({}),
+    refuses: (_parameters, { keys }) => (keys === 13 ? 'thirteen keys' : undefined),
+    cost: () => ({ scoredPairs: 0, weightedPairs: 0, densePairs: 0, flops: 0, bytes: 0 }),
+    rows: () => ({
+      pools,
+      fill(query, row) {
+        row.length = rows[query]!.length;
+        for (const [entry, [slot, logit]] of rows[query]!.entries()) {
+          row.key[entry] = slot;
+          row.logit[entry] = logit;
+        }
+      },
+    }),
+  };
+}
+
+/** One head with values `[keys, 1]`. */
+function inputsOf(queries: number, values: readonly number[]): AttentionInputs {
+  const keys = values.length;
+  const shape = { batch: 1, heads: 1, kvHeads: 1, queries, keys, headDim: 1, causal: false, dtype: 'f32' } as const;
+  return { shape, query: new Float32Array(queries), key: new Float32Array(keys), value: Float32Array.from(values), scale: 1 };
+}
+
+function measure(rows: readonly ScriptedRow[], values: readonly number[], part: Partial<WasteRequest> = {}): WasteFigures {
+  const dense = scripted('dense', rows);
+  const inputs = inputsOf(rows.length, values);
+  return measureWaste({ inputs, inputsName: 'scripted', variant: dense, parameters: {}, dense, rows: 'all', ...part }).overall;
+}
+
+test('ten equal keys hold .9 of the mass in nine, whatever the rounding', () => {
+  const figures = measure([Array.from({ length: 10 }, (_, j) => [j, 0.3] as const)], Array(10).fill(1));
+  assert.deepEqual(figures.wastedCompute.p90!.numerator, { name: 'wastedPairs', value: 1 });
+  assert.deepEqual(figures.wastedCompute.p90!.denominator, { name: 'weightedPairs', value: 10 });
+  assert.equal(figures.wastedCompute.p95!.value, 0);
+  assert.ok(Math.abs(figures.effectiveSupport.entropy!.value - 1) < 1e-12);
+});
+
+test('one row shows no spread: no interval', () => {
+  const { value, low, high } = measure([[[0, 1]]], [1]).wastedCompute.p90!;
+  assert.deepEqual([value, low, high], [0, null, null]);
+});
+
+test('an output of 0 needs the whole set', () => {
+  const figures = measure(
+    [
+      [
+        [0, 0],
+        [1, 0],
+      ],
+    ],
+    [1, -1],
+  );
+  assert.deepEqual([figures.wastedComputeAtError.e01!.value, figures.wastedComputeAtError.e05!.value], [0, 0]);
+});
+
+test('the first prefix within the error counts, though a longer one leaves it again', () => {
+  // o = Σ/20 = 1: after the first two (8 and −6 and then 18 ones over 20) the mean is 1, then it moves away and comes back.
+  const logits = [0.03, 0.02, 0.01, ...Array<number>(17).fill(0)];
+  const figures = measure([logits.map((logit, j) => [j, logit] as const)], [1, 1, 9, -7.2, ...Array<number>(16).fill(1)]);
+  assert.equal(figures.wastedComputeAtError.e05!.numerator.value, 19);
+});
+
+test('values of 0 contribute nothing: all mass is wasted', () => {
+  assert.equal(
+    measure(
+      [
+        [
+          [0, 0],
+          [1, 1],
+        ],
+      ],
+      [0, 0],
+    ).wastedMass!.value,
+    1,
+  );
+});
+
+test('equal contributions are held from the earlier entry on', () => {
+  // 40 entries of which 95 % are 38; the two left out have the mass of two.
+  const rows = [Array.from({ length: 40 }, (_, j) => [j, 0] as const)];
+  assert.ok(Math.abs(measure(rows, Array(40).fill(2)).wastedMass!.value - 2 / 40) < 1e-12);
+});
+
+test('rows that see nothing count in no mean', () => {
+  const figures = measure(
+    [
+      [],
+      [
+        [0, 0],
+        [1, 0],
+      ],
+      [],
+    ],
+    [1, 1],
+  );
+  assert.deepEqual(figures.firstTokenMass!.denominator, { name: 'seeingRows', value: 1 });
+  assert.equal(figures.firstTokenMass!.value, 0.5);
+  assert.equal(figures.wastedCompute.p90!.denominator.value, 2);
+});
+
+test('where no row sees anything, no figure is given', () => {
+  const figures = measure([[], []], [1, 1], { kernelScoredPairs: 4 });
+  for (const figure of [
+    figures.wastedCompute.p90,
+    figures.wastedMass,
+    figures.missedMass,
+    figures.localMass,
+    figures.withoutFirstToken.wastedMass,
+  ]) {
+    assert.equal(figure, null);
+  }
+  // The kernel scored its pairs all the same.
+  assert.equal(figures.kernelWaste.p90!.value, 1);
+});
+
+test('a variant that sees nothing misses all that dense attention sees', () => {
+  const dense = scripted('dense', [
+    [
+      [0, 0],
+      [1, 0],
+    ],
+  ]);
+  const blind = scripted('blind', [[]]);
+  const figures = measure([[]], [1, 1], { variant: blind, dense });
+  assert.deepEqual([figures.missedMass!.value, figures.pooledMass!.value, figures.wastedMass], [1, 0, null]);
+});
+
+test('dense attention misses nothing by definition', () => {
+  const figures = measure([[[0, 0]], [[1, 0]]], [1, 1]);
+  assert.deepEqual([figures.missedMass!.value, figures.missedMass!.high, figures.pooledMass!.value], [0, 0, 0]);
+});
+
+test('beside a sink so strong that the rest underflows, the rest is still ranked and renormalised', () => {
+  const row: ScriptedRow = [
+    [0, 900],
+    [1, 0],
+    [2, Math.log(97)],
+    [3, Math.log(2)],
+  ];
+  const { wastedCompute, withoutFirstToken } = measure([row], [1, 1, 1, 1]);
+  assert.equal(wastedCompute.p99!.numerator.value, 3);
+  // Keys 2, 3 and 1 hold .97, .02 and .01.
+  const without = withoutFirstToken.wastedCompute;
+  assert.deepEqual([without.p90!.numerator.value, without.p95!.numerator.value, without.p99!.numerator.value], [2, 2, 1]);
+  assert.equal(without.p90!.denominator.value, 3);
+});
+
+test('a pooled block loses the first token’s share and may fall behind others', () => {
+  // The block of keys 0 and 1 holds .5, keys 2 and 3 hold .3 and .2; without key 0: .25, .3 and .2 of .75.
+  const pools = [{ start: 0, end: 2, tokens: 2, value: Float64Array.of(0) }];
+  const variant = scripted(
+    'pooling',
+    [
+      [
+        [4, Math.log(0.5)],
+        [2, Math.log(0.3)],
+        [3, Math.log(0.2)],
+      ],
+    ],
+    pools,
+  );
+  const dense = scripted('dense', [[0, 1, 2, 3].map((j) => [j, 0] as const)]);
+  const figures = measure([[]], [1, -1, 2, 3], { variant, dense, relevant: () => [1, 2] });
+  assert.ok(Math.abs(figures.labelledWaste!.value - (0.25 + 0.2)) < 1e-12);
+  assert.ok(Math.abs(figures.withoutFirstToken.labelledWaste!.value - 0.2 / 0.75) < 1e-12);
+  assert.deepEqual([figures.missedMass!.value, figures.pooledMass!.value, figures.firstTokenMass!.value], [0, 0.5, 0.25]);
+  // Contributions .6 of key 2 and .6 of key 3 now come before the block, whose value is 0.
+  assert.ok(Math.abs(figures.withoutFirstToken.wastedMass!.value - 0.25 / 0.75) < 1e-12);
+});
+
+test('logits without a softmax are refused, and the message says where', () => {
+  for (const logits of [
+    [NaN, 0],
+    [Infinity, 0],
+    [-Infinity, -Infinity],
+  ]) {
+    const row = logits.map((logit, j) => [j, logit] as const);
+    assert.throws(() => measure([[[0, 0]], row], [1, 1]), { code: 'INVALID_INPUTS', message: /batch 0, head 0, query 1/ });
+  }
+  const closed = measure(
+    [
+      [
+        [0, 0],
+        [1, -Infinity],
+      ],
+    ],
+    [1, 1],
+  );
+  assert.equal(closed.wastedCompute.p99!.numerator.value, 1);
+});
+
+test('a shape that the variant refuses and rows that are no number are refused', () => {
+  assert.throws(() => measure([[[0, 0]]], Array(13).fill(1)), { code: 'UNSUPPORTED', message: /thirteen/ });
+  for (const rows of [
+    { count: 0, seed: 1 },
+    { count: 1.5, seed: 1 },
+    { count: 3, seed: NaN },
+  ]) {
+    assert.throws(() => measure([[[0, 0]]], [1], { rows }), { code: 'USAGE' });
+  }
+});
