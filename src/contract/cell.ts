@@ -38,7 +38,7 @@ export const latencySchema = z.object({
   minNs: nanoseconds,
   madNs: nanoseconds,
   ciNs: z.object({ low: nanoseconds, high: nanoseconds, coverage: z.number() }),
-  samplesNs: z.array(nanoseconds),
+  samplesNs: z.array(nanoseconds).readonly(),
   callsPerSample: size,
   stoppedBy: z.enum(['interval', 'budget']),
   warmup: z.object({
@@ -66,8 +66,8 @@ export const errorSchema = z.object({
 });
 
 export const dispatchSchema = z.object({
-  operators: z.array(z.object({ operator: z.string(), provider: z.string(), calls: z.int(), totalNs: nanoseconds })),
-  flags: z.array(z.string()),
+  operators: z.array(z.object({ operator: z.string(), provider: z.string(), calls: z.int(), totalNs: nanoseconds })).readonly(),
+  flags: z.array(z.string()).readonly(),
 });
 
 export const workSchema = z.object({

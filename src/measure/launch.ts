@@ -1,14 +1,9 @@
 import { execa } from 'execa';
 import { fileURLToPath } from 'node:url';
 import type { StageAnswer, StageRequest } from './messages.ts';
+import { memoryEnvironment } from './peak-memory.ts';
 
 const worker = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url));
-
-/**
- * glibc keeps freed blocks below a threshold that it raises by itself; held low, what a call frees goes back to the
- * system at once, so that the next call's peak shows in the resident size.
- */
-const memoryEnvironment = { MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TRIM_THRESHOLD_: '65536', MALLOC_TOP_PAD_: '0', MALLOC_ARENA_MAX: '1' };
 
 export type LaunchOutcome = StageAnswer | { readonly outcome: 'timed-out'; readonly reason: string };
 

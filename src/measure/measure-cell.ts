@@ -48,7 +48,7 @@ export async function measureCell({ cell, entry, kernel }: CellPlan, options: Me
   return {
     ...measured,
     memory: memory.memory,
-    dispatch: { ...dispatch, flags: [...dispatch.flags, ...materialised(cell, memory.memory.peakHostBytes)] },
+    dispatch: { ...dispatch, flags: [...dispatch.flags, ...materialised(cell, memory.memory.peakHostBytes, measured.work.bytes)] },
     ...(waste.outcome === 'waste' && { waste: waste.waste }),
     warnings,
   };
@@ -60,10 +60,10 @@ function workOf(cell: CellSpec, scoredPairs: number) {
   return { ...work, scoredPairs, flops: work.flops + 2 * cell.shape.headDim * (scoredPairs - work.scoredPairs) };
 }
 
-/** A peak that holds all n² logits of every head says that they were written out, whatever the operator is called. */
-function materialised({ shape }: CellSpec, peakHostBytes: number): string[] {
+/** A peak that holds the n² logits of every head, and is far above the inputs' own size, says that they were written out. */
+function materialised({ shape }: CellSpec, peakHostBytes: number, inputBytes: number): string[] {
   const logits = shape.batch * shape.heads * shape.queries * shape.keys * (shape.dtype === 'f32' ? 4 : 2);
-  return shape.queries >= 512 && peakHostBytes >= logits ? [`materialised the n² logits (${logits} bytes)`] : [];
+  return peakHostBytes >= Math.max(logits, 4 * inputBytes) ? [`materialised the n² logits (${logits} bytes)`] : [];
 }
 
 function unmeasured(cell: CellSpec, outcome: LaunchOutcome, what = ''): CellRecord {

@@ -203,14 +203,17 @@ function spellOut(inputs: AttentionInputs, batch: number, head: number): Head {
 }
 
 function bruteForce(name: string, parameters: Parameters, inputs: AttentionInputs): number[] {
-  const { batch, heads, queries, headDim } = inputs.shape;
-  return range(batch * heads * queries).flatMap((index) => {
-    const head = spellOut(inputs, Math.floor(index / (heads * queries)), Math.floor(index / queries) % heads);
-    const entries = naive[name]!(head, index % queries, parameters);
-    const most = Math.max(...entries.map(({ logit }) => logit));
-    const total = entries.reduce((sum, { logit }) => sum + Math.exp(logit - most), 0);
-    return range(headDim).map((m) => entries.reduce((sum, { logit, value }) => sum + (Math.exp(logit - most) / total) * value[m]!, 0));
+  const { batch, heads, queries } = inputs.shape;
+  return range(batch * heads).flatMap((index) => {
+    const head = spellOut(inputs, Math.floor(index / heads), index % heads);
+    return range(queries).flatMap((i) => attend(naive[name]!(head, i, parameters), inputs.shape.headDim));
   });
+}
+
+function attend(entries: readonly Entry[], headDim: number): number[] {
+  const most = Math.max(...entries.map(({ logit }) => logit));
+  const total = entries.reduce((sum, { logit }) => sum + Math.exp(logit - most), 0);
+  return range(headDim).map((m) => entries.reduce((sum, { logit, value }) => sum + (Math.exp(logit - most) / total) * value[m]!, 0));
 }
 
 const texts = [

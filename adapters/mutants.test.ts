@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { ModelProtoSchema } from 'onnx-buf';
+import type { NodeProto } from 'onnx-buf';
+import * as ort from 'onnxruntime-node';
+import type { KernelRequest } from '../src/contract/adapter.ts';
+import type { AttentionInputs } from '../src/contract/inputs.ts';
+import { drawGaussian } from '../src/inputs/gaussian.ts';
+import { findVariant, parseVariant } from '../src/variants/index.ts';
+import { judgeOutput } from '../src/variants/judge.ts';
+import { feedsOf, kernelModel } from './onnx/call.ts';
+import { kernels } from './onnx/kernels/index.ts';
+
+// Kernels with one seeded fault each. The check that passes the true kernel must catch every one.
+const shape = { batch: 1, heads: 4, kvHeads: 4, queries: 100, keys: 100, headDim: 8, causal: true, dtype: 'f32' as const };
+
+interface Mutant {
+  readonly text: string;
+  /** Changes what the kernel is built from, or its graph; the judge sees the truth. */
+  readonly request?: (request: KernelRequest) => KernelRequest;
+  readonly node?: (node: NodeProto) => void;
+  readonly inputs?: AttentionInputs;
+  readonly exactLogits?: boolean;
+}
+
+async function judge({ text, request, node, inputs = drawGaussian(shape, 7), exactLogits = false }: Mutant) {
+  const spec = parseVariant(text);
+  const kernel = kernels.find(({ variant }) => variant === spec.variant)!;
+  const truth: KernelRequest = {
+    backend: 'onnx-cpu',
+    variant: spec.variant,
+    parameters: spec.parameters,
+    kernel: kernel.kernel,
+    inputs,
+    purpose: 'latency',
+  };
+  const given = request?.(truth) ?? truth;
+  const model = fromBinary(ModelProtoSchema, kernelModel(kernel, given));
+  if (node !== undefined) model.graph!.node.forEach(node);
+  const session = await ort.InferenceSession.create(toBinary(ModelProtoSchema, model), { logSeverityLevel: 3 });
+  const { output } = await session.run(feedsOf(given));
+  await session.release();
+  return judgeOutput(output!.data as Float32Array, inputs, findVariant(spec.variant), spec.parameters, { rows: 'all', exactLogits });
+}
+
+/** Small whole numbers and repeated keys: logits are exact in f32, and ties are many. */
+function tiedInputs(): AttentionInputs {
+  const inputs = drawGaussian(shape, 3);
+  const { headDim } = shape;
+  const whole = (values: Float32Array) => values.map((value) => Math.max(-2, Math.min(2, Math.round(value))));
+  const key = whole(inputs.key).map((_, index, all) => all[index - (index % (headDim * 2)) + (index % headDim)]!);
+  return { ...inputs, query: whole(inputs.query), key, scale: 0.25 };
+}
+
+/** The tensor's rows along the keys' axis in reverse: a tie then goes to the higher key. */
+function reversed(values: Float32Array): Float32Array {
+  const { heads, keys, headDim } = shape;
+  return values.map((_, index) => {
+    const head = Math.floor(index / (keys * headDim));
+    const row = Math.floor(index / headDim) % keys;
+    return values[(Math.min(head, heads - 1) * keys + (keys - 1 - row)) * headDim + (index % headDim)]!;
+  });
+}
+
+const mutants: Record<string, Mutant> = {
+  'window off by one': { text: 'window:w=16', request: (given) => ({ ...given, parameters: { ...given.parameters, w: 17 } }) },
+  'window one short': { text: 'window:w=16', request: (given) => ({ ...given, parameters: { ...given.parameters, w: 15 } }) },
+  'missing scale': { text: 'dense.tiled', request: (given) => ({ ...given, inputs: { ...given.inputs, scale: 1 } }) },
+  'leaked future': {
+    text: 'topk:k=8',
+    request: (given) => ({ ...given, inputs: { ...given.inputs, shape: { ...shape, causal: false } } }),
+  },
+  'dropped + ln(tokens)': {
+    text: 'hierarchical:local=4,region=16,ratio=1:1:1',
+    node: (node) => {
+      if (node.opType !== 'Log') return;
+      node.opType = 'Sub';
+      node.input.push(node.input[0]!);
+    },
+  },
+  'one key too few': { text: 'topk:k=8', request: (given) => ({ ...given, parameters: { k: 7 } }) },
+  'one block too few': { text: 'block-topk:block=8,blocks=4', request: (given) => ({ ...given, parameters: { block: 8, blocks: 3 } }) },
+};
+
+for (const [name, mutant] of Object.entries(mutants)) {
+  test(`the check passes ${mutant.text} and catches it with: ${name}`, async () => {
+    const { request: _request, node: _node, ...truth } = mutant;
+    assert.equal((await judge(truth)).reason, undefined);
+    assert.equal((await judge(mutant)).ok, false);
+  });
+}
+
+test('the check passes topk on tied keys and catches ties that go to the higher key', async () => {
+  const inputs = { ...tiedInputs(), shape: { ...shape, causal: false } };
+  const text = 'topk:k=5';
+  assert.equal((await judge({ text, inputs, exactLogits: true })).reason, undefined);
+  const request = (given: KernelRequest) => ({
+    ...given,
+    inputs: { ...given.inputs, key: reversed(inputs.key), value: reversed(inputs.value) },
+  });
+  assert.equal((await judge({ text, inputs, exactLogits: true, request })).ok, false);
+});
+
+test('the check catches one leaked key in one of 400 rows', async () => {
+  const inputs = drawGaussian(shape, 11);
+  const spec = parseVariant('dense.tiled');
+  const kernel = kernels.find((known) => known.kernel === 'tiled')!;
+  const request: KernelRequest = { backend: 'onnx-cpu', variant: 'dense', parameters: {}, kernel: 'tiled', inputs, purpose: 'latency' };
+  const session = await ort.InferenceSession.create(kernelModel(kernel, request), { logSeverityLevel: 3 });
+  const { output } = await session.run(feedsOf(request));
+  await session.release();
+  const values = (output!.data as Float32Array).slice();
+  const at = (2 * shape.queries + 50) * shape.headDim;
+  for (let m = 0; m < shape.headDim; m++) values[at + m]! += 0.001 * inputs.value[(2 * shape.keys + 51) * shape.headDim + m]!;
+  const judgement = judgeOutput(values, inputs, findVariant('dense'), spec.parameters, { rows: 'all' });
+  assert.equal(judgement.ok, false);
+  assert.deepEqual([judgement.worst.head, judgement.worst.query], [2, 50]);
+});
+
+test('the check refuses NaN, a wrong length, and the output of other inputs', () => {
+  const inputs = drawGaussian(shape, 5);
+  const elements = shape.heads * shape.queries * shape.headDim;
+  const dense = findVariant('dense');
+  assert.equal(judgeOutput(new Float32Array(elements).fill(NaN), inputs, dense, {}, { rows: 'all' }).ok, false);
+  assert.equal(judgeOutput(new Float32Array(elements - 1), inputs, dense, {}, { rows: 'all' }).ok, false);
+  assert.equal(judgeOutput(new Float32Array(elements), inputs, dense, {}, { rows: 'all' }).ok, false);
+});
+
+test('a call that was not awaited has no output to check', async () => {
+  const { adapter } = await import('./onnx/adapter.ts');
+  const prepared = await adapter.prepare({
+    backend: 'onnx-cpu',
+    variant: 'dense',
+    parameters: {},
+    kernel: 'fused',
+    inputs: drawGaussian(shape, 5),
+    purpose: 'latency',
+  });
+  assert.ok(!('unsupported' in prepared));
+  await prepared.run();
+  const unawaited = prepared.run();
+  await assert.rejects(prepared.output(), { code: 'WORKER_FAILED' });
+  await unawaited;
+  await prepared.dispose();
+});

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { AttnswapError } from '../contract/errors.ts';
+import { findVariant, formatVariant, parseVariant, validParameters, variants } from './index.ts';
+
+function refusal(text: string): AttnswapError {
+  try {
+    parseVariant(text);
+  } catch (error) {
+    assert.ok(error instanceof AttnswapError, String(error));
+    return error;
+  }
+  return assert.fail(`${text} was accepted`);
+}
+
+test('the notation gives name, kernel and parameters with defaults filled in', () => {
+  assert.deepEqual(parseVariant('topk:k=8'), { variant: 'topk', parameters: { k: 8 } });
+  assert.deepEqual(parseVariant('topk'), { variant: 'topk', parameters: { k: 32 } });
+  assert.deepEqual(parseVariant('topk:keep=1e-1'), { variant: 'topk', parameters: { keep: 0.1 } });
+  assert.deepEqual(parseVariant('dense.fused'), { variant: 'dense', kernel: 'fused', parameters: {} });
+  assert.deepEqual(parseVariant('window:globals=4'), { variant: 'window', parameters: { w: 256, globals: 4 } });
+  assert.deepEqual(parseVariant('gated'), { variant: 'gated', parameters: { sparsity: 0, form: 'multiply', block: 1 } });
+  assert.deepEqual(parseVariant('gated:tau=0.5').parameters, { tau: 0.5, form: 'multiply', block: 1 });
+  assert.deepEqual(parseVariant('hierarchical.tiled:ratio=1:0:2').parameters, { local: 8, region: 32, ratio: '1:0:2' });
+  assert.deepEqual(parseVariant('block-topk.naive').parameters, { block: 64, blocks: 8 });
+});
+
+test('what is written is read back the same', () => {
+  const texts = ['dense.fused', 'topk:k=8', 'topk:keep=0.1', 'gated.tiled:tau=0.5,form=log,block=16', 'gated:sparsity=0.3', 'gated:rank=3'];
+  for (const text of [...texts, 'hierarchical:ratio=1:0:2', 'block-topk:blocks=2', ...variants.map(({ name }) => name)]) {
+    const parsed = parseVariant(text);
+    assert.deepEqual(parseVariant(formatVariant(parsed)), parsed, text);
+  }
+  assert.equal(formatVariant(parseVariant('window:w=32')), 'window:w=32');
+});
+
+test('validating validated parameters changes nothing', () => {
+  for (const text of ['topk', 'topk:keep=0.5', 'gated', 'gated:tau=0', 'hierarchical', 'block-topk', 'window', 'dense']) {
+    const { variant, parameters } = parseVariant(text);
+    assert.deepEqual(validParameters(variant, parameters), parameters);
+  }
+});
+
+test('an unknown variant is refused with the nearest name and the list', () => {
+  assert.throws(() => findVariant('windw'), { code: 'UNKNOWN_VARIANT', hint: 'did you mean window?' });
+  assert.throws(() => findVariant('hier'), { code: 'UNKNOWN_VARIANT', hint: 'did you mean hierarchical?' });
+  assert.throws(() => findVariant('flash'), { code: 'UNKNOWN_VARIANT', message: /dense, topk, window, gated, hierarchical, block-topk/ });
+  assert.ok(!refusal('flash:k=3').hint?.includes('did you mean'));
+});
+
+const bad = [
+  ...['', 'Dense', 'topk:', 'topk:k', 'topk:k=', 'topk:=3', 'topk:k=3,k=4', 'topk:k=3,keep=0.1', 'topk:k=0', 'topk:k=1.5', 'topk:k=abc'],
+  ...['topk:k=0x10', 'topk:k=Infinity', 'topk:keep=0', 'topk:keep=1.1', 'topk:foo=1', 'dense:k=1', 'window:w=0', 'window:globals=-1'],
+  ...[
+    'gated:sparsity=1',
+    'gated:sparsity=-0.1',
+    'gated:tau=1.5',
+    'gated:sparsity=0,tau=0.5',
+    'gated:form=add',
+    'gated:block=0',
+    'gated:rank=0',
+  ],
+  ...['hierarchical:local=5', 'hierarchical:ratio=1:1', 'hierarchical:ratio=0:0:0', 'hierarchical:ratio=4', 'hierarchical:ratio=1:-1:1'],
+  ...['block-topk:blocks=1', 'block-topk:block=0'],
+];
+
+for (const text of bad) {
+  test(`"${text}" is refused`, () => {
+    const { code, message } = refusal(text);
+    assert.equal(code, 'INVALID_PARAMETERS');
+    assert.match(message, /expected|must be/);
+  });
+}
+
+test('a refusal names the parameter, what was given and what is expected', () => {
+  assert.match(refusal('window:w=abc').message, /window: w is "abc", expected a whole number ≥ 1/);
+  assert.match(refusal('window:width=3').message, /window: unknown parameter "width"; expected w, globals/);
+});
+
+test('more queries than keys are refused where positions must align', () => {
+  const shape = { batch: 1, heads: 1, kvHeads: 1, queries: 3, keys: 2, headDim: 4, causal: true, dtype: 'f32' } as const;
+  const refuses = (text: string) => {
+    const { variant, parameters } = parseVariant(text);
+    return findVariant(variant).refuses(parameters, shape) !== undefined;
+  };
+  assert.deepEqual(['dense', 'topk', 'gated', 'gated:block=4', 'window', 'hierarchical', 'block-topk'].map(refuses), [
+    false,
+    false,
+    false,
+    true,
+    true,
+    true,
+    true,
+  ]);
+  assert.equal(findVariant('gated').refuses({}, shape), undefined);
+});

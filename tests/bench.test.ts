@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { execa } from 'execa';
+import { readRun } from '../src/contract/run.ts';
+import { attnswap, emptyFolder, main, suiteText } from './run-cli.ts';
+
+const record = (cwd: string, name: string) => readRun(JSON.parse(readFileSync(join(cwd, `runs/${name}.run.json`), 'utf8')), name);
+
+test('a suite file of the user’s own works from any folder, and gives a table, a record and a CSV', async () => {
+  const cwd = emptyFolder();
+  writeFileSync(join(cwd, 'mine.suite.ts'), suiteText('mine', ['dense.fused', 'window:w=8']));
+  const { exitCode, stdout, stderr } = await attnswap(['bench', './mine.suite.ts', '--csv', 'mine.csv'], { cwd });
+  assert.equal(exitCode, 0, stderr);
+  assert.match(stdout, /dense\.fused.*1×/);
+  assert.ok(stdout.split('\n').every((line) => line.length <= 130));
+  const run = record(cwd, 'mine');
+  assert.equal(run.complete, true);
+  assert.deepEqual(
+    run.cells.map(({ status }) => status),
+    ['ok', 'ok'],
+  );
+  for (const cell of run.cells) {
+    assert.ok(cell.latency!.samplesNs.length >= 1);
+    assert.ok(cell.error!.relative <= cell.error!.budget);
+    assert.ok(cell.dispatch!.operators.length > 0);
+  }
+  assert.ok(run.cells[0]!.dispatch!.operators.some(({ operator }) => operator === 'GroupQueryAttention'));
+  const [header = '', ...rows] = readFileSync(join(cwd, 'mine.csv'), 'utf8').trim().split('\n');
+  assert.ok(header.startsWith('variant,backend,'));
+  assert.equal(rows.length, 2);
+});
+
+test('a backend that this machine lacks is an unsupported cell with its mend, and exit 3', async () => {
+  const cwd = emptyFolder();
+  writeFileSync(join(cwd, 'cuda.suite.ts'), suiteText('cuda', ['dense']).replace('onnx-cpu', 'onnx-cuda'));
+  const { exitCode, stdout } = await attnswap(['bench', './cuda.suite.ts', '--quiet'], { cwd });
+  assert.equal(exitCode, 3);
+  assert.match(stdout, /unsupported: .*onnx-cuda/);
+});
+
+test('an interrupt leaves a valid record, and --resume measures only what is missing', async () => {
+  const cwd = emptyFolder();
+  writeFileSync(join(cwd, 'long.suite.ts'), suiteText('long', ['dense.fused', 'dense.naive', 'dense.tiled', 'window:w=8']));
+  const child = execa(process.execPath, [main, 'bench', './long.suite.ts'], { cwd, reject: false });
+  for await (const line of child.iterable({ from: 'stderr' })) {
+    if (!line.startsWith('[3/')) continue;
+    child.kill('SIGINT');
+    break;
+  }
+  assert.equal((await child).exitCode, 3);
+  const partial = record(cwd, 'long');
+  assert.equal(partial.complete, false);
+  assert.equal(partial.cells.length, 2);
+  const { exitCode } = await attnswap(['bench', './long.suite.ts', '--resume', '--quiet'], { cwd });
+  assert.equal(exitCode, 0);
+  const whole = record(cwd, 'long');
+  assert.deepEqual(
+    whole.cells.map(({ id }) => id),
+    whole.declared,
+  );
+  assert.deepEqual(whole.cells.slice(0, 2), partial.cells);
+});
+
+test('killing attnswap itself at any cell leaves the last whole record', async () => {
+  const cwd = emptyFolder();
+  writeFileSync(join(cwd, 'killed.suite.ts'), suiteText('killed', ['dense.fused', 'dense.naive', 'dense.tiled']));
+  const child = execa(process.execPath, [main, 'bench', './killed.suite.ts'], { cwd, reject: false });
+  for await (const line of child.iterable({ from: 'stderr' })) if (line.startsWith('[2/')) break;
+  child.kill('SIGKILL');
+  await child;
+  assert.equal(record(cwd, 'killed').cells.length, 1);
+  assert.deepEqual(readdirSync(join(cwd, 'runs')), ['killed.run.json']);
+});
+
+test('a worker that outlives its time is a timed-out cell, and the run goes on', async () => {
+  const cwd = emptyFolder();
+  writeFileSync(join(cwd, 'slow.suite.ts'), suiteText('slow', ['dense.fused', 'window:w=8'], 'timeoutSeconds: 0.05'));
+  const { exitCode } = await attnswap(['bench', './slow.suite.ts', '--quiet'], { cwd });
+  assert.equal(exitCode, 5);
+  assert.deepEqual(
+    record(cwd, 'slow').cells.map(({ status }) => status),
+    ['timed-out', 'timed-out'],
+  );
+});
+
+test('a full disk is an error with a hint, and leaves no record behind', async () => {
+  const cwd = emptyFolder();
+  writeFileSync(join(cwd, 'full.suite.ts'), suiteText('full', ['dense.fused']));
+  const { exitCode, stderr } = await attnswap(['bench', './full.suite.ts', '--quiet', '--out', '/dev/full/x.json'], { cwd });
+  assert.equal(exitCode, 5);
+  assert.match(stderr, /FILE_UNWRITABLE/);
+});
+
+const refused: Record<string, { args: string[]; code: string; file?: string }> = {
+  'an unknown suite': { args: ['bench', 'lenghts'], code: 'UNKNOWN_SUITE' },
+  'a suite that throws': { args: ['bench', './bad.suite.ts'], code: 'INVALID_SUITE', file: "throw new Error('boom');" },
+  'a suite without cells': {
+    args: ['bench', './bad.suite.ts'],
+    code: 'INVALID_SUITE',
+    file: suiteText('none', ['dense'], "exclude: [{ variant: 'dense' }]"),
+  },
+  'a suite with an unknown field': {
+    args: ['bench', './bad.suite.ts'],
+    code: 'INVALID_SUITE',
+    file: suiteText('odd', ['dense'], 'colour: 1'),
+  },
+  'an unknown variant': { args: ['bench', './bad.suite.ts'], code: 'UNKNOWN_VARIANT', file: suiteText('odd', ['dens']) },
+  'an unknown parameter': { args: ['bench', './bad.suite.ts'], code: 'INVALID_PARAMETERS', file: suiteText('odd', ['topk:q=1']) },
+  'a parameter out of range': { args: ['bench', './bad.suite.ts'], code: 'INVALID_PARAMETERS', file: suiteText('odd', ['topk:k=0']) },
+  'an unknown kernel': { args: ['bench', './bad.suite.ts'], code: 'UNKNOWN_KERNEL', file: suiteText('odd', ['topk.fast']) },
+  'an unknown backend': {
+    args: ['bench', './bad.suite.ts'],
+    code: 'UNKNOWN_BACKEND',
+    file: suiteText('odd', ['dense']).replace('onnx-cpu', 'abacus'),
+  },
+  'resuming from nothing': { args: ['bench', 'smoke', '--resume'], code: 'FILE_UNREADABLE' },
+};
+
+for (const [name, { args, code, file }] of Object.entries(refused)) {
+  test(`bench refuses ${name} with ${code} and exit 5`, async () => {
+    const cwd = emptyFolder();
+    if (file !== undefined) writeFileSync(join(cwd, 'bad.suite.ts'), file);
+    const { exitCode, stderr, stdout } = await attnswap(args, { cwd });
+    assert.equal(exitCode, 5);
+    assert.match(stderr, new RegExp(code));
+    assert.equal(stdout, '');
+  });
+}
+
+test('a truncated record is refused by name when it is resumed', async () => {
+  const cwd = emptyFolder();
+  writeFileSync(join(cwd, 'cut.json'), '{"schema": "attnswap.run/1", "cells": [');
+  const { exitCode, stderr } = await attnswap(['bench', 'smoke', '--resume', '--out', 'cut.json'], { cwd });
+  assert.equal(exitCode, 5);
+  assert.match(stderr, /cut\.json: not JSON/);
+});
+
+test('a mistyped command is exit 5 with a suggestion', async () => {
+  const { exitCode, stderr } = await attnswap(['bnech', 'smoke']);
+  assert.equal(exitCode, 5);
+  assert.match(stderr, /Did you mean bench/);
+});

@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { emptyFolder, suiteText } from './run-cli.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+test('the packed tarball installs into an empty folder, where doctor and one cell work', async () => {
+  const cwd = emptyFolder();
+  await execa('npm', ['pack', '--pack-destination', cwd], { cwd: root });
+  const [tarball = ''] = readdirSync(cwd);
+  writeFileSync(join(cwd, 'package.json'), JSON.stringify({ name: 'elsewhere', private: true, type: 'module' }));
+  await execa('npm', ['install', `./${tarball}`, '--ignore-scripts', '--no-audit', '--no-fund'], { cwd });
+  const cli = join(cwd, 'node_modules/attnswap/dist/src/cli/main.js');
+  const doctor = await execa(process.execPath, [cli, 'doctor'], { cwd });
+  assert.match(doctor.stdout, /✓ onnx-cpu/);
+  writeFileSync(join(cwd, 'one.suite.ts'), suiteText('one', ['dense.fused']));
+  const bench = await execa(process.execPath, [cli, 'bench', './one.suite.ts', '--quiet'], { cwd });
+  assert.match(bench.stdout, /dense\.fused/);
+});
