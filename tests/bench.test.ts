@@ -8,6 +8,17 @@ import { attnswap, emptyFolder, main, suiteText } from './run-cli.ts';
 
 const record = (cwd: string, name: string) => readRun(JSON.parse(readFileSync(join(cwd, `runs/${name}.run.json`), 'utf8')), name);
 
+/** Waits until the child has written `text` to standard error. */
+function untilStderr(child: { stderr: NodeJS.ReadableStream | null }, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    let seen = '';
+    child.stderr?.on('data', (chunk: Buffer) => {
+      seen += chunk.toString();
+      if (seen.includes(text)) resolve();
+    });
+  });
+}
+
 test('a suite file of the user’s own works from any folder, and gives a table, a record and a CSV', async () => {
   const cwd = emptyFolder();
   writeFileSync(join(cwd, 'mine.suite.ts'), suiteText('mine', ['dense.fused', 'window:w=8']));
@@ -44,11 +55,8 @@ test('an interrupt leaves a valid record, and --resume measures only what is mis
   const cwd = emptyFolder();
   writeFileSync(join(cwd, 'long.suite.ts'), suiteText('long', ['dense.fused', 'dense.naive', 'dense.tiled', 'window:w=8']));
   const child = execa(process.execPath, [main, 'bench', './long.suite.ts'], { cwd, reject: false });
-  for await (const line of child.iterable({ from: 'stderr' })) {
-    if (!line.startsWith('[3/')) continue;
-    child.kill('SIGINT');
-    break;
-  }
+  await untilStderr(child, '[3/');
+  child.kill('SIGINT');
   assert.equal((await child).exitCode, 3);
   const partial = record(cwd, 'long');
   assert.equal(partial.complete, false);
@@ -67,7 +75,7 @@ test('killing attnswap itself at any cell leaves the last whole record', async (
   const cwd = emptyFolder();
   writeFileSync(join(cwd, 'killed.suite.ts'), suiteText('killed', ['dense.fused', 'dense.naive', 'dense.tiled']));
   const child = execa(process.execPath, [main, 'bench', './killed.suite.ts'], { cwd, reject: false });
-  for await (const line of child.iterable({ from: 'stderr' })) if (line.startsWith('[2/')) break;
+  await untilStderr(child, '[2/');
   child.kill('SIGKILL');
   await child;
   assert.equal(record(cwd, 'killed').cells.length, 1);

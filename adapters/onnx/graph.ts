@@ -83,7 +83,12 @@ export class GraphBuilder {
     const list = typeof value === 'number' ? [value] : value;
     const data = new Float32Array(list);
     const bits = [...new Uint32Array(data.buffer)];
-    return this.#constant(`f32:${typeof value}:${bits.join()}`, DataType.FLOAT, typeof value === 'number' ? [] : [list.length], data.buffer);
+    return this.#constant(
+      `f32:${typeof value}:${bits.join()}`,
+      DataType.FLOAT,
+      typeof value === 'number' ? [] : [list.length],
+      data.buffer,
+    );
   }
 
   /** A scalar constant of the element type in which a kernel computes. */

@@ -3,9 +3,8 @@ import test from 'node:test';
 import { ceilTimes, complementOf, decimalOf } from './decimal.ts';
 
 test('a fraction rounds up as its decimal digits say, not as binary numbers do', () => {
-  assert.ok(
-    Math.ceil(0.1 * 30) === 4 && Math.ceil((1 - 0.9) * 10) === 1 && Math.ceil((1 - 0.2) * 5) === 4 && Math.ceil((1 - 0.7) * 10) === 4,
-  );
+  assert.deepEqual([Math.ceil(0.07 * 100), Math.ceil((1 - 0.7) * 10)], [8, 4]);
+  assert.equal(ceilTimes(decimalOf(0.07), 100), 7);
   assert.equal(ceilTimes(decimalOf(0.1), 30), 3);
   assert.equal(ceilTimes(complementOf(decimalOf(0.7)), 10), 3);
   assert.equal(ceilTimes(complementOf(decimalOf(0.3)), 1000), 700);

@@ -19,7 +19,7 @@ export function complementOf(x: Decimal): Decimal {
   return { numerator: x.denominator - x.numerator, denominator: x.denominator };
 }
 
-/** ⌈x·count⌉ in exact arithmetic: ⌈0.1·30⌉ is 3, though 0.1 * 30 is 3.0000000000000004. `count` is a whole number ≥ 0. */
+/** ⌈x·count⌉ in exact arithmetic: ⌈0.07·100⌉ is 7, though 0.07 * 100 is 7.000000000000001. `count` is a whole number ≥ 0. */
 export function ceilTimes(x: Decimal, count: number): number {
   return Number((x.numerator * BigInt(count) + x.denominator - 1n) / x.denominator);
 }

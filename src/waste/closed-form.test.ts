@@ -40,7 +40,7 @@ function normalLogits(deviation: number): Variant {
 }
 
 for (const deviation of [0.5, 1, 2]) {
-  test(`normal logits of deviation ${deviation} at 4096 keys waste Φ(σ − z_p), and support e^−σ²/2 and e^−σ² of the keys`, () => {
+  test(`normal logits of deviation ${deviation} at 4096 keys waste Φ(σ − z_p)`, () => {
     const dense = normalLogits(deviation);
     const { overall } = measureWaste({ inputs, inputsName: 'normal logits', variant: dense, parameters: {}, dense, rows: 'all' });
     for (const name of ['p90', 'p95', 'p99'] as const) {
@@ -49,6 +49,8 @@ for (const deviation of [0.5, 1, 2]) {
       assert.ok(Math.abs(found - expected) < 0.01, `${name}: ${found}, expected ${expected}`);
       if (deviation === 1) assert.ok(Math.abs(found - { p90: 0.39, p95: 0.26, p99: 0.09 }[name]) < 0.01, `${name}: ${found}`);
     }
+    // The supports' sums are ruled by the largest weights: at σ = 2, 4096 keys are too few for their limits.
+    if (deviation > 1) return;
     const { entropy, participation } = overall.effectiveSupport;
     assert.ok(Math.abs(entropy!.value - Math.exp(-(deviation ** 2) / 2)) < 0.01, `entropy: ${entropy!.value}`);
     assert.ok(Math.abs(participation!.value - Math.exp(-(deviation ** 2))) < 0.015, `participation: ${participation!.value}`);

@@ -52,6 +52,7 @@ function reweigh(row: RankedRow): void {
 export function dropFirstToken(row: RankedRow, frame: HeadFrame): boolean {
   const entry = entryOfFirstToken(row, frame);
   if (entry === -1) return false;
+  row.firstKey = 1;
   const slot = row.key[entry]!;
   const tokens = slot < frame.keys ? 1 : frame.pools[slot - frame.keys]!.tokens;
   if (tokens === 1) {

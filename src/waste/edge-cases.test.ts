@@ -70,7 +70,7 @@ test('an output of 0 needs the whole set', () => {
 });
 
 test('the first prefix within the error counts, though a longer one leaves it again', () => {
-  // o = Σ/20 = 1: after the first two (8 and −6 and then 18 ones over 20) the mean is 1, then it moves away and comes back.
+  // The output is .99: the first key alone is within .05 of it, the third drags the mean to 3.7, the fourth brings it back.
   const logits = [0.03, 0.02, 0.01, ...Array<number>(17).fill(0)];
   const figures = measure([logits.map((logit, j) => [j, logit] as const)], [1, 1, 9, -7.2, ...Array<number>(16).fill(1)]);
   assert.equal(figures.wastedComputeAtError.e05!.numerator.value, 19);

@@ -1,5 +1,5 @@
 import type { HeadFrame } from './head-frame.ts';
-import { shareWithin } from './head-frame.ts';
+import { shareWithin, unpaddedWithin } from './head-frame.ts';
 import type { RankedRow } from './ranked-row.ts';
 
 /** «Local» is at most this many positions away, on either side. */
@@ -34,19 +34,21 @@ export class RelevantKeys {
     let wasted = 0;
     for (let rank = 0; rank < row.count; rank += 1) {
       const entry = row.byMass.entries[rank]!;
-      wasted += row.weight[entry]! * (1 - this.#relevantShare(frame, row.key[entry]!));
+      wasted += row.weight[entry]! * (1 - this.#relevantShare(frame, row.key[entry]!, row.firstKey));
     }
     for (let index = 0; index < relevant.length; index += 1) this.#relevant[relevant[index]!] = 0;
     return wasted / row.total;
   }
 
-  #relevantShare(frame: HeadFrame, slot: number): number {
+  /** The share of a slot's mass that falls on relevant keys; keys before `firstKey` have none. */
+  #relevantShare(frame: HeadFrame, slot: number, firstKey: number): number {
     if (slot < frame.keys) return this.#relevant[slot]!;
     const pool = frame.pools[slot - frame.keys]!;
-    let tokens = 0;
-    for (let j = pool.start; j < pool.end; j += 1) {
-      if (this.#relevant[j] === 1 && frame.unpaddedBefore[j + 1]! > frame.unpaddedBefore[j]!) tokens += 1;
+    const start = Math.max(pool.start, firstKey);
+    let relevant = 0;
+    for (let j = start; j < pool.end; j += 1) {
+      if (this.#relevant[j] === 1) relevant += unpaddedWithin(frame, j, j + 1);
     }
-    return tokens / pool.tokens;
+    return relevant / unpaddedWithin(frame, start, pool.end);
   }
 }

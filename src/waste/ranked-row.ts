@@ -10,6 +10,8 @@ export class RankedRow implements Row {
   length = 0;
   margin = Infinity;
   count = 0;
+  /** Keys before this one are dropped, from pooled blocks too: 0, or 1 without the first token. */
+  firstKey: 0 | 1 = 0;
   total = 0;
   readonly key: Int32Array;
   readonly logit: Float64Array;
@@ -39,6 +41,7 @@ export class RankedRow implements Row {
 export function weighRow(rows: HeadRows, query: number, row: RankedRow): void {
   rows.fill(query, row);
   row.count = row.length;
+  row.firstKey = 0;
   row.total = 0;
   let largest = -Infinity;
   for (let entry = 0; entry < row.length; entry += 1) largest = Math.max(largest, row.logit[entry]!);

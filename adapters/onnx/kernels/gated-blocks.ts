@@ -2,21 +2,20 @@ import type { Shape } from '../../../src/contract/shape.ts';
 import type { Parameters } from '../../../src/contract/variant.ts';
 import { ceilTimes, complementOf, decimalOf } from '../../../src/variants/decimal.ts';
 import { blockMeans } from '../blocks.ts';
+import { projected } from '../gate.ts';
 import type { GraphBuilder, Value } from '../graph.ts';
 import { elementTypes } from '../graph.ts';
 import type { KernelConfig, KernelInputs } from '../kernel.ts';
 import { attendSelectedBlocks, blockSite, largestSlots } from '../selected-blocks.ts';
 import type { BlockSite, Slots } from '../selected-blocks.ts';
 import { biasWhereNegative, cast, maskedScore, scores, toFloat } from '../tiles.ts';
-import { gateRank, projected } from './gated-tiled.ts';
 import { ceilShare } from './topk-tiled.ts';
 
 /** γ of every pair of blocks, f32 `[batch, heads, queryBlocks, keyBlocks]`, the masked score added where a block is no candidate. */
 function blockGates(graph: GraphBuilder, site: BlockSite, gate: NonNullable<KernelInputs['gate']>, config: KernelConfig): Value {
-  const rank = gateRank(graph, gate.u);
   const means = cast(graph, blockMeans(graph, site.keys.key, site.keys, config.masked), config.type);
-  const queries = projected(graph, site.speakers, gate.u, rank, config.type);
-  const keys = projected(graph, means, gate.w, rank, config.type);
+  const queries = projected(graph, site.speakers, gate.u, config.type);
+  const keys = projected(graph, means, gate.w, config.type);
   const logit = graph.op('Add', [scores(graph, queries, keys, 4), graph.op('Unsqueeze', [gate.b, graph.int([1, 2])])]);
   return graph.op('Add', [graph.op('Cast', [logit], { to: elementTypes.f32 }), site.candidates]);
 }

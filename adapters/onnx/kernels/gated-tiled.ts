@@ -1,4 +1,5 @@
 import { complementOf, decimalOf } from '../../../src/variants/decimal.ts';
+import { projected } from '../gate.ts';
 import type { GraphBuilder, Value } from '../graph.ts';
 import { elementTypes } from '../graph.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
@@ -10,20 +11,8 @@ import { keepShare } from './topk-tiled.ts';
 
 const tile = 128;
 
-/** x U or x W over √rank's fourth root each, `[batch, heads, n, rank]`, so that their product is γ − b. */
-export function projected(graph: GraphBuilder, tensor: Value, weights: Value, rank: Value, type: KernelConfig['type']): Value {
-  const factor = graph.op('Pow', [rank, graph.float(-0.25)]);
-  const product = graph.op('MatMul', [tensor, weights]);
-  return graph.op('Mul', [product, type === 'f32' ? factor : graph.op('Cast', [factor], { to: elementTypes.f16 })]);
-}
-
-/** The gate's rank as an f32 scalar, read from U's shape. */
-export function gateRank(graph: GraphBuilder, u: Value): Value {
-  return graph.op('Cast', [graph.op('Squeeze', [graph.op('Shape', [u], { start: 2, end: 3 })])], { to: elementTypes.f32 });
-}
-
 /** s·g or s + ln g. ln sigmoid(γ) = −softplus(−γ). */
-export function corrected(graph: GraphBuilder, score: Value, gate: Value, form: unknown): Value {
+function corrected(graph: GraphBuilder, score: Value, gate: Value, form: unknown): Value {
   if (form === 'multiply') return graph.op('Mul', [score, graph.op('Sigmoid', [gate])]);
   return graph.op('Sub', [score, graph.op('Softplus', [graph.op('Neg', [gate])])]);
 }
@@ -57,12 +46,11 @@ function belowThreshold(graph: GraphBuilder, gate: Value, tau: number, config: K
 
 function buildElementwise(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
   const { u, w, b } = inputs.gate!;
-  const rank = gateRank(graph, u);
   const source = keySource(graph, inputs, config);
-  const queries = graph.op('Concat', [scaled(graph, inputs.query, config), projected(graph, inputs.query, u, rank, config.type)], {
+  const queries = graph.op('Concat', [scaled(graph, inputs.query, config), projected(graph, inputs.query, u, config.type)], {
     axis: -1,
   });
-  const keys = graph.op('Concat', [source.key, projected(graph, perHead(graph, inputs.key, config), w, rank, config.type)], { axis: -1 });
+  const keys = graph.op('Concat', [source.key, projected(graph, perHead(graph, inputs.key, config), w, config.type)], { axis: -1 });
   const offset = graph.op('Unsqueeze', [b, graph.int([1, 2])]);
   const sizes = (body: GraphBuilder, tensor: Value) => {
     const width = body.op('Shape', [u], { start: 2, end: 3 });
