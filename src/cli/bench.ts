@@ -34,7 +34,8 @@ export async function bench(suiteName: string, flags: BenchFlags, adapters: read
   for (const warning of head.warnings) remark(`noise: ${warning}`, flags);
   const abort = new AbortController();
   const interrupt = () => abort.abort(new AttnswapError('INTERRUPTED', 'interrupted'));
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  // Not once(): signal-exit, which execa installs, ends the process when it finds no listener but its own.
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
   const bar = progress(plans.length, flags);
   const run = await runSuite({
     head,

@@ -255,7 +255,14 @@ for (const text of texts) {
         ] as const) {
           const shape = { batch: 2, heads: 4, kvHeads: 2, queries, keys, headDim: 4, causal, dtype: 'f32' } as const;
           if (variant.refuses(parameters, shape) !== undefined) continue;
-          const inputs = createCaseInputs({ shape, mask, values, seed: compared, ...(values === 'integer' ? { keyPeriod: 4 } : {}) });
+          const inputs = createCaseInputs({
+            shape,
+            mask,
+            values,
+            seed: compared,
+            gateRank: 3,
+            ...(values === 'integer' ? { keyPeriod: 4 } : {}),
+          });
           const expected = bruteForce(name, parameters, inputs);
           const actual = referenceOutput(inputs, variant, parameters);
           const off = expected.findIndex((element, index) => !(Math.abs(element - actual[index]!) <= 1e-11));
