@@ -1,4 +1,5 @@
 import type { Parameters } from '../../../src/contract/variant.ts';
+import { patternBias } from '../blocks.ts';
 import type { GraphBuilder, Value } from '../graph.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import type { QueryTile } from '../tiles.ts';
@@ -24,7 +25,7 @@ interface Band {
  * The keys from the first window's start to the last window's end, after the `globals` keys that lie before them; the bias
  * tells which of them each row sees.
  */
-function bandOf(graph: GraphBuilder, rows: QueryTile, source: KeySource, config: KernelConfig): Band {
+function bandOf(graph: GraphBuilder, rows: QueryTile, source: KeySource & { pattern: Value }, config: KernelConfig): Band {
   const { before, after } = reach(config.parameters, config.causal);
   const globals = Number(config.parameters['globals']);
   const { keys } = source.lengths;
@@ -35,11 +36,16 @@ function bandOf(graph: GraphBuilder, rows: QueryTile, source: KeySource, config:
     const band = slice(graph, tensor, low, high, axis);
     return prefix === undefined ? band : graph.op('Concat', [slice(graph, tensor, graph.int(0), prefix, axis), band], { axis });
   };
-  const span = (start: Value, end: Value) => toFloat(graph, graph.op('Range', [start, end, graph.int(1)]));
-  const column = prefix === undefined ? span(low, high) : graph.op('Concat', [span(graph.int(0), prefix), span(low, high)], { axis: 0 });
-  const window = windowBias(graph, rows, column, config);
   const padding = source.padding === undefined ? undefined : cut(source.padding, 3);
-  return { key: cut(source.key, 2), value: cut(source.value, 2), bias: addBiases(graph, window, padding)! };
+  const band = { key: cut(source.key, 2), value: cut(source.value, 2) };
+  if (prefix === undefined) {
+    const first = graph.op('Sub', [low, graph.op('Sub', [rows.start, graph.int(before)])]);
+    const pattern = slice(graph, source.pattern, first, graph.op('Add', [first, graph.op('Sub', [high, low])]), 1);
+    return { ...band, bias: addBiases(graph, pattern, padding)! };
+  }
+  const span = (start: Value, end: Value) => toFloat(graph, graph.op('Range', [start, end, graph.int(1)]));
+  const column = graph.op('Concat', [span(graph.int(0), prefix), span(low, high)], { axis: 0 });
+  return { ...band, bias: addBiases(graph, windowBias(graph, rows, column, config), padding)! };
 }
 
 /** 0 where −after ≤ i − j ≤ before, or j is global (and not later when causal); the masked score elsewhere. `[tile, columns]`. */
@@ -51,7 +57,6 @@ function windowBias(graph: GraphBuilder, rows: QueryTile, column: Value, config:
   const notTooEarly = graph.op('Sub', [graph.float(before), distance]);
   const notTooLate = graph.op('Add', [distance, graph.float(after)]);
   const global = graph.op('Sub', [graph.float(globals - 1), column]);
-  if (globals === 0) return biasWhereNegative(graph, graph.op('Min', [notTooEarly, notTooLate]), config.type);
   const allowed = config.causal
     ? graph.op('Min', [graph.op('Max', [notTooEarly, global]), notTooLate])
     : graph.op('Max', [graph.op('Min', [notTooEarly, notTooLate]), global]);
@@ -77,12 +82,16 @@ function withGlobalQueries(graph: GraphBuilder, band: Value, query: Value, sourc
 
 function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
   const query = scaled(graph, inputs.query, config);
-  const source = keySource(graph, inputs, config);
-  const band = overQueryTiles(graph, { query, lengths: source.lengths, tile, heads: config.heads, config }, (body, rows) => {
+  const { before, after } = reach(config.parameters, config.causal);
+  // Without globals every tile sees the same diagonal band: made once, and cut at the sequence's ends.
+  const band = { rows: tile, columns: before + tile + after };
+  const pattern = patternBias(graph, band, (row, column) => column >= row && column <= row + before + after, config.type);
+  const source = { ...keySource(graph, inputs, config), pattern };
+  const output = overQueryTiles(graph, { query, lengths: source.lengths, tile, heads: config.heads, config }, (body, rows) => {
     const { key, value, bias } = bandOf(body, rows, source, config);
     return attend(body, { score: scores(body, rows.query, key, 4), bias, value, mayBeEmpty: config.masked }, config.type);
   });
-  return Number(config.parameters['globals']) === 0 ? band : withGlobalQueries(graph, band, query, source, config);
+  return Number(config.parameters['globals']) === 0 ? output : withGlobalQueries(graph, output, query, source, config);
 }
 
 /** Sliding window: tiles of queries against the band of keys that their windows cover, n·(w + tile) products. */
