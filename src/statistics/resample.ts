@@ -66,6 +66,7 @@ export function addReplicateSums(sums: Float64Array, rows: SampledRows, generato
 /**
  * The percentile interval of a ratio of two column sums over bootstrap replicates; null where fewer than half of them
  * have a positive denominator. Sums are resampled, and the ratio taken of each resample: never a mean of rows' ratios.
+ * From few rows it covers a little less than it claims: about .93 with 40 strata of two.
  */
 export function ratioInterval(
   replicateSums: Float64Array,

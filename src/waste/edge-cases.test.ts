@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { z } from 'zod';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Pool, Variant } from '../contract/variant.ts';
+import { massShareNames, massShares } from './columns.ts';
 import { measureWaste } from './measure-waste.ts';
 import type { WasteRequest } from './measure-waste.ts';
 import type { WasteFigures } from './schema.ts';
@@ -49,6 +50,74 @@ test('ten equal keys hold .9 of the mass in nine, whatever the rounding', () => 
   assert.deepEqual(figures.wastedCompute.p90!.denominator, { name: 'weightedPairs', value: 10 });
   assert.equal(figures.wastedCompute.p95!.value, 0);
   assert.ok(Math.abs(figures.effectiveSupport.entropy!.value - 1) < 1e-12);
+});
+
+test('a key that holds .9, .95 or .99 of the mass is the smallest set that does', () => {
+  for (const name of massShareNames) {
+    const p = massShares[name];
+    const row: ScriptedRow = [
+      [0, Math.log(p)],
+      [1, Math.log1p(-p)],
+    ];
+    assert.equal(measure([row], [1, 1]).wastedCompute[name]!.numerator.value, 1, name);
+  }
+});
+
+test('local is 64 positions away at most, on either side', () => {
+  const rows = Array.from({ length: 200 }, (): ScriptedRow => []);
+  rows[100] = [35, 36, 164, 165].map((j) => [j, 0] as const);
+  assert.equal(measure(rows, Array(200).fill(1)).localMass!.value, 0.5);
+});
+
+/** The sink rate of one head whose row at every position is `see`'s. */
+function sinkRate(keys: number, see: (position: number) => ScriptedRow, pools: readonly Pool[] = []): number {
+  const rows = Array.from({ length: keys }, (_, position) => see(position));
+  return measure(rows, Array(keys).fill(1), {
+    variant: scripted('sinking', rows, pools),
+    dense: scripted(
+      'dense',
+      rows.map(() => []),
+    ),
+  }).sinkRate!.value;
+}
+
+test('positions before 64 count for no sink', () => {
+  const quarter: ScriptedRow = [
+    [0, 0],
+    [1, Math.log(3)],
+  ];
+  assert.equal(
+    sinkRate(130, (position) => (position < 64 ? [[0, 0]] : [[2 + (position % 60), 0]])),
+    0,
+  );
+  assert.equal(
+    sinkRate(130, (position) => (position < 64 ? [[2, 0]] : quarter)),
+    1,
+  );
+});
+
+test('mass that earlier positions lay on a key makes no sink of it', () => {
+  assert.equal(
+    sinkRate(200, (position) => [[position < 136 ? 136 : position % 60, 0]]),
+    0,
+  );
+  assert.equal(
+    sinkRate(200, (position) => [[position >= 136 ? 136 : position % 60, 0]]),
+    1,
+  );
+});
+
+test('a pooled block’s tokens share its mass, and none of them is a sink alone before its own position', () => {
+  const pool = (start: number, tokens: number): Pool => ({ start, end: start + tokens, tokens, value: Float64Array.of(1) });
+  const seePool = (position: number): ScriptedRow => [
+    [200, 0],
+    [position % 60, Math.log(0.01)],
+  ];
+  assert.equal(sinkRate(200, seePool, [pool(10, 3)]), 1);
+  assert.equal(sinkRate(200, seePool, [pool(10, 4)]), 0);
+  // Key 136 counts from position 136 on: what positions 64 … 135 lay on its block is not its own.
+  const early = (position: number): ScriptedRow => (position < 136 ? [[200, 0]] : [[position % 60, 0]]);
+  assert.equal(sinkRate(200, early, [pool(134, 3)]), 0);
 });
 
 test('one row shows no spread: no interval', () => {
@@ -182,6 +251,19 @@ test('a pooled block loses the first token’s share and may fall behind others'
   assert.deepEqual([figures.missedMass!.value, figures.pooledMass!.value, figures.firstTokenMass!.value], [0, 0.5, 0.25]);
   // Contributions .6 of key 2 and .6 of key 3 now come before the block, whose value is 0.
   assert.ok(Math.abs(figures.withoutFirstToken.wastedMass!.value - 0.25 / 0.75) < 1e-12);
+});
+
+test('the first token’s block is ranked anew by what it keeps', () => {
+  // Of .9, .08 and .06 the block keeps .04: keys 2 and 3 then hold 96 %.
+  const pools = [{ start: 0, end: 2, tokens: 2, value: Float64Array.of(1) }];
+  const row: ScriptedRow = [
+    [4, Math.log(0.08)],
+    [2, Math.log(0.9)],
+    [3, Math.log(0.06)],
+  ];
+  const variant = scripted('pooling', [row], pools);
+  const { withoutFirstToken } = measure([[]], [1, 1, 1, 1], { variant, dense: scripted('dense', [[]]) });
+  assert.equal(withoutFirstToken.wastedCompute.p95!.numerator.value, 1);
 });
 
 test('logits without a softmax are refused, and the message says where', () => {

@@ -244,10 +244,10 @@ for (const spec of specs) {
   });
 }
 
-/** Keys that padding removes: the first `left` and the last `right` of each batch element. */
+/** Keys that padding removes: the first `left` (one more in each further batch element) and the last `right`. */
 function padded(inputs: AttentionInputs, left: number, right: number): AttentionInputs {
   const { batch, keys } = inputs.shape;
-  const mask = new Uint8Array(batch * keys).map((_, at) => (at % keys < left || at % keys >= keys - right ? 0 : 1));
+  const mask = new Uint8Array(batch * keys).map((_, at) => (at % keys < left + Math.floor(at / keys) || at % keys >= keys - right ? 0 : 1));
   return { ...inputs, mask };
 }
 

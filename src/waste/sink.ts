@@ -67,8 +67,8 @@ export class SinkSearch {
     for (let j = this.#mass.length - 1; j >= 0; j -= 1) {
       weight += this.#weight[j]!;
       rows += this.#rows[j]!;
-      if (j > this.#mass.length - margin || rows < least) continue;
-      answer = answer === true || this.#mass[j]! > sinkMass * weight;
+      // The last 63 keys were given no mass.
+      if (rows >= least) answer = answer === true || this.#mass[j]! > sinkMass * weight;
     }
     return answer;
   }
