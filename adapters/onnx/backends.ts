@@ -3,6 +3,7 @@ import * as ort from 'onnxruntime-node';
 import type { BackendStatus } from '../../src/contract/adapter.ts';
 import { AttnswapError } from '../../src/contract/errors.ts';
 import type { DType } from '../../src/contract/shape.ts';
+import { GraphBuilder } from './graph.ts';
 
 export interface OnnxBackend {
   readonly name: string;
@@ -51,7 +52,25 @@ export async function statusOf(backend: OnnxBackend): Promise<BackendStatus> {
   if (bundled === undefined) {
     return { available: false, reason: `onnxruntime-node has no ${backend.provider} provider installed`, mend: backend.mend };
   }
+  const refusal = backend.provider === 'cpu' ? undefined : await probe(backend);
+  if (refusal !== undefined) return { available: false, reason: refusal, mend: backend.mend };
   const version = `onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`;
   const threads = backend.provider === 'cpu' ? availableParallelism() : null;
   return { available: true, version, device: backend.device, threads, dtypes: backend.dtypes };
+}
+
+/** Opens a session of one node on the provider: why that fails, or undefined. A bundled provider may find no device. */
+async function probe(backend: OnnxBackend): Promise<string | undefined> {
+  const graph = new GraphBuilder();
+  const output = graph.op('MatMul', [graph.input('a', 'f32', [2, 2]), graph.input('b', 'f32', [2, 2])]);
+  try {
+    const session = await ort.InferenceSession.create(graph.model([{ name: 'c', value: output, type: 'f32' }]), {
+      executionProviders: backend.providers.slice(0, 1),
+      logSeverityLevel: 4,
+    });
+    await session.release();
+    return undefined;
+  } catch (error) {
+    return `no session on ${backend.provider}: ${(error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ').slice(0, 200)}`;
+  }
 }

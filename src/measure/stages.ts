@@ -10,6 +10,8 @@ import { sampleLatency } from './sampling.ts';
 
 /** Rows of the output that are judged before a cell is timed. */
 const judgedRows = 256;
+/** The cap of a warm-up is the suite's sampling time, and no less than this. */
+const shortestWarmUpNs = 4e9;
 
 /** Runs one stage of one cell in this process. */
 export async function runStage(request: StageRequest): Promise<StageAnswer> {
@@ -65,10 +67,19 @@ async function latencyStage(stage: StageRequest, prepared: PreparedCell): Promis
   const error = { relative: Number.isFinite(relative) ? relative : Number.MAX_VALUE, budget, rowsChecked, ambiguousRows };
   if (!judgement.ok) return { outcome: 'mismatch', reason: judgement.reason ?? 'output differs from the reference', error, warnings };
   const budgetNs = stage.sampleSeconds * 1e9;
-  const latency = await sampleLatency(() => kernel.run(), { budgetNs, minSamples: 10, warmUp: { capNs: budgetNs } });
+  const latency = await sampleLatency(() => kernel.run(), { budgetNs, warmUp: await warmUpOptions(kernel, budgetNs) });
   const dispatch = await kernel.dispatch();
   await kernel.dispose();
   return { outcome: 'latency', latency, error, dispatch, warnings };
+}
+
+/** Windows of ten samples, or as many of a slow call (three at least) as the cap leaves room for. */
+async function warmUpOptions(kernel: PreparedKernel, budgetNs: number): Promise<{ capNs: number; window: number }> {
+  const capNs = Math.max(budgetNs, shortestWarmUpNs);
+  const start = process.hrtime.bigint();
+  await kernel.run();
+  const callNs = Number(process.hrtime.bigint() - start);
+  return { capNs, window: Math.max(3, Math.min(10, Math.floor(capNs / (4.5 * callNs)))) };
 }
 
 async function memoryStage({ kernel }: PreparedCell): Promise<StageAnswer> {
