@@ -33,7 +33,7 @@ export function ln(x: number): number {
   return 2 * s * (1 + z * sum) + exponent * LN2;
 }
 
-/** e^x for |x| ≤ 700: the Taylor series at x/2^10, squared ten times. Relative error below 1e-12. */
+/** e^x for |x| ≤ 50: the Taylor series at x/2^10, squared ten times. Relative error below 1e-12. */
 export function exp(x: number): number {
   const y = x / 1024;
   let sum = 1;
