@@ -52,14 +52,13 @@ test('ten equal keys hold .9 of the mass in nine, whatever the rounding', () => 
   assert.ok(Math.abs(figures.effectiveSupport.entropy!.value - 1) < 1e-12);
 });
 
-test('a key that holds .9, .95 or .99 of the mass is the smallest set that does', () => {
+test('keys that hold just .9, .95 or .99 of the mass are the smallest set that does, whatever the rounding', () => {
   for (const name of massShareNames) {
-    const p = massShares[name];
-    const row: ScriptedRow = [
-      [0, Math.log(p)],
-      [1, Math.log1p(-p)],
-    ];
-    assert.equal(measure([row], [1, 1]).wastedCompute[name]!.numerator.value, 1, name);
+    for (const parts of [1, 3, 5, 7]) {
+      const last = [parts, Math.log((parts * (1 - massShares[name])) / massShares[name])] as const;
+      const row: ScriptedRow = [...Array.from({ length: parts }, (_, j) => [j, 0] as const), last];
+      assert.equal(measure([row], Array(parts + 1).fill(1)).wastedCompute[name]!.numerator.value, 1, `${name} of ${parts}`);
+    }
   }
 });
 
