@@ -24,7 +24,7 @@ export const backends: readonly OnnxBackend[] = [
     providers: ['webgpu', 'cpu'],
     device: 'GPU through WebGPU (Dawn)',
     dtypes: ['f32', 'f16'],
-    mend: 'install a Vulkan, Metal or D3D12 driver; without a GPU, SwiftShader: VK_DRIVER_FILES=<path>/vk_swiftshader_icd.json',
+    mend: 'install a Vulkan, Metal or D3D12 driver; without one, for correctness only: apt-get install chromium libvulkan1, then VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json',
   },
   {
     name: 'onnx-cuda',
@@ -71,6 +71,9 @@ async function probe(backend: OnnxBackend): Promise<string | undefined> {
     await session.release();
     return undefined;
   } catch (error) {
-    return `no session on ${backend.provider}: ${(error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ').slice(0, 200)}`;
+    return `no session on ${backend.provider}: ${(error instanceof Error ? error.message : String(error))
+      .replace(/^.*<lambda\(\)> /, '')
+      .replaceAll(/\s+/g, ' ')
+      .slice(0, 200)}`;
   }
 }

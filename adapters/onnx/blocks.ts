@@ -84,12 +84,13 @@ export function keyBlocks(
   return { key: cut(source.key), value: cut(source.value), size, count, kept, tokens };
 }
 
-/** Each block's mean over its unpadded keys, `[batch, heads, blocks, headDim]`; 0 over none. */
-export function blockMeans(graph: GraphBuilder, tensor: Value, blocks: KeyBlocks, masked: boolean): Value {
-  const summand = masked ? graph.op('Mul', [tensor, graph.op('Unsqueeze', [blocks.kept, graph.int([-1])])]) : tensor;
+/** Each block's mean over its unpadded keys, `[batch, heads, blocks, headDim]`, summed in f32; 0 over none. */
+export function blockMeans(graph: GraphBuilder, tensor: Value, blocks: KeyBlocks, config: Pick<KernelConfig, 'masked' | 'type'>): Value {
+  const single = config.type === 'f32' ? tensor : toFloat(graph, tensor);
+  const summand = config.masked ? graph.op('Mul', [single, graph.op('Unsqueeze', [blocks.kept, graph.int([-1])])]) : single;
   const sum = graph.op('ReduceSum', [summand, graph.int([3])], { keepdims: 0 });
   const tokens = graph.op('Max', [blocks.tokens, graph.float(1)]);
-  return graph.op('Div', [sum, graph.op('Unsqueeze', [tokens, graph.int([-1])])]);
+  return cast(graph, graph.op('Div', [sum, graph.op('Unsqueeze', [tokens, graph.int([-1])])]), config.type);
 }
 
 /** ln(tokens) of each block, the masked score where a block is empty: `[batch or 1, 1, blocks]`. */

@@ -69,7 +69,16 @@ function gateFeeds({ gate, shape }: AttentionInputs, tensor: (values: Float32Arr
 
 function floatTensor(values: Float32Array, dims: number[], half: boolean): ort.Tensor {
   if (!half) return new ort.Tensor('float32', values, dims);
-  return new ort.Tensor('float16', Uint16Array.from(values, encodeHalf), dims);
+  const bits = Uint16Array.from(values, encodeHalf);
+  // Where Float16Array exists onnxruntime-common insists on it, and onnxruntime-node 1.30's binding then reads no bytes. Which
+  // of the two a process uses is settled with its first tensor.
+  const descriptor = Object.getOwnPropertyDescriptor(globalThis, 'Float16Array');
+  if (descriptor !== undefined) Reflect.deleteProperty(globalThis, 'Float16Array');
+  try {
+    return new ort.Tensor('float16', bits, dims);
+  } finally {
+    if (descriptor !== undefined) Object.defineProperty(globalThis, 'Float16Array', descriptor);
+  }
 }
 
 /** A float tensor's values as f32. Node 24 hands f16 out as Float16Array, older ones as bit patterns. */

@@ -4,14 +4,14 @@ import { elementTypes } from '../graph.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import { attendSelectedBlocks, blockSite, largestSlots } from '../selected-blocks.ts';
 import type { BlockSite } from '../selected-blocks.ts';
-import { biasWhereNegative, cast, maskedScore, scaled, scores, toFloat } from '../tiles.ts';
+import { biasWhereNegative, maskedScore, scaled, scores, toFloat } from '../tiles.ts';
 
 /** Far above any score, so that block 0 is taken first. */
 const always = -maskedScore.f32 / 8;
 
 /** f32 `[batch, heads, queryBlocks, keyBlocks]`: c·speaker·mean key; block 0 above all, no candidates below all. */
 function blockScores(graph: GraphBuilder, site: BlockSite, config: KernelConfig): Value {
-  const means = cast(graph, blockMeans(graph, site.keys.key, site.keys, config.masked), config.type);
+  const means = blockMeans(graph, site.keys.key, site.keys, config);
   const score = graph.op('Cast', [scores(graph, scaled(graph, site.speakers, config), means, 4)], { to: elementTypes.f32 });
   const index = toFloat(graph, graph.op('Range', [graph.int(0), site.keys.count, graph.int(1)]));
   const first = graph.op('Mul', [graph.op('Sub', [graph.float(1), graph.op('Min', [index, graph.float(1)])]), graph.float(always)]);

@@ -13,7 +13,7 @@ import { ceilShare } from './topk-tiled.ts';
 
 /** γ of every pair of blocks, f32 `[batch, heads, queryBlocks, keyBlocks]`, the masked score added where a block is no candidate. */
 function blockGates(graph: GraphBuilder, site: BlockSite, gate: NonNullable<KernelInputs['gate']>, config: KernelConfig): Value {
-  const means = cast(graph, blockMeans(graph, site.keys.key, site.keys, config.masked), config.type);
+  const means = blockMeans(graph, site.keys.key, site.keys, config);
   const queries = projected(graph, site.speakers, gate.u, config.type);
   const keys = projected(graph, means, gate.w, config.type);
   const logit = graph.op('Add', [scores(graph, queries, keys, 4), graph.op('Unsqueeze', [gate.b, graph.int([1, 2])])]);

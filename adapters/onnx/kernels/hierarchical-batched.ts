@@ -64,7 +64,7 @@ function exactColumns(graph: GraphBuilder, level: Level, from: number, count: nu
 function pooled(graph: GraphBuilder, level: Level, size: number) {
   const source = { key: level.key, value: level.value, mask: level.mask, lengths: level.lengths, heads: level.heads };
   const blocks = keyBlocks(graph, source, size, level.config);
-  const mean = (tensor: Value) => cast(graph, blockMeans(graph, tensor, blocks, level.config.masked), level.config.type);
+  const mean = (tensor: Value) => blockMeans(graph, tensor, blocks, level.config);
   return { key: mean(blocks.key), value: mean(blocks.value), bias: tokenBias(graph, blocks.tokens), count: blocks.count };
 }
 

@@ -1,0 +1,78 @@
+import { AttnswapError } from '../contract/errors.ts';
+import type { AttentionInputs } from '../contract/inputs.ts';
+import type { Shape } from '../contract/shape.ts';
+import { drawCalibrated } from './calibrated.ts';
+import { readCapturedInputs } from './captured.ts';
+import { drawGate } from './gate.ts';
+import { drawGaussian } from './gaussian.ts';
+
+/** Where inputs come from, as suites and the command line write it. */
+export type InputsKind = 'gaussian' | 'calibrated' | `captured:${string}`;
+
+export interface InputsRequest {
+  /** An {@link InputsKind}; anything else is refused. */
+  readonly kind: string;
+  /** For captured inputs: what the file must hold, and the dtype and causality to read it with. */
+  readonly shape: Shape;
+  /** A whole number ≥ 0. */
+  readonly seed: number;
+  /** Of the gate; a quarter of headDim where absent and none is captured. */
+  readonly gateRank?: number;
+  readonly wantsGate: boolean;
+}
+
+export interface CreatedInputs {
+  readonly inputs: AttentionInputs;
+  /** What a reader of the figures should know, such as a file whose metadata says otherwise. */
+  readonly warnings: readonly string[];
+}
+
+const capturedPrefix = 'captured:';
+
+/** Whether `kind` names inputs: `gaussian`, `calibrated` or `captured:<file>`. */
+export function isInputsKind(kind: string): kind is InputsKind {
+  return kind === 'gaussian' || kind === 'calibrated' || (kind.startsWith(capturedPrefix) && kind.length > capturedPrefix.length);
+}
+
+/**
+ * Draws or reads the inputs of one cell, with a gate where the variant wants one (the file's own before a drawn one).
+ * @throws USAGE for an unknown kind, INVALID_PARAMETERS for a bad seed or a rank that differs from captured gates',
+ * INVALID_SHAPE for an impossible shape or one that differs from the file's, and what {@link readCapturedInputs} throws
+ */
+export async function createInputs(request: InputsRequest): Promise<CreatedInputs> {
+  if (!Number.isSafeInteger(request.seed) || request.seed < 0) {
+    throw new AttnswapError('INVALID_PARAMETERS', `inputs: seed is ${request.seed}, expected a whole number ≥ 0`);
+  }
+  const { inputs, warnings } = await withoutGate(request);
+  const { gate: captured, ...ungated } = inputs;
+  if (!request.wantsGate) return { inputs: ungated, warnings };
+  if (captured === undefined) return { inputs: { ...ungated, gate: drawGate(request.shape, request.gateRank, request.seed) }, warnings };
+  if (request.gateRank === undefined || request.gateRank === captured.rank) return { inputs, warnings };
+  throw new AttnswapError(
+    'INVALID_PARAMETERS',
+    `gated: rank is ${request.gateRank}, but ${request.kind} holds gates of rank ${captured.rank}`,
+    {
+      hint: `leave rank out, or set rank=${captured.rank}`,
+    },
+  );
+}
+
+async function withoutGate({ kind, shape, seed }: InputsRequest): Promise<CreatedInputs> {
+  if (kind === 'gaussian') return { inputs: drawGaussian(shape, seed), warnings: [] };
+  if (kind === 'calibrated') return { inputs: drawCalibrated(shape, seed), warnings: [] };
+  if (!isInputsKind(kind)) {
+    throw new AttnswapError('USAGE', `inputs: unknown kind ${JSON.stringify(kind)}, expected gaussian, calibrated or captured:<file>`);
+  }
+  const captured = await readCapturedInputs(kind.slice(capturedPrefix.length), shape);
+  requireShape(kind, captured.inputs.shape, shape);
+  return captured;
+}
+
+function requireShape(kind: string, got: Shape, expected: Shape): void {
+  for (const size of ['batch', 'heads', 'kvHeads', 'queries', 'keys', 'headDim'] as const) {
+    if (got[size] === expected[size]) continue;
+    throw new AttnswapError('INVALID_SHAPE', `${kind}: ${size} is ${got[size]}, expected ${expected[size]}`, {
+      hint: `set ${size} to ${got[size]}, or name another file`,
+    });
+  }
+}
