@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import { z } from 'zod';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Pool, Variant } from '../contract/variant.ts';
-import { massShareNames, massShares } from './columns.ts';
 import { measureWaste } from './measure-waste.ts';
 import type { WasteRequest } from './measure-waste.ts';
 import type { WasteFigures } from './schema.ts';
@@ -53,11 +52,16 @@ test('ten equal keys hold .9 of the mass in nine, whatever the rounding', () => 
 });
 
 test('keys that hold just .9, .95 or .99 of the mass are the smallest set that does, whatever the rounding', () => {
-  for (const name of massShareNames) {
-    for (let parts = 1; parts < massShares[name] / (1 - massShares[name]) - 0.5; parts += 1) {
-      const last = [parts, Math.log((parts * (1 - massShares[name])) / massShares[name])] as const;
-      const row: ScriptedRow = [...Array.from({ length: parts }, (_, j) => [j, 0] as const), last];
-      assert.equal(measure([row], Array(parts + 1).fill(1)).wastedCompute[name]!.numerator.value, 1, `${name} of ${parts}`);
+  // Thirds first, then ones; the last third is all that is left out: 3·ones + thirds = 9, 19 or 99 of 10, 20 or 100 thirds.
+  for (const [name, held] of [
+    ['p90', 9],
+    ['p95', 19],
+    ['p99', 99],
+  ] as const) {
+    for (let ones = 1; 3 * ones <= held; ones += 1) {
+      const thirds = held - 3 * ones + 1;
+      const row = Array.from({ length: thirds + ones }, (_, j) => [j, j < thirds ? -Math.log(3) : 0] as const);
+      assert.equal(measure([row], Array(row.length).fill(1)).wastedCompute[name]!.numerator.value, 1, `${name}, ${ones}`);
     }
   }
 });
