@@ -53,9 +53,8 @@ test('ten equal keys hold .9 of the mass in nine, whatever the rounding', () => 
 
 test('keys that hold just .9, .95 or .99 of the mass are the smallest set that does, whatever the rounding', () => {
   // Thirds first, then ones; the last third is all that is left out: 3·ones + thirds = 9, 19 or 99 of 10, 20 or 100 thirds.
-  const heldThirds = { p90: 9, p95: 19, p99: 99 };
   for (const name of ['p90', 'p95', 'p99'] as const) {
-    const held = heldThirds[name];
+    const held = { p90: 9, p95: 19, p99: 99 }[name];
     for (let ones = 1; 3 * ones <= held; ones += 1) {
       const thirds = held - 3 * ones + 1;
       const row = Array.from({ length: thirds + ones }, (_, j) => [j, j < thirds ? -Math.log(3) : 0] as const);

@@ -59,7 +59,7 @@ function addSums(target: MutableSums, head: WasteSums): void {
   target.sinks.heads += head.sinks.heads;
 }
 
-/** Measures variant after variant's head in buffers that outlive a head; memory O(keys·headDim + queries). */
+/** Measures head after head in buffers that it keeps; memory O(keys·headDim + queries). */
 class HeadMeter {
   readonly #request: WasteRequest;
   #meter: RowMeter | undefined;
