@@ -1,4 +1,6 @@
 import { AttnswapError } from '../contract/errors.ts';
+import { parseHeaderJson } from './header-json.ts';
+import type { HeaderJson } from './header-json.ts';
 
 /** Element types of the format and their sizes, bytes. */
 export const elementBytes = {
@@ -37,6 +39,7 @@ export interface SafetensorsHeader {
 export const maximumHeaderBytes = 100_000_000;
 const maximumTensors = 100_000;
 const maximumRank = 8;
+const metadataName = '__metadata__';
 
 /** An INVALID_SAFETENSORS about `source`. */
 export function invalid(source: string, problem: string, cause?: unknown): AttnswapError {
@@ -47,59 +50,48 @@ export function invalid(source: string, problem: string, cause?: unknown): Attns
 }
 
 /**
- * Reads the header's text and checks every claim in it: known dtypes, shapes that span exactly their bytes, no overlap, no
+ * Reads the header's bytes and checks every claim in them: known dtypes, shapes that span exactly their bytes, no overlap, no
  * hole, nothing beyond the data. Format: github.com/huggingface/safetensors, «Format».
  * @throws INVALID_SAFETENSORS naming file, tensor, got and expected
  */
-export function parseHeader(text: string, source: string, place: { dataStart: number; dataBytes: number }): SafetensorsHeader {
-  if (!text.startsWith('{')) throw invalid(source, `header begins with ${JSON.stringify(text.slice(0, 1))}, expected "{"`);
-  refuseDuplicates(text, source);
-  const parsed = parseJson(text, source);
-  const entries = Object.entries(parsed);
-  if (entries.length > maximumTensors) throw invalid(source, `${entries.length} tensors, expected at most ${maximumTensors}`);
+export function parseHeader(bytes: Uint8Array, source: string, place: { dataStart: number; dataBytes: number }): SafetensorsHeader {
+  const entries = parseJson(decodeText(bytes, source), source);
   const tensors = new Map<string, TensorEntry>();
-  for (const [name, entry] of entries) if (name !== '__metadata__') tensors.set(name, readEntry(name, entry, source));
+  for (const [name, entry] of entries) if (name !== metadataName) tensors.set(name, readEntry(name, entry, source));
+  if (tensors.size > maximumTensors) throw invalid(source, `more than ${maximumTensors} tensors`);
   checkLayout([...tensors.values()], source, place.dataBytes);
-  return { metadata: readMetadata(entries.find(([name]) => name === '__metadata__')?.[1], source), tensors, dataStart: place.dataStart };
+  return { metadata: readMetadata(entries.get(metadataName), source), tensors, dataStart: place.dataStart };
 }
 
-function parseJson(text: string, source: string): object {
-  let value: unknown;
+function decodeText(bytes: Uint8Array, source: string): string {
+  if (bytes[0] !== 0x7b) throw invalid(source, `header begins with byte ${bytes[0] ?? 'none'}, expected 123, which is "{"`);
   try {
-    value = JSON.parse(text);
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
-    throw invalid(source, `header is not JSON: ${(error as Error).message}`, error);
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw invalid(source, 'header is not a JSON object');
-}
-
-/** JSON.parse keeps the last of two equal names, which would hide a tensor: names at depth 1 are compared as written. */
-function refuseDuplicates(text: string, source: string): void {
-  const seen = new Set<string>();
-  let depth = 0;
-  for (const match of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g)) {
-    const token = match[0];
-    if (token === '{' || token === '[') depth++;
-    else if (token === '}' || token === ']') depth--;
-    else if (depth === 1 && match[1] !== undefined) {
-      if (seen.has(token)) throw invalid(source, `the name ${token.slice(0, 100)} stands twice`);
-      seen.add(token);
-    }
+    throw invalid(source, 'header is not UTF-8', error);
   }
 }
 
-function readMetadata(value: unknown, source: string): Map<string, string> {
+function parseJson(text: string, source: string): ReadonlyMap<string, HeaderJson> {
+  try {
+    // Beginning with "{", it is an object or no JSON. The deepest is a tensor's shape; the metadata is one name more.
+    return parseHeaderJson(text, { maximumDepth: 3, maximumMembers: maximumTensors + 1 }) as ReadonlyMap<string, HeaderJson>;
+  } catch (error) {
+    throw invalid(source, `header is not JSON as the format has it: ${(error as Error).message}`, error);
+  }
+}
+
+function readMetadata(value: HeaderJson | undefined, source: string): ReadonlyMap<string, string> {
   if (value === undefined) return new Map();
-  const entries = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : undefined;
-  if (entries?.every(([, text]) => typeof text === 'string') === true) return new Map(entries as [string, string][]);
-  throw invalid(source, '__metadata__ is not an object of strings');
+  if (value instanceof Map && [...value.values()].every((text) => typeof text === 'string')) return value as ReadonlyMap<string, string>;
+  throw invalid(source, `${metadataName} is not an object of strings`);
 }
 
-function readEntry(name: string, entry: unknown, source: string): TensorEntry {
+function readEntry(name: string, entry: HeaderJson, source: string): TensorEntry {
   const at = `tensor ${JSON.stringify(name.slice(0, 100))}`;
-  if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) throw invalid(source, `${at} is not an object`);
-  const { dtype, shape, data_offsets: offsets } = entry as Record<string, unknown>;
+  if (!(entry instanceof Map)) throw invalid(source, `${at} is not an object`);
+  const fields = entry as ReadonlyMap<string, HeaderJson>;
+  const [dtype, shape, offsets] = [fields.get('dtype'), fields.get('shape'), fields.get('data_offsets')];
   if (typeof dtype !== 'string' || !Object.hasOwn(elementBytes, dtype)) {
     throw invalid(
       source,

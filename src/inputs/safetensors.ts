@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
 import { maximumElements } from './check-shape.ts';
 import { decodeBfloat, decodeHalf } from './half-precision.ts';
@@ -17,7 +18,7 @@ export interface SafetensorsFile extends SafetensorsHeader {
 
 /** Opens an untrusted file. @throws FILE_UNREADABLE, INVALID_SAFETENSORS */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
-  const file = await open(path, 'r').catch((error: unknown) => {
+  const file = await openRegular(path).catch((error: unknown) => {
     throw new AttnswapError('FILE_UNREADABLE', `${path}: ${(error as Error).message}`, { hint: 'check the path', cause: error });
   });
   try {
@@ -30,6 +31,12 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   }
 }
 
+/** A pipe is refused before it is opened: opening it would wait for a writer. */
+async function openRegular(path: string): Promise<FileHandle> {
+  if (!(await stat(path)).isFile()) throw new TypeError('not a regular file');
+  return await open(path, 'r');
+}
+
 async function readHeader(file: FileHandle, path: string): Promise<SafetensorsHeader> {
   const { size } = await file.stat();
   if (size < 8) throw invalid(path, `${size} bytes, expected at least 8 for the header's length`);
@@ -37,8 +44,7 @@ async function readHeader(file: FileHandle, path: string): Promise<SafetensorsHe
   const most = Math.min(size - 8, maximumHeaderBytes);
   if (length > BigInt(most)) throw invalid(path, `header length is ${length}, expected at most ${most}`);
   const dataStart = 8 + Number(length);
-  const text = new TextDecoder('utf-8').decode(await readAt(file, path, 8, Number(length)));
-  return parseHeader(text, path, { dataStart, dataBytes: size - dataStart });
+  return parseHeader(await readAt(file, path, 8, Number(length)), path, { dataStart, dataBytes: size - dataStart });
 }
 
 async function tensorBytes(
@@ -49,7 +55,10 @@ async function tensorBytes(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const elements = (tensor.end - tensor.start) / elementBytes[tensor.dtype];
   if (elements > maximumElements)
-    throw invalid(path, `tensor ${tensor.name} holds ${elements} elements, expected at most ${maximumElements}`);
+    throw invalid(
+      path,
+      `tensor ${JSON.stringify(tensor.name.slice(0, 100))} holds ${elements} elements, expected at most ${maximumElements}`,
+    );
   return readAt(file, path, header.dataStart + tensor.start, tensor.end - tensor.start);
 }
 
@@ -79,7 +88,8 @@ export interface TensorToWrite {
 }
 
 /**
- * Writes a file whole: to a temporary file beside it, flushed, then renamed; a failure leaves nothing behind.
+ * Writes a file whole: to a temporary file beside it, flushed, then renamed; a failure leaves nothing behind. Every
+ * tensor is aligned to its element's size.
  * @throws FILE_UNWRITABLE
  */
 export async function writeSafetensors(
@@ -87,19 +97,11 @@ export async function writeSafetensors(
   tensors: Readonly<Record<string, TensorToWrite>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const temporary = `${path}.${randomUUID().slice(0, 8)}.tmp`;
+  const ordered = inFileOrder(tensors);
   try {
-    const file = await open(temporary, 'wx');
-    try {
-      await file.writeFile(headerBytes(tensors, metadata));
-      for (const { data } of Object.values(tensors)) await file.writeFile(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
+    const content = ordered.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    await replaceFile(await targetOf(path), [headerBytes(ordered, metadata), ...content]);
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
     throw new AttnswapError('FILE_UNWRITABLE', `${path}: could not be written: ${(error as Error).message}`, {
       hint: 'free some space, or name another file',
       cause: error,
@@ -107,9 +109,42 @@ export async function writeSafetensors(
   }
 }
 
-function headerBytes(tensors: Readonly<Record<string, TensorToWrite>>, metadata: Readonly<Record<string, string>>): Uint8Array {
+async function replaceFile(target: string, parts: readonly Uint8Array[]): Promise<void> {
+  const temporary = join(dirname(target), `${basename(target)}.${randomUUID().slice(0, 8)}.tmp`);
+  const file = await open(temporary, 'wx');
+  try {
+    try {
+      for (const part of parts) await file.writeFile(part);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, target);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The file that `path` leads to through links. A pipe or a device is refused: renaming would put a file in its place. */
+async function targetOf(path: string): Promise<string> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (found === undefined) return path;
+  if (!found.isFile()) throw new TypeError('not a regular file');
+  return await realpath(path);
+}
+
+/** Large elements first, so that every tensor begins at a multiple of its element's size. */
+function inFileOrder(tensors: Readonly<Record<string, TensorToWrite>>): readonly (readonly [string, TensorToWrite])[] {
+  return Object.entries(tensors).sort(([, a], [, b]) => elementBytes[b.dtype] - elementBytes[a.dtype]);
+}
+
+function headerBytes(tensors: readonly (readonly [string, TensorToWrite])[], metadata: Readonly<Record<string, string>>): Uint8Array {
   let at = 0;
-  const entries = Object.entries(tensors).map(([name, { dtype, shape, data }]) => {
+  const entries = tensors.map(([name, { dtype, shape, data }]) => {
     const start = at;
     at += data.byteLength;
     return [name, { dtype, shape, data_offsets: [start, at] }] as const;
