@@ -16,7 +16,7 @@ export interface CapturedInputs {
  * Reads captured inputs: `q` `[batch, heads, queries, headDim]`, `k` and `v` `[batch, kvHeads, keys, headDim]`, and where
  * present `mask` `[batch, keys]` (BOOL or U8, 1 keeps), `gate.u` and `gate.w` `[heads, headDim, rank]`, `gate.b` `[heads]`.
  * Metadata `scale` replaces 1/√headDim; `causal` only warns where it differs from what was asked for.
- * @throws FILE_UNREADABLE, INVALID_SAFETENSORS, INVALID_INPUTS, INVALID_SHAPE
+ * @throws FILE_UNREADABLE, INVALID_SAFETENSORS, INVALID_INPUTS
  */
 export async function readCapturedInputs(
   path: string,
@@ -32,15 +32,14 @@ export async function readCapturedInputs(
     requireShape(file, 'k', key.shape, [batch, kvHeads, keys, headDim]);
     requireShape(file, 'v', value.shape, [batch, kvHeads, keys, headDim]);
     const shape: Shape = { batch, heads, kvHeads, queries, keys, headDim, causal: wanted.causal, dtype: wanted.dtype };
-    checkShape(shape);
-    const round = (values: Float32Array) => roundToDType(values, shape.dtype);
+    requirePossible(file, shape);
     const mask = await readMask(file, shape);
     const gate = await readGate(file, shape);
     const inputs = {
       shape,
-      query: round(query.values),
-      key: round(key.values),
-      value: round(value.values),
+      query: rounded(file, 'q', query.values, shape.dtype),
+      key: rounded(file, 'k', key.values, shape.dtype),
+      value: rounded(file, 'v', value.values, shape.dtype),
       scale: readScale(file, headDim),
     };
     return {
@@ -62,7 +61,7 @@ function inputsError(file: SafetensorsFile, problem: string): AttnswapError {
 async function readFloats(file: SafetensorsFile, name: string, rank: number): Promise<{ values: Float32Array; shape: readonly number[] }> {
   const tensor = file.tensors.get(name);
   if (tensor === undefined)
-    throw inputsError(file, `no tensor ${name}, only ${[...file.tensors.keys()].slice(0, 10).join(', ') || 'none'}`);
+    throw inputsError(file, `no tensor ${name}, only ${JSON.stringify([...file.tensors.keys()].slice(0, 10)).slice(0, 200)}`);
   if (tensor.shape.length !== rank) throw inputsError(file, `${name} has shape [${tensor.shape.join(', ')}], expected ${rank} dimensions`);
   if (!['F64', 'F32', 'F16', 'BF16'].includes(tensor.dtype))
     throw inputsError(file, `${name} has dtype ${tensor.dtype}, expected F64, F32, F16 or BF16`);
@@ -70,6 +69,28 @@ async function readFloats(file: SafetensorsFile, name: string, rank: number): Pr
   const wrong = values.findIndex((value) => !Number.isFinite(value));
   if (wrong >= 0) throw inputsError(file, `${name} holds ${values[wrong]} at element ${wrong}, expected finite f32 numbers`);
   return { values, shape: tensor.shape };
+}
+
+/** Rounds finite values in place; one that only f32 holds would become infinite. */
+function rounded(file: SafetensorsFile, name: string, values: Float32Array, dtype: DType): Float32Array {
+  // Rounding keeps order, so the value that overflows first is the one of largest magnitude.
+  let largest = 0;
+  for (let index = 0; index < values.length; index += 1) {
+    if (Math.abs(values[index]!) > Math.abs(values[largest]!)) largest = index;
+  }
+  const got = values[largest];
+  roundToDType(values, dtype);
+  if (got === undefined || Number.isFinite(values[largest])) return values;
+  throw inputsError(file, `${name} holds ${got} at element ${largest}, more than ${dtype} can hold`);
+}
+
+/** {@link checkShape}, with the file to blame. */
+function requirePossible(file: SafetensorsFile, shape: Shape): void {
+  try {
+    checkShape(shape);
+  } catch (error) {
+    throw inputsError(file, (error as Error).message);
+  }
 }
 
 function requireShape(file: SafetensorsFile, name: string, got: readonly number[], expected: readonly number[]): void {
@@ -98,8 +119,8 @@ async function readGate(file: SafetensorsFile, shape: Shape): Promise<GateTensor
   requireShape(file, 'gate.u', u.shape, [shape.heads, shape.headDim, rank]);
   requireShape(file, 'gate.w', w.shape, [shape.heads, shape.headDim, rank]);
   requireShape(file, 'gate.b', b.shape, [shape.heads]);
-  const round = (values: Float32Array) => roundToDType(values, shape.dtype);
-  return { rank, u: round(u.values), w: round(w.values), b: round(b.values) };
+  const round = (name: string, values: Float32Array) => rounded(file, name, values, shape.dtype);
+  return { rank, u: round('gate.u', u.values), w: round('gate.w', w.values), b: round('gate.b', b.values) };
 }
 
 function readScale(file: SafetensorsFile, headDim: number): number {
@@ -112,9 +133,9 @@ function readScale(file: SafetensorsFile, headDim: number): number {
 
 function causalWarning(file: SafetensorsFile, causal: boolean): string[] {
   const text = file.metadata.get('causal')?.toLowerCase();
-  if (text === undefined) return [];
-  const says = text === 'true' || text === '1';
-  if (says === causal) return [];
+  if (text === undefined || text === String(causal) || text === (causal ? '1' : '0')) return [];
+  const known = ['true', 'false', '1', '0'].includes(text);
+  const says = known ? String(text === 'true' || text === '1') : JSON.stringify(text.slice(0, 50));
   return [`${file.path}: its metadata says causal=${says}, measured with causal=${causal}, as the flag says`];
 }
 
