@@ -3,7 +3,7 @@ import * as ort from 'onnxruntime-node';
 import type { BackendStatus } from '../../src/contract/adapter.ts';
 import { AttnswapError } from '../../src/contract/errors.ts';
 import type { DType } from '../../src/contract/shape.ts';
-import { GraphBuilder } from './graph.ts';
+import { elementTypes, GraphBuilder } from './graph.ts';
 
 export interface OnnxBackend {
   readonly name: string;
@@ -52,26 +52,28 @@ export async function statusOf(backend: OnnxBackend): Promise<BackendStatus> {
   if (bundled === undefined) {
     return { available: false, reason: `onnxruntime-node has no ${backend.provider} provider installed`, mend: backend.mend };
   }
-  const refusal = backend.provider === 'cpu' ? undefined : await probe(backend);
+  const refusal = backend.provider === 'cpu' ? undefined : await probe(backend, 'f32');
   if (refusal !== undefined) return { available: false, reason: refusal, mend: backend.mend };
+  const half = backend.dtypes.includes('f16') && (await probe(backend, 'f16')) === undefined;
   const version = `onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`;
   const threads = backend.provider === 'cpu' ? availableParallelism() : null;
-  return { available: true, version, device: backend.device, threads, dtypes: backend.dtypes };
+  return { available: true, version, device: backend.device, threads, dtypes: backend.dtypes.filter((dtype) => dtype !== 'f16' || half) };
 }
 
-/** Opens a session of one node on the provider: why that fails, or undefined. A bundled provider may find no device. */
-async function probe(backend: OnnxBackend): Promise<string | undefined> {
+/** Runs one product on the provider, in `type`: why that fails, or undefined. A bundled provider may find no device, or one without f16. */
+async function probe(backend: OnnxBackend, type: 'f32' | 'f16'): Promise<string | undefined> {
   const graph = new GraphBuilder();
-  const output = graph.op('MatMul', [graph.input('a', 'f32', [2, 2]), graph.input('b', 'f32', [2, 2])]);
+  const input = graph.op('Cast', [graph.input('a', 'f32', [2, 2])], { to: elementTypes[type] });
+  const output = graph.op('Cast', [graph.op('MatMul', [input, input])], { to: elementTypes.f32 });
   try {
-    const session = await ort.InferenceSession.create(graph.model([{ name: 'c', value: output, type: 'f32' }]), {
-      executionProviders: backend.providers.slice(0, 1),
-      logSeverityLevel: 4,
-    });
+    const model = graph.model([{ name: 'b', value: output, type: 'f32' }]);
+    const session = await ort.InferenceSession.create(model, { executionProviders: backend.providers.slice(0, 1), logSeverityLevel: 4 });
+    await session.run({ a: new ort.Tensor('float32', new Float32Array([1, 2, 3, 4]), [2, 2]) });
     await session.release();
     return undefined;
   } catch (error) {
-    return `no session on ${backend.provider}: ${(error instanceof Error ? error.message : String(error))
+    const reason = error instanceof Error ? error.message : String(error);
+    return `no session on ${backend.provider}: ${reason
       .replace(/^.*<lambda\(\)> /, '')
       .replaceAll(/\s+/g, ' ')
       .slice(0, 200)}`;

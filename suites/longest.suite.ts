@@ -1,0 +1,23 @@
+import { defineSuite } from '../src/contract/suite.ts';
+
+export default defineSuite({
+  name: 'longest',
+  description: 'the cells of lengths at 4096 tokens alone',
+  matrix: {
+    variants: [
+      'dense.fused',
+      'dense.mha',
+      'dense.tiled',
+      'dense.naive',
+      'topk:k=32',
+      'window:w=256',
+      'gated',
+      'gated:block=64,sparsity=0.4',
+      'hierarchical',
+      'block-topk:block=64,blocks=8',
+    ],
+    backends: ['onnx-cpu'],
+    lengths: [4096],
+  },
+  sampleSeconds: 1.5,
+});
