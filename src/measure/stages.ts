@@ -10,8 +10,8 @@ import { sampleLatency } from './sampling.ts';
 
 /** Rows of the output that are judged before a cell is timed. */
 const judgedRows = 256;
-/** The cap of a warm-up is the suite's sampling time, and no less than this. */
-const shortestWarmUpNs = 4e9;
+/** The cap of a warm-up: 2.5 times the suite's sampling time, and no less than 1.5 s. */
+const warmUpCapNs = (budgetNs: number) => Math.max(1.5e9, 2.5 * budgetNs);
 
 /** Runs one stage of one cell in this process. */
 export async function runStage(request: StageRequest): Promise<StageAnswer> {
@@ -75,7 +75,7 @@ async function latencyStage(stage: StageRequest, prepared: PreparedCell): Promis
 
 /** Windows of ten samples, or as many of a slow call (three at least) as the cap leaves room for. */
 async function warmUpOptions(kernel: PreparedKernel, budgetNs: number): Promise<{ capNs: number; window: number }> {
-  const capNs = Math.max(budgetNs, shortestWarmUpNs);
+  const capNs = warmUpCapNs(budgetNs);
   const start = process.hrtime.bigint();
   await kernel.run();
   const callNs = Number(process.hrtime.bigint() - start);
