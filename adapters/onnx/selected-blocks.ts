@@ -84,7 +84,6 @@ export function attendSelectedBlocks(
   select: (graph: GraphBuilder, iteration: Value) => Slots,
   unevenSlots: boolean,
 ): Value {
-  const query = scaled(graph, site.queries.query, config);
   const { size } = site.queries;
   const uneven = unevenSlots || config.masked || !config.causal;
   const keyBias = uneven ? keyBiasPerHead(graph, site, config) : undefined;
@@ -99,7 +98,7 @@ export function attendSelectedBlocks(
     const index = body.op('Unsqueeze', [body.op('Concat', [slots.index, ownSlot], { axis: 2 }), body.int([-1])]);
     const join = (tensor: Value) =>
       body.op('Reshape', [body.op('GatherND', [tensor, index], { batch_dims: 2 }), body.int([0, 0, -1, config.headDim])]);
-    const rows = body.op('Gather', [query, iteration], { axis: 2 });
+    const rows = scaled(body, body.op('Gather', [site.queries.query, iteration], { axis: 2 }), config);
     const raw = body.op('MatMul', [rows, body.op('Transpose', [join(site.keys.key)], { perm: [0, 1, 3, 2] })]);
     const score = slots.correct === undefined ? raw : correctSlots(body, raw, slots.correct, size);
     const own = body.op('Concat', [body.op('Expand', [body.scalar(0, config.type), slotColumns(body, slots.index, size)]), triangle], {

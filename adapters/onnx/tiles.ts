@@ -50,12 +50,12 @@ export function perHead(graph: GraphBuilder, tensor: Value, config: Pick<KernelC
   return graph.op('Gather', [tensor, graph.int(source)], { axis: 1 });
 }
 
-/** q·scale once, which costs n·d, so that no pass over the scores is spent on it. */
+/** q·scale: ONNX Runtime folds it into the product that it feeds, where that is the only one. */
 export function scaled(graph: GraphBuilder, query: Value, config: Pick<KernelConfig, 'scale' | 'type'>): Value {
   return graph.op('Mul', [query, graph.scalar(config.scale, config.type)]);
 }
 
-/** Scores q·kᵀ of `[…, rows, d]` and `[…, columns, d]`. */
+/** Products q·kᵀ of `[…, rows, d]` and `[…, columns, d]`. */
 export function scores(graph: GraphBuilder, query: Value, key: Value, rank: 4 | 5): Value {
   const perm = rank === 4 ? [0, 1, 3, 2] : [0, 1, 2, 4, 3];
   return graph.op('MatMul', [query, graph.op('Transpose', [key], { perm })]);

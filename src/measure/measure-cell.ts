@@ -60,10 +60,10 @@ function workOf(cell: CellSpec, scoredPairs: number) {
   return { ...work, scoredPairs, flops: work.flops + 2 * cell.shape.headDim * (scoredPairs - work.scoredPairs) };
 }
 
-/** A peak that holds the n² logits of every head, and is far above the inputs' own size, says that they were written out. */
+/** A peak that holds the n² logits of every head says that they were written out, where they are far larger than the inputs. */
 function materialised({ shape }: CellSpec, peakHostBytes: number, inputBytes: number): string[] {
   const logits = shape.batch * shape.heads * shape.queries * shape.keys * (shape.dtype === 'f32' ? 4 : 2);
-  return peakHostBytes >= Math.max(logits, 4 * inputBytes) ? [`materialised the n² logits (${logits} bytes)`] : [];
+  return logits >= 4 * inputBytes && peakHostBytes >= logits ? [`materialised the n² logits (${logits} bytes)`] : [];
 }
 
 function unmeasured(cell: CellSpec, outcome: LaunchOutcome, what = ''): CellRecord {

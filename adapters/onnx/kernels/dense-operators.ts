@@ -60,7 +60,8 @@ export const denseFused: OnnxKernel = {
     return batch * heads * (causal && queries === keys ? (queries * (queries + 1)) / 2 : queries * keys);
   },
   build(graph, inputs, config) {
-    const grouped = config.causal && !config.masked && config.selfAttention;
+    // GroupQueryAttention refuses other head dimensions.
+    const grouped = config.causal && !config.masked && config.selfAttention && config.headDim % 8 === 0;
     return grouped ? groupQueryAttention(graph, inputs, config) : multiHeadAttention(graph, inputs, config);
   },
 };

@@ -62,11 +62,10 @@ export function visibleKeys(graph: GraphBuilder, rows: QueryTile, source: KeySou
 }
 
 function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
-  const query = scaled(graph, inputs.query, config);
   const source = keySource(graph, inputs, config);
-  return overQueryTiles(graph, { query, lengths: source.lengths, tile, heads: config.heads, config }, (body, rows) => {
+  return overQueryTiles(graph, { query: inputs.query, lengths: source.lengths, tile, heads: config.heads, config }, (body, rows) => {
     const { key, value, bias } = visibleKeys(body, rows, source, config);
-    return attend(body, { score: scores(body, rows.query, key, 4), bias, value, mayBeEmpty: true }, config.type);
+    return attend(body, { score: scores(body, scaled(body, rows.query, config), key, 4), bias, value, mayBeEmpty: true }, config.type);
   });
 }
 

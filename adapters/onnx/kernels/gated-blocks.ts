@@ -2,7 +2,7 @@ import type { Shape } from '../../../src/contract/shape.ts';
 import type { Parameters } from '../../../src/contract/variant.ts';
 import { ceilTimes, complementOf, decimalOf } from '../../../src/variants/decimal.ts';
 import { blockMeans } from '../blocks.ts';
-import { projected } from '../gate.ts';
+import { projectedKeys, projectedQueries } from '../gate.ts';
 import type { GraphBuilder, Value } from '../graph.ts';
 import { elementTypes } from '../graph.ts';
 import type { KernelConfig, KernelInputs } from '../kernel.ts';
@@ -14,8 +14,8 @@ import { ceilShare } from './topk-tiled.ts';
 /** γ of every pair of blocks, f32 `[batch, heads, queryBlocks, keyBlocks]`, the masked score added where a block is no candidate. */
 function blockGates(graph: GraphBuilder, site: BlockSite, gate: NonNullable<KernelInputs['gate']>, config: KernelConfig): Value {
   const means = blockMeans(graph, site.keys.key, site.keys, config);
-  const queries = projected(graph, site.speakers, gate.u, config.type);
-  const keys = projected(graph, means, gate.w, config.type);
+  const queries = projectedQueries(graph, site.speakers, gate.u, config.type);
+  const keys = projectedKeys(graph, means, gate.w);
   const logit = graph.op('Add', [scores(graph, queries, keys, 4), graph.op('Unsqueeze', [gate.b, graph.int([1, 2])])]);
   return graph.op('Add', [graph.op('Cast', [logit], { to: elementTypes.f32 }), site.candidates]);
 }

@@ -1,5 +1,5 @@
 import { complementOf, decimalOf } from '../../../src/variants/decimal.ts';
-import { projected } from '../gate.ts';
+import { projectedKeys, projectedQueries } from '../gate.ts';
 import type { GraphBuilder, Value } from '../graph.ts';
 import { elementTypes } from '../graph.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
@@ -47,10 +47,10 @@ function belowThreshold(graph: GraphBuilder, gate: Value, tau: number, config: K
 function buildElementwise(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
   const { u, w, b } = inputs.gate!;
   const source = keySource(graph, inputs, config);
-  const queries = graph.op('Concat', [scaled(graph, inputs.query, config), projected(graph, inputs.query, u, config.type)], {
+  const queries = graph.op('Concat', [scaled(graph, inputs.query, config), projectedQueries(graph, inputs.query, u, config.type)], {
     axis: -1,
   });
-  const keys = graph.op('Concat', [source.key, projected(graph, perHead(graph, inputs.key, config), w, config.type)], { axis: -1 });
+  const keys = graph.op('Concat', [source.key, projectedKeys(graph, perHead(graph, inputs.key, config), w)], { axis: -1 });
   const offset = graph.op('Unsqueeze', [b, graph.int([1, 2])]);
   const sizes = (body: GraphBuilder, tensor: Value) => {
     const width = body.op('Shape', [u], { start: 2, end: 3 });

@@ -1,22 +1,25 @@
 import { dealHeads, readRatio } from '../../../src/variants/hierarchical/deal.ts';
-import type { QueryBlocks } from '../blocks.ts';
-import { biasOutside, blockMeans, blockNumbers, clamp, joinBlocks, keyBlocks, patternBias, queryBlocks, tokenBias } from '../blocks.ts';
+import type { BlockSpan } from '../blocks.ts';
+import { biasOutside, blockNumbers, blockSpan, clamp, joinBlocks, patternBias, tokenBias } from '../blocks.ts';
 import type { GraphBuilder, Value } from '../graph.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import type { Lengths } from '../tiles.ts';
 import {
-  addBiases,
   attend,
   biasWhereNegative,
   cast,
+  ceilDivide,
   lengths,
   maskedScore,
-  perHead,
+  range,
   scaled,
   scores,
   toFloat,
   zeroEmptyRows,
 } from '../tiles.ts';
+
+/** ONNX's Slice cuts an end beyond the axis to its length. */
+const endOfAxis = 2 ** 31 - 1;
 
 interface Sizes {
   readonly local: number;
@@ -25,88 +28,148 @@ interface Sizes {
 
 /** The heads of one level: queries in blocks of one region, and their keys. */
 interface Level {
-  /** `[batch, level's heads, blocks, region, headDim]`, scaled. */
+  /** `[batch, level's heads, blocks, region, headDim]`. */
   readonly query: Value;
-  /** `[batch, level's heads, keys, headDim]`. */
-  readonly key: Value;
-  readonly value: Value;
+  readonly key: HeadTokens;
+  readonly value: HeadTokens;
   readonly heads: number;
   readonly mask: Value | undefined;
-  readonly blocks: QueryBlocks;
+  readonly blocks: BlockSpan;
   readonly lengths: Lengths;
   readonly config: KernelConfig;
   readonly sizes: Sizes;
 }
 
-/** Keys gathered for each region: `[batch, heads, blocks, columns, headDim]`, and f32 `[…, blocks, 1, columns]` added to their scores. */
+/** The tokens of a level's heads, read where they lie: slicing the heads out first would cost a copy. */
+interface HeadTokens {
+  /** `[batch, all heads, tokens, headDim]`. */
+  readonly tensor: Value;
+  /** The tensor's head that each head of the level reads. */
+  readonly heads: readonly number[];
+}
+
+/** Tokens at int64 `index` `[…]`: `[batch, level's heads, …, headDim]`. */
+function tokensAt(graph: GraphBuilder, { tensor, heads }: HeadTokens, index: Value, config: KernelConfig): Value {
+  const length = graph.op('Shape', [tensor], { start: 2, end: 3 });
+  const start = graph.op('Mul', [graph.op('Unsqueeze', [graph.int(heads), graph.int([1, 2])]), length]);
+  const flat = graph.op('Reshape', [tensor, graph.int([0, -1, config.headDim])]);
+  return graph.op('Gather', [flat, graph.op('Add', [start, index])], { axis: 1 });
+}
+
+/** Exact keys of each block: `[batch, heads, blocks, columns, headDim]`, and f32 `[batch or 1, 1, blocks, 1, columns]` added to their scores. */
 interface Columns {
   readonly key: Value;
   readonly value: Value;
   readonly bias: Value;
 }
 
-/** Exact keys at positions region·block + from … + count − 1; outside the sequence, and under padding, they are masked. */
-function exactColumns(graph: GraphBuilder, level: Level, from: number, count: number): Columns {
-  const start = graph.op('Mul', [blockNumbers(graph, level.blocks), graph.int(level.sizes.region)]);
+/** f32, 1 for a real, unpadded key at int64 `index` `[blocks, columns]`, else 0: `[batch or 1, 1, blocks, columns]`. */
+function keptAt(graph: GraphBuilder, level: Level, index: Value): Value {
+  const beyond = graph.op('Mul', [biasOutside(graph, index, level.lengths.keys), graph.float(1 / maskedScore.f32)]);
+  const real = graph.op('Unsqueeze', [graph.op('Sub', [graph.float(1), beyond]), graph.int([0, 1])]);
+  if (level.mask === undefined) return real;
+  const unpadded = toFloat(graph, graph.op('Gather', [level.mask, clamp(graph, index, level.lengths.keys)], { axis: 1 }));
+  return graph.op('Min', [real, graph.op('Unsqueeze', [unpadded, graph.int([1])])]);
+}
+
+/** int64 `[blocks, count]`: positions from `from` on, counted from the start of each block of `size` queries. */
+function positionsAround(graph: GraphBuilder, level: Level, size: number, from: number, count: number): Value {
+  const at = (block: Value) => graph.op('Mul', [block, graph.int(level.sizes.region)]);
+  const end = graph.op('Add', [level.blocks.first, level.blocks.count]);
+  const start = graph.op('Range', [at(level.blocks.first), at(end), graph.int(size)]);
   const column = graph.int(Array.from({ length: count }, (_, index) => from + index));
-  const index = graph.op('Add', [graph.op('Unsqueeze', [start, graph.int([1])]), column]);
+  return graph.op('Add', [graph.op('Unsqueeze', [start, graph.int([1])]), column]);
+}
+
+/** Exact keys from `from` on around each block of `size` queries; outside the sequence, and under padding, they are masked. */
+function exactColumns(graph: GraphBuilder, level: Level, size: number, from: number, count: number): Columns {
+  const index = positionsAround(graph, level, size, from, count);
   const inside = clamp(graph, index, level.lengths.keys);
-  const outside = graph.op('Unsqueeze', [biasOutside(graph, index, level.lengths.keys), graph.int([0, 1, 3])]);
-  const gather = (tensor: Value) => graph.op('Gather', [tensor, inside], { axis: 2 });
-  if (level.mask === undefined) return { key: gather(level.key), value: gather(level.value), bias: outside };
-  const kept = toFloat(graph, graph.op('Gather', [level.mask, inside], { axis: 1 }));
-  const padding = graph.op('Mul', [graph.op('Sub', [graph.float(1), kept]), graph.float(maskedScore.f32)]);
-  const bias = graph.op('Min', [outside, graph.op('Unsqueeze', [padding, graph.int([1, 3])])]);
+  const masked = graph.op('Sub', [graph.float(1), keptAt(graph, level, index)]);
+  const bias = graph.op('Unsqueeze', [graph.op('Mul', [masked, graph.float(maskedScore.f32)]), graph.int([3])]);
+  const gather = (tokens: HeadTokens) => tokensAt(graph, tokens, inside, level.config);
   return { key: gather(level.key), value: gather(level.value), bias };
 }
 
-/** Means of blocks of `size` keys, `[batch, heads, count, headDim]`, and ln(tokens), `[batch or 1, 1, count]`. */
+/** Means of blocks of `size` keys, `[batch, heads, count, headDim]`, summed in f32, and ln(tokens), f32 `[batch or 1, 1, count]`. */
 function pooled(graph: GraphBuilder, level: Level, size: number) {
-  const source = { key: level.key, value: level.value, mask: level.mask, lengths: level.lengths, heads: level.heads };
-  const blocks = keyBlocks(graph, source, size, level.config);
-  const mean = (tensor: Value) => blockMeans(graph, tensor, blocks, level.config);
-  return { key: mean(blocks.key), value: mean(blocks.value), bias: tokenBias(graph, blocks.tokens), count: blocks.count };
+  const { keys } = level.lengths;
+  const count = ceilDivide(graph, keys, size);
+  const start = graph.op('Range', [graph.int(0), graph.op('Mul', [count, graph.int(size)]), graph.int(size)]);
+  const index = graph.op('Add', [graph.op('Unsqueeze', [start, graph.int([1])]), range(graph, size)]);
+  const kept = keptAt(graph, level, index);
+  const tokens = graph.op('ReduceSum', [kept, graph.int([-1])], { keepdims: 1 });
+  const share = graph.op('Unsqueeze', [graph.op('Div', [kept, graph.op('Max', [tokens, graph.float(1)])]), graph.int([3])]);
+  const mean = (of: HeadTokens) => {
+    const rows = tokensAt(graph, of, clamp(graph, index, keys), level.config);
+    const product = graph.op('MatMul', [share, level.config.type === 'f32' ? rows : toFloat(graph, rows)]);
+    return cast(graph, graph.op('Squeeze', [product, graph.int([3])]), level.config.type);
+  };
+  const bias = tokenBias(graph, graph.op('Squeeze', [tokens, graph.int([3])]));
+  return { key: mean(level.key), value: mean(level.value), bias, count };
 }
 
 function localHeads(graph: GraphBuilder, level: Level): Value {
   const { local, region } = level.sizes;
-  const { causal, type, masked } = level.config;
+  const { causal, type, masked, headDim } = level.config;
   const before = causal ? local - 1 : Math.floor(local / 2);
-  const after = causal ? 0 : before;
-  const columns = exactColumns(graph, level, -before, region + before + after);
-  const near = patternBias(
-    graph,
-    { rows: region, columns: region + before + after },
-    (row, column) => column >= row && column <= row + before + after,
-    'f32',
-  );
+  const rows = localTile(region);
+  const size = { rows, columns: rows + before + (causal ? 0 : before) };
+  const columns = exactColumns(graph, level, rows, -before, size.columns);
+  const near = patternBias(graph, size, (row, column) => column >= row && column <= row + size.columns - rows, 'f32');
   const bias = cast(graph, graph.op('Min', [columns.bias, near]), type);
-  return attend(graph, { score: scores(graph, level.query, columns.key, 5), bias, value: columns.value, mayBeEmpty: masked }, type);
+  const query = graph.op('Reshape', [level.query, graph.int([0, level.heads, -1, rows, headDim])]);
+  const score = scores(graph, scaled(graph, query, level.config), columns.key, 5);
+  const output = attend(graph, { score, bias, value: columns.value, mayBeEmpty: masked }, type);
+  return graph.op('Reshape', [output, graph.int([0, level.heads, -1, region, headDim])]);
 }
 
-/** Scores of the own region's exact keys, and which of them a row sees: its own block of `local`, or the whole region. */
-function ownRegion(graph: GraphBuilder, level: Level, block: number): { columns: Columns; bias: Value } {
+/** Queries that local heads take at a time: at most 16, for wider tiles score more masked keys than they save calls, dividing the region. */
+function localTile(region: number): number {
+  return Math.max(...Array.from({ length: 16 }, (_, index) => index + 1).filter((rows) => region % rows === 0));
+}
+
+/** Means that the queries of a region see: `[batch, heads, regions or 1, columns, headDim]`, and f32 `[…, region or 1, columns]`. */
+interface Far {
+  readonly key: Value;
+  readonly value: Value;
+  readonly bias: Value;
+}
+
+/** One softmax over each query's own block of `size` exact keys and the far means, scored apart, so that no keys are copied together. */
+function ownAndFar(graph: GraphBuilder, level: Level, size: number, far: Far): Value {
   const { region } = level.sizes;
-  const columns = exactColumns(graph, level, 0, region);
-  const sees = (row: number, column: number) =>
-    Math.floor(row / block) === Math.floor(column / block) && (!level.config.causal || column <= row);
-  return { columns, bias: graph.op('Min', [columns.bias, patternBias(graph, { rows: region, columns: region }, sees, 'f32')]) };
+  const { causal, type, masked, headDim } = level.config;
+  const own = exactColumns(graph, level, size, 0, size);
+  const seen = patternBias(graph, { rows: size, columns: size }, (row, column) => !causal || column <= row, 'f32');
+  const ownBias = graph.op('Min', [own.bias, seen]);
+  const query = scaled(graph, level.query, level.config);
+  const bySize = (tensor: Value, last: number) => graph.op('Reshape', [tensor, graph.int([0, level.heads, -1, size, last])]);
+  const byRegion = (tensor: Value, last: number) => graph.op('Reshape', [tensor, graph.int([0, level.heads, -1, region, last])]);
+  const add = (score: Value, bias: Value) => graph.op('Add', [score, cast(graph, bias, type)]);
+  const ownScore = byRegion(add(scores(graph, bySize(query, headDim), own.key, 5), ownBias), size);
+  const score = graph.op('Concat', [ownScore, add(scores(graph, query, far.key, 5), far.bias)], { axis: -1 });
+  const weight = graph.op('Softmax', [score], { axis: -1 });
+  const cut = (from: number, to: number) => graph.op('Slice', [weight, graph.int([from]), graph.int([to]), graph.int([4])]);
+  const near = graph.op('MatMul', [bySize(cut(0, size), size), own.value]);
+  const output = graph.op('Add', [byRegion(near, headDim), graph.op('MatMul', [cut(size, endOfAxis), far.value])]);
+  if (!masked) return output;
+  const best = (bias: Value) => graph.op('ReduceMax', [bias, graph.int([-1])], { keepdims: 1 });
+  const bestOwn = graph.op('Reshape', [best(ownBias), graph.int([0, 1, -1, region, 1])]);
+  return zeroEmptyRows(graph, output, cast(graph, graph.op('Max', [bestOwn, best(far.bias)]), type), type);
 }
 
 function regionalHeads(graph: GraphBuilder, level: Level): Value {
   const { local, region } = level.sizes;
-  const { causal, type, masked } = level.config;
+  const { causal } = level.config;
   const perRegion = region / local;
   const count = causal ? 2 * perRegion : 3 * perRegion;
-  const own = ownRegion(graph, level, local);
   const means = pooled(graph, level, local);
   const first = graph.op('Mul', [graph.op('Sub', [blockNumbers(graph, level.blocks), graph.int(1)]), graph.int(perRegion)]);
-  const column = graph.int(Array.from({ length: count }, (_, index) => index));
-  const index = graph.op('Add', [graph.op('Unsqueeze', [first, graph.int([1])]), column]);
+  const index = graph.op('Add', [graph.op('Unsqueeze', [first, graph.int([1])]), range(graph, count)]);
   const inside = clamp(graph, index, means.count);
   const gather = (tensor: Value) => graph.op('Gather', [tensor, inside], { axis: 2 });
   const outside = graph.op('Unsqueeze', [biasOutside(graph, index, means.count), graph.int([0, 1, 3])]);
-  const tokens = graph.op('Unsqueeze', [gather(means.bias), graph.int([3])]);
   const others = patternBias(
     graph,
     { rows: region, columns: count },
@@ -116,37 +179,22 @@ function regionalHeads(graph: GraphBuilder, level: Level): Value {
     },
     'f32',
   );
-  const far = addBiases(graph, graph.op('Min', [outside, others]), tokens)!;
-  const target = graph.op('Shape', [far], { start: 0, end: 4 });
-  const near = graph.op('Expand', [own.bias, graph.op('Concat', [target, graph.int([region])], { axis: 0 })]);
-  const bias = cast(graph, graph.op('Concat', [near, far], { axis: -1 }), type);
-  const key = graph.op('Concat', [own.columns.key, gather(means.key)], { axis: 3 });
-  const value = graph.op('Concat', [own.columns.value, gather(means.value)], { axis: 3 });
-  return attend(graph, { score: scores(graph, level.query, key, 5), bias, value, mayBeEmpty: masked }, type);
+  const tokens = graph.op('Unsqueeze', [gather(means.bias), graph.int([3])]);
+  const bias = graph.op('Add', [graph.op('Min', [outside, others]), tokens]);
+  return ownAndFar(graph, level, local, { key: gather(means.key), value: gather(means.value), bias });
 }
 
 function globalHeads(graph: GraphBuilder, level: Level): Value {
   const { region } = level.sizes;
-  const { causal, type, masked } = level.config;
-  const own = ownRegion(graph, level, region);
   const means = pooled(graph, level, region);
   const index = toFloat(graph, graph.op('Range', [graph.int(0), means.count, graph.int(1)]));
   const home = toFloat(graph, graph.op('Unsqueeze', [blockNumbers(graph, level.blocks), graph.int([1])]));
   const ahead = graph.op('Sub', [home, index]);
-  const distance = graph.op('Sub', [causal ? ahead : graph.op('Abs', [ahead]), graph.float(1)]);
+  const distance = graph.op('Sub', [level.config.causal ? ahead : graph.op('Abs', [ahead]), graph.float(1)]);
   const others = graph.op('Unsqueeze', [biasWhereNegative(graph, distance, 'f32'), graph.int([0, 1, 3])]);
-  const far = graph.op('Add', [others, graph.op('Unsqueeze', [means.bias, graph.int([2, 3])])]);
+  const bias = graph.op('Add', [others, graph.op('Unsqueeze', [means.bias, graph.int([2, 3])])]);
   const perRegion = (tensor: Value) => graph.op('Unsqueeze', [tensor, graph.int([2])]);
-  const score = (key: Value, bias: Value) => graph.op('Add', [scores(graph, level.query, key, 5), cast(graph, bias, type)]);
-  const both = graph.op('Concat', [score(own.columns.key, own.bias), score(perRegion(means.key), far)], { axis: -1 });
-  const weight = graph.op('Softmax', [both], { axis: -1 });
-  const sizes = graph.op('Concat', [graph.int([region]), graph.op('Unsqueeze', [means.count, graph.int([0])])], { axis: 0 });
-  const [near = '', distant = ''] = graph.ops('Split', [weight, sizes], { axis: -1 }, 2);
-  const nearOutput = graph.op('MatMul', [near, own.columns.value]);
-  const output = graph.op('Add', [nearOutput, graph.op('MatMul', [distant, perRegion(means.value)])]);
-  if (!masked) return output;
-  const best = (bias: Value) => graph.op('ReduceMax', [bias, graph.int([-1])], { keepdims: 1 });
-  return zeroEmptyRows(graph, output, cast(graph, graph.op('Max', [best(own.bias), best(far)]), type), type);
+  return ownAndFar(graph, level, region, { key: perRegion(means.key), value: perRegion(means.value), bias });
 }
 
 const builders = [localHeads, regionalHeads, globalHeads] as const;
@@ -154,19 +202,18 @@ const builders = [localHeads, regionalHeads, globalHeads] as const;
 function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
   const sizes = { local: Number(config.parameters['local']), region: Number(config.parameters['region']) };
   const at = { lengths: lengths(graph, inputs), size: sizes.region };
-  const blocks = queryBlocks(graph, scaled(graph, inputs.query, config), at, config);
-  const key = perHead(graph, inputs.key, config);
-  const value = perHead(graph, inputs.value, config);
+  const blocks = blockSpan(graph, at);
+  const rows = graph.op('Reshape', [blocks.rows, graph.int([-1, sizes.region])]);
   const outputs: Value[] = [];
   let first = 0;
   for (const [index, heads] of dealHeads(config.heads, readRatio(String(config.parameters['ratio']))).entries()) {
     if (heads === 0) continue;
-    const cut = (tensor: Value) =>
-      heads === config.heads ? tensor : graph.op('Slice', [tensor, graph.int([first]), graph.int([first + heads]), graph.int([1])]);
+    const own = Array.from({ length: heads }, (_, head) => first + head);
+    const shared = own.map((head) => Math.floor((head * config.kvHeads) / config.heads));
     const level = {
-      query: cut(blocks.query),
-      key: cut(key),
-      value: cut(value),
+      query: tokensAt(graph, { tensor: inputs.query, heads: own }, rows, config),
+      key: { tensor: inputs.key, heads: shared },
+      value: { tensor: inputs.value, heads: shared },
       heads,
       mask: inputs.mask,
       blocks,
@@ -181,19 +228,19 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
   return joinBlocks(graph, joined, blocks, { lengths: at.lengths, heads: config.heads, headDim: config.headDim });
 }
 
-/** Regions of queries in one batch of small products a level: near keys gathered, far ones as means. */
+/** Blocks of queries in batches of small products: near keys gathered, far ones as means. */
 export const hierarchicalBatched: OnnxKernel = {
   variant: 'hierarchical',
   kernel: 'batched',
-  summary: 'each level as one batch of small products over regions',
+  summary: 'each level as batches of small products; far means scored apart from near keys',
   scoredPairs(parameters, shape) {
     const [local, region] = [Number(parameters['local']), Number(parameters['region'])];
     const [near = 0, regional = 0, global = 0] = dealHeads(shape.heads, readRatio(String(parameters['ratio'])));
     const regions = Math.ceil(shape.keys / region);
     const rows = (regions - Math.floor((shape.keys - shape.queries) / region)) * region;
     const reach = shape.causal ? local - 1 : 2 * Math.floor(local / 2);
-    const regionalColumns = region + ((shape.causal ? 2 : 3) * region) / local;
-    return shape.batch * rows * (near * (region + reach) + regional * regionalColumns + global * (region + regions));
+    const regionalColumns = local + ((shape.causal ? 2 : 3) * region) / local;
+    return shape.batch * rows * (near * (localTile(region) + reach) + regional * regionalColumns + global * (region + regions));
   },
   build,
 };

@@ -62,24 +62,27 @@ function scatterWeights(graph: GraphBuilder, weight: Value, kept: Kept, score: V
 }
 
 function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
-  const query = scaled(graph, inputs.query, config);
   const source = keySource(graph, inputs, config);
   const { k, keep } = config.parameters;
-  return overQueryTiles(graph, { query, lengths: lengths(graph, inputs), tile, heads: config.heads, config }, (body, rows) => {
-    const visible = visibleKeys(body, rows, source, config);
-    const plain = scores(body, rows.query, visible.key, 4);
-    const score = visible.bias === undefined ? plain : body.op('Add', [plain, visible.bias]);
-    const kept =
-      keep === undefined
-        ? keepK(body, score, body.op('Min', [visible.count, body.int(Number(k))]))
-        : keepShare(body, { score, visible, share: decimalOf(Number(keep)) }, config);
-    const weight = body.op('Softmax', [kept.score], { axis: -1 });
-    const few = keep === undefined && Number(k) <= 2 * config.headDim;
-    const output = few
-      ? gatherValues(body, weight, kept, visible.value)
-      : scatterWeights(body, weight, kept, score, visible.value, config.type);
-    return visible.bias === undefined ? output : zeroEmptyRows(body, output, visible.bias, config.type);
-  });
+  return overQueryTiles(
+    graph,
+    { query: inputs.query, lengths: lengths(graph, inputs), tile, heads: config.heads, config },
+    (body, rows) => {
+      const visible = visibleKeys(body, rows, source, config);
+      const plain = scores(body, scaled(body, rows.query, config), visible.key, 4);
+      const score = visible.bias === undefined ? plain : body.op('Add', [plain, visible.bias]);
+      const kept =
+        keep === undefined
+          ? keepK(body, score, body.op('Min', [visible.count, body.int(Number(k))]))
+          : keepShare(body, { score, visible, share: decimalOf(Number(keep)) }, config);
+      const weight = body.op('Softmax', [kept.score], { axis: -1 });
+      const few = keep === undefined && Number(k) <= 2 * config.headDim;
+      const output = few
+        ? gatherValues(body, weight, kept, visible.value)
+        : scatterWeights(body, weight, kept, score, visible.value, config.type);
+      return visible.bias === undefined ? output : zeroEmptyRows(body, output, visible.bias, config.type);
+    },
+  );
 }
 
 /** Exact top-k: scores of a tile of queries, TopK, softmax over what is kept, and values gathered for small k. */

@@ -74,14 +74,14 @@ function withGlobalQueries(graph: GraphBuilder, band: Value, query: Value, sourc
   const column = toFloat(graph, graph.op('Range', [graph.int(0), keys, graph.int(1)]));
   const distance = graph.op('Sub', [graph.op('Unsqueeze', [position, graph.int([1])]), column]);
   const causal = config.causal ? biasWhereNegative(graph, distance, config.type) : undefined;
-  const score = scores(graph, slice(graph, query, graph.int(0), computed, 2), source.key, 4);
+  const score = scores(graph, scaled(graph, slice(graph, query, graph.int(0), computed, 2), config), source.key, 4);
   const bias = addBiases(graph, causal, source.padding);
   const first = attend(graph, { score, bias, value: source.value, mayBeEmpty: config.masked }, config.type);
   return graph.op('Concat', [slice(graph, first, graph.int(0), rows, 2), slice(graph, band, rows, queries, 2)], { axis: 2 });
 }
 
 function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
-  const query = scaled(graph, inputs.query, config);
+  const { query } = inputs;
   const { before, after } = reach(config.parameters, config.causal);
   // Without globals every tile sees the same diagonal band: made once, and cut at the sequence's ends.
   const band = { rows: tile, columns: before + tile + after };
@@ -89,7 +89,11 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
   const source = { ...keySource(graph, inputs, config), pattern };
   const output = overQueryTiles(graph, { query, lengths: source.lengths, tile, heads: config.heads, config }, (body, rows) => {
     const { key, value, bias } = bandOf(body, rows, source, config);
-    return attend(body, { score: scores(body, rows.query, key, 4), bias, value, mayBeEmpty: config.masked }, config.type);
+    return attend(
+      body,
+      { score: scores(body, scaled(body, rows.query, config), key, 4), bias, value, mayBeEmpty: config.masked },
+      config.type,
+    );
   });
   return Number(config.parameters['globals']) === 0 ? output : withGlobalQueries(graph, output, query, source, config);
 }
