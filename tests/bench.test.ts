@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
 import { readRun } from '../src/contract/run.ts';
+import { writeInputs } from '../src/inputs/captured.ts';
+import { drawGaussian } from '../src/inputs/gaussian.ts';
 import { attnswap, emptyFolder, main, suiteText } from './run-cli.ts';
 
 const record = (cwd: string, name: string) => readRun(JSON.parse(readFileSync(join(cwd, `runs/${name}.run.json`), 'utf8')), name);
@@ -149,4 +151,36 @@ test('a mistyped command is exit 5 with a suggestion', async () => {
   const { exitCode, stderr } = await attnswap(['bnech', 'smoke']);
   assert.equal(exitCode, 5);
   assert.match(stderr, /Did you mean bench/);
+});
+
+test('a worker that is killed by hand fails its cell alone', async () => {
+  const cwd = emptyFolder();
+  writeFileSync(join(cwd, 'mine.suite.ts'), suiteText('mine', ['dense.fused', 'window:w=8']));
+  const child = execa(process.execPath, [main, 'bench', './mine.suite.ts'], { cwd, reject: false });
+  await untilStderr(child, '[1/');
+  const workers = async () => (await execa('pgrep', ['-P', String(child.pid), '-f', 'worker'], { reject: false })).stdout.split('\n');
+  let [worker = ''] = await workers();
+  while (worker === '') [worker = ''] = await workers();
+  process.kill(Number(worker), 'SIGKILL');
+  assert.equal((await child).exitCode, 5);
+  const run = record(cwd, 'mine');
+  assert.deepEqual(
+    run.cells.map(({ status }) => status),
+    ['failed', 'ok'],
+  );
+  assert.match(run.cells[0]!.reason!, /SIGKILL/);
+});
+
+test('captured inputs are measured like any other', async () => {
+  const cwd = emptyFolder();
+  const shape = { batch: 1, heads: 2, kvHeads: 2, queries: 64, keys: 64, headDim: 16, causal: true, dtype: 'f32' as const };
+  await writeInputs(join(cwd, 'mine.safetensors'), drawGaussian(shape, 1));
+  const text = suiteText('mine', ['dense.fused', 'topk:k=4']).replace(
+    /lengths: \[[^\]]*\]/,
+    `lengths: [64], heads: 2, headDim: 16, inputs: ['captured:mine.safetensors']`,
+  );
+  writeFileSync(join(cwd, 'mine.suite.ts'), text);
+  const { exitCode, stdout, stderr } = await attnswap(['bench', './mine.suite.ts', '--quiet'], { cwd });
+  assert.equal(exitCode, 0, stdout + stderr);
+  assert.match(stdout, /captured:mine\.safetensors/);
 });

@@ -70,7 +70,40 @@ function notes(run: RunRecord): string[] {
   for (const [name, texts] of flags) lines.push(`${name}: ${[...texts].join('; ')}.`);
   for (const cell of run.cells.filter(({ status }) => status !== 'ok'))
     lines.push(`${cell.status}: ${printable(cell.id)}: ${printable(cell.reason ?? '')}`);
+  lines.push(...rankingFlips(run));
   const left = run.declared.length - run.cells.length;
   if (left > 0) lines.push(`${left} of ${run.declared.length} cells were not measured: continue with --resume.`);
   return [lines.join('\n')];
+}
+
+/** Where two kinds of inputs order the variants differently: cells alike but for their inputs, ranked by the figure. */
+function rankingFlips(run: RunRecord): string[] {
+  const alike = Map.groupBy(run.cells, ({ backend, shape, seed }) => JSON.stringify([backend, shape, seed]));
+  return [...alike.values()].flatMap((cells) => {
+    const kinds = [...Map.groupBy(cells, ({ inputs }) => inputs)];
+    return [...kinds.entries()].slice(1).flatMap(([, kind]) => flipsBetween(kinds[0]!, kind));
+  });
+}
+
+function flipsBetween([first, firstCells]: [string, CellRecord[]], [second, secondCells]: [string, CellRecord[]]): string[] {
+  const figures: Array<[string, (cell: CellRecord) => number | null | undefined]> = [
+    ['latency', (cell) => cell.latency?.medianNs],
+    ['waste', (cell) => wasteOf(cell).waste],
+    ['missed mass', (cell) => wasteOf(cell).missed],
+  ];
+  return figures.flatMap(([figure, read]) => {
+    const ranks = [ranking(firstCells, read), ranking(secondCells, read)] as const;
+    const moved = ranks[0].filter((name) => ranks[1].includes(name) && ranks[0].indexOf(name) !== ranks[1].indexOf(name));
+    const places = moved.map((name) => `${name} ${ranks[0].indexOf(name) + 1} → ${ranks[1].indexOf(name) + 1}`);
+    return places.length === 0 ? [] : [`rank by ${figure}, ${printable(first)} → ${printable(second)}: ${places.join(', ')}.`];
+  });
+}
+
+/** Names in rising order of a figure to two digits; equal figures keep the suite's order. */
+function ranking(cells: readonly CellRecord[], read: (cell: CellRecord) => number | null | undefined): string[] {
+  const known = cells.flatMap((cell) => {
+    const value = read(cell);
+    return value === null || value === undefined ? [] : [{ name: nameOf(cell), value: Number(value.toPrecision(2)) }];
+  });
+  return known.toSorted((a, b) => a.value - b.value).map(({ name }) => name);
 }

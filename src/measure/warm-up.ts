@@ -19,7 +19,8 @@ const windows = 3;
 
 /**
  * Decides whether a stream of sample durations has become steady: its last three windows of ten samples have medians
- * within max(0.5 %, 2·MAD/√10) of one another, and no slope. MAD is taken about each window's own median, so that a drift
+ * within max(0.5 %, 4.5·MAD/√10) of one another, and no slope. Medians of ten samples of steady normal noise stray by
+ * 1.86·MAD/√10, so that three of them pass in 4 looks of 5; twice MAD/√10 would turn 3 of 4 away.  MAD is taken about each window's own median, so that a drift
  * between windows cannot widen its own tolerance. A slope counts where it is significant (Mann–Kendall, |z| > 2.58) and
  * moves the duration by more than 0.5 % over the three windows (Theil–Sen).
  *
@@ -49,7 +50,7 @@ function agree(samples: readonly number[], window: number, relativeTolerance: nu
   const parts = Array.from({ length: windows }, (_, i) => samples.slice(i * window, (i + 1) * window));
   const medians = parts.map(median);
   const deviation = median(parts.map(medianAbsoluteDeviation));
-  const tolerance = Math.max(relativeTolerance * median(samples), (2 * deviation) / Math.sqrt(window));
+  const tolerance = Math.max(relativeTolerance * median(samples), (4.5 * deviation) / Math.sqrt(window));
   return Math.max(...medians) - Math.min(...medians) <= tolerance;
 }
 
