@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { AttnswapError } from './errors.ts';
+
+export const verdictSchemaName = 'attnswap.verdict/1';
+
+/** What is compared. All but latency and memory carry across machines. */
+export const metrics = ['latency', 'peak-memory', 'memory-growth', 'waste', 'error', 'scored-pairs', 'ratio-to-reference', 'quality'] as const;
+export type Metric = (typeof metrics)[number];
+
+/**
+ * Of one comparison. `pass`: the change is shown to be within the margin. `inconclusive`: neither that nor a regression
+ * was shown. `incomplete`: a declared cell has no figure. `refused`: the margin is below what this host can tell.
+ */
+export const outcomes = ['pass', 'improvement', 'regression', 'inconclusive', 'incomplete', 'incomparable', 'refused', 'error'] as const;
+export type Outcome = (typeof outcomes)[number];
+
+/** A relative change, new over base minus one, with a two-sided interval: .05 is 5 % more. */
+export const effectSchema = z.object({
+  estimate: z.number(),
+  low: z.number(),
+  high: z.number(),
+  /** Two-sided confidence of the interval, such as .965 (one-sided .0175 at each end). */
+  confidence: z.number().min(0).max(1),
+});
+export type Effect = z.infer<typeof effectSchema>;
+
+/** One fresh pair of workers. */
+export const blockSchema = z.object({
+  /** The 20 %-trimmed mean of the rounds' log-ratios ln(new/base). */
+  logRatio: z.number(),
+  /** ln(new/base) of each round, in order. */
+  roundLogRatios: z.array(z.number()).readonly(),
+  /** Median of the kept samples, nanoseconds a call. */
+  baseMedianNs: z.number(),
+  newMedianNs: z.number(),
+  elapsedNs: z.number(),
+});
+export type Block = z.infer<typeof blockSchema>;
+
+export const comparisonSchema = z.object({
+  /** Unique within the verdict: cell id and metric. */
+  id: z.string().max(700),
+  /** As a user writes it, such as `window.tiled:w=256`. */
+  name: z.string().max(500),
+  cell: z.string().max(500),
+  metric: z.enum(metrics),
+  unit: z.string().max(50),
+  base: z.number().nullable(),
+  new: z.number().nullable(),
+  /** Null where there is no figure to compare, or an exact one is compared with a limit. */
+  effect: effectSchema.nullable(),
+  /** The largest relative change that passes. */
+  margin: z.number(),
+  /** The smallest change that this host can tell from none; null where it was not calibrated. */
+  floor: z.number().nullable(),
+  /** Which way is better. */
+  direction: z.enum(['lower', 'higher']),
+  outcome: z.enum(outcomes),
+  /** One sentence: why this outcome. */
+  reason: z.string().max(20_000),
+  /** What an inconclusive comparison does to the whole. */
+  onInconclusive: z.enum(['fail', 'pass']),
+  owner: z.string().max(200).nullable(),
+  /** Whether the comparison decides, or is shown only (an expired or exploratory gate). */
+  decides: z.boolean(),
+  /** Smallest effect that the blocks used would show with 90 % power; null where there are no blocks. */
+  minimumDetectableEffect: z.number().nullable(),
+  blocks: z.array(blockSchema).readonly(),
+  warnings: z.array(z.string().max(2000)).readonly(),
+});
+export type Comparison = z.infer<typeof comparisonSchema>;
+
+/** The result of `ab` and of `gate`: the one document that every rendering is made from. */
+export const verdictSchema = z.object({
+  schema: z.literal(verdictSchemaName),
+  tool: z.object({ name: z.literal('attnswap'), version: z.string() }),
+  kind: z.enum(['ab', 'gate', 'calibration']),
+  /** Of the suite, or of the two arms. */
+  name: z.string().max(1000),
+  command: z.array(z.string()).readonly(),
+  startedAt: z.iso.datetime(),
+  endedAt: z.iso.datetime(),
+  host: z.unknown(),
+  /** What the base is: `this checkout`, a directory, a variant, or a stored baseline. */
+  base: z.string().max(1000),
+  seed: z.int(),
+  outcome: z.enum(outcomes),
+  exitCode: z.int().min(0).max(5),
+  /** The verdict in one sentence. */
+  summary: z.string().max(2000),
+  comparisons: z.array(comparisonSchema).readonly(),
+  warnings: z.array(z.string().max(2000)).readonly(),
+});
+export type Verdict = z.infer<typeof verdictSchema>;
+
+/** @throws INVALID_VERDICT naming the field */
+export function readVerdict(value: unknown, source: string): Verdict {
+  const result = verdictSchema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  throw new AttnswapError('INVALID_VERDICT', `${source}: ${issue.path.join('.') || 'document'}: ${issue.message}`, {
+    hint: `expected a document of schema ${verdictSchemaName}`,
+    cause: result.error,
+  });
+}
