@@ -1,0 +1,51 @@
+import { meanInterval } from '../statistics/student.ts';
+import type { MeanEstimate } from '../statistics/student.ts';
+
+/** When a comparison is judged, and how much error each look may spend. */
+export interface LookPlan {
+  /** Numbers of blocks at which the interval is looked at, rising. */
+  readonly looks: readonly number[];
+  /** One-sided error of each look's interval, at each end. */
+  readonly tail: number;
+}
+
+/** Four looks: together at most 5 % false passes at a true change of Δ (the looks' intervals overlap, so less than 4 × .0175). */
+export const defaultLooks: LookPlan = { looks: [5, 10, 15, 20], tail: 0.0175 };
+
+/** Natural logarithms of ratios, new over base. */
+export interface Bounds {
+  /** ln(1 + Δ): the largest change that passes. */
+  readonly margin: number;
+  /** The A/A floor: changes below it were seen between equal arms. 0 where the host was not calibrated. */
+  readonly floor: number;
+}
+
+export type Look = MeanEstimate & {
+  /** `more`: neither shown yet, and looks are left. */
+  readonly state: 'pass' | 'improvement' | 'regression' | 'inconclusive' | 'more';
+};
+
+/**
+ * Judges the blocks so far; only the blocks up to the last look count, so that a caller who asks between looks changes nothing.
+ * Lower is better. `regression`: the whole interval lies above max(Δ/2, floor), so a change is shown, and it is no
+ * artefact of the host. `improvement` is its mirror image. `pass`: the whole interval lies below Δ. At the last look what is
+ * none of these is `inconclusive`. A pure function: the same blocks give the same verdict.
+ *
+ * At a true slowdown of exactly Δ a pass is an error of at most 5 %. Between Δ/2 and Δ both verdicts are right.
+ * @param logRatios one per block: independent, or the interval is too narrow
+ */
+export function look(logRatios: readonly number[], bounds: Bounds, plan: LookPlan = defaultLooks): Look {
+  const reached = plan.looks.filter((blocks) => blocks <= logRatios.length);
+  const blocks = reached.at(-1);
+  if (blocks === undefined) return { ...meanInterval(logRatios, plan.tail), state: 'more' };
+  const estimate = meanInterval(logRatios.slice(0, blocks), plan.tail);
+  return { ...estimate, state: stateOf(estimate, bounds, reached.length === plan.looks.length) };
+}
+
+function stateOf({ low, high }: MeanEstimate, { margin, floor }: Bounds, last: boolean): Look['state'] {
+  const shown = Math.max(margin / 2, floor);
+  if (low > shown) return 'regression';
+  if (high < -shown) return 'improvement';
+  if (high < margin) return 'pass';
+  return last ? 'inconclusive' : 'more';
+}
