@@ -1,17 +1,16 @@
 import type { AdapterEntry } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { RunRecord } from '../contract/run.ts';
-import { fingerprint } from '../measure/fingerprint.ts';
-import { describeHost } from '../measure/host.ts';
-import { noiseWarnings } from '../measure/noise.ts';
 import { planCells } from '../measure/plan-cells.ts';
 import { loadRun, writeRun, writeWhole } from '../measure/run-store.ts';
-import { backendStatuses, runSuite } from '../measure/run-suite.ts';
+import { runSuite } from '../measure/run-suite.ts';
 import { benchCsv } from './bench-csv.ts';
 import { benchTable } from './bench-table.ts';
+import { measuring } from './measuring.ts';
 import { exitCodes, print, printJson, progress, remark } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
-import { loadSuite, toolVersion } from './load-suite.ts';
+import { describeRun } from './describe-run.ts';
+import { loadSuite } from './load-suite.ts';
 
 export interface BenchFlags extends CommonFlags {
   readonly out?: string;
@@ -26,28 +25,21 @@ export async function bench(suiteName: string, flags: BenchFlags, adapters: read
   const plans = await planCells(suite, adapters);
   const out = flags.out ?? `runs/${suite.name}.run.json`;
   const resumed = flags.resume === true ? await resumable(out, sha256) : undefined;
-  const head = await describeRun({
-    suite: { name: suite.name, sha256, reference: suite.reference },
-    backends: suite.matrix.backends,
-    adapters,
-  });
+  const head = { suite: { name: suite.name, sha256, reference: suite.reference }, ...(await describeRun(suite.matrix.backends, adapters)) };
   for (const warning of head.warnings) remark(`noise: ${warning}`, flags);
-  const abort = new AbortController();
-  const interrupt = () => abort.abort(new AttnswapError('INTERRUPTED', 'interrupted'));
-  // Not once(): signal-exit, which execa installs, ends the process when it finds no listener but its own.
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
   const bar = progress(plans.length, flags);
-  const run = await runSuite({
-    head,
-    suite,
-    plans,
-    signal: abort.signal,
-    ...(resumed !== undefined && { resumed }),
-    ...(flags.threads !== undefined && { threads: flags.threads }),
-    save: (record) => writeRun(out, record),
-    progress: ({ done, cell }) => bar.update(done, cell),
-  }).finally(() => bar.stop());
-  process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  const run = await measuring((signal) =>
+    runSuite({
+      head,
+      suite,
+      plans,
+      signal,
+      ...(resumed !== undefined && { resumed }),
+      ...(flags.threads !== undefined && { threads: flags.threads }),
+      save: (record) => writeRun(out, record),
+      progress: ({ done, cell }) => bar.update(done, cell),
+    }),
+  ).finally(() => bar.stop());
   if (flags.csv !== undefined) await writeWhole(flags.csv, benchCsv(run));
   if (flags.json === true) printJson(run);
   else print(benchTable(run));
@@ -67,28 +59,4 @@ async function resumable(path: string, sha256: string): Promise<RunRecord> {
   throw new AttnswapError('INVALID_RUN', `${path}: its suite was another version of ${run.suite.name}`, {
     hint: 'measure anew, without --resume',
   });
-}
-
-async function describeRun(given: { suite: RunRecord['suite']; backends: readonly string[]; adapters: readonly AdapterEntry[] }) {
-  const host = await describeHost();
-  const backends = await backendStatuses(given.adapters, given.backends);
-  const version = await toolVersion();
-  const versions = { node: process.versions.node, attnswap: version, ...versionsOf(backends) };
-  return {
-    tool: { name: 'attnswap' as const, version },
-    suite: given.suite,
-    command: process.argv.slice(2),
-    host: { ...host, fingerprint: fingerprint(host, versions) },
-    backends,
-    warnings: noiseWarnings(host).map(({ message }) => message),
-  };
-}
-
-function versionsOf(backends: Readonly<Record<string, unknown>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(backends).map(([name, status]) => [
-      name,
-      typeof status === 'object' && status !== null && 'version' in status ? String(status.version) : 'absent',
-    ]),
-  );
 }

@@ -8,7 +8,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import { readSuite } from '../contract/suite.ts';
 import type { Suite } from '../contract/suite.ts';
 
-export const builtInSuites = ['smoke', 'lengths', 'longest', 'inputs'] as const;
+export const builtInSuites = ['smoke', 'lengths', 'longest', 'inputs', 'ci'] as const;
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 

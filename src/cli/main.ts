@@ -1,49 +1,23 @@
 #!/usr/bin/env node
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { adapters } from '../../adapters/index.ts';
 import { attend } from './attend.ts';
 import type { AttendFlags } from './attend.ts';
 import { bench } from './bench.ts';
 import type { BenchFlags } from './bench.ts';
 import { exitCodes, printError } from './console.ts';
-import type { CommonFlags, ExitCode } from './console.ts';
+import type { CommonFlags } from './console.ts';
+import { command, exitHelp, finish, wholeNumber } from './command.ts';
+import { addDecidingCommands } from './deciding-commands.ts';
 import { doctor } from './doctor.ts';
 import { builtInSuites, toolVersion } from './load-suite.ts';
 import { waste } from './waste.ts';
 import type { WasteFlags } from './waste.ts';
 
-const exitHelp = `
-Exit codes: 0 pass, 1 regression, 2 inconclusive, 3 incomplete (a declared cell was not measured),
-4 incomparable (another machine or configuration), 5 usage or tool error.`;
-
-function wholeNumber(least: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (!Number.isSafeInteger(value) || value < least) throw new InvalidArgumentError(`expected a whole number ≥ ${least}`);
-    return value;
-  };
-}
-
-/** A command with the flags that all share; what it resolves to becomes the exit code. */
-function command(program: Command, usage: string, summary: string, examples: readonly string[]): Command {
-  const help = `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}\n${exitHelp}`;
-  return program
-    .command(usage)
-    .summary(summary)
-    .description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`)
-    .option('--json', 'machine-readable result on standard output')
-    .option('--quiet', 'no progress, no remarks')
-    .addHelpText('after', help);
-}
-
-function finish(code: ExitCode): void {
-  process.exitCode = code;
-}
-
 function buildProgram(version: string): Command {
   const program = new Command('attnswap').version(version).exitOverride().showHelpAfterError('(attnswap --help lists the commands)');
   program.description(
-    'Benchmarks attention mechanisms: latency, peak memory, wasted attention and error, each cell in a process of its own.',
+    'Benchmarks attention mechanisms: latency, peak memory, wasted attention and error, each cell in a process of its own; compares them, and gates changes.',
   );
   program.addHelpText('after', exitHelp);
   command(program, 'doctor', 'show what this machine can run, what it cannot, and what mends it', [
@@ -80,6 +54,7 @@ function buildProgram(version: string): Command {
     .option('--rows <n|all>', 'rows to measure, sampled by head and position', '512')
     .option('--seed <n>', 'of the sampling', wholeNumber(0))
     .action(async (flags: WasteFlags) => finish(await waste(flags, adapters)));
+  addDecidingCommands(program, adapters);
   return program;
 }
 

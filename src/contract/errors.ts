@@ -12,6 +12,7 @@ export const errorCodes = [
   'INVALID_RUN',
   'INVALID_VERDICT',
   'INVALID_BASELINE',
+  'INVALID_CALIBRATION',
   'UNKNOWN_BASELINE',
   'INVALID_SAFETENSORS',
   'UNSUPPORTED',
@@ -19,6 +20,7 @@ export const errorCodes = [
   'FILE_UNWRITABLE',
   'WORKER_FAILED',
   'INTERRUPTED',
+  'BUSY',
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];

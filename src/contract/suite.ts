@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AttnswapError } from './errors.ts';
 import { dtypes } from './shape.ts';
+import { metrics } from './verdict.ts';
 
 const size = z.int().min(1);
 const oneOrMore = <T extends z.ZodType>(item: T) => z.array(item).min(1);
@@ -21,7 +22,8 @@ const matrixSchema = z.strictObject({
   seed: z.int().min(0).default(1),
 });
 
-const exclusionSchema = z.strictObject({
+/** Which cells: those that match every field. */
+const selectionSchema = z.strictObject({
   variant: z.string().optional(),
   backend: z.string().optional(),
   length: size.optional(),
@@ -30,12 +32,37 @@ const exclusionSchema = z.strictObject({
   dtype: z.enum(dtypes).optional(),
 });
 
+export type Selection = z.output<typeof selectionSchema>;
+
+const gateSchema = z.strictObject({
+  /** The most specific gate of a metric (most fields) judges a cell; of equals, the later. */
+  select: selectionSchema.default({}),
+  metric: z.enum(metrics),
+  /** The largest relative change that passes: .05 is 5 %. */
+  margin: z.number().min(0).max(10).default(0.05),
+  /** Which way is better. */
+  direction: z.enum(['lower', 'higher']).default('lower'),
+  /** Changes smaller than this, in the metric's unit, never count. */
+  absoluteFloor: z.number().min(0).default(0),
+  /** The new figure itself may not be worse than this, whatever the base. */
+  limit: z.number().optional(),
+  /** What «inconclusive» does to the verdict. */
+  onInconclusive: z.enum(['fail', 'pass']).default('fail'),
+  /** Whom to ask. */
+  owner: z.string().max(200).optional(),
+  /** ISO date after which the gate is shown, and decides nothing. */
+  expires: z.iso.date().optional(),
+});
+export type Gate = z.output<typeof gateSchema>;
+
 export const suiteSchema = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]*$/, 'lower-case letters, digits and hyphens'),
   description: z.string().default(''),
   matrix: matrixSchema,
   /** Cells that match every field of an exclusion are not part of the suite. */
-  exclude: z.array(exclusionSchema).default([]),
+  exclude: z.array(selectionSchema).default([]),
+  /** What `attnswap gate` judges. */
+  gates: z.array(gateSchema).default([]),
   /** The cell whose latency the table compares with, as a variant. */
   reference: z.string().default('dense.fused'),
   /** Longest sampling of one cell, seconds; warm-up may take as long again. */

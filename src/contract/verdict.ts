@@ -30,9 +30,9 @@ export const blockSchema = z.object({
   logRatio: z.number(),
   /** ln(new/base) of each round, in order. */
   roundLogRatios: z.array(z.number()).readonly(),
-  /** Median of the kept samples, nanoseconds a call. */
-  baseMedianNs: z.number(),
-  newMedianNs: z.number(),
+  /** Median of what was kept, in the unit of the comparison. */
+  base: z.number(),
+  new: z.number(),
   elapsedNs: z.number(),
 });
 export type Block = z.infer<typeof blockSchema>;

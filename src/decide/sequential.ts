@@ -1,3 +1,4 @@
+import type { Interval } from '../statistics/resample.ts';
 import { meanInterval } from '../statistics/student.ts';
 import type { MeanEstimate } from '../statistics/student.ts';
 
@@ -18,6 +19,12 @@ export interface Bounds {
   readonly margin: number;
   /** The A/A floor: changes below it were seen between equal arms. 0 where the host was not calibrated. */
   readonly floor: number;
+  /**
+   * Comparisons that are judged together, 1 where absent: a `regression` or `improvement` must then hold at the look's error divided by
+   * their number, so that the chance of any false one in the matrix stays that of one (Bonferroni, which is Holm's first step; the
+   * steps after it need all comparisons at once, and these go on for more blocks instead).
+   */
+  readonly family?: number;
 }
 
 export type Look = MeanEstimate & {
@@ -38,14 +45,25 @@ export function look(logRatios: readonly number[], bounds: Bounds, plan: LookPla
   const reached = plan.looks.filter((blocks) => blocks <= logRatios.length);
   const blocks = reached.at(-1);
   if (blocks === undefined) return { ...meanInterval(logRatios, plan.tail), state: 'more' };
-  const estimate = meanInterval(logRatios.slice(0, blocks), plan.tail);
-  return { ...estimate, state: stateOf(estimate, bounds, reached.length === plan.looks.length) };
+  const used = logRatios.slice(0, blocks);
+  const estimate = meanInterval(used, plan.tail);
+  const strict = meanInterval(used, plan.tail / (bounds.family ?? 1));
+  return { ...estimate, state: stateOf({ high: estimate.high, strict }, bounds, reached.length === plan.looks.length) };
 }
 
-function stateOf({ low, high }: MeanEstimate, { margin, floor }: Bounds, last: boolean): Look['state'] {
+function stateOf({ high, strict }: { high: number; strict: Interval }, { margin, floor }: Bounds, last: boolean): Look['state'] {
   const shown = Math.max(margin / 2, floor);
-  if (low > shown) return 'regression';
-  if (high < -shown) return 'improvement';
+  if (strict.low > shown) return 'regression';
+  if (strict.high < -shown) return 'improvement';
   if (high < margin) return 'pass';
   return last ? 'inconclusive' : 'more';
+}
+
+/** The default looks with at most `blocks` blocks: the last look is there, so that a comparison ends. */
+export function planUpTo(blocks: number): LookPlan {
+  const looks = defaultLooks.looks.filter((count) => count < blocks);
+  if (blocks <= defaultLooks.looks.at(-1)!) return { ...defaultLooks, looks: [...looks, blocks] };
+  // Looks beyond the plan: the error is shared out anew, so that all of them together stay where four were.
+  const every = Array.from({ length: Math.ceil(blocks / 5) }, (_, index) => Math.min(5 * (index + 1), blocks));
+  return { looks: every, tail: (defaultLooks.tail * defaultLooks.looks.length) / every.length };
 }

@@ -7,16 +7,21 @@ const worker = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './worker
 
 export type LaunchOutcome = StageAnswer | { readonly outcome: 'timed-out'; readonly reason: string };
 
+export interface LaunchOptions {
+  readonly timeoutSeconds: number;
+  /** The script that runs the stage; this version's own where absent. */
+  readonly worker?: string;
+  readonly cwd?: string;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Runs one stage in a fresh Node process and waits for its end. A crash, a kill for memory or a time-out is an outcome,
  * never an exception; only `signal` aborts with one.
  * @throws the signal's reason once it is aborted
  */
-export async function launchStage(
-  request: StageRequest,
-  options: { timeoutSeconds: number; signal?: AbortSignal },
-): Promise<LaunchOutcome> {
-  const result = await execa(process.execPath, ['--expose-gc', worker], {
+export async function launchStage(request: StageRequest, options: LaunchOptions): Promise<LaunchOutcome> {
+  const result = await execa(process.execPath, ['--expose-gc', options.worker ?? worker], {
     ipc: true,
     ipcInput: request as never,
     timeout: options.timeoutSeconds * 1000,
@@ -24,6 +29,7 @@ export async function launchStage(
     reject: false,
     stdin: 'ignore',
     maxBuffer: 1e6,
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
     env: request.stage === 'memory' ? memoryEnvironment : {},
     ...(options.signal !== undefined && { cancelSignal: options.signal }),
   });
@@ -34,7 +40,8 @@ export async function launchStage(
   return { outcome: 'failed', reason: endOf(result.exitCode, result.signal, String(result.stderr ?? '')) };
 }
 
-function endOf(exitCode: number | undefined, signal: string | undefined, stderr: string): string {
+/** How a worker ended, in words. */
+export function endOf(exitCode: number | undefined, signal: string | undefined, stderr: string): string {
   const memory = signal === 'SIGKILL' ? ' (out of memory, or killed by hand)' : '';
   const how = signal === undefined ? `exited with code ${exitCode ?? 'unknown'}` : `was ended by ${signal}${memory}`;
   const last = stderr.trim().split('\n').slice(-3).join(' ').slice(0, 500);

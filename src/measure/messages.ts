@@ -1,15 +1,19 @@
 import type { z } from 'zod';
 import type { CellSpec, dispatchSchema, errorSchema, latencySchema, memorySchema } from '../contract/cell.ts';
 
-/** What a worker process is asked: one stage of one cell. */
-export interface StageRequest {
-  readonly stage: 'latency' | 'memory' | 'waste';
+/** A cell, and what runs it. */
+export interface CellRequest {
   readonly cell: CellSpec;
   /** URL of the adapter's module. */
   readonly adapterModule: string;
+  readonly threads?: number;
+}
+
+/** What a worker process is asked: one stage of one cell. */
+export interface StageRequest extends CellRequest {
+  readonly stage: 'latency' | 'memory' | 'waste';
   readonly sampleSeconds: number;
   readonly wasteRows: number;
-  readonly threads?: number;
   readonly kernelScoredPairs?: number;
 }
 

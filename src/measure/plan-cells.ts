@@ -2,7 +2,7 @@ import type { Adapter, AdapterEntry } from '../contract/adapter.ts';
 import type { CellSpec } from '../contract/cell.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Shape } from '../contract/shape.ts';
-import type { Suite } from '../contract/suite.ts';
+import type { Selection, Suite } from '../contract/suite.ts';
 import { formatVariant, parseVariant } from '../variants/index.ts';
 import type { CellPlan } from './measure-cell.ts';
 
@@ -50,9 +50,26 @@ function points({ matrix, exclude }: Suite): Point[] {
               all.push({ text, backend, inputs, seed, shape, length, causal, dtype });
             }
   const facts = (point: (typeof all)[number]) => ({ ...point, variant: point.text });
-  return all.filter(
-    (point) => !exclude.some((rule) => Object.entries(rule).every(([key, value]) => facts(point)[key as keyof typeof rule] === value)),
-  );
+  return all.filter((point) => !exclude.some((selection) => matches(selection, facts(point))));
+}
+
+/** Whether every field of a selection has the value that it has in `facts`. */
+function matches(selection: Selection, facts: Readonly<Record<keyof Selection, unknown>>): boolean {
+  return Object.entries(selection).every(([key, value]) => facts[key as keyof Selection] === value);
+}
+
+/** Whether a planned cell is among those that a selection means; its variant may leave out the kernel. */
+export function selects(selection: Selection, { cell }: CellPlan): boolean {
+  const { variant, ...rest } = selection;
+  const { backend, inputs, shape } = cell;
+  const { causal, dtype } = shape;
+  if (!matches(rest, { variant, backend, length: shape.queries, inputs, causal, dtype })) return false;
+  if (variant === undefined) return true;
+  const spec = parseVariant(variant);
+  const named = { variant: cell.variant.name, parameters: cell.variant.params };
+  return spec.kernel === undefined
+    ? formatVariant(spec) === formatVariant(named)
+    : formatVariant(spec) === formatVariant({ ...named, kernel: cell.kernel });
 }
 
 /** `b1 h8/8 q512 k512 d64 causal f32`: batch, heads/kvHeads, queries, keys, head dimension. */
@@ -82,4 +99,9 @@ export function kernelOf(adapter: Adapter, text: string): Adapter['kernels'][num
     'UNKNOWN_KERNEL',
     `${adapter.name} has no kernel ${spec.variant}.${spec.kernel}, expected one of ${names || 'none'}`,
   );
+}
+
+/** The kernel of a planned cell as a user writes it: `window.tiled:w=128`. */
+export function kernelName({ cell, kernel }: CellPlan): string {
+  return formatVariant({ variant: cell.variant.name, kernel: kernel.kernel, parameters: cell.variant.params });
 }

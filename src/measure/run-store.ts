@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
+import type { ErrorCode } from '../contract/errors.ts';
 import { readRun } from '../contract/run.ts';
 import type { RunRecord } from '../contract/run.ts';
 
@@ -42,22 +43,26 @@ export async function writeWhole(path: string, text: string): Promise<void> {
 
 /** @throws FILE_UNREADABLE, INVALID_RUN */
 export async function loadRun(path: string): Promise<RunRecord> {
+  return readRun(await readJson(path, 'INVALID_RUN'), path);
+}
+
+/**
+ * The JSON of a file of at most 256 MiB.
+ * @throws FILE_UNREADABLE, and `invalid` where it is too large or not JSON
+ */
+export async function readJson(path: string, invalid: ErrorCode): Promise<unknown> {
   let text: string;
   try {
     const { size } = await stat(path);
-    if (size > maximumBytes) throw new AttnswapError('INVALID_RUN', `${path}: ${size} bytes, expected at most ${maximumBytes}`);
+    if (size > maximumBytes) throw new AttnswapError(invalid, `${path}: ${size} bytes, expected at most ${maximumBytes}`);
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (error instanceof AttnswapError) throw error;
     throw new AttnswapError('FILE_UNREADABLE', `${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
-  return readRun(parseJson(text, path), path);
-}
-
-function parseJson(text: string, path: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new AttnswapError('INVALID_RUN', `${path}: not JSON: ${(error as Error).message}`, { cause: error });
+    throw new AttnswapError(invalid, `${path}: not JSON: ${(error as Error).message}`, { cause: error });
   }
 }

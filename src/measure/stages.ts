@@ -1,11 +1,10 @@
-import type { Adapter, KernelRequest, PreparedKernel } from '../contract/adapter.ts';
-import { AttnswapError } from '../contract/errors.ts';
-import { createInputs } from '../inputs/create-inputs.ts';
+import type { PreparedKernel } from '../contract/adapter.ts';
 import { findVariant } from '../variants/index.ts';
-import { judgeOutput } from '../variants/judge.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
 import type { StageAnswer, StageRequest } from './messages.ts';
 import { openMemoryRegion } from './peak-memory.ts';
+import { cellInputs, judgeKernel, prepareCell } from './prepare-cell.ts';
+import type { PreparedCell } from './prepare-cell.ts';
 import { sampleLatency } from './sampling.ts';
 
 /** Rows of the output that are judged before a cell is timed. */
@@ -20,57 +19,15 @@ export async function runStage(request: StageRequest): Promise<StageAnswer> {
   return request.stage === 'memory' ? memoryStage(prepared) : latencyStage(request, prepared);
 }
 
-interface PreparedCell {
-  readonly kernel: PreparedKernel;
-  readonly request: KernelRequest;
-  readonly warnings: readonly string[];
-}
-
-async function cellInputs({ cell }: StageRequest) {
-  const gateRank = cell.variant.params['rank'];
-  return createInputs({
-    kind: cell.inputs,
-    shape: cell.shape,
-    seed: cell.seed,
-    wantsGate: cell.variant.name === 'gated',
-    ...(typeof gateRank === 'number' && { gateRank }),
-  });
-}
-
-async function prepareCell(stage: StageRequest, purpose: KernelRequest['purpose']): Promise<PreparedCell> {
-  const { cell } = stage;
-  const refusal = findVariant(cell.variant.name).refuses(cell.variant.params, cell.shape);
-  if (refusal !== undefined) throw new AttnswapError('UNSUPPORTED', refusal);
-  const { adapter } = (await import(stage.adapterModule)) as { adapter: Adapter };
-  const { inputs, warnings } = await cellInputs(stage);
-  const request: KernelRequest = {
-    backend: cell.backend,
-    variant: cell.variant.name,
-    parameters: cell.variant.params,
-    kernel: cell.kernel,
-    inputs,
-    purpose,
-    ...(stage.threads !== undefined && { threads: stage.threads }),
-  };
-  const kernel = await adapter.prepare(request);
-  if ('unsupported' in kernel) throw new AttnswapError('UNSUPPORTED', kernel.unsupported);
-  return { kernel, request, warnings };
-}
-
 async function latencyStage(stage: StageRequest, prepared: PreparedCell): Promise<StageAnswer> {
-  const { kernel, request, warnings } = prepared;
-  await kernel.run();
-  const judgement = judgeOutput(await kernel.output(), request.inputs, findVariant(request.variant), request.parameters, {
-    rows: { count: judgedRows, seed: stage.cell.seed },
-  });
-  const { relative, budget, rowsChecked, ambiguousRows } = judgement;
-  const error = { relative: Number.isFinite(relative) ? relative : Number.MAX_VALUE, budget, rowsChecked, ambiguousRows };
-  if (!judgement.ok) return { outcome: 'mismatch', reason: judgement.reason ?? 'output differs from the reference', error, warnings };
+  const { kernel, warnings } = prepared;
+  const judged = await judgeKernel(prepared, judgedRows);
+  if (judged.reason !== undefined) return { outcome: 'mismatch', reason: judged.reason, error: judged.error, warnings };
   const budgetNs = stage.sampleSeconds * 1e9;
   const latency = await sampleLatency(() => kernel.run(), { budgetNs, warmUp: await warmUpOptions(kernel, budgetNs) });
   const dispatch = await kernel.dispatch();
   await kernel.dispose();
-  return { outcome: 'latency', latency, error, dispatch, warnings };
+  return { outcome: 'latency', latency, error: judged.error, dispatch, warnings };
 }
 
 /** Windows of ten samples, or as many of a slow call (three at least) as the cap leaves room for. */

@@ -1,5 +1,5 @@
 import { getOneMessage, sendMessage } from 'execa';
-import { AttnswapError } from '../contract/errors.ts';
+import { describeFault } from './fault.ts';
 import type { StageAnswer, StageRequest } from './messages.ts';
 import { runStage } from './stages.ts';
 
@@ -11,17 +11,8 @@ let answer: StageAnswer;
 try {
   answer = await runStage(request);
 } catch (error) {
-  answer = { outcome: error instanceof AttnswapError && error.code === 'UNSUPPORTED' ? 'unsupported' : 'failed', reason: describe(error) };
+  const { status, reason } = describeFault(error);
+  answer = { outcome: status, reason };
 }
 await sendMessage(answer as never);
 process.exit(0);
-
-function describe(error: unknown): string {
-  const text =
-    error instanceof AttnswapError
-      ? `${error.code}: ${error.message}`
-      : error instanceof Error
-        ? `${error.name}: ${error.message}`
-        : String(error);
-  return text.slice(0, 2000);
-}

@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { AttnswapError } from '../contract/errors.ts';
+import { runSchema } from '../contract/run.ts';
+import type { RunRecord } from '../contract/run.ts';
+
+/** Runs of a suite that were promoted, each by whom, when and why. Figures are medians over them: one bad run changes little. */
+export const baselineSchema = z.object({
+  schema: z.literal('attnswap.baseline/1'),
+  name: z.string().max(100),
+  fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+  runs: z
+    .array(z.object({ promotedAt: z.iso.datetime(), by: z.string().max(200), reason: z.string().min(1).max(2000), run: runSchema }))
+    .min(1)
+    .max(50),
+});
+export type Baseline = z.infer<typeof baselineSchema>;
+
+/** Runs that a baseline keeps: the latest. */
+const mostRuns = 10;
+
+export interface Promotion {
+  readonly name: string;
+  readonly by: string;
+  readonly reason: string;
+  /** ISO 8601. */
+  readonly promotedAt: string;
+}
+
+/**
+ * Adds runs to a baseline, or begins one.
+ * @throws INVALID_BASELINE where a run is incomplete or unclean, of another host or suite than the baseline's, or promoted already
+ */
+export function promote(runs: readonly RunRecord[], promotion: Promotion, existing?: Baseline): Baseline {
+  const { name, by, reason, promotedAt } = promotion;
+  if (reason.trim() === '') throw new AttnswapError('USAGE', 'a promotion needs a reason', { hint: "--reason 'release 1.2'" });
+  const kept = [...(existing?.runs ?? [])];
+  for (const run of runs) {
+    refuseUnclean(run);
+    const first = kept[0]?.run ?? runs[0]!;
+    if (fingerprintOf(run) !== fingerprintOf(first))
+      refuse(run, `was measured on another host or configuration than ${name}`, `give it a name of its own`);
+    if (run.suite.sha256 !== first.suite.sha256) refuse(run, `is of another suite than ${name}`, `give it a name of its own`);
+    if (kept.some((other) => other.run.startedAt === run.startedAt)) refuse(run, `is in ${name} already`, 'measure again: attnswap bench');
+    kept.push({ promotedAt, by, reason, run });
+  }
+  return { schema: 'attnswap.baseline/1', name, fingerprint: fingerprintOf(kept[0]!.run), runs: kept.slice(-mostRuns) };
+}
+
+/** The full fingerprint of the host that a run was measured on; '' where the record has none. */
+export function fingerprintOf(run: Pick<RunRecord, 'host'>): string {
+  const parsed = z.object({ fingerprint: z.object({ sha256: z.string() }) }).safeParse(run.host);
+  return parsed.success ? parsed.data.fingerprint.sha256 : '';
+}
+
+function refuseUnclean(run: RunRecord): void {
+  if (!run.complete) refuse(run, `is incomplete (${run.cells.length} of ${run.declared.length} cells)`, 'attnswap bench --resume');
+  const bad = run.cells.find(({ status }) => status !== 'ok');
+  if (bad !== undefined) refuse(run, `has a cell that is ${bad.status}: ${bad.id}`, 'mend it, and measure again');
+  if (run.cells.length === 0) refuse(run, 'has no cells', 'measure again');
+  if (fingerprintOf(run) === '') refuse(run, 'does not say on which host it was measured', 'measure again with this version');
+}
+
+function refuse(run: RunRecord, why: string, hint: string): never {
+  throw new AttnswapError('INVALID_BASELINE', `the run of ${run.suite.name} started at ${run.startedAt} ${why}`, { hint });
+}

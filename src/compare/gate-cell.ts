@@ -1,0 +1,108 @@
+import type { Block, Comparison } from '../contract/verdict.ts';
+import { judgeBlocks } from '../decide/judge-blocks.ts';
+import { judgeFigures, judgeMissing } from '../decide/judge-figures.ts';
+import type { Rule, Subject } from '../decide/rule.ts';
+import { defaultLooks } from '../decide/sequential.ts';
+import type { Arm } from '../measure/arm.ts';
+import { factsOf } from '../measure/facts.ts';
+import { measureBlock } from '../measure/pair-block.ts';
+import { wasteReportSchema } from '../waste/schema.ts';
+import { compareLatency } from './compare-latency.ts';
+import type { PairOptions } from './compare-latency.ts';
+import { compareMemory, launchArm, missing } from './compare-memory.ts';
+import type { StageOptions } from './compare-memory.ts';
+
+/** One cell of both sides, and the cell that its ratio is taken to. */
+export interface CellArms {
+  readonly base: Arm;
+  readonly new: Arm;
+  /** Absent where the suite has no reference cell of this shape. */
+  readonly reference?: { readonly base: Arm; readonly new: Arm };
+}
+
+export type GateOptions = PairOptions & StageOptions;
+
+/** Judges one cell by one rule: measures whatever the rule's metric needs. */
+export function gateCell(arms: CellArms, subject: Subject, rule: Rule, options: GateOptions): Promise<Comparison> {
+  switch (rule.metric) {
+    case 'latency':
+      return latency(arms, subject, rule, options);
+    case 'peak-memory':
+      return compareMemory(arms, subject, rule, options);
+    case 'waste':
+      return wasted(arms, subject, rule, options);
+    case 'error':
+    case 'scored-pairs':
+      return stated(arms, subject, rule, options);
+    case 'ratio-to-reference':
+      return ratio(arms, subject, rule, options);
+    default:
+      return Promise.resolve(judgeMissing(subject, rule, 'incomplete', `${rule.metric}: nothing measures it in a suite of single cells`));
+  }
+}
+
+async function latency(arms: CellArms, subject: Subject, rule: Rule, options: GateOptions): Promise<Comparison> {
+  const { comparison } = await compareLatency(arms, subject, rule, options);
+  if (rule.limit === null || comparison.new === null || comparison.new <= rule.limit) return comparison;
+  return { ...comparison, outcome: 'regression', reason: `${comparison.new} ns is above the limit of ${rule.limit} ns` };
+}
+
+/** The share of scored products that the smallest sets of keys holding 95 % of the weight do without. */
+async function wasted(arms: CellArms, subject: Subject, rule: Rule, options: GateOptions): Promise<Comparison> {
+  const shares: number[] = [];
+  for (const side of ['base', 'new'] as const) {
+    const outcome = await launchArm(arms[side], 'waste', options);
+    const report = outcome.outcome === 'waste' ? wasteReportSchema.safeParse(outcome.waste) : undefined;
+    const share = report?.success === true ? report.data.overall.kernelWaste.p95?.value : undefined;
+    if (share === undefined) return missing(subject, rule, side, outcome);
+    shares.push(share);
+  }
+  return judgeFigures(subject, rule, { base: shares[0]!, new: shares[1]! });
+}
+
+/** What each arm states before it is timed: its error, and the products that it computes. */
+async function stated(arms: CellArms, subject: Subject, rule: Rule, options: GateOptions): Promise<Comparison> {
+  const figures: number[] = [];
+  for (const side of ['base', 'new'] as const) {
+    const facts = await factsOf(arms[side], options);
+    if (facts.answer === 'fault') {
+      const outcome = facts.status === 'unsupported' ? 'incomplete' : 'error';
+      return judgeMissing(subject, rule, outcome, `${side}: ${facts.status}: ${facts.reason}`);
+    }
+    figures.push(rule.metric === 'error' ? facts.error.relative : facts.scoredPairs);
+  }
+  return judgeFigures(subject, rule, { base: figures[0]!, new: figures[1]! });
+}
+
+/**
+ * The cell's latency over the reference cell's, in pairs of one version. With a limit the new ratio is held against it alone (pass
+ * where its interval stays below); without one, block by block against the base's ratio.
+ */
+async function ratio(arms: CellArms, subject: Subject, rule: Rule, options: GateOptions): Promise<Comparison> {
+  const { reference } = arms;
+  if (reference === undefined)
+    return judgeMissing(subject, rule, 'incomplete', 'the suite has no reference cell of this shape and backend');
+  const { plan = defaultLooks } = options;
+  const pairs = { base: { base: reference.base, new: arms.base }, new: { base: reference.new, new: arms.new } };
+  const judged = rule.limit === null ? rule : { ...rule, margin: 0 };
+  const blocks: Block[] = [];
+  for (const looked of plan.looks) {
+    while (blocks.length < looked) {
+      const index = blocks.length;
+      const settings = { ...options, index, judgedRows: index === 0 ? 256 : 16, samplingNs: (options.blockSeconds ?? 1) * 1e9 };
+      const fresh = await measureBlock(pairs.new, settings);
+      const base = rule.limit === null ? await measureBlock(pairs.base, settings) : undefined;
+      for (const outcome of [fresh, base]) {
+        if (outcome?.state !== 'fault') continue;
+        const kind = outcome.fault.status === 'unsupported' ? 'incomplete' : 'error';
+        return judgeMissing(subject, rule, kind, `${outcome.fault.status}: ${outcome.fault.reason}`);
+      }
+      if (fresh.state === 'fault' || base?.state === 'fault') throw new Error('unreachable: faults were returned');
+      const from = base === undefined ? Math.log(rule.limit!) : base.block.logRatio;
+      blocks.push({ ...fresh.block, logRatio: fresh.block.logRatio - from, base: Math.exp(from), new: Math.exp(fresh.block.logRatio) });
+    }
+    const { state, comparison } = judgeBlocks(subject, judged, { blocks, floor: options.floor, family: options.family, plan });
+    if (state !== 'more') return { ...comparison, margin: judged.margin };
+  }
+  throw new RangeError('a plan needs at least one look');
+}

@@ -1,0 +1,138 @@
+import type { Suite } from '../contract/suite.ts';
+import type { Comparison } from '../contract/verdict.ts';
+import { judgeFigures, judgeMissing } from '../decide/judge-figures.ts';
+import type { Rule, Subject } from '../decide/rule.ts';
+import type { LookPlan } from '../decide/sequential.ts';
+import { armOf } from '../measure/arm.ts';
+import type { Checkout } from '../measure/arm.ts';
+import type { CellPlan } from '../measure/measure-cell.ts';
+import { kernelName } from '../measure/plan-cells.ts';
+import { theilSen } from '../statistics/theil-sen.ts';
+import { calibrationFor, refusalOf } from './calibration.ts';
+import type { Calibration } from './calibration.ts';
+import { missing, peak } from './compare-memory.ts';
+import { gateCell } from './gate-cell.ts';
+import type { CellArms, GateOptions } from './gate-cell.ts';
+import { rulesOf } from './rules-of.ts';
+
+export interface GateRun {
+  readonly suite: Suite;
+  readonly plans: readonly CellPlan[];
+  /** Cells that the base's own suite declares. */
+  readonly basePlans: readonly CellPlan[];
+  readonly base: Checkout;
+  readonly calibrations: readonly Calibration[];
+  readonly fingerprint: string;
+  readonly seed: number;
+  readonly looks: LookPlan;
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+  readonly now: Date;
+  progress?(done: number, total: number, label: string): void;
+}
+
+interface Task {
+  readonly plan: CellPlan;
+  readonly rule: Rule;
+  readonly subject: Subject;
+}
+
+/** Measures both sides of every gate, one comparison after another, and judges them. */
+export async function gateSuite(run: GateRun): Promise<Comparison[]> {
+  const today = run.now.toISOString().slice(0, 10);
+  const tasks = run.plans.flatMap((plan) =>
+    rulesOf(plan, run.suite.gates, today).map((rule) => ({ plan, rule, subject: subjectOf(plan) })),
+  );
+  const family = tasks.filter(({ rule }) => noisy.has(rule.metric)).length;
+  const single = tasks.filter(({ rule }) => rule.metric !== 'memory-growth');
+  const comparisons: Comparison[] = [];
+  for (const [done, task] of single.entries()) {
+    run.progress?.(done, single.length, `${task.subject.name} ${task.plan.cell.shape.queries}: ${task.rule.metric}`);
+    comparisons.push(await judgeTask(task, family, run));
+  }
+  const growth = tasks.filter(({ rule }) => rule.metric === 'memory-growth');
+  for (const group of Map.groupBy(growth, ({ plan }) => withoutLength(plan)).values()) comparisons.push(await judgeGrowth(group, run));
+  return [...comparisons, ...vanished(run)];
+}
+
+/** Metrics whose figures vary from launch to launch: only these may be wrong by chance. */
+const noisy = new Set(['latency', 'peak-memory', 'ratio-to-reference']);
+
+function subjectOf(plan: CellPlan): Subject {
+  return { cell: plan.cell.id, name: kernelName(plan) };
+}
+
+async function judgeTask({ plan, rule, subject }: Task, family: number, run: GateRun): Promise<Comparison> {
+  const timed = rule.metric === 'latency' || rule.metric === 'ratio-to-reference';
+  const calibration = timed ? calibrationFor(run.calibrations, plan.cell, { fingerprint: run.fingerprint, now: run.now }) : undefined;
+  const refusal = calibration === undefined || rule.limit !== null ? undefined : refusalOf(rule.margin, calibration);
+  if (refusal !== undefined) return judgeMissing(subject, rule, 'refused', refusal);
+  const basePlan = run.basePlans.find(({ cell }) => cell.id === plan.cell.id);
+  if (basePlan === undefined)
+    return judgeMissing(subject, { ...rule, decides: false }, 'incomplete', 'new: the base does not declare this cell');
+  const options: GateOptions = {
+    ...optionsOf(run),
+    seed: run.seed,
+    floor: calibration?.floor ?? null,
+    family,
+    plan: run.looks,
+  };
+  return gateCell(armsOf(plan, basePlan, run), subject, rule, options);
+}
+
+function optionsOf({ suite, signal }: GateRun) {
+  return { timeoutSeconds: suite.timeoutSeconds, wasteRows: suite.wasteRows, ...(signal !== undefined && { signal }) };
+}
+
+function armsOf(plan: CellPlan, basePlan: CellPlan, run: GateRun): CellArms {
+  const pairOf = (fresh: CellPlan, base: CellPlan) => ({
+    base: armOf(base, run.base, run.threads),
+    new: armOf(fresh, undefined, run.threads),
+  });
+  const isReference = (other: CellPlan) => kernelName(other) === run.suite.reference && sameSetting(other, plan);
+  const reference = run.plans.find(isReference);
+  const baseReference = run.basePlans.find(isReference);
+  if (reference === undefined || baseReference === undefined) return pairOf(plan, basePlan);
+  return { ...pairOf(plan, basePlan), reference: pairOf(reference, baseReference) };
+}
+
+function sameSetting(a: CellPlan, b: CellPlan): boolean {
+  const setting = ({ cell: { backend, shape, inputs, seed } }: CellPlan) => JSON.stringify([backend, shape, inputs, seed]);
+  return setting(a) === setting(b);
+}
+
+/** Cells alike but for their length. */
+function withoutLength({ cell }: CellPlan): string {
+  const { variant, kernel, backend, shape, inputs, seed } = cell;
+  return JSON.stringify([variant, kernel, backend, { ...shape, queries: 0, keys: 0 }, inputs, seed]);
+}
+
+/** The slope of ln(peak) over ln(length), by Theil and Sen, of both sides. */
+async function judgeGrowth(group: readonly Task[], run: GateRun): Promise<Comparison> {
+  const { rule, subject } = group[0]!;
+  const lengths = group.map(({ plan }) => plan.cell.shape.queries);
+  const at = { ...subject, cell: `${subject.cell} … ${lengths.at(-1)}` };
+  if (new Set(lengths).size < 2) return judgeMissing(at, rule, 'incomplete', 'growth needs at least two lengths');
+  const slopes: number[] = [];
+  for (const side of ['base', 'new'] as const) {
+    const peaks: number[] = [];
+    for (const { plan } of group) {
+      const basePlan = run.basePlans.find(({ cell }) => cell.id === plan.cell.id) ?? plan;
+      const found = await peak(armsOf(plan, basePlan, run)[side], optionsOf(run));
+      if ('outcome' in found) return missing(at, rule, side, found);
+      peaks.push(found.bytes);
+    }
+    slopes.push(theilSen(lengths.map(Math.log), peaks.map(Math.log)).slope);
+  }
+  return judgeFigures(at, rule, { base: slopes[0]!, new: slopes[1]! });
+}
+
+/** Cells that the base declares and this suite does not: a cell that vanished is never a pass. */
+function vanished({ suite, plans, basePlans, now }: GateRun): Comparison[] {
+  const gone = basePlans.filter(({ cell }) => !plans.some((plan) => plan.cell.id === cell.id));
+  return gone.flatMap((plan) =>
+    rulesOf(plan, suite.gates, now.toISOString().slice(0, 10)).map((rule) =>
+      judgeMissing(subjectOf(plan), rule, 'incomplete', 'the base declares this cell, this suite does not: it vanished'),
+    ),
+  );
+}

@@ -1,0 +1,72 @@
+import type { Block, Comparison, Effect } from '../contract/verdict.ts';
+import { median } from '../statistics/order-statistics.ts';
+import { minimumDetectableEffect } from '../statistics/power.ts';
+import { defaultLooks, look } from './sequential.ts';
+import type { Look, LookPlan } from './sequential.ts';
+import { stub } from './rule.ts';
+import type { Rule, Subject } from './rule.ts';
+
+/** The power at which a smallest detectable effect is stated. */
+export const statedPower = 0.9;
+
+export interface BlockEvidence {
+  readonly blocks: readonly Block[];
+  /** The A/A floor as a relative change; null where the host was not calibrated. */
+  readonly floor: number | null;
+  /** Comparisons judged together. */
+  readonly family: number;
+  readonly plan?: LookPlan;
+  readonly warnings?: readonly string[];
+}
+
+export type BlockJudgement = { readonly state: Look['state']; readonly comparison: Comparison };
+
+/** Judges paired blocks by a rule. Pure: the same blocks give the same comparison, to the byte. */
+export function judgeBlocks(subject: Subject, rule: Rule, evidence: BlockEvidence): BlockJudgement {
+  const { blocks, plan = defaultLooks } = evidence;
+  // Where higher is better, a fall is what must not happen.
+  const sign = rule.direction === 'lower' ? 1 : -1;
+  const logRatios = blocks.map(({ logRatio }) => sign * logRatio);
+  const bounds = { margin: Math.log1p(rule.margin), floor: Math.log1p(evidence.floor ?? 0), family: evidence.family };
+  const seen = look(logRatios, bounds, plan);
+  const used = blocks.slice(0, seen.count);
+  const base = median(used.map((block) => block.base));
+  const fresh = median(used.map((block) => block.new));
+  const small = Math.abs(fresh - base) < rule.absoluteFloor;
+  const state = small && seen.state !== 'more' ? 'pass' : seen.state;
+  const comparison: Comparison = {
+    ...stub(subject, rule),
+    base,
+    new: fresh,
+    effect: effectOf(seen, sign, plan.tail),
+    floor: evidence.floor,
+    outcome: state === 'more' ? 'inconclusive' : state,
+    reason: small ? `the change is below the absolute floor of ${rule.absoluteFloor}` : reasonOf(seen, rule),
+    minimumDetectableEffect: detectable(seen, plan),
+    blocks: used,
+    warnings: [...(evidence.warnings ?? [])],
+  };
+  return { state, comparison };
+}
+
+function effectOf({ mean, low, high }: Look, sign: number, tail: number): Effect | null {
+  if (!Number.isFinite(low) || !Number.isFinite(high)) return null;
+  const change = (logRatio: number) => Math.expm1(sign * logRatio);
+  const [lower, upper] = sign > 0 ? [low, high] : [high, low];
+  return { estimate: change(mean), low: change(lower), high: change(upper), confidence: 1 - 2 * tail };
+}
+
+function detectable({ standardDeviation, count }: Look, { tail }: LookPlan): number | null {
+  if (count < 2) return null;
+  return Math.expm1(minimumDetectableEffect({ standardDeviation, blocks: count, tail, power: statedPower }));
+}
+
+function reasonOf({ state, low, high, count }: Look, { margin }: Rule): string {
+  const change = (logRatio: number) => `${(100 * Math.expm1(logRatio)).toFixed(1)} %`;
+  const interval = `${change(low)} to ${change(high)} over ${count} blocks`;
+  const limit = `${Number((100 * margin).toPrecision(3))} %`;
+  if (state === 'regression') return `worse by ${interval}: more than half the margin of ${limit}, and than this host's own floor`;
+  if (state === 'improvement') return `better: a change of ${interval}`;
+  if (state === 'pass') return `${low > 0 ? 'worse, within the margin' : 'no change beyond the margin'}: ${interval}, below ${limit}`;
+  return `the interval of ${interval} neither stays below ${limit} nor shows a regression: take more blocks, or a quieter host`;
+}

@@ -1,0 +1,57 @@
+import type { Comparison, Metric } from '../contract/verdict.ts';
+
+/** What one comparison is judged by: a gate of a suite, or the flags of `ab`. */
+export interface Rule {
+  readonly metric: Metric;
+  /** The largest relative change that passes: .05 is 5 %. */
+  readonly margin: number;
+  readonly direction: 'lower' | 'higher';
+  /** Changes smaller than this, in the metric's unit, never count. */
+  readonly absoluteFloor: number;
+  /** The new figure itself may not be worse than this, whatever the base; null for none. */
+  readonly limit: number | null;
+  readonly onInconclusive: 'fail' | 'pass';
+  readonly owner: string | null;
+  /** False where the gate has expired: shown, and without effect on the exit code. */
+  readonly decides: boolean;
+}
+
+/** Which comparison it is. */
+export interface Subject {
+  readonly cell: string;
+  readonly name: string;
+}
+
+export const units: Readonly<Record<Metric, string>> = {
+  latency: 'ns',
+  'peak-memory': 'bytes',
+  'memory-growth': 'log-log slope',
+  waste: 'share',
+  error: 'relative',
+  'scored-pairs': 'pairs',
+  'ratio-to-reference': 'ratio',
+  quality: 'score',
+};
+
+/** The fields that every comparison of a rule shares. */
+export function stub(subject: Subject, rule: Rule): Omit<Comparison, 'outcome' | 'reason'> {
+  return {
+    id: `${subject.cell} ${rule.metric}`,
+    name: subject.name,
+    cell: subject.cell,
+    metric: rule.metric,
+    unit: units[rule.metric],
+    base: null,
+    new: null,
+    effect: null,
+    margin: rule.margin,
+    floor: null,
+    direction: rule.direction,
+    onInconclusive: rule.onInconclusive,
+    owner: rule.owner,
+    decides: rule.decides,
+    minimumDetectableEffect: null,
+    blocks: [],
+    warnings: [],
+  };
+}

@@ -1,0 +1,83 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { AttnswapError } from '../contract/errors.ts';
+import type { CellRequest } from './messages.ts';
+import type { CellPlan } from './measure-cell.ts';
+
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+/** Where `src` and `adapters` of this attnswap lie. */
+const ownCode = new URL('../../', import.meta.url);
+
+/** One side of a comparison: a cell, and which version of attnswap runs it, where. */
+export interface Arm extends CellRequest {
+  /** Path of the resident worker's script. */
+  readonly worker: string;
+  /** Path of the script that runs one stage. */
+  readonly stageWorker: string;
+  readonly cwd: string;
+  readonly plan: CellPlan;
+}
+
+/** A folder whose attnswap, or whose files, the base arm uses. */
+export interface Checkout {
+  readonly directory: string;
+  /** Where `src` and `adapters` lie. */
+  readonly code: URL;
+  readonly extension: 'ts' | 'js';
+}
+
+/** The attnswap that runs this. */
+export const ownCheckout: Checkout = { directory: process.cwd(), code: ownCode, extension };
+
+/**
+ * The attnswap of a folder: the folder itself if it is a checkout, else the package that is installed in it, else this one
+ * (then the arms differ only in the files that the suite reads).
+ * @throws USAGE where the folder does not exist, or its attnswap is too old to be compared
+ */
+export function checkoutOf(directory: string): Checkout {
+  const path = resolve(directory);
+  if (!existsSync(path))
+    throw new AttnswapError('USAGE', `--base-dir ${directory}: there is no such folder`, { hint: 'git worktree add ../base main' });
+  const root = [path, join(path, 'node_modules/attnswap')].find(isAttnswap);
+  if (root === undefined) return { ...ownCheckout, directory: path };
+  const found = [
+    { code: root, extension: 'ts' as const },
+    { code: join(root, 'dist'), extension: 'js' as const },
+  ].find((candidate) => existsSync(join(candidate.code, `src/measure/pair-worker.${candidate.extension}`)));
+  if (found === undefined) {
+    throw new AttnswapError('USAGE', `${root}: this version of attnswap cannot be an arm of a comparison (it has no pair worker)`, {
+      hint: 'build it (npm run build), or compare with a later version',
+    });
+  }
+  return { directory: path, code: pathToFileURL(`${found.code}/`), extension: found.extension };
+}
+
+function isAttnswap(path: string): boolean {
+  const file = join(path, 'package.json');
+  try {
+    return (JSON.parse(readFileSync(file, 'utf8')) as { name?: unknown }).name === 'attnswap';
+  } catch {
+    return false;
+  }
+}
+
+/** The arm that runs a cell with a checkout's attnswap, in its folder. */
+export function armOf(plan: CellPlan, checkout: Checkout = ownCheckout, threads?: number): Arm {
+  const script = (name: string) => fileURLToPath(new URL(`src/measure/${name}.${checkout.extension}`, checkout.code));
+  return {
+    plan,
+    cell: plan.cell,
+    adapterModule: rebased(plan.entry.module, checkout),
+    worker: script('pair-worker'),
+    stageWorker: script('worker'),
+    cwd: checkout.directory,
+    ...(threads !== undefined && { threads }),
+  };
+}
+
+/** A module of this attnswap becomes the checkout's; a user's own stays. */
+function rebased(module: string, checkout: Checkout): string {
+  if (!module.startsWith(ownCode.href)) return module;
+  return new URL(module.slice(ownCode.href.length).replace(/\.[jt]s$/, `.${checkout.extension}`), checkout.code).href;
+}

@@ -1,0 +1,19 @@
+import type { Arm } from './arm.ts';
+import { pairProtocol } from './pair-messages.ts';
+import type { PairAnswer, PairFault } from './pair-messages.ts';
+import { startResident } from './resident.ts';
+
+/** What an arm states of itself once its output is judged on 256 rows; nothing is timed. */
+export async function factsOf(
+  arm: Arm,
+  options: { timeoutSeconds: number; signal?: AbortSignal },
+): Promise<PairFault | Extract<PairAnswer, { answer: 'prepared' }>> {
+  const resident = startResident(arm, options);
+  try {
+    const { cell, adapterModule, threads } = arm;
+    const request = { cell, adapterModule, ...(threads !== undefined && { threads }) };
+    return await resident.ask({ ask: 'prepare', protocol: pairProtocol, request, judgedRows: 256 }, 'prepared');
+  } finally {
+    await resident.close();
+  }
+}

@@ -1,0 +1,12 @@
+import { AttnswapError } from '../contract/errors.ts';
+
+/** What a worker says of an error: `unsupported` where that is its code, else `failed`, in at most 2000 characters. */
+export function describeFault(error: unknown): { status: 'unsupported' | 'failed'; reason: string } {
+  const status = error instanceof AttnswapError && error.code === 'UNSUPPORTED' ? 'unsupported' : 'failed';
+  return { status, reason: textOf(error).slice(0, 2000) };
+}
+
+function textOf(error: unknown): string {
+  if (error instanceof AttnswapError) return `${error.code}: ${error.message}`;
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

@@ -1,0 +1,148 @@
+import type { Block } from '../contract/verdict.ts';
+import { median } from '../statistics/order-statistics.ts';
+import { drawBelow, seededGenerator } from '../statistics/resample.ts';
+import { trimmedMean } from '../statistics/trimmed-mean.ts';
+import type { Arm } from './arm.ts';
+import { pairProtocol } from './pair-messages.ts';
+import type { PairAnswer, PairFault } from './pair-messages.ts';
+import { startResident } from './resident.ts';
+import type { Resident } from './resident.ts';
+
+/** Samples thrown away after a switch: caches refill, and the other runtime's threads stop spinning. */
+const dropped = 2;
+/** Samples kept of each letter of ABBA. */
+const keptPerLetter = 2;
+/** Samples of one round: three visits, as the two letters in the middle are one. */
+const samplesPerRound = 3 * dropped + 4 * keptPerLetter;
+const minSampleNs = 5e6;
+
+export interface BlockOptions {
+  readonly seed: number;
+  /** Number of the block, from 0. */
+  readonly index: number;
+  /** Rows of each arm's output that are judged before it is timed. */
+  readonly judgedRows: number;
+  /** What all rounds together should take, nanoseconds: between 4 and 20 rounds. */
+  readonly samplingNs: number;
+  readonly timeoutSeconds: number;
+  /** Calls a sample of each arm; settled by the first block, so that all blocks measure alike. */
+  readonly callsPerSample?: { readonly base: number; readonly new: number };
+  readonly signal?: AbortSignal;
+}
+
+/** What an arm said of itself before it was timed. */
+export type ArmFacts = Pick<Extract<PairAnswer, { answer: 'prepared' }>, 'error' | 'scoredPairs' | 'warnings'>;
+
+export type BlockOutcome =
+  | {
+      readonly state: 'measured';
+      readonly block: Block;
+      readonly callsPerSample: { readonly base: number; readonly new: number };
+      readonly facts: { readonly base: ArmFacts; readonly new: ArmFacts };
+    }
+  | { readonly state: 'fault'; readonly arm: 'base' | 'new'; readonly fault: PairFault };
+
+class ArmFault extends Error {
+  readonly arm: 'base' | 'new';
+  readonly fault: PairFault;
+  constructor(arm: 'base' | 'new', fault: PairFault) {
+    super(fault.reason);
+    this.arm = arm;
+    this.fault = fault;
+  }
+}
+
+/**
+ * One block: a fresh pair of workers, both resident, one active at a time. Rounds of ABBA or BAAB in random order, each
+ * worth one log-ratio; the block's effect is their 20 %-trimmed mean.
+ * @throws the signal's reason once it is aborted
+ */
+export async function measureBlock(arms: { base: Arm; new: Arm }, options: BlockOptions): Promise<BlockOutcome> {
+  const start = process.hrtime.bigint();
+  // Who starts first gets other pages, and sits idle while the other warms up: the arms take turns at being first.
+  const baseFirst = options.index % 2 === 0;
+  const [first, second] = baseFirst ? (['base', 'new'] as const) : (['new', 'base'] as const);
+  const inTurn = <Value>(early: Value, late: Value) => (baseFirst ? { base: early, new: late } : { base: late, new: early });
+  const pair = inTurn(startResident(arms[first], options), startResident(arms[second], options));
+  try {
+    const prepared = await Promise.all([prepare(pair, arms, first, options), prepare(pair, arms, second, options)]);
+    const early = await warm(pair[first], first, options);
+    const late = await warm(pair[second], second, options);
+    const rounds = await measureRounds(pair, roundsFor([early, late], options), options);
+    return {
+      state: 'measured',
+      block: { ...summarize(rounds), elapsedNs: Number(process.hrtime.bigint() - start) },
+      callsPerSample: inTurn(early.callsPerSample, late.callsPerSample),
+      facts: inTurn(prepared[0], prepared[1]),
+    };
+  } catch (error) {
+    if (error instanceof ArmFault) return { state: 'fault', arm: error.arm, fault: error.fault };
+    throw error;
+  } finally {
+    await Promise.all([pair.base.close(), pair.new.close()]);
+  }
+}
+
+type Pair = { readonly base: Resident; readonly new: Resident };
+
+/** Both arms load and are judged side by side: nothing is timed yet. */
+async function prepare(pair: Pair, arms: { base: Arm; new: Arm }, name: 'base' | 'new', options: BlockOptions): Promise<ArmFacts> {
+  const { cell, adapterModule, threads } = arms[name];
+  const request = { cell, adapterModule, ...(threads !== undefined && { threads }) };
+  const question = { ask: 'prepare' as const, protocol: pairProtocol, request, judgedRows: options.judgedRows };
+  const answer = await pair[name].ask(question, 'prepared');
+  if (answer.answer === 'fault') throw new ArmFault(name, answer);
+  return answer;
+}
+
+async function warm(resident: Resident, name: 'base' | 'new', options: BlockOptions) {
+  const callsPerSample = options.callsPerSample?.[name];
+  const answer = await resident.ask({ ask: 'warm', capNs: 0.12e9, ...(callsPerSample !== undefined && { callsPerSample }) }, 'warm');
+  if (answer.answer === 'fault') throw new ArmFault(name, answer);
+  return answer;
+}
+
+function roundsFor(warmed: ReadonlyArray<{ callsPerSample: number; callNs: number }>, { samplingNs }: BlockOptions): number {
+  const sampleNs = warmed.map(({ callsPerSample, callNs }) => Math.max(minSampleNs, callsPerSample * callNs));
+  const roundNs = (samplesPerRound * sampleNs.reduce((sum, ns) => sum + ns, 0)) / sampleNs.length;
+  return Math.min(20, Math.max(4, Math.floor(samplingNs / roundNs)));
+}
+
+interface Round {
+  readonly base: readonly number[];
+  readonly new: readonly number[];
+}
+
+async function measureRounds(pair: Pair, count: number, options: BlockOptions): Promise<Round[]> {
+  const generator = seededGenerator(options.seed, `rounds of block ${options.index}`);
+  const rounds: Round[] = [];
+  for (let round = 0; round < count; round++) {
+    const baseOutside = drawBelow(generator, 2) === 0;
+    const [outside, inside] = baseOutside ? (['base', 'new'] as const) : (['new', 'base'] as const);
+    const first = await visit(pair, outside, keptPerLetter);
+    const middle = await visit(pair, inside, 2 * keptPerLetter);
+    const outer = [...first, ...(await visit(pair, outside, keptPerLetter))];
+    rounds.push(baseOutside ? { base: outer, new: middle } : { base: middle, new: outer });
+  }
+  return rounds;
+}
+
+async function visit(pair: Pair, name: 'base' | 'new', kept: number): Promise<readonly number[]> {
+  const answer = await pair[name].ask({ ask: 'sample', dropped, kept }, 'samples');
+  if (answer.answer === 'fault') throw new ArmFault(name, answer);
+  if (answer.samplesNs.length !== kept || answer.samplesNs.some((ns) => !(ns > 0 && Number.isFinite(ns)))) {
+    const reason = `answered ${answer.samplesNs.length} samples, expected ${kept} positive durations`;
+    throw new ArmFault(name, { answer: 'fault', status: 'failed', reason });
+  }
+  return answer.samplesNs;
+}
+
+function summarize(rounds: readonly Round[]): Omit<Block, 'elapsedNs'> {
+  const roundLogRatios = rounds.map((round) => Math.log(median(round.new) / median(round.base)));
+  return {
+    logRatio: trimmedMean(roundLogRatios),
+    roundLogRatios,
+    base: median(rounds.flatMap(({ base }) => base)),
+    new: median(rounds.flatMap((round) => round.new)),
+  };
+}

@@ -1,0 +1,35 @@
+import type { z } from 'zod';
+import type { cellStatuses, errorSchema } from '../contract/cell.ts';
+import type { CellRequest } from './messages.ts';
+
+/** Both arms of a pair may come from different versions of attnswap: they speak only if this agrees. */
+export const pairProtocol = 1;
+
+/** What a resident worker is asked, one thing at a time. */
+export type PairQuestion =
+  | { readonly ask: 'prepare'; readonly protocol: number; readonly request: CellRequest; readonly judgedRows: number }
+  /** Warm up for at most `capNs`; sets the batch unless it is given. */
+  | { readonly ask: 'warm'; readonly capNs: number; readonly callsPerSample?: number }
+  /** `dropped` samples after a switch are taken and thrown away, `kept` are returned. */
+  | { readonly ask: 'sample'; readonly dropped: number; readonly kept: number };
+
+export type PairAnswer =
+  | {
+      readonly answer: 'prepared';
+      readonly protocol: number;
+      readonly error: z.infer<typeof errorSchema>;
+      /** q·k products of one call. */
+      readonly scoredPairs: number;
+      readonly warnings: readonly string[];
+    }
+  | { readonly answer: 'warm'; readonly callsPerSample: number; readonly callNs: number }
+  /** Nanoseconds a call. */
+  | { readonly answer: 'samples'; readonly samplesNs: readonly number[] }
+  | PairFault;
+
+/** Why an arm cannot be measured, in the words of a cell's status. */
+export interface PairFault {
+  readonly answer: 'fault';
+  readonly status: Exclude<(typeof cellStatuses)[number], 'ok'>;
+  readonly reason: string;
+}

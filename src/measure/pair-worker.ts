@@ -1,0 +1,61 @@
+import { getEachMessage, sendMessage } from 'execa';
+import { systemClock } from './clock.ts';
+import { describeFault } from './fault.ts';
+import { pairProtocol } from './pair-messages.ts';
+import type { PairAnswer, PairQuestion } from './pair-messages.ts';
+import { judgeKernel, prepareCell } from './prepare-cell.ts';
+import type { PreparedCell } from './prepare-cell.ts';
+import { runSampleLoop, timeBatch } from './sample-loop.ts';
+import { warmUp } from './sampling.ts';
+
+// One arm of a pair: stays resident, does nothing until it is asked, and answers one question at a time.
+const clock = systemClock();
+let cell: PreparedCell | undefined;
+let callsPerSample = 1;
+
+process.once('disconnect', () => process.exit(1));
+for await (const question of getEachMessage()) {
+  await sendMessage((await answer(question as unknown as PairQuestion).catch(faultOf)) as never);
+}
+
+async function answer(question: PairQuestion): Promise<PairAnswer> {
+  if (question.ask === 'prepare') return prepare(question);
+  if (cell === undefined) throw new Error(`asked to ${question.ask} before anything was prepared`);
+  return question.ask === 'warm' ? warm(cell, question) : { answer: 'samples', samplesNs: await sample(cell, question) };
+}
+
+async function prepare(question: PairQuestion & { ask: 'prepare' }): Promise<PairAnswer> {
+  if (question.protocol !== pairProtocol) {
+    const reason = `this attnswap speaks pair protocol ${pairProtocol}, it was asked in ${question.protocol}: update one of the two`;
+    return { answer: 'fault', status: 'unsupported', reason };
+  }
+  cell = await prepareCell(question.request, 'latency');
+  const { error, reason } = await judgeKernel(cell, question.judgedRows);
+  if (reason !== undefined) return { answer: 'fault', status: 'mismatch', reason };
+  return { answer: 'prepared', protocol: pairProtocol, error, scoredPairs: cell.scoredPairs, warnings: cell.warnings };
+}
+
+async function warm({ kernel }: PreparedCell, question: PairQuestion & { ask: 'warm' }): Promise<PairAnswer> {
+  globalThis.gc?.();
+  const warmed = await warmUp(() => kernel.run(), { clock, warmUp: { capNs: question.capNs, window: 5 } });
+  callsPerSample = question.callsPerSample ?? warmed.callsPerSample;
+  return { answer: 'warm', callsPerSample, callNs: warmed.elapsedNs / warmed.calls };
+}
+
+async function sample({ kernel }: PreparedCell, { dropped, kept }: PairQuestion & { ask: 'sample' }): Promise<readonly number[]> {
+  const samplesNs: number[] = [];
+  await runSampleLoop({
+    clock,
+    async sample() {
+      const durationNs = (await timeBatch(() => kernel.run(), callsPerSample, clock)) / callsPerSample;
+      samplesNs.push(durationNs);
+      return durationNs;
+    },
+    done: () => samplesNs.length >= dropped + kept,
+  });
+  return samplesNs.slice(dropped);
+}
+
+function faultOf(error: unknown): PairAnswer {
+  return { answer: 'fault', ...describeFault(error) };
+}

@@ -1,0 +1,70 @@
+import type { z } from 'zod';
+import type { Adapter, KernelRequest, PreparedKernel } from '../contract/adapter.ts';
+import type { errorSchema } from '../contract/cell.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import { createInputs } from '../inputs/create-inputs.ts';
+import { findVariant } from '../variants/index.ts';
+import { judgeOutput } from '../variants/judge.ts';
+import type { CellRequest } from './messages.ts';
+
+/** A kernel with its inputs, in this process. */
+export interface PreparedCell {
+  readonly kernel: PreparedKernel;
+  readonly request: KernelRequest;
+  readonly warnings: readonly string[];
+  /** q·k products of one call. */
+  readonly scoredPairs: number;
+  /** Of the rows that are judged. */
+  readonly seed: number;
+}
+
+/** The inputs that a cell declares. */
+export async function cellInputs({ cell }: CellRequest) {
+  const gateRank = cell.variant.params['rank'];
+  return createInputs({
+    kind: cell.inputs,
+    shape: cell.shape,
+    seed: cell.seed,
+    wantsGate: cell.variant.name === 'gated',
+    ...(typeof gateRank === 'number' && { gateRank }),
+  });
+}
+
+/** @throws UNSUPPORTED, and what creating inputs throws */
+export async function prepareCell(given: CellRequest, purpose: KernelRequest['purpose']): Promise<PreparedCell> {
+  const { cell } = given;
+  const refusal = findVariant(cell.variant.name).refuses(cell.variant.params, cell.shape);
+  if (refusal !== undefined) throw new AttnswapError('UNSUPPORTED', refusal);
+  const { adapter } = (await import(given.adapterModule)) as { adapter: Adapter };
+  const { inputs, warnings } = await cellInputs(given);
+  const request: KernelRequest = {
+    backend: cell.backend,
+    variant: cell.variant.name,
+    parameters: cell.variant.params,
+    kernel: cell.kernel,
+    inputs,
+    purpose,
+    ...(given.threads !== undefined && { threads: given.threads }),
+  };
+  const kernel = await adapter.prepare(request);
+  if ('unsupported' in kernel) throw new AttnswapError('UNSUPPORTED', kernel.unsupported);
+  const described = adapter.kernels.find((other) => other.variant === cell.variant.name && other.kernel === cell.kernel);
+  const scoredPairs = described?.scoredPairs(cell.variant.params, cell.shape) ?? Number.NaN;
+  return { kernel, request, warnings, scoredPairs, seed: cell.seed };
+}
+
+export interface JudgedKernel {
+  readonly error: z.infer<typeof errorSchema>;
+  /** Why the output is wrong; absent where it is right. */
+  readonly reason?: string;
+}
+
+/** One call, and its output's distance from the float64 reference on a sample of `count` rows: before anything is timed. */
+export async function judgeKernel({ kernel, request, seed }: PreparedCell, count: number): Promise<JudgedKernel> {
+  await kernel.run();
+  const variant = findVariant(request.variant);
+  const judgement = judgeOutput(await kernel.output(), request.inputs, variant, request.parameters, { rows: { count, seed } });
+  const { relative, budget, rowsChecked, ambiguousRows } = judgement;
+  const error = { relative: Number.isFinite(relative) ? relative : Number.MAX_VALUE, budget, rowsChecked, ambiguousRows };
+  return judgement.ok ? { error } : { error, reason: judgement.reason ?? 'output differs from the reference' };
+}

@@ -1,0 +1,90 @@
+import { setTimeout } from 'node:timers/promises';
+import { execa } from 'execa';
+import type { Arm } from './arm.ts';
+import { endOf } from './launch.ts';
+import type { PairAnswer, PairFault, PairQuestion } from './pair-messages.ts';
+
+/**
+ * A worker that stays until it is closed, and is stopped (SIGSTOP) whenever it is not asked: runtimes let their idle threads spin, ONNX
+ * Runtime's for some 50 ms, which doubles what the other arm measures. Windows knows no such signal: there the arms wait it out.
+ */
+export interface Resident {
+  /** Its answer, or a fault where it dies or says nothing in time; only an aborted signal throws. */
+  ask<Wanted extends PairAnswer['answer']>(
+    question: PairQuestion,
+    wanted: Wanted,
+  ): Promise<Extract<PairAnswer, { answer: Wanted }> | PairFault>;
+  /** Ends the process and waits for its end. */
+  close(): Promise<void>;
+}
+
+/** Starts a fresh worker for one arm, in the arm's folder and from the arm's version of attnswap. */
+export function startResident(arm: Arm, options: { timeoutSeconds: number; signal?: AbortSignal }): Resident {
+  const child = execa(process.execPath, ['--expose-gc', arm.worker], {
+    ipc: true,
+    cwd: arm.cwd,
+    reject: false,
+    stdin: 'ignore',
+    maxBuffer: 1e6,
+    // The answers come one at a time; kept too, they would fill memory over a long run.
+    buffer: { ipc: false, stdout: true, stderr: true },
+    killSignal: 'SIGKILL',
+    ...(options.signal !== undefined && { cancelSignal: options.signal }),
+  });
+  const died = (async (): Promise<PairFault> => {
+    const { exitCode, signal, stderr } = await child;
+    return { answer: 'fault', status: 'failed', reason: endOf(exitCode, signal, String(stderr ?? '')) };
+  })();
+  const ask: Resident['ask'] = async (question, wanted) => {
+    await signalTo(child.pid, 'SIGCONT');
+    const timer = new AbortController();
+    const late = lateness(options.timeoutSeconds, timer.signal);
+    const reply = Promise.race([exchange(child, question, died), died, late]);
+    const answer = await reply.finally(() => timer.abort());
+    await signalTo(child.pid, 'SIGSTOP');
+    options.signal?.throwIfAborted();
+    if (answer.answer === wanted || answer.answer === 'fault') return answer as never;
+    return { answer: 'fault', status: 'failed', reason: `asked to ${question.ask}, the worker answered ${answer.answer}` };
+  };
+  const close = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await died;
+  };
+  return { ask, close };
+}
+
+const canStop = process.platform !== 'win32';
+const spinMs = 60;
+
+async function signalTo(pid: number | undefined, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+  if (!canStop) {
+    if (signal === 'SIGSTOP') await setTimeout(spinMs);
+    return;
+  }
+  try {
+    if (pid !== undefined) process.kill(pid, signal);
+  } catch {
+    // It is gone: the next answer says how.
+  }
+}
+
+interface Channel {
+  sendMessage(message: never): Promise<void>;
+  getOneMessage(): Promise<unknown>;
+}
+
+async function exchange(child: Channel, question: PairQuestion, died: Promise<PairFault>): Promise<PairAnswer> {
+  try {
+    const answer = child.getOneMessage();
+    await child.sendMessage(question as never);
+    return (await answer) as PairAnswer;
+  } catch {
+    // The channel closed: how the process ended says more.
+    return died;
+  }
+}
+
+async function lateness(seconds: number, signal: AbortSignal): Promise<PairFault> {
+  await setTimeout(seconds * 1000, undefined, { signal }).catch(() => undefined);
+  return { answer: 'fault', status: 'timed-out', reason: `no answer within ${seconds} s` };
+}
