@@ -1,10 +1,8 @@
-import { pathToFileURL } from 'node:url';
-import { resolve } from 'node:path';
 import { assemble } from '../compare/assemble.ts';
 import { calibrationFor, refusalOf } from '../compare/calibration.ts';
 import { compareLatency } from '../compare/compare-latency.ts';
 import { defaultStore, loadCalibrations } from '../compare/store.ts';
-import type { Adapter, AdapterEntry } from '../contract/adapter.ts';
+import type { AdapterEntry } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { readSuite } from '../contract/suite.ts';
 import type { Comparison } from '../contract/verdict.ts';
@@ -19,6 +17,7 @@ import { remark } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
 import { describeRun } from './describe-run.ts';
 import { measuring } from './measuring.ts';
+import { adapterAt } from './load-adapter.ts';
 import { emitVerdict } from './emit-verdict.ts';
 import type { VerdictFlags } from './emit-verdict.ts';
 
@@ -43,7 +42,6 @@ export interface AbFlags extends CommonFlags, CellFlags, VerdictFlags {
   readonly baseAdapter?: string;
   readonly baseDir?: string;
   readonly margin: number;
-  readonly maxBlocks: number;
   readonly store?: string;
 }
 
@@ -90,6 +88,7 @@ async function judge(arms: { base: Arm; new: Arm }, fingerprint: string, flags: 
       floor: calibration?.floor ?? null,
       family: 1,
       plan: planUpTo(flags.maxBlocks),
+      blockSeconds: flags.blockSeconds,
       timeoutSeconds: 300,
       signal,
       progress: (block) => remark(`block ${block + 1}`, flags),
@@ -118,22 +117,6 @@ export async function planArm(
   const entries = arm.adapter === undefined ? adapters : [await adapterAt(arm.adapter)];
   const [plan] = await planCells(readSuite({ name: 'ab', matrix }, 'ab'), entries);
   return plan!;
-}
-
-/** A user's own adapter: a module that exports `adapter`. @throws USAGE */
-async function adapterAt(path: string): Promise<AdapterEntry> {
-  const module = pathToFileURL(resolve(path)).href;
-  const load = async () => {
-    const { adapter } = (await import(module)) as { adapter?: Adapter };
-    if (adapter?.prepare === undefined)
-      throw new AttnswapError('USAGE', `${path}: exports no adapter`, { hint: 'export const adapter: Adapter = { … }' });
-    return adapter;
-  };
-  const { name, backends } = await load().catch((error: unknown) => {
-    if (error instanceof AttnswapError) throw error;
-    throw new AttnswapError('USAGE', `${path}: could not be loaded: ${(error as Error).message}`, { cause: error });
-  });
-  return { name, backends, module, load };
 }
 
 /** Equal arms are allowed only when they are asked for: `ab A A`. */

@@ -20,8 +20,9 @@ export interface BenchFlags extends CommonFlags {
 }
 
 /** Measures a suite: table on standard output, record (and CSV) in files. Exit 3 where a declared cell was not measured. */
-export async function bench(suiteName: string, flags: BenchFlags, adapters: readonly AdapterEntry[]): Promise<ExitCode> {
-  const { suite, sha256 } = await loadSuite(suiteName);
+export async function bench(suiteName: string, flags: BenchFlags, builtIn: readonly AdapterEntry[]): Promise<ExitCode> {
+  const { suite, sha256, ...loaded } = await loadSuite(suiteName);
+  const adapters = [...loaded.adapters, ...builtIn];
   const plans = await planCells(suite, adapters);
   const out = flags.out ?? `runs/${suite.name}.run.json`;
   const resumed = flags.resume === true ? await resumable(out, sha256) : undefined;

@@ -24,8 +24,9 @@ export interface CalibrateFlags extends CommonFlags {
 }
 
 /** A/A: measures equal arms of a suite's timed cells, and stores what this host can tell apart. */
-export async function calibrate(suiteName: string, flags: CalibrateFlags, adapters: readonly AdapterEntry[]): Promise<ExitCode> {
-  const { suite } = await loadSuite(suiteName);
+export async function calibrate(suiteName: string, flags: CalibrateFlags, builtIn: readonly AdapterEntry[]): Promise<ExitCode> {
+  const { suite, ...loaded } = await loadSuite(suiteName);
+  const adapters = [...loaded.adapters, ...builtIn];
   const plans = await planCells(suite, adapters);
   const timed = suite.gates.filter(({ metric }) => metric === 'latency' || metric === 'ratio-to-reference');
   const wanted = timed.length === 0 ? plans : plans.filter((plan) => timed.some((gate) => selects(gate.select, plan)));

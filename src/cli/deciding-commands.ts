@@ -22,6 +22,12 @@ function percentage(text: string): number {
   return value;
 }
 
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 600)) throw new InvalidArgumentError('expected seconds, above 0 and at most 600');
+  return value;
+}
+
 /** Options of every command that gives a verdict. */
 function withVerdict(given: Command): Command {
   return given
@@ -31,6 +37,7 @@ function withVerdict(given: Command): Command {
     .option('--markdown <file>', 'a comment for a pull request')
     .option('--github', 'annotations on standard error, and a step summary')
     .option('--max-blocks <n>', 'blocks at the last look', wholeNumber(2), 20)
+    .option('--block-seconds <s>', 'sampling of one block', seconds, 1)
     .option('--store <dir>', storeHelp);
 }
 

@@ -15,6 +15,8 @@ export interface VerdictFlags {
   readonly sarif?: string;
   readonly markdown?: string;
   readonly github?: boolean;
+  readonly maxBlocks: number;
+  readonly blockSeconds: number;
 }
 
 /** Prints the verdict, writes every rendering that was asked for, and gives its exit code. */

@@ -25,20 +25,20 @@ import { measuring } from './measuring.ts';
 export interface GateFlags extends CommonFlags, VerdictFlags {
   readonly baseDir?: string;
   readonly baseline?: string;
-  readonly maxBlocks: number;
   readonly seed: number;
   readonly store?: string;
   readonly threads?: number;
 }
 
 /** Measures, compares and decides what a suite's gates declare. */
-export async function gate(suiteName: string, flags: GateFlags, adapters: readonly AdapterEntry[]): Promise<ExitCode> {
+export async function gate(suiteName: string, flags: GateFlags, builtIn: readonly AdapterEntry[]): Promise<ExitCode> {
   if (flags.baseDir !== undefined && flags.baseline !== undefined) {
     throw new AttnswapError('USAGE', '--base-dir and --baseline exclude each other', {
       hint: 'the base is either measured now, or stored',
     });
   }
   const loaded = await loadSuite(suiteName);
+  const adapters = [...loaded.adapters, ...builtIn];
   const plans = await planCells(loaded.suite, adapters);
   checkGates(loaded.suite, plans);
   const startedAt = new Date().toISOString();
@@ -81,6 +81,7 @@ async function againstCheckout({ loaded, plans, fingerprint, adapters, suiteName
       fingerprint,
       seed: flags.seed,
       looks: planUpTo(flags.maxBlocks),
+      blockSeconds: flags.blockSeconds,
       ...(flags.threads !== undefined && { threads: flags.threads }),
       signal,
       now: new Date(),

@@ -5,8 +5,10 @@ import { registerHooks } from 'node:module';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { AttnswapError } from '../contract/errors.ts';
+import type { AdapterEntry } from '../contract/adapter.ts';
 import { readSuite } from '../contract/suite.ts';
 import type { Suite } from '../contract/suite.ts';
+import { adapterAt } from './load-adapter.ts';
 
 export const builtInSuites = ['smoke', 'lengths', 'longest', 'inputs', 'ci'] as const;
 
@@ -16,6 +18,8 @@ export interface LoadedSuite {
   readonly suite: Suite;
   /** Of the suite with its defaults: two files that declare the same have the same. */
   readonly sha256: string;
+  /** The adapters that the suite brings, before those of attnswap. */
+  readonly adapters: readonly AdapterEntry[];
 }
 
 /**
@@ -34,7 +38,8 @@ export async function loadSuite(nameOrPath: string): Promise<LoadedSuite> {
     });
   })) as { default?: unknown };
   const suite = readSuite(module.default, nameOrPath);
-  return { suite, sha256: createHash('sha256').update(JSON.stringify(suite)).digest('hex') };
+  const own = await Promise.all(suite.adapters.map((path) => adapterAt(fileURLToPath(new URL(path, url)))));
+  return { suite, adapters: own, sha256: createHash('sha256').update(JSON.stringify(suite)).digest('hex') };
 }
 
 function suiteUrl(nameOrPath: string): string {

@@ -69,7 +69,12 @@ export function calibrationFor(
   host: { fingerprint: string; now: Date },
 ): Calibration | undefined {
   const oldest = host.now.getTime() - validDays * 86_400_000;
-  const valid = calibrations.filter(({ fingerprint, measuredAt }) => fingerprint === host.fingerprint && Date.parse(measuredAt) >= oldest);
+  const isValid = ({ fingerprint, measuredAt }: Calibration) => {
+    const at = Date.parse(measuredAt);
+    // One that is dated ahead tells that a clock was wrong, so its age is unknown.
+    return fingerprint === host.fingerprint && at >= oldest && at <= host.now.getTime();
+  };
+  const valid = calibrations.filter(isValid);
   const own = valid.filter((calibration) => calibration.cell === cell.id).at(-1);
   return own ?? valid.filter(({ backend }) => backend === cell.backend).toSorted((a, b) => b.floor - a.floor)[0];
 }

@@ -102,7 +102,15 @@ async function ratio(arms: CellArms, subject: Subject, rule: Rule, options: Gate
       blocks.push({ ...fresh.block, logRatio: fresh.block.logRatio - from, base: Math.exp(from), new: Math.exp(fresh.block.logRatio) });
     }
     const { state, comparison } = judgeBlocks(subject, judged, { blocks, floor: options.floor, family: options.family, plan });
-    if (state !== 'more') return { ...comparison, margin: judged.margin };
+    if (state !== 'more') return rule.limit === null ? comparison : againstLimit(comparison, rule.limit);
   }
   throw new RangeError('a plan needs at least one look');
+}
+
+/** Better than a limit is a pass: there is no base that it improved on. */
+function againstLimit(comparison: Comparison, limit: number): Comparison {
+  const { outcome, reason } = comparison;
+  const below = `the ratio stays below the limit of ${limit}`;
+  if (outcome === 'improvement' || outcome === 'pass') return { ...comparison, outcome: 'pass', reason: `${below}: ${reason}` };
+  return { ...comparison, reason: `held against the limit of ${limit}: ${reason}` };
 }

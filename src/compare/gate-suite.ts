@@ -25,6 +25,8 @@ export interface GateRun {
   readonly fingerprint: string;
   readonly seed: number;
   readonly looks: LookPlan;
+  /** What the rounds of one block should take, seconds. */
+  readonly blockSeconds: number;
   readonly threads?: number;
   readonly signal?: AbortSignal;
   readonly now: Date;
@@ -76,6 +78,7 @@ async function judgeTask({ plan, rule, subject }: Task, family: number, run: Gat
     floor: calibration?.floor ?? null,
     family,
     plan: run.looks,
+    blockSeconds: run.blockSeconds,
   };
   return gateCell(armsOf(plan, basePlan, run), subject, rule, options);
 }

@@ -59,6 +59,8 @@ export const suiteSchema = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]*$/, 'lower-case letters, digits and hyphens'),
   description: z.string().default(''),
   matrix: matrixSchema,
+  /** Modules that export an `adapter` of the user's own, relative to the suite's file. */
+  adapters: z.array(z.string()).default([]),
   /** Cells that match every field of an exclusion are not part of the suite. */
   exclude: z.array(selectionSchema).default([]),
   /** What `attnswap gate` judges. */

@@ -4,7 +4,16 @@ import { AttnswapError } from './errors.ts';
 export const verdictSchemaName = 'attnswap.verdict/1';
 
 /** What is compared. All but latency and memory carry across machines. */
-export const metrics = ['latency', 'peak-memory', 'memory-growth', 'waste', 'error', 'scored-pairs', 'ratio-to-reference', 'quality'] as const;
+export const metrics = [
+  'latency',
+  'peak-memory',
+  'memory-growth',
+  'waste',
+  'error',
+  'scored-pairs',
+  'ratio-to-reference',
+  'quality',
+] as const;
 export type Metric = (typeof metrics)[number];
 
 /**

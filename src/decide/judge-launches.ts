@@ -36,11 +36,12 @@ export function judgeLaunches(
   const reach = (tail: number) => studentQuantile(1 - tail, Math.max(1, degrees)) * Math.sqrt(variance);
   const ends = { low: mean - reach(0.0175), high: mean + reach(0.0175) };
   const strict = reach(0.0175 / given.family);
-  const shown = Math.max(Math.log1p(rule.margin) / 2, Math.log1p(given.floor ?? 0));
+  const floor = Math.log1p(given.floor ?? 0);
+  const shown = Math.max(Math.log1p(rule.margin) / 2, floor);
   const outcome =
-    mean - strict > shown
+    ends.low > shown && mean - strict > floor
       ? 'regression'
-      : mean + strict < -shown
+      : ends.high < -shown && mean + strict < -floor
         ? 'improvement'
         : ends.high < Math.log1p(rule.margin)
           ? 'pass'

@@ -3,19 +3,19 @@ import { test } from 'node:test';
 import { normalQuantile } from '../statistics/normal.ts';
 import { drawBelow, seededGenerator } from '../statistics/resample.ts';
 import { studentQuantile } from '../statistics/student.ts';
-import type { Look } from './sequential.ts';
-import { defaultLooks, look } from './sequential.ts';
+import type { Bounds, Look } from './sequential.ts';
+import { defaultLooks, look, planUpTo } from './sequential.ts';
 
 const bounds = { margin: Math.log(1.05), floor: 0 };
 const generator = seededGenerator(5, 'sequential');
 const normal = () => normalQuantile((drawBelow(generator, 2 ** 30) + 0.5) / 2 ** 30);
 const blocksAt = (count: number, effect: number, deviation = 0.004) => Array.from({ length: count }, () => effect + deviation * normal());
 /** Adds blocks look by look until there is a verdict. */
-const verdictOn = (draw: () => number, { margin, floor } = bounds): Look => {
+const verdictOn = (draw: () => number, limits: Bounds = bounds): Look => {
   const blocks: number[] = [];
   for (;;) {
     blocks.push(draw());
-    const state = look(blocks, { margin, floor });
+    const state = look(blocks, limits);
     if (state.state !== 'more') return state;
   }
 };
@@ -106,4 +106,49 @@ test('a plan of one look judges there and nowhere else', () => {
   assert.equal(look([0, 0.001], bounds, plan).state, 'more');
   assert.equal(look([0, 0.001, -0.001], bounds, plan).state, 'pass');
   assert.equal(look([0, 0.5, -0.5], bounds, plan).state, 'inconclusive');
+});
+
+test('one comparison of many is a regression only where a change is shown at the error divided by their number, and passes as it would alone', () => {
+  const blocks = [0.08, 0.03, 0.09, 0.05, 0.07];
+  assert.equal(look(blocks, bounds).state, 'regression');
+  assert.equal(look(blocks, { ...bounds, family: 1 }).state, 'regression');
+  const one = look(blocks, { ...bounds, family: 50 });
+  assert.equal(one.state, 'more');
+  // The ends shown stay those of the plan's error.
+  assert.deepEqual({ ...one, state: 'regression' }, look(blocks, bounds));
+  const strict = look(blocks, bounds, { ...defaultLooks, tail: defaultLooks.tail / 50 });
+  assert.ok(strict.low <= 0);
+  // A change that is beyond doubt need not be shown to be above half the margin at that error.
+  assert.equal(look([0.045, 0.038, 0.052, 0.035, 0.05], { ...bounds, family: 50 }).state, 'regression');
+  for (const effect of [-0.05, -0.01, 0, 0.01]) {
+    const samples = blocksAt(5, effect);
+    const pass = (family: number) => look(samples, { ...bounds, family }).high < bounds.margin;
+    assert.equal(pass(50), pass(1));
+  }
+});
+
+test('a clear speed-up that is one of many may pass before it is called an improvement', () => {
+  const blocks = [0.08, 0.03, 0.09, 0.05, 0.07].map((effect) => -effect);
+  assert.equal(look(blocks, bounds).state, 'improvement');
+  assert.equal(look(blocks, { ...bounds, family: 50 }).state, 'pass');
+});
+
+test('fifty equal cells judged together seldom show a false regression, at a margin that noise makes hard', () => {
+  // Block sd of 2 % and Δ = 2 %, which a gate would refuse: alone, one cell in 500 is called slower. 5 % of matrices are allowed.
+  let matrices = 0;
+  for (let run = 0; run < 150; run += 1) {
+    const hard = { margin: Math.log(1.02), floor: 0, family: 50 };
+    const cells = Array.from({ length: 50 }, () => verdictOn(() => 0.02 * normal(), hard).state);
+    if (cells.includes('regression')) matrices += 1;
+  }
+  assert.ok(matrices <= 14, `${matrices} of 150`);
+});
+
+test('a shorter plan ends at the blocks given, a longer one shares the error out anew', () => {
+  assert.deepEqual(planUpTo(20), defaultLooks);
+  assert.deepEqual(planUpTo(7), { looks: [5, 7], tail: defaultLooks.tail });
+  assert.deepEqual(planUpTo(3), { looks: [3], tail: defaultLooks.tail });
+  const long = planUpTo(32);
+  assert.deepEqual(long.looks, [5, 10, 15, 20, 25, 30, 32]);
+  assert.ok(Math.abs(long.tail * long.looks.length - 4 * defaultLooks.tail) < 1e-15);
 });

@@ -20,9 +20,10 @@ export interface Bounds {
   /** The A/A floor: changes below it were seen between equal arms. 0 where the host was not calibrated. */
   readonly floor: number;
   /**
-   * Comparisons that are judged together, 1 where absent: a `regression` or `improvement` must then hold at the look's error divided by
-   * their number, so that the chance of any false one in the matrix stays that of one (Bonferroni, which is Holm's first step; the
-   * steps after it need all comparisons at once, and these go on for more blocks instead).
+   * Comparisons that are judged together, 1 where absent. That there is a change at all must then be shown at the look's error divided by
+   * their number, so that the chance of calling any unchanged cell of the matrix changed stays that of one (Bonferroni, which is
+   * Holm's first step; the steps after it need all comparisons at once, and these go on for more blocks instead). That it is more than Δ/2 is
+   * each cell's own question.
    */
   readonly family?: number;
 }
@@ -48,13 +49,13 @@ export function look(logRatios: readonly number[], bounds: Bounds, plan: LookPla
   const used = logRatios.slice(0, blocks);
   const estimate = meanInterval(used, plan.tail);
   const strict = meanInterval(used, plan.tail / (bounds.family ?? 1));
-  return { ...estimate, state: stateOf({ high: estimate.high, strict }, bounds, reached.length === plan.looks.length) };
+  return { ...estimate, state: stateOf(estimate, strict, bounds, reached.length === plan.looks.length) };
 }
 
-function stateOf({ high, strict }: { high: number; strict: Interval }, { margin, floor }: Bounds, last: boolean): Look['state'] {
+function stateOf({ low, high }: Interval, strict: Interval, { margin, floor }: Bounds, last: boolean): Look['state'] {
   const shown = Math.max(margin / 2, floor);
-  if (strict.low > shown) return 'regression';
-  if (strict.high < -shown) return 'improvement';
+  if (low > shown && strict.low > floor) return 'regression';
+  if (high < -shown && strict.high < -floor) return 'improvement';
   if (high < margin) return 'pass';
   return last ? 'inconclusive' : 'more';
 }

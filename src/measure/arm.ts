@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { AttnswapError } from '../contract/errors.ts';
 import type { CellRequest } from './messages.ts';
@@ -76,8 +76,11 @@ export function armOf(plan: CellPlan, checkout: Checkout = ownCheckout, threads?
   };
 }
 
-/** A module of this attnswap becomes the checkout's; a user's own stays. */
+/** A module of this attnswap, or of the working folder, becomes the checkout's own; others, and what it has not, stay. */
 function rebased(module: string, checkout: Checkout): string {
-  if (!module.startsWith(ownCode.href)) return module;
+  if (!module.startsWith(ownCode.href)) {
+    const path = join(checkout.directory, relative(process.cwd(), fileURLToPath(module)));
+    return existsSync(path) ? pathToFileURL(path).href : module;
+  }
   return new URL(module.slice(ownCode.href.length).replace(/\.[jt]s$/, `.${checkout.extension}`), checkout.code).href;
 }

@@ -31,6 +31,7 @@ export function startResident(arm: Arm, options: { timeoutSeconds: number; signa
     killSignal: 'SIGKILL',
     ...(options.signal !== undefined && { cancelSignal: options.signal }),
   });
+  const warden = guard(child.pid);
   const died = (async (): Promise<PairFault> => {
     const { exitCode, signal, stderr } = await child;
     return { answer: 'fault', status: 'failed', reason: endOf(exitCode, signal, String(stderr ?? '')) };
@@ -49,6 +50,7 @@ export function startResident(arm: Arm, options: { timeoutSeconds: number; signa
   const close = async (): Promise<void> => {
     child.kill('SIGKILL');
     await died;
+    warden?.kill('SIGKILL');
   };
   return { ask, close };
 }
@@ -66,6 +68,21 @@ async function signalTo(pid: number | undefined, signal: 'SIGSTOP' | 'SIGCONT'):
   } catch {
     // It is gone: the next answer says how.
   }
+}
+
+/**
+ * A shell that does nothing until this process is gone, however it went, and then ends the worker: one that is stopped would not
+ * notice, and stay for ever.
+ */
+function guard(pid: number | undefined): { kill(signal: 'SIGKILL'): void } | undefined {
+  if (!canStop || pid === undefined) return undefined;
+  const warden = execa('/bin/sh', ['-c', `read line; kill -KILL ${pid}`], {
+    stdin: 'pipe',
+    stdout: 'ignore',
+    stderr: 'ignore',
+    reject: false,
+  });
+  return { kill: (signal) => void warden.kill(signal) };
 }
 
 interface Channel {

@@ -1,0 +1,77 @@
+import { appendFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { adapters } from '../adapters/index.ts';
+import { compareLatency } from '../src/compare/compare-latency.ts';
+import { readSuite } from '../src/contract/suite.ts';
+import type { Rule } from '../src/decide/rule.ts';
+import { armOf } from '../src/measure/arm.ts';
+import { planCells } from '../src/measure/plan-cells.ts';
+
+// Verdicts on this machine, where the truth is known: equal arms, and arms slowed by a known spin. One line a comparison.
+const { values } = parseArgs({
+  options: {
+    variant: { type: 'string', default: 'dense.fused' },
+    length: { type: 'string', default: '640' },
+    equal: { type: 'string', default: '200' },
+    slowed: { type: 'string', default: '20' },
+    log: { type: 'string' },
+  },
+});
+
+const matrix = { variants: [values.variant], backends: ['onnx-cpu'], lengths: [Number(values.length)] };
+const [plan] = await planCells(readSuite({ name: 'live', matrix }, 'live'), adapters);
+const spun = (share: number) => {
+  const module = new URL(`./spin-adapter.ts?spin=${share}`, import.meta.url).href;
+  return armOf({ ...plan!, entry: { ...plan!.entry, module } });
+};
+
+interface Tally {
+  readonly outcomes: Record<string, number>;
+  readonly estimates: number[];
+  readonly blocks: number[];
+  readonly seconds: number[];
+}
+
+async function compare(name: string, count: number, shares: { base: number; new: number }, margin: number): Promise<Tally> {
+  const rule: Rule = {
+    metric: 'latency',
+    margin,
+    direction: 'lower',
+    absoluteFloor: 0,
+    limit: null,
+    onInconclusive: 'fail',
+    owner: null,
+    decides: true,
+  };
+  const tally: Tally = { outcomes: {}, estimates: [], blocks: [], seconds: [] };
+  for (let seed = 1; seed <= count; seed++) {
+    const start = performance.now();
+    const arms = { base: spun(shares.base), new: spun(shares.new) };
+    const subject = { cell: plan!.cell.id, name };
+    const { comparison } = await compareLatency(arms, subject, rule, { seed, floor: null, family: 1, timeoutSeconds: 120 });
+    tally.outcomes[comparison.outcome] = (tally.outcomes[comparison.outcome] ?? 0) + 1;
+    tally.estimates.push(comparison.effect?.estimate ?? Number.NaN);
+    tally.blocks.push(comparison.blocks.length);
+    tally.seconds.push((performance.now() - start) / 1000);
+    const { outcome, effect, blocks } = comparison;
+    const line = { name, seed, outcome, effect, blocks: blocks.map(({ logRatio }) => logRatio), seconds: tally.seconds.at(-1) };
+    if (values.log !== undefined) appendFileSync(values.log, `${JSON.stringify(line)}\n`);
+  }
+  report(name, margin, tally);
+  return tally;
+}
+
+function report(name: string, margin: number, { outcomes, estimates, blocks, seconds }: Tally): void {
+  const mean = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+  const counts = Object.entries(outcomes).map(([outcome, count]) => `${count} ${outcome}`);
+  console.log(
+    `${name} (margin ${100 * margin} %): ${counts.join(', ')} of ${estimates.length}; mean effect ${(100 * mean(estimates)).toFixed(2)} %, ` +
+      `${mean(blocks).toFixed(1)} blocks and ${mean(seconds).toFixed(1)} s a verdict, ${Math.max(...seconds).toFixed(1)} s at most`,
+  );
+}
+
+const slowed = Number(values.slowed);
+await compare('slowed by 10 %', slowed, { base: 0, new: 0.1 }, 0.05);
+await compare('slowed by 5 %', slowed, { base: 0, new: 0.05 }, 0.02);
+await compare('swapped: quicker by 1/1.1', Math.ceil(slowed / 2), { base: 0.1, new: 0 }, 0.05);
+await compare('equal arms', Number(values.equal), { base: 0, new: 0 }, 0.05);

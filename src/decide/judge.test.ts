@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Block, Comparison } from '../contract/verdict.ts';
+import { judgeBlocks } from './judge-blocks.ts';
+import { judgeFigures, judgeMissing } from './judge-figures.ts';
+import { judgeLaunches } from './judge-launches.ts';
+import { overall } from './overall.ts';
+import type { Rule } from './rule.ts';
+
+const subject = { cell: 'dense onnx-cpu', name: 'dense' };
+const rule: Rule = {
+  metric: 'latency',
+  margin: 0.05,
+  direction: 'lower',
+  absoluteFloor: 0,
+  limit: null,
+  onInconclusive: 'fail',
+  owner: null,
+  decides: true,
+};
+const blocksOf = (...logRatios: readonly number[]): Block[] =>
+  logRatios.map((logRatio) => ({ logRatio, roundLogRatios: [logRatio], base: 1e6, new: 1e6 * Math.exp(logRatio), elapsedNs: 1 }));
+const judged = (blocks: readonly Block[], given: Partial<Rule> = {}, floor: number | null = null) =>
+  judgeBlocks(subject, { ...rule, ...given }, { blocks, floor, family: 1 }).comparison;
+
+test('the same blocks give a byte-identical comparison', () => {
+  const blocks = blocksOf(0.01, -0.02, 0.013, 0.004, -0.007);
+  assert.equal(JSON.stringify(judged(blocks)), JSON.stringify(judged(structuredClone(blocks))));
+});
+
+test('swapping the arms negates the effect and mirrors the outcome', () => {
+  const logRatios = [0.09, 0.1, 0.11, 0.1, 0.095];
+  const slower = judged(blocksOf(...logRatios));
+  const faster = judged(blocksOf(...logRatios.map((value) => -value)));
+  assert.deepEqual([slower.outcome, faster.outcome], ['regression', 'improvement']);
+  assert.ok(Math.abs(Math.log1p(slower.effect!.estimate) + Math.log1p(faster.effect!.estimate)) < 1e-12);
+});
+
+test('where higher is better, a fall is the regression', () => {
+  const fall = blocksOf(-0.09, -0.1, -0.11, -0.1, -0.095);
+  const { outcome, effect } = judged(fall, { direction: 'higher' });
+  assert.equal(outcome, 'regression');
+  assert.ok(effect!.low < effect!.estimate && effect!.estimate < effect!.high && effect!.high < 0);
+});
+
+test('a change below the host’s floor, or the gate’s absolute one, is no regression', () => {
+  const slower = blocksOf(0.06, 0.061, 0.062, 0.06, 0.059);
+  assert.equal(judged(slower).outcome, 'regression');
+  assert.notEqual(judged(slower, {}, 0.1).outcome, 'regression');
+  assert.equal(judged(slower, { absoluteFloor: 1e6 }).outcome, 'pass');
+});
+
+test('a pass that is slower says so', () => {
+  assert.match(judged(blocksOf(0.012, 0.011, 0.013, 0.012, 0.012)).reason, /^worse, within the margin/);
+});
+
+test('figures without noise: margin, limit, floor, direction, and a base of nothing', () => {
+  const at = (base: number | null, fresh: number, given: Partial<Rule> = {}) =>
+    judgeFigures(subject, { ...rule, metric: 'scored-pairs', ...given }, { base, new: fresh }).outcome;
+  assert.equal(at(100, 100), 'pass');
+  assert.equal(at(100, 105), 'pass');
+  assert.equal(at(100, 106), 'regression');
+  assert.equal(at(100, 94), 'improvement');
+  assert.equal(at(100, 94, { direction: 'higher' }), 'regression');
+  assert.equal(at(100, 130, { absoluteFloor: 31 }), 'pass');
+  assert.equal(at(100, 100, { limit: 99 }), 'regression');
+  assert.equal(at(null, 100, { limit: 101 }), 'pass');
+  assert.equal(at(0, 0), 'pass');
+  assert.equal(at(0, 1), 'regression');
+  assert.equal(at(-100, -90), 'regression');
+});
+
+test('stored launches: a clear change is told, few runs are refused, the same figures pass', () => {
+  const at = (base: readonly number[], fresh: readonly number[]) =>
+    judgeLaunches(subject, rule, { base, new: fresh }, { floor: null, family: 1 }).outcome;
+  assert.equal(at([100, 100.2, 99.9, 100.1], [120, 120.2, 119.9]), 'regression');
+  assert.equal(at([120, 120.2, 119.9, 120.1], [100, 100.2, 99.9]), 'improvement');
+  assert.equal(at([100, 100.2, 99.9, 100.1], [100.1, 100, 99.8]), 'pass');
+  assert.equal(at([100, 130, 80], [100, 140, 70]), 'inconclusive');
+  assert.equal(at([100, 100], [100, 100, 100]), 'refused');
+  assert.equal(at([100, 100, 100], [100, 100, 100]), 'pass');
+});
+
+test('the whole: what is shown counts before what is unknown, and nothing is no pass', () => {
+  const of = (outcome: Comparison['outcome'], given: Partial<Comparison> = {}): Comparison => ({
+    ...judgeMissing(subject, rule, 'error', 'because'),
+    outcome,
+    ...given,
+  });
+  const code = (...comparisons: Comparison[]) => overall(comparisons).exitCode;
+  assert.equal(code(of('pass'), of('improvement')), 0);
+  assert.equal(code(of('pass'), of('inconclusive'), of('regression'), of('error'), of('incomplete')), 1);
+  assert.equal(code(of('inconclusive'), of('error'), of('incomplete'), of('incomparable')), 5);
+  assert.equal(code(of('inconclusive'), of('incomplete'), of('incomparable')), 3);
+  assert.equal(code(of('inconclusive'), of('incomparable')), 4);
+  assert.equal(code(of('pass'), of('refused')), 2);
+  assert.equal(code(of('pass'), of('inconclusive')), 2);
+  assert.equal(code(of('pass'), of('inconclusive', { onInconclusive: 'pass' })), 0);
+  assert.equal(code(of('regression', { decides: false }), of('pass')), 0);
+  assert.equal(code(of('regression', { decides: false })), 5);
+  assert.equal(code(), 5);
+});

@@ -1,0 +1,466 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { readVerdict } from '../src/contract/verdict.ts';
+import { attnswap, emptyFolder, main } from './run-cli.ts';
+
+// Whatever goes wrong, a gate never exits with 0, says what it was, and loses nothing. A scripted adapter answers the
+// reference and takes as long as it is told: what is tested is what decides, in real processes.
+const adapter = fileURLToPath(new URL('./fixtures/scripted-adapter.ts', import.meta.url));
+const fast = ['--max-blocks', '3', '--block-seconds', '0.05', '--quiet'];
+const latencyGate = "{ metric: 'latency', margin: 0.5 }";
+
+interface Given {
+  readonly gates?: string;
+  readonly variants?: readonly string[];
+  readonly lengths?: string;
+  readonly extra?: string;
+  readonly backend?: string;
+  /** What the new arm's adapter does. */
+  readonly script?: object;
+}
+
+/** A folder with a suite over the scripted adapter. */
+function folder({
+  gates = latencyGate,
+  variants = ['dense'],
+  lengths = '[16]',
+  extra = '',
+  backend = 'scripted',
+  script,
+}: Given = {}): string {
+  const cwd = emptyFolder();
+  writeSuite(cwd, `gates: [${gates}],`, { variants, lengths, extra, backend });
+  if (script !== undefined) writeFileSync(join(cwd, 'fault.json'), JSON.stringify(script));
+  return cwd;
+}
+
+function writeSuite(
+  cwd: string,
+  gates: string,
+  given: { variants: readonly string[]; lengths: string; extra: string; backend: string },
+): void {
+  writeFileSync(
+    join(cwd, 'my.suite.ts'),
+    `import { defineSuite } from 'attnswap';
+export default defineSuite({
+  name: 'mine', adapters: [${JSON.stringify(adapter)}], reference: 'dense.script',
+  matrix: { variants: ${JSON.stringify(given.variants)}, backends: ['${given.backend}'], lengths: ${given.lengths}, heads: 1, headDim: 8, inputs: ['gaussian'] },
+  sampleSeconds: 0.02, wasteRows: 4, ${gates} ${given.extra}
+});
+`,
+  );
+}
+
+async function gate(cwd: string, args: readonly string[] = []) {
+  const result = await attnswap(['gate', './my.suite.ts', ...fast, '--out', 'verdict.json', ...args], { cwd });
+  return { ...result, said: (result.stdout + result.stderr).replaceAll(/\s+/g, ' ') };
+}
+
+const verdictOf = (cwd: string) => readVerdict(JSON.parse(readFileSync(join(cwd, 'verdict.json'), 'utf8')), 'verdict.json');
+
+test('equal arms pass with exit 0, and every rendering is written', async () => {
+  const cwd = folder();
+  const files = ['--junit', 'junit.xml', '--sarif', 'gate.sarif', '--markdown', 'comment.md'];
+  const { exitCode, said } = await gate(cwd, files);
+  assert.equal(exitCode, 0, said);
+  assert.equal(verdictOf(cwd).outcome, 'pass');
+  assert.match(readFileSync(join(cwd, 'junit.xml'), 'utf8'), /<testcase/);
+  assert.equal((JSON.parse(readFileSync(join(cwd, 'gate.sarif'), 'utf8')) as { version: string }).version, '2.1.0');
+  assert.match(readFileSync(join(cwd, 'comment.md'), 'utf8'), /pass/i);
+});
+
+test('a slower new arm is a regression, a faster one an improvement, and swapping them negates the effect', async () => {
+  const slow = folder({ script: { ms: 1.6 } });
+  const quick = folder();
+  const slower = await gate(slow, ['--base-dir', quick]);
+  assert.equal(slower.exitCode, 1, slower.said);
+  const faster = await gate(quick, ['--base-dir', slow]);
+  assert.equal(faster.exitCode, 0, faster.said);
+  const [up, down] = [verdictOf(slow).comparisons[0]!, verdictOf(quick).comparisons[0]!];
+  assert.deepEqual([up.outcome, down.outcome], ['regression', 'improvement']);
+  const inverse = 1 / (1 + down.effect!.estimate) - 1;
+  assert.ok(up.effect!.low <= inverse && inverse <= up.effect!.high, `${JSON.stringify(up.effect)} against ${inverse}`);
+});
+
+/** What goes wrong in the new arm, what the gate exits with, and what it says. */
+const faultyArms: ReadonlyArray<[what: string, given: Given, exitCode: number, says: RegExp]> = [
+  ['a worker that exits before it answers', { script: { fault: 'exit' } }, 5, /new: failed: the worker exited with code 7/],
+  ['a worker that is killed while it samples', { script: { fault: 'die-later' } }, 5, /new: failed: the worker was ended by SIGKILL/],
+  ['NaN in the output', { script: { fault: 'nan' } }, 5, /new: mismatch/],
+  ['a wrong output', { script: { fault: 'wrong' } }, 5, /new: mismatch: relative error/],
+  ['a kernel that is not supported', { script: { fault: 'unsupported' } }, 3, /new: unsupported: .*the script says so/],
+  ['a call that throws', { script: { fault: 'throws' } }, 5, /new: failed: Error: the script says so/],
+  ['a call that never ends', { script: { fault: 'hangs' }, extra: 'timeoutSeconds: 2,' }, 5, /new: timed-out: no answer within 2 s/],
+];
+for (const [what, given, code, says] of faultyArms) {
+  test(`${what} is exit ${code}`, async () => {
+    const cwd = folder(given);
+    const { exitCode, said } = await gate(cwd, ['--base-dir', folder()]);
+    assert.equal(exitCode, code, said);
+    assert.match(said, says);
+    assert.equal(verdictOf(cwd).exitCode, code);
+  });
+}
+
+test('faults of the memory, waste and statement launches are exit 5 too', async () => {
+  for (const metric of ['peak-memory', 'error', 'scored-pairs']) {
+    const cwd = folder({ gates: `{ metric: '${metric}' }`, script: { fault: 'exit' } });
+    const { exitCode, said } = await gate(cwd, ['--base-dir', folder()]);
+    assert.equal(exitCode, 5, said);
+    assert.match(said, /exited with code 7/);
+  }
+});
+
+test('a fault of the base is told as the base’s', async () => {
+  const { exitCode, said } = await gate(folder(), ['--base-dir', folder({ script: { fault: 'exit' } })]);
+  assert.equal(exitCode, 5);
+  assert.match(said, /base: failed/);
+});
+
+test('a cell that the base declares and the suite does not is exit 3, whatever the others say', async () => {
+  const base = folder({ variants: ['dense', 'window:w=4'] });
+  const { exitCode, said } = await gate(folder(), ['--base-dir', base]);
+  assert.equal(exitCode, 3, said);
+  assert.match(said, /window\.script:w=4[\s\S]*vanished/);
+});
+
+test('a cell that is new is shown, and decides nothing', async () => {
+  const cwd = folder({ variants: ['dense', 'window:w=4'] });
+  const { exitCode, said } = await gate(cwd, ['--base-dir', folder()]);
+  assert.equal(exitCode, 0, said);
+  assert.match(said, /the base does not declare this cell/);
+});
+
+test('a backend that is not here is exit 3', async () => {
+  const { exitCode, said } = await gate(folder({ backend: 'onnx-cuda' }));
+  assert.equal(exitCode, 3, said);
+  assert.match(said, /onnx-cuda/);
+});
+
+/** What is wrong before anything is measured: exit 5, a code, and no verdict. */
+const refused: ReadonlyArray<[what: string, given: Given, args: readonly string[], says: RegExp]> = [
+  ['a suite without gates', { gates: '' }, [], /\[INVALID_SUITE\][\s\S]*hint/],
+  [
+    'a gate that selects nothing',
+    { gates: "{ select: { length: 17 }, metric: 'latency' }" },
+    [],
+    /gates\.0 \(latency\) selects none of the 1 cells/,
+  ],
+  ['an unknown metric', { gates: "{ metric: 'speed' }" }, [], /INVALID_SUITE\]|gates\.0\.metric/],
+  ['a negative margin', { gates: "{ metric: 'latency', margin: -1 }" }, [], /gates\.0\.margin/],
+  ['a suite whose every cell is excluded', { extra: "exclude: [{ variant: 'dense' }]," }, [], /no cells are left/],
+  ['a suite that throws', { extra: '...(() => { throw new Error("oops"); })(),' }, [], /could not be loaded: oops/],
+  ['an adapter that is not there', { extra: "adapters: ['./missing.ts']," }, [], /missing\.ts: could not be loaded/],
+  ['an unknown baseline', {}, ['--baseline', 'main'], /no baseline "main".*there is none[\s\S]*\[UNKNOWN_BASELINE\]/],
+  ['a baseline’s name that is a path', {}, ['--baseline', '../../etc/passwd'], /cannot be called/],
+  ['a base folder that does not exist', {}, ['--base-dir', '/nowhere'], /there is no such folder/],
+  ['a base and a baseline at once', {}, ['--base-dir', '.', '--baseline', 'main'], /exclude each other/],
+  ['no blocks', {}, ['--max-blocks', '0'], /expected a whole number/],
+];
+for (const [what, given, args, says] of refused) {
+  test(`${what} is exit 5 before anything is measured`, async () => {
+    const { exitCode, said } = await gate(folder(given), args);
+    assert.equal(exitCode, 5, said);
+    assert.match(said, says);
+  });
+}
+
+test('a base whose attnswap cannot be an arm is refused with what mends it', async () => {
+  const base = folder();
+  writeFileSync(join(base, 'package.json'), JSON.stringify({ name: 'attnswap', version: '0.0.1' }));
+  const { exitCode, said } = await gate(folder(), ['--base-dir', base]);
+  assert.equal(exitCode, 5);
+  assert.match(said, /cannot be an arm[\s\S]*hint/);
+});
+
+test('a gate that has expired decides nothing, and nothing that decides is no pass', async () => {
+  const cwd = folder({ gates: "{ metric: 'latency', margin: 0.5, expires: '2020-01-01' }", script: { ms: 3 } });
+  const { exitCode, said } = await gate(cwd, ['--base-dir', folder()]);
+  assert.equal(exitCode, 5, said);
+  assert.match(said, /Nothing was compared/);
+});
+
+test('what cannot be told is exit 2, or a pass where the suite lets it', async () => {
+  // Margins far below what three short blocks can tell.
+  const tiny = "metric: 'latency', margin: 0.0000001";
+  const strict = await gate(folder({ gates: `{ ${tiny} }` }));
+  assert.ok(strict.exitCode === 2 || strict.exitCode === 1, strict.said);
+  const lenient = await gate(folder({ gates: `{ ${tiny}, absoluteFloor: 1e12 }` }));
+  assert.equal(lenient.exitCode, 0, lenient.said);
+});
+
+test('a limit is held whatever the base is', async () => {
+  const cwd = folder({ gates: "{ metric: 'scored-pairs', limit: 100 }" });
+  const { exitCode, said } = await gate(cwd);
+  assert.equal(exitCode, 1, said);
+  assert.match(said, /256 is worse than the limit of 100/);
+});
+
+test('the verdict is told although the disk is full', async () => {
+  const { exitCode, stdout, stderr } = await attnswap(['gate', './my.suite.ts', ...fast, '--out', '/dev/full/verdict.json'], {
+    cwd: folder(),
+  });
+  assert.equal(exitCode, 5);
+  assert.match(stdout, /pass/);
+  assert.match(stderr, /FILE_UNWRITABLE/);
+});
+
+test('two gates at once: the second is refused, the first is not disturbed', async () => {
+  const cwd = folder();
+  const first = execa(process.execPath, [main, 'gate', './my.suite.ts', '--max-blocks', '3', '--block-seconds', '1', '--json'], {
+    cwd,
+    reject: false,
+  });
+  await new Promise<void>((resolve) => {
+    first.stderr.on('data', (chunk: Buffer) => {
+      if (chunk.toString().includes('[1/')) resolve();
+    });
+  });
+  const second = await gate(cwd);
+  assert.equal(second.exitCode, 5);
+  assert.match(second.said, /another attnswap \(process \d+\) is measuring[\s\S]*\[BUSY\]|BUSY/);
+  assert.equal((await first).exitCode, 0);
+});
+
+test('Ctrl-C ends a gate with exit 5, and no worker is left behind', async () => {
+  const cwd = folder({ script: { ms: 2 } });
+  const child = execa(process.execPath, [main, 'gate', './my.suite.ts', '--block-seconds', '5'], { cwd, reject: false });
+  await new Promise<void>((resolve) => {
+    child.stderr.on('data', (chunk: Buffer) => {
+      if (chunk.toString().includes('[1/')) setTimeout(resolve, 1500);
+    });
+  });
+  child.kill('SIGINT');
+  const { exitCode, stderr } = await child;
+  assert.equal(exitCode, 5);
+  assert.match(stderr, /INTERRUPTED/);
+  const left = await execa('pgrep', ['-f', 'pair-worker'], { reject: false });
+  assert.equal(left.stdout, '');
+});
+
+test('killing the gate itself leaves no worker behind, not even a stopped one', async () => {
+  const cwd = folder();
+  const child = execa(process.execPath, [main, 'gate', './my.suite.ts', '--block-seconds', '5'], { cwd, reject: false });
+  await new Promise<void>((resolve) => {
+    child.stderr.on('data', (chunk: Buffer) => {
+      if (chunk.toString().includes('[1/')) setTimeout(resolve, 1500);
+    });
+  });
+  child.kill('SIGKILL');
+  await child;
+  let left = 'unknown';
+  for (let attempt = 0; attempt < 50 && left !== ''; attempt++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    left = (await execa('pgrep', ['-f', 'pair-worker'], { reject: false })).stdout;
+  }
+  assert.equal(left, '');
+});
+
+// Baselines: a run of the scripted suite, promoted, then spoilt in every way.
+let stored: { cwd: string; baseline: BaselineFile };
+interface BaselineFile {
+  name: string;
+  fingerprint: string;
+  runs: Array<{
+    run: {
+      startedAt: string;
+      complete: boolean;
+      cells: Array<{ id: string; status: string; latency?: { medianNs: number } }>;
+      declared: string[];
+      host: { fingerprint: { sha256: string } };
+    };
+  }>;
+}
+
+before(async () => {
+  const cwd = folder({ gates: `${latencyGate}, { metric: 'scored-pairs' }` });
+  const runs: string[] = [];
+  for (const index of [1, 2, 3]) {
+    runs.push(`run${index}.json`);
+    const { exitCode, stderr } = await attnswap(['bench', './my.suite.ts', '--quiet', '--out', `run${index}.json`], { cwd });
+    assert.equal(exitCode, 0, stderr);
+  }
+  const { exitCode, stderr } = await attnswap(['baseline', 'save', 'main', ...runs, '--reason', 'first'], { cwd });
+  assert.equal(exitCode, 0, stderr);
+  stored = { cwd, baseline: JSON.parse(readFileSync(join(cwd, '.attnswap/baselines/main.json'), 'utf8')) as BaselineFile };
+});
+
+/** A folder whose stored baseline was changed by `spoil`. */
+function spoilt(spoil: (baseline: BaselineFile) => unknown, given: Given = {}): string {
+  const cwd = folder({ gates: `${latencyGate}, { metric: 'scored-pairs' }`, ...given });
+  mkdirSync(join(cwd, '.attnswap/baselines'), { recursive: true });
+  const baseline = structuredClone(stored.baseline);
+  const content = spoil(baseline);
+  writeFileSync(join(cwd, '.attnswap/baselines/main.json'), typeof content === 'string' ? content : JSON.stringify(baseline));
+  return cwd;
+}
+
+const baselines: ReadonlyArray<[what: string, spoil: (baseline: BaselineFile) => unknown, exitCode: number, says: RegExp]> = [
+  ['the very baseline', () => undefined, 0, /pass/],
+  ['a truncated baseline', (baseline) => JSON.stringify(baseline).slice(0, 5000), 5, /not JSON[\s\S]*INVALID_BASELINE/],
+  ['an empty file', () => ' ', 5, /INVALID_BASELINE/],
+  ['a baseline of another schema', () => '{"schema":"attnswap.baseline/9"}', 5, /INVALID_BASELINE/],
+  ['a baseline of another host', (baseline) => void (baseline.fingerprint = 'a'.repeat(64)), 4, /another host or configuration/],
+  ['a baseline of one run', (baseline) => void baseline.runs.splice(1), 2, /holds 1 of the 3 runs/],
+  ['a baseline without the cell', (baseline) => baseline.runs.forEach(({ run }) => void run.cells.splice(0)), 3, /holds no latency/],
+  [
+    'a baseline with a cell that vanished',
+    (baseline) => void baseline.runs[0]!.run.declared.push('dense.gone'),
+    3,
+    /dense\.gone[\s\S]*vanished/,
+  ],
+  [
+    'a baseline that was faster',
+    (baseline) => baseline.runs.forEach(({ run }) => void (run.cells[0]!.latency!.medianNs /= 3)),
+    1,
+    /stored runs/,
+  ],
+];
+for (const [what, spoil, code, says] of baselines) {
+  test(`against ${what}: exit ${code}`, async () => {
+    const cwd = spoilt(spoil);
+    const { exitCode, said } = await gate(cwd, ['--baseline', 'main']);
+    assert.equal(exitCode, code, said);
+    assert.match(said, says);
+  });
+}
+
+test('another host’s baseline still judges what carries across machines', async () => {
+  const cwd = spoilt((baseline) => void (baseline.fingerprint = 'a'.repeat(64)));
+  await gate(cwd, ['--baseline', 'main']);
+  const outcomes = verdictOf(cwd).comparisons.map(({ metric, outcome }) => [metric, outcome]);
+  assert.deepEqual(outcomes, [
+    ['latency', 'incomparable'],
+    ['scored-pairs', 'pass'],
+  ]);
+});
+
+test('one bad run of three does not poison a baseline', async () => {
+  const cwd = spoilt((baseline) => void (baseline.runs[0]!.run.cells[0]!.latency!.medianNs *= 50));
+  const { exitCode, said } = await gate(cwd, ['--baseline', 'main']);
+  assert.notEqual(exitCode, 1, said);
+  const others = stored.baseline.runs.slice(1).map(({ run }) => run.cells[0]!.latency!.medianNs);
+  assert.equal(verdictOf(cwd).comparisons[0]!.base, Math.max(...others));
+});
+
+test('only whole, clean runs of one host, each once and with a reason, are promoted', async () => {
+  const run = JSON.parse(readFileSync(join(stored.cwd, 'run1.json'), 'utf8')) as BaselineFile['runs'][number]['run'];
+  const save = async (change: (copy: typeof run) => void, args: readonly string[] = ['--reason', 'test']) => {
+    const copy = structuredClone(run);
+    change(copy);
+    writeFileSync(join(stored.cwd, 'spoilt.json'), JSON.stringify(copy));
+    return attnswap(['baseline', 'save', 'main', 'spoilt.json', ...args], { cwd: stored.cwd });
+  };
+  const attempts: ReadonlyArray<[(copy: typeof run) => void, RegExp]> = [
+    [(copy) => void (copy.complete = false), /is incomplete/],
+    [(copy) => void (copy.cells[0]!.status = 'failed'), /has a cell that is failed/],
+    [(copy) => void (copy.host.fingerprint.sha256 = 'b'.repeat(64)), /another host/],
+    [(copy) => void copy.cells.splice(0), /has no cells/],
+    [() => undefined, /is in main already/],
+  ];
+  for (const [change, says] of attempts) {
+    const { exitCode, stderr } = await save(change);
+    assert.equal(exitCode, 5);
+    assert.match(stderr, says);
+  }
+  const silent = await save((copy) => void (copy.startedAt = '2030-01-01T00:00:00.000Z'), []);
+  assert.match(silent.stderr, /needs a reason/);
+  const kept = JSON.parse(readFileSync(join(stored.cwd, '.attnswap/baselines/main.json'), 'utf8')) as BaselineFile;
+  assert.equal(kept.runs.length, 3);
+});
+
+test('baseline list and show tell what is stored', async () => {
+  const list = await attnswap(['baseline', 'list'], { cwd: stored.cwd });
+  assert.match(list.stdout, /main\s+mine\s+3/);
+  const show = await attnswap(['baseline', 'show', 'main'], { cwd: stored.cwd });
+  assert.match(show.stdout, /first[\s\S]*dense\.script/);
+});
+
+test('calibrate stores what the host can tell; a gate below it refuses, and forgets it when it is old, of another host or dated ahead', async () => {
+  const cwd = folder({ gates: "{ metric: 'latency', margin: 0.5 }" });
+  const { exitCode, stdout, stderr } = await attnswap(['calibrate', './my.suite.ts', '--blocks', '3', '--quiet'], { cwd });
+  assert.equal(exitCode, 0, stderr);
+  assert.match(stdout, /least margin/);
+  const path = join(cwd, '.attnswap/calibrations.json');
+  const file = JSON.parse(readFileSync(path, 'utf8')) as {
+    calibrations: Array<{ minimumDetectableEffect: number; standardDeviation: number; measuredAt: string; fingerprint: string }>;
+  };
+  const [own] = file.calibrations;
+  const gateWith = async (change: Partial<typeof own>) => {
+    writeFileSync(path, JSON.stringify({ ...file, calibrations: [{ ...own, ...change }] }));
+    return gate(cwd);
+  };
+  const noisy = { minimumDetectableEffect: 0.4, standardDeviation: 0.3 };
+  const refusal = await gateWith(noisy);
+  assert.equal(refusal.exitCode, 2, refusal.said);
+  assert.match(refusal.said, /below twice the 40 % that this host can tell with 20 blocks: it would take \d+ blocks/);
+  const day = 86_400_000;
+  for (const invalid of [
+    { measuredAt: new Date(Date.now() - 15 * day).toISOString() },
+    { measuredAt: new Date(Date.now() + day).toISOString() },
+    { fingerprint: 'c'.repeat(64) },
+  ]) {
+    const { exitCode: code, said } = await gateWith({ ...noisy, ...invalid });
+    assert.notEqual(code, 2, said);
+    assert.match(verdictOf(cwd).comparisons[0]!.warnings.join(), /not calibrated/);
+  }
+  writeFileSync(path, '{"schema":');
+  const broken = await gate(cwd);
+  assert.equal(broken.exitCode, 5);
+  assert.match(broken.said, /INVALID_CALIBRATION/);
+});
+
+test('history finds between which two runs a cell became slower', async () => {
+  const cwd = emptyFolder();
+  const run = JSON.parse(readFileSync(join(stored.cwd, 'run1.json'), 'utf8')) as BaselineFile['runs'][number]['run'];
+  const files: string[] = [];
+  for (let index = 0; index < 24; index++) {
+    const copy = structuredClone(run);
+    copy.startedAt = new Date(Date.UTC(2026, 0, 1 + index)).toISOString();
+    copy.cells[0]!.latency!.medianNs = (index < 12 ? 1e6 : 1.2e6) * (1 + 0.01 * Math.sin(7 * index));
+    files.push(`${String(index).padStart(2, '0')}.json`);
+    writeFileSync(join(cwd, files.at(-1)!), JSON.stringify(copy));
+  }
+  const { exitCode, stdout, stderr } = await attnswap(['history', ...files, '--json'], { cwd });
+  assert.equal(exitCode, 0, stderr);
+  const { series } = JSON.parse(stdout) as {
+    series: Array<{ runs: number; changes: Array<{ before: string; after: string; change: number }> }>;
+  };
+  assert.equal(series.length, 1);
+  assert.equal(series[0]!.changes.length, 1);
+  const [change] = series[0]!.changes;
+  assert.match(change!.before, /11\.json$/);
+  assert.match(change!.after, /12\.json$/);
+  assert.ok(Math.abs(change!.change - 0.2) < 0.02);
+});
+
+test('ab exits as a gate does, and refuses two arms that are one', async () => {
+  const cwd = folder({ script: { ms: 2 } });
+  const cell = [
+    '--length',
+    '16',
+    '--heads',
+    '1',
+    '--head-dim',
+    '8',
+    '--inputs',
+    'gaussian',
+    '--adapter',
+    adapter,
+    '--base-adapter',
+    adapter,
+  ];
+  const settings = ['--backend', 'scripted', '--margin', '50', ...fast];
+  const slower = await attnswap(['ab', 'dense', ...cell, ...settings, '--base-dir', folder()], { cwd });
+  assert.equal(slower.exitCode, 1, slower.stderr);
+  assert.match(slower.stdout, /dense\.script/);
+  const equal = await attnswap(['ab', 'dense', 'dense', ...cell, ...settings], { cwd });
+  assert.equal(equal.exitCode, 0, equal.stderr + equal.stdout);
+  const one = await attnswap(['ab', 'dense', ...cell, ...settings], { cwd });
+  assert.equal(one.exitCode, 5);
+  assert.match(one.stderr, /both arms are the same/);
+});
