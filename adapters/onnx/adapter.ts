@@ -6,6 +6,7 @@ import type { OnnxBackend } from './backends.ts';
 import { feedsOf, kernelModel, outputValues } from './call.ts';
 import { kernels } from './kernels/index.ts';
 import { profileCall } from './profile.ts';
+import { prepareModel } from './model-call.ts';
 
 /** ONNX Runtime, embedded: kernels are ONNX graphs built here, run by onnxruntime-node. */
 export const adapter: Adapter = {
@@ -14,6 +15,7 @@ export const adapter: Adapter = {
   kernels,
   status: async (name) => statusOf(findBackend(name)),
   prepare,
+  prepareModel,
 };
 
 async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsupported> {

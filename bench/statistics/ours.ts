@@ -1,5 +1,6 @@
 import type { JumpableRandomGenerator } from 'pure-rand/types/JumpableRandomGenerator';
 import type { Look } from '../../src/decide/sequential.ts';
+import { defaultLooks } from '../../src/decide/sequential.ts';
 import { quantile } from '../../src/statistics/order-statistics.ts';
 import { seededGenerator } from '../../src/statistics/resample.ts';
 import { meanInterval } from '../../src/statistics/student.ts';
@@ -10,9 +11,13 @@ import { Figures, Share } from './tally.ts';
 
 export const margins = [0.02, 0.05, 0.1] as const;
 export const coverageBlocks = [5, 10, 20, 30] as const;
-/** Cells of a matrix; each comparison is judged both alone and as one of so many. */
-export const families = [1, 50] as const;
-const cellsOfMatrix = 50;
+export const cellsOfMatrix = 50;
+/** How each comparison is judged. The floor is tried in a matrix alone: elsewhere it changes nothing below Δ/2. */
+const settings = [
+  { judged: 'alone', family: 1, calibrated: false },
+  { judged: `one of ${cellsOfMatrix}`, family: cellsOfMatrix, calibrated: false },
+  { judged: `one of ${cellsOfMatrix}, floor`, family: cellsOfMatrix, calibrated: true },
+] as const;
 /** A slowdown of a fifth over the whole comparison, and its mirror image. */
 const steepRamp = Math.log(1.2);
 
@@ -23,10 +28,13 @@ export interface OurOptions {
   readonly rounds?: number;
 }
 
-/** How one margin Δ fared, judged alone or in a matrix. */
+/** How one margin Δ fared, judged alone, or in a matrix without or with the floor of a calibrated host. */
 export interface RuleTally {
   readonly margin: number;
+  readonly judged: string;
   readonly family: number;
+  /** As a logarithm, like a block's effect. */
+  readonly floor: number;
   /** Of single comparisons of equal arms. */
   readonly falseRegression: Share;
   readonly falseImprovement: Share;
@@ -56,26 +64,36 @@ export interface OurTally {
 
 /** Judges simulated comparisons at one noise level with the project's own functions. */
 export function simulateOurs(level: NoiseLevel, options: OurOptions): OurTally {
+  const floor = floorOf(level, options);
+  const rules = margins.flatMap((margin) =>
+    settings.map(({ judged, family, calibrated }) => emptyTally({ margin, judged, family, floor: calibrated ? floor : 0 })),
+  );
   const tally = {
-    rules: margins.flatMap((margin) => families.map((family) => emptyTally(margin, family))),
+    rules,
     coverage: coverageBlocks.map(() => new Share()),
     block: new Figures(),
     samples: new Figures(),
   };
-  const sizes: number[] = [];
   for (let run = 0; run < options.runs; run += 1) {
     const random = seededGenerator(options.seed, `${level.name}/${run}`);
     const host = new SimulatedHost(level, random);
     const first = new SimulatedComparison(host, random, options.rounds);
     addFirstCell(first, tally);
     tally.samples.add(host.samples / coverageBlocks.at(-1)!);
-    sizes.push(Math.abs(mean(first.effects(5))));
     addEqualCells([first], { host, random, rounds: options.rounds }, tally.rules);
   }
-  return { ...tally, floor: quantile(sizes, 0.95) };
+  return { ...tally, floor };
 }
 
-function emptyTally(margin: number, family: number): RuleTally {
+function floorOf(level: NoiseLevel, { runs, seed, rounds }: OurOptions): number {
+  const sizes = Array.from({ length: runs }, (_, run) => {
+    const random = seededGenerator(seed, `${level.name}/floor/${run}`);
+    return Math.abs(mean(new SimulatedComparison(new SimulatedHost(level, random), random, rounds).effects(defaultLooks.looks[0]!)));
+  });
+  return quantile(sizes, 0.95);
+}
+
+function emptyTally(rule: Pick<RuleTally, 'margin' | 'judged' | 'family' | 'floor'>): RuleTally {
   const shares = {
     falseRegression: new Share(),
     falseImprovement: new Share(),
@@ -83,7 +101,7 @@ function emptyTally(margin: number, family: number): RuleTally {
     falseRegressionInMatrix: new Share(),
   };
   const slowed = { power: new Share(), falsePass: new Share(), inconclusiveAtMargin: new Share(), powerAtTwice: new Share() };
-  return { margin, family, ...shares, ...slowed, blocksUsed: new Figures(), blocksUsedAtMargin: new Figures() };
+  return { ...rule, ...shares, ...slowed, blocksUsed: new Figures(), blocksUsedAtMargin: new Figures() };
 }
 
 /** The first cell of a matrix stands for coverage, and with Δ or 2Δ added to it for true slowdowns. */
@@ -125,8 +143,8 @@ function addEqualCells(
   for (const rule of rules) rule.falseRegressionInMatrix.add(regressions.has(rule));
 }
 
-function judge(comparison: SimulatedComparison, { margin, family }: RuleTally, effect: number): Look {
-  return comparison.verdict({ margin: Math.log(1 + margin), floor: 0, family }, effect);
+function judge(comparison: SimulatedComparison, { margin, family, floor }: RuleTally, effect: number): Look {
+  return comparison.verdict({ margin: Math.log(1 + margin), floor, family }, effect);
 }
 
 /**

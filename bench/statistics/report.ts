@@ -1,7 +1,7 @@
 import { defaultLooks } from '../../src/decide/sequential.ts';
 import { ticksPerSecond } from './host.ts';
 import type { OurTally, RuleTally } from './ours.ts';
-import { coverageBlocks, families } from './ours.ts';
+import { cellsOfMatrix as matrix, coverageBlocks } from './ours.ts';
 import { percent, table } from './table.ts';
 import type { LevelTally } from './targets.ts';
 import { targetsOf } from './targets.ts';
@@ -25,7 +25,6 @@ export interface Variation {
   readonly rivals: readonly RivalTally[];
 }
 
-const matrix = families.at(-1)!;
 const ruleHeader = [
   'level',
   'Δ',
@@ -55,10 +54,10 @@ ${[noiseSection, targetSection, ruleSection, rivalSection].map((section) => sect
 - They are a model's. The last table says what they hang on: a test on the samples of one launch is honest only where launches are alike and samples independent.
 - Others can be told to launch more often or to interleave (\`asv continuous --interleave-rounds\`, benchstat over several launches), and NVBench has a newer
   rule (nvbench-compare-robust). None of that was simulated, and all of it would help them.
-- asv hardly ever calls an equal program slower, and samples for a fraction of a second. It does not look for less than its factor: a true 10 % stands
+- On quiet and typical machines asv never calls an equal program slower, and it samples for a fraction of a second. It does not look for less than its factor: a true 10 % stands
   on its threshold, which half of the medians exceed.
 - On quiet machines criterion.rs, benchstat, compare.py and nvbench_compare find a true 5 % as surely as attnswap, with two launches against its ten.
-- Being one of ${matrix} costs power: «found» falls and «open» rises, and it takes more blocks.
+- Being one of ${matrix} takes more blocks. On a calibrated host it costs power too, where the floor is close to Δ/2: «found» falls, «open» rises.
 - A slowdown below Δ/2 is never looked for: it passes. Between Δ/2 and Δ both verdicts count as right.
 - Warm-up, changes of clock speed during a block, and processes that disturb each other by being resident together are not in the model.
 `;
@@ -88,9 +87,9 @@ function ruleSection({ levels, fewRounds }: Results): string {
   const few = fewRounds.tallies.flatMap(({ rules }, index) => rules.map((rule) => ruleRow(levels[index]!.level.name, rule)));
   return `## The rule in full
 A block is a fresh pair of processes and 10 to 20 rounds, ABBA or BAAB at random in three visits, two samples dropped at each visit, two kept a letter; looks at
-${defaultLooks.looks.join(', ')} blocks, one-sided error ${defaultLooks.tail} each (where the cell is one of ${matrix}, «slower» and «faster» must also show a change at all at that error divided by ${matrix}). No floor: the floors above lie below Δ/2 at
-every Δ below that a gate admits. Equal arms: «slower», «faster» and «open» (inconclusive) are shares of single comparisons, «slower in ${matrix}» the share of
-matrices with any. At a true slowdown of Δ: «found» is a regression, «passed» an error, «open» the rest. «2Δ found» is the same at twice the margin.
+${defaultLooks.looks.join(', ')} blocks, one-sided error ${defaultLooks.tail} each. A cell that is «one of ${matrix}» must for «slower» and «faster» also show a change at all, or one above the
+floor where the host is calibrated («floor»), at that error divided by ${matrix}. Alone the floor changes nothing where it is below Δ/2. Equal arms:
+«slower», «faster» and «open» (inconclusive) are shares of single comparisons, «slower in ${matrix}» the share of matrices with any. At a true slowdown of Δ: «found» is a regression, «passed» an error, «open» the rest. «2Δ found» is the same at twice the margin.
 
 ${table(
   ruleHeader,
@@ -133,7 +132,7 @@ function ruleRow(level: string, rule: RuleTally): string[] {
   return [
     level,
     percent(rule.margin),
-    rule.family === 1 ? 'alone' : `one of ${rule.family}`,
+    rule.judged,
     percent(rule.falseRegression.rate),
     percent(rule.falseImprovement.rate),
     percent(rule.inconclusive.rate),

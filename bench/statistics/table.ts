@@ -1,6 +1,6 @@
 /** A Markdown table; columns of figures stand right. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const rule = header.map((_, column) => (rows.every((row) => /^[<≤≥±]? ?[\d.]/.test(row[column] ?? '')) ? '---:' : '---'));
+  const rule = header.map((_, column) => (rows.every((row) => /^[<>≤≥±]? ?[\d.]/.test(row[column] ?? '')) ? '---:' : '---'));
   return [header, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 

@@ -42,31 +42,26 @@ export function targetsOf(levels: readonly LevelTally[]): Target[] {
 
 function falseRegressions(level: LevelTally, rule: RuleTally): Target {
   const refused = rule.margin < level.smallestMargin ? ' (a gate refuses this margin here)' : '';
-  const what = `Δ = ${percent(rule.margin)}: any false regression in ${rule.family} equal cells${refused}`;
+  const what = `${titleOf(rule)}: any false regression in ${rule.family} equal cells${refused}`;
   return { what, level: level.level.name, ...atMost(rule.falseRegressionInMatrix.rate, 0.01) };
 }
 
-function powerTargets({ level }: LevelTally, { margin, family, power }: RuleTally): Target[] {
+function powerTargets({ level }: LevelTally, rule: RuleTally): Target[] {
+  const { rate } = rule.power;
   return powers
-    .filter((target) => target.level === level.name && target.margin === margin)
+    .filter((target) => target.level === level.name && target.margin === rule.margin)
     .map(({ least }) => {
-      const met = power.rate >= least;
-      return {
-        what: `${judged(margin, family)}: regression found`,
-        level: level.name,
-        wanted: `≥ ${percent(least)}`,
-        got: percent(power.rate),
-        met,
-      };
+      const figures = { wanted: `≥ ${percent(least)}`, got: percent(rate), met: rate >= least };
+      return { what: `${titleOf(rule)}: regression found`, level: level.name, ...figures };
     });
 }
 
-function falsePasses({ level }: LevelTally, { margin, family, falsePass }: RuleTally): Target {
-  return { what: `${judged(margin, family)}: passed at a true slowdown of Δ`, level: level.name, ...atMost(falsePass.rate, 0.05) };
+function falsePasses({ level }: LevelTally, rule: RuleTally): Target {
+  return { what: `${titleOf(rule)}: passed at a true slowdown of Δ`, level: level.name, ...atMost(rule.falsePass.rate, 0.05) };
 }
 
-function judged(margin: number, family: number): string {
-  return `Δ = ${percent(margin)}, ${family === 1 ? 'judged alone' : `one of ${family}`}`;
+function titleOf({ margin, judged }: RuleTally): string {
+  return `Δ = ${percent(margin)}, ${judged}`;
 }
 
 function atMost(rate: number, most: number) {

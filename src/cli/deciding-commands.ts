@@ -28,6 +28,12 @@ function seconds(text: string): number {
   return value;
 }
 
+function dimension(text: string, known: Readonly<Record<string, number>> = {}): Record<string, number> {
+  const [, name = '', size = ''] = /^(.+)=(\d+)$/.exec(text) ?? [];
+  if (!(Number(size) > 0)) throw new InvalidArgumentError('expected name=size, such as sequence=128');
+  return { ...known, [name]: Number(size) };
+}
+
 /** Options of every command that gives a verdict. */
 function withVerdict(given: Command): Command {
   return given
@@ -64,13 +70,15 @@ export function addDecidingCommands(program: Command, adapters: readonly Adapter
 function addAb(program: Command, adapters: readonly AdapterEntry[]): void {
   const examples = [
     "attnswap ab dense.fused 'window:w=256' --length 4096 --backend onnx-cpu",
+    'attnswap ab model.onnx migrated.onnx --dim batch=1 --dim sequence=128',
     'attnswap ab dense.fused --length 1024 --base-dir ../base',
     'attnswap ab dense.fused dense.fused --length 640    # A/A: what this host calls equal',
   ];
   withVerdict(command(program, 'ab', 'compare two cells in paired blocks of fresh processes: A is the base', examples))
-    .argument('<A>', 'the base: name[.kernel][:key=value,…]')
+    .argument('<A>', 'the base: name[.kernel][:key=value,…], or a model.onnx')
     .argument('[B]', 'the new one (default: A, from elsewhere)')
     .option('--length <n>', 'tokens', wholeNumber(1), 1024)
+    .option('--dim <name=size>', "of a model's symbolic dimension; repeat it for each", dimension)
     .option('--backend <backend>', 'see attnswap doctor', 'onnx-cpu')
     .option('--base-backend <backend>', "A's, where it differs")
     .option('--adapter <file>', "a module that exports B's adapter")

@@ -3,7 +3,7 @@ import { judgeBlocks } from '../decide/judge-blocks.ts';
 import { judgeMissing } from '../decide/judge-figures.ts';
 import type { Rule, Subject } from '../decide/rule.ts';
 import type { LookPlan } from '../decide/sequential.ts';
-import type { Arm } from '../measure/arm.ts';
+import type { CellArm } from '../measure/arm.ts';
 import { launchStage } from '../measure/launch.ts';
 import type { LaunchOutcome } from '../measure/launch.ts';
 import type { StageRequest } from '../measure/messages.ts';
@@ -18,18 +18,19 @@ export interface StageOptions {
 }
 
 /** Runs one stage of an arm, with the arm's attnswap, in its folder. */
-export function launchArm(arm: Arm, stage: StageRequest['stage'], options: StageOptions): Promise<LaunchOutcome> {
-  const { cell, adapterModule, threads, stageWorker, cwd, plan } = arm;
+export function launchArm(arm: CellArm, stage: StageRequest['stage'], options: StageOptions): Promise<LaunchOutcome> {
+  const { request: cellRequest, stageWorker, cwd, plan } = arm;
+  const { cell } = cellRequest;
   const kernelScoredPairs = plan.kernel.scoredPairs(cell.variant.params, cell.shape);
   const limits = { sampleSeconds: 0.01, wasteRows: options.wasteRows, kernelScoredPairs };
-  const request = { stage, cell, adapterModule, ...limits, ...(threads !== undefined && { threads }) };
+  const request = { ...cellRequest, stage, ...limits };
   const { timeoutSeconds, signal } = options;
   return launchStage(request, { timeoutSeconds, worker: stageWorker, cwd, ...(signal !== undefined && { signal }) });
 }
 
 /** Peak memory of two arms, in pairs of launches of their own. */
 export async function compareMemory(
-  arms: { base: Arm; new: Arm },
+  arms: { base: CellArm; new: CellArm },
   subject: Subject,
   rule: Rule,
   options: StageOptions & { family: number },
@@ -58,7 +59,10 @@ export async function compareMemory(
 }
 
 /** Peak bytes of one launch: the device's where it has memory of its own, else the host's, one page at least. */
-export async function peak(arm: Arm, options: StageOptions): Promise<{ bytes: number } | Exclude<LaunchOutcome, { outcome: 'memory' }>> {
+export async function peak(
+  arm: CellArm,
+  options: StageOptions,
+): Promise<{ bytes: number } | Exclude<LaunchOutcome, { outcome: 'memory' }>> {
   const outcome = await launchArm(arm, 'memory', options);
   if (outcome.outcome !== 'memory') return outcome;
   const { peakDeviceBytes, peakHostBytes } = outcome.memory;

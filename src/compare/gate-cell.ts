@@ -3,7 +3,7 @@ import { judgeBlocks } from '../decide/judge-blocks.ts';
 import { judgeFigures, judgeMissing } from '../decide/judge-figures.ts';
 import type { Rule, Subject } from '../decide/rule.ts';
 import { defaultLooks } from '../decide/sequential.ts';
-import type { Arm } from '../measure/arm.ts';
+import type { CellArm } from '../measure/arm.ts';
 import { factsOf } from '../measure/facts.ts';
 import { measureBlock } from '../measure/pair-block.ts';
 import { wasteReportSchema } from '../waste/schema.ts';
@@ -14,10 +14,10 @@ import type { StageOptions } from './compare-memory.ts';
 
 /** One cell of both sides, and the cell that its ratio is taken to. */
 export interface CellArms {
-  readonly base: Arm;
-  readonly new: Arm;
+  readonly base: CellArm;
+  readonly new: CellArm;
   /** Absent where the suite has no reference cell of this shape. */
-  readonly reference?: { readonly base: Arm; readonly new: Arm };
+  readonly reference?: { readonly base: CellArm; readonly new: CellArm };
 }
 
 export type GateOptions = PairOptions & StageOptions;
@@ -69,7 +69,7 @@ async function stated(arms: CellArms, subject: Subject, rule: Rule, options: Gat
       const outcome = facts.status === 'unsupported' ? 'incomplete' : 'error';
       return judgeMissing(subject, rule, outcome, `${side}: ${facts.status}: ${facts.reason}`);
     }
-    figures.push(rule.metric === 'error' ? facts.error.relative : facts.scoredPairs);
+    figures.push(rule.metric === 'error' ? facts.error!.relative : facts.scoredPairs!);
   }
   return judgeFigures(subject, rule, { base: figures[0]!, new: figures[1]! });
 }

@@ -62,6 +62,26 @@ export interface PreparedKernel {
   dispose(): Promise<void>;
 }
 
+/** A whole model, timed as one call. */
+export interface ModelRequest {
+  readonly backend: string;
+  /** Path of the model's file; relative ones are the worker's. */
+  readonly model: string;
+  /** Sizes of the model's symbolic dimensions, by their names. */
+  readonly dimensions: Readonly<Record<string, number>>;
+  /** Of the inputs that are drawn. */
+  readonly seed: number;
+  readonly threads?: number;
+}
+
+/** A model with its inputs in place. */
+export interface PreparedModel {
+  /** One whole call; resolves when the outputs exist. */
+  run(): Promise<void>;
+  /** Why the last call's outputs cannot be right, such as NaN in one; undefined where nothing speaks against them. */
+  fault(): string | undefined;
+}
+
 /** A kernel that an adapter has. */
 export interface KernelDescription {
   readonly variant: string;
@@ -79,6 +99,8 @@ export interface Adapter {
   readonly kernels: readonly KernelDescription[];
   status(backend: string): Promise<BackendStatus>;
   prepare(request: KernelRequest): Promise<PreparedKernel | Unsupported>;
+  /** Absent where the adapter runs kernels alone. */
+  prepareModel?(request: ModelRequest): Promise<PreparedModel | Unsupported>;
 }
 
 /** Where an adapter is found. Workers import `module`, whose export `adapter` is the {@link Adapter}. */

@@ -26,7 +26,12 @@ export function overall(comparisons: readonly Comparison[]): Overall {
   const failing = deciding.filter(({ outcome, onInconclusive }) => !(outcome === 'inconclusive' && onInconclusive === 'pass'));
   for (const { outcome, exitCode } of severity) {
     const found = failing.filter((comparison) => comparison.outcome === outcome);
-    if (found.length > 0) return { outcome, exitCode, summary: `${sentence(outcome, found.length, deciding.length)} ${first(found)}` };
+    if (found.length > 0)
+      return {
+        outcome,
+        exitCode,
+        summary: deciding.length === 1 ? alone(found[0]!) : `${sentence(outcome, found.length, deciding.length)} ${first(found)}`,
+      };
   }
   const better = deciding.filter(({ outcome }) => outcome === 'improvement').length;
   const open = deciding.filter(({ outcome }) => outcome === 'inconclusive').length;
@@ -37,7 +42,7 @@ export function overall(comparisons: readonly Comparison[]): Overall {
   return {
     outcome: better === deciding.length ? 'improvement' : 'pass',
     exitCode: 0,
-    summary: deciding.length === 1 ? `${deciding[0]!.name}: ${deciding[0]!.reason}.` : `All ${deciding.length} comparisons pass${aside}.`,
+    summary: deciding.length === 1 ? alone(deciding[0]!) : `All ${deciding.length} comparisons pass${aside}.`,
   };
 }
 
@@ -48,6 +53,10 @@ function sentence(outcome: Outcome, found: number, all: number): string {
     incomplete: 'could not be measured',
   };
   return `${found} of ${all} comparisons ${words[outcome] ?? `${found === 1 ? 'is' : 'are'} ${outcome}`}:`;
+}
+
+function alone({ name, outcome, reason }: Comparison): string {
+  return `${name}: ${outcome}: ${reason}.`.slice(0, 1500);
 }
 
 function first(found: readonly Comparison[]): string {

@@ -2,21 +2,28 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { AttnswapError } from '../contract/errors.ts';
-import type { CellRequest } from './messages.ts';
+import type { AdapterEntry, ModelRequest } from '../contract/adapter.ts';
+import type { CellRequest, ModelArmRequest } from './messages.ts';
 import type { CellPlan } from './measure-cell.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 /** Where `src` and `adapters` of this attnswap lie. */
 const ownCode = new URL('../../', import.meta.url);
 
-/** One side of a comparison: a cell, and which version of attnswap runs it, where. */
-export interface Arm extends CellRequest {
+/** One side of a comparison: what is run, and which version of attnswap runs it, where. */
+export interface Arm {
+  readonly request: CellRequest | ModelArmRequest;
   /** Path of the resident worker's script. */
   readonly worker: string;
+  readonly cwd: string;
+}
+
+/** An arm that is a planned cell. */
+export interface CellArm extends Arm {
+  readonly request: CellRequest;
+  readonly plan: CellPlan;
   /** Path of the script that runs one stage. */
   readonly stageWorker: string;
-  readonly cwd: string;
-  readonly plan: CellPlan;
 }
 
 /** A folder whose attnswap, or whose files, the base arm uses. */
@@ -63,17 +70,19 @@ function isAttnswap(path: string): boolean {
 }
 
 /** The arm that runs a cell with a checkout's attnswap, in its folder. */
-export function armOf(plan: CellPlan, checkout: Checkout = ownCheckout, threads?: number): Arm {
-  const script = (name: string) => fileURLToPath(new URL(`src/measure/${name}.${checkout.extension}`, checkout.code));
-  return {
-    plan,
-    cell: plan.cell,
-    adapterModule: rebased(plan.entry.module, checkout),
-    worker: script('pair-worker'),
-    stageWorker: script('worker'),
-    cwd: checkout.directory,
-    ...(threads !== undefined && { threads }),
-  };
+export function armOf(plan: CellPlan, checkout: Checkout = ownCheckout, threads?: number): CellArm {
+  const request = { cell: plan.cell, adapterModule: rebased(plan.entry.module, checkout), ...(threads !== undefined && { threads }) };
+  return { plan, request, worker: script('pair-worker', checkout), stageWorker: script('worker', checkout), cwd: checkout.directory };
+}
+
+/** The arm that runs a model with a checkout's attnswap; a relative path is the checkout's. */
+export function modelArm(model: ModelRequest, entry: AdapterEntry, checkout: Checkout = ownCheckout): Arm {
+  const request = { ...model, adapterModule: rebased(entry.module, checkout) };
+  return { request, worker: script('pair-worker', checkout), cwd: checkout.directory };
+}
+
+function script(name: string, { code, extension: suffix }: Checkout): string {
+  return fileURLToPath(new URL(`src/measure/${name}.${suffix}`, code));
 }
 
 /** A module of this attnswap, or of the working folder, becomes the checkout's own; others, and what it has not, stay. */

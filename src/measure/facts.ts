@@ -10,9 +10,7 @@ export async function factsOf(
 ): Promise<PairFault | Extract<PairAnswer, { answer: 'prepared' }>> {
   const resident = startResident(arm, options);
   try {
-    const { cell, adapterModule, threads } = arm;
-    const request = { cell, adapterModule, ...(threads !== undefined && { threads }) };
-    return await resident.ask({ ask: 'prepare', protocol: pairProtocol, request, judgedRows: 256 }, 'prepared');
+    return await resident.ask({ ask: 'prepare', protocol: pairProtocol, request: arm.request, judgedRows: 256 }, 'prepared');
   } finally {
     await resident.close();
   }

@@ -7,6 +7,6 @@ export function describeFault(error: unknown): { status: 'unsupported' | 'failed
 }
 
 function textOf(error: unknown): string {
-  if (error instanceof AttnswapError) return `${error.code}: ${error.message}`;
+  if (error instanceof AttnswapError) return `${error.code}: ${error.message}${error.hint === undefined ? '' : ` (hint: ${error.hint})`}`;
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { ModelRequest } from '../contract/adapter.ts';
 import type { CellSpec, dispatchSchema, errorSchema, latencySchema, memorySchema } from '../contract/cell.ts';
 
 /** A cell, and what runs it. */
@@ -7,6 +8,12 @@ export interface CellRequest {
   /** URL of the adapter's module. */
   readonly adapterModule: string;
   readonly threads?: number;
+}
+
+/** A whole model, and what runs it. */
+export interface ModelArmRequest extends ModelRequest {
+  /** URL of the adapter's module. */
+  readonly adapterModule: string;
 }
 
 /** What a worker process is asked: one stage of one cell. */

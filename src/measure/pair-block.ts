@@ -87,8 +87,7 @@ type Pair = { readonly base: Resident; readonly new: Resident };
 
 /** Both arms load and are judged side by side: nothing is timed yet. */
 async function prepare(pair: Pair, arms: { base: Arm; new: Arm }, name: 'base' | 'new', options: BlockOptions): Promise<ArmFacts> {
-  const { cell, adapterModule, threads } = arms[name];
-  const request = { cell, adapterModule, ...(threads !== undefined && { threads }) };
+  const { request } = arms[name];
   const question = { ask: 'prepare' as const, protocol: pairProtocol, request, judgedRows: options.judgedRows };
   const answer = await pair[name].ask(question, 'prepared');
   if (answer.answer === 'fault') throw new ArmFault(name, answer);

@@ -1,13 +1,13 @@
 import type { z } from 'zod';
 import type { cellStatuses, errorSchema } from '../contract/cell.ts';
-import type { CellRequest } from './messages.ts';
+import type { CellRequest, ModelArmRequest } from './messages.ts';
 
 /** Both arms of a pair may come from different versions of attnswap: they speak only if this agrees. */
 export const pairProtocol = 1;
 
 /** What a resident worker is asked, one thing at a time. */
 export type PairQuestion =
-  | { readonly ask: 'prepare'; readonly protocol: number; readonly request: CellRequest; readonly judgedRows: number }
+  | { readonly ask: 'prepare'; readonly protocol: number; readonly request: CellRequest | ModelArmRequest; readonly judgedRows: number }
   /** Warm up for at most `capNs`; sets the batch unless it is given. */
   | { readonly ask: 'warm'; readonly capNs: number; readonly callsPerSample?: number }
   /** `dropped` samples after a switch are taken and thrown away, `kept` are returned. */
@@ -17,9 +17,10 @@ export type PairAnswer =
   | {
       readonly answer: 'prepared';
       readonly protocol: number;
-      readonly error: z.infer<typeof errorSchema>;
-      /** q·k products of one call. */
-      readonly scoredPairs: number;
+      /** Of a cell; a model has no reference to be held against. */
+      readonly error?: z.infer<typeof errorSchema>;
+      /** q·k products of one call of a cell. */
+      readonly scoredPairs?: number;
       readonly warnings: readonly string[];
     }
   | { readonly answer: 'warm'; readonly callsPerSample: number; readonly callNs: number }

@@ -1,16 +1,18 @@
 import { getEachMessage, sendMessage } from 'execa';
+import type { Adapter } from '../contract/adapter.ts';
 import { systemClock } from './clock.ts';
 import { describeFault } from './fault.ts';
+import type { ModelArmRequest } from './messages.ts';
 import { pairProtocol } from './pair-messages.ts';
 import type { PairAnswer, PairQuestion } from './pair-messages.ts';
 import { judgeKernel, prepareCell } from './prepare-cell.ts';
-import type { PreparedCell } from './prepare-cell.ts';
 import { runSampleLoop, timeBatch } from './sample-loop.ts';
+import type { Call } from './sample-loop.ts';
 import { warmUp } from './sampling.ts';
 
 // One arm of a pair: stays resident, does nothing until it is asked, and answers one question at a time.
 const clock = systemClock();
-let cell: PreparedCell | undefined;
+let call: Call | undefined;
 let callsPerSample = 1;
 
 process.once('disconnect', () => process.exit(1));
@@ -20,8 +22,8 @@ for await (const question of getEachMessage()) {
 
 async function answer(question: PairQuestion): Promise<PairAnswer> {
   if (question.ask === 'prepare') return prepare(question);
-  if (cell === undefined) throw new Error(`asked to ${question.ask} before anything was prepared`);
-  return question.ask === 'warm' ? warm(cell, question) : { answer: 'samples', samplesNs: await sample(cell, question) };
+  if (call === undefined) throw new Error(`asked to ${question.ask} before anything was prepared`);
+  return question.ask === 'warm' ? warm(call, question) : { answer: 'samples', samplesNs: await sample(call, question) };
 }
 
 async function prepare(question: PairQuestion & { ask: 'prepare' }): Promise<PairAnswer> {
@@ -29,25 +31,38 @@ async function prepare(question: PairQuestion & { ask: 'prepare' }): Promise<Pai
     const reason = `this attnswap speaks pair protocol ${pairProtocol}, it was asked in ${question.protocol}: update one of the two`;
     return { answer: 'fault', status: 'unsupported', reason };
   }
-  cell = await prepareCell(question.request, 'latency');
+  if ('model' in question.request) return openModel(question.request);
+  const cell = await prepareCell(question.request, 'latency');
   const { error, reason } = await judgeKernel(cell, question.judgedRows);
   if (reason !== undefined) return { answer: 'fault', status: 'mismatch', reason };
+  call = () => cell.kernel.run();
   return { answer: 'prepared', protocol: pairProtocol, error, scoredPairs: cell.scoredPairs, warnings: cell.warnings };
 }
 
-async function warm({ kernel }: PreparedCell, question: PairQuestion & { ask: 'warm' }): Promise<PairAnswer> {
+async function openModel({ adapterModule, ...request }: ModelArmRequest): Promise<PairAnswer> {
+  const { adapter } = (await import(adapterModule)) as { adapter: Adapter };
+  const model = (await adapter.prepareModel?.(request)) ?? { unsupported: `${adapter.name} runs no models` };
+  if ('unsupported' in model) return { answer: 'fault', status: 'unsupported', reason: model.unsupported };
+  await model.run();
+  const fault = model.fault();
+  if (fault !== undefined) return { answer: 'fault', status: 'mismatch', reason: fault };
+  call = () => model.run();
+  return { answer: 'prepared', protocol: pairProtocol, warnings: [] };
+}
+
+async function warm(run: Call, question: PairQuestion & { ask: 'warm' }): Promise<PairAnswer> {
   globalThis.gc?.();
-  const warmed = await warmUp(() => kernel.run(), { clock, warmUp: { capNs: question.capNs, window: 5 } });
+  const warmed = await warmUp(run, { clock, warmUp: { capNs: question.capNs, window: 5 } });
   callsPerSample = question.callsPerSample ?? warmed.callsPerSample;
   return { answer: 'warm', callsPerSample, callNs: warmed.elapsedNs / warmed.calls };
 }
 
-async function sample({ kernel }: PreparedCell, { dropped, kept }: PairQuestion & { ask: 'sample' }): Promise<readonly number[]> {
+async function sample(run: Call, { dropped, kept }: PairQuestion & { ask: 'sample' }): Promise<readonly number[]> {
   const samplesNs: number[] = [];
   await runSampleLoop({
     clock,
     async sample() {
-      const durationNs = (await timeBatch(() => kernel.run(), callsPerSample, clock)) / callsPerSample;
+      const durationNs = (await timeBatch(run, callsPerSample, clock)) / callsPerSample;
       samplesNs.push(durationNs);
       return durationNs;
     },

@@ -1,7 +1,7 @@
 import { clip, oneLine, visible } from './text.ts';
 
-/** Characters that Markdown, HTML, tables or their renderers give a meaning; the dot of `www.` and the colon of `://` make links. */
-const meaningful = /[!#$&*<>@[\\\]^_`{|}~"]|(?<=www)\.|:(?=\/)/giu;
+/** Characters that Markdown, HTML, tables or their renderers give a meaning; the dot of `www.` and `://` make links. */
+const meaningful = /[!#$&*<>@[\\\]^_`{|}~"]|(?<=www)\.|:(?=\/)|(?<=\/)\//giu;
 
 /**
  * Untrusted text as Markdown that shows it and nothing else, on one line. Character references cannot begin a structure; an empty
@@ -11,7 +11,7 @@ const meaningful = /[!#$&*<>@[\\\]^_`{|}~"]|(?<=www)\.|:(?=\/)/giu;
 export function escapeMarkdown(text: string, most: number): string {
   return clip(oneLine(text), most).replaceAll(meaningful, (character) => {
     const reference = `&#${character.codePointAt(0)!};`;
-    return '@#.:'.includes(character) ? `${reference}<!-- -->` : reference;
+    return '@#.:/'.includes(character) ? `${reference}<!-- -->` : reference;
   });
 }
 
