@@ -5,7 +5,7 @@ import type { AdapterEntry } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { armOf } from '../measure/arm.ts';
 import type { CellPlan } from '../measure/measure-cell.ts';
-import { measureBlock } from '../measure/pair-block.ts';
+import { defaultBlockSeconds, measureBlock } from '../measure/pair-block.ts';
 import type { BlockOutcome } from '../measure/pair-block.ts';
 import { kernelName, planCells, selects } from '../measure/plan-cells.ts';
 import { exitCodes, print, printJson, remark } from './console.ts';
@@ -57,7 +57,14 @@ async function calibrateCell(
   let last: Extract<BlockOutcome, { state: 'measured' }> | undefined;
   for (let index = 0; index < options.blocks; index++) {
     options.step(index);
-    const settings = { seed: options.seed, index, judgedRows: 16, samplingNs: 1e9, timeoutSeconds: 300, signal: options.signal };
+    const settings = {
+      seed: options.seed,
+      index,
+      judgedRows: 16,
+      samplingNs: defaultBlockSeconds * 1e9,
+      timeoutSeconds: 300,
+      signal: options.signal,
+    };
     const outcome = await measureBlock({ base: arm, new: arm }, { ...settings, ...(last && { callsPerSample: last.callsPerSample }) });
     if (outcome.state === 'fault')
       throw new AttnswapError('WORKER_FAILED', `${plan.cell.id}: ${outcome.fault.status}: ${outcome.fault.reason}`);

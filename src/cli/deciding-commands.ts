@@ -2,6 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import type { AdapterEntry } from '../contract/adapter.ts';
 import { dtypes } from '../contract/shape.ts';
+import { defaultBlockSeconds } from '../measure/pair-block.ts';
 import { ab } from './ab.ts';
 import type { AbFlags } from './ab.ts';
 import { listBaselines, saveRuns, showBaseline } from './baseline.ts';
@@ -43,7 +44,7 @@ function withVerdict(given: Command): Command {
     .option('--markdown <file>', 'a comment for a pull request')
     .option('--github', 'annotations on standard error, and a step summary')
     .option('--max-blocks <n>', 'blocks at the last look', wholeNumber(2), 20)
-    .option('--block-seconds <s>', 'sampling of one block', seconds, 1)
+    .option('--block-seconds <s>', 'sampling of one block', seconds, defaultBlockSeconds)
     .option('--store <dir>', storeHelp);
 }
 

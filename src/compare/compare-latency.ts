@@ -5,7 +5,7 @@ import type { Rule, Subject } from '../decide/rule.ts';
 import { defaultLooks } from '../decide/sequential.ts';
 import type { LookPlan } from '../decide/sequential.ts';
 import type { Arm } from '../measure/arm.ts';
-import { measureBlock } from '../measure/pair-block.ts';
+import { defaultBlockSeconds, measureBlock } from '../measure/pair-block.ts';
 import type { ArmFacts, BlockOutcome } from '../measure/pair-block.ts';
 
 /** Rows of each output that are judged: all that a check needs in the first block, a reminder in the others. */
@@ -53,7 +53,7 @@ export async function compareLatency(
         seed: options.seed,
         index: blocks.length,
         judgedRows: blocks.length === 0 ? firstRows : laterRows,
-        samplingNs: (options.blockSeconds ?? 1) * 1e9,
+        samplingNs: (options.blockSeconds ?? defaultBlockSeconds) * 1e9,
         timeoutSeconds: options.timeoutSeconds,
         ...(last !== undefined && { callsPerSample: last.callsPerSample }),
         ...(options.signal !== undefined && { signal: options.signal }),

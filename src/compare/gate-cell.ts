@@ -5,7 +5,7 @@ import type { Rule, Subject } from '../decide/rule.ts';
 import { defaultLooks } from '../decide/sequential.ts';
 import type { CellArm } from '../measure/arm.ts';
 import { factsOf } from '../measure/facts.ts';
-import { measureBlock } from '../measure/pair-block.ts';
+import { defaultBlockSeconds, measureBlock } from '../measure/pair-block.ts';
 import { wasteReportSchema } from '../waste/schema.ts';
 import { compareLatency } from './compare-latency.ts';
 import type { PairOptions } from './compare-latency.ts';
@@ -89,7 +89,12 @@ async function ratio(arms: CellArms, subject: Subject, rule: Rule, options: Gate
   for (const looked of plan.looks) {
     while (blocks.length < looked) {
       const index = blocks.length;
-      const settings = { ...options, index, judgedRows: index === 0 ? 256 : 16, samplingNs: (options.blockSeconds ?? 1) * 1e9 };
+      const settings = {
+        ...options,
+        index,
+        judgedRows: index === 0 ? 256 : 16,
+        samplingNs: (options.blockSeconds ?? defaultBlockSeconds) * 1e9,
+      };
       const fresh = await measureBlock(pairs.new, settings);
       const base = rule.limit === null ? await measureBlock(pairs.base, settings) : undefined;
       for (const outcome of [fresh, base]) {

@@ -15,6 +15,8 @@ const keptPerLetter = 2;
 /** Samples of one round: three visits, as the two letters in the middle are one. */
 const samplesPerRound = 3 * dropped + 4 * keptPerLetter;
 const minSampleNs = 5e6;
+/** What the rounds of one block take unless told otherwise: twenty blocks of a 10 ms call then fit in 40 s. */
+export const defaultBlockSeconds = 0.9;
 
 export interface BlockOptions {
   readonly seed: number;

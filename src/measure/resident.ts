@@ -24,6 +24,8 @@ export function startResident(arm: Arm, options: { timeoutSeconds: number; signa
     ipc: true,
     cwd: arm.cwd,
     reject: false,
+    // A session of its own: a stopped process in the tool's group would have the whole group hung up when its shell ends.
+    detached: canStop,
     stdin: 'ignore',
     maxBuffer: 1e6,
     // The answers come one at a time; kept too, they would fill memory over a long run.
