@@ -1,5 +1,5 @@
 import { table } from '../cli/format.ts';
-import type { Comparison, Verdict } from '../contract/verdict.ts';
+import type { Comparison, Metric, Verdict } from '../contract/verdict.ts';
 import { hostLine } from './host-line.ts';
 import { worstFirst } from './standing.ts';
 import { clip, oneLine, shorten, wrap } from './text.ts';
@@ -7,6 +7,8 @@ import { aside, baseToNew, changeText, labelsOf, marginText, metricNames, warnin
 
 const width = 100;
 const heading = ['comparison', 'metric', 'base → new', 'change', 'margin', 'blocks', 'outcome'];
+/** A column's worth of the longer names of metrics. */
+const shortNames: Partial<Record<Metric, string>> = { 'peak-memory': 'memory', 'memory-growth': 'growth', 'scored-pairs': 'pairs' };
 /** A name is not cut shorter than this, whatever the width. */
 const leastName = 16;
 /** Comparisons with the same reason that are named. */
@@ -32,7 +34,7 @@ export function verdictTable(verdict: Verdict): string {
 
 function rows(comparisons: readonly Comparison[], labels: ReadonlyMap<Comparison, string>): string {
   const figures = comparisons.map((comparison) => [
-    metricNames[comparison.metric],
+    shortNames[comparison.metric] ?? metricNames[comparison.metric],
     baseToNew(comparison) || '–',
     comparison.effect === null ? '–' : changeText(comparison.effect),
     marginText(comparison.margin),
@@ -47,7 +49,7 @@ function rows(comparisons: readonly Comparison[], labels: ReadonlyMap<Comparison
 /** Short, as it is a column: `pass (slower)`. */
 function outcomeCell(comparison: Comparison): string {
   const way = aside(comparison).replace(/,.*/, '');
-  return `${comparison.outcome}${way === '' ? '' : ` (${way})`}${comparison.decides ? '' : ' *'}`;
+  return `${comparison.outcome}${way === '' ? '' : ` (${way})`}${comparison.decides ? '' : '*'}`;
 }
 
 /** Why each comparison that is no pass is none; one note for all that share a reason. */
