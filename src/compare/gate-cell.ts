@@ -112,10 +112,10 @@ async function ratio(arms: CellArms, subject: Subject, rule: Rule, options: Gate
   throw new RangeError('a plan needs at least one look');
 }
 
-/** Better than a limit is a pass: there is no base that it improved on. */
+/** Better than a limit is a pass, as there is no base that it improved on; the effect is the change from the limit. */
 function againstLimit(comparison: Comparison, limit: number): Comparison {
   const { outcome, reason } = comparison;
   const below = `the ratio stays below the limit of ${limit}`;
-  if (outcome === 'improvement' || outcome === 'pass') return { ...comparison, outcome: 'pass', reason: `${below}: ${reason}` };
-  return { ...comparison, reason: `held against the limit of ${limit}: ${reason}` };
+  if (outcome === 'improvement' || outcome === 'pass') return { ...comparison, base: null, outcome: 'pass', reason: `${below}: ${reason}` };
+  return { ...comparison, base: null, reason: `held against the limit of ${limit}: ${reason}` };
 }

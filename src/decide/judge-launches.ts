@@ -39,9 +39,9 @@ export function judgeLaunches(
   const floor = Math.log1p(given.floor ?? 0);
   const shown = Math.max(Math.log1p(rule.margin) / 2, floor);
   const outcome =
-    ends.low > shown && mean - strict > floor
+    ends.low > shown && mean - strict > 0
       ? 'regression'
-      : ends.high < -shown && mean + strict < -floor
+      : ends.high < -shown && mean + strict < 0
         ? 'improvement'
         : ends.high < Math.log1p(rule.margin)
           ? 'pass'

@@ -37,7 +37,8 @@ export type Look = MeanEstimate & {
  * Judges the blocks so far; only the blocks up to the last look count, so that a caller who asks between looks changes nothing.
  * Lower is better. `regression`: the whole interval lies above max(Δ/2, floor), so a change is shown, and it is no
  * artefact of the host. `improvement` is its mirror image. `pass`: the whole interval lies below Δ. At the last look what is
- * none of these is `inconclusive`. A pure function: the same blocks give the same verdict.
+ * none of these is `inconclusive`. A pure function: the same blocks give the same verdict. Stop at the first look that decides: blocks beyond it are
+ * judged anew, and looks that were passed over are not made up for.
  *
  * At a true slowdown of exactly Δ a pass is an error of at most 5 %. Between Δ/2 and Δ both verdicts are right.
  * @param logRatios one per block: independent, or the interval is too narrow
@@ -54,8 +55,8 @@ export function look(logRatios: readonly number[], bounds: Bounds, plan: LookPla
 
 function stateOf({ low, high }: Interval, strict: Interval, { margin, floor }: Bounds, last: boolean): Look['state'] {
   const shown = Math.max(margin / 2, floor);
-  if (low > shown && strict.low > floor) return 'regression';
-  if (high < -shown && strict.high < -floor) return 'improvement';
+  if (low > shown && strict.low > 0) return 'regression';
+  if (high < -shown && strict.high < 0) return 'improvement';
   if (high < margin) return 'pass';
   return last ? 'inconclusive' : 'more';
 }

@@ -9,7 +9,7 @@ export function studentQuantile(p: number, degrees: number): number {
   return studentt.inv(p, degrees);
 }
 
-/** P(T ≤ t) of Student's t, to 4e-9. */
+/** P(T ≤ t) of Student's t, to 2e-8. */
 export function studentCdf(t: number, degrees: number): number {
   if (!(degrees >= 1)) throw new RangeError(`studentCdf: degrees must be ≥ 1, got ${degrees}`);
   return studentt.cdf(t, degrees);

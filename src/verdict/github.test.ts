@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { outcomes } from '../contract/verdict.ts';
 import { sampleComparison, sampleVerdict, untrustedTexts, untrustedVerdict } from './fixtures/sample-verdict.ts';
-import { htmlOf, tagsOf } from './fixtures/rendered-markdown.ts';
-import { githubCommands, githubSummary } from './github.ts';
+import { githubCommands } from './github.ts';
 
 const commandLine = /^::(error|warning|notice) title=([^:,\r\n]*)::([^\r\n]*)$/;
 
@@ -63,21 +62,4 @@ test('untrusted text stays inside its command', () => {
   const [first] = lines(githubCommands(untrustedVerdict('100 %0A, a: b'))).map(read);
   assert.match(first!.title, /100 %0A, a: b/);
   assert.match(first!.message, /100 %0A, a: b/);
-});
-
-test('the summary shows every comparison, and untrusted text as text', () => {
-  for (const outcome of outcomes) {
-    const html = htmlOf(
-      githubSummary(sampleVerdict([sampleComparison({ outcome, name: 'a' }), sampleComparison({ name: 'b' })], { outcome })),
-    );
-    assert.equal(html.match(/<tr>/g)?.length, 3);
-    assert.match(html, new RegExp(`<td>${outcome}</td>`));
-  }
-  for (const [name, text] of Object.entries(untrustedTexts)) {
-    const summary = githubSummary(untrustedVerdict(text));
-    assert.deepEqual(tagsOf(htmlOf(summary)).strange, [], name);
-    assert.equal(tagsOf(htmlOf(summary)).all.filter((tag) => tag === '<tr>').length, 4, name);
-    assert.ok(summary.length < 65_536, name);
-    assert.equal(githubSummary(untrustedVerdict(text)), summary);
-  }
 });

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { outcomes } from '../contract/verdict.ts';
-import { htmlOf, tagsOf } from './fixtures/rendered-markdown.ts';
-import { sampleComparison, sampleVerdict, untrustedTexts, untrustedVerdict } from './fixtures/sample-verdict.ts';
+import { sampleComparison, sampleVerdict, untrustedTexts } from './fixtures/sample-verdict.ts';
 import { commentMarker, verdictMarkdown } from './markdown.ts';
 import { fenced, shellCommand } from './markdown-text.ts';
 
@@ -32,49 +31,6 @@ test('every outcome but a plain pass is told with its reason', () => {
 test('a slowdown that the margin lets pass is no plain pass', () => {
   const slower = sampleComparison({ effect: { estimate: 0.02, low: 0.004, high: 0.041, confidence: 0.965 } });
   assert.match(verdictMarkdown(sampleVerdict([slower])), /\| pass \(slower, within the margin\) \|/);
-});
-
-test('untrusted text is shown as text: no tag, link, row or mention of its own', () => {
-  for (const [name, text] of Object.entries(untrustedTexts)) {
-    const markdown = verdictMarkdown(untrustedVerdict(text));
-    const html = htmlOf(markdown);
-    const { all, strange } = tagsOf(html);
-    assert.deepEqual(strange, [], name);
-    const count = (tag: string) => all.filter((each) => each === tag).length;
-    assert.deepEqual([count('<tr>'), count('<details>'), count('</details>'), count('<pre>')], [3, 2, 2, 1], name);
-    assert.doesNotMatch(html.replaceAll(/<pre>[^]*?<\/pre>/g, ''), /[@#][\w]/, name);
-    assert.doesNotMatch(markdown, /[^\P{C}\n]/u, name);
-    assert.equal(verdictMarkdown(untrustedVerdict(text)), markdown);
-  }
-});
-
-test('what is escaped is shown as it was', () => {
-  const text = `**a** _b_ [c](d) <e> "f" 'g' | \`h\` & ~i~ \\j $k$`;
-  const html = htmlOf(verdictMarkdown(untrustedVerdict(text)));
-  const shown = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
-  assert.ok(html.includes(`<code>${shown}</code>`), html);
-});
-
-test('a comment fits into GitHub’s, however much there is to say', () => {
-  for (const character of ['@', '\u202e', 'x ', '|']) {
-    const long = character.repeat(2000);
-    const comparisons = Array.from({ length: 200 }, (_, index) =>
-      sampleComparison({
-        name: long,
-        cell: `${long} ${index}`,
-        reason: long,
-        owner: long,
-        outcome: 'regression',
-        warnings: [`${index}${long}`],
-      }),
-    );
-    const markdown = verdictMarkdown(
-      sampleVerdict(comparisons, { summary: long, base: long, host: { cpu: { model: long, logicalCores: 1 } } }),
-    );
-    assert.ok(markdown.length < 65_536, `${markdown.length}`);
-    assert.match(markdown, /\| and \d+ more \|/);
-    assert.deepEqual(tagsOf(htmlOf(markdown)).strange, []);
-  }
 });
 
 test('a fence is longer than any in it, and arguments are quoted', () => {
