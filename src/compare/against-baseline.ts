@@ -3,10 +3,11 @@ import type { Suite } from '../contract/suite.ts';
 import type { Comparison, Metric } from '../contract/verdict.ts';
 import { judgeFigures, judgeMissing } from '../decide/judge-figures.ts';
 import { judgeLaunches, leastLaunches } from '../decide/judge-launches.ts';
+import { varies } from '../decide/rule.ts';
 import type { Rule, Subject } from '../decide/rule.ts';
 import { measureCell } from '../measure/measure-cell.ts';
 import type { CellPlan } from '../measure/measure-cell.ts';
-import { kernelName } from '../measure/plan-cells.ts';
+import { kernelName, sameSetting } from '../measure/plan-cells.ts';
 import { median } from '../statistics/order-statistics.ts';
 import { wasteReportSchema } from '../waste/schema.ts';
 import type { Baseline } from './baseline.ts';
@@ -27,9 +28,6 @@ export interface BaselineGate {
 
 /** Metrics that differ from machine to machine. */
 const hostBound = new Set<Metric>(['latency', 'peak-memory', 'memory-growth']);
-/** Metrics whose figures vary from launch to launch. */
-const noisy = new Set<Metric>(['latency', 'peak-memory', 'ratio-to-reference']);
-
 /** Measures the suite's cells, three launches each, and judges them against a stored baseline. */
 export async function gateAgainstBaseline(gate: BaselineGate): Promise<Comparison[]> {
   const { suite, plans, baseline } = gate;
@@ -43,7 +41,7 @@ export async function gateAgainstBaseline(gate: BaselineGate): Promise<Compariso
   }
   const stored = baseline.runs.map(({ run }) => new Map(run.cells.map((cell) => [cell.id, cell])));
   const tasks = plans.flatMap((plan) => rulesOf(plan, suite.gates, today).map((rule) => ({ plan, rule })));
-  const family = tasks.filter(({ rule }) => noisy.has(rule.metric)).length;
+  const family = tasks.filter(({ rule }) => varies(rule.metric)).length;
   const comparisons = tasks.map(({ plan, rule }) => judge({ plan, rule, launches, stored, family }, gate));
   const declared = new Set(plans.map(({ cell }) => cell.id));
   const gone = [...new Set(baseline.runs.flatMap(({ run }) => run.declared))].filter((id) => !declared.has(id));
@@ -87,15 +85,9 @@ function judge(task: Task, gate: BaselineGate): Comparison {
   if (fresh.length === 0) return judgeMissing(subject, rule, 'incomplete', `${rule.metric} was not measured`);
   if (base.length === 0 && rule.limit === null)
     return judgeMissing(subject, rule, 'incomplete', `${gate.baseline.name} holds no ${rule.metric} of this cell`);
-  if (!noisy.has(rule.metric)) return judgeFigures(subject, rule, { base: base.length === 0 ? null : median(base), new: median(fresh) });
+  if (!varies(rule.metric)) return judgeFigures(subject, rule, { base: base.length === 0 ? null : median(base), new: median(fresh) });
   const calibration = calibrationFor(gate.calibrations, plan.cell, { fingerprint: gate.fingerprint, now: gate.now });
   return judgeLaunches(subject, rule, { base, new: fresh }, { floor: calibration?.floor ?? null, family });
-}
-
-function sameSetting(a: CellPlan, b: CellPlan): boolean {
-  return (
-    a.cell.backend === b.cell.backend && a.cell.inputs === b.cell.inputs && JSON.stringify(a.cell.shape) === JSON.stringify(b.cell.shape)
-  );
 }
 
 /** The metric of each launch that has it. */

@@ -1,12 +1,13 @@
 import type { Suite } from '../contract/suite.ts';
 import type { Comparison } from '../contract/verdict.ts';
 import { judgeFigures, judgeMissing } from '../decide/judge-figures.ts';
+import { varies } from '../decide/rule.ts';
 import type { Rule, Subject } from '../decide/rule.ts';
 import type { LookPlan } from '../decide/sequential.ts';
 import { armOf } from '../measure/arm.ts';
 import type { Checkout } from '../measure/arm.ts';
 import type { CellPlan } from '../measure/measure-cell.ts';
-import { kernelName } from '../measure/plan-cells.ts';
+import { kernelName, sameSetting } from '../measure/plan-cells.ts';
 import { theilSen } from '../statistics/theil-sen.ts';
 import { calibrationFor, refusalOf } from './calibration.ts';
 import type { Calibration } from './calibration.ts';
@@ -39,26 +40,38 @@ interface Task {
   readonly subject: Subject;
 }
 
-/** Measures both sides of every gate, one comparison after another, and judges them. */
+/**
+ * Measures both sides of every gate, one comparison after another, and judges them. An abort leaves what is not judged yet as
+ * incomplete, and keeps the rest.
+ */
 export async function gateSuite(run: GateRun): Promise<Comparison[]> {
   const today = run.now.toISOString().slice(0, 10);
   const tasks = run.plans.flatMap((plan) =>
     rulesOf(plan, run.suite.gates, today).map((rule) => ({ plan, rule, subject: subjectOf(plan) })),
   );
-  const family = tasks.filter(({ rule }) => noisy.has(rule.metric)).length;
+  const family = tasks.filter(({ rule }) => varies(rule.metric)).length;
   const single = tasks.filter(({ rule }) => rule.metric !== 'memory-growth');
   const comparisons: Comparison[] = [];
   for (const [done, task] of single.entries()) {
-    run.progress?.(done, single.length, `${task.subject.name} ${task.plan.cell.shape.queries}: ${task.rule.metric}`);
-    comparisons.push(await judgeTask(task, family, run));
+    if (run.signal?.aborted !== true)
+      run.progress?.(done, single.length, `${task.subject.name} ${task.plan.cell.shape.queries}: ${task.rule.metric}`);
+    comparisons.push(await unlessAborted(() => judgeTask(task, family, run), task, run));
   }
   const growth = tasks.filter(({ rule }) => rule.metric === 'memory-growth');
-  for (const group of Map.groupBy(growth, ({ plan }) => withoutLength(plan)).values()) comparisons.push(await judgeGrowth(group, run));
+  for (const group of Map.groupBy(growth, ({ plan }) => withoutLength(plan)).values())
+    comparisons.push(await unlessAborted(() => judgeGrowth(group, run), group[0]!, run));
   return [...comparisons, ...vanished(run)];
 }
 
-/** Metrics whose figures vary from launch to launch: only these may be wrong by chance. */
-const noisy = new Set(['latency', 'peak-memory', 'ratio-to-reference']);
+async function unlessAborted(judge: () => Promise<Comparison>, { subject, rule }: Task, { signal }: GateRun): Promise<Comparison> {
+  try {
+    signal?.throwIfAborted();
+    return await judge();
+  } catch (error) {
+    if (signal?.aborted !== true) throw error;
+    return judgeMissing(subject, rule, 'incomplete', 'interrupted before it was judged');
+  }
+}
 
 function subjectOf(plan: CellPlan): Subject {
   return { cell: plan.cell.id, name: kernelName(plan) };
@@ -97,11 +110,6 @@ function armsOf(plan: CellPlan, basePlan: CellPlan, run: GateRun): CellArms {
   const baseReference = run.basePlans.find(isReference);
   if (reference === undefined || baseReference === undefined) return pairOf(plan, basePlan);
   return { ...pairOf(plan, basePlan), reference: pairOf(reference, baseReference) };
-}
-
-function sameSetting(a: CellPlan, b: CellPlan): boolean {
-  const setting = ({ cell: { backend, shape, inputs, seed } }: CellPlan) => JSON.stringify([backend, shape, inputs, seed]);
-  return setting(a) === setting(b);
 }
 
 /** Cells alike but for their length. */

@@ -33,6 +33,11 @@ export const units: Readonly<Record<Metric, string>> = {
   quality: 'score',
 };
 
+/** Whether a metric's figures vary from launch to launch: only then can a verdict be wrong by chance. */
+export function varies(metric: Metric): boolean {
+  return metric === 'latency' || metric === 'peak-memory' || metric === 'ratio-to-reference';
+}
+
 /** The fields that every comparison of a rule shares. */
 export function stub(subject: Subject, rule: Rule): Omit<Comparison, 'outcome' | 'reason'> {
   return {

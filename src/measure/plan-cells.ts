@@ -105,3 +105,9 @@ export function kernelOf(adapter: Adapter, text: string): Adapter['kernels'][num
 export function kernelName({ cell, kernel }: CellPlan): string {
   return formatVariant({ variant: cell.variant.name, kernel: kernel.kernel, parameters: cell.variant.params });
 }
+
+/** Whether two cells differ in variant and kernel at most: what a ratio may be taken of. */
+export function sameSetting(a: CellPlan, b: CellPlan): boolean {
+  const setting = ({ cell: { backend, shape, inputs, seed } }: CellPlan) => JSON.stringify([backend, shape, inputs, seed]);
+  return setting(a) === setting(b);
+}
