@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Comparison, Outcome } from '../contract/verdict.ts';
+import type { QualityJudgement } from '../quality/judgement.ts';
+import { decideMigration } from './decide.ts';
+import type { CandidateEvidence } from './decide.ts';
+
+function compared(metric: 'latency' | 'peak-memory', length: number, outcome: Outcome, change = -0.2) {
+  const comparison: Comparison = {
+    id: `n${length} ${metric}`,
+    name: 'window',
+    cell: `n${length}`,
+    metric,
+    unit: metric === 'latency' ? 'ns' : 'bytes',
+    base: 100,
+    new: 100 * (1 + change),
+    effect: { estimate: change, low: change - 0.01, high: change + 0.01, confidence: 0.965 },
+    margin: 0.05,
+    floor: 0.01,
+    direction: 'lower',
+    outcome,
+    reason: 'over 8 blocks',
+    onInconclusive: 'fail',
+    owner: null,
+    decides: true,
+    minimumDetectableEffect: null,
+    blocks: [],
+    warnings: [],
+  };
+  return { length, comparison };
+}
+const quality = (outcome: QualityJudgement['outcome'], marginsLost: number): QualityJudgement => ({
+  outcome,
+  reason: 'mean difference −.01 over 50 items',
+  marginsLost,
+});
+const evidence = (more: Partial<CandidateEvidence>): CandidateEvidence => ({
+  candidate: 'window',
+  latency: [compared('latency', 512, 'improvement')],
+  memory: [compared('peak-memory', 512, 'pass', 0)],
+  wantedLengths: [512],
+  quality: quality('pass', 0.2),
+  ...more,
+});
+const verdict = (more: Partial<CandidateEvidence>) => decideMigration(evidence(more)).verdict;
+
+test('adopts a gain whose quality holds and that has no setback, and says by which numbers', () => {
+  const { verdict: found, reasons, decidedBy } = decideMigration(evidence({}));
+  assert.equal(found, 'adopt');
+  assert.equal(reasons[0], 'Latency at 512 tokens: −20.0 % (−21.0 % to −19.0 %) improvement, over 8 blocks.');
+  assert.equal(reasons[1], 'Quality holds (0.2 of 1 margin lost, as measured): mean difference −.01 over 50 items.');
+  assert.deepEqual(decidedBy, ['n512 latency', 'quality']);
+});
+
+test('a gain in memory alone is enough', () => {
+  const latency = [compared('latency', 512, 'inconclusive', 0)];
+  assert.equal(verdict({ latency, memory: [compared('peak-memory', 512, 'improvement')] }), 'adopt');
+});
+
+test('rejects where no gain is shown, however good the quality', () => {
+  for (const outcome of ['pass', 'inconclusive', 'refused', 'incomplete', 'regression'] as const) {
+    assert.equal(verdict({ latency: [compared('latency', 512, outcome)] }), 'reject', outcome);
+  }
+});
+
+test('tunes first where quality is open, unjudged, or lost by up to five margins; beyond that, rejects', () => {
+  assert.equal(verdict({ quality: quality('inconclusive', 9) }), 'tune-first');
+  assert.equal(verdict({ quality: null }), 'tune-first');
+  assert.equal(verdict({ quality: quality('regression', 5) }), 'tune-first');
+  assert.equal(verdict({ quality: quality('regression', 5.01) }), 'reject');
+  assert.equal(verdict({ quality: quality('regression', Infinity) }), 'reject');
+  assert.equal(verdict({ quality: quality('regression', NaN) }), 'reject');
+});
+
+test('a gain beside a setback is to be tuned, not adopted', () => {
+  const decision = decideMigration(evidence({ memory: [compared('peak-memory', 512, 'regression', 0.4)] }));
+  assert.equal(decision.verdict, 'tune-first');
+  assert.match(decision.reasons[0]!, /^Peak memory at 512 tokens: \+40\.0 %/);
+});
+
+test('only wanted lengths count, and all do where none is named', () => {
+  const latency = [compared('latency', 512, 'pass', 0), compared('latency', 4096, 'improvement')];
+  const short = decideMigration(evidence({ latency }));
+  assert.equal(short.verdict, 'reject');
+  assert.match(short.reasons.at(-1)!, /4096 tokens: .* it does not count/);
+  assert.equal(verdict({ latency, wantedLengths: [4096] }), 'adopt');
+  assert.equal(verdict({ latency, wantedLengths: [] }), 'adopt');
+});
+
+test('a comparison that is shown only neither adopts nor hinders', () => {
+  const shown = compared('latency', 512, 'improvement');
+  assert.equal(verdict({ latency: [{ ...shown, comparison: { ...shown.comparison, decides: false } }] }), 'reject');
+});
+
+test('an arm that failed rejects before anything else is asked', () => {
+  const decision = decideMigration(evidence({ failures: ['window at 4096: out of memory'], latency: [], memory: [], wantedLengths: [] }));
+  assert.equal(decision.verdict, 'reject');
+  assert.deepEqual(decision.reasons, ['An arm failed: window at 4096: out of memory.']);
+  assert.equal(verdict({ latency: [compared('latency', 512, 'improvement'), compared('latency', 512, 'error')] }), 'reject');
+});
+
+test('a wanted length that was not compared is an error', () => {
+  assert.throws(() => decideMigration(evidence({ wantedLengths: [512, 4096] })), { code: 'INVALID_MIGRATION', message: /4096 tokens/ });
+  assert.throws(() => decideMigration(evidence({ latency: [], memory: [], wantedLengths: [] })), { code: 'INVALID_MIGRATION' });
+});

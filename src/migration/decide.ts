@@ -1,0 +1,141 @@
+import { AttnswapError } from '../contract/errors.ts';
+import type { Comparison } from '../contract/verdict.ts';
+import type { QualityJudgement } from '../quality/judgement.ts';
+
+/** What to do with a candidate. */
+export const migrationVerdicts = ['adopt', 'tune-first', 'reject'] as const;
+export type MigrationVerdict = (typeof migrationVerdicts)[number];
+
+/** A latency or memory comparison of the model's two arms at one length. */
+export interface ComparisonAtLength {
+  /** Tokens. */
+  readonly length: number;
+  readonly comparison: Comparison;
+}
+
+export interface CandidateEvidence {
+  readonly candidate: string;
+  readonly latency: readonly ComparisonAtLength[];
+  readonly memory: readonly ComparisonAtLength[];
+  /** Lengths that decide; every compared one where empty. */
+  readonly wantedLengths: readonly number[];
+  /** From `judgePaired`, or from `judgeDrift` where there is no task; null where quality was not judged. */
+  readonly quality: QualityJudgement | null;
+  /** Arms that failed, in words; any rejects the candidate. */
+  readonly failures?: readonly string[];
+}
+
+export interface MigrationDecision {
+  readonly candidate: string;
+  readonly verdict: MigrationVerdict;
+  /** Sentences with the numbers, those that decided first. */
+  readonly reasons: readonly string[];
+  /** Ids of comparisons, and `quality`, that the verdict rests on. */
+  readonly decidedBy: readonly string[];
+}
+
+/** A quality loss up to as many margins is worth tuning. */
+export const tunableMargins = 5;
+
+/**
+ * Whether to migrate to a candidate. What counts is latency and memory at the wanted lengths, by comparisons that decide; a **gain** is
+ * an `improvement`, a **setback** a `regression`. The first rule that holds is the verdict:
+ * 1. **reject**: an arm failed, or a comparison ended in an `error`;
+ * 2. **reject**: no gain is shown;
+ * 3. **reject**: quality is a regression, and the measured loss exceeds 5 margins (faulty outputs lose without measure);
+ * 4. **tune first**: there is a gain, but quality is not shown to hold: a regression of up to 5 margins, inconclusive, or not judged;
+ * 5. **tune first**: there is a gain and quality holds, but there is a setback as well;
+ * 6. **adopt**: quality is shown not to be worse than the margin, there is a gain, and no setback.
+ * A comparison that is inconclusive, refused or incomplete is neither gain nor setback, and is told. A gain at a length that is not wanted is
+ * told, and does not count.
+ * @throws INVALID_MIGRATION where a wanted length was not compared, or nothing was
+ */
+export function decideMigration(evidence: CandidateEvidence): MigrationDecision {
+  const all = [...evidence.latency, ...evidence.memory];
+  const { wantedLengths, candidate, quality, failures = [] } = evidence;
+  const errors = all.filter(({ comparison }) => comparison.outcome === 'error');
+  if (failures.length > 0 || errors.length > 0) {
+    const reasons = [...failures.map((failure) => `An arm failed: ${failure}.`), ...errors.map(sentence)];
+    return { candidate, verdict: 'reject', reasons, decidedBy: errors.map(({ comparison }) => comparison.id) };
+  }
+  checkLengths(evidence, all);
+  const wanted = all.filter(
+    ({ length, comparison }) => comparison.decides && (wantedLengths.length === 0 || wantedLengths.includes(length)),
+  );
+  const sorted = {
+    gains: wanted.filter(({ comparison }) => comparison.outcome === 'improvement'),
+    setbacks: wanted.filter(({ comparison }) => comparison.outcome === 'regression'),
+    others: wanted.filter(({ comparison }) => comparison.outcome !== 'improvement' && comparison.outcome !== 'regression'),
+    beside: all.filter((found) => !wanted.includes(found) && found.comparison.outcome === 'improvement'),
+  };
+  return { candidate, ...judge(sorted, quality) };
+}
+
+type Group = readonly ComparisonAtLength[];
+interface Sorted {
+  readonly gains: Group;
+  readonly setbacks: Group;
+  readonly others: Group;
+  readonly beside: Group;
+}
+
+function judge({ gains, setbacks, others, beside }: Sorted, quality: QualityJudgement | null): Omit<MigrationDecision, 'candidate'> {
+  const told = (groups: readonly Group[]) => groups.flat().map(sentence);
+  const asides = beside.map(
+    (found) => `${sentence(found).slice(0, -1)}; it does not count, as it is shown only or at a length not wanted.`,
+  );
+  const ids = (...groups: readonly Group[]) => groups.flat().map(({ comparison }) => comparison.id);
+  const lost = qualitySentence(quality);
+  if (gains.length === 0) {
+    const reasons = ['No gain in latency or memory is shown.', ...told([setbacks, others]), lost, ...asides];
+    return { verdict: 'reject', reasons, decidedBy: ids(setbacks, others) };
+  }
+  if (quality?.outcome === 'regression' && !(quality.marginsLost <= tunableMargins)) {
+    const reasons = [`${lost} More than ${tunableMargins} margins are beyond tuning.`, ...told([gains, setbacks, others]), ...asides];
+    return { verdict: 'reject', reasons, decidedBy: ['quality'] };
+  }
+  if (quality?.outcome !== 'pass') {
+    return {
+      verdict: 'tune-first',
+      reasons: [lost, ...told([gains, setbacks, others]), ...asides],
+      decidedBy: ['quality', ...ids(gains, setbacks)],
+    };
+  }
+  if (setbacks.length > 0) {
+    return {
+      verdict: 'tune-first',
+      reasons: [...told([setbacks, gains]), lost, ...told([others]), ...asides],
+      decidedBy: ids(setbacks, gains),
+    };
+  }
+  return { verdict: 'adopt', reasons: [...told([gains]), lost, ...told([others]), ...asides], decidedBy: [...ids(gains), 'quality'] };
+}
+
+const metricWords: Readonly<Partial<Record<Comparison['metric'], string>>> = { latency: 'Latency', 'peak-memory': 'Peak memory' };
+
+function sentence({ length, comparison: { metric, outcome, effect, reason } }: ComparisonAtLength): string {
+  const change = effect === null ? '' : ` ${percent(effect.estimate)} (${percent(effect.low)} to ${percent(effect.high)})`;
+  return `${metricWords[metric] ?? metric} at ${length} tokens:${change} ${outcome}, ${reason}.`;
+}
+
+function qualitySentence(quality: QualityJudgement | null): string {
+  if (quality === null) return 'Quality was not judged.';
+  const words = { pass: 'holds', regression: 'is lost', inconclusive: 'is not shown to hold' }[quality.outcome];
+  const margins = Number.isFinite(quality.marginsLost)
+    ? ` (${Number(quality.marginsLost.toPrecision(2))} of 1 margin lost, as measured)`
+    : '';
+  return `Quality ${words}${margins.replace('-', '−')}: ${quality.reason}.`;
+}
+
+function percent(share: number): string {
+  return `${share > 0 ? '+' : share < 0 ? '−' : ''}${Math.abs(100 * share).toFixed(1)} %`;
+}
+
+function checkLengths({ candidate, wantedLengths }: CandidateEvidence, all: Group): void {
+  const missing = wantedLengths.find((wanted) => !all.some(({ length }) => length === wanted));
+  if (missing === undefined && all.length > 0) return;
+  const what = missing === undefined ? 'neither latency nor memory was compared' : `nothing was compared at ${missing} tokens`;
+  throw new AttnswapError('INVALID_MIGRATION', `candidate ${candidate}: ${what}`, {
+    hint: 'compare latency or memory at every wanted length',
+  });
+}

@@ -1,0 +1,113 @@
+import { AttnswapError } from '../contract/errors.ts';
+import { quantileSorted } from '../statistics/order-statistics.ts';
+import type { OutputKind } from './distributions.ts';
+import type { ItemDrift, OutputDrift } from './drift.ts';
+import { itemMean } from './item-mean.ts';
+import type { ItemMean } from './item-mean.ts';
+
+/** The drift of one output over all items; means are of items' figures, each item counting once. */
+export interface OutputDriftSummary {
+  readonly output: string;
+  readonly kind: OutputKind;
+  readonly vectors: number;
+  /** Whether every element of every item is the same number. */
+  readonly identical: boolean;
+  /** ‖changed − original‖ / ‖original‖; null for labels. */
+  readonly relativeError: ItemMean | null;
+  /** Largest relative error of an item; null for labels. */
+  readonly largestRelativeError: number | null;
+  /** Mean over items of the mean 1 − cosine of an item's vectors; null for labels. */
+  readonly cosineDistance: ItemMean | null;
+  /** 5th percentile of the cosines of all items' vectors pooled; null for labels. */
+  readonly cosineFifthPercentile: number | null;
+  /** KL(original ‖ changed), nats; null but for logits and probabilities. */
+  readonly divergence: ItemMean | null;
+  /** Share whose most probable class is the same; null for plain vectors. */
+  readonly agreement: ItemMean | null;
+}
+
+/** Over items; a single fault is the outcome of the whole, with every item's reason. */
+export type DriftSummary =
+  | { readonly state: 'measured'; readonly items: number; readonly confidence: number; readonly outputs: readonly OutputDriftSummary[] }
+  | { readonly state: 'fault'; readonly items: number; readonly reasons: readonly string[] };
+
+/**
+ * Means over items with two-sided intervals; how these come about is told by `itemMean`. An item that recurs counts as often.
+ * @param options.confidence two-sided, .95 unless given
+ * @throws INVALID_DATA on no items, or items whose outputs differ in name or kind
+ */
+export function summariseDrift(
+  items: readonly ItemDrift[],
+  options: { readonly seed: number; readonly confidence?: number },
+): DriftSummary {
+  const confidence = options.confidence ?? 0.95;
+  const reasons = items.flatMap((drift) => (drift.state === 'fault' ? [`${drift.item}: ${drift.reason}`] : []));
+  if (reasons.length > 0) return { state: 'fault', items: items.length, reasons };
+  const measured = items.flatMap((drift) => (drift.state === 'measured' ? [drift] : []));
+  const first = measured[0];
+  if (first === undefined) throw new AttnswapError('INVALID_DATA', 'drift: there are no items, expected at least one');
+  const outputs = first.outputs.map(({ output }, index) => {
+    const drifts = measured.map((drift) => sameOutput(drift, first, index));
+    return summariseOutput(output, drifts, { seed: options.seed, tail: (1 - confidence) / 2 });
+  });
+  return { state: 'measured', items: items.length, confidence, outputs };
+}
+
+type MeasuredDrift = Extract<ItemDrift, { state: 'measured' }>;
+
+function sameOutput(drift: MeasuredDrift, first: MeasuredDrift, index: number): OutputDrift {
+  const [found, expected] = [drift.outputs[index], first.outputs[index]!];
+  if (found?.output === expected.output && found.kind === expected.kind && drift.outputs.length === first.outputs.length) return found;
+  const told = (output: OutputDrift | undefined) => (output === undefined ? 'none' : `${output.output} (${output.kind})`);
+  throw new AttnswapError(
+    'INVALID_DATA',
+    `drift of item ${drift.item}: output ${index} is ${told(found)}, expected ${told(expected)} as in item ${first.item}`,
+    { hint: 'say what the outputs hold: logits, probabilities, vectors or labels' },
+  );
+}
+
+function summariseOutput(output: string, drifts: readonly OutputDrift[], interval: { seed: number; tail: number }): OutputDriftSummary {
+  const mean = (figures: readonly (number | null)[], high: number): ItemMean | null => {
+    const known = figures.filter((figure) => figure !== null);
+    return known.length < figures.length ? null : itemMean(known, { ...interval, range: { low: 0, high } });
+  };
+  const labels = drifts[0]!.kind === 'labels';
+  const errors = drifts.map(({ relativeError }) => relativeError);
+  const distances = drifts.map(({ cosineDistances }) => (labels ? null : meanOf(cosineDistances)));
+  return {
+    output,
+    kind: drifts[0]!.kind,
+    vectors: drifts.reduce((sum, { cosineDistances }) => sum + cosineDistances.length, 0),
+    identical: drifts.every(({ identical }) => identical),
+    relativeError: mean(errors, Infinity),
+    largestRelativeError: labels ? null : Math.max(...errors.map((error) => error ?? 0)),
+    // The rounding of ½‖â − b̂‖² may pass 2 by a few units in the last place.
+    cosineDistance: mean(
+      distances.map((distance) => distance && Math.min(2, distance)),
+      2,
+    ),
+    cosineFifthPercentile: labels ? null : pooledFifthPercentile(drifts),
+    divergence: mean(
+      drifts.map(({ divergence }) => divergence),
+      Infinity,
+    ),
+    agreement: mean(
+      drifts.map(({ agreement }) => agreement),
+      1,
+    ),
+  };
+}
+
+function meanOf(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function pooledFifthPercentile(drifts: readonly OutputDrift[]): number {
+  const pooled = new Float64Array(drifts.reduce((sum, { cosineDistances }) => sum + cosineDistances.length, 0));
+  let at = 0;
+  for (const { cosineDistances } of drifts) {
+    pooled.set(cosineDistances, at);
+    at += cosineDistances.length;
+  }
+  return 1 - quantileSorted(Array.from(pooled.sort()), 0.95);
+}

@@ -1,0 +1,78 @@
+import { clusterBootstrap } from '../statistics/cluster-bootstrap.ts';
+import type { Interval } from '../statistics/resample.ts';
+import { meanInterval } from '../statistics/student.ts';
+import { boundedMeanInterval } from './bounded-mean.ts';
+
+/**
+ * How an interval came about. `none`: nothing bounds the mean, so its ends are
+ * infinite.
+ */
+export const intervalMethods = ['student', 'bootstrap', 'bounded', 'none'] as const;
+export type IntervalMethod = (typeof intervalMethods)[number];
+
+export interface ItemMean extends Interval {
+  readonly mean: number;
+  readonly count: number;
+  readonly method: IntervalMethod;
+}
+
+export interface ItemMeanOptions {
+  /** What a value can be; null where that is not known. */
+  readonly range: Interval | null;
+  /** One-sided error at each end: .025 for a 95 % interval. */
+  readonly tail: number;
+  readonly seed: number;
+}
+
+/** From here on the mean of even skewed items is normal enough for Student's interval. */
+const manyItems = 200;
+/** The studentised bootstrap needs as many. */
+const fewItems = 5;
+/** Whole-number scores without a known range: as many items must differ from the most frequent value. */
+const variedItems = 30;
+
+/**
+ * The mean over independent items and its interval. The method follows from what the items show:
+ * - more than half of them distinct: their own spread is trusted, by the studentised bootstrap from 5 items, by Student's t from 200;
+ * - else (scores of right and wrong, or no difference at all) the spread says little of what was not seen, so only the range counts:
+ *   `boundedMeanInterval`, which never has zero width. Where no finite range is known, Student's t if 30 items differ
+ *   from the most frequent value, and otherwise no interval.
+ * Simulated, an end of 5 % misses 4 to 7 % of the time from 12 items on, 9 % for six items of exponential loss.
+ * It lies where a rare failure was not among the items although the others vary: then the spread that is trusted is not the whole.
+ * @throws RangeError on no values, a value that is not finite, or outside the range
+ */
+export function itemMean(values: readonly number[], { range, tail, seed }: ItemMeanOptions): ItemMean {
+  const stray = values.find((value) => !Number.isFinite(value));
+  if (stray !== undefined || values.length === 0) throw new RangeError(`itemMean: needs finite values, got ${stray ?? 'none'}`);
+  const count = values.length;
+  const mean = values.reduce((sum, value) => sum + value, 0) / count;
+  const method = methodFor(values, range);
+  const within = clip(range);
+  const named = (interval: Interval): ItemMean => ({ mean, count, method, ...within(interval) });
+  if (method === 'student') return named(meanInterval(values, tail));
+  if (method === 'bounded') return named(boundedMeanInterval(values, { range: range!, tail, seed }));
+  if (method === 'none') return named({ low: -Infinity, high: Infinity });
+  return named(
+    clusterBootstrap(
+      values.map((value) => [value]),
+      'mean',
+      { seed, tail, replicates: 4999 },
+    ),
+  );
+}
+
+function methodFor(values: readonly number[], range: Interval | null): IntervalMethod {
+  // Ten digits: .3 − .2 and .2 − .1 are one difference.
+  const keys = values.map((value) => value.toPrecision(10));
+  const times = new Map<string, number>();
+  for (const key of keys) times.set(key, (times.get(key) ?? 0) + 1);
+  const most = Math.max(...times.values());
+  if (values.length >= fewItems && 2 * times.size > values.length) return values.length >= manyItems ? 'student' : 'bootstrap';
+  if (range !== null && (Number.isFinite(range.low) || Number.isFinite(range.high))) return 'bounded';
+  return values.length - most >= variedItems ? 'student' : 'none';
+}
+
+function clip(range: Interval | null): (interval: Interval) => Interval {
+  if (range === null) return ({ low, high }) => ({ low, high });
+  return ({ low, high }) => ({ low: Math.max(low, range.low), high: Math.min(high, range.high) });
+}

@@ -1,0 +1,18 @@
+/** What can be said of quality; the words of a comparison's outcome. */
+export const qualityOutcomes = ['pass', 'regression', 'inconclusive'] as const;
+export type QualityOutcome = (typeof qualityOutcomes)[number];
+
+export interface QualityJudgement {
+  /** `pass`: shown not to be worse than the margin or limit. `regression`: shown to be worse. `inconclusive`: neither. */
+  readonly outcome: QualityOutcome;
+  /** One sentence with the numbers that decided it. */
+  readonly reason: string;
+  /** What was lost, as measured, in margins: 1 is all that is allowed, below 0 a gain. Infinity where the margin is 0 or outputs are faulty. */
+  readonly marginsLost: number;
+}
+
+/** Three digits, with a proper minus. */
+export function figureText(value: number): string {
+  if (!Number.isFinite(value)) return value > 0 ? '∞' : value < 0 ? '−∞' : 'NaN';
+  return String(Number(value.toPrecision(3))).replace('-', '−');
+}

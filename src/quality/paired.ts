@@ -1,0 +1,163 @@
+import { AttnswapError } from '../contract/errors.ts';
+import type { Comparison } from '../contract/verdict.ts';
+import { stub } from '../decide/rule.ts';
+import type { Rule, Subject } from '../decide/rule.ts';
+import type { Interval } from '../statistics/resample.ts';
+import { itemsNeeded } from './bounded-mean.ts';
+import { itemMean } from './item-mean.ts';
+import type { IntervalMethod } from './item-mean.ts';
+import { figureText } from './judgement.ts';
+import type { QualityJudgement, QualityOutcome } from './judgement.ts';
+
+/** One-sided error of a judgement: the chance to pass a loss as large as the margin, or to call a smaller one a regression. */
+export const qualityTail = 0.05;
+
+/** Task scores, one an item, higher is better, both models over the same items in the same order. */
+export interface PairedScores {
+  readonly base: readonly number[];
+  readonly new: readonly number[];
+}
+
+export interface PairedOptions {
+  readonly seed: number;
+  /** What a score can be. Unless given, 0 to 1 where all scores are within it, and unknown otherwise. */
+  readonly range?: Interval;
+}
+
+/** The mean difference new − base, in the score's unit. */
+export interface PairedEstimate {
+  readonly items: number;
+  readonly base: number;
+  readonly new: number;
+  readonly difference: number;
+  /** Each end for itself holds with 95 %: what a one-sided claim rests on. */
+  readonly oneSided: Interval;
+  /** Both ends together hold with 95 %: what is shown. */
+  readonly twoSided: Interval;
+  readonly method: IntervalMethod;
+  /** Items where the new score is higher, lower, and the same. */
+  readonly won: number;
+  readonly lost: number;
+  readonly tied: number;
+  /** What a score can be, given or taken; null where unknown. */
+  readonly range: Interval | null;
+}
+
+/**
+ * The mean paired difference over independent items; see `itemMean` for the intervals. Equal scores on every item do not make an interval of
+ * no width: with scores of 0 to 1, twelve such items leave the mean within ±.22 (one-sided 95 %).
+ * @throws INVALID_DATA on no items, different counts, scores that are not finite, or outside `range`
+ */
+export function estimatePaired(scores: PairedScores, { seed, range }: PairedOptions): PairedEstimate {
+  check(scores, range);
+  const known = range ?? ([...scores.base, ...scores.new].every((score) => score >= 0 && score <= 1) ? { low: 0, high: 1 } : null);
+  const reach = known === null ? null : known.high - known.low;
+  const differences = scores.new.map((score, index) => difference(score, scores.base[index]!));
+  const options = { seed, range: reach === null ? null : { low: -reach, high: reach } };
+  const oneSided = itemMean(differences, { ...options, tail: qualityTail });
+  const twoSided = itemMean(differences, { ...options, tail: qualityTail / 2 });
+  const count = (holds: (difference: number) => boolean) => differences.filter(holds).length;
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  return {
+    items: differences.length,
+    base: mean(scores.base),
+    new: mean(scores.new),
+    difference: oneSided.mean,
+    oneSided: { low: oneSided.low, high: oneSided.high },
+    twoSided: { low: twoSided.low, high: twoSided.high },
+    method: oneSided.method,
+    won: count((difference) => difference > 0),
+    lost: count((difference) => difference < 0),
+    tied: count((difference) => difference === 0),
+    range: known,
+  };
+}
+
+/**
+ * Non-inferiority at a margin in the score's unit: `pass` where the one-sided 95 % bound of the loss is below the margin, `regression` where
+ * the loss is shown to exceed it, `inconclusive` otherwise. A loss that is shown but smaller than the margin passes.
+ * @throws INVALID_DATA on a margin that is not above 0
+ */
+export function judgePaired(estimate: PairedEstimate, margin: number): QualityJudgement {
+  if (!(margin > 0 && margin < Infinity)) {
+    throw new AttnswapError('INVALID_DATA', `quality margin: got ${margin}, expected a finite number above 0`, {
+      hint: 'that nothing at all is lost cannot be shown; allow a small loss, such as .01',
+    });
+  }
+  const { low, high } = estimate.oneSided;
+  const outcome = low > -margin ? 'pass' : high < -margin ? 'regression' : 'inconclusive';
+  return { outcome, reason: reasonOf(estimate, margin, outcome), marginsLost: -estimate.difference / margin };
+}
+
+/**
+ * A `quality` comparison by a rule whose margin is a share of the base's mean score, taken as known. Scores whose base mean is 0
+ * or below have no relative margin: `refused`. `direction` must be `higher`; `limit` is the least mean score of the new model.
+ * @throws INVALID_DATA as {@link estimatePaired} and {@link judgePaired}
+ */
+export function compareQuality(subject: Subject, rule: Rule, scores: PairedScores, options: PairedOptions): Comparison {
+  if (rule.metric !== 'quality' || rule.direction !== 'higher') {
+    throw new AttnswapError('INVALID_DATA', `rule: got ${rule.metric}, ${rule.direction} is better; expected quality, higher is better`);
+  }
+  const estimate = estimatePaired(scores, options);
+  const shared = { ...stub(subject, rule), base: estimate.base, new: estimate.new };
+  if (!(estimate.base > 0)) {
+    const reason = `the base's mean score is ${figureText(estimate.base)}: a margin relative to it says nothing`;
+    return { ...shared, outcome: 'refused', reason };
+  }
+  const { twoSided, difference } = estimate;
+  const bounded = Number.isFinite(twoSided.low) && Number.isFinite(twoSided.high);
+  const relative = (value: number) => value / estimate.base;
+  const effect = bounded
+    ? { estimate: relative(difference), low: relative(twoSided.low), high: relative(twoSided.high), confidence: 1 - qualityTail }
+    : null;
+  if (rule.limit !== null && estimate.new < rule.limit) {
+    const reason = `the mean score of ${figureText(estimate.new)} is worse than the limit of ${figureText(rule.limit)}`;
+    return { ...shared, effect, outcome: 'regression', reason };
+  }
+  const { outcome, reason } = judgePaired(estimate, Math.max(rule.margin * estimate.base, rule.absoluteFloor));
+  return { ...shared, effect, outcome, reason };
+}
+
+/** Without the dust of rounding, which would make equal scores differ. */
+function difference(score: number, base: number): number {
+  const exact = score - base;
+  return Math.abs(exact) <= 1e-12 * Math.max(Math.abs(score), Math.abs(base)) ? 0 : exact;
+}
+
+function reasonOf(estimate: PairedEstimate, margin: number, outcome: QualityOutcome): string {
+  const { items, difference, oneSided, tied } = estimate;
+  const limit = `the margin of ${figureText(margin)}`;
+  const measured = `mean difference ${figureText(difference)} over ${items} items`;
+  const bound = (value: number) => `95 % bound ${figureText(value)}`;
+  if (outcome === 'pass') return `${measured}, ${bound(oneSided.low)}: not worse than ${limit}`;
+  if (outcome === 'regression') return `${measured}, ${bound(oneSided.high)}: worse by more than ${limit}`;
+  if (estimate.method === 'none') {
+    return `${measured}: too few of them differ to know the spread, and what a score can be is not known: give its range, or more items`;
+  }
+  const open = `${measured}, but ${bound(oneSided.low)} is beyond ${limit}`;
+  return tied === items ? `${open}: equal scores on so few items do not show it${moreItems(estimate, margin)}` : `${open}: take more items`;
+}
+
+/** How many equal items would show it. */
+function moreItems({ range }: PairedEstimate, margin: number): string {
+  if (range === null) return '';
+  const share = margin / (range.high - range.low);
+  return share < 1 ? `; ${itemsNeeded(share, qualityTail)} would` : '';
+}
+
+function check(scores: PairedScores, range: Interval | undefined): void {
+  const invalid = (text: string) =>
+    new AttnswapError('INVALID_DATA', `scores: ${text}`, { hint: 'return one finite score an item, in order' });
+  if (scores.base.length !== scores.new.length) throw invalid(`got ${scores.new.length} for ${scores.base.length} items`);
+  if (scores.base.length === 0) throw invalid('there are none, expected one an item');
+  if (range !== undefined && !(range.low < range.high))
+    throw invalid(`the range is ${range.low} to ${range.high}, expected low below high`);
+  for (const side of ['base', 'new'] as const) {
+    for (const [index, score] of scores[side].entries()) {
+      if (!Number.isFinite(score)) throw invalid(`${side} score ${index} is ${score}, expected a finite number`);
+      if (range !== undefined && !(score >= range.low && score <= range.high)) {
+        throw invalid(`${side} score ${index} is ${score}, expected ${range.low} to ${range.high}`);
+      }
+    }
+  }
+}
