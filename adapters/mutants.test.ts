@@ -9,7 +9,9 @@ import type { AttentionInputs } from '../src/contract/inputs.ts';
 import { drawGaussian } from '../src/inputs/gaussian.ts';
 import { findVariant, parseVariant } from '../src/variants/index.ts';
 import { judgeOutput } from '../src/variants/judge.ts';
-import { feedsOf, kernelModel } from './onnx/call.ts';
+import { configOf } from './onnx/adapter.ts';
+import { feedsOf } from './onnx/call.ts';
+import { kernelModel } from './onnx/kernel-graph.ts';
 import { kernels } from './onnx/kernels/index.ts';
 
 // Kernels with one seeded fault each. The check that passes the true kernel must catch every one.
@@ -36,7 +38,7 @@ async function judge({ text, request, node, inputs = drawGaussian(shape, 7), exa
     purpose: 'latency',
   };
   const given = request?.(truth) ?? truth;
-  const model = fromBinary(ModelProtoSchema, kernelModel(kernel, given));
+  const model = fromBinary(ModelProtoSchema, kernelModel(kernel, configOf(given)));
   if (node !== undefined) model.graph!.node.forEach(node);
   const session = await ort.InferenceSession.create(toBinary(ModelProtoSchema, model), { logSeverityLevel: 3 });
   const { output } = await session.run(feedsOf(given));
@@ -107,7 +109,7 @@ test('the check catches one leaked key in one of 400 rows', async () => {
   const spec = parseVariant('dense.tiled');
   const kernel = kernels.find((known) => known.kernel === 'tiled')!;
   const request: KernelRequest = { backend: 'onnx-cpu', variant: 'dense', parameters: {}, kernel: 'tiled', inputs, purpose: 'latency' };
-  const session = await ort.InferenceSession.create(kernelModel(kernel, request), { logSeverityLevel: 3 });
+  const session = await ort.InferenceSession.create(kernelModel(kernel, configOf(request)), { logSeverityLevel: 3 });
   const { output } = await session.run(feedsOf(request));
   await session.release();
   const values = (output!.data as Float32Array).slice();

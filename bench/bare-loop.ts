@@ -1,5 +1,7 @@
 import * as ort from 'onnxruntime-node';
-import { feedsOf, kernelModel } from '../adapters/onnx/call.ts';
+import { configOf } from '../adapters/onnx/adapter.ts';
+import { feedsOf } from '../adapters/onnx/call.ts';
+import { kernelModel } from '../adapters/onnx/kernel-graph.ts';
 import { kernels } from '../adapters/onnx/kernels/index.ts';
 import type { CellSpec } from '../src/contract/cell.ts';
 import { createInputs } from '../src/inputs/create-inputs.ts';
@@ -17,7 +19,7 @@ const request = {
   inputs,
   purpose: 'latency' as const,
 };
-const session = await ort.InferenceSession.create(kernelModel(kernel, request), { executionProviders: ['cpu'], logSeverityLevel: 3 });
+const session = await ort.InferenceSession.create(kernelModel(kernel, configOf(request)), { executionProviders: ['cpu'], logSeverityLevel: 3 });
 const feeds = feedsOf(request);
 const durations: number[] = [];
 const start = process.hrtime.bigint();

@@ -2,11 +2,13 @@ import * as ort from 'onnxruntime-node';
 import type { Adapter, BackendStatus, Dispatch, KernelRequest, PreparedKernel, Unsupported } from '../../src/contract/adapter.ts';
 import { AttnswapError } from '../../src/contract/errors.ts';
 import { backends, findBackend, statusOf } from './backends.ts';
-import type { OnnxBackend } from './backends.ts';
-import { feedsOf, kernelModel, outputValues } from './call.ts';
+import { feedsOf, outputValues } from './call.ts';
+import type { KernelConfig } from './kernel.ts';
 import { kernels } from './kernels/index.ts';
 import { profileCall } from './profile.ts';
-import { prepareModel } from './model-call.ts';
+import { kernelGraph, kernelModel, kernelOf } from './kernel-graph.ts';
+import { openModel } from './open-model.ts';
+import { sessionOptions } from './session-options.ts';
 
 /** ONNX Runtime, embedded: kernels are ONNX graphs built here, run by onnxruntime-node. */
 export const adapter: Adapter = {
@@ -15,7 +17,8 @@ export const adapter: Adapter = {
   kernels,
   status: async (name) => statusOf(findBackend(name)),
   prepare,
-  prepareModel,
+  openModel,
+  kernelGraph,
 };
 
 async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsupported> {
@@ -25,9 +28,9 @@ async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsuppo
   const { dtype } = request.inputs.shape;
   if (!status.dtypes.includes(dtype))
     return { unsupported: `${request.backend} has no ${dtype} kernels, only ${status.dtypes.join(', ')}` };
-  const kernel = kernels.find(({ variant, kernel: name }) => variant === request.variant && name === request.kernel);
-  if (kernel === undefined) return { unsupported: `${request.backend} has no kernel ${request.variant}.${request.kernel}` };
-  const model = kernelModel(kernel, request);
+  const kernel = kernelOf(request);
+  if ('unsupported' in kernel) return kernel;
+  const model = kernelModel(kernel, configOf(request));
   const session = await ort.InferenceSession.create(model, sessionOptions(backend, request));
   return new OnnxCall(session, request, (prefix) => ({
     model,
@@ -35,10 +38,19 @@ async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsuppo
   }));
 }
 
-function sessionOptions(backend: OnnxBackend, request: KernelRequest): ort.InferenceSession.SessionOptions {
-  const pooling = request.purpose === 'memory' ? { enableCpuMemArena: false, enableMemPattern: false } : {};
-  const threads = request.threads === undefined ? {} : { intraOpNumThreads: request.threads };
-  return { executionProviders: backend.providers, logSeverityLevel: 3, ...pooling, ...threads };
+/** What a request's kernel is specialised for. */
+export function configOf({ parameters, inputs: { shape, scale, mask } }: KernelRequest): KernelConfig {
+  return {
+    parameters,
+    heads: shape.heads,
+    kvHeads: shape.kvHeads,
+    headDim: shape.headDim,
+    causal: shape.causal,
+    selfAttention: shape.queries === shape.keys,
+    masked: mask !== undefined,
+    type: shape.dtype === 'f16' ? 'f16' : 'f32',
+    scale,
+  };
 }
 
 type Profiled = (prefix: string) => { model: Uint8Array; options: ort.InferenceSession.SessionOptions };

@@ -85,7 +85,7 @@ export function keyBlocks(
   const count = ceilDivide(graph, keys, size);
   const missing = graph.op('Sub', [graph.op('Mul', [count, graph.int(size)]), keys]);
   // Joined with zeros, not padded: ONNX Runtime's Pad takes four times as long.
-  const batch = graph.op('Shape', [source.key], { start: 0, end: 1 });
+  const batch = graph.sizes(source.key, 0, 1);
   const zeros = graph.op('Expand', [
     graph.scalar(0, config.type),
     graph.op('Concat', [batch, shape(graph, [source.heads, missing, config.headDim])], { axis: 0 }),
@@ -93,7 +93,7 @@ export function keyBlocks(
   const cut = (tensor: Value) =>
     graph.op('Reshape', [graph.op('Concat', [tensor, zeros], { axis: 2 }), graph.int([0, source.heads, -1, size, config.headDim])]);
   const ones = source.mask === undefined ? graph.op('Expand', [graph.float(1), shape(graph, [1, keys])]) : toFloat(graph, source.mask);
-  const filled = graph.op('Pad', [ones, shape(graph, [0, missing]), '', graph.int([1])]);
+  const filled = graph.op('Pad', [ones, shape(graph, [0, 0, 0, missing])]);
   const kept = graph.op('Reshape', [filled, graph.int([0, 1, -1, size])]);
   const tokens = graph.op('ReduceSum', [kept, graph.int([-1])], { keepdims: 0 });
   return { key: cut(source.key), value: cut(source.value), size, count, kept, tokens };

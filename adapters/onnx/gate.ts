@@ -7,7 +7,7 @@ import type { KernelConfig } from './kernel.ts';
  * that whole-numbered gates of a square rank stay exact and their ties are ties. `[batch, heads, n, rank]`.
  */
 export function projectedQueries(graph: GraphBuilder, tensor: Value, weights: Value, type: KernelConfig['type']): Value {
-  const rank = graph.op('Cast', [graph.op('Squeeze', [graph.op('Shape', [weights], { start: 2, end: 3 })])], { to: elementTypes.f32 });
+  const rank = graph.op('Cast', [graph.op('Squeeze', [graph.sizes(weights, 2, 3)])], { to: elementTypes.f32 });
   const factor = graph.op('Pow', [rank, graph.float(-0.5)]);
   const product = graph.op('MatMul', [tensor, weights]);
   return graph.op('Mul', [product, type === 'f32' ? factor : graph.op('Cast', [factor], { to: elementTypes.f16 })]);

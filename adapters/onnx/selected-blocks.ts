@@ -91,10 +91,7 @@ export function attendSelectedBlocks(
   const stacked = graph.loop(site.queries.count, config.type, (body, iteration) => {
     const slots = select(body, iteration);
     const ownIndex = body.op('Gather', [site.own, iteration], { axis: 0 });
-    const ownSlot = body.op('Expand', [
-      ownIndex,
-      body.op('Concat', [body.op('Shape', [slots.index], { start: 0, end: 2 }), body.int([1])], { axis: 0 }),
-    ]);
+    const ownSlot = body.op('Expand', [ownIndex, body.op('Concat', [body.sizes(slots.index, 0, 2), body.int([1])], { axis: 0 })]);
     const index = body.op('Unsqueeze', [body.op('Concat', [slots.index, ownSlot], { axis: 2 }), body.int([-1])]);
     const join = (tensor: Value) =>
       body.op('Reshape', [body.op('GatherND', [tensor, index], { batch_dims: 2 }), body.int([0, 0, -1, config.headDim])]);
@@ -117,7 +114,7 @@ export function attendSelectedBlocks(
 
 /** The shape `[size, slots·size]`. */
 function slotColumns(graph: GraphBuilder, index: Value, size: number): Value {
-  const slots = graph.op('Shape', [index], { start: 2, end: 3 });
+  const slots = graph.sizes(index, 2, 3);
   return graph.op('Concat', [graph.int([size]), graph.op('Mul', [slots, graph.int([size])])], { axis: 0 });
 }
 
@@ -129,7 +126,7 @@ function correctSlots(graph: GraphBuilder, score: Value, correct: (graph: GraphB
 /** `[batch, heads, keyBlocks, size]`: the masked score for padding and for what fills the last block up. */
 function keyBiasPerHead(graph: GraphBuilder, site: BlockSite, config: KernelConfig): Value {
   const bias = graph.op('Mul', [graph.op('Sub', [graph.float(1), site.keys.kept]), graph.float(maskedScore[config.type])]);
-  const heads = graph.op('Shape', [site.keys.key], { start: 0, end: 4 });
+  const heads = graph.sizes(site.keys.key, 0, 4);
   return graph.op('Expand', [cast(graph, bias, config.type), heads]);
 }
 
@@ -144,8 +141,8 @@ function columnBias(graph: GraphBuilder, given: { keyBias: Value; index: Value; 
 
 /** A bias per slot with a 0 for the own block appended. */
 function withOwn(graph: GraphBuilder, slotBias: Value, config: KernelConfig): Value {
-  const pads = graph.int([0, 1]);
-  return cast(graph, graph.op('Pad', [slotBias, pads, graph.float(0), graph.int([2])]), config.type);
+  const pads = graph.int([0, 0, 0, 0, 0, 1]);
+  return cast(graph, graph.op('Pad', [slotBias, pads, graph.float(0)]), config.type);
 }
 
 /** The `count` slots of largest score (int64 scalar), a tie going to the lower block. */

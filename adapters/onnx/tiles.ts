@@ -11,7 +11,7 @@ export interface Lengths {
 }
 
 export function lengths(graph: GraphBuilder, inputs: KernelInputs): Lengths {
-  const size = (tensor: Value) => graph.op('Squeeze', [graph.op('Shape', [tensor], { start: 2, end: 3 })]);
+  const size = (tensor: Value) => graph.op('Squeeze', [graph.sizes(tensor, 2, 3)]);
   const queries = size(inputs.query);
   const keys = size(inputs.key);
   return { queries, keys, offset: graph.op('Sub', [keys, queries]) };
@@ -103,7 +103,7 @@ export function attend(
 
 /** `output` with zeros in the rows that `bias` masks altogether. */
 export function zeroEmptyRows(graph: GraphBuilder, output: Value, bias: Value, type: KernelConfig['type']): Value {
-  const best = graph.op('ReduceMax', [bias, graph.int([-1])], { keepdims: 1 });
+  const best = graph.maximum(bias, [-1]);
   const sees = graph.op('Greater', [best, graph.scalar(maskedScore[type] / 2, type)]);
   return graph.op('Mul', [output, graph.op('Cast', [sees], { to: elementTypes[type] })]);
 }

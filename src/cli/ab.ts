@@ -95,8 +95,8 @@ async function sideOf(what: string, flags: AbFlags, origin: Origin, adapters: re
   const file = resolve(checkout?.directory ?? '.', what);
   if (!existsSync(file)) throw new AttnswapError('FILE_UNREADABLE', `${file}: there is no such model`);
   const { seed, threads } = flags;
-  const model = { backend, model: file, dimensions: flags.dim ?? {}, seed, ...(threads !== undefined && { threads }) };
-  const sizes = Object.entries(model.dimensions).map(([dimension, size]) => `${dimension}=${size}`);
+  const model = { backend, model: file, feeds: { sizes: flags.dim ?? {}, seed }, ...(threads !== undefined && { threads }) };
+  const sizes = Object.entries(model.feeds.sizes).map(([dimension, size]) => `${dimension}=${size}`);
   return { arm: modelArm(model, findAdapter(entries, backend), checkout), name: what, id: [what, backend, ...sizes].join(' '), backend };
 }
 

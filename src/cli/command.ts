@@ -16,6 +16,13 @@ export function wholeNumber(least: number) {
   };
 }
 
+/** Parses `name=size`, collecting what was given before. */
+export function dimension(text: string, known: Readonly<Record<string, number>> = {}): Record<string, number> {
+  const [, name = '', size = ''] = /^(.+)=(\d+)$/.exec(text) ?? [];
+  if (!(Number(size) > 0)) throw new InvalidArgumentError('expected name=size, such as sequence=128');
+  return { ...known, [name]: Number(size) };
+}
+
 /** A command with the flags that all share; what it resolves to becomes the exit code. */
 export function command(program: Command, usage: string, summary: string, examples: readonly string[]): Command {
   const help = `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}\n${exitHelp}`;

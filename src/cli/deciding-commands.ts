@@ -9,7 +9,7 @@ import { listBaselines, saveRuns, showBaseline } from './baseline.ts';
 import type { BaselineFlags } from './baseline.ts';
 import { calibrate } from './calibrate.ts';
 import type { CalibrateFlags } from './calibrate.ts';
-import { command, finish, wholeNumber } from './command.ts';
+import { command, dimension, finish, wholeNumber } from './command.ts';
 import type { CommonFlags } from './console.ts';
 import { gate } from './gate.ts';
 import type { GateFlags } from './gate.ts';
@@ -27,12 +27,6 @@ function seconds(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value <= 600)) throw new InvalidArgumentError('expected seconds, above 0 and at most 600');
   return value;
-}
-
-function dimension(text: string, known: Readonly<Record<string, number>> = {}): Record<string, number> {
-  const [, name = '', size = ''] = /^(.+)=(\d+)$/.exec(text) ?? [];
-  if (!(Number(size) > 0)) throw new InvalidArgumentError('expected name=size, such as sequence=128');
-  return { ...known, [name]: Number(size) };
 }
 
 /** Options of every command that gives a verdict. */

@@ -11,6 +11,7 @@ import { command, exitHelp, finish, wholeNumber } from './command.ts';
 import { addDecidingCommands } from './deciding-commands.ts';
 import { doctor } from './doctor.ts';
 import { builtInSuites, toolVersion } from './load-suite.ts';
+import { addModelCommands } from './model-commands.ts';
 import { waste } from './waste.ts';
 import type { WasteFlags } from './waste.ts';
 
@@ -55,6 +56,7 @@ function buildProgram(version: string): Command {
     .option('--seed <n>', 'of the sampling', wholeNumber(0))
     .action(async (flags: WasteFlags) => finish(await waste(flags, adapters)));
   addDecidingCommands(program, adapters);
+  addModelCommands(program, adapters);
   return program;
 }
 

@@ -3,34 +3,39 @@ import { judgeBlocks } from '../decide/judge-blocks.ts';
 import { judgeMissing } from '../decide/judge-figures.ts';
 import type { Rule, Subject } from '../decide/rule.ts';
 import type { LookPlan } from '../decide/sequential.ts';
-import type { CellArm } from '../measure/arm.ts';
+import type { Arm, CellArm, ModelArm } from '../measure/arm.ts';
 import { launchStage } from '../measure/launch.ts';
 import type { LaunchOutcome } from '../measure/launch.ts';
-import type { StageRequest } from '../measure/messages.ts';
+import type { CellStageRequest, StageRequest } from '../measure/messages.ts';
 
 /** A peak hardly varies from launch to launch: few pairs tell. */
 export const memoryLooks: LookPlan = { looks: [3, 6], tail: 0.0175 };
 
 export interface StageOptions {
   readonly timeoutSeconds: number;
-  readonly wasteRows: number;
   readonly signal?: AbortSignal;
 }
 
-/** Runs one stage of an arm, with the arm's attnswap, in its folder. */
-export function launchArm(arm: CellArm, stage: StageRequest['stage'], options: StageOptions): Promise<LaunchOutcome> {
-  const { request: cellRequest, stageWorker, cwd, plan } = arm;
-  const { cell } = cellRequest;
+/** Runs one stage of a cell's arm, with the arm's attnswap, in its folder. */
+export function launchArm(
+  arm: CellArm,
+  stage: CellStageRequest['stage'],
+  options: StageOptions & { readonly wasteRows: number },
+): Promise<LaunchOutcome> {
+  const { request, plan } = arm;
+  const { cell } = request;
   const kernelScoredPairs = plan.kernel.scoredPairs(cell.variant.params, cell.shape);
-  const limits = { sampleSeconds: 0.01, wasteRows: options.wasteRows, kernelScoredPairs };
-  const request = { ...cellRequest, stage, ...limits };
-  const { timeoutSeconds, signal } = options;
-  return launchStage(request, { timeoutSeconds, worker: stageWorker, cwd, ...(signal !== undefined && { signal }) });
+  return launch(arm, { ...request, stage, sampleSeconds: 0.01, wasteRows: options.wasteRows, kernelScoredPairs }, options);
+}
+
+function launch(arm: Arm, request: StageRequest, { timeoutSeconds, signal }: StageOptions): Promise<LaunchOutcome> {
+  const { stageWorker: worker, cwd } = arm;
+  return launchStage(request, { timeoutSeconds, worker, cwd, ...(signal !== undefined && { signal }) });
 }
 
 /** Peak memory of two arms, in pairs of launches of their own. */
 export async function compareMemory(
-  arms: { base: CellArm; new: CellArm },
+  arms: { base: CellArm | ModelArm; new: CellArm | ModelArm },
   subject: Subject,
   rule: Rule,
   options: StageOptions & { family: number },
@@ -60,10 +65,12 @@ export async function compareMemory(
 
 /** Peak bytes of one launch: the device's where it has memory of its own, else the host's, one page at least. */
 export async function peak(
-  arm: CellArm,
+  arm: CellArm | ModelArm,
   options: StageOptions,
 ): Promise<{ bytes: number } | Exclude<LaunchOutcome, { outcome: 'memory' }>> {
-  const outcome = await launchArm(arm, 'memory', options);
+  const outcome = await ('model' in arm.request
+    ? launch(arm, { ...arm.request, stage: 'memory', sampleSeconds: 0.01 }, options)
+    : launchArm(arm as CellArm, 'memory', { ...options, wasteRows: 1 }));
   if (outcome.outcome !== 'memory') return outcome;
   const { peakDeviceBytes, peakHostBytes } = outcome.memory;
   return { bytes: Math.max(4096, peakDeviceBytes ?? peakHostBytes) };

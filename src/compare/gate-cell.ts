@@ -20,7 +20,7 @@ export interface CellArms {
   readonly reference?: { readonly base: CellArm; readonly new: CellArm };
 }
 
-export type GateOptions = PairOptions & StageOptions;
+export type GateOptions = PairOptions & StageOptions & { readonly wasteRows: number };
 
 /** Judges one cell by one rule: measures whatever the rule's metric needs. */
 export function gateCell(arms: CellArms, subject: Subject, rule: Rule, options: GateOptions): Promise<Comparison> {

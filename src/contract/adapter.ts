@@ -1,5 +1,6 @@
 import type { AttentionInputs } from './inputs.ts';
 import type { DType, Shape } from './shape.ts';
+import type { Tensors, TensorType } from './tensor.ts';
 import type { Parameters } from './variant.ts';
 
 /** What a backend is on this machine, or why it is not there and the command that mends it. */
@@ -62,24 +63,56 @@ export interface PreparedKernel {
   dispose(): Promise<void>;
 }
 
-/** A whole model, timed as one call. */
+/** A model to open. */
 export interface ModelRequest {
   readonly backend: string;
-  /** Path of the model's file; relative ones are the worker's. */
-  readonly model: string;
-  /** Sizes of the model's symbolic dimensions, by their names. */
-  readonly dimensions: Readonly<Record<string, number>>;
-  /** Of the inputs that are drawn. */
-  readonly seed: number;
+  /** Path of the model's file, or its bytes where it has no external data. */
+  readonly model: string | Uint8Array;
+  /** As of a kernel: `memory` pools nothing. */
+  readonly purpose?: KernelRequest['purpose'];
   readonly threads?: number;
 }
 
-/** A model with its inputs in place. */
-export interface PreparedModel {
+/** An input as the model declares it: a dimension is a size, or a name ('' where it has none) where it is dynamic. */
+export interface ModelInput {
+  readonly name: string;
+  readonly type: TensorType;
+  readonly dims: ReadonlyArray<number | string>;
+}
+
+/** A model in a runtime. */
+export interface OpenModel {
+  readonly inputs: readonly ModelInput[];
+  readonly outputs: readonly string[];
+  /** Puts inputs in place, to be run again and again. @throws INVALID_INPUTS for a name that the model lacks or misses */
+  bind(feeds: Tensors): BoundModel;
+  dispose(): Promise<void>;
+}
+
+export interface BoundModel {
   /** One whole call; resolves when the outputs exist. */
   run(): Promise<void>;
-  /** Why the last call's outputs cannot be right, such as NaN in one; undefined where nothing speaks against them. */
-  fault(): string | undefined;
+  /** The last call's outputs. Throws where no call has ended yet. */
+  outputs(): Tensors;
+}
+
+/** A kernel wanted as a graph of its own, to be put into a model. */
+export interface KernelGraphRequest {
+  readonly variant: string;
+  readonly parameters: Parameters;
+  readonly kernel: string;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly causal: boolean;
+  /** Whether queries and keys are always equally many. */
+  readonly selfAttention: boolean;
+  /** Whether there is an input `mask` `[batch, keys]`, bool, true keeps. */
+  readonly masked: boolean;
+  readonly dtype: 'f32' | 'f16';
+  readonly scale: number;
+  /** Version of the standard operators that the model uses, at least 13. */
+  readonly opset: number;
 }
 
 /** A kernel that an adapter has. */
@@ -99,8 +132,13 @@ export interface Adapter {
   readonly kernels: readonly KernelDescription[];
   status(backend: string): Promise<BackendStatus>;
   prepare(request: KernelRequest): Promise<PreparedKernel | Unsupported>;
-  /** Absent where the adapter runs kernels alone. */
-  prepareModel?(request: ModelRequest): Promise<PreparedModel | Unsupported>;
+  /** Absent where the adapter runs kernels alone. @throws INVALID_MODEL */
+  openModel?(request: ModelRequest): Promise<OpenModel | Unsupported>;
+  /**
+   * A kernel as an ONNX model, batch and lengths dynamic: inputs `query` `[batch, heads, queries, headDim]`, `key` and `value`
+   * `[batch, kvHeads, keys, headDim]`, `mask`, and for `gated` `gate_u`, `gate_w`, `gate_b`; output `output`. Absent where kernels are no ONNX graphs.
+   */
+  kernelGraph?(request: KernelGraphRequest): Uint8Array | Unsupported;
 }
 
 /** Where an adapter is found. Workers import `module`, whose export `adapter` is the {@link Adapter}. */

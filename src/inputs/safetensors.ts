@@ -82,9 +82,10 @@ export function floatsOf(bytes: Uint8Array<ArrayBuffer>, dtype: ElementName): Fl
 }
 
 export interface TensorToWrite {
-  readonly dtype: 'F32' | 'BOOL' | 'U8';
+  readonly dtype: ElementName;
   readonly shape: readonly number[];
-  readonly data: Float32Array | Uint8Array;
+  /** Row-major values of that type; f16 and bf16 as bit patterns. */
+  readonly data: ArrayBufferView;
 }
 
 /**

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { AttnswapError } from '../contract/errors.ts';
-import type { AdapterEntry, ModelRequest } from '../contract/adapter.ts';
+import type { AdapterEntry } from '../contract/adapter.ts';
 import type { CellRequest, ModelArmRequest } from './messages.ts';
 import type { CellPlan } from './measure-cell.ts';
 
@@ -15,6 +15,8 @@ export interface Arm {
   readonly request: CellRequest | ModelArmRequest;
   /** Path of the resident worker's script. */
   readonly worker: string;
+  /** Path of the script that runs one stage. */
+  readonly stageWorker: string;
   readonly cwd: string;
 }
 
@@ -22,8 +24,11 @@ export interface Arm {
 export interface CellArm extends Arm {
   readonly request: CellRequest;
   readonly plan: CellPlan;
-  /** Path of the script that runs one stage. */
-  readonly stageWorker: string;
+}
+
+/** An arm that is a whole model. */
+export interface ModelArm extends Arm {
+  readonly request: ModelArmRequest;
 }
 
 /** A folder whose attnswap, or whose files, the base arm uses. */
@@ -76,9 +81,9 @@ export function armOf(plan: CellPlan, checkout: Checkout = ownCheckout, threads?
 }
 
 /** The arm that runs a model with a checkout's attnswap; a relative path is the checkout's. */
-export function modelArm(model: ModelRequest, entry: AdapterEntry, checkout: Checkout = ownCheckout): Arm {
+export function modelArm(model: Omit<ModelArmRequest, 'adapterModule'>, entry: AdapterEntry, checkout: Checkout = ownCheckout): ModelArm {
   const request = { ...model, adapterModule: rebased(entry.module, checkout) };
-  return { request, worker: script('pair-worker', checkout), cwd: checkout.directory };
+  return { request, worker: script('pair-worker', checkout), stageWorker: script('worker', checkout), cwd: checkout.directory };
 }
 
 function script(name: string, { code, extension: suffix }: Checkout): string {

@@ -4,7 +4,7 @@ import type { Suite } from '../contract/suite.ts';
 import { findVariant } from '../variants/index.ts';
 import { launchStage } from './launch.ts';
 import type { LaunchOutcome } from './launch.ts';
-import type { StageRequest } from './messages.ts';
+import type { CellStageRequest } from './messages.ts';
 
 export interface CellPlan {
   readonly cell: CellSpec;
@@ -22,7 +22,7 @@ export interface MeasureOptions {
 export async function measureCell({ cell, entry, kernel }: CellPlan, options: MeasureOptions): Promise<CellRecord> {
   const { suite } = options;
   const scoredPairs = kernel.scoredPairs(cell.variant.params, cell.shape);
-  const launch = (stage: StageRequest['stage']): Promise<LaunchOutcome> =>
+  const launch = (stage: CellStageRequest['stage']): Promise<LaunchOutcome> =>
     launchStage(
       {
         stage,

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { ModelRequest } from '../contract/adapter.ts';
+import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import type { CellSpec, dispatchSchema, errorSchema, latencySchema, memorySchema } from '../contract/cell.ts';
 
 /** A cell, and what runs it. */
@@ -10,19 +11,28 @@ export interface CellRequest {
   readonly threads?: number;
 }
 
-/** A whole model, and what runs it. */
+/** A whole model with its inputs, and what runs it. */
 export interface ModelArmRequest extends ModelRequest {
+  /** Path of the model's file; relative ones are the worker's. */
+  readonly model: string;
   /** URL of the adapter's module. */
   readonly adapterModule: string;
+  /** A safetensors file that holds every input by name, or how to draw them. */
+  readonly feeds: { readonly file: string } | { readonly sizes: DimensionSizes; readonly seed: number };
 }
 
-/** What a worker process is asked: one stage of one cell. */
-export interface StageRequest extends CellRequest {
+/** What a worker process is asked: one stage of one cell, or one of a model. */
+export interface CellStageRequest extends CellRequest {
   readonly stage: 'latency' | 'memory' | 'waste';
   readonly sampleSeconds: number;
   readonly wasteRows: number;
   readonly kernelScoredPairs?: number;
 }
+export interface ModelStageRequest extends ModelArmRequest {
+  readonly stage: 'latency' | 'memory';
+  readonly sampleSeconds: number;
+}
+export type StageRequest = CellStageRequest | ModelStageRequest;
 
 /** What it answers, once. */
 export type StageAnswer =
@@ -41,5 +51,6 @@ export type StageAnswer =
       readonly dispatch: z.infer<typeof dispatchSchema>;
       readonly warnings: readonly string[];
     }
+  | { readonly outcome: 'model-latency'; readonly latency: z.infer<typeof latencySchema> }
   | { readonly outcome: 'memory'; readonly memory: z.infer<typeof memorySchema> }
   | { readonly outcome: 'waste'; readonly waste: unknown };

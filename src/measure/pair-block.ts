@@ -8,12 +8,17 @@ import type { PairAnswer, PairFault } from './pair-messages.ts';
 import { startResident } from './resident.ts';
 import type { Resident } from './resident.ts';
 
-/** Samples thrown away after a switch: caches refill, and the other runtime's threads stop spinning. */
-const dropped = 2;
-/** Samples kept of each letter of ABBA. */
-const keptPerLetter = 2;
-/** Samples of one round: three visits, as the two letters in the middle are one. */
-const samplesPerRound = 3 * dropped + 4 * keptPerLetter;
+/** How a round samples. */
+interface Visits {
+  /** Samples thrown away after a switch: caches refill, and the other runtime's threads stop spinning. */
+  readonly dropped: number;
+  /** Samples kept of each letter of ABBA. */
+  readonly kept: number;
+}
+const visits: Visits = { dropped: 2, kept: 2 };
+/** What is left of a switch passes within a tenth of a second: of slow calls, one each is enough, and half the time. */
+const slowVisits: Visits = { dropped: 1, kept: 1 };
+const slowNs = 0.1e9;
 const minSampleNs = 5e6;
 /** What the rounds of one block take unless told otherwise: twenty blocks of a 10 ms call then fit in 40 s. */
 export const defaultBlockSeconds = 0.9;
@@ -70,7 +75,7 @@ export async function measureBlock(arms: { base: Arm; new: Arm }, options: Block
     const prepared = await Promise.all([prepare(pair, arms, first, options), prepare(pair, arms, second, options)]);
     const early = await warm(pair[first], first, options);
     const late = await warm(pair[second], second, options);
-    const rounds = await measureRounds(pair, roundsFor([early, late], options), options);
+    const rounds = await measureRounds(pair, planRounds([early, late], options), options);
     return {
       state: 'measured',
       block: { ...summarize(rounds), elapsedNs: Number(process.hrtime.bigint() - start) },
@@ -103,10 +108,14 @@ async function warm(resident: Resident, name: 'base' | 'new', options: BlockOpti
   return answer;
 }
 
-function roundsFor(warmed: ReadonlyArray<{ callsPerSample: number; callNs: number }>, { samplingNs }: BlockOptions): number {
+type RoundPlan = Visits & { readonly rounds: number };
+
+function planRounds(warmed: ReadonlyArray<{ callsPerSample: number; callNs: number }>, { samplingNs }: BlockOptions): RoundPlan {
   const sampleNs = warmed.map(({ callsPerSample, callNs }) => Math.max(minSampleNs, callsPerSample * callNs));
-  const roundNs = (samplesPerRound * sampleNs.reduce((sum, ns) => sum + ns, 0)) / sampleNs.length;
-  return Math.min(20, Math.max(4, Math.floor(samplingNs / roundNs)));
+  const { dropped, kept } = Math.min(...sampleNs) >= slowNs ? slowVisits : visits;
+  // Three visits a round, as the two letters in the middle are one.
+  const roundNs = ((3 * dropped + 4 * kept) * sampleNs.reduce((sum, ns) => sum + ns, 0)) / sampleNs.length;
+  return { dropped, kept, rounds: Math.min(20, Math.max(4, Math.floor(samplingNs / roundNs))) };
 }
 
 interface Round {
@@ -114,21 +123,21 @@ interface Round {
   readonly new: readonly number[];
 }
 
-async function measureRounds(pair: Pair, count: number, options: BlockOptions): Promise<Round[]> {
+async function measureRounds(pair: Pair, { rounds: count, dropped, kept }: RoundPlan, options: BlockOptions): Promise<Round[]> {
   const generator = seededGenerator(options.seed, `rounds of block ${options.index}`);
   const rounds: Round[] = [];
   for (let round = 0; round < count; round++) {
     const baseOutside = drawBelow(generator, 2) === 0;
     const [outside, inside] = baseOutside ? (['base', 'new'] as const) : (['new', 'base'] as const);
-    const first = await visit(pair, outside, keptPerLetter);
-    const middle = await visit(pair, inside, 2 * keptPerLetter);
-    const outer = [...first, ...(await visit(pair, outside, keptPerLetter))];
+    const first = await visit(pair, outside, { dropped, kept });
+    const middle = await visit(pair, inside, { dropped, kept: 2 * kept });
+    const outer = [...first, ...(await visit(pair, outside, { dropped, kept }))];
     rounds.push(baseOutside ? { base: outer, new: middle } : { base: middle, new: outer });
   }
   return rounds;
 }
 
-async function visit(pair: Pair, name: 'base' | 'new', kept: number): Promise<readonly number[]> {
+async function visit(pair: Pair, name: 'base' | 'new', { dropped, kept }: Visits): Promise<readonly number[]> {
   const answer = await pair[name].ask({ ask: 'sample', dropped, kept }, 'samples');
   if (answer.answer === 'fault') throw new ArmFault(name, answer);
   if (answer.samplesNs.length !== kept || answer.samplesNs.some((ns) => !(ns > 0 && Number.isFinite(ns)))) {

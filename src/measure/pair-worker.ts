@@ -1,11 +1,11 @@
 import { getEachMessage, sendMessage } from 'execa';
-import type { Adapter } from '../contract/adapter.ts';
 import { systemClock } from './clock.ts';
 import { describeFault } from './fault.ts';
 import type { ModelArmRequest } from './messages.ts';
 import { pairProtocol } from './pair-messages.ts';
 import type { PairAnswer, PairQuestion } from './pair-messages.ts';
 import { judgeKernel, prepareCell } from './prepare-cell.ts';
+import { prepareModel } from './prepare-model.ts';
 import { runSampleLoop, timeBatch } from './sample-loop.ts';
 import type { Call } from './sample-loop.ts';
 import { warmUp } from './sampling.ts';
@@ -39,13 +39,8 @@ async function prepare(question: PairQuestion & { ask: 'prepare' }): Promise<Pai
   return { answer: 'prepared', protocol: pairProtocol, error, scoredPairs: cell.scoredPairs, warnings: cell.warnings };
 }
 
-async function openModel({ adapterModule, ...request }: ModelArmRequest): Promise<PairAnswer> {
-  const { adapter } = (await import(adapterModule)) as { adapter: Adapter };
-  const model = (await adapter.prepareModel?.(request)) ?? { unsupported: `${adapter.name} runs no models` };
-  if ('unsupported' in model) return { answer: 'fault', status: 'unsupported', reason: model.unsupported };
-  await model.run();
-  const fault = model.fault();
-  if (fault !== undefined) return { answer: 'fault', status: 'mismatch', reason: fault };
+async function openModel(request: ModelArmRequest): Promise<PairAnswer> {
+  const model = await prepareModel(request, 'latency');
   call = () => model.run();
   return { answer: 'prepared', protocol: pairProtocol, warnings: [] };
 }

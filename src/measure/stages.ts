@@ -1,25 +1,29 @@
 import type { PreparedKernel } from '../contract/adapter.ts';
 import { findVariant } from '../variants/index.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
-import type { StageAnswer, StageRequest } from './messages.ts';
+import type { CellStageRequest, ModelStageRequest, StageAnswer, StageRequest } from './messages.ts';
 import { openMemoryRegion } from './peak-memory.ts';
 import { cellInputs, judgeKernel, prepareCell } from './prepare-cell.ts';
 import type { PreparedCell } from './prepare-cell.ts';
+import { prepareModel } from './prepare-model.ts';
 import { sampleLatency } from './sampling.ts';
+
+type Runnable = Pick<PreparedKernel, 'run' | 'dispose'>;
 
 /** Rows of the output that are judged before a cell is timed. */
 const judgedRows = 256;
 /** The cap of a warm-up: 2.5 times the suite's sampling time, and no less than 1.5 s. */
 const warmUpCapNs = (budgetNs: number) => Math.max(1.5e9, 2.5 * budgetNs);
 
-/** Runs one stage of one cell in this process. */
+/** Runs one stage of one cell, or of a model, in this process. */
 export async function runStage(request: StageRequest): Promise<StageAnswer> {
+  if ('model' in request) return modelStage(request);
   if (request.stage === 'waste') return wasteStage(request);
   const prepared = await prepareCell(request, request.stage);
-  return request.stage === 'memory' ? memoryStage(prepared) : latencyStage(request, prepared);
+  return request.stage === 'memory' ? memoryStage(prepared.kernel) : latencyStage(request, prepared);
 }
 
-async function latencyStage(stage: StageRequest, prepared: PreparedCell): Promise<StageAnswer> {
+async function latencyStage(stage: CellStageRequest, prepared: PreparedCell): Promise<StageAnswer> {
   const { kernel, warnings } = prepared;
   const judged = await judgeKernel(prepared, judgedRows);
   if (judged.reason !== undefined) return { outcome: 'mismatch', reason: judged.reason, error: judged.error, warnings };
@@ -31,28 +35,37 @@ async function latencyStage(stage: StageRequest, prepared: PreparedCell): Promis
 }
 
 /** Windows of ten samples, or as many of a slow call (three at least) as the cap leaves room for. */
-async function warmUpOptions(kernel: PreparedKernel, budgetNs: number): Promise<{ capNs: number; window: number }> {
+async function warmUpOptions(subject: Runnable, budgetNs: number): Promise<{ capNs: number; window: number }> {
   const capNs = warmUpCapNs(budgetNs);
   const start = process.hrtime.bigint();
-  await kernel.run();
+  await subject.run();
   const callNs = Number(process.hrtime.bigint() - start);
   return { capNs, window: Math.max(3, Math.min(10, Math.floor(capNs / (4.5 * callNs)))) };
 }
 
-async function memoryStage({ kernel }: PreparedCell): Promise<StageAnswer> {
-  await kernel.run();
+async function modelStage(request: ModelStageRequest): Promise<StageAnswer> {
+  const model = await prepareModel(request, request.stage);
+  if (request.stage === 'memory') return memoryStage(model);
+  const budgetNs = request.sampleSeconds * 1e9;
+  const latency = await sampleLatency(() => model.run(), { budgetNs, warmUp: await warmUpOptions(model, budgetNs) });
+  await model.dispose();
+  return { outcome: 'model-latency', latency };
+}
+
+async function memoryStage(subject: Runnable & Partial<Pick<PreparedKernel, 'peakDeviceBytes'>>): Promise<StageAnswer> {
+  await subject.run();
   const region = await openMemoryRegion();
-  await kernel.run();
+  await subject.run();
   const { peakHostBytes, method } = await region.close();
-  const device = await kernel.peakDeviceBytes();
-  await kernel.dispose();
+  const device = (await subject.peakDeviceBytes?.()) ?? null;
+  await subject.dispose();
   return {
     outcome: 'memory',
     memory: { peakHostBytes, method, peakDeviceBytes: device?.bytes ?? null, deviceMethod: device?.method ?? null },
   };
 }
 
-async function wasteStage(stage: StageRequest): Promise<StageAnswer> {
+async function wasteStage(stage: CellStageRequest): Promise<StageAnswer> {
   const { inputs } = await cellInputs(stage);
   const waste = measureWaste({
     inputs,

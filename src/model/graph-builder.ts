@@ -11,6 +11,8 @@ import {
 } from 'onnx-buf';
 import type { AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto } from 'onnx-buf';
 
+const newestOpset = 20;
+
 /** The name of a tensor in a graph. */
 export type Value = string;
 export type Attribute = number | bigint | string | readonly number[] | { readonly float: number } | GraphProto;
@@ -28,6 +30,12 @@ export type ElementType = keyof typeof elementTypes;
 /** com.microsoft operators of ONNX Runtime that our kernels use; every other operator is standard ONNX. */
 const contribOperators = new Set(['MultiHeadAttention', 'GroupQueryAttention', 'FusedMatMul']);
 
+interface BuilderOptions {
+  readonly parent?: GraphBuilder;
+  readonly opset?: number;
+  readonly prefix?: string;
+}
+
 /**
  * Builds one ONNX graph, node by node. A subgraph (the body of a `Loop`) shares its parent's name counter and may read
  * the parent's tensors by name, as ONNX allows.
@@ -39,9 +47,16 @@ export class GraphBuilder {
   readonly #constants = new Map<string, Value>();
   readonly #counter: { next: number };
   readonly #parent: GraphBuilder | undefined;
+  readonly #prefix: string;
 
-  constructor(parent?: GraphBuilder) {
+  /** Version of the standard operators; 13 at least. */
+  readonly opset: number;
+
+  /** `prefix` begins every name, so that a graph can be put into another. */
+  constructor({ parent, opset = parent?.opset ?? newestOpset, prefix = '' }: BuilderOptions = {}) {
     this.#parent = parent;
+    this.#prefix = parent === undefined ? prefix : parent.#prefix;
+    this.opset = opset;
     this.#counter = parent === undefined ? { next: 0 } : parent.#counter;
   }
 
@@ -53,6 +68,11 @@ export class GraphBuilder {
   /** Appends a node with one output and returns that output's name. An input of '' is an absent optional input. */
   op(operator: string, inputs: readonly Value[], attributes: Readonly<Record<string, Attribute>> = {}): Value {
     return this.ops(operator, inputs, attributes, 1)[0]!;
+  }
+
+  /** One node that gives `output`, and is not kept here. */
+  named(operator: string, inputs: readonly Value[], output: Value): NodeProto[] {
+    return [create(NodeProtoSchema, { opType: operator, name: `${this.#prefix}${operator}`, input: [...inputs], output: [output] })];
   }
 
   /** Appends a node with `outputs` outputs and returns their names. */
@@ -69,6 +89,18 @@ export class GraphBuilder {
       }),
     );
     return output;
+  }
+
+  /** `tensor`'s sizes from axis `start` up to `end`, int64 `[end − start]`. */
+  sizes(tensor: Value, start: number, end: number): Value {
+    if (this.opset >= 15) return this.op('Shape', [tensor], { start, end });
+    return this.op('Slice', [this.op('Shape', [tensor]), this.int([start]), this.int([end])]);
+  }
+
+  /** The maximum along `axes`, which are kept with size 1. */
+  maximum(tensor: Value, axes: readonly number[]): Value {
+    if (this.opset >= 18) return this.op('ReduceMax', [tensor, this.int(axes)], { keepdims: 1 });
+    return this.op('ReduceMax', [tensor], { axes, keepdims: 1 });
   }
 
   /** An int64 constant: a scalar for a number, a 1-D tensor for a list. */
@@ -101,12 +133,17 @@ export class GraphBuilder {
    * tensor, whose values over all iterations are stacked along a new first axis.
    */
   loop(count: Value, type: ElementType, body: (graph: GraphBuilder, iteration: Value) => Value): Value {
-    const graph = new GraphBuilder(this);
+    const graph = new GraphBuilder({ parent: this });
     const iteration = graph.input(graph.#fresh('iteration'), 'i64', []);
     const condition = graph.input(graph.#fresh('condition'), 'bool', []);
     const result = body(graph, iteration);
     const outputs = [valueInfo(graph.op('Identity', [condition]), 'bool', []), valueInfo(result, type, undefined)];
     return this.op('Loop', [count, ''], { body: graph.#graph(outputs) });
+  }
+
+  /** Everything built so far as nodes alone, constants too, to be put into another graph. */
+  fragment(): NodeProto[] {
+    return [...this.#initializers.map(constantNode), ...this.#nodes];
   }
 
   /** The finished model as bytes, with `outputs` renamed to the given names. */
@@ -120,7 +157,7 @@ export class GraphBuilder {
         irVersion: 9n,
         producerName: 'attnswap',
         opsetImport: [
-          { domain: '', version: 20n },
+          { domain: '', version: BigInt(this.opset) },
           { domain: 'com.microsoft', version: 1n },
         ],
         graph,
@@ -133,7 +170,7 @@ export class GraphBuilder {
   }
 
   #fresh(stem: string): Value {
-    return `${stem}_${this.#counter.next++}`;
+    return `${this.#prefix}${stem}_${this.#counter.next++}`;
   }
 
   #constant(key: string, dataType: DataType, dims: readonly number[], data: ArrayBuffer): Value {
@@ -145,6 +182,12 @@ export class GraphBuilder {
     this.#constants.set(key, name);
     return name;
   }
+}
+
+/** A constant as a node: unlike an initializer it needs no place of its own in the graph. */
+export function constantNode(tensor: TensorProto): NodeProto {
+  const value = create(AttributeProtoSchema, { name: 'value', type: AttributeType.TENSOR, t: { ...tensor, name: '' } });
+  return create(NodeProtoSchema, { opType: 'Constant', name: tensor.name, output: [tensor.name], attribute: [value] });
 }
 
 function valueInfo(name: string, type: ElementType, shape: readonly Dimension[] | undefined): ValueInfoProto {

@@ -17,7 +17,7 @@ function unpackHeads(graph: GraphBuilder, tensor: Value, config: KernelConfig): 
 /** com.microsoft GroupQueryAttention: always causal, and tiled on the CPU from ONNX Runtime 1.27 on. */
 function groupQueryAttention(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
   const { queries } = lengths(graph, inputs);
-  const batch = graph.op('Shape', [inputs.query], { start: 0, end: 1 });
+  const batch = graph.sizes(inputs.query, 0, 1);
   const last = graph.op('Cast', [graph.op('Sub', [queries, graph.int(1)])], { to: elementTypes.i32 });
   const lastKeys = graph.op('Expand', [last, graph.op('Concat', [batch, graph.int([1])], { axis: 0 })]);
   const total = graph.op('Cast', [queries], { to: elementTypes.i32 });
@@ -45,7 +45,7 @@ function fullBias(graph: GraphBuilder, source: ReturnType<typeof keySource>, inp
   const column = toFloat(graph, graph.op('Range', [graph.int(0), keys, graph.int(1)]));
   const distance = graph.op('Sub', [graph.op('Unsqueeze', [position, graph.int([1])]), column]);
   const causal = config.causal ? biasWhereNegative(graph, distance, config.type) : undefined;
-  const batch = graph.op('Shape', [inputs.query], { start: 0, end: 1 });
+  const batch = graph.sizes(inputs.query, 0, 1);
   const target = graph.op('Concat', [batch, graph.int([1]), shape(graph, [queries, keys])], { axis: 0 });
   return graph.op('Expand', [addBiases(graph, causal, source.padding)!, target]);
 }

@@ -54,7 +54,7 @@ function correctKept(graph: GraphBuilder, score: Value, slotGate: Value, config:
     config.parameters['form'] === 'multiply'
       ? graph.op('Sigmoid', [slotGate])
       : graph.op('Neg', [graph.op('Softplus', [graph.op('Neg', [slotGate])])]);
-  const slots = graph.op('Pad', [unit, graph.int([0, 1]), graph.scalar(neutral, config.type), graph.int([2])]);
+  const slots = graph.op('Pad', [unit, graph.int([0, 0, 0, 0, 0, 1]), graph.scalar(neutral, config.type)]);
   return graph.op(neutral === 1 ? 'Mul' : 'Add', [score, graph.op('Unsqueeze', [slots, graph.int([2, 4])])]);
 }
 

@@ -53,7 +53,7 @@ function buildElementwise(graph: GraphBuilder, inputs: KernelInputs, config: Ker
   const keys = graph.op('Concat', [source.key, projectedKeys(graph, perHead(graph, inputs.key, config), w)], { axis: -1 });
   const offset = graph.op('Unsqueeze', [b, graph.int([1, 2])]);
   const sizes = (body: GraphBuilder, tensor: Value) => {
-    const width = body.op('Shape', [u], { start: 2, end: 3 });
+    const width = body.sizes(u, 2, 3);
     return body.ops('Split', [tensor, body.op('Concat', [body.int([config.headDim]), width], { axis: 0 })], { axis: -1 }, 2);
   };
   return overQueryTiles(graph, { query: queries, lengths: source.lengths, tile, heads: config.heads, config }, (body, rows) => {

@@ -50,7 +50,7 @@ interface HeadTokens {
 
 /** Tokens at int64 `index` `[…]`: `[batch, level's heads, …, headDim]`. */
 function tokensAt(graph: GraphBuilder, { tensor, heads }: HeadTokens, index: Value, config: KernelConfig): Value {
-  const length = graph.op('Shape', [tensor], { start: 2, end: 3 });
+  const length = graph.sizes(tensor, 2, 3);
   const start = graph.op('Mul', [graph.op('Unsqueeze', [graph.int(heads), graph.int([1, 2])]), length]);
   const flat = graph.op('Reshape', [tensor, graph.int([0, -1, config.headDim])]);
   return graph.op('Gather', [flat, graph.op('Add', [start, index])], { axis: 1 });
@@ -154,7 +154,7 @@ function ownAndFar(graph: GraphBuilder, level: Level, size: number, far: Far): V
   const near = graph.op('MatMul', [bySize(cut(0, size), size), own.value]);
   const output = graph.op('Add', [byRegion(near, headDim), graph.op('MatMul', [cut(size, endOfAxis), far.value])]);
   if (!masked) return output;
-  const best = (bias: Value) => graph.op('ReduceMax', [bias, graph.int([-1])], { keepdims: 1 });
+  const best = (bias: Value) => graph.maximum(bias, [-1]);
   const bestOwn = graph.op('Reshape', [best(ownBias), graph.int([0, 1, -1, region, 1])]);
   return zeroEmptyRows(graph, output, cast(graph, graph.op('Max', [bestOwn, best(far.bias)]), type), type);
 }

@@ -1,0 +1,1 @@
+export * from '../../src/model/graph-builder.ts';

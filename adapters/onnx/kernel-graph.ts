@@ -1,0 +1,44 @@
+import type { KernelGraphRequest, Unsupported } from '../../src/contract/adapter.ts';
+import { GraphBuilder } from './graph.ts';
+import type { KernelConfig, KernelInputs, OnnxKernel } from './kernel.ts';
+import { kernels } from './kernels/index.ts';
+
+const inputNames = ['query', 'key', 'value', 'mask', 'gate_u', 'gate_w', 'gate_b'] as const;
+export type KernelInputName = (typeof inputNames)[number];
+
+/** The kernel of a variant by name, or that there is none. */
+export function kernelOf({ variant, kernel: wanted }: { readonly variant: string; readonly kernel: string }): OnnxKernel | Unsupported {
+  const found = kernels.find((kernel) => kernel.variant === variant && kernel.kernel === wanted);
+  return found ?? { unsupported: `the onnx adapter has no kernel ${variant}.${wanted}` };
+}
+
+/** A kernel for a model: see {@link Adapter.kernelGraph}. */
+export function kernelGraph({ dtype, opset, ...request }: KernelGraphRequest): Uint8Array | Unsupported {
+  const kernel = kernelOf(request);
+  return 'unsupported' in kernel ? kernel : kernelModel(kernel, { ...request, type: dtype }, opset);
+}
+
+/** One kernel as a model, dynamic in batch and lengths. */
+export function kernelModel(kernel: OnnxKernel, config: KernelConfig, opset?: number): Uint8Array {
+  const graph = new GraphBuilder(opset === undefined ? {} : { opset });
+  const inputs = declareInputs(graph, kernel.variant, config);
+  const value = kernel.build(graph, inputs, config);
+  return graph.model([{ name: 'output', value, type: config.type, shape: ['batch', config.heads, 'queries', config.headDim] }]);
+}
+
+function declareInputs(graph: GraphBuilder, variant: string, { heads, kvHeads, headDim, masked, type }: KernelConfig): KernelInputs {
+  const name = (input: KernelInputName) => input;
+  const inputs = {
+    query: graph.input(name('query'), type, ['batch', heads, 'queries', headDim]),
+    key: graph.input(name('key'), type, ['batch', kvHeads, 'keys', headDim]),
+    value: graph.input(name('value'), type, ['batch', kvHeads, 'keys', headDim]),
+  };
+  const mask = masked ? { mask: graph.input(name('mask'), 'bool', ['batch', 'keys']) } : {};
+  if (variant !== 'gated') return { ...inputs, ...mask };
+  const gate = {
+    u: graph.input(name('gate_u'), type, [heads, headDim, 'rank']),
+    w: graph.input(name('gate_w'), type, [heads, headDim, 'rank']),
+    b: graph.input(name('gate_b'), type, [heads]),
+  };
+  return { ...inputs, ...mask, gate };
+}

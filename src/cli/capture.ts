@@ -1,0 +1,66 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AdapterEntry } from '../contract/adapter.ts';
+import type { Item } from '../contract/data.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import { loadData } from '../data/data-module.ts';
+import { writeInputs } from '../inputs/captured.ts';
+import { parseSites } from '../migration/parse-replacements.ts';
+import { openForCapture } from '../model/capture.ts';
+import { openProto } from '../model/open-proto.ts';
+import type { LoadedModel, ModelFlags } from './sites.ts';
+import { loadModel } from './sites.ts';
+import { exitCodes, print, printJson } from './console.ts';
+import type { ExitCode } from './console.ts';
+
+/** Where a command's inputs come from. */
+export interface DataFlags {
+  readonly data: readonly string[];
+  readonly tokenizer?: string;
+  readonly lengths: readonly number[];
+  readonly items: number;
+  readonly seed: number;
+}
+
+export interface CaptureFlags extends ModelFlags, DataFlags {
+  readonly site?: string;
+  readonly out: string;
+}
+
+/** The items that a model's data give, as the model wants them. @throws INVALID_DATA */
+export async function loadItems({ file, runner, sites }: LoadedModel, flags: DataFlags): Promise<readonly Item[]> {
+  const model = await openProto(sites.proto, file, runner);
+  await model.dispose();
+  const data = await loadData(flags.data, { inputs: model.inputs, ...(flags.tokenizer !== undefined && { tokenizer: flags.tokenizer }) });
+  return data.items({ lengths: flags.lengths, itemsPerLength: flags.items, seed: flags.seed });
+}
+
+/** Writes the queries, keys and values of sites on real input, one safetensors file a site and item. */
+export async function capture(path: string, flags: CaptureFlags, adapters: readonly AdapterEntry[]): Promise<ExitCode> {
+  const loaded = await loadModel(path, flags, adapters);
+  const { swappable } = loaded.sites;
+  const numbers = flags.site === undefined ? [...swappable.keys()] : parseSites(flags.site);
+  const wanted = numbers.map((number) => {
+    const site = swappable.get(number);
+    if (site === undefined) throw new AttnswapError('USAGE', `site ${number} cannot be captured`, { hint: `attnswap sites ${path}` });
+    return site;
+  });
+  const items = await loadItems(loaded, flags);
+  await mkdir(flags.out, { recursive: true });
+  const model = await openForCapture(loaded.sites, wanted, loaded.file, loaded.runner);
+  const files: string[] = [];
+  try {
+    for (const [place, { id, feeds }] of items.entries()) {
+      for (const [site, inputs] of await model.capture(feeds)) {
+        const file = join(flags.out, `site${site}-item${place}.safetensors`);
+        await writeInputs(file, inputs, { model: loaded.file.sha256, site: String(site), item: id });
+        files.push(file);
+      }
+    }
+  } finally {
+    await model.dispose();
+  }
+  if (flags.json === true) printJson({ files });
+  else print(files.map((file) => `${file}`).join('\n'));
+  return exitCodes.pass;
+}

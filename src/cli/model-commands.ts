@@ -1,0 +1,61 @@
+import { InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
+import type { AdapterEntry } from '../contract/adapter.ts';
+import { capture } from './capture.ts';
+import type { CaptureFlags } from './capture.ts';
+import { command, dimension, finish, wholeNumber } from './command.ts';
+import { sites } from './sites.ts';
+import type { ModelFlags } from './sites.ts';
+import { swap } from './swap.ts';
+import type { SwapFlags } from './swap.ts';
+
+/** Options of every command that opens a model. */
+function withModel(given: Command): Command {
+  return given
+    .argument('<model>', 'an ONNX file')
+    .option('--dim <name=size>', 'of a dynamic dimension, for the small runs that show what sites do; repeat it for each', dimension)
+    .option('--backend <backend>', 'see attnswap doctor', 'onnx-cpu');
+}
+
+/** Options that say what a model is run on. */
+function withData(given: Command): Command {
+  return given
+    .requiredOption('--data <file>', 'a module of items, a .safetensors, .npz or .npy (repeat it), or a .txt with --tokenizer', repeated)
+    .option('--tokenizer <file>', 'the tokenizer.json that came with the model')
+    .option('--lengths <list>', 'tokens, such as 128,256,512', lengthList, [128, 256, 512])
+    .option('--seed <n>', 'of what is drawn', wholeNumber(0), 1);
+}
+
+function repeated(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
+function lengthList(text: string): number[] {
+  const lengths = text.split(',').map(Number);
+  if (lengths.every((length) => Number.isSafeInteger(length) && length >= 1)) return lengths;
+  throw new InvalidArgumentError('expected whole numbers ≥ 1, such as 128,256,512');
+}
+
+/** `sites`, `capture`, `swap`. */
+export function addModelCommands(program: Command, adapters: readonly AdapterEntry[]): void {
+  withModel(
+    command(program, 'sites', 'find the attention in an ONNX model, and what each one does', ['attnswap sites model.onnx --json']),
+  ).action(async (path: string, flags: ModelFlags) => finish(await sites(path, flags, adapters)));
+  const swapExamples = [
+    'attnswap swap model.onnx --variant dense.fused --out fused.onnx',
+    "attnswap swap model.onnx --variant 'window:w=64' --site 0,2-3 --out windowed.onnx",
+    "attnswap swap model.onnx --variant 0=dense.fused --variant '1-3=window:w=64' --out mixed.onnx",
+  ];
+  withModel(command(program, 'swap', 'write a model with other attention, and the proof that nothing else changed', swapExamples))
+    .requiredOption('--variant <variant>', 'name[.kernel][:key=value,…], or sites=variant; repeat it for more', repeated)
+    .option('--site <list>', 'such as 0,2-3 (default: all that can be swapped)')
+    .requiredOption('--out <file>', 'the new model')
+    .option('--seed <n>', "of a gate's weights", wholeNumber(0), 1)
+    .action(async (path: string, flags: SwapFlags) => finish(await swap(path, flags, adapters)));
+  const captureExamples = ['attnswap capture model.onnx --data book.txt --tokenizer tokenizer.json --lengths 256 --out captured'];
+  withData(withModel(command(program, 'capture', 'write the Q, K and V of sites on real input (safetensors)', captureExamples)))
+    .option('--site <list>', 'such as 0,2-3 (default: all that can be swapped)')
+    .option('--items <n>', 'items of each length', wholeNumber(1), 1)
+    .requiredOption('--out <dir>', 'a folder')
+    .action(async (path: string, flags: CaptureFlags) => finish(await capture(path, flags, adapters)));
+}

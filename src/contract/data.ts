@@ -1,0 +1,28 @@
+import type { Tensors } from './tensor.ts';
+
+/** One input of a model: what one call takes. */
+export interface Item {
+  /** Unique and the same in every run. */
+  readonly id: string;
+  /** Length of the sequence that attention sees, tokens. */
+  readonly length: number;
+  /** The model's inputs by name. */
+  readonly feeds: Tensors;
+  /** What the evaluation needs besides, such as the right answer; plain JSON. */
+  readonly expected?: unknown;
+}
+
+/** A model as an evaluation sees it: one call, inputs and outputs by name. */
+export interface RunnableModel {
+  run(feeds: Tensors): Promise<Tensors>;
+}
+
+/** A user's data and task metric: a module that exports these functions. */
+export interface DataModule {
+  /** Items of each length, in a fixed order; the same request gives the same items. */
+  items(request: { readonly lengths: readonly number[]; readonly itemsPerLength: number; readonly seed: number }): Promise<readonly Item[]>;
+  /** One score an item, in order; higher is better. Without it, quality is how far the outputs drift from the original's. */
+  evaluate?(model: RunnableModel, items: readonly Item[]): Promise<readonly number[]>;
+  /** What a score is, such as «1 − character error rate». */
+  readonly metric?: string;
+}

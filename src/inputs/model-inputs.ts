@@ -1,0 +1,70 @@
+import { AttnswapError } from '../contract/errors.ts';
+import type { ModelInput } from '../contract/adapter.ts';
+import type { Tensor, TensorData, Tensors, TensorType } from '../contract/tensor.ts';
+import { encodeHalf } from './half-precision.ts';
+import { RandomStream } from './random.ts';
+
+/** Sizes of a model's dynamic dimensions, by their names. */
+export type DimensionSizes = Readonly<Record<string, number>>;
+
+/**
+ * Draws inputs for a model: normal floats, whole numbers below `vocabulary`, ones where the name says mask, zeros where it says type,
+ * positions counted up where it says position, and true for booleans. The same seed gives the same inputs, so that two versions of a model get the same.
+ * @throws INVALID_INPUTS for a dynamic dimension without a size
+ */
+export function drawModelInputs(inputs: readonly ModelInput[], sizes: DimensionSizes, seed: number, vocabulary = 100): Tensors {
+  return Object.fromEntries(inputs.map((input) => [input.name, drawInput(input, sizes, seed, vocabulary)]));
+}
+
+function drawInput(input: ModelInput, sizes: DimensionSizes, seed: number, vocabulary: number): Tensor {
+  const dims = input.dims.map((size) => sizeOf(size, input.name, sizes));
+  const count = dims.reduce((product, size) => product * size, 1);
+  const stream = new RandomStream(seed, input.name);
+  const last = dims.at(-1) ?? 1;
+  const whole = (index: number): number => {
+    if (/mask/i.test(input.name)) return 1;
+    if (/type/i.test(input.name)) return 0;
+    return /position/i.test(input.name) ? index % last : Math.floor(vocabulary * stream.uniform());
+  };
+  const draw = input.type.startsWith('float') ? () => stream.normal() : whole;
+  return tensorOf(
+    input.type,
+    dims,
+    Array.from({ length: count }, (_, index) => (input.type === 'bool' ? 1 : draw(index))),
+  );
+}
+
+/** A tensor of any type from plain numbers. */
+export function tensorOf(type: TensorType, dims: readonly number[], values: ArrayLike<number>): Tensor {
+  return { type, dims, data: encoded(type, values) };
+}
+
+function encoded(type: TensorType, values: ArrayLike<number>): TensorData {
+  switch (type) {
+    case 'float32':
+      return Float32Array.from(values);
+    case 'float16':
+      return Uint16Array.from(values, encodeHalf);
+    case 'float64':
+      return Float64Array.from(values);
+    case 'int64':
+      return BigInt64Array.from(Array.from(values, BigInt));
+    case 'int32':
+      return Int32Array.from(values);
+    case 'int8':
+      return Int8Array.from(values);
+    case 'uint8':
+    case 'bool':
+      return Uint8Array.from(values);
+  }
+}
+
+function sizeOf(size: number | string, input: string, sizes: DimensionSizes): number {
+  const known = typeof size === 'number' ? size : sizes[size];
+  if (known !== undefined) return known;
+  throw new AttnswapError(
+    'INVALID_INPUTS',
+    `input ${input} has the dynamic dimension ${JSON.stringify(size)}, and no size for it was given`,
+    { hint: `--dim ${size === '' ? 'name' : size}=128` },
+  );
+}

@@ -1,0 +1,39 @@
+import type { Adapter, BoundModel, OpenModel } from '../contract/adapter.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import type { Tensor } from '../contract/tensor.ts';
+import { readTensors } from '../data/tensor-files.ts';
+import { decodeHalf } from '../inputs/half-precision.ts';
+import { drawModelInputs } from '../inputs/model-inputs.ts';
+import type { ModelArmRequest } from './messages.ts';
+
+/** A model that ran once, its inputs in place. */
+export interface PreparedModel extends BoundModel {
+  dispose(): Promise<void>;
+}
+
+/**
+ * Opens a model, binds its inputs and runs it once.
+ * @throws UNSUPPORTED; INVALID_MODEL; INVALID_INPUTS; WORKER_FAILED where an output is not finite
+ */
+export async function prepareModel(request: ModelArmRequest, purpose: 'latency' | 'memory'): Promise<PreparedModel> {
+  const { adapter } = (await import(request.adapterModule)) as { adapter: Adapter };
+  const { backend, model, threads } = request;
+  const opened = await adapter.openModel?.({ backend, model, purpose, ...(threads !== undefined && { threads }) });
+  if (opened === undefined || 'unsupported' in opened)
+    throw new AttnswapError('UNSUPPORTED', opened?.unsupported ?? `${adapter.name} runs no models`);
+  const bound = opened.bind(await feedsFor(opened, request));
+  await bound.run();
+  const bad = Object.entries(bound.outputs()).find(([, tensor]) => !isFinite(tensor));
+  if (bad !== undefined) throw new AttnswapError('WORKER_FAILED', `${model}: output ${bad[0]} holds values that are not finite`);
+  return { ...bound, dispose: () => opened.dispose() };
+}
+
+async function feedsFor(opened: OpenModel, { feeds }: ModelArmRequest) {
+  return 'file' in feeds ? readTensors(feeds.file) : drawModelInputs(opened.inputs, feeds.sizes, feeds.seed);
+}
+
+function isFinite({ type, data }: Tensor): boolean {
+  if (!type.startsWith('float')) return true;
+  const values = type === 'float16' ? Array.from(data as Uint16Array, decodeHalf) : (data as Float32Array);
+  return values.every(Number.isFinite);
+}

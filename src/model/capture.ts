@@ -1,0 +1,67 @@
+import type { AttentionInputs } from '../contract/inputs.ts';
+import type { OpenModel } from '../contract/adapter.ts';
+import type { Tensor, Tensors } from '../contract/tensor.ts';
+import { appendMask } from './append-mask.ts';
+import type { ModelSites } from './find-sites.ts';
+import { GraphBuilder } from './graph-builder.ts';
+import { numbersOf } from './mask-sources.ts';
+import type { OnnxFile } from './onnx-file.ts';
+import { openProto } from './open-proto.ts';
+import type { ModelRunner } from './open-proto.ts';
+import { opsetOf } from './probe-candidates.ts';
+import { withOutputs } from './probe.ts';
+import type { SwappableSite } from './site.ts';
+import { appendView } from './views.ts';
+
+/** A model that shows what its sites see. */
+export interface CapturingModel {
+  /** Runs the model on an item's inputs and gives what each site read, by number. */
+  capture(feeds: Tensors): Promise<ReadonlyMap<number, AttentionInputs>>;
+  dispose(): Promise<void>;
+}
+
+/** Opens a model with the queries, keys, values and masks of some sites as further outputs. @throws as opening a model does */
+export async function openForCapture(
+  { proto }: ModelSites,
+  wanted: readonly SwappableSite[],
+  file: OnnxFile,
+  runner: ModelRunner,
+): Promise<CapturingModel> {
+  const graph = new GraphBuilder({ opset: opsetOf(proto), prefix: 'attnswap/capture/' });
+  const names = wanted.map(({ plan }) => {
+    const projected = plan.project?.(graph);
+    const view = (part: 'query' | 'key' | 'value') =>
+      appendView(graph, projected === undefined ? plan[part] : { ...plan[part], tensor: projected[part] });
+    const parts = { query: view('query'), key: view('key'), value: view('value') };
+    return { ...parts, mask: plan.mask === undefined ? undefined : appendMask(graph, plan.mask, parts) };
+  });
+  const outputs = names.flatMap((each) => Object.values(each).filter((name) => name !== undefined));
+  const model: OpenModel = await openProto(withOutputs(proto, outputs, graph.fragment()), file, runner);
+  return {
+    capture: async (feeds) => {
+      const bound = model.bind(feeds);
+      await bound.run();
+      const tensors = { ...feeds, ...bound.outputs() };
+      return new Map(wanted.map(({ site }, at) => [site.site, captured(site, names[at]!, tensors)]));
+    },
+    dispose: () => model.dispose(),
+  };
+}
+
+type Names = { readonly query: string; readonly key: string; readonly value: string; readonly mask: string | undefined };
+
+function captured(site: SwappableSite['site'], names: Names, tensors: Tensors): AttentionInputs {
+  const [query, key, value] = [names.query, names.key, names.value].map((name) => tensors[name] as Tensor);
+  const [batch = 0, heads = 0, queries = 0, headDim = 0] = query!.dims;
+  const [, kvHeads = 0, keys = 0] = key!.dims;
+  const mask = names.mask === undefined ? undefined : (tensors[names.mask]!.data as Uint8Array);
+  const dtype = site.dtype === 'f16' ? ('f16' as const) : ('f32' as const);
+  return {
+    shape: { batch, heads, kvHeads, queries, keys, headDim, causal: site.causal === true, dtype },
+    query: numbersOf(query!),
+    key: numbersOf(key!),
+    value: numbersOf(value!),
+    ...(mask !== undefined && { mask }),
+    scale: site.scale,
+  };
+}

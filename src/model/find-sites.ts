@@ -1,0 +1,74 @@
+import type { ModelProto } from 'onnx-buf';
+import type { DimensionSizes } from '../inputs/model-inputs.ts';
+import type { Candidate } from './candidate.ts';
+import { GraphIndex, nodeName, subgraphsOf } from './graph-index.ts';
+import { matchFused } from './match-fused.ts';
+import { matchSoftmaxes } from './match-softmax.ts';
+import type { UnknownPattern } from './match-softmax.ts';
+import type { OnnxFile } from './onnx-file.ts';
+import type { ModelRunner } from './open-proto.ts';
+import { probeCandidates } from './probe-candidates.ts';
+import type { ProbeCase } from './probe-inputs.ts';
+import { readSite } from './read-site.ts';
+import type { Site, SwappableSite } from './site.ts';
+import { upgradeOpset } from './upgrade-opset.ts';
+
+/** The attention of a model. */
+export interface ModelSites {
+  /** The model, brought to opset 13 at least: what swaps work on. */
+  readonly proto: ModelProto;
+  /** Nodes that were rewritten for it. */
+  readonly rewritten: readonly string[];
+  readonly sites: readonly Site[];
+  /** Those that can be swapped, by number. */
+  readonly swappable: ReadonlyMap<number, SwappableSite>;
+  /** What weighs values by a softmax and is not attention as defined, and attention out of reach. */
+  readonly unknown: readonly UnknownPattern[];
+  /** A small run that shows every site at work; undefined where there is none. */
+  readonly probe: ProbeCase | undefined;
+}
+
+/**
+ * Finds every attention of a model by the shape of its graph, then runs the model on small drawn inputs to see what each one
+ * does: heads, sizes, scale, mask and causality are read off the tensors, and the output must be softmax(scale·q·kᵀ)·v of them.
+ * @throws INVALID_MODEL; UNSUPPORTED; INVALID_INPUTS where it cannot be run
+ */
+export async function findSites(file: OnnxFile, runner: ModelRunner, given: DimensionSizes = {}): Promise<ModelSites> {
+  const { proto, rewritten } = upgradeOpset(file.proto, 13);
+  const index = new GraphIndex(proto.graph!);
+  const matches = matchSoftmaxes(index);
+  const graphSites = matches.flatMap((match) => (match !== undefined && 'candidate' in match ? [match.candidate] : []));
+  const candidates = inGraphOrder(index, [...graphSites, ...matchFused(index)]);
+  const unknown = [
+    ...matches.flatMap((match) => (match !== undefined && 'unknown' in match ? [match.unknown] : [])),
+    ...outOfReach(proto, index),
+  ];
+  if (candidates.length === 0) return { proto, rewritten, sites: [], swappable: new Map(), unknown, probe: undefined };
+  const { first: probe, probed } = await probeCandidates({ proto, file, index, candidates, runner, given });
+  const read = candidates.map((candidate, site) => readSite(candidate, site, probed[site]!));
+  const swappable = new Map(read.flatMap(({ swap }) => (swap === undefined ? [] : [[swap.site.site, swap] as const])));
+  return { proto, rewritten, sites: read.map(({ site }) => site), swappable, unknown, probe };
+}
+
+function inGraphOrder({ graph }: GraphIndex, candidates: readonly Candidate[]): Candidate[] {
+  const place = new Map(graph.node.map((node, at) => [node, at]));
+  return candidates.toSorted((a, b) => place.get(a.anchor)! - place.get(b.anchor)!);
+}
+
+/** Attention in the bodies of loops and branches, and in functions of the model's own. */
+function outOfReach(proto: ModelProto, index: GraphIndex): UnknownPattern[] {
+  const within = index.graph.node.flatMap((node) =>
+    subgraphsOf(node).flatMap((graph) => reachless(new GraphIndex(graph), `it lies in the body of ${node.opType} ${nodeName(node)}`)),
+  );
+  const functions = proto.functions.flatMap((own) =>
+    own.node
+      .filter(({ opType }) => opType === 'Softmax')
+      .map((node) => ({ node: nodeName(node), reason: `it lies in the model's own function ${own.name}: inline it first` })),
+  );
+  return [...within, ...functions];
+}
+
+function reachless(index: GraphIndex, reason: string): UnknownPattern[] {
+  const matches = matchSoftmaxes(index).flatMap((match) => (match !== undefined && 'candidate' in match ? [match.candidate] : []));
+  return [...matches, ...matchFused(index)].map(({ anchor }) => ({ node: nodeName(anchor), reason }));
+}

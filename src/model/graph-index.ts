@@ -1,0 +1,91 @@
+import type { AttributeProto, GraphProto, NodeProto, TensorProto } from 'onnx-buf';
+import { TensorProto_DataType as DataType } from 'onnx-buf';
+
+/** Who produces and who reads each tensor of a graph, its subgraphs' reads included. */
+export class GraphIndex {
+  readonly graph: GraphProto;
+  readonly #producers = new Map<string, NodeProto>();
+  readonly #consumers = new Map<string, NodeProto[]>();
+  readonly #constants = new Map<string, TensorProto>();
+  readonly #outputs: ReadonlySet<string>;
+
+  constructor(graph: GraphProto) {
+    this.graph = graph;
+    for (const tensor of graph.initializer) this.#constants.set(tensor.name, tensor);
+    for (const node of graph.node) {
+      for (const output of node.output) if (output !== '') this.#producers.set(output, node);
+      const value = node.opType === 'Constant' ? attributeOf(node, 'value')?.t : undefined;
+      if (value !== undefined) this.#constants.set(node.output[0]!, value);
+      for (const name of readsOf(node)) this.#consumers.set(name, [...(this.#consumers.get(name) ?? []), node]);
+    }
+    this.#outputs = new Set(graph.output.map(({ name }) => name));
+  }
+
+  producer(tensor: string): NodeProto | undefined {
+    return this.#producers.get(tensor);
+  }
+
+  consumers(tensor: string): readonly NodeProto[] {
+    return this.#consumers.get(tensor) ?? [];
+  }
+
+  isOutput(tensor: string): boolean {
+    return this.#outputs.has(tensor);
+  }
+
+  constant(tensor: string): TensorProto | undefined {
+    return this.#constants.get(tensor);
+  }
+
+  /** Whether a tensor is the same in every call: a constant, or computed from constants alone. */
+  isConstant(tensor: string, depth = 16): boolean {
+    if (this.#constants.has(tensor)) return true;
+    const node = this.producer(tensor);
+    if (node === undefined || depth === 0 || node.input.length === 0) return false;
+    return node.input.every((input) => input === '' || this.isConstant(input, depth - 1));
+  }
+}
+
+/** Every tensor that a node reads, those that its subgraphs take from outside included. */
+export function readsOf(node: NodeProto): Set<string> {
+  const reads = new Set(node.input.filter((name) => name !== ''));
+  for (const graph of subgraphsOf(node)) {
+    const own = new Set([...graph.input, ...graph.initializer].map(({ name }) => name));
+    for (const inner of graph.node) for (const name of inner.output) own.add(name);
+    const wanted = [...graph.node.flatMap((inner) => [...readsOf(inner)]), ...graph.output.map(({ name }) => name)];
+    for (const name of wanted) if (!own.has(name)) reads.add(name);
+  }
+  return reads;
+}
+
+export function subgraphsOf(node: NodeProto): GraphProto[] {
+  return node.attribute.flatMap(({ g, graphs }) => [...(g === undefined ? [] : [g]), ...graphs]);
+}
+
+export function attributeOf(node: NodeProto, name: string): AttributeProto | undefined {
+  return node.attribute.find((attribute) => attribute.name === name);
+}
+
+/** An integer attribute, or what is meant where it is absent. */
+export function integerOf(node: NodeProto, name: string, absent: number): number {
+  const attribute = attributeOf(node, name);
+  return attribute === undefined ? absent : Number(attribute.i);
+}
+
+/** The node's name, or its operator and first output where it has none. */
+export function nodeName(node: NodeProto): string {
+  return node.name === '' ? `${node.opType} → ${node.output[0] ?? ''}` : node.name;
+}
+
+/** A small constant's whole numbers; undefined for other types or without its bytes. */
+export function integersOf(tensor: TensorProto): readonly number[] | undefined {
+  const bytes = tensor.rawData;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (tensor.dataType === DataType.INT64) {
+    if (bytes.length === 0) return tensor.int64Data.map(Number);
+    return Array.from({ length: bytes.length / 8 }, (_, index) => Number(view.getBigInt64(8 * index, true)));
+  }
+  if (tensor.dataType !== DataType.INT32) return undefined;
+  if (bytes.length === 0) return tensor.int32Data;
+  return Array.from({ length: bytes.length / 4 }, (_, index) => view.getInt32(4 * index, true));
+}

@@ -1,0 +1,43 @@
+import type { DeclaredMask, Declared } from './candidate.ts';
+import type { View } from './views.ts';
+
+/** An attention in a model, as it was seen to work. */
+export interface Site {
+  /** Number of the site, in the graph's order. */
+  readonly site: number;
+  /** Name of the softmax, or of the fused operator. */
+  readonly node: string;
+  /** `graph`, or the fused operator's name. */
+  readonly pattern: string;
+  readonly heads: number | null;
+  readonly kvHeads: number | null;
+  readonly headDim: number | null;
+  readonly dtype: string | null;
+  /** `other`: neither padding nor causality. */
+  readonly mask: 'none' | 'padding' | 'other' | null;
+  readonly causal: boolean | null;
+  /** Whether queries and keys are always equally many. */
+  readonly selfAttention: boolean | null;
+  readonly scale: number | null;
+  /** Which of batch, queries and keys may change from call to call. */
+  readonly dynamic: readonly string[];
+  readonly swappable: boolean;
+  /** Why it is not. */
+  readonly reason?: string;
+}
+
+/** What a swap needs to know of a site. */
+export interface SitePlan {
+  readonly query: View;
+  readonly key: View;
+  readonly value: View;
+  readonly output: View;
+  readonly mask?: DeclaredMask;
+  readonly project?: Declared['project'];
+}
+
+/** A site that can be swapped, and how. */
+export interface SwappableSite {
+  readonly site: Site & { readonly heads: number; readonly kvHeads: number; readonly headDim: number; readonly scale: number };
+  readonly plan: SitePlan;
+}
