@@ -68,8 +68,8 @@ export interface ModelRequest {
   readonly backend: string;
   /** Path of the model's file, or its bytes where it has no external data. */
   readonly model: string | Uint8Array;
-  /** As of a kernel: `memory` pools nothing. */
-  readonly purpose?: KernelRequest['purpose'];
+  /** As of a kernel: `memory` pools nothing. `reading` runs every node as it is written, so that each tensor is what its name says. */
+  readonly purpose?: KernelRequest['purpose'] | 'reading';
   readonly threads?: number;
 }
 

@@ -81,11 +81,11 @@ export function floatsOf(bytes: Uint8Array<ArrayBuffer>, dtype: ElementName): Fl
   throw invalid('tensor', `dtype is ${dtype}, expected F64, F32, F16 or BF16`);
 }
 
-export interface TensorToWrite {
+export interface TensorToWrite<Data extends ArrayBufferView = Float32Array | Uint8Array> {
   readonly dtype: ElementName;
   readonly shape: readonly number[];
   /** Row-major values of that type; f16 and bf16 as bit patterns. */
-  readonly data: ArrayBufferView;
+  readonly data: Data;
 }
 
 /**
@@ -95,7 +95,7 @@ export interface TensorToWrite {
  */
 export async function writeSafetensors(
   path: string,
-  tensors: Readonly<Record<string, TensorToWrite>>,
+  tensors: Readonly<Record<string, TensorToWrite<ArrayBufferView>>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const ordered = inFileOrder(tensors);
@@ -139,11 +139,16 @@ async function targetOf(path: string): Promise<string> {
 }
 
 /** Large elements first, so that every tensor begins at a multiple of its element's size. */
-function inFileOrder(tensors: Readonly<Record<string, TensorToWrite>>): readonly (readonly [string, TensorToWrite])[] {
+function inFileOrder(
+  tensors: Readonly<Record<string, TensorToWrite<ArrayBufferView>>>,
+): readonly (readonly [string, TensorToWrite<ArrayBufferView>])[] {
   return Object.entries(tensors).sort(([, a], [, b]) => elementBytes[b.dtype] - elementBytes[a.dtype]);
 }
 
-function headerBytes(tensors: readonly (readonly [string, TensorToWrite])[], metadata: Readonly<Record<string, string>>): Uint8Array {
+function headerBytes(
+  tensors: readonly (readonly [string, TensorToWrite<ArrayBufferView>])[],
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
   let at = 0;
   const entries = tensors.map(([name, { dtype, shape, data }]) => {
     const start = at;

@@ -120,6 +120,11 @@ function transposedView(index: GraphIndex, tensor: string): RawView {
     const plain = swapped.every((axis, position) => axis === position);
     return plain ? { tensor: node.input[0]! } : { tensor: node.input[0]!, perm: swapped };
   }
+  const flattened = node?.opType === 'Reshape' ? index.producer(node.input[0]!) : undefined;
+  const before = flattened?.opType === 'Transpose' ? index.producer(flattened.input[0]!) : undefined;
+  // Batch and heads are merged while the last two axes are swapped.
+  if (before?.opType === 'Reshape' && attributeOf(flattened!, 'perm')?.ints.map(Number).join() === '0,2,1')
+    return { tensor: before.input[0]! };
   // A scale between the transposition and the product: whatever it is, the logits are compared with the keys before it.
   if (node?.opType === 'Mul' || node?.opType === 'Div') {
     const [left = '', right = ''] = node.input;
@@ -129,7 +134,7 @@ function transposedView(index: GraphIndex, tensor: string): RawView {
           [right, left],
         ]
       : [[left, right]]) {
-      if (index.producer(keys!)?.opType === 'Transpose' && isScaleLike(index, scale!)) return transposedView(index, keys!);
+      if (isScaleLike(index, scale!) && transposedView(index, keys!).swapped !== true) return transposedView(index, keys!);
     }
   }
   return { tensor, swapped: true };

@@ -19,9 +19,14 @@ export interface ModelRunner {
  * Opens a model that was read from `file` and changed since; its external data is found where the file has it.
  * @throws UNSUPPORTED where the backend is missing or runs no models; INVALID_MODEL
  */
-export async function openProto(proto: ModelProto, file: OnnxFile, { adapter, backend }: ModelRunner): Promise<OpenModel> {
+export async function openProto(
+  proto: ModelProto,
+  file: OnnxFile,
+  { adapter, backend }: ModelRunner,
+  purpose: 'latency' | 'reading' = 'latency',
+): Promise<OpenModel> {
   const open = async (model: string | Uint8Array): Promise<OpenModel> => {
-    const opened = await adapter.openModel?.({ backend, model });
+    const opened = await adapter.openModel?.({ backend, model, purpose });
     if (opened === undefined || 'unsupported' in opened)
       throw new AttnswapError('UNSUPPORTED', opened?.unsupported ?? `${adapter.name} runs no models`);
     return opened;

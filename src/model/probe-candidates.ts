@@ -1,15 +1,17 @@
 import type { ModelProto, NodeProto } from 'onnx-buf';
+import type { Tensor } from '../contract/tensor.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import type { Candidate, RawView } from './candidate.ts';
 import { GraphBuilder } from './graph-builder.ts';
 import type { GraphIndex } from './graph-index.ts';
-import { maskAncestors } from './mask-sources.ts';
+import { maskAncestors, numbersOf } from './mask-sources.ts';
 import type { OnnxFile } from './onnx-file.ts';
 import { openProto } from './open-proto.ts';
 import type { ModelRunner } from './open-proto.ts';
 import { findProbeCase, runProbe, withOutputs } from './probe.ts';
 import type { ProbeRun } from './probe.ts';
 import type { ProbeCase } from './probe-inputs.ts';
+import { maskedBelow } from './read-logits.ts';
 import { appendView, repeatedFrom, settleView } from './views.ts';
 import type { View } from './views.ts';
 
@@ -43,17 +45,18 @@ export async function probeCandidates(subject: Subject): Promise<{ first: ProbeC
   const raw = candidates.map((candidate, site) => rawViews(candidate, new GraphBuilder({ opset, prefix: `attnswap/probe${site}/` })));
   const nodes = raw.flatMap((each) => each.nodes);
   const tensors = raw.flatMap(({ views }) => parts.flatMap((part) => [views[part].tensor, repeatedFrom(index, views[part].tensor) ?? '']));
-  const plain = await openProto(withOutputs(proto, tensors.filter(Boolean), nodes), file, runner);
-  const logits = raw.map(({ views }) => [views.query, views.key]);
-  const first = await findProbeCase(plain, given, (run) => logits.flat().every((view) => tokensOf(view, run) >= enoughTokens)).finally(() =>
-    plain.dispose(),
-  );
+  const logits = candidates.map((candidate) => candidate.logits ?? '');
+  const plain = await openProto(withOutputs(proto, [...tensors, ...logits].filter(Boolean), nodes), file, runner, 'reading');
+  const shows = (run: ProbeRun) =>
+    raw.every(({ views }) => Math.min(tokensOf(views.query, run), tokensOf(views.key, run)) >= enoughTokens) &&
+    candidates.every(({ logits }) => logits === undefined || !isAllMasked(run.tensors[logits]));
+  const first = await findProbeCase(plain, given, shows).finally(() => plain.dispose());
   const settled = candidates.map((candidate, site) =>
     settle({ index, candidate, views: raw[site]!.views }, first, new GraphBuilder({ opset, prefix: `attnswap/view${site}/` })),
   );
   const wanted = settled.flatMap(({ names, sources }, site) => [...Object.values(names), ...sources, candidates[site]!.logits ?? '']);
   const viewed = withOutputs(proto, wanted.filter(Boolean), [...nodes, ...settled.flatMap((each) => each.nodes)]);
-  const model = await openProto(viewed, file, runner);
+  const model = await openProto(viewed, file, runner, 'reading');
   try {
     const runs: ProbeRun[] = [await runProbe(model, first.at, given)];
     for (const at of furtherCases(first.at)) {
@@ -69,6 +72,11 @@ export async function probeCandidates(subject: Subject): Promise<{ first: ProbeC
 
 /** Fewer tokens do not tell causal from full attention, or a mask from its edges. */
 const enoughTokens = 5;
+
+/** Whether a mask took every pair: it was drawn the wrong way round. */
+function isAllMasked(logits: Tensor | undefined): boolean {
+  return logits !== undefined && numbersOf(logits).every((logit) => !(logit > maskedBelow));
+}
 
 /** Tokens of a view's tensor in a run, as far as its axes tell. */
 function tokensOf({ tensor, perm, swapped, packedHeads }: RawView, { tensors }: ProbeRun): number {
@@ -121,7 +129,6 @@ function settle(
   graph: GraphBuilder,
 ): Omit<Probed, 'runs'> & { nodes: NodeProto[] } {
   const sources = maskAncestors(index, candidate.side);
-  const batch = batchOf(first);
   const dimsOf = (tensor: string) => first.tensors[tensor]?.dims ?? [];
   const settled = parts.map((part) => {
     const raw = views[part];
@@ -129,7 +136,7 @@ function settle(
     const before = part === 'key' || part === 'value' ? repeatedFrom(index, raw.tensor) : undefined;
     const plain = raw.perm === undefined && raw.swapped === undefined && raw.packedHeads === undefined;
     const base = before !== undefined && plain && dimsOf(before).length === 4 ? { tensor: before } : raw;
-    return settleView(base, dimsOf(base.tensor), batch);
+    return settleView(base, dimsOf(base.tensor), first.batch);
   });
   const [query, key, value, output] = settled;
   const names = { query: '', key: '', value: '', output: '' };
@@ -137,9 +144,4 @@ function settle(
   const all = { query, key, value, output };
   for (const part of parts) names[part] = appendView(graph, all[part]);
   return { views: all, names, sources, nodes: graph.fragment() };
-}
-
-/** Batch elements of a run: the first axis of its first input that has several. */
-function batchOf({ tensors }: ProbeRun): number {
-  return Object.values(tensors).find(({ dims }) => dims.length > 1)?.dims[0] ?? 1;
 }

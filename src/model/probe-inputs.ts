@@ -1,6 +1,6 @@
 import type { ModelInput } from '../contract/adapter.ts';
 import type { Tensor, Tensors } from '../contract/tensor.ts';
-import { drawModelInputs } from '../inputs/model-inputs.ts';
+import { drawModelInputs, tensorOf } from '../inputs/model-inputs.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
 
 /** One small run of a model: how large, and where its masks drop keys. */
@@ -10,12 +10,14 @@ export interface ProbeCase {
   readonly past: number;
   /** `right`: the last batch element ends early; `left`: it begins late. */
   readonly padding: 'none' | 'right' | 'left';
+  /** What a mask holds for a key that counts: some say 1 for what is padding. */
+  readonly maskKeeps: 0 | 1;
   readonly seed: number;
   readonly vocabulary: number;
 }
 
 /**
- * Sizes of a model's dynamic dimensions by what their names say: an axis called batch, or the first one, takes `batch`; one
+ * Sizes of a model's dynamic dimensions by what their names say: an axis called batch, or the first one where none is, takes `batch`; one
  * called past takes `past`; a sum such as `past + sequence` the sum; all others `length`. Given sizes come first.
  */
 export function guessSizes(
@@ -24,22 +26,25 @@ export function guessSizes(
   given: DimensionSizes,
 ): DimensionSizes {
   const sizes: Record<string, number> = {};
+  const namesBatch = inputs.some(({ dims }) => dims.some((name) => typeof name === 'string' && batchName.test(name)));
   for (const { dims } of inputs) {
     dims.forEach((name, axis) => {
-      if (typeof name === 'string') sizes[name] ??= given[name] ?? guess(name, axis, dims.length, at);
+      if (typeof name === 'string') sizes[name] ??= given[name] ?? guess(name, !namesBatch && axis === 0 && dims.length > 1, at);
     });
   }
   return sizes;
 }
 
-function guess(name: string, axis: number, rank: number, at: Pick<ProbeCase, 'batch' | 'length' | 'past'>): number {
+const batchName = /batch|^bs?$/i;
+
+function guess(name: string, leads: boolean, at: Pick<ProbeCase, 'batch' | 'length' | 'past'>): number {
   const parts = name.split('+').map((part) => part.trim());
-  if (parts.length === 2) return parts.reduce((sum, part) => sum + (/^\d+$/.test(part) ? Number(part) : guess(part, 1, rank, at)), 0);
-  if (/batch/i.test(name)) return at.batch;
+  if (parts.length === 2) return parts.reduce((sum, part) => sum + (/^\d+$/.test(part) ? Number(part) : guess(part, false, at)), 0);
+  if (batchName.test(name)) return at.batch;
   if (/past/i.test(name)) return /total/i.test(name) ? at.past + at.length : at.past;
   if (/total/i.test(name)) return at.past + at.length;
   const named = /seq|len|token|time|width|height|frames|keys|quer/i.test(name);
-  return axis === 0 && rank > 1 && !named ? at.batch : at.length;
+  return leads && !named ? at.batch : at.length;
 }
 
 /** Draws a probe's inputs: as {@link drawModelInputs}, with ids below `vocabulary`, and masks that drop a third of the last element. */
@@ -52,13 +57,24 @@ function isMask(name: string, { dims }: Tensor): boolean {
   return /mask/i.test(name) && dims.length === 2 && (dims[1] ?? 0) >= 3;
 }
 
-/** Zeros in a third of the last row. */
-function withPadding(mask: Tensor, { padding }: ProbeCase): Tensor {
-  if (padding === 'none') return mask;
-  const [rows = 1, columns = 1] = mask.dims;
-  const dropped = Math.floor(columns / 3);
+/** Everything kept, but for a third of the last row. */
+function withPadding({ type, dims }: Tensor, { padding, maskKeeps }: ProbeCase): Tensor {
+  const [rows = 1, columns = 1] = dims;
+  const dropped = padding === 'none' ? 0 : Math.floor(columns / 3);
   const start = (rows - 1) * columns + (padding === 'right' ? columns - dropped : 0);
-  const data = mask.data.slice() as typeof mask.data;
-  for (let at = start; at < start + dropped; at++) data[at] = data instanceof BigInt64Array ? (0n as never) : (0 as never);
-  return { ...mask, data };
+  const keeps = (at: number) => at < start || at >= start + dropped;
+  return tensorOf(
+    type,
+    dims,
+    Array.from({ length: rows * columns }, (_, at) => (keeps(at) ? maskKeeps : 1 - maskKeeps)),
+  );
+}
+
+/** Batch elements that inputs hold: the axis called batch, or the first axis of the first input that has several. */
+export function batchOf(inputs: readonly ModelInput[], tensors: Tensors): number {
+  for (const { name, dims } of inputs) {
+    const axis = dims.findIndex((dimension) => typeof dimension === 'string' && batchName.test(dimension));
+    if (axis >= 0) return tensors[name]!.dims[axis]!;
+  }
+  return Object.values(tensors).find(({ dims }) => dims.length > 1)?.dims[0] ?? 1;
 }

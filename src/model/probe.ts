@@ -5,12 +5,14 @@ import type { OpenModel } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Tensors } from '../contract/tensor.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
-import { probeInputs } from './probe-inputs.ts';
+import { batchOf, probeInputs } from './probe-inputs.ts';
 import type { ProbeCase } from './probe-inputs.ts';
 
 /** One small run: its inputs, and the tensors that were asked for. */
 export interface ProbeRun {
   readonly at: ProbeCase;
+  /** Batch elements. */
+  readonly batch: number;
   /** Inputs and outputs alike. */
   readonly tensors: Tensors;
 }
@@ -29,11 +31,11 @@ export async function runProbe(model: OpenModel, at: ProbeCase, given: Dimension
   const inputs = probeInputs(model.inputs, at, given);
   const bound = model.bind(inputs);
   await bound.run();
-  return { at, tensors: { ...inputs, ...bound.outputs() } };
+  return { at, batch: batchOf(model.inputs, inputs), tensors: { ...inputs, ...bound.outputs() } };
 }
 
 const lengths = [7, 32, 64, 160, 320];
-const vocabularies = [100, 8];
+const draws = [100, 8].flatMap((vocabulary) => [1 as const, 0 as const].map((maskKeeps) => ({ vocabulary, maskKeeps })));
 
 /**
  * The smallest case that a model runs and that shows enough: images need more than a few pixels, and a vocabulary may be tiny. The
@@ -44,12 +46,13 @@ export async function findProbeCase(model: OpenModel, given: DimensionSizes, eno
   const failures: unknown[] = [];
   let largest: ProbeRun | undefined;
   for (const length of lengths) {
-    for (const vocabulary of vocabularies) {
-      const at: ProbeCase = { batch: 2, length, past: 3, padding: 'none', seed: 1, vocabulary };
+    for (const { vocabulary, maskKeeps } of draws) {
+      const at: ProbeCase = { batch: 2, length, past: 3, padding: 'none', maskKeeps, seed: 1, vocabulary };
       try {
-        largest = await runProbe(model, at, given);
-        if (enough(largest)) return largest;
-        break;
+        const run = await runProbe(model, at, given);
+        if (enough(run)) return run;
+        largest ??= run;
+        if (run.at.length > largest.at.length) largest = run;
       } catch (error) {
         failures.push(error);
       }

@@ -20,10 +20,12 @@ export interface Observation {
 }
 
 /** Below this a logit is masked: exporters write −10 000, the type's lowest number, or −∞. */
-const maskedBelow = -1000;
+export const maskedBelow = -1000;
 
-/** Which pairs a site lets through, `[batch, queries, keys]`, and the factor of its logits; or why it is not attention as defined. */
-export type Reading = { readonly scale: number; readonly allowed: Uint8Array } | { readonly problem: string };
+/** Which pairs a site lets through, `[batch, queries, keys]`, and the factor of its logits; and why it is not attention as defined where it is not. */
+export type Reading =
+  | { readonly scale: number; readonly allowed: Uint8Array; readonly problem?: string }
+  | { readonly problem: string; readonly allowed?: undefined };
 
 /**
  * Reads scale and mask off the logits: the scale is the median of logit ÷ q·k over the pairs that are not masked, set to
@@ -42,6 +44,7 @@ function allowedBy(sums: Float32Array | undefined, shape: Shape, scale: number, 
   const allowed = new Uint8Array(batch * queries * keys).fill(1);
   if (sums === undefined) return { scale, allowed };
   const tolerance = dtype === 'f32' ? 1e-4 : 2e-2;
+  let most = 0;
   for (let at = 0; at < sums.length; at++) {
     const sum = sums[at]!;
     const pair = at % (queries * keys);
@@ -53,12 +56,14 @@ function allowedBy(sums: Float32Array | undefined, shape: Shape, scale: number, 
     if (firstHead) allowed[slot] = masked ? 0 : 1;
     else if ((allowed[slot] === 0) !== masked) return { problem: 'its heads have different masks' };
     const excess = sum - expected(at);
-    if (!masked && Math.abs(excess) > tolerance * Math.max(1, Math.abs(sum)))
-      return {
-        problem: `its logits are more than a scaled product and a mask: up to ${excess.toPrecision(3)} is added (a position bias, or a cap)`,
-      };
+    if (!masked && Math.abs(excess) > tolerance * Math.max(1, Math.abs(sum))) most = Math.max(most, Math.abs(excess));
   }
-  return { scale, allowed };
+  if (most === 0) return { scale, allowed };
+  return {
+    scale,
+    allowed,
+    problem: `its logits are more than a scaled product and a mask: up to ${most.toPrecision(3)} more (a position bias, or a cap)`,
+  };
 }
 
 /** q·k of every pair in float64, `[batch, heads, queries, keys]`. */

@@ -56,10 +56,13 @@ export function readSite(candidate: Candidate, number: number, probed: Probed): 
 
 const misfit = 'its tensors are neither [batch, heads, n, d] nor [batch·heads, n, d] nor [batch, n, heads·d]';
 
+type Observed = Observation & { readonly run: ProbeRun };
+
 /** The runs as observations, or what is wrong with their sizes. */
-function observeAll(candidate: Candidate, { names, runs }: Probed): Observation[] | string {
-  const observed: Observation[] = [];
-  for (const { tensors } of runs) {
+function observeAll(candidate: Candidate, { names, runs }: Probed): Observed[] | string {
+  const observed: Observed[] = [];
+  for (const run of runs) {
+    const { tensors } = run;
     const [query, key, value, output] = [names.query, names.key, names.value, names.output].map((name) => tensors[name]!);
     const [batch = 0, heads = 0, queries = 0, headDim = 0] = query!.dims;
     const [keyBatch = 0, kvHeads = 0, keys = 0, keyDim = 0] = key!.dims;
@@ -69,13 +72,23 @@ function observeAll(candidate: Candidate, { names, runs }: Probed): Observation[
     if (keyBatch !== batch || kvHeads === 0 || heads % kvHeads !== 0) return misfit;
     const dtype = ({ float32: 'f32', float16: 'f16' } as Partial<Record<string, DType>>)[query!.type];
     if (dtype === undefined) return `it computes in ${query!.type}, and kernels are f32 and f16`;
-    if (query!.dims.includes(0) || key!.dims.includes(0)) continue;
+    // A sequence that begins with padding may leave NaN in it, which the next layer then reads.
+    const whole = [query!, key!, value!].every((tensor) => numbersOf(tensor).every(Number.isFinite));
+    if (query!.dims.includes(0) || key!.dims.includes(0) || !whole) continue;
     const shape: Shape = { batch, heads, kvHeads, queries, keys, headDim, causal: false, dtype };
     const sums = sumsOf(candidate, tensors, shape);
     if (typeof sums === 'string') return sums;
-    observed.push({ shape, query: numbersOf(query!), key: numbersOf(key!), value: numbersOf(value!), output: numbersOf(output!), ...sums });
+    observed.push({
+      run,
+      shape,
+      query: numbersOf(query!),
+      key: numbersOf(key!),
+      value: numbersOf(value!),
+      output: numbersOf(output!),
+      ...sums,
+    });
   }
-  return observed.length === 0 ? 'it saw no tokens in any run' : observed;
+  return observed.length === 0 ? 'it saw no numbers in any run' : observed;
 }
 
 function sumsOf({ logits, declared }: Candidate, tensors: Tensors, shape: Shape): Pick<Observation, 'logits' | 'added'> | string {
@@ -99,33 +112,37 @@ function sumsOf({ logits, declared }: Candidate, tensors: Tensors, shape: Shape)
 
 type Understood =
   | { readonly scale: number; readonly mask: 'none' | 'padding'; readonly causal: boolean; readonly source?: DeclaredMask }
-  | { readonly problem: string; readonly scale?: number; readonly mask?: 'padding' | 'other'; readonly causal?: boolean };
+  | { readonly problem: string; readonly scale?: number; readonly mask?: 'none' | 'padding' | 'other'; readonly causal?: boolean };
 
 /** What a site does in all runs: scale, causality and padding, and that nothing else happens. */
-function understand(candidate: Candidate, probed: Probed, observed: readonly Observation[]): Understood {
+function understand(candidate: Candidate, probed: Probed, observed: readonly Observed[]): Understood {
   const masks: MaskReadings[] = [];
   const scales: number[] = [];
+  const problems: string[] = [];
   for (const observation of observed) {
     const reading = readLogits(observation, candidate.declared?.scale);
-    if ('problem' in reading) return reading;
+    if (reading.allowed === undefined) return reading;
+    if (reading.problem !== undefined) problems.push(reading.problem);
     scales.push(reading.scale);
     masks.push(readMask(reading.allowed, observation.shape));
   }
   const scale = scales[0]!;
-  if (scales.some((other) => Math.abs(other / scale - 1) > 0.01)) return { problem: 'its scale changes with the input' };
   const causal = masks.every(({ full }) => full !== undefined)
     ? false
     : masks.every((mask) => mask.causal !== undefined)
       ? true
       : undefined;
-  if (causal === undefined) return { problem: 'its mask is neither padding nor causal', scale, mask: 'other' };
+  if (causal === undefined) return { problem: problems[0] ?? 'its mask is neither padding nor causal', mask: 'other' };
   const keeps = masks.map((mask) => (causal ? mask.causal! : mask.full!));
+  const mask = keeps.every((keep) => keep.every((kept) => kept === 1)) ? 'none' : 'padding';
+  if (problems[0] !== undefined) return { problem: problems[0], mask, causal };
+  if (scales.some((other) => Math.abs(other / scale - 1) > 0.01)) return { problem: 'its scale changes with the input' };
   const wrong = observed.map((observation, run) => disagreement(observation, { scale, causal, keep: keeps[run]! })).find(Boolean);
-  if (wrong !== undefined) return { problem: wrong, scale, causal };
-  if (keeps.every((keep) => keep.every((kept) => kept === 1))) return { scale, mask: 'none', causal };
+  if (wrong !== undefined) return { problem: wrong, scale, mask, causal };
+  if (mask === 'none') return { scale, mask, causal };
   const source = maskSource(candidate, probed, observed, keeps);
-  if (source === undefined) return { problem: 'its padding comes from no tensor with a value a key', scale, mask: 'padding', causal };
-  return { scale, mask: 'padding', causal, source };
+  if (source === undefined) return { problem: 'its padding comes from no tensor with a value a key', scale, mask, causal };
+  return { scale, mask, causal, source };
 }
 
 /** The output must be softmax(scale·q·kᵀ)·v in float64; rows that see nothing are anyone's choice. */
@@ -154,16 +171,15 @@ function disagreement(
 function maskSource(
   candidate: Candidate,
   probed: Probed,
-  observed: readonly Observation[],
+  observed: readonly Observed[],
   keeps: readonly Uint8Array[],
 ): DeclaredMask | undefined {
-  const runs = probed.runs.filter(({ tensors }) => !tensors[probed.names.query]!.dims.includes(0));
-  const inputs = Object.keys(runs[0]!.tensors).filter((name) => !probed.sources.includes(name) && /mask/i.test(name));
+  const inputs = Object.keys(observed[0]!.run.tensors).filter((name) => !probed.sources.includes(name) && /mask/i.test(name));
   const declared = candidate.declared?.masks ?? [];
   const rules: readonly MaskRule[] = ['keep', 'drop', 'additive'];
   const options = [...inputs, ...probed.sources].flatMap((tensor) => rules.map((rule) => ({ tensor, rule })));
   return [...options.filter(({ tensor }) => inputs.includes(tensor)), ...declared, ...options].find(({ tensor, rule }) =>
-    runs.every((run, at) => agrees(run, { tensor, rule }, observed[at]!.shape, keeps[at]!)),
+    observed.every(({ run, shape }, at) => agrees(run, { tensor, rule }, shape, keeps[at]!)),
   );
 }
 

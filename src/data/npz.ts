@@ -1,0 +1,63 @@
+import { unzipSync } from 'fflate';
+import { AttnswapError } from '../contract/errors.ts';
+import type { Tensors } from '../contract/tensor.ts';
+import { invalidData } from './check-tensor.ts';
+import { parseNpy } from './npy.ts';
+
+/** How much a .npz may unpack to. */
+export interface NpzLimits {
+  readonly entries: number;
+  /** Bytes of one array. */
+  readonly entryBytes: number;
+  /** Bytes of all arrays. */
+  readonly totalBytes: number;
+}
+
+export const npzLimits: NpzLimits = { entries: 1000, entryBytes: 2 ** 30, totalBytes: 2 ** 31 };
+
+const hint = 'save large tensors as .safetensors; python: safetensors.numpy.save_file(tensors, path)';
+
+/**
+ * Reads the bytes of an untrusted .npz file: a zip of .npy files, each an array by its name. Sizes are checked before anything
+ * is unpacked, and memory is taken for what the directory claims, so that a bomb that lies gains nothing.
+ * @throws INVALID_DATA
+ */
+export function parseNpz(bytes: Uint8Array<ArrayBuffer>, source: string, limits: NpzLimits = npzLimits): Tensors {
+  const arrays = Object.entries(unpack(bytes, source, limits));
+  if (arrays.length === 0) throw invalidData(source, 'holds no array, expected at least one');
+  return Object.fromEntries(
+    arrays.map(([name, content]) => [name.slice(0, -'.npy'.length), parseNpy(content, `${source}, ${show(name)}`)]),
+  );
+}
+
+function unpack(bytes: Uint8Array<ArrayBuffer>, source: string, limits: NpzLimits): Record<string, Uint8Array<ArrayBuffer>> {
+  const seen = new Set<string>();
+  let [packed, total] = [0, 0];
+  const filter = ({ name, size, originalSize }: { name: string; size: number; originalSize: number }): boolean => {
+    if (!/.\.npy$/s.test(name)) throw invalidData(source, `holds ${show(name)}, expected only .npy files`);
+    if (seen.has(name)) throw invalidData(source, `holds ${show(name)} twice`);
+    seen.add(name);
+    packed += size;
+    total += originalSize;
+    if (seen.size > limits.entries) throw invalidData(source, `holds more than ${limits.entries} arrays`, { hint });
+    // Negated, so that sizes that are no numbers are refused too.
+    if (!(packed <= bytes.length)) throw invalidData(source, `its arrays claim ${packed} packed bytes, more than the file has`);
+    if (!(originalSize <= limits.entryBytes))
+      throw invalidData(source, `${show(name)} unpacks to ${originalSize} bytes, expected at most ${limits.entryBytes}`, { hint });
+    if (!(total <= limits.totalBytes)) throw invalidData(source, `unpacks to more than ${limits.totalBytes} bytes`, { hint });
+    return true;
+  };
+  try {
+    return unzipSync(bytes, { filter });
+  } catch (error) {
+    if (error instanceof AttnswapError) throw error;
+    throw invalidData(source, `is no intact zip file: ${(error as Error).message}`, {
+      hint: 'python: numpy.savez(path, **arrays)',
+      cause: error,
+    });
+  }
+}
+
+function show(name: string): string {
+  return JSON.stringify(name.slice(0, 100));
+}

@@ -1,0 +1,35 @@
+import type { ModelInput } from '../contract/adapter.ts';
+import type { Tensor, Tensors } from '../contract/tensor.ts';
+import { invalidData } from './check-tensor.ts';
+
+/** Inputs that are made from tokens, by name, and the value at each position. */
+const valuesByName: Readonly<Record<string, (ids: readonly number[]) => readonly number[]>> = {
+  input_ids: (ids) => ids,
+  attention_mask: (ids) => ids.map(() => 1),
+  token_type_ids: (ids) => ids.map(() => 0),
+  position_ids: (ids) => ids.map((_, index) => index),
+};
+
+/**
+ * The inputs of a model for one passage, `[1, tokens]` each: `input_ids`, `attention_mask` (all ones), `token_type_ids` (all zeros),
+ * `position_ids` (counted from 0); int64 or int32 as the model declares.
+ * @throws INVALID_DATA for an input that is not made from tokens, or whose shape the passage does not fit
+ */
+export function tokenFeeds(ids: readonly number[], inputs: readonly ModelInput[]): Tensors {
+  if (!inputs.some(({ name }) => name === 'input_ids'))
+    throw invalidData('model', `has the inputs ${inputs.map(({ name }) => name).join(', ')}, expected input_ids among them`, { hint });
+  return Object.fromEntries(inputs.map((input) => [input.name, tokenFeed(ids, input)]));
+}
+
+const hint = 'write a data module: a .ts file that exports items()';
+
+function tokenFeed(ids: readonly number[], { name, type, dims }: ModelInput): Tensor {
+  const values = Object.hasOwn(valuesByName, name) ? valuesByName[name]!(ids) : undefined;
+  if (values === undefined)
+    throw invalidData(`model input ${name}`, `is not made from tokens, expected ${Object.keys(valuesByName).join(', ')}`, { hint });
+  const fits = dims.length === 2 && [1, ids.length].every((size, axis) => typeof dims[axis] === 'string' || dims[axis] === size);
+  if (!fits) throw invalidData(`model input ${name}`, `has shape [${dims.join(', ')}], and a passage has [1, ${ids.length}]`, { hint });
+  if (type === 'int64') return { type, dims: [1, ids.length], data: BigInt64Array.from(values, BigInt) };
+  if (type === 'int32') return { type, dims: [1, ids.length], data: Int32Array.from(values) };
+  throw invalidData(`model input ${name}`, `has type ${type}, expected int64 or int32`, { hint });
+}

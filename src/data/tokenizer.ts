@@ -1,0 +1,40 @@
+import { Tokenizer } from '@huggingface/tokenizers';
+import { AttnswapError } from '../contract/errors.ts';
+import { invalidData } from './check-tensor.ts';
+import { readText } from './read-bytes.ts';
+
+/** What is needed of a tokenizer: tokens of text, and the special tokens that its post-processor puts around a passage. */
+export interface TextTokenizer {
+  /** Token ids of a piece of text, without special tokens. */
+  encode(text: string): readonly number[];
+  /** Such as [CLS]. */
+  readonly before: readonly number[];
+  /** Such as [SEP]. */
+  readonly after: readonly number[];
+}
+
+const limit = { bytes: 2 ** 27, hint: 'name the tokenizer.json of the model, in the format of Hugging Face' } as const;
+
+/**
+ * Opens a tokenizer.json in the format of Hugging Face. Its truncation and padding are left aside: passages are cut to length anyway.
+ * @throws FILE_UNREADABLE, INVALID_DATA
+ */
+export async function openTokenizer(path: string): Promise<TextTokenizer> {
+  const text = await readText(path, limit);
+  try {
+    const tokenizer = new Tokenizer(JSON.parse(text) as object, {});
+    const encode = (piece: string): readonly number[] => tokenizer.encode(piece, { add_special_tokens: false }).ids;
+    return { encode, ...specialTokens(encode('a'), tokenizer.encode('a').ids, path) };
+  } catch (error) {
+    if (error instanceof AttnswapError) throw error;
+    throw invalidData(path, `is no tokenizer that can be opened: ${(error as Error).message}`, { hint: limit.hint, cause: error });
+  }
+}
+
+/** What stands before and after the tokens `bare` in `whole`. */
+function specialTokens(bare: readonly number[], whole: readonly number[], path: string): Pick<TextTokenizer, 'before' | 'after'> {
+  const at = whole.findIndex((_, start) => bare.every((id, index) => whole[start + index] === id));
+  if (bare.length === 0 || at < 0)
+    throw invalidData(path, `turns "a" into [${bare.join(', ')}] alone but [${whole.join(', ')}] as a passage`);
+  return { before: whole.slice(0, at), after: whole.slice(at + bare.length) };
+}

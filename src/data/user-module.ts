@@ -1,0 +1,84 @@
+import { registerHooks } from 'node:module';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { DataModule, Item } from '../contract/data.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import { checkTensor, invalidData } from './check-tensor.ts';
+
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+let hooked = false;
+
+/**
+ * Loads a user's data module; like a suite, it may import `attnswap` from any folder. What it returns is checked on every call.
+ * @throws INVALID_DATA where it cannot be loaded, exports no `items`, throws, or returns what is no item or score
+ */
+export async function loadDataModule(path: string): Promise<DataModule> {
+  if (!hooked) registerHooks({ resolve: (name, context, next) => next(name === 'attnswap' ? ownEntry() : name, context) });
+  hooked = true;
+  const { items, evaluate, metric } = await guarded(path, 'could not be loaded', async () => {
+    return (await import(pathToFileURL(resolve(path)).href)) as Partial<DataModule>;
+  });
+  if (typeof items !== 'function') throw invalidData(path, `exports items as ${typeof items}, expected a function`, { hint: example });
+  if (!['function', 'undefined'].includes(typeof evaluate))
+    throw invalidData(path, `exports evaluate as ${typeof evaluate}, expected a function`);
+  if (!['string', 'undefined'].includes(typeof metric)) throw invalidData(path, `exports metric as ${typeof metric}, expected a string`);
+  return {
+    items: async (request) => checkItems(await guarded(path, 'items() threw', () => items(request)), request.lengths, path),
+    ...(evaluate !== undefined && {
+      evaluate: async (model, given) =>
+        checkScores(await guarded(path, 'evaluate() threw', () => evaluate(model, given)), given.length, path),
+    }),
+    ...(metric !== undefined && { metric }),
+  };
+}
+
+const example = 'export async function items({ lengths, itemsPerLength, seed }) { return [{ id, length, feeds }] }';
+
+function ownEntry(): string {
+  return new URL(`../index.${extension}`, import.meta.url).href;
+}
+
+/** Runs the user's code; what it throws becomes INVALID_DATA, unless it says its own code. */
+async function guarded<T>(path: string, problem: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    if (error instanceof AttnswapError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw invalidData(path, `${problem}: ${reason}`, { hint: 'run the file with node to see where it throws', cause: error });
+  }
+}
+
+function checkItems(items: unknown, lengths: readonly number[], path: string): readonly Item[] {
+  if (!Array.isArray(items) || items.length === 0)
+    throw invalidData(path, `items() gave ${Array.isArray(items) ? 'no item' : typeof items}, expected an array of items`, {
+      hint: example,
+    });
+  const ids = new Set<string>();
+  for (const [index, item] of (items as Item[]).entries()) {
+    checkItem(item, lengths, `${path}, item ${index}`);
+    if (ids.has(item.id)) throw invalidData(path, `item ${index} has the id ${JSON.stringify(item.id)} of one before it`);
+    ids.add(item.id);
+  }
+  return items as Item[];
+}
+
+function checkItem(item: unknown, lengths: readonly number[], source: string): asserts item is Item {
+  const { id, length, feeds } = Object(item) as { id?: unknown; length?: unknown; feeds?: unknown };
+  if (typeof id !== 'string' || id === '') throw invalidData(source, 'id is no string', { hint: example });
+  if (!Number.isSafeInteger(length) || (length as number) < 1)
+    throw invalidData(source, `length is ${String(length)}, expected a whole number ≥ 1`, { hint: example });
+  if (lengths.length > 0 && !lengths.includes(length as number))
+    throw invalidData(source, `length is ${String(length)}, expected one of ${lengths.join(', ')}`);
+  const tensors = Object.entries(Object(feeds) as object);
+  if (tensors.length === 0) throw invalidData(source, 'feeds hold no tensor', { hint: example });
+  for (const [name, tensor] of tensors) checkTensor(tensor, `${source}, feed ${name}`);
+}
+
+function checkScores(scores: unknown, expected: number, path: string): readonly number[] {
+  if (!Array.isArray(scores) || scores.length !== expected)
+    throw invalidData(path, `evaluate() gave ${Array.isArray(scores) ? scores.length : typeof scores}, expected ${expected} scores`);
+  const wrong = scores.findIndex((score) => !Number.isFinite(score));
+  if (wrong >= 0) throw invalidData(path, `evaluate() gave ${String(scores[wrong])} for item ${wrong}, expected a finite number`);
+  return scores as number[];
+}

@@ -1,0 +1,65 @@
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Comparison, Metric } from '../contract/verdict.ts';
+import { compareLatency } from '../compare/compare-latency.ts';
+import { compareMemory } from '../compare/compare-memory.ts';
+import { writeTensors } from '../data/tensor-files.ts';
+import type { Rule } from '../decide/rule.ts';
+import type { LookPlan } from '../decide/sequential.ts';
+import { modelArm } from '../measure/arm.ts';
+import type { ModelArm } from '../measure/arm.ts';
+import { defaultBlockSeconds } from '../measure/pair-block.ts';
+import { itemsOf } from './migration.ts';
+import type { Migration } from './migration.ts';
+
+const timeoutSeconds = 300;
+
+/** A model's file as an arm, on the first item of a length. */
+export async function armAt(migration: Migration, model: string, length: number): Promise<ModelArm> {
+  const { entry, settings, state } = migration;
+  const { backend, threads } = settings;
+  const file = resolve(state.folder, 'feeds', `${length}.safetensors`);
+  await state.step(`feeds/${length}`, async () => {
+    const item = (await itemsOf(migration, 'judging')).find((each) => each.length === length)!;
+    await mkdir(join(state.folder, 'feeds'), { recursive: true });
+    await writeTensors(file, item.feeds);
+    return { item: item.id };
+  });
+  return modelArm({ backend, model: resolve(model), feeds: { file }, ...(threads !== null && { threads }) }, entry);
+}
+
+/** How a metric of whole models is judged: less is better, within the margin. */
+export function ruleFor(metric: Metric, { settings }: Migration): Rule {
+  return {
+    metric,
+    margin: settings.margin,
+    direction: 'lower',
+    absoluteFloor: 0,
+    limit: null,
+    onInconclusive: 'fail',
+    owner: null,
+    decides: true,
+  };
+}
+
+export interface ArmComparison {
+  readonly name: string;
+  readonly model: string;
+  readonly length: number;
+  readonly plan: LookPlan;
+}
+
+/** The original against another model at one length, in paired blocks; kept as a step. */
+export function compareModels(migration: Migration, metric: 'latency' | 'peak-memory', wanted: ArmComparison): Promise<Comparison> {
+  const { name, model, length, plan } = wanted;
+  const { file, settings, state, signal } = migration;
+  return state.step(`${metric}/${name}/${length}`, async () => {
+    migration.progress(`${name}: ${metric === 'latency' ? 'latency' : 'peak memory'} at ${length} tokens`);
+    const arms = { base: await armAt(migration, file.path, length), new: await armAt(migration, model, length) };
+    const subject = { cell: `${name} at ${length}`, name };
+    const shared = { timeoutSeconds, family: 1, ...(signal !== undefined && { signal }) };
+    if (metric === 'peak-memory') return compareMemory(arms, subject, ruleFor(metric, migration), shared);
+    const options = { ...shared, seed: settings.seed, floor: null, plan, blockSeconds: defaultBlockSeconds };
+    return (await compareLatency(arms, subject, ruleFor(metric, migration), options)).comparison;
+  });
+}

@@ -1,0 +1,49 @@
+import type { AdapterEntry } from '../contract/adapter.ts';
+import type { DataModule, Item } from '../contract/data.ts';
+import type { ModelSites } from '../model/find-sites.ts';
+import type { OnnxFile } from '../model/onnx-file.ts';
+import type { ModelRunner } from '../model/open-proto.ts';
+import type { MigrationState } from './state.ts';
+
+/** Everything that changes a result. */
+export interface MigrationSettings {
+  readonly backend: string;
+  /** Tokens at which everything is measured. */
+  readonly lengths: readonly number[];
+  /** The one of them at which candidates are timed. */
+  readonly compareAt: number;
+  /** Items of each length that quality is judged on. */
+  readonly itemsPerLength: number;
+  /** Variants, as a user writes them. */
+  readonly candidates: readonly string[];
+  /** The largest loss of quality that is accepted: a share of the original's mean score, or of the drift's size without a task. */
+  readonly qualityMargin: number;
+  /** The largest slowdown or growth that passes. */
+  readonly margin: number;
+  /** Assignments that tuning may measure. */
+  readonly evaluations: number;
+  readonly seed: number;
+  readonly maxBlocks: number;
+  readonly threads: number | null;
+}
+
+/** A migration at work. */
+export interface Migration {
+  readonly file: OnnxFile;
+  readonly sites: ModelSites;
+  readonly runner: ModelRunner;
+  /** Where workers find the adapter. */
+  readonly entry: AdapterEntry;
+  readonly data: DataModule;
+  readonly settings: MigrationSettings;
+  readonly state: MigrationState;
+  readonly signal?: AbortSignal;
+  /** Told what begins. */
+  progress(what: string): void;
+}
+
+/** Items that quality is judged on, those of each length after one another; `calibration` gives others, to tune on. */
+export function itemsOf({ data, settings }: Migration, use: 'judging' | 'calibration'): Promise<readonly Item[]> {
+  const seed = use === 'judging' ? settings.seed : settings.seed + 1;
+  return data.items({ lengths: settings.lengths, itemsPerLength: settings.itemsPerLength, seed });
+}

@@ -1,0 +1,98 @@
+import type { ModelProto } from 'onnx-buf';
+import type { OpenModel } from '../contract/adapter.ts';
+import type { Item, RunnableModel } from '../contract/data.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import type { Tensors } from '../contract/tensor.ts';
+import { openProto } from '../model/open-proto.ts';
+import { itemDrift } from '../quality/drift.ts';
+import type { ItemDrift } from '../quality/drift.ts';
+import { summariseDrift } from '../quality/drift-summary.ts';
+import type { DriftSummary } from '../quality/drift-summary.ts';
+import { judgeDrift } from '../quality/judge-drift.ts';
+import type { QualityJudgement } from '../quality/judgement.ts';
+import { estimatePaired, judgePaired } from '../quality/paired.ts';
+import type { PairedEstimate } from '../quality/paired.ts';
+import type { Migration } from './migration.ts';
+
+/** Items whose whole outputs are compared: outputs may be large, and a few tell. */
+const driftItemsPerLength = 2;
+/** Outputs of the same mathematics in another order of sums stay within this. */
+const exactRelativeError = 1e-4;
+
+/** A model's quality beside the original's. */
+export interface CandidateQuality {
+  readonly drift: DriftSummary;
+  /** Null without a task. */
+  readonly task: PairedEstimate | null;
+  readonly judgement: QualityJudgement;
+}
+
+export function openOriginal({ sites, file, runner }: Migration): Promise<OpenModel> {
+  return openProto(sites.proto, file, runner);
+}
+
+function runnable(model: OpenModel): RunnableModel {
+  return {
+    run: async (feeds) => {
+      const bound = model.bind(feeds);
+      await bound.run();
+      return bound.outputs();
+    },
+  };
+}
+
+/** The task's score of every item; null without a task. @throws INVALID_DATA where the module's answer is none */
+export async function scoresOf({ data }: Migration, model: OpenModel, items: readonly Item[]): Promise<number[] | null> {
+  if (data.evaluate === undefined) return null;
+  const scores = [...(await data.evaluate(runnable(model), items))];
+  if (scores.length === items.length && scores.every(Number.isFinite)) return scores;
+  throw new AttnswapError(
+    'INVALID_DATA',
+    `evaluate gave ${scores.length} scores for ${items.length} items, expected a finite number for each`,
+  );
+}
+
+/**
+ * How good a changed model is on items: drift of its outputs, and the task's scores, paired item by item. The task decides; where
+ * there is none, or only the order of sums changed (`exact`), the drift does.
+ */
+export async function qualityOf(
+  migration: Migration,
+  proto: ModelProto,
+  { items, base, exact }: { readonly items: readonly Item[]; readonly base: readonly number[] | null; readonly exact: boolean },
+): Promise<CandidateQuality> {
+  const { settings, file, runner } = migration;
+  const original = await openOriginal(migration);
+  const changed = await openProto(proto, file, runner).catch(async (error: unknown) => {
+    await original.dispose();
+    throw error;
+  });
+  try {
+    const drift = summariseDrift(await driftsOf(runnable(original), runnable(changed), firstOfEachLength(items)), { seed: settings.seed });
+    const scores = base === null || drift.state === 'fault' ? null : await scoresOf(migration, changed, items);
+    const task = scores === null || base === null ? null : estimatePaired({ base, new: scores }, { seed: settings.seed });
+    const judgement =
+      task === null || exact
+        ? judgeDrift(drift, { relativeError: exact ? exactRelativeError : settings.qualityMargin })
+        : judgePaired(task, settings.qualityMargin * Math.max(task.base, Number.MIN_VALUE));
+    return { drift, task, judgement };
+  } finally {
+    await Promise.all([original.dispose(), changed.dispose()]);
+  }
+}
+
+function firstOfEachLength(items: readonly Item[]): Item[] {
+  return Object.values(Object.groupBy(items, ({ length }) => String(length))).flatMap((same) => same?.slice(0, driftItemsPerLength) ?? []);
+}
+
+async function driftsOf(original: RunnableModel, changed: RunnableModel, items: readonly Item[]): Promise<ItemDrift[]> {
+  const drifts: ItemDrift[] = [];
+  for (const { id, feeds } of items) {
+    const expected = await original.run(feeds);
+    const outcome = await changed.run(feeds).catch((error: unknown) => error as Error);
+    drifts.push(
+      outcome instanceof Error ? { state: 'fault', item: id, reason: outcome.message } : itemDrift(id, expected, outcome as Tensors),
+    );
+  }
+  return drifts;
+}

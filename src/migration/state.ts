@@ -1,0 +1,94 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { AttnswapError } from '../contract/errors.ts';
+import { writeWhole } from '../measure/run-store.ts';
+
+export const migrationSchemaName = 'attnswap.migration/1';
+
+/** What a migration is of: its files by their SHA-256, and every setting that changes a result. */
+const subjectSchema = z.object({
+  files: z.record(z.string(), z.string()),
+  settings: z.record(z.string(), z.unknown()),
+  host: z.string(),
+});
+export type MigrationIdentity = z.infer<typeof subjectSchema>;
+
+const stateSchema = z.object({
+  schema: z.literal(migrationSchemaName),
+  subject: subjectSchema,
+  startedAt: z.iso.datetime(),
+  /** Results by step, in the order in which they were reached. */
+  steps: z.record(z.string(), z.unknown()),
+});
+
+/**
+ * What a migration has reached, kept in `<folder>/migration.json`, written whole after every step: an interrupted one goes on
+ * where it stopped, and measures nothing twice.
+ */
+export class MigrationState {
+  readonly folder: string;
+  readonly #state: z.infer<typeof stateSchema>;
+
+  private constructor(folder: string, state: z.infer<typeof stateSchema>) {
+    this.folder = folder;
+    this.#state = state;
+  }
+
+  /**
+   * Opens a folder's state, or begins one.
+   * @throws INVALID_MIGRATION where it is of another subject, naming what changed, or is no state
+   */
+  static async open(folder: string, subject: MigrationIdentity): Promise<MigrationState> {
+    const path = join(folder, 'migration.json');
+    if (!existsSync(path)) {
+      return new MigrationState(folder, { schema: migrationSchemaName, subject, startedAt: new Date().toISOString(), steps: {} });
+    }
+    const found = stateSchema.safeParse(parseJson(await readFile(path, 'utf8')));
+    if (!found.success) {
+      throw new AttnswapError('INVALID_MIGRATION', `${path}: expected a document of schema ${migrationSchemaName}`, {
+        hint: 'name another --dir',
+        cause: found.error,
+      });
+    }
+    const changed = changes(found.data.subject, subject);
+    if (changed === undefined) return new MigrationState(folder, found.data);
+    throw new AttnswapError('INVALID_MIGRATION', `${folder}: ${changed} since this migration began`, {
+      hint: 'name another --dir to begin anew, or put back what it began with',
+    });
+  }
+
+  /** What a step came to; undefined where it was not reached. */
+  found(step: string): unknown {
+    return this.#state.steps[step];
+  }
+
+  /** A step's result: the stored one, or what `compute` gives, which is stored before anything else happens. */
+  async step<Result>(step: string, compute: () => Promise<Result>): Promise<Result> {
+    if (step in this.#state.steps) return this.#state.steps[step] as Result;
+    const result = await compute();
+    this.#state.steps[step] = result;
+    await writeWhole(join(this.folder, 'migration.json'), `${JSON.stringify(this.#state, null, 1)}\n`);
+    // As it will be read back: an interrupted migration must not differ from another by what JSON loses.
+    return JSON.parse(JSON.stringify(result ?? null)) as Result;
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function changes(before: MigrationIdentity, now: MigrationIdentity): string | undefined {
+  for (const file of new Set([...Object.keys(before.files), ...Object.keys(now.files)]))
+    if (before.files[file] !== now.files[file]) return `the file ${file} changed`;
+  for (const name of new Set([...Object.keys(before.settings), ...Object.keys(now.settings)])) {
+    const [old, fresh] = [before.settings[name], now.settings[name]].map((value) => JSON.stringify(value) ?? 'nothing');
+    if (old !== fresh) return `${name} changed from ${old} to ${fresh}`;
+  }
+  return before.host === now.host ? undefined : 'the machine changed: times and memory cannot be compared';
+}

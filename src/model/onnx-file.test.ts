@@ -1,0 +1,305 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { create, toBinary } from '@bufbuild/protobuf';
+import {
+  ModelProtoSchema,
+  StringStringEntryProtoSchema,
+  TensorProto_DataLocation as DataLocation,
+  TensorProto_DataType as DataType,
+} from 'onnx-buf';
+import type { ModelProto, TensorProto } from 'onnx-buf';
+import * as ort from 'onnxruntime-node';
+import { AttnswapError } from '../contract/errors.ts';
+import { declaration, floats, graphOf, modelOf, node } from './fixtures/small-model.ts';
+import { externalBytes, parseModel, readOnnxFile, writeOnnxFile } from './onnx-file.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'attnswap-onnx-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+let folders = 0;
+
+function folder(): string {
+  const path = join(root, String(folders++));
+  mkdirSync(path);
+  return path;
+}
+
+const refusedAs =
+  (code: string, message: RegExp) =>
+  (error: unknown): boolean =>
+    error instanceof AttnswapError && error.code === code && message.test(error.message);
+
+const values = Array.from({ length: 512 }, (_, index) => Math.sin(index));
+
+/** y = x + w, w [512] f32. */
+function sum(weight: TensorProto = floats('w', [512], values)): ModelProto {
+  const graph = graphOf({
+    nodes: [node('Add', ['x', 'w'], ['y'])],
+    inputs: [declaration('x', [-1, 512])],
+    outputs: [declaration('y', [-1, 512])],
+    initializers: [weight],
+  });
+  return modelOf(graph);
+}
+
+function external(entries: Readonly<Record<string, string>>, dims: readonly number[] = [512], dataType = DataType.FLOAT): TensorProto {
+  const weight = floats('w', dims, []);
+  const externalData = Object.entries(entries).map(([key, value]) => create(StringStringEntryProtoSchema, { key, value }));
+  return Object.assign(weight, { dataType, rawData: undefined, dataLocation: DataLocation.EXTERNAL, externalData });
+}
+
+/** A model beside `weights.bin`, whose tensor begins at byte 4096. */
+function externalModel(at = folder(), entries: Readonly<Record<string, string>> = {}, weight?: TensorProto): string {
+  const path = join(at, 'model.onnx');
+  const all = { location: 'weights.bin', offset: '4096', length: '2048', ...entries };
+  writeFileSync(path, toBinary(ModelProtoSchema, sum(weight ?? external(all))));
+  writeFileSync(join(at, 'weights.bin'), Buffer.concat([Buffer.alloc(4096), Buffer.from(Float32Array.from(values).buffer)]));
+  return path;
+}
+
+async function outputOf(path: string): Promise<readonly number[]> {
+  const session = await ort.InferenceSession.create(path, { logSeverityLevel: 4 });
+  const { y } = await session.run({ x: new ort.Tensor('float32', new Float32Array(512).fill(0.25), [1, 512]) });
+  await session.release();
+  return [...(y!.data as Float32Array)];
+}
+
+test('the hash is that of the model and then of its external files in order of name', async () => {
+  const path = externalModel();
+  const file = await readOnnxFile(path);
+  const expected = createHash('sha256')
+    .update(readFileSync(path))
+    .update(readFileSync(join(path, '../weights.bin')))
+    .digest('hex');
+  assert.equal(file.sha256, expected);
+  assert.deepEqual(
+    file.externalFiles.map(({ location, bytes }) => [location, bytes]),
+    [['weights.bin', 6144]],
+  );
+});
+
+test('externalBytes reads one tensor from where it lies', async () => {
+  const file = await readOnnxFile(externalModel());
+  const bytes = await externalBytes(file, file.proto.graph!.initializer[0]!);
+  assert.deepEqual([...new Float32Array(bytes.slice().buffer)], [...Float32Array.from(values)]);
+});
+
+test('fields that no schema knows survive reading and writing', async () => {
+  const path = join(folder(), 'model.onnx');
+  const model = sum();
+  const unknown = [{ no: 9999, wireType: 2, data: Uint8Array.of(3, 1, 2, 3) }];
+  for (const message of [model, model.graph!, model.graph!.node[0]!, model.graph!.initializer[0]!]) message.$unknown = unknown;
+  await writeOnnxFile(path, model);
+  const { proto } = await readOnnxFile(path);
+  for (const message of [proto, proto.graph!, proto.graph!.node[0]!, proto.graph!.initializer[0]!])
+    assert.deepEqual(
+      message.$unknown?.map(({ no, data }) => [no, [...data]]),
+      [[9999, [3, 1, 2, 3]]],
+    );
+  const again = join(folder(), 'model.onnx');
+  await writeOnnxFile(again, proto);
+  assert.deepEqual(readFileSync(again), readFileSync(path));
+});
+
+const nodes = (...list: ReturnType<typeof node>[]): ModelProto =>
+  modelOf(graphOf({ nodes: list, inputs: [declaration('x', [4])], outputs: [declaration('y')] }));
+const weightOf = (changes: Partial<TensorProto>): ModelProto => sum(Object.assign(floats('w', [512], values), changes));
+const branch = (levels: number): ReturnType<typeof graphOf> =>
+  graphOf({
+    nodes:
+      levels === 0 ? [node('Neg', ['x'], ['b0'])] : [node('If', ['x'], [`b${levels}`], { then_branch: { graph: branch(levels - 1) } })],
+    outputs: [declaration(`b${levels}`)],
+  });
+
+/** Faults that a parsed model can have, and words that show each was refused for its own. */
+const faults: Readonly<Record<string, readonly [() => ModelProto, RegExp]>> = {
+  'no graph': [() => create(ModelProtoSchema, { irVersion: 7n, opsetImport: [{ version: 13n }] }), /no graph/],
+  'no operator set': [() => Object.assign(sum(), { opsetImport: [] }), /imports no operator set/],
+  'the IR version of the future': [() => Object.assign(sum(), { irVersion: 14n }), /IR version is 14, expected 3 to 13/],
+  'no IR version': [() => Object.assign(sum(), { irVersion: 0n }), /IR version is 0/],
+  'a negative size': [() => weightOf({ dims: [-1n] }), /initializer "w": a size is -1/],
+  'sizes that overflow': [() => weightOf({ dims: [2n ** 40n, 2n ** 40n] }), /overflow/],
+  'too little raw data': [() => weightOf({ rawData: new Uint8Array(2044) }), /2044 bytes of raw data, expected 2048 for FLOAT \[512\]/],
+  'no data': [() => weightOf({ rawData: new Uint8Array(0) }), /0 values, expected 512/],
+  'raw data of 4-bit numbers that are not packed': [
+    () => weightOf({ dataType: DataType.INT4, rawData: new Uint8Array(512) }),
+    /expected 256 for INT4/,
+  ],
+  'data twice': [() => weightOf({ floatData: [1] }), /raw data and floatData/],
+  'values in the wrong list': [() => weightOf({ rawData: new Uint8Array(0), int64Data: [1n] }), /lie in int64Data, expected floatData/],
+  'an unknown element type': [() => weightOf({ dataType: 99 }), /element type 99/],
+  'a tensor that is produced twice': [() => nodes(node('Neg', ['x'], ['y']), node('Abs', ['x'], ['y'])), /"y" is defined twice.*Abs/],
+  'a node that gives out an input': [() => nodes(node('Neg', ['x'], ['x'])), /"x" is defined twice/],
+  'an input that nothing produces': [
+    () => nodes(node('Neg', ['nobody'], ['y'])),
+    /node "Neg → y" \(Neg\) reads "nobody", which nothing produces/,
+  ],
+  'an output that nothing produces': [() => nodes(node('Neg', ['x'], ['z'])), /graph output "y": nothing produces it/],
+  'nodes out of order': [
+    () => nodes(node('Neg', ['a'], ['y']), node('Abs', ['x'], ['a'])),
+    /before it is produced.*not topologically sorted/,
+  ],
+  'a cycle': [
+    () => nodes(node('Abs', ['c'], ['y']), node('Add', ['x', 'b'], ['a']), node('Neg', ['a'], ['b']), node('Neg', ['a'], ['c'])),
+    /node "(Add → a|Neg → b)" is on a cycle/,
+  ],
+  'a node that reads itself': [() => nodes(node('Add', ['x', 'y'], ['y'])), /node "Add → y" is on a cycle/],
+  'a branch that defines an outer tensor again': [
+    () => nodes(node('Neg', ['x'], ['b0']), node('If', ['x'], ['y'], { then_branch: { graph: branch(0) } })),
+    /"b0" is defined in the graph around it/,
+  ],
+  'branches nested too deep': [() => nodes(node('If', ['x'], ['y'], { then_branch: { graph: branch(16) } })), /subgraphs nest over 16/],
+  'a name too long': [
+    () => nodes(node('Neg', ['x'], ['a'.repeat(10_001)]), node('Neg', ['x'], ['y'])),
+    /10001 characters, expected at most 10000/,
+  ],
+};
+
+for (const [name, [build, message]] of Object.entries(faults)) {
+  test(`readOnnxFile refuses a model with ${name}`, async () => {
+    const path = join(folder(), 'model.onnx');
+    writeFileSync(path, toBinary(ModelProtoSchema, build()));
+    await assert.rejects(readOnnxFile(path), refusedAs('INVALID_MODEL', message));
+  });
+}
+
+test('what is allowed is read: 16 levels of branches, absent inputs, names shared by branches, defaults of inputs', () => {
+  const both = { then_branch: { graph: branch(0) }, else_branch: { graph: branch(0) } };
+  const model = nodes(
+    node('If', ['x'], ['a'], both),
+    node('If', ['x'], ['d'], { then_branch: { graph: branch(15) } }),
+    node('Clip', ['a', '', 'x'], ['y']),
+  );
+  model.graph!.initializer.push(floats('x', [4], [1, 2, 3, 4]));
+  assert.equal(parseModel(toBinary(ModelProtoSchema, model), 'model').graph!.node.length, 3);
+});
+
+test('what is no file of a model is refused, without waiting', async () => {
+  const at = folder();
+  execFileSync('mkfifo', [join(at, 'pipe.onnx')]);
+  writeFileSync(join(at, 'empty.onnx'), '');
+  writeFileSync(join(at, 'text.onnx'), 'This is a text, not a model.');
+  writeFileSync(join(at, 'pointer.onnx'), 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n');
+  await assert.rejects(readOnnxFile(join(at, 'pipe.onnx')), refusedAs('INVALID_MODEL', /not a regular file/));
+  await assert.rejects(readOnnxFile(at), refusedAs('INVALID_MODEL', /not a regular file/));
+  await assert.rejects(readOnnxFile(join(at, 'absent.onnx')), refusedAs('FILE_UNREADABLE', /ENOENT/));
+  await assert.rejects(readOnnxFile(join(at, 'empty.onnx')), refusedAs('INVALID_MODEL', /is empty/));
+  await assert.rejects(readOnnxFile(join(at, 'text.onnx')), refusedAs('INVALID_MODEL', /byte \d+/));
+  await assert.rejects(readOnnxFile(join(at, 'pointer.onnx')), refusedAs('INVALID_MODEL', /Git LFS/));
+});
+
+const hostilePlaces: Readonly<Record<string, readonly [Readonly<Record<string, string>>, RegExp]>> = {
+  'a way up': [{ location: '../weights.bin' }, /without '..'/],
+  'a hidden way up': [{ location: 'a/../../weights.bin' }, /without '..'/],
+  'an absolute path': [{ location: '/etc/passwd' }, /relative path/],
+  'a drive': [{ location: 'C:weights.bin' }, /relative path/],
+  'a backslash': [{ location: '..\\weights.bin' }, /relative path/],
+  'no location': [{ location: '' }, /relative path/],
+  'an absent file': [{ location: 'other.bin' }, /ENOENT/],
+  'the model itself': [{ location: 'model.onnx' }, /the model's own file/],
+  'an end beyond the file': [{ offset: '4100' }, /bytes 4100 to 6148 of "weights.bin", which has 6144/],
+  'a length that disagrees with the sizes': [{ length: '1024' }, /external length is 1024, expected 2048/],
+  'an offset that is no number': [{ offset: '-1' }, /external offset is "-1"/],
+  'an offset beyond all numbers': [{ offset: '9'.repeat(30) }, /external offset/],
+};
+
+for (const [name, [entries, message]] of Object.entries(hostilePlaces)) {
+  test(`external data with ${name} are refused`, async () => {
+    await assert.rejects(readOnnxFile(externalModel(folder(), entries)), refusedAs('INVALID_MODEL', message));
+  });
+}
+
+test('external data behind links that leave the folder, pipes and folders are refused; a link within is followed', async () => {
+  const at = folder();
+  const path = externalModel(at, { location: 'link.bin' });
+  const elsewhere = join(folder(), 'outside.bin');
+  linkSync(join(at, 'weights.bin'), elsewhere);
+  const link = join(at, 'link.bin');
+  symlinkSync(elsewhere, link);
+  await assert.rejects(readOnnxFile(path), refusedAs('INVALID_MODEL', /a link that leaves the model's folder/));
+  rmSync(link);
+  symlinkSync('weights.bin', link);
+  assert.equal((await readOnnxFile(path)).externalFiles[0]!.bytes, 6144);
+  rmSync(link);
+  execFileSync('mkfifo', [link]);
+  await assert.rejects(readOnnxFile(path), refusedAs('INVALID_MODEL', /not a regular file/));
+});
+
+test('external 4-bit numbers are packed, the last byte filled up', async () => {
+  const entries = { location: 'weights.bin', offset: '0', length: '257' };
+  assert.ok(await readOnnxFile(externalModel(folder(), {}, external(entries, [513], DataType.UINT4))));
+  const wrong = external({ ...entries, length: '513' }, [513], DataType.UINT4);
+  await assert.rejects(readOnnxFile(externalModel(folder(), {}, wrong)), refusedAs('INVALID_MODEL', /length is 513, expected 257/));
+});
+
+test('a model is written beside its external files, which are linked to another folder and not copied twice', async () => {
+  const file = await readOnnxFile(externalModel());
+  const to = folder();
+  const target = join(to, 'copy.onnx');
+  await writeOnnxFile(target, file.proto, file);
+  await writeOnnxFile(target, file.proto, file);
+  assert.deepEqual(readdirSync(to).toSorted(), ['copy.onnx', 'weights.bin']);
+  assert.equal(statSync(join(to, 'weights.bin')).ino, statSync(file.externalFiles[0]!.path).ino);
+  assert.deepEqual(await outputOf(target), await outputOf(file.path));
+  assert.equal((await readOnnxFile(target)).externalFiles.length, 1);
+});
+
+test('another file in the place of an external one is not overwritten, and nothing is left behind', async () => {
+  const file = await readOnnxFile(externalModel());
+  const to = folder();
+  writeFileSync(join(to, 'weights.bin'), Buffer.alloc(6144, 1));
+  await assert.rejects(writeOnnxFile(join(to, 'copy.onnx'), file.proto, file), refusedAs('FILE_UNWRITABLE', /another file lies there/));
+  assert.deepEqual(readdirSync(to), ['weights.bin']);
+  assert.deepEqual(readFileSync(join(to, 'weights.bin')), Buffer.alloc(6144, 1));
+});
+
+test('a model does not replace its own weights, a pipe or a folder', async () => {
+  const file = await readOnnxFile(externalModel());
+  await assert.rejects(writeOnnxFile(file.externalFiles[0]!.path, file.proto, file), refusedAs('FILE_UNWRITABLE', /its own external file/));
+  const at = folder();
+  execFileSync('mkfifo', [join(at, 'pipe.onnx')]);
+  for (const path of [at, join(at, 'pipe.onnx'), join(at, 'absent', 'model.onnx')])
+    await assert.rejects(writeOnnxFile(path, sum()), refusedAs('FILE_UNWRITABLE', /could not be written/));
+  assert.deepEqual(readdirSync(at), ['pipe.onnx']);
+});
+
+test('links brought for a model that then cannot be written are taken back', async () => {
+  const file = await readOnnxFile(externalModel());
+  const to = folder();
+  await assert.rejects(writeOnnxFile(join(to, 'copy.onnx'), file.proto, file, 10), refusedAs('INVALID_MODEL', /expected at most 10/));
+  assert.deepEqual(readdirSync(to), []);
+});
+
+test('a model too large for one protobuf is written with its large initializers beside it, and runs alike', async () => {
+  const at = folder();
+  const [whole, divided] = [join(at, 'whole.onnx'), join(at, 'divided.onnx')];
+  await writeOnnxFile(whole, sum());
+  await writeOnnxFile(divided, sum(), undefined, 2000);
+  assert.deepEqual(readdirSync(at).toSorted(), ['divided.onnx', 'divided.onnx.data', 'whole.onnx']);
+  const file = await readOnnxFile(divided);
+  assert.deepEqual(
+    file.externalFiles.map(({ location, bytes }) => [location, bytes]),
+    [['divided.onnx.data', 2048]],
+  );
+  assert.deepEqual(await outputOf(divided), await outputOf(whole));
+  await assert.rejects(
+    writeOnnxFile(
+      divided,
+      sum(
+        floats(
+          'w',
+          [512],
+          values.map((value) => -value),
+        ),
+      ),
+      undefined,
+      2000,
+    ),
+    refusedAs('FILE_UNWRITABLE', /another file/),
+  );
+  assert.deepEqual(await outputOf(divided), await outputOf(whole), 'what was there stays');
+});

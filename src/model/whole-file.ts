@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { link, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { AttnswapError } from '../contract/errors.ts';
+
+/** Writes a file whole: beside it first, flushed, then put in its place; a failure leaves what was there. */
+export async function replaceFile(target: string, parts: readonly Uint8Array[]): Promise<void> {
+  await viaTemporary(target, parts, (temporary) => rename(temporary, target));
+}
+
+/**
+ * Writes a file that is not there yet.
+ * @returns whether it was written: not where the very same content lies there already
+ * @throws FILE_UNWRITABLE where another file lies there
+ */
+export async function createFile(target: string, parts: readonly Uint8Array[]): Promise<boolean> {
+  return await viaTemporary(target, parts, async (temporary) => {
+    const written = await claim(target, temporary, () => link(temporary, target));
+    await rm(temporary);
+    return written;
+  });
+}
+
+/**
+ * Puts a file at `target` by `put`, which fails where something is there.
+ * @returns false where the content of `source` lies there already
+ * @throws FILE_UNWRITABLE where another file lies there
+ */
+export async function claim(target: string, source: string, put: () => Promise<void>): Promise<boolean> {
+  try {
+    await put();
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (await sameContent(source, target)) return false;
+    const hint = 'write the model to another folder, or under another name';
+    throw new AttnswapError('FILE_UNWRITABLE', `${target}: another file lies there, expected none or the same content`, {
+      hint,
+      cause: error,
+    });
+  }
+}
+
+async function viaTemporary<T>(target: string, parts: readonly Uint8Array[], put: (temporary: string) => Promise<T>): Promise<T> {
+  const temporary = join(dirname(target), `${basename(target).slice(0, 200)}.${randomUUID().slice(0, 8)}.tmp`);
+  const file = await open(temporary, 'wx');
+  try {
+    try {
+      for (const part of parts) await file.writeFile(part);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    return await put(temporary);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function sameContent(a: string, b: string): Promise<boolean> {
+  const [first, second] = [await stat(a), await stat(b)];
+  if (!second.isFile() || first.size !== second.size) return false;
+  if (first.ino === second.ino && first.dev === second.dev) return true;
+  const chunkBytes = 2 ** 20;
+  const others = createReadStream(b, { highWaterMark: chunkBytes })[Symbol.asyncIterator]();
+  for await (const chunk of createReadStream(a, { highWaterMark: chunkBytes })) {
+    const other = await others.next();
+    if (other.done === true || !(chunk as Buffer).equals(other.value as Buffer)) {
+      await others.return?.();
+      return false;
+    }
+  }
+  return true;
+}
+
+/** The file that `path` leads to through links. A pipe or a device is refused: renaming would put a file in its place. */
+export async function targetOf(path: string): Promise<string> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (found === undefined) return path;
+  if (!found.isFile()) throw new TypeError('not a regular file');
+  return await realpath(path);
+}
