@@ -16,6 +16,13 @@ export function wholeNumber(least: number) {
   };
 }
 
+/** Parses per cent. */
+export function percentage(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 1000)) throw new InvalidArgumentError('expected per cent, above 0 and at most 1000');
+  return value;
+}
+
 /** Parses `name=size`, collecting what was given before. */
 export function dimension(text: string, known: Readonly<Record<string, number>> = {}): Record<string, number> {
   const [, name = '', size = ''] = /^(.+)=(\d+)$/.exec(text) ?? [];

@@ -9,19 +9,13 @@ import { listBaselines, saveRuns, showBaseline } from './baseline.ts';
 import type { BaselineFlags } from './baseline.ts';
 import { calibrate } from './calibrate.ts';
 import type { CalibrateFlags } from './calibrate.ts';
-import { command, dimension, finish, wholeNumber } from './command.ts';
+import { command, dimension, finish, percentage, wholeNumber } from './command.ts';
 import type { CommonFlags } from './console.ts';
 import { gate } from './gate.ts';
 import type { GateFlags } from './gate.ts';
 import { history } from './history.ts';
 
 const storeHelp = 'where calibrations and baselines are kept (default: .attnswap)';
-
-function percentage(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value <= 1000)) throw new InvalidArgumentError('expected per cent, above 0 and at most 1000');
-  return value;
-}
 
 function seconds(text: string): number {
   const value = Number(text);

@@ -3,7 +3,9 @@ import type { Command } from 'commander';
 import type { AdapterEntry } from '../contract/adapter.ts';
 import { capture } from './capture.ts';
 import type { CaptureFlags } from './capture.ts';
-import { command, dimension, finish, wholeNumber } from './command.ts';
+import { command, dimension, finish, percentage, wholeNumber } from './command.ts';
+import { migrateModel } from './migrate.ts';
+import type { MigrateFlags } from './migrate.ts';
 import { sites } from './sites.ts';
 import type { ModelFlags } from './sites.ts';
 import { swap } from './swap.ts';
@@ -36,7 +38,7 @@ function lengthList(text: string): number[] {
   throw new InvalidArgumentError('expected whole numbers ≥ 1, such as 128,256,512');
 }
 
-/** `sites`, `capture`, `swap`. */
+/** `sites`, `capture`, `swap`, `tune`, `migrate`. */
 export function addModelCommands(program: Command, adapters: readonly AdapterEntry[]): void {
   withModel(
     command(program, 'sites', 'find the attention in an ONNX model, and what each one does', ['attnswap sites model.onnx --json']),
@@ -58,4 +60,56 @@ export function addModelCommands(program: Command, adapters: readonly AdapterEnt
     .option('--items <n>', 'items of each length', wholeNumber(1), 1)
     .requiredOption('--out <dir>', 'a folder')
     .action(async (path: string, flags: CaptureFlags) => finish(await capture(path, flags, adapters)));
+  addMigration(program, adapters);
+}
+
+const defaultCandidates = ['dense.fused', 'dense.tiled', 'window:w=256', 'block-topk', 'topk:k=64'];
+
+function addMigration(program: Command, adapters: readonly AdapterEntry[]): void {
+  const data = '--data book.txt --tokenizer tokenizer.json --lengths 128,256,512';
+  const commands = [
+    {
+      name: 'migrate',
+      until: 'tune',
+      summary: 'all three phases for a model: baseline, swap, tune; and a verdict',
+      example: `attnswap migrate model.onnx ${data}`,
+    },
+    {
+      name: 'tune',
+      until: 'tune',
+      summary: 'phase 3 for a model whose folder holds the others, or all that is missing',
+      example: `attnswap tune model.onnx ${data}`,
+    },
+    {
+      name: 'measure',
+      until: 'baseline',
+      summary: 'phase 1 alone: a model as it is, at each length',
+      example: `attnswap measure model.onnx ${data}`,
+    },
+    {
+      name: 'candidates',
+      until: 'swap',
+      summary: 'phases 1 and 2: every candidate against the model as it is',
+      example: `attnswap candidates model.onnx ${data}`,
+    },
+  ] as const;
+  for (const { name, until, summary, example } of commands) {
+    withData(withModel(command(program, name, summary, [example])))
+      .option('--dir <dir>', 'keeps every result; the same command goes on from there (default: runs/<model>.migration)')
+      .option(
+        '--candidate <variant>',
+        `what may take the place of the attention; repeat it (default: ${defaultCandidates.join(', ')})`,
+        repeated,
+      )
+      .option('--items <n>', 'items of each length that quality is judged on', wholeNumber(1), 8)
+      .option('--compare-at <n>', 'the length at which candidates are timed (default: the middle one)', wholeNumber(1))
+      .option('--quality-margin <percent>', 'the largest loss of quality that passes', percentage, 2)
+      .option('--margin <percent>', 'the largest slowdown or growth of memory that passes', percentage, 5)
+      .option('--evaluations <n>', 'assignments that tuning may measure', wholeNumber(1), 24)
+      .option('--max-blocks <n>', 'blocks of the last comparison', wholeNumber(2), 10)
+      .option('--threads <n>', 'threads inside one operator', wholeNumber(1))
+      .action(async (path: string, flags: MigrateFlags) =>
+        finish(await migrateModel(path, until, { ...flags, candidate: flags.candidate ?? defaultCandidates }, adapters)),
+      );
+  }
 }

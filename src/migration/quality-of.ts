@@ -68,7 +68,7 @@ export async function qualityOf(
     throw error;
   });
   try {
-    const drift = summariseDrift(await driftsOf(runnable(original), runnable(changed), firstOfEachLength(items)), { seed: settings.seed });
+    const drift = await driftBetween(original, changed, items, settings.seed);
     const scores = base === null || drift.state === 'fault' ? null : await scoresOf(migration, changed, items);
     const task = scores === null || base === null ? null : estimatePaired({ base, new: scores }, { seed: settings.seed });
     const judgement =
@@ -79,6 +79,11 @@ export async function qualityOf(
   } finally {
     await Promise.all([original.dispose(), changed.dispose()]);
   }
+}
+
+/** Drift of a changed model's outputs on the first items of each length. */
+export async function driftBetween(original: OpenModel, changed: OpenModel, items: readonly Item[], seed: number): Promise<DriftSummary> {
+  return summariseDrift(await driftsOf(runnable(original), runnable(changed), firstOfEachLength(items)), { seed });
 }
 
 function firstOfEachLength(items: readonly Item[]): Item[] {

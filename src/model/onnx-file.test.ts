@@ -1,72 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { linkSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { create, toBinary } from '@bufbuild/protobuf';
-import {
-  ModelProtoSchema,
-  StringStringEntryProtoSchema,
-  TensorProto_DataLocation as DataLocation,
-  TensorProto_DataType as DataType,
-} from 'onnx-buf';
+import { ModelProtoSchema, TensorProto_DataType as DataType } from 'onnx-buf';
 import type { ModelProto, TensorProto } from 'onnx-buf';
-import * as ort from 'onnxruntime-node';
-import { AttnswapError } from '../contract/errors.ts';
+import { external, externalModel, folder, refusedAs, sum, values } from './fixtures/external-model.ts';
 import { declaration, floats, graphOf, modelOf, node } from './fixtures/small-model.ts';
 import { externalBytes, parseModel, readOnnxFile, writeOnnxFile } from './onnx-file.ts';
-
-const root = mkdtempSync(join(tmpdir(), 'attnswap-onnx-'));
-after(() => rmSync(root, { recursive: true, force: true }));
-let folders = 0;
-
-function folder(): string {
-  const path = join(root, String(folders++));
-  mkdirSync(path);
-  return path;
-}
-
-const refusedAs =
-  (code: string, message: RegExp) =>
-  (error: unknown): boolean =>
-    error instanceof AttnswapError && error.code === code && message.test(error.message);
-
-const values = Array.from({ length: 512 }, (_, index) => Math.sin(index));
-
-/** y = x + w, w [512] f32. */
-function sum(weight: TensorProto = floats('w', [512], values)): ModelProto {
-  const graph = graphOf({
-    nodes: [node('Add', ['x', 'w'], ['y'])],
-    inputs: [declaration('x', [-1, 512])],
-    outputs: [declaration('y', [-1, 512])],
-    initializers: [weight],
-  });
-  return modelOf(graph);
-}
-
-function external(entries: Readonly<Record<string, string>>, dims: readonly number[] = [512], dataType = DataType.FLOAT): TensorProto {
-  const weight = floats('w', dims, []);
-  const externalData = Object.entries(entries).map(([key, value]) => create(StringStringEntryProtoSchema, { key, value }));
-  return Object.assign(weight, { dataType, rawData: undefined, dataLocation: DataLocation.EXTERNAL, externalData });
-}
-
-/** A model beside `weights.bin`, whose tensor begins at byte 4096. */
-function externalModel(at = folder(), entries: Readonly<Record<string, string>> = {}, weight?: TensorProto): string {
-  const path = join(at, 'model.onnx');
-  const all = { location: 'weights.bin', offset: '4096', length: '2048', ...entries };
-  writeFileSync(path, toBinary(ModelProtoSchema, sum(weight ?? external(all))));
-  writeFileSync(join(at, 'weights.bin'), Buffer.concat([Buffer.alloc(4096), Buffer.from(Float32Array.from(values).buffer)]));
-  return path;
-}
-
-async function outputOf(path: string): Promise<readonly number[]> {
-  const session = await ort.InferenceSession.create(path, { logSeverityLevel: 4 });
-  const { y } = await session.run({ x: new ort.Tensor('float32', new Float32Array(512).fill(0.25), [1, 512]) });
-  await session.release();
-  return [...(y!.data as Float32Array)];
-}
 
 test('the hash is that of the model and then of its external files in order of name', async () => {
   const path = externalModel();
@@ -133,6 +76,15 @@ const faults: Readonly<Record<string, readonly [() => ModelProto, RegExp]>> = {
   'values in the wrong list': [() => weightOf({ rawData: new Uint8Array(0), int64Data: [1n] }), /lie in int64Data, expected floatData/],
   'an unknown element type': [() => weightOf({ dataType: 99 }), /element type 99/],
   'a tensor that is produced twice': [() => nodes(node('Neg', ['x'], ['y']), node('Abs', ['x'], ['y'])), /"y" is defined twice.*Abs/],
+  'two defaults of one input': [
+    () => {
+      const model = sum();
+      model.graph!.input.push(declaration('w', [512]));
+      model.graph!.initializer.push(floats('w', [512], values));
+      return model;
+    },
+    /"w" is defined twice \(again as initializer\)/,
+  ],
   'a node that gives out an input': [() => nodes(node('Neg', ['x'], ['x'])), /"x" is defined twice/],
   'an input that nothing produces': [
     () => nodes(node('Neg', ['nobody'], ['y'])),
@@ -189,6 +141,9 @@ test('what is no file of a model is refused, without waiting', async () => {
   await assert.rejects(readOnnxFile(join(at, 'absent.onnx')), refusedAs('FILE_UNREADABLE', /ENOENT/));
   await assert.rejects(readOnnxFile(join(at, 'empty.onnx')), refusedAs('INVALID_MODEL', /is empty/));
   await assert.rejects(readOnnxFile(join(at, 'text.onnx')), refusedAs('INVALID_MODEL', /byte \d+/));
+  writeFileSync(join(at, 'large.onnx'), '');
+  truncateSync(join(at, 'large.onnx'), 2 ** 31);
+  await assert.rejects(readOnnxFile(join(at, 'large.onnx')), refusedAs('INVALID_MODEL', /2147483648 bytes, expected at most 2147483647/));
   await assert.rejects(readOnnxFile(join(at, 'pointer.onnx')), refusedAs('INVALID_MODEL', /Git LFS/));
 });
 
@@ -234,72 +189,4 @@ test('external 4-bit numbers are packed, the last byte filled up', async () => {
   assert.ok(await readOnnxFile(externalModel(folder(), {}, external(entries, [513], DataType.UINT4))));
   const wrong = external({ ...entries, length: '513' }, [513], DataType.UINT4);
   await assert.rejects(readOnnxFile(externalModel(folder(), {}, wrong)), refusedAs('INVALID_MODEL', /length is 513, expected 257/));
-});
-
-test('a model is written beside its external files, which are linked to another folder and not copied twice', async () => {
-  const file = await readOnnxFile(externalModel());
-  const to = folder();
-  const target = join(to, 'copy.onnx');
-  await writeOnnxFile(target, file.proto, file);
-  await writeOnnxFile(target, file.proto, file);
-  assert.deepEqual(readdirSync(to).toSorted(), ['copy.onnx', 'weights.bin']);
-  assert.equal(statSync(join(to, 'weights.bin')).ino, statSync(file.externalFiles[0]!.path).ino);
-  assert.deepEqual(await outputOf(target), await outputOf(file.path));
-  assert.equal((await readOnnxFile(target)).externalFiles.length, 1);
-});
-
-test('another file in the place of an external one is not overwritten, and nothing is left behind', async () => {
-  const file = await readOnnxFile(externalModel());
-  const to = folder();
-  writeFileSync(join(to, 'weights.bin'), Buffer.alloc(6144, 1));
-  await assert.rejects(writeOnnxFile(join(to, 'copy.onnx'), file.proto, file), refusedAs('FILE_UNWRITABLE', /another file lies there/));
-  assert.deepEqual(readdirSync(to), ['weights.bin']);
-  assert.deepEqual(readFileSync(join(to, 'weights.bin')), Buffer.alloc(6144, 1));
-});
-
-test('a model does not replace its own weights, a pipe or a folder', async () => {
-  const file = await readOnnxFile(externalModel());
-  await assert.rejects(writeOnnxFile(file.externalFiles[0]!.path, file.proto, file), refusedAs('FILE_UNWRITABLE', /its own external file/));
-  const at = folder();
-  execFileSync('mkfifo', [join(at, 'pipe.onnx')]);
-  for (const path of [at, join(at, 'pipe.onnx'), join(at, 'absent', 'model.onnx')])
-    await assert.rejects(writeOnnxFile(path, sum()), refusedAs('FILE_UNWRITABLE', /could not be written/));
-  assert.deepEqual(readdirSync(at), ['pipe.onnx']);
-});
-
-test('links brought for a model that then cannot be written are taken back', async () => {
-  const file = await readOnnxFile(externalModel());
-  const to = folder();
-  await assert.rejects(writeOnnxFile(join(to, 'copy.onnx'), file.proto, file, 10), refusedAs('INVALID_MODEL', /expected at most 10/));
-  assert.deepEqual(readdirSync(to), []);
-});
-
-test('a model too large for one protobuf is written with its large initializers beside it, and runs alike', async () => {
-  const at = folder();
-  const [whole, divided] = [join(at, 'whole.onnx'), join(at, 'divided.onnx')];
-  await writeOnnxFile(whole, sum());
-  await writeOnnxFile(divided, sum(), undefined, 2000);
-  assert.deepEqual(readdirSync(at).toSorted(), ['divided.onnx', 'divided.onnx.data', 'whole.onnx']);
-  const file = await readOnnxFile(divided);
-  assert.deepEqual(
-    file.externalFiles.map(({ location, bytes }) => [location, bytes]),
-    [['divided.onnx.data', 2048]],
-  );
-  assert.deepEqual(await outputOf(divided), await outputOf(whole));
-  await assert.rejects(
-    writeOnnxFile(
-      divided,
-      sum(
-        floats(
-          'w',
-          [512],
-          values.map((value) => -value),
-        ),
-      ),
-      undefined,
-      2000,
-    ),
-    refusedAs('FILE_UNWRITABLE', /another file/),
-  );
-  assert.deepEqual(await outputOf(divided), await outputOf(whole), 'what was there stays');
 });

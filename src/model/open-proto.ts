@@ -35,7 +35,7 @@ export async function openProto(
   const folder = await mkdtemp(join(tmpdir(), 'attnswap-'));
   try {
     const path = join(folder, 'model.onnx');
-    await writeOnnxFile(path, proto, file);
+    await writeOnnxFile(path, proto, file, { externalFiles: 'link' });
     return await open(path);
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -10,7 +10,7 @@ import {
   TensorProtoSchema,
   ValueInfoProtoSchema,
 } from 'onnx-buf';
-import type { ModelProto, NodeProto } from 'onnx-buf';
+import type { GraphProto, ModelProto, NodeProto, TensorProto } from 'onnx-buf';
 import { AttnswapError } from '../contract/errors.ts';
 import { nodeName } from './graph-index.ts';
 
@@ -31,12 +31,12 @@ export const ownPrefix = 'attnswap/site';
 
 /**
  * Proves that two models differ in attention alone: what is kept is byte for byte the same and in the same order, what is new
- * carries attnswap's names, and what is gone is read by nothing.
+ * carries attnswap's names, and what is gone is read by nothing. Of the constants in `recalibrated` the values may differ, and nothing else.
  * @throws INVALID_MODEL naming what differs
  */
-export function proveUnchanged(before: ModelProto, after: ModelProto): SwapProof {
-  const old = before.graph!;
-  const fresh = after.graph!;
+export function proveUnchanged(before: ModelProto, after: ModelProto, recalibrated: ReadonlySet<string> = new Set()): SwapProof {
+  const old = withoutValues(before.graph!, recalibrated);
+  const fresh = withoutValues(after.graph!, recalibrated);
   const oldNodes = digested(NodeProtoSchema, old.node);
   const added = fresh.node.filter((node) => isOwn(node) && !oldNodes.has(digest(NodeProtoSchema, node)));
   const kept = fresh.node.filter((node) => !added.includes(node));
@@ -54,8 +54,9 @@ export function proveUnchanged(before: ModelProto, after: ModelProto): SwapProof
     node: old.node.filter((node) => !removed.includes(node)),
     initializer: old.initializer.filter((tensor) => !gone.includes(tensor)),
   };
-  const sha256 = summarize(after, rest);
-  if (sha256 !== summarize(before, survived)) throw changed('inputs, outputs, settings or the order of nodes are not the original’s');
+  const sha256 = summarize({ ...after, graph: fresh }, rest);
+  if (sha256 !== summarize({ ...before, graph: old }, survived))
+    throw changed('inputs, outputs, settings or the order of nodes are not the original’s');
   return {
     nodesKept: kept.length,
     nodesAdded: added.length,
@@ -63,6 +64,20 @@ export function proveUnchanged(before: ModelProto, after: ModelProto): SwapProof
     initializersKept: fresh.initializer.length,
     initializersRemoved: gone.map(({ name }) => name),
     sha256,
+  };
+}
+
+/** The graph with the values of some constants left out. */
+function withoutValues(graph: GraphProto, names: ReadonlySet<string>): GraphProto {
+  if (names.size === 0) return graph;
+  const blank = (tensor: TensorProto): TensorProto => ({ ...tensor, rawData: new Uint8Array(), floatData: [] });
+  return {
+    ...graph,
+    initializer: graph.initializer.map((tensor) => (names.has(tensor.name) ? blank(tensor) : tensor)),
+    node: graph.node.map((node) => {
+      if (node.opType !== 'Constant' || !names.has(node.output[0]!)) return node;
+      return { ...node, attribute: node.attribute.map((value) => (value.t === undefined ? value : { ...value, t: blank(value.t) })) };
+    }),
   };
 }
 

@@ -71,6 +71,18 @@ test('rewritten nodes are told by their names, or by operator and output, those 
   assert.deepEqual(upgradeOpset(model, 13).rewritten, ['first', 'Clip → t', 'Clip → t']);
 });
 
+test('a rank that the body of a loop declares is not believed: what a loop carries may change its shape', () => {
+  const body = graphOf({
+    nodes: [node('Identity', ['on'], ['stillOn']), node('Softmax', ['carried'], ['next'], { axis: 1 })],
+    inputs: [declaration('at', [], DataType.INT64), declaration('on', [], DataType.BOOL), declaration('carried', [2, 3])],
+    outputs: [declaration('stillOn', [], DataType.BOOL), declaration('next', [2, 3])],
+  });
+  const loop = node('Loop', ['', 'x', 'x'], ['y'], { body: { graph: body } });
+  const { proto } = upgradeOpset(caseModel({ opset: 11, nodes: [loop] }), 13);
+  const inner = proto.graph!.node[0]!.attribute[0]!.g!.node.map(({ opType }) => opType);
+  assert.deepEqual(inner, ['Identity', 'Flatten', 'Softmax', 'Shape', 'Reshape']);
+});
+
 test('a model of opset 13 or more, or without standard operators, comes back itself', () => {
   for (const opset of [13, 17, 23]) {
     const model = caseModel({ opset, nodes: [node('Relu', ['x'], ['y'])] });

@@ -10,6 +10,8 @@ import { NodeRewrite } from './rewrite-node.ts';
 import { FactTable } from './tensor-facts.ts';
 
 const oldestOpset = 7;
+/** Each may become a handful of nodes; no exporter writes nearly as many. */
+const maximumRewritten = 100_000;
 
 /** What is the same all over a model. */
 interface Upgrade {
@@ -57,6 +59,7 @@ function upgradeNode(node: NodeProto, at: Upgrade & ConstructorParameters<typeof
   if (change === undefined && !unchangedOperators.has(node.opType)) throw rewrite.refusal('is no operator of opsets 7 to 13');
   const nodes = change !== undefined && at.opset < change.below ? change.rule(rewrite) : undefined;
   if (nodes === undefined) return [node];
+  if (at.rewritten.length === maximumRewritten) throw rewrite.refusal(`more than ${maximumRewritten} nodes would have to be rewritten`);
   at.rewritten.push(nodeName(node));
   return nodes;
 }

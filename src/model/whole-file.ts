@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { link, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { constants, createReadStream } from 'node:fs';
+import { copyFile, link, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
 
@@ -16,10 +16,23 @@ export async function replaceFile(target: string, parts: readonly Uint8Array[]):
  */
 export async function createFile(target: string, parts: readonly Uint8Array[]): Promise<boolean> {
   return await viaTemporary(target, parts, async (temporary) => {
-    const written = await claim(target, temporary, () => link(temporary, target));
+    const written = await claim(target, temporary, () => linkOrCopy(temporary, target));
     await rm(temporary);
     return written;
   });
+}
+
+/** A second name for a file, or a copy where the file system has no such names. It fails where something is there. */
+export async function linkOrCopy(source: string, target: string): Promise<void> {
+  await link(source, target).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') throw error;
+    await copyAnew(source, target);
+  });
+}
+
+/** Where the file system can, a copy shares its blocks with the original until one of them changes. It fails where something is there. */
+export async function copyAnew(source: string, target: string): Promise<void> {
+  await copyFile(source, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
 }
 
 /**

@@ -1,5 +1,4 @@
-import { constants } from 'node:fs';
-import { copyFile, link, mkdir, realpath, rm } from 'node:fs/promises';
+import { mkdir, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ModelProto } from 'onnx-buf';
 import { AttnswapError } from '../contract/errors.ts';
@@ -9,11 +8,20 @@ import type { ExternalFile } from './external-files.ts';
 import { invalidModel, quoted } from './invalid-model.ts';
 import type { OnnxFile } from './onnx-file.ts';
 import { bytesOf, modelParts } from './serialize-model.ts';
-import { claim, createFile, replaceFile, targetOf } from './whole-file.ts';
+import { claim, copyAnew, createFile, linkOrCopy, replaceFile, targetOf } from './whole-file.ts';
+
+export interface WriteOptions {
+  /** What the protobuf may hold, bytes. */
+  readonly maximumBytes?: number;
+  /**
+   * `link` takes no time and no space, and is for folders that are soon gone: the onnx package refuses files of weights
+   * that have a second hard link, in both places.
+   */
+  readonly externalFiles?: 'copy' | 'link';
+}
 
 /**
- * Writes a model whole: to a temporary file beside it, flushed, then renamed. External files of `from` are linked or
- * copied to the same places relative to the new file; one that lies there is kept where its content is the same.
+ * Writes a model whole: to a temporary file beside it, flushed, then renamed. External files of `from` are copied to the same places relative to the new file; one that lies there is kept where its content is the same.
  * Where the protobuf would exceed `maximumBytes`, initializers of 1 KiB and more go to `<name>.data` beside it. A
  * failure leaves nothing behind.
  * @throws FILE_UNWRITABLE; INVALID_MODEL where an external tensor's file is not there, or the model is too large
@@ -22,12 +30,12 @@ export async function writeOnnxFile(
   path: string,
   proto: ModelProto,
   from?: Pick<OnnxFile, 'path' | 'externalFiles'>,
-  maximumBytes = 2 ** 31 - 1,
+  { maximumBytes = 2 ** 31 - 1, externalFiles = 'copy' }: WriteOptions = {},
 ): Promise<void> {
   const created: string[] = [];
   try {
     const target = await targetOf(path);
-    await bringExternalFiles({ path, target, proto, from, created });
+    await bringExternalFiles({ path, target, proto, from, created, externalFiles });
     await replaceFile(target, await partsWithin(path, proto, { maximumBytes, created }));
   } catch (error) {
     for (const file of created) await rm(file, { force: true }).catch(() => undefined);
@@ -46,9 +54,10 @@ interface Write {
   readonly from: Pick<OnnxFile, 'path' | 'externalFiles'> | undefined;
   /** Files made on the way, to be taken back should a later step fail. */
   readonly created: string[];
+  readonly externalFiles: 'copy' | 'link';
 }
 
-async function bringExternalFiles({ path, target, proto, from, created }: Write): Promise<void> {
+async function bringExternalFiles({ path, target, proto, from, created, externalFiles }: Write): Promise<void> {
   const wanted = new Map(externalPlaces(proto, path).map(({ at, place }) => [at.location, place]));
   if (wanted.size === 0) return;
   const files = from?.externalFiles ?? (await findExternalFiles(proto, path));
@@ -59,21 +68,20 @@ async function bringExternalFiles({ path, target, proto, from, created }: Write)
     const destination = join(folder, location);
     if (file.path === target || destination === target)
       throw new AttnswapError('FILE_UNWRITABLE', `${path}: the model would replace its own external file`, { hint: 'name another file' });
-    if (destination !== file.path && (await bring(file, destination, folder))) created.push(destination);
+    if (destination !== file.path && (await bring(file, destination, { folder, externalFiles }))) created.push(destination);
   }
 }
 
-/** A link where the file system allows it: weights are large and never changed in place. */
-async function bring(file: ExternalFile, destination: string, folder: string): Promise<boolean> {
+async function bring(
+  file: ExternalFile,
+  destination: string,
+  { folder, externalFiles }: { readonly folder: string; readonly externalFiles: 'copy' | 'link' },
+): Promise<boolean> {
   await mkdir(dirname(destination), { recursive: true });
   if (!isWithin(folder, await realpath(dirname(destination))))
     throw new AttnswapError('FILE_UNWRITABLE', `${destination}: its folder is a link that leaves the model's folder`);
-  return await claim(destination, file.path, async () => {
-    await link(file.path, destination).catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EEXIST') throw error;
-      await copyFile(file.path, destination, constants.COPYFILE_EXCL);
-    });
-  });
+  const put = externalFiles === 'link' ? linkOrCopy : copyAnew;
+  return await claim(destination, file.path, () => put(file.path, destination));
 }
 
 async function partsWithin(

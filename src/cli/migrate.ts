@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import type { AdapterEntry } from '../contract/adapter.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import { loadData } from '../data/data-module.ts';
+import { findAdapter } from '../measure/plan-cells.ts';
+import { migrate } from '../migration/migrate.ts';
+import type { Phase } from '../migration/migrate.ts';
+import type { MigrationSettings } from '../migration/migration.ts';
+import { MigrationState } from '../migration/state.ts';
+import { openProto } from '../model/open-proto.ts';
+import type { DataFlags } from './capture.ts';
+import { exitCodes, print, printJson, remark } from './console.ts';
+import type { ExitCode } from './console.ts';
+import { describeRun } from './describe-run.ts';
+import { measuring } from './measuring.ts';
+import { migrationText } from './migration-text.ts';
+import { loadModel } from './sites.ts';
+import type { LoadedModel, ModelFlags } from './sites.ts';
+
+export interface MigrateFlags extends ModelFlags, DataFlags {
+  readonly dir?: string;
+  readonly candidate: readonly string[];
+  readonly compareAt?: number;
+  readonly qualityMargin: number;
+  readonly margin: number;
+  readonly evaluations: number;
+  readonly maxBlocks: number;
+  readonly threads?: number;
+}
+
+/** Takes a model through the phases, as far as `until`, from where its folder stands. */
+export async function migrateModel(path: string, until: Phase, flags: MigrateFlags, adapters: readonly AdapterEntry[]): Promise<ExitCode> {
+  const model = await loadModel(path, flags, adapters);
+  if (model.sites.swappable.size === 0)
+    throw new AttnswapError('UNSUPPORTED', `${path}: no attention that can be swapped`, { hint: `attnswap sites ${path} says why` });
+  const head = await describeRun([flags.backend], adapters);
+  for (const warning of head.warnings) remark(`noise: ${warning}`, flags);
+  const settings = settingsOf(flags);
+  const folder = flags.dir ?? join('runs', `${basename(path, extname(path))}.migration`);
+  const files = {
+    [path]: model.file.sha256,
+    ...(await digests([...flags.data, ...(flags.tokenizer === undefined ? [] : [flags.tokenizer])])),
+  };
+  const state = await MigrationState.open(folder, { files, settings: { ...settings }, host: head.host.fingerprint.sha256 });
+  const data = await dataFor(model, flags);
+  const { file, runner, sites } = model;
+  const entry = findAdapter(adapters, flags.backend);
+  const shared = { file, sites, runner, entry, data, settings, state };
+  const progress = (what: string) => remark(what, flags);
+  const report = await measuring((signal) => migrate({ ...shared, signal, progress }, until)).catch((error: unknown) => {
+    if (!(error instanceof AttnswapError) || error.code !== 'INTERRUPTED') throw error;
+    throw new AttnswapError('INTERRUPTED', `interrupted; ${folder} keeps what was measured`, {
+      hint: 'the same command goes on from there',
+    });
+  });
+  if (flags.json === true) printJson({ model: path, folder, settings, sites: sites.sites, metric: data.metric ?? null, ...report });
+  else print(migrationText(report, { settings, sites: sites.sites, metric: data.metric, folder }));
+  return { adopt: exitCodes.pass, 'tune-first': exitCodes.inconclusive, reject: exitCodes.regression, none: exitCodes.pass }[
+    report.verdict ?? 'none'
+  ];
+}
+
+function settingsOf(flags: MigrateFlags): MigrationSettings {
+  const { lengths, backend, items, seed, evaluations, maxBlocks, threads } = flags;
+  const sorted = [...new Set(lengths)].sort((a, b) => a - b);
+  const compareAt = flags.compareAt ?? sorted[Math.floor((sorted.length - 1) / 2)]!;
+  if (!sorted.includes(compareAt))
+    throw new AttnswapError('USAGE', `--compare-at is ${compareAt}, expected one of the lengths ${sorted.join(', ')}`);
+  return {
+    backend,
+    lengths: sorted,
+    compareAt,
+    itemsPerLength: items,
+    candidates: flags.candidate,
+    qualityMargin: flags.qualityMargin / 100,
+    margin: flags.margin / 100,
+    evaluations,
+    seed,
+    maxBlocks,
+    threads: threads ?? null,
+  };
+}
+
+async function digests(paths: readonly string[]): Promise<Record<string, string>> {
+  const entries = paths.map(
+    async (path) =>
+      [
+        path,
+        createHash('sha256')
+          .update(await readFile(path))
+          .digest('hex'),
+      ] as const,
+  );
+  return Object.fromEntries(
+    await Promise.all(entries).catch((error: unknown) => {
+      throw new AttnswapError('FILE_UNREADABLE', (error as Error).message, { cause: error });
+    }),
+  );
+}
+
+async function dataFor({ file, runner, sites }: LoadedModel, flags: DataFlags) {
+  const model = await openProto(sites.proto, file, runner);
+  await model.dispose();
+  return loadData(flags.data, { inputs: model.inputs, ...(flags.tokenizer !== undefined && { tokenizer: flags.tokenizer }) });
+}

@@ -1,0 +1,130 @@
+import type { Comparison } from '../contract/verdict.ts';
+import type { CandidateResult } from '../migration/candidate.ts';
+import type { MigrationReport } from '../migration/migrate.ts';
+import type { MigrationSettings } from '../migration/migration.ts';
+import type { TuneResult } from '../migration/tune-phase.ts';
+import type { Site } from '../model/site.ts';
+import { digits, percent, printable, size, table, time } from './format.ts';
+
+interface Context {
+  readonly settings: MigrationSettings;
+  readonly sites: readonly Site[];
+  /** What a score is. */
+  readonly metric: string | undefined;
+  readonly folder: string;
+}
+
+/** A migration as a text of at most 100 columns: where we were, what changed, what it cost, what to do. */
+export function migrationText(report: MigrationReport, context: Context): string {
+  const parts = [baselineText(report, context)];
+  if (report.candidates !== null)
+    parts.push(candidatesText([...report.candidates, ...(report.tuned?.result ? [report.tuned.result] : [])], report, context));
+  if (report.tuned !== null) parts.push(tunedText(report.tuned));
+  if (report.final !== null) parts.push(finalText(report));
+  parts.push(conclusion(report, context));
+  return parts.join('\n\n');
+}
+
+function baselineText({ baseline }: MigrationReport, { metric, sites }: Context): string {
+  const waste = (site: number, at: (typeof baseline.lengths)[number]) => {
+    const figure = at.waste.find((each) => each.site === site)?.overall.wastedCompute.p95;
+    return figure === null || figure === undefined ? '–' : percent(figure.value);
+  };
+  const wasted = sites.filter(({ swappable }) => swappable).map(({ site }) => site);
+  const shown = wasted.slice(0, 4);
+  const header = ['tokens', 'latency', '95 % interval', 'peak memory', ...shown.map((site) => `waste, site ${site}`)];
+  const rows = baseline.lengths.map((at) => [
+    `${at.length}`,
+    time(at.medianNs),
+    `${time(at.lowNs)} … ${time(at.highNs)}`,
+    size(at.peakHostBytes),
+    ...shown.map((site) => waste(site, at)),
+  ]);
+  const lines = ['Phase 1: the model as it is', table([header, ...rows])];
+  lines.push('waste: share of the scored pairs that the smallest sets of keys holding 95 % of the attention do without');
+  if (baseline.scores !== null)
+    lines.push(`quality: ${digits(mean(baseline.scores))} over ${baseline.scores.length} items (${printable(metric ?? 'score')})`);
+  return lines.join('\n');
+}
+
+function candidatesText(results: readonly CandidateResult[], report: MigrationReport, { settings }: Context): string {
+  const rows = results.map(({ name, latency, memory, quality, decision }) => [
+    short(name),
+    change(latency),
+    change(memory),
+    qualityCell(quality),
+    report.front.includes(name) ? '*' : '',
+    decision.verdict.replace('-', ' '),
+  ]);
+  const header = ['candidate', `latency at ${settings.compareAt}`, `memory at ${settings.compareAt}`, 'quality', 'front', 'verdict'];
+  const reasons = results.map(({ name, decision }) => `${short(name)}: ${printable(decision.reasons[0] ?? '')}`);
+  return [
+    'Phase 2: other attention at every site, against the original',
+    table([header, ...rows]),
+    '* no other beats it in all of quality, latency and memory',
+    '',
+    ...reasons,
+  ].join('\n');
+}
+
+function qualityCell(quality: CandidateResult['quality']): string {
+  if (quality === null) return '–';
+  const { task, drift } = quality;
+  if (task !== null) return `${task.difference >= 0 ? '+' : '−'}${digits(Math.abs(task.difference))}`;
+  if (drift.state === 'fault') return 'fault';
+  return `drift ${digits(Math.max(...drift.outputs.map(({ relativeError }) => relativeError?.mean ?? 0)))}`;
+}
+
+function tunedText({ search, budget, choices, mended, result }: TuneResult): string {
+  const { best } = search;
+  const named = best.assignment.map((choice, site) => `${site}=${choices[choice]}`).join(' ');
+  const lines = [
+    'Phase 3: tuning without training',
+    `${search.evaluations} assignments measured (${search.stopped}), loss budget ${digits(budget)} on calibration items`,
+    `best within it: ${named}: loses ${digits(best.loss)}, saves ${time(Math.max(0, best.saving) * 1e9)} a call by its kernels alone`,
+  ];
+  if (search.correlation !== null) lines.push(`losses of sites add up with correlation ${digits(search.correlation)}`);
+  for (const { name, lossBefore, lossAfter } of mended)
+    lines.push(`mended: ${short(name)}: loss ${digits(lossBefore)} → ${digits(lossAfter)}`);
+  if (result !== null) lines.push(`judged above as ${short(result.name)}`);
+  return lines.join('\n');
+}
+
+function finalText({ final }: MigrationReport): string {
+  const { candidate, latency, memory, decision } = final!;
+  const rows = latency.map(({ length, comparison }, at) => {
+    const peak = memory[at]!.comparison;
+    const pair = (of: Comparison, write: (value: number) => string) => `${write(of.base ?? 0)} → ${write(of.new ?? 0)}`;
+    return [`${length}`, pair(comparison, time), change(comparison), pair(peak, size), change(peak)];
+  });
+  const header = ['tokens', 'latency', 'change', 'peak memory', 'change'];
+  return [`Last comparison: ${candidate} against the original`, table([header, ...rows]), ...decision.reasons.map(printable)].join('\n');
+}
+
+function conclusion({ final, verdict }: MigrationReport, { folder }: Context): string {
+  const said = {
+    adopt: 'Verdict: adopt',
+    'tune-first': 'Verdict: tune first: there is a gain, but it is not shown that quality holds',
+    reject: 'Verdict: reject: keep the model as it is',
+    none: 'Nothing was judged yet',
+  }[verdict ?? 'none'];
+  const model = final?.model ?? null;
+  return [said, ...(model === null ? [] : [`migrated model: ${model}`]), `everything measured: ${folder}/migration.json`].join('\n');
+}
+
+/** −12.3 % [−14, −10]. */
+function change(comparison: Comparison | null): string {
+  if (comparison === null) return 'not timed';
+  if (comparison.effect === null) return comparison.outcome;
+  const { estimate, low, high } = comparison.effect;
+  const signed = (share: number, places: number) => `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(places)}`;
+  return `${signed(estimate, 1)} % [${signed(low, 0)}, ${signed(high, 0)}]`;
+}
+
+function short(name: string): string {
+  return name.length <= 40 ? name : `${name.slice(0, 39)}…`;
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

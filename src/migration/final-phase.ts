@@ -1,0 +1,73 @@
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { planUpTo } from '../decide/sequential.ts';
+import { compareModels } from './arms.ts';
+import type { CandidateResult } from './candidate.ts';
+import { decideMigration } from './decide.ts';
+import type { ComparisonAtLength, MigrationDecision } from './decide.ts';
+import type { Migration } from './migration.ts';
+import { paretoFront } from './pareto.ts';
+
+/** The last comparison: the best candidate against the original at every length. */
+export interface FinalResult {
+  readonly candidate: string;
+  readonly latency: readonly ComparisonAtLength[];
+  readonly memory: readonly ComparisonAtLength[];
+  readonly decision: MigrationDecision;
+  /** The migrated model, where it is to be adopted. */
+  readonly model: string | null;
+}
+
+/** Quality, latency and memory beside the original's: what no other candidate beats in all three. */
+export interface Standing {
+  readonly name: string;
+  /** Margins of quality lost. */
+  readonly loss: number;
+  /** New over base at the length of comparison. */
+  readonly latency: number;
+  readonly memory: number;
+}
+
+/** What was measured of each candidate; those that were not timed have no place. */
+export function standingsOf(results: readonly CandidateResult[]): Standing[] {
+  return results.flatMap(({ name, quality, latency, memory }) => {
+    if (quality === null || !latency?.effect || !memory?.effect) return [];
+    const loss = Math.max(0, quality.judgement.marginsLost);
+    return [{ name, loss, latency: 1 + latency.effect.estimate, memory: 1 + memory.effect.estimate }];
+  });
+}
+
+/** Names of the candidates on the front. */
+export function frontOf(standings: readonly Standing[]): string[] {
+  const candidates = standings.map(({ name, loss, latency, memory }) => ({ name, figures: { loss, latency, memory } }));
+  const objectives = (['loss', 'latency', 'memory'] as const).map((name) => ({ name, goal: 'minimise' as const }));
+  return paretoFront(candidates, objectives).front.map(({ name }) => name);
+}
+
+/** Of the candidates that may be adopted, the one whose latency and memory fell most together; undefined where there is none. */
+export function bestOf(results: readonly CandidateResult[]): CandidateResult | undefined {
+  const gain = ({ name }: CandidateResult) => {
+    const standing = standingsOf(results).find((each) => each.name === name);
+    return standing === undefined ? Infinity : Math.log(standing.latency) + Math.log(standing.memory);
+  };
+  return results.filter(({ decision }) => decision.verdict === 'adopt').toSorted((a, b) => gain(a) - gain(b))[0];
+}
+
+/** Compares the best candidate with the original at every length, and keeps its model where the verdict is to adopt it. */
+export async function judgeFinally(migration: Migration, best: CandidateResult): Promise<FinalResult> {
+  const { settings, state } = migration;
+  const plan = planUpTo(settings.maxBlocks);
+  const latency: ComparisonAtLength[] = [];
+  const memory: ComparisonAtLength[] = [];
+  for (const length of settings.lengths) {
+    const at = { name: `final ${best.name}`, model: best.model, length, plan };
+    latency.push({ length, comparison: await compareModels(migration, 'latency', at) });
+    memory.push({ length, comparison: await compareModels(migration, 'peak-memory', at) });
+  }
+  const quality = best.quality?.judgement ?? null;
+  const decision = decideMigration({ candidate: best.name, latency, memory, wantedLengths: settings.lengths, quality });
+  if (decision.verdict !== 'adopt') return { candidate: best.name, latency, memory, decision, model: null };
+  const model = join(state.folder, 'migrated.onnx');
+  await state.step('final/model', () => copyFile(best.model, model));
+  return { candidate: best.name, latency, memory, decision, model };
+}

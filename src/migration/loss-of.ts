@@ -1,0 +1,39 @@
+import type { ModelProto } from 'onnx-buf';
+import type { Item } from '../contract/data.ts';
+import { openProto } from '../model/open-proto.ts';
+import type { Migration } from './migration.ts';
+import { driftBetween, openOriginal, scoresOf } from './quality-of.ts';
+
+/** What losses are counted in: scores of the original, or, without a task, relative drift. */
+export interface LossScale {
+  readonly scores: readonly number[] | null;
+  /** Mean score, or 1. */
+  readonly size: number;
+}
+
+/**
+ * What a model loses on items: mean score below the original's, or, without a task, the mean relative error of its outputs. Infinity
+ * where it fails.
+ */
+export async function lossOf(
+  migration: Migration,
+  proto: ModelProto,
+  { items, scale }: { readonly items: readonly Item[]; readonly scale: LossScale },
+): Promise<number> {
+  const changed = await openProto(proto, migration.file, migration.runner);
+  try {
+    if (scale.scores === null) return await driftLoss(migration, changed, items);
+    const scores = await scoresOf(migration, changed, items);
+    const lost = scale.scores.map((score, at) => score - scores![at]!);
+    return Math.max(0, lost.reduce((sum, value) => sum + value, 0) / lost.length);
+  } finally {
+    await changed.dispose();
+  }
+}
+
+async function driftLoss(migration: Migration, changed: Parameters<typeof driftBetween>[1], items: readonly Item[]): Promise<number> {
+  const original = await openOriginal(migration);
+  const drift = await driftBetween(original, changed, items, migration.settings.seed).finally(() => original.dispose());
+  if (drift.state === 'fault') return Infinity;
+  return Math.max(...drift.outputs.map(({ relativeError }) => relativeError?.mean ?? 0));
+}

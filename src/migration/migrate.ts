@@ -1,0 +1,47 @@
+import { measureBaseline } from './baseline-phase.ts';
+import type { Baseline } from './baseline-phase.ts';
+import type { CandidateResult } from './candidate.ts';
+import type { MigrationVerdict } from './decide.ts';
+import { bestOf, frontOf, judgeFinally, standingsOf } from './final-phase.ts';
+import type { FinalResult, Standing } from './final-phase.ts';
+import type { Migration } from './migration.ts';
+import { judgeCandidates } from './swap-phase.ts';
+import { tune } from './tune-phase.ts';
+import type { TuneResult } from './tune-phase.ts';
+
+/** How far a migration is taken. */
+export const phases = ['baseline', 'swap', 'tune'] as const;
+export type Phase = (typeof phases)[number];
+
+/** Everything that a migration found; phases that were not reached are null. */
+export interface MigrationReport {
+  readonly baseline: Baseline;
+  readonly candidates: readonly CandidateResult[] | null;
+  readonly tuned: TuneResult | null;
+  readonly standings: readonly Standing[];
+  /** Names of the candidates that no other one beats in quality, latency and memory. */
+  readonly front: readonly string[];
+  readonly final: FinalResult | null;
+  /** What to do with the model; null where no candidate was judged. */
+  readonly verdict: MigrationVerdict | null;
+}
+
+/** Takes a migration as far as a phase: baseline; every candidate against it; tuning, and a last comparison of the best. */
+export async function migrate(migration: Migration, until: Phase): Promise<MigrationReport> {
+  const baseline = await measureBaseline(migration);
+  const nothing = { candidates: null, tuned: null, standings: [], front: [], final: null, verdict: null };
+  if (until === 'baseline') return { baseline, ...nothing };
+  const candidates = await judgeCandidates(migration, baseline);
+  const tuned = until === 'tune' ? await tune(migration, baseline) : null;
+  const results = tuned === null || tuned.result === null ? candidates : [...candidates, tuned.result];
+  const standings = standingsOf(results);
+  const shared = { baseline, candidates, tuned, standings, front: frontOf(standings) };
+  const best = bestOf(results);
+  const final = until === 'tune' && best !== undefined ? await judgeFinally(migration, best) : null;
+  return { ...shared, final, verdict: final?.decision.verdict ?? overall(results) };
+}
+
+function overall(results: readonly CandidateResult[]): MigrationVerdict {
+  const verdicts = results.map(({ decision }) => decision.verdict);
+  return verdicts.includes('adopt') ? 'adopt' : verdicts.includes('tune-first') ? 'tune-first' : 'reject';
+}

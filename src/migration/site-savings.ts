@@ -1,0 +1,86 @@
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { CellSpec } from '../contract/cell.ts';
+import type { Parameters } from '../contract/variant.ts';
+import type { AttentionInputs } from '../contract/inputs.ts';
+import { writeInputs } from '../inputs/captured.ts';
+import { launchStage } from '../measure/launch.ts';
+import { openForCapture } from '../model/capture.ts';
+import { formatVariant } from '../variants/index.ts';
+import type { Candidate } from './candidate.ts';
+import { itemsOf } from './migration.ts';
+import type { Migration } from './migration.ts';
+
+/** Sampling of one kernel: an estimate that the last comparison of whole models is there to check. */
+const sampleSeconds = 0.5;
+
+interface Kernel {
+  readonly variant: string;
+  readonly kernel: string;
+  readonly parameters: Parameters;
+}
+
+/**
+ * Estimated seconds that each candidate saves a call at each site, counted from the original, `[site][0, candidates…]`: kernels
+ * alone, on what the site sees at the length of comparison. Sites of one shape are timed once. A kernel that cannot run there saves nothing and is not chosen.
+ */
+export async function siteSavings(migration: Migration, candidates: readonly Candidate[]): Promise<number[][]> {
+  const { sites, state } = migration;
+  const captured = await captureAll(migration);
+  const times = new Map<string, number>();
+  const rows: number[][] = [];
+  for (const [site, { site: facts }] of sites.swappable) {
+    const { path, inputs } = captured.get(site)!;
+    const shape = JSON.stringify([inputs.shape, inputs.mask === undefined]);
+    const time = async (kernel: Kernel): Promise<number> => {
+      const key = `${shape} ${formatVariant(kernel)}`;
+      const measure = () => kernelSeconds(migration, kernel, { path, inputs });
+      if (!times.has(key)) times.set(key, (await state.step(`tune/kernel/${site}/${formatVariant(kernel)}`, measure)) ?? Infinity);
+      return times.get(key)!;
+    };
+    const original = await time({ variant: 'dense', kernel: facts.pattern === 'graph' ? 'naive' : 'fused', parameters: {} });
+    const row = [0];
+    for (const { replacements } of candidates) row.push(original - (await time(replacements.get(site)!)));
+    rows.push(row.map((saved) => (Number.isFinite(saved) ? saved : -1e6)));
+  }
+  return rows;
+}
+
+async function captureAll(migration: Migration): Promise<Map<number, { path: string; inputs: AttentionInputs }>> {
+  const { sites, file, runner, settings, state } = migration;
+  const item = (await itemsOf(migration, 'calibration')).find(({ length }) => length === settings.compareAt)!;
+  const model = await openForCapture(sites, [...sites.swappable.values()], file, runner);
+  const captured = await model.capture(item.feeds).finally(() => model.dispose());
+  const folder = resolve(state.folder, 'captured');
+  await mkdir(folder, { recursive: true });
+  const found = new Map<number, { path: string; inputs: AttentionInputs }>();
+  for (const [site, inputs] of captured) {
+    const path = join(folder, `site${site}-${settings.compareAt}.safetensors`);
+    await writeInputs(path, inputs, { model: file.sha256, site: String(site), item: item.id });
+    found.set(site, { path, inputs });
+  }
+  return found;
+}
+
+async function kernelSeconds(
+  migration: Migration,
+  kernel: Kernel,
+  { path, inputs }: { path: string; inputs: AttentionInputs },
+): Promise<number | null> {
+  const { entry, settings, signal } = migration;
+  const name = formatVariant(kernel);
+  migration.progress(`tuning: ${name} alone at ${inputs.shape.queries} tokens`);
+  const cell: CellSpec = {
+    id: name,
+    variant: { name: kernel.variant, params: kernel.parameters },
+    kernel: kernel.kernel,
+    backend: settings.backend,
+    shape: inputs.shape,
+    inputs: `captured:${path}`,
+    seed: settings.seed,
+  };
+  const threads = settings.threads === null ? {} : { threads: settings.threads };
+  const request = { cell, adapterModule: entry.module, stage: 'latency' as const, sampleSeconds, wasteRows: 1, ...threads };
+  const outcome = await launchStage(request, { timeoutSeconds: 120, ...(signal !== undefined && { signal }) });
+  return outcome.outcome === 'latency' ? outcome.latency.medianNs / 1e9 : null;
+}

@@ -1,0 +1,23 @@
+import { kernelOf } from '../measure/plan-cells.ts';
+import { formatVariant } from '../variants/index.ts';
+import type { Baseline } from './baseline-phase.ts';
+import { judgeCandidate } from './candidate.ts';
+import type { Candidate, CandidateResult } from './candidate.ts';
+import type { Migration } from './migration.ts';
+import { parseReplacements } from './parse-replacements.ts';
+
+/** Phase 2: every candidate at all sites that can be swapped, against the original. */
+export async function judgeCandidates(migration: Migration, baseline: Baseline): Promise<CandidateResult[]> {
+  const results: CandidateResult[] = [];
+  for (const candidate of uniformCandidates(migration)) results.push(await judgeCandidate(migration, candidate, baseline));
+  return results;
+}
+
+/** One candidate a variant, under its full name, `window.tiled:w=64`. */
+export function uniformCandidates({ settings, sites, runner }: Migration): Candidate[] {
+  return settings.candidates.map((text) => {
+    const replacements = parseReplacements([text], [...sites.swappable.keys()], runner.adapter);
+    const { variant, parameters } = [...replacements.values()][0]!;
+    return { name: formatVariant({ variant, parameters, kernel: kernelOf(runner.adapter, text).kernel }), replacements };
+  });
+}

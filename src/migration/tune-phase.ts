@@ -1,0 +1,156 @@
+import type { Item } from '../contract/data.ts';
+import type { Replacement } from '../model/swap.ts';
+import { formatVariant } from '../variants/index.ts';
+import type { Baseline } from './baseline-phase.ts';
+import { candidateProto, judgeCandidate } from './candidate.ts';
+import type { Candidate, CandidateResult } from './candidate.ts';
+import { lossOf } from './loss-of.ts';
+import type { LossScale } from './loss-of.ts';
+import { itemsOf } from './migration.ts';
+import type { Migration } from './migration.ts';
+import { openOriginal, scoresOf } from './quality-of.ts';
+import { normsFrom, recalibrateNorms } from './recalibrate.ts';
+import { siteSavings } from './site-savings.ts';
+import { searchAssignments } from './search.ts';
+import type { SearchResult } from './search.ts';
+import type { Assignment } from './search-problem.ts';
+import { uniformCandidates } from './swap-phase.ts';
+
+/** Softmax temperatures that are tried, as factors of the logits' scale. */
+const scaleFactors = [0.9, 1.1, 1.25];
+
+/** What tuning found. */
+export interface TuneResult {
+  /** Per site, what may stand there: the original first. */
+  readonly choices: readonly string[];
+  /** Estimated seconds saved a call, `[site][choice]`. */
+  readonly saving: readonly (readonly number[])[];
+  /** The largest loss accepted on the calibration items. */
+  readonly budget: number;
+  readonly search: SearchResult;
+  /** What else was tried on assignments beyond the budget, and what they lose then. */
+  readonly mended: readonly Mended[];
+  /** The tuned candidate, judged; null where tuning found nothing but the original or what phase 2 judged already. */
+  readonly result: CandidateResult | null;
+}
+
+export interface Mended {
+  readonly name: string;
+  readonly lossBefore: number;
+  /** By softmax temperature; null where no factor helped. */
+  readonly scaleFactor: number | null;
+  /** Layer norms whose scale and shift were calibrated anew. */
+  readonly norms: readonly string[];
+  readonly lossAfter: number;
+}
+
+/**
+ * Phase 3 without training: which attention at which site, within half the quality margin on items of their own, so that the last
+ * comparison, on others, can show it; then softmax temperature and the layer norms that follow, for what lies beyond the budget.
+ */
+export async function tune(migration: Migration, baseline: Baseline): Promise<TuneResult> {
+  const { state, settings } = migration;
+  const sites = [...migration.sites.swappable.keys()];
+  const candidates = uniformCandidates(migration);
+  const choices = ['original', ...candidates.map(({ name }) => name)];
+  const saving = await state.step('tune/saving', () => siteSavings(migration, candidates));
+  const items = await itemsOf(migration, 'calibration');
+  const scale = await state.step('tune/scale', () => lossScale(migration, items));
+  const budget = (settings.qualityMargin / 2) * scale.size;
+  const assigned = (assignment: Assignment): Candidate => assignedCandidate(assignment, sites, candidates);
+  const quality = async (candidate: Candidate): Promise<number> => {
+    migration.progress(`tuning: ${candidate.name}`);
+    return lossOf(migration, candidateProto(migration, candidate), { items, scale });
+  };
+  const search = await searchAssignments({
+    saving,
+    budget,
+    maxEvaluations: settings.evaluations,
+    seed: settings.seed,
+    quality: async (assignment) => ({
+      loss: (await state.step(`tune/loss/${assignment.join('-')}`, () => quality(assigned(assignment)))) ?? Infinity,
+    }),
+  });
+  const mended = await mendBeyond(migration, { search, budget, assigned, quality, items });
+  const best = mended.find(({ within }) => within) ?? { candidate: assigned(search.best.assignment) };
+  const known = best.candidate.replacements.size === 0 || candidates.some(({ name }) => name === best.candidate.name);
+  const result = known ? null : await judgeCandidate(migration, best.candidate, baseline);
+  return { choices, saving, budget, search, mended: mended.map(({ report }) => report), result };
+}
+
+async function lossScale(migration: Migration, items: readonly Item[]): Promise<LossScale> {
+  const original = await openOriginal(migration);
+  const scores = await scoresOf(migration, original, items).finally(() => original.dispose());
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  return scores === null ? { scores, size: 1 } : { scores, size: Math.max(mean(scores), Number.MIN_VALUE) };
+}
+
+/** The same choice everywhere keeps the name that phase 2 gave it. */
+function assignedCandidate(assignment: Assignment, sites: readonly number[], candidates: readonly Candidate[]): Candidate {
+  const [first = 0] = assignment;
+  if (first > 0 && assignment.every((choice) => choice === first)) return candidates[first - 1]!;
+  const replacements = new Map<number, Replacement>();
+  assignment.forEach((choice, at) => {
+    const site = sites[at]!;
+    if (choice > 0) replacements.set(site, candidates[choice - 1]!.replacements.get(site)!);
+  });
+  return { name: nameOf(replacements), replacements };
+}
+
+function nameOf(replacements: ReadonlyMap<number, Replacement>): string {
+  return (
+    [...replacements]
+      .map(([site, { variant, kernel, parameters }]) => `${site}=${formatVariant({ variant, kernel, parameters })}`)
+      .join(' ') || 'original'
+  );
+}
+
+interface Mending {
+  readonly search: SearchResult;
+  readonly budget: number;
+  assigned(assignment: Assignment): Candidate;
+  quality(candidate: Candidate): Promise<number>;
+  readonly items: readonly Item[];
+}
+
+/** How many assignments beyond the budget are worth a try: those that would save most. */
+const mostMended = 2;
+
+/** Temperature and norms for assignments that save more than the best one and lose too much, but not hopelessly. */
+async function mendBeyond(migration: Migration, { search, budget, assigned, quality, items }: Mending) {
+  const beyond = search.front
+    .filter(({ loss, saving }) => loss > budget && loss <= 10 * budget && saving > search.best.saving)
+    .toSorted((a, b) => b.saving - a.saving)
+    .slice(0, mostMended);
+  const found: { report: Mended; candidate: Candidate; within: boolean }[] = [];
+  for (const { assignment, loss } of beyond) {
+    const plain = assigned(assignment);
+    const tried = await migration.state.step(`tune/mend/${assignment.join('-')}`, async () => {
+      let best: { factor: number | null; loss: number } = { factor: null, loss };
+      for (const factor of scaleFactors) {
+        const lost = await quality(tempered(plain, factor));
+        if (lost < best.loss) best = { factor, loss: lost };
+      }
+      const norms = await recalibrateNorms(migration, tempered(plain, best.factor), items);
+      const lost =
+        Object.keys(norms).length === 0 ? Infinity : await quality({ ...tempered(plain, best.factor), finish: normsFrom(norms) });
+      return { ...best, norms: lost < best.loss ? norms : null, loss: Math.min(best.loss, lost) };
+    });
+    const norms = tried.norms === null ? undefined : normsFrom(tried.norms);
+    const factor = tried.factor === null ? '' : ` scale×${tried.factor}`;
+    const name = `${plain.name}${factor}${norms === undefined ? '' : ' norms'}`;
+    const candidate = { ...tempered(plain, tried.factor), name, ...(norms !== undefined && { finish: norms }) };
+    const changed = Object.keys(tried.norms ?? {});
+    const report = { name, lossBefore: loss, scaleFactor: tried.factor, norms: changed, lossAfter: tried.loss };
+    found.push({ report, candidate, within: tried.loss <= budget && name !== plain.name });
+  }
+  return found;
+}
+
+function tempered(candidate: Candidate, scaleFactor: number | null): Candidate {
+  if (scaleFactor === null) return candidate;
+  const replacements = [...candidate.replacements].map(
+    ([site, replacement]) => [site, replacement.variant === 'dense' ? replacement : { ...replacement, scaleFactor }] as const,
+  );
+  return { name: `${candidate.name} scale×${scaleFactor}`, replacements: new Map(replacements) };
+}
