@@ -19,7 +19,10 @@ const request = {
   inputs,
   purpose: 'latency' as const,
 };
-const session = await ort.InferenceSession.create(kernelModel(kernel, configOf(request)), { executionProviders: ['cpu'], logSeverityLevel: 3 });
+const session = await ort.InferenceSession.create(kernelModel(kernel, configOf(request)), {
+  executionProviders: ['cpu'],
+  logSeverityLevel: 3,
+});
 const feeds = feedsOf(request);
 const durations: number[] = [];
 const start = process.hrtime.bigint();

@@ -83,6 +83,9 @@ function guard(pid: number | undefined): { kill(signal: 'SIGKILL'): void } | und
     stdout: 'ignore',
     stderr: 'ignore',
     reject: false,
+    // It must outlive this process, and not hear a Ctrl-C meant for it.
+    cleanup: false,
+    detached: true,
   });
   return { kill: (signal) => void warden.kill(signal) };
 }

@@ -2,6 +2,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import { peak } from '../compare/compare-memory.ts';
 import { launchStage } from '../measure/launch.ts';
 import { openForCapture } from '../model/capture.ts';
+import { usingModel } from '../model/open-proto.ts';
 import { findVariant } from '../variants/index.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
 import type { WasteFigures } from '../waste/schema.ts';
@@ -43,9 +44,8 @@ export async function measureBaseline(migration: Migration): Promise<Baseline> {
   for (const length of migration.settings.lengths) lengths.push(await atLength(migration, length));
   const scores = await migration.state.step('baseline/scores', async () => {
     migration.progress('baseline: quality');
-    const original = await openOriginal(migration);
     const items = await itemsOf(migration, 'judging');
-    return scoresOf(migration, original, items).finally(() => original.dispose());
+    return usingModel(openOriginal(migration), (original) => scoresOf(migration, original, items));
   });
   return { lengths, scores };
 }
@@ -86,8 +86,9 @@ async function wasteAt(migration: Migration, length: number): Promise<SiteWaste[
   const { sites, file, runner, settings } = migration;
   migration.progress(`baseline: waste at ${length} tokens`);
   const item = (await itemsOf(migration, 'judging')).find((each) => each.length === length)!;
-  const model = await openForCapture(sites, [...sites.swappable.values()], file, runner);
-  const captured = await model.capture(item.feeds).finally(() => model.dispose());
+  const captured = await usingModel(openForCapture(sites, [...sites.swappable.values()], file, runner), (model) =>
+    model.capture(item.feeds),
+  );
   const dense = findVariant('dense');
   return [...captured].map(([site, inputs]) => {
     const rows = { count: wasteRows, seed: settings.seed };

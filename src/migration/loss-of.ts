@@ -1,6 +1,6 @@
 import type { ModelProto } from 'onnx-buf';
 import type { Item } from '../contract/data.ts';
-import { openProto } from '../model/open-proto.ts';
+import { openProto, usingModel } from '../model/open-proto.ts';
 import type { Migration } from './migration.ts';
 import { driftBetween, openOriginal, scoresOf } from './quality-of.ts';
 
@@ -20,20 +20,16 @@ export async function lossOf(
   proto: ModelProto,
   { items, scale }: { readonly items: readonly Item[]; readonly scale: LossScale },
 ): Promise<number> {
-  const changed = await openProto(proto, migration.file, migration.runner);
-  try {
-    if (scale.scores === null) return await driftLoss(migration, changed, items);
+  return usingModel(openProto(proto, migration.file, migration.runner), async (changed) => {
+    if (scale.scores === null) return driftLoss(migration, changed, items);
     const scores = await scoresOf(migration, changed, items);
     const lost = scale.scores.map((score, at) => score - scores![at]!);
     return Math.max(0, lost.reduce((sum, value) => sum + value, 0) / lost.length);
-  } finally {
-    await changed.dispose();
-  }
+  });
 }
 
 async function driftLoss(migration: Migration, changed: Parameters<typeof driftBetween>[1], items: readonly Item[]): Promise<number> {
-  const original = await openOriginal(migration);
-  const drift = await driftBetween(original, changed, items, migration.settings.seed).finally(() => original.dispose());
+  const drift = await usingModel(openOriginal(migration), (original) => driftBetween(original, changed, items, migration.settings.seed));
   if (drift.state === 'fault') return Infinity;
   return Math.max(...drift.outputs.map(({ relativeError }) => relativeError?.mean ?? 0));
 }

@@ -37,13 +37,18 @@ export interface Migration {
   readonly data: DataModule;
   readonly settings: MigrationSettings;
   readonly state: MigrationState;
+  /** What {@link itemsOf} made already. */
+  readonly items: Map<'judging' | 'calibration', Promise<readonly Item[]>>;
   readonly signal?: AbortSignal;
   /** Told what begins. */
   progress(what: string): void;
 }
 
 /** Items that quality is judged on, those of each length after one another; `calibration` gives others, to tune on. */
-export function itemsOf({ data, settings }: Migration, use: 'judging' | 'calibration'): Promise<readonly Item[]> {
+export function itemsOf({ data, settings, items }: Migration, use: 'judging' | 'calibration'): Promise<readonly Item[]> {
+  const { lengths, itemsPerLength } = settings;
   const seed = use === 'judging' ? settings.seed : settings.seed + 1;
-  return data.items({ lengths: settings.lengths, itemsPerLength: settings.itemsPerLength, seed });
+  const made = items.get(use) ?? data.items({ lengths, itemsPerLength, seed });
+  items.set(use, made);
+  return made;
 }

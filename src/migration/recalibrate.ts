@@ -1,11 +1,10 @@
 import type { ModelProto } from 'onnx-buf';
-import type { OpenModel } from '../contract/adapter.ts';
 import type { Item } from '../contract/data.ts';
 import { GraphIndex } from '../model/graph-index.ts';
 import { numbersOf } from '../model/mask-sources.ts';
 import { floatsOf, followingNorm, withConstants } from '../model/norms.ts';
 import type { LayerNorm } from '../model/norms.ts';
-import { openProto } from '../model/open-proto.ts';
+import { openProto, usingModel } from '../model/open-proto.ts';
 import { withOutputs } from '../model/probe.ts';
 import { candidateProto } from './candidate.ts';
 import type { Candidate } from './candidate.ts';
@@ -64,11 +63,10 @@ function corrected(index: GraphIndex, norm: LayerNorm, wanted: Moments, got: Mom
 }
 
 async function momentsOf({ file, runner }: Migration, proto: ModelProto, norm: LayerNorm, items: readonly Item[]): Promise<Moments> {
-  const model: OpenModel = await openProto(withOutputs(proto, [norm.output]), file, runner);
   const sum = new Float64Array(norm.channels);
   const squares = new Float64Array(norm.channels);
   let count = 0;
-  try {
+  await usingModel(openProto(withOutputs(proto, [norm.output]), file, runner), async (model) => {
     for (const { feeds } of items) {
       const bound = model.bind(feeds);
       await bound.run();
@@ -79,9 +77,7 @@ async function momentsOf({ file, runner }: Migration, proto: ModelProto, norm: L
         squares[at % norm.channels]! += value * value;
       });
     }
-  } finally {
-    await model.dispose();
-  }
+  });
   const mean = sum.map((total) => total / count);
   return { mean, deviation: squares.map((total, channel) => Math.sqrt(Math.max(0, total / count - mean[channel]! ** 2))) };
 }

@@ -6,6 +6,7 @@ import type { AttentionInputs } from '../contract/inputs.ts';
 import { writeInputs } from '../inputs/captured.ts';
 import { launchStage } from '../measure/launch.ts';
 import { openForCapture } from '../model/capture.ts';
+import { usingModel } from '../model/open-proto.ts';
 import { formatVariant } from '../variants/index.ts';
 import type { Candidate } from './candidate.ts';
 import { itemsOf } from './migration.ts';
@@ -49,8 +50,9 @@ export async function siteSavings(migration: Migration, candidates: readonly Can
 async function captureAll(migration: Migration): Promise<Map<number, { path: string; inputs: AttentionInputs }>> {
   const { sites, file, runner, settings, state } = migration;
   const item = (await itemsOf(migration, 'calibration')).find(({ length }) => length === settings.compareAt)!;
-  const model = await openForCapture(sites, [...sites.swappable.values()], file, runner);
-  const captured = await model.capture(item.feeds).finally(() => model.dispose());
+  const captured = await usingModel(openForCapture(sites, [...sites.swappable.values()], file, runner), (model) =>
+    model.capture(item.feeds),
+  );
   const folder = resolve(state.folder, 'captured');
   await mkdir(folder, { recursive: true });
   const found = new Map<number, { path: string; inputs: AttentionInputs }>();

@@ -1,4 +1,5 @@
 import type { Item } from '../contract/data.ts';
+import { usingModel } from '../model/open-proto.ts';
 import type { Replacement } from '../model/swap.ts';
 import { formatVariant } from '../variants/index.ts';
 import type { Baseline } from './baseline-phase.ts';
@@ -79,8 +80,7 @@ export async function tune(migration: Migration, baseline: Baseline): Promise<Tu
 }
 
 async function lossScale(migration: Migration, items: readonly Item[]): Promise<LossScale> {
-  const original = await openOriginal(migration);
-  const scores = await scoresOf(migration, original, items).finally(() => original.dispose());
+  const scores = await usingModel(openOriginal(migration), (original) => scoresOf(migration, original, items));
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   return scores === null ? { scores, size: 1 } : { scores, size: Math.max(mean(scores), Number.MIN_VALUE) };
 }

@@ -18,7 +18,7 @@ function equationOf(node: NodeProto): Equation | undefined {
 
 /** The axes of `from`, a permutation of `to`'s letters, in the order of `to`. */
 function permutation(from: string, to: string): readonly number[] | undefined {
-  const perm = [...to].map((letter) => from.indexOf(letter));
+  const perm = to.split('').map((letter) => from.indexOf(letter));
   return perm.includes(-1) || new Set(perm).size !== from.length ? undefined : perm;
 }
 
@@ -33,7 +33,7 @@ export function einsumProduct(node: NodeProto): { query: RawView; key: RawView; 
   if (equation === undefined) return undefined;
   const { left, right, result } = equation;
   const [lead, queryLetter, keyLetter] = [result.slice(0, -2), result.at(-2)!, result.at(-1)!];
-  const contracted = [...left].find((letter) => right.includes(letter) && !result.includes(letter));
+  const contracted = left.split('').find((letter) => right.includes(letter) && !result.includes(letter));
   if (contracted === undefined) return undefined;
   const firstIsQuery = left.includes(queryLetter) && !left.includes(keyLetter);
   const [query, key] = firstIsQuery ? [left, right] : [right, left];
@@ -50,7 +50,7 @@ export function einsumWeighted(node: NodeProto, weights: string): { value: RawVi
   if (equation === undefined || at < 0) return undefined;
   const [mine, other] = at === 0 ? [equation.left, equation.right] : [equation.right, equation.left];
   const [lead, queryLetter, keyLetter] = [mine.slice(0, -2), mine.at(-2)!, mine.at(-1)!];
-  const dimension = [...other].find((letter) => equation.result.includes(letter) && !mine.includes(letter));
+  const dimension = other.split('').find((letter) => equation.result.includes(letter) && !mine.includes(letter));
   if (dimension === undefined) return undefined;
   const value = view(node.input[1 - at]!, permutation(other, `${lead}${keyLetter}${dimension}`));
   const output = view(node.output[0]!, permutation(equation.result, `${lead}${queryLetter}${dimension}`));

@@ -41,3 +41,16 @@ export async function openProto(
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+/** Gives a model to `work`, and disposes of it whatever becomes of that. */
+export async function usingModel<Model extends { dispose(): Promise<void> }, Result>(
+  opening: Promise<Model>,
+  work: (model: Model) => Promise<Result>,
+): Promise<Result> {
+  const model = await opening;
+  try {
+    return await work(model);
+  } finally {
+    await model.dispose();
+  }
+}

@@ -6,7 +6,7 @@ import { GraphBuilder } from './graph-builder.ts';
 import type { GraphIndex } from './graph-index.ts';
 import { maskAncestors, numbersOf } from './mask-sources.ts';
 import type { OnnxFile } from './onnx-file.ts';
-import { openProto } from './open-proto.ts';
+import { openProto, usingModel } from './open-proto.ts';
 import type { ModelRunner } from './open-proto.ts';
 import { findProbeCase, runProbe, withOutputs } from './probe.ts';
 import type { ProbeRun } from './probe.ts';
@@ -50,7 +50,7 @@ export async function probeCandidates(subject: Subject): Promise<{ first: ProbeC
   const shows = (run: ProbeRun) =>
     raw.every(({ views }) => Math.min(tokensOf(views.query, run), tokensOf(views.key, run)) >= enoughTokens) &&
     candidates.every(({ logits }) => logits === undefined || !isAllMasked(run.tensors[logits]));
-  const first = await findProbeCase(plain, given, shows).finally(() => plain.dispose());
+  const first = await usingModel(Promise.resolve(plain), (model) => findProbeCase(model, given, shows));
   const settled = candidates.map((candidate, site) =>
     settle({ index, candidate, views: raw[site]!.views }, first, new GraphBuilder({ opset, prefix: `attnswap/view${site}/` })),
   );

@@ -30,7 +30,7 @@ export function readSite(candidate: Candidate, number: number, probed: Probed): 
   const { views } = probed;
   const observed = views === undefined ? misfit : observeAll(candidate, probed);
   if (typeof observed === 'string' || views === undefined)
-    return { site: { ...named, ...unread, reason: candidate.refusal ?? String(observed) } };
+    return { site: { ...named, ...unread, reason: candidate.refusal ?? (typeof observed === 'string' ? observed : misfit) } };
   const { shape } = observed[0]!;
   const facts = {
     heads: shape.heads,
