@@ -46,12 +46,12 @@ export async function capture(path: string, flags: CaptureFlags, adapters: reado
     return site;
   });
   const items = await loadItems(loaded, flags);
-  await mkdir(flags.out, { recursive: true });
   const model = await openForCapture(loaded.sites, wanted, loaded.file, loaded.runner);
   const files: string[] = [];
   try {
     for (const [place, { id, feeds }] of items.entries()) {
       for (const [site, inputs] of await model.capture(feeds)) {
+        await makeFolder(flags.out);
         const file = join(flags.out, `site${site}-item${place}.safetensors`);
         await writeInputs(file, inputs, { model: loaded.file.sha256, site: String(site), item: id });
         files.push(file);
@@ -63,4 +63,14 @@ export async function capture(path: string, flags: CaptureFlags, adapters: reado
   if (flags.json === true) printJson({ files });
   else print(files.map((file) => `${file}`).join('\n'));
   return exitCodes.pass;
+}
+
+/** @throws FILE_UNWRITABLE */
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((cause: unknown) => {
+    throw new AttnswapError('FILE_UNWRITABLE', `${path}: is no folder, and none can be made there: ${(cause as Error).message}`, {
+      hint: '--out with another folder',
+      cause,
+    });
+  });
 }

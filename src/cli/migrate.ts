@@ -7,7 +7,7 @@ import { loadData } from '../data/data-module.ts';
 import { findAdapter } from '../measure/plan-cells.ts';
 import { migrate } from '../migration/migrate.ts';
 import type { Phase } from '../migration/migrate.ts';
-import type { MigrationSettings } from '../migration/migration.ts';
+import type { Goal, MigrationSettings } from '../migration/migration.ts';
 import { MigrationState } from '../migration/state.ts';
 import { openProto } from '../model/open-proto.ts';
 import type { DataFlags } from './capture.ts';
@@ -20,18 +20,20 @@ import { loadModel } from './sites.ts';
 import type { LoadedModel, ModelFlags } from './sites.ts';
 
 export interface MigrateFlags extends ModelFlags, DataFlags {
+  readonly until: Phase;
   readonly dir?: string;
   readonly candidate: readonly string[];
   readonly compareAt?: number;
   readonly qualityMargin: number;
   readonly margin: number;
+  readonly goal: Goal;
   readonly evaluations: number;
   readonly maxBlocks: number;
   readonly threads?: number;
 }
 
-/** Takes a model through the phases, as far as `until`, from where its folder stands. */
-export async function migrateModel(path: string, until: Phase, flags: MigrateFlags, adapters: readonly AdapterEntry[]): Promise<ExitCode> {
+/** Takes a model through the phases, from where its folder stands. */
+export async function migrateModel(path: string, flags: MigrateFlags, adapters: readonly AdapterEntry[]): Promise<ExitCode> {
   const model = await loadModel(path, flags, adapters);
   if (model.sites.swappable.size === 0)
     throw new AttnswapError('UNSUPPORTED', `${path}: no attention that can be swapped`, { hint: `attnswap sites ${path} says why` });
@@ -49,7 +51,7 @@ export async function migrateModel(path: string, until: Phase, flags: MigrateFla
   const entry = findAdapter(adapters, flags.backend);
   const shared = { file, sites, runner, entry, data, settings, state, items: new Map() };
   const progress = (what: string) => remark(what, flags);
-  const report = await measuring((signal) => migrate({ ...shared, signal, progress }, until)).catch((error: unknown) => {
+  const report = await measuring((signal) => migrate({ ...shared, signal, progress }, flags.until)).catch((error: unknown) => {
     if (!(error instanceof AttnswapError) || error.code !== 'INTERRUPTED') throw error;
     throw new AttnswapError('INTERRUPTED', `interrupted; ${folder} keeps what was measured`, {
       hint: 'the same command goes on from there',
@@ -76,6 +78,7 @@ function settingsOf(flags: MigrateFlags): MigrationSettings {
     candidates: flags.candidate,
     qualityMargin: flags.qualityMargin / 100,
     margin: flags.margin / 100,
+    goal: flags.goal,
     evaluations,
     seed,
     maxBlocks,

@@ -19,7 +19,7 @@ export function migrationText(report: MigrationReport, context: Context): string
   const parts = [baselineText(report, context)];
   if (report.candidates !== null)
     parts.push(candidatesText([...report.candidates, ...(report.tuned?.result ? [report.tuned.result] : [])], report, context));
-  if (report.tuned !== null) parts.push(tunedText(report.tuned));
+  if (report.tuned !== null) parts.push(tunedText(report.tuned, context));
   if (report.final !== null) parts.push(finalText(report));
   parts.push(conclusion(report, context));
   return parts.join('\n\n');
@@ -75,13 +75,14 @@ function qualityCell(quality: CandidateResult['quality']): string {
   return `drift ${digits(Math.max(...drift.outputs.map(({ relativeError }) => relativeError?.mean ?? 0)))}`;
 }
 
-function tunedText({ search, budget, choices, mended, result }: TuneResult): string {
+function tunedText({ search, budget, choices, mended, result }: TuneResult, { settings }: Context): string {
+  const saved = (amount: number) => (settings.goal === 'memory' ? size(amount) : `${time(amount * 1e9)} a call`);
   const { best } = search;
   const named = best.assignment.map((choice, site) => `${site}=${choices[choice]}`).join(' ');
   const lines = [
     'Phase 3: tuning without training',
     `${search.evaluations} assignments measured (${search.stopped}), loss budget ${digits(budget)} on calibration items`,
-    `best within it: ${named}: loses ${digits(best.loss)}, saves ${time(Math.max(0, best.saving) * 1e9)} a call by its kernels alone`,
+    `best within it: ${named}: loses ${digits(best.loss)}, saves ${saved(Math.max(0, best.saving))}, by its kernels alone`,
   ];
   if (search.correlation !== null) lines.push(`losses of sites add up with correlation ${digits(search.correlation)}`);
   for (const { name, lossBefore, lossAfter } of mended)

@@ -1,9 +1,11 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import type { AdapterEntry } from '../contract/adapter.ts';
 import { capture } from './capture.ts';
 import type { CaptureFlags } from './capture.ts';
 import { command, dimension, finish, percentage, wholeNumber } from './command.ts';
+import { phases } from '../migration/migrate.ts';
+import { goals } from '../migration/migration.ts';
 import { migrateModel } from './migrate.ts';
 import type { MigrateFlags } from './migrate.ts';
 import { sites } from './sites.ts';
@@ -70,31 +72,21 @@ function addMigration(program: Command, adapters: readonly AdapterEntry[]): void
   const commands = [
     {
       name: 'migrate',
-      until: 'tune',
-      summary: 'all three phases for a model: baseline, swap, tune; and a verdict',
-      example: `attnswap migrate model.onnx ${data}`,
+      summary: 'all three phases for a model (baseline, swap, tune), and a verdict',
+      examples: [
+        `attnswap migrate model.onnx ${data}`,
+        "attnswap migrate model.onnx --data ./my.data.ts --candidate dense.fused --candidate 'window:w=128' --until swap",
+      ],
     },
     {
       name: 'tune',
-      until: 'tune',
-      summary: 'phase 3 for a model whose folder holds the others, or all that is missing',
-      example: `attnswap tune model.onnx ${data}`,
-    },
-    {
-      name: 'measure',
-      until: 'baseline',
-      summary: 'phase 1 alone: a model as it is, at each length',
-      example: `attnswap measure model.onnx ${data}`,
-    },
-    {
-      name: 'candidates',
-      until: 'swap',
-      summary: 'phases 1 and 2: every candidate against the model as it is',
-      example: `attnswap candidates model.onnx ${data}`,
+      summary: 'phase 3 for a model, after whatever the folder does not hold yet',
+      examples: [`attnswap tune model.onnx ${data}`],
     },
   ] as const;
-  for (const { name, until, summary, example } of commands) {
-    withData(withModel(command(program, name, summary, [example])))
+  for (const { name, summary, examples } of commands) {
+    withData(withModel(command(program, name, summary, examples)))
+      .addOption(new Option('--until <phase>', 'the last phase').choices(phases).default('tune'))
       .option('--dir <dir>', 'keeps every result; the same command goes on from there (default: runs/<model>.migration)')
       .option(
         '--candidate <variant>',
@@ -105,11 +97,12 @@ function addMigration(program: Command, adapters: readonly AdapterEntry[]): void
       .option('--compare-at <n>', 'the length at which candidates are timed (default: the middle one)', wholeNumber(1))
       .option('--quality-margin <percent>', 'the largest loss of quality that passes', percentage, 2)
       .option('--margin <percent>', 'the largest slowdown or growth of memory that passes', percentage, 5)
+      .addOption(new Option('--goal <goal>', 'what tuning saves within the quality margin').choices(goals).default('latency'))
       .option('--evaluations <n>', 'assignments that tuning may measure', wholeNumber(1), 24)
       .option('--max-blocks <n>', 'blocks of the last comparison', wholeNumber(2), 10)
       .option('--threads <n>', 'threads inside one operator', wholeNumber(1))
       .action(async (path: string, flags: MigrateFlags) =>
-        finish(await migrateModel(path, until, { ...flags, candidate: flags.candidate ?? defaultCandidates }, adapters)),
+        finish(await migrateModel(path, { ...flags, candidate: flags.candidate ?? defaultCandidates }, adapters)),
       );
   }
 }

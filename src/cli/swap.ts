@@ -1,10 +1,17 @@
+import { rm, stat } from 'node:fs/promises';
+import type { ModelProto } from 'onnx-buf';
 import type { AdapterEntry } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { compareOutputs } from '../model/compare-outputs.ts';
 import type { OutputComparison } from '../model/compare-outputs.ts';
+import { compareSites } from '../model/compare-sites.ts';
+import type { SiteComparison } from '../model/compare-sites.ts';
+import type { ModelSites } from '../model/find-sites.ts';
 import { readOnnxFile, writeOnnxFile } from '../model/onnx-file.ts';
+import type { OnnxFile } from '../model/onnx-file.ts';
 import { parseReplacements, parseSites } from '../migration/parse-replacements.ts';
 import { proveUnchanged } from '../model/prove.ts';
+import type { SwapProof } from '../model/prove.ts';
 import { swapSites } from '../model/swap.ts';
 import type { Replacement } from '../model/swap.ts';
 import { formatVariant } from '../variants/index.ts';
@@ -22,10 +29,11 @@ export interface SwapFlags extends ModelFlags {
 }
 
 /** Largest relative difference of an output where the attention was replaced by the same mathematics. */
-const exactTolerance = 1e-5;
+const exactTolerance = { f32: 1e-5, f16: 1e-2 } as const;
 
 /** Writes a model with other attention at the chosen sites, and the proof that nothing else changed. */
 export async function swap(path: string, flags: SwapFlags, adapters: readonly AdapterEntry[]): Promise<ExitCode> {
+  await requireOtherFile(path, flags.out);
   const { file, runner, sites } = await loadModel(path, flags, adapters);
   const chosen = flags.site === undefined ? [...sites.swappable.keys()] : parseSites(flags.site);
   const replacements = parseReplacements(flags.variant, chosen, runner.adapter);
@@ -33,17 +41,13 @@ export async function swap(path: string, flags: SwapFlags, adapters: readonly Ad
     throw new AttnswapError('UNSUPPORTED', `${path}: no site can be swapped`, { hint: `attnswap sites ${path} says why` });
   const swapped = swapSites(sites, { adapter: runner.adapter, replacements, seed: flags.seed });
   const comparison = await compareOutputs(file, { original: sites.proto, swapped }, runner, { first: sites.probe, given: flags.dim });
-  refuseInexact(
-    path,
-    replacements,
-    comparison,
-    sites.sites.some(({ dtype }) => dtype === 'f16'),
-  );
-  await writeOnnxFile(flags.out, swapped, file);
-  const proof = proveUnchanged(sites.proto, (await readOnnxFile(flags.out)).proto);
+  const atSites = await compareSites(file, { sites, swapped, replacements, seed: flags.seed }, runner, flags.dim);
+  refuseWrong(path, atSites);
+  refuseInexact(path, { sites, replacements, comparison });
+  const proof = await writeProven(flags.out, { sites, swapped, file });
   const changes = [...replacements].map(([site, replacement]) => ({ site, variant: nameOf(replacement) }));
   if (flags.json === true) {
-    printJson({ out: flags.out, changes, proof, comparison, rewrittenForOpset13: sites.rewritten });
+    printJson({ out: flags.out, changes, proof, atSites, comparison, rewrittenForOpset13: sites.rewritten });
     return exitCodes.pass;
   }
   for (const { site, variant } of changes) print(`site ${site}: ${printable(sites.sites[site]!.node)} → ${variant}`);
@@ -53,6 +57,8 @@ export async function swap(path: string, flags: SwapFlags, adapters: readonly Ad
   );
   if (sites.rewritten.length > 0) print(`brought to opset 13 first: ${sites.rewritten.length} nodes rewritten, with the same results`);
   const sizes = comparison.runs.map(({ batch, length }) => `${batch} × ${length}`).join(', ');
+  const most = atSites.reduce((largest, { relative }) => Math.max(largest, relative), 0);
+  print(`each new attention is what its definition gives on what the site reads, within ${digits(most)} of its size`);
   print(`outputs differ by ${digits(comparison.largest)} of their size at most (drawn inputs, batch × length: ${sizes})`);
   print(`written: ${flags.out}`);
   return exitCodes.pass;
@@ -62,10 +68,64 @@ function nameOf({ variant, kernel, parameters }: Replacement): string {
   return formatVariant({ variant, kernel, parameters });
 }
 
-/** Dense attention for dense attention must give the same outputs. */
-function refuseInexact(path: string, replacements: ReadonlyMap<number, Replacement>, { largest }: OutputComparison, half: boolean): void {
-  const exact = [...replacements.values()].every(({ variant }) => variant === 'dense');
-  if (!exact || half || largest <= exactTolerance) return;
-  const message = `${path}: dense kernels changed the outputs by ${digits(largest)} of their size, expected at most ${exactTolerance}; nothing was written`;
+/** A swap needs its original for every later comparison. @throws USAGE where both are one file, under whatever names */
+async function requireOtherFile(path: string, out: string): Promise<void> {
+  const [model, target] = await Promise.all([path, out].map((file) => stat(file).catch(() => undefined)));
+  if (model === undefined || target === undefined || model.ino !== target.ino || model.dev !== target.dev) return;
+  throw new AttnswapError('USAGE', `${out}: is the model itself, and a swap is proven and compared against its original`, {
+    hint: '--out with another name',
+  });
+}
+
+interface Proving {
+  readonly sites: ModelSites;
+  readonly swapped: ModelProto;
+  readonly file: OnnxFile;
+}
+
+/** Proves the model before it is written, and what was written once more; a file that fails is taken back. */
+async function writeProven(out: string, { sites, swapped, file }: Proving): Promise<SwapProof> {
+  proveUnchanged(sites.proto, swapped);
+  await writeOnnxFile(out, swapped, file);
+  try {
+    return proveUnchanged(sites.proto, (await readOnnxFile(out)).proto);
+  } catch (error) {
+    await rm(out, { force: true });
+    throw error;
+  }
+}
+
+/** New attention must be what its variant is defined to be, on what each site itself reads. */
+function refuseWrong(path: string, atSites: readonly SiteComparison[]): void {
+  const wrong = atSites.find(({ reason }) => reason !== undefined);
+  if (wrong === undefined) return;
+  throw new AttnswapError(
+    'WORKER_FAILED',
+    `${path}: the new attention at site ${wrong.site} is wrong: ${wrong.reason}; nothing was written`,
+    {
+      hint: 'please report this model: attnswap sites MODEL --json',
+    },
+  );
+}
+
+interface Exactness {
+  readonly sites: ModelSites;
+  readonly replacements: ReadonlyMap<number, Replacement>;
+  readonly comparison: OutputComparison;
+}
+
+/**
+ * Dense attention for dense attention must give the same outputs, but for rounding. Where a model quantises, no bound on its outputs
+ * follows from rounding: a value next to a quantiser's edge goes one step up or down, and the step is as large as the model's own
+ * precision. Such a model is judged at its sites alone, and the outputs' difference is told, not judged.
+ */
+function refuseInexact(path: string, { sites, replacements, comparison: { largest } }: Exactness): void {
+  const exact = [...replacements.values()].every(({ variant, scaleFactor = 1 }) => variant === 'dense' && scaleFactor === 1);
+  const quantised = sites.proto.graph!.node.some(({ opType }) => quantisers.has(opType));
+  const tolerance = exactTolerance[sites.sites.some(({ dtype }) => dtype === 'f16') ? 'f16' : 'f32'];
+  if (!exact || quantised || largest <= tolerance) return;
+  const message = `${path}: dense kernels changed the outputs by ${digits(largest)} of their size, expected at most ${tolerance}; nothing was written`;
   throw new AttnswapError('WORKER_FAILED', message, { hint: 'please report this model: attnswap sites MODEL --json' });
 }
+
+const quantisers = new Set(['QuantizeLinear', 'DynamicQuantizeLinear', 'DynamicQuantizeMatMul']);

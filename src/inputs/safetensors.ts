@@ -1,12 +1,11 @@
-import { randomUUID } from 'node:crypto';
-import { open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
 import { maximumElements } from './check-shape.ts';
 import { decodeBfloat, decodeHalf } from './half-precision.ts';
 import { elementBytes, invalid, maximumHeaderBytes, parseHeader } from './safetensors-header.ts';
 import type { ElementName, SafetensorsHeader, TensorEntry } from './safetensors-header.ts';
+import { replaceFile, targetOf } from './whole-file.ts';
 
 /** An open safetensors file: the header is read and checked, tensors are read when asked for. */
 export interface SafetensorsFile extends SafetensorsHeader {
@@ -108,34 +107,6 @@ export async function writeSafetensors(
       cause: error,
     });
   }
-}
-
-async function replaceFile(target: string, parts: readonly Uint8Array[]): Promise<void> {
-  const temporary = join(dirname(target), `${basename(target)}.${randomUUID().slice(0, 8)}.tmp`);
-  const file = await open(temporary, 'wx');
-  try {
-    try {
-      for (const part of parts) await file.writeFile(part);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, target);
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw error;
-  }
-}
-
-/** The file that `path` leads to through links. A pipe or a device is refused: renaming would put a file in its place. */
-async function targetOf(path: string): Promise<string> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (found === undefined) return path;
-  if (!found.isFile()) throw new TypeError('not a regular file');
-  return await realpath(path);
 }
 
 /** Large elements first, so that every tensor begins at a multiple of its element's size. */

@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
 import type { ErrorCode } from '../contract/errors.ts';
 import { readRun } from '../contract/run.ts';
 import type { RunRecord } from '../contract/run.ts';
+import { replaceFile } from '../inputs/whole-file.ts';
 
 /** Larger records than this are refused: 1000 cells with samples are a few MB. */
 const maximumBytes = 256 * 2 ** 20;
@@ -20,19 +20,10 @@ export async function writeRun(path: string, record: RunRecord): Promise<void> {
 
 /** @throws FILE_UNWRITABLE */
 export async function writeWhole(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${randomUUID().slice(0, 8)}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true });
-    const file = await open(temporary, 'wx');
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
+    await replaceFile(path, [new TextEncoder().encode(text)]);
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
     const reason = error instanceof Error ? error.message : String(error);
     throw new AttnswapError('FILE_UNWRITABLE', `${path}: could not be written: ${reason}`, {
       hint: 'free some space, or name another file with --out',

@@ -5,6 +5,10 @@ import type { OnnxFile } from '../model/onnx-file.ts';
 import type { ModelRunner } from '../model/open-proto.ts';
 import type { MigrationState } from './state.ts';
 
+/** What tuning may save. */
+export const goals = ['latency', 'memory'] as const;
+export type Goal = (typeof goals)[number];
+
 /** Everything that changes a result. */
 export interface MigrationSettings {
   readonly backend: string;
@@ -20,6 +24,8 @@ export interface MigrationSettings {
   readonly qualityMargin: number;
   /** The largest slowdown or growth that passes. */
   readonly margin: number;
+  /** What tuning saves within the quality margin. */
+  readonly goal: Goal;
   /** Assignments that tuning may measure. */
   readonly evaluations: number;
   readonly seed: number;

@@ -15,7 +15,7 @@ import type { PairedEstimate } from '../quality/paired.ts';
 import type { Migration } from './migration.ts';
 
 /** Items whose whole outputs are compared: outputs may be large, and a few tell. */
-const driftItemsPerLength = 2;
+const driftItemsPerLength = 1;
 /** Outputs of the same mathematics in another order of sums stay within this. */
 const exactRelativeError = 1e-4;
 

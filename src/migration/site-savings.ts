@@ -22,27 +22,27 @@ interface Kernel {
 }
 
 /**
- * Estimated seconds that each candidate saves a call at each site, counted from the original, `[site][0, candidates…]`: kernels
+ * What each candidate is estimated to save at each site, seconds a call or bytes of peak memory by the goal, counted from the original, `[site][0, candidates…]`: kernels
  * alone, on what the site sees at the length of comparison. Sites of one shape are timed once. A kernel that cannot run there saves nothing and is not chosen.
  */
 export async function siteSavings(migration: Migration, candidates: readonly Candidate[]): Promise<number[][]> {
   const { sites, state } = migration;
   const captured = await captureAll(migration);
-  const times = new Map<string, number>();
+  const costs = new Map<string, number>();
   const rows: number[][] = [];
   for (const [site, { site: facts }] of sites.swappable) {
     const { path, inputs } = captured.get(site)!;
     const shape = JSON.stringify([inputs.shape, inputs.mask === undefined]);
-    const time = async (kernel: Kernel): Promise<number> => {
+    const cost = async (kernel: Kernel): Promise<number> => {
       const key = `${shape} ${formatVariant(kernel)}`;
-      const measure = () => kernelSeconds(migration, kernel, { path, inputs });
-      if (!times.has(key)) times.set(key, (await state.step(`tune/kernel/${site}/${formatVariant(kernel)}`, measure)) ?? Infinity);
-      return times.get(key)!;
+      const measure = () => kernelCost(migration, kernel, { path, inputs });
+      if (!costs.has(key)) costs.set(key, (await state.step(`tune/kernel/${site}/${formatVariant(kernel)}`, measure)) ?? Infinity);
+      return costs.get(key)!;
     };
-    const original = await time({ variant: 'dense', kernel: facts.pattern === 'graph' ? 'naive' : 'fused', parameters: {} });
+    const original = await cost({ variant: 'dense', kernel: facts.pattern === 'graph' ? 'naive' : 'fused', parameters: {} });
     const row = [0];
-    for (const { replacements } of candidates) row.push(original - (await time(replacements.get(site)!)));
-    rows.push(row.map((saved) => (Number.isFinite(saved) ? saved : -1e6)));
+    for (const { replacements } of candidates) row.push(original - (await cost(replacements.get(site)!)));
+    rows.push(row.map((saved) => (Number.isFinite(saved) ? saved : -1e15)));
   }
   return rows;
 }
@@ -64,7 +64,7 @@ async function captureAll(migration: Migration): Promise<Map<number, { path: str
   return found;
 }
 
-async function kernelSeconds(
+async function kernelCost(
   migration: Migration,
   kernel: Kernel,
   { path, inputs }: { path: string; inputs: AttentionInputs },
@@ -82,7 +82,9 @@ async function kernelSeconds(
     seed: settings.seed,
   };
   const threads = settings.threads === null ? {} : { threads: settings.threads };
-  const request = { cell, adapterModule: entry.module, stage: 'latency' as const, sampleSeconds, wasteRows: 1, ...threads };
+  const stage = settings.goal;
+  const request = { cell, adapterModule: entry.module, stage, sampleSeconds, wasteRows: 1, ...threads };
   const outcome = await launchStage(request, { timeoutSeconds: 120, ...(signal !== undefined && { signal }) });
+  if (outcome.outcome === 'memory') return outcome.memory.peakDeviceBytes ?? outcome.memory.peakHostBytes;
   return outcome.outcome === 'latency' ? outcome.latency.medianNs / 1e9 : null;
 }

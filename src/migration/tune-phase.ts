@@ -24,7 +24,7 @@ const scaleFactors = [0.9, 1.1, 1.25];
 export interface TuneResult {
   /** Per site, what may stand there: the original first. */
   readonly choices: readonly string[];
-  /** Estimated seconds saved a call, `[site][choice]`. */
+  /** Estimated saving, `[site][choice]`: seconds a call, or bytes, by the goal. */
   readonly saving: readonly (readonly number[])[];
   /** The largest loss accepted on the calibration items. */
   readonly budget: number;

@@ -1,5 +1,5 @@
 import type { AttentionInputs } from '../contract/inputs.ts';
-import type { OpenModel } from '../contract/adapter.ts';
+import type { ModelInput, OpenModel } from '../contract/adapter.ts';
 import type { Tensor, Tensors } from '../contract/tensor.ts';
 import { appendMask } from './append-mask.ts';
 import type { ModelSites } from './find-sites.ts';
@@ -13,16 +13,23 @@ import { withOutputs } from './probe.ts';
 import type { SwappableSite } from './site.ts';
 import { appendView } from './views.ts';
 
+/** What a site read, and what it gave. */
+export interface CapturedCall extends AttentionInputs {
+  /** `[batch, heads, queries, headDim]`. */
+  readonly output: Float32Array;
+}
+
 /** A model that shows what its sites see. */
 export interface CapturingModel {
+  readonly inputs: readonly ModelInput[];
   /** Runs the model on an item's inputs and gives what each site read, by number. */
-  capture(feeds: Tensors): Promise<ReadonlyMap<number, AttentionInputs>>;
+  capture(feeds: Tensors): Promise<ReadonlyMap<number, CapturedCall>>;
   dispose(): Promise<void>;
 }
 
-/** Opens a model with the queries, keys, values and masks of some sites as further outputs. @throws as opening a model does */
+/** Opens a model, swapped or not, with the queries, keys, values, masks and outputs of some sites as further outputs. @throws as opening a model does */
 export async function openForCapture(
-  { proto }: ModelSites,
+  { proto }: Pick<ModelSites, 'proto'>,
   wanted: readonly SwappableSite[],
   file: OnnxFile,
   runner: ModelRunner,
@@ -33,11 +40,16 @@ export async function openForCapture(
     const view = (part: 'query' | 'key' | 'value') =>
       appendView(graph, projected === undefined ? plan[part] : { ...plan[part], tensor: projected[part] });
     const parts = { query: view('query'), key: view('key'), value: view('value') };
-    return { ...parts, mask: plan.mask === undefined ? undefined : appendMask(graph, plan.mask, parts) };
+    return {
+      ...parts,
+      output: appendView(graph, plan.output),
+      mask: plan.mask === undefined ? undefined : appendMask(graph, plan.mask, parts),
+    };
   });
   const outputs = names.flatMap((each) => Object.values(each).filter((name) => name !== undefined));
   const model: OpenModel = await openProto(withOutputs(proto, outputs, graph.fragment()), file, runner);
   return {
+    inputs: model.inputs,
     capture: async (feeds) => {
       const bound = model.bind(feeds);
       await bound.run();
@@ -48,10 +60,10 @@ export async function openForCapture(
   };
 }
 
-type Names = { readonly query: string; readonly key: string; readonly value: string; readonly mask: string | undefined };
+type Names = Readonly<Record<'query' | 'key' | 'value' | 'output', string>> & { readonly mask: string | undefined };
 
-function captured(site: SwappableSite['site'], names: Names, tensors: Tensors): AttentionInputs {
-  const [query, key, value] = [names.query, names.key, names.value].map((name) => tensors[name] as Tensor);
+function captured(site: SwappableSite['site'], names: Names, tensors: Tensors): CapturedCall {
+  const [query, key, value, output] = [names.query, names.key, names.value, names.output].map((name) => tensors[name] as Tensor);
   const [batch = 0, heads = 0, queries = 0, headDim = 0] = query!.dims;
   const [, kvHeads = 0, keys = 0] = key!.dims;
   const mask = names.mask === undefined ? undefined : (tensors[names.mask]!.data as Uint8Array);
@@ -61,6 +73,7 @@ function captured(site: SwappableSite['site'], names: Names, tensors: Tensors): 
     query: numbersOf(query!),
     key: numbersOf(key!),
     value: numbersOf(value!),
+    output: numbersOf(output!),
     ...(mask !== undefined && { mask }),
     scale: site.scale,
   };

@@ -1,3 +1,5 @@
+import { create } from '@bufbuild/protobuf';
+import { GraphProtoSchema } from 'onnx-buf';
 import type { ModelProto } from 'onnx-buf';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import type { Candidate } from './candidate.ts';
@@ -57,18 +59,28 @@ function inGraphOrder({ graph }: GraphIndex, candidates: readonly Candidate[]): 
 
 /** Attention in the bodies of loops and branches, and in functions of the model's own. */
 function outOfReach(proto: ModelProto, index: GraphIndex): UnknownPattern[] {
-  const within = index.graph.node.flatMap((node) =>
-    subgraphsOf(node).flatMap((graph) => reachless(new GraphIndex(graph), `it lies in the body of ${node.opType} ${nodeName(node)}`)),
+  const functions = proto.functions.flatMap(({ node, name }) => {
+    const body = new GraphIndex(create(GraphProtoSchema, { node }));
+    return [...reachless(body, `it lies in the model's own function ${name}: inline it first`), ...inBodies(body)];
+  });
+  return [...inBodies(index), ...functions];
+}
+
+/** Attention in the bodies of a graph's nodes, and in the bodies of theirs. */
+function inBodies(index: GraphIndex): UnknownPattern[] {
+  return index.graph.node.flatMap((node) =>
+    subgraphsOf(node).flatMap((graph) => {
+      const body = new GraphIndex(graph, index);
+      return [...reachless(body, `it lies in the body of ${node.opType} ${nodeName(node)}`), ...inBodies(body)];
+    }),
   );
-  const functions = proto.functions.flatMap((own) =>
-    own.node
-      .filter(({ opType }) => opType === 'Softmax')
-      .map((node) => ({ node: nodeName(node), reason: `it lies in the model's own function ${own.name}: inline it first` })),
-  );
-  return [...within, ...functions];
 }
 
 function reachless(index: GraphIndex, reason: string): UnknownPattern[] {
-  const matches = matchSoftmaxes(index).flatMap((match) => (match !== undefined && 'candidate' in match ? [match.candidate] : []));
-  return [...matches, ...matchFused(index)].map(({ anchor }) => ({ node: nodeName(anchor), reason }));
+  const softmaxes = matchSoftmaxes(index).flatMap((match) => {
+    if (match === undefined) return [];
+    return ['candidate' in match ? nodeName(match.candidate.anchor) : match.unknown.node];
+  });
+  const fused = matchFused(index).map(({ anchor }) => nodeName(anchor));
+  return [...softmaxes, ...fused].map((node) => ({ node, reason }));
 }

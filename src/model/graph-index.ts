@@ -1,6 +1,9 @@
 import type { AttributeProto, GraphProto, NodeProto, TensorProto } from 'onnx-buf';
 import { TensorProto_DataType as DataType } from 'onnx-buf';
 
+/** How many nodes a constant may be computed by, one after the other. */
+const farthest = 16;
+
 /** Who produces and who reads each tensor of a graph, its subgraphs' reads included. */
 export class GraphIndex {
   readonly graph: GraphProto;
@@ -8,17 +11,27 @@ export class GraphIndex {
   readonly #consumers = new Map<string, NodeProto[]>();
   readonly #constants = new Map<string, TensorProto>();
   readonly #outputs: ReadonlySet<string>;
+  readonly #constancy = new Map<string, boolean>();
+  readonly #outer: GraphIndex | undefined;
 
-  constructor(graph: GraphProto) {
+  /** `outer`: the graph around a body, whose constants the body sees. */
+  constructor(graph: GraphProto, outer?: GraphIndex) {
     this.graph = graph;
+    this.#outer = outer;
     for (const tensor of graph.initializer) this.#constants.set(tensor.name, tensor);
     for (const node of graph.node) {
       for (const output of node.output) if (output !== '') this.#producers.set(output, node);
       const value = node.opType === 'Constant' ? attributeOf(node, 'value')?.t : undefined;
       if (value !== undefined) this.#constants.set(node.output[0]!, value);
-      for (const name of readsOf(node)) this.#consumers.set(name, [...(this.#consumers.get(name) ?? []), node]);
+      for (const name of readsOf(node)) this.#readBy(name, node);
     }
     this.#outputs = new Set(graph.output.map(({ name }) => name));
+  }
+
+  #readBy(tensor: string, node: NodeProto): void {
+    const known = this.#consumers.get(tensor);
+    if (known === undefined) this.#consumers.set(tensor, [node]);
+    else known.push(node);
   }
 
   producer(tensor: string): NodeProto | undefined {
@@ -38,11 +51,17 @@ export class GraphIndex {
   }
 
   /** Whether a tensor is the same in every call: a constant, or computed from constants alone. */
-  isConstant(tensor: string, depth = 16): boolean {
+  isConstant(tensor: string, depth = farthest): boolean {
     if (this.#constants.has(tensor)) return true;
     const node = this.producer(tensor);
-    if (node === undefined || depth === 0 || node.input.length === 0) return false;
-    return node.input.every((input) => input === '' || this.isConstant(input, depth - 1));
+    if (node === undefined) return this.#outer?.isConstant(tensor, depth) === true;
+    const known = this.#constancy.get(tensor);
+    if (known !== undefined) return known;
+    // What is too far to tell is not remembered: from nearer by it may be told.
+    if (depth === 0) return false;
+    const constant = node.input.length > 0 && node.input.every((input) => input === '' || this.isConstant(input, depth - 1));
+    if (constant || depth === farthest) this.#constancy.set(tensor, constant);
+    return constant;
   }
 }
 

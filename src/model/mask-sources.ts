@@ -61,16 +61,19 @@ export function addedBy(
   });
 }
 
-/** Tensors that a site's mask may come from: what meets its logits and what that is computed from, the farthest first. */
+/**
+ * Tensors that a site's mask may come from: what meets its logits and what that is computed from, the farthest first; of the
+ * model's inputs all, of what is computed the `most` nearest. What only gives its size is none of them.
+ */
 export function maskAncestors(index: GraphIndex, side: readonly string[], most = 64): string[] {
-  const seen = new Set<string>();
-  const queue = side.filter((tensor) => !index.isConstant(tensor));
-  while (queue.length > 0 && seen.size < most) {
-    const tensor = queue.shift()!;
-    if (seen.has(tensor)) continue;
-    seen.add(tensor);
-    const inputs = index.producer(tensor)?.input ?? [];
-    queue.push(...inputs.filter((name) => name !== '' && !index.isConstant(name)));
+  const inputs = new Set(index.graph.input.map(({ name }) => name));
+  const seen = new Set<string>(side.filter((tensor) => !index.isConstant(tensor)));
+  // A set is walked in the order of insertion, what is added on the way included.
+  for (const tensor of seen) {
+    const node = index.producer(tensor);
+    if (node === undefined || node.opType === 'Shape' || node.opType === 'Size') continue;
+    for (const name of node.input) if (name !== '' && !index.isConstant(name)) seen.add(name);
   }
-  return [...seen].reverse();
+  const found = [...seen];
+  return [...found.filter((tensor) => !inputs.has(tensor)).slice(0, most), ...found.filter((tensor) => inputs.has(tensor))].toReversed();
 }

@@ -54,16 +54,24 @@ function matchSoftmax(index: GraphIndex, softmax: SoftmaxNode): Match {
   }
   if (index.isConstant(product.query.tensor) || index.isConstant(product.key.tensor)) return undefined;
   const { query, key, side } = product;
-  const refusal = weighted.exposed ? 'its weights are read elsewhere too: they would be computed all the same' : undefined;
+  const refusal = refusalOf(product, weighted);
   const { value, output } = weighted;
   const candidate = { anchor: softmax.node, pattern: 'graph', query, key, value, output, logits: softmax.input, side };
   return { candidate: refusal === undefined ? candidate : { ...candidate, refusal } };
+}
+
+function refusalOf({ capped }: Product, { exposed }: { readonly exposed: boolean }): string | undefined {
+  if (exposed) return 'its weights are read elsewhere too: they would be computed all the same';
+  // Small logits pass a cap nearly unchanged, so that running the model need not show it.
+  return capped === true ? 'its logits are soft-capped' : undefined;
 }
 
 interface Product {
   readonly query: RawView;
   readonly key: RawView;
   readonly side: readonly string[];
+  /** Whether the logits pass a tanh. */
+  readonly capped?: boolean;
 }
 
 /** Operators that leave logits logits: the rest of the node's inputs go to `side`. Which input may carry them on. */
@@ -86,17 +94,18 @@ const onLogits: Readonly<Record<string, readonly number[]>> = {
 };
 
 /** The product of queries and keys that a softmax's input comes from. */
-function findProduct(index: GraphIndex, tensor: string, depth: number): Product | undefined {
+function findProduct(index: GraphIndex, tensor: string, depth: number, seen = new Set<string>()): Product | undefined {
   const node = index.producer(tensor);
-  if (node === undefined || depth === 0) return undefined;
+  if (node === undefined || depth === 0 || seen.has(tensor)) return undefined;
+  seen.add(tensor);
   const product = productOf(index, node);
   if (product !== undefined) return product;
   for (const at of onLogits[node.opType] ?? []) {
     const input = node.input[at] ?? '';
-    const found = input === '' ? undefined : findProduct(index, input, depth - 1);
+    const found = input === '' ? undefined : findProduct(index, input, depth - 1, seen);
     if (found === undefined) continue;
     const others = node.input.filter((name, position) => position !== at && name !== '');
-    return { ...found, side: [...found.side, ...others] };
+    return { ...found, side: [...found.side, ...others], capped: found.capped === true || node.opType === 'Tanh' };
   }
   return undefined;
 }

@@ -47,20 +47,26 @@ function guess(name: string, leads: boolean, at: Pick<ProbeCase, 'batch' | 'leng
   return leads && !named ? at.batch : at.length;
 }
 
-/** Draws a probe's inputs: as {@link drawModelInputs}, with ids below `vocabulary`, and masks that drop a third of the last element. */
+/**
+ * Draws a probe's inputs: as {@link drawModelInputs}, with ids below `vocabulary`, and masks that drop a third of the last element; the
+ * next mask drops one key more, so that no mask is taken for another.
+ */
 export function probeInputs(inputs: readonly ModelInput[], at: ProbeCase, given: DimensionSizes): Tensors {
   const drawn = drawModelInputs(inputs, guessSizes(inputs, at, given), at.seed, at.vocabulary);
-  return Object.fromEntries(Object.entries(drawn).map(([name, tensor]) => [name, isMask(name, tensor) ? withPadding(tensor, at) : tensor]));
+  let masks = 0;
+  return Object.fromEntries(
+    Object.entries(drawn).map(([name, tensor]) => [name, isMask(name, tensor) ? withPadding(tensor, at, masks++) : tensor]),
+  );
 }
 
 function isMask(name: string, { dims }: Tensor): boolean {
   return /mask/i.test(name) && dims.length === 2 && (dims[1] ?? 0) >= 3;
 }
 
-/** Everything kept, but for a third of the last row. */
-function withPadding({ type, dims }: Tensor, { padding, maskKeeps }: ProbeCase): Tensor {
+/** Everything kept, but for a third of the last row and `more` keys; one at least is kept. */
+function withPadding({ type, dims }: Tensor, { padding, maskKeeps }: ProbeCase, more: number): Tensor {
   const [rows = 1, columns = 1] = dims;
-  const dropped = padding === 'none' ? 0 : Math.floor(columns / 3);
+  const dropped = padding === 'none' ? 0 : Math.min(columns - 1, Math.floor(columns / 3) + more);
   const start = (rows - 1) * columns + (padding === 'right' ? columns - dropped : 0);
   const keeps = (at: number) => at < start || at >= start + dropped;
   return tensorOf(

@@ -1,18 +1,10 @@
 import { createHash } from 'node:crypto';
-import { toBinary } from '@bufbuild/protobuf';
-import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
-import {
-  FunctionProtoSchema,
-  NodeProtoSchema,
-  OperatorSetIdProtoSchema,
-  SparseTensorProtoSchema,
-  StringStringEntryProtoSchema,
-  TensorProtoSchema,
-  ValueInfoProtoSchema,
-} from 'onnx-buf';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { GraphProtoSchema, ModelProtoSchema, NodeProtoSchema, TensorProtoSchema } from 'onnx-buf';
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from 'onnx-buf';
-import { AttnswapError } from '../contract/errors.ts';
-import { nodeName } from './graph-index.ts';
+import { nodeName, readsOf } from './graph-index.ts';
+import { neededNodes } from './needed-nodes.ts';
+import { changed, requireSameRest } from './same-rest.ts';
 
 /** That a swap touched nothing but attention. */
 export interface SwapProof {
@@ -31,40 +23,84 @@ export const ownPrefix = 'attnswap/site';
 
 /**
  * Proves that two models differ in attention alone: what is kept is byte for byte the same and in the same order, what is new
- * carries attnswap's names, and what is gone is read by nothing. Of the constants in `recalibrated` the values may differ, and nothing else.
+ * carries attnswap's names, and what is gone is exactly what only the replaced outputs needed. Of the constants in
+ * `recalibrated` the values may differ, and nothing else.
  * @throws INVALID_MODEL naming what differs
  */
 export function proveUnchanged(before: ModelProto, after: ModelProto, recalibrated: ReadonlySet<string> = new Set()): SwapProof {
   const old = withoutValues(before.graph!, recalibrated);
   const fresh = withoutValues(after.graph!, recalibrated);
-  const oldNodes = digested(NodeProtoSchema, old.node);
-  const added = fresh.node.filter((node) => isOwn(node) && !oldNodes.has(digest(NodeProtoSchema, node)));
-  const kept = fresh.node.filter((node) => !added.includes(node));
-  const keptDigests = new Set(kept.map((node) => digest(NodeProtoSchema, node)));
-  const foreign = kept.find((node) => !oldNodes.has(digest(NodeProtoSchema, node)));
-  if (foreign !== undefined) throw changed(`node ${nodeName(foreign)} is not the original's`);
-  const removed = old.node.filter((node) => !keptDigests.has(digest(NodeProtoSchema, node)));
-  const initializers = digested(TensorProtoSchema, fresh.initializer);
-  const oldInitializers = digested(TensorProtoSchema, old.initializer);
-  const other = fresh.initializer.find((tensor) => !oldInitializers.has(digest(TensorProtoSchema, tensor)));
-  if (other !== undefined) throw changed(`initializer ${other.name} is not the original's`);
-  const gone = old.initializer.filter((tensor) => !initializers.has(digest(TensorProtoSchema, tensor)));
-  const rest = { node: kept, initializer: fresh.initializer };
-  const survived = {
-    node: old.node.filter((node) => !removed.includes(node)),
-    initializer: old.initializer.filter((tensor) => !gone.includes(tensor)),
-  };
-  const sha256 = summarize({ ...after, graph: fresh }, rest);
-  if (sha256 !== summarize({ ...before, graph: old }, survived))
-    throw changed('inputs, outputs, settings or the order of nodes are not the original’s');
+  const digestOf = digester();
+  const { kept, added } = sortNodes(fresh, new Set(old.node.map(digestOf)), digestOf);
+  const keptDigests = new Set(kept.map(digestOf));
+  const removed = old.node.filter((node) => !keptDigests.has(digestOf(node)));
+  requireOrder(
+    old.node.filter((node) => keptDigests.has(digestOf(node))),
+    kept,
+    digestOf,
+  );
+  requireRemoved(old, { added, removed: new Set(removed) });
+  const gone = requireInitializers(old, fresh, removed);
+  requireSameRest({ ...before, graph: old }, { ...after, graph: fresh });
   return {
     nodesKept: kept.length,
     nodesAdded: added.length,
     nodesRemoved: removed.map(nodeName),
     initializersKept: fresh.initializer.length,
-    initializersRemoved: gone.map(({ name }) => name),
-    sha256,
+    initializersRemoved: gone,
+    sha256: summarize({ ...after, graph: fresh }, kept, digestOf),
   };
+}
+
+/** @throws INVALID_MODEL for a node that is neither the original's nor attnswap's */
+function sortNodes(fresh: GraphProto, known: ReadonlySet<string>, digestOf: DigestOf): { kept: NodeProto[]; added: NodeProto[] } {
+  const kept: NodeProto[] = [];
+  const added: NodeProto[] = [];
+  for (const node of fresh.node) {
+    if (known.has(digestOf(node))) kept.push(node);
+    else if (isOwn(node)) added.push(node);
+    else throw changed(`node ${nodeName(node)} is not the original's`);
+  }
+  return { kept, added };
+}
+
+function requireOrder(survivors: readonly NodeProto[], kept: readonly NodeProto[], digestOf: DigestOf): void {
+  const at = survivors.findIndex((node, place) => kept[place] === undefined || digestOf(node) !== digestOf(kept[place]));
+  if (at >= 0) throw changed(`node ${nodeName(survivors[at]!)} is not where it was`);
+  if (kept.length > survivors.length) throw changed(`node ${nodeName(kept[survivors.length]!)} is there twice`);
+}
+
+/** What is gone must be what nothing needs once the added nodes give the replaced outputs, no more and no less. */
+function requireRemoved(old: GraphProto, { added, removed }: { added: readonly NodeProto[]; removed: ReadonlySet<NodeProto> }): void {
+  const given = new Set(added.flatMap(({ output }) => output));
+  const outputs = new Set(old.output.map(({ name }) => name));
+  const neededBefore = neededNodes(old.node, outputs);
+  const cut = old.node.filter(({ output }) => !output.some((name) => given.has(name)));
+  const needed = neededNodes(cut, new Set([...outputs, ...added.flatMap((node) => [...readsOf(node)])]));
+  for (const node of old.node) {
+    const replaced = node.output.some((name) => given.has(name));
+    const unneeded = replaced || (neededBefore.has(node) && !needed.has(node));
+    if (removed.has(node) && !unneeded) throw changed(`node ${nodeName(node)} is missing`);
+    if (!removed.has(node) && unneeded) throw changed(`node ${nodeName(node)} is still there, and nothing needs it`);
+  }
+}
+
+/** Names of the initializers that are gone: those that only removed nodes read. @throws INVALID_MODEL for any other change */
+function requireInitializers(old: GraphProto, fresh: GraphProto, removed: readonly NodeProto[]): string[] {
+  const kept = new Map(fresh.initializer.map((tensor) => [tensor.name, tensor]));
+  const original = new Map(old.initializer.map((tensor) => [tensor.name, tensor]));
+  for (const tensor of fresh.initializer) {
+    const same = original.get(tensor.name);
+    if (same === undefined || digestTensor(same) !== digestTensor(tensor))
+      throw changed(`initializer ${tensor.name} is not the original's`);
+  }
+  if (kept.size < fresh.initializer.length) throw changed('an initializer is there twice');
+  const readByRemoved = new Set(removed.flatMap((node) => [...readsOf(node)]));
+  const readStill = new Set([...fresh.node.flatMap((node) => [...readsOf(node)]), ...fresh.output.map(({ name }) => name)]);
+  const gone = old.initializer.map(({ name }) => name).filter((name) => !kept.has(name));
+  const missing = gone.find((name) => !readByRemoved.has(name) || readStill.has(name));
+  if (missing !== undefined) throw changed(`initializer ${missing} is missing`);
+  return gone;
 }
 
 /** The graph with the values of some constants left out. */
@@ -81,43 +117,39 @@ function withoutValues(graph: GraphProto, names: ReadonlySet<string>): GraphProt
   };
 }
 
-function changed(what: string): AttnswapError {
-  return new AttnswapError('INVALID_MODEL', `the swap changed more than attention: ${what}`);
-}
-
 function isOwn(node: NodeProto): boolean {
-  return node.output.every((name) => name === '' || name.startsWith(ownPrefix)) || node.name.startsWith(ownPrefix);
+  return (
+    node.name.startsWith(ownPrefix) || (node.output.length > 0 && node.output.every((name) => name === '' || name.startsWith(ownPrefix)))
+  );
 }
 
-function digest<Schema extends DescMessage>(schema: Schema, message: MessageShape<Schema>): string {
-  return createHash('sha256').update(toBinary(schema, message)).digest('hex');
+type DigestOf = (node: NodeProto) => string;
+
+/** Each node's digest is taken once: proofs of large models compare them several times. */
+function digester(): DigestOf {
+  const known = new Map<NodeProto, string>();
+  return (node) => {
+    const digest = known.get(node) ?? sha256(toBinary(NodeProtoSchema, node));
+    known.set(node, digest);
+    return digest;
+  };
 }
 
-function digested<Schema extends DescMessage>(schema: Schema, messages: ReadonlyArray<MessageShape<Schema>>): Set<string> {
-  return new Set(messages.map((message) => digest(schema, message)));
+function digestTensor(tensor: TensorProto): string {
+  return sha256(toBinary(TensorProtoSchema, tensor));
 }
 
-/** com.microsoft's operators may be imported newly; everything else counts. */
-function summarize(model: ModelProto, { node, initializer }: Pick<NonNullable<ModelProto['graph']>, 'node' | 'initializer'>): string {
-  const graph = model.graph!;
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** The graph, its nodes but the added ones and its initializers in order of name, and the model's settings but com.microsoft's import. */
+function summarize(model: ModelProto, kept: readonly NodeProto[], digestOf: DigestOf): string {
   const hash = createHash('sha256');
-  const add = <Schema extends DescMessage>(schema: Schema, messages: ReadonlyArray<MessageShape<Schema>>) =>
-    messages.forEach((message) => hash.update(digest(schema, message)));
-  add(NodeProtoSchema, node);
+  for (const node of kept) hash.update(digestOf(node));
   // Their order means nothing, and large ones are written last.
-  add(
-    TensorProtoSchema,
-    initializer.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-  );
-  add(SparseTensorProtoSchema, graph.sparseInitializer);
-  add(ValueInfoProtoSchema, [...graph.input, ...graph.output]);
-  add(FunctionProtoSchema, model.functions);
-  add(StringStringEntryProtoSchema, model.metadataProps);
-  add(
-    OperatorSetIdProtoSchema,
-    model.opsetImport.filter(({ domain }) => domain !== 'com.microsoft'),
-  );
-  return hash
-    .update(JSON.stringify([graph.name, String(model.irVersion), model.producerName, model.domain, String(model.modelVersion)]))
-    .digest('hex');
+  for (const digest of model.graph!.initializer.map(digestTensor).toSorted()) hash.update(digest);
+  const opsetImport = model.opsetImport.filter(({ domain }) => domain !== 'com.microsoft');
+  const graph = create(GraphProtoSchema, { ...model.graph!, node: [], initializer: [] });
+  return hash.update(toBinary(ModelProtoSchema, create(ModelProtoSchema, { ...model, graph, opsetImport }))).digest('hex');
 }

@@ -1,5 +1,5 @@
 import type { DType, Shape } from '../contract/shape.ts';
-import type { Tensors } from '../contract/tensor.ts';
+import type { Tensor, Tensors } from '../contract/tensor.ts';
 import { referenceOutput } from '../variants/reference.ts';
 import { findVariant } from '../variants/index.ts';
 import type { Candidate, DeclaredMask, MaskRule } from './candidate.ts';
@@ -30,7 +30,9 @@ export function readSite(candidate: Candidate, number: number, probed: Probed): 
   const { views } = probed;
   const observed = views === undefined ? misfit : observeAll(candidate, probed);
   if (typeof observed === 'string' || views === undefined)
-    return { site: { ...named, ...unread, reason: candidate.refusal ?? (typeof observed === 'string' ? observed : misfit) } };
+    return {
+      site: { ...named, ...unread, ...sizesOf(probed), reason: candidate.refusal ?? (typeof observed === 'string' ? observed : misfit) },
+    };
   const { shape } = observed[0]!;
   const facts = {
     heads: shape.heads,
@@ -54,6 +56,17 @@ export function readSite(candidate: Candidate, number: number, probed: Probed): 
   return { site, swap: { site, plan } };
 }
 
+/** What the sizes alone say of a site that is not understood. */
+function sizesOf({ views, names, runs }: Probed): Partial<Pick<Site, 'heads' | 'kvHeads' | 'headDim' | 'dtype'>> {
+  const [query, key] = [names.query, names.key].map((name) => runs[0]?.tensors[name]);
+  if (views === undefined || query === undefined || key === undefined) return {};
+  return { heads: query.dims[1]!, kvHeads: key.dims[1]!, headDim: query.dims[3]!, dtype: dtypeOf(query) ?? null };
+}
+
+function dtypeOf({ type }: Tensor): DType | undefined {
+  return type === 'float32' ? 'f32' : type === 'float16' ? 'f16' : undefined;
+}
+
 const misfit = 'its tensors are neither [batch, heads, n, d] nor [batch·heads, n, d] nor [batch, n, heads·d]';
 
 type Observed = Observation & { readonly run: ProbeRun };
@@ -70,7 +83,7 @@ function observeAll(candidate: Candidate, { names, runs }: Probed): Observed[] |
     if (keyDim !== headDim || valueDim !== headDim)
       return `queries, keys and values have head dimensions ${headDim}, ${keyDim} and ${valueDim}`;
     if (keyBatch !== batch || kvHeads === 0 || heads % kvHeads !== 0) return misfit;
-    const dtype = ({ float32: 'f32', float16: 'f16' } as Partial<Record<string, DType>>)[query!.type];
+    const dtype = dtypeOf(query!);
     if (dtype === undefined) return `it computes in ${query!.type}, and kernels are f32 and f16`;
     // A sequence that begins with padding may leave NaN in it, which the next layer then reads.
     const whole = [query!, key!, value!].every((tensor) => numbersOf(tensor).every(Number.isFinite));
@@ -167,18 +180,17 @@ function disagreement(
   return `its output is not softmax(${scale.toPrecision(4)}·q·kᵀ)·v: it differs by ${relative.toPrecision(2)} of its size`;
 }
 
-/** A tensor that says which keys are kept, right in every run: an input of the model first. */
+/** A tensor that says which keys are kept, right in every run, of those that the site's mask is computed from: inputs of the model first. */
 function maskSource(
   candidate: Candidate,
   probed: Probed,
   observed: readonly Observed[],
   keeps: readonly Uint8Array[],
 ): DeclaredMask | undefined {
-  const inputs = Object.keys(observed[0]!.run.tensors).filter((name) => !probed.sources.includes(name) && /mask/i.test(name));
   const declared = candidate.declared?.masks ?? [];
   const rules: readonly MaskRule[] = ['keep', 'drop', 'additive'];
-  const options = [...inputs, ...probed.sources].flatMap((tensor) => rules.map((rule) => ({ tensor, rule })));
-  return [...options.filter(({ tensor }) => inputs.includes(tensor)), ...declared, ...options].find(({ tensor, rule }) =>
+  const options = probed.sources.flatMap((tensor) => rules.map((rule) => ({ tensor, rule })));
+  return [...options, ...declared].find(({ tensor, rule }) =>
     observed.every(({ run, shape }, at) => agrees(run, { tensor, rule }, shape, keeps[at]!)),
   );
 }

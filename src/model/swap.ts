@@ -3,6 +3,7 @@ import { GraphProtoSchema, ModelProtoSchema, OperatorSetIdProtoSchema } from 'on
 import type { ModelProto, NodeProto } from 'onnx-buf';
 import type { Adapter } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
+import type { GateTensors } from '../contract/inputs.ts';
 import type { Parameters } from '../contract/variant.ts';
 import { drawGate } from '../inputs/gate.ts';
 import { appendMask } from './append-mask.ts';
@@ -11,6 +12,7 @@ import { elementTypes, GraphBuilder } from './graph-builder.ts';
 import type { Value } from './graph-builder.ts';
 import { GraphIndex, readsOf } from './graph-index.ts';
 import { opsetOf } from './probe-candidates.ts';
+import { neededNodes } from './needed-nodes.ts';
 import type { SwappableSite } from './site.ts';
 import { namesIn, spliceNodes } from './splice.ts';
 import { appendInverse, appendView } from './views.ts';
@@ -69,7 +71,9 @@ function requireSite({ sites, swappable }: ModelSites, number: number): Swappabl
   const known = sites[number];
   if (known === undefined)
     throw new AttnswapError('USAGE', `there is no site ${number}: the model has ${sites.length}`, { hint: 'attnswap sites lists them' });
-  throw new AttnswapError('USAGE', `site ${number} (${known.node}) cannot be swapped: ${known.reason ?? ''}`);
+  throw new AttnswapError('USAGE', `site ${number} (${known.node}) cannot be swapped: ${known.reason ?? ''}`, {
+    hint: 'leave it out: --site with the others',
+  });
 }
 
 function freePrefix(taken: ReadonlySet<string>, site: number): string {
@@ -118,15 +122,25 @@ function replacementNodes(
   ];
 }
 
+/** The gate that a swap gives a site. @throws INVALID_PARAMETERS */
+export function gateOf(
+  { site, heads, kvHeads, headDim, dtype }: SwappableSite['site'],
+  rank: Parameters[string] | undefined,
+  seed: number,
+): GateTensors {
+  const type = dtype === 'f16' ? ('f16' as const) : ('f32' as const);
+  const shape = { batch: 1, heads, kvHeads, queries: 1, keys: 1, headDim, causal: false, dtype: type };
+  return drawGate(shape, typeof rank === 'number' ? rank : undefined, seed + site);
+}
+
 /** A gate drawn from the seed: untrained, so that it shows what a gate costs, not what it can do. */
 function appendGate(
   graph: GraphBuilder,
   site: SwappableSite['site'],
   { rank, seed }: { rank: Parameters[string] | undefined; seed: number },
 ): Record<string, Value> {
-  const { heads, kvHeads, headDim } = site;
-  const shape = { batch: 1, heads, kvHeads, queries: 1, keys: 1, headDim, causal: false, dtype: 'f32' as const };
-  const gate = drawGate(shape, typeof rank === 'number' ? rank : undefined, seed + site.site);
+  const { heads, headDim } = site;
+  const gate = gateOf(site, rank, seed);
   const type = site.dtype === 'f16' ? 'f16' : 'f32';
   const tensor = (values: Float32Array, dims: readonly number[]) => {
     const shaped = graph.op('Reshape', [graph.float([...values]), graph.int(dims)]);
@@ -138,21 +152,10 @@ function appendGate(
 
 /** The nodes that the outputs need, and those that nothing needed before either. */
 function prune(nodes: readonly NodeProto[], old: readonly NodeProto[], outputs: ReadonlySet<string>): NodeProto[] {
-  const needed = reachable(nodes, outputs);
-  const neededBefore = reachable(old, outputs);
+  const needed = neededNodes(nodes, outputs);
+  const neededBefore = neededNodes(old, outputs);
   const before = new Set(old);
   return nodes.filter((node) => needed.has(node) || (before.has(node) && !neededBefore.has(node)));
-}
-
-function reachable(nodes: readonly NodeProto[], outputs: ReadonlySet<string>): Set<NodeProto> {
-  const wanted = new Set(outputs);
-  const found = new Set<NodeProto>();
-  for (const node of nodes.toReversed()) {
-    if (!node.output.some((name) => wanted.has(name))) continue;
-    found.add(node);
-    for (const name of readsOf(node)) wanted.add(name);
-  }
-  return found;
 }
 
 function withMicrosoft({ opsetImport }: ModelProto, nodes: readonly NodeProto[]): ModelProto['opsetImport'] {

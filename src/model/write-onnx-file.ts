@@ -8,7 +8,7 @@ import type { ExternalFile } from './external-files.ts';
 import { invalidModel, quoted } from './invalid-model.ts';
 import type { OnnxFile } from './onnx-file.ts';
 import { bytesOf, modelParts } from './serialize-model.ts';
-import { claim, copyAnew, createFile, linkOrCopy, replaceFile, targetOf } from './whole-file.ts';
+import { claim, copyAnew, createFile, linkOrCopy, replaceFile, targetOf } from '../inputs/whole-file.ts';
 
 export interface WriteOptions {
   /** What the protobuf may hold, bytes. */

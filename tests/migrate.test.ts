@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { test } from 'node:test';
+import { execa } from 'execa';
+import * as model from './models/torchscript-bert.ts';
+import { attnswap, emptyFolder, main } from './run-cli.ts';
+
+/** Items of token ids, and a score: how near the pooled output is to what the original gave when the items were made. */
+const dataModule = `
+const ids = (length, seed) => BigInt64Array.from({ length }, (_, at) => BigInt((7 * at + 13 * seed) % 90));
+export const metric = 'share of output components above zero';
+export async function items({ lengths, itemsPerLength, seed }) {
+  return lengths.flatMap((length) => Array.from({ length: itemsPerLength }, (_, index) => ({
+    id: length + '-' + index,
+    length,
+    feeds: {
+      input_ids: { type: 'int64', dims: [1, length], data: ids(length, seed + index) },
+      attention_mask: { type: 'int64', dims: [1, length], data: new BigInt64Array(length).fill(1n) },
+    },
+  })));
+}
+export async function evaluate(model, items) {
+  const scores = [];
+  for (const { feeds } of items) {
+    const values = Object.values(await model.run(feeds))[0].data;
+    scores.push(values.filter((value) => value > 0).length / values.length);
+  }
+  return scores;
+}
+`;
+
+interface Report {
+  readonly baseline: { lengths: { length: number; medianNs: number }[]; scores: number[] };
+  readonly candidates: { name: string; decision: { verdict: string; reasons: string[] }; proof: { nodesRemoved: string[] } }[];
+  readonly tuned: { search: { evaluations: number } };
+  readonly verdict: string;
+}
+
+function subject(): { cwd: string; args: string[] } {
+  const cwd = emptyFolder();
+  writeFileSync(join(cwd, 'model.onnx'), model.build({ seed: 1 }));
+  writeFileSync(join(cwd, 'mine.data.mjs'), dataModule);
+  const args = ['migrate', 'model.onnx', '--data', 'mine.data.mjs', '--lengths', '16', '--items', '3', '--dir', 'state', '--quiet'];
+  return { cwd, args: [...args, '--candidate', 'dense.fused', '--candidate', 'window:w=4', '--max-blocks', '5'] };
+}
+
+test('migrate takes a model through three phases, and the same command gives the same report at once', async () => {
+  const { cwd, args } = subject();
+  const first = await attnswap([...args, '--json'], { cwd });
+  const report = JSON.parse(first.stdout) as Report;
+  assert.equal(report.baseline.lengths[0]?.length, 16);
+  assert.equal(report.baseline.scores.length, 3);
+  assert.deepEqual(
+    report.candidates.map(({ name }) => name),
+    ['dense.fused', 'window.tiled:w=4'],
+  );
+  assert.ok(report.candidates.every(({ proof }) => proof.nodesRemoved.length > 0));
+  assert.equal(first.exitCode, { adopt: 0, 'tune-first': 2, reject: 1 }[report.verdict], first.stderr);
+  const start = performance.now();
+  const again = await attnswap([...args, '--json'], { cwd });
+  assert.deepEqual(JSON.parse(again.stdout), report);
+  assert.ok(performance.now() - start < 15_000, 'nothing is measured twice');
+  const text = await attnswap(args, { cwd });
+  assert.match(text.stdout, /Phase 1[\s\S]*Phase 2[\s\S]*Phase 3[\s\S]*Verdict:/);
+  assert.ok(text.stdout.split('\n').every((line) => !/^\S*(Phase|tokens|candidate)/.test(line) || line.length <= 100));
+});
+
+test('an interrupted migration keeps what it measured and goes on from there', async () => {
+  const { cwd, args } = subject();
+  const running = execa(process.execPath, [main, ...args], { cwd, reject: false });
+  const state = join(cwd, 'state/migration.json');
+  const reached = () => existsSync(state) && readFileSync(state, 'utf8').includes('baseline/memory');
+  while (!reached() && running.exitCode === null) await setTimeout(50);
+  running.kill('SIGINT');
+  const { exitCode, stderr } = await running;
+  assert.equal(exitCode, 5);
+  assert.match(String(stderr), /interrupted; state keeps what was measured/);
+  const kept = JSON.parse(readFileSync(state, 'utf8')) as { steps: Record<string, unknown> };
+  const finished = await attnswap([...args, '--until', 'swap'], { cwd });
+  assert.match(finished.stdout, /Phase 2/);
+  const after = JSON.parse(readFileSync(state, 'utf8')) as { steps: Record<string, unknown> };
+  for (const [step, result] of Object.entries(kept.steps)) assert.deepEqual(after.steps[step], result, step);
+});
+
+test('a migration refuses another model, other data and other settings, by name', async () => {
+  const { cwd, args } = subject();
+  const begun = await attnswap([...args, '--until', 'baseline'], { cwd });
+  assert.equal(begun.exitCode, 0, begun.stderr);
+  const refused = async (more: string[], wanted: RegExp) => {
+    const { exitCode, stderr } = await attnswap([...args, '--until', 'baseline', ...more], { cwd });
+    assert.equal(exitCode, 5);
+    assert.match(stderr, wanted);
+    assert.match(stderr, /INVALID_MIGRATION[\s\S]*hint: name another --dir/);
+  };
+  await refused(['--seed', '2'], /seed changed from 1 to 2/);
+  writeFileSync(join(cwd, 'mine.data.mjs'), `${dataModule}\n// edited`);
+  await refused([], /the file mine\.data\.mjs changed/);
+  writeFileSync(join(cwd, 'mine.data.mjs'), dataModule);
+  writeFileSync(join(cwd, 'model.onnx'), model.build({ seed: 2 }));
+  await refused([], /the file model\.onnx changed/);
+  writeFileSync(join(cwd, 'state/migration.json'), '{"schema": "attnswap.mig');
+  await refused([], /expected a document of schema attnswap\.migration\/1/);
+});
+
+test('data that cannot be used end a migration with what is wrong', async () => {
+  const { cwd, args } = subject();
+  const broken: [string, RegExp][] = [
+    ['throw new Error("no such book")', /no such book/],
+    ['export const items = 3', /items/],
+    ['export async function items() { return [] }', /item/],
+    [dataModule.replace('return scores', 'return scores.slice(1)'), /score/],
+    [dataModule.replace('input_ids:', 'inputs:'), /input_ids/],
+  ];
+  for (const [text, wanted] of broken) {
+    writeFileSync(join(cwd, 'mine.data.mjs'), text);
+    const { exitCode, stderr } = await attnswap([...args, '--dir', `state${Math.random()}`, '--until', 'baseline'], { cwd });
+    assert.equal(exitCode, 5, text);
+    assert.match(stderr, wanted);
+    assert.match(stderr, /\[[A-Z_]+\]/);
+  }
+});

@@ -1,0 +1,84 @@
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import {
+  AttributeProto_AttributeType as AttributeType,
+  AttributeProtoSchema,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  NodeProtoSchema,
+} from 'onnx-buf';
+import type { GraphProto, NodeProto } from 'onnx-buf';
+import { size } from './architecture.ts';
+import { torchScript } from './exporters.ts';
+import { GraphWriter } from './graph-writer.ts';
+import { tensorProto, valueInfo } from './protos.ts';
+
+const dims = ['batch', 'sequence', size.hidden] as const;
+
+/** softmax(x·xᵀ)·x of the outer `from`, as a graph with the output `to`. */
+function attentionBody(from: string, to: string): GraphProto {
+  const g = new GraphWriter(torchScript(14));
+  g.scope = 'branch';
+  const logits = g.op('MatMul', [from, g.op('Transpose', [from], { perm: [0, 2, 1] })]);
+  g.output(to, g.op('MatMul', [g.op('Softmax', [logits], { axis: -1 }), from]), 'f32', dims);
+  const graph = fromBinary(ModelProtoSchema, g.bytes()).graph!;
+  for (const node of graph.node) if (node.opType === 'Softmax') node.name = 'branch/Softmax';
+  graph.name = `body of ${to}`;
+  return graph;
+}
+
+/** Two rounds of attention, each on what the last one gave. */
+function loopNode(output: string): { constants: GraphProto['initializer']; node: NodeProto } {
+  const body = attentionBody('state', 'next');
+  body.input = [valueInfo('round', 'i64', []), valueInfo('go', 'bool', []), valueInfo('state', 'f32', dims)];
+  body.output = [valueInfo('goes', 'bool', []), ...body.output];
+  body.node.push(create(NodeProtoSchema, { opType: 'Identity', name: 'branch/on', input: ['go'], output: ['goes'] }));
+  const node = create(NodeProtoSchema, {
+    opType: 'Loop',
+    name: 'repeat',
+    input: ['rounds', 'always', 'x'],
+    output: [output],
+    attribute: [graphAttribute('body', body)],
+  });
+  return { constants: [tensorProto('rounds', 'i64', [], [2]), tensorProto('always', 'bool', [], [1])], node };
+}
+
+function graphAttribute(name: string, g: GraphProto) {
+  return create(AttributeProtoSchema, { name, type: AttributeType.GRAPH, g });
+}
+
+/** Attention in the body of a Loop. Outputs `y`. */
+export function inLoop(): Uint8Array {
+  const { constants, node } = loopNode('y');
+  return model([node], constants);
+}
+
+/** Attention in both branches of an If, or in a Loop in both. Outputs `y`. */
+export function inBranches(looped = false): Uint8Array {
+  const { constants } = loopNode('');
+  const branch = (name: string): GraphProto =>
+    looped
+      ? create(GraphProtoSchema, { name, node: [loopNode(name).node], output: [valueInfo(name, 'f32', dims)] })
+      : attentionBody('x', name);
+  const choose = create(NodeProtoSchema, {
+    opType: 'If',
+    name: 'choose',
+    input: ['always'],
+    output: ['y'],
+    attribute: [graphAttribute('then_branch', branch('yes')), graphAttribute('else_branch', branch('no'))],
+  });
+  return model([choose], constants);
+}
+
+function model(node: NodeProto[], initializer: GraphProto['initializer']): Uint8Array {
+  const graph = create(GraphProtoSchema, {
+    name: 'main_graph',
+    node,
+    initializer,
+    input: [valueInfo('x', 'f32', dims)],
+    output: [valueInfo('y', 'f32', dims)],
+  });
+  return toBinary(
+    ModelProtoSchema,
+    create(ModelProtoSchema, { irVersion: 8n, producerName: 'pytorch', opsetImport: [{ domain: '', version: 14n }], graph }),
+  );
+}

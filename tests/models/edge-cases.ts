@@ -1,0 +1,157 @@
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { ModelProtoSchema } from 'onnx-buf';
+import type { ModelProto } from 'onnx-buf';
+import type { Tensors } from '../../src/contract/tensor.ts';
+import type { Site } from '../../src/model/site.ts';
+import { architecture, expectedSites, size } from './architecture.ts';
+import type { ExpectedSite } from './architecture.ts';
+import { inBranches, inLoop } from './bodies.ts';
+import { torchScript } from './exporters.ts';
+import { GraphWriter } from './graph-writer.ts';
+import type { Value } from './graph-writer.ts';
+import { linear } from './layers.ts';
+import { valueInfo } from './protos.ts';
+import { drawStates } from './sequences.ts';
+import type { FeedRequest } from './sequences.ts';
+import { additiveMask, mergeHeads, splitHeads } from './torch-shapes.ts';
+import * as bert from './torchscript-bert.ts';
+import { buildTransformer } from './transformer.ts';
+import type { AttentionPlace } from './transformer.ts';
+import * as twoMasks from './two-masks.ts';
+import { affine } from './weights.ts';
+
+/** What a finder must report of a site: null for what it cannot tell. */
+export type EdgeSite = Pick<Site, keyof ExpectedSite>;
+
+/** A model at the edge of what can be swapped, or of what can be fed. */
+export interface EdgeModel {
+  build(): Uint8Array;
+  feeds(at: FeedRequest): Tensors;
+  readonly sites: readonly EdgeSite[];
+  /** Part of the first site's reason. */
+  readonly reason?: RegExp;
+  /** Names of the nodes that are reported as no sites, and part of the reason. */
+  readonly unknown?: { readonly nodes: readonly string[]; readonly reason: RegExp };
+  /** What can be fed, where not everything. */
+  readonly only?: Partial<Pick<FeedRequest, 'batch' | 'length'>>;
+}
+
+const bertSites = expectedSites(bert.design).sites;
+const unswappable = (sites: readonly ExpectedSite[]): EdgeSite[] => sites.map((site) => ({ ...site, swappable: false }));
+
+function changed(bytes: Uint8Array, change: (proto: ModelProto) => void): Uint8Array {
+  const proto = fromBinary(ModelProtoSchema, bytes);
+  change(proto);
+  return toBinary(ModelProtoSchema, proto);
+}
+
+/** Gives dynamic sizes their numbers; what has no number stays dynamic. */
+function fixed(bytes: Uint8Array, sizes: Readonly<Record<string, number>>): Uint8Array {
+  return changed(bytes, ({ graph }) => {
+    for (const { type } of [...graph!.input, ...graph!.output]) {
+      for (const dimension of type?.value.case === 'tensorType' ? (type.value.value.shape?.dim ?? []) : []) {
+        const known = dimension.value.case === 'dimParam' ? sizes[dimension.value.value] : undefined;
+        if (known !== undefined) dimension.value = { case: 'dimValue', value: BigInt(known) };
+      }
+    }
+  });
+}
+
+/** BERT that also gives the first layer's attention weights. */
+function exposedWeights(): Uint8Array {
+  return changed(bert.build(), ({ graph }) => {
+    const softmax = graph!.node.find(({ opType }) => opType === 'Softmax')!;
+    graph!.output.push(valueInfo(softmax.output[0]!, 'f32', ['batch', size.heads, 'sequence', 'sequence']));
+  });
+}
+
+/** BERT with logits capped at ±50, as Gemma has them: small ones pass nearly unchanged. */
+function softCapped(): Uint8Array {
+  const attend = (g: GraphWriter, place: AttentionPlace<Value>): Value => {
+    const { query, key, value } = bert.projectHeads(g, place);
+    const logits = g.op('Div', [g.op('MatMul', [query, key]), g.float(Math.sqrt(size.headDim))]);
+    const capped = g.op('Mul', [g.op('Tanh', [g.op('Div', [logits, g.float(50)])]), g.float(50)]);
+    const weights = g.op('Softmax', [g.op('Add', [capped, place.shared])], { axis: -1 });
+    return linear(g, mergeHeads(g, g.op('MatMul', [weights, value])), place.weights.output);
+  };
+  return buildTransformer({ exporter: torchScript(14), architecture: bert.design, prepare: bert.declareMask, attend }, 0);
+}
+
+/** One attention whose values are twice as wide as its keys. */
+function wideValues(): Uint8Array {
+  const { heads, headDim, hidden } = size;
+  const g = new GraphWriter(torchScript(14));
+  const x = g.input('x', 'f32', ['batch', 'sequence', hidden]);
+  const project = (name: string, outputs: number) => linear(g, x, affine(0, name, hidden, outputs));
+  const query = splitHeads(g, project('query', heads * headDim), heads);
+  const key = splitHeads(g, project('key', heads * headDim), heads, [0, 2, 3, 1]);
+  const wide = g.op('Reshape', [project('value', 2 * heads * headDim), g.int([0, 0, heads, 2 * headDim])]);
+  const value = g.op('Transpose', [wide], { perm: [0, 2, 1, 3] });
+  const logits = g.op('Div', [g.op('MatMul', [query, key]), g.float(Math.sqrt(headDim))]);
+  const attended = g.op('MatMul', [g.op('Softmax', [logits], { axis: -1 }), value]);
+  g.output('y', attended, 'f32', ['batch', heads, 'sequence', 2 * headDim]);
+  return g.bytes();
+}
+
+/** BERT whose mask says what is padding. */
+function negatedMask(): Uint8Array {
+  const prepare = (g: GraphWriter): Value => {
+    const dropped = g.input('padding_mask', 'i64', ['batch', 'sequence']);
+    return additiveMask(g, g.op('Sub', [g.int(1), dropped]));
+  };
+  return buildTransformer({ exporter: torchScript(14), architecture: architecture(), prepare, attend: bert.attend }, 0);
+}
+
+const states = (at: FeedRequest): Tensors => ({ x: drawStates({ ...at, padded: false }) });
+
+/** All of them by name. */
+export const edgeModels: Readonly<Record<string, EdgeModel>> = {
+  'exposed weights': {
+    build: exposedWeights,
+    feeds: bert.feeds,
+    sites: [{ ...bertSites[0]!, swappable: false }, bertSites[1]!],
+    reason: /weights are read elsewhere/,
+  },
+  'soft-capped logits': { build: softCapped, feeds: bert.feeds, sites: unswappable(bertSites), reason: /soft-capped/ },
+  'values wider than keys': {
+    build: wideValues,
+    feeds: states,
+    sites: [{ heads: 4, kvHeads: 4, headDim: 8, mask: null, causal: null, swappable: false }],
+    reason: /head dimensions 8, 8 and 16/,
+  },
+  'fixed sizes': {
+    build: () => fixed(bert.build(), { batch: 2, sequence: 9 }),
+    feeds: bert.feeds,
+    sites: bertSites,
+    only: { batch: 2, length: 9 },
+  },
+  'batch fixed at 1': { build: () => fixed(bert.build(), { batch: 1 }), feeds: bert.feeds, sites: bertSites, only: { batch: 1 } },
+  'a mask that is 1 where padded': {
+    build: negatedMask,
+    feeds: (at) => {
+      const { input_ids, attention_mask } = bert.feeds(at);
+      const data = BigInt64Array.from(attention_mask!.data as BigInt64Array, (kept) => 1n - kept);
+      return { input_ids: input_ids!, padding_mask: { ...attention_mask!, data } };
+    },
+    sites: bertSites,
+  },
+  'two masks': twoMasks,
+  'attention in both branches of an If': {
+    build: () => inBranches(),
+    feeds: states,
+    sites: [],
+    unknown: { nodes: ['branch/Softmax', 'branch/Softmax'], reason: /body of If choose/ },
+  },
+  'attention in a Loop': {
+    build: () => inLoop(),
+    feeds: states,
+    sites: [],
+    unknown: { nodes: ['branch/Softmax'], reason: /body of Loop repeat/ },
+  },
+  'attention in a Loop in a branch': {
+    build: () => inBranches(true),
+    feeds: states,
+    sites: [],
+    unknown: { nodes: ['branch/Softmax', 'branch/Softmax'], reason: /body of Loop repeat/ },
+  },
+};

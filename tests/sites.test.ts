@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { findSites } from '../src/model/find-sites.ts';
+import type { ModelSites } from '../src/model/find-sites.ts';
+import { GraphIndex } from '../src/model/graph-index.ts';
+import { matchSoftmaxes } from '../src/model/match-softmax.ts';
+import type { OnnxFile } from '../src/model/onnx-file.ts';
+import { openProto } from '../src/model/open-proto.ts';
+import { architecture, plainLayer } from './models/architecture.ts';
+import { edgeModels } from './models/edge-cases.ts';
+import type { EdgeSite } from './models/edge-cases.ts';
+import { torchScript } from './models/exporters.ts';
+import { models } from './models/index.ts';
+import type { TestModel } from './models/index.ts';
+import { attend, declareMask } from './models/torchscript-bert.ts';
+import { buildTransformer } from './models/transformer.ts';
+import { detector, encoder, inMemory, realSubject, recogniser, runner } from './subjects.ts';
+
+const found = (name: string, bytes: Uint8Array): Promise<ModelSites> => findSites(inMemory(name, bytes), runner);
+
+function told({ sites }: ModelSites): EdgeSite[] {
+  return sites.map(({ heads, kvHeads, headDim, mask, causal, swappable }) => ({ heads, kvHeads, headDim, mask, causal, swappable }));
+}
+
+/** What holds of every report, whatever the model. */
+function assertSound({ proto, sites, swappable, unknown }: ModelSites): void {
+  const names = new Set(proto.graph!.node.map(({ name }) => name));
+  for (const { site, node, swappable: can, reason } of sites) {
+    assert.ok(names.has(node), `site ${site} names ${node}`);
+    assert.equal(can, reason === undefined, `site ${site} says why exactly where it cannot be swapped`);
+    assert.equal(swappable.has(site), can);
+  }
+  for (const { node, reason } of unknown) assert.ok(node !== '' && reason !== '');
+}
+
+describe('every exporter’s idiom', () => {
+  for (const [name, model] of Object.entries<TestModel>(models)) {
+    test(`the sites of ${name} are those that it was written with, and nothing else is`, async () => {
+      const sites = await found(name, model.build());
+      assert.deepEqual(told(sites), model.expected.sites);
+      assert.deepEqual(sites.unknown, []);
+      assertSound(sites);
+    });
+  }
+});
+
+describe('edges', () => {
+  for (const [name, { build, sites: expected, reason, unknown }] of Object.entries(edgeModels)) {
+    test(name, async () => {
+      const sites = await found(name, build());
+      assert.deepEqual(told(sites), expected);
+      if (reason !== undefined) assert.match(sites.sites[0]?.reason ?? '', reason);
+      assert.deepEqual(
+        sites.unknown.map(({ node }) => node),
+        unknown?.nodes ?? [],
+      );
+      for (const each of sites.unknown) assert.match(each.reason, unknown!.reason);
+      assertSound(sites);
+    });
+  }
+
+  test('each of two masks is found for the site that reads it', async () => {
+    const { swappable } = await found('two masks', edgeModels['two masks']!.build());
+    assert.deepEqual(
+      [...swappable.values()].map(({ plan }) => plan.mask),
+      [
+        { tensor: 'attention_mask', rule: 'keep' },
+        { tensor: 'encoder_attention_mask', rule: 'keep' },
+      ],
+    );
+  });
+
+  test('what is fixed is not told as dynamic', async () => {
+    const dynamic = async (name: string) => (await found(name, edgeModels[name]!.build())).sites[0]!.dynamic;
+    assert.deepEqual(await dynamic('fixed sizes'), []);
+    assert.deepEqual(await dynamic('batch fixed at 1'), ['queries', 'keys']);
+    assert.deepEqual(await dynamic('two masks'), ['batch', 'queries', 'keys']);
+  });
+});
+
+describe('real models', () => {
+  test('PP-OCRv4’s recogniser has two sites', async () => {
+    const { sites } = await realSubject(recogniser);
+    const site = { heads: 8, kvHeads: 8, headDim: 15, mask: 'none', causal: false, swappable: true } as const;
+    assert.deepEqual(told(sites), [site, site]);
+    assertSound(sites);
+  });
+
+  test('PP-OCRv4’s detector has none', async () => {
+    const { sites, unknown } = (await realSubject(detector)).sites;
+    assert.deepEqual([sites, unknown], [[], []]);
+  });
+
+  test('paraphrase-MiniLM-L3 has three', { skip: encoder.missing }, async () => {
+    const { sites } = await realSubject(encoder);
+    const site = { heads: 12, kvHeads: 12, headDim: 32, mask: 'padding', causal: false, swappable: true } as const;
+    assert.deepEqual(told(sites), [site, site, site]);
+    assertSound(sites);
+  });
+});
+
+describe('large models', () => {
+  /** The biggest cost is the runtime's own: opening a graph takes it more than twice the time for twice the nodes. */
+  const deep = (layers: number) => {
+    const design = architecture({ layers: Array.from({ length: layers }, () => plainLayer) });
+    const exporter = { ...torchScript(17), constants: 'initializers' } as const;
+    return inMemory(`${layers} layers`, buildTransformer({ exporter, architecture: design, prepare: declareMask, attend }, 0));
+  };
+  const millisecondsOf = async (run: () => unknown): Promise<number> => {
+    const start = performance.now();
+    await run();
+    return performance.now() - start;
+  };
+
+  test('matching 11 612 nodes takes no more than their share of matching 1172', async () => {
+    const [small, large] = [deep(20), deep(200)];
+    const match = ({ proto }: OnnxFile) => matchSoftmaxes(new GraphIndex(proto.graph!));
+    const least = async (file: OnnxFile): Promise<number> => {
+      const times: number[] = [];
+      for (let round = 0; round < 7; round++) times.push(await millisecondsOf(() => match(file)));
+      return Math.min(...times);
+    };
+    assert.equal(large.proto.graph!.node.length, 11_612);
+    assert.equal(match(large).length, 200);
+    const [few, many] = [await least(small), await least(large)];
+    assert.ok(many < 40 * few, `${few} ms and ${many} ms`);
+  });
+
+  test('finding 60 sites takes little more than opening the model twice', async () => {
+    const file = deep(60);
+    const open = async () => (await openProto(file.proto, file, runner, 'reading')).dispose();
+    await open();
+    const opening = await millisecondsOf(open);
+    const finding = await millisecondsOf(async () => assert.equal((await findSites(file, runner)).swappable.size, 60));
+    assert.ok(finding < 6 * opening, `${finding} ms to find, ${opening} ms to open`);
+  });
+});
