@@ -70,9 +70,11 @@ test('migrate takes a model through three phases, and the same command gives the
 test('an interrupted migration keeps what it measured and goes on from there', async () => {
   const { cwd, args } = subject();
   const running = execa(process.execPath, [main, ...args], { cwd, reject: false });
+  let ended = false;
+  void running.then(() => (ended = true));
   const state = join(cwd, 'state/migration.json');
   const reached = () => existsSync(state) && readFileSync(state, 'utf8').includes('baseline/memory');
-  while (!reached() && running.exitCode === null) await setTimeout(50);
+  while (!reached() && !ended) await setTimeout(50);
   running.kill('SIGINT');
   const { exitCode, stderr } = await running;
   assert.equal(exitCode, 5);

@@ -70,11 +70,19 @@ describe('edges', () => {
     );
   });
 
+  test('attention to another sequence is not taken for attention to its own', async () => {
+    const { sites } = await found('cross-attention', models['cross-attention'].build());
+    assert.deepEqual(
+      sites.map(({ selfAttention }) => selfAttention),
+      [true, false, true, false],
+    );
+  });
+
   test('what is fixed is not told as dynamic', async () => {
     const dynamic = async (name: string) => (await found(name, edgeModels[name]!.build())).sites[0]!.dynamic;
     assert.deepEqual(await dynamic('fixed sizes'), []);
     assert.deepEqual(await dynamic('batch fixed at 1'), ['queries', 'keys']);
-    assert.deepEqual(await dynamic('two masks'), ['batch', 'queries', 'keys']);
+    for (const name of ['two masks', 'sizes without names']) assert.deepEqual(await dynamic(name), ['batch', 'queries', 'keys']);
   });
 });
 

@@ -54,7 +54,6 @@ function sentence({ batch, length, padded = false, seed = 0 }: FeedRequest): Ten
   const mask = Array.from({ length: count }, (_, at) => (at % length < kept(Math.floor(at / length)) ? 1 : 0));
   return {
     input_ids: tensorOf('int64', [batch, length], ids),
-    token_type_ids: tensorOf('int64', [batch, length], new Uint8Array(count)),
     attention_mask: tensorOf('int64', [batch, length], mask),
   };
 }

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { GraphProto, NodeProto } from 'onnx-buf';
+import type { OpenModel } from '../src/contract/adapter.ts';
 import type { Tensors } from '../src/contract/tensor.ts';
 import { parseReplacements } from '../src/migration/parse-replacements.ts';
 import { compareSites } from '../src/model/compare-sites.ts';
 import { numbersOf } from '../src/model/mask-sources.ts';
 import { openProto } from '../src/model/open-proto.ts';
+import { withOutputs } from '../src/model/probe.ts';
 import { proveUnchanged } from '../src/model/prove.ts';
 import { swapSites } from '../src/model/swap.ts';
 import type { Replacement } from '../src/model/swap.ts';
@@ -191,4 +194,50 @@ describe('a quantised model', () => {
       }
     });
   }
+
+  // In the exact model a value is written down to the step below or above; only a value next to the edge between two may change its step.
+  test('qdq: behind the first site, steps change only at their edges, and by one', async () => {
+    const model = models.qdq;
+    const subject = await subjectOf(inMemory('qdq', model.build()));
+    const { sites, file } = subject;
+    const quantiser = quantiserAfter(sites.proto.graph!, sites.swappable.get(0)!.plan.output.tensor);
+    const [input = '', scale = ''] = quantiser.input;
+    const shown = [input, scale, quantiser.output[0]!];
+    const changesOf = async (scaleFactor: number): Promise<number[]> => {
+      const replacements = new Map([...everySite(subject, 'dense.tiled')].map(([site, each]) => [site, { ...each, scaleFactor }]));
+      const [old, fresh] = await Promise.all(
+        [sites.proto, swapped(subject, replacements)].map((proto) => openProto(withOutputs(proto, shown), file, runner, 'reading')),
+      );
+      const distances: number[] = [];
+      for (const at of casesOf(lengths)) {
+        const [before, after] = [await call(old!, model.feeds(at)), await call(fresh!, model.feeds(at))];
+        const [values, steps, changed] = [before[input]!, before[shown[2]!]!, after[shown[2]!]!].map(numbersOf);
+        const step = numbersOf(before[scale]!)[0]!;
+        steps!.forEach((whole, place) => {
+          if (whole === changed![place]) return;
+          assert.equal(Math.abs(whole - changed![place]!), 1);
+          distances.push(Math.abs((values![place]! / step) % 1) - 0.5);
+        });
+      }
+      await Promise.all([old!.dispose(), fresh!.dispose()]);
+      return distances.map(Math.abs);
+    };
+    for (const distance of await changesOf(1)) assert.ok(distance < 1e-4, `${distance} of a step from the edge`);
+    // The same attention a thousandth too hot does move values over edges: what is counted above can happen.
+    assert.ok((await changesOf(1.001)).length > 0);
+  });
 });
+
+/** The node that quantises a tensor, past what only moves its values. */
+function quantiserAfter(graph: GraphProto, tensor: string): NodeProto {
+  const movers = ['QuantizeLinear', 'Transpose', 'Reshape'];
+  const reader = graph.node.find(({ opType, input }) => input[0] === tensor && movers.includes(opType));
+  assert.ok(reader !== undefined, tensor);
+  return reader.opType === 'QuantizeLinear' ? reader : quantiserAfter(graph, reader.output[0]!);
+}
+
+async function call(model: OpenModel, feeds: Tensors): Promise<Tensors> {
+  const bound = model.bind(feeds);
+  await bound.run();
+  return bound.outputs();
+}

@@ -38,10 +38,11 @@ export async function compareMemory(
   arms: { base: CellArm | ModelArm; new: CellArm | ModelArm },
   subject: Subject,
   rule: Rule,
-  options: StageOptions & { family: number },
+  options: StageOptions & { readonly family: number; readonly plan?: LookPlan },
 ): Promise<Comparison> {
   const blocks: Block[] = [];
-  for (const looked of memoryLooks.looks) {
+  const { plan = memoryLooks } = options;
+  for (const looked of plan.looks) {
     while (blocks.length < looked) {
       const start = process.hrtime.bigint();
       const base = await peak(arms.base, options);
@@ -57,7 +58,7 @@ export async function compareMemory(
         elapsedNs: Number(process.hrtime.bigint() - start),
       });
     }
-    const { state, comparison } = judgeBlocks(subject, rule, { blocks, floor: null, family: options.family, plan: memoryLooks });
+    const { state, comparison } = judgeBlocks(subject, rule, { blocks, floor: null, family: options.family, plan });
     if (state !== 'more') return comparison;
   }
   throw new RangeError('a plan needs at least one look');

@@ -58,7 +58,7 @@ export function compareModels(migration: Migration, metric: 'latency' | 'peak-me
     const arms = { base: await armAt(migration, file.path, length), new: await armAt(migration, model, length) };
     const subject = { cell: `${name} at ${length}`, name };
     const shared = { timeoutSeconds, family: 1, ...(signal !== undefined && { signal }) };
-    if (metric === 'peak-memory') return compareMemory(arms, subject, ruleFor(metric, migration), shared);
+    if (metric === 'peak-memory') return compareMemory(arms, subject, ruleFor(metric, migration), { ...shared, plan });
     const options = { ...shared, seed: settings.seed, floor: null, plan, blockSeconds: defaultBlockSeconds };
     return (await compareLatency(arms, subject, ruleFor(metric, migration), options)).comparison;
   });

@@ -40,7 +40,7 @@ export interface CandidateResult {
 }
 
 /** Few blocks: enough for the gains that a migration is for; the last comparison takes more. */
-const screening: LookPlan = { looks: [3, 6], tail: 0.0175 };
+const screening: LookPlan = { looks: [3], tail: 0.0175 };
 
 /** The mathematics of the original, summed in another order. */
 function isExact({ replacements, finish }: Candidate): boolean {

@@ -1,6 +1,8 @@
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { planUpTo } from '../decide/sequential.ts';
+import { memoryLooks } from '../compare/compare-memory.ts';
+import { defaultLooks } from '../decide/sequential.ts';
+import type { LookPlan } from '../decide/sequential.ts';
 import { compareModels } from './arms.ts';
 import type { CandidateResult } from './candidate.ts';
 import { decideMigration } from './decide.ts';
@@ -53,16 +55,20 @@ export function bestOf(results: readonly CandidateResult[]): CandidateResult | u
   return results.filter(({ decision }) => decision.verdict === 'adopt').toSorted((a, b) => gain(a) - gain(b))[0];
 }
 
+/** Earlier looks than usual, and no more of them: models are slow, and gains worth a migration show early. */
+function finalPlan(blocks: number): LookPlan {
+  return { ...defaultLooks, looks: [...[3, 5, 10].filter((count) => count < blocks), blocks] };
+}
+
 /** Compares the best candidate with the original at every length, and keeps its model where the verdict is to adopt it. */
 export async function judgeFinally(migration: Migration, best: CandidateResult): Promise<FinalResult> {
   const { settings, state } = migration;
-  const plan = planUpTo(settings.maxBlocks);
   const latency: ComparisonAtLength[] = [];
   const memory: ComparisonAtLength[] = [];
   for (const length of settings.lengths) {
-    const at = { name: `final ${best.name}`, model: best.model, length, plan };
-    latency.push({ length, comparison: await compareModels(migration, 'latency', at) });
-    memory.push({ length, comparison: await compareModels(migration, 'peak-memory', at) });
+    const at = { name: `final ${best.name}`, model: best.model, length };
+    latency.push({ length, comparison: await compareModels(migration, 'latency', { ...at, plan: finalPlan(settings.maxBlocks) }) });
+    memory.push({ length, comparison: await compareModels(migration, 'peak-memory', { ...at, plan: memoryLooks }) });
   }
   const quality = best.quality?.judgement ?? null;
   const decision = decideMigration({ candidate: best.name, latency, memory, wantedLengths: settings.lengths, quality });

@@ -47,7 +47,8 @@ export async function openForCapture(
     };
   });
   const outputs = names.flatMap((each) => Object.values(each).filter((name) => name !== undefined));
-  const model: OpenModel = await openProto(withOutputs(proto, outputs, graph.fragment()), file, runner);
+  // Optimised graphs move quantisers past reshapes and transpositions: a tensor would no longer hold what its name says.
+  const model: OpenModel = await openProto(withOutputs(proto, outputs, graph.fragment()), file, runner, 'reading');
   return {
     inputs: model.inputs,
     capture: async (feeds) => {

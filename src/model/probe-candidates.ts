@@ -99,6 +99,7 @@ export function furtherCases(first: ProbeCase): ProbeCase[] {
     { ...first, padding: 'left', seed: 3 },
     { ...first, batch: 1, past: 0, seed: 4 },
     { ...first, batch: 1, length: longer, seed: 5 },
+    { ...first, padding: 'right', spread: 3, seed: 6 },
   ];
 }
 

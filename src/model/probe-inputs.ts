@@ -8,6 +8,8 @@ export interface ProbeCase {
   readonly batch: number;
   readonly length: number;
   readonly past: number;
+  /** How much longer each further dynamic length is than the one before: a model may bind them to each other, or not. */
+  readonly spread?: number;
   /** `right`: the last batch element ends early; `left`: it begins late. */
   readonly padding: 'none' | 'right' | 'left';
   /** What a mask holds for a key that counts: some say 1 for what is padding. */
@@ -18,33 +20,58 @@ export interface ProbeCase {
 
 /**
  * Sizes of a model's dynamic dimensions by what their names say: an axis called batch, or the first one where none is, takes `batch`; one
- * called past takes `past`; a sum such as `past + sequence` the sum; all others `length`. Given sizes come first.
+ * called past takes `past`; a sum such as `past + sequence` the sum; all others `length`, each `spread` more than the one before. Given
+ * sizes come first.
  */
-export function guessSizes(
-  inputs: readonly ModelInput[],
-  at: Pick<ProbeCase, 'batch' | 'length' | 'past'>,
-  given: DimensionSizes,
-): DimensionSizes {
+export function guessSizes(inputs: readonly ModelInput[], at: SizeCase, given: DimensionSizes): DimensionSizes {
   const sizes: Record<string, number> = {};
   const namesBatch = inputs.some(({ dims }) => dims.some((name) => typeof name === 'string' && batchName.test(name)));
-  for (const { dims } of inputs) {
+  const lengths = new Map<string, number>();
+  for (const { dims } of named(inputs)) {
     dims.forEach((name, axis) => {
-      if (typeof name === 'string') sizes[name] ??= given[name] ?? guess(name, !namesBatch && axis === 0 && dims.length > 1, at);
+      const leads = !namesBatch && axis === 0 && dims.length > 1;
+      if (typeof name === 'string') sizes[name] ??= given[name] ?? guess(name, { ...at, leads, lengths });
     });
   }
   return sizes;
 }
 
-const batchName = /batch|^bs?$/i;
+type SizeCase = Pick<ProbeCase, 'batch' | 'length' | 'past' | 'spread'>;
+type Guess = SizeCase & {
+  /** Whether it is the first axis of several, and no axis is called batch. */
+  readonly leads: boolean;
+  /** Sizes of the lengths so far, by name. */
+  readonly lengths: Map<string, number>;
+};
 
-function guess(name: string, leads: boolean, at: Pick<ProbeCase, 'batch' | 'length' | 'past'>): number {
+const batchName = /batch|^bs?$/i;
+/** Names of dimensions that have none begin so: the input and the axis follow. */
+const unnamed = '?';
+
+/** The inputs with a name of its own for every dynamic dimension that has none. */
+function named(inputs: readonly ModelInput[]): ModelInput[] {
+  return inputs.map((input) => ({
+    ...input,
+    dims: input.dims.map((name, axis) => (name === '' ? `${unnamed}${input.name}.${axis}` : name)),
+  }));
+}
+
+function guess(name: string, at: Guess): number {
   const parts = name.split('+').map((part) => part.trim());
-  if (parts.length === 2) return parts.reduce((sum, part) => sum + (/^\d+$/.test(part) ? Number(part) : guess(part, false, at)), 0);
+  if (parts.length === 2)
+    return parts.reduce((sum, part) => sum + (/^\d+$/.test(part) ? Number(part) : guess(part, { ...at, leads: false })), 0);
+  if (name.startsWith(unnamed)) return at.leads ? at.batch : lengthOf(name, at);
   if (batchName.test(name)) return at.batch;
   if (/past/i.test(name)) return /total/i.test(name) ? at.past + at.length : at.past;
   if (/total/i.test(name)) return at.past + at.length;
-  const named = /seq|len|token|time|width|height|frames|keys|quer/i.test(name);
-  return leads && !named ? at.batch : at.length;
+  const isLength = /seq|len|token|time|width|height|frames|keys|quer/i.test(name);
+  return at.leads && !isLength ? at.batch : lengthOf(name, at);
+}
+
+function lengthOf(name: string, { length, spread = 0, lengths }: Guess): number {
+  const known = lengths.get(name) ?? length + spread * lengths.size;
+  lengths.set(name, known);
+  return known;
 }
 
 /**
@@ -52,7 +79,7 @@ function guess(name: string, leads: boolean, at: Pick<ProbeCase, 'batch' | 'leng
  * next mask drops one key more, so that no mask is taken for another.
  */
 export function probeInputs(inputs: readonly ModelInput[], at: ProbeCase, given: DimensionSizes): Tensors {
-  const drawn = drawModelInputs(inputs, guessSizes(inputs, at, given), at.seed, at.vocabulary);
+  const drawn = drawModelInputs(named(inputs), guessSizes(inputs, at, given), at.seed, at.vocabulary);
   let masks = 0;
   return Object.fromEntries(
     Object.entries(drawn).map(([name, tensor]) => [name, isMask(name, tensor) ? withPadding(tensor, at, masks++) : tensor]),

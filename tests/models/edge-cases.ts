@@ -57,6 +57,15 @@ function fixed(bytes: Uint8Array, sizes: Readonly<Record<string, number>>): Uint
   });
 }
 
+/** BERT as older exporters leave it: what is dynamic has no name. */
+function unnamedSizes(): Uint8Array {
+  return changed(bert.build(), ({ graph }) => {
+    for (const { type } of [...graph!.input, ...graph!.output])
+      for (const dimension of type?.value.case === 'tensorType' ? (type.value.value.shape?.dim ?? []) : [])
+        if (dimension.value.case === 'dimParam') dimension.value = { case: undefined };
+  });
+}
+
 /** BERT that also gives the first layer's attention weights. */
 function exposedWeights(): Uint8Array {
   return changed(bert.build(), ({ graph }) => {
@@ -126,6 +135,7 @@ export const edgeModels: Readonly<Record<string, EdgeModel>> = {
     only: { batch: 2, length: 9 },
   },
   'batch fixed at 1': { build: () => fixed(bert.build(), { batch: 1 }), feeds: bert.feeds, sites: bertSites, only: { batch: 1 } },
+  'sizes without names': { build: unnamedSizes, feeds: bert.feeds, sites: bertSites },
   'a mask that is 1 where padded': {
     build: negatedMask,
     feeds: (at) => {
