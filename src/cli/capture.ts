@@ -50,7 +50,7 @@ export async function capture(path: string, flags: CaptureFlags, adapters: reado
   const files: string[] = [];
   try {
     for (const [place, { id, feeds }] of items.entries()) {
-      for (const [site, inputs] of await model.capture(feeds)) {
+      for (const [site, inputs] of await model.capture(feeds).catch(refusal(path, id))) {
         await makeFolder(flags.out);
         const file = join(flags.out, `site${site}-item${place}.safetensors`);
         await writeInputs(file, inputs, { model: loaded.file.sha256, site: String(site), item: id });
@@ -63,6 +63,18 @@ export async function capture(path: string, flags: CaptureFlags, adapters: reado
   if (flags.json === true) printJson({ files });
   else print(files.map((file) => `${file}`).join('\n'));
   return exitCodes.pass;
+}
+
+/** What the runtime says of an item, as an error with a name. */
+function refusal(path: string, item: string): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof AttnswapError) throw error;
+    const [said = ''] = (error as Error).message.split('\n');
+    throw new AttnswapError('INVALID_DATA', `${path}: does not run on item ${item}: ${said}`, {
+      hint: 'the model may take fewer tokens: --lengths with smaller numbers',
+      cause: error,
+    });
+  };
 }
 
 /** @throws FILE_UNWRITABLE */

@@ -10,6 +10,7 @@ import type { OnnxFile } from './onnx-file.ts';
 import type { ModelRunner } from './open-proto.ts';
 import { furtherCases } from './probe-candidates.ts';
 import { probeInputs } from './probe-inputs.ts';
+import type { ProbeCase } from './probe-inputs.ts';
 import { gateOf } from './swap.ts';
 import type { Replacement } from './swap.ts';
 
@@ -50,7 +51,7 @@ export async function compareSites(
   const opened = await openForCapture({ proto: swapped }, wanted, file, runner);
   const worst = new Map<number, Judgement>();
   try {
-    for (const at of [sites.probe, ...furtherCases(sites.probe)]) {
+    for (const at of [sites.probe, ...furtherCases(sites.probe), reachingCase(sites.probe, replacements)]) {
       // Sizes may be fixed, or bound to each other: what does not run says nothing.
       const calls = await opened.capture(probeInputs(opened.inputs, at, given)).catch(() => undefined);
       for (const [site, call] of calls ?? []) {
@@ -67,6 +68,18 @@ export async function compareSites(
     budget,
     ...(!ok && { reason }),
   }));
+}
+
+/** Most tokens of a run: the reference takes the square of them. */
+const longestCase = 160;
+
+/** A padded run long enough for a variant's blocks, regions or windows to end within it, where that is not too long. */
+function reachingCase(probe: ProbeCase, replacements: SwappedModel['replacements']): ProbeCase {
+  const sizes = [...replacements.values()].flatMap(({ parameters }) =>
+    Object.values(parameters).filter((value) => typeof value === 'number'),
+  );
+  const length = Math.max(probe.length, Math.min(longestCase, 4 * Math.max(0, ...sizes) + 1));
+  return { ...probe, batch: 3, length, past: 0, padding: 'right', seed: 7 };
 }
 
 function isWorse(judgement: Judgement, known: Judgement | undefined): boolean {

@@ -28,7 +28,9 @@ export async function openProto(
   const open = async (model: string | Uint8Array): Promise<OpenModel> => {
     const opened = await adapter.openModel?.({ backend, model, purpose });
     if (opened === undefined || 'unsupported' in opened)
-      throw new AttnswapError('UNSUPPORTED', opened?.unsupported ?? `${adapter.name} runs no models`);
+      throw new AttnswapError('UNSUPPORTED', opened?.unsupported ?? `${adapter.name} runs no models`, {
+        hint: 'attnswap doctor lists what this machine runs',
+      });
     return opened;
   };
   if (file.externalFiles.length === 0) return open(toBinary(ModelProtoSchema, proto));

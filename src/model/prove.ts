@@ -34,12 +34,12 @@ export function proveUnchanged(before: ModelProto, after: ModelProto, recalibrat
   const { kept, added } = sortNodes(fresh, new Set(old.node.map(digestOf)), digestOf);
   const keptDigests = new Set(kept.map(digestOf));
   const removed = old.node.filter((node) => !keptDigests.has(digestOf(node)));
+  requireRemoved(old, { added, removed: new Set(removed) });
   requireOrder(
     old.node.filter((node) => keptDigests.has(digestOf(node))),
     kept,
     digestOf,
   );
-  requireRemoved(old, { added, removed: new Set(removed) });
   const gone = requireInitializers(old, fresh, removed);
   requireSameRest({ ...before, graph: old }, { ...after, graph: fresh });
   return {

@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { before, describe, test } from 'node:test';
+import { edgeModels } from './models/edge-cases.ts';
+import { models } from './models/index.ts';
+import type { TestModelName } from './models/index.ts';
+import { attnswap, emptyFolder } from './run-cli.ts';
+
+const cwd = emptyFolder();
+const used: readonly TestModelName[] = ['torchscript-bert', 'dynamo', 'qdq', 'f16', 'no-attention'];
+/** Items of the models of tests, as a user's module gives them. */
+const items = `export const items = async ({ lengths, itemsPerLength }) => lengths.flatMap((length) =>
+  Array.from({ length: itemsPerLength }, (_, at) => ({ id: length + '-' + at, length, feeds: {
+    input_ids: { type: 'int64', dims: [1, length], data: BigInt64Array.from({ length }, (_, i) => BigInt((7 * i + at) % 100)) },
+    attention_mask: { type: 'int64', dims: [1, length], data: new BigInt64Array(length).fill(1n) },
+  } })));\n`;
+
+before(() => {
+  for (const name of used) writeFileSync(join(cwd, `${name}.onnx`), models[name].build());
+  writeFileSync(join(cwd, 'capped.onnx'), edgeModels['soft-capped logits']!.build());
+  writeFileSync(join(cwd, 'loop.onnx'), edgeModels['attention in a Loop']!.build());
+  writeFileSync(join(cwd, 'empty.onnx'), '');
+  writeFileSync(join(cwd, 'text.onnx'), 'not a model');
+  writeFileSync(join(cwd, 'cut.onnx'), models['torchscript-bert'].build().subarray(0, 3000));
+  writeFileSync(join(cwd, 'items.ts'), items);
+});
+
+const run = (...args: string[]) => attnswap(args, { cwd });
+
+/** The documents' parts that tests look at. */
+interface Told {
+  readonly sites: ReadonlyArray<{ swappable: boolean; selfAttention: boolean }>;
+  readonly unknown: readonly unknown[];
+  readonly sha256: string;
+  readonly changes: ReadonlyArray<{ site: number; variant: string }>;
+  readonly atSites: ReadonlyArray<{ relative: number; budget: number }>;
+  readonly proof: { readonly nodesRemoved: readonly string[] };
+  readonly files: readonly string[];
+  readonly rows: { readonly of: number };
+}
+
+async function json(...args: string[]): Promise<Told> {
+  const { exitCode, stdout, stderr } = await run(...args, '--json');
+  assert.equal(exitCode, 0, stderr);
+  return JSON.parse(stdout) as Told;
+}
+
+describe('sites', () => {
+  test('prints a table and a document that say the same', async () => {
+    const { stdout, exitCode } = await run('sites', 'torchscript-bert.onnx');
+    assert.equal(exitCode, 0);
+    const [head = '', ...rows] = stdout.trim().split('\n');
+    assert.match(head, /^site +heads +dim +scale +mask +causal +type +dynamic +swap +node$/);
+    assert.equal(rows.length, 2);
+    assert.match(rows[0]!, /^0 +4 +8 +0\.354 +padding +no +f32 +batch, queries, keys +yes /);
+    const { sites, unknown, sha256 } = await json('sites', 'torchscript-bert.onnx');
+    const [site] = sites;
+    assert.deepEqual([site!.swappable, site!.selfAttention, unknown], [true, true, []]);
+    assert.match(sha256, /^[0-9a-f]{64}$/);
+  });
+
+  test('says why a site cannot be swapped, what is no site, and where there is none', async () => {
+    assert.match((await run('sites', 'capped.onnx')).stdout, /site 0 cannot be swapped: its logits are soft-capped/);
+    assert.match((await run('sites', 'loop.onnx')).stdout, /not a site: branch\/Softmax: it lies in the body of Loop repeat/);
+    assert.match((await run('sites', 'no-attention.onnx')).stdout, /no attention found among \d+ nodes/);
+  });
+});
+
+describe('swap', () => {
+  test('writes a model and tells the proof', async () => {
+    const { exitCode, stdout } = await run('swap', 'torchscript-bert.onnx', '--variant', 'dense.fused', '--out', 'fused.onnx');
+    assert.equal(exitCode, 0);
+    assert.match(stdout, /site 1: .*Softmax_178 → dense\.fused\n/);
+    assert.match(stdout, /unchanged: \d+ nodes and \d+ initializers, byte for byte \(sha256 [0-9a-f]{12}\)/);
+    assert.match(stdout, /written: fused\.onnx/);
+    assert.equal((await run('sites', 'fused.onnx')).exitCode, 0);
+  });
+
+  test('as a document, with a variant for each site', async () => {
+    const mixed = ['--variant', '0=dense.tiled', '--variant', '1=window:w=3', '--out', 'mixed.onnx'];
+    const { changes, atSites, proof } = await json('swap', 'torchscript-bert.onnx', ...mixed);
+    assert.deepEqual(
+      changes.map(({ site, variant }) => [site, variant.split(':')[0]]),
+      [
+        [0, 'dense.tiled'],
+        [1, 'window.tiled'],
+      ],
+    );
+    for (const { relative, budget } of atSites) assert.ok(relative < budget);
+    assert.equal(proof.nodesRemoved.filter((node) => node.includes('Softmax')).length, 2);
+  });
+
+  // Queries that see no key, quantisers and half precision each make outputs differ where nothing is wrong.
+  for (const name of ['dynamo', 'qdq', 'f16'] as const)
+    test(`takes exact kernels for ${name}`, async () => {
+      const { exitCode, stderr } = await run('swap', `${name}.onnx`, '--variant', 'dense.tiled', '--out', `${name}-tiled.onnx`);
+      assert.equal(exitCode, 0, stderr);
+    });
+});
+
+test('capture → waste: what was captured is measured', async () => {
+  const asked = ['capture', 'torchscript-bert.onnx', '--data', 'items.ts', '--lengths', '9,20', '--items', '2', '--out', 'captured'];
+  const { files } = await json(...asked);
+  assert.equal(files.length, 8);
+  assert.deepEqual(readdirSync(join(cwd, 'captured')).length, 8);
+  const text = await run('capture', 'torchscript-bert.onnx', '--data', 'items.ts', '--lengths', '9', '--site', '1', '--out', 'one');
+  assert.deepEqual([text.exitCode, text.stdout.trim()], [0, 'one/site1-item0.safetensors']);
+  const report = await json('waste', '--inputs', files[0]!, '--rows', 'all');
+  assert.equal(report.rows.of, 4 * 9);
+});
+
+describe('errors exit 5 with a message and a hint, and write nothing', () => {
+  const swap = (model: string, ...args: string[]) => ['swap', `${model}.onnx`, '--variant', 'dense.fused', '--out', 'never.onnx', ...args];
+  const capture = (...args: string[]) => ['capture', 'torchscript-bert.onnx', '--data', 'items.ts', '--out', 'never', ...args];
+  const cases: Readonly<Record<string, { args: readonly string[]; says: RegExp; hint?: RegExp }>> = {
+    'an empty file': { args: swap('empty'), says: /the file is empty.*\[INVALID_MODEL\]/, hint: /fetch or export it again/ },
+    'a file that is no model': { args: swap('text'), says: /text\.onnx: .*\[INVALID_MODEL\]/ },
+    'a truncated file': {
+      args: swap('cut'),
+      says: /258122 bytes.*\[INVALID_MODEL\]|bytes, \d+ are left \[INVALID_MODEL\]/,
+      hint: /cut short/,
+    },
+    'no such file': { args: swap('nowhere'), says: /nowhere\.onnx.*\[FILE_UNREADABLE\]/ },
+    'a site that is not there': { args: swap('torchscript-bert', '--site', '7'), says: /there is no site 7: the model has 2/ },
+    'a site that cannot be swapped': { args: swap('capped', '--site', '0'), says: /site 0 .*cannot be swapped: .*soft-capped/ },
+    'no site that can be swapped': { args: swap('capped'), says: /no site can be swapped \[UNSUPPORTED\]/, hint: /attnswap sites capped/ },
+    'no attention': { args: swap('no-attention'), says: /no site can be swapped/ },
+    'a list of sites that is none': { args: swap('torchscript-bert', '--site', '0-'), says: /sites "0-": expected numbers and ranges/ },
+    'an unknown variant': {
+      args: ['swap', 'torchscript-bert.onnx', '--variant', 'dens', '--out', 'never.onnx'],
+      says: /unknown variant "dens"/,
+    },
+    'a parameter out of range': {
+      args: ['swap', 'torchscript-bert.onnx', '--variant', 'window:w=0', '--out', 'never.onnx'],
+      says: /w is 0, expected a whole number ≥ 1/,
+    },
+    'a dimension that no model runs with': {
+      args: ['sites', 'torchscript-bert.onnx', '--dim', 'sequence=5000'],
+      says: /ran with none of the inputs.*\[INVALID_INPUTS\]/,
+      hint: /--dim/,
+    },
+    'a missing folder for the new model': {
+      args: ['swap', 'torchscript-bert.onnx', '--variant', 'dense.fused', '--out', 'no/never.onnx'],
+      says: /no\/never\.onnx.*\[FILE_UNWRITABLE\]/,
+    },
+    'the model itself as the new model': {
+      args: ['swap', 'torchscript-bert.onnx', '--variant', 'dense.fused', '--out', './torchscript-bert.onnx'],
+      says: /is the model itself.*\[USAGE\]/,
+    },
+    'an unknown backend': { args: swap('torchscript-bert', '--backend', 'abacus'), says: /unknown backend "abacus"/ },
+    'a capture of a site that is not there': { args: capture('--site', '9'), says: /site 9 cannot be captured/ },
+    'a capture of more tokens than the model takes': {
+      args: capture('--lengths', '2000'),
+      says: /does not run on item 2000-0: .*\[INVALID_DATA\]/,
+      hint: /--lengths/,
+    },
+    'a capture into a file': { args: capture('--out', 'items.ts', '--lengths', '9'), says: /items\.ts: is no folder.*\[FILE_UNWRITABLE\]/ },
+  };
+  for (const [name, { args, says, hint = /./ }] of Object.entries(cases)) {
+    test(name, async () => {
+      const original = readFileSync(join(cwd, 'torchscript-bert.onnx'));
+      const { exitCode, stdout, stderr } = await run(...args);
+      assert.deepEqual([exitCode, stdout], [5, '']);
+      assert.match(stderr, says);
+      assert.match(/ {2}hint: (.+)/.exec(stderr)?.[1] ?? '', hint, stderr);
+      assert.ok(!stderr.includes('    at '), 'no stack');
+      assert.ok(!existsSync(join(cwd, 'never')) && !existsSync(join(cwd, 'never.onnx')) && !existsSync(join(cwd, 'no')));
+      assert.ok(readFileSync(join(cwd, 'torchscript-bert.onnx')).equals(original));
+    });
+  }
+
+  for (const args of [
+    ['sites', 'torchscript-bert.onnx', '--dim', 'batch=0'],
+    ['sites', 'torchscript-bert.onnx', '--dim', 'batch'],
+    capture('--lengths', '0'),
+    capture('--lengths', 'many'),
+    ['swap', 'torchscript-bert.onnx', '--variant', 'dense.fused'],
+    ['capture', 'torchscript-bert.onnx', '--data', 'items.ts'],
+  ])
+    test(`bad or missing options: ${args.slice(2).join(' ')}`, async () => {
+      const { exitCode, stderr } = await run(...args);
+      assert.equal(exitCode, 5);
+      assert.match(stderr, /error: .*(is invalid\. expected|not specified)/);
+      assert.ok(!existsSync(join(cwd, 'never')));
+    });
+});
