@@ -3,7 +3,7 @@ import { biasOutside, blockNumbers, clamp, joinBlocks, keyBlocks, patternBias, q
 import type { GraphBuilder, Value } from '../../src/model/graph-builder.ts';
 import type { KernelConfig, KernelInputs } from './kernel.ts';
 import type { Lengths } from './tiles.ts';
-import { addBiases, attend, cast, lengths, maskedScore, perHead, scaled, toFloat } from './tiles.ts';
+import { addBiases, attend, cast, castBias, lengths, maskedScore, perHead, scaled, toFloat } from './tiles.ts';
 
 /** Queries and keys in blocks on one axis, with what selection between blocks needs. */
 export interface BlockSite {
@@ -142,7 +142,7 @@ function columnBias(graph: GraphBuilder, given: { keyBias: Value; index: Value; 
 /** A bias per slot with a 0 for the own block appended. */
 function withOwn(graph: GraphBuilder, slotBias: Value, config: KernelConfig): Value {
   const pads = graph.int([0, 0, 0, 0, 0, 1]);
-  return cast(graph, graph.op('Pad', [slotBias, pads, graph.float(0)]), config.type);
+  return castBias(graph, graph.op('Pad', [slotBias, pads, graph.float(0)]), config.type);
 }
 
 /** The `count` slots of largest score (int64 scalar), a tie going to the lower block. */

@@ -108,6 +108,11 @@ export function zeroEmptyRows(graph: GraphBuilder, output: Value, bias: Value, t
   return graph.op('Mul', [output, graph.op('Cast', [sees], { to: elementTypes[type] })]);
 }
 
+/** An f32 bias in the kernel's type: what is out of f16's range becomes its masked score, not −∞, which would leave NaN in rows of nothing else. */
+export function castBias(graph: GraphBuilder, bias: Value, type: KernelConfig['type']): Value {
+  return type === 'f32' ? bias : cast(graph, graph.op('Max', [bias, graph.float(maskedScore[type])]), type);
+}
+
 export function cast(graph: GraphBuilder, value: Value, type: ElementType): Value {
   return type === 'f32' ? value : graph.op('Cast', [value], { to: elementTypes[type] });
 }

@@ -16,13 +16,19 @@ const leastLength = 32;
 /** 1 − edits per character, at least 0. */
 export const metric = '1 − character error rate';
 
-/** Lines from places all over the book. @throws INVALID_DATA for lengths below 32 tokens, or without the sample's packages */
+/** Few long lines, as a line's cost grows with the square of its length, and as it holds more characters: four at least. */
+function countAt(length: number, shortest: number, itemsPerLength: number): number {
+  return Math.min(itemsPerLength, Math.max(4, Math.round(itemsPerLength * (shortest / length) ** 2)));
+}
+
+/** Lines from places all over the book: `itemsPerLength` of the shortest, fewer of longer ones. @throws INVALID_DATA for lengths below 32 tokens, or without the sample's packages */
 export const items: DataModule['items'] = async ({ lengths, itemsPerLength, seed }) => {
   const words = readableWords(readProse(), readAlphabet());
   return lengths.flatMap((length) => {
     if (!Number.isSafeInteger(length) || length < leastLength)
       throw new AttnswapError('INVALID_DATA', `OCR sample: length is ${length}, expected at least ${leastLength} tokens`);
-    return Array.from({ length: itemsPerLength }, (_, index) => lineItem(words, length, { index, count: itemsPerLength, seed }));
+    const count = countAt(length, Math.min(...lengths), itemsPerLength);
+    return Array.from({ length: count }, (_, index) => lineItem(words, length, { index, count, seed }));
   });
 };
 

@@ -49,7 +49,7 @@ export async function migrateModel(path: string, flags: MigrateFlags, adapters: 
   const data = await dataFor(model, flags);
   const { file, runner, sites } = model;
   const entry = findAdapter(adapters, flags.backend);
-  const shared = { file, sites, runner, entry, data, settings, state, items: new Map() };
+  const shared = { file, sites, runner, entry, data, settings, state, items: new Map(), peaks: new Map() };
   const progress = (what: string) => remark(what, flags);
   const report = await measuring((signal) => migrate({ ...shared, signal, progress }, flags.until)).catch((error: unknown) => {
     if (!(error instanceof AttnswapError) || error.code !== 'INTERRUPTED') throw error;

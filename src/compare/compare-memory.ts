@@ -33,22 +33,23 @@ function launch(arm: Arm, request: StageRequest, { timeoutSeconds, signal }: Sta
   return launchStage(request, { timeoutSeconds, worker, cwd, ...(signal !== undefined && { signal }) });
 }
 
-/** Peak memory of two arms, in pairs of launches of their own. */
+/** Peak memory of two arms, in pairs of launches of their own. Peaks do not drift: `basePeaks` keeps the base's for the next comparison with it. */
 export async function compareMemory(
   arms: { base: CellArm | ModelArm; new: CellArm | ModelArm },
   subject: Subject,
   rule: Rule,
-  options: StageOptions & { readonly family: number; readonly plan?: LookPlan },
+  options: StageOptions & { readonly family: number; readonly plan?: LookPlan; readonly basePeaks?: Map<number, { bytes: number }> },
 ): Promise<Comparison> {
   const blocks: Block[] = [];
   const { plan = memoryLooks } = options;
   for (const looked of plan.looks) {
     while (blocks.length < looked) {
       const start = process.hrtime.bigint();
-      const base = await peak(arms.base, options);
+      const base = options.basePeaks?.get(blocks.length) ?? (await peak(arms.base, options));
       const fresh = await peak(arms.new, options);
       if ('outcome' in base) return missing(subject, rule, 'base', base);
       if ('outcome' in fresh) return missing(subject, rule, 'new', fresh);
+      options.basePeaks?.set(blocks.length, base);
       const logRatio = Math.log(fresh.bytes / base.bytes);
       blocks.push({
         logRatio,

@@ -42,6 +42,13 @@ export function ruleFor(metric: Metric, { settings }: Migration): Rule {
   };
 }
 
+/** The original's peaks at a length, launch by launch. */
+function peaksAt({ peaks }: Migration, length: number): Map<number, { bytes: number }> {
+  const known = peaks.get(length) ?? new Map<number, { bytes: number }>();
+  peaks.set(length, known);
+  return known;
+}
+
 export interface ArmComparison {
   readonly name: string;
   readonly model: string;
@@ -58,7 +65,8 @@ export function compareModels(migration: Migration, metric: 'latency' | 'peak-me
     const arms = { base: await armAt(migration, file.path, length), new: await armAt(migration, model, length) };
     const subject = { cell: `${name} at ${length}`, name };
     const shared = { timeoutSeconds, family: 1, ...(signal !== undefined && { signal }) };
-    if (metric === 'peak-memory') return compareMemory(arms, subject, ruleFor(metric, migration), { ...shared, plan });
+    if (metric === 'peak-memory')
+      return compareMemory(arms, subject, ruleFor(metric, migration), { ...shared, plan, basePeaks: peaksAt(migration, length) });
     const options = { ...shared, seed: settings.seed, floor: null, plan, blockSeconds: defaultBlockSeconds };
     return (await compareLatency(arms, subject, ruleFor(metric, migration), options)).comparison;
   });

@@ -45,16 +45,21 @@ export interface Migration {
   readonly state: MigrationState;
   /** What {@link itemsOf} made already. */
   readonly items: Map<'judging' | 'calibration', Promise<readonly Item[]>>;
+  /** The original's peak memory, by length and launch. */
+  readonly peaks: Map<number, Map<number, { bytes: number }>>;
   readonly signal?: AbortSignal;
   /** Told what begins. */
   progress(what: string): void;
 }
 
-/** Items that quality is judged on, those of each length after one another; `calibration` gives others, to tune on. */
+/** Calibration items for each one that quality is judged on: tuning looks at many assignments, and only chooses. */
+const calibrationShare = 1 / 4;
+
+/** Items that quality is judged on, those of each length after one another; `calibration` gives others, fewer, to tune on. */
 export function itemsOf({ data, settings, items }: Migration, use: 'judging' | 'calibration'): Promise<readonly Item[]> {
-  const { lengths, itemsPerLength } = settings;
-  const seed = use === 'judging' ? settings.seed : settings.seed + 1;
-  const made = items.get(use) ?? data.items({ lengths, itemsPerLength, seed });
+  const { lengths, itemsPerLength, seed } = settings;
+  const calibration = { lengths, itemsPerLength: Math.max(2, Math.ceil(itemsPerLength * calibrationShare)), seed: seed + 1 };
+  const made = items.get(use) ?? data.items(use === 'judging' ? { lengths, itemsPerLength, seed } : calibration);
   items.set(use, made);
   return made;
 }

@@ -9,6 +9,7 @@ import type { ItemDrift } from '../quality/drift.ts';
 import { summariseDrift } from '../quality/drift-summary.ts';
 import type { DriftSummary } from '../quality/drift-summary.ts';
 import { judgeDrift } from '../quality/judge-drift.ts';
+import { figureText } from '../quality/judgement.ts';
 import type { QualityJudgement } from '../quality/judgement.ts';
 import { estimatePaired, judgePaired } from '../quality/paired.ts';
 import type { PairedEstimate } from '../quality/paired.ts';
@@ -71,14 +72,31 @@ export async function qualityOf(
     const drift = await driftBetween(original, changed, items, settings.seed);
     const scores = base === null || drift.state === 'fault' ? null : await scoresOf(migration, changed, items);
     const task = scores === null || base === null ? null : estimatePaired({ base, new: scores }, { seed: settings.seed });
-    const judgement =
-      task === null || exact
-        ? judgeDrift(drift, { relativeError: exact ? exactRelativeError : settings.qualityMargin })
-        : judgePaired(task, settings.qualityMargin * Math.max(task.base, Number.MIN_VALUE));
-    return { drift, task, judgement };
+    return { drift, task, judgement: judge(settings.qualityMargin, { drift, task, exact }) };
   } finally {
     await Promise.all([original.dispose(), changed.dispose()]);
   }
+}
+
+function judge(
+  margin: number,
+  { drift, task, exact }: Omit<CandidateQuality, 'judgement'> & { readonly exact: boolean },
+): QualityJudgement {
+  if (exact && drift.state === 'measured')
+    return judgeExact(
+      drift.outputs.map(({ largestRelativeError }) => largestRelativeError ?? 0),
+      drift.items,
+    );
+  if (task === null) return judgeDrift(drift, { relativeError: margin });
+  return judgePaired(task, margin * Math.max(task.base, Number.MIN_VALUE));
+}
+
+/** The same mathematics: no item speaks for others, so each must stay within what rounding explains. */
+function judgeExact(errors: readonly number[], items: number): QualityJudgement {
+  const largest = Math.max(...errors);
+  const outcome = largest <= exactRelativeError ? 'pass' : 'regression';
+  const reason = `the same mathematics: outputs of ${items} items differ by at most ${figureText(largest)} of their size, ${exactRelativeError} is allowed`;
+  return { outcome, reason, marginsLost: largest / exactRelativeError };
 }
 
 /** Drift of a changed model's outputs on the first items of each length. */

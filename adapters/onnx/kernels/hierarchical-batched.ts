@@ -8,6 +8,7 @@ import {
   attend,
   biasWhereNegative,
   cast,
+  castBias,
   ceilDivide,
   lengths,
   maskedScore,
@@ -117,7 +118,7 @@ function localHeads(graph: GraphBuilder, level: Level): Value {
   const size = { rows, columns: rows + before + (causal ? 0 : before) };
   const columns = exactColumns(graph, level, rows, -before, size.columns);
   const near = patternBias(graph, size, (row, column) => column >= row && column <= row + size.columns - rows, 'f32');
-  const bias = cast(graph, graph.op('Min', [columns.bias, near]), type);
+  const bias = castBias(graph, graph.op('Min', [columns.bias, near]), type);
   const query = graph.op('Reshape', [level.query, graph.int([0, level.heads, -1, rows, headDim])]);
   const score = scores(graph, scaled(graph, query, level.config), columns.key, 5);
   const output = attend(graph, { score, bias, value: columns.value, mayBeEmpty: masked }, type);
@@ -146,7 +147,7 @@ function ownAndFar(graph: GraphBuilder, level: Level, size: number, far: Far): V
   const query = scaled(graph, level.query, level.config);
   const bySize = (tensor: Value, last: number) => graph.op('Reshape', [tensor, graph.int([0, level.heads, -1, size, last])]);
   const byRegion = (tensor: Value, last: number) => graph.op('Reshape', [tensor, graph.int([0, level.heads, -1, region, last])]);
-  const add = (score: Value, bias: Value) => graph.op('Add', [score, cast(graph, bias, type)]);
+  const add = (score: Value, bias: Value) => graph.op('Add', [score, castBias(graph, bias, type)]);
   const ownScore = byRegion(add(scores(graph, bySize(query, headDim), own.key, 5), ownBias), size);
   const score = graph.op('Concat', [ownScore, add(scores(graph, query, far.key, 5), far.bias)], { axis: -1 });
   const weight = graph.op('Softmax', [score], { axis: -1 });
@@ -156,7 +157,7 @@ function ownAndFar(graph: GraphBuilder, level: Level, size: number, far: Far): V
   if (!masked) return output;
   const best = (bias: Value) => graph.maximum(bias, [-1]);
   const bestOwn = graph.op('Reshape', [best(ownBias), graph.int([0, 1, -1, region, 1])]);
-  return zeroEmptyRows(graph, output, cast(graph, graph.op('Max', [bestOwn, best(far.bias)]), type), type);
+  return zeroEmptyRows(graph, output, castBias(graph, graph.op('Max', [bestOwn, best(far.bias)]), type), type);
 }
 
 function regionalHeads(graph: GraphBuilder, level: Level): Value {
