@@ -16,9 +16,9 @@ const leastLength = 32;
 /** 1 − edits per character, at least 0. */
 export const metric = '1 − character error rate';
 
-/** Few long lines, as a line's cost grows with the square of its length, and as it holds more characters: four at least. */
+/** Few long lines, as a line's cost grows with its length, and as it holds more characters: four at least. */
 function countAt(length: number, shortest: number, itemsPerLength: number): number {
-  return Math.min(itemsPerLength, Math.max(4, Math.round(itemsPerLength * (shortest / length) ** 2)));
+  return Math.min(itemsPerLength, Math.max(4, Math.round(itemsPerLength * (shortest / length) ** 3)));
 }
 
 /** Lines from places all over the book: `itemsPerLength` of the shortest, fewer of longer ones. @throws INVALID_DATA for lengths below 32 tokens, or without the sample's packages */

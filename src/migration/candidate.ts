@@ -43,7 +43,7 @@ export interface CandidateResult {
 const screening: LookPlan = { looks: [3], tail: 0.0175 };
 
 /** The mathematics of the original, summed in another order. */
-function isExact({ replacements, finish }: Candidate): boolean {
+export function isExact({ replacements, finish }: Candidate): boolean {
   return (
     finish === undefined && [...replacements.values()].every(({ variant, scaleFactor = 1 }) => variant === 'dense' && scaleFactor === 1)
   );

@@ -55,7 +55,7 @@ export async function scoresOf({ data }: Migration, model: OpenModel, items: rea
 
 /**
  * How good a changed model is on items: drift of its outputs, and the task's scores, paired item by item. The task decides; where
- * there is none, or only the order of sums changed (`exact`), the drift does.
+ * there is none, or only the order of sums changed (`exact`), the drift does, and the task is not run.
  */
 export async function qualityOf(
   migration: Migration,
@@ -70,7 +70,7 @@ export async function qualityOf(
   });
   try {
     const drift = await driftBetween(original, changed, items, settings.seed);
-    const scores = base === null || drift.state === 'fault' ? null : await scoresOf(migration, changed, items);
+    const scores = base === null || exact || drift.state === 'fault' ? null : await scoresOf(migration, changed, items);
     const task = scores === null || base === null ? null : estimatePaired({ base, new: scores }, { seed: settings.seed });
     return { drift, task, judgement: judge(settings.qualityMargin, { drift, task, exact }) };
   } finally {

@@ -3,7 +3,7 @@ import { usingModel } from '../model/open-proto.ts';
 import type { Replacement } from '../model/swap.ts';
 import { formatVariant } from '../variants/index.ts';
 import type { Baseline } from './baseline-phase.ts';
-import { candidateProto, judgeCandidate } from './candidate.ts';
+import { candidateProto, isExact, judgeCandidate } from './candidate.ts';
 import type { Candidate, CandidateResult } from './candidate.ts';
 import { lossOf } from './loss-of.ts';
 import type { LossScale } from './loss-of.ts';
@@ -60,6 +60,8 @@ export async function tune(migration: Migration, baseline: Baseline): Promise<Tu
   const budget = (settings.qualityMargin / 2) * scale.size;
   const assigned = (assignment: Assignment): Candidate => assignedCandidate(assignment, sites, candidates);
   const quality = async (candidate: Candidate): Promise<number> => {
+    // What is the same mathematics loses nothing: phase 2 judges that by its outputs.
+    if (isExact(candidate)) return 0;
     migration.progress(`tuning: ${candidate.name}`);
     return lossOf(migration, candidateProto(migration, candidate), { items, scale });
   };
