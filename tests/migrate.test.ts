@@ -77,7 +77,7 @@ test('an interrupted migration keeps what it measured and goes on from there', a
   while (!reached() && !ended) await setTimeout(50);
   running.kill('SIGINT');
   const { exitCode, stderr } = await running;
-  assert.equal(exitCode, 5);
+  assert.equal(exitCode, 5, String(stderr));
   assert.match(String(stderr), /interrupted; state keeps what was measured/);
   const kept = JSON.parse(readFileSync(state, 'utf8')) as { steps: Record<string, unknown> };
   const finished = await attnswap([...args, '--until', 'swap'], { cwd });

@@ -98,6 +98,8 @@ interface Channel {
 async function exchange(child: Channel, question: PairQuestion, died: Promise<PairFault>): Promise<PairAnswer> {
   try {
     const answer = child.getOneMessage();
+    // Should the question fail to be sent, no one waits for its answer any more: its failing must not end the tool.
+    answer.catch(() => undefined);
     await child.sendMessage(question as never);
     return (await answer) as PairAnswer;
   } catch {
