@@ -105,7 +105,7 @@ function finalText({ final }: MigrationReport): string {
 function conclusion({ final, verdict }: MigrationReport, { folder }: Context): string {
   const said = {
     adopt: 'Verdict: adopt',
-    'tune-first': 'Verdict: tune first: there is a gain, but it is not shown that quality holds',
+    'tune-first': 'Verdict: tune first: there is a gain, and a loss elsewhere or no proof that quality holds',
     reject: 'Verdict: reject: keep the model as it is',
     none: 'Nothing was judged yet',
   }[verdict ?? 'none'];
