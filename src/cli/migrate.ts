@@ -14,6 +14,7 @@ import type { DataFlags } from './capture.ts';
 import { exitCodes, print, printJson, remark } from './console.ts';
 import type { ExitCode } from './console.ts';
 import { describeRun } from './describe-run.ts';
+import { printable } from './format.ts';
 import { measuring } from './measuring.ts';
 import { migrationText } from './migration-text.ts';
 import { loadModel } from './sites.ts';
@@ -38,7 +39,7 @@ export async function migrateModel(path: string, flags: MigrateFlags, adapters: 
   if (model.sites.swappable.size === 0)
     throw new AttnswapError('UNSUPPORTED', `${path}: no attention that can be swapped`, { hint: `attnswap sites ${path} says why` });
   const head = await describeRun([flags.backend], adapters);
-  for (const warning of head.warnings) remark(`noise: ${warning}`, flags);
+  for (const warning of head.warnings) remark(`noise: ${printable(warning)}`, flags);
   const settings = settingsOf(flags);
   const folder = flags.dir ?? join('runs', `${basename(path, extname(path))}.migration`);
   const files = {
@@ -49,7 +50,8 @@ export async function migrateModel(path: string, flags: MigrateFlags, adapters: 
   const data = await dataFor(model, flags);
   const { file, runner, sites } = model;
   const entry = findAdapter(adapters, flags.backend);
-  const shared = { file, sites, runner, entry, data, settings, state, items: new Map(), peaks: new Map() };
+  const opened = { file, sites, runner, entry, ...(flags.dim !== undefined && { dimensions: flags.dim }) };
+  const shared = { ...opened, data, settings, state, items: new Map(), peaks: new Map() };
   const progress = (what: string) => remark(what, flags);
   const report = await measuring((signal) => migrate({ ...shared, signal, progress }, flags.until)).catch((error: unknown) => {
     if (!(error instanceof AttnswapError) || error.code !== 'INTERRUPTED') throw error;

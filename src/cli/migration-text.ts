@@ -3,6 +3,7 @@ import type { CandidateResult } from '../migration/candidate.ts';
 import type { MigrationReport } from '../migration/migrate.ts';
 import type { MigrationSettings } from '../migration/migration.ts';
 import type { TuneResult } from '../migration/tune-phase.ts';
+import { driftSize } from '../migration/quality-of.ts';
 import type { Site } from '../model/site.ts';
 import { digits, percent, printable, size, table, time } from './format.ts';
 
@@ -72,19 +73,22 @@ function qualityCell(quality: CandidateResult['quality']): string {
   const { task, drift } = quality;
   if (task !== null) return `${task.difference >= 0 ? '+' : '−'}${digits(Math.abs(task.difference))}`;
   if (drift.state === 'fault') return 'fault';
-  return `drift ${digits(Math.max(...drift.outputs.map(({ relativeError }) => relativeError?.mean ?? 0)))}`;
+  return `drift ${digits(Math.max(...drift.outputs.map(driftSize)))}`;
 }
 
-function tunedText({ search, budget, choices, mended, result }: TuneResult, { settings }: Context): string {
+function tunedText({ search, budget, shared, choices, mended, result }: TuneResult, { settings, sites }: Context): string {
   const saved = (amount: number) => (settings.goal === 'memory' ? size(amount) : `${time(amount * 1e9)} a call`);
   const { best } = search;
-  const named = best.assignment.map((choice, site) => `${site}=${choices[choice]}`).join(' ');
+  const swappable = sites.filter((site) => site.swappable);
+  const named = best.assignment.map((choice, at) => `${swappable[at]!.site}=${choices[choice]}`).join(' ');
+  const estimate = settings.goal === 'memory' ? 'added up over sites, which need it one after another' : 'by its kernels alone';
   const lines = [
     'Phase 3: tuning without training',
     `${search.evaluations} assignments measured (${search.stopped}), loss budget ${digits(budget)} on calibration items`,
-    `best within it: ${named}: loses ${digits(best.loss)}, saves ${saved(Math.max(0, best.saving))}, by its kernels alone`,
+    `best within it: ${named}: loses ${digits(best.loss)}, saves ${saved(Math.max(0, best.saving))}, ${estimate}`,
   ];
   if (search.correlation !== null) lines.push(`losses of sites add up with correlation ${digits(search.correlation)}`);
+  if (shared > 0) lines.push(`${shared} calibration items are among those that quality is judged on: the data hold no others`);
   for (const { name, lossBefore, lossAfter } of mended)
     lines.push(`mended: ${short(name)}: loss ${digits(lossBefore)} → ${digits(lossAfter)}`);
   if (result !== null) lines.push(`judged above as ${short(result.name)}`);
@@ -95,16 +99,22 @@ function finalText({ final }: MigrationReport): string {
   const { candidate, latency, memory, decision } = final!;
   const rows = latency.map(({ length, comparison }, at) => {
     const peak = memory[at]!.comparison;
-    const pair = (of: Comparison, write: (value: number) => string) => `${write(of.base ?? 0)} → ${write(of.new ?? 0)}`;
+    const pair = (of: Comparison, write: (value: number) => string) =>
+      [of.base, of.new].map((value) => (value === null ? '–' : write(value))).join(' → ');
     return [`${length}`, pair(comparison, time), change(comparison), pair(peak, size), change(peak)];
   });
   const header = ['tokens', 'latency', 'change', 'peak memory', 'change'];
-  return [`Last comparison: ${candidate} against the original`, table([header, ...rows]), ...decision.reasons.map(printable)].join('\n');
+  return [`Last comparison: ${short(candidate)} against the original`, table([header, ...rows]), ...decision.reasons.map(printable)].join(
+    '\n',
+  );
 }
 
-function conclusion({ final, verdict }: MigrationReport, { folder }: Context): string {
+function conclusion({ final, verdict }: MigrationReport, { folder, settings }: Context): string {
   const said = {
-    adopt: 'Verdict: adopt',
+    adopt:
+      final === null
+        ? `Verdict: adopt, by few blocks at ${settings.compareAt} tokens; --until tune compares at every length`
+        : 'Verdict: adopt',
     'tune-first': 'Verdict: tune first: there is a gain, and a loss elsewhere or no proof that quality holds',
     reject: 'Verdict: reject: keep the model as it is',
     none: 'Nothing was judged yet',

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Comparison, Metric } from '../contract/verdict.ts';
@@ -9,7 +10,7 @@ import type { LookPlan } from '../decide/sequential.ts';
 import { modelArm } from '../measure/arm.ts';
 import type { ModelArm } from '../measure/arm.ts';
 import { defaultBlockSeconds } from '../measure/pair-block.ts';
-import { itemsOf } from './migration.ts';
+import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
 
 const timeoutSeconds = 300;
@@ -19,12 +20,15 @@ export async function armAt(migration: Migration, model: string, length: number)
   const { entry, settings, state } = migration;
   const { backend, threads } = settings;
   const file = resolve(state.folder, 'feeds', `${length}.safetensors`);
-  await state.step(`feeds/${length}`, async () => {
+  const write = async () => {
     const item = (await itemsOf(migration, 'judging')).find((each) => each.length === length)!;
     await mkdir(join(state.folder, 'feeds'), { recursive: true });
     await writeTensors(file, item.feeds);
     return { item: item.id };
-  });
+  };
+  await state.step(`feeds/${length}`, write);
+  // A user may have made room since.
+  if (!existsSync(file)) await write();
   return modelArm({ backend, model: resolve(model), feeds: { file }, ...(threads !== null && { threads }) }, entry);
 }
 

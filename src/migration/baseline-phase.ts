@@ -7,7 +7,7 @@ import { findVariant } from '../variants/index.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
 import type { WasteFigures } from '../waste/schema.ts';
 import { armAt } from './arms.ts';
-import { itemsOf } from './migration.ts';
+import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
 import { openOriginal, scoresOf } from './quality-of.ts';
 

@@ -1,8 +1,12 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ModelProto } from 'onnx-buf';
+import { AttnswapError } from '../contract/errors.ts';
 import type { Comparison } from '../contract/verdict.ts';
 import type { LookPlan } from '../decide/sequential.ts';
+import { compareSites } from '../model/compare-sites.ts';
 import { readOnnxFile, writeOnnxFile } from '../model/onnx-file.ts';
 import { proveUnchanged } from '../model/prove.ts';
 import type { SwapProof } from '../model/prove.ts';
@@ -12,7 +16,8 @@ import { compareModels } from './arms.ts';
 import type { Baseline } from './baseline-phase.ts';
 import { decideMigration, tunableMargins } from './decide.ts';
 import type { MigrationDecision } from './decide.ts';
-import { itemsOf } from './migration.ts';
+import { exactLimit, isExact } from './exactness.ts';
+import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
 import { qualityOf } from './quality-of.ts';
 import type { CandidateQuality } from './quality-of.ts';
@@ -42,13 +47,6 @@ export interface CandidateResult {
 /** Few blocks: enough for the gains that a migration is for; the last comparison takes more. */
 const screening: LookPlan = { looks: [3], tail: 0.0175 };
 
-/** The mathematics of the original, summed in another order. */
-export function isExact({ replacements, finish }: Candidate): boolean {
-  return (
-    finish === undefined && [...replacements.values()].every(({ variant, scaleFactor = 1 }) => variant === 'dense' && scaleFactor === 1)
-  );
-}
-
 /** The candidate's model. @throws UNSUPPORTED, INVALID_MODEL */
 export function candidateProto({ sites, runner, settings }: Migration, { replacements, finish }: Candidate): ModelProto {
   const swapped = swapSites(sites, { adapter: runner.adapter, replacements, seed: settings.seed });
@@ -59,17 +57,15 @@ export function candidateProto({ sites, runner, settings }: Migration, { replace
 export async function judgeCandidate(migration: Migration, candidate: Candidate, baseline: Baseline): Promise<CandidateResult> {
   const { name } = candidate;
   const { state, settings } = migration;
-  const model = join(state.folder, 'models', `${name.replaceAll(/[^\w.=,-]+/g, '_')}.onnx`);
+  const model = join(state.folder, 'models', fileNameOf(name));
   const written = await state.step(`candidate/${name}/model`, () => writeCandidate(migration, candidate, model));
   if ('failure' in written) return rejected({ name, model, proof: null, quality: null }, written.failure);
-  const quality = await state.step(`candidate/${name}/quality`, async () => {
-    migration.progress(`${name}: quality`);
-    const items = await itemsOf(migration, 'judging');
-    return qualityOf(migration, candidateProto(migration, candidate), { items, base: baseline.scores, exact: isExact(candidate) });
-  });
+  // A user may have made room since.
+  if (!existsSync(model)) await writeCandidate(migration, candidate, model);
+  const quality = readBack(await state.step(`candidate/${name}/quality`, () => qualityOfCandidate(migration, candidate, baseline)));
   const { proof } = written;
   const { judgement } = quality;
-  if (judgement.outcome === 'regression' && !(judgement.marginsLost !== null && judgement.marginsLost <= tunableMargins))
+  if (judgement.outcome === 'regression' && !(judgement.marginsLost <= tunableMargins))
     return rejected({ name, model, proof, quality }, `${judgement.reason}; it was not timed`);
   const at = { name, model, length: settings.compareAt, plan: screening };
   const latency = await compareModels(migration, 'latency', at);
@@ -85,8 +81,34 @@ export async function judgeCandidate(migration: Migration, candidate: Candidate,
   return { name, model, proof, quality, latency, memory, decision };
 }
 
+async function qualityOfCandidate(migration: Migration, candidate: Candidate, baseline: Baseline): Promise<CandidateQuality> {
+  migration.signal?.throwIfAborted();
+  migration.progress(`${candidate.name}: quality`);
+  const items = await itemsOf(migration, 'judging');
+  const exactWithin = isExact(candidate) ? exactLimit(migration, candidate.replacements.keys()) : null;
+  return qualityOf(migration, candidateProto(migration, candidate), { items, base: baseline.scores, exactWithin });
+}
+
+/** JSON has no Infinity. */
+function readBack(quality: CandidateQuality): CandidateQuality {
+  const { judgement } = quality;
+  return { ...quality, judgement: { ...judgement, marginsLost: (judgement.marginsLost as number | null) ?? Infinity } };
+}
+
+/** A candidate's file: its name where a file can have it, shortened and told apart by a digest where there are many sites. */
+export function fileNameOf(candidate: string): string {
+  const plain = candidate.replaceAll(/[^\w.=,-]+/g, '_');
+  const digest = createHash('sha256').update(candidate).digest('hex').slice(0, 12);
+  return `${plain.length <= 100 ? plain : `${plain.slice(0, 80)}-${digest}`}.onnx`;
+}
+
 function rejected(known: Pick<CandidateResult, 'name' | 'model' | 'proof' | 'quality'>, reason: string): CandidateResult {
-  const decision = { candidate: known.name, verdict: 'reject' as const, reasons: [reason], decidedBy: ['quality'] };
+  const decision = {
+    candidate: known.name,
+    verdict: 'reject' as const,
+    reasons: [reason],
+    decidedBy: known.quality === null ? [] : ['quality'],
+  };
   return { ...known, latency: null, memory: null, decision };
 }
 
@@ -96,13 +118,28 @@ async function writeCandidate(
   model: string,
 ): Promise<{ readonly proof: SwapProof } | { readonly failure: string }> {
   const { sites, file, state } = migration;
+  await mkdir(join(state.folder, 'models'), { recursive: true });
   try {
     const proto = candidateProto(migration, candidate);
-    await mkdir(join(state.folder, 'models'), { recursive: true });
+    await requireRight(migration, candidate, proto);
     await writeOnnxFile(model, proto, file);
     return { proof: proveUnchanged(sites.proto, (await readOnnxFile(model)).proto, new Set(candidate.finish?.tensors)) };
   } catch (error) {
-    if (!(error instanceof Error) || (error as { code?: string }).code === 'FILE_UNWRITABLE') throw error;
+    if (!isRefusal(error)) throw error;
     return { failure: error.message };
   }
+}
+
+/** New attention must be what its variant is defined to be, on what each site itself reads. @throws UNSUPPORTED where it is not */
+async function requireRight(migration: Migration, { replacements }: Candidate, swapped: ModelProto): Promise<void> {
+  const { file, sites, runner, settings, dimensions } = migration;
+  const wrong = (await compareSites(file, { sites, swapped, replacements, seed: settings.seed }, runner, dimensions)).find(
+    ({ reason }) => reason !== undefined,
+  );
+  if (wrong !== undefined) throw new AttnswapError('UNSUPPORTED', `the new attention at site ${wrong.site} is wrong: ${wrong.reason}`);
+}
+
+/** Whether a candidate is to blame for an error, and not the machine or attnswap. */
+export function isRefusal(error: unknown): error is AttnswapError {
+  return error instanceof AttnswapError && ['UNSUPPORTED', 'INVALID_MODEL', 'INVALID_PARAMETERS', 'INVALID_DATA'].includes(error.code);
 }

@@ -1,8 +1,8 @@
-import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { memoryLooks } from '../compare/compare-memory.ts';
 import { defaultLooks } from '../decide/sequential.ts';
 import type { LookPlan } from '../decide/sequential.ts';
+import { readOnnxFile, writeOnnxFile } from '../model/onnx-file.ts';
 import { compareModels } from './arms.ts';
 import type { CandidateResult } from './candidate.ts';
 import { decideMigration } from './decide.ts';
@@ -74,6 +74,8 @@ export async function judgeFinally(migration: Migration, best: CandidateResult):
   const decision = decideMigration({ candidate: best.name, latency, memory, wantedLengths: settings.lengths, quality });
   if (decision.verdict !== 'adopt') return { candidate: best.name, latency, memory, decision, model: null };
   const model = join(state.folder, 'migrated.onnx');
-  await state.step('final/model', () => copyFile(best.model, model));
+  // Not a copy of the file alone: a model may have its weights beside it.
+  const adopted = await readOnnxFile(best.model);
+  await writeOnnxFile(model, adopted.proto, adopted);
   return { candidate: best.name, latency, memory, decision, model };
 }

@@ -2,18 +2,19 @@ import type { ModelProto } from 'onnx-buf';
 import type { Item } from '../contract/data.ts';
 import { openProto, usingModel } from '../model/open-proto.ts';
 import type { Migration } from './migration.ts';
-import { driftBetween, openOriginal, scoresOf } from './quality-of.ts';
+import { driftBetween, driftSize, openOriginal, scoresOf } from './quality-of.ts';
 
 /** What losses are counted in: scores of the original, or, without a task, relative drift. */
 export interface LossScale {
   readonly scores: readonly number[] | null;
-  /** Mean score, or 1. */
+  /** Size of the mean score, or 1. */
   readonly size: number;
 }
 
 /**
  * What a model loses on items: mean score below the original's, or, without a task, the mean relative error of its outputs. Infinity
- * where it fails.
+ * where outputs are faulty.
+ * @throws INVALID_MODEL, INVALID_DATA where it does not open, run or score
  */
 export async function lossOf(
   migration: Migration,
@@ -31,5 +32,5 @@ export async function lossOf(
 async function driftLoss(migration: Migration, changed: Parameters<typeof driftBetween>[1], items: readonly Item[]): Promise<number> {
   const drift = await usingModel(openOriginal(migration), (original) => driftBetween(original, changed, items, migration.settings.seed));
   if (drift.state === 'fault') return Infinity;
-  return Math.max(...drift.outputs.map(({ relativeError }) => relativeError?.mean ?? 0));
+  return Math.max(...drift.outputs.map(driftSize));
 }

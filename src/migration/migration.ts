@@ -1,5 +1,6 @@
 import type { AdapterEntry } from '../contract/adapter.ts';
 import type { DataModule, Item } from '../contract/data.ts';
+import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import type { ModelSites } from '../model/find-sites.ts';
 import type { OnnxFile } from '../model/onnx-file.ts';
 import type { ModelRunner } from '../model/open-proto.ts';
@@ -20,7 +21,7 @@ export interface MigrationSettings {
   readonly itemsPerLength: number;
   /** Variants, as a user writes them. */
   readonly candidates: readonly string[];
-  /** The largest loss of quality that is accepted: a share of the original's mean score, or of the drift's size without a task. */
+  /** The largest loss of quality that is accepted: a share of the size of the original's mean score; without a task, of the outputs' size. */
   readonly qualityMargin: number;
   /** The largest slowdown or growth that passes. */
   readonly margin: number;
@@ -42,24 +43,14 @@ export interface Migration {
   readonly entry: AdapterEntry;
   readonly data: DataModule;
   readonly settings: MigrationSettings;
+  /** Sizes of dynamic dimensions, for small runs on drawn inputs. */
+  readonly dimensions?: DimensionSizes;
   readonly state: MigrationState;
-  /** What {@link itemsOf} made already. */
+  /** What `itemsOf` made already. */
   readonly items: Map<'judging' | 'calibration', Promise<readonly Item[]>>;
   /** The original's peak memory, by length and launch. */
   readonly peaks: Map<number, Map<number, { bytes: number }>>;
   readonly signal?: AbortSignal;
   /** Told what begins. */
   progress(what: string): void;
-}
-
-/** Calibration items for each one that quality is judged on: tuning looks at many assignments, and only chooses. */
-const calibrationShare = 1 / 4;
-
-/** Items that quality is judged on, those of each length after one another; `calibration` gives others, fewer, to tune on. */
-export function itemsOf({ data, settings, items }: Migration, use: 'judging' | 'calibration'): Promise<readonly Item[]> {
-  const { lengths, itemsPerLength, seed } = settings;
-  const calibration = { lengths, itemsPerLength: Math.max(2, Math.ceil(itemsPerLength * calibrationShare)), seed: seed + 1 };
-  const made = items.get(use) ?? data.items(use === 'judging' ? { lengths, itemsPerLength, seed } : calibration);
-  items.set(use, made);
-  return made;
 }

@@ -3,11 +3,11 @@ import type { OpenModel } from '../contract/adapter.ts';
 import type { Item, RunnableModel } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Tensors } from '../contract/tensor.ts';
-import { openProto } from '../model/open-proto.ts';
+import { openProto, usingModel } from '../model/open-proto.ts';
 import { itemDrift } from '../quality/drift.ts';
 import type { ItemDrift } from '../quality/drift.ts';
 import { summariseDrift } from '../quality/drift-summary.ts';
-import type { DriftSummary } from '../quality/drift-summary.ts';
+import type { DriftSummary, OutputDriftSummary } from '../quality/drift-summary.ts';
 import { judgeDrift } from '../quality/judge-drift.ts';
 import { figureText } from '../quality/judgement.ts';
 import type { QualityJudgement } from '../quality/judgement.ts';
@@ -15,10 +15,8 @@ import { estimatePaired, judgePaired } from '../quality/paired.ts';
 import type { PairedEstimate } from '../quality/paired.ts';
 import type { Migration } from './migration.ts';
 
-/** Items whose whole outputs are compared: outputs may be large, and a few tell. */
+/** Items whose whole outputs are compared where a task, or rounding, decides: outputs may be large, and a few tell. */
 const driftItemsPerLength = 1;
-/** Outputs of the same mathematics in another order of sums stay within this. */
-const exactRelativeError = 1e-4;
 
 /** A model's quality beside the original's. */
 export interface CandidateQuality {
@@ -53,55 +51,100 @@ export async function scoresOf({ data }: Migration, model: OpenModel, items: rea
   );
 }
 
+interface QualityRequest {
+  readonly items: readonly Item[];
+  /** The original's scores; null without a task. */
+  readonly base: readonly number[] | null;
+  /** How far outputs of the same mathematics may move; null where the mathematics is another, or rounding gives no bound. */
+  readonly exactWithin: number | null;
+}
+
 /**
  * How good a changed model is on items: drift of its outputs, and the task's scores, paired item by item. The task decides; where
- * there is none, or only the order of sums changed (`exact`), the drift does, and the task is not run.
+ * there is none, the drift on all items does; where only the order of sums changed (`exactWithin`), the drift on some. A model that does
+ * not open, run or score loses without measure.
  */
-export async function qualityOf(
-  migration: Migration,
-  proto: ModelProto,
-  { items, base, exact }: { readonly items: readonly Item[]; readonly base: readonly number[] | null; readonly exact: boolean },
-): Promise<CandidateQuality> {
+export async function qualityOf(migration: Migration, proto: ModelProto, request: QualityRequest): Promise<CandidateQuality> {
   const { settings, file, runner } = migration;
-  const original = await openOriginal(migration);
-  const changed = await openProto(proto, file, runner).catch(async (error: unknown) => {
-    await original.dispose();
-    throw error;
+  const compared = request.base === null && request.exactWithin === null ? request.items : firstOfEachLength(request.items);
+  return usingModel(openOriginal(migration), async (original) => {
+    const changed = await openProto(proto, file, runner).catch(asRefusal);
+    if (changed instanceof AttnswapError) return unusable({ state: 'fault', items: compared.length, reasons: [changed.message] });
+    return usingModel(Promise.resolve(changed), async () => {
+      const drift = await driftBetween(original, changed, compared, settings.seed);
+      if (drift.state === 'fault') return unusable(drift);
+      const task = await taskOf(migration, changed, request);
+      if (task instanceof AttnswapError) return { drift, task: null, judgement: failedTask(task) };
+      return { drift, task, judgement: judge(settings.qualityMargin, { drift, task, exactWithin: request.exactWithin }) };
+    });
   });
-  try {
-    const drift = await driftBetween(original, changed, items, settings.seed);
-    const scores = base === null || exact || drift.state === 'fault' ? null : await scoresOf(migration, changed, items);
-    const task = scores === null || base === null ? null : estimatePaired({ base, new: scores }, { seed: settings.seed });
-    return { drift, task, judgement: judge(settings.qualityMargin, { drift, task, exact }) };
-  } finally {
-    await Promise.all([original.dispose(), changed.dispose()]);
+}
+
+async function taskOf(
+  migration: Migration,
+  changed: OpenModel,
+  { items, base, exactWithin }: QualityRequest,
+): Promise<PairedEstimate | AttnswapError | null> {
+  if (base === null || exactWithin !== null) return null;
+  const scores = await scoresOf(migration, changed, items).catch(asRefusal);
+  if (scores === null || scores instanceof AttnswapError) return scores;
+  return estimatePaired({ base, new: scores }, { seed: migration.settings.seed });
+}
+
+/** What a changed model is to blame for: the original opened, ran and scored on the same items. */
+function asRefusal(error: unknown): AttnswapError {
+  if (error instanceof AttnswapError && !error.code.startsWith('FILE_')) return error;
+  throw error;
+}
+
+function unusable(drift: Extract<DriftSummary, { state: 'fault' }>): CandidateQuality {
+  return { drift, task: null, judgement: judgeDrift(drift, {}) };
+}
+
+function failedTask({ message }: AttnswapError): QualityJudgement {
+  return { outcome: 'regression', reason: `the task fails on the changed model: ${message}`, marginsLost: Infinity };
+}
+
+interface Judged {
+  readonly drift: Extract<DriftSummary, { state: 'measured' }>;
+  readonly task: PairedEstimate | null;
+  readonly exactWithin: number | null;
+}
+
+/** Quality by what was measured; `margin` is a share of the original's mean score, or of the size of outputs. */
+export function judge(margin: number, { drift, task, exactWithin }: Judged): QualityJudgement {
+  if (exactWithin !== null) return judgeExact(drift, { exactWithin, margin });
+  if (task === null) {
+    const labels = drift.outputs.some(({ kind }) => kind === 'labels');
+    return judgeDrift(drift, { relativeError: margin, ...(labels && { disagreement: margin }) });
   }
+  const allowed = margin * Math.abs(task.base);
+  if (allowed > 0) return judgePaired(task, allowed);
+  const reason = "the original's mean score is 0: a margin relative to it says nothing";
+  return { outcome: 'inconclusive', reason, marginsLost: task.difference < 0 ? Infinity : 0 };
 }
 
-function judge(
-  margin: number,
-  { drift, task, exact }: Omit<CandidateQuality, 'judgement'> & { readonly exact: boolean },
+/** The same mathematics: no item speaks for others, so each must stay within what rounding explains. Labels next to a tie may change: within the margin. */
+function judgeExact(
+  { outputs, items }: Judged['drift'],
+  { exactWithin, margin }: { readonly exactWithin: number; readonly margin: number },
 ): QualityJudgement {
-  if (exact && drift.state === 'measured')
-    return judgeExact(
-      drift.outputs.map(({ largestRelativeError }) => largestRelativeError ?? 0),
-      drift.items,
-    );
-  if (task === null) return judgeDrift(drift, { relativeError: margin });
-  return judgePaired(task, margin * Math.max(task.base, Number.MIN_VALUE));
+  const largest = Math.max(0, ...outputs.map(({ largestRelativeError }) => largestRelativeError ?? 0));
+  const relabelled = Math.max(0, ...outputs.filter(({ kind }) => kind === 'labels').map(driftSize));
+  const lost = Math.max(largest / exactWithin, relabelled / margin);
+  const labels = relabelled === 0 ? '' : `, and ${figureText(100 * relabelled)} % of labels change`;
+  const reason = `the same mathematics: outputs of ${items} items differ by at most ${figureText(largest)} of their size, ${exactWithin} is allowed${labels}`;
+  return { outcome: lost <= 1 ? 'pass' : 'regression', reason, marginsLost: lost };
 }
 
-/** The same mathematics: no item speaks for others, so each must stay within what rounding explains. */
-function judgeExact(errors: readonly number[], items: number): QualityJudgement {
-  const largest = Math.max(...errors);
-  const outcome = largest <= exactRelativeError ? 'pass' : 'regression';
-  const reason = `the same mathematics: outputs of ${items} items differ by at most ${figureText(largest)} of their size, ${exactRelativeError} is allowed`;
-  return { outcome, reason, marginsLost: largest / exactRelativeError };
+/** How far an output is from the original's, as one figure: its mean relative error; of labels, the share that is another. */
+export function driftSize({ relativeError, agreement }: OutputDriftSummary): number {
+  return relativeError?.mean ?? 1 - (agreement?.mean ?? 0);
 }
 
-/** Drift of a changed model's outputs on the first items of each length. */
+/** Drift of a changed model's outputs on items. */
 export async function driftBetween(original: OpenModel, changed: OpenModel, items: readonly Item[], seed: number): Promise<DriftSummary> {
-  return summariseDrift(await driftsOf(runnable(original), runnable(changed), firstOfEachLength(items)), { seed });
+  return summariseDrift(await driftsOf(runnable(original), runnable(changed), items), { seed });
 }
 
 function firstOfEachLength(items: readonly Item[]): Item[] {

@@ -9,7 +9,7 @@ import { openForCapture } from '../model/capture.ts';
 import { usingModel } from '../model/open-proto.ts';
 import { formatVariant } from '../variants/index.ts';
 import type { Candidate } from './candidate.ts';
-import { itemsOf } from './migration.ts';
+import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
 
 /** Sampling of one kernel: an estimate that the last comparison of whole models is there to check. */

@@ -67,11 +67,11 @@ export class MigrationState {
   /** A step's result: the stored one, or what `compute` gives, which is stored before anything else happens. */
   async step<Result>(step: string, compute: () => Promise<Result>): Promise<Result> {
     if (step in this.#state.steps) return this.#state.steps[step] as Result;
-    const result = await compute();
+    // As it will be read back: an interrupted migration must not differ from another by what JSON loses.
+    const result = JSON.parse(JSON.stringify((await compute()) ?? null)) as Result;
     this.#state.steps[step] = result;
     await writeWhole(join(this.folder, 'migration.json'), `${JSON.stringify(this.#state, null, 1)}\n`);
-    // As it will be read back: an interrupted migration must not differ from another by what JSON loses.
-    return JSON.parse(JSON.stringify(result ?? null)) as Result;
+    return result;
   }
 }
 
@@ -84,11 +84,16 @@ function parseJson(text: string): unknown {
 }
 
 function changes(before: MigrationIdentity, now: MigrationIdentity): string | undefined {
-  for (const file of new Set([...Object.keys(before.files), ...Object.keys(now.files)]))
-    if (before.files[file] !== now.files[file]) return `the file ${file} changed`;
+  for (const file of new Set([...Object.keys(before.files), ...Object.keys(now.files)])) {
+    const [old, fresh] = [before.files[file], now.files[file]];
+    if (old !== fresh)
+      return `the file ${file} ${fresh === undefined ? 'is no longer named' : old === undefined ? 'was named anew' : 'changed'}`;
+  }
   for (const name of new Set([...Object.keys(before.settings), ...Object.keys(now.settings)])) {
     const [old, fresh] = [before.settings[name], now.settings[name]].map((value) => JSON.stringify(value) ?? 'nothing');
     if (old !== fresh) return `${name} changed from ${old} to ${fresh}`;
   }
-  return before.host === now.host ? undefined : 'the machine changed: times and memory cannot be compared';
+  return before.host === now.host
+    ? undefined
+    : 'the machine, or a version of what runs on it, changed: times and memory cannot be compared';
 }

@@ -13,11 +13,12 @@ export async function judgeCandidates(migration: Migration, baseline: Baseline):
   return results;
 }
 
-/** One candidate a variant, under its full name, `window.tiled:w=64`. */
+/** One candidate a variant, under its full name, `window.tiled:w=64`. @throws UNKNOWN_VARIANT, UNKNOWN_KERNEL, INVALID_PARAMETERS */
 export function uniformCandidates({ settings, sites, runner }: Migration): Candidate[] {
-  return settings.candidates.map((text) => {
+  const found = settings.candidates.map((text) => {
     const replacements = parseReplacements([text], [...sites.swappable.keys()], runner.adapter);
     const { variant, parameters } = [...replacements.values()][0]!;
     return { name: formatVariant({ variant, parameters, kernel: kernelOf(runner.adapter, text).kernel }), replacements };
   });
+  return [...new Map(found.map((candidate) => [candidate.name, candidate])).values()];
 }

@@ -3,11 +3,12 @@ import { usingModel } from '../model/open-proto.ts';
 import type { Replacement } from '../model/swap.ts';
 import { formatVariant } from '../variants/index.ts';
 import type { Baseline } from './baseline-phase.ts';
-import { candidateProto, isExact, judgeCandidate } from './candidate.ts';
+import { candidateProto, isRefusal, judgeCandidate } from './candidate.ts';
 import type { Candidate, CandidateResult } from './candidate.ts';
+import { isExact } from './exactness.ts';
 import { lossOf } from './loss-of.ts';
 import type { LossScale } from './loss-of.ts';
-import { itemsOf } from './migration.ts';
+import { itemsOf, sharedItems } from './items.ts';
 import type { Migration } from './migration.ts';
 import { openOriginal, scoresOf } from './quality-of.ts';
 import { normsFrom, recalibrateNorms } from './recalibrate.ts';
@@ -28,6 +29,8 @@ export interface TuneResult {
   readonly saving: readonly (readonly number[])[];
   /** The largest loss accepted on the calibration items. */
   readonly budget: number;
+  /** Calibration items that quality is judged on, too: the data held no others. */
+  readonly shared: number;
   readonly search: SearchResult;
   /** What else was tried on assignments beyond the budget, and what they lose then. */
   readonly mended: readonly Mended[];
@@ -62,8 +65,14 @@ export async function tune(migration: Migration, baseline: Baseline): Promise<Tu
   const quality = async (candidate: Candidate): Promise<number> => {
     // What is the same mathematics loses nothing: phase 2 judges that by its outputs.
     if (isExact(candidate)) return 0;
+    migration.signal?.throwIfAborted();
     migration.progress(`tuning: ${candidate.name}`);
-    return lossOf(migration, candidateProto(migration, candidate), { items, scale });
+    try {
+      return await lossOf(migration, candidateProto(migration, candidate), { items, scale });
+    } catch (error) {
+      if (isRefusal(error)) return Infinity;
+      throw error;
+    }
   };
   const search = await searchAssignments({
     saving,
@@ -78,13 +87,14 @@ export async function tune(migration: Migration, baseline: Baseline): Promise<Tu
   const best = mended.find(({ within }) => within) ?? { candidate: assigned(search.best.assignment) };
   const known = best.candidate.replacements.size === 0 || candidates.some(({ name }) => name === best.candidate.name);
   const result = known ? null : await judgeCandidate(migration, best.candidate, baseline);
-  return { choices, saving, budget, search, mended: mended.map(({ report }) => report), result };
+  const shared = await sharedItems(migration);
+  return { choices, saving, budget, shared, search, mended: mended.map(({ report }) => report), result };
 }
 
 async function lossScale(migration: Migration, items: readonly Item[]): Promise<LossScale> {
   const scores = await usingModel(openOriginal(migration), (original) => scoresOf(migration, original, items));
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  return scores === null ? { scores, size: 1 } : { scores, size: Math.max(mean(scores), Number.MIN_VALUE) };
+  return scores === null ? { scores, size: 1 } : { scores, size: Math.abs(mean(scores)) };
 }
 
 /** The same choice everywhere keeps the name that phase 2 gave it. */

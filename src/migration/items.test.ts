@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AttnswapError } from '../contract/errors.ts';
+import type { DataModule, Item } from '../contract/data.ts';
+import { itemsOf, sharedItems } from './items.ts';
+import type { Migration, MigrationSettings } from './migration.ts';
+
+const item = (length: number, value: number): Item => ({
+  id: `${length}-${value}`,
+  length,
+  feeds: { x: { type: 'float32', dims: [1], data: Float32Array.of(length + value / 100) } },
+});
+
+function source(items: DataModule['items'], itemsPerLength = 4): Pick<Migration, 'data' | 'settings' | 'items'> {
+  const settings = { lengths: [8, 16], itemsPerLength, seed: 1 } as unknown as MigrationSettings;
+  return { data: { items }, settings, items: new Map() };
+}
+
+/** As many as there are, whatever the seed. */
+const fixed =
+  (count: number): DataModule['items'] =>
+  async ({ lengths, itemsPerLength }) =>
+    lengths.flatMap((length) => Array.from({ length: Math.min(count, itemsPerLength) }, (_, at) => item(length, at)));
+const ids = (items: readonly Item[]) => items.map(({ id }) => id);
+
+test('items that follow the seed are tuned on as they come', async () => {
+  const drawn = source(async ({ lengths, itemsPerLength, seed }) =>
+    lengths.flatMap((length) => Array.from({ length: itemsPerLength }, (_, at) => item(length, 10 * seed + at))),
+  );
+  assert.deepEqual(ids(await itemsOf(drawn, 'calibration')), ['8-20', '8-21', '16-20', '16-21']);
+  assert.equal(await sharedItems(drawn), 0);
+});
+
+test('data that ignore the seed are tuned on beyond what quality is judged on', async () => {
+  const files = source(fixed(9));
+  assert.deepEqual(ids(await itemsOf(files, 'judging')).slice(0, 4), ['8-0', '8-1', '8-2', '8-3']);
+  assert.deepEqual(ids(await itemsOf(files, 'calibration')), ['8-4', '8-5', '16-4', '16-5']);
+  assert.equal(await sharedItems(files), 0);
+});
+
+test('where the data hold no others the same items stand in, and are counted', async () => {
+  const few = source(fixed(3));
+  assert.deepEqual(ids(await itemsOf(few, 'calibration')), ['8-0', '8-1', '16-0', '16-1']);
+  assert.equal(await sharedItems(few), 4);
+});
+
+test('a length without items is refused by name', async () => {
+  const gap = source(async () => [item(8, 0)]);
+  await assert.rejects(
+    itemsOf(gap, 'judging'),
+    (error: unknown) => error instanceof AttnswapError && error.code === 'INVALID_DATA' && /none of length 16/.test(error.message),
+  );
+});

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import type { Item } from '../contract/data.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import type { Migration } from './migration.ts';
+
+type Source = Pick<Migration, 'data' | 'settings' | 'items'>;
+
+/** Calibration items for each one that quality is judged on: tuning looks at many assignments, and only chooses. */
+const calibrationShare = 1 / 4;
+
+/**
+ * Items that quality is judged on, of every length one at least; `calibration` gives others, fewer, to tune on. Where the data hold no others of
+ * a length, some of the same stand in, as the same objects: {@link sharedItems} counts them.
+ * @throws INVALID_DATA where there is no item of a length
+ */
+export function itemsOf(source: Source, use: 'judging' | 'calibration'): Promise<readonly Item[]> {
+  const { items } = source;
+  const made = items.get(use) ?? (use === 'judging' ? judgingItems(source) : calibrationItems(source));
+  items.set(use, made);
+  return made;
+}
+
+/** How many of the calibration items quality is judged on, too. */
+export async function sharedItems(source: Source): Promise<number> {
+  const judged = new Set(await itemsOf(source, 'judging'));
+  return (await itemsOf(source, 'calibration')).filter((item) => judged.has(item)).length;
+}
+
+async function judgingItems({ data, settings: { lengths, itemsPerLength, seed } }: Source): Promise<readonly Item[]> {
+  const items = await data.items({ lengths, itemsPerLength, seed });
+  const missing = lengths.find((wanted) => !items.some(({ length }) => length === wanted));
+  if (missing === undefined) return items;
+  throw new AttnswapError('INVALID_DATA', `data: gave ${items.length} items, and none of length ${missing}`, {
+    hint: '--lengths with what the data have',
+  });
+}
+
+/** Tensor files, and modules that do not look at the seed, give what they gave before: then more is asked for, and what is known left out. */
+async function calibrationItems(source: Source): Promise<readonly Item[]> {
+  const { lengths, itemsPerLength, seed } = source.settings;
+  const count = Math.max(2, Math.ceil(itemsPerLength * calibrationShare));
+  const judged = await itemsOf(source, 'judging');
+  const known = new Set(judged.map(contentOf));
+  const others = async (asked: number): Promise<Item[]> => {
+    const drawn = await source.data.items({ lengths, itemsPerLength: asked, seed: seed + 1 });
+    return drawn.filter((item) => !known.has(contentOf(item)));
+  };
+  const enough = (items: readonly Item[]) => lengths.every((wanted) => items.filter(({ length }) => length === wanted).length >= count);
+  const few = await others(count);
+  const fresh = enough(few) ? few : await others(count + itemsPerLength);
+  return lengths.flatMap((wanted) => {
+    const own = fresh.filter(({ length }) => length === wanted);
+    return (own.length > 0 ? own : judged.filter(({ length }) => length === wanted)).slice(0, count);
+  });
+}
+
+/** What the model gets: an item's name may say less. */
+function contentOf({ feeds }: Item): string {
+  const hash = createHash('sha256');
+  for (const [name, { type, dims, data }] of Object.entries(feeds).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    hash.update(JSON.stringify([name, type, dims])).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return hash.digest('hex');
+}
