@@ -46,13 +46,20 @@ export function frontOf(standings: readonly Standing[]): string[] {
   return paretoFront(candidates, objectives).front.map(({ name }) => name);
 }
 
-/** Of the candidates that may be adopted, the one whose latency and memory fell most together; undefined where there is none. */
-export function bestOf(results: readonly CandidateResult[]): CandidateResult | undefined {
-  const gain = ({ name }: CandidateResult) => {
-    const standing = standingsOf(results).find((each) => each.name === name);
+/**
+ * Of the candidates that may be adopted, the one whose latency and memory fell most together; of those that come within the margin of
+ * it, which noise may have ranked, the one that loses least. Undefined where there is none.
+ */
+export function bestOf(results: readonly CandidateResult[], margin: number): CandidateResult | undefined {
+  const standings = new Map(standingsOf(results).map((standing) => [standing.name, standing]));
+  const cost = ({ name }: CandidateResult) => {
+    const standing = standings.get(name);
     return standing === undefined ? Infinity : Math.log(standing.latency) + Math.log(standing.memory);
   };
-  return results.filter(({ decision }) => decision.verdict === 'adopt').toSorted((a, b) => gain(a) - gain(b))[0];
+  const adoptable = results.filter(({ decision }) => decision.verdict === 'adopt');
+  const least = Math.min(...adoptable.map(cost));
+  const loss = ({ name }: CandidateResult) => standings.get(name)?.loss ?? Infinity;
+  return adoptable.filter((result) => cost(result) <= least + Math.log1p(margin)).toSorted((a, b) => loss(a) - loss(b))[0];
 }
 
 /** Earlier looks than usual, and no more of them: models are slow, and gains worth a migration show early. */

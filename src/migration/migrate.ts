@@ -38,7 +38,7 @@ export async function migrate(migration: Migration, until: Phase): Promise<Migra
   const results = tuned === null || tuned.result === null ? candidates : [...candidates, tuned.result];
   const standings = standingsOf(results);
   const shared = { baseline, candidates, tuned, standings, front: frontOf(standings) };
-  const best = bestOf(results);
+  const best = bestOf(results, migration.settings.margin);
   const final = until === 'tune' && best !== undefined ? await judgeFinally(migration, best) : null;
   return { ...shared, final, verdict: final?.decision.verdict ?? overall(results) };
 }

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { CandidateResult } from './candidate.ts';
+import { bestOf } from './final-phase.ts';
+
+function result(name: string, figures: { latency: number; memory: number; loss: number; verdict?: string }): CandidateResult {
+  const { latency, memory, loss, verdict = 'adopt' } = figures;
+  const effect = (ratio: number) => ({ effect: { estimate: ratio - 1, low: ratio - 1, high: ratio - 1, confidence: 0.965 } });
+  const quality = { judgement: { outcome: 'pass', reason: '', marginsLost: loss } };
+  return { name, quality, latency: effect(latency), memory: effect(memory), decision: { verdict } } as unknown as CandidateResult;
+}
+
+test('of gains that noise may have ranked the one that loses least is taken', () => {
+  const exact = result('exact', { latency: 0.99, memory: 0.55, loss: 0.005 });
+  const sparse = result('sparse', { latency: 0.97, memory: 0.55, loss: 0.3 });
+  assert.equal(bestOf([sparse, exact], 0.05)?.name, 'exact');
+  assert.equal(bestOf([sparse, exact], 0.01)?.name, 'sparse');
+});
+
+test('a clear gain wins, whatever it loses within the margin; what may not be adopted never does', () => {
+  const exact = result('exact', { latency: 1, memory: 0.8, loss: 0 });
+  const sparse = result('sparse', { latency: 0.9, memory: 0.4, loss: 0.9 });
+  const rejected = result('rejected', { latency: 0.1, memory: 0.1, loss: 0, verdict: 'reject' });
+  assert.equal(bestOf([exact, sparse, rejected], 0.05)?.name, 'sparse');
+  assert.equal(bestOf([rejected], 0.05), undefined);
+});
