@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { adapters } from '../adapters/index.ts';
 import { compareLatency } from '../src/compare/compare-latency.ts';
 import { readSuite } from '../src/contract/suite.ts';
-import type { Rule } from '../src/decide/rule.ts';
+import { plainRule } from '../src/decide/rule.ts';
 import { armOf } from '../src/measure/arm.ts';
 import { planCells } from '../src/measure/plan-cells.ts';
 
@@ -33,16 +33,7 @@ interface Tally {
 }
 
 async function compare(name: string, count: number, shares: { base: number; new: number }, margin: number): Promise<Tally> {
-  const rule: Rule = {
-    metric: 'latency',
-    margin,
-    direction: 'lower',
-    absoluteFloor: 0,
-    limit: null,
-    onInconclusive: 'fail',
-    owner: null,
-    decides: true,
-  };
+  const rule = plainRule('latency', margin);
   const tally: Tally = { outcomes: {}, estimates: [], blocks: [], seconds: [] };
   for (let seed = 1; seed <= count; seed++) {
     const start = performance.now();

@@ -5,7 +5,7 @@ import { adapters } from '../adapters/index.ts';
 import { adapter } from '../adapters/onnx/adapter.ts';
 import { compareLatency } from '../src/compare/compare-latency.ts';
 import { compareMemory } from '../src/compare/compare-memory.ts';
-import type { Rule } from '../src/decide/rule.ts';
+import { plainRule } from '../src/decide/rule.ts';
 import { planUpTo } from '../src/decide/sequential.ts';
 import { drawModelInputs } from '../src/inputs/model-inputs.ts';
 import { modelArm } from '../src/measure/arm.ts';
@@ -48,25 +48,20 @@ async function bareRatio(): Promise<{ ratio: number; base: number }> {
   return { ratio: median(times[1]!) / median(times[0]!), base: median(times[0]!) };
 }
 
-const rule = (metric: Rule['metric']): Rule => ({
-  metric,
-  margin: 0.05,
-  direction: 'lower',
-  absoluteFloor: 0,
-  limit: null,
-  onInconclusive: 'fail',
-  owner: null,
-  decides: true,
-});
 const entry = findAdapter(adapters, 'onnx-cpu');
 const [base, fresh] = paths.map((model) => modelArm({ backend: 'onnx-cpu', model, feeds: { sizes, seed: 1 } }, entry));
 const arms = { base: base!, new: fresh! };
 const subject = { cell: 'model', name: 'model' };
 const shared = { family: 1, timeoutSeconds: 300 };
 const before = await bareRatio();
-const { comparison } = await compareLatency(arms, subject, rule('latency'), { ...shared, seed: 1, floor: null, plan: planUpTo(10) });
+const { comparison } = await compareLatency(arms, subject, plainRule('latency', 0.05), {
+  ...shared,
+  seed: 1,
+  floor: null,
+  plan: planUpTo(10),
+});
 const after = await bareRatio();
-const memory = await compareMemory(arms, subject, rule('peak-memory'), shared);
+const memory = await compareMemory(arms, subject, plainRule('peak-memory', 0.05), shared);
 const { estimate, low, high } = comparison.effect!;
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 console.log(`bare loop: base ${before.base.toFixed(2)} ms; new ${percent(before.ratio - 1)} before, ${percent(after.ratio - 1)} after`);

@@ -9,7 +9,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import { readSuite } from '../contract/suite.ts';
 import type { Comparison } from '../contract/verdict.ts';
 import { judgeMissing } from '../decide/judge-figures.ts';
-import type { Rule } from '../decide/rule.ts';
+import { plainRule } from '../decide/rule.ts';
 import { planUpTo } from '../decide/sequential.ts';
 import { armOf, checkoutOf, modelArm } from '../measure/arm.ts';
 import type { Arm, Checkout } from '../measure/arm.ts';
@@ -101,16 +101,7 @@ async function sideOf(what: string, flags: AbFlags, origin: Origin, adapters: re
 }
 
 async function judge(base: Side, fresh: Side, fingerprint: string, flags: AbFlags): Promise<Comparison> {
-  const rule: Rule = {
-    metric: 'latency',
-    margin: flags.margin / 100,
-    direction: 'lower',
-    absoluteFloor: 0,
-    limit: null,
-    onInconclusive: 'fail',
-    owner: null,
-    decides: true,
-  };
+  const rule = plainRule('latency', flags.margin / 100);
   const subject = { cell: fresh.id, name: `${base.name} → ${fresh.name}` };
   const host = { fingerprint, now: new Date() };
   const calibrations = await loadCalibrations(flags.store ?? defaultStore);

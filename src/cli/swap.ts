@@ -9,6 +9,7 @@ import type { SiteComparison } from '../model/compare-sites.ts';
 import type { ModelSites } from '../model/find-sites.ts';
 import { readOnnxFile, writeOnnxFile } from '../model/onnx-file.ts';
 import type { OnnxFile } from '../model/onnx-file.ts';
+import { isExact, quantises } from '../migration/exactness.ts';
 import { parseReplacements, parseSites } from '../migration/parse-replacements.ts';
 import { proveUnchanged } from '../model/prove.ts';
 import type { SwapProof } from '../model/prove.ts';
@@ -122,8 +123,8 @@ interface Exactness {
  *   accident, often a mean of masked values; here it is zero.
  */
 function refuseInexact(path: string, { sites, replacements, comparison }: Exactness): void {
-  const exact = [...replacements.values()].every(({ variant, scaleFactor = 1 }) => variant === 'dense' && scaleFactor === 1);
-  const quantised = sites.proto.graph!.node.some(({ opType }) => quantisers.has(opType));
+  const exact = isExact({ replacements });
+  const quantised = quantises(sites.proto);
   const tolerance = exactTolerance[sites.sites.some(({ dtype }) => dtype === 'f16') ? 'f16' : 'f32'];
   const blind = [...replacements.keys()].some((site) => sites.sites[site]!.causal === true && sites.sites[site]!.mask === 'padding');
   const judged = comparison.runs.filter(({ padding }) => !(blind && padding === 'left'));
@@ -132,5 +133,3 @@ function refuseInexact(path: string, { sites, replacements, comparison }: Exactn
   const message = `${path}: dense kernels changed the outputs by ${digits(largest)} of their size, expected at most ${tolerance}; nothing was written`;
   throw new AttnswapError('WORKER_FAILED', message, { hint: 'please report this model: attnswap sites MODEL --json' });
 }
-
-const quantisers = new Set(['QuantizeLinear', 'DynamicQuantizeLinear', 'DynamicQuantizeMatMul']);

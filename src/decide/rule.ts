@@ -16,6 +16,12 @@ export interface Rule {
   readonly decides: boolean;
 }
 
+/** Less is better, within a margin, and nothing else: what two arms are compared by where no gate says more. */
+export function plainRule(metric: Metric, margin: number): Rule {
+  const rest = { absoluteFloor: 0, limit: null, onInconclusive: 'fail', owner: null, decides: true } as const;
+  return { metric, margin, direction: 'lower', ...rest };
+}
+
 /** Which comparison it is. */
 export interface Subject {
   readonly cell: string;

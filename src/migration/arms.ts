@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Comparison, Metric } from '../contract/verdict.ts';
+import type { Comparison } from '../contract/verdict.ts';
 import { compareLatency } from '../compare/compare-latency.ts';
 import { compareMemory } from '../compare/compare-memory.ts';
 import { writeTensors } from '../data/tensor-files.ts';
-import type { Rule } from '../decide/rule.ts';
+import { plainRule } from '../decide/rule.ts';
 import type { LookPlan } from '../decide/sequential.ts';
 import { modelArm } from '../measure/arm.ts';
 import type { ModelArm } from '../measure/arm.ts';
@@ -32,20 +32,6 @@ export async function armAt(migration: Migration, model: string, length: number)
   return modelArm({ backend, model: resolve(model), feeds: { file }, ...(threads !== null && { threads }) }, entry);
 }
 
-/** How a metric of whole models is judged: less is better, within the margin. */
-export function ruleFor(metric: Metric, { settings }: Migration): Rule {
-  return {
-    metric,
-    margin: settings.margin,
-    direction: 'lower',
-    absoluteFloor: 0,
-    limit: null,
-    onInconclusive: 'fail',
-    owner: null,
-    decides: true,
-  };
-}
-
 /** The original's peaks at a length, launch by launch. */
 function peaksAt({ peaks }: Migration, length: number): Map<number, { bytes: number }> {
   const known = peaks.get(length) ?? new Map<number, { bytes: number }>();
@@ -70,8 +56,8 @@ export function compareModels(migration: Migration, metric: 'latency' | 'peak-me
     const subject = { cell: `${name} at ${length}`, name };
     const shared = { timeoutSeconds, family: 1, ...(signal !== undefined && { signal }) };
     if (metric === 'peak-memory')
-      return compareMemory(arms, subject, ruleFor(metric, migration), { ...shared, plan, basePeaks: peaksAt(migration, length) });
+      return compareMemory(arms, subject, plainRule(metric, settings.margin), { ...shared, plan, basePeaks: peaksAt(migration, length) });
     const options = { ...shared, seed: settings.seed, floor: null, plan, blockSeconds: defaultBlockSeconds };
-    return (await compareLatency(arms, subject, ruleFor(metric, migration), options)).comparison;
+    return (await compareLatency(arms, subject, plainRule(metric, settings.margin), options)).comparison;
   });
 }
