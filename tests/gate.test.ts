@@ -115,6 +115,29 @@ test('faults of the memory, waste and statement launches are exit 5 too', async 
   }
 });
 
+test('memory that grows faster with the length is a regression, in figures of a doubling', async () => {
+  const growth = { gates: "{ metric: 'memory-growth', margin: 0.25 }", lengths: '[16, 32, 64]' };
+  const linear = folder({ ...growth, script: { memoryPower: 1 } });
+  const square = folder({ ...growth, script: { memoryPower: 2 } });
+  const worse = await gate(square, ['--base-dir', linear]);
+  assert.equal(worse.exitCode, 1, worse.said);
+  const { comparisons } = verdictOf(square);
+  assert.deepEqual(
+    comparisons.map(({ metric, outcome }) => [metric, outcome]),
+    [['memory-growth', 'regression']],
+  );
+  assert.ok(Math.abs(comparisons[0]!.base! - 2) < 1e-9 && Math.abs(comparisons[0]!.new! - 4) < 1e-9, JSON.stringify(comparisons[0]));
+  assert.equal((await gate(linear, ['--base-dir', square])).exitCode, 0);
+  assert.equal((await gate(folder({ ...growth, script: { memoryPower: 1 }, lengths: '[16]' }))).exitCode, 3);
+});
+
+test('a limit holds for memory too, whatever the base', async () => {
+  const gates = "{ metric: 'peak-memory', margin: 0.1, limit: 1e5 }";
+  const { exitCode, said } = await gate(folder({ gates, script: { memoryPower: 1 } }));
+  assert.equal(exitCode, 1, said);
+  assert.match(said, /worse than the limit of 100000/);
+});
+
 test('a fault of the base is told as the base’s', async () => {
   const { exitCode, said } = await gate(folder(), ['--base-dir', folder({ script: { fault: 'exit' } })]);
   assert.equal(exitCode, 5);
@@ -337,6 +360,26 @@ test('another host’s baseline still judges what carries across machines', asyn
     ['latency', 'incomparable'],
     ['scored-pairs', 'pass'],
   ]);
+});
+
+test('growth of memory is judged against stored runs, and a stored run that lacks a length is no base', async () => {
+  const given = { gates: "{ metric: 'memory-growth', margin: 0.25 }", lengths: '[16, 32]', script: { memoryPower: 1 } };
+  const cwd = folder(given);
+  const runs = ['run1.json', 'run2.json', 'run3.json'];
+  for (const out of runs) assert.equal((await attnswap(['bench', './my.suite.ts', '--quiet', '--out', out], { cwd })).exitCode, 0);
+  assert.equal((await attnswap(['baseline', 'save', 'main', ...runs, '--reason', 'first'], { cwd })).exitCode, 0);
+  const same = await gate(cwd, ['--baseline', 'main']);
+  assert.equal(same.exitCode, 0, same.said);
+  writeFileSync(join(cwd, 'fault.json'), JSON.stringify({ memoryPower: 2 }));
+  const worse = await gate(cwd, ['--baseline', 'main']);
+  assert.equal(worse.exitCode, 1, worse.said);
+  assert.match(worse.said, /2× → 4×/);
+  const path = join(cwd, '.attnswap/baselines/main.json');
+  const baseline = JSON.parse(readFileSync(path, 'utf8')) as BaselineFile;
+  for (const { run } of baseline.runs) run.cells.splice(1);
+  writeFileSync(path, JSON.stringify(baseline));
+  const lacking = await gate(cwd, ['--baseline', 'main']);
+  assert.equal(lacking.exitCode, 3, lacking.said);
 });
 
 test('one bad run of three does not poison a baseline', async () => {

@@ -7,12 +7,13 @@ import { varies } from '../decide/rule.ts';
 import type { Rule, Subject } from '../decide/rule.ts';
 import { measureCell } from '../measure/measure-cell.ts';
 import type { CellPlan } from '../measure/measure-cell.ts';
-import { kernelName, sameSetting } from '../measure/plan-cells.ts';
+import { kernelName, sameSetting, withoutLength } from '../measure/plan-cells.ts';
 import { median } from '../statistics/order-statistics.ts';
 import { wasteReportSchema } from '../waste/schema.ts';
 import type { Baseline } from './baseline.ts';
 import { calibrationFor } from './calibration.ts';
 import type { Calibration } from './calibration.ts';
+import { growthPerDoubling, leastPeakBytes } from './compare-memory.ts';
 import { rulesOf } from './rules-of.ts';
 
 export interface BaselineGate {
@@ -42,7 +43,13 @@ export async function gateAgainstBaseline(gate: BaselineGate): Promise<Compariso
   const stored = baseline.runs.map(({ run }) => new Map(run.cells.map((cell) => [cell.id, cell])));
   const tasks = plans.flatMap((plan) => rulesOf(plan, suite.gates, today).map((rule) => ({ plan, rule })));
   const family = tasks.filter(({ rule }) => varies(rule.metric)).length;
-  const comparisons = tasks.map(({ plan, rule }) => judge({ plan, rule, launches, stored, family }, gate));
+  const { growth = [], single = [] } = Object.groupBy(tasks, ({ rule }) => (rule.metric === 'memory-growth' ? 'growth' : 'single'));
+  const comparisons = [
+    ...single.map((task) => judge({ ...task, alike: [task.plan], launches, stored, family }, gate)),
+    ...[...Map.groupBy(growth, ({ plan }) => withoutLength(plan.cell)).values()].map((tasksAlike) =>
+      judge({ ...tasksAlike[0]!, alike: tasksAlike.map(({ plan }) => plan), launches, stored, family }, gate),
+    ),
+  ];
   const declared = new Set(plans.map(({ cell }) => cell.id));
   const gone = [...new Set(baseline.runs.flatMap(({ run }) => run.declared))].filter((id) => !declared.has(id));
   const anyRule = tasks[0]!.rule;
@@ -57,6 +64,8 @@ export async function gateAgainstBaseline(gate: BaselineGate): Promise<Compariso
 interface Task {
   readonly plan: CellPlan;
   readonly rule: Rule;
+  /** The cells that the figure is of: the plan's own, or those of all lengths where it tells how memory grows with them. */
+  readonly alike: readonly CellPlan[];
   readonly launches: ReadonlyMap<string, readonly CellRecord[]>;
   readonly stored: ReadonlyArray<ReadonlyMap<string, CellRecord>>;
   readonly family: number;
@@ -64,24 +73,30 @@ interface Task {
 
 function judge(task: Task, gate: BaselineGate): Comparison {
   const { plan, rule, family } = task;
-  const subject: Subject = { cell: plan.cell.id, name: kernelName(plan) };
+  const last = task.alike.at(-1)!.cell;
+  const cell = last.id === plan.cell.id ? last.id : `${plan.cell.id} … ${last.shape.queries}`;
+  const subject: Subject = { cell, name: kernelName(plan) };
   const records = task.launches.get(plan.cell.id) ?? [];
-  const bad = records.find(({ status }) => status !== 'ok');
+  const bad = task.alike.flatMap(({ cell: { id } }) => task.launches.get(id) ?? []).find(({ status }) => status !== 'ok');
   if (bad !== undefined)
     return judgeMissing(subject, rule, bad.status === 'unsupported' ? 'incomplete' : 'error', `${bad.status}: ${bad.reason ?? ''}`);
   if (hostBound.has(rule.metric) && gate.fingerprint !== gate.baseline.fingerprint) {
     return judgeMissing(subject, rule, 'incomparable', `${gate.baseline.name} was measured on another host or configuration`);
   }
   const reference = gate.plans.find((other) => kernelName(other) === gate.suite.reference && sameSetting(other, plan));
-  const base = figuresOf(
-    rule.metric,
-    task.stored.map((run) => ({ cell: run.get(plan.cell.id), reference: run.get(reference?.cell.id ?? '') })),
+  const measured = records.map(
+    (_, launch) => new Map([...task.launches].flatMap(([id, each]) => (each[launch] ? [[id, each[launch]]] : []))),
   );
-  const referenceRecords = reference === undefined ? [] : (task.launches.get(reference.cell.id) ?? []);
-  const fresh = figuresOf(
-    rule.metric,
-    records.map((cell, launch) => ({ cell, reference: referenceRecords[launch] })),
-  );
+  const figures = (runs: ReadonlyArray<ReadonlyMap<string, CellRecord>>) =>
+    runs.flatMap((run) => {
+      const value =
+        rule.metric === 'memory-growth'
+          ? growthOf(task.alike.map(({ cell: { id } }) => run.get(id)))
+          : figureOf(rule.metric, run.get(plan.cell.id), run.get(reference?.cell.id ?? ''));
+      return value === null || value === undefined ? [] : [value];
+    });
+  const base = figures(task.stored);
+  const fresh = figures(measured);
   if (fresh.length === 0) return judgeMissing(subject, rule, 'incomplete', `${rule.metric} was not measured`);
   if (base.length === 0 && rule.limit === null)
     return judgeMissing(subject, rule, 'incomplete', `${gate.baseline.name} holds no ${rule.metric} of this cell`);
@@ -90,30 +105,35 @@ function judge(task: Task, gate: BaselineGate): Comparison {
   return judgeLaunches(subject, rule, { base, new: fresh }, { floor: calibration?.floor ?? null, family });
 }
 
-/** The metric of each launch that has it. */
-function figuresOf(metric: Metric, launches: ReadonlyArray<{ cell: CellRecord | undefined; reference: CellRecord | undefined }>): number[] {
-  const read = (cell: CellRecord, reference: CellRecord | undefined): number | null | undefined => {
-    switch (metric) {
-      case 'latency':
-        return cell.latency?.medianNs;
-      case 'peak-memory':
-        return cell.memory && Math.max(4096, cell.memory.peakDeviceBytes ?? cell.memory.peakHostBytes);
-      case 'error':
-        return cell.error?.relative;
-      case 'scored-pairs':
-        return cell.work?.scoredPairs;
-      case 'waste': {
-        const report = wasteReportSchema.safeParse(cell.waste);
-        return report.success ? report.data.overall.kernelWaste.p95?.value : undefined;
-      }
-      case 'ratio-to-reference':
-        return cell.latency && reference?.latency && cell.latency.medianNs / reference.latency.medianNs;
-      default:
-        return undefined;
+/** A metric as one launch of a cell gave it, if it did. */
+function figureOf(metric: Metric, cell: CellRecord | undefined, reference: CellRecord | undefined): number | null | undefined {
+  switch (metric) {
+    case 'latency':
+      return cell?.latency?.medianNs;
+    case 'peak-memory':
+      return peakOf(cell);
+    case 'error':
+      return cell?.error?.relative;
+    case 'scored-pairs':
+      return cell?.work?.scoredPairs;
+    case 'waste': {
+      const report = wasteReportSchema.safeParse(cell?.waste);
+      return report.success ? report.data.overall.kernelWaste.p95?.value : undefined;
     }
-  };
-  return launches.flatMap(({ cell, reference }) => {
-    const value = cell === undefined ? undefined : read(cell, reference);
-    return value === null || value === undefined ? [] : [value];
-  });
+    case 'ratio-to-reference':
+      return cell?.latency && reference?.latency && cell.latency.medianNs / reference.latency.medianNs;
+    default:
+      return undefined;
+  }
+}
+
+function peakOf(cell: CellRecord | undefined): number | undefined {
+  return cell?.memory && Math.max(leastPeakBytes, cell.memory.peakDeviceBytes ?? cell.memory.peakHostBytes);
+}
+
+/** How the peak of one run's cells grows with their length; undefined where one has none, or all are of one length. */
+function growthOf(cells: ReadonlyArray<CellRecord | undefined>): number | undefined {
+  const peaks = cells.flatMap((cell) => peakOf(cell) ?? []);
+  const lengths = cells.flatMap((cell) => cell?.shape.queries ?? []);
+  return peaks.length < cells.length || new Set(lengths).size < 2 ? undefined : growthPerDoubling(lengths, peaks);
 }

@@ -1,15 +1,19 @@
 import type { Block, Comparison } from '../contract/verdict.ts';
 import { judgeBlocks } from '../decide/judge-blocks.ts';
-import { judgeMissing } from '../decide/judge-figures.ts';
+import { heldToLimit, judgeMissing } from '../decide/judge-figures.ts';
 import type { Rule, Subject } from '../decide/rule.ts';
 import type { LookPlan } from '../decide/sequential.ts';
 import type { Arm, CellArm, ModelArm } from '../measure/arm.ts';
 import { launchStage } from '../measure/launch.ts';
 import type { LaunchOutcome } from '../measure/launch.ts';
 import type { CellStageRequest, StageRequest } from '../measure/messages.ts';
+import { theilSen } from '../statistics/theil-sen.ts';
 
 /** A peak hardly varies from launch to launch: few pairs tell. */
 export const memoryLooks: LookPlan = { looks: [3, 6], tail: 0.0175 };
+
+/** One page: a peak that reads as nothing is taken for this, as a ratio needs one. */
+export const leastPeakBytes = 4096;
 
 export interface StageOptions {
   readonly timeoutSeconds: number;
@@ -33,34 +37,73 @@ function launch(arm: Arm, request: StageRequest, { timeoutSeconds, signal }: Sta
   return launchStage(request, { timeoutSeconds, worker, cwd, ...(signal !== undefined && { signal }) });
 }
 
+export type PairedLaunches = StageOptions & { readonly family: number; readonly plan?: LookPlan };
+
 /** Peak memory of two arms, in pairs of launches of their own. Peaks do not drift: `basePeaks` keeps the base's for the next comparison with it. */
-export async function compareMemory(
+export function compareMemory(
   arms: { base: CellArm | ModelArm; new: CellArm | ModelArm },
   subject: Subject,
   rule: Rule,
-  options: StageOptions & { readonly family: number; readonly plan?: LookPlan; readonly basePeaks?: Map<number, { bytes: number }> },
+  options: PairedLaunches & { readonly basePeaks?: Map<number, { bytes: number }> },
+): Promise<Comparison> {
+  return comparePeaks(subject, rule, options, async (side, block) => {
+    const kept = side === 'base' ? options.basePeaks?.get(block) : undefined;
+    const found = kept ?? (await peak(arms[side], options));
+    if ('outcome' in found) return found;
+    if (side === 'base') options.basePeaks?.set(block, found);
+    return found.bytes;
+  });
+}
+
+/**
+ * How peak memory grows with the length: the factor by which it rises where the length doubles, 2 for n and 4 for n², from Theil and
+ * Sen's slope of ln(peak) over ln(length). A block launches every length once on each side.
+ * @param lengths of the arms, in their order; two different ones at least
+ */
+export function compareGrowth(
+  arms: { base: readonly CellArm[]; new: readonly CellArm[] },
+  lengths: readonly number[],
+  subject: Subject,
+  rule: Rule,
+  options: PairedLaunches,
+): Promise<Comparison> {
+  return comparePeaks(subject, rule, options, async (side) => {
+    const peaks: number[] = [];
+    for (const arm of arms[side]) {
+      const found = await peak(arm, options);
+      if ('outcome' in found) return found;
+      peaks.push(found.bytes);
+    }
+    return growthPerDoubling(lengths, peaks);
+  });
+}
+
+/** The factor by which memory rises where the length doubles: 2 to the power of the log-log slope. */
+export function growthPerDoubling(lengths: readonly number[], peakBytes: readonly number[]): number {
+  return 2 ** theilSen(lengths.map(Math.log), peakBytes.map(Math.log)).slope;
+}
+
+/** Judges a positive figure of launches, pair by pair. */
+async function comparePeaks(
+  subject: Subject,
+  rule: Rule,
+  { family, plan = memoryLooks }: PairedLaunches,
+  figure: (side: 'base' | 'new', block: number) => Promise<number | LaunchOutcome>,
 ): Promise<Comparison> {
   const blocks: Block[] = [];
-  const { plan = memoryLooks } = options;
   for (const looked of plan.looks) {
     while (blocks.length < looked) {
       const start = process.hrtime.bigint();
-      const base = options.basePeaks?.get(blocks.length) ?? (await peak(arms.base, options));
-      const fresh = await peak(arms.new, options);
-      if ('outcome' in base) return missing(subject, rule, 'base', base);
-      if ('outcome' in fresh) return missing(subject, rule, 'new', fresh);
-      options.basePeaks?.set(blocks.length, base);
-      const logRatio = Math.log(fresh.bytes / base.bytes);
-      blocks.push({
-        logRatio,
-        roundLogRatios: [logRatio],
-        base: base.bytes,
-        new: fresh.bytes,
-        elapsedNs: Number(process.hrtime.bigint() - start),
-      });
+      const base = await figure('base', blocks.length);
+      if (typeof base !== 'number') return missing(subject, rule, 'base', base);
+      const fresh = await figure('new', blocks.length);
+      if (typeof fresh !== 'number') return missing(subject, rule, 'new', fresh);
+      const logRatio = Math.log(fresh / base);
+      const elapsedNs = Number(process.hrtime.bigint() - start);
+      blocks.push({ logRatio, roundLogRatios: [logRatio], base, new: fresh, elapsedNs });
     }
-    const { state, comparison } = judgeBlocks(subject, rule, { blocks, floor: null, family: options.family, plan });
-    if (state !== 'more') return comparison;
+    const { state, comparison } = judgeBlocks(subject, rule, { blocks, floor: null, family, plan });
+    if (state !== 'more') return heldToLimit(comparison, rule);
   }
   throw new RangeError('a plan needs at least one look');
 }
@@ -75,7 +118,7 @@ export async function peak(
     : launchArm(arm as CellArm, 'memory', { ...options, wasteRows: 1 }));
   if (outcome.outcome !== 'memory') return outcome;
   const { peakDeviceBytes, peakHostBytes } = outcome.memory;
-  return { bytes: Math.max(4096, peakDeviceBytes ?? peakHostBytes) };
+  return { bytes: Math.max(leastPeakBytes, peakDeviceBytes ?? peakHostBytes) };
 }
 
 /** A comparison whose arm gave no figure. */

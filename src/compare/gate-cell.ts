@@ -1,6 +1,6 @@
 import type { Block, Comparison } from '../contract/verdict.ts';
 import { judgeBlocks } from '../decide/judge-blocks.ts';
-import { judgeFigures, judgeMissing } from '../decide/judge-figures.ts';
+import { heldToLimit, judgeFigures, judgeMissing } from '../decide/judge-figures.ts';
 import type { Rule, Subject } from '../decide/rule.ts';
 import { defaultLooks } from '../decide/sequential.ts';
 import type { CellArm } from '../measure/arm.ts';
@@ -43,8 +43,7 @@ export function gateCell(arms: CellArms, subject: Subject, rule: Rule, options: 
 
 async function latency(arms: CellArms, subject: Subject, rule: Rule, options: GateOptions): Promise<Comparison> {
   const { comparison } = await compareLatency(arms, subject, rule, options);
-  if (rule.limit === null || comparison.new === null || comparison.new <= rule.limit) return comparison;
-  return { ...comparison, outcome: 'regression', reason: `${comparison.new} ns is above the limit of ${rule.limit} ns` };
+  return heldToLimit(comparison, rule);
 }
 
 /** The share of scored products that the smallest sets of keys holding 95 % of the weight do without. */

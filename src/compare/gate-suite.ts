@@ -1,17 +1,16 @@
 import type { Suite } from '../contract/suite.ts';
 import type { Comparison } from '../contract/verdict.ts';
-import { judgeFigures, judgeMissing } from '../decide/judge-figures.ts';
+import { judgeMissing } from '../decide/judge-figures.ts';
 import { varies } from '../decide/rule.ts';
 import type { Rule, Subject } from '../decide/rule.ts';
 import type { LookPlan } from '../decide/sequential.ts';
 import { armOf } from '../measure/arm.ts';
 import type { Checkout } from '../measure/arm.ts';
 import type { CellPlan } from '../measure/measure-cell.ts';
-import { kernelName, sameSetting } from '../measure/plan-cells.ts';
-import { theilSen } from '../statistics/theil-sen.ts';
+import { kernelName, sameSetting, withoutLength } from '../measure/plan-cells.ts';
 import { calibrationFor, refusalOf } from './calibration.ts';
 import type { Calibration } from './calibration.ts';
-import { missing, peak } from './compare-memory.ts';
+import { compareGrowth } from './compare-memory.ts';
 import { gateCell } from './gate-cell.ts';
 import type { CellArms, GateOptions } from './gate-cell.ts';
 import { rulesOf } from './rules-of.ts';
@@ -58,8 +57,8 @@ export async function gateSuite(run: GateRun): Promise<Comparison[]> {
     comparisons.push(await unlessAborted(() => judgeTask(task, family, run), task, run));
   }
   const growth = tasks.filter(({ rule }) => rule.metric === 'memory-growth');
-  for (const group of Map.groupBy(growth, ({ plan }) => withoutLength(plan)).values())
-    comparisons.push(await unlessAborted(() => judgeGrowth(group, run), group[0]!, run));
+  for (const group of Map.groupBy(growth, ({ plan }) => withoutLength(plan.cell)).values())
+    comparisons.push(await unlessAborted(() => judgeGrowth(group, family, run), group[0]!, run));
   return [...comparisons, ...vanished(run)];
 }
 
@@ -112,30 +111,15 @@ function armsOf(plan: CellPlan, basePlan: CellPlan, run: GateRun): CellArms {
   return { ...pairOf(plan, basePlan), reference: pairOf(reference, baseReference) };
 }
 
-/** Cells alike but for their length. */
-function withoutLength({ cell }: CellPlan): string {
-  const { variant, kernel, backend, shape, inputs, seed } = cell;
-  return JSON.stringify([variant, kernel, backend, { ...shape, queries: 0, keys: 0 }, inputs, seed]);
-}
-
-/** The slope of ln(peak) over ln(length), by Theil and Sen, of both sides. */
-async function judgeGrowth(group: readonly Task[], run: GateRun): Promise<Comparison> {
+/** How the peak of cells that differ in nothing but their length grows with it. */
+async function judgeGrowth(group: readonly Task[], family: number, run: GateRun): Promise<Comparison> {
   const { rule, subject } = group[0]!;
   const lengths = group.map(({ plan }) => plan.cell.shape.queries);
   const at = { ...subject, cell: `${subject.cell} … ${lengths.at(-1)}` };
   if (new Set(lengths).size < 2) return judgeMissing(at, rule, 'incomplete', 'growth needs at least two lengths');
-  const slopes: number[] = [];
-  for (const side of ['base', 'new'] as const) {
-    const peaks: number[] = [];
-    for (const { plan } of group) {
-      const basePlan = run.basePlans.find(({ cell }) => cell.id === plan.cell.id) ?? plan;
-      const found = await peak(armsOf(plan, basePlan, run)[side], optionsOf(run));
-      if ('outcome' in found) return missing(at, rule, side, found);
-      peaks.push(found.bytes);
-    }
-    slopes.push(theilSen(lengths.map(Math.log), peaks.map(Math.log)).slope);
-  }
-  return judgeFigures(at, rule, { base: slopes[0]!, new: slopes[1]! });
+  const pairs = group.map(({ plan }) => armsOf(plan, run.basePlans.find(({ cell }) => cell.id === plan.cell.id) ?? plan, run));
+  const arms = { base: pairs.map(({ base }) => base), new: pairs.map((pair) => pair.new) };
+  return compareGrowth(arms, lengths, at, rule, { ...optionsOf(run), family });
 }
 
 /** Cells that the base declares and this suite does not: a cell that vanished is never a pass. */

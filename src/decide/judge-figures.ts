@@ -29,6 +29,13 @@ export function judgeFigures(subject: Subject, rule: Rule, figures: { base: numb
   };
 }
 
+/** The new figure itself may not be worse than the rule's limit, whatever the comparison with the base says. */
+export function heldToLimit(comparison: Comparison, { limit, direction }: Rule): Comparison {
+  const { new: fresh, unit } = comparison;
+  if (limit === null || fresh === null || (direction === 'lower' ? fresh <= limit : fresh >= limit)) return comparison;
+  return { ...comparison, outcome: 'regression', reason: `${fresh} ${unit} is worse than the limit of ${limit}` };
+}
+
 function percent(share: number): string {
   return Number.isFinite(share) ? `${Number((100 * share).toPrecision(3))} %` : 'from nothing';
 }

@@ -31,7 +31,7 @@ export interface Subject {
 export const units: Readonly<Record<Metric, string>> = {
   latency: 'ns',
   'peak-memory': 'bytes',
-  'memory-growth': 'log-log slope',
+  'memory-growth': 'factor per doubling',
   waste: 'share',
   error: 'relative',
   'scored-pairs': 'pairs',
@@ -39,9 +39,11 @@ export const units: Readonly<Record<Metric, string>> = {
   quality: 'score',
 };
 
+const varying: ReadonlySet<Metric> = new Set(['latency', 'peak-memory', 'memory-growth', 'ratio-to-reference']);
+
 /** Whether a metric's figures vary from launch to launch: only then can a verdict be wrong by chance. */
 export function varies(metric: Metric): boolean {
-  return metric === 'latency' || metric === 'peak-memory' || metric === 'ratio-to-reference';
+  return varying.has(metric);
 }
 
 /** The fields that every comparison of a rule shares. */

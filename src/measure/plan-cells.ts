@@ -111,3 +111,8 @@ export function sameSetting(a: CellPlan, b: CellPlan): boolean {
   const setting = ({ cell: { backend, shape, inputs, seed } }: CellPlan) => JSON.stringify([backend, shape, inputs, seed]);
   return setting(a) === setting(b);
 }
+
+/** What cells share that are alike but for their length. */
+export function withoutLength({ variant, kernel, backend, shape, inputs, seed }: CellSpec): string {
+  return JSON.stringify([variant, kernel, backend, { ...shape, queries: 0, keys: 0 }, inputs, seed]);
+}

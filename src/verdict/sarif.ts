@@ -18,7 +18,7 @@ type Rule = Metric | typeof wholeRule;
 const meanings: Readonly<Record<Rule, string>> = {
   latency: 'Time of one attention call, compared in paired blocks of fresh processes.',
   'peak-memory': 'Memory that one attention call needs beyond its inputs.',
-  'memory-growth': 'Slope of the logarithm of peak memory over the logarithm of the length.',
+  'memory-growth': 'Factor by which peak memory rises where the length doubles: 2 for n, 4 for n².',
   waste: 'Share of scored products beyond the smallest sets of keys that hold 95 % of the weight.',
   error: 'Relative error against the float64 reference.',
   'scored-pairs': 'Products of queries and keys that a kernel computes, masked ones too.',

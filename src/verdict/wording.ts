@@ -19,7 +19,7 @@ export function figure(value: number, unit: string): string {
   if (unit === 'bytes') return size(value);
   if (unit === 'pairs') return count(value);
   if (unit === 'share') return percent(value);
-  return unit === 'ratio' ? `${digits(value)}×` : digits(value);
+  return unit === 'ratio' || unit === 'factor per doubling' ? `${digits(value)}×` : digits(value);
 }
 
 /** `12.3 → 12.7 ms`; a missing side is `–`, and '' where both are. */
