@@ -7,7 +7,7 @@ import { baselineNames, defaultStore, loadBaseline, saveBaseline } from '../comp
 import { AttnswapError } from '../contract/errors.ts';
 import { loadRun } from '../measure/run-store.ts';
 import { median } from '../statistics/order-statistics.ts';
-import { nameOf } from './bench-table.ts';
+import { nameOf } from '../report/cell-facts.ts';
 import { exitCodes, print, printJson } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
 import { percent, printable, table, time } from './format.ts';

@@ -1,39 +1,17 @@
 import type { CellRecord } from '../contract/cell.ts';
 import type { RunRecord } from '../contract/run.ts';
-import { formatVariant } from '../variants/index.ts';
-import { wasteReportSchema } from '../waste/schema.ts';
+import { nameOf, settingOf, speedUp, wasteOf } from '../report/cell-facts.ts';
 import { count, digits, percent, printable, size, table, time } from './format.ts';
 
 const heading = ['variant', 'latency', '±', 'speed-up', 'peak', 'scored', 'waste', 'missed', 'error'];
 
 /** The run as text: one block a length, backend and inputs, every cell in it; then what needs saying about them. */
 export function benchTable(run: RunRecord): string {
-  const groups = Map.groupBy(run.cells, ({ backend, shape, inputs }) => {
-    return `${backend} · ${shape.queries} tokens · ${shape.heads} heads × ${shape.headDim} · ${shape.causal ? 'causal' : 'full'} · ${shape.dtype} · ${inputs}`;
-  });
+  const groups = Map.groupBy(run.cells, (cell) => settingOf(cell, { length: true }));
   const blocks = [...groups].map(
     ([title, cells]) => `${printable(title)}\n${table([heading, ...cells.map((cell) => line(cell, cells, run.suite.reference))])}`,
   );
   return [...blocks, ...notes(run)].join('\n\n');
-}
-
-/** The variant of a cell as a user writes it. */
-export function nameOf(cell: CellRecord): string {
-  return formatVariant({ variant: cell.variant.name, kernel: cell.kernel, parameters: cell.variant.params });
-}
-
-/** The share of scored products that the smallest sets holding 95 % of the mass do without, and the dense mass missed. */
-export function wasteOf(cell: CellRecord): { waste: number | null; missed: number | null } {
-  const report = wasteReportSchema.safeParse(cell.waste);
-  if (!report.success) return { waste: null, missed: null };
-  const { kernelWaste, missedMass } = report.data.overall;
-  return { waste: kernelWaste.p95?.value ?? null, missed: missedMass?.value ?? null };
-}
-
-/** How many times faster than the reference cell of the same group. */
-export function speedUp(cell: CellRecord, group: readonly CellRecord[], reference: string): number | null {
-  const base = group.find((other) => nameOf(other) === reference)?.latency;
-  return base === undefined || cell.latency === undefined ? null : base.medianNs / cell.latency.medianNs;
 }
 
 function line(cell: CellRecord, group: readonly CellRecord[], reference: string): string[] {

@@ -4,7 +4,7 @@ import type { RunRecord } from '../contract/run.ts';
 import { planCells } from '../measure/plan-cells.ts';
 import { loadRun, writeRun, writeWhole } from '../measure/run-store.ts';
 import { runSuite } from '../measure/run-suite.ts';
-import { benchCsv } from './bench-csv.ts';
+import { runCsv } from '../report/run-csv.ts';
 import { benchTable } from './bench-table.ts';
 import { measuring } from './measuring.ts';
 import { exitCodes, print, printJson, progress, remark } from './console.ts';
@@ -41,7 +41,7 @@ export async function bench(suiteName: string, flags: BenchFlags, builtIn: reado
       progress: ({ done, cell }) => bar.update(done, cell),
     }),
   ).finally(() => bar.stop());
-  if (flags.csv !== undefined) await writeWhole(flags.csv, benchCsv(run));
+  if (flags.csv !== undefined) await writeWhole(flags.csv, runCsv(run));
   if (flags.json === true) printJson(run);
   else print(benchTable(run));
   remark(`record: ${out}${flags.csv === undefined ? '' : `, CSV: ${flags.csv}`}`, flags);

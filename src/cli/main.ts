@@ -12,6 +12,7 @@ import { addDecidingCommands } from './deciding-commands.ts';
 import { doctor } from './doctor.ts';
 import { builtInSuites, toolVersion } from './load-suite.ts';
 import { addModelCommands } from './model-commands.ts';
+import { addReport } from './report.ts';
 import { waste } from './waste.ts';
 import type { WasteFlags } from './waste.ts';
 
@@ -57,6 +58,7 @@ function buildProgram(version: string): Command {
     .action(async (flags: WasteFlags) => finish(await waste(flags, adapters)));
   addDecidingCommands(program, adapters);
   addModelCommands(program, adapters);
+  addReport(program);
   return program;
 }
 

@@ -8,6 +8,7 @@ import { findAdapter } from '../measure/plan-cells.ts';
 import { migrate } from '../migration/migrate.ts';
 import type { Phase } from '../migration/migrate.ts';
 import type { Goal, MigrationSettings } from '../migration/migration.ts';
+import { migrationRecordName, writeMigrationRecord } from '../migration/record.ts';
 import { MigrationState } from '../migration/state.ts';
 import { openProto } from '../model/open-proto.ts';
 import type { DataFlags } from './capture.ts';
@@ -59,7 +60,12 @@ export async function migrateModel(path: string, flags: MigrateFlags, adapters: 
       hint: 'the same command goes on from there',
     });
   });
-  if (flags.json === true) printJson({ model: path, folder, settings, sites: sites.sites, metric: data.metric ?? null, ...report });
+  const { tool, command, host, warnings } = head;
+  const times = { startedAt: state.startedAt, endedAt: new Date().toISOString() };
+  const subject = { model: path, folder, steps: state.count, settings, sites: sites.sites, metric: data.metric ?? null };
+  const record = { schema: migrationRecordName, tool, command, ...times, host, warnings, ...subject, ...report };
+  await writeMigrationRecord(folder, record);
+  if (flags.json === true) printJson(record);
   else print(migrationText(report, { settings, sites: sites.sites, metric: data.metric, folder }));
   return { adopt: exitCodes.pass, 'tune-first': exitCodes.inconclusive, reject: exitCodes.regression, none: exitCodes.pass }[
     report.verdict ?? 'none'

@@ -19,10 +19,10 @@ export async function writeRun(path: string, record: RunRecord): Promise<void> {
 }
 
 /** @throws FILE_UNWRITABLE */
-export async function writeWhole(path: string, text: string): Promise<void> {
+export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true });
-    await replaceFile(path, [new TextEncoder().encode(text)]);
+    await replaceFile(path, [typeof content === 'string' ? new TextEncoder().encode(content) : content]);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new AttnswapError('FILE_UNWRITABLE', `${path}: could not be written: ${reason}`, {

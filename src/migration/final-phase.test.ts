@@ -24,3 +24,14 @@ test('a clear gain wins, whatever it loses within the margin; what may not be ad
   assert.equal(bestOf([exact, sparse, rejected], 0.05)?.name, 'sparse');
   assert.equal(bestOf([rejected], 0.05), undefined);
 });
+
+test('what a wide interval cannot tell from the best is not ranked behind it', () => {
+  const exact = result('exact', { latency: 1.06, memory: 0.55, loss: 0.001 });
+  const wide = {
+    ...exact,
+    latency: { effect: { estimate: 0.06, low: -0.34, high: 0.69, confidence: 0.965 } },
+  } as unknown as CandidateResult;
+  const sparse = result('sparse', { latency: 0.97, memory: 0.55, loss: 0.3 });
+  assert.equal(bestOf([sparse, exact], 0.05)?.name, 'sparse');
+  assert.equal(bestOf([sparse, wide], 0.05)?.name, 'exact');
+});

@@ -47,19 +47,21 @@ export function frontOf(standings: readonly Standing[]): string[] {
 }
 
 /**
- * Of the candidates that may be adopted, the one whose latency and memory fell most together; of those that come within the margin of
- * it, which noise may have ranked, the one that loses least. Undefined where there is none.
+ * Of the candidates that may be adopted, the one whose latency and memory fell most together; of those whose intervals reach within the
+ * margin of it, which noise may have ranked, the one that loses least. Undefined where there is none.
  */
 export function bestOf(results: readonly CandidateResult[], margin: number): CandidateResult | undefined {
   const standings = new Map(standingsOf(results).map((standing) => [standing.name, standing]));
-  const cost = ({ name }: CandidateResult) => {
-    const standing = standings.get(name);
-    return standing === undefined ? Infinity : Math.log(standing.latency) + Math.log(standing.memory);
-  };
   const adoptable = results.filter(({ decision }) => decision.verdict === 'adopt');
-  const least = Math.min(...adoptable.map(cost));
+  const least = Math.min(...adoptable.map((result) => costOf(result, 'estimate')));
   const loss = ({ name }: CandidateResult) => standings.get(name)?.loss ?? Infinity;
-  return adoptable.filter((result) => cost(result) <= least + Math.log1p(margin)).toSorted((a, b) => loss(a) - loss(b))[0];
+  return adoptable.filter((result) => costOf(result, 'low') <= least + Math.log1p(margin)).toSorted((a, b) => loss(a) - loss(b))[0];
+}
+
+/** The logarithm of what latency and memory came to together, as estimated or at the best that their intervals allow; lower is better. */
+function costOf({ latency, memory }: CandidateResult, end: 'estimate' | 'low'): number {
+  if (!latency?.effect || !memory?.effect) return Infinity;
+  return Math.log1p(latency.effect[end]) + Math.log1p(memory.effect[end]);
 }
 
 /** Earlier looks than usual, and no more of them: models are slow, and gains worth a migration show early. */

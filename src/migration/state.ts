@@ -59,6 +59,15 @@ export class MigrationState {
     });
   }
 
+  get startedAt(): string {
+    return this.#state.startedAt;
+  }
+
+  /** How many steps were reached. */
+  get count(): number {
+    return Object.keys(this.#state.steps).length;
+  }
+
   /** What a step came to; undefined where it was not reached. */
   found(step: string): unknown {
     return this.#state.steps[step];

@@ -1,14 +1,12 @@
 import { stringify } from 'csv-stringify/sync';
 import type { RunRecord } from '../contract/run.ts';
-import { nameOf, speedUp, wasteOf } from './bench-table.ts';
+import { nameOf, settingOf, speedUp, wasteOf } from './cell-facts.ts';
 
 /** One row a cell. Columns are only ever added at the end. Times in nanoseconds, sizes in bytes. */
-export function benchCsv(run: RunRecord): string {
+export function runCsv(run: RunRecord): string {
+  const groups = Map.groupBy(run.cells, (cell) => settingOf(cell, { length: true }));
   const rows = run.cells.map((cell) => {
-    const group = run.cells.filter(
-      (other) =>
-        other.backend === cell.backend && other.inputs === cell.inputs && JSON.stringify(other.shape) === JSON.stringify(cell.shape),
-    );
+    const group = groups.get(settingOf(cell, { length: true }))!;
     const { waste, missed } = wasteOf(cell);
     return {
       variant: nameOf(cell),

@@ -1,0 +1,146 @@
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { AttnswapError } from '../contract/errors.ts';
+import { comparisonSchema } from '../contract/verdict.ts';
+import { readJson, writeWhole } from '../measure/run-store.ts';
+import { wasteFiguresSchema } from '../waste/schema.ts';
+import { migrationVerdicts } from './decide.ts';
+
+export const migrationRecordName = 'attnswap.migration-record/1';
+
+const text = z.string().max(20_000);
+const decisionSchema = z.object({ candidate: text, verdict: z.enum(migrationVerdicts), reasons: z.array(text), decidedBy: z.array(text) });
+const qualitySchema = z.object({
+  judgement: z.object({ outcome: z.enum(['pass', 'regression', 'inconclusive']), reason: text, marginsLost: z.number().nullable() }),
+  task: z
+    .object({
+      items: z.int(),
+      base: z.number(),
+      new: z.number(),
+      difference: z.number(),
+      twoSided: z.object({ low: z.number(), high: z.number() }),
+    })
+    .nullable(),
+});
+const candidateSchema = z.object({
+  name: text,
+  proof: z
+    .object({
+      nodesKept: z.int(),
+      nodesAdded: z.int(),
+      nodesRemoved: z.array(text),
+      initializersKept: z.int(),
+      initializersRemoved: z.array(text),
+      sha256: text,
+    })
+    .nullable(),
+  quality: qualitySchema.nullable(),
+  latency: comparisonSchema.nullable(),
+  memory: comparisonSchema.nullable(),
+  decision: decisionSchema,
+});
+const atLengthSchema = z.object({
+  length: z.int(),
+  medianNs: z.number(),
+  lowNs: z.number(),
+  highNs: z.number(),
+  peakHostBytes: z.number(),
+  waste: z.array(z.object({ site: z.int(), overall: wasteFiguresSchema, heads: z.array(z.number().nullable()) })),
+});
+const comparedSchema = z.array(z.object({ length: z.int(), comparison: comparisonSchema }));
+
+/** All that a migration found, with what it was of: `record.json` in its folder, written when it ends. */
+export const migrationRecordSchema = z.object({
+  schema: z.literal(migrationRecordName),
+  tool: z.object({ name: z.literal('attnswap'), version: z.string() }),
+  command: z.array(z.string()),
+  startedAt: z.iso.datetime(),
+  endedAt: z.iso.datetime(),
+  host: z.unknown(),
+  warnings: z.array(text),
+  model: text,
+  /** Of the folder's steps when this was written: more of them now mean that it went on and has not ended. */
+  steps: z.int(),
+  settings: z.object({
+    backend: text,
+    lengths: z.array(z.int()),
+    compareAt: z.int(),
+    qualityMargin: z.number(),
+    margin: z.number(),
+    goal: text,
+  }),
+  /** What a score is; null without a task. */
+  metric: text.nullable(),
+  baseline: z.object({ lengths: z.array(atLengthSchema), scores: z.array(z.number()).nullable() }),
+  candidates: z.array(candidateSchema).nullable(),
+  tuned: z
+    .object({
+      choices: z.array(text),
+      budget: z.number(),
+      search: z.object({
+        evaluations: z.int(),
+        front: z.array(z.object({ assignment: z.array(z.int()), saving: z.number(), loss: z.number().nullable() })),
+        best: z.object({ assignment: z.array(z.int()), saving: z.number(), loss: z.number().nullable() }),
+      }),
+      mended: z.array(
+        z.object({
+          name: text,
+          lossBefore: z.number().nullable(),
+          scaleFactor: z.number().nullable(),
+          norms: z.array(text),
+          lossAfter: z.number().nullable(),
+        }),
+      ),
+      result: candidateSchema.nullable(),
+    })
+    .nullable(),
+  standings: z.array(z.object({ name: text, loss: z.number().nullable(), latency: z.number(), memory: z.number() })),
+  front: z.array(text),
+  final: z
+    .object({ candidate: text, latency: comparedSchema, memory: comparedSchema, decision: decisionSchema, model: text.nullable() })
+    .nullable(),
+  verdict: z.enum(migrationVerdicts).nullable(),
+});
+export type MigrationRecord = z.infer<typeof migrationRecordSchema>;
+
+const stateSchema = z.object({ steps: z.record(z.string(), z.unknown()) });
+
+/** A migration as its folder tells it: whole, or the record of an earlier end with steps after it, or steps alone. */
+export interface StoredMigration {
+  readonly record: MigrationRecord | null;
+  /** All steps reached, by name. */
+  readonly steps: Readonly<Record<string, unknown>>;
+  readonly ended: boolean;
+}
+
+/** @throws FILE_UNWRITABLE */
+export async function writeMigrationRecord(folder: string, record: Record<string, unknown>): Promise<void> {
+  await writeWhole(join(folder, 'record.json'), `${JSON.stringify(record, null, 1)}\n`);
+}
+
+/** @throws FILE_UNREADABLE, INVALID_MIGRATION naming the field */
+export async function readMigration(folder: string): Promise<StoredMigration> {
+  const path = join(folder, 'migration.json');
+  const state = stateSchema.safeParse(await readJson(path, 'INVALID_MIGRATION'));
+  if (!state.success)
+    throw new AttnswapError('INVALID_MIGRATION', `${path}: expected the steps of a migration`, {
+      hint: 'name the folder of attnswap migrate --dir',
+    });
+  const { steps } = state.data;
+  const recordPath = join(folder, 'record.json');
+  if (!existsSync(recordPath)) return { record: null, steps, ended: false };
+  const record = migrationRecordSchema.safeParse(await readJson(recordPath, 'INVALID_MIGRATION'));
+  if (record.success) return { record: record.data, steps, ended: record.data.steps === Object.keys(steps).length };
+  const issue = record.error.issues[0]!;
+  throw new AttnswapError('INVALID_MIGRATION', `${recordPath}: ${issue.path.join('.') || 'document'}: ${issue.message}`, {
+    hint: `expected a document of schema ${migrationRecordName}`,
+    cause: record.error,
+  });
+}
+
+/** Whether a path is a migration's folder. */
+export async function isMigrationFolder(path: string): Promise<boolean> {
+  return existsSync(join(path, 'migration.json')) && (await stat(path)).isDirectory();
+}

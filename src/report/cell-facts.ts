@@ -1,0 +1,49 @@
+import type { CellRecord } from '../contract/cell.ts';
+import { formatVariant } from '../variants/index.ts';
+import { wasteReportSchema } from '../waste/schema.ts';
+import type { WasteReport } from '../waste/schema.ts';
+
+/** The variant of a cell as a user writes it. */
+export function nameOf(cell: CellRecord): string {
+  return formatVariant({ variant: cell.variant.name, kernel: cell.kernel, parameters: cell.variant.params });
+}
+
+/** The share of scored products that the smallest sets holding 95 % of the mass do without, and the dense mass missed. */
+export function wasteOf(cell: CellRecord): { waste: number | null; missed: number | null } {
+  const report = wasteReportOf(cell);
+  if (report === null) return { waste: null, missed: null };
+  const { kernelWaste, missedMass } = report.overall;
+  return { waste: kernelWaste.p95?.value ?? null, missed: missedMass?.value ?? null };
+}
+
+/** How many times faster than the reference cell of the same group. */
+export function speedUp(cell: CellRecord, group: readonly CellRecord[], reference: string): number | null {
+  const base = group.find((other) => nameOf(other) === reference)?.latency;
+  return base === undefined || cell.latency === undefined ? null : base.medianNs / cell.latency.medianNs;
+}
+
+/** A cell's waste report; null where it has none that can be read. */
+export function wasteReportOf(cell: Pick<CellRecord, 'waste'>): WasteReport | null {
+  const report = wasteReportSchema.safeParse(cell.waste);
+  return report.success ? report.data : null;
+}
+
+/** Peak bytes: the device's where it has memory of its own, else the host's. */
+export function peakOf({ memory }: Pick<CellRecord, 'memory'>): number | undefined {
+  return memory?.peakDeviceBytes ?? memory?.peakHostBytes;
+}
+
+/** What a cell shares with those that it is shown beside: `onnx-cpu · 8 heads × 64 · causal · f32 · calibrated`, with its length where asked for. */
+export function settingOf({ backend, shape, inputs }: CellRecord, { length = false } = {}): string {
+  const { batch, heads, kvHeads, queries, keys, headDim, causal, dtype } = shape;
+  const tokens = queries === keys ? `${queries} tokens` : `${queries} queries × ${keys} keys`;
+  return [
+    backend,
+    ...(length ? [tokens] : []),
+    ...(batch === 1 ? [] : [`batch ${batch}`]),
+    `${heads}${kvHeads === heads ? '' : `/${kvHeads}`} heads × ${headDim}`,
+    causal ? 'causal' : 'full',
+    dtype,
+    inputs,
+  ].join(' · ');
+}

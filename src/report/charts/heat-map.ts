@@ -1,0 +1,61 @@
+import type { ChartSpec } from '../document.ts';
+import { lightTheme } from '../theme.ts';
+
+export interface HeatCell {
+  readonly row: string;
+  readonly column: number;
+  /** From 0 to 1. */
+  readonly share: number;
+  readonly label: string;
+}
+
+export interface HeatMapData {
+  readonly title: string;
+  readonly columns: string;
+  readonly share: string;
+  readonly cells: readonly HeatCell[];
+}
+
+/** Shares by row and column, darker for more, in five steps. */
+export function heatMapChart({ title, columns, share, cells }: HeatMapData): ChartSpec {
+  const wide = new Set(cells.map(({ column }) => column)).size;
+  const x = { field: 'column', type: 'ordinal', title: columns, axis: { labelAngle: 0 } } as const;
+  const y = { field: 'row', type: 'nominal', title: null, sort: null } as const;
+  return {
+    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
+    title,
+    width: { step: Math.max(18, Math.min(46, 600 / wide)) },
+    height: { step: 24 },
+    data: { values: [...cells] },
+    layer: [
+      {
+        mark: { type: 'rect', stroke: lightTheme.surface },
+        encoding: {
+          x,
+          y,
+          color: {
+            field: 'share',
+            type: 'quantitative',
+            title: share,
+            scale: { type: 'quantize', domain: [0, 1], range: [...lightTheme.ramp] },
+            legend: { format: '.0%' },
+          },
+          description: { field: 'label' },
+        },
+      },
+      ...(wide > 16
+        ? []
+        : [
+            {
+              mark: { type: 'text', aria: false, fontSize: 10 },
+              encoding: {
+                x,
+                y,
+                text: { field: 'share', type: 'quantitative', format: '.0%' },
+                color: { condition: { test: 'datum.share >= 0.4', value: lightTheme.surface }, value: lightTheme.ink },
+              },
+            },
+          ]),
+    ],
+  };
+}

@@ -1,0 +1,99 @@
+export const reportSchemaName = 'attnswap.report/1';
+
+/** What a report is of. */
+export const reportKinds = ['run', 'ab', 'gate', 'calibration', 'migration', 'comparison'] as const;
+export type ReportKind = (typeof reportKinds)[number];
+
+/** How the answer reads at a glance; `plain` where there is nothing to judge. */
+export type Standing = 'good' | 'bad' | 'unsure' | 'plain';
+
+/**
+ * What a reader opens after a run, a comparison or a migration, before it is HTML, Markdown or pictures. All text may come from
+ * outside: every rendering escapes it.
+ */
+export interface Report {
+  readonly schema: typeof reportSchemaName;
+  readonly kind: ReportKind;
+  readonly title: string;
+  /** The verdict, or what was found, in one sentence. */
+  readonly answer: string;
+  readonly standing: Standing;
+  /** What must be known before the rest is believed: that it is partial, that something failed, that hosts differ. */
+  readonly alerts: readonly string[];
+  readonly facts: readonly Term[];
+  readonly sections: readonly Section[];
+}
+
+export interface Section {
+  /** Letters, digits and hyphens: the fragment of its address. */
+  readonly id: string;
+  readonly title: string;
+  readonly lead?: string;
+  readonly parts: readonly Part[];
+}
+
+export type Part = Chart | Table | TermList | LineList;
+
+export interface Term {
+  readonly term: string;
+  readonly text: string;
+}
+
+/** Names with their meaning. */
+export interface TermList {
+  readonly kind: 'terms';
+  readonly terms: readonly Term[];
+}
+
+/** Sentences, or lines to be typed. */
+export interface LineList {
+  readonly kind: 'notes' | 'commands';
+  readonly lines: readonly string[];
+}
+
+/** A specification of Vega-Lite, whole, with its data. */
+export type ChartSpec = Readonly<Record<string, unknown>> & { readonly $schema: string };
+
+/** A picture with what it says in words and the figures that it shows. */
+export interface Chart {
+  readonly kind: 'chart';
+  /** Letters, digits and hyphens; unique within the report. */
+  readonly id: string;
+  readonly title: string;
+  /** What the picture shows, for those who do not see it. */
+  readonly summary: string;
+  /** Whole and usable alone: the data are in it. */
+  readonly spec: ChartSpec;
+  readonly table: Table;
+}
+
+export interface Table {
+  readonly kind: 'table';
+  readonly title: string;
+  readonly columns: readonly Column[];
+  readonly rows: ReadonlyArray<readonly TableCell[]>;
+}
+
+export interface Column {
+  readonly title: string;
+  /** Aligned to the right, and sorted as numbers. */
+  readonly numeric?: boolean;
+}
+
+export interface TableCell {
+  readonly text: string;
+  /** What the column is sorted by; the text where absent. */
+  readonly value?: number;
+  readonly standing?: Standing;
+  /** Drawn as a small line, in order. */
+  readonly line?: readonly number[];
+}
+
+/** A figure that may be missing. */
+export function figureCell(value: number | null | undefined, format: (value: number) => string): TableCell {
+  return value === null || value === undefined ? { text: '–' } : { text: format(value), value };
+}
+
+export function words(...texts: readonly string[]): TableCell[] {
+  return texts.map((text) => ({ text }));
+}

@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import { drawSvg } from '../draw.ts';
+import type { Chart, Part, Report, Section, Standing, Term } from '../document.ts';
+import { withPageColours } from '../theme.ts';
+import { escapeHtml } from './escape.ts';
+import { pageScript } from './page-script.ts';
+import { pageStyle } from './page-style.ts';
+import { tableHtml } from './table-html.ts';
+
+const standingMarks: Readonly<Record<Standing, string>> = { good: '✓ ', bad: '✗ ', unsure: '? ', plain: '' };
+
+/**
+ * The report as one page that needs nothing else: no network, no other file. Its policy lets no script or style run but its own two,
+ * whose hashes it names, so that no text of a record can.
+ */
+export async function reportPage(report: Report, progress: (done: number, section: string) => void = () => undefined): Promise<string> {
+  const sections: string[] = [];
+  for (const [done, section] of report.sections.entries()) {
+    progress(done, section.title);
+    sections.push(await sectionHtml(section));
+  }
+  const { title, answer, standing, alerts, facts, kind } = report;
+  const policy = `default-src 'none'; style-src '${hashOf(pageStyle)}'; script-src '${hashOf(pageScript)}'; base-uri 'none'; form-action 'none'`;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${escapeHtml(`${title} · attnswap`)}</title>
+<style>${pageStyle}</style>
+</head>
+<body>
+<a class="skip" href="#content">Skip to the content</a>
+<header>
+<p class="kind">attnswap · ${escapeHtml(kind)}</p>
+<h1>${escapeHtml(title)}</h1>
+<p class="answer ${standing}">${standingMarks[standing]}${escapeHtml(answer)}</p>
+${alerts.length === 0 ? '' : `<ul class="alerts">${alerts.map((alert) => `<li>${escapeHtml(alert)}</li>`).join('')}</ul>`}
+${termsHtml(facts)}
+</header>
+<nav aria-label="Sections">${report.sections.map(({ id, title: name }) => `<a href="#${id}">${escapeHtml(name)}</a>`).join(' ')}</nav>
+<main id="content">
+${sections.join('\n')}
+</main>
+<footer>Made by attnswap. Every picture has its figures under «Data»; nothing here is loaded from elsewhere.</footer>
+<script>${pageScript}</script>
+</body>
+</html>
+`;
+}
+
+function hashOf(content: string): string {
+  return `sha256-${createHash('sha256').update(content).digest('base64')}`;
+}
+
+async function sectionHtml({ id, title, lead, parts }: Section): Promise<string> {
+  const found: string[] = [];
+  for (const part of parts) found.push(await partHtml(part));
+  return `<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${escapeHtml(title)}</h2>
+${lead === undefined ? '' : `<p class="lead">${escapeHtml(lead)}</p>`}
+${found.join('\n')}</section>`;
+}
+
+function partHtml(part: Part): Promise<string> | string {
+  switch (part.kind) {
+    case 'chart':
+      return chartHtml(part);
+    case 'table':
+      return tableHtml(part);
+    case 'terms':
+      return termsHtml(part.terms);
+    case 'notes':
+      return `<ul>${part.lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>`;
+    case 'commands':
+      return `<pre>${part.lines.map(escapeHtml).join('\n')}</pre>`;
+  }
+}
+
+async function chartHtml({ id, title, summary, spec, table }: Chart): Promise<string> {
+  const svg = withPageColours(await drawSvg(spec, id)).replace(
+    /^<svg[^>]*?( width="[^"]*" height="[^"]*" viewBox="[^"]*")/,
+    `<svg role="img" aria-label="${escapeHtml(title)}"$1`,
+  );
+  return `<figure id="${id}"><figcaption><h3>${escapeHtml(title)}</h3><p>${escapeHtml(summary)}</p></figcaption>
+<div class="plot" tabindex="0" role="region" aria-label="${escapeHtml(`Chart: ${title}`)}">${svg}</div>
+<details><summary>Data</summary>${tableHtml(table)}</details></figure>`;
+}
+
+function termsHtml(terms: readonly Term[]): string {
+  return `<dl>${terms.map(({ term, text }) => `<dt>${escapeHtml(term)}</dt><dd>${escapeHtml(text)}</dd>`).join('')}</dl>`;
+}

@@ -1,0 +1,127 @@
+import { comparisonSchema } from '../contract/verdict.ts';
+import type { Comparison } from '../contract/verdict.ts';
+import type { MigrationRecord, StoredMigration } from '../migration/record.ts';
+import { hostLine } from '../verdict/host-line.ts';
+import { clip, oneLine } from '../verdict/text.ts';
+import { labelsOf } from '../verdict/wording.ts';
+import { methodsSection, reproduceSection } from './closing-sections.ts';
+import { reportSchemaName } from './document.ts';
+import type { Report, Section, Standing } from './document.ts';
+import { hostSection } from './host-section.ts';
+import { wasteBySite, whereWeWere } from './migration/baseline-sections.ts';
+import type { NewFigures } from './migration/baseline-sections.ts';
+import { candidatesSection, nameOf, proofSection, qualitySection, tuningSection } from './migration/candidate-sections.ts';
+import { blocksSection } from './verdict/blocks-section.ts';
+import { changesSection } from './verdict/changes-section.ts';
+
+/** The whole story of a migration: where the model was, what changed, what it cost, what to do. */
+export function migrationReport(stored: StoredMigration, folder: string): Report {
+  const { record, ended, steps } = stored;
+  if (record === null) return partialReport(steps, folder);
+  const report = wholeReport(record);
+  if (ended) return report;
+  const alert = `Partial: the migration went on after this was written, and has not ended: ${Object.keys(steps).length - record.steps} steps are not shown. The same command goes on from there.`;
+  return { ...report, standing: 'unsure', alerts: [alert, ...report.alerts] };
+}
+
+function wholeReport(record: MigrationRecord): Report {
+  const { baseline, tuned, final, host, tool, startedAt, endedAt, model, settings } = record;
+  const candidates = [...(record.candidates ?? []), ...(tuned?.result ? [tuned.result] : [])];
+  const compared = [
+    ...(final === null ? [] : [...final.latency, ...final.memory].map(({ comparison }) => comparison)),
+    ...candidates.flatMap(({ latency, memory }) => [latency, memory].filter((each) => each !== null)),
+  ];
+  const sections: Array<Section | undefined> = [
+    candidates.length > 0 ? reasonsSection(record, candidates) : undefined,
+    whereWeWere(baseline.lengths, newFigures(record)),
+    candidates.length > 0 ? candidatesSection(candidates, record) : undefined,
+    candidates.length > 0 ? qualitySection(candidates, record) : undefined,
+    compared.length > 0 ? changesSection(compared) : undefined,
+    wasteBySite(baseline.lengths),
+    tuned === null ? undefined : tuningSection(tuned, record),
+    proofSection(candidates),
+    blocksSection(compared, labelsOf(compared)),
+    hostSection(host, record.warnings),
+    methodsSection(['adopt', 'effect', 'outcomes', 'quality', 'waste', 'front', 'memory']),
+    reproduceSection([record.command]),
+  ];
+  return {
+    schema: reportSchemaName,
+    kind: 'migration',
+    title: `Migration of ${clip(oneLine(model.split('/').at(-1)!), 200)}`,
+    answer: answerOf(record),
+    standing: standingOf(record),
+    alerts: candidates.length === 0 ? ['Only the baseline was measured: there is no candidate to judge yet.'] : [],
+    facts: [
+      { term: 'model', text: clip(oneLine(model), 500) },
+      { term: 'measured', text: `${startedAt} to ${endedAt}` },
+      { term: 'host', text: hostLine(host) },
+      {
+        term: 'lengths',
+        text: `${settings.lengths.join(', ')} tokens; candidates at ${settings.compareAt}; backend ${clip(oneLine(settings.backend), 60)}`,
+      },
+      ...(final?.model ? [{ term: 'new model', text: clip(oneLine(final.model), 500) }] : []),
+      { term: 'tool', text: `attnswap ${clip(oneLine(tool.version), 50)}` },
+    ],
+    sections: sections.filter((section) => section !== undefined),
+  };
+}
+
+function answerOf({ verdict, final, candidates, baseline }: MigrationRecord): string {
+  const decision = final?.decision ?? candidates?.find((candidate) => candidate.decision.verdict === verdict)?.decision;
+  if (verdict === null || decision === undefined) return `The model as it is was measured at ${baseline.lengths.length} lengths.`;
+  const [first = '', second = ''] = decision.reasons.map(oneLine);
+  return `${verdict.replace('-', ' ')}: ${nameOf(decision.candidate)}. ${clip(`${first} ${second}`.trim(), 900)}`;
+}
+
+function standingOf({ verdict }: MigrationRecord): Standing {
+  return verdict === null ? 'plain' : ({ adopt: 'good', 'tune-first': 'unsure', reject: 'bad' } as const)[verdict];
+}
+
+/** The reasons of the verdict, with the figures that they rest on. */
+function reasonsSection({ final, verdict }: MigrationRecord, candidates: NonNullable<MigrationRecord['candidates']>): Section {
+  const decision =
+    final?.decision ?? candidates.find((candidate) => candidate.decision.verdict === verdict)?.decision ?? candidates[0]!.decision;
+  const lines = decision.reasons.map((reason) => clip(oneLine(reason), 1200));
+  return { id: 'reasons', title: `Why: ${nameOf(decision.candidate)}`, parts: [{ kind: 'notes', lines }] };
+}
+
+function newFigures({ final }: MigrationRecord): NewFigures | undefined {
+  if (final === null) return undefined;
+  const figures = (compared: NonNullable<MigrationRecord['final']>['latency']) =>
+    new Map(compared.flatMap(({ length, comparison }) => (comparison.new === null ? [] : [[length, comparison.new] as const])));
+  return { name: nameOf(final.candidate), latencyNs: figures(final.latency), peakBytes: figures(final.memory) };
+}
+
+/** The comparisons among a migration's steps. */
+export function comparisonsIn(steps: StoredMigration['steps']): Comparison[] {
+  return Object.values(steps).flatMap((step) => {
+    const parsed = comparisonSchema.safeParse(step);
+    return parsed.success ? [parsed.data] : [];
+  });
+}
+
+/** What an interrupted migration has: its comparisons, and the names of its steps. */
+function partialReport(steps: StoredMigration['steps'], folder: string): Report {
+  const names = Object.keys(steps);
+  const compared = comparisonsIn(steps);
+  const last = names.at(-1);
+  return {
+    schema: reportSchemaName,
+    kind: 'migration',
+    title: `Migration in ${clip(oneLine(folder), 200)}`,
+    answer: `Not ended: ${names.length} steps were reached${last === undefined ? '' : `, the last one ${clip(oneLine(last), 200)}`}; there is no verdict yet.`,
+    standing: 'unsure',
+    alerts: ['Partial: the migration was interrupted. The command that began it goes on from there.'],
+    facts: [],
+    sections: [
+      ...(compared.length > 0 ? [changesSection(compared)] : []),
+      {
+        id: 'steps',
+        title: 'Steps reached',
+        parts: [{ kind: 'notes', lines: names.slice(0, 500).map((name) => clip(oneLine(name), 200)) }],
+      },
+      methodsSection(['effect', 'outcomes']),
+    ],
+  };
+}

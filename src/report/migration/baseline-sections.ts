@@ -1,0 +1,205 @@
+import { percent, size, time } from '../../cli/format.ts';
+import type { MigrationRecord } from '../../migration/record.ts';
+import { heatMapChart } from '../charts/heat-map.ts';
+import { intervalChart } from '../charts/intervals.ts';
+import { scalingChart } from '../charts/scaling.ts';
+import type { ScalingPoint } from '../charts/scaling.ts';
+import { wasteCurveChart } from '../charts/waste-curves.ts';
+import { figureCell, words } from '../document.ts';
+import type { Chart, Section, Table } from '../document.ts';
+
+type AtLength = MigrationRecord['baseline']['lengths'][number];
+export type BaselineLengths = readonly AtLength[];
+/** The new model's figures by length, where a last comparison has them. */
+export interface NewFigures {
+  readonly name: string;
+  readonly latencyNs: ReadonlyMap<number, number>;
+  readonly peakBytes: ReadonlyMap<number, number>;
+}
+
+/** Where the model stood: latency and memory over length, beside the new model’s where there is one. */
+export function whereWeWere(lengths: BaselineLengths, fresh: NewFigures | undefined): Section {
+  const series = [
+    { name: 'original', variant: 'dense' },
+    ...(fresh === undefined ? [] : [{ name: fresh.name, variant: fresh.name.split('.')[0]! }]),
+  ];
+  const latency = [
+    ...lengths.map(({ length, medianNs, lowNs, highNs }) => ({
+      series: 'original',
+      length,
+      value: medianNs / 1e6,
+      low: lowNs / 1e6,
+      high: highNs / 1e6,
+      label: `original, ${length} tokens: ${time(medianNs)}`,
+    })),
+    ...pointsOf(fresh?.name, fresh?.latencyNs, 1e6, time),
+  ];
+  const memory = [
+    ...lengths.map(({ length, peakHostBytes }) => ({
+      series: 'original',
+      length,
+      value: peakHostBytes / 1e6,
+      label: `original, ${length} tokens: ${size(peakHostBytes)}`,
+    })),
+    ...pointsOf(fresh?.name, fresh?.peakBytes, 1e6, size),
+  ];
+  const table: Table = {
+    kind: 'table',
+    title: 'The model by length',
+    columns: [
+      { title: 'tokens', numeric: true },
+      ...['latency', 'from', 'to', 'peak memory', 'new latency', 'new peak memory'].map((title) => ({ title, numeric: true })),
+    ],
+    rows: lengths.map(({ length, medianNs, lowNs, highNs, peakHostBytes }) => [
+      { text: String(length), value: length },
+      ...[medianNs, lowNs, highNs].map((value) => figureCell(value, time)),
+      figureCell(peakHostBytes, size),
+      figureCell(fresh?.latencyNs.get(length), time),
+      figureCell(fresh?.peakBytes.get(length), size),
+    ]),
+  };
+  const chart = (id: string, title: string, axis: string, points: ScalingPoint[]): Chart => ({
+    kind: 'chart',
+    id,
+    title,
+    summary: `${points.map(({ label }) => label).join('; ')}.`,
+    spec:
+      new Set(points.map(({ length }) => length)).size > 1
+        ? scalingChart({ title: 'the whole model', axis, series, points })
+        : intervalChart({
+            title: `the whole model at ${points[0]?.length ?? 0} tokens`,
+            axis,
+            format: '~s',
+            rows: points.map(({ series: name, value, low = value, high = value, label }) => ({
+              name,
+              value,
+              low,
+              high,
+              label,
+              standing: 'plain' as const,
+            })),
+          }),
+    table,
+  });
+  return {
+    id: 'baseline',
+    title: 'The model as it was, and as it would be',
+    lead: 'The original was measured by itself first; the new model’s figures are those of the last comparison. The verdict rests on paired blocks, not on this picture.',
+    parts: [
+      chart('model-latency', 'Latency of the whole model', 'median latency, ms', latency),
+      chart('model-memory', 'Peak memory of the whole model', 'peak memory, MB', memory),
+    ],
+  };
+}
+
+function pointsOf(
+  name: string | undefined,
+  figures: ReadonlyMap<number, number> | undefined,
+  unit: number,
+  text: (value: number) => string,
+): ScalingPoint[] {
+  if (name === undefined) return [];
+  return [...(figures ?? [])].map(([length, value]) => ({
+    series: name,
+    length,
+    value: value / unit,
+    label: `${name}, ${length} tokens: ${text(value)}`,
+  }));
+}
+
+/** Wasted attention by site and head, and by how much of the mass is kept. */
+export function wasteBySite(lengths: BaselineLengths): Section | undefined {
+  const cells = lengths.flatMap(({ length, waste }) =>
+    waste.flatMap(({ site, heads }) =>
+      heads.flatMap((share, head) =>
+        share === null
+          ? []
+          : [
+              {
+                row: `site ${site} · ${length}`,
+                column: head,
+                share,
+                label: `site ${site}, head ${head}, ${length} tokens: ${percent(share)} wasted`,
+              },
+            ],
+      ),
+    ),
+  );
+  if (cells.length === 0) return undefined;
+  const columns = [...new Set(cells.map(({ column }) => column))].sort((a, b) => a - b);
+  const shares = cells.map(({ share }) => share);
+  const byHead: Chart = {
+    kind: 'chart',
+    id: 'waste-by-head',
+    title: 'Waste by site and head',
+    summary: `Wasted pairs at 95 % of the mass, from ${percent(Math.min(...shares))} to ${percent(Math.max(...shares))} by head.`,
+    spec: heatMapChart({ title: 'site and tokens', columns: 'head', share: 'wasted pairs', cells }),
+    table: {
+      kind: 'table',
+      title: 'Waste by site and head',
+      columns: [{ title: 'site and tokens' }, ...columns.map((column) => ({ title: `head ${column}`, numeric: true }))],
+      rows: [...Map.groupBy(cells, ({ row }) => row)].map(([row, own]) => [
+        ...words(row),
+        ...columns.map((column) => figureCell(own.find((cell) => cell.column === column)?.share, percent)),
+      ]),
+    },
+  };
+  const lead =
+    'On what the sites see of one real item of each length: the share of pairs beyond the smallest sets of keys that hold 95 % of the attention. It is what a sparse variant could leave out at best.';
+  return { id: 'waste', title: 'Wasted attention', lead, parts: [byHead, curves(lengths)] };
+}
+
+function curves(lengths: BaselineLengths): Chart {
+  const { length, waste } = lengths.at(-1)!;
+  const masses = [
+    ['p90', 0.9],
+    ['p95', 0.95],
+    ['p99', 0.99],
+  ] as const;
+  const points = waste.flatMap(({ site, overall }) =>
+    masses.flatMap(([key, mass]) => {
+      const figure = overall.wastedCompute[key];
+      return figure === null
+        ? []
+        : [
+            {
+              series: `site ${site}`,
+              mass,
+              waste: figure.value,
+              low: figure.low,
+              high: figure.high,
+              label: `site ${site}: ${percent(figure.value)} wasted where ${percent(mass)} of the mass is kept`,
+            },
+          ];
+    }),
+  );
+  const variants = ['dense', 'window', 'topk', 'gated', 'hierarchical', 'block-topk'];
+  return {
+    kind: 'chart',
+    id: 'waste-curves',
+    title: `Waste by mass kept, at ${length} tokens`,
+    summary: `${points
+      .filter(({ mass }) => mass === 0.95)
+      .map(({ label }) => label)
+      .join('; ')}.`,
+    spec: wasteCurveChart({
+      title: `${length} tokens`,
+      series: waste.map(({ site }, index) => ({ name: `site ${site}`, variant: variants[index % variants.length]! })),
+      points,
+    }),
+    table: {
+      kind: 'table',
+      title: `Waste at ${length} tokens`,
+      columns: [
+        { title: 'site' },
+        ...['p = 90 %', 'p = 95 %', 'p = 99 %', 'within 64 tokens', 'first token'].map((title) => ({ title, numeric: true })),
+      ],
+      rows: waste.map(({ site, overall }) => [
+        ...words(`site ${site}`),
+        ...[...masses.map(([key]) => overall.wastedCompute[key]), overall.localMass, overall.firstTokenMass].map((figure) =>
+          figureCell(figure?.value, percent),
+        ),
+      ]),
+    },
+  };
+}

@@ -1,0 +1,237 @@
+import { digits } from '../../cli/format.ts';
+import type { MigrationRecord } from '../../migration/record.ts';
+import { clip, oneLine, shorten } from '../../verdict/text.ts';
+import { changeText } from '../../verdict/wording.ts';
+import { intervalChart } from '../charts/intervals.ts';
+import { tradeOffChart } from '../charts/trade-off.ts';
+import { figureCell, words } from '../document.ts';
+import type { Chart, Section, Standing, Table } from '../document.ts';
+
+export type CandidateRecord = NonNullable<MigrationRecord['candidates']>[number];
+
+const verdictStandings: Readonly<Record<CandidateRecord['decision']['verdict'], Standing>> = {
+  adopt: 'good',
+  'tune-first': 'unsure',
+  reject: 'bad',
+};
+
+export const nameOf = (text: string) => shorten(oneLine(text), 60);
+
+/** What every candidate came to, and why. */
+export function candidatesSection(candidates: readonly CandidateRecord[], record: MigrationRecord): Section {
+  const table: Table = {
+    kind: 'table',
+    title: `Candidates at ${record.settings.compareAt} tokens`,
+    columns: [
+      { title: 'candidate' },
+      { title: 'verdict' },
+      ...['latency', 'peak memory', 'margins of quality lost'].map((title) => ({ title, numeric: true })),
+      { title: 'front' },
+      { title: 'why' },
+    ],
+    rows: candidates.map(({ name, latency, memory, quality, decision }) => [
+      ...words(nameOf(name)),
+      { text: decision.verdict.replace('-', ' '), standing: verdictStandings[decision.verdict] },
+      effectCell(latency),
+      effectCell(memory),
+      figureCell(quality?.judgement.marginsLost, digits),
+      ...words(record.front.includes(name) ? 'yes' : ''),
+      { text: clip(decision.reasons.map(oneLine).join(' '), 1200) },
+    ]),
+  };
+  const lead =
+    'Each candidate is the original with other attention at all or some sites and nothing else changed, compared with it in paired blocks of fresh processes.';
+  const chart = frontChart(record, candidates);
+  return { id: 'candidates', title: 'The candidates', lead, parts: [table, ...(chart === undefined ? [] : [chart])] };
+}
+
+function effectCell(comparison: CandidateRecord['latency']) {
+  return comparison?.effect ? { text: changeText(comparison.effect), value: comparison.effect.estimate } : { text: 'not timed' };
+}
+
+function frontChart({ standings, front }: MigrationRecord, candidates: readonly CandidateRecord[]): Chart | undefined {
+  if (standings.length === 0) return undefined;
+  const points = [
+    { series: 'original', x: 1, y: 0, size: 1, front: false, label: 'original' },
+    ...standings.map(({ name, loss, latency, memory }) => ({
+      series: nameOf(name),
+      x: latency,
+      y: loss ?? 0,
+      size: memory,
+      front: front.includes(name),
+      label: `${nameOf(name)}: latency ${digits(latency)}×, memory ${digits(memory)}×, ${digits(loss ?? 0)} margins of quality lost`,
+    })),
+  ];
+  const series = points.map(({ series: name }) => ({
+    name,
+    variant: name === 'original' ? 'dense' : (/[a-z-]+/.exec(name.replace(/^\d+=/, ''))?.[0] ?? name),
+  }));
+  return {
+    kind: 'chart',
+    id: 'front',
+    title: 'Quality lost against latency',
+    summary: `On the front of quality, latency and memory: ${front.map(nameOf).join(', ') || 'none'}.`,
+    spec: tradeOffChart({
+      title: 'beside the original; lower left is better',
+      x: 'latency, new / original',
+      y: 'margins of quality lost',
+      size: 'memory, new / original',
+      logarithmicX: false,
+      series,
+      points,
+    }),
+    table: {
+      kind: 'table',
+      title: 'Front',
+      columns: [
+        { title: 'candidate' },
+        ...['latency', 'memory', 'margins lost'].map((title) => ({ title, numeric: true })),
+        { title: 'front' },
+        { title: 'verdict' },
+      ],
+      rows: standings.map(({ name, loss, latency, memory }) => [
+        ...words(nameOf(name)),
+        figureCell(latency, (value) => `${digits(value)}×`),
+        figureCell(memory, (value) => `${digits(value)}×`),
+        figureCell(loss, digits),
+        ...words(front.includes(name) ? 'yes' : '', candidates.find((candidate) => candidate.name === name)?.decision.verdict ?? ''),
+      ]),
+    },
+  };
+}
+
+/** Task scores paired with the original's, where there is a task; the judgement of each candidate. */
+export function qualitySection(candidates: readonly CandidateRecord[], { settings, metric, baseline }: MigrationRecord): Section {
+  const judged = candidates.filter(({ quality }) => quality !== null);
+  const scored = judged.filter(({ quality }) => quality!.task !== null);
+  const mean = baseline.scores === null ? 1 : Math.abs(baseline.scores.reduce((sum, score) => sum + score, 0) / baseline.scores.length);
+  const limit = settings.qualityMargin * mean;
+  const table: Table = {
+    kind: 'table',
+    title: 'Quality',
+    columns: [
+      { title: 'candidate' },
+      { title: 'quality' },
+      ...['original', 'new', 'difference', 'from', 'to', 'items'].map((title) => ({ title, numeric: true })),
+      { title: 'why' },
+    ],
+    rows: judged.map(({ name, quality }) => {
+      const { judgement, task } = quality!;
+      const figures =
+        task === null
+          ? [null, null, null, null, null, null]
+          : [task.base, task.new, task.difference, task.twoSided.low, task.twoSided.high, task.items];
+      return [
+        ...words(nameOf(name)),
+        {
+          text: judgement.outcome,
+          standing:
+            judgement.outcome === 'pass' ? ('good' as const) : judgement.outcome === 'regression' ? ('bad' as const) : ('unsure' as const),
+        },
+        ...figures.map((value) => figureCell(value, digits)),
+        { text: clip(oneLine(judgement.reason), 800) },
+      ];
+    }),
+  };
+  const rows = scored.map(({ name, quality }) => {
+    const { difference, twoSided } = quality!.task!;
+    const standing: Standing =
+      quality!.judgement.outcome === 'pass' ? 'plain' : quality!.judgement.outcome === 'regression' ? 'bad' : 'unsure';
+    return {
+      name: nameOf(name),
+      value: difference,
+      low: twoSided.low,
+      high: twoSided.high,
+      standing,
+      margin: -limit,
+      label: `${nameOf(name)}: ${digits(difference)} (${digits(twoSided.low)} to ${digits(twoSided.high)})`,
+    };
+  });
+  const chart: Chart = {
+    kind: 'chart',
+    id: 'quality-differences',
+    title: `Difference of the mean score: ${clip(oneLine(metric ?? 'score'), 200)}`,
+    summary: `${rows.map(({ label }) => label).join('; ')}. The largest loss that passes is ${digits(limit)}.`,
+    spec: intervalChart({
+      title: 'new less original, paired item by item',
+      axis: 'difference of the mean score',
+      rows,
+      neutral: 0,
+      format: '+.2~g',
+    }),
+    table,
+  };
+  const task =
+    metric === null
+      ? 'There is no task: outputs are compared with the original’s.'
+      : `Score: ${clip(oneLine(metric), 300)}; higher is better.`;
+  return {
+    id: 'quality',
+    title: 'Quality',
+    lead: `${task} The largest loss that passes is ${digits(100 * settings.qualityMargin)} %.`,
+    parts: rows.length > 0 ? [chart] : [table],
+  };
+}
+
+/** What tuning without training measured and chose. */
+export function tuningSection(tuned: NonNullable<MigrationRecord['tuned']>, { settings }: MigrationRecord): Section {
+  const { choices, search, budget, mended } = tuned;
+  const saving =
+    settings.goal === 'latency' ? (value: number) => `${digits(1000 * value)} ms` : (value: number) => `${digits(value / 1e6)} MB`;
+  const described = (assignment: readonly number[]) =>
+    nameOf(assignment.map((choice, site) => `${site}=${choices[choice] ?? '?'}`).join(' '));
+  const isBest = (assignment: readonly number[]) => assignment.join() === search.best.assignment.join();
+  const table: Table = {
+    kind: 'table',
+    title: 'Assignments that no other beats in loss and saving',
+    columns: [
+      { title: 'attention by site' },
+      { title: 'estimated saving', numeric: true },
+      { title: 'loss', numeric: true },
+      { title: 'within the budget' },
+      { title: 'chosen' },
+    ],
+    rows: search.front.map(({ assignment, saving: saved, loss }) => [
+      ...words(described(assignment)),
+      figureCell(saved, saving),
+      loss === null ? { text: '∞' } : figureCell(loss, digits),
+      ...words(loss !== null && loss <= budget ? 'yes' : 'no', isBest(assignment) ? 'chosen' : ''),
+    ]),
+  };
+  const lines = mended.map(
+    ({ name, lossBefore, lossAfter, scaleFactor, norms }) =>
+      `${nameOf(name)}: loss ${lossText(lossBefore)} → ${lossText(lossAfter)}; temperature ${scaleFactor === null ? 'unchanged' : `×${digits(scaleFactor)}`}, ${norms.length} norms recalibrated.`,
+  );
+  const lead = `${search.evaluations} assignments were looked at, for ${settings.goal}, within a loss of ${digits(budget)} on calibration items of their own. Savings are estimates from the kernels alone.`;
+  return { id: 'tuning', title: 'Tuning', lead, parts: [table, ...(lines.length > 0 ? [{ kind: 'notes' as const, lines }] : [])] };
+}
+
+function lossText(loss: number | null): string {
+  return loss === null ? '∞' : digits(loss);
+}
+
+/** That a swap touched nothing but attention. */
+export function proofSection(candidates: readonly CandidateRecord[]): Section | undefined {
+  const proven = candidates.filter(({ proof }) => proof !== null);
+  if (proven.length === 0) return undefined;
+  const table: Table = {
+    kind: 'table',
+    title: 'Proofs',
+    columns: [
+      { title: 'candidate' },
+      ...['nodes kept', 'nodes added', 'nodes removed', 'constants kept'].map((title) => ({ title, numeric: true })),
+      { title: 'digest of all that was kept' },
+    ],
+    rows: proven.map(({ name, proof }) => [
+      ...words(nameOf(name)),
+      ...[proof!.nodesKept, proof!.nodesAdded, proof!.nodesRemoved.length, proof!.initializersKept].map((value) => ({
+        text: String(value),
+        value,
+      })),
+      ...words(clip(oneLine(proof!.sha256), 16)),
+    ]),
+  };
+  const lead =
+    'Every kept node, constant, input and output is byte for byte the original’s, in the same order; what is gone is exactly what only the old attention needed.';
+  return { id: 'proof', title: 'That nothing else changed', lead, parts: [table] };
+}

@@ -1,0 +1,49 @@
+import { dirname } from 'node:path';
+import { AttnswapError } from '../contract/errors.ts';
+import { readRun, runSchemaName } from '../contract/run.ts';
+import { readVerdict, verdictSchemaName } from '../contract/verdict.ts';
+import { readJson } from '../measure/run-store.ts';
+import { isMigrationFolder, migrationRecordName, readMigration } from '../migration/record.ts';
+import { comparisonsCsv } from './comparisons-csv.ts';
+import type { Report } from './document.ts';
+import { comparisonsIn, migrationReport } from './migration-report.ts';
+import { runCsv } from './run-csv.ts';
+import { runReport } from './run-report.ts';
+import { verdictReport } from './verdict-report.ts';
+
+export interface ReadReport {
+  readonly report: Report;
+  /** Its cells or comparisons, one a row. */
+  csv(): string;
+}
+
+const readable = `${runSchemaName} (bench), ${verdictSchemaName} (ab, gate), or the folder of a migration`;
+
+/**
+ * Reads what a report is to be made of: a run record, a verdict, or a migration's folder.
+ * @throws FILE_UNREADABLE, INVALID_RUN, INVALID_VERDICT, INVALID_MIGRATION; INVALID_REPORT where it is none of them, naming its schema
+ */
+export async function readReport(path: string): Promise<ReadReport> {
+  if (await isMigrationFolder(path)) return ofMigration(path);
+  const value = await readJson(path, 'INVALID_REPORT');
+  const schema = typeof value === 'object' && value !== null && 'schema' in value ? String(value.schema).slice(0, 100) : 'none';
+  if (schema === migrationRecordName || schema === 'attnswap.migration/1') {
+    return ofMigration(dirname(path));
+  }
+  if (schema === verdictSchemaName) {
+    const verdict = readVerdict(value, path);
+    return { report: verdictReport(verdict), csv: () => comparisonsCsv(verdict.comparisons) };
+  }
+  if (schema.startsWith('attnswap.run/')) {
+    const run = readRun(value, path);
+    return { report: runReport(run), csv: () => runCsv(run) };
+  }
+  throw new AttnswapError('INVALID_REPORT', `${path}: schema is ${JSON.stringify(schema)}, expected ${readable}`, {
+    hint: 'a document of another version of a schema is read with the attnswap that wrote it',
+  });
+}
+
+async function ofMigration(folder: string): Promise<ReadReport> {
+  const stored = await readMigration(folder);
+  return { report: migrationReport(stored, folder), csv: () => comparisonsCsv(comparisonsIn(stored.steps)) };
+}

@@ -1,0 +1,49 @@
+import { codeMarkdown, escapeMarkdown, fenced } from '../verdict/markdown-text.ts';
+import type { Part, Report, Table } from './document.ts';
+
+/** Rows of a table in Markdown; whoever wants more takes the CSV. */
+const mostRows = 40;
+
+/** The report as Markdown for a pull request or a wiki: the answer, the tables of every chart, no pictures. */
+export function reportMarkdown(report: Report): string {
+  const { title, answer, alerts, facts, sections } = report;
+  const text = (given: string) => escapeMarkdown(given, 4000);
+  const parts = [
+    `# ${text(title)}`,
+    `**${text(answer)}**`,
+    alerts.map((alert) => `> ${text(alert)}`).join('\n>\n'),
+    facts.map(({ term, text: value }) => `- ${text(term)}: ${text(value)}`).join('\n'),
+    ...sections.flatMap((section) => [`## ${text(section.title)}`, text(section.lead ?? ''), ...section.parts.flatMap(partMarkdown)]),
+  ];
+  return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
+}
+
+function partMarkdown(part: Part): string[] {
+  const text = (given: string) => escapeMarkdown(given, 4000);
+  switch (part.kind) {
+    case 'chart':
+      return [`### ${text(part.title)}`, text(part.summary), tableMarkdown(part.table)];
+    case 'table':
+      return [tableMarkdown(part)];
+    case 'terms':
+      return [part.terms.map(({ term, text: value }) => `- **${text(term)}**: ${text(value)}`).join('\n')];
+    case 'notes':
+      return [part.lines.map((line) => `- ${text(line)}`).join('\n')];
+    case 'commands':
+      return [fenced(part.lines.join('\n'), 'sh')];
+  }
+}
+
+function tableMarkdown({ columns, rows }: Table): string {
+  const kept = columns.map((_, index) => rows.every((row) => row[index]?.line === undefined));
+  const row = (cells: readonly string[]) => `| ${cells.filter((_, index) => kept[index]).join(' | ')} |`;
+  const left = rows.length - mostRows;
+  return [
+    row(columns.map(({ title }) => escapeMarkdown(title, 200))),
+    row(columns.map(({ numeric }) => (numeric === true ? '--:' : '---'))),
+    ...rows
+      .slice(0, mostRows)
+      .map((cells) => row(cells.map(({ text }, index) => (index === 0 ? codeMarkdown(text, 300) : escapeMarkdown(text, 300))))),
+    ...(left > 0 ? [row(columns.map((_, index) => (index === 0 ? `and ${left} more` : '')))] : []),
+  ].join('\n');
+}

@@ -1,0 +1,107 @@
+import { digits, percent, size, time } from '../cli/format.ts';
+import type { RunRecord } from '../contract/run.ts';
+import { hostLine } from '../verdict/host-line.ts';
+import { clip, oneLine } from '../verdict/text.ts';
+import { methodsSection, reproduceSection } from './closing-sections.ts';
+import { reportSchemaName } from './document.ts';
+import type { Report, Section, Standing } from './document.ts';
+import { hostSection } from './host-section.ts';
+import { dispatchSection } from './run/dispatch-section.ts';
+import { longest, measuredCells, settingGroups } from './run/measured-cell.ts';
+import type { MeasuredCell, SettingGroup } from './run/measured-cell.ts';
+import { resultsSection, workSection } from './run/results-section.ts';
+import { samplesSection } from './run/samples-section.ts';
+import { scalingSections } from './run/scaling-section.ts';
+import { tradeOffSection } from './run/trade-off-section.ts';
+import { wasteSection } from './run/waste-section.ts';
+
+/** The report of a run: what was measured, what it says, and all that is behind it. */
+export function runReport(run: RunRecord): Report {
+  const cells = measuredCells(run);
+  const groups = settingGroups(cells);
+  const alerts = alertsOf(run, cells);
+  const sections: Array<Section | undefined> = [
+    ...scalingSections(groups),
+    tradeOffSection(groups),
+    wasteSection(groups),
+    workSection(groups),
+    resultsSection(cells),
+    samplesSection(cells),
+    dispatchSection(groups),
+    hostSection(run.host, run.warnings),
+    methodsSection(['latency', 'memory', 'waste', 'missed', 'error', 'power']),
+    reproduceSection([run.command]),
+  ];
+  return {
+    schema: reportSchemaName,
+    kind: 'run',
+    title: `Run of the suite ${clip(oneLine(run.suite.name), 200)}`,
+    answer: answerOf(run, cells, groups),
+    standing: standingOf(run, cells),
+    alerts,
+    facts: [
+      { term: 'measured', text: `${run.startedAt}${run.endedAt === null ? ', not ended' : ` to ${run.endedAt}`}` },
+      { term: 'host', text: hostLine(run.host) },
+      { term: 'cells', text: `${cells.filter(({ cell }) => cell.status === 'ok').length} measured of ${run.declared.length} declared` },
+      { term: 'tool', text: `attnswap ${clip(oneLine(run.tool.version), 50)}, suite ${run.suite.sha256.slice(0, 12)}` },
+    ],
+    sections: sections.filter((section) => section !== undefined),
+  };
+}
+
+function standingOf(run: RunRecord, cells: readonly MeasuredCell[]): Standing {
+  if (cells.some(({ cell }) => ['mismatch', 'failed', 'timed-out'].includes(cell.status))) return 'bad';
+  return run.complete && cells.every(({ cell }) => cell.status === 'ok') ? 'plain' : 'unsure';
+}
+
+/** Whatever makes the run less than whole, first. */
+function alertsOf(run: RunRecord, cells: readonly MeasuredCell[]): string[] {
+  const left = run.declared.length - cells.length;
+  const byStatus = Map.groupBy(
+    cells.filter(({ cell }) => cell.status !== 'ok'),
+    ({ cell }) => cell.status,
+  );
+  const unsteady = cells.filter(({ cell }) => cell.status === 'ok' && cell.latency?.warmup.steady === false).length;
+  return [
+    ...(left > 0
+      ? [`Partial: ${left} of ${run.declared.length} declared cells were not measured. attnswap bench --resume continues the run.`]
+      : []),
+    ...(!run.complete && left <= 0 ? ['Partial: the run was interrupted.'] : []),
+    ...[...byStatus].map(
+      ([status, own]) =>
+        `${own.length} of ${cells.length} cells: ${status}. ${list(own.map(({ name, length, cell }) => `${name} at ${length} tokens: ${clip(oneLine(cell.reason ?? 'no reason given'), 300)}`))}`,
+    ),
+    ...(unsteady > 0 ? [`${unsteady} of ${cells.length} cells reached no steady state in the warm-up: read their latency with care.`] : []),
+  ];
+}
+
+function list(texts: readonly string[]): string {
+  const shown = texts.slice(0, 3).join('; ');
+  return texts.length > 3 ? `${shown}; and ${texts.length - 3} more.` : `${shown}.`;
+}
+
+/** What the longest length of the first setting says: who is fastest, by how much, at what price. */
+function answerOf(run: RunRecord, cells: readonly MeasuredCell[], [group]: readonly SettingGroup[]): string {
+  const timed = (group === undefined ? [] : longest(group)).filter(({ medianNs }) => medianNs !== undefined);
+  if (timed.length === 0) return cells.length === 0 ? 'Nothing was measured.' : `No cell of ${cells.length} could be timed.`;
+  const fastest = timed.reduce((best, each) => (each.medianNs! < best.medianNs! ? each : best));
+  const missed = fastest.waste?.overall.missedMass?.value;
+  const gain =
+    fastest.speedUp === null || fastest.speedUp <= 1
+      ? ''
+      : `, ${digits(fastest.speedUp)}× as fast as ${clip(oneLine(run.suite.reference), 60)}`;
+  const price =
+    missed === undefined
+      ? ''
+      : missed > 0.0005
+        ? `, at the price of ${percent(missed)} of dense attention’s mass on these inputs`
+        : ', and sees all of dense attention’s mass';
+  const least = timed.filter(({ peakBytes }) => peakBytes !== undefined).toSorted((a, b) => a.peakBytes! - b.peakBytes!)[0];
+  const memory =
+    least === undefined
+      ? ''
+      : least === fastest
+        ? `, and needs the least memory (${size(least.peakBytes!)})`
+        : `. ${least.name} needs the least memory (${size(least.peakBytes!)})`;
+  return `At ${fastest.length} tokens ${fastest.name} is the fastest of ${timed.length} kernels: ${time(fastest.medianNs!)}${gain}${price}${memory}.`;
+}

@@ -1,0 +1,65 @@
+import { percent, time } from '../../cli/format.ts';
+import { clip, oneLine } from '../../verdict/text.ts';
+import { figureCell, words } from '../document.ts';
+import type { Section, Table, TableCell } from '../document.ts';
+import { longest } from './measured-cell.ts';
+import type { SettingGroup } from './measured-cell.ts';
+
+/** Operators of one cell that are named; the rest are added up. */
+const mostOperators = 6;
+
+/** What the runtime's own profile says really ran, at the greatest length of each setting. */
+export function dispatchSection(groups: readonly SettingGroup[]): Section | undefined {
+  const rows = groups.flatMap((group) =>
+    longest(group).flatMap(({ name, setting, length, cell }) =>
+      cell.dispatch === undefined ? [] : rowsOf({ name, setting, length }, cell.dispatch),
+    ),
+  );
+  if (rows.length === 0) return undefined;
+  const flags = groups.flatMap(({ cells }) =>
+    cells.flatMap(({ name, length, cell }) =>
+      (cell.dispatch?.flags ?? []).map((flag) => `${name} at ${length} tokens: ${clip(oneLine(flag), 400)}`),
+    ),
+  );
+  const table: Table = {
+    kind: 'table',
+    title: 'Operators that ran',
+    columns: [
+      { title: 'kernel' },
+      { title: 'setting' },
+      { title: 'operator' },
+      { title: 'provider' },
+      { title: 'calls', numeric: true },
+      { title: 'time', numeric: true },
+      { title: 'share', numeric: true },
+    ],
+    rows,
+  };
+  const lead =
+    'Read from the runtime’s profile of one call, not from what was asked for. An operator with a body, such as Loop, counts its body’s time as its own, too.';
+  return {
+    id: 'dispatch',
+    title: 'What really ran',
+    lead,
+    parts: [...(flags.length > 0 ? [{ kind: 'notes' as const, lines: flags }] : []), table],
+  };
+}
+
+type Dispatch = NonNullable<SettingGroup['cells'][number]['cell']['dispatch']>;
+
+function rowsOf({ name, setting, length }: { name: string; setting: string; length: number }, { operators }: Dispatch): TableCell[][] {
+  const total = operators.reduce((sum, { totalNs }) => sum + totalNs, 0);
+  const sorted = operators.toSorted((a, b) => b.totalNs - a.totalNs);
+  const rest = sorted.slice(mostOperators);
+  const others = { operator: `${rest.length} others`, provider: '', calls: sum(rest, 'calls'), totalNs: sum(rest, 'totalNs') };
+  return [...sorted.slice(0, mostOperators), ...(rest.length > 0 ? [others] : [])].map(({ operator, provider, calls, totalNs }) => [
+    ...words(name, `${setting} · ${length} tokens`, clip(oneLine(operator), 80), clip(oneLine(provider), 80)),
+    { text: String(calls), value: calls },
+    figureCell(totalNs, time),
+    figureCell(total > 0 ? totalNs / total : undefined, percent),
+  ]);
+}
+
+function sum(operators: Dispatch['operators'], field: 'calls' | 'totalNs'): number {
+  return operators.reduce((total, operator) => total + operator[field], 0);
+}

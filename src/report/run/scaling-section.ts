@@ -1,0 +1,134 @@
+import { size, time } from '../../cli/format.ts';
+import { growthExponent } from './growth-exponent.ts';
+import { intervalChart } from '../charts/intervals.ts';
+import { scalingChart } from '../charts/scaling.ts';
+import type { ScalingPoint } from '../charts/scaling.ts';
+import { figureCell, words } from '../document.ts';
+import type { Chart, Section, Table } from '../document.ts';
+import type { MeasuredCell, SettingGroup } from './measured-cell.ts';
+
+/** A figure that grows with the length: how it is read, and how it is told. */
+interface Figure {
+  readonly id: 'latency' | 'memory';
+  readonly title: string;
+  readonly axis: string;
+  /** The axis's unit in the record's: 1e6 ns a millisecond. */
+  readonly unit: number;
+  read(cell: MeasuredCell): { readonly value: number; readonly low?: number; readonly high?: number } | undefined;
+  text(value: number): string;
+}
+
+const latency: Figure = {
+  id: 'latency',
+  title: 'Latency against length',
+  axis: 'median latency, ms',
+  unit: 1e6,
+  read: ({ cell, medianNs }) =>
+    medianNs === undefined ? undefined : { value: medianNs, low: cell.latency!.ciNs.low, high: cell.latency!.ciNs.high },
+  text: time,
+};
+
+const memory: Figure = {
+  id: 'memory',
+  title: 'Peak memory against length',
+  axis: 'peak memory beyond the inputs, MB',
+  unit: 1e6,
+  read: ({ peakBytes }) => (peakBytes === undefined || peakBytes <= 0 ? undefined : { value: peakBytes }),
+  text: size,
+};
+
+/** Settings that are drawn; the table of all cells has the rest. */
+const mostCharts = 6;
+
+/** Latency and peak memory over length, for each setting. */
+export function scalingSections(groups: readonly SettingGroup[]): Section[] {
+  return [latency, memory].flatMap((figure) => {
+    const charts = groups.flatMap((group, index) => chartOf(figure, group, `${figure.id}-${index + 1}`) ?? []);
+    if (charts.length === 0) return [];
+    const more =
+      charts.length > mostCharts ? ` ${mostCharts} of ${charts.length} settings are drawn; the table of all cells has the others.` : '';
+    const lead =
+      figure.id === 'latency'
+        ? 'The median call with its 95 % interval over one process’s samples. Both axes are logarithmic: a power of the length is a straight line.'
+        : 'What the call needs beyond its inputs, at its highest, in a process of its own.';
+    return [{ id: figure.id, title: figure.title, lead: lead + more, parts: charts.slice(0, mostCharts) }];
+  });
+}
+
+function chartOf(figure: Figure, group: SettingGroup, id: string): Chart | undefined {
+  const points = group.cells.flatMap((measured): ScalingPoint[] => {
+    const found = figure.read(measured);
+    if (found === undefined) return [];
+    const { value, low, high } = found;
+    const reach = low === undefined || high === undefined ? '' : ` (${figure.text(low)} to ${figure.text(high)})`;
+    return [
+      {
+        series: measured.name,
+        length: measured.length,
+        value: value / figure.unit,
+        ...(low !== undefined && high !== undefined && { low: low / figure.unit, high: high / figure.unit }),
+        label: `${measured.name}, ${measured.length} tokens: ${figure.text(value)}${reach}`,
+      },
+    ];
+  });
+  if (points.length === 0) return undefined;
+  const drawn = group.series.filter(({ name }) => points.some(({ series }) => series === name));
+  const title = group.setting;
+  const shared = { kind: 'chart', id, title, summary: summaryOf(figure, drawn, points), table: tableOf(figure, group, title) } as const;
+  if (new Set(points.map(({ length }) => length)).size > 1)
+    return { ...shared, spec: scalingChart({ title: group.setting, axis: figure.axis, series: drawn, points }) };
+  const rows = points
+    .toSorted((a, b) => a.value - b.value)
+    .map(({ series, value, low = value, high = value, label }) => ({ name: series, value, low, high, label, standing: 'plain' as const }));
+  return {
+    ...shared,
+    spec: intervalChart({
+      title: `${group.setting} · ${points[0]!.length} tokens`,
+      axis: figure.axis,
+      rows,
+      logarithmic: true,
+      format: '~s',
+    }),
+  };
+}
+
+function summaryOf(figure: Figure, series: SettingGroup['series'], points: readonly ScalingPoint[]): string {
+  const last = Math.max(...points.map(({ length }) => length));
+  const told = series.flatMap(({ name }) => {
+    const own = points.filter((point) => point.series === name);
+    const end = own.find(({ length }) => length === last);
+    if (end === undefined) return [];
+    const power = growthExponent(
+      own.map(({ length }) => length),
+      own.map(({ value }) => value),
+    );
+    return [
+      {
+        value: end.value,
+        text: `${name} ${figure.text(end.value * figure.unit)}${power === undefined ? '' : `, growing as n^${power.toFixed(2)}`}`,
+      },
+    ];
+  });
+  const sorted = told.toSorted((a, b) => a.value - b.value).map(({ text }) => text);
+  return `At ${last} tokens, least first: ${sorted.join('; ')}.`;
+}
+
+function tableOf(figure: Figure, { cells, series, lengths }: SettingGroup, title: string): Table {
+  const rows = series.map(({ name }) => {
+    const own = cells.filter((measured) => measured.name === name);
+    const values = lengths
+      .map((length) => own.find((measured) => measured.length === length))
+      .map((measured) => measured && figure.read(measured)?.value);
+    const power = growthExponent(
+      lengths.filter((_, index) => values[index] !== undefined),
+      values.filter((value) => value !== undefined),
+    );
+    return [...words(name), ...values.map((value) => figureCell(value, figure.text)), figureCell(power, (value) => value.toFixed(2))];
+  });
+  const columns = [
+    { title: 'kernel' },
+    ...lengths.map((length) => ({ title: `${length} tokens`, numeric: true })),
+    { title: 'grows as n to the', numeric: true },
+  ];
+  return { kind: 'table', title, columns, rows };
+}

@@ -1,0 +1,71 @@
+import type { Outcome, Verdict } from '../contract/verdict.ts';
+import { hostLine } from '../verdict/host-line.ts';
+import { failsByItself } from '../verdict/standing.ts';
+import { clip, oneLine } from '../verdict/text.ts';
+import { labelsOf, warningsOf } from '../verdict/wording.ts';
+import { methodsSection, reproduceSection } from './closing-sections.ts';
+import { reportSchemaName } from './document.ts';
+import type { Report, Standing } from './document.ts';
+import { hostSection } from './host-section.ts';
+import { blocksSection } from './verdict/blocks-section.ts';
+import { changesSection } from './verdict/changes-section.ts';
+
+const standings: Readonly<Record<Outcome, Standing>> = {
+  pass: 'good',
+  improvement: 'good',
+  regression: 'bad',
+  error: 'bad',
+  inconclusive: 'unsure',
+  incomplete: 'unsure',
+  incomparable: 'unsure',
+  refused: 'unsure',
+};
+
+/** What an outcome that is no figure means, before the figures are read. */
+const remarks: Partial<Record<Outcome, string>> = {
+  incomplete: 'Incomplete: some declared comparisons have no figure. What was measured is shown.',
+  incomparable:
+    'Incomparable: the base was measured on another host or configuration. Times and memory say nothing about the change; what carries across machines is judged.',
+  refused: 'Refused: a margin is below what this host can tell.',
+  error: 'Something failed while it was measured. What was measured is shown.',
+};
+
+/** The report of an A/B, a gate or a calibration. */
+export function verdictReport(verdict: Verdict): Report {
+  const { kind, name, summary, outcome, comparisons, base, seed, tool, exitCode, startedAt, endedAt, host, command } = verdict;
+  const labels = labelsOf(comparisons);
+  const present = [...new Set([outcome, ...comparisons.map((comparison) => comparison.outcome)])];
+  const blocks = blocksSection(comparisons, labels);
+  const titles = { ab: 'A against B', gate: 'Gate', calibration: 'Calibration' };
+  return {
+    schema: reportSchemaName,
+    kind,
+    title: `${titles[kind]}: ${clip(oneLine(name), 300)}`,
+    answer: `${outcome}: ${clip(oneLine(summary), 2000)}`,
+    standing: standings[outcome],
+    alerts: [
+      ...present.flatMap((each) => remarks[each] ?? []),
+      ...(failsByItself(verdict) && comparisons.length === 0 ? ['Nothing was compared.'] : []),
+    ],
+    facts: [
+      { term: 'base', text: clip(oneLine(base), 500) },
+      { term: 'measured', text: `${startedAt} to ${endedAt}` },
+      { term: 'host', text: hostLine(host) },
+      { term: 'comparisons', text: counts(comparisons.map((comparison) => comparison.outcome)) },
+      { term: 'tool', text: `attnswap ${clip(oneLine(tool.version), 50)}, seed ${seed}, exit code ${exitCode}` },
+    ],
+    sections: [
+      changesSection(comparisons),
+      ...(blocks === undefined ? [] : [blocks]),
+      hostSection(host, warningsOf(verdict)),
+      methodsSection(['effect', 'outcomes', 'floor', 'latency', 'memory', 'waste', 'error']),
+      reproduceSection([command]),
+    ],
+  };
+}
+
+function counts(outcomes: readonly Outcome[]): string {
+  return outcomes.length === 0
+    ? 'none'
+    : [...Map.groupBy(outcomes, (outcome) => outcome)].map(([outcome, own]) => `${own.length} ${outcome}`).join(', ');
+}

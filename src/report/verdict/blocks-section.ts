@@ -1,0 +1,84 @@
+import type { Comparison } from '../../contract/verdict.ts';
+import { clip } from '../../verdict/text.ts';
+import { figure, metricNames } from '../../verdict/wording.ts';
+import { blocksChart } from '../charts/blocks.ts';
+import type { BlockMark } from '../charts/blocks.ts';
+import { figureCell, words } from '../document.ts';
+import type { Section } from '../document.ts';
+
+/** Comparisons that are drawn; the table has the blocks of all. */
+const mostPanels = 12;
+
+/** The blocks behind every interval, in the order of measuring, with the rounds that each is made of. */
+export function blocksSection(comparisons: readonly Comparison[], labels: ReadonlyMap<Comparison, string>): Section | undefined {
+  const measured = comparisons.filter(({ blocks }) => blocks.length > 0);
+  if (measured.length === 0) return undefined;
+  const named = measured.map((comparison) => ({
+    comparison,
+    panel: clip(`${labels.get(comparison)!} · ${metricNames[comparison.metric]}`, 60),
+  }));
+  const marks = named.slice(0, mostPanels).flatMap(({ comparison, panel }) => marksOf(comparison, panel));
+  const more = named.length > mostPanels ? ` Drawn are ${mostPanels} of ${named.length} comparisons.` : '';
+  const numeric = (title: string) => ({ title, numeric: true });
+  const rows = named.flatMap(({ comparison: { unit, blocks }, panel }) =>
+    blocks.map((block, index) => [
+      ...words(panel),
+      { text: String(index + 1), value: index + 1 },
+      figureCell(block.base, (value) => figure(value, unit)),
+      figureCell(block.new, (value) => figure(value, unit)),
+      figureCell(Math.expm1(block.logRatio), changeText),
+      { text: '', line: block.roundLogRatios },
+    ]),
+  );
+  const table = {
+    kind: 'table' as const,
+    title: 'Blocks',
+    columns: [{ title: 'comparison' }, numeric('block'), numeric('base'), numeric('new'), numeric('change'), { title: 'its rounds' }],
+    rows,
+  };
+  const spread = named.slice(0, 6).map(({ comparison: { blocks }, panel }) => {
+    const changes = blocks.map(({ logRatio }) => Math.expm1(logRatio)).sort((a, b) => a - b);
+    return `${panel}: ${changeText(changes[0]!)} to ${changeText(changes.at(-1)!)} over ${blocks.length}`;
+  });
+  return {
+    id: 'blocks',
+    title: 'The blocks behind the intervals',
+    lead: `A block is one fresh pair of processes. Small marks are its rounds; blocks, not rounds, are what the interval counts. A slope over the blocks is drift, blocks that disagree are what makes an interval wide.${more}`,
+    parts: [
+      {
+        kind: 'chart',
+        id: 'blocks-in-order',
+        title: 'Blocks in the order of measuring',
+        summary: `Least and largest change of a block: ${spread.join('; ')}.`,
+        spec: blocksChart({ title: 'change of each block and round', marks }),
+        table,
+      },
+    ],
+  };
+}
+
+function marksOf({ blocks }: Comparison, panel: string): BlockMark[] {
+  const percent = (logRatio: number) => 100 * Math.expm1(logRatio);
+  return blocks.flatMap(({ logRatio, roundLogRatios }, index) => [
+    ...(roundLogRatios.length > 1
+      ? roundLogRatios.map((round) => ({
+          panel,
+          block: index + 1,
+          change: percent(round),
+          kind: 'round' as const,
+          label: `round of block ${index + 1}: ${changeText(Math.expm1(round))}`,
+        }))
+      : []),
+    {
+      panel,
+      block: index + 1,
+      change: percent(logRatio),
+      kind: 'block' as const,
+      label: `block ${index + 1}: ${changeText(Math.expm1(logRatio))}`,
+    },
+  ]);
+}
+
+function changeText(share: number): string {
+  return `${share > 0 ? '+' : share < 0 ? '−' : ''}${Math.abs(100 * share).toFixed(1)} %`;
+}

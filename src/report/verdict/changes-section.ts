@@ -1,0 +1,102 @@
+import type { Comparison } from '../../contract/verdict.ts';
+import { levelOf, worstFirst } from '../../verdict/standing.ts';
+import { clip, oneLine, shorten } from '../../verdict/text.ts';
+import { baseToNew, changeText, labelsOf, marginText, metricNames, outcomeText } from '../../verdict/wording.ts';
+import { intervalChart } from '../charts/intervals.ts';
+import type { IntervalRow } from '../charts/intervals.ts';
+import { words } from '../document.ts';
+import type { Chart, Section, Standing, Table, TableCell } from '../document.ts';
+
+/** Comparisons that are drawn: the worst; the table has all. */
+const mostDrawn = 60;
+
+/** Every comparison: change with interval and margin, then all its figures and its reason. */
+export function changesSection(comparisons: readonly Comparison[]): Section {
+  const sorted = worstFirst(comparisons);
+  const labels = new Map([...labelsOf(sorted)].map(([comparison, label]) => [comparison, shorten(label, 60)]));
+  const chart = forest(sorted, labels, 'changes');
+  return {
+    id: 'changes',
+    title: 'Changes',
+    lead: 'New over base, worst first. The line is the interval, the tick beside it the margin: what lies wholly below the margin passes.',
+    parts: [...(chart === undefined ? [] : [chart]), changesTable(sorted, labels)],
+  };
+}
+
+/** A forest plot of the comparisons that have an interval; undefined where none has. */
+export function forest(comparisons: readonly Comparison[], labels: ReadonlyMap<Comparison, string>, id: string): Chart | undefined {
+  const noisy = comparisons.filter(({ effect }) => effect !== null && effect.low !== effect.high);
+  if (noisy.length === 0) return undefined;
+  const rows = noisy.slice(0, mostDrawn).map((comparison) => rowOf(comparison, labels.get(comparison)!));
+  const more = noisy.length > mostDrawn ? ` Drawn are the first ${mostDrawn} of ${noisy.length}.` : '';
+  return {
+    kind: 'chart',
+    id,
+    title: 'Change with interval and margin',
+    summary: `${rows
+      .slice(0, 8)
+      .map(({ label }) => label)
+      .join('; ')}${rows.length > 8 ? '; and more in the table' : ''}.${more}`,
+    spec: intervalChart({ title: 'new against base', axis: 'change', rows, neutral: 0, format: '+.0%' }),
+    table: changesTable(noisy.slice(0, mostDrawn), labels),
+  };
+}
+
+function rowOf(comparison: Comparison, label: string): IntervalRow {
+  const { effect, margin, metric, direction, outcome } = comparison;
+  const { estimate, low, high } = effect!;
+  const name = `${label} · ${metricNames[metric]}`;
+  return {
+    name,
+    value: estimate,
+    low,
+    high,
+    standing: standingOf(comparison),
+    label: `${name}: ${changeText(effect!)}, ${outcome}`,
+    ...(margin > 0 && { margin: direction === 'lower' ? margin : -margin }),
+  };
+}
+
+export function standingOf(comparison: Comparison): Standing {
+  if (comparison.outcome === 'improvement') return 'good';
+  if (comparison.outcome === 'pass') return 'plain';
+  return levelOf(comparison) === 'error' ? 'bad' : 'unsure';
+}
+
+export function changesTable(comparisons: readonly Comparison[], labels: ReadonlyMap<Comparison, string>): Table {
+  const numeric = (title: string) => ({ title, numeric: true });
+  return {
+    kind: 'table',
+    title: 'Comparisons',
+    columns: [
+      { title: 'comparison' },
+      { title: 'metric' },
+      { title: 'outcome' },
+      numeric('base → new'),
+      numeric('change'),
+      numeric('margin'),
+      numeric('floor'),
+      numeric('detectable'),
+      numeric('blocks'),
+      { title: 'why' },
+    ],
+    rows: comparisons.map((comparison) => row(comparison, labels.get(comparison)!)),
+  };
+}
+
+function row(comparison: Comparison, label: string): TableCell[] {
+  const { metric, effect, margin, floor, minimumDetectableEffect, blocks, reason, owner } = comparison;
+  const share = (value: number | null): TableCell => (value === null ? { text: '–' } : { text: marginText(value), value });
+  const whom = owner === null ? '' : ` Owner: ${owner}.`;
+  return [
+    ...words(label, metricNames[metric]),
+    { text: outcomeText(comparison), standing: standingOf(comparison) },
+    { text: baseToNew(comparison) || '–', ...(comparison.new !== null && { value: comparison.new }) },
+    effect === null ? { text: '–' } : { text: changeText(effect), value: effect.estimate },
+    share(margin),
+    share(floor),
+    share(minimumDetectableEffect),
+    { text: String(blocks.length), value: blocks.length },
+    { text: clip(oneLine(reason + whom), 600) },
+  ];
+}
