@@ -2,6 +2,7 @@ import * as ort from 'onnxruntime-node';
 import type { Adapter, BackendStatus, Dispatch, KernelRequest, PreparedKernel, Unsupported } from '../../src/contract/adapter.ts';
 import { AttnswapError } from '../../src/contract/errors.ts';
 import { backends, findBackend, statusOf } from './backends.ts';
+import { ceilings } from './ceilings.ts';
 import { feedsOf, outputValues } from './call.ts';
 import type { KernelConfig } from './kernel.ts';
 import { kernels } from './kernels/index.ts';
@@ -19,6 +20,7 @@ export const adapter: Adapter = {
   prepare,
   openModel,
   kernelGraph,
+  ceilings,
 };
 
 async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsupported> {

@@ -1,6 +1,7 @@
 import type { AdapterEntry } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { RunRecord } from '../contract/run.ts';
+import { measureCeilings } from '../measure/ceilings.ts';
 import { planCells } from '../measure/plan-cells.ts';
 import { loadRun, writeRun, writeWhole } from '../measure/run-store.ts';
 import { runSuite } from '../measure/run-suite.ts';
@@ -26,12 +27,13 @@ export async function bench(suiteName: string, flags: BenchFlags, builtIn: reado
   const plans = await planCells(suite, adapters);
   const out = flags.out ?? `runs/${suite.name}.run.json`;
   const resumed = flags.resume === true ? await resumable(out, sha256) : undefined;
-  const head = { suite: { name: suite.name, sha256, reference: suite.reference }, ...(await describeRun(suite.matrix.backends, adapters)) };
-  for (const warning of head.warnings) remark(`noise: ${warning}`, flags);
+  const described = await describeRun(suite.matrix.backends, adapters);
+  for (const warning of described.warnings) remark(`noise: ${warning}`, flags);
   const bar = progress(plans.length, flags);
-  const run = await measuring((signal) =>
-    runSuite({
-      head,
+  const run = await measuring(async (signal) => {
+    const ceilings = await ceilingsFor(suite.matrix.backends, { adapters, resumed, signal, ...flags });
+    return runSuite({
+      head: { suite: { name: suite.name, sha256, reference: suite.reference }, ...described, ceilings },
       suite,
       plans,
       signal,
@@ -39,8 +41,8 @@ export async function bench(suiteName: string, flags: BenchFlags, builtIn: reado
       ...(flags.threads !== undefined && { threads: flags.threads }),
       save: (record) => writeRun(out, record),
       progress: ({ done, cell }) => bar.update(done, cell),
-    }),
-  ).finally(() => bar.stop());
+    });
+  }).finally(() => bar.stop());
   if (flags.csv !== undefined) await writeWhole(flags.csv, runCsv(run));
   if (flags.json === true) printJson(run);
   else print(benchTable(run));
@@ -52,6 +54,22 @@ export async function bench(suiteName: string, flags: BenchFlags, builtIn: reado
 function exitCodeOf(run: RunRecord): ExitCode {
   if (run.cells.some(({ status }) => status === 'mismatch' || status === 'failed' || status === 'timed-out')) return exitCodes.error;
   return run.complete && run.cells.every(({ status }) => status === 'ok') ? exitCodes.pass : exitCodes.incomplete;
+}
+
+interface CeilingOptions {
+  readonly adapters: readonly AdapterEntry[];
+  readonly resumed: RunRecord | undefined;
+  readonly signal: AbortSignal;
+  readonly threads?: number;
+}
+
+/** Measured once a run. An interruption before the first cell leaves them out. */
+async function ceilingsFor(backends: readonly string[], { adapters, resumed, ...options }: CeilingOptions): Promise<RunRecord['ceilings']> {
+  if (resumed !== undefined && Object.keys(resumed.ceilings).length > 0) return resumed.ceilings;
+  return measureCeilings(adapters, backends, options).catch((error: unknown) => {
+    if (options.signal.aborted) return {};
+    throw error;
+  });
 }
 
 async function resumable(path: string, sha256: string): Promise<RunRecord> {

@@ -125,6 +125,17 @@ export interface KernelDescription {
   scoredPairs(parameters: Parameters, shape: Shape): number;
 }
 
+/** A call that reaches one of a backend's ceilings: what it does, and how much of it. */
+export interface CeilingProbe {
+  readonly kind: 'flops' | 'bytes';
+  /** Operations, or bytes read and written, of one call. */
+  readonly amount: number;
+  /** In words. */
+  readonly what: string;
+  run(): Promise<void>;
+  dispose(): Promise<void>;
+}
+
 /** The code that runs kernels on a family of backends. */
 export interface Adapter {
   readonly name: string;
@@ -139,6 +150,8 @@ export interface Adapter {
    * `[batch, kvHeads, keys, headDim]`, `mask`, and for `gated` `gate_u`, `gate_w`, `gate_b`; output `output`. Absent where kernels are no ONNX graphs.
    */
   kernelGraph?(request: KernelGraphRequest): Uint8Array | Unsupported;
+  /** What the backend can do at most on this machine, to hold kernels' rates against. Absent where that is not known. */
+  ceilings?(request: { readonly backend: string; readonly threads?: number }): Promise<readonly CeilingProbe[]>;
 }
 
 /** Where an adapter is found. Workers import `module`, whose export `adapter` is the {@link Adapter}. */

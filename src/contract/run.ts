@@ -4,6 +4,10 @@ import { AttnswapError } from './errors.ts';
 
 export const runSchemaName = 'attnswap.run/1';
 
+/** The most that a backend's own operators reached on the machine: operations or bytes a second. */
+export const ceilingSchema = z.object({ kind: z.enum(['flops', 'bytes']), perSecond: z.number().positive(), what: z.string().max(500) });
+export type Ceiling = z.infer<typeof ceilingSchema>;
+
 /** The record of a suite measured on a host. Times are nanoseconds, sizes bytes. */
 export const runSchema = z.object({
   schema: z.literal(runSchemaName),
@@ -17,6 +21,8 @@ export const runSchema = z.object({
   host: z.unknown(),
   backends: z.record(z.string(), z.unknown()),
   warnings: z.array(z.string()),
+  /** By backend; none where they were not measured. */
+  ceilings: z.record(z.string(), z.array(ceilingSchema)).default({}),
   /** Ids of all declared cells, in order. */
   declared: z.array(z.string()),
   cells: z.array(cellRecordSchema),

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { ModelRequest } from '../contract/adapter.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
+import type { Ceiling } from '../contract/run.ts';
 import type { CellSpec, dispatchSchema, errorSchema, latencySchema, memorySchema } from '../contract/cell.ts';
 
 /** A cell, and what runs it. */
@@ -32,7 +33,15 @@ export interface ModelStageRequest extends ModelArmRequest {
   readonly stage: 'latency' | 'memory';
   readonly sampleSeconds: number;
 }
-export type StageRequest = CellStageRequest | ModelStageRequest;
+/** What a backend can do at most. */
+export interface CeilingsRequest {
+  readonly stage: 'ceilings';
+  readonly backend: string;
+  /** URL of the adapter's module. */
+  readonly adapterModule: string;
+  readonly threads?: number;
+}
+export type StageRequest = CellStageRequest | ModelStageRequest | CeilingsRequest;
 
 /** What it answers, once. */
 export type StageAnswer =
@@ -53,4 +62,5 @@ export type StageAnswer =
     }
   | { readonly outcome: 'model-latency'; readonly latency: z.infer<typeof latencySchema> }
   | { readonly outcome: 'memory'; readonly memory: z.infer<typeof memorySchema> }
-  | { readonly outcome: 'waste'; readonly waste: unknown };
+  | { readonly outcome: 'waste'; readonly waste: unknown }
+  | { readonly outcome: 'ceilings'; readonly ceilings: readonly Ceiling[] };

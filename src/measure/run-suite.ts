@@ -7,7 +7,7 @@ import { measureCell } from './measure-cell.ts';
 import type { CellPlan } from './measure-cell.ts';
 
 export interface RunOptions {
-  readonly head: Pick<RunRecord, 'tool' | 'suite' | 'command' | 'host' | 'backends' | 'warnings'>;
+  readonly head: Pick<RunRecord, 'tool' | 'suite' | 'command' | 'host' | 'backends' | 'warnings' | 'ceilings'>;
   readonly suite: Suite;
   readonly plans: readonly CellPlan[];
   /** A record to continue: cells that it measured are kept. */

@@ -1,7 +1,8 @@
-import type { PreparedKernel } from '../contract/adapter.ts';
+import type { Adapter, PreparedKernel } from '../contract/adapter.ts';
+import type { Ceiling } from '../contract/run.ts';
 import { findVariant } from '../variants/index.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
-import type { CellStageRequest, ModelStageRequest, StageAnswer, StageRequest } from './messages.ts';
+import type { CeilingsRequest, CellStageRequest, ModelStageRequest, StageAnswer, StageRequest } from './messages.ts';
 import { openMemoryRegion } from './peak-memory.ts';
 import { cellInputs, judgeKernel, prepareCell } from './prepare-cell.ts';
 import type { PreparedCell } from './prepare-cell.ts';
@@ -18,6 +19,7 @@ const warmUpCapNs = (budgetNs: number) => Math.max(1.5e9, 2.5 * budgetNs);
 /** Runs one stage of one cell, or of a model, in this process. */
 export async function runStage(request: StageRequest): Promise<StageAnswer> {
   if ('model' in request) return modelStage(request);
+  if (request.stage === 'ceilings') return ceilingsStage(request);
   if (request.stage === 'waste') return wasteStage(request);
   const prepared = await prepareCell(request, request.stage);
   if (request.stage === 'latency') return latencyStage(request, prepared);
@@ -79,4 +81,25 @@ async function wasteStage(stage: CellStageRequest): Promise<StageAnswer> {
     ...(stage.kernelScoredPairs !== undefined && { kernelScoredPairs: stage.kernelScoredPairs }),
   });
   return { outcome: 'waste', waste };
+}
+
+/** Nanoseconds that one probe is repeated for. */
+const probeNs = 6e8;
+
+/** The quickest call of each probe: a ceiling is what was reached once. */
+async function ceilingsStage({ adapterModule, backend, threads }: CeilingsRequest): Promise<StageAnswer> {
+  const { adapter } = (await import(adapterModule)) as { adapter: Adapter };
+  const ceilings: Ceiling[] = [];
+  for (const probe of (await adapter.ceilings?.({ backend, ...(threads !== undefined && { threads }) })) ?? []) {
+    await probe.run();
+    let leastNs = Infinity;
+    for (const start = process.hrtime.bigint(); process.hrtime.bigint() - start < probeNs;) {
+      const begun = process.hrtime.bigint();
+      await probe.run();
+      leastNs = Math.min(leastNs, Number(process.hrtime.bigint() - begun));
+    }
+    await probe.dispose();
+    ceilings.push({ kind: probe.kind, perSecond: (1e9 * probe.amount) / leastNs, what: probe.what });
+  }
+  return { outcome: 'ceilings', ceilings };
 }

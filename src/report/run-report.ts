@@ -9,6 +9,7 @@ import { hostSection } from './host-section.ts';
 import { dispatchSection } from './run/dispatch-section.ts';
 import { longest, measuredCells, settingGroups } from './run/measured-cell.ts';
 import type { MeasuredCell, SettingGroup } from './run/measured-cell.ts';
+import { ratesSection } from './run/rates-section.ts';
 import { resultsSection, workSection } from './run/results-section.ts';
 import { samplesSection } from './run/samples-section.ts';
 import { scalingSections } from './run/scaling-section.ts';
@@ -25,6 +26,7 @@ export function runReport(run: RunRecord): Report {
     tradeOffSection(groups),
     wasteSection(groups),
     workSection(groups),
+    ratesSection(groups, run),
     resultsSection(cells),
     samplesSection(cells),
     dispatchSection(groups),

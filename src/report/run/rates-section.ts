@@ -1,0 +1,79 @@
+import { digits, percent } from '../../cli/format.ts';
+import type { RunRecord } from '../../contract/run.ts';
+import { clip, oneLine } from '../../verdict/text.ts';
+import { rooflineChart } from '../charts/roofline.ts';
+import { figureCell, words } from '../document.ts';
+import type { Chart, Section } from '../document.ts';
+import { longest } from './measured-cell.ts';
+import type { MeasuredCell, SettingGroup } from './measured-cell.ts';
+
+/** How fast each kernel computes, against what the backend's own operators reach on this machine. */
+export function ratesSection(groups: readonly SettingGroup[], { ceilings }: RunRecord): Section | undefined {
+  const charts = groups.slice(0, 4).flatMap((group, index) => chartOf(group, ceilings, `rates-${index + 1}`) ?? []);
+  if (charts.length === 0) return undefined;
+  const known = Object.entries(ceilings).flatMap(([backend, found]) =>
+    found.map(
+      ({ kind, perSecond, what }) =>
+        `${clip(oneLine(backend), 60)}: ${digits(perSecond / 1e9)} ${kind === 'flops' ? 'GFLOP/s' : 'GB/s'}, ${clip(oneLine(what), 200)}`,
+    ),
+  );
+  const lead =
+    known.length === 0
+      ? 'Operations of the kernel over its median latency; the machine’s ceilings were not measured.'
+      : 'Operations of the kernel over its median latency, beside the most that the backend’s own operators reached on this machine. Bytes are the least that must move; a mark far below the roof spends its time on something else. A small problem that stays in the caches may lie above the slope.';
+  return {
+    id: 'rates',
+    title: 'Rates against the machine’s ceilings',
+    lead,
+    parts: [...charts, ...(known.length > 0 ? [{ kind: 'notes' as const, lines: known }] : [])],
+  };
+}
+
+function chartOf(group: SettingGroup, ceilings: RunRecord['ceilings'], id: string): Chart | undefined {
+  const rated = group.cells.flatMap((measured) => {
+    const { work } = measured.cell;
+    return work === undefined || measured.medianNs === undefined || work.bytes <= 0 || work.flops <= 0
+      ? []
+      : [{ ...measured, ...rateOf(measured) }];
+  });
+  if (rated.length === 0) return undefined;
+  const own = ceilings[rated[0]!.cell.backend] ?? [];
+  const of = (kind: 'flops' | 'bytes') => own.find((ceiling) => ceiling.kind === kind)?.perSecond;
+  const [flops, bytes] = [of('flops'), of('bytes')];
+  const roof = flops === undefined || bytes === undefined ? null : { rate: flops / 1e9, bandwidth: bytes / 1e9 };
+  const share = (rate: number) => (flops === undefined ? undefined : (1e9 * rate) / flops);
+  const last = rated.filter((each) => longest(group).some(({ cell }) => cell.id === each.cell.id)).toSorted((a, b) => b.rate - a.rate);
+  const points = rated.map(({ name, length, intensity, rate }) => ({
+    series: name,
+    intensity,
+    rate,
+    label: `${name}, ${length} tokens: ${digits(rate)} GFLOP/s${flops === undefined ? '' : `, ${percent(share(rate)!)} of the ceiling`}`,
+  }));
+  return {
+    kind: 'chart',
+    id,
+    title: group.setting,
+    summary: `At ${group.lengths.at(-1)!} tokens: ${last.map(({ name, rate }) => `${name} ${digits(rate)} GFLOP/s${flops === undefined ? '' : ` (${percent(share(rate)!)} of the ceiling)`}`).join('; ')}.`,
+    spec: rooflineChart({ title: group.setting, series: group.series, points, ceilings: roof }),
+    table: {
+      kind: 'table',
+      title: 'Rates',
+      columns: [
+        { title: 'kernel' },
+        ...['tokens', 'GFLOP/s', 'of the ceiling', 'operations per byte'].map((title) => ({ title, numeric: true })),
+      ],
+      rows: rated.map(({ name, length, rate, intensity }) => [
+        ...words(name),
+        { text: String(length), value: length },
+        figureCell(rate, digits),
+        figureCell(share(rate), percent),
+        figureCell(intensity, digits),
+      ]),
+    },
+  };
+}
+
+function rateOf({ cell, medianNs }: MeasuredCell): { rate: number; intensity: number } {
+  const { flops, bytes } = cell.work!;
+  return { rate: flops / medianNs!, intensity: flops / bytes };
+}
