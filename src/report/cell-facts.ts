@@ -1,11 +1,14 @@
 import type { CellRecord } from '../contract/cell.ts';
-import { formatVariant } from '../variants/index.ts';
+import { formatVariant, variants } from '../variants/index.ts';
 import { wasteReportSchema } from '../waste/schema.ts';
 import type { WasteReport } from '../waste/schema.ts';
 
-/** The variant of a cell as a user writes it. */
-export function nameOf(cell: CellRecord): string {
-  return formatVariant({ variant: cell.variant.name, kernel: cell.kernel, parameters: cell.variant.params });
+/** The variant of a cell as a user writes it; a variant that this version does not know, with all its parameters. */
+export function nameOf({ variant, kernel }: Pick<CellRecord, 'variant' | 'kernel'>): string {
+  const { name, params } = variant;
+  if (variants.some((known) => known.name === name)) return formatVariant({ variant: name, kernel, parameters: params });
+  const list = Object.entries(params).map(([key, value]) => `${key}=${value}`);
+  return `${name}.${kernel}${list.length === 0 ? '' : `:${list.join(',')}`}`;
 }
 
 /** The share of scored products that the smallest sets holding 95 % of the mass do without, and the dense mass missed. */

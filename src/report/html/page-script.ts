@@ -14,7 +14,29 @@ function sortBy(table, index, way) {
   });
   body.append(...rows.map(({ row }) => row));
 }
-for (const table of document.querySelectorAll('table')) {
+/** Rows that are laid out at once; more make a page slow, and are a click away. */
+const most = 200;
+function prepare(box) {
+  const table = box.querySelector('table');
+  const filter = box.querySelector('.filter');
+  let words = [];
+  let all = false;
+  const more = document.createElement('button');
+  more.type = 'button';
+  more.className = 'more';
+  const show = () => {
+    const rows = [...table.tBodies[0].rows];
+    let matching = 0;
+    for (const row of rows) {
+      const text = words.length === 0 ? '' : row.textContent.toLowerCase();
+      const matches = words.every((word) => text.includes(word));
+      if (matches) matching += 1;
+      row.hidden = !matches || (!all && matching > most);
+    }
+    more.hidden = all || matching <= most;
+    more.textContent = 'Show all ' + matching + ' rows';
+    if (filter) filter.querySelector('span').textContent = words.length === 0 ? '' : matching + ' of ' + rows.length + ' rows';
+  };
   [...table.tHead.rows[0].cells].forEach((head, index, heads) => {
     const button = document.createElement('button');
     button.type = 'button';
@@ -25,24 +47,26 @@ for (const table of document.querySelectorAll('table')) {
       for (const other of heads) other.removeAttribute('aria-sort');
       head.ariaSort = way === 1 ? 'ascending' : 'descending';
       sortBy(table, index, way);
+      show();
     });
   });
+  const showAll = () => {
+    all = true;
+    show();
+  };
+  more.addEventListener('click', showAll);
+  addEventListener('beforeprint', showAll);
+  box.append(more);
+  if (filter) {
+    filter.hidden = false;
+    filter.querySelector('input').addEventListener('input', (event) => {
+      words = event.target.value.toLowerCase().split(' ').filter((word) => word !== '');
+      show();
+    });
+  }
+  show();
 }
-for (const filter of document.querySelectorAll('.filter')) {
-  const rows = [...filter.parentElement.querySelectorAll('tbody tr')];
-  const told = filter.querySelector('span');
-  filter.hidden = false;
-  filter.querySelector('input').addEventListener('input', (event) => {
-    const words = event.target.value.toLowerCase().split(' ').filter((word) => word !== '');
-    let shown = 0;
-    for (const row of rows) {
-      const text = row.textContent.toLowerCase();
-      row.hidden = !words.every((word) => text.includes(word));
-      if (!row.hidden) shown += 1;
-    }
-    told.textContent = words.length === 0 ? '' : shown + ' of ' + rows.length + ' rows';
-  });
-}
+for (const box of document.querySelectorAll('.table')) prepare(box);
 const tip = document.createElement('p');
 tip.id = 'tip';
 tip.hidden = true;

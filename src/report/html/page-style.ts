@@ -21,6 +21,7 @@ h3 { margin: 0; font-size: 1rem; }
 nav { padding-block: .75rem; } nav a { display: inline-block; margin-right: 1rem; padding-block: .15rem; }
 a { color: var(--standing-plain); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; margin: 1rem 0; } dt { color: var(--muted); max-width: 14rem; } dd { margin: 0; }
+section { content-visibility: auto; contain-intrinsic-size: auto 60rem; }
 figure { margin: 1.25rem 0 2rem; }
 .plot { overflow-x: auto; } .plot svg { display: block; max-width: none; height: auto; }
 @media (max-width: 40rem) { .plot svg { width: auto; max-width: 36rem; } }
@@ -38,6 +39,7 @@ td.good { color: var(--standing-good); } td.bad { color: var(--standing-bad); } 
 tbody tr:hover { background: var(--shade); }
 .filter { margin: .5rem 0; } .filter input { font: inherit; width: min(20rem, 60vw); padding: .2rem .4rem; border: 1px solid var(--muted); background: var(--surface); color: inherit; }
 .filter span { color: var(--muted); margin-left: .5rem; }
+.more { font: inherit; margin: .5rem 0; padding: .2rem .6rem; border: 1px solid var(--muted); background: var(--surface); color: inherit; cursor: pointer; }
 svg.line { width: 9rem; height: 1.2rem; } svg.line polyline { fill: none; stroke: var(--standing-plain); stroke-width: 1; vector-effect: non-scaling-stroke; }
 details { margin: .5rem 0; } summary { cursor: pointer; color: var(--standing-plain); }
 pre { background: var(--shade); padding: .75rem 1rem; white-space: pre-wrap; font-size: .875rem; }
@@ -45,5 +47,5 @@ pre { background: var(--shade); padding: .75rem 1rem; white-space: pre-wrap; fon
 footer { margin-top: 3rem; padding-block: 1rem 2rem; color: var(--muted); border-top: 1px solid var(--grid); }
 :focus-visible { outline: 2px solid var(--standing-plain); outline-offset: 1px; }
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; } h1 { font-size: 1.25rem; } body > * { padding-inline: .8rem; } }
-@media print { nav, .filter, .skip, summary { display: none; } .scroll { max-height: none; overflow: visible; border: 0; } .plot { overflow: visible; } .plot svg { max-width: 100%; } figure { break-inside: avoid; } body { font-size: 11pt; } table { font-size: 7.5pt; } th, td { white-space: normal; padding: .15rem .3rem; } thead th { position: static; } }
+@media print { section { content-visibility: visible; } nav, .filter, .more, .skip, summary { display: none; } .scroll { max-height: none; overflow: visible; border: 0; } .plot { overflow: visible; } .plot svg { max-width: 100%; } figure { break-inside: avoid; } body { font-size: 11pt; } table { font-size: 7.5pt; } th, td { white-space: normal; padding: .15rem .3rem; } thead th { position: static; } }
 `;

@@ -57,16 +57,16 @@ function hashOf(content: string): string {
 
 async function sectionHtml({ id, title, lead, parts }: Section): Promise<string> {
   const found: string[] = [];
-  for (const part of parts) found.push(await partHtml(part));
-  return `<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${escapeHtml(title)}</h2>
+  for (const part of parts) found.push(await partHtml(part, title));
+  return `<section id="${id}"><h2>${escapeHtml(title)}</h2>
 ${lead === undefined ? '' : `<p class="lead">${escapeHtml(lead)}</p>`}
 ${found.join('\n')}</section>`;
 }
 
-function partHtml(part: Part): Promise<string> | string {
+function partHtml(part: Part, section: string): Promise<string> | string {
   switch (part.kind) {
     case 'chart':
-      return chartHtml(part);
+      return chartHtml(part, section);
     case 'table':
       return tableHtml(part);
     case 'terms':
@@ -78,13 +78,13 @@ function partHtml(part: Part): Promise<string> | string {
   }
 }
 
-async function chartHtml({ id, title, summary, spec, table }: Chart): Promise<string> {
+async function chartHtml({ id, title, summary, spec, table }: Chart, section: string): Promise<string> {
   const svg = withPageColours(await drawSvg(spec, id)).replace(
     /^<svg[^>]*?( width="[^"]*" height="[^"]*" viewBox="[^"]*")/,
-    `<svg role="img" aria-label="${escapeHtml(title)}"$1`,
+    `<svg role="img" aria-label="${escapeHtml(`${section}: ${title}`)}"$1`,
   );
   return `<figure id="${id}"><figcaption><h3>${escapeHtml(title)}</h3><p>${escapeHtml(summary)}</p></figcaption>
-<div class="plot" tabindex="0" role="region" aria-label="${escapeHtml(`Chart: ${title}`)}">${svg}</div>
+<div class="plot" tabindex="0" role="region" aria-label="${escapeHtml(`${section}: ${title}`)}">${svg}</div>
 <details><summary>Data</summary>${tableHtml(table)}</details></figure>`;
 }
 

@@ -1,0 +1,120 @@
+import { digits, percent, size, time } from '../../cli/format.ts';
+import type { ComparedCell, ComparedRow, RunComparison } from '../compare-runs.ts';
+import { figureCell, words } from '../document.ts';
+import type { Column, Section, Table, TableCell } from '../document.ts';
+import { label, missingCells, ratioText } from './wording.ts';
+
+/** Cells that are listed as missing: more are counted. */
+const mostMissing = 500;
+
+/** Fields in which the records differ, one column each, then the records themselves. */
+export function differencesSection(comparison: RunComparison): Section {
+  const { records, differences } = comparison;
+  const titles = records.map(({ name }) => ({ title: label(name) }));
+  const table: Table = {
+    kind: 'table',
+    title: 'Fields that differ',
+    columns: [{ title: 'field' }, ...titles],
+    rows: differences.map(({ field, values }) => words(...[field, ...values].map((text) => label(text, 300)))),
+  };
+  const facts: Table = {
+    kind: 'table',
+    title: 'The records',
+    columns: ['record', 'file', 'suite', 'attnswap', 'begun', 'host', 'cells'].map((title) => ({ title })),
+    rows: records.map(({ name, source, suite, tool, startedAt, fingerprint, measured, declared }) =>
+      words(
+        ...[name, source, suite, tool, startedAt, fingerprint ?? 'not described', `${measured} of ${declared}`].map((text) =>
+          label(text, 200),
+        ),
+      ),
+    ),
+  };
+  const none = differences.length === 0 ? 'No field differs. ' : '';
+  const lead = `${none}Every ratio below compares all that differs at once, and one day with another. Only what the records tell is listed.`;
+  return { id: 'differences', title: 'What differs', lead, parts: [...(differences.length === 0 ? [] : [table]), facts] };
+}
+
+/** Every cell in every column: latency, memory, then waste and error. */
+export function cellsSection(comparison: RunComparison): Section {
+  const tables = [latencyTable(comparison), memoryTable(comparison), wasteTable(comparison)];
+  const lead = `Ratios are over ${label(comparison.columns[0]!.name)}. A cell without a figure says what became of it. A latency marked * had no steady warm-up.`;
+  return { id: 'cells', title: 'All cells side by side', lead, parts: tables.filter((table) => table !== undefined) };
+}
+
+/** What some columns have and others have not, or not well; undefined where nothing is missing. */
+export function missingSection(comparison: RunComparison): Section | undefined {
+  const missing = missingCells(comparison);
+  if (missing.length === 0) return undefined;
+  const table: Table = {
+    kind: 'table',
+    title: 'Missing cells',
+    columns: ['column', 'kernel', 'setting', 'status', 'reason'].map((title) => ({ title })),
+    rows: missing
+      .slice(0, mostMissing)
+      .map(({ column, kernel, setting, status, reason }) => [
+        ...words(label(column), label(kernel), label(setting, 120)),
+        { text: status, standing: status === 'ok' || status === 'absent' || status === 'unsupported' ? 'unsure' : 'bad' },
+        ...words(label(reason, 300)),
+      ]),
+  };
+  const cut = missing.length > mostMissing ? ` The first ${mostMissing} of ${missing.length} are listed.` : '';
+  return {
+    id: 'missing',
+    title: 'What is missing where',
+    lead: `Cells that another column has. They are in no ratio and in no mean.${cut}`,
+    parts: [table],
+  };
+}
+
+function latencyTable(comparison: RunComparison): Table {
+  return sideBySide(comparison, 'Latency', {
+    titles: (name) => [name],
+    figures: (cell) => [latencyCell(cell)],
+    ratio: ({ ratio }) => (ratio === null ? { text: '–' } : { text: ratioText(ratio), value: ratio.value }),
+  });
+}
+
+function memoryTable(comparison: RunComparison): Table | undefined {
+  if (!comparison.rows.some(({ cells }) => cells.some(({ peakBytes }) => peakBytes !== null))) return undefined;
+  return sideBySide(comparison, 'Peak memory: the device’s where it has its own, else the host’s', {
+    titles: (name) => [name],
+    figures: ({ peakBytes }) => [figureCell(peakBytes, size)],
+    ratio: ({ peakRatio }) => figureCell(peakRatio, (value) => `${digits(value)}×`),
+  });
+}
+
+/** Waste and error follow from kernel and inputs, not from the machine: where they differ, something else does. */
+function wasteTable(comparison: RunComparison): Table | undefined {
+  if (!comparison.rows.some(({ cells }) => cells.some(({ waste, error }) => waste !== null || error !== null))) return undefined;
+  return sideBySide(comparison, 'Waste and error', {
+    titles: (name) => [`waste, ${name}`, `error, ${name}`],
+    figures: ({ waste, error }) => [figureCell(waste, percent), figureCell(error, digits)],
+  });
+}
+
+interface Shown {
+  titles(name: string): string[];
+  figures(cell: ComparedCell): TableCell[];
+  /** Shown beside the figures of all columns but the base. */
+  ratio?(cell: ComparedCell): TableCell;
+}
+
+function sideBySide({ columns, rows }: RunComparison, title: string, shown: Shown): Table {
+  const headings = columns.flatMap(({ name }, index): Column[] => {
+    const ratio = index > 0 && shown.ratio !== undefined ? [`${label(name)} / base`] : [];
+    return [...shown.titles(label(name)), ...ratio].map((heading) => ({ title: heading, numeric: true }));
+  });
+  const cellsOf = ({ cells }: ComparedRow) =>
+    cells.flatMap((cell, index) => [...shown.figures(cell), ...(index > 0 && shown.ratio !== undefined ? [shown.ratio(cell)] : [])]);
+  return {
+    kind: 'table',
+    title,
+    columns: [{ title: 'kernel' }, { title: 'setting' }, ...headings],
+    rows: rows.map((row) => [...words(label(row.kernel), label(row.setting, 120)), ...cellsOf(row)]),
+  };
+}
+
+function latencyCell({ status, medianNs, steady }: ComparedCell): TableCell {
+  if (medianNs === null) return { text: status === 'ok' ? '–' : status, standing: 'unsure' };
+  return { text: `${time(medianNs)}${steady === false ? ' *' : ''}`, value: medianNs };
+}

@@ -1,0 +1,229 @@
+/// <reference lib="dom" />
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, describe, test } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import type { RunRecord } from '../src/contract/run.ts';
+import type { Report } from '../src/report/document.ts';
+import { sampleMigration } from '../src/report/fixtures/sample-migration.ts';
+import { sampleRun } from '../src/report/fixtures/sample-run.ts';
+import { reportPage } from '../src/report/html/page.ts';
+import { migrationReport } from '../src/report/migration-report.ts';
+import { runReport } from '../src/report/run-report.ts';
+import { verdictReport } from '../src/report/verdict-report.ts';
+import { sampleComparison, sampleVerdict } from '../src/verdict/fixtures/sample-verdict.ts';
+import { launchBrowser, noBrowser, openHtml } from './browser.ts';
+
+const variants = ['dense.fused', 'dense.naive', 'window.tiled:w=128', 'topk.tiled:k=32', 'block-topk.blocks'];
+const ceilings = {
+  'onnx-cpu': [
+    { kind: 'flops' as const, perSecond: 9e10, what: 'MatMul' },
+    { kind: 'bytes' as const, perSecond: 2e10, what: 'ReduceMax' },
+  ],
+};
+const wholeRun = (): RunRecord => ({ ...sampleRun({ variants, lengths: [512, 1024, 2048, 4096] }), ceilings });
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+const chartsOf = ({ sections }: Report) => sections.flatMap(({ parts }) => parts.filter((part) => part.kind === 'chart'));
+const gate = () =>
+  verdictReport(
+    sampleVerdict(
+      [
+        sampleComparison({ outcome: 'regression', effect: { estimate: 0.2, low: 0.1, high: 0.3, confidence: 0.965 } }),
+        sampleComparison({ metric: 'peak-memory', unit: 'bytes' }),
+        sampleComparison({ metric: 'error', blocks: [], effect: { estimate: 0, low: 0, high: 0, confidence: 1 } }),
+      ],
+      { outcome: 'regression', exitCode: 1, summary: '1 of 3 comparisons regressed.' },
+    ),
+  );
+const migration = () => migrationReport({ record: sampleMigration(), steps: { one: null }, ended: true }, 'runs/m');
+const reports: ReadonlyArray<[name: string, make: () => Report]> = [
+  ['a run', () => runReport(wholeRun())],
+  ['a gate', gate],
+  ['a migration', migration],
+];
+
+describe('the page in a browser', { skip: noBrowser }, () => {
+  let browser: Browser;
+  before(async () => {
+    browser = await launchBrowser();
+  });
+  after(() => browser?.close());
+
+  for (const [name, make] of reports) {
+    test(`${name}: every chart is drawn, and nothing is said on the console or asked of the network`, async () => {
+      const report = make();
+      const { page, complaints } = await openHtml(browser, await reportPage(report));
+      const drawn = await page
+        .locator('figure .plot svg')
+        .evaluateAll((all) =>
+          all.map((svg) => ({ width: svg.getBoundingClientRect().width, marks: svg.querySelectorAll('path, rect, line, text').length })),
+        );
+      assert.equal(drawn.length, chartsOf(report).length);
+      assert.ok(drawn.length > 0);
+      for (const { width, marks } of drawn) assert.ok(width > 200 && marks > 8, `${width} wide, ${marks} marks`);
+      assert.deepEqual(complaints, []);
+      await page.close();
+    });
+
+    for (const colorScheme of ['light', 'dark'] as const) {
+      test(`${name}: axe finds nothing to mend, ${colorScheme}`, async () => {
+        const { page } = await openHtml(browser, await reportPage(make()), { colorScheme });
+        // What is out of sight is not laid out, and would not be looked at.
+        await page.evaluate(() => document.querySelectorAll('section').forEach((section) => (section.style.contentVisibility = 'visible')));
+        await page.evaluate(axe);
+        const found = await page.evaluate(async () => {
+          // @ts-expect-error: axe is a global of the page
+          const { violations } = (await globalThis.axe.run()) as { violations: Array<{ id: string; nodes: Array<{ html: string }> }> };
+          return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 150)}`);
+        });
+        assert.deepEqual(found, []);
+        await page.close();
+      });
+    }
+
+    test(`${name}: nothing but charts and tables is wider than a telephone`, async () => {
+      const { page } = await openHtml(browser, await reportPage(make()), { viewport: { width: 420, height: 800 } });
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 420);
+      await page.close();
+    });
+  }
+
+  test('a pointer on a mark is told its figures', async () => {
+    const { page } = await openHtml(browser, await reportPage(runReport(wholeRun())));
+    const mark = page.locator('#latency-1 [aria-label^="window.tiled"]').first();
+    const label = await mark.getAttribute('aria-label');
+    await mark.hover({ force: true });
+    assert.equal(await page.locator('#tip').innerText(), label);
+    assert.match(label ?? '', /512 tokens: .*ms|µs/);
+    await page.mouse.move(5, 5);
+    assert.equal(await page.locator('#tip').isHidden(), true);
+    await page.close();
+  });
+
+  test('rows are filtered by words in any column, and sorted as numbers', async () => {
+    const { page } = await openHtml(browser, await reportPage(runReport(wholeRun())));
+    const cells = page.locator('#cells');
+    await cells.locator('input').fill('window 2048');
+    assert.equal(await cells.locator('tbody tr:visible').count(), 1);
+    assert.equal(await cells.locator('[role=status]').innerText(), '1 of 20 rows');
+    await cells.locator('input').fill('');
+    const latency = cells.locator('thead button', { hasText: /^latency$/ });
+    await latency.focus();
+    await page.keyboard.press('Enter');
+    const column = await cells
+      .locator('thead th')
+      .allInnerTexts()
+      .then((titles) => titles.findIndex((title) => title.startsWith('latency')));
+    const values = await cells
+      .locator('tbody tr')
+      .evaluateAll((rows, index) => rows.map((row) => Number((row as HTMLTableRowElement).cells[index]!.dataset['v'])), column);
+    assert.equal(values.length, 20);
+    assert.deepEqual(
+      values,
+      values.toSorted((a, b) => a - b),
+    );
+    await latency.click();
+    assert.equal(await cells.locator('th[aria-sort=descending]').count(), 1);
+    await page.close();
+  });
+
+  test('dark and light differ in colours alone, and print is light, whole and without what is only for a screen', async () => {
+    const html = await reportPage(runReport(wholeRun()));
+    const ground = (page: Page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const { page } = await openHtml(browser, html, { colorScheme: 'dark' });
+    assert.equal(await ground(page), 'rgb(20, 24, 28)');
+    const size = await page.evaluate(() => document.documentElement.scrollHeight);
+    await page.emulateMedia({ colorScheme: 'light' });
+    assert.equal(await ground(page), 'rgb(255, 255, 255)');
+    assert.equal(await page.evaluate(() => document.documentElement.scrollHeight), size);
+    await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+    assert.equal(await ground(page), 'rgb(255, 255, 255)');
+    assert.equal(await page.locator('nav').isVisible(), false);
+    await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
+    assert.equal(await page.locator('details:not([open])').count(), 0);
+    await page.close();
+  });
+
+  test('the policy stops a script that is not the page’s own', async () => {
+    const { page } = await openHtml(browser, await reportPage(runReport(sampleRun())));
+    const blocked = await page.evaluate(
+      () =>
+        new Promise<string>((resolve) => {
+          document.addEventListener('securitypolicyviolation', (event) => resolve(event.effectiveDirective));
+          const script = document.createElement('script');
+          script.textContent = 'globalThis.ran = true';
+          document.body.append(script);
+        }),
+    );
+    assert.match(blocked, /^script-src/);
+    assert.equal(await page.evaluate(() => 'ran' in globalThis), false);
+    await page.close();
+  });
+
+  test('hostile names and reasons are text, and change nothing but text', async () => {
+    const [plain, hostile] = [spoilt('harmless'), spoilt(hostileText)];
+    const shapes: string[][] = [];
+    for (const run of [plain, hostile]) {
+      const { page, complaints } = await openHtml(browser, await reportPage(runReport(run)));
+      assert.deepEqual(complaints, []);
+      assert.equal(await page.evaluate(() => 'pwned' in globalThis), false);
+      shapes.push(await page.evaluate(() => [...document.querySelectorAll('body :not(svg *)')].map(({ tagName }) => tagName)));
+      if (run === hostile) {
+        const text = await page.locator('body').innerText();
+        assert.ok(text.includes('<img src=x onerror=pwned=1>'));
+        assert.ok(!/[\u202e\u0000]/.test(text));
+      }
+      await page.close();
+    }
+    assert.deepEqual(shapes[1], shapes[0]);
+  });
+
+  test('a thousand cells with samples are under 5 MB, and open and answer within 2 s', async () => {
+    const lengths = Array.from({ length: 100 }, (_, index) => 64 * (index + 1));
+    const run = sampleRun({
+      variants: [...variants, 'gated.tiled', 'hierarchical.batched', 'dense.tiled', 'window.tiled:w=64', 'topk.tiled:k=8'],
+      lengths,
+      samples: 100,
+    });
+    assert.equal(run.cells.length, 1000);
+    const html = await reportPage(runReport(run));
+    assert.ok(html.length < 5e6, `${html.length} bytes`);
+    const tries: number[] = [];
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const { page } = await openHtml(browser, '<title>warm</title>');
+      await page.close();
+      const start = performance.now();
+      const opened = await openHtml(browser, html);
+      await opened.page.locator('#cells input').fill('window 4096');
+      await opened.page.locator('#cells [role=status]', { hasText: '2 of 1000 rows' }).waitFor();
+      tries.push(performance.now() - start);
+      await opened.page.locator('#cells input').fill('');
+      assert.equal(await opened.page.locator('#cells tbody tr:visible').count(), 200);
+      await opened.page.locator('#cells .more').click();
+      assert.equal(await opened.page.locator('#cells tbody tr:visible').count(), 1000);
+      await opened.page.close();
+    }
+    assert.ok(Math.min(...tries) < 2000, `usable after ${tries.map(Math.round).join(', ')} ms`);
+    assert.ok((await reportPage(runReport(sampleRun({ variants, lengths: [512, 1024, 2048, 4096], samples: 200 })))).length < 1.5e6);
+  });
+});
+
+const hostileText = `<img src=x onerror=pwned=1>"'><script>pwned=1</script>\u202egnp\n\u0000\${7*7}${'x'.repeat(10_000)}`;
+
+/** A run whose every free text is `text`. */
+function spoilt(text: string): RunRecord {
+  const run = wholeRun();
+  const host = structuredClone(run.host) as { cpu: { model: string } };
+  host.cpu.model = text;
+  const cells = run.cells.map((cell, index) => ({
+    ...cell,
+    backend: text,
+    inputs: text,
+    variant: index % 5 === 0 ? { name: text, params: {} } : cell.variant,
+    dispatch: { operators: [{ operator: text, provider: text, calls: 1, totalNs: 1e6 }], flags: [text] },
+    ...(index === 3 && { status: 'failed' as const, reason: text }),
+  }));
+  return { ...run, host, cells, suite: { ...run.suite, name: text, reference: text }, command: ['bench', text], warnings: [text] };
+}
