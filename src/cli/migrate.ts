@@ -48,6 +48,8 @@ export async function migrateModel(path: string, flags: MigrateFlags, adapters: 
     ...(await digests([...flags.data, ...(flags.tokenizer === undefined ? [] : [flags.tokenizer])])),
   };
   const state = await MigrationState.open(folder, { files, settings: { ...settings }, host: head.host.fingerprint.sha256 });
+  // Of when it began: what goes on later measures nothing twice.
+  const { tool, command, host, warnings } = await state.step('head', async () => head);
   const data = await dataFor(model, flags);
   const { file, runner, sites } = model;
   const entry = findAdapter(adapters, flags.backend);
@@ -60,8 +62,7 @@ export async function migrateModel(path: string, flags: MigrateFlags, adapters: 
       hint: 'the same command goes on from there',
     });
   });
-  const { tool, command, host, warnings } = head;
-  const times = { startedAt: state.startedAt, endedAt: new Date().toISOString() };
+  const times = { startedAt: state.startedAt, endedAt: await state.step(`ended/${flags.until}`, async () => new Date().toISOString()) };
   const subject = { model: path, folder, steps: state.count, settings, sites: sites.sites, metric: data.metric ?? null };
   const record = { schema: migrationRecordName, tool, command, ...times, host, warnings, ...subject, ...report };
   await writeMigrationRecord(folder, record);

@@ -24,7 +24,7 @@ function compared(metric: 'latency' | 'peak-memory', length: number, outcome: Ou
     owner: null,
     decides: true,
     minimumDetectableEffect: null,
-    blocks: [],
+    blocks: Array.from({ length: 8 }, () => ({ logRatio: 0, roundLogRatios: [], base: 100, new: 100, elapsedNs: 1 })),
     warnings: [],
   };
   return { length, comparison };
@@ -47,7 +47,7 @@ const verdict = (more: Partial<CandidateEvidence>) => decideMigration(evidence(m
 test('adopts a gain whose quality holds and that has no setback, and says by which numbers', () => {
   const { verdict: found, reasons, decidedBy } = decideMigration(evidence({}));
   assert.equal(found, 'adopt');
-  assert.equal(reasons[0], 'Latency at 512 tokens: −20.0 % (−21.0 % to −19.0 %) improvement, over 8 blocks.');
+  assert.equal(reasons[0], 'Latency at 512 tokens: −20.0 % (−21.0 % to −19.0 %), improvement over 8 blocks.');
   assert.equal(reasons[1], 'Quality holds (0.2 of 1 margin lost, as measured): mean difference −.01 over 50 items.');
   assert.deepEqual(decidedBy, ['n512 latency', 'quality']);
 });

@@ -113,9 +113,12 @@ function judge({ gains, setbacks, others, beside }: Sorted, quality: QualityJudg
 
 const metricWords: Readonly<Partial<Record<Comparison['metric'], string>>> = { latency: 'Latency', 'peak-memory': 'Peak memory' };
 
-function sentence({ length, comparison: { metric, outcome, effect, reason } }: ComparisonAtLength): string {
-  const change = effect === null ? '' : ` ${percent(effect.estimate)} (${percent(effect.low)} to ${percent(effect.high)})`;
-  return `${metricWords[metric] ?? metric} at ${length} tokens:${change} ${outcome}, ${reason}.`;
+/** `Latency at 512 tokens: −20.0 % (−21.0 % to −19.0 %), improvement over 8 blocks.`; where that does not say it all, why. */
+function sentence({ length, comparison: { metric, outcome, effect, reason, blocks } }: ComparisonAtLength): string {
+  const what = `${metricWords[metric] ?? metric} at ${length} tokens:`;
+  if (effect === null) return `${what} ${outcome}, ${reason}.`;
+  const change = `${percent(effect.estimate)} (${percent(effect.low)} to ${percent(effect.high)})`;
+  return `${what} ${change}, ${outcome} over ${blocks.length} block${blocks.length === 1 ? '' : 's'}.`;
 }
 
 function qualitySentence(quality: QualityJudgement | null): string {
