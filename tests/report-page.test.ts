@@ -6,6 +6,8 @@ import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import type { RunRecord } from '../src/contract/run.ts';
 import type { Report } from '../src/report/document.ts';
+import { compareRuns } from '../src/report/compare-runs.ts';
+import { comparisonReport } from '../src/report/comparison-report.ts';
 import { sampleMigration } from '../src/report/fixtures/sample-migration.ts';
 import { sampleRun } from '../src/report/fixtures/sample-run.ts';
 import { reportPage } from '../src/report/html/page.ts';
@@ -38,10 +40,18 @@ const gate = () =>
     ),
   );
 const migration = () => migrationReport({ record: sampleMigration(), steps: { one: null }, ended: true }, 'runs/m');
+const comparison = () =>
+  comparisonReport(
+    compareRuns([
+      { source: 'a.json', run: wholeRun() },
+      { source: 'b.json', run: sampleRun({ variants, lengths: [512, 1024], speed: 1.5, seed: 2, host: { memoryBytes: 8e9 } }) },
+    ]),
+  );
 const reports: ReadonlyArray<[name: string, make: () => Report]> = [
   ['a run', () => runReport(wholeRun())],
   ['a gate', gate],
   ['a migration', migration],
+  ['runs side by side', comparison],
 ];
 
 describe('the page in a browser', { skip: noBrowser }, () => {
@@ -70,8 +80,6 @@ describe('the page in a browser', { skip: noBrowser }, () => {
     for (const colorScheme of ['light', 'dark'] as const) {
       test(`${name}: axe finds nothing to mend, ${colorScheme}`, async () => {
         const { page } = await openHtml(browser, await reportPage(make()), { colorScheme });
-        // What is out of sight is not laid out, and would not be looked at.
-        await page.evaluate(() => document.querySelectorAll('section').forEach((section) => (section.style.contentVisibility = 'visible')));
         await page.evaluate(axe);
         const found = await page.evaluate(async () => {
           // @ts-expect-error: axe is a global of the page

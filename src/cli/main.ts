@@ -5,6 +5,7 @@ import { attend } from './attend.ts';
 import type { AttendFlags } from './attend.ts';
 import { bench } from './bench.ts';
 import type { BenchFlags } from './bench.ts';
+import { addCompare } from './compare.ts';
 import { exitCodes, printError } from './console.ts';
 import type { CommonFlags } from './console.ts';
 import { command, exitHelp, finish, wholeNumber } from './command.ts';
@@ -59,6 +60,7 @@ function buildProgram(version: string): Command {
   addDecidingCommands(program, adapters);
   addModelCommands(program, adapters);
   addReport(program);
+  addCompare(program);
   return program;
 }
 

@@ -166,12 +166,7 @@ function sidesOf(sources: readonly SourcedRun[], names: readonly string[]): Side
 
 /** The first cell of each configuration. */
 function byKey(cells: readonly CellRecord[]): Map<string, CellRecord> {
-  return new Map(
-    cells
-      .toReversed()
-      .map((cell): [string, CellRecord] => [pairKey(cell), cell])
-      .toReversed(),
-  );
+  return new Map([...Map.groupBy(cells, pairKey)].map(([key, alike]) => [key, alike[0]!]));
 }
 
 function sharedKeys(base: Side, cells: ReadonlyMap<string, CellRecord>): string[] {

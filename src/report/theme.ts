@@ -99,7 +99,7 @@ export const chartConfig: Config = {
     labelFontSize: 12,
     titleFontSize: 12,
     titleFontWeight: 'normal',
-    labelLimit: 260,
+    labelLimit: 480,
     titlePadding: 8,
   },
   legend: {
@@ -113,7 +113,7 @@ export const chartConfig: Config = {
     columns: 3,
     symbolSize: 90,
   },
-  header: { labelColor: ink, titleColor: ink, labelFontSize: 12, labelFontWeight: 'normal', labelLimit: 260 },
+  header: { labelColor: ink, titleColor: ink, labelFontSize: 12, labelFontWeight: 'normal', labelLimit: 480 },
   title: { color: ink, fontSize: 13, anchor: 'start', font: fontFamily },
   text: { color: ink, fontSize: 11, font: fontFamily },
   rule: { color: muted },

@@ -21,7 +21,6 @@ h3 { margin: 0; font-size: 1rem; }
 nav { padding-block: .75rem; } nav a { display: inline-block; margin-right: 1rem; padding-block: .15rem; }
 a { color: var(--standing-plain); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; margin: 1rem 0; } dt { color: var(--muted); max-width: 14rem; } dd { margin: 0; }
-section { content-visibility: auto; contain-intrinsic-size: auto 60rem; }
 figure { margin: 1.25rem 0 2rem; }
 .plot { overflow-x: auto; } .plot svg { display: block; max-width: none; height: auto; }
 @media (max-width: 40rem) { .plot svg { width: auto; max-width: 36rem; } }
@@ -47,5 +46,5 @@ pre { background: var(--shade); padding: .75rem 1rem; white-space: pre-wrap; fon
 footer { margin-top: 3rem; padding-block: 1rem 2rem; color: var(--muted); border-top: 1px solid var(--grid); }
 :focus-visible { outline: 2px solid var(--standing-plain); outline-offset: 1px; }
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; } h1 { font-size: 1.25rem; } body > * { padding-inline: .8rem; } }
-@media print { section { content-visibility: visible; } nav, .filter, .more, .skip, summary { display: none; } .scroll { max-height: none; overflow: visible; border: 0; } .plot { overflow: visible; } .plot svg { max-width: 100%; } figure { break-inside: avoid; } body { font-size: 11pt; } table { font-size: 7.5pt; } th, td { white-space: normal; padding: .15rem .3rem; } thead th { position: static; } }
+@media print { nav, .filter, .more, .skip, summary { display: none; } .scroll { max-height: none; overflow: visible; border: 0; } .plot { overflow: visible; } .plot svg { max-width: 100%; } figure { break-inside: avoid; } body { font-size: 11pt; } table { font-size: 7.5pt; } th, td { white-space: normal; padding: .15rem .3rem; } thead th { position: static; } }
 `;

@@ -1,0 +1,135 @@
+import { isMeasured } from '../report/compare-runs.ts';
+import type { ComparedCell, ComparedRow, RunComparison } from '../report/compare-runs.ts';
+import {
+  cellCount,
+  columnSentence,
+  label,
+  missingCells,
+  ratioText,
+  recordSentences,
+  refusedSentence,
+  whatDiffers,
+} from '../report/comparison/wording.ts';
+import type { MissingCell } from '../report/comparison/wording.ts';
+import { wrap } from '../verdict/text.ts';
+import { digits, table, time } from './format.ts';
+
+const width = 100;
+/** A kernel's name is not cut shorter than this, whatever the width. */
+const leastName = 16;
+/** Groups of missing cells, and cells of one group, that are named. */
+const mostGroups = 20;
+const mostNamed = 4;
+
+/** A comparison for a terminal of 100 columns: what differs, then the cells side by side, then what is missing. Of what shares nothing, the differences alone. */
+export function comparisonText(comparison: RunComparison): string {
+  const comparable = comparison.columns.length > 1;
+  const beside = comparable ? [recordLines(comparison), ...cellBlocks(comparison), closing(comparison)] : [];
+  const blocks = [differenceLines(comparison), ...beside];
+  return blocks
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.map(inert).join('\n'))
+    .join('\n\n');
+}
+
+/** What a record, or a column, is called in the rest: A, B, …, Z, A1. */
+export function letterOf(index: number): string {
+  return String.fromCharCode(65 + (index % 26)) + (index < 26 ? '' : String(Math.floor(index / 26)));
+}
+
+function recordLines({ records, columns }: RunComparison): string[] {
+  const lines = columns.map(({ name, record }, index) => {
+    const { suite, tool, startedAt, measured, declared, fingerprint } = records[record]!;
+    const host = fingerprint === null ? 'host not described' : `host ${label(fingerprint)}`;
+    const facts = [
+      `suite ${label(suite, 40)}`,
+      `attnswap ${label(tool, 20)}`,
+      startedAt.slice(0, 16),
+      host,
+      `${measured} of ${declared} cells`,
+    ];
+    return `${letterOf(index)}  ${label(name)}${index === 0 ? ' (base)' : ''}: ${facts.join(' · ')}`;
+  });
+  return lines.flatMap((line) => wrap(line, width));
+}
+
+/** The sentence, then field by field, records with the same value together. */
+function differenceLines(comparison: RunComparison): string[] {
+  const { records, differences } = comparison;
+  const fields = differences.map(({ field, values }) => {
+    const byValue = Map.groupBy(records.keys(), (record) => values[record]!);
+    const told = [...byValue].map(
+      ([value, own]) => `${own.map((record) => label(records[record]!.name, 40)).join(', ')}: ${label(value, 200)}`,
+    );
+    return `- ${label(field)}: ${told.join(' | ')}`;
+  });
+  return [whatDiffers(comparison), ...fields].flatMap((line) => wrap(line, width));
+}
+
+/** A block for each setting; the columns are split over several tables where one would be too wide. */
+function cellBlocks(comparison: RunComparison): string[][] {
+  const groups = [...Map.groupBy(comparison.rows, ({ setting }) => setting)];
+  const others = [...comparison.columns.keys()].slice(1);
+  return groups.flatMap(([setting, rows]) => [[label(setting, width), ...tables(rows, others).flatMap((text) => text.split('\n'))]]);
+}
+
+function tables(rows: readonly ComparedRow[], others: readonly number[]): string[] {
+  const whole = tableOf(rows, others);
+  if (others.length < 2 || whole.split('\n').every((line) => line.length <= width)) return [whole];
+  const half = Math.ceil(others.length / 2);
+  return [...tables(rows, others.slice(0, half)), ...tables(rows, others.slice(half))];
+}
+
+function tableOf(rows: readonly ComparedRow[], others: readonly number[]): string {
+  const base = letterOf(0);
+  const heading = [base, ...others.flatMap((index) => [letterOf(index), `${letterOf(index)} / ${base}`, 'peak'])];
+  const figures = rows.map(({ cells }) => [latencyText(cells[0]!), ...others.flatMap((index) => figuresOf(cells[index]!))]);
+  const taken = heading.map((title, column) => Math.max(title.length, ...figures.map((row) => row[column]!.length)) + 2);
+  const room = Math.max(leastName, width - taken.reduce((sum, each) => sum + each, 0));
+  return table([['kernel', ...heading], ...rows.map(({ kernel }, index) => [label(kernel, room), ...figures[index]!])]);
+}
+
+/** Latency, its ratio, the peak's ratio. */
+function figuresOf(cell: ComparedCell): string[] {
+  const { ratio, peakRatio } = cell;
+  return [latencyText(cell), ratio === null ? '–' : ratioText(ratio), peakRatio === null ? '–' : `${digits(peakRatio)}×`];
+}
+
+function latencyText(cell: ComparedCell): string {
+  if (!isMeasured(cell)) return cell.status === 'ok' ? '–' : cell.status;
+  return time(cell.medianNs!) + (cell.steady === false ? ' *' : '');
+}
+
+/** Means, what is missing and why, then what the figures are. */
+function closing(comparison: RunComparison): string[] {
+  const { columns, refused, rows } = comparison;
+  const unsteady = rows.some(({ cells }) => cells.some(({ steady }) => steady === false));
+  const lines = [
+    ...columns.slice(1).map((column) => columnSentence(comparison, column)),
+    ...refused.map((column) => refusedSentence(comparison, column)),
+    ...recordSentences(comparison),
+    ...missingLines(missingCells(comparison)),
+    ...(unsteady ? ['*: no steady state in the warm-up; read its latency with care.'] : []),
+    'Ratios are of medians, with an interval of the spread inside the two processes alone: no verdict. For one: attnswap ab, attnswap gate.',
+  ];
+  return lines.flatMap((line) => wrap(line, width));
+}
+
+/** One line for all that are missing in a column for the same reason. */
+function missingLines(missing: readonly MissingCell[]): string[] {
+  const groups = [...Map.groupBy(missing, ({ column, status, reason }) => JSON.stringify([column, status, reason])).values()];
+  const lines = groups.slice(0, mostGroups).map((group) => {
+    const { column, status, reason } = group[0]!;
+    const names = group.slice(0, mostNamed).map(({ kernel, setting }) => `${label(kernel)} (${label(setting, 80)})`);
+    const others = group.length - names.length;
+    const which = `${names.join(', ')}${others > 0 ? `, and ${others} more` : ''}`;
+    return `missing in ${label(column)}: ${cellCount(group.length)} ${status}${reason === '' ? '' : ` (${label(reason, 300)})`}: ${which}`;
+  });
+  const left = groups.length - mostGroups;
+  return left > 0 ? [...lines, `${left} more reasons for cells that are missing: --json has them all.`] : lines;
+}
+
+/** No line is read as a command by a CI runner that prints it: one that begins with `::`, or holds `##[`. */
+function inert(line: string): string {
+  return line.replace(/^\s*::/, (start) => `${start.slice(0, -1)}\\u003a`).replaceAll('##[', '#\\u0023[');
+}
