@@ -8,7 +8,7 @@ import { emptyFolder, suiteText } from './run-cli.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-test('the packed tarball installs into an empty folder, where doctor and one cell work', async () => {
+test('the packed tarball installs into an empty folder, where doctor, one cell and its report work', async () => {
   const cwd = emptyFolder();
   await execa('npm', ['pack', '--pack-destination', cwd], { cwd: root });
   const [tarball = ''] = readdirSync(cwd);
@@ -20,4 +20,6 @@ test('the packed tarball installs into an empty folder, where doctor and one cel
   writeFileSync(join(cwd, 'one.suite.ts'), suiteText('one', ['dense.fused']));
   const bench = await execa(process.execPath, [cli, 'bench', './one.suite.ts', '--quiet'], { cwd });
   assert.match(bench.stdout, /dense\.fused/);
+  const report = await execa(process.execPath, [cli, 'report', 'runs/one.run.json', '--format', 'html,png', '--quiet'], { cwd });
+  assert.match(report.stdout, /^reports\/one\.html\nreports\/one\.charts\/latency-1\.png/);
 });

@@ -36,11 +36,16 @@ export function measuredCells(run: RunRecord): MeasuredCell[] {
     name: shorten(oneLine(nameOf(cell)), 60),
     setting: shorten(oneLine(settingOf(cell)), 120),
     length: cell.shape.queries,
-    medianNs: cell.status === 'ok' ? cell.latency?.medianNs : undefined,
-    peakBytes: cell.status === 'ok' ? peakOf(cell) : undefined,
+    medianNs: cell.status === 'ok' ? positive(cell.latency?.medianNs) : undefined,
+    peakBytes: cell.status === 'ok' ? positive(peakOf(cell)) : undefined,
     speedUp: speedUp(cell, groups.get(settingOf(cell, { length: true }))!, run.suite.reference),
     waste: wasteReportOf(cell),
   }));
+}
+
+/** A figure that can be drawn on a logarithmic axis: a record may hold zeros. */
+function positive(value: number | undefined): number | undefined {
+  return value !== undefined && value > 0 ? value : undefined;
 }
 
 export function settingGroups(cells: readonly MeasuredCell[]): SettingGroup[] {

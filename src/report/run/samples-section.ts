@@ -15,7 +15,7 @@ const mostPoints = 60;
 
 /** The samples behind every latency: their spread, and their order in time. */
 export function samplesSection(cells: readonly MeasuredCell[]): Section | undefined {
-  const timed = cells.filter(({ cell, medianNs }) => medianNs !== undefined && medianNs > 0 && cell.latency!.samplesNs.length > 0);
+  const timed = cells.filter(({ cell, medianNs }) => medianNs !== undefined && cell.latency!.samplesNs.length > 0);
   if (timed.length === 0) return undefined;
   const named = timed.map((measured) => ({ ...measured, title: `${measured.name} · ${measured.length}` }));
   const longestFirst = named.toSorted((a, b) => b.length - a.length);
