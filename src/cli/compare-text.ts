@@ -11,7 +11,7 @@ import {
   whatDiffers,
 } from '../report/comparison/wording.ts';
 import type { MissingCell } from '../report/comparison/wording.ts';
-import { wrap } from '../verdict/text.ts';
+import { inert, wrap } from '../verdict/text.ts';
 import { digits, table, time } from './format.ts';
 
 const width = 100;
@@ -127,9 +127,4 @@ function missingLines(missing: readonly MissingCell[]): string[] {
   });
   const left = groups.length - mostGroups;
   return left > 0 ? [...lines, `${left} more reasons for cells that are missing: --json has them all.`] : lines;
-}
-
-/** No line is read as a command by a CI runner that prints it: one that begins with `::`, or holds `##[`. */
-function inert(line: string): string {
-  return line.replace(/^\s*::/, (start) => `${start.slice(0, -1)}\\u003a`).replaceAll('##[', '#\\u0023[');
 }

@@ -1,7 +1,7 @@
 import type { CellRecord } from '../contract/cell.ts';
 import type { Suite } from '../contract/suite.ts';
 import type { Comparison, Metric } from '../contract/verdict.ts';
-import { judgeFigures, judgeMissing } from '../decide/judge-figures.ts';
+import { heldToLimit, judgeFigures, judgeMissing } from '../decide/judge-figures.ts';
 import { judgeLaunches, leastLaunches } from '../decide/judge-launches.ts';
 import { varies } from '../decide/rule.ts';
 import type { Rule, Subject } from '../decide/rule.ts';
@@ -101,8 +101,12 @@ function judge(task: Task, gate: BaselineGate): Comparison {
   if (base.length === 0 && rule.limit === null)
     return judgeMissing(subject, rule, 'incomplete', `${gate.baseline.name} holds no ${rule.metric} of this cell`);
   if (!varies(rule.metric)) return judgeFigures(subject, rule, { base: base.length === 0 ? null : median(base), new: median(fresh) });
-  const calibration = calibrationFor(gate.calibrations, plan.cell, { fingerprint: gate.fingerprint, now: gate.now });
-  return judgeLaunches(subject, rule, { base, new: fresh }, { floor: calibration?.floor ?? null, family });
+  // Without a base there is the limit alone.
+  if (base.length === 0) return judgeFigures(subject, rule, { base: null, new: median(fresh) });
+  const timed = rule.metric === 'latency' || rule.metric === 'ratio-to-reference';
+  const host = { fingerprint: gate.fingerprint, now: gate.now };
+  const floor = timed ? (calibrationFor(gate.calibrations, plan.cell, host)?.floor ?? null) : null;
+  return heldToLimit(judgeLaunches(subject, rule, { base, new: fresh }, { floor, family }), rule);
 }
 
 /** A metric as one launch of a cell gave it, if it did. */

@@ -31,7 +31,10 @@ export type RunRecord = z.infer<typeof runSchema>;
 
 /** @throws INVALID_RUN naming the field */
 export function readRun(value: unknown, source: string): RunRecord {
-  const schema = typeof value === 'object' && value !== null && 'schema' in value ? String(value.schema).slice(0, 100) : 'none';
+  const schema =
+    typeof value === 'object' && value !== null && 'schema' in value && typeof value.schema === 'string'
+      ? value.schema.slice(0, 100)
+      : 'none';
   if (schema !== runSchemaName) {
     throw new AttnswapError('INVALID_RUN', `${source}: schema is ${JSON.stringify(schema)}, expected "${runSchemaName}"`, {
       hint: 'measure again with this version, or read it with the version that wrote it',

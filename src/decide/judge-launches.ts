@@ -38,8 +38,10 @@ export function judgeLaunches(
   const strict = reach(0.0175 / given.family);
   const floor = Math.log1p(given.floor ?? 0);
   const shown = Math.max(Math.log1p(rule.margin) / 2, floor);
-  const outcome =
-    ends.low > shown && mean - strict > 0
+  const small = Math.abs(median(figures.new) - median(figures.base)) < rule.absoluteFloor;
+  const outcome = small
+    ? 'pass'
+    : ends.low > shown && mean - strict > 0
       ? 'regression'
       : ends.high < -shown && mean + strict < 0
         ? 'improvement'
@@ -56,7 +58,9 @@ export function judgeLaunches(
     effect: { estimate: change(mean), low, high, confidence: 0.965 },
     floor: given.floor,
     outcome,
-    reason: `${percent(low)} to ${percent(high)} against ${base.count} stored runs, ${fresh.count} launches now`,
+    reason: small
+      ? `the change is below the absolute floor of ${rule.absoluteFloor}`
+      : `${percent(low)} to ${percent(high)} against ${base.count} stored runs, ${fresh.count} launches now`,
     warnings: ['against a stored baseline: what drifted on this host since then counts as change'],
   };
 }

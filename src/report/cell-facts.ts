@@ -19,10 +19,12 @@ export function wasteOf(cell: CellRecord): { waste: number | null; missed: numbe
   return { waste: kernelWaste.p95?.value ?? null, missed: missedMass?.value ?? null };
 }
 
-/** How many times faster than the reference cell of the same group. */
+/** How many times faster than the reference cell of the same group; null unless both were measured well. */
 export function speedUp(cell: CellRecord, group: readonly CellRecord[], reference: string): number | null {
-  const base = group.find((other) => nameOf(other) === reference)?.latency;
-  return base === undefined || cell.latency === undefined ? null : base.medianNs / cell.latency.medianNs;
+  const timed = (each: CellRecord | undefined) =>
+    each?.status === 'ok' && each.latency !== undefined && each.latency.medianNs > 0 ? each.latency.medianNs : undefined;
+  const [base, own] = [timed(group.find((other) => nameOf(other) === reference)), timed(cell)];
+  return base === undefined || own === undefined ? null : base / own;
 }
 
 /** A cell's waste report; null where it has none that can be read. */

@@ -1,11 +1,11 @@
 import type { CellRecord } from '../contract/cell.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { RunRecord } from '../contract/run.ts';
-import { peakOf, wasteOf } from './cell-facts.ts';
+import { nameOf, peakOf, wasteOf } from './cell-facts.ts';
 import { fileNames, numbered } from './comparison/column-names.ts';
 import { describedHost, differencesOf } from './comparison/differences.ts';
 import type { Difference } from './comparison/differences.ts';
-import { kernelNameOf, nearestDifferences, pairKey, settingWithoutBackend } from './comparison/pairing.ts';
+import { nearestDifferences, pairKey, settingWithoutBackend } from './comparison/pairing.ts';
 import { geometricMean, ratioOfMedians, ratioOfSizes } from './comparison/ratio.ts';
 import type { MeanRatio, Ratio } from './comparison/ratio.ts';
 
@@ -202,7 +202,7 @@ function rowsOf(sides: readonly Side[]): ComparedRow[] {
     const { variant, kernel, shape, inputs, seed } = first;
     const [base, ...others] = sides.map(({ cells }) => cells.get(key));
     return {
-      kernel: kernelNameOf(first),
+      kernel: nameOf(first),
       setting: `${settingWithoutBackend(first)}${seeded ? ` · seed ${seed}` : ''}`,
       spec: { variant, kernel, shape, inputs, seed },
       cells: [cellOf(base, undefined), ...others.map((cell) => cellOf(cell, base))],

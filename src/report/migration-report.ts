@@ -10,6 +10,7 @@ import type { Report, Section, Standing } from './document.ts';
 import { hostSection } from './host-section.ts';
 import { wasteBySite, whereWeWere } from './migration/baseline-sections.ts';
 import type { NewFigures } from './migration/baseline-sections.ts';
+import type { CandidateRecord } from './migration/candidate-sections.ts';
 import { candidatesSection, nameOf, proofSection, qualitySection, tuningSection } from './migration/candidate-sections.ts';
 import { blocksSection } from './verdict/blocks-section.ts';
 import { changesSection } from './verdict/changes-section.ts';
@@ -20,20 +21,20 @@ export function migrationReport(stored: StoredMigration, folder: string): Report
   if (record === null) return partialReport(steps, folder);
   const report = wholeReport(record);
   if (ended) return report;
-  const alert = `Partial: the migration went on after this was written, and has not ended: ${Object.keys(steps).length - record.steps} steps are not shown. The same command goes on from there.`;
+  const alert = `Partial: the migration went on after this was written, and has not ended: ${Math.max(0, Object.keys(steps).length - record.steps)} steps are not shown. The same command goes on from there.`;
   return { ...report, standing: 'unsure', alerts: [alert, ...report.alerts] };
 }
 
 function wholeReport(record: MigrationRecord): Report {
   const { baseline, tuned, final, host, tool, startedAt, endedAt, model, settings } = record;
-  const candidates = [...(record.candidates ?? []), ...(tuned?.result ? [tuned.result] : [])];
+  const candidates = judgedCandidates(record);
   const compared = [
     ...(final === null ? [] : [...final.latency, ...final.memory].map(({ comparison }) => comparison)),
     ...candidates.flatMap(({ latency, memory }) => [latency, memory].filter((each) => each !== null)),
   ];
   const sections: Array<Section | undefined> = [
-    candidates.length > 0 ? reasonsSection(record, candidates) : undefined,
-    whereWeWere(baseline.lengths, newFigures(record)),
+    reasonsSection(record),
+    baseline.lengths.length > 0 ? whereWeWere(baseline.lengths, newFigures(record)) : undefined,
     candidates.length > 0 ? candidatesSection(candidates, record) : undefined,
     candidates.length > 0 ? qualitySection(candidates, record) : undefined,
     compared.length > 0 ? changesSection(compared) : undefined,
@@ -67,9 +68,22 @@ function wholeReport(record: MigrationRecord): Report {
   };
 }
 
-function answerOf({ verdict, final, candidates, baseline }: MigrationRecord): string {
-  const decision = final?.decision ?? candidates?.find((candidate) => candidate.decision.verdict === verdict)?.decision;
-  if (verdict === null || decision === undefined) return `The model as it is was measured at ${baseline.lengths.length} lengths.`;
+/** All that were judged: phase 2's candidates, and what tuning found. */
+function judgedCandidates({ candidates, tuned }: MigrationRecord): CandidateRecord[] {
+  return [...(candidates ?? []), ...(tuned?.result ? [tuned.result] : [])];
+}
+
+/** What the verdict rests on; undefined where nothing was judged. */
+function decisionOf(record: MigrationRecord): CandidateRecord['decision'] | undefined {
+  const judged = judgedCandidates(record);
+  return (record.final ?? judged.find(({ decision }) => decision.verdict === record.verdict) ?? judged[0])?.decision;
+}
+
+function answerOf(record: MigrationRecord): string {
+  const { verdict, baseline } = record;
+  const decision = decisionOf(record);
+  if (verdict === null) return `The model as it is was measured at ${baseline.lengths.length} lengths.`;
+  if (decision === undefined) return `${verdict.replace('-', ' ')}; the record does not say of what.`;
   const [first = '', second = ''] = decision.reasons.map(oneLine);
   return `${verdict.replace('-', ' ')}: ${nameOf(decision.candidate)}. ${clip(`${first} ${second}`.trim(), 900)}`;
 }
@@ -79,9 +93,9 @@ function standingOf({ verdict }: MigrationRecord): Standing {
 }
 
 /** The reasons of the verdict, with the figures that they rest on. */
-function reasonsSection({ final, verdict }: MigrationRecord, candidates: NonNullable<MigrationRecord['candidates']>): Section {
-  const decision =
-    final?.decision ?? candidates.find((candidate) => candidate.decision.verdict === verdict)?.decision ?? candidates[0]!.decision;
+function reasonsSection(record: MigrationRecord): Section | undefined {
+  const decision = decisionOf(record);
+  if (decision === undefined) return undefined;
   const lines = decision.reasons.map((reason) => clip(oneLine(reason), 1200));
   return { id: 'reasons', title: `Why: ${nameOf(decision.candidate)}`, parts: [{ kind: 'notes', lines }] };
 }

@@ -26,7 +26,10 @@ const readable = `${runSchemaName} (bench), ${verdictSchemaName} (ab, gate), or 
 export async function readReport(path: string): Promise<ReadReport> {
   if (await isMigrationFolder(path)) return ofMigration(path);
   const value = await readJson(path, 'INVALID_REPORT');
-  const schema = typeof value === 'object' && value !== null && 'schema' in value ? String(value.schema).slice(0, 100) : 'none';
+  const schema =
+    typeof value === 'object' && value !== null && 'schema' in value && typeof value.schema === 'string'
+      ? value.schema.slice(0, 100)
+      : 'none';
   if (schema === migrationRecordName || schema === 'attnswap.migration/1') {
     return ofMigration(dirname(path));
   }

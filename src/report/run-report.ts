@@ -7,7 +7,7 @@ import { reportSchemaName } from './document.ts';
 import type { Report, Section, Standing } from './document.ts';
 import { hostSection } from './host-section.ts';
 import { dispatchSection } from './run/dispatch-section.ts';
-import { longest, measuredCells, settingGroups } from './run/measured-cell.ts';
+import { measuredCells, settingGroups } from './run/measured-cell.ts';
 import type { MeasuredCell, SettingGroup } from './run/measured-cell.ts';
 import { ratesSection } from './run/rates-section.ts';
 import { resultsSection, workSection } from './run/results-section.ts';
@@ -82,9 +82,11 @@ function list(texts: readonly string[]): string {
   return texts.length > 3 ? `${shown}; and ${texts.length - 3} more.` : `${shown}.`;
 }
 
-/** What the longest length of the first setting says: who is fastest, by how much, at what price. */
-function answerOf(run: RunRecord, cells: readonly MeasuredCell[], [group]: readonly SettingGroup[]): string {
-  const timed = (group === undefined ? [] : longest(group)).filter(({ medianNs }) => medianNs !== undefined);
+/** What the greatest length that was timed says, of the first setting that has one: who is fastest, by how much, at what price. */
+function answerOf(run: RunRecord, cells: readonly MeasuredCell[], groups: readonly SettingGroup[]): string {
+  const ofGroup = groups.map((group) => group.cells.filter(({ medianNs }) => medianNs !== undefined)).find((own) => own.length > 0) ?? [];
+  const greatest = Math.max(...ofGroup.map(({ length }) => length));
+  const timed = ofGroup.filter(({ length }) => length === greatest);
   if (timed.length === 0) return cells.length === 0 ? 'Nothing was measured.' : `No cell of ${cells.length} could be timed.`;
   const fastest = timed.reduce((best, each) => (each.medianNs! < best.medianNs! ? each : best));
   const missed = fastest.waste?.overall.missedMass?.value;

@@ -2,7 +2,7 @@ import { table } from '../cli/format.ts';
 import type { Comparison, Metric, Verdict } from '../contract/verdict.ts';
 import { hostLine } from './host-line.ts';
 import { worstFirst } from './standing.ts';
-import { clip, oneLine, shorten, wrap } from './text.ts';
+import { clip, inert, oneLine, shorten, wrap } from './text.ts';
 import { aside, baseToNew, changeText, labelsOf, marginText, metricNames, warningsOf } from './wording.ts';
 
 const width = 100;
@@ -78,9 +78,4 @@ function named(group: readonly Comparison[], labels: ReadonlyMap<Comparison, str
 function foot({ host, base, seed, tool, exitCode, outcome }: Verdict): string[] {
   const facts = [`base: ${oneLine(base)}`, `seed ${seed}`, `attnswap ${oneLine(tool.version)}`, `${outcome}, exit code ${exitCode}`];
   return [`host: ${hostLine(host)}`, facts.join(' · ')].flatMap((line) => wrap(clip(line, 600), width));
-}
-
-/** No line is read as a command by a CI runner that prints it: one that begins with `::`, or holds `##[`. */
-function inert(line: string): string {
-  return line.replace(/^\s*::/, (start) => `${start.slice(0, -1)}\\u003a`).replaceAll('##[', '#\\u0023[');
 }

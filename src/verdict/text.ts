@@ -55,3 +55,8 @@ function pieces(word: string, most: number): string[] {
 function part(text: string, start: number, end: number): string {
   return text.slice(start, end).replace(/^[\udc00-\udfff]|[\ud800-\udbff]$/g, '');
 }
+
+/** No line is read as a command by a CI runner that prints it: one that begins with `::`, or holds `##[`. */
+export function inert(line: string): string {
+  return line.replace(/^\s*::/, (start) => `${start.slice(0, -1)}\\u003a`).replaceAll('##[', '#\\u0023[');
+}

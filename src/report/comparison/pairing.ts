@@ -12,16 +12,6 @@ export function pairKey({ variant, kernel, shape, inputs, seed }: CellRecord): s
   return JSON.stringify([variant.name, sortedParameters(variant.params), kernel, sizes, inputs, seed]);
 }
 
-/** The kernel as a user writes it, also where this version does not know the variant. */
-export function kernelNameOf(cell: CellRecord): string {
-  try {
-    return nameOf(cell);
-  } catch {
-    const parameters = sortedParameters(cell.variant.params).map(([key, value]) => `${key}=${value}`);
-    return `${JSON.stringify(cell.variant.name)}.${cell.kernel}${parameters.length === 0 ? '' : `:${parameters.join(',')}`}`;
-  }
-}
-
 /** `512 tokens · 8 heads × 64 · causal · f32 · calibrated`: all but kernel and backend. */
 export function settingWithoutBackend(cell: CellRecord): string {
   return settingOf(cell, { length: true }).slice(`${cell.backend} · `.length);
@@ -46,7 +36,7 @@ export function nearestDifferences(base: readonly CellRecord[], other: readonly 
 function factsOf(cell: CellRecord): Array<readonly [field: string, value: string]> {
   const { batch, heads, kvHeads, queries, keys, headDim, causal, dtype } = cell.shape;
   return [
-    ['kernel', kernelNameOf(cell)],
+    ['kernel', nameOf(cell)],
     ['batch', String(batch)],
     ['heads', heads === kvHeads ? String(heads) : `${heads}/${kvHeads}`],
     ['length', queries === keys ? String(queries) : `${queries} × ${keys}`],

@@ -79,12 +79,13 @@ function partHtml(part: Part, section: string): Promise<string> | string {
 }
 
 async function chartHtml({ id, title, summary, spec, table }: Chart, section: string): Promise<string> {
+  const label = escapeHtml(`${section}: ${title}`);
   const svg = withPageColours(await drawSvg(spec, id)).replace(
     /^<svg[^>]*?( width="[^"]*" height="[^"]*" viewBox="[^"]*")/,
-    `<svg role="img" aria-label="${escapeHtml(`${section}: ${title}`)}"$1`,
+    (_, sizes: string) => `<svg role="img" aria-label="${label}"${sizes}`,
   );
   return `<figure id="${id}"><figcaption><h3>${escapeHtml(title)}</h3><p>${escapeHtml(summary)}</p></figcaption>
-<div class="plot" tabindex="0" role="region" aria-label="${escapeHtml(`${section}: ${title}`)}">${svg}</div>
+<div class="plot" tabindex="0" role="region" aria-label="${label}">${svg}</div>
 <details><summary>Data</summary>${tableHtml(table)}</details></figure>`;
 }
 

@@ -25,9 +25,12 @@ function cellHtml({ text, value, standing, line }: TableCell, column: Column | u
   return first ? `<th scope="row"${attributes}>${content}</th>` : `<td${attributes}>${content}</td>`;
 }
 
+/** Values of a small line; who has more thins them first. */
+const mostPoints = 200;
+
 /** A small line of values in order, scaled to their own range. */
 function lineHtml(values: readonly number[]): string {
-  const finite = values.filter(Number.isFinite);
+  const finite = values.filter(Number.isFinite).slice(0, mostPoints);
   const [least, most] = [Math.min(...finite), Math.max(...finite)];
   const height = (value: number) => (most === least ? 10 : Math.round(19 - (18 * (value - least)) / (most - least)));
   const points = finite.map((value, index) => `${Math.round((100 * index) / Math.max(1, finite.length - 1))},${height(value)}`);

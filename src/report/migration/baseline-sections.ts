@@ -58,7 +58,11 @@ export function whereWeWere(lengths: BaselineLengths, fresh: NewFigures | undefi
       figureCell(fresh?.peakBytes.get(length), size),
     ]),
   };
-  const chart = (id: string, title: string, axis: string, points: ScalingPoint[]): Chart => ({
+  const chart = (id: string, title: string, axis: string, measured: ScalingPoint[]): Chart | undefined => {
+    const points = measured.filter(({ value, low = value }) => value > 0 && low > 0);
+    return points.length === 0 ? undefined : drawn(id, title, axis, points);
+  };
+  const drawn = (id: string, title: string, axis: string, points: ScalingPoint[]): Chart => ({
     kind: 'chart',
     id,
     title,
@@ -88,7 +92,7 @@ export function whereWeWere(lengths: BaselineLengths, fresh: NewFigures | undefi
     parts: [
       chart('model-latency', 'Latency of the whole model', 'median latency, ms', latency),
       chart('model-memory', 'Peak memory of the whole model', 'peak memory, MB', memory),
-    ],
+    ].filter((part) => part !== undefined),
   };
 }
 

@@ -53,15 +53,22 @@ function frontChart({ standings, front }: MigrationRecord, candidates: readonly 
   if (standings.length === 0) return undefined;
   const points = [
     { series: 'original', x: 1, y: 0, size: 1, front: false, label: 'original' },
-    ...standings.map(({ name, loss, latency, memory }) => ({
-      series: nameOf(name),
-      x: latency,
-      y: loss ?? 0,
-      size: memory,
-      front: front.includes(name),
-      label: `${nameOf(name)}: latency ${digits(latency)}×, memory ${digits(memory)}×, ${digits(loss ?? 0)} margins of quality lost`,
-    })),
+    ...standings.flatMap(({ name, loss, latency, memory }) =>
+      loss === null
+        ? []
+        : [
+            {
+              series: nameOf(name),
+              x: latency,
+              y: loss,
+              size: memory,
+              front: front.includes(name),
+              label: `${nameOf(name)}: latency ${digits(latency)}×, memory ${digits(memory)}×, ${digits(loss)} margins of quality lost`,
+            },
+          ],
+    ),
   ];
+  const beyond = standings.filter(({ loss }) => loss === null).map(({ name }) => nameOf(name));
   const series = points.map(({ series: name }) => ({
     name,
     variant: name === 'original' ? 'dense' : (/[a-z-]+/.exec(name.replace(/^\d+=/, ''))?.[0] ?? name),
@@ -70,7 +77,7 @@ function frontChart({ standings, front }: MigrationRecord, candidates: readonly 
     kind: 'chart',
     id: 'front',
     title: 'Quality lost against latency',
-    summary: `On the front of quality, latency and memory: ${front.map(nameOf).join(', ') || 'none'}.`,
+    summary: `On the front of quality, latency and memory: ${front.map(nameOf).join(', ') || 'none'}.${beyond.length === 0 ? '' : ` Without a place here, as quality is lost without measure: ${beyond.join(', ')}.`}`,
     spec: tradeOffChart({
       title: 'beside the original; lower left is better',
       x: 'latency, new / original',
@@ -93,7 +100,7 @@ function frontChart({ standings, front }: MigrationRecord, candidates: readonly 
         ...words(nameOf(name)),
         figureCell(latency, (value) => `${digits(value)}×`),
         figureCell(memory, (value) => `${digits(value)}×`),
-        figureCell(loss, digits),
+        loss === null ? { text: '∞' } : figureCell(loss, digits),
         ...words(front.includes(name) ? 'yes' : '', candidates.find((candidate) => candidate.name === name)?.decision.verdict ?? ''),
       ]),
     },
@@ -104,7 +111,10 @@ function frontChart({ standings, front }: MigrationRecord, candidates: readonly 
 export function qualitySection(candidates: readonly CandidateRecord[], { settings, metric, baseline }: MigrationRecord): Section {
   const judged = candidates.filter(({ quality }) => quality !== null);
   const scored = judged.filter(({ quality }) => quality!.task !== null);
-  const mean = baseline.scores === null ? 1 : Math.abs(baseline.scores.reduce((sum, score) => sum + score, 0) / baseline.scores.length);
+  const mean =
+    baseline.scores === null || baseline.scores.length === 0
+      ? 1
+      : Math.abs(baseline.scores.reduce((sum, score) => sum + score, 0) / baseline.scores.length);
   const limit = settings.qualityMargin * mean;
   const table: Table = {
     kind: 'table',

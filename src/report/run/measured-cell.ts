@@ -12,6 +12,7 @@ export interface MeasuredCell {
   readonly name: string;
   /** What it shares with the cells that it is compared with, but for the length. */
   readonly setting: string;
+  /** Keys. */
   readonly length: number;
   readonly medianNs: number | undefined;
   readonly peakBytes: number | undefined;
@@ -31,16 +32,22 @@ export interface SettingGroup {
 
 export function measuredCells(run: RunRecord): MeasuredCell[] {
   const groups = Map.groupBy(run.cells, (cell) => settingOf(cell, { length: true }));
+  const seeded = new Set(run.cells.map(({ seed }) => seed)).size > 1;
   return run.cells.map((cell) => ({
     cell,
     name: shorten(oneLine(nameOf(cell)), 60),
-    setting: shorten(oneLine(settingOf(cell)), 120),
-    length: cell.shape.queries,
+    setting: shorten(oneLine(settingOf(cell) + apart(cell, seeded)), 120),
+    length: cell.shape.keys,
     medianNs: cell.status === 'ok' ? positive(cell.latency?.medianNs) : undefined,
     peakBytes: cell.status === 'ok' ? positive(peakOf(cell)) : undefined,
     speedUp: speedUp(cell, groups.get(settingOf(cell, { length: true }))!, run.suite.reference),
     waste: wasteReportOf(cell),
   }));
+}
+
+/** What else keeps cells from being compared: another number of queries than keys, another seed. */
+function apart({ shape, seed }: CellRecord, seeded: boolean): string {
+  return `${shape.queries === shape.keys ? '' : ` · ${shape.queries} queries`}${seeded ? ` · seed ${seed}` : ''}`;
 }
 
 /** A figure that can be drawn on a logarithmic axis: a record may hold zeros. */

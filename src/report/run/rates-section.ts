@@ -37,8 +37,13 @@ function chartOf(group: SettingGroup, ceilings: RunRecord['ceilings'], id: strin
       : [{ ...measured, ...rateOf(measured) }];
   });
   if (rated.length === 0) return undefined;
-  const own = ceilings[rated[0]!.cell.backend] ?? [];
-  const of = (kind: 'flops' | 'bytes') => own.find((ceiling) => ceiling.kind === kind)?.perSecond;
+  const { backend, shape } = rated[0]!.cell;
+  // The probes compute in f32: another type has other ceilings.
+  const own = shape.dtype === 'f32' && Object.hasOwn(ceilings, backend) ? ceilings[backend]! : [];
+  const of = (kind: 'flops' | 'bytes') => {
+    const found = own.filter((ceiling) => ceiling.kind === kind).map(({ perSecond }) => perSecond);
+    return found.length === 0 ? undefined : Math.max(...found);
+  };
   const [flops, bytes] = [of('flops'), of('bytes')];
   const roof = flops === undefined || bytes === undefined ? null : { rate: flops / 1e9, bandwidth: bytes / 1e9 };
   const share = (rate: number) => (flops === undefined ? undefined : (1e9 * rate) / flops);

@@ -7,6 +7,9 @@ import type { WorkRow } from '../charts/work.ts';
 import { longest } from './measured-cell.ts';
 import type { MeasuredCell, SettingGroup } from './measured-cell.ts';
 
+/** Rows of one chart of work. */
+const mostRows = 60;
+
 const columns = ['latency', '±', 'p99', 'speed-up', 'peak memory', 'scored pairs', 'waste', 'missed', 'error', 'error budget'];
 
 const statusStanding: Readonly<Record<string, Standing>> = {
@@ -40,7 +43,10 @@ export function resultsSection(cells: readonly MeasuredCell[]): Section {
 function row(measured: MeasuredCell): TableCell[] {
   const { cell, name, setting, length, medianNs, peakBytes, speedUp, waste } = measured;
   const { latency, work, error, status } = cell;
-  const reach = latency && Math.max(latency.ciNs.high - latency.medianNs, latency.medianNs - latency.ciNs.low) / latency.medianNs;
+  const reach =
+    latency && latency.medianNs > 0
+      ? Math.max(latency.ciNs.high - latency.medianNs, latency.medianNs - latency.ciNs.low) / latency.medianNs
+      : undefined;
   const steady = latency?.warmup.steady === false ? 'no steady state in the warm-up' : '';
   return [
     ...words(name, setting),
@@ -63,7 +69,9 @@ function row(measured: MeasuredCell): TableCell[] {
 /** Work counts at the greatest length of each setting: what is computed, what is used, what dense attention might use. */
 export function workSection(groups: readonly SettingGroup[]): Section | undefined {
   const charts = groups.slice(0, 4).flatMap((group, index) => {
-    const cells = longest(group).filter(({ cell }) => cell.work !== undefined);
+    const cells = longest(group)
+      .filter(({ cell }) => cell.work !== undefined && cell.work.densePairs > 0)
+      .slice(0, mostRows);
     if (cells.length === 0) return [];
     const rows = cells.flatMap(({ name, cell: { work } }): WorkRow[] =>
       (['scored', 'weighted', 'dense'] as const).map((kind) => ({

@@ -1,5 +1,6 @@
 import { digits, percent, time } from '../../cli/format.ts';
 import { median } from '../../statistics/order-statistics.ts';
+import { numbered } from '../comparison/column-names.ts';
 import { driftChart } from '../charts/drift.ts';
 import { samplesChart } from '../charts/samples.ts';
 import { figureCell, words } from '../document.ts';
@@ -17,7 +18,9 @@ const mostPoints = 60;
 export function samplesSection(cells: readonly MeasuredCell[]): Section | undefined {
   const timed = cells.filter(({ cell, medianNs }) => medianNs !== undefined && cell.latency!.samplesNs.length > 0);
   if (timed.length === 0) return undefined;
-  const named = timed.map((measured) => ({ ...measured, title: `${measured.name} · ${measured.length}` }));
+  const many = new Set(timed.map(({ setting }) => setting)).size > 1;
+  const titles = numbered(timed.map(({ name, length, setting }) => `${name} · ${length}${many ? ` · ${setting}` : ''}`));
+  const named = timed.map((measured, index) => ({ ...measured, title: titles[index]! }));
   const longestFirst = named.toSorted((a, b) => b.length - a.length);
   return {
     id: 'samples',

@@ -41,6 +41,8 @@ const memory: Figure = {
 
 /** Settings that are drawn; the table of all cells has the rest. */
 const mostCharts = 6;
+/** Rows of a chart of one length: the least figures. */
+const mostRows = 60;
 
 /** Latency and peak memory over length, for each setting. */
 export function scalingSections(groups: readonly SettingGroup[]): Section[] {
@@ -81,6 +83,7 @@ function chartOf(figure: Figure, group: SettingGroup, id: string): Chart | undef
     return { ...shared, spec: scalingChart({ title: group.setting, axis: figure.axis, series: drawn, points }) };
   const rows = points
     .toSorted((a, b) => a.value - b.value)
+    .slice(0, mostRows)
     .map(({ series, value, low = value, high = value, label }) => ({ name: series, value, low, high, label, standing: 'plain' as const }));
   return {
     ...shared,

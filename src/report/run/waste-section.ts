@@ -17,7 +17,7 @@ const masses = [
 /** Wasted attention at the greatest length of each setting: by how much of the mass is kept, and by head. */
 export function wasteSection(groups: readonly SettingGroup[]): Section | undefined {
   const drawn = groups.filter((group) => longest(group).some(({ waste }) => waste !== null)).slice(0, 4);
-  const charts = drawn.flatMap((group, index) => [curves(group, index), heads(group, index)]);
+  const charts = drawn.flatMap((group, index) => [curves(group, index), heads(group, index)]).filter((chart) => chart !== undefined);
   if (charts.length === 0) return undefined;
   const lead =
     'The share of pairs beyond the smallest sets of keys that hold a share p of the weight. Curves count the pairs that the kernel really computes; ' +
@@ -77,7 +77,7 @@ function wasteRow({ name, waste }: MeasuredCell): TableCell[] {
   return [...words(name), ...figures.map((figure) => figureCell(figure?.value, percent))];
 }
 
-function heads(group: SettingGroup, index: number): Chart {
+function heads(group: SettingGroup, index: number): Chart | undefined {
   const length = group.lengths.at(-1)!;
   const cells = longest(group).flatMap(({ name, waste }) =>
     (waste?.heads ?? []).flatMap(({ head, figures }) => {
@@ -85,6 +85,7 @@ function heads(group: SettingGroup, index: number): Chart {
       return share === undefined ? [] : [{ row: name, column: head, share, label: `${name}, head ${head}: ${percent(share)} wasted` }];
     }),
   );
+  if (cells.length === 0) return undefined;
   const shares = cells.map(({ share }) => share);
   const columns = [...new Set(cells.map(({ column }) => column))].sort((a, b) => a - b);
   const rows = [...Map.groupBy(cells, ({ row }) => row)].map(([row, own]) => [

@@ -1,22 +1,23 @@
 import type { Comparison } from '../../contract/verdict.ts';
-import { clip } from '../../verdict/text.ts';
+import { shorten } from '../../verdict/text.ts';
 import { figure, metricNames } from '../../verdict/wording.ts';
 import { blocksChart } from '../charts/blocks.ts';
 import type { BlockMark } from '../charts/blocks.ts';
+import { numbered } from '../comparison/column-names.ts';
 import { figureCell, words } from '../document.ts';
 import type { Section } from '../document.ts';
 
 /** Comparisons that are drawn; the table has the blocks of all. */
 const mostPanels = 12;
+/** Rounds of a block that are drawn; a block has 20 at most. */
+const mostRounds = 40;
 
 /** The blocks behind every interval, in the order of measuring, with the rounds that each is made of. */
 export function blocksSection(comparisons: readonly Comparison[], labels: ReadonlyMap<Comparison, string>): Section | undefined {
   const measured = comparisons.filter(({ blocks }) => blocks.length > 0);
   if (measured.length === 0) return undefined;
-  const named = measured.map((comparison) => ({
-    comparison,
-    panel: clip(`${labels.get(comparison)!} · ${metricNames[comparison.metric]}`, 60),
-  }));
+  const panels = numbered(measured.map((comparison) => `${shorten(labels.get(comparison)!, 60)} · ${metricNames[comparison.metric]}`));
+  const named = measured.map((comparison, index) => ({ comparison, panel: panels[index]! }));
   const marks = named.slice(0, mostPanels).flatMap(({ comparison, panel }) => marksOf(comparison, panel));
   const more = named.length > mostPanels ? ` Drawn are ${mostPanels} of ${named.length} comparisons.` : '';
   const numeric = (title: string) => ({ title, numeric: true });
@@ -61,7 +62,7 @@ function marksOf({ blocks }: Comparison, panel: string): BlockMark[] {
   const percent = (logRatio: number) => 100 * Math.expm1(logRatio);
   return blocks.flatMap(({ logRatio, roundLogRatios }, index) => [
     ...(roundLogRatios.length > 1
-      ? roundLogRatios.map((round) => ({
+      ? roundLogRatios.slice(0, mostRounds).map((round) => ({
           panel,
           block: index + 1,
           change: percent(round),

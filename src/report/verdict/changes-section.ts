@@ -2,6 +2,7 @@ import type { Comparison } from '../../contract/verdict.ts';
 import { levelOf, worstFirst } from '../../verdict/standing.ts';
 import { clip, oneLine, shorten } from '../../verdict/text.ts';
 import { baseToNew, changeText, labelsOf, marginText, metricNames, outcomeText } from '../../verdict/wording.ts';
+import { numbered } from '../comparison/column-names.ts';
 import { intervalChart } from '../charts/intervals.ts';
 import type { IntervalRow } from '../charts/intervals.ts';
 import { words } from '../document.ts';
@@ -13,12 +14,13 @@ const mostDrawn = 60;
 /** Every comparison: change with interval and margin, then all its figures and its reason. */
 export function changesSection(comparisons: readonly Comparison[]): Section {
   const sorted = worstFirst(comparisons);
-  const labels = new Map([...labelsOf(sorted)].map(([comparison, label]) => [comparison, shorten(label, 60)]));
+  const found = labelsOf(sorted);
+  const labels = new Map(sorted.map((comparison) => [comparison, shorten(found.get(comparison)!, 60)]));
   const chart = forest(sorted, labels, 'changes');
   return {
     id: 'changes',
     title: 'Changes',
-    lead: 'New over base, worst first. The line is the interval, the tick beside it the margin: what lies wholly below the margin passes.',
+    lead: 'New over base, worst first. The line is the interval, the tick beside it the margin: what lies wholly on the better side of it passes.',
     parts: [...(chart === undefined ? [] : [chart]), changesTable(sorted, labels)],
   };
 }
@@ -27,7 +29,9 @@ export function changesSection(comparisons: readonly Comparison[]): Section {
 export function forest(comparisons: readonly Comparison[], labels: ReadonlyMap<Comparison, string>, id: string): Chart | undefined {
   const noisy = comparisons.filter(({ effect }) => effect !== null && effect.low !== effect.high);
   if (noisy.length === 0) return undefined;
-  const rows = noisy.slice(0, mostDrawn).map((comparison) => rowOf(comparison, labels.get(comparison)!));
+  const drawn = noisy.slice(0, mostDrawn);
+  const names = numbered(drawn.map((comparison) => `${labels.get(comparison)!} · ${metricNames[comparison.metric]}`));
+  const rows = drawn.map((comparison, index) => rowOf(comparison, names[index]!));
   const more = noisy.length > mostDrawn ? ` Drawn are the first ${mostDrawn} of ${noisy.length}.` : '';
   return {
     kind: 'chart',
@@ -38,14 +42,13 @@ export function forest(comparisons: readonly Comparison[], labels: ReadonlyMap<C
       .map(({ label }) => label)
       .join('; ')}${rows.length > 8 ? '; and more in the table' : ''}.${more}`,
     spec: intervalChart({ title: 'new against base', axis: 'change', rows, neutral: 0, format: '+.0%' }),
-    table: changesTable(noisy.slice(0, mostDrawn), labels),
+    table: changesTable(drawn, labels),
   };
 }
 
-function rowOf(comparison: Comparison, label: string): IntervalRow {
-  const { effect, margin, metric, direction, outcome } = comparison;
+function rowOf(comparison: Comparison, name: string): IntervalRow {
+  const { effect, margin, direction, outcome } = comparison;
   const { estimate, low, high } = effect!;
-  const name = `${label} · ${metricNames[metric]}`;
   return {
     name,
     value: estimate,

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { RunRecord } from '../contract/run.ts';
+import { sampleComparison, sampleVerdict } from '../verdict/fixtures/sample-verdict.ts';
+import type { Report } from './document.ts';
+import { sampleMigration } from './fixtures/sample-migration.ts';
+import { sampleCell, sampleRun } from './fixtures/sample-run.ts';
+import { reportPage } from './html/page.ts';
+import { migrationReport } from './migration-report.ts';
+import { reportMarkdown } from './report-markdown.ts';
+import { runReport } from './run-report.ts';
+import { verdictReport } from './verdict-report.ts';
+
+const whole = sampleRun({ variants: ['dense.fused', 'window.tiled'], lengths: [512, 1024] });
+const withCells = (change: (cell: RunRecord['cells'][number], index: number) => object): RunRecord => ({
+  ...whole,
+  cells: whole.cells.map((cell, index) => ({ ...cell, ...change(cell, index) })),
+});
+const chartsOf = ({ sections }: Report) => sections.flatMap(({ parts }) => parts.filter((part) => part.kind === 'chart'));
+const tableOf = ({ sections }: Report, id: string) =>
+  sections.find((section) => section.id === id)!.parts.find((part) => part.kind === 'table')!;
+const migration = (changes: Parameters<typeof sampleMigration>[0]) =>
+  migrationReport({ record: sampleMigration(changes), steps: { one: 1 }, ended: true }, 'runs/m');
+
+test('a name with a replacement pattern stays within its attribute', async () => {
+  const page = await reportPage(runReport(withCells(() => ({ inputs: "$' onload=alert(1) x$&" }))));
+  assert.ok(!page.includes('<svg role="img" aria-label="' + '<svg') && !/aria-label="[^"]*<svg/.test(page));
+  assert.ok(!/<svg[^>]* onload=/.test(page.replaceAll(/"[^"]*"/g, '""')));
+});
+
+test('figures of nothing are left off, whatever a record holds', async () => {
+  const zero = { medianNs: 0, p99Ns: 0, minNs: 0, madNs: 0, ciNs: { low: 0, high: 0, coverage: 0.95 }, samplesNs: [0] };
+  const records: Report[] = [
+    runReport(withCells(({ latency }) => ({ latency: { ...latency, ...zero } }))),
+    runReport(withCells(({ memory }) => ({ memory: { ...memory, peakHostBytes: 0 } }))),
+    runReport(withCells(({ work }) => ({ work: { ...work, densePairs: 0, scoredPairs: 0, flops: 0, bytes: 0 } }))),
+    runReport(withCells(() => ({ waste: { nonsense: true }, dispatch: undefined, error: undefined }))),
+    runReport(withCells(({ waste }) => ({ waste: { ...(waste as object), heads: [] } }))),
+    runReport(withCells(() => ({ backend: 'constructor' }))),
+    migration({ baseline: { lengths: [], scores: [] }, candidates: [], tuned: null, final: null, standings: [], front: [], verdict: null }),
+    migration({
+      baseline: {
+        lengths: sampleMigration().baseline.lengths.map((at) => ({ ...at, medianNs: 0, lowNs: 0, peakHostBytes: 0 })),
+        scores: [],
+      },
+    }),
+  ];
+  for (const report of records) {
+    const texts = reportMarkdown(report) + (await reportPage(report)).replace(/<script>[\s\S]*<\/script>/, '');
+    assert.doesNotMatch(texts, /NaN|Infinity|undefined/);
+  }
+});
+
+test('where the greatest length failed, the answer is of the greatest that was timed', () => {
+  const report = runReport(withCells(({ shape }) => (shape.queries === 1024 ? { status: 'timed-out', reason: 'no answer' } : {})));
+  assert.match(report.answer, /^At 512 tokens dense\.fused is the fastest of 2 kernels/);
+  assert.equal(report.standing, 'bad');
+});
+
+test('no speed-up is taken from a cell that is not ok, or to one', () => {
+  const table = tableOf(
+    runReport(withCells((_, index) => (index === 0 ? { status: 'failed', reason: 'peak memory: killed' } : {}))),
+    'cells',
+  );
+  const at = table.columns.findIndex(({ title }) => title === 'speed-up');
+  assert.deepEqual(
+    table.rows.map((row) => row[at]!.text === '–'),
+    [true, true, false, false],
+  );
+});
+
+test('cells of two settings, of several numbers of keys or of two seeds are told apart', () => {
+  const other = sampleRun({ variants: ['dense.fused'], lengths: [512], backend: 'onnx-webgpu' }).cells;
+  const mixed = runReport({ ...whole, cells: [...whole.cells, ...other] });
+  const panels = chartsOf(mixed)
+    .find(({ id }) => id === 'samples-spread')!
+    .table.rows.map(([cell]) => cell!.text);
+  assert.equal(new Set(panels).size, panels.length);
+  const decode = [512, 1024].map((keys) => {
+    const cell = sampleCell('dense.fused', keys);
+    return { ...cell, shape: { ...cell.shape, queries: 1 } };
+  });
+  const report = runReport({ ...whole, cells: decode });
+  assert.match(report.answer, /^At 1024 tokens dense\.fused is the fastest of 1 kernels/);
+  assert.match(chartsOf(report)[0]!.title, /1 queries/);
+  const seeds = runReport({ ...whole, cells: [1, 2].map((seed) => ({ ...whole.cells[0]!, seed, id: String(seed) })) });
+  assert.match(chartsOf(seeds)[0]!.title, /seed 1/);
+});
+
+test('a type that the ceilings are not of is held against none', () => {
+  const ceilings = { 'onnx-cpu': [{ kind: 'flops' as const, perSecond: 2e10, what: 'MatMul' }] };
+  const half = runReport({ ...withCells(({ shape }) => ({ shape: { ...shape, dtype: 'f16' as const } })), ceilings });
+  assert.doesNotMatch(chartsOf(half).find(({ id }) => id === 'rates-1')!.summary, /ceiling/);
+  assert.match(chartsOf(runReport({ ...whole, ceilings })).find(({ id }) => id === 'rates-1')!.summary, /% of the ceiling/);
+});
+
+test('what tuning found decides where it is the best; a loss without measure has no place on the front', () => {
+  const record = sampleMigration();
+  const tuned = {
+    ...record.candidates![0]!,
+    name: '0=tuned',
+    decision: { ...record.candidates![0]!.decision, candidate: '0=tuned', verdict: 'tune-first' as const },
+  };
+  const rejected = record.candidates!.map((each) => ({ ...each, decision: { ...each.decision, verdict: 'reject' as const } }));
+  const report = migration({ candidates: rejected, tuned: { ...record.tuned!, result: tuned }, final: null, verdict: 'tune-first' });
+  assert.match(report.answer, /^tune first: 0=tuned/);
+  const lost = migration({ standings: [{ name: 'dense.fused', loss: null, latency: 0.9, memory: 0.6 }], front: [] });
+  const front = chartsOf(lost).find(({ id }) => id === 'front')!;
+  assert.ok(!JSON.stringify(front.spec).includes('0 margins'));
+  assert.match(front.summary, /without measure: dense\.fused/);
+});
+
+test('latency and memory of long names have panels of their own', () => {
+  const name = '0=window.tiled:w=128 1=topk.tiled:k=32 2=dense.fused 3=gated.tiled:w=64';
+  const report = verdictReport(
+    sampleVerdict([sampleComparison({ name }), sampleComparison({ name, metric: 'peak-memory', unit: 'bytes' })]),
+  );
+  const blocks = chartsOf(report).find(({ id }) => id === 'blocks-in-order')!;
+  assert.equal(new Set(blocks.table.rows.map(([panel]) => panel!.text)).size, 2);
+});
+
+test('a line of very many rounds is drawn, and not all of it', async () => {
+  const block = {
+    logRatio: 0.01,
+    roundLogRatios: Array.from({ length: 200_000 }, (_, index) => index / 1e6),
+    base: 1,
+    new: 1,
+    elapsedNs: 1,
+  };
+  const page = await reportPage(verdictReport(sampleVerdict([sampleComparison({ blocks: [block, block] })])));
+  assert.ok(page.length < 1e6, `${page.length}`);
+});
