@@ -32,7 +32,8 @@ interface Tally {
   readonly seconds: number[];
 }
 
-async function compare(name: string, count: number, shares: { base: number; new: number }, margin: number): Promise<Tally> {
+async function compare(name: string, count: number, shares: { base: number; new: number }, margin: number): Promise<void> {
+  if (count === 0) return;
   const rule = plainRule('latency', margin);
   const tally: Tally = { outcomes: {}, estimates: [], blocks: [], seconds: [] };
   for (let seed = 1; seed <= count; seed++) {
@@ -49,7 +50,6 @@ async function compare(name: string, count: number, shares: { base: number; new:
     if (values.log !== undefined) appendFileSync(values.log, `${JSON.stringify(line)}\n`);
   }
   report(name, margin, tally);
-  return tally;
 }
 
 function report(name: string, margin: number, { outcomes, estimates, blocks, seconds }: Tally): void {

@@ -382,6 +382,23 @@ test('growth of memory is judged against stored runs, and a stored run that lack
   assert.equal(lacking.exitCode, 3, lacking.said);
 });
 
+test('a limit and an absolute floor hold against stored runs, too', async () => {
+  const given = { gates: "{ metric: 'peak-memory', margin: 0.1 }", script: { memoryPower: 1 } };
+  const cwd = folder(given);
+  const runs = ['run1.json', 'run2.json', 'run3.json'];
+  for (const out of runs) assert.equal((await attnswap(['bench', './my.suite.ts', '--quiet', '--out', out], { cwd })).exitCode, 0);
+  assert.equal((await attnswap(['baseline', 'save', 'main', ...runs, '--reason', 'first'], { cwd })).exitCode, 0);
+  const suite = { variants: ['dense'], lengths: '[16]', extra: '', backend: 'scripted' };
+  writeSuite(cwd, "gates: [{ metric: 'peak-memory', margin: 0.1, limit: 1e5 }],", suite);
+  const limited = await gate(cwd, ['--baseline', 'main']);
+  assert.equal(limited.exitCode, 1, limited.said);
+  assert.match(limited.said, /worse than the limit of 100000/);
+  writeFileSync(join(cwd, 'fault.json'), JSON.stringify({ memoryPower: 2 }));
+  writeSuite(cwd, "gates: [{ metric: 'peak-memory', margin: 0.1, absoluteFloor: 1e9 }],", suite);
+  const small = await gate(cwd, ['--baseline', 'main']);
+  assert.equal(small.exitCode, 0, small.said);
+});
+
 test('one bad run of three does not poison a baseline', async () => {
   const cwd = spoilt((baseline) => void (baseline.runs[0]!.run.cells[0]!.latency!.medianNs *= 50));
   const { exitCode, said } = await gate(cwd, ['--baseline', 'main']);

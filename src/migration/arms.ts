@@ -32,8 +32,11 @@ export async function armAt(migration: Migration, model: string, length: number)
   return modelArm({ backend, model: resolve(model), feeds: { file }, ...(threads !== null && { threads }) }, entry);
 }
 
+/** Peaks of whole models hardly vary: two pairs mostly tell, and a launch of a large model takes long. */
+export const modelMemoryLooks: LookPlan = { looks: [2, 3, 6], tail: 0.0175 };
+
 /** The original's peaks at a length, launch by launch. */
-function peaksAt({ peaks }: Migration, length: number): Map<number, { bytes: number }> {
+export function peaksAt({ peaks }: Migration, length: number): Map<number, { bytes: number }> {
   const known = peaks.get(length) ?? new Map<number, { bytes: number }>();
   peaks.set(length, known);
   return known;

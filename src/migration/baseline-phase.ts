@@ -6,7 +6,7 @@ import { usingModel } from '../model/open-proto.ts';
 import { findVariant } from '../variants/index.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
 import type { WasteFigures } from '../waste/schema.ts';
-import { armAt } from './arms.ts';
+import { armAt, peaksAt } from './arms.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
 import { openOriginal, scoresOf } from './quality-of.ts';
@@ -60,6 +60,7 @@ async function atLength(migration: Migration, length: number): Promise<BaselineA
     if ('bytes' in outcome) return outcome;
     throw failed(length, 'reason' in outcome ? outcome.reason : outcome.outcome);
   });
+  peaksAt(migration, length).set(0, memory);
   const waste = await state.step(`baseline/waste/${length}`, () => wasteAt(migration, length));
   return { length, ...latency, peakHostBytes: memory.bytes, waste };
 }

@@ -12,7 +12,7 @@ import { proveUnchanged } from '../model/prove.ts';
 import type { SwapProof } from '../model/prove.ts';
 import { swapSites } from '../model/swap.ts';
 import type { Replacement } from '../model/swap.ts';
-import { compareModels } from './arms.ts';
+import { compareModels, modelMemoryLooks } from './arms.ts';
 import type { Baseline } from './baseline-phase.ts';
 import { decideMigration, tunableMargins } from './decide.ts';
 import type { MigrationDecision } from './decide.ts';
@@ -69,7 +69,7 @@ export async function judgeCandidate(migration: Migration, candidate: Candidate,
     return rejected({ name, model, proof, quality }, `${judgement.reason}; it was not timed`);
   const at = { name, model, length: settings.compareAt, plan: screening };
   const latency = await compareModels(migration, 'latency', at);
-  const memory = await compareModels(migration, 'peak-memory', at);
+  const memory = await compareModels(migration, 'peak-memory', { ...at, plan: modelMemoryLooks });
   const wantedLengths = [settings.compareAt];
   const decision = decideMigration({
     candidate: name,

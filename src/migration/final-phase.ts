@@ -1,9 +1,8 @@
 import { join } from 'node:path';
-import { memoryLooks } from '../compare/compare-memory.ts';
 import { defaultLooks } from '../decide/sequential.ts';
 import type { LookPlan } from '../decide/sequential.ts';
 import { readOnnxFile, writeOnnxFile } from '../model/onnx-file.ts';
-import { compareModels } from './arms.ts';
+import { compareModels, modelMemoryLooks } from './arms.ts';
 import type { CandidateResult } from './candidate.ts';
 import { decideMigration } from './decide.ts';
 import type { ComparisonAtLength, MigrationDecision } from './decide.ts';
@@ -77,7 +76,9 @@ export async function judgeFinally(migration: Migration, best: CandidateResult):
   for (const length of settings.lengths) {
     const at = { name: `final ${best.name}`, model: best.model, length };
     latency.push({ length, comparison: await compareModels(migration, 'latency', { ...at, plan: finalPlan(settings.maxBlocks) }) });
-    memory.push({ length, comparison: await compareModels(migration, 'peak-memory', { ...at, plan: memoryLooks }) });
+    // Peaks do not drift: what was shown of this length stays.
+    const known = length === settings.compareAt && best.memory?.outcome !== 'inconclusive' ? best.memory : null;
+    memory.push({ length, comparison: known ?? (await compareModels(migration, 'peak-memory', { ...at, plan: modelMemoryLooks })) });
   }
   const quality = best.quality?.judgement ?? null;
   const decision = decideMigration({ candidate: best.name, latency, memory, wantedLengths: settings.lengths, quality });

@@ -28,10 +28,12 @@ export function migrationReport(stored: StoredMigration, folder: string): Report
 function wholeReport(record: MigrationRecord): Report {
   const { baseline, tuned, final, host, tool, startedAt, endedAt, model, settings } = record;
   const candidates = judgedCandidates(record);
-  const compared = [
+  const all = [
     ...(final === null ? [] : [...final.latency, ...final.memory].map(({ comparison }) => comparison)),
     ...candidates.flatMap(({ latency, memory }) => [latency, memory].filter((each) => each !== null)),
   ];
+  // The last comparison takes over what was shown before.
+  const compared = [...new Map(all.map((comparison) => [comparison.id, comparison])).values()];
   const sections: Array<Section | undefined> = [
     reasonsSection(record),
     baseline.lengths.length > 0 ? whereWeWere(baseline.lengths, newFigures(record)) : undefined,
