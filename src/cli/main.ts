@@ -64,6 +64,10 @@ function buildProgram(version: string): Command {
   return program;
 }
 
+// A reader that has seen enough, such as head, is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 try {
   await buildProgram(await toolVersion()).parseAsync();
 } catch (error) {

@@ -9,7 +9,7 @@ import { reportSchemaName } from './document.ts';
 import type { Report, Section, Standing } from './document.ts';
 import { hostSection } from './host-section.ts';
 import { wasteBySite, whereWeWere } from './migration/baseline-sections.ts';
-import type { NewFigures } from './migration/baseline-sections.ts';
+import type { ComparedFigures } from './migration/baseline-sections.ts';
 import type { CandidateRecord } from './migration/candidate-sections.ts';
 import { candidatesSection, nameOf, proofSection, qualitySection, tuningSection } from './migration/candidate-sections.ts';
 import { blocksSection } from './verdict/blocks-section.ts';
@@ -36,7 +36,7 @@ function wholeReport(record: MigrationRecord): Report {
   const compared = [...new Map(all.map((comparison) => [comparison.id, comparison])).values()];
   const sections: Array<Section | undefined> = [
     reasonsSection(record),
-    baseline.lengths.length > 0 ? whereWeWere(baseline.lengths, newFigures(record)) : undefined,
+    baseline.lengths.length > 0 ? whereWeWere(baseline.lengths, comparedFigures(record)) : undefined,
     candidates.length > 0 ? candidatesSection(candidates, record) : undefined,
     candidates.length > 0 ? qualitySection(candidates, record) : undefined,
     compared.length > 0 ? changesSection(compared) : undefined,
@@ -102,11 +102,15 @@ function reasonsSection(record: MigrationRecord): Section | undefined {
   return { id: 'reasons', title: `Why: ${nameOf(decision.candidate)}`, parts: [{ kind: 'notes', lines }] };
 }
 
-function newFigures({ final }: MigrationRecord): NewFigures | undefined {
+function comparedFigures({ final }: MigrationRecord): ComparedFigures | undefined {
   if (final === null) return undefined;
-  const figures = (compared: NonNullable<MigrationRecord['final']>['latency']) =>
-    new Map(compared.flatMap(({ length, comparison }) => (comparison.new === null ? [] : [[length, comparison.new] as const])));
-  return { name: nameOf(final.candidate), latencyNs: figures(final.latency), peakBytes: figures(final.memory) };
+  const figures = (compared: NonNullable<MigrationRecord['final']>['latency'], side: 'base' | 'new') =>
+    new Map(compared.flatMap(({ length, comparison: { [side]: value } }) => (value === null ? [] : [[length, value] as const])));
+  return {
+    name: nameOf(final.candidate),
+    latencyNs: { base: figures(final.latency, 'base'), new: figures(final.latency, 'new') },
+    peakBytes: { base: figures(final.memory, 'base'), new: figures(final.memory, 'new') },
+  };
 }
 
 /** The comparisons among a migration's steps. */

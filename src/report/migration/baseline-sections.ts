@@ -10,52 +10,52 @@ import type { Chart, Section, Table } from '../document.ts';
 
 type AtLength = MigrationRecord['baseline']['lengths'][number];
 export type BaselineLengths = readonly AtLength[];
-/** The new model's figures by length, where a last comparison has them. */
-export interface NewFigures {
+/** Both models by length, as the last comparison measured them side by side. */
+export interface ComparedFigures {
+  /** Of the new model. */
   readonly name: string;
-  readonly latencyNs: ReadonlyMap<number, number>;
-  readonly peakBytes: ReadonlyMap<number, number>;
+  readonly latencyNs: Sides;
+  readonly peakBytes: Sides;
+}
+interface Sides {
+  readonly base: ReadonlyMap<number, number>;
+  readonly new: ReadonlyMap<number, number>;
 }
 
-/** Where the model stood: latency and memory over length, beside the new model’s where there is one. */
-export function whereWeWere(lengths: BaselineLengths, fresh: NewFigures | undefined): Section {
+/** Where the model stood: latency and memory over length, beside the new model’s of the same blocks where there is one: figures of other hours compare the weather. */
+export function whereWeWere(lengths: BaselineLengths, compared: ComparedFigures | undefined): Section {
   const series = [
-    { name: 'original', variant: 'dense' },
-    ...(fresh === undefined ? [] : [{ name: fresh.name, variant: fresh.name.split('.')[0]! }]),
+    { name: 'original', variant: 'original' },
+    ...(compared === undefined ? [] : [{ name: compared.name, variant: compared.name.split('.')[0]! }]),
   ];
-  const latency = [
-    ...lengths.map(({ length, medianNs, lowNs, highNs }) => ({
-      series: 'original',
-      length,
-      value: medianNs / 1e6,
+  const alone = {
+    latency: lengths.map(({ length, medianNs, lowNs, highNs }) => ({
+      ...pointOf('original', length, medianNs, time),
       low: lowNs / 1e6,
       high: highNs / 1e6,
-      label: `original, ${length} tokens: ${time(medianNs)}`,
     })),
-    ...pointsOf(fresh?.name, fresh?.latencyNs, 1e6, time),
-  ];
-  const memory = [
-    ...lengths.map(({ length, peakHostBytes }) => ({
-      series: 'original',
-      length,
-      value: peakHostBytes / 1e6,
-      label: `original, ${length} tokens: ${size(peakHostBytes)}`,
-    })),
-    ...pointsOf(fresh?.name, fresh?.peakBytes, 1e6, size),
-  ];
+    memory: lengths.map(({ length, peakHostBytes }) => pointOf('original', length, peakHostBytes, size)),
+  };
+  const latency = compared === undefined ? alone.latency : pointsOf(compared.name, compared.latencyNs, time);
+  const memory = compared === undefined ? alone.memory : pointsOf(compared.name, compared.peakBytes, size);
   const table: Table = {
     kind: 'table',
     title: 'The model by length',
     columns: [
       { title: 'tokens', numeric: true },
-      ...['latency', 'from', 'to', 'peak memory', 'new latency', 'new peak memory'].map((title) => ({ title, numeric: true })),
+      ...['latency', 'from', 'to', 'peak memory', 'compared: original', 'new', 'peak compared: original', 'new'].map((title) => ({
+        title,
+        numeric: true,
+      })),
     ],
     rows: lengths.map(({ length, medianNs, lowNs, highNs, peakHostBytes }) => [
       { text: String(length), value: length },
       ...[medianNs, lowNs, highNs].map((value) => figureCell(value, time)),
       figureCell(peakHostBytes, size),
-      figureCell(fresh?.latencyNs.get(length), time),
-      figureCell(fresh?.peakBytes.get(length), size),
+      figureCell(compared?.latencyNs.base.get(length), time),
+      figureCell(compared?.latencyNs.new.get(length), time),
+      figureCell(compared?.peakBytes.base.get(length), size),
+      figureCell(compared?.peakBytes.new.get(length), size),
     ]),
   };
   const chart = (id: string, title: string, axis: string, measured: ScalingPoint[]): Chart | undefined => {
@@ -88,7 +88,10 @@ export function whereWeWere(lengths: BaselineLengths, fresh: NewFigures | undefi
   return {
     id: 'baseline',
     title: 'The model as it was, and as it would be',
-    lead: 'The original was measured by itself first; the new model’s figures are those of the last comparison. The verdict rests on paired blocks, not on this picture.',
+    lead:
+      compared === undefined
+        ? 'The original by itself.'
+        : 'Both lines are of the last comparison’s blocks, where the two ran side by side; the original by itself, earlier, is in the table. The verdict rests on the blocks’ ratios.',
     parts: [
       chart('model-latency', 'Latency of the whole model', 'median latency, ms', latency),
       chart('model-memory', 'Peak memory of the whole model', 'peak memory, MB', memory),
@@ -96,19 +99,15 @@ export function whereWeWere(lengths: BaselineLengths, fresh: NewFigures | undefi
   };
 }
 
-function pointsOf(
-  name: string | undefined,
-  figures: ReadonlyMap<number, number> | undefined,
-  unit: number,
-  text: (value: number) => string,
-): ScalingPoint[] {
-  if (name === undefined) return [];
-  return [...(figures ?? [])].map(([length, value]) => ({
-    series: name,
-    length,
-    value: value / unit,
-    label: `${name}, ${length} tokens: ${text(value)}`,
-  }));
+function pointsOf(name: string, sides: Sides, text: (value: number) => string): ScalingPoint[] {
+  const of = (series: string, figures: ReadonlyMap<number, number>) =>
+    [...figures].map(([length, value]) => pointOf(series, length, value, text));
+  return [...of('original', sides.base), ...of(name, sides.new)];
+}
+
+/** Nanoseconds as ms, bytes as MB. */
+function pointOf(series: string, length: number, value: number, text: (value: number) => string): ScalingPoint {
+  return { series, length, value: value / 1e6, label: `${series}, ${length} tokens: ${text(value)}` };
 }
 
 /** Wasted attention by site and head, and by how much of the mass is kept. */

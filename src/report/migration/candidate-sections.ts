@@ -71,7 +71,7 @@ function frontChart({ standings, front }: MigrationRecord, candidates: readonly 
   const beyond = standings.filter(({ loss }) => loss === null).map(({ name }) => nameOf(name));
   const series = points.map(({ series: name }) => ({
     name,
-    variant: name === 'original' ? 'dense' : (/[a-z-]+/.exec(name.replace(/^\d+=/, ''))?.[0] ?? name),
+    variant: name === 'original' ? name : (/[a-z-]+/.exec(name.replace(/^\d+=/, ''))?.[0] ?? name),
   }));
   return {
     kind: 'chart',
