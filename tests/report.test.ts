@@ -171,6 +171,9 @@ test('a missing file, an unknown format and a place that cannot be written are e
   const cwd = folderWith('a.json', sampleRun());
   writeFileSync(join(cwd, 'file'), '');
   assert.match((await attnswap(['report', 'absent.json'], { cwd })).stderr, /absent\.json[\s\S]*FILE_UNREADABLE/);
+  const folder = await attnswap(['report', '.'], { cwd });
+  assert.equal(folder.exitCode, 5);
+  assert.match(folder.stderr, /a folder without migration\.json[\s\S]*INVALID_REPORT/);
   const format = await attnswap(['report', 'a.json', '--format', 'pdf'], { cwd });
   assert.deepEqual([format.exitCode, /expected some of html, md, csv/.test(format.stderr)], [5, true]);
   const place = await attnswap(['report', 'a.json', '--out', 'file/r.html'], { cwd });

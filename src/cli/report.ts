@@ -14,17 +14,17 @@ import { exitCodes, print, printJson, progress, remark } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
 
 /** What a report can be written as. */
-export const reportFormats = ['html', 'md', 'csv', 'json', 'svg', 'png'] as const;
-export type ReportFormat = (typeof reportFormats)[number];
+const reportFormats = ['html', 'md', 'csv', 'json', 'svg', 'png'] as const;
+type ReportFormat = (typeof reportFormats)[number];
 
-export interface ReportFlags extends CommonFlags {
+interface ReportFlags extends CommonFlags {
   readonly out?: string;
   readonly format: readonly ReportFormat[];
   readonly open?: boolean;
 }
 
 /** Writes a run, a verdict or a migration as files that others can read, and prints their names. */
-export async function report(path: string, flags: ReportFlags): Promise<ExitCode> {
+async function report(path: string, flags: ReportFlags): Promise<ExitCode> {
   const { report: found, csv } = await readReport(path);
   if (flags.json === true) {
     printJson(found);
@@ -38,14 +38,14 @@ export async function report(path: string, flags: ReportFlags): Promise<ExitCode
   return exitCodes.pass;
 }
 
-export interface WriteOptions extends ReportFlags {
+interface WriteOptions extends ReportFlags {
   /** The files' path without its extension. */
   readonly stem: string;
   csv(): string;
 }
 
 /** One file a format, one a chart for pictures. @throws FILE_UNWRITABLE */
-export async function writeReport(found: Report, { stem, csv, format, ...flags }: WriteOptions): Promise<string[]> {
+async function writeReport(found: Report, { stem, csv, format, ...flags }: WriteOptions): Promise<string[]> {
   const written: string[] = [];
   const write = async (path: string, content: string | Uint8Array) => {
     await writeWhole(path, content);

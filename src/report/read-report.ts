@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
 import { readRun, runSchemaName } from '../contract/run.ts';
@@ -25,6 +26,10 @@ const readable = `${runSchemaName} (bench), ${verdictSchemaName} (ab, gate), or 
  */
 export async function readReport(path: string): Promise<ReadReport> {
   if (await isMigrationFolder(path)) return ofMigration(path);
+  if ((await stat(path).catch(() => undefined))?.isDirectory() === true)
+    throw new AttnswapError('INVALID_REPORT', `${path}: a folder without migration.json, expected ${readable}`, {
+      hint: 'name a file, or the --dir of attnswap migrate',
+    });
   const value = await readJson(path, 'INVALID_REPORT');
   const schema =
     typeof value === 'object' && value !== null && 'schema' in value && typeof value.schema === 'string'

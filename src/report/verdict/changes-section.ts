@@ -26,7 +26,7 @@ export function changesSection(comparisons: readonly Comparison[]): Section {
 }
 
 /** A forest plot of the comparisons that have an interval; undefined where none has. */
-export function forest(comparisons: readonly Comparison[], labels: ReadonlyMap<Comparison, string>, id: string): Chart | undefined {
+function forest(comparisons: readonly Comparison[], labels: ReadonlyMap<Comparison, string>, id: string): Chart | undefined {
   const noisy = comparisons.filter(({ effect }) => effect !== null && effect.low !== effect.high);
   if (noisy.length === 0) return undefined;
   const drawn = noisy.slice(0, mostDrawn);
@@ -60,13 +60,13 @@ function rowOf(comparison: Comparison, name: string): IntervalRow {
   };
 }
 
-export function standingOf(comparison: Comparison): Standing {
+function standingOf(comparison: Comparison): Standing {
   if (comparison.outcome === 'improvement') return 'good';
   if (comparison.outcome === 'pass') return 'plain';
   return levelOf(comparison) === 'error' ? 'bad' : 'unsure';
 }
 
-export function changesTable(comparisons: readonly Comparison[], labels: ReadonlyMap<Comparison, string>): Table {
+function changesTable(comparisons: readonly Comparison[], labels: ReadonlyMap<Comparison, string>): Table {
   const numeric = (title: string) => ({ title, numeric: true });
   return {
     kind: 'table',
