@@ -11,6 +11,8 @@ export type BackendStatus =
       readonly device: string;
       readonly threads: number | null;
       readonly dtypes: readonly DType[];
+      /** What else decides about speed, such as the BLAS in use: names to words. */
+      readonly details?: Readonly<Record<string, string>>;
     }
   | { readonly available: false; readonly reason: string; readonly mend: string };
 
@@ -42,6 +44,11 @@ export interface KernelRequest {
   readonly kernel: string;
   readonly inputs: AttentionInputs;
   /**
+   * Where present a call is forward and backward: the gradient with respect to the output, `[batch, heads, queries, headDim]`,
+   * f32 rounded to the shape's dtype. Adapters that have no gradients answer unsupported.
+   */
+  readonly outputGradient?: Float32Array;
+  /**
    * What the kernel is prepared for: `memory` asks the runtime to pool nothing, so that a peak shows what the call needs
    * rather than what the pool held already.
    */
@@ -50,15 +57,28 @@ export interface KernelRequest {
   readonly threads?: number;
 }
 
+/** With respect to query `[batch, heads, queries, headDim]`, key and value `[batch, kvHeads, keys, headDim]`. */
+export interface Gradients {
+  readonly query: Float32Array;
+  readonly key: Float32Array;
+  readonly value: Float32Array;
+}
+
 /** A kernel with its inputs in place, ready to be called again and again. */
 export interface PreparedKernel {
   /** One whole call; resolves when the result exists (device work awaited). */
   run(): Promise<void>;
+  /** Nanoseconds that `calls` calls took, one after the other, where the runtime's side times itself. Absent: `run` is timed from here. */
+  timeCalls?(calls: number): Promise<number>;
+  /** The process that the calls run in, where it is not this one: its memory is read from outside. */
+  readonly pid?: number;
   /** The last call's result, `[batch, heads, queries, headDim]` as f32. Throws where no call has ended yet. */
   output(): Promise<Float32Array>;
+  /** Of a call forward and backward: the last call's gradients with respect to query, key and value, in their shapes, f32. */
+  gradients?(): Promise<Gradients>;
   /** What one call runs, from the runtime's own profile. May open a second session: never beside timing. */
   dispatch(): Promise<Dispatch>;
-  /** Peak bytes of device memory since `prepare`, by the runtime's allocator; null where there is no device of its own. */
+  /** Peak bytes of device memory in the last call, beyond what was held before it, by the runtime's allocator; null where there is no device of its own. */
   peakDeviceBytes(): Promise<{ readonly bytes: number; readonly method: string } | null>;
   dispose(): Promise<void>;
 }
@@ -121,6 +141,8 @@ export interface KernelDescription {
   /** The part after the dot: `naive` in `dense.naive`. The first listed of a variant is its default. */
   readonly kernel: string;
   readonly summary: string;
+  /** Backends of the adapter that have no such kernel, each with the reason. */
+  readonly lacking?: Readonly<Record<string, string>>;
   /** q·k products that this kernel computes in one call, masked ones too. */
   scoredPairs(parameters: Parameters, shape: Shape): number;
 }

@@ -23,6 +23,7 @@ export const errorCodes = [
   'FILE_UNREADABLE',
   'FILE_UNWRITABLE',
   'WORKER_FAILED',
+  'WORKER_PROTOCOL',
   'INTERRUPTED',
   'BUSY',
 ] as const;

@@ -153,6 +153,23 @@ export async function writeOutput(
   );
 }
 
+/**
+ * Reads an output as {@link writeOutput} writes it; whether its values are right is not asked.
+ * @throws FILE_UNREADABLE, INVALID_SAFETENSORS, INVALID_INPUTS for another name, shape or dtype
+ */
+export async function readOutput(path: string, { batch, heads, queries, headDim }: Shape): Promise<Float32Array> {
+  const file = await openSafetensors(path);
+  try {
+    const tensor = file.tensors.get('o');
+    const expected = `F32 [${[batch, heads, queries, headDim].join(', ')}]`;
+    const got = tensor === undefined ? 'no such tensor' : `${tensor.dtype} [${tensor.shape.join(', ')}]`;
+    if (tensor !== undefined && got === expected) return floatsOf(await file.bytes(tensor), 'F32');
+    throw new AttnswapError('INVALID_INPUTS', `${path}: output o: got ${got}, expected ${expected}`);
+  } finally {
+    await file.close();
+  }
+}
+
 /** Writes inputs in the form that {@link readCapturedInputs} reads. @throws FILE_UNWRITABLE */
 export async function writeInputs(path: string, inputs: AttentionInputs, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
   const { batch, heads, kvHeads, queries, keys, headDim } = inputs.shape;

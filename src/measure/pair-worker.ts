@@ -6,13 +6,13 @@ import { pairProtocol } from './pair-messages.ts';
 import type { PairAnswer, PairQuestion } from './pair-messages.ts';
 import { judgeKernel, prepareCell } from './prepare-cell.ts';
 import { prepareModel } from './prepare-model.ts';
-import { runSampleLoop, timeBatch } from './sample-loop.ts';
-import type { Call } from './sample-loop.ts';
+import { runSampleLoop, timedBy } from './sample-loop.ts';
+import type { Call, TimeCalls } from './sample-loop.ts';
 import { warmUp } from './sampling.ts';
 
 // One arm of a pair: stays resident, does nothing until it is asked, and answers one question at a time.
 const clock = systemClock();
-let call: Call | undefined;
+let subject: { readonly call: Call; readonly timeCalls: TimeCalls } | undefined;
 let callsPerSample = 1;
 
 process.once('disconnect', () => process.exit(1));
@@ -22,8 +22,9 @@ for await (const question of getEachMessage()) {
 
 async function answer(question: PairQuestion): Promise<PairAnswer> {
   if (question.ask === 'prepare') return prepare(question);
-  if (call === undefined) throw new Error(`asked to ${question.ask} before anything was prepared`);
-  return question.ask === 'warm' ? warm(call, question) : { answer: 'samples', samplesNs: await sample(call, question) };
+  if (subject === undefined) throw new Error(`asked to ${question.ask} before anything was prepared`);
+  if (question.ask === 'warm') return warm(subject, question);
+  return { answer: 'samples', samplesNs: await sample(subject.timeCalls, question) };
 }
 
 async function prepare(question: PairQuestion & { ask: 'prepare' }): Promise<PairAnswer> {
@@ -35,29 +36,32 @@ async function prepare(question: PairQuestion & { ask: 'prepare' }): Promise<Pai
   const cell = await prepareCell(question.request, 'latency');
   const { error, reason } = await judgeKernel(cell, question.judgedRows);
   if (reason !== undefined) return { answer: 'fault', status: 'mismatch', reason };
-  call = () => cell.kernel.run();
+  const { kernel } = cell;
+  const call = () => kernel.run();
+  subject = { call, timeCalls: kernel.timeCalls?.bind(kernel) ?? timedBy(clock, call) };
   return { answer: 'prepared', protocol: pairProtocol, error, scoredPairs: cell.scoredPairs, warnings: cell.warnings };
 }
 
 async function openModel(request: ModelArmRequest): Promise<PairAnswer> {
   const model = await prepareModel(request, 'latency');
-  call = () => model.run();
+  const call = () => model.run();
+  subject = { call, timeCalls: timedBy(clock, call) };
   return { answer: 'prepared', protocol: pairProtocol, warnings: [] };
 }
 
-async function warm(run: Call, question: PairQuestion & { ask: 'warm' }): Promise<PairAnswer> {
+async function warm({ call, timeCalls }: NonNullable<typeof subject>, question: PairQuestion & { ask: 'warm' }): Promise<PairAnswer> {
   globalThis.gc?.();
-  const warmed = await warmUp(run, { clock, warmUp: { capNs: question.capNs, window: 5 } });
+  const warmed = await warmUp(call, { clock, timeCalls, warmUp: { capNs: question.capNs, window: 5 } });
   callsPerSample = question.callsPerSample ?? warmed.callsPerSample;
   return { answer: 'warm', callsPerSample, callNs: warmed.elapsedNs / warmed.calls };
 }
 
-async function sample(run: Call, { dropped, kept }: PairQuestion & { ask: 'sample' }): Promise<readonly number[]> {
+async function sample(timeCalls: TimeCalls, { dropped, kept }: PairQuestion & { ask: 'sample' }): Promise<readonly number[]> {
   const samplesNs: number[] = [];
   await runSampleLoop({
     clock,
     async sample() {
-      const durationNs = (await timeBatch(run, callsPerSample, clock)) / callsPerSample;
+      const durationNs = (await timeCalls(callsPerSample)) / callsPerSample;
       samplesNs.push(durationNs);
       return durationNs;
     },

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
+import { AttnswapError } from '../contract/errors.ts';
 import { type RssSampler, startRssSampler } from './rss-sampler.ts';
 
 /** `vm-hwm`: the kernel's own high-water mark, exact. `sampled-rss`: read every millisecond, so shorter peaks escape it. */
@@ -45,21 +46,34 @@ export const memoryEnvironment = {
  * - Linux keeps the counters per processor and adds them up loosely: up to a few MiB of error on machines with many cores.
  * - Never `ru_maxrss`: a child inherits it across fork and exec from its parent, however large.
  */
-export async function openMemoryRegion(options: { readonly method?: PeakMemoryMethod } = {}): Promise<MemoryRegion> {
-  const method = options.method ?? (canResetPeak() ? 'vm-hwm' : 'sampled-rss');
+export async function openMemoryRegion(options: { readonly method?: PeakMemoryMethod; readonly pid?: number } = {}): Promise<MemoryRegion> {
+  const { pid } = options;
+  if (pid !== undefined && pid !== process.pid) return otherRegion(pid);
+  const method = options.method ?? (canResetPeak('self') ? 'vm-hwm' : 'sampled-rss');
   // The sampler's own thread must be resident before the baseline is taken.
   const sampler = method === 'sampled-rss' ? await startRssSampler() : undefined;
-  await settle();
-  return sampler ? sampledRegion(sampler) : highWaterRegion();
+  await settle(() => process.memoryUsage.rss());
+  return sampler ? sampledRegion(sampler) : highWaterRegion('self');
 }
 
-function highWaterRegion(): MemoryRegion {
-  resetPeak();
-  const residentBytes = statusBytes('VmRSS');
+/** Of a process that does the work for this one. @throws UNSUPPORTED where the system has no mark that can be reset from outside */
+async function otherRegion(pid: number): Promise<MemoryRegion> {
+  if (!canResetPeak(pid)) {
+    throw new AttnswapError('UNSUPPORTED', `peak memory of process ${pid} cannot be read: it takes Linux, and a process of the same user`);
+  }
+  await settle(() => statusBytes(pid, 'VmRSS'));
+  return highWaterRegion(pid);
+}
+
+function highWaterRegion(of: Process): MemoryRegion {
+  resetPeak(of);
+  const residentBytes = statusBytes(of, 'VmRSS');
   return {
-    close: async () => ({ peakHostBytes: Math.max(0, statusBytes('VmHWM') - residentBytes), method: 'vm-hwm' }),
+    close: async () => ({ peakHostBytes: Math.max(0, statusBytes(of, 'VmHWM') - residentBytes), method: 'vm-hwm' }),
   };
 }
+
+type Process = 'self' | number;
 
 function sampledRegion(sampler: RssSampler): MemoryRegion {
   const residentBytes = process.memoryUsage.rss();
@@ -74,34 +88,34 @@ function sampledRegion(sampler: RssSampler): MemoryRegion {
 }
 
 /** Collects garbage until the resident size stops falling, a quarter of a second at most: V8 hands pages back on other threads. */
-async function settle(): Promise<void> {
+async function settle(resident: () => number): Promise<void> {
   let lowest = Infinity;
   for (let round = 0, quiet = 0; round < 25 && quiet < 3; round++) {
     if (quiet === 0) globalThis.gc?.();
     await setTimeout(10);
-    const residentBytes = process.memoryUsage.rss();
+    const residentBytes = resident();
     quiet = residentBytes < lowest - 65536 ? 0 : quiet + 1;
     lowest = Math.min(lowest, residentBytes);
   }
 }
 
 /** Sets VmHWM back to the resident size: `5` in clear_refs, proc(5), Linux 4.0 and later. */
-function resetPeak(): void {
-  writeFileSync('/proc/self/clear_refs', '5');
+function resetPeak(of: Process): void {
+  writeFileSync(`/proc/${of}/clear_refs`, '5');
 }
 
-function canResetPeak(): boolean {
+function canResetPeak(of: Process): boolean {
   if (process.platform !== 'linux') return false;
   try {
-    resetPeak();
+    resetPeak(of);
     // Sandboxes that imitate /proc may take the write and keep no mark.
-    return statusBytes('VmHWM') > 0;
+    return statusBytes(of, 'VmHWM') > 0;
   } catch {
     return false;
   }
 }
 
-function statusBytes(field: 'VmHWM' | 'VmRSS'): number {
-  const match = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(readFileSync('/proc/self/status', 'utf8'));
+function statusBytes(of: Process, field: 'VmHWM' | 'VmRSS'): number {
+  const match = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${of}/status`, 'utf8'));
   return match === null ? 0 : Number(match[1]) * 1024;
 }

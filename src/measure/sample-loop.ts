@@ -5,14 +5,19 @@ import type { Clock } from './clock.ts';
 /** One call of what is measured: resolves when its result exists. */
 export type Call = () => Promise<void>;
 
+/** Nanoseconds of `calls` calls, one after the other. */
+export type TimeCalls = (calls: number) => Promise<number>;
+
 /**
- * Times `calls` awaited calls one after the other, nanoseconds for all of them together. Nothing but the calls, their
- * awaits (about 0.1 µs each) and one reading of the clock lies inside the timed region.
+ * Times awaited calls by a clock of this process. Nothing but the calls, their awaits (about 0.1 µs each) and one reading of
+ * the clock lies inside the timed region.
  */
-export async function timeBatch(call: Call, calls: number, clock: Clock): Promise<number> {
-  const start = clock.nowNs();
-  for (let done = 0; done < calls; done++) await call();
-  return clock.nowNs() - start;
+export function timedBy(clock: Clock, call: Call): TimeCalls {
+  return async (calls) => {
+    const start = clock.nowNs();
+    for (let done = 0; done < calls; done++) await call();
+    return clock.nowNs() - start;
+  };
 }
 
 export interface SampleLoop {

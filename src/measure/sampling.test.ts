@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Clock, measureTickNs } from './clock.ts';
-import { runSampleLoop, timeBatch } from './sample-loop.ts';
+import { runSampleLoop, timedBy } from './sample-loop.ts';
 import { sampleLatency, warmUp } from './sampling.ts';
 
 /** A clock that only the scripted calls move: call k (from 0) takes `durationNs(k)`. Reading it takes nothing. */
@@ -99,16 +99,12 @@ test('a ramp is measured all the same, and the record says that it was not stead
 test('a batch is awaited call by call, and its region holds nothing but calls', async () => {
   let running = 0;
   const { clock, call } = scripted(() => 1000);
-  const durationNs = await timeBatch(
-    async () => {
-      assert.equal(running++, 0, 'two calls at once');
-      await call();
-      running--;
-    },
-    7,
-    clock,
-  );
-  assert.equal(durationNs, 7000);
+  const timeCalls = timedBy(clock, async () => {
+    assert.equal(running++, 0, 'two calls at once');
+    await call();
+    running--;
+  });
+  assert.equal(await timeCalls(7), 7000);
 });
 
 test('an error of the call ends the loop and reaches the caller as it is', async () => {

@@ -1,10 +1,12 @@
 import { medianAbsoluteDeviation, medianIntervalSorted, quantileSorted } from '../statistics/order-statistics.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { type Call, runSampleLoop, timeBatch } from './sample-loop.ts';
+import { type Call, runSampleLoop, timedBy, type TimeCalls } from './sample-loop.ts';
 import { type WarmUpOptions, warmUpState } from './warm-up.ts';
 
 export interface SamplingOptions {
   readonly clock?: Clock;
+  /** Nanoseconds of that many calls, where the runtime's side times itself; by `clock` around them where absent. */
+  readonly timeCalls?: TimeCalls;
   readonly warmUp?: WarmUpOptions;
   /** A sample lasts at least this long; 5 ms. */
   readonly minSampleNs?: number;
@@ -50,6 +52,7 @@ export interface LatencySamples {
  */
 export async function sampleLatency(call: Call, options: SamplingOptions = {}): Promise<LatencySamples> {
   const clock = options.clock ?? systemClock();
+  const timeCalls = options.timeCalls ?? timedBy(clock, call);
   const warmup = await warmUp(call, { ...options, clock });
   const { relativeHalfWidth = 0.01, minSamples = 10, budgetNs = 10e9 } = options;
   const samplesNs: number[] = [];
@@ -59,7 +62,7 @@ export async function sampleLatency(call: Call, options: SamplingOptions = {}): 
   await runSampleLoop({
     clock,
     async sample() {
-      const durationNs = (await timeBatch(call, warmup.callsPerSample, clock)) / warmup.callsPerSample;
+      const durationNs = (await timeCalls(warmup.callsPerSample)) / warmup.callsPerSample;
       samplesNs.push(durationNs);
       sorted.splice(insertionIndex(sorted, durationNs), 0, durationNs);
       return durationNs;
@@ -76,6 +79,7 @@ export async function sampleLatency(call: Call, options: SamplingOptions = {}): 
  */
 export async function warmUp(call: Call, options: SamplingOptions = {}): Promise<WarmUp> {
   const clock = options.clock ?? systemClock();
+  const timeCalls = options.timeCalls ?? timedBy(clock, call);
   const minimumNs = Math.max(options.minSampleNs ?? 5e6, 1000 * clock.tickNs);
   const durationsNs: number[] = [];
   const start = clock.nowNs();
@@ -85,7 +89,7 @@ export async function warmUp(call: Call, options: SamplingOptions = {}): Promise
     clock,
     async sample() {
       const batch = callsPerSample;
-      const batchNs = await timeBatch(call, batch, clock);
+      const batchNs = await timeCalls(batch);
       samples++;
       calls += batch;
       if (batchNs >= minimumNs) durationsNs.push(batchNs / batch);

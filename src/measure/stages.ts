@@ -9,7 +9,7 @@ import type { PreparedCell } from './prepare-cell.ts';
 import { prepareModel } from './prepare-model.ts';
 import { sampleLatency } from './sampling.ts';
 
-type Runnable = Pick<PreparedKernel, 'run' | 'dispose'>;
+type Runnable = Pick<PreparedKernel, 'run' | 'dispose'> & Partial<Pick<PreparedKernel, 'timeCalls' | 'pid' | 'peakDeviceBytes'>>;
 
 /** Rows of the output that are judged before a cell is timed. */
 const judgedRows = 256;
@@ -31,11 +31,17 @@ async function latencyStage(stage: CellStageRequest, prepared: PreparedCell): Pr
   const { kernel, warnings } = prepared;
   const judged = await judgeKernel(prepared, judgedRows);
   if (judged.reason !== undefined) return { outcome: 'mismatch', reason: judged.reason, error: judged.error, warnings };
-  const budgetNs = stage.sampleSeconds * 1e9;
-  const latency = await sampleLatency(() => kernel.run(), { budgetNs, warmUp: await warmUpOptions(kernel, budgetNs) });
+  const latency = await sample(kernel, stage.sampleSeconds);
   const dispatch = await kernel.dispatch();
   await kernel.dispose();
   return { outcome: 'latency', latency, error: judged.error, dispatch, warnings };
+}
+
+async function sample(subject: Runnable, seconds: number) {
+  const budgetNs = seconds * 1e9;
+  const timeCalls = subject.timeCalls?.bind(subject);
+  const warmUp = await warmUpOptions(subject, budgetNs);
+  return sampleLatency(() => subject.run(), { budgetNs, warmUp, ...(timeCalls !== undefined && { timeCalls }) });
 }
 
 /** Windows of ten samples, or as many of a slow call (three at least) as the cap leaves room for. */
@@ -50,15 +56,14 @@ async function warmUpOptions(subject: Runnable, budgetNs: number): Promise<{ cap
 async function modelStage(request: ModelStageRequest): Promise<StageAnswer> {
   const model = await prepareModel(request, request.stage);
   if (request.stage === 'memory') return memoryStage(model);
-  const budgetNs = request.sampleSeconds * 1e9;
-  const latency = await sampleLatency(() => model.run(), { budgetNs, warmUp: await warmUpOptions(model, budgetNs) });
+  const latency = await sample(model, request.sampleSeconds);
   await model.dispose();
   return { outcome: 'model-latency', latency };
 }
 
 /** Peak memory of one call of what has run before: first calls load and compile. */
-async function memoryStage(subject: Runnable & Partial<Pick<PreparedKernel, 'peakDeviceBytes'>>): Promise<StageAnswer> {
-  const region = await openMemoryRegion();
+async function memoryStage(subject: Runnable): Promise<StageAnswer> {
+  const region = await openMemoryRegion(subject.pid === undefined ? {} : { pid: subject.pid });
   await subject.run();
   const { peakHostBytes, method } = await region.close();
   const device = (await subject.peakDeviceBytes?.()) ?? null;

@@ -1,0 +1,107 @@
+import type { Adapter, BackendStatus, KernelDescription, KernelRequest, PreparedKernel, Unsupported } from '../contract/adapter.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import type { Shape } from '../contract/shape.ts';
+import { findVariant } from '../variants/index.ts';
+import { helloSchema, workerProtocol } from './messages.ts';
+import type { Hello } from './messages.ts';
+import { prepareOnWorker } from './worker-kernel.ts';
+import { startWorker } from './worker-process.ts';
+import type { WorkerCommand, WorkerProcess } from './worker-process.ts';
+
+/** An adapter whose kernels run in a worker: a program in any language that speaks the worker protocol. */
+export interface WorkerAdapterOptions extends WorkerCommand {
+  readonly name: string;
+  readonly backends: readonly string[];
+  readonly kernels: readonly KernelDescription[];
+  /** What makes the worker start, where it does not. */
+  readonly mend: string;
+}
+
+/** The adapter of a worker whose backends and kernels are known before it is started. */
+export function workerAdapter(options: WorkerAdapterOptions): Adapter {
+  let greeted: Promise<Hello | AttnswapError> | undefined;
+  const { name, backends, kernels, mend } = options;
+  return {
+    name,
+    backends,
+    kernels,
+    async status(backend) {
+      greeted ??= greet(options).catch(asFailure);
+      const hello = await greeted;
+      if (hello instanceof AttnswapError) return { available: false, reason: hello.message, mend };
+      return statusIn(hello, backend);
+    },
+    prepare: (request) => prepare(options, request),
+  };
+}
+
+/** The adapter of a worker that says itself what it can do. @throws WORKER_FAILED, WORKER_PROTOCOL */
+export async function describedAdapter(command: WorkerCommand): Promise<Adapter> {
+  const hello = await greet(command);
+  const backends = hello.backends.map(({ name }) => name);
+  return workerAdapter({ ...command, name: hello.name, backends, kernels: hello.kernels.map(describe), mend: '' });
+}
+
+function describe({ variant, kernel, summary, lacking, scored }: Hello['kernels'][number]): KernelDescription {
+  const { cost } = findVariant(variant);
+  const all = ({ batch, heads, queries, keys }: Shape) => batch * heads * queries * keys;
+  return {
+    variant,
+    kernel,
+    summary,
+    ...(lacking !== undefined && { lacking }),
+    scoredPairs: (parameters, shape) => (scored === 'all' ? all(shape) : cost(parameters, shape).scoredPairs),
+  };
+}
+
+async function greet(command: WorkerCommand): Promise<Hello> {
+  const worker = startWorker(command);
+  const hello = await sayHello(worker, command);
+  await worker.close();
+  return hello;
+}
+
+async function sayHello(worker: WorkerProcess, { command }: WorkerCommand): Promise<Hello> {
+  const hello = await worker.ask('hello', { protocol: workerProtocol }, helloSchema);
+  if (hello.protocol === workerProtocol) return hello;
+  await worker.close();
+  throw new AttnswapError(
+    'WORKER_PROTOCOL',
+    `the worker ${command.join(' ')} speaks ${JSON.stringify(hello.protocol)}, expected ${workerProtocol}`,
+    {
+      hint: 'update the worker, or attnswap',
+    },
+  );
+}
+
+async function prepare(options: WorkerCommand, request: KernelRequest): Promise<PreparedKernel | Unsupported> {
+  const worker = startWorker(options);
+  const status = statusIn(await sayHello(worker, options), request.backend);
+  const refusal = refusalOf(status, request);
+  if (refusal === undefined) return prepareOnWorker(worker, request);
+  await worker.close();
+  return { unsupported: refusal };
+}
+
+function refusalOf(status: BackendStatus, { backend, inputs: { shape } }: KernelRequest): string | undefined {
+  if (!status.available) return `${backend}: ${status.reason}${status.mend === '' ? '' : `; ${status.mend}`}`;
+  return status.dtypes.includes(shape.dtype) ? undefined : `${backend} has no ${shape.dtype} kernels, only ${status.dtypes.join(', ')}`;
+}
+
+function statusIn({ name, backends }: Hello, backend: string): BackendStatus {
+  const found = backends.find((known) => known.name === backend);
+  if (found === undefined)
+    return {
+      available: false,
+      reason: `${name} has no backend ${backend}, only ${backends.map((known) => known.name).join(', ')}`,
+      mend: '',
+    };
+  if (!found.available) return found;
+  const { details, ...rest } = found;
+  return details === undefined ? rest : { ...rest, details };
+}
+
+function asFailure(error: unknown): AttnswapError {
+  if (error instanceof AttnswapError) return error;
+  throw error;
+}

@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Dispatch, KernelRequest, PreparedKernel, Unsupported } from '../contract/adapter.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import type { AttentionInputs } from '../contract/inputs.ts';
+import { readOutput, writeInputs } from '../inputs/captured.ts';
+import { dispatchSchema, doneSchema, memorySchema, prepareSchema, sampleSchema } from './messages.ts';
+import type { WorkerProcess } from './worker-process.ts';
+
+/** Puts a request's inputs in place in a worker that has said hello. The kernel owns the process from then on. */
+export async function prepareOnWorker(worker: WorkerProcess, request: KernelRequest): Promise<PreparedKernel | Unsupported> {
+  const folder = await mkdtemp(join(tmpdir(), 'attnswap-worker-'));
+  const release = async () => {
+    await worker.close();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const path = join(folder, 'inputs.safetensors');
+    await writeInputs(path, request.inputs);
+    const reply = await worker.ask('prepare', fieldsOf(request, path), prepareSchema);
+    if (!('unsupported' in reply)) {
+      requireSameInputs(reply.inputs, request.inputs);
+      return new WorkerKernel(worker, request, { output: join(folder, 'output.safetensors'), release });
+    }
+    await release();
+    return reply;
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+function fieldsOf({ inputs, ...request }: KernelRequest, path: string): Record<string, unknown> {
+  const { backend, variant, parameters, kernel, purpose, threads = null } = request;
+  return { backend, variant, parameters, kernel, purpose, threads, shape: inputs.shape, scale: inputs.scale, inputs: path };
+}
+
+/** That both sides measure the same numbers is not left to trust. */
+function requireSameInputs(got: string, { query, key, value }: AttentionInputs): void {
+  const hash = createHash('sha256');
+  for (const { buffer, byteOffset, byteLength } of [query, key, value]) hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+  const expected = hash.digest('hex');
+  if (got === expected) return;
+  throw new AttnswapError('WORKER_PROTOCOL', `the worker read other inputs: SHA-256 of q, k and v is ${got}, expected ${expected}`, {
+    hint: 'tensors are little-endian f32, row-major, at the offsets that the header gives',
+  });
+}
+
+class WorkerKernel implements PreparedKernel {
+  readonly pid: number;
+  readonly #worker: WorkerProcess;
+  readonly #request: KernelRequest;
+  readonly #files: { readonly output: string; release(): Promise<void> };
+  #device: { readonly bytes: number; readonly method: string } | null = null;
+  #called = false;
+
+  constructor(worker: WorkerProcess, request: KernelRequest, files: { readonly output: string; release(): Promise<void> }) {
+    this.pid = worker.pid;
+    this.#worker = worker;
+    this.#request = request;
+    this.#files = files;
+  }
+
+  async run(): Promise<void> {
+    if (this.#request.purpose === 'latency') await this.timeCalls(1);
+    else {
+      const { peakDeviceBytes, deviceMethod } = await this.#worker.ask('memory', {}, memorySchema);
+      this.#device = peakDeviceBytes === null ? null : { bytes: peakDeviceBytes, method: deviceMethod! };
+    }
+    this.#called = true;
+  }
+
+  /** The worker's own clock, which cannot have seen more time pass than this one. */
+  async timeCalls(calls: number): Promise<number> {
+    const start = process.hrtime.bigint();
+    const { elapsedNs } = await this.#worker.ask('sample', { calls }, sampleSchema);
+    const mostNs = Number(process.hrtime.bigint() - start);
+    if (elapsedNs <= mostNs) return elapsedNs;
+    throw new AttnswapError(
+      'WORKER_PROTOCOL',
+      `the worker says that ${calls} calls took ${elapsedNs} ns, in ${mostNs} ns between question and answer`,
+    );
+  }
+
+  async output(): Promise<Float32Array> {
+    if (!this.#called) throw new AttnswapError('WORKER_FAILED', `${this.#request.backend}: no call has ended, so there is no output`);
+    await this.#worker.ask('check', { output: this.#files.output }, doneSchema);
+    return readOutput(this.#files.output, this.#request.inputs.shape);
+  }
+
+  async dispatch(): Promise<Dispatch> {
+    return this.#worker.ask('dispatch', {}, dispatchSchema);
+  }
+
+  async peakDeviceBytes() {
+    return this.#device;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#files.release();
+  }
+}

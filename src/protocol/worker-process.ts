@@ -1,0 +1,125 @@
+import { setTimeout } from 'node:timers/promises';
+import { execa } from 'execa';
+import type { z } from 'zod';
+import { AttnswapError } from '../contract/errors.ts';
+import { envelopeSchema } from './messages.ts';
+import { readLines } from './read-lines.ts';
+
+/** How to start a worker. */
+export interface WorkerCommand {
+  /** Program and arguments. */
+  readonly command: readonly [string, ...string[]];
+  readonly cwd?: string;
+  /** Longest wait for one answer, seconds; 600, as a cell's own time-out is shorter. */
+  readonly timeoutSeconds?: number;
+}
+
+/** A worker that runs and answers one question at a time. */
+export interface WorkerProcess {
+  readonly pid: number;
+  /** @throws WORKER_PROTOCOL for an answer that is none; WORKER_FAILED for a fault, a death or silence. After either the process is gone. */
+  ask<Reply>(ask: string, fields: Readonly<Record<string, unknown>>, reply: z.ZodType<Reply>): Promise<Reply>;
+  /** Says goodbye, waits five seconds at most, and ends the process. */
+  close(): Promise<void>;
+}
+
+const farewellSeconds = 5;
+
+/** Starts a worker; nothing is asked yet. @throws WORKER_FAILED where the program cannot be started */
+export function startWorker({ command, cwd, timeoutSeconds = 600 }: WorkerCommand): WorkerProcess {
+  const shown = command.join(' ');
+  const child = execa(command[0], command.slice(1), {
+    ...(cwd !== undefined && { cwd }),
+    stdin: 'pipe',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    buffer: false,
+    reject: false,
+    killSignal: 'SIGKILL',
+  });
+  if (child.pid === undefined) throw failed(`the worker ${shown} could not be started`, 'is the program installed, and on the path?');
+  const ended = child.then(({ exitCode, signal }) =>
+    signal === undefined ? `exited with code ${exitCode ?? 'unknown'}` : `was ended by ${signal}`,
+  );
+  const lines = readLines(child.stdout);
+  const stderr = lastWords(child.stderr);
+  child.stdin.on('error', () => undefined); // A worker that is gone reads nothing: how it ended says more.
+  let asked = 0;
+
+  const ask: WorkerProcess['ask'] = async (question, fields, reply) => {
+    const id = ++asked;
+    child.stdin.write(`${JSON.stringify({ id, ask: question, ...fields })}\n`);
+    try {
+      return readReply(await nextLine(question), { id, question, reply, shown });
+    } catch (error) {
+      child.kill('SIGKILL');
+      await ended;
+      throw error;
+    }
+  };
+
+  async function nextLine(question: string): Promise<string> {
+    const timer = new AbortController();
+    const late = setTimeout(timeoutSeconds * 1000, 'late' as const, { signal: timer.signal }).catch(() => 'late' as const);
+    const line = await Promise.race([lines.next(), late]).finally(() => timer.abort());
+    if (line === 'late') throw failed(`the worker ${shown} did not answer ${question} within ${timeoutSeconds} s`);
+    if (line.state === 'line') return line.text;
+    if (line.state === 'refused') throw violation(`the worker ${shown}, asked ${question}, ${line.reason}`);
+    const said = stderr().trim();
+    throw failed(`the worker ${shown} ${await ended} when asked ${question}${said === '' ? '' : `: ${said}`}`);
+  }
+
+  async function close(): Promise<void> {
+    child.stdin.end(`${JSON.stringify({ id: ++asked, ask: 'bye' })}\n`);
+    const timer = new AbortController();
+    await Promise.race([ended, setTimeout(farewellSeconds * 1000, undefined, { signal: timer.signal }).catch(() => undefined)]);
+    timer.abort();
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  return { pid: child.pid, ask, close };
+}
+
+interface Expected<Reply> {
+  readonly id: number;
+  readonly question: string;
+  readonly reply: z.ZodType<Reply>;
+  readonly shown: string;
+}
+
+function readReply<Reply>(line: string, { id, question, reply, shown }: Expected<Reply>): Reply {
+  const got = JSON.stringify(line.slice(0, 200));
+  const envelope = envelopeSchema.safeParse(parseJson(line));
+  if (!envelope.success) throw violation(`the worker ${shown}, asked ${question}, answered ${got}, expected a JSON object with id ${id}`);
+  if (envelope.data.id !== id)
+    throw violation(`the worker ${shown} answered id ${envelope.data.id}, expected ${id} (${question}): out of order`);
+  if (envelope.data.error !== undefined) throw failed(`the worker ${shown} failed to ${question}: ${envelope.data.error.slice(0, 1000)}`);
+  const parsed = reply.safeParse(envelope.data);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw violation(`the worker ${shown}, asked ${question}, answered ${got}: ${issue.path.join('.') || 'the reply'}: ${issue.message}`);
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The last 500 characters of a stream. */
+function lastWords(stream: NodeJS.ReadableStream): () => string {
+  let text = '';
+  stream.on('data', (chunk: Buffer) => (text = (text + chunk.toString()).slice(-500)));
+  return () => text;
+}
+
+function failed(message: string, hint?: string): AttnswapError {
+  return new AttnswapError('WORKER_FAILED', message, hint === undefined ? {} : { hint });
+}
+
+function violation(message: string): AttnswapError {
+  return new AttnswapError('WORKER_PROTOCOL', message, { hint: 'standard output is for answers alone; adapters/PROTOCOL.md' });
+}
