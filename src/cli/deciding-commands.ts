@@ -5,6 +5,8 @@ import { dtypes } from '../contract/shape.ts';
 import { defaultBlockSeconds } from '../measure/pair-block.ts';
 import { ab } from './ab.ts';
 import type { AbFlags } from './ab.ts';
+import { withBackends, withWorkers } from './backend-options.ts';
+import type { BackendFlags } from './backend-options.ts';
 import { listBaselines, saveRuns, showBaseline } from './baseline.ts';
 import type { BaselineFlags } from './baseline.ts';
 import { calibrate } from './calibrate.ts';
@@ -63,7 +65,7 @@ function addAb(program: Command, adapters: readonly AdapterEntry[]): void {
     'attnswap ab dense.fused --length 1024 --base-dir ../base',
     'attnswap ab dense.fused dense.fused --length 640    # A/A: what this host calls equal',
   ];
-  withVerdict(command(program, 'ab', 'compare two cells in paired blocks of fresh processes: A is the base', examples))
+  withBackends(withVerdict(command(program, 'ab', 'compare two cells in paired blocks of fresh processes: A is the base', examples)))
     .argument('<A>', 'the base: name[.kernel][:key=value,…], or a model.onnx')
     .argument('[B]', 'the new one (default: A, from elsewhere)')
     .option('--length <n>', 'tokens', wholeNumber(1), 1024)
@@ -83,7 +85,9 @@ function addAb(program: Command, adapters: readonly AdapterEntry[]): void {
     .option('--head-dim <n>', 'head dimension', wholeNumber(1), 64)
     .option('--seed <n>', 'of inputs and of the order of rounds', wholeNumber(0), 1)
     .option('--threads <n>', 'threads inside one operator', wholeNumber(1))
-    .action(async (a: string, b: string | undefined, flags: AbFlags) => finish(await ab(a, b, flags, adapters)));
+    .action(async (a: string, b: string | undefined, flags: AbFlags & BackendFlags) =>
+      finish(await ab(a, b, flags, await withWorkers(flags, adapters))),
+    );
 }
 
 function addGate(program: Command, adapters: readonly AdapterEntry[]): void {

@@ -8,6 +8,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import type { AdapterEntry } from '../contract/adapter.ts';
 import { readSuite } from '../contract/suite.ts';
 import type { Suite } from '../contract/suite.ts';
+import { workerEntry } from '../protocol/worker-entry.ts';
 import { adapterAt } from './load-adapter.ts';
 
 export const builtInSuites = ['smoke', 'lengths', 'longest', 'inputs', 'ci'] as const;
@@ -38,7 +39,10 @@ export async function loadSuite(nameOrPath: string): Promise<LoadedSuite> {
     });
   })) as { default?: unknown };
   const suite = readSuite(module.default, nameOrPath);
-  const own = await Promise.all(suite.adapters.map((path) => adapterAt(fileURLToPath(new URL(path, url)))));
+  const own = await Promise.all([
+    ...suite.adapters.map((path) => adapterAt(fileURLToPath(new URL(path, url)))),
+    ...suite.workers.map((command) => workerEntry(command, fileURLToPath(new URL('.', url)))),
+  ]);
   return { suite, adapters: own, sha256: createHash('sha256').update(JSON.stringify(suite)).digest('hex') };
 }
 

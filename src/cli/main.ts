@@ -5,6 +5,8 @@ import { attend } from './attend.ts';
 import type { AttendFlags } from './attend.ts';
 import { bench } from './bench.ts';
 import type { BenchFlags } from './bench.ts';
+import { withBackends, withWorkers } from './backend-options.ts';
+import type { BackendFlags } from './backend-options.ts';
 import { addCompare } from './compare.ts';
 import { exitCodes, printError } from './console.ts';
 import type { CommonFlags } from './console.ts';
@@ -23,23 +25,30 @@ function buildProgram(version: string): Command {
     'Benchmarks attention mechanisms: latency, peak memory, wasted attention and error, each cell in a process of its own; compares them, and gates changes.',
   );
   program.addHelpText('after', exitHelp);
-  command(program, 'doctor', 'show what this machine can run, what it cannot, and what mends it', [
-    'attnswap doctor',
-    'attnswap doctor --json',
-  ]).action(async (flags: CommonFlags) => finish(await doctor(flags, adapters)));
-  command(program, 'bench', 'measure a suite and print its table', [
-    'attnswap bench lengths',
-    'attnswap bench ./my.suite.ts --csv my.csv',
-    'attnswap bench lengths --resume',
-  ])
+  withBackends(
+    command(program, 'doctor', 'show what this machine can run, what it cannot, and what mends it', [
+      'attnswap doctor',
+      'attnswap doctor --json',
+      "attnswap doctor --worker 'python3 my_worker.py'",
+    ]),
+  ).action(async (flags: CommonFlags & BackendFlags) => finish(await doctor(flags, await withWorkers(flags, adapters))));
+  withBackends(
+    command(program, 'bench', 'measure a suite and print its table', [
+      'attnswap bench lengths',
+      'attnswap bench ./my.suite.ts --csv my.csv',
+      'attnswap bench lengths --resume',
+    ]),
+  )
     .argument('<suite>', `${builtInSuites.join(', ')}, or the path of a suite file`)
     .option('--out <file>', 'the run record (default: runs/<suite>.run.json)')
     .option('--csv <file>', 'one row a cell, for spreadsheets')
     .option('--resume', 'keep what the record holds already, and measure the rest')
     .option('--threads <n>', 'threads inside one operator', wholeNumber(1))
-    .action(async (suite: string, flags: BenchFlags) => finish(await bench(suite, flags, adapters)));
+    .action(async (suite: string, flags: BenchFlags & BackendFlags) =>
+      finish(await bench(suite, flags, await withWorkers(flags, adapters))),
+    );
   const attendExample = "attnswap attend --variant 'topk:k=32' --backend onnx-cpu --inputs in.safetensors --out out.safetensors --causal";
-  command(program, 'attend', 'run one attention over your own Q, K and V (safetensors)', [attendExample])
+  withBackends(command(program, 'attend', 'run one attention over your own Q, K and V (safetensors)', [attendExample]))
     .requiredOption('--variant <variant>', 'name[.kernel][:key=value,…]')
     .requiredOption('--inputs <file>', 'tensors q, k, v; optional mask, gate.u, gate.w, gate.b; metadata scale')
     .requiredOption('--out <file>', 'where tensor o is written')
@@ -47,7 +56,7 @@ function buildProgram(version: string): Command {
     .option('--causal', 'query i sees keys up to its own position')
     .option('--dtype <dtype>', 'f32, f16 or bf16', 'f32')
     .option('--seed <n>', 'of a gate that the file does not hold', wholeNumber(0))
-    .action(async (flags: AttendFlags) => finish(await attend(flags, adapters)));
+    .action(async (flags: AttendFlags & BackendFlags) => finish(await attend(flags, await withWorkers(flags, adapters))));
   command(program, 'waste', 'measure wasted attention over your own Q, K and V (safetensors)', [
     'attnswap waste --inputs in.safetensors --causal --rows all --json',
   ])

@@ -61,6 +61,8 @@ export const suiteSchema = z.strictObject({
   matrix: matrixSchema,
   /** Modules that export an `adapter` of the user's own, relative to the suite's file. */
   adapters: z.array(z.string()).default([]),
+  /** Commands of workers of the user's own, such as `python3 my_worker.py`, started in the folder of the suite's file. */
+  workers: z.array(z.string().min(1)).default([]),
   /** Cells that match every field of an exclusion are not part of the suite. */
   exclude: z.array(selectionSchema).default([]),
   /** What `attnswap gate` judges. */

@@ -96,5 +96,5 @@ function rebased(module: string, checkout: Checkout): string {
     const path = join(checkout.directory, relative(process.cwd(), fileURLToPath(module)));
     return existsSync(path) ? pathToFileURL(path).href : module;
   }
-  return new URL(module.slice(ownCode.href.length).replace(/\.[jt]s$/, `.${checkout.extension}`), checkout.code).href;
+  return new URL(module.slice(ownCode.href.length).replace(/\.[jt]s(?=$|\?)/, `.${checkout.extension}`), checkout.code).href;
 }

@@ -8,7 +8,7 @@ export async function factsOf(
   arm: Arm,
   options: { timeoutSeconds: number; signal?: AbortSignal },
 ): Promise<PairFault | Extract<PairAnswer, { answer: 'prepared' }>> {
-  const resident = startResident(arm, options);
+  const resident = await startResident(arm, options);
   try {
     return await resident.ask({ ask: 'prepare', protocol: pairProtocol, request: arm.request, judgedRows: 256 }, 'prepared');
   } finally {

@@ -2,6 +2,7 @@ import { execa } from 'execa';
 import { fileURLToPath } from 'node:url';
 import type { StageAnswer, StageRequest } from './messages.ts';
 import { memoryEnvironment } from './peak-memory.ts';
+import { hasGroups, scratchFolder, signalGroup } from './process-group.ts';
 
 const worker = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url));
 
@@ -16,12 +17,13 @@ export interface LaunchOptions {
 }
 
 /**
- * Runs one stage in a fresh Node process and waits for its end. A crash, a kill for memory or a time-out is an outcome,
+ * Runs one stage in a fresh Node process and waits for its end, and that of whatever it started. A crash, a kill for memory or a time-out is an outcome,
  * never an exception; only `signal` aborts with one.
  * @throws the signal's reason once it is aborted
  */
 export async function launchStage(request: StageRequest, options: LaunchOptions): Promise<LaunchOutcome> {
-  const result = await execa(process.execPath, ['--expose-gc', options.worker ?? worker], {
+  const scratch = await scratchFolder();
+  const child = execa(process.execPath, ['--expose-gc', options.worker ?? worker], {
     ipc: true,
     ipcInput: request as never,
     timeout: options.timeoutSeconds * 1000,
@@ -30,9 +32,13 @@ export async function launchStage(request: StageRequest, options: LaunchOptions)
     stdin: 'ignore',
     maxBuffer: 1e6,
     ...(options.cwd !== undefined && { cwd: options.cwd }),
-    env: request.stage === 'memory' ? memoryEnvironment : {},
+    env: { ...scratch.env, ...(request.stage === 'memory' && memoryEnvironment) },
     ...(options.signal !== undefined && { cancelSignal: options.signal }),
+    detached: hasGroups,
   });
+  const result = await child;
+  signalGroup(child.pid, 'SIGKILL');
+  await scratch.remove();
   options.signal?.throwIfAborted();
   const answer = result.ipcOutput?.at(-1) as StageAnswer | undefined;
   if (answer !== undefined) return answer;

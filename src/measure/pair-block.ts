@@ -73,7 +73,7 @@ export async function measureBlock(arms: { base: Arm; new: Arm }, options: Block
   const baseFirst = options.index % 2 === 0;
   const [first, second] = baseFirst ? (['base', 'new'] as const) : (['new', 'base'] as const);
   const inTurn = <Value>(early: Value, late: Value) => (baseFirst ? { base: early, new: late } : { base: late, new: early });
-  const pair = inTurn(startResident(arms[first], options), startResident(arms[second], options));
+  const pair = inTurn(await startResident(arms[first], options), await startResident(arms[second], options));
   try {
     const prepared = await Promise.all([prepare(pair, arms, first, options), prepare(pair, arms, second, options)]);
     const early = await warm(pair[first], first, options);

@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import type { Arm } from './arm.ts';
 import { endOf } from './launch.ts';
+import { hasGroups, scratchFolder, signalGroup } from './process-group.ts';
 import type { PairAnswer, PairFault, PairQuestion } from './pair-messages.ts';
 
 /**
@@ -19,13 +20,15 @@ export interface Resident {
 }
 
 /** Starts a fresh worker for one arm, in the arm's folder and from the arm's version of attnswap. */
-export function startResident(arm: Arm, options: { timeoutSeconds: number; signal?: AbortSignal }): Resident {
+export async function startResident(arm: Arm, options: { timeoutSeconds: number; signal?: AbortSignal }): Promise<Resident> {
+  const scratch = await scratchFolder();
   const child = execa(process.execPath, ['--expose-gc', arm.worker], {
     ipc: true,
     cwd: arm.cwd,
+    env: scratch.env,
     reject: false,
     // A session of its own: a stopped process in the tool's group would have the whole group hung up when its shell ends.
-    detached: canStop,
+    detached: hasGroups,
     stdin: 'ignore',
     maxBuffer: 1e6,
     // The answers come one at a time; kept too, they would fill memory over a long run.
@@ -39,12 +42,12 @@ export function startResident(arm: Arm, options: { timeoutSeconds: number; signa
     return { answer: 'fault', status: 'failed', reason: endOf(exitCode, signal, String(stderr ?? '')) };
   })();
   const ask: Resident['ask'] = async (question, wanted) => {
-    await signalTo(child.pid, 'SIGCONT');
+    signalGroup(child.pid, 'SIGCONT');
     const timer = new AbortController();
     const late = lateness(options.timeoutSeconds, timer.signal);
     const reply = Promise.race([exchange(child, question, died), died, late]);
     const answer = await reply.finally(() => timer.abort());
-    await signalTo(child.pid, 'SIGSTOP');
+    await rest(child.pid);
     options.signal?.throwIfAborted();
     if (answer.answer === wanted || answer.answer === 'fault') return answer as never;
     return { answer: 'fault', status: 'failed', reason: `asked to ${question.ask}, the worker answered ${answer.answer}` };
@@ -52,24 +55,18 @@ export function startResident(arm: Arm, options: { timeoutSeconds: number; signa
   const close = async (): Promise<void> => {
     child.kill('SIGKILL');
     await died;
+    signalGroup(child.pid, 'SIGKILL');
     warden?.kill('SIGKILL');
+    await scratch.remove();
   };
   return { ask, close };
 }
 
-const canStop = process.platform !== 'win32';
 const spinMs = 60;
 
-async function signalTo(pid: number | undefined, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
-  if (!canStop) {
-    if (signal === 'SIGSTOP') await setTimeout(spinMs);
-    return;
-  }
-  try {
-    if (pid !== undefined) process.kill(pid, signal);
-  } catch {
-    // It is gone: the next answer says how.
-  }
+async function rest(leader: number | undefined): Promise<void> {
+  if (hasGroups) signalGroup(leader, 'SIGSTOP');
+  else await setTimeout(spinMs);
 }
 
 /**
@@ -77,8 +74,8 @@ async function signalTo(pid: number | undefined, signal: 'SIGSTOP' | 'SIGCONT'):
  * notice, and stay for ever.
  */
 function guard(pid: number | undefined): { kill(signal: 'SIGKILL'): void } | undefined {
-  if (!canStop || pid === undefined) return undefined;
-  const warden = execa('/bin/sh', ['-c', `read line; kill -KILL ${pid}`], {
+  if (!hasGroups || pid === undefined) return undefined;
+  const warden = execa('/bin/sh', ['-c', `read line; kill -KILL -- -${pid}`], {
     stdin: 'pipe',
     stdout: 'ignore',
     stderr: 'ignore',

@@ -1,0 +1,25 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Whether a worker leads a group of its own, so that a signal reaches what it starts too. */
+export const hasGroups = process.platform !== 'win32';
+
+/** Signals a worker and all that it started; nothing where they are gone. */
+export function signalGroup(leader: number | undefined, signal: NodeJS.Signals): void {
+  if (leader === undefined) return;
+  try {
+    process.kill(hasGroups ? -leader : leader, signal);
+  } catch {
+    // Gone already: how it ended is told elsewhere.
+  }
+}
+
+/** A folder for a worker's temporary files, which go when it ends, however it ends. */
+export async function scratchFolder() {
+  const folder = await mkdtemp(join(tmpdir(), 'attnswap-'));
+  return {
+    env: { TMPDIR: folder, TEMP: folder, TMP: folder },
+    remove: () => rm(folder, { recursive: true, force: true, maxRetries: 3 }),
+  };
+}
