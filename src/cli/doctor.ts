@@ -1,4 +1,6 @@
-import type { AdapterEntry, BackendStatus } from '../contract/adapter.ts';
+import { supportOf } from '../conformance/support.ts';
+import type { BackendSupport } from '../conformance/support.ts';
+import type { AdapterEntry } from '../contract/adapter.ts';
 import { fingerprint } from '../measure/fingerprint.ts';
 import { describeHost } from '../measure/host.ts';
 import type { Host } from '../measure/host-schema.ts';
@@ -12,12 +14,7 @@ import { toolVersion } from './load-suite.ts';
 export async function doctor(flags: CommonFlags, adapters: readonly AdapterEntry[]): Promise<ExitCode> {
   const host = await describeHost();
   const warnings = noiseWarnings(host);
-  const backends: Array<{ name: string; status: BackendStatus; kernels: string[] }> = [];
-  for (const entry of adapters) {
-    const adapter = await entry.load();
-    const kernels = adapter.kernels.map(({ variant, kernel }) => `${variant}.${kernel}`);
-    for (const name of entry.backends) backends.push({ name, status: await adapter.status(name), kernels });
-  }
+  const backends = await supportOf(adapters);
   const version = await toolVersion();
   const identity = fingerprint(host, { node: process.versions.node, attnswap: version });
   if (flags.json === true) printJson({ version, host, fingerprint: identity, backends, warnings });
@@ -36,12 +33,28 @@ export async function doctor(flags: CommonFlags, adapters: readonly AdapterEntry
   return exitCodes.pass;
 }
 
-function backendLines(backends: ReadonlyArray<{ name: string; status: BackendStatus; kernels: string[] }>): string[] {
-  return backends.flatMap(({ name, status, kernels }) => {
-    if (!status.available) return [`✗ ${name}: ${status.reason}`, `    mend: ${status.mend}`];
+function backendLines(backends: readonly BackendSupport[]): string[] {
+  return backends.flatMap(({ backend, status, kernels }) => {
+    if (!status.available)
+      return [`✗ ${backend}: ${printable(status.reason)}`, ...(status.mend === '' ? [] : [`    mend: ${status.mend}`])];
     const threads = status.threads === null ? '' : `, ${status.threads} threads`;
-    return [`✓ ${name}: ${status.version}, ${status.device}${threads}, ${status.dtypes.join(' ')}`, `    kernels: ${kernels.join(' ')}`];
+    const details = Object.entries(status.details ?? {}).map(([name, words]) => `    ${printable(name)}: ${printable(words)}`);
+    return [
+      `✓ ${backend}: ${printable(status.version)}, ${printable(status.device)}${threads}, ${status.dtypes.join(' ')}`,
+      ...details,
+      `    kernels: ${kernelNames(kernels.filter(({ state }) => state === 'runs'))}`,
+      ...lacking(kernels),
+    ];
   });
+}
+
+const kernelNames = (kernels: BackendSupport['kernels']) => kernels.map(({ variant, kernel }) => `${variant}.${kernel}`).join(' ');
+
+/** What the backend lacks, by reason. */
+function lacking(kernels: BackendSupport['kernels']): string[] {
+  const missing = kernels.filter(({ state }) => state === 'lacks');
+  const reasons = [...new Set(missing.map(({ reason = '' }) => reason))];
+  return reasons.map((reason) => `    no ${kernelNames(missing.filter((kernel) => kernel.reason === reason))}: ${printable(reason)}`);
 }
 
 function hostLines({ cpu, memoryBytes, gpus, os, container, virtualisation, volatile, missing }: Host): string[] {

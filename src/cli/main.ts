@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { adapters } from '../../adapters/index.ts';
 import { attend } from './attend.ts';
 import type { AttendFlags } from './attend.ts';
@@ -12,8 +12,11 @@ import { exitCodes, printError } from './console.ts';
 import type { CommonFlags } from './console.ts';
 import { command, exitHelp, finish, wholeNumber } from './command.ts';
 import { addDecidingCommands } from './deciding-commands.ts';
+import { conform } from './conform.ts';
+import type { ConformFlags } from './conform.ts';
 import { doctor } from './doctor.ts';
 import { builtInSuites, toolVersion } from './load-suite.ts';
+import { caseSets } from '../variants/cases.ts';
 import { addModelCommands } from './model-commands.ts';
 import { addReport } from './report.ts';
 import { waste } from './waste.ts';
@@ -66,6 +69,15 @@ function buildProgram(version: string): Command {
     .option('--rows <n|all>', 'rows to measure, sampled by head and position', '512')
     .option('--seed <n>', 'of the sampling', wholeNumber(0))
     .action(async (flags: WasteFlags) => finish(await waste(flags, adapters)));
+  withBackends(
+    command(program, 'conform', 'check workers against the protocol, and kernels against the float64 reference', [
+      "attnswap conform --worker 'python3 my_worker.py'",
+      'attnswap conform --backend torch-cpu',
+    ]),
+  )
+    .option('--backend <backend>', 'only this one')
+    .addOption(new Option('--cases <set>', 'how many of the conformance cases').choices(caseSets).default('everyday'))
+    .action(async (flags: ConformFlags) => finish(await conform(flags, adapters)));
   addDecidingCommands(program, adapters);
   addModelCommands(program, adapters);
   addReport(program);

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import type { z } from 'zod';
@@ -19,6 +20,10 @@ export interface WorkerProcess {
   readonly pid: number;
   /** @throws WORKER_PROTOCOL for an answer that is none; WORKER_FAILED for a fault, a death or silence. After either the process is gone. */
   ask<Reply>(ask: string, fields: Readonly<Record<string, unknown>>, reply: z.ZodType<Reply>): Promise<Reply>;
+  /** Whether a question is answered with an error: of one that no worker knows, as it should be. */
+  isRefused(ask: string): Promise<boolean>;
+  /** Ends its standard input; resolves when it has ended by itself. */
+  endInput(): Promise<void>;
   /** Says goodbye, waits five seconds at most, and ends the process. */
   close(): Promise<void>;
 }
@@ -38,25 +43,27 @@ export function startWorker({ command, cwd, timeoutSeconds = 600 }: WorkerComman
     killSignal: 'SIGKILL',
   });
   if (child.pid === undefined) throw failed(`the worker ${shown} could not be started`, 'is the program installed, and on the path?');
-  const ended = child.then(({ exitCode, signal }) =>
-    signal === undefined ? `exited with code ${exitCode ?? 'unknown'}` : `was ended by ${signal}`,
+  // Not execa's own promise: that waits for the pipes too, which a child of the worker may hold.
+  const ended = once(child.nodeChildProcess, 'exit').then(([code, signal]) =>
+    signal === null ? `exited with code ${code}` : `was ended by ${signal}`,
   );
   const lines = readLines(child.stdout);
   const stderr = lastWords(child.stderr);
   child.stdin.on('error', () => undefined); // A worker that is gone reads nothing: how it ended says more.
   let asked = 0;
 
-  const ask: WorkerProcess['ask'] = async (question, fields, reply) => {
+  /** Ends the process at whatever is no answer. */
+  async function exchange<Reply>(question: string, fields: Readonly<Record<string, unknown>>, read: (line: string, id: number) => Reply) {
     const id = ++asked;
     child.stdin.write(`${JSON.stringify({ id, ask: question, ...fields })}\n`);
     try {
-      return readReply(await nextLine(question), { id, question, reply, shown });
+      return read(await nextLine(question), id);
     } catch (error) {
       child.kill('SIGKILL');
       await ended;
       throw error;
     }
-  };
+  }
 
   async function nextLine(question: string): Promise<string> {
     const timer = new AbortController();
@@ -78,26 +85,43 @@ export function startWorker({ command, cwd, timeoutSeconds = 600 }: WorkerComman
     await ended;
   }
 
-  return { pid: child.pid, ask, close };
+  async function endInput(): Promise<void> {
+    child.stdin.end();
+    await ended;
+  }
+
+  return {
+    pid: child.pid,
+    ask: (question, fields, reply) => exchange(question, fields, (line, id) => readReply(line, { id, question, shown }, reply)),
+    isRefused: (question) => exchange(question, {}, (line, id) => readEnvelope(line, { id, question, shown }).error !== undefined),
+    endInput,
+    close,
+  };
 }
 
-interface Expected<Reply> {
+interface Asked {
   readonly id: number;
   readonly question: string;
-  readonly reply: z.ZodType<Reply>;
   readonly shown: string;
 }
 
-function readReply<Reply>(line: string, { id, question, reply, shown }: Expected<Reply>): Reply {
+function readEnvelope(line: string, { id, question, shown }: Asked) {
   const got = JSON.stringify(line.slice(0, 200));
   const envelope = envelopeSchema.safeParse(parseJson(line));
   if (!envelope.success) throw violation(`the worker ${shown}, asked ${question}, answered ${got}, expected a JSON object with id ${id}`);
   if (envelope.data.id !== id)
     throw violation(`the worker ${shown} answered id ${envelope.data.id}, expected ${id} (${question}): out of order`);
-  if (envelope.data.error !== undefined) throw failed(`the worker ${shown} failed to ${question}: ${envelope.data.error.slice(0, 1000)}`);
-  const parsed = reply.safeParse(envelope.data);
+  return envelope.data;
+}
+
+function readReply<Reply>(line: string, asked: Asked, schema: z.ZodType<Reply>): Reply {
+  const { question, shown } = asked;
+  const envelope = readEnvelope(line, asked);
+  if (envelope.error !== undefined) throw failed(`the worker ${shown} failed to ${question}: ${envelope.error.slice(0, 1000)}`);
+  const parsed = schema.safeParse(envelope);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
+  const got = JSON.stringify(line.slice(0, 200));
   throw violation(`the worker ${shown}, asked ${question}, answered ${got}: ${issue.path.join('.') || 'the reply'}: ${issue.message}`);
 }
 

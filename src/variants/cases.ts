@@ -175,3 +175,13 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...parameterCases(),
   ...tieCases(),
 ];
+
+/** `quick`: at most 20 000 query–key pairs, for slow backends; `everyday`: all but the longest; `all`. */
+export const caseSets = ['quick', 'everyday', 'all'] as const;
+export type CaseSet = (typeof caseSets)[number];
+
+export function casesOf(set: CaseSet): readonly ConformanceCase[] {
+  if (set === 'all') return conformanceCases;
+  const everyday = conformanceCases.filter(({ slow }) => slow !== true);
+  return set === 'everyday' ? everyday : everyday.filter(({ shape }) => shape.queries * shape.keys <= 20_000);
+}
