@@ -1,6 +1,7 @@
 import type { CellRecord } from '../contract/cell.ts';
 import type { RunRecord } from '../contract/run.ts';
-import { nameOf, settingOf, speedUp, wasteOf } from '../report/cell-facts.ts';
+import { nameOf, peakOf, settingOf, speedUp, wasteOf } from '../report/cell-facts.ts';
+import { sideBySide } from './side-by-side.ts';
 import { count, digits, percent, printable, size, table, time } from './format.ts';
 
 const heading = ['variant', 'latency', '±', 'speed-up', 'peak', 'scored', 'waste', 'missed', 'error'];
@@ -11,14 +12,15 @@ export function benchTable(run: RunRecord): string {
   const blocks = [...groups].map(
     ([title, cells]) => `${printable(title)}\n${table([heading, ...cells.map((cell) => line(cell, cells, run.suite.reference))])}`,
   );
-  return [...blocks, ...notes(run)].join('\n\n');
+  return [...blocks, ...sideBySide(run), ...notes(run)].join('\n\n');
 }
 
 function line(cell: CellRecord, group: readonly CellRecord[], reference: string): string[] {
-  const { latency, memory, work, error } = cell;
+  const { latency, work, error } = cell;
   if (cell.status !== 'ok' || latency === undefined)
     return [nameOf(cell), cell.status, '', '', '', '', '', '', error === undefined ? '' : digits(error.relative)];
   const { waste, missed } = wasteOf(cell);
+  const peak = peakOf(cell);
   const ratio = speedUp(cell, group, reference);
   const reach = Math.max(latency.ciNs.high - latency.medianNs, latency.medianNs - latency.ciNs.low) / latency.medianNs;
   return [
@@ -26,7 +28,7 @@ function line(cell: CellRecord, group: readonly CellRecord[], reference: string)
     time(latency.medianNs),
     percent(reach),
     ratio === null ? '–' : `${digits(ratio)}×`,
-    memory === undefined ? '–' : size(memory.peakHostBytes),
+    peak === undefined ? '–' : size(peak),
     work === undefined ? '–' : count(work.scoredPairs),
     waste === null ? '–' : percent(waste),
     missed === null ? '–' : percent(missed),
@@ -41,6 +43,10 @@ function notes(run: RunRecord): string[] {
   ];
   if (run.cells.some(({ latency }) => latency?.warmup.steady === false))
     lines.push('*: no steady state in the warm-up; read its latency with care.');
+  const methods = new Set(
+    run.cells.flatMap(({ backend, memory }) => (memory?.deviceMethod ? [`${backend} by ${memory.deviceMethod}`] : [])),
+  );
+  if (methods.size > 0) lines.push(`peak of a device of its own: ${[...methods].map(printable).join(', ')}.`);
   const flags = new Map<string, Set<string>>();
   for (const cell of run.cells)
     for (const flag of cell.dispatch?.flags ?? [])
@@ -56,7 +62,7 @@ function notes(run: RunRecord): string[] {
 
 /** Where two kinds of inputs order the variants differently: cells alike but for their inputs, ranked by the figure. */
 function rankingFlips(run: RunRecord): string[] {
-  const alike = Map.groupBy(run.cells, ({ backend, shape, seed }) => JSON.stringify([backend, shape, seed]));
+  const alike = Map.groupBy(run.cells, ({ backend, shape, pass, seed }) => JSON.stringify([backend, shape, pass, seed]));
   return [...alike.values()].flatMap((cells) => {
     const kinds = [...Map.groupBy(cells, ({ inputs }) => inputs)];
     return [...kinds.entries()].slice(1).flatMap(([, kind]) => flipsBetween(kinds[0]!, kind));

@@ -2,7 +2,7 @@ import type { AdapterEntry } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { RunRecord } from '../contract/run.ts';
 import { measureCeilings } from '../measure/ceilings.ts';
-import { planCells } from '../measure/plan-cells.ts';
+import { planCells, recordedBackends } from '../measure/plan-cells.ts';
 import { loadRun, writeRun, writeWhole } from '../measure/run-store.ts';
 import { runSuite } from '../measure/run-suite.ts';
 import { runCsv } from '../report/run-csv.ts';
@@ -27,11 +27,11 @@ export async function bench(suiteName: string, flags: BenchFlags, builtIn: reado
   const plans = await planCells(suite, adapters);
   const out = flags.out ?? `runs/${suite.name}.run.json`;
   const resumed = flags.resume === true ? await resumable(out, sha256) : undefined;
-  const described = await describeRun(suite.matrix.backends, adapters);
+  const described = await describeRun(recordedBackends(suite, adapters), adapters);
   for (const warning of described.warnings) remark(`noise: ${warning}`, flags);
   const bar = progress(plans.length, flags);
   const run = await measuring(async (signal) => {
-    const ceilings = await ceilingsFor(suite.matrix.backends, { adapters, resumed, signal, ...flags });
+    const ceilings = await ceilingsFor([...new Set(plans.map(({ cell }) => cell.backend))], { adapters, resumed, signal, ...flags });
     return runSuite({
       head: { suite: { name: suite.name, sha256, reference: suite.reference }, ...described, ceilings },
       suite,

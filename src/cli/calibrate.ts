@@ -30,7 +30,7 @@ export async function calibrate(suiteName: string, flags: CalibrateFlags, builtI
   const plans = await planCells(suite, adapters);
   const timed = suite.gates.filter(({ metric }) => metric === 'latency' || metric === 'ratio-to-reference');
   const wanted = timed.length === 0 ? plans : plans.filter((plan) => timed.some((gate) => selects(gate.select, plan)));
-  const { host, warnings } = await describeRun(suite.matrix.backends, adapters);
+  const { host, warnings } = await describeRun(recordedBackends(suite, adapters), adapters);
   for (const warning of warnings) remark(`noise: ${warning}`, flags);
   const bar = barOf(flags);
   const calibrations = await measuring(async (signal) => {

@@ -11,7 +11,7 @@ import type { Comparison } from '../contract/verdict.ts';
 import { planUpTo } from '../decide/sequential.ts';
 import { checkoutOf, ownCheckout } from '../measure/arm.ts';
 import type { CellPlan } from '../measure/measure-cell.ts';
-import { planCells } from '../measure/plan-cells.ts';
+import { planCells, recordedBackends } from '../measure/plan-cells.ts';
 import { progress, remark } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
 import { describeRun } from './describe-run.ts';
@@ -60,7 +60,7 @@ interface Given {
 }
 
 async function headOf({ suite }: LoadedSuite, adapters: readonly AdapterEntry[], flags: CommonFlags): Promise<RunHead> {
-  const head = await describeRun(suite.matrix.backends, adapters);
+  const head = await describeRun(recordedBackends(suite, adapters), adapters);
   for (const warning of head.warnings) remark(`noise: ${warning}`, flags);
   return head;
 }

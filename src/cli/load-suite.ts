@@ -11,7 +11,7 @@ import type { Suite } from '../contract/suite.ts';
 import { workerEntry } from '../protocol/worker-entry.ts';
 import { adapterAt } from './load-adapter.ts';
 
-export const builtInSuites = ['smoke', 'lengths', 'longest', 'inputs', 'ci'] as const;
+export const builtInSuites = ['smoke', 'lengths', 'longest', 'inputs', 'backends', 'half-precision', 'ci'] as const;
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 

@@ -24,6 +24,8 @@ export const cellSpecSchema = z.object({
   kernel: z.string(),
   backend: z.string(),
   shape: shapeSchema,
+  /** Present where a call is forward and backward; forward alone where absent. */
+  pass: z.literal('forward+backward').optional(),
   inputs: z.string(),
   seed: z.int().min(0),
 });
@@ -63,6 +65,8 @@ export const errorSchema = z.object({
   budget: z.number(),
   rowsChecked: z.int(),
   ambiguousRows: z.int(),
+  /** Of a call forward and backward. */
+  gradients: z.object({ relative: z.number(), budget: z.number() }).optional(),
 });
 
 export const dispatchSchema = z.object({

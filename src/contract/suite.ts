@@ -9,12 +9,14 @@ const oneOrMore = <T extends z.ZodType>(item: T) => z.array(item).min(1);
 const matrixSchema = z.strictObject({
   /** As `name[.kernel][:key=value,…]`. */
   variants: oneOrMore(z.string()),
+  /** By name; `*` is every backend that runs on the machine, with the kernels and element types that it has. */
   backends: oneOrMore(z.string()),
   /** Tokens: queries and keys alike. */
   lengths: oneOrMore(size),
   inputs: oneOrMore(z.string()).default(['calibrated']),
   causal: oneOrMore(z.boolean()).default([true]),
   dtypes: oneOrMore(z.enum(dtypes)).default(['f32']),
+  passes: oneOrMore(z.enum(['forward', 'forward+backward'])).default(['forward']),
   batch: size.default(1),
   heads: size.default(8),
   kvHeads: size.optional(),
@@ -30,6 +32,7 @@ const selectionSchema = z.strictObject({
   inputs: z.string().optional(),
   causal: z.boolean().optional(),
   dtype: z.enum(dtypes).optional(),
+  pass: z.enum(['forward', 'forward+backward']).optional(),
 });
 
 export type Selection = z.output<typeof selectionSchema>;

@@ -54,10 +54,16 @@ export async function measureCell({ cell, entry, kernel }: CellPlan, options: Me
   };
 }
 
+/** Every product of the forward pass has two of its size in the backward one; what is computed again there is not counted. */
+const backwardWork = 2;
+
 /** The good kernel's work with the products that this kernel really computes. */
 function workOf(cell: CellSpec, scoredPairs: number) {
   const work = findVariant(cell.variant.name).cost(cell.variant.params, cell.shape);
-  return { ...work, scoredPairs, flops: work.flops + 2 * cell.shape.headDim * (scoredPairs - work.scoredPairs) };
+  const flops = work.flops + 2 * cell.shape.headDim * (scoredPairs - work.scoredPairs);
+  return cell.pass === undefined
+    ? { ...work, scoredPairs, flops }
+    : { ...work, scoredPairs, flops: (1 + backwardWork) * flops, bytes: 2 * work.bytes };
 }
 
 /** A peak that holds the n² logits of every head says that they were written out, where they are far larger than the inputs. */

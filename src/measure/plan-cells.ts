@@ -7,26 +7,59 @@ import { formatVariant, parseVariant } from '../variants/index.ts';
 import type { CellPlan } from './measure-cell.ts';
 
 /**
- * The cells that a suite declares, in the order of its matrix, each with the adapter and kernel that will run it.
+ * The cells that a suite declares, in the order of its matrix, each with the adapter and kernel that will run it. Where the matrix says `*`,
+ * what a backend of this machine has no kernel or element type for is left out, not refused.
  * @throws UNKNOWN_VARIANT, INVALID_PARAMETERS, UNKNOWN_BACKEND, UNKNOWN_KERNEL, INVALID_SUITE where nothing is left
  */
 export async function planCells(suite: Suite, adapters: readonly AdapterEntry[]): Promise<CellPlan[]> {
   const plans: CellPlan[] = [];
-  for (const point of points(suite)) {
+  const found = suite.matrix.backends.includes(everyBackend) ? await backendsHere(adapters) : [];
+  for (const point of points(
+    suite,
+    found.map(({ name }) => name),
+  )) {
     const entry = findAdapter(adapters, point.backend);
-    const kernel = kernelOf(await entry.load(), point.text);
-    const spec = parseVariant(point.text);
-    const variant = { name: spec.variant, params: spec.parameters };
-    const text = formatVariant({ ...spec, kernel: kernel.kernel });
-    const { backend, inputs, seed, shape } = point;
-    const id = [text, backend, describeShape(shape), inputs, `seed${seed}`].join(' ');
-    const cell: CellSpec = { id, variant, kernel: kernel.kernel, backend, shape, inputs, seed };
-    if (!plans.some((plan) => plan.cell.id === id)) plans.push({ cell, entry, kernel });
+    const adapter = await entry.load();
+    const here = suite.matrix.backends.includes(point.backend) ? undefined : found.find(({ name }) => name === point.backend);
+    if (here !== undefined && !(here.dtypes.includes(point.shape.dtype) && hasKernel(adapter, point))) continue;
+    const plan = planOf(point, entry, kernelOf(adapter, point.text, point.backend));
+    if (!plans.some(({ cell }) => cell.id === plan.cell.id)) plans.push(plan);
   }
   if (plans.length > 0) return plans;
   throw new AttnswapError('INVALID_SUITE', `${suite.name}: no cells are left after the exclusions`, {
     hint: 'remove an exclusion, or widen the matrix',
   });
+}
+
+/** In a matrix: every backend that runs on this machine. */
+const everyBackend = '*';
+
+async function backendsHere(adapters: readonly AdapterEntry[]) {
+  const found: Array<{ readonly name: string; readonly dtypes: readonly string[] }> = [];
+  for (const entry of adapters) {
+    const adapter = await entry.load();
+    for (const name of adapter.backends) {
+      const status = await adapter.status(name);
+      if (status.available) found.push({ name, dtypes: status.dtypes });
+    }
+  }
+  return found;
+}
+
+/** The backends whose status a run of the suite records: with `*` all, so that what is missing is told with its reason. */
+export function recordedBackends({ matrix }: Suite, adapters: readonly AdapterEntry[]): readonly string[] {
+  return matrix.backends.includes(everyBackend) ? adapters.flatMap(({ backends }) => backends) : matrix.backends;
+}
+
+function planOf(point: Point, entry: AdapterEntry, kernel: Adapter['kernels'][number]): CellPlan {
+  const spec = parseVariant(point.text);
+  const variant = { name: spec.variant, params: spec.parameters };
+  const text = formatVariant({ ...spec, kernel: kernel.kernel });
+  const { backend, inputs, seed, shape, pass } = point;
+  const backward = pass === 'forward+backward';
+  const id = [text, backend, describeShape(shape), ...(backward ? [pass] : []), inputs, `seed${seed}`].join(' ');
+  const cell: CellSpec = { id, variant, kernel: kernel.kernel, backend, shape, ...(backward && { pass }), inputs, seed };
+  return { cell, entry, kernel };
 }
 
 interface Point {
@@ -35,20 +68,23 @@ interface Point {
   readonly inputs: string;
   readonly seed: number;
   readonly shape: Shape;
+  readonly pass: 'forward' | 'forward+backward';
 }
 
-function points({ matrix, exclude }: Suite): Point[] {
+function points({ matrix, exclude }: Suite, here: readonly string[]): Point[] {
+  const backends = new Set(matrix.backends.flatMap((name) => (name === everyBackend ? here : name)));
   const all: Array<Point & { length: number; causal: boolean; dtype: string }> = [];
-  for (const backend of matrix.backends)
+  for (const backend of backends)
     for (const dtype of matrix.dtypes)
-      for (const causal of matrix.causal)
-        for (const inputs of matrix.inputs)
-          for (const length of matrix.lengths)
-            for (const text of matrix.variants) {
-              const { batch, heads, headDim, seed } = matrix;
-              const shape = { batch, heads, kvHeads: matrix.kvHeads ?? heads, queries: length, keys: length, headDim, causal, dtype };
-              all.push({ text, backend, inputs, seed, shape, length, causal, dtype });
-            }
+      for (const pass of matrix.passes)
+        for (const causal of matrix.causal)
+          for (const inputs of matrix.inputs)
+            for (const length of matrix.lengths)
+              for (const text of matrix.variants) {
+                const { batch, heads, headDim, seed } = matrix;
+                const shape = { batch, heads, kvHeads: matrix.kvHeads ?? heads, queries: length, keys: length, headDim, causal, dtype };
+                all.push({ text, backend, inputs, seed, shape, pass, length, causal, dtype });
+              }
   const facts = (point: (typeof all)[number]) => ({ ...point, variant: point.text });
   return all.filter((point) => !exclude.some((selection) => matches(selection, facts(point))));
 }
@@ -61,9 +97,9 @@ function matches(selection: Selection, facts: Readonly<Record<keyof Selection, u
 /** Whether a planned cell is among those that a selection means; its variant may leave out the kernel. */
 export function selects(selection: Selection, { cell }: CellPlan): boolean {
   const { variant, ...rest } = selection;
-  const { backend, inputs, shape } = cell;
+  const { backend, inputs, shape, pass = 'forward' } = cell;
   const { causal, dtype } = shape;
-  if (!matches(rest, { variant, backend, length: shape.queries, inputs, causal, dtype })) return false;
+  if (!matches(rest, { variant, backend, length: shape.queries, inputs, causal, dtype, pass })) return false;
   if (variant === undefined) return true;
   const spec = parseVariant(variant);
   const named = { variant: cell.variant.name, parameters: cell.variant.params };
@@ -88,16 +124,27 @@ export function findAdapter(adapters: readonly AdapterEntry[], backend: string):
   });
 }
 
-/** The kernel that a variant's text names, or its default. @throws UNKNOWN_KERNEL */
-export function kernelOf(adapter: Adapter, text: string): Adapter['kernels'][number] {
+/** The kernel that a variant's text names, or its default: the first that the backend, where named, has. @throws UNKNOWN_KERNEL */
+export function kernelOf(adapter: Adapter, text: string, backend?: string): Adapter['kernels'][number] {
   const spec = parseVariant(text);
   const ofVariant = adapter.kernels.filter(({ variant }) => variant === spec.variant);
-  const found = ofVariant.find(({ kernel }) => spec.kernel === undefined || kernel === spec.kernel);
+  const found =
+    spec.kernel === undefined
+      ? (ofVariant.find(({ lacking }) => backend === undefined || lacking?.[backend] === undefined) ?? ofVariant[0])
+      : ofVariant.find(({ kernel }) => kernel === spec.kernel);
   if (found !== undefined) return found;
   const names = ofVariant.map(({ variant, kernel }) => `${variant}.${kernel}`).join(', ');
   throw new AttnswapError(
     'UNKNOWN_KERNEL',
-    `${adapter.name} has no kernel ${spec.variant}.${spec.kernel}, expected one of ${names || 'none'}`,
+    `${adapter.name} has no kernel ${spec.variant}.${spec.kernel ?? '(any)'}, expected one of ${names || 'none'}`,
+  );
+}
+
+function hasKernel({ kernels }: Adapter, { text, backend }: Point): boolean {
+  const spec = parseVariant(text);
+  return kernels.some(
+    ({ variant, kernel, lacking }) =>
+      variant === spec.variant && (spec.kernel === undefined || kernel === spec.kernel) && lacking?.[backend] === undefined,
   );
 }
 
@@ -108,11 +155,11 @@ export function kernelName({ cell, kernel }: CellPlan): string {
 
 /** Whether two cells differ in variant and kernel at most: what a ratio may be taken of. */
 export function sameSetting(a: CellPlan, b: CellPlan): boolean {
-  const setting = ({ cell: { backend, shape, inputs, seed } }: CellPlan) => JSON.stringify([backend, shape, inputs, seed]);
+  const setting = ({ cell: { backend, shape, pass, inputs, seed } }: CellPlan) => JSON.stringify([backend, shape, pass, inputs, seed]);
   return setting(a) === setting(b);
 }
 
 /** What cells share that are alike but for their length. */
-export function withoutLength({ variant, kernel, backend, shape, inputs, seed }: CellSpec): string {
-  return JSON.stringify([variant, kernel, backend, { ...shape, queries: 0, keys: 0 }, inputs, seed]);
+export function withoutLength({ variant, kernel, backend, shape, pass, inputs, seed }: CellSpec): string {
+  return JSON.stringify([variant, kernel, backend, { ...shape, queries: 0, keys: 0 }, pass, inputs, seed]);
 }

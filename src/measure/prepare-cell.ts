@@ -4,6 +4,7 @@ import type { errorSchema } from '../contract/cell.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { createInputs } from '../inputs/create-inputs.ts';
 import { findVariant } from '../variants/index.ts';
+import { judgeGradients, drawOutputGradient } from '../variants/judge-gradients.ts';
 import { judgeOutput } from '../variants/judge.ts';
 import type { CellRequest } from './messages.ts';
 
@@ -35,6 +36,7 @@ export async function prepareCell(given: CellRequest, purpose: KernelRequest['pu
   const { cell } = given;
   const refusal = findVariant(cell.variant.name).refuses(cell.variant.params, cell.shape);
   if (refusal !== undefined) throw new AttnswapError('UNSUPPORTED', refusal);
+  const named = { variant: findVariant(cell.variant.name), parameters: cell.variant.params };
   const { adapter } = (await import(given.adapterModule)) as { adapter: Adapter };
   const { inputs, warnings } = await cellInputs(given);
   const request: KernelRequest = {
@@ -44,6 +46,7 @@ export async function prepareCell(given: CellRequest, purpose: KernelRequest['pu
     kernel: cell.kernel,
     inputs,
     purpose,
+    ...(cell.pass !== undefined && { outputGradient: drawOutputGradient(inputs, named, cell.seed) }),
     ...(given.threads !== undefined && { threads: given.threads }),
   };
   const kernel = await adapter.prepare(request);
@@ -59,12 +62,25 @@ export interface JudgedKernel {
   readonly reason?: string;
 }
 
-/** One call, and its output's distance from the float64 reference on a sample of `count` rows: before anything is timed. */
+/** One call, and the distance of its output (on a sample of `count` rows) and gradients from the float64 reference: before anything is timed. */
 export async function judgeKernel({ kernel, request, seed }: PreparedCell, count: number): Promise<JudgedKernel> {
   await kernel.run();
   const variant = findVariant(request.variant);
   const judgement = judgeOutput(await kernel.output(), request.inputs, variant, request.parameters, { rows: { count, seed } });
   const { relative, budget, rowsChecked, ambiguousRows } = judgement;
-  const error = { relative: Number.isFinite(relative) ? relative : Number.MAX_VALUE, budget, rowsChecked, ambiguousRows };
-  return judgement.ok ? { error } : { error, reason: judgement.reason ?? 'output differs from the reference' };
+  const error = { relative: finite(relative), budget, rowsChecked, ambiguousRows };
+  if (!judgement.ok) return { error, reason: judgement.reason ?? 'output differs from the reference' };
+  const { inputs, outputGradient, parameters } = request;
+  if (outputGradient === undefined) return { error };
+  const gradients = await kernel.gradients?.();
+  if (gradients === undefined)
+    throw new AttnswapError('WORKER_FAILED', `${request.backend}: a call forward and backward gave no gradients`);
+  const judged = judgeGradients({ inputs, outputGradient, gradients }, { variant, parameters }, { seed, outputBudget: budget });
+  const withGradients = { ...error, gradients: { relative: finite(judged.relative), budget: judged.budget } };
+  return judged.ok ? { error: withGradients } : { error: withGradients, reason: judged.reason ?? 'gradients differ from the reference' };
+}
+
+/** JSON has no infinity. */
+function finite(relative: number): number {
+  return Number.isFinite(relative) ? relative : Number.MAX_VALUE;
 }

@@ -39,7 +39,7 @@ export function peakOf({ memory }: Pick<CellRecord, 'memory'>): number | undefin
 }
 
 /** What a cell shares with those that it is shown beside: `onnx-cpu · 8 heads × 64 · causal · f32 · calibrated`, with its length where asked for. */
-export function settingOf({ backend, shape, inputs }: CellRecord, { length = false } = {}): string {
+export function settingOf({ backend, shape, pass, inputs }: CellRecord, { length = false } = {}): string {
   const { batch, heads, kvHeads, queries, keys, headDim, causal, dtype } = shape;
   const tokens = queries === keys ? `${queries} tokens` : `${queries} queries × ${keys} keys`;
   return [
@@ -49,6 +49,7 @@ export function settingOf({ backend, shape, inputs }: CellRecord, { length = fal
     `${heads}${kvHeads === heads ? '' : `/${kvHeads}`} heads × ${headDim}`,
     causal ? 'causal' : 'full',
     dtype,
+    ...(pass === undefined ? [] : [pass]),
     inputs,
   ].join(' · ');
 }

@@ -42,6 +42,10 @@ export function runCsv(run: RunRecord): string {
       relativeError: cell.error?.relative,
       errorBudget: cell.error?.budget,
       flags: cell.dispatch?.flags.join('; '),
+      pass: cell.pass ?? 'forward',
+      peakDeviceBytes: cell.memory?.peakDeviceBytes,
+      deviceMethod: cell.memory?.deviceMethod,
+      gradientError: cell.error?.gradients?.relative,
     };
   });
   return stringify(rows, { header: true, escape_formulas: true });

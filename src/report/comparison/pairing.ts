@@ -6,10 +6,10 @@ import { nameOf, settingOf } from '../cell-facts.ts';
 const mostSearched = 300;
 
 /** What a cell is apart from its backend: cells with the same key may be compared. */
-export function pairKey({ variant, kernel, shape, inputs, seed }: CellRecord): string {
+export function pairKey({ variant, kernel, shape, pass, inputs, seed }: CellRecord): string {
   const { batch, heads, kvHeads, queries, keys, headDim, causal, dtype } = shape;
   const sizes = [batch, heads, kvHeads, queries, keys, headDim, causal, dtype];
-  return JSON.stringify([variant.name, sortedParameters(variant.params), kernel, sizes, inputs, seed]);
+  return JSON.stringify([variant.name, sortedParameters(variant.params), kernel, sizes, pass, inputs, seed]);
 }
 
 /** `512 tokens · 8 heads × 64 · causal · f32 · calibrated`: all but kernel and backend. */
@@ -43,6 +43,7 @@ function factsOf(cell: CellRecord): Array<readonly [field: string, value: string
     ['head dimension', String(headDim)],
     ['mask', causal ? 'causal' : 'full'],
     ['type', dtype],
+    ['pass', cell.pass ?? 'forward'],
     ['inputs', cell.inputs],
     ['seed', String(cell.seed)],
   ];
