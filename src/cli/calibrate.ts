@@ -7,7 +7,7 @@ import { armOf } from '../measure/arm.ts';
 import type { CellPlan } from '../measure/measure-cell.ts';
 import { defaultBlockSeconds, measureBlock } from '../measure/pair-block.ts';
 import type { BlockOutcome } from '../measure/pair-block.ts';
-import { kernelName, planCells, selects } from '../measure/plan-cells.ts';
+import { kernelName, planCells, recordedBackends, selects } from '../measure/plan-cells.ts';
 import { exitCodes, print, printJson, remark } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
 import { describeRun } from './describe-run.ts';
