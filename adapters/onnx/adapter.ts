@@ -16,6 +16,7 @@ export const adapter: Adapter = {
   name: 'onnx',
   backends: backends.map(({ name }) => name),
   kernels,
+  needs: Object.fromEntries(backends.flatMap(({ name, needs }) => (needs === undefined ? [] : [[name, needs]]))),
   status: async (name) => statusOf(findBackend(name)),
   prepare,
   openModel,

@@ -13,6 +13,8 @@ export interface OnnxBackend {
   readonly device: string;
   readonly dtypes: readonly DType[];
   readonly mend: string;
+  /** What a machine needs beyond the package, in words. */
+  readonly needs?: string;
 }
 
 /** Providers fall back to the CPU for operators that they lack; `dispatch` tells which. */
@@ -24,6 +26,7 @@ export const backends: readonly OnnxBackend[] = [
     providers: ['webgpu', 'cpu'],
     device: 'GPU through WebGPU (Dawn)',
     dtypes: ['f32', 'f16'],
+    needs: "a GPU driver, or SwiftShader's Vulkan (correctness only: `dense.fused` and `dense.mha` are a `mismatch` there)",
     mend: 'install a Vulkan, Metal or D3D12 driver; without one, for correctness only: apt-get install chromium libvulkan1, then VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json',
   },
   {
@@ -32,6 +35,7 @@ export const backends: readonly OnnxBackend[] = [
     providers: ['cuda', 'cpu'],
     device: 'NVIDIA GPU',
     dtypes: ['f32', 'f16'],
+    needs: 'an NVIDIA GPU, CUDA 12, and `npm install-scripts approve onnxruntime-node && npm rebuild onnxruntime-node`',
     mend: 'allow the install script that fetches the provider: npm install-scripts approve onnxruntime-node && npm rebuild onnxruntime-node',
   },
 ];

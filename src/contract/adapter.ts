@@ -163,6 +163,8 @@ export interface Adapter {
   readonly name: string;
   readonly backends: readonly string[];
   readonly kernels: readonly KernelDescription[];
+  /** What a machine needs for a backend beyond attnswap's own packages, in words; of backends that need something. */
+  readonly needs?: Readonly<Record<string, string>>;
   status(backend: string): Promise<BackendStatus>;
   prepare(request: KernelRequest): Promise<PreparedKernel | Unsupported>;
   /** Absent where the adapter runs kernels alone. @throws INVALID_MODEL */
