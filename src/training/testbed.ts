@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { AttnswapError } from '../contract/errors.ts';
+import { parseVariant } from '../variants/index.ts';
+import type { VariantSpec } from '../variants/index.ts';
+
+/** How a model knows where a token is. `alibi` (Press et al. 2022) needs causal attention. */
+export const positionEncodings = ['sinusoidal', 'learned', 'rotary', 'alibi', 'none'] as const;
+export type PositionEncoding = (typeof positionEncodings)[number];
+
+const size = z.int().min(1).max(65_536);
+
+/**
+ * A small transformer, whole: what a trainer builds, and what is exported to ONNX. x is `[batch, length, width]`:
+ * x = embed[tokens], plus the position where it is sinusoidal or learned. A layer, norm `before`: x += attend(norm1(x)); x += mlp(norm2(x));
+ * `after`: x = norm1(x + attend(x)); x = norm2(x + mlp(x)). logits = norm(x)·head, or x·head where norms come after.
+ * attend: query, key, value = x·W each, split into heads of width/heads; rotary positions turn query and key; the layer's variant; ·W.
+ * mlp(x) = gelu(x·in)·out, gelu exact (erf). Norms: ε = 1e-5.
+ */
+export const testbedSchema = z
+  .strictObject({
+    vocabulary: size,
+    /** Logits a position. */
+    classes: size,
+    /** The longest sequence. */
+    length: size,
+    width: size,
+    heads: size,
+    /** Width of the MLP. */
+    hidden: size,
+    /** The attention of each layer, as `name[:key=value,…]`. */
+    attention: z.array(z.string()).min(1).max(64),
+    position: z.enum(positionEncodings),
+    norm: z.enum(['layer', 'rms']),
+    normPlacement: z.enum(['before', 'after']),
+    causal: z.boolean(),
+  })
+  .refine(({ width, heads }) => width % heads === 0, 'width must be a multiple of heads')
+  .refine(({ position, width, heads }) => position !== 'rotary' || (width / heads) % 2 === 0, 'rotary needs heads of even width')
+  .refine(({ position, causal }) => position !== 'alibi' || causal, 'alibi needs causal attention');
+export type Testbed = z.infer<typeof testbedSchema>;
+
+/** @throws INVALID_PARAMETERS, UNKNOWN_VARIANT */
+export function readTestbed(value: unknown, source: string): Testbed {
+  const result = testbedSchema.safeParse(value);
+  if (!result.success) {
+    const issue = result.error.issues[0]!;
+    throw new AttnswapError('INVALID_PARAMETERS', `${source}: ${issue.path.join('.') || 'testbed'}: ${issue.message}`, {
+      cause: result.error,
+    });
+  }
+  for (const text of result.data.attention) parseVariant(text);
+  return result.data;
+}
+
+/** A tensor that training changes. */
+export interface Parameter {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Standard deviation of its first values, which are normal around 0; or the value that all of them have. */
+  readonly initial: { readonly deviation: number } | { readonly value: number };
+}
+
+/** Heads' width as the kernels see it: ALiBi adds one dimension. */
+export function attentionDim({ width, heads, position }: Testbed): number {
+  return width / heads + (position === 'alibi' ? 1 : 0);
+}
+
+/**
+ * Every parameter, in the order of weight files. Matrices are `[in, out]`; `gate.u`, `gate.w` `[heads, attentionDim, rank]`, `gate.b` `[heads]`
+ * as in captured inputs. Linear layers start at 1/√in, those that write to the residual stream at 1/√(2·layers·in).
+ */
+export function parametersOf(testbed: Testbed): Parameter[] {
+  const { vocabulary, classes, length, width, attention, position, normPlacement } = testbed;
+  return [
+    { name: 'embed', shape: [vocabulary, width], initial: { deviation: 1 } },
+    ...(position === 'learned' ? [{ name: 'position', shape: [length, width], initial: { deviation: 0.02 } }] : []),
+    ...attention.flatMap((text, layer) => layerParameters(testbed, parseVariant(text), `layers.${layer}`)),
+    ...(normPlacement === 'before' ? normParameters(testbed, 'norm') : []),
+    linear('head', width, classes),
+  ];
+}
+
+function layerParameters(testbed: Testbed, spec: VariantSpec, layer: string): Parameter[] {
+  const { width, hidden, attention } = testbed;
+  const residual = 1 / Math.sqrt(2 * attention.length);
+  return [
+    ...normParameters(testbed, `${layer}.norm1`),
+    ...['query', 'key', 'value'].map((name) => linear(`${layer}.attention.${name}`, width, width)),
+    linear(`${layer}.attention.output`, width, width, residual),
+    ...(spec.variant === 'gated' ? gateParameters(testbed, spec, `${layer}.attention.gate`) : []),
+    ...normParameters(testbed, `${layer}.norm2`),
+    linear(`${layer}.mlp.in`, width, hidden),
+    linear(`${layer}.mlp.out`, hidden, width, residual),
+  ];
+}
+
+function linear(name: string, from: number, to: number, factor = 1): Parameter {
+  return { name, shape: [from, to], initial: { deviation: factor / Math.sqrt(from) } };
+}
+
+/** RMSNorm has no bias. */
+function normParameters({ width, norm }: Testbed, name: string): Parameter[] {
+  const weight: Parameter = { name: `${name}.weight`, shape: [width], initial: { value: 1 } };
+  return norm === 'rms' ? [weight] : [weight, { name: `${name}.bias`, shape: [width], initial: { value: 0 } }];
+}
+
+function gateParameters(testbed: Testbed, { parameters }: VariantSpec, name: string): Parameter[] {
+  const dim = attentionDim(testbed);
+  const rank = Number(parameters['rank'] ?? Math.max(1, Math.floor(dim / 4)));
+  const projection = { shape: [testbed.heads, dim, rank], initial: { deviation: 1 / Math.sqrt(dim) } };
+  return [
+    { name: `${name}.u`, ...projection },
+    { name: `${name}.w`, ...projection },
+    { name: `${name}.b`, shape: [testbed.heads], initial: { value: 0 } },
+  ];
+}
