@@ -38,7 +38,7 @@ async function installPackage(): Promise<void> {
   const packages = [`@tensorflow/tfjs-node@${tfjsNode}`, `node-api-headers@${nodeApiHeaders}`];
   const { exitCode, stderr } = await execa('npm', ['install', ...quiet, '--prefix', building, ...packages], { reject: false });
   if (exitCode !== 0)
-    throw new AttnswapError('UNSUPPORTED', `npm brought no ${packages.join(' ')}: ${stderr.trim().slice(-500)}`, {
+    throw new AttnswapError('UNSUPPORTED', `npm could not fetch ${packages.join(' ')}: ${stderr.split('\n')[0]}`, {
       hint: `check that "npm view ${packages[0]}" reaches a registry`,
     });
   const modules = join(building, 'node_modules');
@@ -59,7 +59,8 @@ async function build(why: string): Promise<void> {
   rmSync(building, { recursive: true, force: true });
   mkdirSync(building, { recursive: true });
   console.log(`building ${target}: ${why}\nfetching @tensorflow/tfjs-node ${tfjsNode} (npm) and ${tensorflow.requirement} (PyPI, 232 MB)`);
-  await Promise.all([installPackage(), fetchLibrary()]);
+  for (const outcome of await Promise.allSettled([installPackage(), fetchLibrary()]))
+    if (outcome.status === 'rejected') throw outcome.reason;
   console.log('compiling the binding');
   await compileBinding(join(building, inside), join(building, 'unpacked'), join(building, 'node_modules', 'node-api-headers', 'include'));
   rmSync(join(building, 'unpacked'), { recursive: true });

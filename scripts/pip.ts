@@ -21,8 +21,9 @@ async function pip(args: readonly string[]): Promise<void> {
     const result = await execa(command, [...first, ...args], { reject: false });
     if (result.exitCode === 0) return;
     if (result.code === 'ENOENT' || /No module named pip/.test(result.stderr)) continue;
-    throw new AttnswapError('UNSUPPORTED', `${result.command}: ${result.stderr.trim().slice(-500) || result.shortMessage}`, {
-      hint: 'check that pip reaches a package index',
+    const why = result.stderr.trim().split('\n').at(-1) || result.shortMessage;
+    throw new AttnswapError('UNSUPPORTED', `pip could not download ${args.at(-1)}: ${why}`, {
+      hint: `check that "pip download --no-deps ${args.at(-1)}" reaches a package index`,
     });
   }
   throw new AttnswapError('UNSUPPORTED', 'found neither pip nor python -m pip on the path, expected one', {
