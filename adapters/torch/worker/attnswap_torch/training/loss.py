@@ -1,0 +1,25 @@
+"""What training makes small."""
+from ..torch_import import torch
+
+
+def cross_entropy(logits, targets):
+    """Mean over scored positions, nats: logits [batch, length, classes], targets int64 [batch, length], −1 where nothing is scored."""
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1)
+
+
+def distillation(logits, teacher, targets, temperature):
+    """T²·KL(teacher ‖ student) at temperature T, mean over scored positions (Hinton et al. 2015, section 2)."""
+    scored = targets >= 0
+    student = torch.log_softmax(logits[scored] / temperature, -1)
+    given = torch.log_softmax(teacher[scored] / temperature, -1)
+    return temperature**2 * (given.exp() * (given - student)).sum(-1).mean()
+
+
+def head_difference(own, teacher, weights):
+    """Σ w_h ‖o_h − teacher's o_h‖²/‖teacher's o_h‖² over the layers' heads: lists of [batch, heads, length, d]; weights [layers, heads], sum 1."""
+    total = 0
+    for layer, (output, wanted) in enumerate(zip(own, teacher)):
+        error = (output - wanted).square().sum((0, 2, 3))
+        size = wanted.square().sum((0, 2, 3)).clamp(min=1e-12)
+        total = total + (weights[layer] * error / size).sum()
+    return total

@@ -1,0 +1,27 @@
+"""Where a token is."""
+from ..torch_import import torch
+
+base = 10000.0
+
+
+def sinusoids(length, width, device):
+    """[length, width]: sin(p/base^(2i/width)) at 2i, cos of the same at 2i + 1 (Vaswani et al. 2017, section 3.5), from float64."""
+    place = torch.arange(length, dtype=torch.float64)[:, None]
+    dimension = torch.arange(width)
+    angle = place / base ** ((dimension - dimension % 2).double() / width)
+    return torch.where(dimension % 2 == 0, angle.sin(), angle.cos()).float().to(device)
+
+
+def turned(x):
+    """Rotary positions (Su et al. 2021, section 3.2) in halves: x [batch, heads, length, d], dimension m paired with m + d/2."""
+    half = x.shape[-1] // 2
+    place = torch.arange(x.shape[-2], dtype=torch.float64)[:, None]
+    angle = place / base ** (torch.arange(half, dtype=torch.float64) / half)
+    sin, cos = angle.sin().float().to(x.device), angle.cos().float().to(x.device)
+    first, second = x[..., :half], x[..., half:]
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), -1)
+
+
+def slopes(heads, device):
+    """ALiBi's slope of each head, 2^(−8(h+1)/heads) (Press et al. 2022, section 3)."""
+    return (2.0 ** (-8.0 * (torch.arange(heads, dtype=torch.float64) + 1) / heads)).float().to(device)

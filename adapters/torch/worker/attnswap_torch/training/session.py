@@ -1,0 +1,134 @@
+"""One training: the model, its teacher, its optimizer."""
+import math
+import time
+
+from .. import safetensors_file
+from ..torch_import import torch
+from . import loss as losses
+from .model import Model
+from .optimizer import Optimizer
+
+# A checkpoint holds weights and the optimizer's state; this begins the names of the latter.
+optimizer_prefix = 'optimizer/'
+
+
+class Session:
+    def __init__(self, question, device):
+        self.device = device
+        self.model = Model(question['testbed'], self.read_weights(question['weights'], True))
+        self.model.use(question['attention'])
+        self.optimizer = Optimizer(self.model.weights, question['optimizer'])
+        self.data = {}
+        self.teacher = self.technique = None
+        if question.get('teacher') is not None:
+            self.technique = question['teacher']
+            self.teacher = Model(self.technique['testbed'], self.read_weights(self.technique['weights'], False))
+            self.teacher.use(self.technique['attention'])
+
+    def read_weights(self, path, trained):
+        tensors = {name: values for name, values in safetensors_file.read(path).items() if not name.startswith(optimizer_prefix)}
+        return {name: values.to(self.device).requires_grad_(trained) for name, values in tensors.items()}
+
+    def items(self, path):
+        """tokens and targets of a data file, int64 [items, length]; files are kept, as every epoch reads the same."""
+        if path not in self.data:
+            given = safetensors_file.read(path)
+            self.data[path] = (given['tokens'].long().to(self.device), given['targets'].long().to(self.device))
+        return self.data[path]
+
+    def epoch(self, question):
+        """One pass over the given batches: losses, gradient norms, nanoseconds."""
+        self.model.use(question['attention'])
+        tokens, targets = self.items(question['data'])
+        order = safetensors_file.read(question['order'])['order'].long().to(self.device)
+        start = time.perf_counter_ns()
+        steps = [self.step(tokens[batch], targets[batch]) for batch in order]
+        return {'losses': [loss for loss, _ in steps], 'gradientNorms': [norm for _, norm in steps], 'elapsedNs': time.perf_counter_ns() - start}
+
+    def step(self, tokens, targets):
+        loss = self.loss(tokens, targets)
+        norm = self.optimizer.step(loss)
+        return float(loss.detach()), norm
+
+    def loss(self, tokens, targets):
+        """Cross-entropy, and what the teacher adds: its soft labels, its heads."""
+        if self.teacher is None:
+            return losses.cross_entropy(self.model.logits(tokens), targets)
+        own, given = Recorder(self.model), Recorder(self.teacher)
+        logits = self.model.logits(tokens, own.taps)
+        with torch.no_grad():
+            teacher = self.teacher.logits(tokens, given.taps)
+        weight = self.technique['weight']
+        loss = (1 - weight) * losses.cross_entropy(logits, targets)
+        if weight > 0:
+            loss = loss + weight * losses.distillation(logits, teacher, targets, self.technique['temperature'])
+        if self.technique.get('headWeights') is not None:
+            heads = torch.tensor(self.technique['headWeights'], device=self.device)
+            loss = loss + self.technique['headLoss'] * losses.head_difference(own.outputs, given.outputs, heads)
+        return loss
+
+    def evaluate(self, question):
+        """Per item, into a file: correct, the share of scored positions that are right; bits, mean −log₂ p of the right class."""
+        tokens, targets = self.items(question['data'])
+        correct, bits = [], []
+        with torch.no_grad():
+            for start in range(0, len(tokens), question['batch']):
+                wanted = targets[start : start + question['batch']]
+                logits = self.model.logits(tokens[start : start + question['batch']])
+                scored = (wanted >= 0).float()
+                right = (logits.argmax(-1) == wanted).float()
+                picked = torch.log_softmax(logits, -1).gather(-1, wanted.clamp(min=0)[..., None])[..., 0]
+                correct.append((right * scored).sum(-1) / scored.sum(-1))
+                bits.append(-(picked * scored).sum(-1) / scored.sum(-1) / math.log(2))
+        safetensors_file.write(question['output'], {'correct': torch.cat(correct), 'bits': torch.cat(bits)})
+
+    def importance(self, question):
+        """Of each layer's heads: mean |Σ o·∂loss/∂o|, the loss's first-order sensitivity to their outputs (Michel et al. 2019, section 4.1)."""
+        tokens, targets = self.items(question['data'])
+        total = [0] * len(self.model.layers)
+        batches = range(0, len(tokens), question['batch'])
+        for start in batches:
+            heads = Recorder(self.model)
+            loss = losses.cross_entropy(self.model.logits(tokens[start : start + question['batch']], heads.taps), targets[start : start + question['batch']])
+            for layer, (output, slope) in enumerate(zip(heads.outputs, torch.autograd.grad(loss, heads.outputs))):
+                total[layer] = total[layer] + (output * slope).sum((2, 3)).abs().mean(0).detach()
+        return [(values / len(batches)).tolist() for values in total]
+
+    def gradients(self, question):
+        """The loss of all items at once and its gradient with respect to every weight, into a file."""
+        tokens, targets = self.items(question['data'])
+        loss = self.loss(tokens, targets)
+        weights = self.model.weights
+        slopes = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+        safetensors_file.write(question['output'], {name: torch.zeros_like(w) if slope is None else slope for (name, w), slope in zip(weights.items(), slopes)})
+        return float(loss.detach())
+
+    def logits(self, question):
+        """[items, length, classes], into a file."""
+        with torch.no_grad():
+            safetensors_file.write(question['output'], {'logits': self.model.logits(self.items(question['data'])[0])})
+
+    def save(self, path):
+        """Weights and the optimizer's state."""
+        state = {optimizer_prefix + name: values for name, values in self.optimizer.state().items()}
+        safetensors_file.write(path, {**self.model.weights, **state})
+
+    def load(self, path):
+        """Goes on from what `save` wrote."""
+        tensors = safetensors_file.read(path)
+        with torch.no_grad():
+            for name, weight in self.model.weights.items():
+                weight.copy_(tensors[name].to(self.device))
+        self.optimizer.restore({name[len(optimizer_prefix) :]: values for name, values in tensors.items() if name.startswith(optimizer_prefix)})
+
+
+class Recorder:
+    """Keeps the heads' outputs of each layer, [batch, heads, length, d]."""
+
+    def __init__(self, model):
+        self.outputs = []
+        self.taps = [self.keep] * len(model.layers)
+
+    def keep(self, output):
+        self.outputs.append(output)
+        return output
