@@ -19,6 +19,8 @@ export interface WorkerProcess {
   readonly pid: number;
   /** @throws WORKER_PROTOCOL for an answer that is none; WORKER_FAILED for a fault, a death or silence. After either the process is gone. */
   ask<Reply>(ask: string, fields: Readonly<Record<string, unknown>>, reply: z.ZodType<Reply>): Promise<Reply>;
+  /** Whether the process is gone. */
+  ended(): boolean;
   /** Says goodbye, waits five seconds at most, and ends the process. */
   close(): Promise<void>;
 }
@@ -41,6 +43,8 @@ export function startWorker({ command, cwd, timeoutSeconds = 600 }: WorkerComman
   const ended = child.then(({ exitCode, signal }) =>
     signal === undefined ? `exited with code ${exitCode ?? 'unknown'}` : `was ended by ${signal}`,
   );
+  let gone = false;
+  void ended.then(() => (gone = true));
   const lines = readLines(child.stdout);
   const stderr = lastWords(child.stderr);
   child.stdin.on('error', () => undefined); // A worker that is gone reads nothing: how it ended says more.
@@ -78,7 +82,7 @@ export function startWorker({ command, cwd, timeoutSeconds = 600 }: WorkerComman
     await ended;
   }
 
-  return { pid: child.pid, ask, close };
+  return { pid: child.pid, ask, ended: () => gone, close };
 }
 
 interface Expected<Reply> {
