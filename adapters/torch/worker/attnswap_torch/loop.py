@@ -3,8 +3,6 @@ import json
 import os
 import sys
 
-from .answers import Answers
-
 
 def protected_output():
     """The stream that attnswap reads. What anything else prints goes to standard error from now on."""
@@ -31,6 +29,8 @@ def main():
     output = protected_output()
     # Compilers of kernels would otherwise start processes of their own.
     os.environ.setdefault('TORCHINDUCTOR_COMPILE_THREADS', '1')
+    from .answers import Answers  # Imports PyTorch, which may print.
+
     answers = Answers()
     for line in sys.stdin:
         if line.strip() == '':
