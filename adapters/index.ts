@@ -10,4 +10,10 @@ export const adapters: readonly AdapterEntry[] = [
     module: new URL(`./onnx/adapter.${extension}`, import.meta.url).href,
     load: async () => (await import('./onnx/adapter.ts')).adapter,
   },
+  {
+    name: 'torch',
+    backends: ['torch-cpu', 'torch-cuda'],
+    module: new URL(`./torch/adapter.${extension}`, import.meta.url).href,
+    load: async () => (await import('./torch/adapter.ts')).adapter,
+  },
 ];

@@ -1,4 +1,4 @@
-import type { AdapterEntry } from '../contract/adapter.ts';
+import type { Adapter, AdapterEntry } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { checkKernel } from '../conformance/check-kernel.ts';
 import type { Conformance } from '../conformance/check-kernel.ts';
@@ -53,10 +53,20 @@ async function checkKernels(flags: ConformFlags, builtIn: readonly AdapterEntry[
   for (const [done, kernel] of all.entries()) {
     bar.update(done, `${kernel.backend} ${kernel.variant}.${kernel.kernel}`);
     const adapter = await entries.find(({ backends }) => backends.includes(kernel.backend))!.load();
-    results.push(kernel.state === 'runs' ? { ...kernel, ...(await checkKernel(adapter, kernel, casesOf(flags.cases))) } : kernel);
+    results.push(kernel.state === 'runs' ? { ...kernel, ...(await checked(adapter, kernel, flags.cases)) } : kernel);
   }
   bar.stop();
   return results;
+}
+
+/** In one process where the adapter starts some: what is judged is not measured. */
+async function checked(adapter: Adapter, kernel: Support, cases: CaseSet): Promise<Conformance> {
+  const shared = adapter.inOneProcess?.();
+  try {
+    return await checkKernel(shared ?? adapter, kernel, casesOf(cases));
+  } finally {
+    await shared?.close();
+  }
 }
 
 function findingLines({ worker, findings }: WorkerFindings): string[] {

@@ -167,6 +167,11 @@ export interface Adapter {
   readonly needs?: Readonly<Record<string, string>>;
   status(backend: string): Promise<BackendStatus>;
   prepare(request: KernelRequest): Promise<PreparedKernel | Unsupported>;
+  /**
+   * The same adapter with one process for all kernels, one at a time: for checks of many small cases. Never for measuring, where a
+   * kernel must find nothing of another's. Absent where kernels run in this process anyway.
+   */
+  inOneProcess?(): Adapter & { close(): Promise<void> };
   /** Absent where the adapter runs kernels alone. @throws INVALID_MODEL */
   openModel?(request: ModelRequest): Promise<OpenModel | Unsupported>;
   /**

@@ -1,4 +1,5 @@
 import { AttnswapError } from '../contract/errors.ts';
+import type { Gradients } from '../contract/adapter.ts';
 import type { AttentionInputs, GateTensors } from '../contract/inputs.ts';
 import type { DType, Shape } from '../contract/shape.ts';
 import { checkShape } from './check-shape.ts';
@@ -158,20 +159,45 @@ export async function writeOutput(
  * @throws FILE_UNREADABLE, INVALID_SAFETENSORS, INVALID_INPUTS for another name, shape or dtype
  */
 export async function readOutput(path: string, { batch, heads, queries, headDim }: Shape): Promise<Float32Array> {
+  const { o } = await readResults(path, { o: [batch, heads, queries, headDim] });
+  return o!;
+}
+
+/**
+ * Reads `dq`, `dk` and `dv`, the gradients with respect to query, key and value, in their shapes.
+ * @throws FILE_UNREADABLE, INVALID_SAFETENSORS, INVALID_INPUTS for another name, shape or dtype
+ */
+export async function readGradients(path: string, { batch, heads, kvHeads, queries, keys, headDim }: Shape): Promise<Gradients> {
+  const shared = [batch, kvHeads, keys, headDim];
+  const { dq, dk, dv } = await readResults(path, { dq: [batch, heads, queries, headDim], dk: shared, dv: shared });
+  return { query: dq!, key: dk!, value: dv! };
+}
+
+async function readResults(path: string, shapes: Readonly<Record<string, readonly number[]>>): Promise<Record<string, Float32Array>> {
   const file = await openSafetensors(path);
   try {
-    const tensor = file.tensors.get('o');
-    const expected = `F32 [${[batch, heads, queries, headDim].join(', ')}]`;
-    const got = tensor === undefined ? 'no such tensor' : `${tensor.dtype} [${tensor.shape.join(', ')}]`;
-    if (tensor !== undefined && got === expected) return floatsOf(await file.bytes(tensor), 'F32');
-    throw new AttnswapError('INVALID_INPUTS', `${path}: output o: got ${got}, expected ${expected}`);
+    const results: Record<string, Float32Array> = {};
+    for (const [name, shape] of Object.entries(shapes)) {
+      const tensor = file.tensors.get(name);
+      const expected = `F32 [${shape.join(', ')}]`;
+      const got = tensor === undefined ? 'no such tensor' : `${tensor.dtype} [${tensor.shape.join(', ')}]`;
+      if (tensor === undefined || got !== expected)
+        throw new AttnswapError('INVALID_INPUTS', `${path}: output ${name}: got ${got}, expected ${expected}`);
+      results[name] = floatsOf(await file.bytes(tensor), 'F32');
+    }
+    return results;
   } finally {
     await file.close();
   }
 }
 
-/** Writes inputs in the form that {@link readCapturedInputs} reads. @throws FILE_UNWRITABLE */
-export async function writeInputs(path: string, inputs: AttentionInputs, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
+/** Writes inputs in the form that {@link readCapturedInputs} reads, and a gradient with respect to the output as `do`. @throws FILE_UNWRITABLE */
+export async function writeInputs(
+  path: string,
+  inputs: AttentionInputs,
+  metadata: Readonly<Record<string, string>> = {},
+  outputGradient?: Float32Array,
+): Promise<void> {
   const { batch, heads, kvHeads, queries, keys, headDim } = inputs.shape;
   const float = (data: Float32Array, ...shape: number[]): TensorToWrite => ({ dtype: 'F32', shape, data });
   const { mask, gate } = inputs;
@@ -185,6 +211,7 @@ export async function writeInputs(path: string, inputs: AttentionInputs, metadat
       'gate.b': float(gate.b, heads),
     }),
     ...(mask !== undefined && { mask: { dtype: 'U8', shape: [batch, keys], data: mask } }),
+    ...(outputGradient !== undefined && { do: float(outputGradient, batch, heads, queries, headDim) }),
   };
   await writeSafetensors(path, tensors, { scale: String(inputs.scale), causal: String(inputs.shape.causal), ...metadata });
 }

@@ -32,6 +32,35 @@ export function workerAdapter(options: WorkerAdapterOptions): Adapter {
       return statusIn(hello, backend);
     },
     prepare: (request) => prepare(options, request),
+    inOneProcess: () => sharedAdapter(options),
+  };
+}
+
+/** The same adapter with one process for kernels that follow each other. It is started again where a fault ended it. */
+function sharedAdapter(options: WorkerAdapterOptions): Adapter & { close(): Promise<void> } {
+  let running: { readonly worker: WorkerProcess; readonly hello: Hello } | undefined;
+  let taken = false;
+  const close = async () => {
+    await running?.worker.close();
+    running = undefined;
+  };
+  return {
+    ...workerAdapter(options),
+    close,
+    async prepare(request) {
+      if (taken)
+        throw new AttnswapError('WORKER_FAILED', `${options.name}: a process holds one kernel at a time; dispose of the earlier one`);
+      if (running?.worker.ended() !== false) {
+        const worker = startWorker(options);
+        running = { worker, hello: await sayHello(worker, options) };
+      }
+      const refusal = refusalOf(statusIn(running.hello, request.backend), request);
+      if (refusal !== undefined) return { unsupported: refusal };
+      taken = true;
+      return prepareOnWorker(running.worker, request, async () => {
+        taken = false;
+      });
+    },
   };
 }
 
@@ -78,7 +107,7 @@ async function prepare(options: WorkerCommand, request: KernelRequest): Promise<
   const worker = startWorker(options);
   const status = statusIn(await sayHello(worker, options), request.backend);
   const refusal = refusalOf(status, request);
-  if (refusal === undefined) return prepareOnWorker(worker, request);
+  if (refusal === undefined) return prepareOnWorker(worker, request, () => worker.close());
   await worker.close();
   return { unsupported: refusal };
 }

@@ -2,23 +2,27 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Dispatch, KernelRequest, PreparedKernel, Unsupported } from '../contract/adapter.ts';
+import type { Dispatch, Gradients, KernelRequest, PreparedKernel, Unsupported } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
-import { readOutput, writeInputs } from '../inputs/captured.ts';
+import { readGradients, readOutput, writeInputs } from '../inputs/captured.ts';
 import { dispatchSchema, doneSchema, memorySchema, prepareSchema, sampleSchema } from './messages.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
-/** Puts a request's inputs in place in a worker that has said hello. The kernel owns the process from then on. */
-export async function prepareOnWorker(worker: WorkerProcess, request: KernelRequest): Promise<PreparedKernel | Unsupported> {
+/** Puts a request's inputs in place in a worker that has said hello. Disposing of the kernel calls `leave`: it ends the process, or frees it for the next kernel. */
+export async function prepareOnWorker(
+  worker: WorkerProcess,
+  request: KernelRequest,
+  leave: () => Promise<void>,
+): Promise<PreparedKernel | Unsupported> {
   const folder = await mkdtemp(join(tmpdir(), 'attnswap-worker-'));
   const release = async () => {
-    await worker.close();
+    await leave();
     await rm(folder, { recursive: true, force: true });
   };
   try {
     const path = join(folder, 'inputs.safetensors');
-    await writeInputs(path, request.inputs);
+    await writeInputs(path, request.inputs, {}, request.outputGradient);
     const reply = await worker.ask('prepare', fieldsOf(request, path), prepareSchema);
     if (!('unsupported' in reply)) {
       requireSameInputs(reply.inputs, request.inputs);
@@ -34,7 +38,8 @@ export async function prepareOnWorker(worker: WorkerProcess, request: KernelRequ
 
 function fieldsOf({ inputs, ...request }: KernelRequest, path: string): Record<string, unknown> {
   const { backend, variant, parameters, kernel, purpose, threads = null } = request;
-  return { backend, variant, parameters, kernel, purpose, threads, shape: inputs.shape, scale: inputs.scale, inputs: path };
+  const pass = request.outputGradient === undefined ? 'forward' : 'forward+backward';
+  return { backend, variant, parameters, kernel, purpose, pass, threads, shape: inputs.shape, scale: inputs.scale, inputs: path };
 }
 
 /** That both sides measure the same numbers is not left to trust. */
@@ -85,9 +90,20 @@ class WorkerKernel implements PreparedKernel {
   }
 
   async output(): Promise<Float32Array> {
-    if (!this.#called) throw new AttnswapError('WORKER_FAILED', `${this.#request.backend}: no call has ended, so there is no output`);
+    return readOutput(await this.#check('output'), this.#request.inputs.shape);
+  }
+
+  async gradients(): Promise<Gradients> {
+    if (this.#request.outputGradient === undefined)
+      throw new AttnswapError('WORKER_FAILED', `${this.#request.backend}: a call is forward alone, so there are no gradients`);
+    return readGradients(await this.#check('gradients'), this.#request.inputs.shape);
+  }
+
+  /** One more call, its results in a file. */
+  async #check(what: string): Promise<string> {
+    if (!this.#called) throw new AttnswapError('WORKER_FAILED', `${this.#request.backend}: no call has ended, so there is no ${what}`);
     await this.#worker.ask('check', { output: this.#files.output }, doneSchema);
-    return readOutput(this.#files.output, this.#request.inputs.shape);
+    return this.#files.output;
   }
 
   async dispatch(): Promise<Dispatch> {

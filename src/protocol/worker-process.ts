@@ -24,6 +24,8 @@ export interface WorkerProcess {
   isRefused(ask: string): Promise<boolean>;
   /** Ends its standard input; resolves when it has ended by itself. */
   endInput(): Promise<void>;
+  /** Whether the process is gone. */
+  ended(): boolean;
   /** Says goodbye, waits five seconds at most, and ends the process. */
   close(): Promise<void>;
 }
@@ -47,6 +49,8 @@ export function startWorker({ command, cwd, timeoutSeconds = 600 }: WorkerComman
   const ended = once(child.nodeChildProcess, 'exit').then(([code, signal]) =>
     signal === null ? `exited with code ${code}` : `was ended by ${signal}`,
   );
+  let gone = false;
+  void ended.then(() => (gone = true));
   const lines = readLines(child.stdout);
   const stderr = lastWords(child.stderr);
   child.stdin.on('error', () => undefined); // A worker that is gone reads nothing: how it ended says more.
@@ -95,6 +99,7 @@ export function startWorker({ command, cwd, timeoutSeconds = 600 }: WorkerComman
     ask: (question, fields, reply) => exchange(question, fields, (line, id) => readReply(line, { id, question, shown }, reply)),
     isRefused: (question) => exchange(question, {}, (line, id) => readEnvelope(line, { id, question, shown }).error !== undefined),
     endInput,
+    ended: () => gone,
     close,
   };
 }

@@ -1,0 +1,20 @@
+import { fileURLToPath } from 'node:url';
+import type { Adapter } from '../../src/contract/adapter.ts';
+import { workerAdapter } from '../../src/protocol/worker-adapter.ts';
+import { kernels } from './kernels.ts';
+import { findPython } from './python.ts';
+
+/** The folder that Python runs, with its `__main__.py`. */
+export const workerFolder: string = fileURLToPath(new URL('./worker', import.meta.url));
+
+const python = findPython();
+
+/** PyTorch, in a Python process of its own: kernels are PyTorch operators, timed and profiled there. */
+export const adapter: Adapter = workerAdapter({
+  name: 'torch',
+  backends: ['torch-cpu', 'torch-cuda'],
+  kernels,
+  // -B: an installed package's folder is not to be written into.
+  command: [python, '-B', workerFolder],
+  mend: `is ${python} the Python that has PyTorch? pip install torch (or, on Debian, apt-get install python3-torch libopenblas0-pthread); ATTNSWAP_PYTHON names another`,
+});

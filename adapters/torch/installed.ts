@@ -1,0 +1,6 @@
+import { adapter } from './adapter.ts';
+
+const status = await adapter.status('torch-cpu');
+
+/** For tests: false where a Python with PyTorch was found, else the reason and what mends it. */
+export const skip: string | false = status.available ? false : `${status.reason}; ${status.mend}`;

@@ -1,0 +1,80 @@
+import type { KernelDescription } from '../../src/contract/adapter.ts';
+import type { Shape } from '../../src/contract/shape.ts';
+import type { Parameters } from '../../src/contract/variant.ts';
+import { findVariant } from '../../src/variants/index.ts';
+import { blockTopkPairs, gatedPairs, hierarchicalPairs, tiledPairs, windowPairs } from './scored-pairs.ts';
+
+type Counter = KernelDescription['scoredPairs'];
+
+const all: Counter = (_parameters, { batch, heads, queries, keys }) => batch * heads * queries * keys;
+const tiled: Counter = (_parameters, shape) => tiledPairs(shape);
+const costOf =
+  (variant: string): Counter =>
+  (parameters, shape) =>
+    findVariant(variant).cost(parameters, shape).scoredPairs;
+
+/** Where its causal flag serves, scaled_dot_product_attention skips what causality hides; with a mask it computes all. */
+const fused = (parameters: Parameters, shape: Shape): number =>
+  shape.queries === shape.keys ? costOf('dense')(parameters, shape) : all(parameters, shape);
+
+const cudaOnly = { 'torch-cpu': 'this kernel is written for CUDA devices' };
+
+/** As the worker's own catalogue lists them (worker/attnswap_torch/catalogue.py): a test compares the two. */
+export const kernels: readonly KernelDescription[] = [
+  {
+    variant: 'dense',
+    kernel: 'fused',
+    summary: 'scaled_dot_product_attention with the backend that PyTorch chooses',
+    scoredPairs: fused,
+  },
+  { variant: 'dense', kernel: 'naive', summary: 'matmul, softmax, matmul: the n² logits are written out', scoredPairs: all },
+  { variant: 'dense', kernel: 'tiled', summary: 'matmul, softmax, matmul over tiles of 128 queries', scoredPairs: tiled },
+  { variant: 'dense', kernel: 'flash', summary: "scaled_dot_product_attention's flash backend", scoredPairs: fused },
+  {
+    variant: 'dense',
+    kernel: 'efficient',
+    summary: "scaled_dot_product_attention's memory-efficient backend",
+    lacking: cudaOnly,
+    scoredPairs: fused,
+  },
+  { variant: 'dense', kernel: 'cudnn', summary: "scaled_dot_product_attention's cuDNN backend", lacking: cudaOnly, scoredPairs: fused },
+  {
+    variant: 'dense',
+    kernel: 'math',
+    summary: "scaled_dot_product_attention's math backend: the n² logits are written out",
+    scoredPairs: all,
+  },
+  { variant: 'dense', kernel: 'compiled', summary: 'dense.naive through torch.compile', scoredPairs: all },
+  { variant: 'dense', kernel: 'flex', summary: 'flex_attention, compiled, with a block mask', scoredPairs: costOf('dense') },
+  {
+    variant: 'topk',
+    kernel: 'tiled',
+    summary: 'tiles of 128 queries: topk of their logits, then the kept values alone',
+    scoredPairs: tiled,
+  },
+  {
+    variant: 'window',
+    kernel: 'tiled',
+    summary: 'blocks of queries against the span of keys around them',
+    scoredPairs: (parameters, shape) => windowPairs(Number(parameters['w']), Number(parameters['globals']), shape),
+  },
+  {
+    variant: 'window',
+    kernel: 'flex',
+    summary: 'flex_attention, compiled, with a block mask of the window',
+    scoredPairs: costOf('window'),
+  },
+  {
+    variant: 'gated',
+    kernel: 'tiled',
+    summary: 'tiles of 128 queries; by block: the kept blocks of keys alone',
+    scoredPairs: gatedPairs,
+  },
+  { variant: 'hierarchical', kernel: 'batched', summary: 'each level of heads in a few batched products', scoredPairs: hierarchicalPairs },
+  {
+    variant: 'block-topk',
+    kernel: 'blocks',
+    summary: 'the kept blocks of keys, gathered, in batched products',
+    scoredPairs: blockTopkPairs,
+  },
+];

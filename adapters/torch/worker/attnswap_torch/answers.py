@@ -1,0 +1,64 @@
+"""What each question of the protocol is answered with."""
+from .catalogue import kernels
+from .torch_import import problem
+
+protocol = 'attnswap.worker/1'
+mend = 'pip install torch (or, on Debian, apt-get install python3-torch libopenblas0-pthread), then --python or ATTNSWAP_PYTHON names its Python'
+
+
+class Answers:
+    """The worker's state: at most one prepared kernel, dropped by the next `prepare`."""
+
+    def __init__(self):
+        self.prepared = None
+
+    def on_hello(self, _):
+        return {'protocol': protocol, 'name': 'torch', 'version': '1.0', 'backends': backends(), 'kernels': kernels}
+
+    def on_prepare(self, question):
+        from .prepare import prepare
+        from .unsupported import Unsupported
+
+        self.prepared = None
+        if problem is not None:
+            return {'unsupported': problem}
+        try:
+            self.prepared, digest = prepare(question)
+        except Unsupported as reason:
+            return {'unsupported': str(reason)[:2000]}
+        return {'inputs': digest}
+
+    def on_check(self, question):
+        self.ready().check(question['output'])
+        return {}
+
+    def on_sample(self, question):
+        from .timing import sample
+
+        return {'elapsedNs': sample(self.ready(), int(question['calls']))}
+
+    def on_memory(self, _):
+        from .memory import peak
+
+        return peak(self.ready())
+
+    def on_dispatch(self, _):
+        from .profile import dispatch
+
+        return dispatch(self.ready())
+
+    def ready(self):
+        """The prepared kernel."""
+        if self.prepared is None:
+            raise RuntimeError('nothing is prepared')
+        return self.prepared
+
+
+def backends():
+    """Both backends, each available or with the reason why not."""
+    if problem is not None:
+        return [{'name': name, 'available': False, 'reason': problem, 'mend': mend} for name in ('torch-cpu', 'torch-cuda')]
+    from .cpu import describe_cpu
+    from .cuda import describe_cuda
+
+    return [describe_cpu(), describe_cuda()]

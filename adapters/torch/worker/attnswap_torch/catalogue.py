@@ -1,0 +1,28 @@
+"""The kernels, without PyTorch: what adapters/torch/kernels.ts lists too. The first of a variant is its default."""
+
+no_cuda_kernel = 'this kernel is written for CUDA devices'
+
+
+def entry(variant, kernel, scored, summary, lacking=None):
+    """One kernel as `hello` tells it."""
+    told = {'variant': variant, 'kernel': kernel, 'summary': summary, 'scored': scored}
+    return told if lacking is None else {**told, 'lacking': {'torch-cpu': lacking}}
+
+
+kernels = [
+    entry('dense', 'fused', 'cost', 'scaled_dot_product_attention with the backend that PyTorch chooses'),
+    entry('dense', 'naive', 'all', 'matmul, softmax, matmul: the n² logits are written out'),
+    entry('dense', 'tiled', 'cost', 'matmul, softmax, matmul over tiles of 128 queries'),
+    entry('dense', 'flash', 'cost', "scaled_dot_product_attention's flash backend"),
+    entry('dense', 'efficient', 'cost', "scaled_dot_product_attention's memory-efficient backend", no_cuda_kernel),
+    entry('dense', 'cudnn', 'cost', "scaled_dot_product_attention's cuDNN backend", no_cuda_kernel),
+    entry('dense', 'math', 'all', "scaled_dot_product_attention's math backend: the n² logits are written out"),
+    entry('dense', 'compiled', 'all', 'dense.naive through torch.compile'),
+    entry('dense', 'flex', 'cost', 'flex_attention, compiled, with a block mask'),
+    entry('topk', 'tiled', 'all', 'tiles of 128 queries: topk of their logits, then the kept values alone'),
+    entry('window', 'tiled', 'cost', 'blocks of queries against the span of keys around them'),
+    entry('window', 'flex', 'cost', 'flex_attention, compiled, with a block mask of the window'),
+    entry('gated', 'tiled', 'cost', 'tiles of 128 queries; by block: the kept blocks of keys alone'),
+    entry('hierarchical', 'batched', 'cost', 'each level of heads in a few batched products'),
+    entry('block-topk', 'blocks', 'cost', 'the kept blocks of keys, gathered, in batched products'),
+]

@@ -1,0 +1,30 @@
+"""The kernels: one file a variant, or a way of computing it."""
+from ..unsupported import Unsupported
+from . import block_topk, dense, flex, gated, hierarchical, sdpa, topk, window
+
+builders = {
+    'dense.fused': sdpa.fused,
+    'dense.naive': dense.naive,
+    'dense.tiled': dense.tiled,
+    'dense.flash': sdpa.flash,
+    'dense.efficient': sdpa.efficient,
+    'dense.cudnn': sdpa.cudnn,
+    'dense.math': sdpa.math,
+    'dense.compiled': dense.compiled,
+    'dense.flex': flex.dense,
+    'topk.tiled': topk.tiled,
+    'window.tiled': window.tiled,
+    'window.flex': flex.window,
+    'gated.tiled': gated.tiled,
+    'hierarchical.batched': hierarchical.batched,
+    'block-topk.blocks': block_topk.blocks,
+}
+
+
+def build(name, inputs, backward):
+    """The kernel for these inputs. Raises Unsupported."""
+    if name not in builders:
+        raise Unsupported(f'torch has no kernel {name}')
+    if inputs.heads % inputs.kv_heads != 0:
+        raise Unsupported(f'{inputs.heads} heads are no multiple of {inputs.kv_heads} key/value heads')
+    return builders[name](inputs, backward)

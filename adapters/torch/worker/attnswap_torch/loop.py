@@ -1,0 +1,42 @@
+"""Questions in, answers out: one JSON object a line."""
+import json
+import os
+import sys
+
+
+def protected_output():
+    """The stream that attnswap reads. What anything else prints goes to standard error from now on."""
+    stream = os.fdopen(os.dup(1), 'w', encoding='utf-8', newline='\n')
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return stream
+
+
+def answer(answers, question):
+    """The answer's fields; a fault in words."""
+    try:
+        ask = getattr(answers, 'on_' + str(question.get('ask')), None)
+        if ask is None:
+            return {'error': f'no such question: {question.get("ask")!r}'}
+        return ask(question)
+    except Exception as error:  # Whatever a kernel throws ends its cell alone, not this process.
+        words = ' '.join(str(error).split())[:1000]
+        return {'error': f'{type(error).__name__}: {words}'}
+
+
+def main():
+    """Answers until standard input ends, or until goodbye."""
+    output = protected_output()
+    # Compilers of kernels would otherwise start processes of their own.
+    os.environ.setdefault('TORCHINDUCTOR_COMPILE_THREADS', '1')
+    from .answers import Answers  # Imports PyTorch, which may print.
+
+    answers = Answers()
+    for line in sys.stdin:
+        if line.strip() == '':
+            continue
+        question = json.loads(line)
+        if question.get('ask') == 'bye':
+            break
+        output.write(json.dumps({'id': question.get('id'), **answer(answers, question)}) + '\n')
+        output.flush()
