@@ -14,6 +14,7 @@ export const adapter: Adapter = workerAdapter({
   name: 'torch',
   backends: ['torch-cpu', 'torch-cuda'],
   kernels,
+  trains: true,
   // -B: an installed package's folder is not to be written into.
   command: [python, '-B', workerFolder],
   mend: `is ${python} the Python that has PyTorch? pip install torch (or, on Debian, apt-get install python3-torch libopenblas0-pthread); ATTNSWAP_PYTHON names another`,

@@ -1,6 +1,7 @@
 import type { AttentionInputs } from './inputs.ts';
 import type { DType, Shape } from './shape.ts';
 import type { Tensors, TensorType } from './tensor.ts';
+import type { Training, TrainRequest } from './training.ts';
 import type { Parameters } from './variant.ts';
 
 /** What a backend is on this machine, or why it is not there and the command that mends it. */
@@ -179,6 +180,8 @@ export interface Adapter {
    * `[batch, kvHeads, keys, headDim]`, `mask`, and for `gated` `gate_u`, `gate_w`, `gate_b`; output `output`. Absent where kernels are no ONNX graphs.
    */
   kernelGraph?(request: KernelGraphRequest): Uint8Array | Unsupported;
+  /** Begins a training of the testbed. Absent where the adapter trains nothing. */
+  train?(request: TrainRequest): Promise<Training | Unsupported>;
   /** What the backend can do at most on this machine, to hold kernels' rates against. Absent where that is not known. */
   ceilings?(request: { readonly backend: string; readonly threads?: number }): Promise<readonly CeilingProbe[]>;
 }

@@ -4,6 +4,8 @@ import type { Shape } from '../contract/shape.ts';
 import { findVariant } from '../variants/index.ts';
 import { helloSchema, workerProtocol } from './messages.ts';
 import type { Hello } from './messages.ts';
+import type { Training, TrainRequest } from '../contract/training.ts';
+import { trainOnWorker } from './worker-training.ts';
 import { prepareOnWorker } from './worker-kernel.ts';
 import { startWorker } from './worker-process.ts';
 import type { WorkerCommand, WorkerProcess } from './worker-process.ts';
@@ -13,6 +15,8 @@ export interface WorkerAdapterOptions extends WorkerCommand {
   readonly name: string;
   readonly backends: readonly string[];
   readonly kernels: readonly KernelDescription[];
+  /** Whether the worker answers the questions of training. */
+  readonly trains?: boolean;
   /** What makes the worker start, where it does not. */
   readonly mend: string;
 }
@@ -32,6 +36,7 @@ export function workerAdapter(options: WorkerAdapterOptions): Adapter {
       return statusIn(hello, backend);
     },
     prepare: (request) => prepare(options, request),
+    ...(options.trains === true && { train: (request: TrainRequest) => train(options, request) }),
     inOneProcess: () => sharedAdapter(options),
   };
 }
@@ -110,6 +115,14 @@ async function prepare(options: WorkerCommand, request: KernelRequest): Promise<
   if (refusal === undefined) return prepareOnWorker(worker, request, () => worker.close());
   await worker.close();
   return { unsupported: refusal };
+}
+
+async function train(options: WorkerCommand, request: TrainRequest): Promise<Training | Unsupported> {
+  const worker = startWorker(options);
+  const status = statusIn(await sayHello(worker, options), request.backend);
+  if (status.available) return trainOnWorker(worker, request);
+  await worker.close();
+  return { unsupported: `${request.backend}: ${status.reason}${status.mend === '' ? '' : `; ${status.mend}`}` };
 }
 
 function refusalOf(status: BackendStatus, { backend, inputs: { shape } }: KernelRequest): string | undefined {

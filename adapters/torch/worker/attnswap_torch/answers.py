@@ -1,12 +1,13 @@
 """What each question of the protocol is answered with."""
 from .catalogue import kernels
 from .torch_import import problem
+from .training.answers import TrainingAnswers
 
 protocol = 'attnswap.worker/1'
 mend = 'pip install torch (or, on Debian, apt-get install python3-torch libopenblas0-pthread), then --python or ATTNSWAP_PYTHON names its Python'
 
 
-class Answers:
+class Answers(TrainingAnswers):
     """The worker's state: at most one prepared kernel, dropped by the next `prepare`."""
 
     def __init__(self):

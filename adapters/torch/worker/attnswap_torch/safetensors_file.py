@@ -9,7 +9,7 @@ longest_header = 100_000_000
 
 
 def read(path):
-    """The file's tensors by name: F32 as float32, U8 and BOOL as uint8, in their shapes. Raises ValueError for a file that is none."""
+    """The file's tensors by name: F32 as float32, I32 as int32, U8 and BOOL as uint8, in their shapes. Raises ValueError for a file that is none."""
     with open(path, 'rb') as file:
         content = bytearray(file.read())
     if len(content) < 8:
@@ -25,9 +25,9 @@ def read(path):
 
 def tensor(path, name, at, content, start):
     """One tensor of the file's bytes, whose data begin at `start`."""
-    kinds = {'F32': (torch.float32, 4), 'U8': (torch.uint8, 1), 'BOOL': (torch.uint8, 1)}
+    kinds = {'F32': (torch.float32, 4), 'I32': (torch.int32, 4), 'U8': (torch.uint8, 1), 'BOOL': (torch.uint8, 1)}
     if at['dtype'] not in kinds:
-        raise ValueError(f'{path}: {name} has dtype {at["dtype"]}, expected F32, U8 or BOOL')
+        raise ValueError(f'{path}: {name} has dtype {at["dtype"]}, expected F32, I32, U8 or BOOL')
     dtype, size = kinds[at['dtype']]
     begin, end = at['data_offsets']
     count = 1

@@ -1,5 +1,6 @@
 """Whole blocks of keys, chosen by the score of block means."""
 from ..torch_import import torch
+from .control import selecting
 from .blocks import block_means, speaking_queries
 from .kernel import Kernel
 from .selected import Choice, Chosen, attend_chosen
@@ -36,7 +37,7 @@ def ranked(inputs, query, key, size):
     barred = (tokens == 0)[:, None, None, :]
     if inputs.causal:
         barred = barred | (block > own)
-    ordered = torch.sort(scores.masked_fill(barred, float('-inf')), descending=True, stable=True)
+    ordered = torch.sort(selecting(scores.masked_fill(barred, float('-inf'))), descending=True, stable=True)
     return ordered.indices, ordered.values > float('-inf')
 
 

@@ -1,5 +1,6 @@
 """One gate for all pairs of a block of queries and a block of keys: a dropped block costs nothing."""
 from ..torch_import import torch
+from .control import selecting
 from .blocks import block_means, speaking_queries
 from .gate import corrector, gate_logits, open_counts, project_keys, project_queries
 from .kernel import Kernel
@@ -49,7 +50,7 @@ def ranked(inputs, gates, tokens, first, table):
     if inputs.causal:
         others = others & (block < own)
     ranks = gates.masked_fill(~others, float('-inf')).masked_fill(block == own, float('inf'))
-    order = torch.sort(ranks, descending=True, stable=True).indices
+    order = torch.sort(selecting(ranks), descending=True, stable=True).indices
     if 'tau' in inputs.parameters:
         counts = (others & (torch.sigmoid(gates) >= inputs.parameters['tau'])).sum(-1, keepdim=True)
     else:

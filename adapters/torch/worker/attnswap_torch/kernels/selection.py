@@ -3,6 +3,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from ..torch_import import torch
+from .control import selecting
 
 
 def largest(scores, counts, most):
@@ -10,6 +11,7 @@ def largest(scores, counts, most):
     The `counts` largest of each row of scores [..., t, m] (hidden ones hold the dtype's least number): index [..., t, most] in
     falling order, and kept, bool in that shape. counts: int64, broadcasts to [..., t, 1], each at most `most` ≤ m.
     """
+    scores = selecting(scores)
     columns = scores.shape[-1]
     values, index = torch.topk(scores, min(most + 1, columns))
     if most < columns:

@@ -4,6 +4,9 @@ from .visible import hidden_keys, keys_end
 
 rows = 128
 
+# Switched off where sequences are short and their logits may be kept: the backward pass then computes nothing again.
+recompute = True
+
 
 def over_query_tiles(inputs, query, key, value, body, first=0, last=None):
     """
@@ -26,7 +29,7 @@ def over_query_tiles(inputs, query, key, value, body, first=0, last=None):
 
 def recomputed(body, *arguments):
     """body(*arguments); under autograd it is run again in the backward pass, instead of keeping every tile's logits."""
-    if not torch.is_grad_enabled() or not any(isinstance(given, torch.Tensor) and given.requires_grad for given in arguments):
+    if not recompute or not torch.is_grad_enabled() or not any(isinstance(given, torch.Tensor) and given.requires_grad for given in arguments):
         return body(*arguments)
     from torch.utils.checkpoint import checkpoint
 

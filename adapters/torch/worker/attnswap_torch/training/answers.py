@@ -1,5 +1,4 @@
 """What a trainer is asked. adapters/PROTOCOL.md, «Training»."""
-from .. import device as devices
 
 
 class TrainingAnswers:
@@ -8,7 +7,11 @@ class TrainingAnswers:
     session = None
 
     def on_train_prepare(self, question):
+        from .. import device as devices
+        from ..kernels import tiles
         from .session import Session
+
+        tiles.recompute = False
 
         device = devices.of_backend(question['backend'])
         devices.settle(question.get('threads'))
