@@ -1,6 +1,7 @@
 import { AttnswapError } from '../contract/errors.ts';
 import { checkWeights } from './check-weights.ts';
 import type { Weights } from './check-weights.ts';
+import { logProbability } from './log-probability.ts';
 import { sinusoidalTable } from './positions.ts';
 import { attend } from './reference-attention.ts';
 import { add, gelu, multiply, normalise } from './reference-layers.ts';
@@ -50,15 +51,6 @@ export function referenceLoss(testbed: Testbed, weights: Weights, batch: TaskIte
   }
   if (scored === 0) throw tokensError('no position is scored, expected a target other than -1');
   return loss / scored;
-}
-
-/** ln of the class's softmax probability. */
-export function logProbability(logits: ArrayLike<number> & Iterable<number>, target: number): number {
-  let largest = -Infinity;
-  for (const logit of logits) largest = Math.max(largest, logit);
-  let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - largest);
-  return logits[target]! - largest - Math.log(sum);
 }
 
 function tokensError(problem: string): AttnswapError {
