@@ -49,7 +49,11 @@ test('the worker and the adapter list the same kernels in the same order', { ski
 
 test('the pairs that a kernel scores are at least those of its variant, and all n² only where it says so', { skip: noPython }, () => {
   const scored = new Map(helloWithoutTorch().kernels.map(({ variant, kernel, scored: says }) => [`${variant}.${kernel}`, says]));
-  const parameters = { gated: 'gated:block=32,sparsity=0.5', window: 'window:w=64,globals=3', 'block-topk': 'block-topk:block=32,blocks=4' };
+  const parameters = {
+    gated: 'gated:block=32,sparsity=0.5',
+    window: 'window:w=64,globals=3',
+    'block-topk': 'block-topk:block=32,blocks=4',
+  };
   for (const { variant, kernel, scoredPairs } of adapter.kernels) {
     const spec = parseVariant(parameters[variant as keyof typeof parameters] ?? variant);
     for (const { queries, causal } of [
@@ -135,7 +139,10 @@ for (const dtype of ['f16', 'bf16'] as const) {
 test('the profile names the operators of one call, and what materialises n² says so', { skip }, async () => {
   const naive = await prepared('dense.naive');
   const { operators, flags } = await naive.dispatch();
-  assert.ok(operators.some(({ operator, totalNs, calls }) => /mm/.test(operator) && totalNs > 0 && calls >= 2), JSON.stringify(operators));
+  assert.ok(
+    operators.some(({ operator, totalNs, calls }) => /mm/.test(operator) && totalNs > 0 && calls >= 2),
+    JSON.stringify(operators),
+  );
   assert.deepEqual(flags, ['the n² logits were materialised']);
   await naive.dispose();
   const tiled = await prepared('dense.tiled');

@@ -71,5 +71,10 @@ export const kernels: readonly KernelDescription[] = [
     scoredPairs: gatedPairs,
   },
   { variant: 'hierarchical', kernel: 'batched', summary: 'each level of heads in a few batched products', scoredPairs: hierarchicalPairs },
-  { variant: 'block-topk', kernel: 'blocks', summary: 'the kept blocks of keys, gathered, in batched products', scoredPairs: blockTopkPairs },
+  {
+    variant: 'block-topk',
+    kernel: 'blocks',
+    summary: 'the kept blocks of keys, gathered, in batched products',
+    scoredPairs: blockTopkPairs,
+  },
 ];

@@ -48,7 +48,8 @@ function sharedAdapter(options: WorkerAdapterOptions): Adapter & { close(): Prom
     ...workerAdapter(options),
     close,
     async prepare(request) {
-      if (taken) throw new AttnswapError('WORKER_FAILED', `${options.name}: a process holds one kernel at a time; dispose of the earlier one`);
+      if (taken)
+        throw new AttnswapError('WORKER_FAILED', `${options.name}: a process holds one kernel at a time; dispose of the earlier one`);
       if (running?.worker.ended() !== false) {
         const worker = startWorker(options);
         running = { worker, hello: await sayHello(worker, options) };
