@@ -13,7 +13,7 @@ import { readParameters } from '../../src/variants/parameter-types.ts';
 /** Queries of a tile. */
 const tileRows = 128;
 /** Logits that one batched product over chunks of blocks may hold. */
-const largestChunk = 2 ** 22;
+const largestChunk = 2 ** 20;
 
 /** Tiles of queries against every key that causality lets the tile's last query see; only the first `rows` queries, of `heads` heads. */
 export function tiledPairs(shape: Shape, { rows = shape.queries, heads = shape.heads } = {}): number {

@@ -19,7 +19,8 @@ def blocks(inputs, _):
             return min(inputs.parameters['blocks'], last + 1 if inputs.causal else total)
 
         def choose(start, stop, width):
-            return Chosen(index[:, :, start:stop, :width], kept[:, :, start:stop, :width])
+            all_kept = inputs.padding is None and (not inputs.causal or inputs.offset // size + start + 1 >= width)
+            return Chosen(index[:, :, start:stop, :width], None if all_kept else kept[:, :, start:stop, :width])
 
         return attend_chosen(inputs, query, key, value, Choice(choose, widest), size)
 
@@ -33,7 +34,7 @@ def ranked(inputs, query, key, size):
     scores = grouped_scores(inputs, speakers, mean) * inputs.scale
     own = torch.arange(first, first + scores.shape[2], device=inputs.device)[:, None]
     block = torch.arange(scores.shape[3], device=inputs.device)
-    scores = scores.masked_fill((block == own) | (block == 0), float('inf'))
+    scores = scores.masked_fill(block == 0, torch.finfo(scores.dtype).max).masked_fill(block == own, float('inf'))
     barred = (tokens == 0)[:, None, None, :]
     if inputs.causal:
         barred = barred | (block > own)

@@ -1,7 +1,7 @@
 """Positions cut into blocks: query i stands at position i + (keys − queries)."""
 from ..torch_import import torch
 
-largest_chunk = 2**22
+largest_chunk = 2**20
 
 
 def query_blocks(inputs, query, size):

@@ -7,8 +7,8 @@ from .tiles import recomputed
 
 class Chosen:
     """
-    Chosen key blocks for each query block: index int64 and kept bool [B, heads, query blocks, chosen], falling in rank; gate
-    in that shape, what corrects the logits of a block, or None.
+    Chosen key blocks for each query block: index int64 and kept bool [B, heads, query blocks, chosen], falling in rank, the own
+    block foremost where nothing is padded; kept is None where all are. gate in that shape corrects the logits of a block, or None.
     """
 
     def __init__(self, index, kept, gate=None):
@@ -35,25 +35,42 @@ def attend_chosen(inputs, query, key, value, choice, size):
     for start in range(0, blocks.shape[2], chunk):
         stop = min(blocks.shape[2], start + chunk)
         chosen = choice.choose(start, stop, choice.widest(first + stop - 1))
-        places = hidden_places(inputs, chosen, hidden, first + start, size)
-        body = one_chunk(inputs, chosen.index, places, choice.correct)
+        body = one_chunk(inputs, chosen.index, masks(inputs, chosen, hidden, first + start, size), choice.correct)
         outputs.append(recomputed(body, blocks[:, :, start:stop], keys, values, chosen.gate))
     return from_blocks(inputs, outputs[0] if len(outputs) == 1 else torch.cat(outputs, 2), first)
 
 
-def hidden_places(inputs, chosen, hidden, first, size):
-    """What the rows of a chunk may not see of their chosen blocks: bool [B, heads, chunk, size or 1, width, size]."""
-    batch = torch.arange(hidden.shape[0], device=inputs.device).view(-1, 1, 1, 1)
-    places = (hidden[batch, chosen.index] | ~chosen.kept[..., None])[:, :, :, None]
-    if not inputs.causal:
-        return places
+class Masks:
+    """What a chunk may not see: own [size, size] of the foremost block, and others, which broadcasts to [B, heads, chunk, size, width, size]."""
+
+    def __init__(self, own, others):
+        self.own, self.others = own, others
+
+    def hide(self, logits):
+        """Hides both in logits [B, heads, chunk, size, width, size], which are overwritten."""
+        if self.own is not None:
+            hide(logits[:, :, :, :, 0], self.own)
+        return hide(logits, self.others)
+
+
+def masks(inputs, chosen, hidden, first, size):
+    """The masks of a chunk whose first query block is `first`; hidden [1 or batch, blocks, size] are padded keys and those past the last."""
     row = torch.arange(size, device=inputs.device)
-    later = row > row[:, None]  # Blocks before the query's own lie before it altogether.
-    own = torch.arange(first, first + chosen.index.shape[2], device=inputs.device)[:, None] == chosen.index
-    return places | (own[:, :, :, None, :, None] & later[:, None])
+    later = row > row[:, None] if inputs.causal else None  # Blocks before the query's own lie before it altogether.
+    dropped = None if chosen.kept is None else ~chosen.kept[:, :, :, None, :, None]
+    if inputs.padding is None and (inputs.causal or inputs.keys % size == 0):
+        return Masks(later, dropped)
+    batch = torch.arange(hidden.shape[0], device=inputs.device).view(-1, 1, 1, 1)
+    places = hidden[batch, chosen.index][:, :, :, None]
+    if dropped is not None:
+        places = places | dropped
+    if later is not None:
+        own = torch.arange(first, first + chosen.index.shape[2], device=inputs.device)[:, None] == chosen.index
+        places = places | (own[:, :, :, None, :, None] & later[:, None])
+    return Masks(None, places)
 
 
-def one_chunk(inputs, index, places, correct):
+def one_chunk(inputs, index, hidden, correct):
     """The attention of one chunk, as a function of its queries [B, heads, chunk, size, d], all key and value blocks, and the gate."""
 
     def body(query, keys, values, gate):
@@ -62,10 +79,11 @@ def one_chunk(inputs, index, places, correct):
         logits = logits.view(*query.shape[:4], width, size)
         if gate is not None:
             logits = correct(logits, gate[:, :, :, None, :, None])
-        flat = hide(logits, places).flatten(4)
-        output = torch.softmax(flat, -1) @ gathered(inputs, values, index).flatten(3, 4)
-        empty = places.flatten(4).all(-1, keepdim=True)
-        return output.masked_fill(empty, 0) if inputs.rows_may_be_empty else output
+        weight = torch.softmax(hidden.hide(logits).flatten(4), -1)
+        output = weight @ gathered(inputs, values, index).flatten(3, 4)
+        if not inputs.rows_may_be_empty:
+            return output
+        return output.masked_fill(hidden.others.flatten(4).all(-1, keepdim=True), 0)
 
     return body
 
