@@ -10,4 +10,10 @@ export const adapters: readonly AdapterEntry[] = [
     module: new URL(`./onnx/adapter.${extension}`, import.meta.url).href,
     load: async () => (await import('./onnx/adapter.ts')).adapter,
   },
+  {
+    name: 'tfjs',
+    backends: ['tfjs-cpu', 'tfjs-wasm', 'tfjs-webgpu', 'tfjs-node', 'tfjs-node-gpu'],
+    module: new URL(`./tfjs/adapter.${extension}`, import.meta.url).href,
+    load: async () => (await import('./tfjs/adapter.ts')).adapter,
+  },
 ];

@@ -1,0 +1,8 @@
+import type { TfjsKernel } from '../kernel.ts';
+import { denseNaive } from './dense-naive.ts';
+import { denseTiled } from './dense-tiled.ts';
+import { topkTiled } from './topk-tiled.ts';
+import { windowTiled } from './window-tiled.ts';
+
+/** Every kernel of the adapter; the first of a variant is its default. */
+export const kernels: readonly TfjsKernel[] = [denseTiled, denseNaive, topkTiled, windowTiled];

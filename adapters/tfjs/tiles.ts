@@ -1,0 +1,121 @@
+import { positionOffset } from '../../src/contract/shape.ts';
+import type { Shape } from '../../src/contract/shape.ts';
+import { headGroups, joinGroups, joinTensors } from './head-groups.ts';
+import type { HeadGroup } from './head-groups.ts';
+import type { Call, Site, Tensor } from './kernel.ts';
+import { leastScore, maskedScore } from './selection.ts';
+
+/** A tile of queries and the keys that it reads. */
+export interface Tile {
+  /** The first query. */
+  readonly first: number;
+  readonly rows: number;
+  /** The position of the first query on the keys' axis; negative where queries outnumber keys. */
+  readonly position: number;
+}
+
+/** What a tile adds to its scores, and which of its rows see a key at all. */
+export interface TileBias {
+  /** `[1 or size, rows, columns]`; undefined where every pair counts. */
+  readonly bias: Tensor | undefined;
+  /** f32 `[1 or size, rows, 1]`, 0 for rows that see no key; undefined where each sees one. */
+  readonly seen: Tensor | undefined;
+}
+
+/** A group with what tiles cut from. */
+export interface TiledGroup extends HeadGroup {
+  /** The query times the scale, `[size, queries, headDim]`. */
+  readonly scaled: Tensor;
+  /** `[size, headDim, keys]`. */
+  readonly keyTransposed: Tensor;
+}
+
+/** Tiles of `size` queries, the last one shorter. */
+export function queryTiles(shape: Pick<Shape, 'queries' | 'keys'>, size: number): Tile[] {
+  const offset = shape.keys - shape.queries;
+  return Array.from({ length: Math.ceil(shape.queries / size) }, (_, index) => {
+    const first = index * size;
+    return { first, rows: Math.min(size, shape.queries - first), position: first + offset };
+  });
+}
+
+/** One past the last key that a tile reads: all keys, or, when causal, those up to its last query; one at least. */
+export function tileEnd(shape: Pick<Shape, 'keys' | 'causal'>, tile: Tile): number {
+  return shape.causal ? Math.max(1, Math.min(shape.keys, tile.position + tile.rows)) : shape.keys;
+}
+
+/** q·k products of one head when tiles of `size` queries read keys up to {@link tileEnd}. */
+export function tiledPairs(shape: Pick<Shape, 'queries' | 'keys' | 'causal'>, size: number): number {
+  return queryTiles(shape, size).reduce((sum, tile) => sum + tile.rows * tileEnd(shape, tile), 0);
+}
+
+/** A call that works tile by tile, each group of heads in turn. Scores are of one tile and group at a time. */
+export function overTiles(site: Site, size: number, attendTile: (group: TiledGroup, tile: Tile) => Tensor): Call {
+  const { tf, shape } = site;
+  const tiles = queryTiles(shape, size);
+  return (tensors) => {
+    const groups = headGroups(site, tensors).map((group) => tiledGroup(site, group));
+    const outputs = groups.map((group) => {
+      const parts = tiles.map((tile) => tf.tidy(() => attendTile(group, tile)));
+      return joinTensors(tf, parts, 1);
+    });
+    return joinGroups(site, outputs);
+  };
+}
+
+function tiledGroup({ tf, scale }: Site, group: HeadGroup): TiledGroup {
+  return { ...group, scaled: tf.mul(group.query, scale), keyTransposed: tf.transpose(group.key, [0, 2, 1]) };
+}
+
+/** Rows [first, first + rows) of `[size, n, width]`. */
+export function cutRows({ tf }: Site, tensor: Tensor, first: number, rows: number): Tensor {
+  const [size = 1, count, width = 1] = tensor.shape;
+  return first === 0 && rows === count ? tensor : tf.slice(tensor, [0, first, 0], [size, rows, width]);
+}
+
+/** Columns [first, first + columns) of `[size, width, n]`. */
+export function cutColumns({ tf }: Site, tensor: Tensor, first: number, columns: number): Tensor {
+  const [size = 1, width = 1, count] = tensor.shape;
+  return first === 0 && columns === count ? tensor : tf.slice(tensor, [0, 0, first], [size, width, columns]);
+}
+
+/** Scores of a tile against keys [0, end): `[size, rows, end]`. */
+export function tileScores(site: Site, group: TiledGroup, tile: Tile, end: number): Tensor {
+  return site.tf.matMul(cutRows(site, group.scaled, tile.first, tile.rows), cutColumns(site, group.keyTransposed, 0, end));
+}
+
+/** Causality and padding of a tile against keys [0, end). */
+export function tileBias(site: Site, group: HeadGroup, tile: Tile, end: number): TileBias {
+  const { tf, shape } = site;
+  const causal = shape.causal ? causalBias(site, tile, end) : undefined;
+  const padding = group.mask === undefined ? undefined : paddingBias(site, group.mask, 0, end);
+  const bias = causal !== undefined && padding !== undefined ? tf.add(causal, padding) : (causal ?? padding);
+  const mayBeEmpty = padding !== undefined || positionOffset(shape) < 0;
+  return { bias, seen: bias === undefined || !mayBeEmpty ? undefined : seenRows(site, bias) };
+}
+
+/** The masked score for keys of padding: `[size, 1, columns]`. */
+export function paddingBias({ tf }: Site, mask: Tensor, first: number, columns: number): Tensor {
+  const [size = 1] = mask.shape;
+  return tf.expandDims(tf.mul(tf.sub(1, tf.slice(mask, [0, first], [size, columns])), maskedScore), 1);
+}
+
+function causalBias({ tf }: Site, tile: Tile, end: number): Tensor {
+  const bias = new Float32Array(tile.rows * end);
+  for (let row = 0; row < tile.rows; row++) {
+    bias.fill(maskedScore, row * end + Math.max(0, Math.min(end, tile.position + row + 1)), (row + 1) * end);
+  }
+  return tf.tensor3d(bias, [1, tile.rows, end]);
+}
+
+/** f32, 1 for rows whose `bias` leaves a key: `[…, rows, 1]`. */
+export function seenRows({ tf }: Site, bias: Tensor): Tensor {
+  return tf.cast(tf.greater(tf.max(bias, -1, true), leastScore), 'float32');
+}
+
+/** softmax(score + bias)·value, with zeros in rows that see nothing. */
+export function attend({ tf }: Site, score: Tensor, { bias, seen }: TileBias, value: Tensor): Tensor {
+  const weight = tf.softmax(bias === undefined ? score : tf.add(score, bias));
+  const output = tf.matMul(weight, value);
+  return seen === undefined ? output : tf.mul(output, seen);
+}
