@@ -6,6 +6,8 @@ export async function loadCpu(): Promise<Engine> {
   const tf = await import('@tensorflow/tfjs-core');
   const { version_cpu: version } = await import('@tensorflow/tfjs-backend-cpu');
   await tf.setBackend('cpu');
+  // Otherwise its first call prints an advertisement of tfjs-node.
+  Object.assign(tf.backend(), { firstUse: false });
   return {
     tf,
     backendName: 'cpu',

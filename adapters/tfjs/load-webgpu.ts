@@ -7,6 +7,8 @@ interface WebgpuBackend {
   readonly device: { readonly queue: { onSubmittedWorkDone(): Promise<unknown> }; readonly adapterInfo?: AdapterInfo };
   readonly adapterInfo: AdapterInfo;
   readonly bufferManager: { numBytesUsed: number; acquireBuffer(...given: unknown[]): unknown };
+  readonly commandEncoder: unknown;
+  endComputePassEncoder(): void;
   submitQueue(): void;
 }
 
@@ -66,7 +68,8 @@ async function provideGpu(): Promise<void> {
 
 async function finish(tf: Tf): Promise<void> {
   const backend = tf.backend() as unknown as WebgpuBackend;
-  backend.submitQueue();
+  backend.endComputePassEncoder();
+  if (backend.commandEncoder !== null) backend.submitQueue();
   await backend.device.queue.onSubmittedWorkDone();
 }
 

@@ -27,7 +27,7 @@ function largestEntries(tf: Tf, score: Tensor, kept: KeptTable): Tensor {
   const above = tf.cast(tf.greater(score, threshold), 'float32');
   const equal = tf.cast(tf.equal(score, threshold), 'float32');
   const places = tf.sub(count, tf.sum(above, -1, true));
-  const first = tf.cast(tf.lessEqual(tf.cumsum(equal, -1), places), 'float32');
+  const first = tf.cast(tf.lessEqual(tf.cumsum(equal, score.rank - 1), places), 'float32');
   return tf.mul(tf.add(above, tf.mul(equal, first)), tf.cast(tf.greater(count, 0), 'float32'));
 }
 

@@ -49,21 +49,26 @@ export function tiledPairs(shape: Pick<Shape, 'queries' | 'keys' | 'causal'>, si
   return queryTiles(shape, size).reduce((sum, tile) => sum + tile.rows * tileEnd(shape, tile), 0);
 }
 
-/** A call that works tile by tile, each group of heads in turn. Scores are of one tile and group at a time. */
-export function overTiles(site: Site, size: number, attendTile: (group: TiledGroup, tile: Tile) => Tensor): Call {
+/** Attention of one tile: `[size, rows, headDim]`. */
+export type AttendTile = (tile: Tile) => Tensor;
+
+/** A call that works tile by tile, each group of heads in turn: scores are of one tile and group at a time. */
+export function overTiles(site: Site, size: number, begin: (group: TiledGroup) => AttendTile): Call {
   const { tf, shape } = site;
   const tiles = queryTiles(shape, size);
   return (tensors) => {
-    const groups = headGroups(site, tensors).map((group) => tiledGroup(site, group));
-    const outputs = groups.map((group) => {
-      const parts = tiles.map((tile) => tf.tidy(() => attendTile(group, tile)));
-      return joinTensors(tf, parts, 1);
-    });
+    const outputs = headGroups(site, tensors).map((group) =>
+      tf.tidy(() => {
+        const attendTile = begin(tiledGroup(site, group));
+        const parts = tiles.map((tile) => tf.tidy(() => attendTile(tile)));
+        return joinTensors(tf, parts, 1);
+      }),
+    );
     return joinGroups(site, outputs);
   };
 }
 
-function tiledGroup({ tf, scale }: Site, group: HeadGroup): TiledGroup {
+export function tiledGroup({ tf, scale }: Site, group: HeadGroup): TiledGroup {
   return { ...group, scaled: tf.mul(group.query, scale), keyTransposed: tf.transpose(group.key, [0, 2, 1]) };
 }
 

@@ -10,7 +10,7 @@ export const denseTiled: TfjsKernel = {
   summary: `tiles of ${tile} queries: matMul, softmax, matMul; keys after the tile are not computed when causal`,
   scoredPairs: (_, shape) => shape.batch * shape.heads * tiledPairs(shape, tile),
   plan: (site) =>
-    overTiles(site, tile, (group, rows) => {
+    overTiles(site, tile, (group) => (rows) => {
       const end = tileEnd(site.shape, rows);
       const score = tileScores(site, group, rows, end);
       return attend(site, score, tileBias(site, group, rows, end), cutRows(site, group.value, 0, end));

@@ -14,7 +14,7 @@ export const topkTiled: TfjsKernel = {
   scoredPairs: (_, shape) => shape.batch * shape.heads * tiledPairs(shape, tile),
   plan: (site) => {
     const kept = keptTable(site.parameters, site.shape.keys);
-    return overTiles(site, tile, (group, rows) => {
+    return overTiles(site, tile, (group) => (rows) => {
       const end = tileEnd(site.shape, rows);
       const { bias, seen } = tileBias(site, group, rows, end);
       const plain = tileScores(site, group, rows, end);

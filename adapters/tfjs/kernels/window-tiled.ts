@@ -28,7 +28,7 @@ export const windowTiled: TfjsKernel = {
     return shape.batch * shape.heads * perHead;
   },
   plan(site) {
-    return overTiles(site, tile, (group, rows) => {
+    return overTiles(site, tile, (group) => (rows) => {
       const band = bandOf(site.parameters, site.shape, rows);
       const query = cutRows(site, group.scaled, rows.first, rows.rows);
       const key = cutBand(site, band, 2, (first, count) => cutColumns(site, group.keyTransposed, first, count));
