@@ -4,8 +4,8 @@ import { joinTensors } from './head-groups.ts';
 import type { Site, Tensor } from './kernel.ts';
 import { largestSlots } from './select-on-device.ts';
 import { maskedScore } from './selection.ts';
-import { slotsOf } from './selected-blocks.ts';
-import type { BlockRun, BlockTask } from './selected-blocks.ts';
+import { slotsOf } from './block-rule.ts';
+import type { BlockRun, BlockTask } from './block-rule.ts';
 import { attend, seenRows } from './tiles.ts';
 
 /** Scores that one batched product may have. */

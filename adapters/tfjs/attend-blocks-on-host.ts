@@ -1,9 +1,9 @@
 import { joinTensors } from './head-groups.ts';
 import type { Site, Tensor } from './kernel.ts';
 import { maskedScore } from './selection.ts';
-import { openLargest } from './select-on-host.ts';
-import type { BlockTask } from './selected-blocks.ts';
-import { attend, cutColumns, cutRows, paddingBias, seenRows, tiledGroup } from './tiles.ts';
+import { largestOpener } from './select-on-host.ts';
+import type { BlockTask } from './block-rule.ts';
+import { attend, paddingBias, seenRows, tiledGroup } from './tiles.ts';
 import type { TiledGroup } from './tiles.ts';
 
 /** Scores of blocks that are read to the host at a time. */
@@ -47,10 +47,10 @@ function chooseBlocks({ tf, shape }: Site, { layout, rule, choice }: BlockTask, 
   const score = values(choice.score);
   const gate = choice.gate && values(choice.gate);
   const bias = new Float32Array(keyBlocks);
-  const scratch = new Float32Array(keyBlocks);
+  const open = largestOpener(rule.kept, keyBlocks);
   return Array.from({ length: count }, (_, t) => {
     const own = firstBlock + from + t;
-    openLargest(score.subarray(t * keyBlocks, (t + 1) * keyBlocks), bias.fill(maskedScore), rule.kept, scratch);
+    open(score.subarray(t * keyBlocks, (t + 1) * keyBlocks), bias.fill(maskedScore));
     const blocks: Array<{ index: number; gate: number | undefined }> = [];
     for (const [index, closed] of bias.entries()) {
       if (closed === 0) blocks.push({ index, gate: index === own ? undefined : gate?.[t * keyBlocks + index] });
@@ -66,13 +66,13 @@ function attendBlocks(site: Site, group: TiledGroup, read: ReadBlocks, size: num
   const ranges = keyRanges(site, read, size);
   if (ranges.length === 0) return tf.zeros([1, read.rows, shape.headDim]);
   const join = (axis: number, cut: (range: KeyRange) => Tensor) => joinTensors(tf, ranges.map(cut), axis);
-  const query = cutRows(site, group.scaled, read.first, read.rows);
-  const key = join(2, ({ start, end }) => cutColumns(site, group.keyTransposed, start, end - start));
-  const value = join(1, ({ start, end }) => cutRows(site, group.value, start, end - start));
+  const query = group.query.rows(read.first, read.rows);
+  const key = join(2, ({ start, end }) => group.keyTransposed.columns(start, end - start));
+  const value = join(1, ({ start, end }) => group.value.rows(start, end - start));
   const { factor, bias: pattern } = correction(site, read, ranges);
   const plain = tf.matMul(query, key);
   const score = factor === undefined ? plain : tf.mul(plain, factor);
-  const { mask } = group;
+  const { mask } = group.group;
   if (mask === undefined) return attend(site, score, { bias: pattern, seen: undefined }, value);
   const padding = join(2, ({ start, end }) => paddingBias(site, mask, start, end - start));
   const bias = pattern === undefined ? padding : tf.add(pattern, padding);

@@ -1,4 +1,6 @@
 import type { BlockLayout } from './blocks.ts';
+import { cutOf } from './cut.ts';
+import type { Cut } from './cut.ts';
 import { joinTensors } from './head-groups.ts';
 import type { Site, Tensor } from './kernel.ts';
 
@@ -13,28 +15,28 @@ export function bandReach({ before, after }: Band): number {
 }
 
 /** Whole blocks of rows, `[group, blocks·size, width]`, with as many blocks of `fill` at both ends as bands reach beyond them. */
-export function padForBands({ tf }: Site, tensor: Tensor, size: number, band: Band, fill = 0): Tensor {
+export function padForBands(site: Site, tensor: Tensor, size: number, band: Band, fill = 0): Cut {
   const rows = (reach: number) => Math.ceil(reach / size) * size;
   const pads: Array<[number, number]> = [
     [0, 0],
     [rows(band.before), rows(band.after)],
     [0, 0],
   ];
-  return bandReach(band) === 0 ? tensor : tf.pad(tensor, pads, fill);
+  return cutOf(site, bandReach(band) === 0 ? tensor : site.tf.pad(tensor, pads, fill));
 }
 
 /**
  * The rows of each block of queries with those around it, `[group, queryBlocks, size + before + after, width]`: joined from
  * slices shifted by whole blocks, because gathering row by row costs ten times as much in WebAssembly.
  */
-export function bandBlocks(site: Site, padded: Tensor, { size, first, queryBlocks }: BlockLayout, band: Band): Tensor {
+export function bandBlocks(site: Site, padded: Cut, { size, first, queryBlocks }: BlockLayout, band: Band): Tensor {
   const { tf } = site;
-  const [group = 1, , width = 1] = padded.shape;
+  const [group = 1, , width = 1] = padded.whole.shape;
   const before = Math.ceil(band.before / size);
   const after = Math.ceil(band.after / size);
   const pieces: Tensor[] = [];
   for (let shift = -before; shift <= after; shift++) {
-    const rows = tf.slice(padded, [0, (first + shift + before) * size, 0], [group, queryBlocks * size, width]);
+    const rows = padded.rows((first + shift + before) * size, queryBlocks * size);
     const from = shift < 0 ? Math.max(0, -shift * size - band.before) : 0;
     const end = shift > 0 ? Math.min(size, band.after - (shift - 1) * size) : size;
     const blocks = tf.reshape(rows, [group, queryBlocks, size, width]);

@@ -53,13 +53,18 @@ export interface Means {
   readonly tokens: Tensor;
 }
 
-/** Means of whole blocks, `tensor` `[group, blocks·size, width]`; `counted` f32 `[group or 1, blocks·size, 1]`, 0 for positions that do not count. */
+/**
+ * Means of whole blocks, `tensor` `[group, blocks·size, width]`; `counted` f32 `[group or 1, blocks·size, 1]`, 0 for positions
+ * that do not count. Sums are products with rows of ones and zeros: WebAssembly's Sum would transpose first.
+ */
 export function blockMeans({ tf }: Site, tensor: Tensor, counted: Tensor, size: number): Means {
   const [group = 1, rows = 0, width = 1] = tensor.shape;
   const blocks = rows / size;
-  const sum = tf.sum(tf.reshape(tf.mul(tensor, counted), [group, blocks, size, width]), 2);
-  const tokens = tf.expandDims(tf.sum(tf.reshape(counted, [counted.shape[0]!, blocks, size]), 2), 2);
-  return { mean: tf.div(sum, tf.maximum(tokens, 1)), tokens };
+  const perBlock = tf.reshape(counted, [counted.shape[0]!, blocks, size]);
+  const weights = counted.shape[0] === group ? perBlock : tf.tile(perBlock, [group, 1, 1]);
+  const sum = tf.matMul(tf.reshape(weights, [group * blocks, 1, size]), tf.reshape(tensor, [group * blocks, size, width]));
+  const tokens = tf.expandDims(tf.sum(perBlock, 2), 2);
+  return { mean: tf.div(tf.reshape(sum, [group, blocks, width]), tf.maximum(tokens, 1)), tokens };
 }
 
 /** f32 `[group or 1, keyBlocks·size, 1]`: 1 for real, unpadded keys. */

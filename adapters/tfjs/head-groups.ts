@@ -1,4 +1,5 @@
 import { kvHeadOf } from '../../src/contract/shape.ts';
+import { cutOf } from './cut.ts';
 import type { KernelTensors, Site, Tensor } from './kernel.ts';
 
 /**
@@ -23,43 +24,37 @@ export interface HeadGroup {
 /** Heads [first, end) of every batch element, in groups whose results {@link joinGroups} joins again. */
 export function headGroups(site: Site, tensors: KernelTensors, first = 0, end = site.shape.heads): HeadGroup[] {
   if (site.heads === 'all') return [allHeads(site, tensors, first, end)];
-  const { batch } = site.shape;
-  const shared = new Map<number, Pick<HeadGroup, 'key' | 'value'>>();
+  const { tf, shape } = site;
+  const { batch, heads, kvHeads, queries, keys } = shape;
+  const query = cutHeads(site, tensors.query, batch * heads, queries);
+  const [key, value] = [cutHeads(site, tensors.key, batch * kvHeads, keys), cutHeads(site, tensors.value, batch * kvHeads, keys)];
   const groups: HeadGroup[] = [];
   for (let element = 0; element < batch; element++) {
-    for (let head = first; head < end; head++) groups.push(oneHead(site, tensors, { element, head }, shared));
+    const mask = tensors.mask && tf.slice(tensors.mask, [element, 0], [1, keys]);
+    for (let head = first; head < end; head++) {
+      const shared = element * kvHeads + kvHeadOf(shape, head);
+      const gate = tensors.gate && headGate(site, tensors.gate, head);
+      groups.push({ size: 1, query: query(element * heads + head), key: key(shared), value: value(shared), mask, gate });
+    }
   }
   return groups;
 }
 
-function oneHead(
-  { tf, shape }: Site,
-  tensors: KernelTensors,
-  at: { element: number; head: number },
-  shared: Map<number, Pick<HeadGroup, 'key' | 'value'>>,
-): HeadGroup {
-  const { queries, keys, headDim, kvHeads } = shape;
-  const { element, head } = at;
-  const cut = (tensor: Tensor, row: number, rows: number) =>
-    tf.reshape(tf.slice(tensor, [element, row, 0, 0], [1, 1, rows, headDim]), [1, rows, headDim]);
-  const kvHead = kvHeadOf(shape, head);
-  const slot = element * kvHeads + kvHead;
-  const keyValue = shared.get(slot) ?? { key: cut(tensors.key, kvHead, keys), value: cut(tensors.value, kvHead, keys) };
-  shared.set(slot, keyValue);
-  const mask = tensors.mask === undefined ? undefined : tf.slice(tensors.mask, [element, 0], [1, keys]);
-  const { gate } = tensors;
-  const weights = (tensor: Tensor, rank: number) => tf.slice(tensor, [head, 0, 0], [1, headDim, rank]);
-  return {
-    size: 1,
-    query: cut(tensors.query, head, queries),
-    ...keyValue,
-    mask,
-    gate: gate && {
-      u: weights(gate.u, gate.rank),
-      w: weights(gate.w, gate.rank),
-      b: tf.reshape(tf.slice(gate.b, [head], [1]), [1, 1, 1]),
-    },
+/** One of `count` heads as `[1, rows, headDim]`; a head that is asked for again is the same tensor. */
+function cutHeads(site: Site, tensor: Tensor, count: number, rows: number): (head: number) => Tensor {
+  const { tf, shape } = site;
+  const cut = cutOf(site, tf.reshape(tensor, [1, count * rows, shape.headDim]));
+  const known = new Map<number, Tensor>();
+  return (head) => {
+    const found = known.get(head) ?? cut.rows(head * rows, rows);
+    known.set(head, found);
+    return found;
   };
+}
+
+function headGate({ tf, shape }: Site, { u, w, b, rank }: NonNullable<KernelTensors['gate']>, head: number) {
+  const weights = (tensor: Tensor) => tf.slice(tensor, [head, 0, 0], [1, shape.headDim, rank]);
+  return { u: weights(u), w: weights(w), b: tf.reshape(tf.slice(b, [head], [1]), [1, 1, 1]) };
 }
 
 function allHeads({ tf, shape }: Site, tensors: KernelTensors, first: number, end: number): HeadGroup {

@@ -1,5 +1,7 @@
 import { positionOffset } from '../../src/contract/shape.ts';
 import type { Shape } from '../../src/contract/shape.ts';
+import { cutOf } from './cut.ts';
+import type { Cut } from './cut.ts';
 import { headGroups, joinGroups, joinTensors } from './head-groups.ts';
 import type { HeadGroup } from './head-groups.ts';
 import type { Call, Site, Tensor } from './kernel.ts';
@@ -23,11 +25,14 @@ export interface TileBias {
 }
 
 /** A group with what tiles cut from. */
-export interface TiledGroup extends HeadGroup {
+export interface TiledGroup {
+  readonly group: HeadGroup;
   /** The query times the scale, `[size, queries, headDim]`. */
-  readonly scaled: Tensor;
+  readonly query: Cut;
   /** `[size, headDim, keys]`. */
-  readonly keyTransposed: Tensor;
+  readonly keyTransposed: Cut;
+  /** `[size, keys, headDim]`. */
+  readonly value: Cut;
 }
 
 /** Tiles of `size` queries, the last one shorter. */
@@ -68,29 +73,23 @@ export function overTiles(site: Site, size: number, begin: (group: TiledGroup) =
   };
 }
 
-export function tiledGroup({ tf, scale }: Site, group: HeadGroup): TiledGroup {
-  return { ...group, scaled: tf.mul(group.query, scale), keyTransposed: tf.transpose(group.key, [0, 2, 1]) };
-}
-
-/** Rows [first, first + rows) of `[size, n, width]`. */
-export function cutRows({ tf }: Site, tensor: Tensor, first: number, rows: number): Tensor {
-  const [size = 1, count, width = 1] = tensor.shape;
-  return first === 0 && rows === count ? tensor : tf.slice(tensor, [0, first, 0], [size, rows, width]);
-}
-
-/** Columns [first, first + columns) of `[size, width, n]`. */
-export function cutColumns({ tf }: Site, tensor: Tensor, first: number, columns: number): Tensor {
-  const [size = 1, width = 1, count] = tensor.shape;
-  return first === 0 && columns === count ? tensor : tf.slice(tensor, [0, 0, first], [size, width, columns]);
+export function tiledGroup(site: Site, group: HeadGroup): TiledGroup {
+  const { tf, scale } = site;
+  return {
+    group,
+    query: cutOf(site, tf.mul(group.query, scale)),
+    keyTransposed: cutOf(site, tf.transpose(group.key, [0, 2, 1])),
+    value: cutOf(site, group.value),
+  };
 }
 
 /** Scores of a tile against keys [0, end): `[size, rows, end]`. */
-export function tileScores(site: Site, group: TiledGroup, tile: Tile, end: number): Tensor {
-  return site.tf.matMul(cutRows(site, group.scaled, tile.first, tile.rows), cutColumns(site, group.keyTransposed, 0, end));
+export function tileScores({ tf }: Site, { query, keyTransposed }: TiledGroup, tile: Tile, end: number): Tensor {
+  return tf.matMul(query.rows(tile.first, tile.rows), keyTransposed.columns(0, end));
 }
 
 /** Causality and padding of a tile against keys [0, end). */
-export function tileBias(site: Site, group: HeadGroup, tile: Tile, end: number): TileBias {
+export function tileBias(site: Site, { group }: TiledGroup, tile: Tile, end: number): TileBias {
   const { tf, shape } = site;
   const causal = shape.causal ? causalBias(site, tile, end) : undefined;
   const padding = group.mask === undefined ? undefined : paddingBias(site, group.mask, 0, end);

@@ -1,4 +1,6 @@
 import { blockLayout, countedKeys, wholeKeyBlocks, wholeQueryBlocks } from '../blocks.ts';
+import { cutOf } from '../cut.ts';
+import type { Cut } from '../cut.ts';
 import { joinTensors } from '../head-groups.ts';
 import type { Site, Tensor } from '../kernel.ts';
 import { maskedScore } from '../selection.ts';
@@ -30,19 +32,20 @@ export function planFarHeads(site: Site, sizes: Sizes, own: number, far: Planned
   );
   const atOnce = Math.max(1, Math.floor(pairsAtOnce / (region * (own + layout.keyBlocks))));
   return (group) => {
-    const query = wholeQueryBlocks(site, tf.mul(group.query, scale), layout);
+    const query = cutOf(site, wholeQueryBlocks(site, tf.mul(group.query, scale), layout));
     const whole = {
       key: wholeKeyBlocks(site, group.key, layout),
       value: wholeKeyBlocks(site, group.value, layout),
       counted: countedKeys(site, group, layout),
     };
     const farOf = far(group.size, whole);
+    const cuts = { key: cutOf(site, whole.key), value: cutOf(site, whole.value), counted: cutOf(site, whole.counted) };
     const parts: Tensor[] = [];
     for (let from = 0; from < layout.queryBlocks; from += atOnce) {
       const run = { from, count: Math.min(atOnce, layout.queryBlocks - from) };
       const rows = [from * region, run.count * region] as const;
-      const queries = tf.slice(query, [0, rows[0], 0], [group.size, rows[1], shape.headDim]);
-      const near = nearKeys(site, whole, { first: (layout.first + from) * region, rows: rows[1], own });
+      const queries = query.rows(...rows);
+      const near = nearKeys(site, cuts, { first: (layout.first + from) * region, rows: rows[1], own });
       parts.push(tf.tidy(() => attendRun(site, { queries, near, far: farOf(from, run.count), triangle }, run)));
     }
     return tf.slice(joinTensors(tf, parts, 1), [0, layout.lead, 0], [group.size, shape.queries, shape.headDim]);
@@ -50,10 +53,9 @@ export function planFarHeads(site: Site, sizes: Sizes, own: number, far: Planned
 }
 
 /** The blocks of `own` keys from `first` on: `[size·blocks, own, headDim]`, and what hides their keys, `[…, 1, own]`. */
-function nearKeys({ tf }: Site, { key, value, counted }: WholeKeys, at: { first: number; rows: number; own: number }) {
-  const cut = (tensor: Tensor) => tf.slice(tensor, [0, at.first, 0], [tensor.shape[0]!, at.rows, tensor.shape[2]!]);
-  const blocks = (tensor: Tensor) => tf.reshape(cut(tensor), [-1, at.own, tensor.shape[2]!]);
-  const hidden = tf.mul(tf.sub(1, tf.reshape(cut(counted), [-1, 1, at.own])), maskedScore);
+function nearKeys({ tf }: Site, { key, value, counted }: Record<keyof WholeKeys, Cut>, at: { first: number; rows: number; own: number }) {
+  const blocks = (cut: Cut) => tf.reshape(cut.rows(at.first, at.rows), [-1, at.own, cut.whole.shape[2]!]);
+  const hidden = tf.mul(tf.sub(1, tf.reshape(counted.rows(at.first, at.rows), [-1, 1, at.own])), maskedScore);
   return { key: blocks(key), value: blocks(value), hidden };
 }
 

@@ -1,6 +1,7 @@
 import { bandBlocks, bandReach, padForBands } from '../bands.ts';
 import { blockMeans } from '../blocks.ts';
 import type { BlockLayout } from '../blocks.ts';
+import type { Cut } from '../cut.ts';
 import type { Site, Tensor } from '../kernel.ts';
 import { maskedScore } from '../selection.ts';
 import { patternBias, spreadOver } from './sizes.ts';
@@ -47,7 +48,7 @@ export function planRegional(site: Site, { local, region }: Sizes, layout: Block
     const tokens = padForBands(site, means.bias, size, band, maskedScore);
     return (from, count) => {
       const run = { ...layout, size, first: layout.first + from, queryBlocks: count };
-      const pieces = (padded: Tensor) => tf.reshape(bandBlocks(site, padded, run, band), [-1, columns, padded.shape[2]!]);
+      const pieces = (padded: Cut) => tf.reshape(bandBlocks(site, padded, run, band), [-1, columns, padded.whole.shape[2]!]);
       const inside = spreadOver(site, tf.reshape(pieces(tokens), [-1, 1, columns]), group, group * count);
       return {
         score: (query) => tf.add(tf.matMul(query, pieces(key), false, true), tf.add(inside, pattern)),

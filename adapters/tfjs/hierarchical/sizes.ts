@@ -28,9 +28,11 @@ export function localBand({ local }: Sizes, causal: boolean): Band {
 
 /** 0 where `allowed`, else the masked score: `[rows, columns]`. */
 export function patternBias(rows: number, columns: number, allowed: (row: number, column: number) => boolean): Float32Array {
-  return Float32Array.from({ length: rows * columns }, (_, cell) =>
-    allowed(Math.floor(cell / columns), cell % columns) ? 0 : maskedScore,
-  );
+  const bias = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) if (!allowed(row, column)) bias[row * columns + column] = maskedScore;
+  }
+  return bias;
 }
 
 /** Repeats for all heads of the group what they share. */

@@ -4,8 +4,9 @@ import type { HeadGroup } from '../head-groups.ts';
 import type { Call, Site, TfjsKernel } from '../kernel.ts';
 import { maskedScore } from '../selection.ts';
 import type { KeptTable } from '../selection.ts';
-import { candidateBias, overSelectedBlocks, selectedPairs } from '../selected-blocks.ts';
-import type { BlockChoice } from '../selected-blocks.ts';
+import { selectedPairs } from '../block-rule.ts';
+import type { BlockChoice } from '../block-rule.ts';
+import { candidateBias, overSelectedBlocks } from '../selected-blocks.ts';
 
 /** Far above any score, so that the own block and block 0 are taken first. */
 const always = -maskedScore / 8;

@@ -1,5 +1,5 @@
 import type { TfjsKernel } from '../kernel.ts';
-import { attend, cutRows, overTiles, tileBias, tiledPairs, tileEnd, tileScores } from '../tiles.ts';
+import { attend, overTiles, tileBias, tiledPairs, tileEnd, tileScores } from '../tiles.ts';
 
 const tile = 256;
 
@@ -13,6 +13,6 @@ export const denseTiled: TfjsKernel = {
     overTiles(site, tile, (group) => (rows) => {
       const end = tileEnd(site.shape, rows);
       const score = tileScores(site, group, rows, end);
-      return attend(site, score, tileBias(site, group, rows, end), cutRows(site, group.value, 0, end));
+      return attend(site, score, tileBias(site, group, rows, end), group.value.rows(0, end));
     }),
 };

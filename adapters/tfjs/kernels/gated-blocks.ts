@@ -8,8 +8,9 @@ import type { HeadGroup } from '../head-groups.ts';
 import type { Call, Site, Tensor } from '../kernel.ts';
 import { maskedScore } from '../selection.ts';
 import type { KeptTable } from '../selection.ts';
-import { candidateBias, overSelectedBlocks, selectedPairs } from '../selected-blocks.ts';
-import type { BlockChoice } from '../selected-blocks.ts';
+import { selectedPairs } from '../block-rule.ts';
+import type { BlockChoice } from '../block-rule.ts';
+import { candidateBias, overSelectedBlocks } from '../selected-blocks.ts';
 
 /** One gate for all pairs of two blocks: dropped blocks are neither scored nor read. */
 export function planGatedBlocks(site: Site): Call {

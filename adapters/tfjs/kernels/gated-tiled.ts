@@ -1,9 +1,10 @@
 import { ceilTimes, complementOf, decimalOf } from '../../../src/variants/decimal.ts';
+import { cutOf } from '../cut.ts';
 import { corrected, groupGate } from '../gate.ts';
 import type { Call, Site, Tensor, TfjsKernel } from '../kernel.ts';
 import { maskedScore } from '../selection.ts';
 import type { KeptTable } from '../selection.ts';
-import { attend, cutColumns, cutRows, overTiles, tileBias, tiledPairs, tileEnd, tileScores } from '../tiles.ts';
+import { attend, overTiles, tileBias, tiledPairs, tileEnd, tileScores } from '../tiles.ts';
 import { gatedBlockPairs, planGatedBlocks } from './gated-blocks.ts';
 
 const tile = 128;
@@ -22,18 +23,18 @@ function planPairs(site: Site): Call {
   const { tf, shape } = site;
   const kept = keptOf(site);
   return overTiles(site, tile, (group) => {
-    const gate = groupGate(site, group);
-    const gateRows = gate.rows(group.query);
-    const gateColumns = tf.transpose(gate.columns(group.key), [0, 2, 1]);
+    const gate = groupGate(site, group.group);
+    const gateRows = cutOf(site, gate.rows(group.group.query));
+    const gateColumns = cutOf(site, tf.transpose(gate.columns(group.group.key), [0, 2, 1]));
     return (rows) => {
       const end = tileEnd(shape, rows);
-      const logit = tf.matMul(cutRows(site, gateRows, rows.first, rows.rows), cutColumns(site, gateColumns, 0, end));
+      const logit = tf.matMul(gateRows.rows(rows.first, rows.rows), gateColumns.columns(0, end));
       const gates = tf.add(logit, gate.b);
       const score = corrected(site, tileScores(site, group, rows, end), gates);
       const { bias, seen } = tileBias(site, group, rows, end);
       const dropped = droppedBias(site, bias === undefined ? gates : tf.add(gates, bias), kept?.slice(0, end + 1));
       const both = bias !== undefined && dropped !== undefined ? tf.add(bias, dropped) : (dropped ?? bias);
-      return attend(site, score, { bias: both, seen }, cutRows(site, group.value, 0, end));
+      return attend(site, score, { bias: both, seen }, group.value.rows(0, end));
     };
   });
 }

@@ -2,7 +2,7 @@ import type { Parameters } from '../../../src/contract/variant.ts';
 import { ceilTimes, decimalOf } from '../../../src/variants/decimal.ts';
 import type { TfjsKernel } from '../kernel.ts';
 import type { KeptTable } from '../selection.ts';
-import { attend, cutRows, overTiles, tileBias, tiledPairs, tileEnd, tileScores } from '../tiles.ts';
+import { attend, overTiles, tileBias, tiledPairs, tileEnd, tileScores } from '../tiles.ts';
 
 const tile = 128;
 
@@ -20,7 +20,7 @@ export const topkTiled: TfjsKernel = {
       const plain = tileScores(site, group, rows, end);
       const score = bias === undefined ? plain : site.tf.add(plain, bias);
       const dropped = site.selection.keepLargest(site.tf, score, kept.slice(0, end + 1));
-      return attend(site, score, { bias: dropped, seen }, cutRows(site, group.value, 0, end));
+      return attend(site, score, { bias: dropped, seen }, group.value.rows(0, end));
     });
   },
 };

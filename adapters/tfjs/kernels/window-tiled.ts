@@ -4,7 +4,7 @@ import { joinTensors } from '../head-groups.ts';
 import type { Site, Tensor, TfjsKernel } from '../kernel.ts';
 import { maskedScore } from '../selection.ts';
 import type { Tile, TiledGroup } from '../tiles.ts';
-import { attend, cutColumns, cutRows, overTiles, paddingBias, queryTiles, seenRows } from '../tiles.ts';
+import { attend, overTiles, paddingBias, queryTiles, seenRows } from '../tiles.ts';
 
 const tile = 64;
 
@@ -30,9 +30,9 @@ export const windowTiled: TfjsKernel = {
   plan(site) {
     return overTiles(site, tile, (group) => (rows) => {
       const band = bandOf(site.parameters, site.shape, rows);
-      const query = cutRows(site, group.scaled, rows.first, rows.rows);
-      const key = cutBand(site, band, 2, (first, count) => cutColumns(site, group.keyTransposed, first, count));
-      const value = cutBand(site, band, 1, (first, count) => cutRows(site, group.value, first, count));
+      const query = group.query.rows(rows.first, rows.rows);
+      const key = cutBand(site, band, 2, group.keyTransposed.columns);
+      const value = cutBand(site, band, 1, group.value.rows);
       return attend(site, site.tf.matMul(query, key), biasOf(site, group, rows, band), value);
     });
   },
@@ -59,7 +59,7 @@ function cutBand({ tf }: Site, band: Band, axis: number, cut: (first: number, co
   return band.prefix === 0 ? near : joinTensors(tf, [cut(0, band.prefix), near], axis);
 }
 
-function biasOf(site: Site, { mask }: TiledGroup, rows: Tile, band: Band): { bias: Tensor; seen: Tensor | undefined } {
+function biasOf(site: Site, { group: { mask } }: TiledGroup, rows: Tile, band: Band): { bias: Tensor; seen: Tensor | undefined } {
   const { tf } = site;
   const pattern = patternBias(site, rows, band);
   if (mask === undefined) return { bias: pattern, seen: undefined };
