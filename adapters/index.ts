@@ -16,4 +16,10 @@ export const adapters: readonly AdapterEntry[] = [
     module: new URL(`./torch/adapter.${extension}`, import.meta.url).href,
     load: async () => (await import('./torch/adapter.ts')).adapter,
   },
+  {
+    name: 'tfjs',
+    backends: ['tfjs-cpu', 'tfjs-wasm', 'tfjs-webgpu', 'tfjs-node', 'tfjs-node-gpu'],
+    module: new URL(`./tfjs/adapter.${extension}`, import.meta.url).href,
+    load: async () => (await import('./tfjs/adapter.ts')).adapter,
+  },
 ];

@@ -1,0 +1,28 @@
+import type { Adapter, KernelRequest, PreparedKernel, Unsupported } from '../../src/contract/adapter.ts';
+import { backends, loadEngine, statusOf } from './backends.ts';
+import { using } from './engine.ts';
+import { kernels } from './kernels/index.ts';
+
+/** TensorFlow.js: one set of kernels in tfjs operations, on whichever backend is there. */
+export const adapter: Adapter = {
+  name: 'tfjs',
+  backends: backends.map(({ name }) => name),
+  kernels,
+  status: statusOf,
+  prepare,
+};
+
+async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsupported> {
+  const { backend, variant, kernel: name, inputs } = request;
+  const status = await statusOf(backend);
+  if (!status.available) return { unsupported: `${backend}: ${status.reason}; ${status.mend}` };
+  if (!status.dtypes.includes(inputs.shape.dtype)) return { unsupported: `${backend} has no ${inputs.shape.dtype} tensors, only f32` };
+  if (request.outputGradient !== undefined) return { unsupported: 'the tfjs adapter runs no gradients' };
+  const kernel = kernels.find((known) => known.variant === variant && known.kernel === name);
+  if (kernel === undefined) return { unsupported: `the tfjs adapter has no kernel ${variant}.${name}` };
+  const lacking = kernel.lacking?.[backend];
+  if (lacking !== undefined) return { unsupported: `${backend}: ${lacking}` };
+  const engine = await loadEngine(backend);
+  const { TfjsCall } = await import('./call.ts');
+  return using(engine, () => new TfjsCall(engine, kernel, request));
+}

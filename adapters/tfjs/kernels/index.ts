@@ -1,0 +1,19 @@
+import type { TfjsKernel } from '../kernel.ts';
+import { blockTopkBlocks } from './block-topk-blocks.ts';
+import { denseNaive } from './dense-naive.ts';
+import { denseTiled } from './dense-tiled.ts';
+import { gatedTiled } from './gated-tiled.ts';
+import { hierarchicalBatched } from './hierarchical-batched.ts';
+import { topkTiled } from './topk-tiled.ts';
+import { windowTiled } from './window-tiled.ts';
+
+/** Every kernel of the adapter; the first of a variant is its default. */
+export const kernels: readonly TfjsKernel[] = [
+  denseTiled,
+  denseNaive,
+  topkTiled,
+  windowTiled,
+  gatedTiled,
+  hierarchicalBatched,
+  blockTopkBlocks,
+];

@@ -1,0 +1,23 @@
+import type { Dispatch, DispatchedOperator } from '../../src/contract/adapter.ts';
+import type { Engine } from './engine.ts';
+import type { Tensor } from './kernel.ts';
+
+/** What one call ran, by tfjs's own profile. Times are of the backend's clock; 0 where it has none. */
+export async function profileCall(engine: Engine, call: () => Tensor): Promise<Dispatch> {
+  const { tf } = engine;
+  call().dispose();
+  await engine.synchronize?.();
+  const { kernels } = await tf.profile(() => {
+    call().dispose();
+    return tf.scalar(0);
+  });
+  const totals = new Map<string, DispatchedOperator>();
+  for (const { name, kernelTimeMs } of kernels) {
+    const known = totals.get(name) ?? { operator: name, provider: engine.status.device, calls: 0, totalNs: 0 };
+    const ms = await kernelTimeMs;
+    const ns = typeof ms === 'number' && Number.isFinite(ms) ? Math.round(ms * 1e6) : 0;
+    totals.set(name, { ...known, calls: known.calls + 1, totalNs: known.totalNs + ns });
+  }
+  const operators = [...totals.values()].sort((a, b) => b.totalNs - a.totalNs);
+  return { operators, flags: engine.flags };
+}
