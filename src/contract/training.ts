@@ -75,8 +75,8 @@ export interface Training {
   gradients(request: { readonly data: string }): Promise<{ readonly loss: number; readonly gradients: ReadonlyMap<string, Float32Array> }>;
   /** `[items, length, classes]`. */
   logits(request: { readonly data: string }): Promise<Float32Array>;
-  /** Weights and the optimizer's state, from which `load` goes on exactly. */
-  save(path: string): Promise<void>;
+  /** With `optimizer` its state too, from which `load` goes on exactly; else the weights alone, as the first ones were given. */
+  save(path: string, include: { readonly optimizer: boolean }): Promise<void>;
   load(path: string): Promise<void>;
   close(): Promise<void>;
 }

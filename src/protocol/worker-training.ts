@@ -34,7 +34,7 @@ export async function trainOnWorker(worker: WorkerProcess, request: TrainRequest
       await worker.ask('train-logits', { ...given, output }, doneSchema);
       return require(await readFloats(output), 'logits', output);
     },
-    save: async (path) => void (await worker.ask('train-save', { path }, doneSchema)),
+    save: async (path, { optimizer }) => void (await worker.ask('train-save', { path, optimizer }, doneSchema)),
     load: async (path) => void (await worker.ask('train-load', { path }, doneSchema)),
     async close() {
       await worker.close();

@@ -4,6 +4,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import { parseVariant } from '../variants/index.ts';
 import type { VariantSpec } from '../variants/index.ts';
 
+export { positionEncodings } from '../contract/testbed.ts';
 export type { Testbed } from '../contract/testbed.ts';
 
 /** @throws INVALID_PARAMETERS, UNKNOWN_VARIANT */

@@ -37,7 +37,7 @@ class TrainingAnswers:
         return {}
 
     def on_train_save(self, question):
-        self.training().save(question['path'])
+        self.training().save(question['path'], question['optimizer'])
         return {}
 
     def on_train_load(self, question):

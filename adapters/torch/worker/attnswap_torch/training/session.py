@@ -108,9 +108,9 @@ class Session:
         with torch.no_grad():
             safetensors_file.write(question['output'], {'logits': self.model.logits(self.items(question['data'])[0])})
 
-    def save(self, path):
-        """Weights and the optimizer's state."""
-        state = {optimizer_prefix + name: values for name, values in self.optimizer.state().items()}
+    def save(self, path, with_optimizer):
+        """Weights, and the optimizer's state where it is wanted."""
+        state = {optimizer_prefix + name: values for name, values in self.optimizer.state().items()} if with_optimizer else {}
         safetensors_file.write(path, {**self.model.weights, **state})
 
     def load(self, path):
