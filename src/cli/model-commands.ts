@@ -1,6 +1,11 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import type { AdapterEntry } from '../contract/adapter.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import { withBackends, withWorkers } from './backend-options.ts';
+import type { BackendFlags } from './backend-options.ts';
+import { tuneSuite } from './tune-suite.ts';
+import type { TuneSuiteFlags } from './tune-suite.ts';
 import { capture } from './capture.ts';
 import type { CaptureFlags } from './capture.ts';
 import { command, dimension, finish, percentage, wholeNumber } from './command.ts';
@@ -14,17 +19,18 @@ import { swap } from './swap.ts';
 import type { SwapFlags } from './swap.ts';
 
 /** Options of every command that opens a model. */
-function withModel(given: Command): Command {
+function withModel(given: Command, what = 'an ONNX file'): Command {
   return given
-    .argument('<model>', 'an ONNX file')
+    .argument('<model>', what)
     .option('--dim <name=size>', 'of a dynamic dimension, for the small runs that show what sites do; repeat it for each', dimension)
     .option('--backend <backend>', 'see attnswap doctor', 'onnx-cpu');
 }
 
 /** Options that say what a model is run on. */
-function withData(given: Command): Command {
+function withData(given: Command, isRequired = true): Command {
+  const help = 'a module of items, a .safetensors, .npz or .npy (repeat it), or a .txt with --tokenizer';
   return given
-    .requiredOption('--data <file>', 'a module of items, a .safetensors, .npz or .npy (repeat it), or a .txt with --tokenizer', repeated)
+    .addOption(new Option('--data <file>', help).argParser(repeated).makeOptionMandatory(isRequired))
     .option('--tokenizer <file>', 'the tokenizer.json that came with the model')
     .option('--lengths <list>', 'tokens, such as 128,256,512', lengthList, [128, 256, 512])
     .option('--seed <n>', 'of what is drawn', wholeNumber(0), 1);
@@ -72,20 +78,21 @@ function addMigration(program: Command, adapters: readonly AdapterEntry[]): void
   const commands = [
     {
       name: 'migrate',
-      summary: 'all three phases for a model (baseline, swap, tune), and a verdict',
+      summary: 'all three phases for a model or a testbed (baseline, swap, tune), and a verdict',
       examples: [
         `attnswap migrate model.onnx ${data}`,
         "attnswap migrate model.onnx --data ./my.data.ts --candidate dense.fused --candidate 'window:w=128' --until swap",
+        'attnswap migrate tune-recall',
       ],
     },
     {
       name: 'tune',
-      summary: 'phase 3 for a model, after whatever the folder does not hold yet',
-      examples: [`attnswap tune model.onnx ${data}`],
+      summary: 'phase 3 for a model or a testbed, after whatever the folder does not hold yet',
+      examples: [`attnswap tune model.onnx ${data}`, 'attnswap tune tune-recall', 'attnswap tune ./my.suite.ts --trainer torch-cpu'],
     },
   ] as const;
   for (const { name, summary, examples } of commands) {
-    withData(withModel(command(program, name, summary, examples)))
+    withBackends(withData(withModel(command(program, name, summary, examples), 'an ONNX file, a tuning suite, or its path'), false))
       .addOption(new Option('--until <phase>', 'the last phase').choices(phases).default('tune'))
       .option('--dir <dir>', 'keeps every result; the same command goes on from there (default: runs/<model>.migration)')
       .option(
@@ -101,8 +108,12 @@ function addMigration(program: Command, adapters: readonly AdapterEntry[]): void
       .option('--evaluations <n>', 'assignments that tuning may measure', wholeNumber(1), 24)
       .option('--max-blocks <n>', 'blocks of the last comparison', wholeNumber(2), 10)
       .option('--threads <n>', 'threads inside one operator', wholeNumber(1))
-      .action(async (path: string, flags: MigrateFlags) =>
-        finish(await migrateModel(path, { ...flags, candidate: flags.candidate ?? defaultCandidates }, adapters)),
-      );
+      .option('--trainer <backend>', 'of a testbed (default: the best that is here, torch before tfjs)')
+      .action(async (path: string, flags: MigrateFlags & TuneSuiteFlags & BackendFlags) => {
+        const known = await withWorkers(flags, adapters);
+        if (!path.endsWith('.onnx')) return finish(await tuneSuite(path, flags, known));
+        if (flags.data === undefined) throw new AttnswapError('USAGE', `${name} ${path}: --data is missing`, { hint: data });
+        finish(await migrateModel(path, { ...flags, candidate: flags.candidate ?? defaultCandidates }, known));
+      });
   }
 }

@@ -51,6 +51,8 @@ export interface EpochResult {
   /** Nats. */
   readonly losses: readonly number[];
   readonly gradientNorms: readonly number[];
+  /** Whether a loss or gradient was not finite: nothing was done after that step. */
+  readonly diverged: boolean;
   readonly elapsedNs: number;
 }
 

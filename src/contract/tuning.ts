@@ -36,9 +36,7 @@ export const tuningSchema = z.strictObject({
   /** Attention that may take its place, in every layer. */
   candidates: oneOrMore(z.string()),
   space: spaceSchema.default(spaceSchema.parse({})),
-  items: z
-    .strictObject({ train: count, validation: count, test: count })
-    .default({ train: 6400, validation: 512, test: 1024 }),
+  items: z.strictObject({ train: count, validation: count, test: count }).default({ train: 6400, validation: 512, test: 1024 }),
   training: z
     .strictObject({
       epochs: z.int().min(1).max(10_000),

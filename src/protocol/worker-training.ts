@@ -9,7 +9,7 @@ import { doneSchema } from './messages.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 const figures = z.array(z.number()).max(1e6);
-const epochSchema = z.object({ losses: figures, gradientNorms: figures, elapsedNs: z.number().positive() });
+const epochSchema = z.object({ losses: figures, gradientNorms: figures, diverged: z.boolean(), elapsedNs: z.number().positive() });
 const importanceSchema = z.object({ importance: z.array(z.array(z.number())) });
 const lossSchema = z.object({ loss: z.number() });
 

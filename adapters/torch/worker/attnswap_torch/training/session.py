@@ -42,8 +42,18 @@ class Session:
         tokens, targets = self.items(question['data'])
         order = safetensors_file.read(question['order'])['order'].long().to(self.device)
         start = time.perf_counter_ns()
-        steps = [self.step(tokens[batch], targets[batch]) for batch in order]
-        return {'losses': [loss for loss, _ in steps], 'gradientNorms': [norm for _, norm in steps], 'elapsedNs': time.perf_counter_ns() - start}
+        steps = []
+        for batch in order:
+            loss, norm = self.step(tokens[batch], targets[batch])
+            if not math.isfinite(loss) or not math.isfinite(norm):
+                break
+            steps.append((loss, norm))
+        return {
+            'losses': [loss for loss, _ in steps],
+            'gradientNorms': [norm for _, norm in steps],
+            'diverged': len(steps) < len(order),
+            'elapsedNs': time.perf_counter_ns() - start,
+        }
 
     def step(self, tokens, targets):
         loss = self.loss(tokens, targets)
@@ -114,12 +124,14 @@ class Session:
         safetensors_file.write(path, {**self.model.weights, **state})
 
     def load(self, path):
-        """Goes on from what `save` wrote."""
+        """Goes on from what `save` wrote; weights alone leave the optimizer as it is."""
         tensors = safetensors_file.read(path)
         with torch.no_grad():
             for name, weight in self.model.weights.items():
                 weight.copy_(tensors[name].to(self.device))
-        self.optimizer.restore({name[len(optimizer_prefix) :]: values for name, values in tensors.items() if name.startswith(optimizer_prefix)})
+        state = {name[len(optimizer_prefix) :]: values for name, values in tensors.items() if name.startswith(optimizer_prefix)}
+        if state:
+            self.optimizer.restore(state)
 
 
 class Recorder:

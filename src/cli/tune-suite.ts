@@ -1,0 +1,82 @@
+import { join } from 'node:path';
+import type { Adapter, AdapterEntry } from '../contract/adapter.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import { readTuning } from '../contract/tuning.ts';
+import { findAdapter } from '../measure/plan-cells.ts';
+import { writeWhole } from '../measure/run-store.ts';
+import { MigrationState } from '../migration/state.ts';
+import { taskOf } from '../training/tasks/index.ts';
+import { tuneTestbed } from '../tuning/tune-testbed.ts';
+import type { TuningReport } from '../tuning/tune-testbed.ts';
+import { exitCodes, print, printJson, remark } from './console.ts';
+import type { CommonFlags, ExitCode } from './console.ts';
+import { describeRun } from './describe-run.ts';
+import { printable } from './format.ts';
+import { loadDefinition } from './load-definition.ts';
+import { measuring } from './measuring.ts';
+import { tuningText } from './tuning-text.ts';
+
+export const tuningSuites = ['tune-recall', 'tune-induction', 'tune-prose'] as const;
+
+/** Backends that may train, the best first. */
+const trainers = ['torch-cuda', 'torch-cpu', 'tfjs-node-gpu', 'tfjs-node', 'tfjs-wasm'] as const;
+
+export interface TuneSuiteFlags extends CommonFlags {
+  readonly trainer?: string;
+  readonly backend: string;
+  readonly dir?: string;
+  readonly seed: number;
+  readonly maxBlocks: number;
+  readonly threads?: number;
+}
+
+/** All phases of the testbed that a tuning suite describes, from where its folder stands. */
+export async function tuneSuite(nameOrPath: string, flags: TuneSuiteFlags, adapters: readonly AdapterEntry[]): Promise<ExitCode> {
+  const tuning = readTuning((await loadDefinition(nameOrPath, tuningSuites)).definition, nameOrPath);
+  const task = taskOf(tuning.task);
+  const trainer = await findTrainer(flags.trainer, adapters);
+  const entry = findAdapter(adapters, flags.backend);
+  const runner = { adapter: await entry.load(), entry, backend: flags.backend };
+  const head = await describeRun([trainer.backend, flags.backend], adapters);
+  for (const warning of head.warnings) remark(`noise: ${printable(warning)}`, flags);
+  remark(`trained on ${trainer.backend}`, flags);
+  const folder = flags.dir ?? join('runs', `${tuning.name}.tuning`);
+  const { seed, maxBlocks, threads } = flags;
+  const settings = { ...tuning, trainer: trainer.backend, backend: flags.backend, seed, maxBlocks, threads: threads ?? null };
+  const state = await MigrationState.open(folder, { files: {}, settings, host: head.host.fingerprint.sha256 });
+  const work = { tuning, task, state, trainer, runner, seed, maxBlocks, ...(threads !== undefined && { threads }) };
+  const progress = (what: string) => remark(what, flags);
+  const report = await measuring((signal) => tuneTestbed({ ...work, signal, progress })).catch((error: unknown) => {
+    if (!(error instanceof AttnswapError) || error.code !== 'INTERRUPTED') throw error;
+    throw new AttnswapError('INTERRUPTED', `interrupted; ${folder} keeps what was trained`, {
+      hint: 'the same command goes on from there',
+    });
+  });
+  const { tool, command, host, warnings } = head;
+  const times = { startedAt: state.startedAt, endedAt: await state.step('ended', async () => new Date().toISOString()) };
+  const record = { schema: 'attnswap.tuning/1', tool, command, ...times, host, warnings, settings, ...report };
+  await writeWhole(join(folder, 'record.json'), `${JSON.stringify(record)}\n`);
+  if (flags.json === true) printJson(record);
+  else print(tuningText(report, { tuning, task, folder, trainer: trainer.backend, warnings }));
+  return exitCodeOf(report);
+}
+
+/** The trainer that is named, or the best that is here. @throws UNSUPPORTED with what each of them needs */
+async function findTrainer(named: string | undefined, adapters: readonly AdapterEntry[]): Promise<{ adapter: Adapter; backend: string }> {
+  const reasons: string[] = [];
+  for (const backend of named === undefined ? trainers : [named]) {
+    const adapter = await findAdapter(adapters, backend).load();
+    const status = await adapter.status(backend);
+    if (adapter.train !== undefined && status.available) return { adapter, backend };
+    reasons.push(`${backend}: ${status.available ? 'it has no trainer' : status.reason}`);
+  }
+  throw new AttnswapError('UNSUPPORTED', `nothing here trains: ${reasons.join('; ')}`, {
+    hint: 'install PyTorch, and name its Python with --python',
+  });
+}
+
+function exitCodeOf({ candidates }: TuningReport): ExitCode {
+  const verdicts = candidates.map(({ decision }) => decision.verdict);
+  if (verdicts.includes('adopt')) return exitCodes.pass;
+  return verdicts.includes('tune-first') ? exitCodes.inconclusive : exitCodes.regression;
+}

@@ -1,0 +1,61 @@
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import type { Comparison } from '../contract/verdict.ts';
+import { compareLatency } from '../compare/compare-latency.ts';
+import { compareMemory } from '../compare/compare-memory.ts';
+import { writeTensors } from '../data/tensor-files.ts';
+import { plainRule } from '../decide/rule.ts';
+import { defaultLooks } from '../decide/sequential.ts';
+import { modelArm } from '../measure/arm.ts';
+import type { ModelArm } from '../measure/arm.ts';
+import { fileNameOf } from '../migration/candidate.ts';
+import { exportTestbed } from '../training/export-onnx.ts';
+import { fileAt } from './files.ts';
+import { trainedWeights } from './run-trial.ts';
+import { testbedOf, trialId } from './trial.ts';
+import type { Trial } from './trial.ts';
+import type { TuningWork } from './work.ts';
+
+const timeoutSeconds = 120;
+/** The largest slowdown or growth that passes. */
+const margin = 0.05;
+
+/** A trained trial as an ONNX file with the runner's kernels. */
+export async function exportedModel(work: TuningWork, trial: Trial): Promise<string> {
+  const path = await fileAt(work, 'models', fileNameOf(trialId(trial)));
+  if (existsSync(path)) return path;
+  const weights = await trainedWeights(work, trial);
+  await writeFile(path, exportTestbed(testbedOf(trial, work.tuning, work.task), weights, { adapter: work.runner.adapter }));
+  return path;
+}
+
+/** Two exported models on the first test item, base first: latency and peak memory, in pairs. */
+export async function compareExported(work: TuningWork, base: Trial, fresh: Trial): Promise<{ latency: Comparison; memory: Comparison }> {
+  const name = trialId(fresh);
+  return work.state.step(`compare/${name}`, async () => {
+    work.progress(`${name}: latency and peak memory`);
+    const arms = { base: await armOf(work, base), new: await armOf(work, fresh) };
+    const subject = { cell: `${name} at ${work.task.length}`, name };
+    const shared = { timeoutSeconds, family: 1, ...(work.signal !== undefined && { signal: work.signal }) };
+    const plan = { ...defaultLooks, looks: [...[3, 5, 10].filter((count) => count < work.maxBlocks), work.maxBlocks] };
+    const options = { ...shared, seed: work.seed, floor: null, plan, blockSeconds: 0.5 };
+    const { comparison: latency } = await compareLatency(arms, subject, plainRule('latency', margin), options);
+    return { latency, memory: await compareMemory(arms, subject, plainRule('peak-memory', margin), shared) };
+  });
+}
+
+async function armOf(work: TuningWork, trial: Trial): Promise<ModelArm> {
+  const { task, runner, threads } = work;
+  const file = await fileAt(work, 'data', 'feed.safetensors');
+  if (!existsSync(file)) {
+    const { length, tokens } = await task.items('test', 1, 0);
+    await writeTensors(file, { tokens: { type: 'int64', dims: [1, length], data: BigInt64Array.from(tokens, BigInt) } });
+  }
+  const model = {
+    backend: runner.backend,
+    model: await exportedModel(work, trial),
+    feeds: { file },
+    ...(threads !== undefined && { threads }),
+  };
+  return modelArm(model, runner.entry);
+}

@@ -1,0 +1,33 @@
+import type { Tuning } from '../contract/tuning.ts';
+import { RandomStream } from '../inputs/random.ts';
+import { trialId } from './trial.ts';
+import type { Trial } from './trial.ts';
+
+/**
+ * Trials of one attention: first the one with the first choice of everything, then others drawn from the space, all different; fewer than asked for
+ * where the space has no more. Same seed, same trials.
+ */
+export function proposeTrials({ space, search }: Tuning, attention: string, seed: number): Trial[] {
+  const first = <Value>(list: readonly Value[]): Value => list[0]!;
+  const trials = new Map<string, Trial>();
+  const add = (pick: <Value>(list: readonly Value[]) => Value) => {
+    const trial: Trial = {
+      attention,
+      position: pick(space.position),
+      norm: pick(space.norm),
+      normPlacement: pick(space.normPlacement),
+      learningRate: pick(space.learningRate),
+      techniques: pick(space.techniques),
+      start: pick(space.start),
+      seed,
+    };
+    trials.set(trialId(trial), trial);
+  };
+  add(first);
+  const stream = new RandomStream(seed, `proposals/${attention}`);
+  const size = Object.values(space).reduce((product, list) => product * list.length, 1);
+  const wanted = Math.min(search.trials, size);
+  for (let draws = 0; trials.size < wanted && draws < 100 * wanted; draws++)
+    add((list) => list[Math.floor(stream.uniform() * list.length)]!);
+  return [...trials.values()];
+}

@@ -1,0 +1,155 @@
+import { existsSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { AttnswapError } from '../contract/errors.ts';
+import type { Teacher, Training } from '../contract/training.ts';
+import { readWeights, writeWeights } from '../training/initial-weights.ts';
+import { attentionIn } from './progressive.ts';
+import { dataFile, fileAt, orderFile, stepsOf } from './files.ts';
+import { firstWeights } from './first-weights.ts';
+import { testbedOf, trialId } from './trial.ts';
+import type { Trial } from './trial.ts';
+import type { TuningWork } from './work.ts';
+
+/** What an epoch came to. */
+export interface Epoch {
+  /** Training loss of each step, nats. */
+  readonly losses: readonly number[];
+  /** Mean score on validation items, higher is better. */
+  readonly validation: number;
+  /** Training ended here: a loss was not finite. */
+  readonly diverged?: true;
+  readonly elapsedNs: number;
+}
+
+/** The score of a model that is none. */
+const worst = -Number.MAX_VALUE;
+
+/** What the baseline of a seed gives to trials that learn from it. */
+export interface Reference {
+  readonly trial: Trial;
+  /** Path of its trained weights. */
+  readonly weights: string;
+  /** `[layers][heads]`, sum 1. */
+  readonly importance: ReadonlyArray<readonly number[]>;
+}
+
+/** Whether a trial has come as far as is wanted: that many epochs, or a score that is enough. */
+function isDone({ tuning: { training } }: TuningWork, epochs: readonly Epoch[], wanted: number): boolean {
+  if (epochs.at(-1)?.diverged === true) return true;
+  return epochs.length >= wanted || (training.enough !== undefined && (epochs.at(-1)?.validation ?? -Infinity) >= training.enough);
+}
+
+/**
+ * Trains a trial up to `wanted` epochs, from where it stands: every epoch is a step of the state, its checkpoint in a file, so that a kill at any
+ * moment loses the running epoch at most.
+ * @throws what the trainer throws; the signal's reason once it is aborted
+ */
+export async function runTrial(work: TuningWork, trial: Trial, wanted: number, reference?: Reference): Promise<Epoch[]> {
+  const id = trialId(trial);
+  const epochs = recordedEpochs(work, id);
+  if (isDone(work, epochs, wanted)) return epochs;
+  const training = await startTraining(work, trial, reference);
+  try {
+    if (epochs.length > 0) await training.load(await checkpointOf(work, id, epochs.length));
+    while (!isDone(work, epochs, wanted)) {
+      work.signal?.throwIfAborted();
+      const epoch = epochs.length;
+      work.progress(`${id}: epoch ${epoch + 1} of ${wanted}`);
+      epochs.push(await work.state.step(`trial/${id}/epoch ${epoch}`, () => trainEpoch(work, training, trial, epoch)));
+      await rm(await checkpointOf(work, id, epoch), { force: true });
+    }
+    await training.save(await weightsOf(work, trial), { optimizer: false });
+  } catch (error) {
+    // Ctrl-C reaches the trainer too: why it went is then no fault.
+    work.signal?.throwIfAborted();
+    throw error;
+  } finally {
+    await training.close();
+  }
+  return epochs;
+}
+
+function recordedEpochs({ state }: TuningWork, id: string): Epoch[] {
+  const epochs: Epoch[] = [];
+  for (let found = state.found(`trial/${id}/epoch 0`); found !== undefined; found = state.found(`trial/${id}/epoch ${epochs.length}`))
+    epochs.push(found as Epoch);
+  return epochs;
+}
+
+async function trainEpoch(work: TuningWork, training: Training, trial: Trial, epoch: number): Promise<Epoch> {
+  const { task, tuning } = work;
+  const attention = attentionIn(trial, epoch, { layers: tuning.model.layers, length: task.length });
+  const { losses, diverged, elapsedNs } = await training.epoch({
+    attention,
+    data: await dataFile(work, 'train', trial.seed),
+    order: await orderFile(work, trial.seed, epoch),
+  });
+  if (diverged) return { losses, elapsedNs, validation: worst, diverged };
+  const goal = attentionIn({ ...trial, techniques: [] }, 0, { layers: tuning.model.layers, length: task.length });
+  const scores = await training.evaluate({ attention: goal, data: await dataFile(work, 'validation', 0), batch: tuning.training.batch });
+  const path = await checkpointOf(work, trialId(trial), epoch + 1);
+  await training.save(`${path}.tmp`, { optimizer: true });
+  await rename(`${path}.tmp`, path);
+  return { losses, elapsedNs, validation: meanScore(task.metric, scores) };
+}
+
+/** Higher is better: the share that is right, or minus the bits. */
+export function meanScore(metric: 'accuracy' | 'bits', scores: { readonly correct: Float32Array; readonly bits: Float32Array }): number {
+  const values = metric === 'accuracy' ? scores.correct : scores.bits.map((bits) => -bits);
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Begins a training of a trial from its first weights. @throws UNSUPPORTED where the trainer is not there */
+export async function startTraining(work: TuningWork, trial: Trial, reference?: Reference): Promise<Training> {
+  const { adapter, backend } = work.trainer;
+  const { tuning, task, threads } = work;
+  const testbed = testbedOf(trial, tuning, task);
+  const weights = await fileAt(work, 'first', `${digest(trialId(trial))}.safetensors`);
+  if (!existsSync(weights)) await writeWeights(weights, testbed, await firstWeights(work, trial, reference));
+  const { learningRate, techniques } = trial;
+  const { weightDecay, warmUpSteps, clip, epochs } = tuning.training;
+  const learns = reference !== undefined && techniques.some((technique) => technique !== 'sparsify');
+  const training = await adapter.train?.({
+    backend,
+    testbed,
+    weights,
+    attention: attentionIn(trial, 0, { layers: tuning.model.layers, length: task.length }),
+    optimizer: { learningRate, weightDecay, warmUpSteps, clip, steps: epochs * stepsOf(work) },
+    ...(learns && { teacher: teacherOf(work, trial, reference) }),
+    ...(threads !== undefined && { threads }),
+  });
+  if (training === undefined || 'unsupported' in training)
+    throw new AttnswapError('UNSUPPORTED', training?.unsupported ?? `${adapter.name} trains nothing`);
+  return training;
+}
+
+function teacherOf({ tuning, task }: TuningWork, { techniques }: Trial, reference: Reference): Teacher {
+  const { distillation, model } = tuning;
+  return {
+    testbed: testbedOf(reference.trial, tuning, task),
+    weights: reference.weights,
+    attention: attentionIn(reference.trial, 0, { layers: model.layers, length: task.length }),
+    weight: techniques.includes('distil') ? distillation.weight : 0,
+    temperature: distillation.temperature,
+    ...(techniques.includes('heads') && { headWeights: reference.importance, headLoss: distillation.headLoss }),
+  };
+}
+
+/** Where a trial's weights lie once it has ended. */
+export function weightsOf(work: TuningWork, trial: Trial): Promise<string> {
+  return fileAt(work, 'weights', `${digest(trialId(trial))}.safetensors`);
+}
+
+/** The weights of a trial that has ended. */
+export async function trainedWeights(work: TuningWork, trial: Trial): Promise<Map<string, Float32Array>> {
+  return readWeights(await weightsOf(work, trial), testbedOf(trial, work.tuning, work.task));
+}
+
+function checkpointOf(work: TuningWork, id: string, epochs: number): Promise<string> {
+  return fileAt(work, 'checkpoints', `${digest(id)}-${epochs}.safetensors`);
+}
+
+function digest(id: string): string {
+  return createHash('sha256').update(id).digest('hex').slice(0, 16);
+}

@@ -1,0 +1,20 @@
+import type { Training } from '../contract/training.ts';
+import { attentionIn } from './progressive.ts';
+import { dataFile } from './files.ts';
+import type { Trial } from './trial.ts';
+import type { TuningWork } from './work.ts';
+
+/** A trained model on the test items: a score an item, higher is better. */
+export interface TestScores {
+  readonly mean: number;
+  readonly items: readonly number[];
+}
+
+/** Scores of the test items with the attention that a trial ends with. */
+export async function testScores(work: TuningWork, training: Training, trial: Trial): Promise<TestScores> {
+  const { task, tuning } = work;
+  const attention = attentionIn({ ...trial, techniques: [] }, 0, { layers: tuning.model.layers, length: task.length });
+  const { correct, bits } = await training.evaluate({ attention, data: await dataFile(work, 'test', 0), batch: tuning.training.batch });
+  const items = Array.from(task.metric === 'accuracy' ? correct : bits.map((value) => -value));
+  return { mean: items.reduce((sum, value) => sum + value, 0) / items.length, items };
+}

@@ -1,0 +1,38 @@
+import { nextJob, rungsOf, winnerOf } from './halving.ts';
+import { proposeTrials } from './propose.ts';
+import { runTrial } from './run-trial.ts';
+import type { Reference } from './run-trial.ts';
+import { trialId } from './trial.ts';
+import type { Trial } from './trial.ts';
+import type { TuningWork } from './work.ts';
+
+/** A trial of the search with its validation score at each rung that it reached. */
+export interface SearchedTrial {
+  readonly id: string;
+  readonly trial: Trial;
+  readonly scores: readonly number[];
+}
+
+export interface SearchResult {
+  readonly candidate: string;
+  /** Epochs of each rung. */
+  readonly rungs: readonly number[];
+  readonly trials: readonly SearchedTrial[];
+  /** The best trial of the highest rung. */
+  readonly winner: Trial;
+}
+
+/** Searches the space for one attention. What was trained is in the state, so that an interrupted search takes the same decisions again. */
+export async function searchCandidate(work: TuningWork, candidate: string, reference: Reference): Promise<SearchResult> {
+  const { tuning, seed } = work;
+  const trials = proposeTrials(tuning, candidate, seed);
+  const { reduction } = tuning.search;
+  const rungs = rungsOf(tuning.training.epochs, reduction);
+  const contestants = trials.map(() => ({ scores: [] as number[] }));
+  for (let job = nextJob(contestants, rungs.length, reduction); job !== undefined; job = nextJob(contestants, rungs.length, reduction)) {
+    const epochs = await runTrial(work, trials[job.contestant]!, rungs[job.rung]!, reference);
+    contestants[job.contestant]!.scores.push(epochs.at(-1)!.validation);
+  }
+  const searched = trials.map((trial, index) => ({ id: trialId(trial), trial, scores: contestants[index]!.scores }));
+  return { candidate, rungs, trials: searched, winner: trials[winnerOf(contestants)]! };
+}

@@ -1,0 +1,55 @@
+import type { Technique, Tuning } from '../contract/tuning.ts';
+import type { Testbed } from '../contract/testbed.ts';
+
+/** What one training is of. */
+export interface Trial {
+  /** The attention of every layer. */
+  readonly attention: string;
+  readonly position: Testbed['position'];
+  readonly norm: Testbed['norm'];
+  readonly normPlacement: Testbed['normPlacement'];
+  readonly learningRate: number;
+  readonly techniques: readonly Technique[];
+  readonly start: 'drawn' | 'baseline';
+  /** Of first weights, training items and their order. */
+  readonly seed: number;
+  /** The control: keys selected at random. */
+  readonly shuffled?: true;
+}
+
+/** Readable, unique and stable: `topk:k=8 rotary layer before lr=0.003 drawn sparsify+distil seed1`. */
+export function trialId(trial: Trial): string {
+  const { attention, position, norm, normPlacement, learningRate, techniques, start, seed, shuffled } = trial;
+  const used = techniques.length === 0 ? [] : [techniques.join('+')];
+  const control = shuffled === true ? ['shuffled'] : [];
+  return [attention, position, norm, normPlacement, `lr=${learningRate}`, start, ...used, ...control, `seed${seed}`].join(' ');
+}
+
+/** A trial's choices without attention and seed, as a reader wants them. */
+export function choicesOf({ position, norm, normPlacement, learningRate, techniques, start }: Trial): string {
+  const used = techniques.length === 0 ? '' : `, ${techniques.join(' + ')}`;
+  const from = start === 'baseline' ? ", from the baseline's weights" : '';
+  return `${position}, ${norm} norm ${normPlacement}, rate ${learningRate}${used}${from}`;
+}
+
+/** The testbed of a trial, for a task. */
+export function testbedOf(
+  trial: Trial,
+  { model }: Tuning,
+  task: { vocabulary: number; classes: number; length: number; causal: boolean },
+): Testbed {
+  const { layers, ...sizes } = model;
+  const { position, norm, normPlacement } = trial;
+  const { vocabulary, classes, length, causal } = task;
+  return {
+    vocabulary,
+    classes,
+    length,
+    causal,
+    ...sizes,
+    attention: Array.from({ length: layers }, () => trial.attention),
+    position,
+    norm,
+    normPlacement,
+  };
+}
