@@ -15,7 +15,7 @@ def protected_output():
 def answer(answers, question):
     """The answer's fields; a fault in words."""
     try:
-        ask = getattr(answers, 'on_' + str(question.get('ask')), None)
+        ask = getattr(answers, 'on_' + str(question.get('ask')).replace('-', '_'), None)
         if ask is None:
             return {'error': f'no such question: {question.get("ask")!r}'}
         return ask(question)
