@@ -30,8 +30,10 @@ export function digits(given: DigitsParameters): Task {
   const items = async (split: Split, count: number, seed: number): Promise<TaskItems> => {
     checkRequest(name, { split, count, seed });
     const images = (await allImages()).filter((image) => image.split === split);
+    // Not by its full name: the same seed gives the same images, whatever their side.
+    const drawn = drawStored('digits', images.length, { split, count, seed });
     return sequences(
-      Array.from(drawStored(name, images.length, { split, count, seed }), (image) => images[image]!),
+      Array.from(drawn, (image) => images[image]!),
       side,
     );
   };
