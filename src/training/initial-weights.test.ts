@@ -14,9 +14,11 @@ const folder = mkdtempSync(join(tmpdir(), 'attnswap-weights-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 const testbed = smallTestbed({ attention: ['dense', 'gated:rank=2'] });
 
-test('the same seed gives the same weights, another seed others', () => {
+test('the same seed gives the same weights, another seed others, and every parameter its own', () => {
   assert.deepEqual(initialWeights(testbed, 1), initialWeights(testbed, 1));
   assert.notDeepEqual(initialWeights(testbed, 1).get('head'), initialWeights(testbed, 2).get('head'));
+  const drawn = [...initialWeights(testbed, 1)].filter(([name]) => /(query|key|value|gate\.[uw])$/.test(name));
+  assert.equal(new Set(drawn.map(([, values]) => values.join())).size, drawn.length);
 });
 
 test('another attention leaves the weights of all else as they are', () => {

@@ -28,7 +28,7 @@ export function digits(given: DigitsParameters): Task {
   const { side } = readParameters('digits', digitsSchema, given);
   const name = taskName('digits', { side });
   const items = async (split: Split, count: number, seed: number): Promise<TaskItems> => {
-    checkRequest(name, { split, count, seed });
+    checkRequest({ name, length: side * side + 1 }, { split, count, seed });
     const images = (await allImages()).filter((image) => image.split === split);
     // Not by its full name: the same seed gives the same images, whatever their side.
     const drawn = drawStored('digits', images.length, { split, count, seed });

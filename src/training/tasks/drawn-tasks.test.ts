@@ -119,6 +119,7 @@ test('parameters that leave no room, and requests that make no sense, are refuse
   assert.throws(() => induction({ ...copies, length: 11 }), refused(/exceed length 11/));
   const [task] = tasks;
   await assert.rejects(task!.items('train', 0, 1), refused(/0 items, expected a whole number ≥ 1/));
+  await assert.rejects(task!.items('train', 2 ** 26, 1), refused(/67108864 items of 20 tokens, expected at most 268435456 tokens/));
   await assert.rejects(task!.items('all' as Split, 1, 1), refused(/split is "all"/));
   await assert.rejects(task!.items('train', 1, 0.5), refused(/seed is 0.5/));
 });

@@ -6,15 +6,15 @@ import { splits } from '../task.ts';
 import type { Split, Task } from '../task.ts';
 import { digits } from './digits.ts';
 import { packageFile, requirePackage } from './optional-package.ts';
-import { prose } from './prose.ts';
+import { placeAt, prose } from './prose.ts';
 
 const refused = (code: string, message: RegExp) => (error: unknown) =>
   error instanceof AttnswapError && error.code === code && message.test(error.message);
 
 /** How many items a split has, by what is refused beyond. */
 async function storedIn(task: Task, split: Split): Promise<number> {
-  const error = await task.items(split, 1_000_000, 1).then(
-    () => assert.fail('a million items'),
+  const error = await task.items(split, 100_000, 1).then(
+    () => assert.fail('a hundred thousand items'),
     (reason: Error) => reason,
   );
   return Number(/at most the (\d+) that there are/.exec(error.message)![1]);
@@ -51,6 +51,20 @@ test('prose asks for the next character everywhere', async () => {
       assert.ok(targets.every((target) => target >= 0 && target < task.classes));
     }
   }
+});
+
+test('places of prose end where no next character is left', () => {
+  const chapters = [new Int32Array(5), new Int32Array(4)];
+  const places = [0, 1, 2].map((number) => placeAt(chapters, number, 3));
+  assert.deepEqual(
+    places.map(({ chapter, start }) => [chapters.indexOf(chapter), start]),
+    [
+      [0, 0],
+      [0, 1],
+      [1, 0],
+    ],
+  );
+  assert.throws(() => placeAt(chapters, 3, 3), RangeError);
 });
 
 test('prose reads nearly every character, and a sixth of it is for validation and test each', async () => {
@@ -106,7 +120,7 @@ test('training goes through every digit once before it repeats one', async () =>
 test('more items than there are, other sides and too short texts are refused', async () => {
   await assert.rejects(digits({ side: 28 }).items('test', 5000, 1), refused('INVALID_PARAMETERS', /5000 test items, expected at most/));
   assert.throws(() => digits({ side: 27 as 28 }), refused('INVALID_PARAMETERS', /side is 27, expected one of 28, 14, 7/));
-  assert.throws(() => prose({ length: 8 }), refused('INVALID_PARAMETERS', /length is 8, expected a whole number ≥ 32/));
+  assert.throws(() => prose({ length: 8 }), refused('INVALID_PARAMETERS', /length is 8, expected a whole number ≥ 64/));
 });
 
 test('a package that is not there is named, with the command that installs it', () => {
