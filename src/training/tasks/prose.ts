@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { AttnswapError } from '../../contract/errors.ts';
 import { RandomStream } from '../../inputs/random.ts';
 import { parameterObject, readParameters, wholeNumber } from '../../variants/parameter-types.ts';
 import type { Split, Task, TaskItems } from '../task.ts';
@@ -93,5 +94,9 @@ function chaptersOf(split: Split): Chapter[] {
 function readBook(): Chapter[] {
   const read = requirePackage<() => readonly { readonly chapter: string; readonly text: string }[]>(packageName, 'prose');
   const chapters = read().filter(({ chapter }) => /^\d+$/.test(chapter));
+  if (chapters.length === 0)
+    throw new AttnswapError('INVALID_DATA', `${packageName}: no numbered chapter, expected 135`, {
+      hint: `npm install ${packageName}@0.2`,
+    });
   return chapters.map(({ text }) => Int32Array.from(Array.from(text.replaceAll('\r\n', '\n')), (character) => classOf.get(character) ?? 0));
 }

@@ -54,7 +54,7 @@ test('prose asks for the next character everywhere', async () => {
 });
 
 test('places of prose end where no next character is left', () => {
-  const chapters = [new Int32Array(5), new Int32Array(4)];
+  const chapters: readonly Int32Array[] = [new Int32Array(5), new Int32Array(4)];
   const places = [0, 1, 2].map((number) => placeAt(chapters, number, 3));
   assert.deepEqual(
     places.map(({ chapter, start }) => [chapters.indexOf(chapter), start]),
