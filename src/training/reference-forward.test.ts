@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { AttnswapError } from '../contract/errors.ts';
+import { drawTokens, smallTestbed, stirredWeights } from './fixtures/small-testbed.ts';
+import { alibiSlopes, sinusoidalTable } from './positions.ts';
+import { attend } from './reference-attention.ts';
+import { referenceForward, referenceLoss } from './reference-forward.ts';
+import { gelu, normalise } from './reference-layers.ts';
+import type { Testbed } from './testbed.ts';
+
+type Vector = readonly number[];
+const dot = (a: Vector, b: Vector): number => a.reduce((sum, value, at) => sum + value * b[at]!, 0);
+const range = (count: number): number[] => [...Array.from({ length: count }).keys()];
+const length = 9;
+
+/** attend once more from its definition, for one item of dense attention: arrays, position by position, the bias of ALiBi added as the paper has it. */
+function attendPlainly(testbed: Testbed, x: Float64Array, weights: ReadonlyMap<string, Float32Array>): number[] {
+  const { width, heads, causal, position } = testbed;
+  const d = width / heads;
+  const times = (p: readonly number[], name: string): number[] => {
+    const matrix = weights.get(`layers.0.attention.${name}`)!;
+    return range(width).map((to) => p.reduce((sum, value, from) => sum + value * matrix[from * width + to]!, 0));
+  };
+  const rows = range(length).map((p) => [...x.subarray(p * width, (p + 1) * width)]);
+  /** A pair as a complex number times e^{i·angle}. */
+  const turn = (vector: Vector, p: number): number[] =>
+    vector.map((value, m) => {
+      const angle = p * Math.pow(10_000, (-2 * (m % (d / 2))) / d);
+      return m < d / 2
+        ? value * Math.cos(angle) - vector[m + d / 2]! * Math.sin(angle)
+        : vector[m - d / 2]! * Math.sin(angle) + value * Math.cos(angle);
+    });
+  const part = (name: string, head: number) =>
+    rows.map((row, p) => {
+      const vector = times(row, name).slice(head * d, (head + 1) * d);
+      return position === 'rotary' && name !== 'value' ? turn(vector, p) : vector;
+    });
+  const attended = range(heads).map((head) => {
+    const [q, k, v] = [part('query', head), part('key', head), part('value', head)];
+    const slope = position === 'alibi' ? Math.pow(2, (-8 * (head + 1)) / heads) : 0;
+    return range(length).map((i) => {
+      const seen = range(causal ? i + 1 : length);
+      const weight = seen.map((j) => Math.exp(dot(q[i]!, k[j]!) / Math.sqrt(d) - slope * (i - j)));
+      const sum = weight.reduce((total, each) => total + each, 0);
+      return range(d).map((m) => seen.reduce((total, j) => total + (weight[j]! / sum) * v[j]![m]!, 0));
+    });
+  });
+  return range(length).flatMap((i) =>
+    times(
+      attended.flatMap((head) => head[i]!),
+      'output',
+    ),
+  );
+}
+
+for (const position of ['none', 'rotary', 'alibi'] as const)
+  test(`attention with ${position} positions is what its definition says`, () => {
+    for (const causal of position === 'alibi' ? [true] : [true, false]) {
+      const testbed = smallTestbed({ position, causal });
+      const weights = stirredWeights(testbed);
+      const x = Float64Array.from({ length: length * testbed.width }, (_, at) => Math.sin(3.7 * at) + 0.3 * Math.cos(at * at));
+      const got = attend(x, weights, { testbed, layer: 0, items: 1, length });
+      const expected = attendPlainly(testbed, x, weights);
+      // Queries, keys and values are rounded to f32.
+      expected.forEach((value, at) => assert.ok(Math.abs(value - got[at]!) < 1e-6, `${at}: ${value} and ${got[at]}`));
+    }
+  });
+
+test('sinusoidal positions and slopes have their published values', () => {
+  const table = sinusoidalTable(3, 4);
+  assert.deepEqual([...table.subarray(0, 4)], [0, 1, 0, 1]);
+  assert.deepEqual([...table.subarray(8)], [Math.sin(2), Math.cos(2), Math.sin(0.02), Math.cos(0.02)]);
+  assert.deepEqual([...alibiSlopes(8)], [1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32, 1 / 64, 1 / 128, 1 / 256]);
+});
+
+test('norms and gelu have the values of their formulas', () => {
+  const testbed = { ...smallTestbed(), width: 2 };
+  const weights = new Map([
+    ['n.weight', Float32Array.of(2, 4)],
+    ['n.bias', Float32Array.of(1, -1)],
+    ['r.weight', Float32Array.of(2, 4)],
+  ]);
+  const near = (got: Float64Array, expected: readonly number[]) =>
+    expected.forEach((value, at) => assert.ok(Math.abs(got[at]! - value) < 1e-12, `${got[at]} and ${value}`));
+  const layer = 1 / Math.sqrt(1 + 1e-5);
+  near(normalise(Float64Array.of(3, 5), testbed, weights, 'n'), [1 - 2 * layer, 4 * layer - 1]);
+  const rms = 1 / Math.sqrt(17 + 1e-5);
+  near(normalise(Float64Array.of(3, 5), { ...testbed, norm: 'rms' }, weights, 'r'), [6 * rms, 20 * rms]);
+  near(gelu(Float64Array.of(0, 1, -1, 30, -30)), [0, 0.8413447460685429, -0.15865525393145707, 30, 0]);
+});
+
+test('a causal testbed does not see later tokens, and items do not see each other', () => {
+  const testbed = smallTestbed({ attention: ['dense', 'topk:k=3'], position: 'rotary' });
+  const weights = stirredWeights(testbed);
+  const batch = drawTokens(testbed, 2, 12);
+  const tokens = batch.tokens.slice();
+  tokens[7] = (tokens[7]! + 1) % testbed.vocabulary;
+  const [before, after] = [batch.tokens, tokens].map((each) => referenceForward(testbed, weights, { ...batch, tokens: each }));
+  const same = range(24).map((place) => {
+    const at = place * testbed.classes;
+    return range(testbed.classes).every((each) => before![at + each] === after![at + each]);
+  });
+  assert.deepEqual(
+    same,
+    range(24).map((place) => place < 7 || place >= 12),
+  );
+});
+
+test('equal logits lose the logarithm of the classes, and positions that are not scored do not count', () => {
+  const testbed = smallTestbed();
+  const weights = stirredWeights(testbed).set('head', new Float32Array(32 * 11));
+  const batch = { ...drawTokens(testbed, 2, 5), targets: new Int32Array(10).fill(-1) };
+  batch.targets[3] = 7;
+  assert.ok(Math.abs(referenceLoss(testbed, weights, batch) - Math.log(11)) < 1e-12);
+  batch.targets[3] = -1;
+  assert.throws(() => referenceLoss(testbed, weights, batch), /no position is scored/);
+});
+
+test('the loss is the mean of what each scored position loses', () => {
+  const testbed = smallTestbed();
+  const weights = stirredWeights(testbed);
+  const batch = { ...drawTokens(testbed, 1, 3), targets: Int32Array.of(4, -1, 2) };
+  const logits = referenceForward(testbed, weights, batch);
+  const loss = (place: number, target: number) => {
+    const of = [...logits.subarray(place * 11, (place + 1) * 11)];
+    return Math.log(of.reduce((sum, each) => sum + Math.exp(each), 0)) - of[target]!;
+  };
+  assert.ok(Math.abs(referenceLoss(testbed, weights, batch) - (loss(0, 4) + loss(2, 2)) / 2) < 1e-12);
+});
+
+test('tokens and targets that are not the testbed’s are refused', () => {
+  const testbed = smallTestbed();
+  const weights = stirredWeights(testbed);
+  const batch = drawTokens(testbed, 1, 3);
+  const refused = (changes: object, message: RegExp) =>
+    assert.throws(
+      () => referenceLoss(testbed, weights, { ...batch, targets: Int32Array.of(0, 0, 0), ...changes }),
+      (error: unknown) => error instanceof AttnswapError && error.code === 'INVALID_INPUTS' && message.test(error.message),
+    );
+  refused({ tokens: Int32Array.of(0, 23, 0) }, /token 23 at element 1, expected 0 to 22/);
+  refused({ tokens: Int32Array.of(0, -1, 0) }, /token -1/);
+  refused({ length: 34 }, /length is 34, expected 1 to 33/);
+  refused({ items: 2 }, /3 tokens, expected 2 × 3/);
+  refused({ targets: Int32Array.of(0, 11, 0) }, /target 11 at element 1, expected -1 or a class below 11/);
+});

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { AttnswapError } from '../../contract/errors.ts';
+import { itemOf, keysOf } from '../fixtures/items.ts';
+import { splits } from '../task.ts';
+import type { Split, Task } from '../task.ts';
+import { digits } from './digits.ts';
+import { packageFile, requirePackage } from './optional-package.ts';
+import { placeAt, prose } from './prose.ts';
+
+const refused = (code: string, message: RegExp) => (error: unknown) =>
+  error instanceof AttnswapError && error.code === code && message.test(error.message);
+
+/** How many items a split has, by what is refused beyond. */
+async function storedIn(task: Task, split: Split): Promise<number> {
+  const error = await task.items(split, 100_000, 1).then(
+    () => assert.fail('a hundred thousand items'),
+    (reason: Error) => reason,
+  );
+  return Number(/at most the (\d+) that there are/.exec(error.message)![1]);
+}
+
+for (const task of [prose({ length: 64 }), digits({ side: 28 })]) {
+  test(`${task.name}: no item is in two splits, and none of validation and test is given twice`, async () => {
+    const owner = new Map<string, Split>();
+    for (const split of splits) {
+      const count = split === 'train' ? 20_000 : await storedIn(task, split);
+      const keys = keysOf(await task.items(split, count, 5));
+      if (split !== 'train') assert.equal(new Set(keys).size, count);
+      for (const key of keys) assert.ok([undefined, split].includes(owner.get(key)));
+      for (const key of keys) owner.set(key, split);
+    }
+  });
+
+  test(`${task.name}: the same seed gives the same items, another seed others`, async () => {
+    for (const split of splits) {
+      assert.deepEqual(await task.items(split, 20, 1), await task.items(split, 20, 1));
+      assert.notDeepEqual(keysOf(await task.items(split, 20, 2)), keysOf(await task.items(split, 20, 1)));
+      assert.deepEqual(keysOf(await task.items(split, 30, 1)).slice(0, 20), keysOf(await task.items(split, 20, 1)));
+    }
+  });
+}
+
+test('prose asks for the next character everywhere', async () => {
+  const task = prose({ length: 64 });
+  for (const split of splits) {
+    const items = await task.items(split, 50, 1);
+    for (let item = 0; item < 50; item++) {
+      const { tokens, targets } = itemOf(items, item);
+      assert.deepEqual(targets.slice(0, -1), tokens.slice(1));
+      assert.ok(targets.every((target) => target >= 0 && target < task.classes));
+    }
+  }
+});
+
+test('places of prose end where no next character is left', () => {
+  const chapters: readonly Int32Array[] = [new Int32Array(5), new Int32Array(4)];
+  const places = [0, 1, 2].map((number) => placeAt(chapters, number, 3));
+  assert.deepEqual(
+    places.map(({ chapter, start }) => [chapters.indexOf(chapter), start]),
+    [
+      [0, 0],
+      [0, 1],
+      [1, 0],
+    ],
+  );
+  assert.throws(() => placeAt(chapters, 3, 3), RangeError);
+});
+
+test('prose reads nearly every character, and a sixth of it is for validation and test each', async () => {
+  const task = prose({ length: 128 });
+  const { tokens } = await task.items('train', 2000, 1);
+  assert.ok(tokens.filter((token) => token === 0).length < 1e-4 * tokens.length);
+  const [validation, held] = [await storedIn(task, 'validation'), await storedIn(task, 'test')];
+  assert.ok(Math.min(validation, held) > 1000, `${validation} and ${held}`);
+});
+
+test('digits are 784 levels of grey and a token to be read out at', async () => {
+  const task = digits({ side: 28 });
+  assert.deepEqual([task.length, task.vocabulary, task.causal], [785, 17, false]);
+  const items = await task.items('test', 200, 1);
+  const seen = new Set<number>();
+  for (let item = 0; item < 200; item++) {
+    const { tokens, targets } = itemOf(items, item);
+    assert.equal(tokens.at(-1), 16);
+    assert.ok(tokens.slice(0, -1).every((token) => token >= 0 && token < 16));
+    assert.ok(targets.slice(0, -1).every((target) => target === -1));
+    seen.add(targets.at(-1)!);
+  }
+  assert.equal(seen.size, 10);
+});
+
+test('smaller digits are the same images, each level the mean of a square of pixels', async () => {
+  const [whole, half] = [await digits({ side: 28 }).items('test', 50, 1), await digits({ side: 14 }).items('test', 50, 1)];
+  assert.equal(half.length, 197);
+  for (let item = 0; item < 50; item++) {
+    const [large, small] = [itemOf(whole, item), itemOf(half, item)];
+    assert.equal(large.targets.at(-1), small.targets.at(-1));
+    for (let at = 0; at < 196; at++) {
+      const corner = 2 * Math.floor(at / 14) * 28 + 2 * (at % 14);
+      const mean = [0, 1, 28, 29].reduce((sum, step) => sum + large.tokens[corner + step]! / 4, 0);
+      // Levels are rounded down: the mean's lies less than one above the levels' mean, or below by rounding itself.
+      assert.ok(small.tokens[at]! - mean > -1 && small.tokens[at]! - mean < 1, `${item}: ${small.tokens[at]} and ${mean}`);
+    }
+  }
+});
+
+test('training goes through every digit once before it repeats one', async () => {
+  const task = digits({ side: 7 });
+  const { targets } = await task.items('train', 16_000, 1);
+  const counts = new Map<number, number>();
+  for (const target of targets) if (target >= 0) counts.set(target, (counts.get(target) ?? 0) + 1);
+  assert.equal(
+    [...counts.values()].reduce((sum, count) => sum + count, 0),
+    16_000,
+  );
+  assert.equal(counts.size, 10);
+});
+
+test('more items than there are, other sides and too short texts are refused', async () => {
+  await assert.rejects(digits({ side: 28 }).items('test', 5000, 1), refused('INVALID_PARAMETERS', /5000 test items, expected at most/));
+  assert.throws(() => digits({ side: 27 as 28 }), refused('INVALID_PARAMETERS', /side is 27, expected one of 28, 14, 7/));
+  assert.throws(() => prose({ length: 8 }), refused('INVALID_PARAMETERS', /length is 8, expected a whole number ≥ 64/));
+});
+
+test('a package that is not there is named, with the command that installs it', () => {
+  const missing = (error: unknown) =>
+    refused('INVALID_DATA', /task digits needs the package no-such-package/)(error) &&
+    (error as AttnswapError).hint === 'npm install no-such-package';
+  assert.throws(() => requirePackage('no-such-package', 'digits'), missing);
+  assert.throws(() => packageFile('no-such-package', 'data.json', 'digits'), missing);
+});
