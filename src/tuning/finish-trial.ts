@@ -1,4 +1,4 @@
-import { startTraining, weightsOf, runTrial } from './run-trial.ts';
+import { runTrial, weightsOf } from './run-trial.ts';
 import type { Epoch, Reference } from './run-trial.ts';
 import { testScores } from './scores.ts';
 import type { TestScores } from './scores.ts';
@@ -12,39 +12,31 @@ export interface FinishedTrial {
   readonly trial: Trial;
   readonly epochs: readonly Epoch[];
   readonly test: TestScores;
+  /** `[layers][heads]`: the loss's sensitivity to each head's output, on validation items. */
+  readonly importance: ReadonlyArray<readonly number[]>;
 }
 
-/** Trains to the end and scores the test items. */
+/** Trains to the end, scores the test items, and asks how much each head matters. */
 export async function finishTrial(work: TuningWork, trial: Trial, reference?: Reference): Promise<FinishedTrial> {
-  const epochs = await runTrial(work, trial, work.tuning.training.epochs, reference);
-  const test = await work.state.step(`trial/${trialId(trial)}/test`, async () => {
-    const training = await startTraining(work, trial, reference);
-    try {
-      await training.load(await weightsOf(work, trial));
-      return await testScores(work, training, trial);
-    } finally {
-      await training.close();
-    }
+  const { state, tuning } = work;
+  const [tested, weighed] = [`trial/${trialId(trial)}/test`, `trial/${trialId(trial)}/importance`];
+  const isFinished = state.found(tested) !== undefined && state.found(weighed) !== undefined;
+  const epochs = await runTrial(work, trial, tuning.training.epochs, {
+    reference,
+    ...(!isFinished && {
+      async afterwards(training) {
+        await state.step(tested, () => testScores(work, training, trial));
+        const batch = { data: await dataFile(work, 'validation', 0), batch: tuning.training.batch };
+        await state.step(weighed, () => training.importance(batch));
+      },
+    }),
   });
-  return { trial, epochs, test };
+  return { trial, epochs, test: state.found(tested) as TestScores, importance: state.found(weighed) as number[][] };
 }
 
-/** What trials learn from: the finished baseline of a seed, with the importance of its heads on validation items. */
-export async function referenceOf(work: TuningWork, { trial }: FinishedTrial): Promise<Reference> {
-  const weights = await weightsOf(work, trial);
-  const importance = await work.state.step(`trial/${trialId(trial)}/importance`, async () => {
-    const training = await startTraining(work, trial);
-    try {
-      await training.load(weights);
-      return await training.importance({ data: await dataFile(work, 'validation', 0), batch: work.tuning.training.batch });
-    } finally {
-      await training.close();
-    }
-  });
+/** What trials learn from: the finished baseline of a seed. */
+export async function referenceOf(work: TuningWork, { trial, importance }: FinishedTrial): Promise<Reference> {
   const total = importance.flat().reduce((sum, value) => sum + value, 0);
-  return {
-    trial,
-    weights,
-    importance: importance.map((heads) => heads.map((value) => (total > 0 ? value / total : 1 / (importance.length * heads.length)))),
-  };
+  const share = (value: number) => (total > 0 ? value / total : 1 / importance.flat().length);
+  return { trial, weights: await weightsOf(work, trial), importance: importance.map((heads) => heads.map(share)) };
 }

@@ -40,15 +40,23 @@ function isDone({ tuning: { training } }: TuningWork, epochs: readonly Epoch[], 
   return epochs.length >= wanted || (training.enough !== undefined && (epochs.at(-1)?.validation ?? -Infinity) >= training.enough);
 }
 
+/** What is asked of a trained model, in the process that holds it. */
+export type Afterwards = (training: Training) => Promise<void>;
+
 /**
  * Trains a trial up to `wanted` epochs, from where it stands: every epoch is a step of the state, its checkpoint in a file, so that a kill at any
  * moment loses the running epoch at most.
  * @throws what the trainer throws; the signal's reason once it is aborted
  */
-export async function runTrial(work: TuningWork, trial: Trial, wanted: number, reference?: Reference): Promise<Epoch[]> {
+export async function runTrial(
+  work: TuningWork,
+  trial: Trial,
+  wanted: number,
+  { reference, afterwards }: { readonly reference?: Reference | undefined; readonly afterwards?: Afterwards } = {},
+): Promise<Epoch[]> {
   const id = trialId(trial);
   const epochs = recordedEpochs(work, id);
-  if (isDone(work, epochs, wanted)) return epochs;
+  if (isDone(work, epochs, wanted) && afterwards === undefined) return epochs;
   const training = await startTraining(work, trial, reference);
   try {
     if (epochs.length > 0) await training.load(await checkpointOf(work, id, epochs.length));
@@ -60,6 +68,7 @@ export async function runTrial(work: TuningWork, trial: Trial, wanted: number, r
       await rm(await checkpointOf(work, id, epoch), { force: true });
     }
     await training.save(await weightsOf(work, trial), { optimizer: false });
+    await afterwards?.(training);
   } catch (error) {
     // Ctrl-C reaches the trainer too: why it went is then no fault.
     work.signal?.throwIfAborted();

@@ -30,7 +30,7 @@ export async function searchCandidate(work: TuningWork, candidate: string, refer
   const rungs = rungsOf(tuning.training.epochs, reduction);
   const contestants = trials.map(() => ({ scores: [] as number[] }));
   for (let job = nextJob(contestants, rungs.length, reduction); job !== undefined; job = nextJob(contestants, rungs.length, reduction)) {
-    const epochs = await runTrial(work, trials[job.contestant]!, rungs[job.rung]!, reference);
+    const epochs = await runTrial(work, trials[job.contestant]!, rungs[job.rung]!, { reference });
     contestants[job.contestant]!.scores.push(epochs.at(-1)!.validation);
   }
   const searched = trials.map((trial, index) => ({ id: trialId(trial), trial, scores: contestants[index]!.scores }));

@@ -12,6 +12,8 @@ import type { FinishedTrial } from './finish-trial.ts';
 import { swappedScores } from './swapped.ts';
 import { searchCandidate } from './search.ts';
 import type { SearchResult } from './search.ts';
+import { readTestbed } from '../training/testbed.ts';
+import { testbedOf } from './trial.ts';
 import type { Trial } from './trial.ts';
 import type { TuningWork } from './work.ts';
 
@@ -46,6 +48,8 @@ export interface TuningReport {
 /** Baseline, plain swap, search, and the last comparison of every candidate with the baseline. */
 export async function tuneTestbed(work: TuningWork): Promise<TuningReport> {
   const { tuning, seed } = work;
+  for (const attention of [tuning.baseline, ...tuning.candidates])
+    readTestbed(testbedOf({ ...baselineTrial(work, seed), attention }, tuning, work.task), tuning.name);
   const seeds = Array.from({ length: tuning.search.seeds }, (_, index) => seed + index);
   const baseline: FinishedTrial[] = [];
   for (const each of seeds) baseline.push(await finishTrial(work, baselineTrial(work, each)));

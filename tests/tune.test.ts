@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { execa } from 'execa';
+import { skip } from '../adapters/torch/installed.ts';
+import { attnswap, emptyFolder, main } from './run-cli.ts';
+
+const suite = {
+  name: 'tiny',
+  task: 'recall:pairs=2,length=16,keys=8,values=8',
+  model: { layers: 1, width: 16, heads: 2, hidden: 16 },
+  candidates: ['topk:k=3'],
+  space: { learningRate: [0.01], techniques: [[], ['sparsify', 'distil', 'heads']] },
+  items: { train: 128, validation: 32, test: 64 },
+  training: { epochs: 2, batch: 16 },
+  search: { trials: 2, seeds: 1 },
+};
+
+function folderWith(definition: object): string {
+  const cwd = emptyFolder();
+  writeFileSync(join(cwd, 'tiny.suite.ts'), `export default ${JSON.stringify(definition)};\n`);
+  return cwd;
+}
+
+const command = ['tune', './tiny.suite.ts', '--max-blocks', '3'];
+const stateOf = (cwd: string) =>
+  JSON.parse(readFileSync(join(cwd, 'runs/tiny.tuning/migration.json'), 'utf8')) as { steps: Record<string, unknown> };
+
+/** What training came to: all steps but those that were timed. */
+function trained(cwd: string): Array<[string, unknown]> {
+  return Object.entries(stateOf(cwd).steps)
+    .filter(([step]) => step.startsWith('trial/') || step.startsWith('swap/'))
+    .map(([step, result]): [string, unknown] => [step, { ...(result as object), elapsedNs: 0 }])
+    .toSorted();
+}
+
+test('a tuning goes through all phases, and one that was killed and went on came to the same', { skip }, async () => {
+  const whole = folderWith(suite);
+  const { exitCode, stdout, stderr } = await attnswap(command, { cwd: whole });
+  assert.ok([0, 1, 2].includes(exitCode!), stderr);
+  assert.match(stdout, /topk:k=3 +\d+ % +[\d.]+ % +[\d.]+ % +[\d.]+ %/);
+  assert.match(stdout, /Search by successive halving/);
+  const record = JSON.parse(readFileSync(join(whole, 'runs/tiny.tuning/record.json'), 'utf8')) as {
+    candidates: Array<{ model: string; finalists: unknown[] }>;
+  };
+  assert.equal(record.candidates[0]!.finalists.length, 1);
+  // The exported winner is a model like any other.
+  const sites = await attnswap(['sites', record.candidates[0]!.model], { cwd: whole });
+  assert.equal(sites.exitCode, 0, sites.stderr);
+
+  const broken = folderWith(suite);
+  for (const label of ['epoch 2 of 2', 'under the baseline']) {
+    const child = execa(process.execPath, [main, ...command], { cwd: broken, reject: false });
+    await new Promise<void>((resolve) => child.stderr.on('data', (chunk: Buffer) => chunk.toString().includes(label) && resolve()));
+    child.kill('SIGKILL');
+    await child;
+  }
+  const resumed = await attnswap(command, { cwd: broken });
+  assert.ok([0, 1, 2].includes(resumed.exitCode!), resumed.stderr);
+  assert.deepEqual(trained(broken), trained(whole));
+  const changed = { ...suite, training: { ...suite.training, batch: 8 } };
+  writeFileSync(join(broken, 'tiny.suite.ts'), `export default ${JSON.stringify(changed)};\n`);
+  const other = await attnswap(command, { cwd: broken });
+  assert.equal(other.exitCode, 5);
+  assert.match(other.stderr, /training changed from .*INVALID_MIGRATION/s);
+});
+
+test('an interrupted tuning says where it goes on', { skip }, async () => {
+  const cwd = folderWith(suite);
+  const child = execa(process.execPath, [main, ...command], { cwd, reject: false });
+  await new Promise<void>((resolve) => child.stderr.on('data', (chunk: Buffer) => chunk.toString().includes('epoch 1 of 2') && resolve()));
+  child.kill('SIGINT');
+  const { exitCode, stderr } = await child;
+  assert.equal(exitCode, 5);
+  assert.match(stderr, /interrupted; runs\/tiny\.tuning keeps what was trained/);
+});
+
+const refused: Record<string, { readonly definition?: object; readonly args?: readonly string[]; readonly message: RegExp }> = {
+  'an unknown task': { definition: { ...suite, task: 'recal' }, message: /unknown task "recal".*INVALID_PARAMETERS/ },
+  'an unknown variant': { definition: { ...suite, candidates: ['topc'] }, message: /unknown variant "topc"/ },
+  'heads that do not divide the width': {
+    definition: { ...suite, model: { ...suite.model, heads: 3 } },
+    message: /width must be a multiple of heads/,
+  },
+  'a trainer that trains nothing': { args: ['--trainer', 'onnx-cpu'], message: /nothing here trains: onnx-cpu: it has no trainer/ },
+  'an unknown suite': { args: ['tune', 'tune-recal'], message: /unknown suite "tune-recal", expected one of tune-recall/ },
+};
+
+for (const [name, { definition = suite, args, message }] of Object.entries(refused)) {
+  test(
+    `tune refuses ${name} before anything is trained`,
+    { skip: name.includes('trainer') || name.includes('suite') ? false : skip },
+    async () => {
+      const cwd = folderWith(definition);
+      const given = args?.[0] === 'tune' ? args : [...command, ...(args ?? [])];
+      const { exitCode, stderr } = await attnswap(given, { cwd });
+      assert.equal(exitCode, 5);
+      assert.match(stderr, message);
+    },
+  );
+}
