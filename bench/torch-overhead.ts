@@ -8,8 +8,10 @@ import { createInputs } from '../src/inputs/create-inputs.ts';
 import { median } from '../src/statistics/order-statistics.ts';
 
 // Does the worker protocol add anything? The same PyTorch calls in the worker and in a bare Python loop, both resident and one active
-// at a time, in rounds ABBA and BAAB in turn: a load from outside meets both. `npm run bench:torch-overhead [rounds] [threads]`
-const rounds = Number(process.argv[2] ?? 60);
+// at a time, in rounds ABBA and BAAB in turn: a load from outside meets both. A process keeps its own luck, so blocks of fresh pairs
+// are compared. `npm run bench:torch-overhead [blocks] [threads]`
+const blocks = Number(process.argv[2] ?? 6);
+const rounds = 12;
 const threads = Number(process.argv[3] ?? 1);
 const length = 1024;
 const shape: Shape = { batch: 1, heads: 8, kvHeads: 8, queries: length, keys: length, headDim: 64, causal: true, dtype: 'f32' };
@@ -35,10 +37,11 @@ function bare(kernel: string): { time: TimeCalls; end(): void } {
   return { time, end: () => child.stdin.end() };
 }
 
-for (const kernel of ['naive', 'tiled']) {
+/** Nanoseconds of one call by either arm, and the median ratio over the rounds of one fresh pair. */
+async function block(kernel: string) {
   const arms = { worker: await throughWorker(kernel), bare: bare(kernel) };
   const sample = async (arm: keyof typeof arms) => (await arms[arm].time(3)) / 3;
-  for (const arm of ['worker', 'bare'] as const) for (let warm = 0; warm < 10; warm++) await sample(arm);
+  for (const arm of ['worker', 'bare'] as const) for (let warm = 0; warm < 5; warm++) await sample(arm);
   const ratios: number[] = [];
   const nanoseconds = { worker: [] as number[], bare: [] as number[] };
   for (let round = 0; round < rounds; round++) {
@@ -52,10 +55,16 @@ for (const kernel of ['naive', 'tiled']) {
   }
   await arms.worker.end();
   arms.bare.end();
-  const quarter = (share: number) => [...ratios].sort((a, b) => a - b)[Math.floor(share * ratios.length)]!.toFixed(3);
+  return { worker: median(nanoseconds.worker), bare: median(nanoseconds.bare), ratio: median(ratios) };
+}
+
+for (const kernel of ['naive', 'tiled']) {
+  const measured: Awaited<ReturnType<typeof block>>[] = [];
+  for (let index = 0; index < blocks; index++) measured.push(await block(kernel));
   const ms = (values: number[]) => `${(median(values) / 1e6).toFixed(2)} ms`;
+  const ratios = measured.map(({ ratio }) => ratio);
   console.log(
-    `dense.${kernel} at ${length}, ${threads} thread${threads === 1 ? '' : 's'}: worker ${ms(nanoseconds.worker)}, bare loop ${ms(nanoseconds.bare)}, ` +
-      `ratio ${median(ratios).toFixed(3)} (quartiles ${quarter(0.25)} to ${quarter(0.75)}, ${rounds} rounds)`,
+    `dense.${kernel} at ${length}, ${threads} thread${threads === 1 ? '' : 's'}: worker ${ms(measured.map(({ worker }) => worker))}, ` +
+      `bare loop ${ms(measured.map((one) => one.bare))}, ratio ${median(ratios).toFixed(3)} (${ratios.map((ratio) => ratio.toFixed(3)).join(' ')})`,
   );
 }
