@@ -61,7 +61,7 @@ export class TfjsCall implements PreparedKernel {
   }
 
   dispatch(): Promise<Dispatch> {
-    return using(this.#engine, () => profileCall(this.#engine, () => this.#once()));
+    return using(this.#engine, () => profileCall(this.#engine, () => this.#once(), this.#kernel.selects(this.#request.parameters)));
   }
 
   async peakDeviceBytes(): Promise<{ readonly bytes: number; readonly method: string } | null> {

@@ -41,5 +41,7 @@ export type Call = (tensors: KernelTensors) => Tensor;
 
 /** A kernel in tfjs operations. `plan` makes what does not depend on values and returns the call. */
 export interface TfjsKernel extends KernelDescription {
+  /** Whether it selects what it weighs by its scores. */
+  selects(parameters: Parameters): boolean;
   plan(site: Site): Call;
 }

@@ -3,7 +3,7 @@ import type { Engine } from './engine.ts';
 import type { Tensor } from './kernel.ts';
 
 /** What one call ran, by tfjs's own profile. Times are of the backend's clock; 0 where it has none. */
-export async function profileCall(engine: Engine, call: () => Tensor): Promise<Dispatch> {
+export async function profileCall(engine: Engine, call: () => Tensor, selects: boolean): Promise<Dispatch> {
   const { tf } = engine;
   call().dispose();
   await engine.synchronize?.();
@@ -19,5 +19,12 @@ export async function profileCall(engine: Engine, call: () => Tensor): Promise<D
     totals.set(name, { ...known, calls: known.calls + 1, totalNs: known.totalNs + ns });
   }
   const operators = [...totals.values()].sort((a, b) => b.totalNs - a.totalNs);
-  return { operators, flags: engine.flags };
+  return { operators, flags: [...engine.flags, ...flagsOf(engine, operators, selects)] };
+}
+
+function flagsOf({ selection }: Engine, operators: readonly DispatchedOperator[], selects: boolean): string[] {
+  const flags: string[] = [];
+  if (selects && selection.where === 'host') flags.push('selection ran in JavaScript, over scores read back; its time is in no operator');
+  if (operators.every(({ totalNs }) => totalNs === 0)) flags.push('the backend told no times');
+  return flags;
 }

@@ -14,6 +14,7 @@ export const gatedTiled: TfjsKernel = {
   variant: 'gated',
   kernel: 'tiled',
   summary: `block=1: tiles of ${tile} queries with n²·rank/d more products; block>1: the kept blocks only`,
+  selects: ({ sparsity, tau, block }) => tau !== undefined || Number(sparsity ?? 0) > 0 || Number(block) > 1,
   scoredPairs: (parameters, shape) =>
     Number(parameters['block']) === 1 ? shape.batch * shape.heads * tiledPairs(shape, tile) : gatedBlockPairs(parameters, shape),
   plan: (site) => (Number(site.parameters['block']) === 1 ? planPairs(site) : planGatedBlocks(site)),
