@@ -7,10 +7,8 @@ export async function profileCall(engine: Engine, call: () => Tensor, selects: b
   const { tf } = engine;
   call().dispose();
   await engine.synchronize?.();
-  const { kernels } = await tf.profile(() => {
-    call().dispose();
-    return tf.scalar(0);
-  });
+  const { kernels, result } = await tf.profile(call);
+  tf.dispose(result);
   const totals = new Map<string, DispatchedOperator>();
   for (const { name, kernelTimeMs } of kernels) {
     const known = totals.get(name) ?? { operator: name, provider: engine.status.device, calls: 0, totalNs: 0 };
