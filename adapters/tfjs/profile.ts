@@ -1,9 +1,9 @@
 import type { Dispatch, DispatchedOperator } from '../../src/contract/adapter.ts';
 import type { Engine } from './engine.ts';
-import type { Tensor } from './kernel.ts';
+import type { Selects, Tensor } from './kernel.ts';
 
 /** What one call ran, by tfjs's own profile. Times are of the backend's clock; 0 where it has none. */
-export async function profileCall(engine: Engine, call: () => Tensor, selects: boolean): Promise<Dispatch> {
+export async function profileCall(engine: Engine, call: () => Tensor, selects: Selects): Promise<Dispatch> {
   const { tf } = engine;
   call().dispose();
   await engine.synchronize?.();
@@ -20,9 +20,10 @@ export async function profileCall(engine: Engine, call: () => Tensor, selects: b
   return { operators, flags: [...engine.flags, ...flagsOf(engine, operators, selects)] };
 }
 
-function flagsOf({ selection }: Engine, operators: readonly DispatchedOperator[], selects: boolean): string[] {
+function flagsOf({ selection }: Engine, operators: readonly DispatchedOperator[], selects: Selects): string[] {
   const flags: string[] = [];
-  if (selects && selection.where === 'host') flags.push('selection ran in JavaScript, over scores read back; its time is in no operator');
+  if (selects !== 'nothing' && selection[selects] === 'host')
+    flags.push('selection ran in JavaScript, over scores read back; its time is in no operator');
   if (operators.every(({ totalNs }) => totalNs === 0)) flags.push('the backend told no times');
   return flags;
 }

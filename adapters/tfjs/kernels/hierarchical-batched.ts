@@ -15,7 +15,7 @@ export const hierarchicalBatched: TfjsKernel = {
   variant: 'hierarchical',
   kernel: 'batched',
   summary: 'each level as batches of small products; far means scored apart from near keys',
-  selects: () => false,
+  selects: () => 'nothing',
   scoredPairs,
   plan,
 };
