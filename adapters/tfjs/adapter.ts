@@ -14,8 +14,14 @@ export const adapter: Adapter = {
 
 async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsupported> {
   const { backend, variant, kernel: name, inputs } = request;
+  // TensorFlow reads it once, when it starts.
+  if (request.threads !== undefined) process.env['TF_NUM_INTRAOP_THREADS'] ??= String(request.threads);
   const status = await statusOf(backend);
   if (!status.available) return { unsupported: `${backend}: ${status.reason}; ${status.mend}` };
+  if (request.threads !== undefined && status.threads !== null && status.threads !== request.threads)
+    return {
+      unsupported: `${backend} runs on ${status.threads} ${status.threads === 1 ? 'thread' : 'threads'} here, not on ${request.threads}`,
+    };
   if (!status.dtypes.includes(inputs.shape.dtype)) return { unsupported: `${backend} has no ${inputs.shape.dtype} tensors, only f32` };
   if (request.outputGradient !== undefined) return { unsupported: 'the tfjs adapter runs no gradients' };
   const kernel = kernels.find((known) => known.variant === variant && known.kernel === name);

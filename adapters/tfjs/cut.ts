@@ -10,12 +10,12 @@ export interface Cut {
 }
 
 /**
- * On backends in host memory the values are read once and parts placed from there: WebAssembly's own Slice reads the whole
+ * On backends that take heads one by one the values are read once and parts placed from there: WebAssembly's own Slice reads the whole
  * tensor for every part.
  */
 export function cutOf(site: Site, tensor: Tensor): Cut {
   const [size = 1, count = 0, width = 0] = tensor.shape;
-  const cut = site.selection.where === 'host' && size === 1 ? hostCut(site, tensor) : deviceCut(site, tensor);
+  const cut = site.heads === 'each' && size === 1 ? hostCut(site, tensor) : deviceCut(site, tensor);
   return {
     whole: tensor,
     rows: (first, rows) => (rows === count ? tensor : cut.rows(first, rows)),

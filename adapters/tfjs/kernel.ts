@@ -39,7 +39,11 @@ export interface KernelTensors {
 /** One call: `[batch, heads, queries, headDim]`. Runs inside `tf.tidy`. */
 export type Call = (tensors: KernelTensors) => Tensor;
 
+export type Selects = 'nothing' | 'entries' | 'blocks';
+
 /** A kernel in tfjs operations. `plan` makes what does not depend on values and returns the call. */
 export interface TfjsKernel extends KernelDescription {
+  /** What it selects by its scores. */
+  selects(parameters: Parameters): Selects;
   plan(site: Site): Call;
 }

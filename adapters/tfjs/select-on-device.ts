@@ -8,7 +8,8 @@ import { leastScore, maskedScore } from './selection.ts';
  * stay, counted by a running sum.
  */
 export const selectOnDevice: Selection = {
-  where: 'device',
+  entries: 'device',
+  blocks: 'device',
   keepLargest(tf, score, kept) {
     const stays = largestEntries(tf, score, kept);
     return tf.mul(tf.sub(1, stays), maskedScore);

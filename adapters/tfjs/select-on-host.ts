@@ -6,7 +6,8 @@ import { leastScore, maskedScore } from './selection.ts';
  * own TopK sorts objects, or keeps a heap, and costs several times as much.
  */
 export const selectOnHost: Selection = {
-  where: 'host',
+  entries: 'host',
+  blocks: 'host',
   keepLargest(tf, score, kept) {
     const scores = score.dataSync() as Float32Array;
     const columns = score.shape.at(-1)!;

@@ -10,7 +10,7 @@ import type { Call, Site, Tensor } from './kernel.ts';
 export function overSelectedBlocks(site: Site, rule: BlockRule): Call {
   const { tf } = site;
   const layout = blockLayout(site.shape, rule.size);
-  const attend = site.selection.where === 'host' ? attendOnHost : attendOnDevice;
+  const attend = site.selection.blocks === 'host' ? attendOnHost : attendOnDevice;
   return (tensors) => {
     const groups = headGroups(site, tensors);
     return joinGroups(

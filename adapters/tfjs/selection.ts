@@ -16,7 +16,9 @@ export interface SlotTensors {
  * largest, a tie going to the lower index.
  */
 export interface Selection {
-  readonly where: 'host' | 'device';
+  /** Where entries are selected: by JavaScript over scores that are read back, or by operations of the backend. */
+  readonly entries: 'host' | 'device';
+  readonly blocks: 'host' | 'device';
   /** What is added to scores `[…, n]`: 0 for entries that stay, {@link maskedScore} for the others. */
   keepLargest(tf: Tf, score: Tensor, kept: KeptTable): Tensor;
 }

@@ -16,6 +16,7 @@ export const blockTopkBlocks: TfjsKernel = {
   variant: 'block-topk',
   kernel: 'blocks',
   summary: 'scores block means, then attends to the chosen blocks alone',
+  selects: () => 'blocks',
   scoredPairs(parameters, shape) {
     const size = Number(parameters['block']);
     const { queryBlocks, keyBlocks } = blockLayout(shape, size);

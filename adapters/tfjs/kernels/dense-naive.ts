@@ -8,6 +8,7 @@ export const denseNaive: TfjsKernel = {
   variant: 'dense',
   kernel: 'naive',
   summary: 'matMul, softmax, matMul over all n² logits of all heads',
+  selects: () => 'nothing',
   scoredPairs: (_, { batch, heads, queries, keys }) => batch * heads * queries * keys,
   plan,
 };

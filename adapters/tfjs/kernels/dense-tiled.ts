@@ -8,6 +8,7 @@ export const denseTiled: TfjsKernel = {
   variant: 'dense',
   kernel: 'tiled',
   summary: `tiles of ${tile} queries: matMul, softmax, matMul; keys after the tile are not computed when causal`,
+  selects: () => 'nothing',
   scoredPairs: (_, shape) => shape.batch * shape.heads * tiledPairs(shape, tile),
   plan: (site) =>
     overTiles(site, tile, (group) => (rows) => {

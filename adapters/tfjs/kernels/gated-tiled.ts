@@ -1,7 +1,8 @@
+import type { Parameters } from '../../../src/contract/variant.ts';
 import { ceilTimes, complementOf, decimalOf } from '../../../src/variants/decimal.ts';
 import { cutOf } from '../cut.ts';
 import { corrected, groupGate } from '../gate.ts';
-import type { Call, Site, Tensor, TfjsKernel } from '../kernel.ts';
+import type { Call, Selects, Site, Tensor, TfjsKernel } from '../kernel.ts';
 import { maskedScore } from '../selection.ts';
 import type { KeptTable } from '../selection.ts';
 import { attend, overTiles, tileBias, tiledPairs, tileEnd, tileScores } from '../tiles.ts';
@@ -14,10 +15,16 @@ export const gatedTiled: TfjsKernel = {
   variant: 'gated',
   kernel: 'tiled',
   summary: `block=1: tiles of ${tile} queries with n²·rank/d more products; block>1: the kept blocks only`,
+  selects,
   scoredPairs: (parameters, shape) =>
     Number(parameters['block']) === 1 ? shape.batch * shape.heads * tiledPairs(shape, tile) : gatedBlockPairs(parameters, shape),
   plan: (site) => (Number(site.parameters['block']) === 1 ? planPairs(site) : planGatedBlocks(site)),
 };
+
+function selects({ sparsity, tau, block }: Parameters): Selects {
+  if (Number(block) > 1) return 'blocks';
+  return tau !== undefined || Number(sparsity ?? 0) > 0 ? 'entries' : 'nothing';
+}
 
 function planPairs(site: Site): Call {
   const { tf, shape } = site;

@@ -15,6 +15,7 @@ export const hierarchicalBatched: TfjsKernel = {
   variant: 'hierarchical',
   kernel: 'batched',
   summary: 'each level as batches of small products; far means scored apart from near keys',
+  selects: () => 'nothing',
   scoredPairs,
   plan,
 };

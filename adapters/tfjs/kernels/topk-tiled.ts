@@ -11,6 +11,7 @@ export const topkTiled: TfjsKernel = {
   variant: 'topk',
   kernel: 'tiled',
   summary: `tiles of ${tile} queries: every score computed, all but the largest masked`,
+  selects: () => 'entries',
   scoredPairs: (_, shape) => shape.batch * shape.heads * tiledPairs(shape, tile),
   plan: (site) => {
     const kept = keptTable(site.parameters, site.shape.keys);

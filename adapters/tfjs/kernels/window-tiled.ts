@@ -20,6 +20,7 @@ export const windowTiled: TfjsKernel = {
   variant: 'window',
   kernel: 'tiled',
   summary: `tiles of ${tile} queries against their band of keys`,
+  selects: () => 'nothing',
   scoredPairs(parameters, shape) {
     const perHead = queryTiles(shape, tile).reduce((sum, rows) => {
       const { prefix, low, high } = bandOf(parameters, shape, rows);
