@@ -3,7 +3,10 @@ from .catalogue import kernels
 from .torch_import import problem
 
 protocol = 'attnswap.worker/1'
-mend = 'pip install torch (or, on Debian, apt-get install python3-torch libopenblas0-pthread), then --python or ATTNSWAP_PYTHON names its Python'
+mend = (
+    'pip install torch (or, on Debian, apt-get install python3-torch libopenblas0-pthread), '
+    'then --python or ATTNSWAP_PYTHON names its Python'
+)
 
 
 class Answers:
