@@ -74,7 +74,9 @@ async function checkCase(adapter: Adapter, at: { backend: string; kernel: string
   if (variant.refuses(given.parameters, given.shape) !== undefined) return 0;
   const inputs = createCaseInputs(given);
   const { parameters } = given;
-  const prepared = await adapter.prepare({ backend, variant: given.variant, parameters, kernel, inputs, purpose: 'latency' });
+  // PyTorch's threads wait for each other: on a busy machine two take many times as long as one.
+  const threads = backend.startsWith('torch-') ? { threads: 1 } : {};
+  const prepared = await adapter.prepare({ backend, variant: given.variant, parameters, kernel, inputs, purpose: 'latency', ...threads });
   if ('unsupported' in prepared) return prepared;
   try {
     await prepared.run();
