@@ -46,7 +46,7 @@ for (const { backend, kernels } of await supportOf(adapters)) {
     test(`${name} agrees with the float64 reference`, { skip: skipOf(kernel) }, async (context) => {
       const cases = casesOf(caseSets[backend] ?? 'quick');
       const taken = isCompiled.test(name) ? cases.filter((given) => compiledCases.test(given.name)) : cases;
-      const { checked, failed, unsupported } = await checkKernel(loaded.get(backend)!, kernel, taken);
+      const { checked, failed, unsupported } = await checkKernel(loaded.get(backend)!, { ...kernel, ...oneThread(backend) }, taken);
       assert.deepEqual(failed, []);
       if (!mayDecline.test(name)) assert.deepEqual(unsupported, []);
       if (checked === 0 && unsupported.length > 0) return context.skip(unsupported[0]!.reason);
@@ -56,6 +56,11 @@ for (const { backend, kernels } of await supportOf(adapters)) {
       );
     });
   }
+}
+
+/** PyTorch's threads wait for each other: on a busy machine two take many times as long as one. */
+function oneThread(backend: string): { readonly threads?: number } {
+  return backend.startsWith('torch-') ? { threads: 1 } : {};
 }
 
 function skipOf({ backend, variant, kernel, state, reason }: Support): string | false {

@@ -29,7 +29,11 @@ export interface CaseFinding {
 const mostFailures = 5;
 
 /** Runs a kernel on the cases of its variant, each judged against the float64 reference. Stops at the fifth failure. */
-export async function checkKernel(adapter: Adapter, at: KernelAt, cases: readonly ConformanceCase[]): Promise<Conformance> {
+export async function checkKernel(
+  adapter: Adapter,
+  at: KernelAt & { readonly threads?: number },
+  cases: readonly ConformanceCase[],
+): Promise<Conformance> {
   let checked = 0;
   const unsupported: CaseFinding[] = [];
   const failed: CaseFinding[] = [];
@@ -49,10 +53,22 @@ export async function checkKernel(adapter: Adapter, at: KernelAt, cases: readonl
 
 type CaseOutcome = { readonly state: 'agrees' } | { readonly state: 'unsupported' | 'failed'; readonly reason: string };
 
-async function checkCase(adapter: Adapter, { backend, kernel }: KernelAt, given: ConformanceCase): Promise<CaseOutcome> {
+async function checkCase(
+  adapter: Adapter,
+  { backend, kernel, threads }: KernelAt & { readonly threads?: number },
+  given: ConformanceCase,
+): Promise<CaseOutcome> {
   const { variant: name, parameters, shape, exactLogits, seed } = given;
   const inputs = createCaseInputs(given);
-  const prepared = await adapter.prepare({ backend, variant: name, parameters, kernel, inputs, purpose: 'latency' });
+  const prepared = await adapter.prepare({
+    backend,
+    variant: name,
+    parameters,
+    kernel,
+    inputs,
+    purpose: 'latency',
+    ...(threads !== undefined && { threads }),
+  });
   if ('unsupported' in prepared) return { state: 'unsupported', reason: prepared.unsupported };
   try {
     await prepared.run();

@@ -4,7 +4,10 @@ from .torch_import import problem
 from .training.answers import TrainingAnswers
 
 protocol = 'attnswap.worker/1'
-mend = 'pip install torch (or, on Debian, apt-get install python3-torch libopenblas0-pthread), then --python or ATTNSWAP_PYTHON names its Python'
+mend = (
+    'pip install torch (or, on Debian, apt-get install python3-torch libopenblas0-pthread), '
+    'then --python or ATTNSWAP_PYTHON names its Python'
+)
 
 
 class Answers(TrainingAnswers):

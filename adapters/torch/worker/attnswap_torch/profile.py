@@ -17,7 +17,8 @@ def dispatch(prepared):
     on_device = prepared.device.type == 'cuda'
     before = clocks() if on_device else None
     events = profile(prepared, on_device)
-    operators = [told for told in (operator(event) for event in events) if told is not None]
+    kernels_listed = any(on_gpu(event) for event in events)
+    operators = [told for told in (operator(event, kernels_listed) for event in events) if told is not None]
     operators.sort(key=lambda told: -told['totalNs'])
     flags = [*fused_flags({event.key for event in events}), *prepared.kernel.flags]
     if on_device:
@@ -38,11 +39,19 @@ def profile(prepared, on_device):
     return recorded.key_averages()
 
 
-def operator(event):
-    """One line of the profile: a device's own time where there is some, else the processor's; None for what took none."""
+def on_gpu(event):
+    """Whether an event is a kernel on the device."""
+    return str(getattr(event, 'device_type', '')).endswith('CUDA')
+
+
+def operator(event, kernels_listed):
+    """
+    One line of the profile; None for what took no time. Kernels on the device are lines of their own where the profiler lists them;
+    else an operator's line gives the device's time, where there is some.
+    """
     device_us = first_of(event, 'self_device_time_total', 'self_cuda_time_total')
-    host_us = event.self_cpu_time_total
-    provider, spent = ('CUDA', device_us) if device_us > 0 else ('CPU', host_us)
+    of_device = on_gpu(event) or (device_us > 0 and not kernels_listed)
+    provider, spent = ('CUDA', device_us) if of_device else ('CPU', event.self_cpu_time_total)
     if spent <= 0 or event.key.startswith('ProfilerStep'):
         return None
     return {'operator': event.key[:200], 'provider': provider, 'calls': event.count, 'totalNs': round(1000 * spent)}
@@ -65,4 +74,4 @@ def fused_flags(keys):
 
 def clocks():
     """The SM clock and why it is held back, in nvidia-smi's words."""
-    return ask_driver('clocks.sm', 'clocks_throttle_reasons.active')
+    return ask_driver('clocks.sm', 'clocks_event_reasons.active') or ask_driver('clocks.sm', 'clocks_throttle_reasons.active')

@@ -39,7 +39,7 @@ def hidden_in_blocks(inputs, size):
 
 
 def block_means(inputs, values, size):
-    """Means over the unpadded positions of each block, [B, kvHeads, blocks, d] in f32 (0 over none), and their number [1 or batch, blocks]."""
+    """Means over each block's unpadded positions, [B, kvHeads, blocks, d] in f32 (0 over none); their number [1 or batch, blocks]."""
     hidden = hidden_in_blocks(inputs, size)
     tokens = (~hidden).sum(-1)
     blocks = key_blocks(inputs, values, size).float()

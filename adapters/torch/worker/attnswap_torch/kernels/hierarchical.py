@@ -52,7 +52,7 @@ def heads_read(inputs, values, start, stop):
 
 
 class Pooled:
-    """Heads whose queries see their own block of `size` tokens exactly and other blocks as means; regions of `region` are taken at once."""
+    """Heads whose queries see their own block of `size` tokens exactly, other blocks as means; regions of `region` are taken at once."""
 
     def __init__(self, inputs, size, region, near):
         self.inputs, self.size, self.region = inputs, size, region
@@ -92,7 +92,7 @@ class Pooled:
         return pad(mean, (0, 0, 0, lacking)).to(values.dtype), pad(tokens, (0, lacking))
 
     def one_chunk(self, here, tokens, hidden):
-        """Attention of regions `here`, as a function of their queries [B, heads, chunk, region, d], exact keys and values, and all means."""
+        """Attention of regions `here`, a function of their queries [B, heads, chunk, region, d], exact keys and values, and all means."""
         regions = torch.arange(here.start, here.stop, device=self.inputs.device)
         begin = (regions - 1).clamp(min=0) * self.per_region
         index = begin.clamp(max=self.total - self.span)[:, None] + torch.arange(self.span, device=regions.device)
@@ -125,7 +125,7 @@ class Pooled:
         return places | (row > row[:, None])
 
     def hidden_means(self, regions, index, tokens):
-        """Of the means at index [chunk, span]: bool [1 or batch, 1, 1, chunk, blocks, 1, span], and their tokens [1 or batch, chunk, span]."""
+        """Of means at index [chunk, span]: bool [1 or batch, 1, 1, chunk, blocks, 1, span], and their tokens [1 or batch, chunk, span]."""
         own = regions[:, None] * self.per_region + torch.arange(self.per_region, device=regions.device)
         block, own = index[:, None, :], own[:, :, None]
         hidden = block >= own if self.inputs.causal else block == own

@@ -3,7 +3,7 @@ from ..torch_import import torch
 
 
 def score(query, key):
-    """q·k: query [B, heads, t, d], key [B, kvHeads, m, d] → [B, heads, t, m]. The queries of a group are one matrix: keys are not copied."""
+    """q·k: query [B, heads, t, d], key [B, kvHeads, m, d] → [B, heads, t, m]. A group's queries are one matrix: keys are not copied."""
     batch, heads, rows, dim = query.shape
     if heads == key.shape[1]:
         return query @ key.transpose(-1, -2)

@@ -6,7 +6,16 @@ from ..unsupported import Unsupported
 from .kernel import Kernel
 from .visible import hidden_keys
 
-switches = {'flash': 'enable_flash_sdp', 'efficient': 'enable_mem_efficient_sdp', 'cudnn': 'enable_cudnn_sdp', 'math': 'enable_math_sdp'}
+switches = {'flash': 'flash_sdp', 'efficient': 'mem_efficient_sdp', 'cudnn': 'cudnn_sdp', 'math': 'math_sdp'}
+
+
+def switched(name):
+    """Whether PyTorch allows a backend; None where it has no such switch."""
+    ask = getattr(torch.backends.cuda, f'{switches[name]}_enabled', None)
+    return None if ask is None or not hasattr(torch.backends.cuda, f'enable_{switches[name]}') else ask()
+
+
+at_start = {name: switched(name) for name in switches}
 
 
 def fused(inputs, _):
@@ -52,12 +61,12 @@ def kernel(inputs, backend):
 
 
 def allow(backend):
-    """Switches on one backend and off the others; all where None. For this process: it holds one kernel at a time."""
-    if backend is not None and not hasattr(torch.backends.cuda, switches[backend]):
+    """Switches on one backend and off the others; as PyTorch came where None. For this process: it holds one kernel at a time."""
+    if backend is not None and at_start[backend] is None:
         raise Unsupported(f'this PyTorch has no {backend} backend of scaled_dot_product_attention')
-    for name, switch in switches.items():
-        if hasattr(torch.backends.cuda, switch):
-            getattr(torch.backends.cuda, switch)(backend is None or name == backend)
+    for name, usual in at_start.items():
+        if usual is not None:
+            getattr(torch.backends.cuda, f'enable_{switches[name]}')(usual if backend is None else name == backend)
 
 
 class Form:
@@ -119,6 +128,8 @@ def takes(attention, **option):
     x = torch.ones(1, 1, 1, 8)
     try:
         attention(x, x, x, **option)
-        return True
-    except (TypeError, RuntimeError):
+    except TypeError:
         return False
+    except RuntimeError:  # The option is known, but the one backend allowed does not serve the tiny call.
+        pass
+    return True

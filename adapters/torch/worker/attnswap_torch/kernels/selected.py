@@ -41,7 +41,7 @@ def attend_chosen(inputs, query, key, value, choice, size):
 
 
 class Masks:
-    """What a chunk may not see: own [size, size] of the foremost block, and others, which broadcasts to [B, heads, chunk, size, width, size]."""
+    """What a chunk may not see: own [size, size] of the foremost block; others, broadcasts to [B, heads, chunk, size, width, size]."""
 
     def __init__(self, own, others):
         self.own, self.others = own, others

@@ -33,7 +33,7 @@ def visible_keys(hidden, keys, device):
 
 
 def attend_kept(logits, index, dropped, value):
-    """softmax over the kept logits times their values: logits [B, heads, t, m], index and dropped [B, heads, t, kept] → [B, heads, t, d]."""
+    """softmax over the kept logits times their values: logits [B, heads, t, m], index, dropped [B, heads, t, kept] → [B, heads, t, d]."""
     weight = torch.softmax(hide(logits.gather(-1, index), dropped), -1)
     if 4 * index.shape[-1] > logits.shape[-1]:
         return weigh(torch.zeros_like(logits).scatter(-1, index, weight), value)

@@ -53,7 +53,10 @@ def windows(inputs, query, key, value, w, global_count):
 
 
 def outside(inputs, rows, index, reach, global_count):
-    """What each row may not see of global keys and span: bool [1 or batch, 1, chunk, size, globals + span]. rows [chunk, size], index [chunk, span]."""
+    """
+    What each row may not see of global keys and span: bool [1 or batch, 1, chunk, size, globals + span]; rows [chunk, size],
+    index [chunk, span].
+    """
     row, key = rows[:, :, None], index[:, None, :]
     hidden = (key < row - reach) | (key > (row if inputs.causal else row + reach)) | (key < global_count)
     always = torch.arange(global_count, device=inputs.device)
