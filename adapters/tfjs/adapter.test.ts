@@ -102,6 +102,12 @@ test('types that tfjs lacks are unsupported, and so are gradients', async () => 
   assert.deepEqual(gradient, { unsupported: 'the tfjs adapter runs no gradients' });
 });
 
+test('a number of threads that the backend does not have is unsupported', async () => {
+  const { variant, parameters } = parseVariant('dense');
+  const request = { backend: 'tfjs-wasm', variant, parameters, kernel: 'tiled', purpose: 'latency', inputs } as const;
+  assert.deepEqual(await adapter.prepare({ ...request, threads: 4 }), { unsupported: 'tfjs-wasm runs on 1 thread here, not on 4' });
+});
+
 test('loading a backend leaves no handler of the process behind', async () => {
   const script = `const { adapter } = await import(${JSON.stringify(new URL('./adapter.ts', import.meta.url).href)});
     await adapter.status('tfjs-wasm');

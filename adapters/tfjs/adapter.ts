@@ -2,6 +2,7 @@ import type { Adapter, KernelRequest, PreparedKernel, Unsupported } from '../../
 import { backends, loadEngine, statusOf } from './backends.ts';
 import { using } from './engine.ts';
 import { kernels } from './kernels/index.ts';
+import { setTensorflowEnvironment } from './tensorflow-environment.ts';
 
 /** TensorFlow.js: one set of kernels in tfjs operations, on whichever backend is there. */
 export const adapter: Adapter = {
@@ -14,8 +15,7 @@ export const adapter: Adapter = {
 
 async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsupported> {
   const { backend, variant, kernel: name, inputs } = request;
-  // TensorFlow reads it once, when it starts.
-  if (request.threads !== undefined) process.env['TF_NUM_INTRAOP_THREADS'] ??= String(request.threads);
+  setTensorflowEnvironment(request);
   const status = await statusOf(backend);
   if (!status.available) return { unsupported: `${backend}: ${status.reason}; ${status.mend}` };
   if (request.threads !== undefined && status.threads !== null && status.threads !== request.threads)

@@ -27,7 +27,7 @@ export const backends: readonly Backend[] = [
   },
   {
     name: 'tfjs-node-gpu',
-    mend: 'npm install @tensorflow/tfjs-node-gpu (CUDA 11.2 and cuDNN 8.1), or ATTNSWAP_TFJS_NODE_GPU=<folder of the package>',
+    mend: 'npm install @tensorflow/tfjs-node-gpu (with CUDA 11.2 and cuDNN 8.1), or ATTNSWAP_TFJS_NODE_GPU=<folder of the package>',
     load: async () => nodeEngine('tfjs-node-gpu'),
   },
 ];
