@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { after, test } from 'node:test';
+import '../tests/optional-runtimes.ts';
 import { checkKernel } from '../src/conformance/check-kernel.ts';
 import { supportOf } from '../src/conformance/support.ts';
 import type { Support } from '../src/conformance/support.ts';
@@ -10,21 +10,22 @@ import type { CaseSet } from '../src/variants/cases.ts';
 import { adapters } from './index.ts';
 
 // Every kernel of every adapter on every backend that runs here, against the float64 reference, on the conformance cases.
-/** WebGPU without a GPU: Debian's chromium package brings SwiftShader's Vulkan driver. */
-const softwareVulkan = '/usr/lib/chromium/vk_swiftshader_icd.json';
-if (process.env['VK_DRIVER_FILES'] === undefined && existsSync(softwareVulkan)) {
-  process.env['VK_DRIVER_FILES'] = softwareVulkan;
-  process.env['XDG_RUNTIME_DIR'] ??= '/tmp';
-}
-
 /** Faults of a runtime that `bench` reports as a mismatch. */
 const runtimeFaults: Record<string, string> = {
   'onnx-webgpu dense.fused': "ONNX Runtime's WebGPU attention operators are wrong on software Vulkan",
   'onnx-webgpu dense.mha': "ONNX Runtime's WebGPU attention operators are wrong on software Vulkan",
 };
 
-/** Other backends are checked on the quick cases: a GPU that is emulated takes minutes for the longer ones. */
-const caseSets: Record<string, CaseSet> = { 'onnx-cpu': 'all', 'torch-cpu': 'all' };
+/** Other backends are checked on the quick cases. A GPU that is emulated compiles for seconds a shape. */
+const caseSets: Record<string, CaseSet> = {
+  'onnx-cpu': 'all',
+  'torch-cpu': 'all',
+  'tfjs-wasm': 'everyday',
+  'onnx-webgpu': 'few',
+  'tfjs-webgpu': 'few',
+};
+/** Kernels that write the n² logits out, where that takes minutes. */
+const naiveSets: Record<string, CaseSet> = { 'tfjs-wasm': 'quick' };
 
 /** Kernels of a runtime's own that take what it takes, by version and device: declined cases are counted and told, not failed. */
 const mayDecline = /^torch-(cpu|cuda) (dense\.(fused|flash|efficient|cudnn|math|compiled|flex)|window\.flex)$/;
@@ -44,7 +45,7 @@ for (const { backend, kernels } of await supportOf(adapters)) {
   for (const kernel of kernels) {
     const name = `${backend} ${kernel.variant}.${kernel.kernel}`;
     test(`${name} agrees with the float64 reference`, { skip: skipOf(kernel) }, async (context) => {
-      const cases = casesOf(caseSets[backend] ?? 'quick');
+      const cases = casesOf((kernel.kernel === 'naive' ? naiveSets[backend] : undefined) ?? caseSets[backend] ?? 'quick');
       const taken = isCompiled.test(name) ? cases.filter((given) => compiledCases.test(given.name)) : cases;
       const { checked, failed, unsupported } = await checkKernel(loaded.get(backend)!, { ...kernel, ...oneThread(backend) }, taken);
       assert.deepEqual(failed, []);

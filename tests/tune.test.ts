@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
-import { skip } from '../adapters/torch/installed.ts';
+import { skip } from './torch-installed.ts';
 import { attnswap, emptyFolder, main } from './run-cli.ts';
 
 const suite = {
@@ -32,7 +32,7 @@ function trained(cwd: string): Array<[string, unknown]> {
   return Object.entries(stateOf(cwd).steps)
     .filter(([step]) => step.startsWith('trial/') || step.startsWith('swap/'))
     .map(([step, result]): [string, unknown] => [step, { ...(result as object), elapsedNs: 0 }])
-    .toSorted();
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 test('a tuning goes through all phases, and one that was killed and went on came to the same', { skip }, async () => {

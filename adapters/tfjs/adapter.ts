@@ -9,6 +9,7 @@ export const adapter: Adapter = {
   name: 'tfjs',
   backends: backends.map(({ name }) => name),
   kernels,
+  needs: Object.fromEntries(backends.flatMap(({ name, needs }) => (needs === undefined ? [] : [[name, needs]]))),
   status: statusOf,
   prepare,
 };

@@ -17,16 +17,20 @@ export const backends: readonly Backend[] = [
   },
   {
     name: 'tfjs-webgpu',
+    needs: "`npm install @tensorflow/tfjs-backend-webgpu webgpu` and a GPU driver, or SwiftShader's Vulkan (correctness only)",
     mend: 'npm install @tensorflow/tfjs-backend-webgpu webgpu, and a Vulkan, Metal or D3D12 driver; without a GPU, for correctness only: apt-get install chromium libvulkan1, then VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json',
     load: async () => (await import('./load-webgpu.ts')).loadWebgpu(),
   },
   {
     name: 'tfjs-node',
+    needs:
+      '`npm install @tensorflow/tfjs-node`, which fetches a library; `npm run build:tfjs-node` builds it for the tests where that is blocked',
     mend: 'npm install @tensorflow/tfjs-node, or ATTNSWAP_TFJS_NODE=<folder of the package>',
     load: async () => nodeEngine('tfjs-node'),
   },
   {
     name: 'tfjs-node-gpu',
+    needs: 'an NVIDIA GPU, CUDA 11.2, cuDNN 8.1, and `npm install @tensorflow/tfjs-node-gpu` (never run by us)',
     mend: 'npm install @tensorflow/tfjs-node-gpu (with CUDA 11.2 and cuDNN 8.1), or ATTNSWAP_TFJS_NODE_GPU=<folder of the package>',
     load: async () => nodeEngine('tfjs-node-gpu'),
   },

@@ -22,6 +22,8 @@ export interface Backend {
   readonly name: string;
   /** The command that makes it available. */
   readonly mend: string;
+  /** What a machine needs beyond attnswap's own packages, in words. */
+  readonly needs?: string;
   /** Throws where the backend is not there. */
   load(): Promise<Engine>;
 }

@@ -31,8 +31,6 @@ export async function loadNode(wanted: NodePackage): Promise<Engine> {
   const folder = findPackage(wanted);
   if (folder === undefined) throw new Error(`${wanted.name} is not installed`);
   restoreNodeUtil();
-  // TensorFlow's remarks on start-up are none of the reader's business; warnings and errors stay.
-  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '1';
   // The package brings a tfjs-core of its own: kernels use that one.
   const tf = createRequire(join(folder, 'package.json'))(folder) as Tf;
   const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string };

@@ -14,7 +14,7 @@ import { createCaseInputs } from '../../src/variants/case-inputs.ts';
 import { findVariant, parseVariant } from '../../src/variants/index.ts';
 import { assertWithinBudget } from '../../src/variants/judge.ts';
 import { adapter, workerFolder } from './adapter.ts';
-import { skip } from './installed.ts';
+import { skip } from '../../tests/torch-installed.ts';
 import { findPython } from './python.ts';
 
 const python = findPython();

@@ -7,15 +7,19 @@ import { findPython } from './python.ts';
 /** The folder that Python runs, with its `__main__.py`. */
 export const workerFolder: string = fileURLToPath(new URL('./worker', import.meta.url));
 
-const python = findPython();
-
 /** PyTorch, in a Python process of its own: kernels are PyTorch operators, timed and profiled there. */
 export const adapter: Adapter = workerAdapter({
   name: 'torch',
   backends: ['torch-cpu', 'torch-cuda'],
   kernels,
   trains: true,
+  needs: {
+    'torch-cpu': 'a Python with PyTorch ≥ 1.13: `pip install torch`, or on Debian `apt-get install python3-torch libopenblas0-pthread`',
+    'torch-cuda': 'the same, built for CUDA, and an NVIDIA GPU (never run by us)',
+  },
   // -B: an installed package's folder is not to be written into.
-  command: [python, '-B', workerFolder],
-  mend: `is ${python} the Python that has PyTorch? pip install torch (or, on Debian, apt-get install python3-torch libopenblas0-pthread); ATTNSWAP_PYTHON names another`,
+  get command(): [string, ...string[]] {
+    return [findPython(), '-B', workerFolder];
+  },
+  mend: `is that the Python that has PyTorch? pip install torch (or, on Debian, apt-get install python3-torch libopenblas0-pthread); --python or ATTNSWAP_PYTHON names another`,
 });

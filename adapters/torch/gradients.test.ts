@@ -8,7 +8,7 @@ import { findVariant, parseVariant } from '../../src/variants/index.ts';
 import type { VariantSpec } from '../../src/variants/index.ts';
 import { referenceOutput } from '../../src/variants/reference.ts';
 import { adapter } from './adapter.ts';
-import { skip } from './installed.ts';
+import { skip } from '../../tests/torch-installed.ts';
 
 // Gradients of every variant's kernels against differences of the float64 reference along random directions.
 const shared = adapter.inOneProcess!();

@@ -13,7 +13,7 @@ import type { TaskItems } from '../../src/training/task.ts';
 import type { Testbed } from '../../src/training/testbed.ts';
 import { parseVariant } from '../../src/variants/index.ts';
 import { adapter } from './adapter.ts';
-import { skip } from './installed.ts';
+import { skip } from '../../tests/torch-installed.ts';
 
 // The PyTorch trainer against the float64 testbed.
 const folder = mkdtempSync(join(tmpdir(), 'attnswap-trainer-'));

@@ -25,7 +25,7 @@ export interface AttendFlags extends CommonFlags {
 export async function attend(flags: AttendFlags, adapters: readonly AdapterEntry[]): Promise<ExitCode> {
   const spec = parseVariant(flags.variant);
   const adapter = await findAdapter(adapters, flags.backend).load();
-  const { kernel } = kernelOf(adapter, flags.variant, flags.backend);
+  const { kernel } = kernelOf(adapter, flags.variant, { backend: flags.backend });
   const { inputs, warnings } = await gatedInputs(flags, spec);
   for (const warning of warnings) remark(`warning: ${warning}`, flags);
   const refusal = findVariant(spec.variant).refuses(spec.parameters, inputs.shape);

@@ -37,7 +37,7 @@ function supportAt(
   { backend, status }: { backend: string; status: BackendStatus },
 ): Support {
   const at = { adapter, backend, variant, kernel };
-  const lacks = lacking?.[backend];
+  const lacks = lacking?.[backend] ?? (status.available ? status.lacking?.[`${variant}.${kernel}`] : undefined);
   if (lacks !== undefined) return { ...at, state: 'lacks', reason: lacks };
   if (status.available) return { ...at, state: 'runs' };
   return { ...at, state: 'needs', reason: status.reason, ...(status.mend !== '' && { mend: status.mend }) };

@@ -14,6 +14,8 @@ export type BackendStatus =
       readonly dtypes: readonly DType[];
       /** What else decides about speed, such as the BLAS in use: names to words. */
       readonly details?: Readonly<Record<string, string>>;
+      /** Kernels, as `dense.fused`, that this version of the runtime lacks, each with the reason. */
+      readonly lacking?: Readonly<Record<string, string>>;
     }
   | { readonly available: false; readonly reason: string; readonly mend: string };
 

@@ -1,4 +1,4 @@
-import type { Adapter, AdapterEntry } from '../contract/adapter.ts';
+import type { Adapter, AdapterEntry, KernelDescription } from '../contract/adapter.ts';
 import type { CellSpec } from '../contract/cell.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Shape } from '../contract/shape.ts';
@@ -21,8 +21,8 @@ export async function planCells(suite: Suite, adapters: readonly AdapterEntry[])
     const entry = findAdapter(adapters, point.backend);
     const adapter = await entry.load();
     const here = suite.matrix.backends.includes(point.backend) ? undefined : found.find(({ name }) => name === point.backend);
-    if (here !== undefined && !(here.dtypes.includes(point.shape.dtype) && hasKernel(adapter, point))) continue;
-    const plan = planOf(point, entry, kernelOf(adapter, point.text, point.backend));
+    if (here !== undefined && !(here.dtypes.includes(point.shape.dtype) && hasKernel(adapter, point, here.lacking))) continue;
+    const plan = planOf(point, entry, kernelOf(adapter, point.text, { backend: point.backend, ...here }));
     if (!plans.some(({ cell }) => cell.id === plan.cell.id)) plans.push(plan);
   }
   if (plans.length > 0) return plans;
@@ -35,12 +35,12 @@ export async function planCells(suite: Suite, adapters: readonly AdapterEntry[])
 const everyBackend = '*';
 
 async function backendsHere(adapters: readonly AdapterEntry[]) {
-  const found: Array<{ readonly name: string; readonly dtypes: readonly string[] }> = [];
+  const found: Array<{ readonly name: string; readonly dtypes: readonly string[]; readonly lacking: Lacking }> = [];
   for (const entry of adapters) {
     const adapter = await entry.load();
     for (const name of adapter.backends) {
       const status = await adapter.status(name);
-      if (status.available) found.push({ name, dtypes: status.dtypes });
+      if (status.available) found.push({ name, dtypes: status.dtypes, lacking: status.lacking ?? {} });
     }
   }
   return found;
@@ -124,14 +124,20 @@ export function findAdapter(adapters: readonly AdapterEntry[], backend: string):
   });
 }
 
+/** Kernels, as `dense.fused`, that a runtime lacks. */
+type Lacking = Readonly<Record<string, string>>;
+
 /** The kernel that a variant's text names, or its default: the first that the backend, where named, has. @throws UNKNOWN_KERNEL */
-export function kernelOf(adapter: Adapter, text: string, backend?: string): Adapter['kernels'][number] {
+export function kernelOf(
+  adapter: Adapter,
+  text: string,
+  { backend, lacking = {} }: { readonly backend?: string; readonly lacking?: Lacking } = {},
+): Adapter['kernels'][number] {
   const spec = parseVariant(text);
   const ofVariant = adapter.kernels.filter(({ variant }) => variant === spec.variant);
+  const isThere = (kernel: KernelDescription) => backend === undefined || isServed(kernel, backend, lacking);
   const found =
-    spec.kernel === undefined
-      ? (ofVariant.find(({ lacking }) => backend === undefined || lacking?.[backend] === undefined) ?? ofVariant[0])
-      : ofVariant.find(({ kernel }) => kernel === spec.kernel);
+    spec.kernel === undefined ? (ofVariant.find(isThere) ?? ofVariant[0]) : ofVariant.find(({ kernel }) => kernel === spec.kernel);
   if (found !== undefined) return found;
   const names = ofVariant.map(({ variant, kernel }) => `${variant}.${kernel}`).join(', ');
   throw new AttnswapError(
@@ -140,12 +146,14 @@ export function kernelOf(adapter: Adapter, text: string, backend?: string): Adap
   );
 }
 
-function hasKernel({ kernels }: Adapter, { text, backend }: Point): boolean {
+function isServed({ variant, kernel, lacking }: KernelDescription, backend: string, here: Lacking): boolean {
+  return lacking?.[backend] === undefined && here[`${variant}.${kernel}`] === undefined;
+}
+
+function hasKernel({ kernels }: Adapter, { text, backend }: Point, lacking: Lacking): boolean {
   const spec = parseVariant(text);
-  return kernels.some(
-    ({ variant, kernel, lacking }) =>
-      variant === spec.variant && (spec.kernel === undefined || kernel === spec.kernel) && lacking?.[backend] === undefined,
-  );
+  const isMeant = ({ variant, kernel }: KernelDescription) => variant === spec.variant && (spec.kernel ?? kernel) === kernel;
+  return kernels.some((kernel) => isMeant(kernel) && isServed(kernel, backend, lacking));
 }
 
 /** The kernel of a planned cell as a user writes it: `window.tiled:w=128`. */

@@ -15,6 +15,8 @@ export interface WorkerAdapterOptions extends WorkerCommand {
   readonly name: string;
   readonly backends: readonly string[];
   readonly kernels: readonly KernelDescription[];
+  /** As of an {@link Adapter}. */
+  readonly needs?: Adapter['needs'];
   /** Whether the worker answers the questions of training. */
   readonly trains?: boolean;
   /** What makes the worker start, where it does not. */
@@ -29,6 +31,7 @@ export function workerAdapter(options: WorkerAdapterOptions): Adapter {
     name,
     backends,
     kernels,
+    ...(options.needs !== undefined && { needs: options.needs }),
     async status(backend) {
       greeted ??= greet(options).catch(asFailure);
       const hello = await greeted;
@@ -130,7 +133,7 @@ function refusalOf(status: BackendStatus, { backend, inputs: { shape } }: Kernel
   return status.dtypes.includes(shape.dtype) ? undefined : `${backend} has no ${shape.dtype} kernels, only ${status.dtypes.join(', ')}`;
 }
 
-function statusIn({ name, backends }: Hello, backend: string): BackendStatus {
+function statusIn({ name, backends, kernels }: Hello, backend: string): BackendStatus {
   const found = backends.find((known) => known.name === backend);
   if (found === undefined)
     return {
@@ -140,7 +143,13 @@ function statusIn({ name, backends }: Hello, backend: string): BackendStatus {
     };
   if (!found.available) return found;
   const { details, ...rest } = found;
-  return details === undefined ? rest : { ...rest, details };
+  const lacking = Object.fromEntries(
+    kernels.flatMap(({ variant, kernel, lacking: reasons }) => {
+      const reason = reasons?.[backend];
+      return reason === undefined ? [] : [[`${variant}.${kernel}`, reason]];
+    }),
+  );
+  return { ...rest, ...(details !== undefined && { details }), lacking };
 }
 
 function asFailure(error: unknown): AttnswapError {

@@ -31,7 +31,7 @@ test('a space of two gives two trials, however many are asked for', () => {
   assert.deepEqual(
     proposeTrials(tuning, 'topk:k=8', 1)
       .map(({ learningRate }) => learningRate)
-      .toSorted(),
+      .toSorted((a, b) => a - b),
     [0.003, 0.01],
   );
 });

@@ -1,6 +1,6 @@
 """What each question of the protocol is answered with."""
-from .catalogue import kernels
-from .torch_import import problem
+from .catalogue import kernels, told
+from .torch_import import problem, torch
 from .training.answers import TrainingAnswers
 
 protocol = 'attnswap.worker/1'
@@ -17,7 +17,7 @@ class Answers(TrainingAnswers):
         self.prepared = None
 
     def on_hello(self, _):
-        return {'protocol': protocol, 'name': 'torch', 'version': '1.0', 'backends': backends(), 'kernels': kernels}
+        return {'protocol': protocol, 'name': 'torch', 'version': '1.0', 'backends': backends(), 'kernels': kernels if problem is not None else told(torch, ('torch-cpu', 'torch-cuda'))}
 
     def on_prepare(self, question):
         from .prepare import prepare

@@ -26,3 +26,13 @@ kernels = [
     entry('hierarchical', 'batched', 'cost', 'each level of heads in a few batched products'),
     entry('block-topk', 'blocks', 'cost', 'the kept blocks of keys, gathered, in batched products'),
 ]
+
+
+def told(torch, backends):
+    """The kernels with what this PyTorch lacks: `kernels`, with reasons by backend."""
+    missing = {}
+    if not hasattr(torch.nn.functional, 'scaled_dot_product_attention'):
+        missing.update(dict.fromkeys(('fused', 'flash', 'efficient', 'cudnn', 'math'), 'this PyTorch has no scaled_dot_product_attention'))
+    if not hasattr(torch, 'compile'):
+        missing.update(dict.fromkeys(('compiled', 'flex'), 'this PyTorch has no torch.compile'))
+    return [known if known['kernel'] not in missing else {**known, 'lacking': dict.fromkeys(backends, missing[known['kernel']])} for known in kernels]

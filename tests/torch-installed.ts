@@ -1,4 +1,5 @@
-import { adapter } from './adapter.ts';
+import './optional-runtimes.ts';
+import { adapter } from '../adapters/torch/adapter.ts';
 
 const status = await adapter.status('torch-cpu');
 
