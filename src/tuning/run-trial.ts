@@ -109,27 +109,29 @@ export function meanScore(metric: 'accuracy' | 'bits', scores: { readonly correc
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Begins a training of a trial from its first weights. @throws UNSUPPORTED where the trainer is not there */
-export async function startTraining(work: TuningWork, trial: Trial, reference?: Reference): Promise<Training> {
-  const { adapter, backend } = work.trainer;
-  const { tuning, task, threads } = work;
-  const testbed = testbedOf(trial, tuning, task);
-  const weights = await fileAt(work, 'first', `${digest(trialId(trial))}.safetensors`);
-  if (!existsSync(weights)) await writeWeights(weights, testbed, await firstWeights(work, trial, reference));
-  const { learningRate, techniques } = trial;
+/** Begins a training of a trial from its first weights, written where they are not there yet. */
+async function startTraining(work: TuningWork, trial: Trial, reference?: Reference): Promise<Training> {
+  const path = await fileAt(work, 'first', `${digest(trialId(trial))}.safetensors`);
+  if (!existsSync(path)) await writeWeights(path, testbedOf(trial, work.tuning, work.task), await firstWeights(work, trial, reference));
+  const learns = reference !== undefined && trial.techniques.some((technique) => technique !== 'sparsify');
+  return beginTraining(work, trial, path, learns ? teacherOf(work, trial, reference) : undefined);
+}
+
+/** A trial in the trainer, from the weights of a file. @throws UNSUPPORTED where the trainer is not there */
+export async function beginTraining(work: TuningWork, trial: Trial, weights: string, teacher?: Teacher): Promise<Training> {
+  const { tuning, task, threads, trainer } = work;
   const { weightDecay, warmUpSteps, clip, epochs } = tuning.training;
-  const learns = reference !== undefined && techniques.some((technique) => technique !== 'sparsify');
-  const training = await adapter.train?.({
-    backend,
-    testbed,
+  const training = await trainer.adapter.train?.({
+    backend: trainer.backend,
+    testbed: testbedOf(trial, tuning, task),
     weights,
     attention: attentionIn(trial, 0, { layers: tuning.model.layers, length: task.length }),
-    optimizer: { learningRate, weightDecay, warmUpSteps, clip, steps: epochs * stepsOf(work) },
-    ...(learns && { teacher: teacherOf(work, trial, reference) }),
+    optimizer: { learningRate: trial.learningRate, weightDecay, warmUpSteps, clip, steps: epochs * stepsOf(work) },
+    ...(teacher !== undefined && { teacher }),
     ...(threads !== undefined && { threads }),
   });
   if (training === undefined || 'unsupported' in training)
-    throw new AttnswapError('UNSUPPORTED', training?.unsupported ?? `${adapter.name} trains nothing`);
+    throw new AttnswapError('UNSUPPORTED', training?.unsupported ?? `${trainer.adapter.name} trains nothing`);
   return training;
 }
 
