@@ -11,6 +11,8 @@ def prepare(question):
     """The prepared kernel and the digest of its inputs. Raises Unsupported."""
     device = devices.of_backend(question['backend'])
     devices.settle(question.get('threads'))
+    if question.get('purpose') != 'memory':
+        devices.settle_allocator()
     if question.get('pass', 'forward') not in ('forward', 'forward+backward'):
         raise Unsupported(f'no pass {question["pass"]!r}, only forward and forward+backward')
     inputs = Inputs(question, device)
