@@ -15,7 +15,8 @@ interface Context {
 
 /** A tuning as a text: what the baseline does, what a plain swap costs, what training gets back, and what to do. */
 export function tuningText(report: TuningReport, context: Context): string {
-  return [head(context), scoresText(report, context), searchText(report), comparisonText(report), conclusion(report, context)].join('\n\n');
+  const parts = [head(context), scoresText(report, context), searchText(report), ablationText(report, context), comparisonText(report)];
+  return [...parts.filter((part) => part !== ''), conclusion(report, context)].join('\n\n');
 }
 
 function head({ tuning, task, trainer }: Context): string {
@@ -54,17 +55,33 @@ function searchText({ candidates }: TuningReport): string {
   return ['Search by successive halving', table([['attention', 'trials', 'epochs at each rung'], ...rows]), ...best].join('\n');
 }
 
-function comparisonText({ candidates }: TuningReport): string {
+function ablationText({ candidates }: TuningReport, { task }: Context): string {
+  const rows = candidates.flatMap(({ candidate, ablations }) =>
+    ablations.map(({ without, gained }) => [
+      candidate,
+      without,
+      signed(task.metric, gained.mean),
+      `${signed(task.metric, gained.low)} … ${signed(task.metric, gained.high)}`,
+      probability(gained.p),
+    ]),
+  );
+  if (rows.length === 0) return '';
+  return [
+    "What the winners' own choices gained, each put back alone",
+    table([['attention', 'without', 'gained', '95 % interval', 'p'], ...rows]),
+  ].join('\n');
+}
+
+function comparisonText({ candidates, front }: TuningReport): string {
   const rows = candidates.map(({ candidate, latency, memory, decision }) => [
     candidate,
     change(latency),
     change(memory),
     decision.verdict.replace('-', ' '),
   ]);
-  return [
-    'The exported models against the baseline, first seed',
-    table([['attention', 'latency', 'peak memory', 'verdict'], ...rows]),
-  ].join('\n');
+  const measured = table([['attention', 'latency', 'peak memory', 'verdict'], ...rows]);
+  const best = `not beaten in score, latency, memory and pairs together: ${front.join(', ')}`;
+  return ['The exported models against the baseline, first seed', measured, best].join('\n');
 }
 
 function conclusion({ candidates }: TuningReport, { folder, warnings }: Context): string {

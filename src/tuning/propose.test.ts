@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readTuning } from '../contract/tuning.ts';
+import { changesOf } from './ablate.ts';
 import { attentionIn } from './progressive.ts';
 import { proposeTrials } from './propose.ts';
 import { trialId } from './trial.ts';
@@ -56,6 +57,17 @@ test('sparsification begins dense, drops a tenth more each epoch, and ends at th
   assert.deepEqual(attentionIn({ ...base!, shuffled: true }, 0, { layers: 2, length: 64 }), [
     { variant: 'topk', parameters: { k: 8 }, shuffled: true },
     { variant: 'topk', parameters: { k: 8 }, shuffled: true },
+  ]);
+});
+
+test('an ablation puts back one choice at a time: each technique, and whatever is not the space’s first', () => {
+  const tuning = readTuning(definition, 'test');
+  const [first] = proposeTrials(tuning, 'topk:k=8', 1);
+  assert.deepEqual(changesOf(first!, tuning), []);
+  assert.deepEqual(changesOf({ ...first!, position: 'alibi', techniques: ['distil', 'heads'] }, tuning), [
+    { without: 'distil left out', change: { techniques: ['heads'] } },
+    { without: 'heads left out', change: { techniques: ['distil'] } },
+    { without: 'position rotary instead of alibi', change: { position: 'rotary' } },
   ]);
 });
 

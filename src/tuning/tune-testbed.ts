@@ -1,11 +1,14 @@
 import type { Comparison } from '../contract/verdict.ts';
-import { meanInterval, studentCdf } from '../statistics/student.ts';
-import type { MeanEstimate } from '../statistics/student.ts';
 import { decideMigration } from '../migration/decide.ts';
 import type { MigrationDecision } from '../migration/decide.ts';
+import { paretoFront } from '../migration/pareto.ts';
 import { estimatePaired, judgePaired } from '../quality/paired.ts';
 import type { QualityJudgement } from '../quality/judgement.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
+import { ablate } from './ablate.ts';
+import type { Ablation } from './ablate.ts';
+import { differenceOf } from './difference.ts';
+import type { SeedDifference } from './difference.ts';
 import { compareExported, exportedModel } from './exported.ts';
 import { finishTrial, referenceOf } from './finish-trial.ts';
 import type { FinishedTrial } from './finish-trial.ts';
@@ -27,8 +30,10 @@ export interface TunedCandidate {
   readonly finalists: readonly FinishedTrial[];
   /** The same with shuffled selection, one seed; null where the variant selects nothing by score. */
   readonly control: FinishedTrial | null;
-  /** Mean test score, tuned minus baseline, over seeds; Student's 95 % interval, and the p of no difference (two-sided). */
-  readonly difference: MeanEstimate & { readonly p: number };
+  /** Mean test score, tuned minus baseline. */
+  readonly difference: SeedDifference;
+  /** What each of the winner's own choices gained. */
+  readonly ablations: readonly Ablation[];
   /** Pairs that enter a softmax, as a share of dense attention's. */
   readonly weightedShare: number;
   readonly latency: Comparison;
@@ -43,6 +48,8 @@ export interface TunedCandidate {
 export interface TuningReport {
   readonly baseline: readonly FinishedTrial[];
   readonly candidates: readonly TunedCandidate[];
+  /** Of baseline and candidates those that no other one beats in score, latency, memory and pairs, the best score first. */
+  readonly front: readonly string[];
 }
 
 /** Baseline, plain swap, search, and the last comparison of every candidate with the baseline. */
@@ -55,7 +62,21 @@ export async function tuneTestbed(work: TuningWork): Promise<TuningReport> {
   for (const each of seeds) baseline.push(await finishTrial(work, baselineTrial(work, each)));
   const candidates: TunedCandidate[] = [];
   for (const candidate of tuning.candidates) candidates.push(await tuneCandidate(work, candidate, baseline));
-  return { baseline, candidates };
+  return { baseline, candidates, front: frontOf(work, baseline, candidates) };
+}
+
+function frontOf({ tuning }: TuningWork, baseline: readonly FinishedTrial[], candidates: readonly TunedCandidate[]): string[] {
+  const score = (trials: readonly FinishedTrial[]) => trials.reduce((sum, { test }) => sum + test.mean, 0) / trials.length;
+  const ratio = ({ effect }: Comparison) => 1 + (effect?.estimate ?? Number.NaN);
+  const all = [
+    { name: tuning.baseline, figures: { score: score(baseline), latency: 1, memory: 1, pairs: 1 } },
+    ...candidates.map(({ candidate, finalists, latency, memory, weightedShare }) => ({
+      name: candidate,
+      figures: { score: score(finalists), latency: ratio(latency), memory: ratio(memory), pairs: weightedShare },
+    })),
+  ];
+  const lower = (['latency', 'memory', 'pairs'] as const).map((name) => ({ name, goal: 'minimise' as const }));
+  return paretoFront(all, [{ name: 'score', goal: 'maximise' }, ...lower]).front.map(({ name }) => name);
 }
 
 /** The first choice of everything; techniques need something to learn from. */
@@ -92,6 +113,7 @@ async function tuneCandidate(work: TuningWork, candidate: string, baseline: read
     finalists,
     control,
     difference: differenceOf(baseline, finalists),
+    ablations: await ablate(work, finalists, references),
     weightedShare: weightedShare(work, candidate),
     latency,
     memory,
@@ -105,15 +127,6 @@ async function tuneCandidate(work: TuningWork, candidate: string, baseline: read
 function selects(candidate: string): boolean {
   const { variant, parameters } = parseVariant(candidate);
   return variant === 'topk' || variant === 'block-topk' || (variant === 'gated' && (parameters['sparsity'] !== 0 || 'tau' in parameters));
-}
-
-function differenceOf(baseline: readonly FinishedTrial[], finalists: readonly FinishedTrial[]): TunedCandidate['difference'] {
-  const differences = finalists.map(({ test }, index) => test.mean - baseline[index]!.test.mean);
-  const estimate = meanInterval(differences, 0.025);
-  const error = estimate.standardDeviation / Math.sqrt(estimate.count);
-  const t = error === 0 ? (estimate.mean === 0 ? 0 : Infinity) : Math.abs(estimate.mean) / error;
-  const p = estimate.count < 2 ? 1 : t === Infinity ? 0 : 2 * (1 - studentCdf(t, estimate.count - 1));
-  return { ...estimate, p };
 }
 
 function judgeQuality({ tuning, seed }: TuningWork, base: FinishedTrial, fresh: FinishedTrial): QualityJudgement {

@@ -1,0 +1,46 @@
+import type { Tuning } from '../contract/tuning.ts';
+import { differenceOf } from './difference.ts';
+import type { SeedDifference } from './difference.ts';
+import { finishTrial } from './finish-trial.ts';
+import type { FinishedTrial } from './finish-trial.ts';
+import type { Reference } from './run-trial.ts';
+import type { Trial } from './trial.ts';
+import type { TuningWork } from './work.ts';
+
+/** What one of a winner's choices is worth: the winner against itself with that choice put back. */
+export interface Ablation {
+  /** In words: `sparsify left out`, `position rotary instead of alibi`. */
+  readonly without: string;
+  readonly trials: readonly FinishedTrial[];
+  /** Winner minus ablated: what the choice gained. */
+  readonly gained: SeedDifference;
+}
+
+/** Trains the winner from every seed with each choice of its own put back to the space's first, one at a time. */
+export async function ablate(work: TuningWork, finalists: readonly FinishedTrial[], references: readonly Reference[]): Promise<Ablation[]> {
+  const ablations: Ablation[] = [];
+  for (const { without, change } of changesOf(finalists[0]!.trial, work.tuning)) {
+    const trials: FinishedTrial[] = [];
+    for (const [index, { trial }] of finalists.entries()) trials.push(await finishTrial(work, { ...trial, ...change }, references[index]));
+    ablations.push({ without, trials, gained: differenceOf(trials, finalists) });
+  }
+  return ablations;
+}
+
+interface Change {
+  readonly without: string;
+  readonly change: Partial<Trial>;
+}
+
+/** Techniques are left out one by one; other choices go back to the first of the space. */
+export function changesOf(winner: Trial, { space }: Tuning): Change[] {
+  const techniques = winner.techniques.map((left): Change => ({
+    without: `${left} left out`,
+    change: { techniques: winner.techniques.filter((each) => each !== left) },
+  }));
+  const others = (['position', 'norm', 'normPlacement', 'learningRate', 'start'] as const).flatMap((name): Change[] => {
+    const first = space[name][0]!;
+    return winner[name] === first ? [] : [{ without: `${name} ${first} instead of ${winner[name]}`, change: { [name]: first } }];
+  });
+  return [...techniques, ...others];
+}
