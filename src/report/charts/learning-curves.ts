@@ -1,0 +1,154 @@
+import type { ChartSpec } from '../document.ts';
+import { lightTheme } from '../theme.ts';
+
+/** One training: its score after each epoch. */
+export interface LearningCurve {
+  /** The panel that it is drawn in. */
+  readonly panel: string;
+  /** Unique within its panel. */
+  readonly name: string;
+  /** `context` lines are grey and lie behind; `control` lines are dashed. */
+  readonly kind: 'context' | 'main' | 'control';
+  /** `#rrggbb`; of `context` lines unused. */
+  readonly colour: string;
+  /** As they are drawn, epoch by epoch, all finite. */
+  readonly scores: readonly number[];
+}
+
+/** A word at the end of a panel's lines. */
+interface LineLabel {
+  readonly panel: string;
+  readonly text: string;
+  readonly kind: LearningCurve['kind'];
+  readonly colour: string;
+  readonly epoch: number;
+  readonly score: number;
+}
+
+export interface LearningCurves {
+  readonly title: string;
+  /** With what is better. */
+  readonly axis: string;
+  readonly curves: readonly LearningCurve[];
+  /** What each kind of line is called at its end. */
+  readonly labels: Readonly<Record<LearningCurve['kind'], string>>;
+  /** A grey line across, such as what guessing comes to. */
+  readonly level?: number;
+}
+
+const height = 170;
+const lineHeight = 13;
+
+/** Scores over epochs, a panel each attention: one line a training, the baseline's in grey in every panel, each kind named at its end. */
+export function learningCurvesChart({ title, axis, curves, labels, level }: LearningCurves): ChartSpec {
+  const points = curves.flatMap(({ scores, ...curve }) =>
+    scores.map((score, index) => ({ ...curve, score, epoch: index + 1, colour: colourIn(curve) })),
+  );
+  const panels = [...new Set(curves.map(({ panel }) => panel))];
+  const last = Math.max(1, ...points.map(({ epoch }) => epoch));
+  const domain = spread([...points.map(({ score }) => score), ...(level === undefined ? [] : [level])]);
+  const x = {
+    field: 'epoch',
+    type: 'quantitative',
+    title: 'epoch',
+    scale: { domain: [1, Math.max(2, last)], nice: false },
+    axis: { format: 'd', tickMinStep: 1, tickCount: 5, grid: false },
+  } as const;
+  const y = {
+    field: 'score',
+    type: 'quantitative',
+    title: axis,
+    scale: { domain, nice: false, zero: false },
+    axis: { tickCount: 5 },
+  } as const;
+  const color = { field: 'colour', type: 'nominal', scale: null, legend: null } as const;
+  const dash = {
+    field: 'kind',
+    type: 'nominal',
+    legend: null,
+    scale: {
+      domain: ['context', 'main', 'control'],
+      range: [
+        [1, 0],
+        [1, 0],
+        [5, 3],
+      ],
+    },
+  } as const;
+  const ends = panels.flatMap((panel) => endLabels({ panel, curves, labels, domain }));
+  const values = [
+    ...points.map((point) => ({ ...point, mark: 'curve' })),
+    ...ends.map((end) => ({ ...end, mark: 'label', colour: colourIn(end) })),
+    ...(level === undefined ? [] : panels.map((panel) => ({ panel, score: level, epoch: 1, mark: 'level' }))),
+  ];
+  return {
+    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
+    title,
+    data: { values },
+    facet: { field: 'panel', type: 'nominal', title: null, sort: panels },
+    columns: 2,
+    spacing: { row: 24, column: 90 },
+    spec: {
+      width: 230,
+      height,
+      layer: [
+        {
+          transform: [{ filter: "datum.mark === 'level'" }],
+          mark: { type: 'rule', color: lightTheme.muted, strokeDash: [2, 3], strokeWidth: 1, aria: false },
+          encoding: { y },
+        },
+        {
+          transform: [{ filter: "datum.mark === 'curve'" }],
+          mark: { type: 'line', strokeWidth: 1.6, aria: false },
+          encoding: { x, y, color, strokeDash: dash, detail: { field: 'name' } },
+        },
+        {
+          transform: [{ filter: "datum.mark === 'curve'" }],
+          mark: { type: 'point', filled: true, size: 16, opacity: 1, aria: false },
+          encoding: { x, y, color },
+        },
+        {
+          transform: [{ filter: "datum.mark === 'label'" }],
+          mark: { type: 'text', align: 'left', dx: 7, aria: false },
+          encoding: { x, y, color, text: { field: 'text', type: 'nominal' } },
+        },
+      ],
+    },
+  };
+}
+
+function colourIn({ kind, colour }: Pick<LearningCurve, 'kind' | 'colour'>): string {
+  return kind === 'context' ? lightTheme.muted : colour;
+}
+
+/** A domain with a little room at both ends. */
+function spread(scores: readonly number[]): [number, number] {
+  const low = scores.reduce((least, score) => Math.min(least, score), Infinity);
+  const high = scores.reduce((most, score) => Math.max(most, score), -Infinity);
+  if (low > high) return [0, 1];
+  const room = (high - low) * 0.05 || Math.abs(high) * 0.05 || 0.05;
+  return [low - room, high + room];
+}
+
+interface Panel extends Pick<LearningCurves, 'curves' | 'labels'> {
+  readonly panel: string;
+  readonly domain: readonly [number, number];
+}
+
+/** A label for each kind of line in a panel, beside the mean of where its lines end, moved apart where two would lie on each other. */
+function endLabels({ panel, curves, labels, domain }: Panel): LineLabel[] {
+  const kinds = (['main', 'control', 'context'] as const).flatMap((kind) => {
+    const own = curves.filter((curve) => curve.panel === panel && curve.kind === kind && curve.scores.length > 0);
+    if (own.length === 0) return [];
+    const score = own.reduce((sum, { scores }) => sum + scores.at(-1)! / own.length, 0);
+    const epoch = Math.max(...own.map(({ scores }) => scores.length));
+    return [{ panel, kind, colour: own[0]!.colour, text: labels[kind], epoch, score }];
+  });
+  const apart = ((domain[1] - domain[0]) * lineHeight) / height;
+  const sorted = kinds.toSorted((a, b) => b.score - a.score);
+  let above = Infinity;
+  return sorted.map((label) => {
+    above = Math.min(label.score, above - apart);
+    return { ...label, score: above };
+  });
+}

@@ -1,0 +1,118 @@
+import { time } from '../../cli/format.ts';
+import type { FinishedRecord } from '../../tuning/record.ts';
+import { learningCurvesChart } from '../charts/learning-curves.ts';
+import type { LearningCurve } from '../charts/learning-curves.ts';
+import { colourOf } from '../theme.ts';
+import { words } from '../document.ts';
+import type { Chart, Section, Table, TableCell } from '../document.ts';
+import { scoreCell, scoreText } from './scores-section.ts';
+import { diverged } from './trained.ts';
+import type { TuningView } from './tuning-view.ts';
+
+/** Panels that are drawn; the table has all. */
+const mostPanels = 12;
+
+interface TrainedLine {
+  readonly attention: string;
+  readonly variant: string;
+  readonly kind: LearningCurve['kind'];
+  readonly finished: FinishedRecord;
+}
+
+/** How the scores of the trainings that were finished rose, epoch by epoch. */
+export function curvesSection(view: TuningView): Section | undefined {
+  const lines = linesOf(view);
+  if (lines.every(({ finished }) => drawable(view, finished).length === 0)) return undefined;
+  const lead = `Score on the validation items after each epoch, with the attention that a trial ends with, also while it still trains with more keys. Every line is one training; the baseline’s are grey in every panel.`;
+  return { id: 'curves', title: 'How they learned', lead, parts: [curvesChart(view, lines)] };
+}
+
+function linesOf({ record, baseline, candidates, series }: TuningView): TrainedLine[] {
+  const base = record.baseline.map((finished): TrainedLine => ({
+    attention: baseline,
+    variant: series[0]!.variant,
+    kind: 'context',
+    finished,
+  }));
+  const others = candidates.flatMap(({ name, found: { finalists, control } }, index): TrainedLine[] => {
+    const of = { attention: name, variant: series[index + 1]!.variant };
+    const tuned = finalists.map((finished) => ({ ...of, kind: 'main' as const, finished }));
+    return control === null ? tuned : [...tuned, { ...of, kind: 'control' as const, finished: control }];
+  });
+  return [...base, ...others];
+}
+
+function curvesChart(view: TuningView, lines: readonly TrainedLine[]): Chart {
+  const { measure, baseline, candidates } = view;
+  const panels = candidates.length === 0 ? [baseline] : candidates.slice(0, mostPanels).map(({ name }) => name);
+  const curves = panels.flatMap((panel) =>
+    lines
+      .filter(({ attention, kind }) => kind === 'context' || attention === panel)
+      .map(({ kind, variant, finished }, index): LearningCurve => ({
+        panel,
+        name: `${kind} ${index}`,
+        kind,
+        colour: colourOf(variant),
+        scores: drawable(view, finished),
+      })),
+  );
+  const more = candidates.length > mostPanels ? ` Drawn are the first ${mostPanels} of ${candidates.length} attentions.` : '';
+  const said = lines
+    .slice(0, 12)
+    .map(
+      ({ attention, kind, finished }) =>
+        `${attention}${kind === 'control' ? ' (control)' : ''} seed ${finished.trial.seed}: ${journey(view, finished)}`,
+    );
+  return {
+    kind: 'chart',
+    id: 'learning-curves',
+    title: `Validation ${measure.name} by epoch`,
+    summary: `${said.join('; ')}${lines.length > 12 ? '; and more in the table' : ''}.${more}`,
+    spec: learningCurvesChart({
+      title: `validation score after each epoch; ${measure.better}`,
+      axis: measure.name,
+      curves,
+      labels: { context: 'baseline', main: 'tuned', control: 'control' },
+      ...(measure.chance !== undefined && measure.name === 'accuracy' && { level: measure.shown(measure.chance) }),
+    }),
+    table: curvesTable(view, lines),
+  };
+}
+
+/** Scores as they are drawn, up to where training diverged. */
+function drawable({ measure }: TuningView, { epochs }: FinishedRecord): number[] {
+  const end = epochs.findIndex(({ validation, diverged: broken }) => broken === true || validation === null || validation < -1e300);
+  return (end < 0 ? epochs : epochs.slice(0, end)).map(({ validation }) => measure.shown(validation!));
+}
+
+function journey({ measure }: TuningView, { epochs }: FinishedRecord): string {
+  const [first, last] = [epochs[0], epochs.at(-1)].map((epoch) => scoreText(measure, epoch?.validation ?? null));
+  return `${first} after the first, ${last} after ${epochs.length} epochs`;
+}
+
+function curvesTable(view: TuningView, lines: readonly TrainedLine[]): Table {
+  const { measure } = view;
+  const what = { context: 'baseline', main: 'tuned', control: 'control' } as const;
+  return {
+    kind: 'table',
+    title: 'Trainings',
+    columns: [
+      { title: 'attention' },
+      { title: 'as' },
+      ...['seed', 'epochs', 'validation', 'test', 'training time'].map((title) => ({ title, numeric: true })),
+      { title: 'by epoch' },
+    ],
+    rows: lines.map(({ attention, kind, finished }): TableCell[] => {
+      const { trial, epochs, test } = finished;
+      const elapsedNs = epochs.reduce((sum, epoch) => sum + epoch.elapsedNs, 0);
+      return [
+        ...words(attention, diverged(finished) ? `${what[kind]}, diverged` : what[kind]),
+        ...[trial.seed, epochs.length].map((value) => ({ text: String(value), value })),
+        scoreCell(measure, epochs.at(-1)?.validation ?? null),
+        scoreCell(measure, test.mean),
+        { text: time(elapsedNs), value: elapsedNs },
+        { text: '', line: drawable(view, finished) },
+      ];
+    }),
+  };
+}
