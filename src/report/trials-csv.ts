@@ -18,9 +18,10 @@ export function trialsCsv(record: TuningRecord): string {
       testScore: undefined,
       trainingNs: undefined,
       rungScores: scores.map((score) => score ?? '').join(' '),
+      without: undefined,
     })),
   );
-  const finished = trained(record).map(({ role, attention, weightedShare, finished: { trial, epochs, test } }) => ({
+  const finished = trained(record).map(({ role, attention, weightedShare, without, finished: { trial, epochs, test } }) => ({
     ...choices(role, attention, trial),
     weightedShare,
     epochs: epochs.length,
@@ -28,6 +29,7 @@ export function trialsCsv(record: TuningRecord): string {
     testScore: test.mean,
     trainingNs: epochs.reduce((sum, { elapsedNs }) => sum + elapsedNs, 0),
     rungScores: undefined,
+    without,
   }));
   return stringify([...searched, ...finished], { header: true, escape_formulas: true });
 }

@@ -87,14 +87,21 @@ function answerOf(view: TuningView): string {
   );
 }
 
-/** The nearest to a gain, and what it lacks. */
+/** The nearest to be adopted, and what it lacks. */
 function whyNone({ candidates, baseline }: TuningView): string {
-  const nearest = candidates.find(({ found }) => found.decision.verdict === 'tune-first') ?? candidates[0]!;
-  const { verdict, reasons } = nearest.found.decision;
-  const others = candidates.length === 1 ? nearest.name : `None of ${candidates.length} attentions`;
-  const may = candidates.length === 1 ? 'may not' : 'may';
-  const whose = candidates.length === 1 ? verdict.replace('-', ' ') : `${nearest.name}, ${verdict.replace('-', ' ')}`;
-  return clip(`${others} ${may} take the place of ${baseline} (${whose}): ${oneLine(reasons[0] ?? 'the record does not say why')}`, 1000);
+  const [nearest] = candidates.toSorted(
+    (a, b) => distance(a) - distance(b) || (b.found.difference.mean ?? -Infinity) - (a.found.difference.mean ?? -Infinity),
+  );
+  const { name, found } = nearest!;
+  const why = `${found.decision.verdict.replace('-', ' ')}: ${oneLine(found.decision.reasons[0] ?? 'the record does not say why')}`;
+  return candidates.length === 1
+    ? clip(`${name} may not take the place of ${baseline}; ${why}`, 1000)
+    : clip(`None of ${candidates.length} attentions may take the place of ${baseline}; the nearest is ${name}, ${why}`, 1000);
+}
+
+/** Tune first before reject, and what keeps its quality before what loses it. */
+function distance({ found: { decision, quality } }: NamedCandidate): number {
+  return 3 * (decision.verdict === 'reject' ? 1 : 0) + ['pass', 'inconclusive', 'regression'].indexOf(quality.outcome);
 }
 
 function standingOf({ candidates }: TuningRecord): Standing {

@@ -15,7 +15,9 @@ const text = z.string().max(20_000);
 const list = <T extends z.ZodType>(item: T, most: number) => z.array(item).max(most).readonly();
 const texts = list(text, 10_000);
 /** A figure that JSON holds as null where it is infinite or none: of a training that diverged, an interval of one seed. */
-const figure = z.number().nullable();
+const figure = z.number().min(-1e15).max(1e15).nullable();
+/** On validation items: of a training that diverged the least number that there is. */
+const score = z.number().max(1e15).nullable();
 const { position, norm, normPlacement } = testbedSchema.def.shape;
 
 const trialSchema = z.object({
@@ -30,10 +32,10 @@ const trialSchema = z.object({
   shuffled: z.literal(true).optional(),
 });
 const epochSchema = z.object({
-  losses: list(figure, 1e6),
-  validation: figure,
+  losses: list(z.number().nullable(), 1e6),
+  validation: score,
   diverged: z.literal(true).optional(),
-  elapsedNs: z.number().min(0),
+  elapsedNs: z.number().min(0).max(1e18),
 });
 const finishedSchema = z.object({
   trial: trialSchema,
@@ -52,7 +54,7 @@ const differenceSchema = z.object({
 const searchSchema = z.object({
   candidate: text,
   rungs: list(z.int().min(1), 100),
-  trials: list(z.object({ id: text, trial: trialSchema, scores: list(figure, 100) }), 1000),
+  trials: list(z.object({ id: text, trial: trialSchema, scores: list(score, 100) }), 1000),
   winner: trialSchema,
 });
 const candidateSchema = z.object({
@@ -63,10 +65,10 @@ const candidateSchema = z.object({
   control: finishedSchema.nullable(),
   difference: differenceSchema,
   ablations: list(z.object({ without: text, trials: list(finishedSchema, 100), gained: differenceSchema }), 100).default([]),
-  weightedShare: z.number().min(0),
+  weightedShare: z.number().min(0).max(1000),
   latency: comparisonSchema,
   memory: comparisonSchema,
-  quality: z.object({ outcome: z.enum(qualityOutcomes), reason: text, marginsLost: figure }),
+  quality: z.object({ outcome: z.enum(qualityOutcomes), reason: text, marginsLost: z.number().nullable() }),
   decision: z.object({ candidate: text, verdict: z.enum(migrationVerdicts), reasons: texts, decidedBy: texts }),
   model: text,
 });

@@ -114,6 +114,7 @@ export function learningCurvesChart({ title, axis, curves, labels, level }: Lear
         },
       ],
     },
+    resolve: { axis: { y: 'independent' } },
   };
 }
 
@@ -130,18 +131,23 @@ function spread(scores: readonly number[]): [number, number] {
   return [low - room, high + room];
 }
 
+/** Where the middle one of some lines ends; the label stands right of the longest. */
+function middleEnd(curves: readonly LearningCurve[]): { score: number; epoch: number } {
+  const ends = curves.map(({ scores }) => scores.at(-1)!).toSorted((a, b) => a - b);
+  return { score: ends[Math.floor(ends.length / 2)]!, epoch: Math.max(...curves.map(({ scores }) => scores.length)) };
+}
+
 interface Panel extends Pick<LearningCurves, 'curves' | 'labels'> {
   readonly panel: string;
   readonly domain: readonly [number, number];
 }
 
-/** A label for each kind of line in a panel, beside the mean of where its lines end, moved apart where two would lie on each other. */
+/** A label for each kind of line in a panel, beside the end of its middle line, moved apart where two would lie on each other. */
 function endLabels({ panel, curves, labels, domain }: Panel): LineLabel[] {
   const kinds = (['main', 'control', 'context'] as const).flatMap((kind) => {
     const own = curves.filter((curve) => curve.panel === panel && curve.kind === kind && curve.scores.length > 0);
     if (own.length === 0) return [];
-    const score = own.reduce((sum, { scores }) => sum + scores.at(-1)! / own.length, 0);
-    const epoch = Math.max(...own.map(({ scores }) => scores.length));
+    const { score, epoch } = middleEnd(own);
     return [{ panel, kind, colour: own[0]!.colour, text: labels[kind], epoch, score }];
   });
   const apart = ((domain[1] - domain[0]) * lineHeight) / height;

@@ -12,6 +12,9 @@ import type { TuningView } from './tuning-view.ts';
 /** Panels that are drawn; the table has all. */
 const mostPanels = 12;
 
+/** What each kind of line is called. */
+const wordFor = { context: 'baseline', main: 'tuned', control: 'control' } as const;
+
 interface TrainedLine {
   readonly attention: string;
   readonly variant: string;
@@ -23,7 +26,7 @@ interface TrainedLine {
 export function curvesSection(view: TuningView): Section | undefined {
   const lines = linesOf(view);
   if (lines.every(({ finished }) => drawable(view, finished).length === 0)) return undefined;
-  const lead = `Score on the validation items after each epoch, with the attention that a trial ends with, also while it still trains with more keys. Every line is one training; the baseline’s are grey in every panel.`;
+  const lead = `Score on the validation items after each epoch, with the attention that a trial ends with, also while it still trains with more keys. Every line is one training; the baseline’s are grey in every panel. A dotted line is what guessing comes to.`;
   return { id: 'curves', title: 'How they learned', lead, parts: [curvesChart(view, lines)] };
 }
 
@@ -57,22 +60,16 @@ function curvesChart(view: TuningView, lines: readonly TrainedLine[]): Chart {
       })),
   );
   const more = candidates.length > mostPanels ? ` Drawn are the first ${mostPanels} of ${candidates.length} attentions.` : '';
-  const said = lines
-    .slice(0, 12)
-    .map(
-      ({ attention, kind, finished }) =>
-        `${attention}${kind === 'control' ? ' (control)' : ''} seed ${finished.trial.seed}: ${journey(view, finished)}`,
-    );
   return {
     kind: 'chart',
     id: 'learning-curves',
     title: `Validation ${measure.name} by epoch`,
-    summary: `${said.join('; ')}${lines.length > 12 ? '; and more in the table' : ''}.${more}`,
+    summary: `Last scores: ${lastScores(view, lines)}.${more}`,
     spec: learningCurvesChart({
       title: `validation score after each epoch; ${measure.better}`,
       axis: measure.name,
       curves,
-      labels: { context: 'baseline', main: 'tuned', control: 'control' },
+      labels: wordFor,
       ...(measure.chance !== undefined && measure.name === 'accuracy' && { level: measure.shown(measure.chance) }),
     }),
     table: curvesTable(view, lines),
@@ -85,14 +82,18 @@ function drawable({ measure }: TuningView, { epochs }: FinishedRecord): number[]
   return (end < 0 ? epochs : epochs.slice(0, end)).map(({ validation }) => measure.shown(validation!));
 }
 
-function journey({ measure }: TuningView, { epochs }: FinishedRecord): string {
-  const [first, last] = [epochs[0], epochs.at(-1)].map((epoch) => scoreText(measure, epoch?.validation ?? null));
-  return `${first} after the first, ${last} after ${epochs.length} epochs`;
+/** The last score of each training, by attention. */
+function lastScores({ measure }: TuningView, lines: readonly TrainedLine[]): string {
+  const groups = Map.groupBy(lines, ({ attention, kind }) => (kind === 'main' ? `${attention} tuned` : `${attention} (${wordFor[kind]})`));
+  const said = [...groups].slice(0, 9).map(([name, own]) => {
+    const scores = own.slice(0, 10).map(({ finished }) => scoreText(measure, finished.epochs.at(-1)?.validation ?? null));
+    return `${name} ${scores.join(', ')}`;
+  });
+  return `${said.join('; ')}${groups.size > 9 ? '; and more in the table' : ''}`;
 }
 
 function curvesTable(view: TuningView, lines: readonly TrainedLine[]): Table {
   const { measure } = view;
-  const what = { context: 'baseline', main: 'tuned', control: 'control' } as const;
   return {
     kind: 'table',
     title: 'Trainings',
@@ -106,7 +107,7 @@ function curvesTable(view: TuningView, lines: readonly TrainedLine[]): Table {
       const { trial, epochs, test } = finished;
       const elapsedNs = epochs.reduce((sum, epoch) => sum + epoch.elapsedNs, 0);
       return [
-        ...words(attention, diverged(finished) ? `${what[kind]}, diverged` : what[kind]),
+        ...words(attention, diverged(finished) ? `${wordFor[kind]}, diverged` : wordFor[kind]),
         ...[trial.seed, epochs.length].map((value) => ({ text: String(value), value })),
         scoreCell(measure, epochs.at(-1)?.validation ?? null),
         scoreCell(measure, test.mean),

@@ -25,14 +25,14 @@ function pointsOf(view: TuningView): TradeOffPoint[] {
 
 function pointOf({ record, measure }: TuningView, { name, found }: NamedCandidate): TradeOffPoint | undefined {
   const { difference, latency, weightedShare, candidate } = found;
-  if (difference.mean === null || latency.effect === null) return undefined;
-  const ratio = 1 + latency.effect.estimate;
+  const ratio = 1 + (latency.effect?.estimate ?? Number.NaN);
+  if (difference.mean === null || !(ratio >= 0 && ratio < 1e6)) return undefined;
   const said = `${measure.differenceText(difference.mean)}, ${percent(weightedShare)} of the pairs, latency ${digits(ratio)}×`;
   return {
     series: name,
     x: 100 * weightedShare,
     y: -measure.differenceShown(difference.mean),
-    size: 100 * Math.max(0, ratio),
+    size: 100 * ratio,
     front: record.front.includes(candidate),
     label: `${name}: ${said}`,
   };

@@ -2,6 +2,9 @@ import { percent } from '../../cli/format.ts';
 import type { TuningCandidateRecord } from '../../tuning/record.ts';
 import { intervalChart } from '../charts/intervals.ts';
 import type { IntervalRow } from '../charts/intervals.ts';
+import { scoreLevelsChart, scoreStages } from '../charts/score-levels.ts';
+import type { ScoreMark, ScoreStage } from '../charts/score-levels.ts';
+import { colourOf } from '../theme.ts';
 import { figureCell, words } from '../document.ts';
 import type { Chart, Section, Standing, Table, TableCell } from '../document.ts';
 import type { Measure } from './measure.ts';
@@ -10,21 +13,61 @@ import type { TuningView } from './tuning-view.ts';
 
 export type Difference = TuningCandidateRecord['difference'];
 
+/** Attentions that have a row in the picture. */
+const mostDrawn = 60;
+
 /** What a plain swap costs, what training gets back, and how sure that is. */
 export function scoresSection(view: TuningView): Section {
   const { measure, candidates } = view;
   const table = scoresTable(view);
-  const rows = candidates.map(({ name, found }) => ({ name, difference: found.difference }));
-  const chart = differencesChart({
+  const differences = differencesChart({
     id: 'differences',
     title: 'Tuned less baseline',
     axis: `mean test score, tuned less baseline, ${measure.differenceUnit}`,
-    rows,
+    rows: candidates.map(({ name, found }) => ({ name, difference: found.difference })),
     measure,
     table,
   });
-  const lead = `${measure.name} on the test items, ${measure.better}. Swapped: under the baseline’s weights, nothing trained. Control: tuned with as many keys, chosen at random. Pairs: those weighed, of dense attention’s.`;
-  return { id: 'scores', title: 'What a swap costs, and what training gets back', lead, parts: chart === undefined ? [table] : [chart] };
+  const lead = `Scores are ${measure.name} on the test items; ${measure.better}. Swapped: under the baseline’s weights, nothing trained. Control: tuned with as many keys, chosen at random. Pairs: those weighed, of dense attention’s.`;
+  const parts = [levelsChart(view, table), table, differences].filter((part) => part !== undefined);
+  return { id: 'scores', title: 'What a swap costs, and what training gets back', lead, parts };
+}
+
+/** Every seed's score, swapped and tuned; undefined where there is none. */
+function levelsChart(view: TuningView, table: Table): Chart | undefined {
+  const { measure, record, baseline, candidates } = view;
+  const marks = candidates.slice(0, mostDrawn).flatMap((_, index) => marksOf(view, index));
+  if (marks.length === 0) return undefined;
+  const mean = (name: string, trials: TuningCandidateRecord['finalists']) => `${name} ${scoreText(measure, meanTest(trials))}`;
+  const said = candidates.slice(0, 8).map(({ name, found }) => mean(name, found.finalists));
+  return {
+    kind: 'chart',
+    id: 'score-levels',
+    title: 'Before and after training',
+    summary: `Mean ${measure.name} when tuned: ${said.join('; ')}${candidates.length > 8 ? '; and more in the table' : ''}. ${mean(`${baseline}, the baseline:`, record.baseline)}.`,
+    spec: scoreLevelsChart({
+      title: 'every mark a seed; dashed lines are the baseline’s seeds',
+      axis: `${measure.name}, ${measure.better}`,
+      marks,
+      baseline: record.baseline.flatMap(({ test }) => (test.mean === null ? [] : [measure.shown(test.mean)])),
+    }),
+    table,
+  };
+}
+
+function marksOf({ measure, candidates, series }: TuningView, index: number): ScoreMark[] {
+  const { name, found } = candidates[index]!;
+  const stages: Readonly<Record<ScoreStage, ReadonlyArray<number | null>>> = {
+    swapped: found.swapped,
+    control: found.control === null ? [] : [found.control.test.mean],
+    tuned: found.finalists.map(({ test }) => test.mean),
+  };
+  const colour = colourOf(series[index + 1]!.variant);
+  return scoreStages.flatMap((stage) =>
+    stages[stage].flatMap((score) =>
+      score === null ? [] : [{ name, stage, colour, score: measure.shown(score), label: `${name}, ${stage}: ${measure.text(score)}` }],
+    ),
+  );
 }
 
 function scoresTable({ record, measure, baseline, candidates }: TuningView): Table {
@@ -103,15 +146,19 @@ export interface DifferenceRows {
 
 /** A forest plot of differences over seeds; undefined where none has an interval. */
 export function differencesChart({ id, title, axis, rows, measure, table }: DifferenceRows): Chart | undefined {
-  const drawn = rows.flatMap(({ name, difference }) => rowOf(name, difference, measure) ?? []);
-  if (drawn.length === 0) return undefined;
+  const whole = rows.flatMap(({ name, difference }) => rowOf(name, difference, measure) ?? []);
+  if (whole.length === 0) return undefined;
+  const drawn = whole.slice(0, mostDrawn);
   const left = rows.length - drawn.length;
-  const without = left === 0 ? '' : ` Without an interval, and not drawn: ${left} of ${rows.length}.`;
+  const without = left === 0 ? '' : ` Not drawn, for want of an interval or of room: ${left} of ${rows.length}.`;
   return {
     kind: 'chart',
     id,
     title,
-    summary: `${drawn.map(({ label }) => label).join('; ')}.${without}`,
+    summary: `${drawn
+      .slice(0, 8)
+      .map(({ label }) => label)
+      .join('; ')}${drawn.length > 8 ? '; and more in the table' : ''}.${without}`,
     spec: intervalChart({ title: 'right of the line is better; 95 % interval over seeds', axis, rows: drawn, neutral: 0, format: '+.3~g' }),
     table,
   };
