@@ -166,6 +166,15 @@ test('records of less than all are shown as far as they go', async () => {
   for (const record of records) await rendered(tuningReport(stored(record)));
 });
 
+test('of a training of very many epochs no more is drawn than can be told apart', async () => {
+  const long = ({ epochs, ...rest }: TuningRecord['baseline'][number]) => ({
+    ...rest,
+    epochs: Array.from({ length: 9999 }, (_, index) => epochs[index % epochs.length]!),
+  });
+  const report = tuningReport(stored(sampleTuning({ baseline: sampleTuning().baseline.map(long) })));
+  assert.ok((await rendered(report)).length < 1e6);
+});
+
 for (const [kind, text] of Object.entries(untrustedTexts)) {
   test(`names of ${kind} are shown, and do nothing`, async () => {
     const record = withCandidates(({ decision, quality, search, ablations }) => ({

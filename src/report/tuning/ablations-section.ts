@@ -2,8 +2,9 @@ import { shorten, oneLine } from '../../verdict/text.ts';
 import { numbered } from '../comparison/column-names.ts';
 import { words } from '../document.ts';
 import type { Section, Table } from '../document.ts';
-import { differenceCells, differencesChart, scoreCell } from './scores-section.ts';
-import type { Difference } from './scores-section.ts';
+import { differenceCells, differencesChart } from './differences.ts';
+import type { Difference } from './differences.ts';
+import { scoreCell } from './measure.ts';
 import { meanTest } from './tuning-view.ts';
 import type { TuningView } from './tuning-view.ts';
 

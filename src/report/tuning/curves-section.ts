@@ -1,16 +1,19 @@
 import { time } from '../../cli/format.ts';
 import type { FinishedRecord } from '../../tuning/record.ts';
 import { learningCurvesChart } from '../charts/learning-curves.ts';
-import type { LearningCurve } from '../charts/learning-curves.ts';
+import type { CurvePoint, LearningCurve } from '../charts/learning-curves.ts';
 import { colourOf } from '../theme.ts';
 import { words } from '../document.ts';
 import type { Chart, Section, Table, TableCell } from '../document.ts';
-import { scoreCell, scoreText } from './scores-section.ts';
+import { scoreCell, scoreText } from './measure.ts';
 import { diverged } from './trained.ts';
 import type { TuningView } from './tuning-view.ts';
 
 /** Panels that are drawn; the table has all. */
 const mostPanels = 12;
+/** Trainings of a kind that a panel draws, and points of each. */
+const mostSeeds = 20;
+const mostPoints = 120;
 
 /** What each kind of line is called. */
 const wordFor = { context: 'baseline', main: 'tuned', control: 'control' } as const;
@@ -48,17 +51,7 @@ function linesOf({ record, baseline, candidates, series }: TuningView): TrainedL
 function curvesChart(view: TuningView, lines: readonly TrainedLine[]): Chart {
   const { measure, baseline, candidates } = view;
   const panels = candidates.length === 0 ? [baseline] : candidates.slice(0, mostPanels).map(({ name }) => name);
-  const curves = panels.flatMap((panel) =>
-    lines
-      .filter(({ attention, kind }) => kind === 'context' || attention === panel)
-      .map(({ kind, variant, finished }, index): LearningCurve => ({
-        panel,
-        name: `${kind} ${index}`,
-        kind,
-        colour: colourOf(variant),
-        scores: drawable(view, finished),
-      })),
-  );
+  const curves = panels.flatMap((panel) => curvesOf(view, panel, lines));
   const more = candidates.length > mostPanels ? ` Drawn are the first ${mostPanels} of ${candidates.length} attentions.` : '';
   return {
     kind: 'chart',
@@ -76,10 +69,28 @@ function curvesChart(view: TuningView, lines: readonly TrainedLine[]): Chart {
   };
 }
 
-/** Scores as they are drawn, up to where training diverged. */
-function drawable({ measure }: TuningView, { epochs }: FinishedRecord): number[] {
+function curvesOf(view: TuningView, panel: string, lines: readonly TrainedLine[]): LearningCurve[] {
+  const own = (['context', 'control', 'main'] as const).flatMap((kind) =>
+    lines.filter((line) => line.kind === kind && (kind === 'context' || line.attention === panel)).slice(0, mostSeeds),
+  );
+  return own.map(({ kind, variant, finished }, index) => ({
+    panel,
+    name: `${kind} ${index}`,
+    kind,
+    colour: colourOf(variant),
+    points: drawable(view, finished),
+  }));
+}
+
+/** Scores as they are drawn, up to where training diverged; of very many epochs as many as can be told apart. */
+function drawable({ measure }: TuningView, { epochs }: FinishedRecord): CurvePoint[] {
   const end = epochs.findIndex(({ validation, diverged: broken }) => broken === true || validation === null || validation < -1e300);
-  return (end < 0 ? epochs : epochs.slice(0, end)).map(({ validation }) => measure.shown(validation!));
+  const whole = (end < 0 ? epochs : epochs.slice(0, end)).map(({ validation }, index) => ({
+    epoch: index + 1,
+    score: measure.shown(validation!),
+  }));
+  const step = Math.ceil(whole.length / mostPoints);
+  return whole.filter((_, index) => (whole.length - 1 - index) % step === 0);
 }
 
 /** The last score of each training, by attention. */
@@ -112,7 +123,7 @@ function curvesTable(view: TuningView, lines: readonly TrainedLine[]): Table {
         scoreCell(measure, epochs.at(-1)?.validation ?? null),
         scoreCell(measure, test.mean),
         { text: time(elapsedNs), value: elapsedNs },
-        { text: '', line: drawable(view, finished) },
+        { text: '', line: drawable(view, finished).map(({ score }) => score) },
       ];
     }),
   };

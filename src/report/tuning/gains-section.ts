@@ -3,7 +3,7 @@ import { tradeOffChart } from '../charts/trade-off.ts';
 import type { TradeOffPoint } from '../charts/trade-off.ts';
 import { figureCell, words } from '../document.ts';
 import type { Chart, Section, Table } from '../document.ts';
-import { scoreCell } from './scores-section.ts';
+import { scoreCell } from './measure.ts';
 import { meanTest } from './tuning-view.ts';
 import type { NamedCandidate, TuningView } from './tuning-view.ts';
 

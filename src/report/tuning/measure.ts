@@ -1,6 +1,7 @@
 import { digits, percent } from '../../cli/format.ts';
 import { taskOf } from '../../training/tasks/index.ts';
 import { clip, oneLine } from '../../verdict/text.ts';
+import type { TableCell } from '../document.ts';
 import type { TuningRecord } from '../../tuning/record.ts';
 
 /** How a tuning's scores are shown. In the record higher is better: bits are negative there. */
@@ -73,3 +74,13 @@ const bits = {
   differenceUnit: 'bits saved',
   differenceText: (difference: number) => (difference < 0 ? `${digits(-difference)} bits more` : `${digits(difference)} bits fewer`),
 };
+
+/** A score in words; of a training that diverged `none`. */
+export function scoreText(measure: Measure, score: number | null): string {
+  return score === null || score < -1e300 ? 'none' : measure.text(score);
+}
+
+/** A score, sorted by what is better. */
+export function scoreCell(measure: Measure, score: number | null): TableCell {
+  return score === null || score < -1e300 ? { text: 'none', standing: 'unsure' } : { text: measure.text(score), value: score };
+}

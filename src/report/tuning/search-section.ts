@@ -3,7 +3,7 @@ import type { TuningCandidateRecord } from '../../tuning/record.ts';
 import { oneLine, shorten } from '../../verdict/text.ts';
 import { words } from '../document.ts';
 import type { Section, Table, TableCell } from '../document.ts';
-import { scoreCell } from './scores-section.ts';
+import { scoreCell } from './measure.ts';
 import type { NamedCandidate, TuningView } from './tuning-view.ts';
 
 /** Rungs that have a column. */
