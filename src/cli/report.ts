@@ -23,7 +23,7 @@ interface ReportFlags extends CommonFlags {
   readonly open?: boolean;
 }
 
-/** Writes a run, a verdict or a migration as files that others can read, and prints their names. */
+/** Writes a run, a verdict, a migration or a tuning as files that others can read, and prints their names. */
 async function report(path: string, flags: ReportFlags): Promise<ExitCode> {
   const { report: found, csv } = await readReport(path);
   if (flags.json === true) {
@@ -102,12 +102,12 @@ function formats(text: string): ReportFormat[] {
 }
 
 export function addReport(program: Command): void {
-  command(program, 'report', 'write a run, a verdict or a migration as a page that answers first, and as files for others', [
+  command(program, 'report', 'write a run, a verdict, a migration or a tuning as a page that answers first, and as files for others', [
     'attnswap report runs/lengths.run.json --open',
     'attnswap report runs/ocr.migration --out reports/ocr.html',
     'attnswap report runs/ci.verdict.json --format html,md,csv,png',
   ])
-    .argument('<path>', 'a run record (bench), a verdict (ab, gate --out), or the folder of a migration')
+    .argument('<path>', 'a run record (bench), a verdict (ab, gate --out), or the folder of a migration or a tuning')
     .option('--out <file>', 'the files’ name, whatever its extension (default: reports/<name>.html)')
     .option('--format <formats>', `${reportFormats.join(', ')}; with commas between`, formats, ['html'])
     .option('--open', 'open the first file written')

@@ -6,6 +6,8 @@ import { findAdapter } from '../measure/plan-cells.ts';
 import { writeWhole } from '../measure/run-store.ts';
 import { MigrationState } from '../migration/state.ts';
 import { taskOf } from '../training/tasks/index.ts';
+import { tuningRecordName } from '../tuning/record.ts';
+import type { TuningRecord } from '../tuning/record.ts';
 import { tuneTestbed } from '../tuning/tune-testbed.ts';
 import type { TuningReport } from '../tuning/tune-testbed.ts';
 import { exitCodes, print, printJson, remark } from './console.ts';
@@ -54,7 +56,7 @@ export async function tuneSuite(nameOrPath: string, flags: TuneSuiteFlags, adapt
   });
   const { tool, command, host, warnings } = head;
   const times = { startedAt: state.startedAt, endedAt: await state.step('ended', async () => new Date().toISOString()) };
-  const record = { schema: 'attnswap.tuning/1', tool, command, ...times, host, warnings, settings, ...report };
+  const record: TuningRecord = { schema: tuningRecordName, tool, command, ...times, host, warnings, settings, ...report };
   await writeWhole(join(folder, 'record.json'), `${JSON.stringify(record)}\n`);
   if (flags.json === true) printJson(record);
   else print(tuningText(report, { tuning, task, folder, trainer: trainer.backend, warnings }));

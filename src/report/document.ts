@@ -1,14 +1,14 @@
 export const reportSchemaName = 'attnswap.report/1';
 
 /** What a report is of. */
-export const reportKinds = ['run', 'ab', 'gate', 'calibration', 'migration', 'comparison'] as const;
+export const reportKinds = ['run', 'ab', 'gate', 'calibration', 'migration', 'tuning', 'comparison'] as const;
 export type ReportKind = (typeof reportKinds)[number];
 
 /** How the answer reads at a glance; `plain` where there is nothing to judge. */
 export type Standing = 'good' | 'bad' | 'unsure' | 'plain';
 
 /**
- * What a reader opens after a run, a comparison or a migration, before it is HTML, Markdown or pictures. All text may come from
+ * What a reader opens after a run, a comparison, a migration or a tuning, before it is HTML, Markdown or pictures. All text may come from
  * outside: every rendering escapes it.
  */
 export interface Report {

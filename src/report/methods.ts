@@ -25,6 +25,12 @@ const definitions = {
     'adopt: quality is shown to hold, and latency or peak memory is shown to be better, neither worse. tune first: there is a gain, but quality is not shown to hold or something is worse. reject: no gain is shown, or quality is lost beyond tuning.',
   ratio:
     'A ratio of two medians; its interval joins both medians’ intervals in quadrature, in logarithms. It covers the spread inside the two processes alone, and is no verdict.',
+  seeds:
+    'A difference is of mean test scores, tuned less baseline, seed by seed. A seed draws first weights, training items and their order; the interval is Student’s over seeds (95 %), p is two-sided. Of three seeds it is wide.',
+  swapped:
+    'Swapped: the candidate under the baseline’s trained weights, nothing trained. Control: the winner with as many keys, chosen at random instead of by score: what it reaches, choosing does not explain.',
+  halving:
+    'Trials stop at rungs, and the best of each go on (asynchronous successive halving, Li et al. 2020), by the score on validation items; test items are seen once, at the end.',
 } as const;
 
 const names: Readonly<Record<keyof typeof definitions, string>> = {
@@ -41,6 +47,9 @@ const names: Readonly<Record<keyof typeof definitions, string>> = {
   quality: 'quality',
   adopt: 'verdicts',
   ratio: 'ratio',
+  seeds: 'differences over seeds',
+  swapped: 'swapped, and the control',
+  halving: 'search',
 };
 
 export type Method = keyof typeof definitions;

@@ -5,30 +5,34 @@ import { readRun, runSchemaName } from '../contract/run.ts';
 import { readVerdict, verdictSchemaName } from '../contract/verdict.ts';
 import { readJson } from '../measure/run-store.ts';
 import { isMigrationFolder, migrationRecordName, readMigration } from '../migration/record.ts';
+import { parseTuningRecord, readTuningRecord, tuningRecordName } from '../tuning/record.ts';
+import type { TuningRecord } from '../tuning/record.ts';
 import { comparisonsCsv } from './comparisons-csv.ts';
 import type { Report } from './document.ts';
 import { comparisonsIn, migrationReport } from './migration-report.ts';
 import { runCsv } from './run-csv.ts';
 import { runReport } from './run-report.ts';
+import { trialsCsv } from './trials-csv.ts';
+import { tuningReport } from './tuning-report.ts';
 import { verdictReport } from './verdict-report.ts';
 
 export interface ReadReport {
   readonly report: Report;
-  /** Its cells or comparisons, one a row. */
+  /** Its cells, comparisons or trials, one a row. */
   csv(): string;
 }
 
-const readable = `${runSchemaName} (bench), ${verdictSchemaName} (ab, gate), or the folder of a migration`;
+const readable = `${runSchemaName} (bench), ${verdictSchemaName} (ab, gate), or the folder of a migration or a tuning`;
 
 /**
- * Reads what a report is to be made of: a run record, a verdict, or a migration's folder.
+ * Reads what a report is to be made of: a run record, a verdict, or the folder of a migration or a tuning.
  * @throws FILE_UNREADABLE, INVALID_RUN, INVALID_VERDICT, INVALID_MIGRATION; INVALID_REPORT where it is none of them, naming its schema
  */
 export async function readReport(path: string): Promise<ReadReport> {
-  if (await isMigrationFolder(path)) return ofMigration(path);
+  if (await isMigrationFolder(path)) return ofFolder(path);
   if ((await stat(path).catch(() => undefined))?.isDirectory() === true)
     throw new AttnswapError('INVALID_REPORT', `${path}: a folder without migration.json, expected ${readable}`, {
-      hint: 'name a file, or the --dir of attnswap migrate',
+      hint: 'name a file, or the --dir of attnswap migrate or tune',
     });
   const value = await readJson(path, 'INVALID_REPORT');
   const schema =
@@ -36,8 +40,9 @@ export async function readReport(path: string): Promise<ReadReport> {
       ? value.schema.slice(0, 100)
       : 'none';
   if (schema === migrationRecordName || schema === 'attnswap.migration/1') {
-    return ofMigration(dirname(path));
+    return ofFolder(dirname(path));
   }
+  if (schema === tuningRecordName) return ofTuning(parseTuningRecord(value, path));
   if (schema === verdictSchemaName) {
     const verdict = readVerdict(value, path);
     return { report: verdictReport(verdict), csv: () => comparisonsCsv(verdict.comparisons) };
@@ -51,7 +56,14 @@ export async function readReport(path: string): Promise<ReadReport> {
   });
 }
 
-async function ofMigration(folder: string): Promise<ReadReport> {
+/** A migration's steps and a tuning's lie in files of one name: what was written at the end tells them apart. */
+async function ofFolder(folder: string): Promise<ReadReport> {
+  const tuning = await readTuningRecord(folder);
+  if (tuning !== undefined) return ofTuning(tuning);
   const stored = await readMigration(folder);
   return { report: migrationReport(stored, folder), csv: () => comparisonsCsv(comparisonsIn(stored.steps)) };
+}
+
+function ofTuning(record: TuningRecord): ReadReport {
+  return { report: tuningReport(record), csv: () => trialsCsv(record) };
 }

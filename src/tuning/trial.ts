@@ -26,7 +26,7 @@ export function trialId(trial: Trial): string {
 }
 
 /** A trial's choices without attention and seed, as a reader wants them. */
-export function choicesOf({ position, norm, normPlacement, learningRate, techniques, start }: Trial): string {
+export function choicesOf({ position, norm, normPlacement, learningRate, techniques, start }: Omit<Trial, 'shuffled'>): string {
   const used = techniques.length === 0 ? '' : `, ${techniques.join(' + ')}`;
   const from = start === 'baseline' ? ", from the baseline's weights" : '';
   return `${position}, ${norm} norm ${normPlacement}, rate ${learningRate}${used}${from}`;

@@ -11,10 +11,12 @@ import type { Chart, Report } from '../document.ts';
 import { drawSvg } from '../draw.ts';
 import { sampleMigration } from '../fixtures/sample-migration.ts';
 import { sampleRun } from '../fixtures/sample-run.ts';
+import { sampleTuning } from '../fixtures/sample-tuning.ts';
 import { migrationReport } from '../migration-report.ts';
 import { chartPng } from '../picture.ts';
 import { runReport } from '../run-report.ts';
 import { colourOf, withPageColours } from '../theme.ts';
+import { tuningReport } from '../tuning-report.ts';
 import { verdictReport } from '../verdict-report.ts';
 
 const ceilings = {
@@ -28,6 +30,7 @@ const reports: Report[] = [
   runReport(sampleRun({ lengths: [512] })),
   verdictReport(sampleVerdict([sampleComparison()])),
   migrationReport({ record: sampleMigration(), steps: { one: 1 }, ended: true }, 'runs/m'),
+  tuningReport(sampleTuning()),
 ];
 const charts: Chart[] = reports.flatMap(({ sections }) => sections.flatMap(({ parts }) => parts.filter((part) => part.kind === 'chart')));
 

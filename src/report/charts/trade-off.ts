@@ -55,10 +55,11 @@ export function tradeOffChart(data: TradeOffData): ChartSpec {
         encoding: {
           x,
           y,
-          color,
+          // As a stroke: beside a fill, a colour has no legend.
+          stroke: color,
           shape,
           fill: {
-            condition: { test: 'datum.front', field: 'series', type: 'nominal', scale: color.scale, legend: null },
+            condition: { test: 'datum.front', field: 'series', type: 'nominal', scale: color.scale },
             value: 'transparent',
           },
           size: {

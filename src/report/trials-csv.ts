@@ -1,0 +1,51 @@
+import { stringify } from 'csv-stringify/sync';
+import type { FinishedRecord, TuningRecord } from '../tuning/record.ts';
+import { trained } from './tuning/trained.ts';
+
+type Trial = FinishedRecord['trial'];
+
+/**
+ * One row a trial: those of the search with their score at each rung, then those that were trained to the end and tested. Columns are only ever added
+ * at the end. Scores as the record has them, higher is better: shares, or minus the bits. Times in nanoseconds.
+ */
+export function trialsCsv(record: TuningRecord): string {
+  const searched = record.candidates.flatMap(({ candidate, search, weightedShare }) =>
+    search.trials.map(({ trial, scores }) => ({
+      ...choices('search', candidate, trial),
+      weightedShare,
+      epochs: search.rungs[scores.length - 1],
+      validationScore: scores.at(-1),
+      testScore: undefined,
+      trainingNs: undefined,
+      rungScores: scores.map((score) => score ?? '').join(' '),
+      without: undefined,
+    })),
+  );
+  const finished = trained(record).map(({ role, attention, weightedShare, without, finished: { trial, epochs, test } }) => ({
+    ...choices(role, attention, trial),
+    weightedShare,
+    epochs: epochs.length,
+    validationScore: epochs.at(-1)?.validation,
+    testScore: test.mean,
+    trainingNs: epochs.reduce((sum, { elapsedNs }) => sum + elapsedNs, 0),
+    rungScores: undefined,
+    without,
+  }));
+  return stringify([...searched, ...finished], { header: true, escape_formulas: true });
+}
+
+function choices(role: string, attention: string, trial: Trial) {
+  const { position, norm, normPlacement, learningRate, techniques, start, seed, shuffled } = trial;
+  return {
+    role,
+    attention,
+    seed,
+    position,
+    norm,
+    normPlacement,
+    learningRate,
+    techniques: techniques.join('+'),
+    start,
+    shuffled: String(shuffled === true),
+  };
+}

@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { parse } from 'csv-parse/sync';
+import { parseTuningRecord } from '../tuning/record.ts';
+import type { TuningRecord } from '../tuning/record.ts';
+import { untrustedTexts } from '../verdict/fixtures/sample-verdict.ts';
+import type { Report, Section, Table } from './document.ts';
+import { drawSvg } from './draw.ts';
+import { sampleTuning } from './fixtures/sample-tuning.ts';
+import { reportPage } from './html/page.ts';
+import { readReport } from './read-report.ts';
+import { reportMarkdown } from './report-markdown.ts';
+import { tuningReport } from './tuning-report.ts';
+
+const folders: string[] = [];
+after(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true });
+});
+
+/** A folder with files of JSON. */
+function folderWith(files: Readonly<Record<string, unknown>>): string {
+  const folder = mkdtempSync(join(tmpdir(), 'attnswap-tuning-'));
+  folders.push(folder);
+  for (const [name, value] of Object.entries(files)) writeFileSync(join(folder, name), JSON.stringify(value));
+  return folder;
+}
+
+const steps = (settings: object) => ({ schema: 'attnswap.migration/1', subject: { files: {}, settings, host: 'x' }, steps: { one: 1 } });
+const tuningSteps = steps({ name: 'tune-recall', task: 'recall', trainer: 'torch-cpu' });
+
+/** As it comes back from its file: infinities and NaN are null. */
+const stored = (record: unknown) => parseTuningRecord(JSON.parse(JSON.stringify(record)), 'record.json');
+const sectionOf = ({ sections }: Report, id: string): Section => sections.find((section) => section.id === id)!;
+const tableIn = (section: Section): Table => {
+  const part = section.parts.find(({ kind }) => kind === 'table') ?? section.parts.find(({ kind }) => kind === 'chart')!;
+  return part.kind === 'chart' ? part.table : (part as Table);
+};
+const textsOf = (table: Table) => table.rows.map((row) => row.map(({ text }) => text));
+const chartsOf = ({ sections }: Report) => sections.flatMap(({ parts }) => parts.filter((part) => part.kind === 'chart'));
+const withCandidates = (change: (found: TuningRecord['candidates'][number], index: number) => object) => {
+  const record = sampleTuning();
+  return { ...record, candidates: record.candidates.map((found, index) => ({ ...found, ...change(found, index) })) };
+};
+/** A record that JSON would change: its numbers may be infinite. */
+const oneSeed = (record: TuningRecord) => {
+  const difference = { mean: -0.01, low: -Infinity, high: Infinity, standardDeviation: Infinity, count: 1, p: 1 };
+  return {
+    ...record,
+    baseline: record.baseline.slice(0, 1),
+    candidates: record.candidates.map((found) => ({ ...found, difference, finalists: found.finalists.slice(0, 1), ablations: [] })),
+  };
+};
+
+/** Every rendering; none may hold a figure that is none, nor a mark without a place. */
+async function rendered(report: Report): Promise<string> {
+  const texts = reportMarkdown(report) + (await reportPage(report)).replace(/<script>[\s\S]*<\/script>/, '');
+  assert.doesNotMatch(texts, /NaN|Infinity|undefined/);
+  for (const chart of chartsOf(report)) assert.doesNotMatch(await drawSvg(chart.spec, chart.id), /NaN|Infinity|undefined/, chart.id);
+  return texts;
+}
+
+test('the answer names the attention that may be adopted, with its score beside the baseline’s', () => {
+  const report = tuningReport(stored(sampleTuning()));
+  assert.match(report.answer, /^adopt: topk:k=8 \(9\d\.\d %\) may take the place of dense \(9\d\.\d %\)/);
+  assert.deepEqual([report.kind, report.standing, report.alerts.length], ['tuning', 'good', 0]);
+  const ids = ['verdicts', 'scores', 'curves', 'search', 'ablations', 'trade-off', 'changes', 'blocks', 'host', 'methods', 'reproduce'];
+  assert.deepEqual(
+    ids.filter((id) => sectionOf(report, id) === undefined),
+    [],
+  );
+});
+
+test('where none may be adopted, the nearest to it is told with the reason', () => {
+  const rejected = withCandidates(({ decision }) => ({
+    decision: { ...decision, verdict: 'reject', reasons: ['No gain in latency or memory is shown.'] },
+  }));
+  const report = tuningReport(stored({ ...rejected, candidates: rejected.candidates.toReversed() }));
+  assert.equal(
+    report.answer,
+    'None of 2 attentions may take the place of dense; the nearest is topk:k=8, reject: No gain in latency or memory is shown.',
+  );
+  assert.equal(report.standing, 'bad');
+});
+
+test('scores are shown by seed, with the control, and the difference with its interval and p', () => {
+  const [base, topk, window] = textsOf(tableIn(sectionOf(tuningReport(stored(sampleTuning())), 'scores'))) as string[][];
+  assert.deepEqual([base![0], base![1], base![2], base![6]], ['dense', '100 %', '–', '–']);
+  assert.deepEqual([topk![1], topk![2], topk![6], topk![8]], ['23 %', '31.0 %, 28.0 %, 35.0 %', '−1.0 points', '.0200']);
+  assert.match(topk![5]!, /^\d+\.\d %$/);
+  assert.equal(window![5], '–');
+});
+
+test('bits are shown as bits, and what is better is said', async () => {
+  const record = sampleTuning();
+  const negative = ({ test: { mean, items }, ...rest }: TuningRecord['baseline'][number]) => ({
+    ...rest,
+    test: { mean: -2 * mean!, items },
+  });
+  const report = tuningReport(
+    stored({ ...record, settings: { ...record.settings, task: 'prose' }, baseline: record.baseline.map(negative) }),
+  );
+  assert.match(sectionOf(report, 'scores').lead!, /bits a character .*fewer are better/);
+  const table = textsOf(tableIn(sectionOf(report, 'scores')));
+  assert.match(table[0]![3]!, /^1\.9\d, /);
+  assert.match(table[1]![6]!, /bits more$/);
+  await rendered(report);
+});
+
+test('the search shows what each trial reached, and who won', () => {
+  const rows = textsOf(tableIn(sectionOf(tuningReport(stored(sampleTuning())), 'search')));
+  assert.equal(rows.length, 4);
+  assert.deepEqual(rows[0]!.slice(2), ['10.0 %', '', '', '']);
+  assert.deepEqual(rows[1]!.slice(2), ['40.0 %', '70.0 %', '98.0 %', 'won']);
+});
+
+test('one seed has no interval: its differences are told, and not drawn', async () => {
+  const report = tuningReport(stored(oneSeed(sampleTuning())));
+  assert.ok(!chartsOf(report).some(({ id }) => id === 'differences'));
+  assert.equal(textsOf(tableIn(sectionOf(report, 'scores')))[1]![7], 'none of one seed');
+  assert.match(report.alerts.join(' '), /1 seed: what differs from one training to the next is hardly known/);
+  await rendered(report);
+});
+
+test('without an ablation there is no section of them', () => {
+  const report = tuningReport(stored(withCandidates(() => ({ ablations: [] }))));
+  assert.equal(sectionOf(report, 'ablations'), undefined);
+});
+
+test('a training that diverged has no score, and is told', async () => {
+  const broken = withCandidates(({ finalists, control }, index) => {
+    if (index > 0) return {};
+    const epochs = finalists[0]!.epochs.map((epoch, at) =>
+      at < 2 ? epoch : { ...epoch, losses: [Number.NaN], validation: -Number.MAX_VALUE },
+    );
+    const ended = {
+      ...finalists[0]!,
+      epochs: [...epochs.slice(0, 2), { ...epochs[2]!, diverged: true }],
+      test: { mean: Number.NaN, items: [] },
+    };
+    const difference = { mean: Number.NaN, low: Number.NaN, high: Number.NaN, standardDeviation: Number.NaN, count: 3, p: Number.NaN };
+    return { finalists: [ended, ...finalists.slice(1)], control: { ...control!, epochs: [] }, difference };
+  });
+  const report = tuningReport(stored(broken));
+  assert.match(report.alerts.join(' '), /1 training diverged/);
+  assert.match(textsOf(tableIn(sectionOf(report, 'scores')))[1]!.join(' '), /none, 9\d\.\d %/);
+  assert.match(chartsOf(report).find(({ id }) => id === 'score-lost')?.summary ?? '', /a figure is missing: topk:k=8/);
+  await rendered(report);
+});
+
+test('records of less than all are shown as far as they go', async () => {
+  const { front: _, ...old } = withCandidates(({ ablations: _ablations, ...found }) => ({ ...found, ablations: undefined }));
+  const records = [
+    old,
+    sampleTuning({ candidates: [] }),
+    sampleTuning({ baseline: [] }),
+    sampleTuning({ host: null }),
+    withCandidates(() => ({ finalists: [], swapped: [], control: null })),
+    withCandidates(({ search }) => ({ search: { ...search, rungs: [], trials: [] } })),
+    withCandidates(({ latency }) => ({ latency: { ...latency, effect: null, base: null, new: null, blocks: [], outcome: 'error' } })),
+    withCandidates(({ quality }) => ({ quality: { ...quality, marginsLost: Infinity } })),
+    { ...sampleTuning(), settings: { ...sampleTuning().settings, task: 'unheard:of=1' } },
+  ];
+  for (const record of records) await rendered(tuningReport(stored(record)));
+});
+
+test('of a training of very many epochs no more is drawn than can be told apart', async () => {
+  const long = ({ epochs, ...rest }: TuningRecord['baseline'][number]) => ({
+    ...rest,
+    epochs: Array.from({ length: 9999 }, (_, index) => epochs[index % epochs.length]!),
+  });
+  const report = tuningReport(stored(sampleTuning({ baseline: sampleTuning().baseline.map(long) })));
+  assert.ok((await rendered(report)).length < 1e6);
+});
+
+for (const [kind, text] of Object.entries(untrustedTexts)) {
+  test(`names of ${kind} are shown, and do nothing`, async () => {
+    const record = withCandidates(({ decision, quality, search, ablations }) => ({
+      candidate: text,
+      decision: { ...decision, candidate: text, reasons: [text] },
+      quality: { ...quality, reason: text },
+      search: { ...search, candidate: text },
+      ablations: ablations.map((ablation) => ({ ...ablation, without: text })),
+      model: text,
+    }));
+    const { settings } = record;
+    const hostile = {
+      ...record,
+      settings: { ...settings, name: text, task: text, baseline: text, trainer: text },
+      warnings: [text],
+      front: [text],
+    };
+    const page = await reportPage(tuningReport(stored(hostile)));
+    assert.doesNotMatch(page, /<img|<script>alert|<h1>[^<]*<h1>|\u202e|\u001b/);
+    assert.equal(page.match(/<script/g)?.length, 1);
+  });
+}
+
+test('a record that is none is refused, and the field is named', () => {
+  const record = sampleTuning();
+  const [first] = record.candidates;
+  const refused: ReadonlyArray<[value: unknown, says: RegExp]> = [
+    [null, /record\.json: document/],
+    [{ ...record, schema: 'attnswap.tuning/2' }, /: schema: /],
+    [{ ...record, candidates: undefined }, /: candidates: /],
+    [{ ...record, candidates: [{ ...first!, latency: undefined }] }, /: candidates\.0\.latency: /],
+    [{ ...record, candidates: [{ ...first!, candidate: 'x'.repeat(1e6) }] }, /: candidates\.0\.candidate: /],
+    [{ ...record, candidates: [{ ...first!, weightedShare: 1e308 }] }, /: candidates\.0\.weightedShare: /],
+    [{ ...record, warnings: Array.from({ length: 20_000 }, () => '') }, /: warnings: /],
+    [{ ...record, baseline: [{ ...record.baseline[0]!, test: { mean: 'good', items: [] } }] }, /: baseline\.0\.test\.mean: /],
+    [{ ...record, startedAt: 'yesterday' }, /: startedAt: /],
+  ];
+  for (const [value, says] of refused)
+    assert.throws(() => parseTuningRecord(value, 'record.json'), { code: 'INVALID_MIGRATION', message: says });
+});
+
+test('a tuning is told from its folder, or either of its files', async () => {
+  const folder = folderWith({ 'migration.json': tuningSteps, 'record.json': sampleTuning() });
+  for (const path of [folder, join(folder, 'record.json'), join(folder, 'migration.json')]) {
+    assert.equal((await readReport(path)).report.kind, 'tuning');
+  }
+});
+
+test('a tuning that has not ended says so, and how it goes on', async () => {
+  const folder = folderWith({ 'migration.json': tuningSteps });
+  const expected = { code: 'INVALID_MIGRATION', message: /tuning of "tune-recall" has not ended/, hint: /goes on/ };
+  await assert.rejects(readReport(folder), expected);
+  const migration = folderWith({ 'migration.json': steps({ backend: 'onnx-cpu' }) });
+  assert.equal((await readReport(migration)).report.kind, 'migration');
+});
+
+test('the CSV has one row a trial, those of the search first', async () => {
+  const folder = folderWith({ 'record.json': sampleTuning() });
+  const rows = parse((await readReport(join(folder, 'record.json'))).csv(), { columns: true }) as Array<Record<string, string>>;
+  const roles = Map.groupBy(rows, ({ role }) => role);
+  assert.deepEqual(
+    [...roles].map(([role, { length }]) => [role, length]),
+    [
+      ['search', 4],
+      ['baseline', 3],
+      ['tuned', 6],
+      ['control', 1],
+      ['ablation', 6],
+    ],
+  );
+  assert.equal(rows[1]!['rungScores'], '0.4 0.7 0.98');
+  assert.deepEqual([rows[4]!['attention'], rows[4]!['epochs'], rows[4]!['trainingNs']], ['dense', '8', '16000000000']);
+  assert.equal(roles.get('control')![0]!['shuffled'], 'true');
+  assert.equal(roles.get('ablation')![0]!['without'], 'sparsify left out');
+});

@@ -1,0 +1,132 @@
+import { digits } from '../cli/format.ts';
+import type { TuningRecord } from '../tuning/record.ts';
+import { hostLine } from '../verdict/host-line.ts';
+import { clip, oneLine } from '../verdict/text.ts';
+import { labelsOf } from '../verdict/wording.ts';
+import { methodsSection, reproduceSection } from './closing-sections.ts';
+import { reportSchemaName } from './document.ts';
+import type { Report, Section, Standing, Term } from './document.ts';
+import { hostSection } from './host-section.ts';
+import { ablationsSection } from './tuning/ablations-section.ts';
+import { curvesSection } from './tuning/curves-section.ts';
+import { gainsSection } from './tuning/gains-section.ts';
+import { scoresSection } from './tuning/scores-section.ts';
+import { scoreText } from './tuning/measure.ts';
+import { searchSection } from './tuning/search-section.ts';
+import { diverged, trained } from './tuning/trained.ts';
+import { meanTest, viewOf } from './tuning/tuning-view.ts';
+import type { NamedCandidate, TuningView } from './tuning/tuning-view.ts';
+import { verdictsSection } from './tuning/verdicts-section.ts';
+import { blocksSection } from './verdict/blocks-section.ts';
+import { changesSection } from './verdict/changes-section.ts';
+
+/** The whole story of a tuning: what a swap costs, what training gets back, what is gained by it, and what to do. */
+export function tuningReport(record: TuningRecord): Report {
+  const view = viewOf(record);
+  return {
+    schema: reportSchemaName,
+    kind: 'tuning',
+    title: `Tuning of ${clip(oneLine(record.settings.name), 200)}`,
+    answer: answerOf(view),
+    standing: standingOf(record),
+    alerts: alertsOf(view),
+    facts: factsOf(view),
+    sections: sectionsOf(view),
+  };
+}
+
+function sectionsOf(view: TuningView): Section[] {
+  const { record } = view;
+  // Their own names are whole trials; what is compared is told by the attention.
+  const compared = view.candidates.flatMap(({ name, found: { latency, memory } }) =>
+    [latency, memory].map((comparison) => ({ ...comparison, name, cell: name })),
+  );
+  const sections: Array<Section | undefined> = [
+    verdictsSection(view),
+    scoresSection(view),
+    curvesSection(view),
+    searchSection(view),
+    ablationsSection(view),
+    gainsSection(view),
+    compared.length > 0 ? changesSection(compared) : undefined,
+    blocksSection(compared, labelsOf(compared)),
+    hostSection(record.host, record.warnings),
+    methodsSection(['adopt', 'seeds', 'swapped', 'halving', 'quality', 'effect', 'outcomes', 'memory', 'front']),
+    reproduceSection([record.command]),
+  ];
+  return sections.filter((section) => section !== undefined);
+}
+
+function factsOf({ record, measure }: TuningView): Term[] {
+  const { settings, startedAt, endedAt, host, tool } = record;
+  const { model, trainer, backend, items, training } = settings;
+  const name = (text: string) => clip(oneLine(text), 60);
+  return [
+    { term: 'task', text: clip(measure.task, 500) },
+    { term: 'model', text: `${model.layers} layers, width ${model.width}, ${model.heads} heads` },
+    {
+      term: 'training',
+      text: `on ${name(trainer)}: ${items.train} items, up to ${training.epochs} epochs of batches of ${training.batch}, ${record.baseline.length} seeds`,
+    },
+    { term: 'compared', text: `exported models on ${name(backend)}` },
+    { term: 'measured', text: `${startedAt} to ${endedAt}` },
+    { term: 'host', text: hostLine(host) },
+    { term: 'tool', text: `attnswap ${clip(oneLine(tool.version), 50)}` },
+  ];
+}
+
+function answerOf(view: TuningView): string {
+  const { candidates, baseline, record, measure } = view;
+  if (candidates.length === 0) return `Only the baseline ${baseline} was trained: there is no attention to judge.`;
+  const adopted = candidates.filter(({ found }) => found.decision.verdict === 'adopt');
+  if (adopted.length === 0) return whyNone(view);
+  const scored = ({ name, found }: NamedCandidate) => `${name} (${scoreText(measure, meanTest(found.finalists))})`;
+  const base = `${baseline} (${scoreText(measure, meanTest(record.baseline))})`;
+  return clip(
+    `adopt: ${adopted.map(scored).join(', ')} may take the place of ${base}, by test ${measure.name}, once trained with it.`,
+    1000,
+  );
+}
+
+/** The nearest to be adopted, and what it lacks. */
+function whyNone({ candidates, baseline }: TuningView): string {
+  const [nearest] = candidates.toSorted(
+    (a, b) => distance(a) - distance(b) || (b.found.difference.mean ?? -Infinity) - (a.found.difference.mean ?? -Infinity),
+  );
+  const { name, found } = nearest!;
+  const why = `${found.decision.verdict.replace('-', ' ')}: ${oneLine(found.decision.reasons[0] ?? 'the record does not say why')}`;
+  return candidates.length === 1
+    ? clip(`${name} may not take the place of ${baseline}; ${why}`, 1000)
+    : clip(`None of ${candidates.length} attentions may take the place of ${baseline}; the nearest is ${name}, ${why}`, 1000);
+}
+
+/** Tune first before reject, and what keeps its quality before what loses it. */
+function distance({ found: { decision, quality } }: NamedCandidate): number {
+  return 3 * (decision.verdict === 'reject' ? 1 : 0) + ['pass', 'inconclusive', 'regression'].indexOf(quality.outcome);
+}
+
+function standingOf({ candidates }: TuningRecord): Standing {
+  const verdicts = new Set(candidates.map(({ decision }) => decision.verdict));
+  if (verdicts.has('adopt')) return 'good';
+  if (verdicts.has('tune-first')) return 'unsure';
+  return verdicts.has('reject') ? 'bad' : 'plain';
+}
+
+/** What must be known before the scores are believed. */
+function alertsOf({ record, measure, baseline }: TuningView): string[] {
+  const alerts: string[] = [];
+  const broken = trained(record).filter(({ finished }) => diverged(finished)).length;
+  if (broken > 0)
+    alerts.push(`${broken} ${broken === 1 ? 'training' : 'trainings'} diverged: a loss was not finite, and there is no score.`);
+  const base = meanTest(record.baseline);
+  const { chance } = measure;
+  if (measure.name === 'accuracy' && base !== null && chance !== undefined && base < (1 + chance) / 2)
+    alerts.push(
+      `The baseline ${baseline} has not learned the task: ${measure.text(base)}, where guessing gives ${measure.text(chance)}. What others lose beside it says little.`,
+    );
+  if (record.baseline.length < 3)
+    alerts.push(
+      `${digits(record.baseline.length)} ${record.baseline.length === 1 ? 'seed' : 'seeds'}: what differs from one training to the next is hardly known.`,
+    );
+  return alerts;
+}

@@ -1,0 +1,67 @@
+import { shorten, oneLine } from '../../verdict/text.ts';
+import { numbered } from '../comparison/column-names.ts';
+import { words } from '../document.ts';
+import type { Section, Table } from '../document.ts';
+import { differenceCells, differencesChart } from './differences.ts';
+import type { Difference } from './differences.ts';
+import { scoreCell } from './measure.ts';
+import { meanTest } from './tuning-view.ts';
+import type { TuningView } from './tuning-view.ts';
+
+interface NamedAblation {
+  readonly attention: string;
+  readonly without: string;
+  /** Unique in the chart. */
+  readonly name: string;
+  readonly ablated: number | null;
+  readonly gained: Difference;
+}
+
+/** What each choice of a winner's own gained; undefined where no winner had any. */
+export function ablationsSection(view: TuningView): Section | undefined {
+  const { measure } = view;
+  const ablations = ablationsOf(view);
+  if (ablations.length === 0) return undefined;
+  const table = ablationsTable(view, ablations);
+  const chart = differencesChart({
+    id: 'ablations',
+    title: 'What each choice gained',
+    axis: `mean test score, winner less ablated, ${measure.differenceUnit}`,
+    rows: ablations.map(({ name, gained }) => ({ name, difference: gained })),
+    measure,
+    table,
+  });
+  const lead =
+    'Each winner beside itself with one of its choices put back, trained from the same seeds. Right of the line: the choice gained something.';
+  return { id: 'ablations', title: 'What the winners’ choices gained', lead, parts: [chart ?? table] };
+}
+
+function ablationsOf({ candidates }: TuningView): NamedAblation[] {
+  const found = candidates.flatMap(({ name: attention, found: { ablations } }) =>
+    ablations.map(({ without, trials, gained }) => ({
+      attention,
+      without: shorten(oneLine(without), 60),
+      ablated: meanTest(trials),
+      gained,
+    })),
+  );
+  const names = numbered(found.map(({ attention, without }) => shorten(`${attention}: ${without}`, 70)));
+  return found.map((ablation, index) => ({ ...ablation, name: names[index]! }));
+}
+
+function ablationsTable({ measure }: TuningView, ablations: readonly NamedAblation[]): Table {
+  return {
+    kind: 'table',
+    title: 'Ablations',
+    columns: [
+      { title: 'attention' },
+      { title: 'put back' },
+      ...['mean score without', 'gained', '95 % interval', 'p'].map((title) => ({ title, numeric: true })),
+    ],
+    rows: ablations.map(({ attention, without, ablated, gained }) => [
+      ...words(attention, without),
+      scoreCell(measure, ablated),
+      ...differenceCells(measure, gained),
+    ]),
+  };
+}

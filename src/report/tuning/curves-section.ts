@@ -1,0 +1,130 @@
+import { time } from '../../cli/format.ts';
+import type { FinishedRecord } from '../../tuning/record.ts';
+import { learningCurvesChart } from '../charts/learning-curves.ts';
+import type { CurvePoint, LearningCurve } from '../charts/learning-curves.ts';
+import { colourOf } from '../theme.ts';
+import { words } from '../document.ts';
+import type { Chart, Section, Table, TableCell } from '../document.ts';
+import { scoreCell, scoreText } from './measure.ts';
+import { diverged } from './trained.ts';
+import type { TuningView } from './tuning-view.ts';
+
+/** Panels that are drawn; the table has all. */
+const mostPanels = 12;
+/** Trainings of a kind that a panel draws, and points of each. */
+const mostSeeds = 20;
+const mostPoints = 120;
+
+/** What each kind of line is called. */
+const wordFor = { context: 'baseline', main: 'tuned', control: 'control' } as const;
+
+interface TrainedLine {
+  readonly attention: string;
+  readonly variant: string;
+  readonly kind: LearningCurve['kind'];
+  readonly finished: FinishedRecord;
+}
+
+/** How the scores of the trainings that were finished rose, epoch by epoch. */
+export function curvesSection(view: TuningView): Section | undefined {
+  const lines = linesOf(view);
+  if (lines.every(({ finished }) => drawable(view, finished).length === 0)) return undefined;
+  const lead = `Score on the validation items after each epoch, with the attention that a trial ends with, also while it still trains with more keys. Every line is one training; the baseline’s are grey in every panel. A dotted line is what guessing comes to.`;
+  return { id: 'curves', title: 'How they learned', lead, parts: [curvesChart(view, lines)] };
+}
+
+function linesOf({ record, baseline, candidates, series }: TuningView): TrainedLine[] {
+  const base = record.baseline.map((finished): TrainedLine => ({
+    attention: baseline,
+    variant: series[0]!.variant,
+    kind: 'context',
+    finished,
+  }));
+  const others = candidates.flatMap(({ name, found: { finalists, control } }, index): TrainedLine[] => {
+    const of = { attention: name, variant: series[index + 1]!.variant };
+    const tuned = finalists.map((finished) => ({ ...of, kind: 'main' as const, finished }));
+    return control === null ? tuned : [...tuned, { ...of, kind: 'control' as const, finished: control }];
+  });
+  return [...base, ...others];
+}
+
+function curvesChart(view: TuningView, lines: readonly TrainedLine[]): Chart {
+  const { measure, baseline, candidates } = view;
+  const panels = candidates.length === 0 ? [baseline] : candidates.slice(0, mostPanels).map(({ name }) => name);
+  const curves = panels.flatMap((panel) => curvesOf(view, panel, lines));
+  const more = candidates.length > mostPanels ? ` Drawn are the first ${mostPanels} of ${candidates.length} attentions.` : '';
+  return {
+    kind: 'chart',
+    id: 'learning-curves',
+    title: `Validation ${measure.name} by epoch`,
+    summary: `Last scores: ${lastScores(view, lines)}.${more}`,
+    spec: learningCurvesChart({
+      title: `validation score after each epoch; ${measure.better}`,
+      axis: measure.name,
+      curves,
+      labels: wordFor,
+      ...(measure.chance !== undefined && measure.name === 'accuracy' && { level: measure.shown(measure.chance) }),
+    }),
+    table: curvesTable(view, lines),
+  };
+}
+
+function curvesOf(view: TuningView, panel: string, lines: readonly TrainedLine[]): LearningCurve[] {
+  const own = (['context', 'control', 'main'] as const).flatMap((kind) =>
+    lines.filter((line) => line.kind === kind && (kind === 'context' || line.attention === panel)).slice(0, mostSeeds),
+  );
+  return own.map(({ kind, variant, finished }, index) => ({
+    panel,
+    name: `${kind} ${index}`,
+    kind,
+    colour: colourOf(variant),
+    points: drawable(view, finished),
+  }));
+}
+
+/** Scores as they are drawn, up to where training diverged; of very many epochs as many as can be told apart. */
+function drawable({ measure }: TuningView, { epochs }: FinishedRecord): CurvePoint[] {
+  const end = epochs.findIndex(({ validation, diverged: broken }) => broken === true || validation === null || validation < -1e300);
+  const whole = (end < 0 ? epochs : epochs.slice(0, end)).map(({ validation }, index) => ({
+    epoch: index + 1,
+    score: measure.shown(validation!),
+  }));
+  const step = Math.ceil(whole.length / mostPoints);
+  return whole.filter((_, index) => (whole.length - 1 - index) % step === 0);
+}
+
+/** The last score of each training, by attention. */
+function lastScores({ measure }: TuningView, lines: readonly TrainedLine[]): string {
+  const groups = Map.groupBy(lines, ({ attention, kind }) => (kind === 'main' ? `${attention} tuned` : `${attention} (${wordFor[kind]})`));
+  const said = [...groups].slice(0, 9).map(([name, own]) => {
+    const scores = own.slice(0, 10).map(({ finished }) => scoreText(measure, finished.epochs.at(-1)?.validation ?? null));
+    return `${name} ${scores.join(', ')}`;
+  });
+  return `${said.join('; ')}${groups.size > 9 ? '; and more in the table' : ''}`;
+}
+
+function curvesTable(view: TuningView, lines: readonly TrainedLine[]): Table {
+  const { measure } = view;
+  return {
+    kind: 'table',
+    title: 'Trainings',
+    columns: [
+      { title: 'attention' },
+      { title: 'as' },
+      ...['seed', 'epochs', 'validation', 'test', 'training time'].map((title) => ({ title, numeric: true })),
+      { title: 'by epoch' },
+    ],
+    rows: lines.map(({ attention, kind, finished }): TableCell[] => {
+      const { trial, epochs, test } = finished;
+      const elapsedNs = epochs.reduce((sum, epoch) => sum + epoch.elapsedNs, 0);
+      return [
+        ...words(attention, diverged(finished) ? `${wordFor[kind]}, diverged` : wordFor[kind]),
+        ...[trial.seed, epochs.length].map((value) => ({ text: String(value), value })),
+        scoreCell(measure, epochs.at(-1)?.validation ?? null),
+        scoreCell(measure, test.mean),
+        { text: time(elapsedNs), value: elapsedNs },
+        { text: '', line: drawable(view, finished).map(({ score }) => score) },
+      ];
+    }),
+  };
+}

@@ -1,0 +1,86 @@
+import { digits, percent } from '../../cli/format.ts';
+import { taskOf } from '../../training/tasks/index.ts';
+import { clip, oneLine } from '../../verdict/text.ts';
+import type { TableCell } from '../document.ts';
+import type { TuningRecord } from '../../tuning/record.ts';
+
+/** How a tuning's scores are shown. In the record higher is better: bits are negative there. */
+export interface Measure {
+  /** `accuracy`, `bits a character`, or `score` of a task that is not known here. */
+  readonly name: string;
+  /** What is better, in words. */
+  readonly better: string;
+  /** The task in a sentence, with what guessing comes to. */
+  readonly task: string;
+  /** Of guessing, as scores of the record; undefined where it is not known. */
+  readonly chance: number | undefined;
+  /** A score as it is drawn. */
+  shown(score: number): number;
+  text(score: number): string;
+  /** The unit that differences are drawn in; more is better. */
+  readonly differenceUnit: string;
+  differenceShown(difference: number): number;
+  differenceText(difference: number): string;
+}
+
+const signed = (value: number, text: string) => `${value < 0 ? '−' : '+'}${text}`;
+
+/** How the scores of a record's task are shown. */
+export function measureOf({ settings }: Pick<TuningRecord, 'settings'>): Measure {
+  const name = clip(oneLine(settings.task), 200);
+  const task = knownTask(settings.task);
+  if (task === undefined) return { ...plain, task: name };
+  const { metric, summary, chance } = task;
+  if (metric === 'accuracy') return { ...accuracy, chance, task: `${name}: ${summary}; chance is ${percent(chance)}` };
+  return { ...bits, chance: -chance, task: `${name}: ${summary}; ${digits(chance)} bits a character by a uniform guess` };
+}
+
+/** The task of a name; undefined where this version knows none of it. */
+function knownTask(text: string): ReturnType<typeof taskOf> | undefined {
+  try {
+    return taskOf(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const plain = {
+  name: 'score',
+  better: 'more is better',
+  chance: undefined,
+  shown: (score: number) => score,
+  text: digits,
+  differenceUnit: 'score',
+  differenceShown: (difference: number) => difference,
+  differenceText: (difference: number) => signed(difference, digits(Math.abs(difference))),
+};
+
+const accuracy = {
+  ...plain,
+  name: 'accuracy',
+  // Two trainings that differ by a hundredth of a point are not the same.
+  text: (score: number) => `${(100 * score).toFixed(1)} %`,
+  differenceUnit: 'points',
+  differenceShown: (difference: number) => 100 * difference,
+  differenceText: (difference: number) => signed(difference, `${Math.abs(100 * difference).toFixed(1)} points`),
+};
+
+const bits = {
+  ...plain,
+  name: 'bits a character',
+  better: 'fewer are better',
+  shown: (score: number) => -score,
+  text: (score: number) => digits(-score),
+  differenceUnit: 'bits saved',
+  differenceText: (difference: number) => (difference < 0 ? `${digits(-difference)} bits more` : `${digits(difference)} bits fewer`),
+};
+
+/** A score in words; of a training that diverged `none`. */
+export function scoreText(measure: Measure, score: number | null): string {
+  return score === null || score < -1e300 ? 'none' : measure.text(score);
+}
+
+/** A score, sorted by what is better. */
+export function scoreCell(measure: Measure, score: number | null): TableCell {
+  return score === null || score < -1e300 ? { text: 'none', standing: 'unsure' } : { text: measure.text(score), value: score };
+}

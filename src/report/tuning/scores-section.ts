@@ -1,0 +1,104 @@
+import { percent } from '../../cli/format.ts';
+import type { TuningCandidateRecord } from '../../tuning/record.ts';
+import { scoreLevelsChart, scoreStages } from '../charts/score-levels.ts';
+import type { ScoreMark, ScoreStage } from '../charts/score-levels.ts';
+import { colourOf } from '../theme.ts';
+import { figureCell, words } from '../document.ts';
+import type { Chart, Section, Table, TableCell } from '../document.ts';
+import { differenceCells, differencesChart } from './differences.ts';
+import { scoreCell, scoreText } from './measure.ts';
+import { meanTest } from './tuning-view.ts';
+import type { TuningView } from './tuning-view.ts';
+
+/** Attentions that have a row in the picture. */
+const mostDrawn = 60;
+
+/** What a plain swap costs, what training gets back, and how sure that is. */
+export function scoresSection(view: TuningView): Section {
+  const { measure, candidates } = view;
+  const table = scoresTable(view);
+  const differences = differencesChart({
+    id: 'differences',
+    title: 'Tuned less baseline',
+    axis: `mean test score, tuned less baseline, ${measure.differenceUnit}`,
+    rows: candidates.map(({ name, found }) => ({ name, difference: found.difference })),
+    measure,
+    table,
+  });
+  const lead = `Scores are ${measure.name} on the test items; ${measure.better}. Swapped: under the baseline’s weights, nothing trained. Control: tuned with as many keys, chosen at random. Pairs: those weighed, of dense attention’s.`;
+  const parts = [levelsChart(view, table), table, differences].filter((part) => part !== undefined);
+  return { id: 'scores', title: 'What a swap costs, and what training gets back', lead, parts };
+}
+
+/** Every seed's score, swapped and tuned; undefined where there is none. */
+function levelsChart(view: TuningView, table: Table): Chart | undefined {
+  const { measure, record, baseline, candidates } = view;
+  const marks = candidates.slice(0, mostDrawn).flatMap((_, index) => marksOf(view, index));
+  if (marks.length === 0) return undefined;
+  const mean = (name: string, trials: TuningCandidateRecord['finalists']) => `${name} ${scoreText(measure, meanTest(trials))}`;
+  const said = candidates.slice(0, 8).map(({ name, found }) => mean(name, found.finalists));
+  return {
+    kind: 'chart',
+    id: 'score-levels',
+    title: 'Before and after training',
+    summary: `Mean ${measure.name} when tuned: ${said.join('; ')}${candidates.length > 8 ? '; and more in the table' : ''}. ${mean(`${baseline}, the baseline:`, record.baseline)}.`,
+    spec: scoreLevelsChart({
+      title: 'every mark a seed; dashed lines are the baseline’s seeds',
+      axis: `${measure.name}, ${measure.better}`,
+      marks,
+      baseline: record.baseline.flatMap(({ test }) => (test.mean === null ? [] : [measure.shown(test.mean)])),
+    }),
+    table,
+  };
+}
+
+function marksOf({ measure, candidates, series }: TuningView, index: number): ScoreMark[] {
+  const { name, found } = candidates[index]!;
+  const stages: Readonly<Record<ScoreStage, ReadonlyArray<number | null>>> = {
+    swapped: found.swapped,
+    control: found.control === null ? [] : [found.control.test.mean],
+    tuned: found.finalists.map(({ test }) => test.mean),
+  };
+  const colour = colourOf(series[index + 1]!.variant);
+  return scoreStages.flatMap((stage) =>
+    stages[stage].flatMap((score) =>
+      score === null ? [] : [{ name, stage, colour, score: measure.shown(score), label: `${name}, ${stage}: ${measure.text(score)}` }],
+    ),
+  );
+}
+
+function scoresTable({ record, measure, baseline, candidates }: TuningView): Table {
+  const list = (scores: ReadonlyArray<number | null>): TableCell => ({
+    text: scores.map((score) => scoreText(measure, score)).join(', ') || '–',
+  });
+  const tests = (trials: TuningCandidateRecord['finalists']) => list(trials.map(({ test }) => test.mean));
+  const none = { text: '–' };
+  const numeric = (title: string) => ({ title, numeric: true });
+  return {
+    kind: 'table',
+    title: 'Test scores, one a seed',
+    columns: [{ title: 'attention' }, ...['pairs', 'swapped', 'tuned', 'mean', 'control', 'difference', '95 % interval', 'p'].map(numeric)],
+    rows: [
+      [
+        ...words(baseline),
+        { text: percent(1), value: 1 },
+        none,
+        tests(record.baseline),
+        scoreCell(measure, meanTest(record.baseline)),
+        none,
+        none,
+        none,
+        none,
+      ],
+      ...candidates.map(({ name, found }) => [
+        ...words(name),
+        figureCell(found.weightedShare, percent),
+        list(found.swapped),
+        tests(found.finalists),
+        scoreCell(measure, meanTest(found.finalists)),
+        found.control === null ? none : scoreCell(measure, found.control.test.mean),
+        ...differenceCells(measure, found.difference),
+      ]),
+    ],
+  };
+}

@@ -1,0 +1,56 @@
+import { choicesOf, trialId } from '../../tuning/trial.ts';
+import type { TuningCandidateRecord } from '../../tuning/record.ts';
+import { oneLine, shorten } from '../../verdict/text.ts';
+import { words } from '../document.ts';
+import type { Section, Table, TableCell } from '../document.ts';
+import { scoreCell } from './measure.ts';
+import type { NamedCandidate, TuningView } from './tuning-view.ts';
+
+/** Rungs that have a column. */
+const mostRungs = 16;
+
+/** What was tried for each attention, with the score at every rung that a trial reached. */
+export function searchSection(view: TuningView): Section | undefined {
+  const { candidates, record } = view;
+  if (candidates.every(({ found }) => found.search.trials.length === 0)) return undefined;
+  const { reduction } = record.settings.search;
+  const lead = `Successive halving on the first seed: all trials begin, one in ${reduction} of those at a rung goes on, by its score on the validation items. The best of the last rung is trained from every seed.`;
+  return { id: 'search', title: 'What was tried', lead, parts: [searchTable(view)] };
+}
+
+function searchTable(view: TuningView): Table {
+  const { candidates } = view;
+  const rungs = [...new Set(candidates.flatMap(({ found }) => found.search.rungs))].sort((a, b) => a - b).slice(0, mostRungs);
+  return {
+    kind: 'table',
+    title: 'Trials of the search',
+    columns: [
+      { title: 'attention' },
+      { title: 'choices' },
+      ...rungs.map((epochs) => ({ title: `by ${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}`, numeric: true })),
+      { title: 'went on' },
+    ],
+    rows: candidates.flatMap((candidate) => rowsOf(view, candidate, rungs)),
+  };
+}
+
+function rowsOf({ measure }: TuningView, { name, found: { search } }: NamedCandidate, rungs: readonly number[]): TableCell[][] {
+  return search.trials.map(({ trial, scores }) => [
+    ...words(name, shorten(oneLine(choicesOf(trial)), 200)),
+    ...rungs.map((epochs): TableCell => {
+      const score = scores[search.rungs.indexOf(epochs)];
+      return score === undefined ? { text: '' } : scoreCell(measure, score);
+    }),
+    isWinner(trial, search) ? { text: 'won', standing: 'good' } : { text: '' },
+  ]);
+}
+
+type SearchRecord = TuningCandidateRecord['search'];
+
+function isWinner(trial: SearchRecord['winner'], { winner }: SearchRecord): boolean {
+  return idOf(trial) === idOf(winner);
+}
+
+function idOf({ shuffled, ...trial }: SearchRecord['winner']): string {
+  return trialId({ ...trial, ...(shuffled === true && { shuffled }) });
+}

@@ -1,0 +1,45 @@
+import { digits } from '../../cli/format.ts';
+import type { TuningCandidateRecord } from '../../tuning/record.ts';
+import { clip, oneLine } from '../../verdict/text.ts';
+import { figureCell, words } from '../document.ts';
+import type { Section, Standing, Table } from '../document.ts';
+import type { TuningView } from './tuning-view.ts';
+
+const verdictStandings: Readonly<Record<TuningCandidateRecord['decision']['verdict'], Standing>> = {
+  adopt: 'good',
+  'tune-first': 'unsure',
+  reject: 'bad',
+};
+const qualityStandings: Readonly<Record<TuningCandidateRecord['quality']['outcome'], Standing>> = {
+  pass: 'good',
+  inconclusive: 'unsure',
+  regression: 'bad',
+};
+
+/** What to do with every candidate, and why. */
+export function verdictsSection({ record, candidates }: TuningView): Section | undefined {
+  if (candidates.length === 0) return undefined;
+  const table: Table = {
+    kind: 'table',
+    title: 'Verdicts',
+    columns: [
+      { title: 'attention' },
+      { title: 'verdict' },
+      { title: 'quality' },
+      { title: 'margins of quality lost', numeric: true },
+      { title: 'front' },
+      { title: 'why' },
+    ],
+    rows: candidates.map(({ name, found: { candidate, decision, quality } }) => [
+      ...words(name),
+      { text: decision.verdict.replace('-', ' '), standing: verdictStandings[decision.verdict] },
+      { text: quality.outcome, standing: qualityStandings[quality.outcome] },
+      quality.marginsLost === null ? { text: '∞' } : figureCell(quality.marginsLost, digits),
+      ...words(record.front.includes(candidate) ? 'yes' : ''),
+      { text: clip(decision.reasons.map(oneLine).join(' '), 1200) },
+    ]),
+  };
+  const { qualityMargin } = record.settings;
+  const lead = `Each tuned model of the first seed was exported and compared with the baseline’s: quality paired item by item, latency and memory in paired blocks of fresh processes. The largest loss that passes is ${digits(100 * qualityMargin)} % of the baseline’s score.`;
+  return { id: 'verdicts', title: 'What to do, and why', lead, parts: [table] };
+}

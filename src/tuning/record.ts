@@ -1,0 +1,149 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { AttnswapError } from '../contract/errors.ts';
+import { testbedSchema } from '../contract/testbed.ts';
+import { techniques, tuningSchema } from '../contract/tuning.ts';
+import { comparisonSchema } from '../contract/verdict.ts';
+import { readJson } from '../measure/run-store.ts';
+import { migrationVerdicts } from '../migration/decide.ts';
+import { qualityOutcomes } from '../quality/judgement.ts';
+
+export const tuningRecordName = 'attnswap.tuning/1';
+
+const text = z.string().max(20_000);
+const list = <T extends z.ZodType>(item: T, most: number) => z.array(item).max(most).readonly();
+const texts = list(text, 10_000);
+/** A figure that JSON holds as null where it is infinite or none: of a training that diverged, an interval of one seed. */
+const figure = z.number().min(-1e15).max(1e15).nullable();
+/** On validation items: of a training that diverged the least number that there is. */
+const score = z.number().max(1e15).nullable();
+const { position, norm, normPlacement } = testbedSchema.def.shape;
+
+const trialSchema = z.object({
+  attention: text,
+  position,
+  norm,
+  normPlacement,
+  learningRate: z.number().positive(),
+  techniques: list(z.enum(techniques), 100),
+  start: z.enum(['drawn', 'baseline']),
+  seed: z.int(),
+  shuffled: z.literal(true).optional(),
+});
+const epochSchema = z.object({
+  losses: list(z.number().nullable(), 1e6),
+  validation: score,
+  diverged: z.literal(true).optional(),
+  elapsedNs: z.number().min(0).max(1e18),
+});
+const finishedSchema = z.object({
+  trial: trialSchema,
+  epochs: list(epochSchema, 10_000),
+  test: z.object({ mean: figure, items: list(figure, 1e7) }),
+  importance: list(list(figure, 1024), 64).default([]),
+});
+const differenceSchema = z.object({
+  mean: figure,
+  low: figure,
+  high: figure,
+  standardDeviation: figure,
+  count: z.int().min(0),
+  p: figure,
+});
+const searchSchema = z.object({
+  candidate: text,
+  rungs: list(z.int().min(1), 100),
+  trials: list(z.object({ id: text, trial: trialSchema, scores: list(score, 100) }), 1000),
+  winner: trialSchema,
+});
+const candidateSchema = z.object({
+  candidate: text,
+  swapped: list(figure, 100),
+  search: searchSchema,
+  finalists: list(finishedSchema, 100),
+  control: finishedSchema.nullable(),
+  difference: differenceSchema,
+  ablations: list(z.object({ without: text, trials: list(finishedSchema, 100), gained: differenceSchema }), 100).default([]),
+  weightedShare: z.number().min(0).max(1000),
+  latency: comparisonSchema,
+  memory: comparisonSchema,
+  quality: z.object({ outcome: z.enum(qualityOutcomes), reason: text, marginsLost: z.number().nullable() }),
+  decision: z.object({ candidate: text, verdict: z.enum(migrationVerdicts), reasons: texts, decidedBy: texts }),
+  model: text,
+});
+const settingsSchema = z.object({
+  ...tuningSchema.shape,
+  name: text,
+  description: text,
+  task: text,
+  baseline: text,
+  candidates: texts,
+  trainer: text,
+  backend: text,
+  seed: z.int(),
+  maxBlocks: z.int(),
+  threads: z.int().nullable(),
+});
+
+/** All that a tuning found, with what it was of: `record.json` in its folder, written when it ends. */
+export const tuningRecordSchema = z.object({
+  schema: z.literal(tuningRecordName),
+  tool: z.object({ name: z.literal('attnswap'), version: text }),
+  command: list(text, 1000),
+  startedAt: z.iso.datetime(),
+  endedAt: z.iso.datetime(),
+  host: z.unknown(),
+  warnings: texts,
+  settings: settingsSchema,
+  /** A training a seed. */
+  baseline: list(finishedSchema, 100),
+  candidates: list(candidateSchema, 1000),
+  /** Of baseline and candidates those that no other beats. */
+  front: texts.default([]),
+});
+export type TuningRecord = z.output<typeof tuningRecordSchema>;
+export type TuningCandidateRecord = TuningRecord['candidates'][number];
+export type FinishedRecord = TuningRecord['baseline'][number];
+
+/** @throws INVALID_MIGRATION naming the field */
+export function parseTuningRecord(value: unknown, source: string): TuningRecord {
+  const record = tuningRecordSchema.safeParse(value);
+  if (record.success) return record.data;
+  const issue = record.error.issues[0]!;
+  throw new AttnswapError('INVALID_MIGRATION', `${source}: ${issue.path.join('.') || 'document'}: ${issue.message}`, {
+    hint: `expected a document of schema ${tuningRecordName}, as attnswap tune writes it`,
+    cause: record.error,
+  });
+}
+
+/**
+ * The record of a tuning's folder; undefined where the folder is another's.
+ * @throws FILE_UNREADABLE; INVALID_MIGRATION naming the field, or where the tuning has not ended
+ */
+export async function readTuningRecord(folder: string): Promise<TuningRecord | undefined> {
+  const path = join(folder, 'record.json');
+  if (existsSync(path)) {
+    const value = await readJson(path, 'INVALID_MIGRATION');
+    return schemaOf(value) === tuningRecordName ? parseTuningRecord(value, path) : undefined;
+  }
+  const state = stateSchema.safeParse(await readJson(join(folder, 'migration.json'), 'INVALID_MIGRATION'));
+  if (!state.success) return undefined;
+  const { name } = state.data.subject.settings;
+  throw new AttnswapError(
+    'INVALID_MIGRATION',
+    `${folder}: the tuning of ${JSON.stringify(name)} has not ended: it has no record.json yet`,
+    {
+      hint: 'the same attnswap tune goes on from where it stands',
+    },
+  );
+}
+
+/** What tells the steps of a tuning from a migration's: something trains. */
+const stateSchema = z.object({
+  subject: z.object({ settings: z.object({ name: z.string().max(500), trainer: z.string(), task: z.string() }) }),
+});
+
+function schemaOf(value: unknown): unknown {
+  return typeof value === 'object' && value !== null && 'schema' in value ? value.schema : undefined;
+}
