@@ -75,7 +75,7 @@ async function rest(leader: number | undefined): Promise<void> {
  */
 function guard(pid: number | undefined): { kill(signal: 'SIGKILL'): void } | undefined {
   if (!hasGroups || pid === undefined) return undefined;
-  const warden = execa('/bin/sh', ['-c', `read line; kill -KILL -- -${pid}`], {
+  const warden = execa('/bin/sh', ['-c', `read line; kill -s KILL -- -${pid}`], {
     stdin: 'pipe',
     stdout: 'ignore',
     stderr: 'ignore',
