@@ -9,6 +9,8 @@ export default defineSuite({
     lengths: [1024],
     dtypes: ['f32', 'f16', 'bf16'],
   },
+  // Blocks are chosen by scores of which bf16 keeps eight bits: half of the rows are near ties, and no output could be judged.
+  exclude: [{ variant: 'block-topk', dtype: 'bf16' }],
   reference: 'dense.naive',
   sampleSeconds: 1,
   wasteRows: 64,
