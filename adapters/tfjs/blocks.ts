@@ -24,7 +24,7 @@ export function blockLayout(shape: Pick<Shape, 'queries' | 'keys'>, size: number
 }
 
 /** Zero rows put before and after `[size, n, width]`. */
-export function padRows({ tf }: Site, tensor: Tensor, before: number, after: number): Tensor {
+function padRows({ tf }: Site, tensor: Tensor, before: number, after: number): Tensor {
   return before === 0 && after === 0
     ? tensor
     : tf.pad(tensor, [

@@ -21,12 +21,13 @@ interface AdapterInfo {
 
 /** tfjs-backend-webgpu on Dawn, which the package `webgpu` brings to Node. Both are optional peers. */
 export async function loadWebgpu(): Promise<Engine> {
-  await provideGpu();
+  // Asked first: without one tfjs prints a stack trace before it says no.
+  if ((await (await provideGpu()).requestAdapter()) === null) throw new Error('no WebGPU adapter found');
   const tf = await import('@tensorflow/tfjs-core');
   await import('@tensorflow/tfjs-backend-webgpu');
   // Otherwise small operations whose inputs are still on the host run there.
   tf.env().set('WEBGPU_CPU_FORWARD', false);
-  if (!(await tf.setBackend('webgpu'))) throw new Error('no WebGPU adapter found');
+  if (!(await tf.setBackend('webgpu'))) throw new Error('tfjs could not start WebGPU');
   const backend = tf.backend() as unknown as WebgpuBackend;
   const version = tf.version_core;
   return {
@@ -55,15 +56,16 @@ function nameOf(info: AdapterInfo): string {
 }
 
 /** Dawn ends with its GPU object: it must stay reachable. */
-let gpu: unknown;
+let gpu: { requestAdapter(): Promise<object | null> } | undefined;
 
-async function provideGpu(): Promise<void> {
-  if (gpu !== undefined) return;
+async function provideGpu(): Promise<NonNullable<typeof gpu>> {
+  if (gpu !== undefined) return gpu;
   const dawn = await import('webgpu');
   Object.assign(globalThis, dawn.globals);
   gpu = dawn.create([]);
   const navigator = Object.create(globalThis.navigator ?? null, { gpu: { value: gpu, enumerable: true } }) as object;
   Object.defineProperty(globalThis, 'navigator', { value: navigator, configurable: true, writable: true });
+  return gpu;
 }
 
 async function finish(tf: Tf): Promise<void> {

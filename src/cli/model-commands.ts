@@ -4,7 +4,7 @@ import type { AdapterEntry } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { withBackends, withWorkers } from './backend-options.ts';
 import type { BackendFlags } from './backend-options.ts';
-import { tuneSuite } from './tune-suite.ts';
+import { tuneSuite, tuningSuites } from './tune-suite.ts';
 import type { TuneSuiteFlags } from './tune-suite.ts';
 import { capture } from './capture.ts';
 import type { CaptureFlags } from './capture.ts';
@@ -92,7 +92,15 @@ function addMigration(program: Command, adapters: readonly AdapterEntry[]): void
     },
   ] as const;
   for (const { name, summary, examples } of commands) {
-    withBackends(withData(withModel(command(program, name, summary, examples), 'an ONNX file, a tuning suite, or its path'), false))
+    withBackends(
+      withData(
+        withModel(
+          command(program, name, summary, examples),
+          `an ONNX file; or a testbed: ${tuningSuites.join(', ')}, or the path of a tuning suite`,
+        ),
+        false,
+      ),
+    )
       .addOption(new Option('--until <phase>', 'the last phase').choices(phases).default('tune'))
       .option('--dir <dir>', 'keeps every result; the same command goes on from there (default: runs/<model>.migration)')
       .option(

@@ -76,7 +76,7 @@ export function startWorker({ command, cwd, timeoutSeconds = 600 }: WorkerComman
     if (line === 'late') throw failed(`the worker ${shown} did not answer ${question} within ${timeoutSeconds} s`);
     if (line.state === 'line') return line.text;
     if (line.state === 'refused') throw violation(`the worker ${shown}, asked ${question}, ${line.reason}`);
-    const said = stderr().trim();
+    const said = stderr().replaceAll(/\s+/g, ' ').trim();
     throw failed(`the worker ${shown} ${await ended} when asked ${question}${said === '' ? '' : `: ${said}`}`);
   }
 

@@ -104,7 +104,7 @@ async function trainEpoch(work: TuningWork, training: Training, trial: Trial, ep
 }
 
 /** Higher is better: the share that is right, or minus the bits. */
-export function meanScore(metric: 'accuracy' | 'bits', scores: { readonly correct: Float32Array; readonly bits: Float32Array }): number {
+function meanScore(metric: 'accuracy' | 'bits', scores: { readonly correct: Float32Array; readonly bits: Float32Array }): number {
   const values = metric === 'accuracy' ? scores.correct : scores.bits.map((bits) => -bits);
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
