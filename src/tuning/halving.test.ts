@@ -21,6 +21,8 @@ test('rungs are whole epochs, each the reduction times the one before, the last 
   assert.deepEqual(rungsOf(7, 2), [2, 4, 7]);
   assert.deepEqual(rungsOf(2, 2), [2]);
   assert.deepEqual(rungsOf(1, 2), [1]);
+  assert.deepEqual(rungsOf(8, 2, 4), [4, 8]);
+  assert.deepEqual(rungsOf(8, 2, 5), [8]);
 });
 
 test('the best is promoted as soon as its rung holds enough, before new trials begin', () => {

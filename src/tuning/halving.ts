@@ -3,10 +3,10 @@ export interface Contestant {
   readonly scores: readonly number[];
 }
 
-/** Epochs of each rung: a rung is `reduction` times as long as the one before, the last is all of them. */
-export function rungsOf(epochs: number, reduction: number): number[] {
+/** Epochs of each rung: a rung is `reduction` times as long as the one before, the first at least `least`, the last all of them. */
+export function rungsOf(epochs: number, reduction: number, least = 1): number[] {
   const rungs = [epochs];
-  while (rungs[0]! > reduction) rungs.unshift(Math.ceil(rungs[0]! / reduction));
+  while (rungs[0]! > reduction && Math.ceil(rungs[0]! / reduction) >= least) rungs.unshift(Math.ceil(rungs[0]! / reduction));
   return rungs;
 }
 

@@ -1,34 +1,61 @@
 import type { LayerAttention } from '../contract/training.ts';
+import type { Parameters } from '../contract/variant.ts';
 import { parseVariant } from '../variants/index.ts';
 import type { Trial } from './trial.ts';
 
-/** Points of sparsity that an epoch adds. */
-const pointsAnEpoch = 0.1;
+/** The share of keys that an epoch drops at least. */
+const leastStep = 0.1;
 
-/** The attention that a trial's layers have in an epoch, from 0 on; `sparsify` begins with dense attention and drops a tenth more each epoch. */
-export function attentionIn(trial: Trial, epoch: number, { layers, length }: { layers: number; length: number }): LayerAttention[] {
-  const { variant, parameters } = parseVariant(trial.attention);
-  const goal = { variant, parameters, ...(trial.shuffled === true && { shuffled: true }) };
-  const now = trial.techniques.includes('sparsify') ? { ...goal, parameters: sparser(variant, parameters, { epoch, length }) } : goal;
-  return Array.from({ length: layers }, () => now);
+interface Extent {
+  readonly layers: number;
+  /** Of the sequences. */
+  readonly length: number;
+}
+
+/** The attention that a trial's layers end with. */
+export function goalAttention(trial: Trial, { layers }: { readonly layers: number }): LayerAttention[] {
+  const goal = { ...parseVariant(trial.attention), ...(trial.shuffled === true && { shuffled: true }) };
+  return Array.from({ length: layers }, () => goal);
+}
+
+/**
+ * The attention that a trial's layers have in an epoch, from 0 on. `sparsify` begins with dense attention and drops a tenth more of the keys each
+ * epoch, or as much as it takes that the last half of all epochs trains what the trial ends with: a model that never trained there would be
+ * tested on what it does not know.
+ */
+export function attentionIn(
+  trial: Trial,
+  epoch: number,
+  { layers, length, epochs }: Extent & { readonly epochs: number },
+): LayerAttention[] {
+  const goal = goalAttention(trial, { layers });
+  if (!trial.techniques.includes('sparsify')) return goal;
+  return goal.map((layer) => ({ ...layer, parameters: sparser(layer, { way: epoch / rampEpochs(epochs), epoch, length }) }));
+}
+
+/** Epochs after which every `sparsify` is at its goal. */
+export function rampEpochs(epochs: number): number {
+  return Math.ceil(epochs / 2);
 }
 
 /** Parameters on the way from dense to the goal: top-k, gated and block-topk; others have no way, and are at their goal at once. */
 function sparser(
-  variant: string,
-  goal: LayerAttention['parameters'],
-  { epoch, length }: { epoch: number; length: number },
-): LayerAttention['parameters'] {
-  const dropped = Number((pointsAnEpoch * epoch).toFixed(6));
+  { variant, parameters: goal }: LayerAttention,
+  { way, epoch, length }: { readonly way: number; readonly epoch: number; readonly length: number },
+): Parameters {
+  const sparsity = goalSparsity(variant, goal, length);
+  const dropped = Number(Math.max(leastStep * epoch, sparsity * way).toFixed(6));
+  if (dropped >= sparsity) return goal;
   const kept = Number((1 - dropped).toFixed(6));
-  if (variant === 'topk') {
-    const share = 'keep' in goal ? Number(goal['keep']) : Number(goal['k']) / length;
-    return kept > share ? { keep: kept } : goal;
-  }
-  if (variant === 'gated' && 'sparsity' in goal) return Number(goal['sparsity']) > dropped ? { ...goal, sparsity: dropped } : goal;
-  if (variant === 'block-topk') {
-    const all = Math.ceil(length / Number(goal['block']));
-    return { ...goal, blocks: Math.max(Number(goal['blocks']), Math.ceil(kept * all)) };
-  }
-  return goal;
+  if (variant === 'topk') return { keep: kept };
+  if (variant === 'gated') return { ...goal, sparsity: dropped };
+  return { ...goal, blocks: Math.ceil(kept * Math.ceil(length / Number(goal['block']))) };
+}
+
+/** The share of keys that a variant drops in a sequence of that length; 0 where it has no such number. */
+function goalSparsity(variant: string, goal: Parameters, length: number): number {
+  if (variant === 'topk') return 1 - ('keep' in goal ? Number(goal['keep']) : Math.min(1, Number(goal['k']) / length));
+  if (variant === 'gated') return Number(goal['sparsity'] ?? 0);
+  if (variant === 'block-topk') return 1 - Math.min(1, Number(goal['blocks']) / Math.ceil(length / Number(goal['block'])));
+  return 0;
 }

@@ -39,8 +39,8 @@ test('a space of two gives two trials, however many are asked for', () => {
 
 test('sparsification begins dense, drops a tenth more each epoch, and ends at the goal', () => {
   const [base] = proposeTrials(readTuning(definition, 'test'), 'topk:k=8', 1);
-  const parametersIn = (attention: string, epoch: number) =>
-    attentionIn({ ...base!, attention, techniques: ['sparsify'] }, epoch, { layers: 1, length: 64 })[0]!.parameters;
+  const parametersIn = (attention: string, epoch: number, epochs = 20) =>
+    attentionIn({ ...base!, attention, techniques: ['sparsify'] }, epoch, { layers: 1, length: 64, epochs })[0]!.parameters;
   assert.deepEqual(
     [0, 1, 8, 9].map((epoch) => parametersIn('topk:k=8', epoch)),
     [{ keep: 1 }, { keep: 0.9 }, { keep: 0.2 }, { k: 8 }],
@@ -54,7 +54,12 @@ test('sparsification begins dense, drops a tenth more each epoch, and ends at th
     [8, 8, 5, 3],
   );
   assert.deepEqual(parametersIn('window:w=16', 0), parametersIn('window:w=16', 9));
-  assert.deepEqual(attentionIn({ ...base!, shuffled: true }, 0, { layers: 2, length: 64 }), [
+  // Of eight epochs the last four train what is tested, however far it is from dense.
+  assert.deepEqual(
+    [0, 1, 3, 4].map((epoch) => parametersIn('topk:k=8', epoch, 8)),
+    [{ keep: 1 }, { keep: 0.78125 }, { keep: 0.34375 }, { k: 8 }],
+  );
+  assert.deepEqual(attentionIn({ ...base!, shuffled: true }, 0, { layers: 2, length: 64, epochs: 1 }), [
     { variant: 'topk', parameters: { k: 8 }, shuffled: true },
     { variant: 'topk', parameters: { k: 8 }, shuffled: true },
   ]);

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Teacher, Training } from '../contract/training.ts';
 import { readWeights, writeWeights } from '../training/initial-weights.ts';
-import { attentionIn } from './progressive.ts';
+import { attentionIn, goalAttention } from './progressive.ts';
 import { dataFile, fileAt, orderFile, stepsOf } from './files.ts';
 import { firstWeights } from './first-weights.ts';
 import { testbedOf, trialId } from './trial.ts';
@@ -88,19 +88,22 @@ function recordedEpochs({ state }: TuningWork, id: string): Epoch[] {
 
 async function trainEpoch(work: TuningWork, training: Training, trial: Trial, epoch: number): Promise<Epoch> {
   const { task, tuning } = work;
-  const attention = attentionIn(trial, epoch, { layers: tuning.model.layers, length: task.length });
   const { losses, diverged, elapsedNs } = await training.epoch({
-    attention,
+    attention: attentionIn(trial, epoch, extentOf(work)),
     data: await dataFile(work, 'train', trial.seed),
     order: await orderFile(work, trial.seed, epoch),
   });
   if (diverged) return { losses, elapsedNs, validation: worst, diverged };
-  const goal = attentionIn({ ...trial, techniques: [] }, 0, { layers: tuning.model.layers, length: task.length });
+  const goal = goalAttention(trial, tuning.model);
   const scores = await training.evaluate({ attention: goal, data: await dataFile(work, 'validation', 0), batch: tuning.training.batch });
   const path = await checkpointOf(work, trialId(trial), epoch + 1);
   await training.save(`${path}.tmp`, { optimizer: true });
   await rename(`${path}.tmp`, path);
   return { losses, elapsedNs, validation: meanScore(task.metric, scores) };
+}
+
+function extentOf({ tuning, task }: TuningWork) {
+  return { layers: tuning.model.layers, length: task.length, epochs: tuning.training.epochs };
 }
 
 /** Higher is better: the share that is right, or minus the bits. */
@@ -125,7 +128,7 @@ export async function beginTraining(work: TuningWork, trial: Trial, weights: str
     backend: trainer.backend,
     testbed: testbedOf(trial, tuning, task),
     weights,
-    attention: attentionIn(trial, 0, { layers: tuning.model.layers, length: task.length }),
+    attention: attentionIn(trial, 0, extentOf(work)),
     optimizer: { learningRate: trial.learningRate, weightDecay, warmUpSteps, clip, steps: epochs * stepsOf(work) },
     ...(teacher !== undefined && { teacher }),
     ...(threads !== undefined && { threads }),
@@ -140,7 +143,7 @@ function teacherOf({ tuning, task }: TuningWork, { techniques }: Trial, referenc
   return {
     testbed: testbedOf(reference.trial, tuning, task),
     weights: reference.weights,
-    attention: attentionIn(reference.trial, 0, { layers: model.layers, length: task.length }),
+    attention: goalAttention(reference.trial, model),
     weight: techniques.includes('distil') ? distillation.weight : 0,
     temperature: distillation.temperature,
     ...(techniques.includes('heads') && { headWeights: reference.importance, headLoss: distillation.headLoss }),

@@ -1,5 +1,5 @@
 import type { Training } from '../contract/training.ts';
-import { attentionIn } from './progressive.ts';
+import { goalAttention } from './progressive.ts';
 import { dataFile } from './files.ts';
 import type { Trial } from './trial.ts';
 import type { TuningWork } from './work.ts';
@@ -13,7 +13,7 @@ export interface TestScores {
 /** Scores of the test items with the attention that a trial ends with. */
 export async function testScores(work: TuningWork, training: Training, trial: Trial): Promise<TestScores> {
   const { task, tuning } = work;
-  const attention = attentionIn({ ...trial, techniques: [] }, 0, { layers: tuning.model.layers, length: task.length });
+  const attention = goalAttention(trial, tuning.model);
   const { correct, bits } = await training.evaluate({ attention, data: await dataFile(work, 'test', 0), batch: tuning.training.batch });
   const items = Array.from(task.metric === 'accuracy' ? correct : bits.map((value) => -value));
   return { mean: items.reduce((sum, value) => sum + value, 0) / items.length, items };

@@ -1,5 +1,6 @@
 import { nextJob, rungsOf, winnerOf } from './halving.ts';
 import { proposeTrials } from './propose.ts';
+import { rampEpochs } from './progressive.ts';
 import { runTrial } from './run-trial.ts';
 import type { Reference } from './run-trial.ts';
 import { trialId } from './trial.ts';
@@ -27,7 +28,9 @@ export async function searchCandidate(work: TuningWork, candidate: string, refer
   const { tuning, seed } = work;
   const trials = proposeTrials(tuning, candidate, seed);
   const { reduction } = tuning.search;
-  const rungs = rungsOf(tuning.training.epochs, reduction);
+  // A trial on its way from dense attention is not to be judged before it has arrived.
+  const sparsifies = tuning.space.techniques.some((techniques) => techniques.includes('sparsify'));
+  const rungs = rungsOf(tuning.training.epochs, reduction, sparsifies ? rampEpochs(tuning.training.epochs) : 1);
   const contestants = trials.map(() => ({ scores: [] as number[] }));
   for (let job = nextJob(contestants, rungs.length, reduction); job !== undefined; job = nextJob(contestants, rungs.length, reduction)) {
     const epochs = await runTrial(work, trials[job.contestant]!, rungs[job.rung]!, { reference });
