@@ -18,7 +18,7 @@ import { loadDefinition } from './load-definition.ts';
 import { measuring } from './measuring.ts';
 import { tuningText } from './tuning-text.ts';
 
-export const tuningSuites = ['tune-recall', 'tune-induction', 'tune-prose'] as const;
+export const tuningSuites = ['tune-recall', 'tune-induction', 'tune-prose', 'tune-techniques', 'tune-guide'] as const;
 
 /** Backends that may train, the best first. */
 const trainers = ['torch-cuda', 'torch-cpu', 'tfjs-node-gpu', 'tfjs-node', 'tfjs-wasm'] as const;
