@@ -91,6 +91,7 @@ test('scores are shown by seed, with the control, and the difference with its in
   assert.deepEqual([topk![1], topk![2], topk![6], topk![8]], ['23 %', '31.0 %, 28.0 %, 35.0 %', '−1.0 points', '.0200']);
   assert.match(topk![5]!, /^\d+\.\d %$/);
   assert.equal(window![5], '–');
+  assert.deepEqual([topk![9], window![9]], ['98 %', '–'], 'what was got back of what the swap lost');
 });
 
 test('bits are shown as bits, and what is better is said', async () => {
@@ -122,6 +123,11 @@ test('one seed has no interval: its differences are told, and not drawn', async 
   assert.equal(textsOf(tableIn(sectionOf(report, 'scores')))[1]![7], 'none of one seed');
   assert.match(report.alerts.join(' '), /1 seed: what differs from one training to the next is hardly known/);
   await rendered(report);
+});
+
+test('what a choice saved in steps is shown with its interval', () => {
+  const [sparsify] = textsOf(tableIn(sectionOf(tuningReport(stored(sampleTuning())), 'ablations')));
+  assert.deepEqual(sparsify!.slice(-2), ['24 %', '12 % … 34 %']);
 });
 
 test('without an ablation there is no section of them', () => {

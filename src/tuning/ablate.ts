@@ -4,6 +4,8 @@ import type { SeedDifference } from './difference.ts';
 import { finishTrial } from './finish-trial.ts';
 import type { FinishedTrial } from './finish-trial.ts';
 import type { Reference } from './run-trial.ts';
+import { stepSaving } from './steps-to-quality.ts';
+import type { StepSaving } from './steps-to-quality.ts';
 import type { Trial } from './trial.ts';
 import type { TuningWork } from './work.ts';
 
@@ -14,6 +16,8 @@ export interface Ablation {
   readonly trials: readonly FinishedTrial[];
   /** Winner minus ablated: what the choice gained. */
   readonly gained: SeedDifference;
+  /** Steps that the choice saved on the way to the same validation score. */
+  readonly steps: StepSaving | null;
 }
 
 /** Trains the winner from every seed with each choice of its own put back to the space's first, one at a time. */
@@ -22,9 +26,14 @@ export async function ablate(work: TuningWork, finalists: readonly FinishedTrial
   for (const { without, change } of changesOf(finalists[0]!.trial, work.tuning)) {
     const trials: FinishedTrial[] = [];
     for (const [index, { trial }] of finalists.entries()) trials.push(await finishTrial(work, { ...trial, ...change }, references[index]));
-    ablations.push({ without, trials, gained: differenceOf(trials, finalists) });
+    const steps = stepSaving(curvesOf(finalists), curvesOf(trials));
+    ablations.push({ without, trials, gained: differenceOf(trials, finalists), steps });
   }
   return ablations;
+}
+
+function curvesOf(trials: readonly FinishedTrial[]) {
+  return trials.map(({ epochs }) => epochs);
 }
 
 interface Change {

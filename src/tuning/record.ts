@@ -51,6 +51,11 @@ const differenceSchema = z.object({
   count: z.int().min(0),
   p: figure,
 });
+const steps = list(z.number().min(0), 100);
+const stepsSchema = z
+  .object({ with: steps, without: steps, saved: z.object({ estimate: figure, low: figure, high: figure }) })
+  .nullable()
+  .default(null);
 const searchSchema = z.object({
   candidate: text,
   rungs: list(z.int().min(1), 100),
@@ -64,7 +69,11 @@ const candidateSchema = z.object({
   finalists: list(finishedSchema, 100),
   control: finishedSchema.nullable(),
   difference: differenceSchema,
-  ablations: list(z.object({ without: text, trials: list(finishedSchema, 100), gained: differenceSchema }), 100).default([]),
+  recovered: differenceSchema.omit({ p: true }).nullable().default(null),
+  ablations: list(
+    z.object({ without: text, trials: list(finishedSchema, 100), gained: differenceSchema, steps: stepsSchema }),
+    100,
+  ).default([]),
   weightedShare: z.number().min(0).max(1000),
   latency: comparisonSchema,
   memory: comparisonSchema,

@@ -4,6 +4,7 @@ import type { MigrationDecision } from '../migration/decide.ts';
 import { paretoFront } from '../migration/pareto.ts';
 import { estimatePaired, judgePaired } from '../quality/paired.ts';
 import type { QualityJudgement } from '../quality/judgement.ts';
+import type { MeanEstimate } from '../statistics/student.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
 import { ablate } from './ablate.ts';
 import type { Ablation } from './ablate.ts';
@@ -12,6 +13,7 @@ import type { SeedDifference } from './difference.ts';
 import { compareExported, exportedModel } from './exported.ts';
 import { finishTrial, referenceOf } from './finish-trial.ts';
 import type { FinishedTrial } from './finish-trial.ts';
+import { recoveredShare } from './recovered.ts';
 import { swappedScores } from './swapped.ts';
 import { searchCandidate } from './search.ts';
 import type { SearchResult } from './search.ts';
@@ -32,6 +34,8 @@ export interface TunedCandidate {
   readonly control: FinishedTrial | null;
   /** Mean test score, tuned minus baseline. */
   readonly difference: SeedDifference;
+  /** The share of what the plain swap lost that training got back; null where it lost no more than the quality margin. */
+  readonly recovered: MeanEstimate | null;
   /** What each of the winner's own choices gained. */
   readonly ablations: readonly Ablation[];
   /** Pairs that enter a softmax, as a share of dense attention's. */
@@ -113,6 +117,7 @@ async function tuneCandidate(work: TuningWork, candidate: string, baseline: read
     finalists,
     control,
     difference: differenceOf(baseline, finalists),
+    recovered: recoveredShare({ baseline: meansOf(baseline), swapped, tuned: meansOf(finalists) }, marginOf(work, baseline[0]!)),
     ablations: await ablate(work, finalists, references),
     weightedShare: weightedShare(work, candidate),
     latency,
@@ -129,9 +134,18 @@ function selects(candidate: string): boolean {
   return variant === 'topk' || variant === 'block-topk' || (variant === 'gated' && (parameters['sparsity'] !== 0 || 'tau' in parameters));
 }
 
-function judgeQuality({ tuning, seed }: TuningWork, base: FinishedTrial, fresh: FinishedTrial): QualityJudgement {
-  const estimate = estimatePaired({ base: base.test.items, new: fresh.test.items }, { seed });
-  return judgePaired(estimate, tuning.qualityMargin * Math.max(Math.abs(base.test.mean), 1e-6));
+function judgeQuality(work: TuningWork, base: FinishedTrial, fresh: FinishedTrial): QualityJudgement {
+  const estimate = estimatePaired({ base: base.test.items, new: fresh.test.items }, { seed: work.seed });
+  return judgePaired(estimate, marginOf(work, base));
+}
+
+/** The largest loss of score that passes. */
+function marginOf({ tuning }: TuningWork, base: FinishedTrial): number {
+  return tuning.qualityMargin * Math.max(Math.abs(base.test.mean), 1e-6);
+}
+
+function meansOf(trials: readonly FinishedTrial[]): number[] {
+  return trials.map(({ test }) => test.mean);
 }
 
 function weightedShare({ task, tuning }: TuningWork, candidate: string): number {

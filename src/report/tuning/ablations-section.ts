@@ -1,12 +1,16 @@
+import { percent } from '../../cli/format.ts';
+import type { TuningCandidateRecord } from '../../tuning/record.ts';
 import { shorten, oneLine } from '../../verdict/text.ts';
 import { numbered } from '../comparison/column-names.ts';
-import { words } from '../document.ts';
-import type { Section, Table } from '../document.ts';
+import { figureCell, words } from '../document.ts';
+import type { Section, Table, TableCell } from '../document.ts';
 import { differenceCells, differencesChart } from './differences.ts';
 import type { Difference } from './differences.ts';
 import { scoreCell } from './measure.ts';
 import { meanTest } from './tuning-view.ts';
 import type { TuningView } from './tuning-view.ts';
+
+type Ablation = TuningCandidateRecord['ablations'][number];
 
 interface NamedAblation {
   readonly attention: string;
@@ -15,6 +19,7 @@ interface NamedAblation {
   readonly name: string;
   readonly ablated: number | null;
   readonly gained: Difference;
+  readonly steps: Ablation['steps'];
 }
 
 /** What each choice of a winner's own gained; undefined where no winner had any. */
@@ -32,17 +37,18 @@ export function ablationsSection(view: TuningView): Section | undefined {
     table,
   });
   const lead =
-    'Each winner beside itself with one of its choices put back, trained from the same seeds. Right of the line: the choice gained something.';
+    'Each winner beside itself with one of its choices put back, trained from the same seeds. Right of the line: the choice gained something. Steps saved: on the way to the validation score that both reach, of the steps without the choice.';
   return { id: 'ablations', title: 'What the winners’ choices gained', lead, parts: [chart ?? table] };
 }
 
 function ablationsOf({ candidates }: TuningView): NamedAblation[] {
   const found = candidates.flatMap(({ name: attention, found: { ablations } }) =>
-    ablations.map(({ without, trials, gained }) => ({
+    ablations.map(({ without, trials, gained, steps }) => ({
       attention,
       without: shorten(oneLine(without), 60),
       ablated: meanTest(trials),
       gained,
+      steps,
     })),
   );
   const names = numbered(found.map(({ attention, without }) => shorten(`${attention}: ${without}`, 70)));
@@ -56,12 +62,19 @@ function ablationsTable({ measure }: TuningView, ablations: readonly NamedAblati
     columns: [
       { title: 'attention' },
       { title: 'put back' },
-      ...['mean score without', 'gained', '95 % interval', 'p'].map((title) => ({ title, numeric: true })),
+      ...['mean score without', 'gained', '95 % interval', 'p', 'steps saved', '95 % interval'].map((title) => ({ title, numeric: true })),
     ],
-    rows: ablations.map(({ attention, without, ablated, gained }) => [
+    rows: ablations.map(({ attention, without, ablated, gained, steps }) => [
       ...words(attention, without),
       scoreCell(measure, ablated),
       ...differenceCells(measure, gained),
+      ...savingCells(steps),
     ]),
   };
+}
+
+/** The share of steps that a choice saved, and its interval over seeds. */
+function savingCells(steps: Ablation['steps']): TableCell[] {
+  const { estimate, low, high } = steps?.saved ?? { estimate: null, low: null, high: null };
+  return [figureCell(estimate, percent), { text: low === null || high === null ? '–' : `${percent(low)} … ${percent(high)}` }];
 }

@@ -25,7 +25,7 @@ export function scoresSection(view: TuningView): Section {
     measure,
     table,
   });
-  const lead = `Scores are ${measure.name} on the test items; ${measure.better}. Swapped: under the baseline’s weights, nothing trained. Control: tuned with as many keys, chosen at random. Pairs: those weighed, of dense attention’s.`;
+  const lead = `Scores are ${measure.name} on the test items; ${measure.better}. Swapped: under the baseline’s weights, nothing trained. Control: tuned with as many keys, chosen at random. Pairs: those weighed, of dense attention’s. Got back: of what the swap lost, where that is more than the quality margin.`;
   const parts = [levelsChart(view, table), table, differences].filter((part) => part !== undefined);
   return { id: 'scores', title: 'What a swap costs, and what training gets back', lead, parts };
 }
@@ -77,7 +77,10 @@ function scoresTable({ record, measure, baseline, candidates }: TuningView): Tab
   return {
     kind: 'table',
     title: 'Test scores, one a seed',
-    columns: [{ title: 'attention' }, ...['pairs', 'swapped', 'tuned', 'mean', 'control', 'difference', '95 % interval', 'p'].map(numeric)],
+    columns: [
+      { title: 'attention' },
+      ...['pairs', 'swapped', 'tuned', 'mean', 'control', 'difference', '95 % interval', 'p', 'got back'].map(numeric),
+    ],
     rows: [
       [
         ...words(baseline),
@@ -85,6 +88,7 @@ function scoresTable({ record, measure, baseline, candidates }: TuningView): Tab
         none,
         tests(record.baseline),
         scoreCell(measure, meanTest(record.baseline)),
+        none,
         none,
         none,
         none,
@@ -98,6 +102,7 @@ function scoresTable({ record, measure, baseline, candidates }: TuningView): Tab
         scoreCell(measure, meanTest(found.finalists)),
         found.control === null ? none : scoreCell(measure, found.control.test.mean),
         ...differenceCells(measure, found.difference),
+        figureCell(found.recovered && found.recovered.mean, percent),
       ]),
     ],
   };
