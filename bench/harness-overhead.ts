@@ -4,7 +4,7 @@ import { planCells } from '../src/measure/plan-cells.ts';
 import { againstBareLoop } from './interleaved.ts';
 
 // Does the harness add anything to ONNX Runtime? `npm run bench:overhead [rounds]`
-const rounds = Number(process.argv[2] ?? 7);
+const rounds = Number(process.argv[2] ?? 15);
 const suite = readSuite(
   { name: 'overhead', matrix: { variants: ['dense.naive', 'dense.fused'], backends: ['onnx-cpu'], lengths: [1024] } },
   'overhead',
