@@ -5,6 +5,8 @@ export const positionEncodings = ['sinusoidal', 'learned', 'rotary', 'alibi', 'n
 export type PositionEncoding = (typeof positionEncodings)[number];
 
 const size = z.int().min(1).max(65_536);
+/** A softmax probability from which an answer is taken. */
+export const confidence = z.number().gt(0).max(1);
 
 /**
  * A small transformer, whole: what a trainer builds, and what is exported to ONNX. x is `[batch, length, width]`:
@@ -12,6 +14,10 @@ const size = z.int().min(1).max(65_536);
  * `after`: x = norm1(x + attend(x)); x = norm2(x + mlp(x)). logits = norm(x)·head, or x·head where norms come after.
  * attend: query, key, value = x·W each, split into heads of width/heads; rotary positions turn query and key; the layer's variant; ·W.
  * mlp(x) = gelu(x·in)·out, gelu exact (erf). Norms: ε = 1e-5.
+ * Early exit (Teerapittayanon et al. 2016, BranchyNet): a layer with an exit gives logits too, as the last one does, with the same norm and head. A
+ * position's answer is the logits of the first exit whose largest softmax probability reaches its confidence, else those of the last layer. Layers
+ * attend to full states, as if nothing had exited, so that no answer depends on what else is in the batch; layers that no position of a batch needs
+ * are skipped. Trained on the mean of all exits' and the last layer's loss.
  */
 export const testbedSchema = z
   .strictObject({
@@ -30,8 +36,15 @@ export const testbedSchema = z
     norm: z.enum(['layer', 'rms']),
     normPlacement: z.enum(['before', 'after']),
     causal: z.boolean(),
+    /** The confidence of the exit after each layer but the last; null for no exit there. Absent: no exits. */
+    exits: z.array(confidence.nullable()).optional(),
   })
   .refine(({ width, heads }) => width % heads === 0, 'width must be a multiple of heads')
   .refine(({ position, width, heads }) => position !== 'rotary' || (width / heads) % 2 === 0, 'rotary needs heads of even width')
-  .refine(({ position, causal }) => position !== 'alibi' || causal, 'alibi needs causal attention');
+  .refine(({ position, causal }) => position !== 'alibi' || causal, 'alibi needs causal attention')
+  .superRefine(({ exits, attention }, context) => {
+    if (exits === undefined || exits.length === attention.length - 1) return;
+    const message = `${exits.length} given, expected one for each layer but the last: ${attention.length - 1}`;
+    context.addIssue({ code: 'custom', path: ['exits'], message });
+  });
 export type Testbed = z.infer<typeof testbedSchema>;

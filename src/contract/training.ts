@@ -20,7 +20,7 @@ export interface OptimizerOptions {
   readonly clip: number;
 }
 
-/** A trained model whose outputs are learned from. */
+/** A trained model whose outputs are learned from; its soft labels are its last layer's, also where it has exits. */
 export interface Teacher {
   readonly testbed: Testbed;
   /** Path of its weights. */
@@ -62,10 +62,13 @@ export interface ItemScores {
   readonly correct: Float32Array;
   /** Mean −log₂ p of the right class over scored positions. */
   readonly bits: Float32Array;
+  /** Mean number of layers up to the answer over scored positions; absent where the testbed has no exits. */
+  readonly layers?: Float32Array;
 }
 
 /**
- * A training at work. Data files hold `tokens` and `targets` `[items, length]`, I32, target −1 where nothing is scored; order files
+ * A training at work. Where the testbed has exits, scores and logits are those of the exited answers, and every loss, a teacher's soft labels' too, is
+ * the mean over the exits and the last layer. Data files hold `tokens` and `targets` `[items, length]`, I32, target −1 where nothing is scored; order files
  * `order` `[steps, batch]`, I32, items of a data file.
  */
 export interface Training {
@@ -73,7 +76,7 @@ export interface Training {
   evaluate(request: { readonly attention: readonly LayerAttention[]; readonly data: string; readonly batch: number }): Promise<ItemScores>;
   /** `[layers][heads]`: mean |Σ o·∂loss/∂o|, the loss's first-order sensitivity to each head's output. */
   importance(request: { readonly data: string; readonly batch: number }): Promise<number[][]>;
-  /** The loss over all items of a file, nats, and its gradient with respect to every weight, by name. */
+  /** The training loss over all items of a file, nats, and its gradient with respect to every weight, by name. */
   gradients(request: { readonly data: string }): Promise<{ readonly loss: number; readonly gradients: ReadonlyMap<string, Float32Array> }>;
   /** `[items, length, classes]`. */
   logits(request: { readonly data: string }): Promise<Float32Array>;

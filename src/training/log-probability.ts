@@ -7,3 +7,8 @@ export function logProbability(logits: Float32Array | Float64Array, target: numb
   for (const logit of logits) sum += Math.exp(logit - largest);
   return logits[target]! - largest - Math.log(sum);
 }
+
+/** The largest softmax probability. */
+export function largestProbability(logits: Float32Array | Float64Array): number {
+  return Math.exp(logProbability(logits, logits.indexOf(Math.max(...logits))));
+}

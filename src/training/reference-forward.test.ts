@@ -4,8 +4,9 @@ import { AttnswapError } from '../contract/errors.ts';
 import { drawTokens, smallTestbed, stirredWeights } from './fixtures/small-testbed.ts';
 import { alibiSlopes, sinusoidalTable } from './positions.ts';
 import { attend } from './reference-attention.ts';
-import { referenceForward, referenceLoss } from './reference-forward.ts';
+import { referenceAnswers, referenceForward, referenceLoss } from './reference-forward.ts';
 import { gelu, normalise } from './reference-layers.ts';
+import { readTestbed } from './testbed.ts';
 import type { Testbed } from './testbed.ts';
 
 type Vector = readonly number[];
@@ -142,4 +143,47 @@ test('tokens and targets that are not the testbed’s are refused', () => {
   refused({ length: 34 }, /length is 34, expected 1 to 33/);
   refused({ items: 2 }, /3 tokens, expected 2 × 3/);
   refused({ targets: Int32Array.of(0, 11, 0) }, /target 11 at element 1, expected -1 or a class below 11/);
+});
+
+/** The same model cut off after some layers: what an exit there answers. */
+function cutOff(testbed: Testbed, weights: ReadonlyMap<string, Float32Array>, layers: number) {
+  const attention = testbed.attention.slice(0, layers);
+  const left = [...weights].filter(([name]) => attention.length > Number(/^layers\.(\d+)/.exec(name)?.[1] ?? -1));
+  return [smallTestbed({ ...testbed, attention, exits: undefined }), new Map(left)] as const;
+}
+
+for (const normPlacement of ['before', 'after'] as const)
+  test(`a position is answered by its first exit that is confident, else by the last layer; norms ${normPlacement}`, () => {
+    const testbed = smallTestbed({ attention: ['dense', 'topk:k=3', 'dense', 'window:w=4'], normPlacement, exits: [0.35, null, 0.3] });
+    const weights = stirredWeights(testbed);
+    const batch = drawTokens(testbed, 2, 12);
+    const answers = new Map([1, 3, 4].map((layers) => [layers, referenceForward(...cutOff(testbed, weights, layers), batch)]));
+    const row = (layers: number, place: number) => [...answers.get(layers)!.subarray(place * 11, (place + 1) * 11)];
+    const confidence = (logits: readonly number[]) => 1 / logits.reduce((sum, each) => sum + Math.exp(each - Math.max(...logits)), 0);
+    const expected = range(24).map((place) => (confidence(row(1, place)) >= 0.35 ? 1 : confidence(row(3, place)) >= 0.3 ? 3 : 4));
+    assert.deepEqual(new Set(expected), new Set([1, 3, 4]), 'an exit is not tried');
+    const { logits, layers } = referenceAnswers(testbed, weights, batch);
+    assert.deepEqual([...layers], expected);
+    assert.deepEqual(
+      [...logits],
+      range(24).flatMap((place) => row(expected[place]!, place)),
+    );
+  });
+
+test('with exits the loss is the mean of all exits’ and the last layer’s', () => {
+  const testbed = smallTestbed({ attention: ['dense', 'dense', 'dense'], exits: [0.5, 0.9] });
+  const weights = stirredWeights(testbed);
+  const batch = { ...drawTokens(testbed, 2, 5), targets: Int32Array.from({ length: 10 }, (_, at) => (at % 3) - 1) };
+  const losses = [1, 2, 3].map((layers) => referenceLoss(...cutOff(testbed, weights, layers), batch));
+  const mean = losses.reduce((sum, loss) => sum + loss, 0) / 3;
+  assert.ok(Math.abs(referenceLoss(testbed, weights, batch) - mean) < 1e-12);
+});
+
+test('exits that no model can have are refused by name', () => {
+  const refused = (changes: Partial<Testbed>, message: RegExp) =>
+    assert.throws(() => readTestbed({ ...smallTestbed(), ...changes }, 'mine'), { code: 'INVALID_PARAMETERS', message });
+  refused({ exits: [0.5, 0.5] }, /^mine: exits: 2 given, expected one for each layer but the last: 1$/);
+  refused({ attention: ['dense'], exits: [0.5] }, /^mine: exits: 1 given, .*: 0$/);
+  refused({ exits: [0] }, /^mine: exits\.0: .*>0/);
+  refused({ exits: [1.1] }, /^mine: exits\.0: .*<=1/);
 });

@@ -1,14 +1,23 @@
 import { AttnswapError } from '../contract/errors.ts';
 import { checkWeights } from './check-weights.ts';
 import type { Weights } from './check-weights.ts';
-import { logProbability } from './log-probability.ts';
+import { largestProbability, logProbability } from './log-probability.ts';
 import { sinusoidalTable } from './positions.ts';
 import { attend } from './reference-attention.ts';
 import { add, gelu, multiply, normalise } from './reference-layers.ts';
 import type { TaskItems } from './task.ts';
+import { exitsOf } from './testbed.ts';
 import type { Testbed } from './testbed.ts';
 
 export type TokenBatch = Pick<TaskItems, 'items' | 'length' | 'tokens'>;
+
+/** What a testbed answers. */
+export interface Answers {
+  /** `[items, length, classes]`. */
+  readonly logits: Float64Array;
+  /** Layers up to each position's answer, `[items, length]`. */
+  readonly layers: Int32Array;
+}
 
 /**
  * The testbed in float64, as plain loops: what trainers and exported models are judged by. Logits `[items, length, classes]` of tokens
@@ -16,34 +25,74 @@ export type TokenBatch = Pick<TaskItems, 'items' | 'length' | 'tokens'>;
  * @throws INVALID_INPUTS for weights or tokens that are not this testbed's; INVALID_SHAPE
  */
 export function referenceForward(testbed: Testbed, weights: Weights, batch: TokenBatch): Float64Array {
+  return referenceAnswers(testbed, weights, batch).logits;
+}
+
+/** The same with where each answer was taken: of the first exit that is confident. @throws as {@link referenceForward} */
+export function referenceAnswers(testbed: Testbed, weights: Weights, batch: TokenBatch): Answers {
+  const { classes } = testbed;
+  const exits = exitsOf(testbed);
+  const all = logitsOfExits(testbed, weights, batch);
+  const row = (logits: Float64Array, place: number) => logits.subarray(place * classes, (place + 1) * classes);
+  const logits = all.at(-1)!.slice();
+  const layers = new Int32Array(batch.tokens.length).fill(testbed.attention.length);
+  for (const place of layers.keys()) {
+    const first = exits.findIndex(({ confidence }, exit) => largestProbability(row(all[exit]!, place)) >= confidence);
+    if (first < 0) continue;
+    logits.set(row(all[first]!, place), place * classes);
+    layers[place] = exits[first]!.layers;
+  }
+  return { logits, layers };
+}
+
+/** After each exit, the last layer's at the end. */
+function logitsOfExits(testbed: Testbed, weights: Weights, batch: TokenBatch): Float64Array[] {
   checkWeights(testbed, weights, 'weights');
   checkTokens(testbed, batch);
   const { width, classes, normPlacement } = testbed;
+  const taken = new Set(exitsOf(testbed).map(({ layers }) => layers));
+  const all: Float64Array[] = [];
   let x = embed(testbed, weights, batch);
   for (const layer of testbed.attention.keys()) {
-    const name = `layers.${layer}`;
-    const norm = (values: Float64Array, which: string) => normalise(values, testbed, weights, `${name}.${which}`);
-    const attention = (values: Float64Array) => attend(values, weights, { testbed, layer, items: batch.items, length: batch.length });
-    const mlp = (values: Float64Array) => feedForward(values, testbed, weights, `${name}.mlp`);
-    if (normPlacement === 'before') {
-      x = add(x, attention(norm(x, 'norm1')));
-      x = add(x, mlp(norm(x, 'norm2')));
-    } else {
-      x = norm(add(x, attention(x)), 'norm1');
-      x = norm(add(x, mlp(x)), 'norm2');
-    }
+    x = afterLayer(x, testbed, weights, { layer, items: batch.items, length: batch.length });
+    if (!taken.has(layer + 1)) continue;
+    const last = normPlacement === 'before' ? normalise(x, testbed, weights, 'norm') : x;
+    all.push(multiply(last, weights.get('head')!, { from: width, to: classes }));
   }
-  if (normPlacement === 'before') x = normalise(x, testbed, weights, 'norm');
-  return multiply(x, weights.get('head')!, { from: width, to: classes });
+  return all;
 }
 
-/** Mean cross-entropy over the scored positions, nats. @throws INVALID_INPUTS where there is none, and as {@link referenceForward} */
+function afterLayer(
+  x: Float64Array,
+  testbed: Testbed,
+  weights: Weights,
+  place: { readonly layer: number; readonly items: number; readonly length: number },
+): Float64Array {
+  const name = `layers.${place.layer}`;
+  const norm = (values: Float64Array, which: string) => normalise(values, testbed, weights, `${name}.${which}`);
+  const attention = (values: Float64Array) => attend(values, weights, { testbed, ...place });
+  const mlp = (values: Float64Array) => feedForward(values, testbed, weights, `${name}.mlp`);
+  if (testbed.normPlacement === 'before') {
+    const attended = add(x, attention(norm(x, 'norm1')));
+    return add(attended, mlp(norm(attended, 'norm2')));
+  }
+  const attended = norm(add(x, attention(x)), 'norm1');
+  return norm(add(attended, mlp(attended)), 'norm2');
+}
+
+/**
+ * What training makes small, nats: the mean cross-entropy over the scored positions, and over the exits and the last layer.
+ * @throws INVALID_INPUTS where no position is scored, and as {@link referenceForward}
+ */
 export function referenceLoss(testbed: Testbed, weights: Weights, batch: TaskItems): number {
-  const { classes } = testbed;
-  const logits = referenceForward(testbed, weights, batch);
+  const losses = logitsOfExits(testbed, weights, batch).map((logits) => crossEntropy(testbed, logits, batch));
+  return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+}
+
+function crossEntropy({ classes }: Testbed, logits: Float64Array, { targets }: TaskItems): number {
   let loss = 0;
   let scored = 0;
-  for (const [at, target] of batch.targets.entries()) {
+  for (const [at, target] of targets.entries()) {
     if (target === -1) continue;
     if (target < 0 || target >= classes) throw tokensError(`target ${target} at element ${at}, expected -1 or a class below ${classes}`);
     loss -= logProbability(logits.subarray(at * classes, (at + 1) * classes), target);

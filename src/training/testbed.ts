@@ -28,6 +28,18 @@ export interface Parameter {
   readonly initial: { readonly deviation: number } | { readonly value: number };
 }
 
+/** Where answers are taken: after so many layers, from so much confidence. */
+export interface Exit {
+  readonly layers: number;
+  readonly confidence: number;
+}
+
+/** The exits that have a confidence, and the last layer, which answers whatever is left: its confidence is 0. */
+export function exitsOf({ exits = [], attention }: Testbed): Exit[] {
+  const early = exits.flatMap((confidence, layer) => (confidence === null ? [] : [{ layers: layer + 1, confidence }]));
+  return [...early, { layers: attention.length, confidence: 0 }];
+}
+
 /** Heads' width as the kernels see it: ALiBi adds one dimension. */
 export function attentionDim({ width, heads, position }: Testbed): number {
   return width / heads + (position === 'alibi' ? 1 : 0);
