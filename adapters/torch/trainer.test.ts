@@ -8,7 +8,9 @@ import { RandomStream } from '../../src/inputs/random.ts';
 import { writeSafetensors } from '../../src/inputs/safetensors.ts';
 import { smallTestbed, stirredWeights } from '../../src/training/fixtures/small-testbed.ts';
 import { writeWeights } from '../../src/training/initial-weights.ts';
-import { referenceForward, referenceLoss } from '../../src/training/reference-forward.ts';
+import { logProbability } from '../../src/training/log-probability.ts';
+import { itemScores } from '../../src/training/metrics.ts';
+import { referenceAnswers, referenceForward, referenceLoss } from '../../src/training/reference-forward.ts';
 import type { TaskItems } from '../../src/training/task.ts';
 import type { Testbed } from '../../src/training/testbed.ts';
 import { parseVariant } from '../../src/variants/index.ts';
@@ -85,6 +87,8 @@ const testbeds: Record<string, Testbed> = {
   'RMSNorm after': smallTestbed({ norm: 'rms', normPlacement: 'after' }),
   'LayerNorm after': smallTestbed({ normPlacement: 'after' }),
   'RMSNorm before, not causal': smallTestbed({ norm: 'rms', causal: false }),
+  'exits after every layer': smallTestbed({ attention: ['dense', 'topk:k=5', 'window:w=8'], exits: [0.35, 0.3] }),
+  'one exit, norms after': smallTestbed({ attention: ['dense', 'dense', 'dense'], normPlacement: 'after', exits: [null, 0.35] }),
 };
 
 for (const [name, testbed] of Object.entries(testbeds)) {
@@ -136,6 +140,55 @@ function relativeError(actual: Float32Array, expected: Float64Array): number {
   const squares = (values: Iterable<number>) => [...values].reduce((sum, value) => sum + value ** 2, 0);
   return Math.sqrt(squares(expected.map((value, at) => actual[at]! - value)) / squares(expected));
 }
+
+test('scores are those of the exited answers, with the layers up to them', { skip }, async () => {
+  const testbed = smallTestbed({ attention: ['dense', 'dense', 'dense'], exits: [0.35, 0.3] });
+  const items = drawItems(testbed, 5);
+  const training = await start(testbed);
+  const got = await training.evaluate({ attention: layersOf(testbed), data: await write('scored', items), batch: 2 });
+  await training.close();
+  const { logits, layers } = referenceAnswers(testbed, stirredWeights(testbed), items);
+  const depths = Array.from({ length: 5 }, (_, item) => {
+    const scored = [...layers.subarray(item * 21, (item + 1) * 21)].filter((_layers, at) => items.targets[item * 21 + at] !== -1);
+    return scored.reduce((sum, each) => sum + each, 0) / scored.length;
+  });
+  assert.equal(new Set(layers).size, 3, 'an exit is not tried');
+  depths.forEach((depth, item) =>
+    assert.ok(Math.abs(got.layers![item]! - depth) < 1e-6, `item ${item}: ${got.layers![item]} and ${depth}`),
+  );
+  const expected = (metric: 'accuracy' | 'bits') => itemScores({ metric, classes: testbed.classes }, items, logits);
+  expected('accuracy').forEach((score, item) => assert.ok(Math.abs(got.correct[item]! - score) < 1e-6));
+  expected('bits').forEach((score, item) => assert.ok(Math.abs(got.bits[item]! - score) < 1e-4));
+});
+
+test('every exit learns the soft labels of the teacher’s last layer, each with the same weight', { skip }, async () => {
+  const plain = smallTestbed();
+  const testbed = { ...plain, exits: [0.3] };
+  const weights = join(folder, 'teacher.safetensors');
+  await writeWeights(weights, plain, stirredWeights(plain));
+  const items = drawItems(testbed);
+  const data = await write('labelled', items);
+  const teacher = { weights, attention: layersOf(testbed), weight: 1, temperature: 2 };
+  const losses: number[] = [];
+  for (const taught of [plain, testbed]) {
+    const training = await start(testbed, { teacher: { ...teacher, testbed: taught } });
+    losses.push((await training.gradients({ data })).loss);
+    await training.close();
+  }
+  // The last layers are the same: half of the loss is the first exit's distance from them.
+  const logProbabilities = (exits: number[] | undefined, place: number) => {
+    const logits = referenceForward({ ...plain, exits }, stirredWeights(plain), items);
+    const row = logits.subarray(place * testbed.classes, (place + 1) * testbed.classes).map((logit) => logit / 2);
+    return [...row.keys()].map((each) => logProbability(row, each));
+  };
+  const scored = [...items.targets.keys()].filter((place) => items.targets[place] !== -1);
+  const divergences = scored.map((place) => {
+    const [last, first] = [logProbabilities(undefined, place), logProbabilities([1e-6], place)];
+    return 4 * last.reduce((sum, each, at) => sum + Math.exp(each) * (each - first[at]!), 0);
+  });
+  const expected = divergences.reduce((sum, each) => sum + each, 0) / scored.length / 2;
+  for (const loss of losses) assert.ok(Math.abs(loss - expected) < 1e-5, `${loss} and ${expected}`);
+});
 
 test('a training that goes on from a checkpoint does exactly what an uninterrupted one does', { skip }, async () => {
   const testbed = smallTestbed({ attention: ['topk:k=5', 'gated:sparsity=0.4,rank=2'] });

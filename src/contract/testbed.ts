@@ -14,7 +14,7 @@ export const confidence = z.number().gt(0).max(1);
  * `after`: x = norm1(x + attend(x)); x = norm2(x + mlp(x)). logits = norm(x)·head, or x·head where norms come after.
  * attend: query, key, value = x·W each, split into heads of width/heads; rotary positions turn query and key; the layer's variant; ·W.
  * mlp(x) = gelu(x·in)·out, gelu exact (erf). Norms: ε = 1e-5.
- * Early exit (Teerapittayanon et al. 2016, BranchyNet): a layer with an exit gives logits too, as the last one does, with the same norm and head. A
+ * Early exit (Huang et al. 2018, section 4): a layer with an exit gives logits too, as the last one does, with the same norm and head. A
  * position's answer is the logits of the first exit whose largest softmax probability reaches its confidence, else those of the last layer. Layers
  * attend to full states, as if nothing had exited, so that no answer depends on what else is in the batch; layers that no position of a batch needs
  * are skipped. Trained on the mean of all exits' and the last layer's loss.

@@ -55,7 +55,8 @@ async function readFloats(path: string): Promise<Map<string, Float32Array>> {
 }
 
 function scoresOf(tensors: ReadonlyMap<string, Float32Array>, path: string): ItemScores {
-  return { correct: require(tensors, 'correct', path), bits: require(tensors, 'bits', path) };
+  const layers = tensors.get('layers');
+  return { correct: require(tensors, 'correct', path), bits: require(tensors, 'bits', path), ...(layers !== undefined && { layers }) };
 }
 
 function require(tensors: ReadonlyMap<string, Float32Array>, name: string, path: string): Float32Array {

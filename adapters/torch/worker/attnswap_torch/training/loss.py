@@ -2,6 +2,12 @@
 from ..torch_import import torch
 
 
+def mean(losses):
+    """Of every exit's loss, each of the same weight (Huang et al. 2018, section 4)."""
+    losses = list(losses)
+    return sum(losses) / len(losses)
+
+
 def cross_entropy(logits, targets):
     """Mean over scored positions, nats: logits [batch, length, classes], targets int64 [batch, length], −1 where nothing is scored."""
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1)

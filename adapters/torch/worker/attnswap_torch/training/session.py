@@ -61,36 +61,41 @@ class Session:
         return float(loss.detach()), norm
 
     def loss(self, tokens, targets):
-        """Cross-entropy, and what the teacher adds: its soft labels, its heads."""
+        """Cross-entropy, and what the teacher adds: its soft labels, its heads. What logits lose is the mean over the exits and the last layer."""
         if self.teacher is None:
-            return losses.cross_entropy(self.model.logits(tokens), targets)
+            return losses.mean(losses.cross_entropy(logits, targets) for logits in self.model.exit_logits(tokens))
         own, given = Recorder(self.model), Recorder(self.teacher)
-        logits = self.model.logits(tokens, own.taps)
+        every = self.model.exit_logits(tokens, own.taps)
         with torch.no_grad():
-            teacher = self.teacher.logits(tokens, given.taps)
+            # Its exits were trained for less: the last layer knows best.
+            teacher = self.teacher.exit_logits(tokens, given.taps)[-1]
         weight = self.technique['weight']
-        loss = (1 - weight) * losses.cross_entropy(logits, targets)
+        loss = (1 - weight) * losses.mean(losses.cross_entropy(logits, targets) for logits in every)
         if weight > 0:
-            loss = loss + weight * losses.distillation(logits, teacher, targets, self.technique['temperature'])
+            loss = loss + weight * losses.mean(losses.distillation(logits, teacher, targets, self.technique['temperature']) for logits in every)
         if self.technique.get('headWeights') is not None:
             heads = torch.tensor(self.technique['headWeights'], device=self.device)
             loss = loss + self.technique['headLoss'] * losses.head_difference(own.outputs, given.outputs, heads)
         return loss
 
     def evaluate(self, question):
-        """Per item, into a file: correct, the share of scored positions that are right; bits, mean −log₂ p of the right class."""
+        """
+        Per item, into a file, means over scored positions: correct, whether the answer is right; bits, −log₂ p of the right class; and where the
+        model has exits layers, the number of them up to the answer.
+        """
         tokens, targets = self.items(question['data'])
-        correct, bits = [], []
+        correct, bits, depths = [], [], []
         with torch.no_grad():
             for start in range(0, len(tokens), question['batch']):
                 wanted = targets[start : start + question['batch']]
-                logits = self.model.logits(tokens[start : start + question['batch']])
+                logits, layers = self.model.answers(tokens[start : start + question['batch']])
                 scored = (wanted >= 0).float()
-                right = (logits.argmax(-1) == wanted).float()
-                picked = torch.log_softmax(logits, -1).gather(-1, wanted.clamp(min=0)[..., None])[..., 0]
-                correct.append((right * scored).sum(-1) / scored.sum(-1))
-                bits.append(-(picked * scored).sum(-1) / scored.sum(-1) / math.log(2))
-        safetensors_file.write(question['output'], {'correct': torch.cat(correct), 'bits': torch.cat(bits)})
+                mean = lambda values: (values * scored).sum(-1) / scored.sum(-1)
+                correct.append(mean((logits.argmax(-1) == wanted).float()))
+                bits.append(-mean(torch.log_softmax(logits, -1).gather(-1, wanted.clamp(min=0)[..., None])[..., 0]) / math.log(2))
+                depths.append(mean(layers.float()))
+        scores = {'correct': correct, 'bits': bits, **({'layers': depths} if self.model.exits else {})}
+        safetensors_file.write(question['output'], {name: torch.cat(batches) for name, batches in scores.items()})
 
     def importance(self, question):
         """Of each layer's heads: mean |Σ o·∂loss/∂o|, the loss's first-order sensitivity to their outputs (Michel et al. 2019, section 4.1)."""
@@ -99,7 +104,8 @@ class Session:
         batches = range(0, len(tokens), question['batch'])
         for start in batches:
             heads = Recorder(self.model)
-            loss = losses.cross_entropy(self.model.logits(tokens[start : start + question['batch']], heads.taps), targets[start : start + question['batch']])
+            batch = slice(start, start + question['batch'])
+            loss = losses.mean(losses.cross_entropy(logits, targets[batch]) for logits in self.model.exit_logits(tokens[batch], heads.taps))
             for layer, (output, slope) in enumerate(zip(heads.outputs, torch.autograd.grad(loss, heads.outputs))):
                 total[layer] = total[layer] + (output * slope).sum((2, 3)).abs().mean(0).detach()
         return [(values / len(batches)).tolist() for values in total]
@@ -114,9 +120,9 @@ class Session:
         return float(loss.detach())
 
     def logits(self, question):
-        """[items, length, classes], into a file."""
+        """The answers' [items, length, classes], into a file."""
         with torch.no_grad():
-            safetensors_file.write(question['output'], {'logits': self.model.logits(self.items(question['data'])[0])})
+            safetensors_file.write(question['output'], {'logits': self.model.answers(self.items(question['data'])[0])[0]})
 
     def save(self, path, with_optimizer):
         """Weights, and the optimizer's state where it is wanted."""
