@@ -27,6 +27,8 @@ export const elementTypes = {
 } as const;
 export type ElementType = keyof typeof elementTypes;
 
+type Branch = (graph: GraphBuilder) => Value;
+
 /** com.microsoft operators of ONNX Runtime that our kernels use; every other operator is standard ONNX. */
 const contribOperators = new Set(['MultiHeadAttention', 'GroupQueryAttention', 'FusedMatMul']);
 
@@ -37,7 +39,7 @@ interface BuilderOptions {
 }
 
 /**
- * Builds one ONNX graph, node by node. A subgraph (the body of a `Loop`) shares its parent's name counter and may read
+ * Builds one ONNX graph, node by node. A subgraph (the body of a `Loop`, a branch of an `If`) shares its parent's name counter and may read
  * the parent's tensors by name, as ONNX allows.
  */
 export class GraphBuilder {
@@ -151,6 +153,16 @@ export class GraphBuilder {
     const result = body(graph, iteration);
     const outputs = [valueInfo(graph.op('Identity', [condition]), 'bool', []), valueInfo(result, type, undefined)];
     return this.op('Loop', [count, ''], { body: graph.#graph(outputs) });
+  }
+
+  /** An `If` on a bool scalar with one tensor from each branch; only the branch that is taken is computed. */
+  branch(condition: Value, type: ElementType, branches: { readonly yes: Branch; readonly no: Branch }): Value {
+    const body = (build: Branch) => {
+      const graph = new GraphBuilder({ parent: this });
+      const result = graph.op('Identity', [build(graph)]);
+      return graph.#graph([valueInfo(result, type, undefined)]);
+    };
+    return this.op('If', [condition], { then_branch: body(branches.yes), else_branch: body(branches.no) });
   }
 
   /** Everything built so far as nodes alone, constants too, to be put into another graph. */

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
+import * as ort from 'onnxruntime-node';
 import { adapter } from '../../adapters/onnx/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { findSites } from '../model/find-sites.ts';
@@ -8,9 +12,9 @@ import type { OnnxFile } from '../model/onnx-file.ts';
 import { swapSites } from '../model/swap.ts';
 import { openProto, usingModel } from '../model/open-proto.ts';
 import { exportTestbed } from './export-onnx.ts';
-import { referenceForward } from './reference-forward.ts';
+import { referenceAnswers, referenceForward } from './reference-forward.ts';
 import type { TokenBatch } from './reference-forward.ts';
-import { positionEncodings } from './testbed.ts';
+import { exitsOf, positionEncodings } from './testbed.ts';
 import type { Testbed } from './testbed.ts';
 import { drawTokens, smallTestbed, stirredWeights } from './fixtures/small-testbed.ts';
 
@@ -89,6 +93,76 @@ for (const testbed of cases) {
     });
   });
 }
+
+/** Exits at which some positions leave and some do not, in every variant's layers. */
+const withExits = [
+  smallTestbed({ attention: ['dense', 'topk:k=5', 'window:w=8,globals=1'], exits: [0.35, 0.3] }),
+  smallTestbed({ attention: ['gated:rank=2', 'hierarchical:local=4,region=8', 'dense'], position: 'rotary', exits: [0.3, null] }),
+  smallTestbed({ attention: ['block-topk:block=4,blocks=3', 'dense', 'dense', 'dense'], position: 'alibi', exits: [null, 0.35, 0.3] }),
+  smallTestbed({ attention: ['dense', 'dense', 'gated:block=4,sparsity=0.3'], norm: 'rms', normPlacement: 'after', exits: [0.3, 0.3] }),
+  smallTestbed({ position: 'sinusoidal', causal: false, exits: [0.3] }),
+];
+
+for (const testbed of withExits)
+  test(`the exported model gives the exited answers: ${testbed.attention.join(' then ')}, exits ${JSON.stringify(testbed.exits)}`, async () => {
+    const weights = stirredWeights(testbed);
+    const batches = [1, 7, 33].flatMap((length) => [1, 3].map((items) => drawTokens(testbed, items, length)));
+    const got = await logitsOf(fileOf(testbed), batches);
+    const depths = new Set<number>();
+    batches.forEach((batch, at) => {
+      const { logits, layers } = referenceAnswers(testbed, weights, batch);
+      const error = relativeError(got[at]!, logits);
+      assert.ok(error <= errorBudget(testbed, batch.length), `${batch.items} × ${batch.length}: ${error}`);
+      for (const each of layers) depths.add(each);
+    });
+    assert.equal(depths.size, exitsOf(testbed).length, `an exit is not tried: only ${[...depths].join(' ')}`);
+  });
+
+test('layers that no position of the batch needs are not run; one position that is left runs them for all', async () => {
+  const attention = ['dense', 'dense', 'dense'];
+  const batch = drawTokens(smallTestbed(), 2, 20);
+  const ran = async (exits: Testbed['exits']) => {
+    const testbed = smallTestbed({ attention, exits });
+    const { layers } = referenceAnswers(testbed, stirredWeights(testbed), batch);
+    return { deepest: Math.max(...layers), layers: (await nodesRun(testbed, batch)).filter((name) => name.startsWith('Gelu')).length };
+  };
+  assert.deepEqual(await ran(undefined), { deepest: 3, layers: 3 });
+  assert.deepEqual(await ran([0.01, 0.01]), { deepest: 1, layers: 1 });
+  assert.deepEqual(await ran([1, 0.01]), { deepest: 2, layers: 2 });
+  assert.deepEqual(await ran([0.3, 0.3]), { deepest: 3, layers: 3 });
+});
+
+/** Names of the nodes that ONNX Runtime's profile says ran, branches' too. */
+async function nodesRun(testbed: Testbed, { items, length, tokens }: TokenBatch): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'attnswap-export-'));
+  try {
+    // Unoptimised, so that every layer's MLP is a node of its own name.
+    const options = { enableProfiling: true, profileFilePrefix: join(folder, 'run'), graphOptimizationLevel: 'disabled' } as const;
+    const session = await ort.InferenceSession.create(exportTestbed(testbed, stirredWeights(testbed), { adapter }), options);
+    await session.run({ tokens: new ort.Tensor('int64', BigInt64Array.from(tokens, BigInt), [items, length]) });
+    session.endProfiling();
+    await session.release();
+    const events = JSON.parse(readFileSync(join(folder, readdirSync(folder)[0]!), 'utf8')) as Array<{ name: string }>;
+    return events.flatMap(({ name }) => (name.endsWith('_kernel_time') ? [name] : []));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test('as many exits as branches can nest are exported, one more is refused', async () => {
+  const deep = (exits: number) =>
+    smallTestbed({ attention: Array.from({ length: exits + 1 }, () => 'topk:k=5'), exits: new Array(exits).fill(1) });
+  const batch = drawTokens(deep(15), 1, 5);
+  const [got] = await logitsOf(fileOf(deep(15)), [batch]);
+  assert.ok(relativeError(got!, referenceForward(deep(15), stirredWeights(deep(15)), batch)) <= errorBudget(deep(15), 5));
+  assert.throws(() => fileOf(deep(16)), { code: 'UNSUPPORTED', message: /at most 15 exits.*got 16/ });
+});
+
+test('attention behind an exit is seen, and said to be out of reach', async () => {
+  const { sites, unknown } = await findSites(fileOf(smallTestbed({ exits: [0.5] }), { dense: 'naive' }), { adapter, backend });
+  assert.deepEqual([sites.length, unknown.length], [1, 1]);
+  assert.match(unknown[0]!.reason, /lies in the body of If/);
+});
 
 for (const position of positionEncodings)
   test(`every attention of a testbed with ${position} positions is found, swapped for itself, and for a window`, async () => {

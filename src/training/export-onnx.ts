@@ -1,9 +1,12 @@
-import { GraphBuilder } from '../model/graph-builder.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import { GraphBuilder, elementTypes } from '../model/graph-builder.ts';
 import type { Value } from '../model/graph-builder.ts';
+import { maximumNesting } from '../model/scan-protobuf.ts';
 import { checkWeights } from './check-weights.ts';
 import type { Weights } from './check-weights.ts';
 import type { ExportOptions, ModelParts } from './model-parts.ts';
 import { attention, positionTables } from './onnx-attention.ts';
+import type { PositionTables } from './onnx-attention.ts';
 import { linear, mlp, norm, slicedRows } from './onnx-layers.ts';
 import { sinusoidalTable } from './positions.ts';
 import { parametersOf } from './testbed.ts';
@@ -12,26 +15,67 @@ import type { Testbed } from './testbed.ts';
 /**
  * The trained testbed as an ONNX model, f32: input `tokens` int64 `[batch, length]`, both dynamic, length at most the testbed's; output
  * `logits` `[batch, length, classes]`. Weights are initializers under their parameters' names; attention is the adapter's kernel, one
- * a layer, so that the model is what a user's own would be: sites are found in it, swapped and measured.
- * @throws INVALID_INPUTS for weights that are not this testbed's; UNSUPPORTED where the adapter lacks a kernel
+ * a layer, so that the model is what a user's own would be: sites are found in it, swapped and measured. After an exit the layers that follow are in
+ * an `If`: they run only where a position of the batch is left.
+ * @throws INVALID_INPUTS for weights that are not this testbed's; UNSUPPORTED where the adapter lacks a kernel, or exits are too many
  */
 export function exportTestbed(testbed: Testbed, weights: Weights, options: ExportOptions): Uint8Array {
   checkWeights(testbed, weights, 'weights');
+  checkExits(testbed);
   const graph = new GraphBuilder();
   const tokens = graph.input('tokens', 'i64', ['batch', 'length']);
   for (const { name, shape } of parametersOf(testbed)) graph.initializer(name, weights.get(name)!, shape);
   const parts: ModelParts = { testbed, graph, options, length: graph.sizes(tokens, 1, 2) };
   const tables = positionTables(parts);
-  let x = embed(parts, tokens);
-  for (const [layer, text] of testbed.attention.entries()) {
-    const name = `layers.${layer}`;
-    const attend = (from: Value) => attention(parts, from, { name: `${name}.attention`, text, tables });
-    x = residual(parts, x, { apply: attend, norm: `${name}.norm1` });
-    x = residual(parts, x, { apply: (from) => mlp(graph, from, `${name}.mlp`), norm: `${name}.norm2` });
-  }
-  if (testbed.normPlacement === 'before') x = norm(parts, x, 'norm');
-  const logits = linear(graph, x, 'head');
+  const logits = answers(parts, embed(parts, tokens), { tables, layer: 0, exited: undefined });
   return graph.model([{ name: 'logits', value: logits, type: 'f32', shape: ['batch', 'length', testbed.classes] }]);
+}
+
+/** Each exit's branch lies in the one before, a kernel's own loop in the last. */
+const mostExits = maximumNesting - 1;
+
+function checkExits({ exits = [] }: Testbed): void {
+  const count = exits.filter((confidence) => confidence !== null).length;
+  if (count <= mostExits) return;
+  throw new AttnswapError('UNSUPPORTED', `an exported model holds at most ${mostExits} exits, one in the branch of another; got ${count}`, {
+    hint: 'put null where the testbed needs no exit',
+  });
+}
+
+/** How far a model is built. */
+interface Progress {
+  readonly tables: PositionTables;
+  /** The layer that comes next. */
+  readonly layer: number;
+  /** Answers so far, `[batch, length, classes]`, and where they hold, bool `[batch, length, 1]`. */
+  readonly exited: { readonly logits: Value; readonly sure: Value } | undefined;
+}
+
+/** What the model answers from `x`, the state before a layer: after an exit all that follows is in a branch, for when a position is left. */
+function answers(parts: ModelParts, x: Value, { tables, layer, exited }: Progress): Value {
+  const { graph, testbed } = parts;
+  const after = transformed(parts, x, { tables, layer });
+  const [isLast, confidence] = [layer === testbed.attention.length - 1, testbed.exits?.[layer] ?? null];
+  if (!isLast && confidence === null) return answers(parts, after, { tables, layer: layer + 1, exited });
+  const own = linear(graph, testbed.normPlacement === 'before' ? norm(parts, after, 'norm') : after, 'head');
+  const logits = exited === undefined ? own : graph.op('Where', [exited.sure, exited.logits, own]);
+  if (confidence === null) return logits;
+  const reached = graph.op('GreaterOrEqual', [graph.maximum(graph.op('Softmax', [own], { axis: -1 }), [-1]), graph.float(confidence)]);
+  const sure = exited === undefined ? reached : graph.op('Or', [exited.sure, reached]);
+  // Not every runtime reduces bools.
+  const least = graph.op('ReduceMin', [graph.op('Cast', [sure], { to: elementTypes.f32 })], { keepdims: 0 });
+  return graph.branch(graph.op('Cast', [least], { to: elementTypes.bool }), 'f32', {
+    yes: () => logits,
+    no: (inner) => answers({ ...parts, graph: inner }, after, { tables, layer: layer + 1, exited: { logits, sure } }),
+  });
+}
+
+/** The state after a layer. */
+function transformed(parts: ModelParts, x: Value, { tables, layer }: Pick<Progress, 'tables' | 'layer'>): Value {
+  const name = `layers.${layer}`;
+  const attend = (from: Value) => attention(parts, from, { name: `${name}.attention`, text: parts.testbed.attention[layer]!, tables });
+  const attended = residual(parts, x, { apply: attend, norm: `${name}.norm1` });
+  return residual(parts, attended, { apply: (from) => mlp(parts.graph, from, `${name}.mlp`), norm: `${name}.norm2` });
 }
 
 function embed({ graph, testbed, length }: ModelParts, tokens: Value): Value {
