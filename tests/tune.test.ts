@@ -66,6 +66,23 @@ test('a tuning goes through all phases, and one that was killed and went on came
   assert.match(other.stderr, /training changed from .*INVALID_MIGRATION/s);
 });
 
+test('a tuning with exits says how deep its answers were, and exports a model that exits', { skip }, async () => {
+  const model = { ...suite.model, layers: 2 };
+  const cwd = folderWith({ ...suite, model, space: { ...suite.space, techniques: [['distil']], exits: [0.2] } });
+  const { exitCode, stdout, stderr } = await attnswap(command, { cwd });
+  assert.ok([0, 1, 2].includes(exitCode!), stderr);
+  assert.match(stdout, /dense answers after 1(\.\d+)? of 2 layers/);
+  const record = JSON.parse(readFileSync(join(cwd, 'runs/tiny.tuning/record.json'), 'utf8')) as {
+    candidates: Array<{ model: string; finalists: Array<{ trial: { exits: number }; test: { layers: number } }> }>;
+  };
+  const [{ model: exported, finalists }] = record.candidates as [(typeof record.candidates)[0]];
+  assert.equal(finalists[0]!.trial.exits, 0.2);
+  assert.ok(finalists[0]!.test.layers >= 1 && finalists[0]!.test.layers < 2, `${finalists[0]!.test.layers} layers`);
+  assert.ok(readFileSync(join(exported)).includes('then_branch'));
+  const report = await attnswap(['report', 'runs/tiny.tuning', '--format', 'md', '--out', 'report.md'], { cwd });
+  assert.equal(report.exitCode, 0, report.stderr);
+});
+
 test('an interrupted tuning says where it goes on', { skip }, async () => {
   const cwd = folderWith(suite);
   const child = execa(process.execPath, [main, ...command], { cwd, reject: false });

@@ -1,6 +1,7 @@
 import type { Comparison } from '../contract/verdict.ts';
 import type { Tuning } from '../contract/tuning.ts';
 import type { Task } from '../training/task.ts';
+import { meanLayers } from '../tuning/scores.ts';
 import { choicesOf } from '../tuning/trial.ts';
 import type { TunedCandidate, TuningReport } from '../tuning/tune-testbed.ts';
 import { digits, percent, printable, table } from './format.ts';
@@ -44,9 +45,21 @@ function scoresText({ baseline, candidates }: TuningReport, { task, tuning }: Co
   const lines = [
     `${task.metric === 'accuracy' ? 'Accuracy on the test items' : 'Bits a character on the test items, fewer are better'}, a figure a seed`,
     table([header, [tuning.baseline, percent(1), '', list(base), '', '', '', ''], ...rows]),
+    ...depthLines([{ candidate: tuning.baseline, finalists: baseline }, ...candidates], tuning),
     "swapped: under the baseline's weights, nothing trained. shuffled: tuned with as many keys chosen at random. pairs: weighed, of dense attention's.",
   ];
   return lines.join('\n');
+}
+
+/** How far into the model answers are, of those that exit early. */
+function depthLines(trained: ReadonlyArray<Pick<TunedCandidate, 'candidate' | 'finalists'>>, { model }: Tuning): string[] {
+  return trained.flatMap(({ candidate, finalists }) => {
+    const layers = meanLayers(finalists);
+    if (layers === null) return [];
+    return [
+      `${candidate} answers after ${digits(layers)} of ${model.layers} layers, the mean over scored positions; its exported model skips a layer only where all positions of a batch have exited.`,
+    ];
+  });
 }
 
 function searchText({ candidates }: TuningReport): string {

@@ -6,7 +6,7 @@ type Trial = FinishedRecord['trial'];
 
 /**
  * One row a trial: those of the search with their score at each rung, then those that were trained to the end and tested. Columns are only ever added
- * at the end. Scores as the record has them, higher is better: shares, or minus the bits. Times in nanoseconds.
+ * at the end. Scores as the record has them, higher is better: shares, or minus the bits; `layers` up to an answer, where a trial has exits. Times in nanoseconds.
  */
 export function trialsCsv(record: TuningRecord): string {
   const searched = record.candidates.flatMap(({ candidate, search, weightedShare }) =>
@@ -19,6 +19,8 @@ export function trialsCsv(record: TuningRecord): string {
       trainingNs: undefined,
       rungScores: scores.map((score) => score ?? '').join(' '),
       without: undefined,
+      exits: trial.exits ?? undefined,
+      layers: undefined,
     })),
   );
   const finished = trained(record).map(({ role, attention, weightedShare, without, finished: { trial, epochs, test } }) => ({
@@ -30,6 +32,8 @@ export function trialsCsv(record: TuningRecord): string {
     trainingNs: epochs.reduce((sum, { elapsedNs }) => sum + elapsedNs, 0),
     rungScores: undefined,
     without,
+    exits: trial.exits ?? undefined,
+    layers: test.layers,
   }));
   return stringify([...searched, ...finished], { header: true, escape_formulas: true });
 }

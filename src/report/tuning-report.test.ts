@@ -94,6 +94,24 @@ test('scores are shown by seed, with the control, and the difference with its in
   assert.deepEqual([topk![9], window![9]], ['98 %', '–'], 'what was got back of what the swap lost');
 });
 
+test('layers up to an answer have a column where an attention exits early, and only there', async () => {
+  const deep = withCandidates(({ finalists }, index) => ({
+    finalists: index > 0 ? finalists : finalists.map((each) => ({ ...each, test: { ...each.test, layers: 1.25 } })),
+  }));
+  const report = tuningReport(stored(deep));
+  const table = tableIn(sectionOf(report, 'scores'));
+  assert.equal(table.columns.at(-1)!.title, 'layers');
+  assert.deepEqual(
+    textsOf(table).map((row) => row.at(-1)),
+    ['2', '1.25', '2'],
+  );
+  assert.match(sectionOf(report, 'scores').lead!, /skips a layer only where all positions/);
+  await rendered(report);
+  const plain = sectionOf(tuningReport(stored(sampleTuning())), 'scores');
+  assert.ok(tableIn(plain).columns.every(({ title }) => title !== 'layers'));
+  assert.doesNotMatch(plain.lead!, /Layers/);
+});
+
 test('bits are shown as bits, and what is better is said', async () => {
   const record = sampleTuning();
   const negative = ({ test: { mean, items }, ...rest }: TuningRecord['baseline'][number]) => ({

@@ -47,9 +47,10 @@ export function changesOf(winner: Trial, { space }: Tuning): Change[] {
     without: `${left} left out`,
     change: { techniques: winner.techniques.filter((each) => each !== left) },
   }));
-  const others = (['position', 'norm', 'normPlacement', 'learningRate', 'start'] as const).flatMap((name): Change[] => {
-    const first = space[name][0]!;
-    return winner[name] === first ? [] : [{ without: `${name} ${first} instead of ${winner[name]}`, change: { [name]: first } }];
+  const others = (['position', 'norm', 'normPlacement', 'learningRate', 'start', 'exits'] as const).flatMap((name): Change[] => {
+    const first = space[name]?.[0] ?? null;
+    const without = `${name} ${first ?? 'none'} instead of ${winner[name] ?? 'none'}`;
+    return winner[name] === first ? [] : [{ without, change: { [name]: first } }];
   });
   return [...techniques, ...others];
 }

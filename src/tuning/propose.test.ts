@@ -4,7 +4,8 @@ import { readTuning } from '../contract/tuning.ts';
 import { changesOf } from './ablate.ts';
 import { attentionIn } from './progressive.ts';
 import { proposeTrials } from './propose.ts';
-import { trialId } from './trial.ts';
+import { readTestbed } from '../training/testbed.ts';
+import { choicesOf, testbedOf, trialId } from './trial.ts';
 
 const definition = {
   name: 'test',
@@ -35,6 +36,23 @@ test('a space of two gives two trials, however many are asked for', () => {
       .toSorted((a, b) => a - b),
     [0.003, 0.01],
   );
+});
+
+test('exits are one more choice: in the testbed after every layer but the last, in the name, and worth an ablation', () => {
+  const plain = readTuning({ ...definition, search: { trials: 100 } }, 'test');
+  const tuning = readTuning({ ...definition, search: { trials: 100 }, space: { ...definition.space, exits: [null, 0.9] } }, 'test');
+  const trials = proposeTrials(tuning, 'topk:k=8', 1);
+  assert.equal(trials.length, 2 * proposeTrials(plain, 'topk:k=8', 1).length);
+  const early = trials.find(({ exits }) => exits !== null)!;
+  assert.match(trialId(early), / exit=0\.9 /);
+  assert.match(choicesOf(early), /, exits at confidence 0\.9$/);
+  const task = { vocabulary: 10, classes: 10, length: 64, causal: true };
+  const deeper = { ...tuning, model: { ...tuning.model, layers: 3 } };
+  assert.deepEqual(readTestbed(testbedOf(early, deeper, task), 'test').exits, [0.9, 0.9]);
+  assert.equal('exits' in testbedOf({ ...early, exits: null }, deeper, task), false);
+  const [first] = trials;
+  assert.equal(trialId(first!), 'topk:k=8 rotary layer before lr=0.003 drawn seed1');
+  assert.deepEqual(changesOf({ ...first!, exits: 0.9 }, tuning), [{ without: 'exits none instead of 0.9', change: { exits: null } }]);
 });
 
 test('sparsification begins dense, drops a tenth more each epoch, and ends at the goal', () => {
@@ -82,4 +100,7 @@ test('a suite with an unknown field, a bad technique or an impossible model is r
   refused({ colour: 1 }, /x\.suite\.ts: .*colour/);
   refused({ space: { techniques: [['magic']] } }, /space\.techniques/);
   refused({ candidates: [] }, /candidates/);
+  refused({ space: { exits: [null, 0] } }, /space\.exits\.1/);
+  const layered = (layers: number) => ({ model: { ...definition.model, layers }, space: { exits: [null, 0.9] } });
+  for (const layers of [1, 17]) refused(layered(layers), new RegExp(`space\\.exits: exits need a model of 2 to 16 layers, got ${layers}`));
 });

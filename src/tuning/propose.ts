@@ -19,13 +19,15 @@ export function proposeTrials({ space, search }: Tuning, attention: string, seed
       learningRate: pick(space.learningRate),
       techniques: pick(space.techniques),
       start: pick(space.start),
+      // Without exits nothing is drawn: a space that was searched before gives the same trials.
+      exits: space.exits === undefined ? null : pick(space.exits),
       seed,
     };
     trials.set(trialId(trial), trial);
   };
   add(first);
   const stream = new RandomStream(seed, `proposals/${attention}`);
-  const size = Object.values(space).reduce((product, list) => product * list.length, 1);
+  const size = Object.values(space).reduce((product, list) => product * (list?.length ?? 1), 1);
   const wanted = Math.min(search.trials, size);
   for (let draws = 0; trials.size < wanted && draws < 100 * wanted; draws++)
     add((list) => list[Math.floor(stream.uniform() * list.length)]!);

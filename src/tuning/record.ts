@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { AttnswapError } from '../contract/errors.ts';
-import { testbedSchema } from '../contract/testbed.ts';
+import { confidence, testbedSchema } from '../contract/testbed.ts';
 import { techniques, tuningSchema } from '../contract/tuning.ts';
 import { comparisonSchema } from '../contract/verdict.ts';
 import { readJson } from '../measure/run-store.ts';
@@ -28,6 +28,7 @@ const trialSchema = z.object({
   learningRate: z.number().positive(),
   techniques: list(z.enum(techniques), 100),
   start: z.enum(['drawn', 'baseline']),
+  exits: confidence.nullable().default(null),
   seed: z.int(),
   shuffled: z.literal(true).optional(),
 });
@@ -40,7 +41,7 @@ const epochSchema = z.object({
 const finishedSchema = z.object({
   trial: trialSchema,
   epochs: list(epochSchema, 10_000),
-  test: z.object({ mean: figure, items: list(figure, 1e7) }),
+  test: z.object({ mean: figure, items: list(figure, 1e7), layers: z.number().min(1).max(64).optional() }),
   importance: list(list(figure, 1024), 64).default([]),
 });
 const differenceSchema = z.object({

@@ -11,6 +11,8 @@ export interface Trial {
   readonly learningRate: number;
   readonly techniques: readonly Technique[];
   readonly start: 'drawn' | 'baseline';
+  /** The confidence of early exits after every layer but the last; null for none. */
+  readonly exits: number | null;
   /** Of first weights, training items and their order. */
   readonly seed: number;
   /** The control: keys selected at random. */
@@ -19,17 +21,20 @@ export interface Trial {
 
 /** Readable, unique and stable: `topk:k=8 rotary layer before lr=0.003 drawn sparsify+distil seed1`. */
 export function trialId(trial: Trial): string {
-  const { attention, position, norm, normPlacement, learningRate, techniques, start, seed, shuffled } = trial;
+  const { attention, position, norm, normPlacement, learningRate, techniques, start, exits, seed, shuffled } = trial;
+  // A trial without exits has the name that it had before there were any: its folder goes on.
+  const early = exits === null ? [] : [`exit=${exits}`];
   const used = techniques.length === 0 ? [] : [techniques.join('+')];
   const control = shuffled === true ? ['shuffled'] : [];
-  return [attention, position, norm, normPlacement, `lr=${learningRate}`, start, ...used, ...control, `seed${seed}`].join(' ');
+  return [attention, position, norm, normPlacement, `lr=${learningRate}`, start, ...early, ...used, ...control, `seed${seed}`].join(' ');
 }
 
 /** A trial's choices without attention and seed, as a reader wants them. */
-export function choicesOf({ position, norm, normPlacement, learningRate, techniques, start }: Omit<Trial, 'shuffled'>): string {
+export function choicesOf({ position, norm, normPlacement, learningRate, techniques, start, exits }: Omit<Trial, 'shuffled'>): string {
   const used = techniques.length === 0 ? '' : `, ${techniques.join(' + ')}`;
   const from = start === 'baseline' ? ", from the baseline's weights" : '';
-  return `${position}, ${norm} norm ${normPlacement}, rate ${learningRate}${used}${from}`;
+  const early = exits === null ? '' : `, exits at confidence ${exits}`;
+  return `${position}, ${norm} norm ${normPlacement}, rate ${learningRate}${used}${from}${early}`;
 }
 
 /** The testbed of a trial, for a task. */
@@ -39,7 +44,7 @@ export function testbedOf(
   task: { vocabulary: number; classes: number; length: number; causal: boolean },
 ): Testbed {
   const { layers, ...sizes } = model;
-  const { position, norm, normPlacement } = trial;
+  const { position, norm, normPlacement, exits } = trial;
   const { vocabulary, classes, length, causal } = task;
   return {
     vocabulary,
@@ -51,5 +56,6 @@ export function testbedOf(
     position,
     norm,
     normPlacement,
+    ...(exits !== null && { exits: Array.from({ length: layers - 1 }, () => exits) }),
   };
 }

@@ -94,6 +94,7 @@ function baselineTrial({ tuning: { baseline, space } }: TuningWork, seed: number
     learningRate: learningRate[0]!,
     techniques: [],
     start: 'drawn',
+    exits: space.exits?.[0] ?? null,
     seed,
   };
 }

@@ -1,5 +1,6 @@
-import { percent } from '../../cli/format.ts';
+import { digits, percent } from '../../cli/format.ts';
 import type { TuningCandidateRecord } from '../../tuning/record.ts';
+import { meanLayers } from '../../tuning/scores.ts';
 import { scoreLevelsChart, scoreStages } from '../charts/score-levels.ts';
 import type { ScoreMark, ScoreStage } from '../charts/score-levels.ts';
 import { colourOf } from '../theme.ts';
@@ -25,9 +26,16 @@ export function scoresSection(view: TuningView): Section {
     measure,
     table,
   });
-  const lead = `Scores are ${measure.name} on the test items; ${measure.better}. Swapped: under the baseline’s weights, nothing trained. Control: tuned with as many keys, chosen at random. Pairs: those weighed, of dense attention’s. Got back: of what the swap lost, where that is more than the quality margin.`;
+  const lead = `Scores are ${measure.name} on the test items; ${measure.better}. Swapped: under the baseline’s weights, nothing trained. Control: tuned with as many keys, chosen at random. Pairs: those weighed, of dense attention’s. Got back: of what the swap lost, where that is more than the quality margin.${exitsEarly(view) ? layersTold : ''}`;
   const parts = [levelsChart(view, table), table, differences].filter((part) => part !== undefined);
   return { id: 'scores', title: 'What a swap costs, and what training gets back', lead, parts };
+}
+
+const layersTold =
+  ' Layers: up to an answer, the mean over scored positions; an exported model skips a layer only where all positions of a batch have exited.';
+
+function exitsEarly({ record, candidates }: TuningView): boolean {
+  return [record.baseline, ...candidates.map(({ found }) => found.finalists)].some((trials) => meanLayers(trials) !== null);
 }
 
 /** Every seed's score, swapped and tuned; undefined where there is none. */
@@ -67,19 +75,25 @@ function marksOf({ measure, candidates, series }: TuningView, index: number): Sc
   );
 }
 
-function scoresTable({ record, measure, baseline, candidates }: TuningView): Table {
+function scoresTable(view: TuningView): Table {
+  const { record, measure, baseline, candidates } = view;
   const list = (scores: ReadonlyArray<number | null>): TableCell => ({
     text: scores.map((score) => scoreText(measure, score)).join(', ') || '–',
   });
   const tests = (trials: TuningCandidateRecord['finalists']) => list(trials.map(({ test }) => test.mean));
   const none = { text: '–' };
+  const exits = exitsEarly(view);
+  const depth = (trials: TuningCandidateRecord['finalists']) =>
+    exits ? [figureCell(meanLayers(trials) ?? record.settings.model.layers, digits)] : [];
   const numeric = (title: string) => ({ title, numeric: true });
   return {
     kind: 'table',
     title: 'Test scores, one a seed',
     columns: [
       { title: 'attention' },
-      ...['pairs', 'swapped', 'tuned', 'mean', 'control', 'difference', '95 % interval', 'p', 'got back'].map(numeric),
+      ...['pairs', 'swapped', 'tuned', 'mean', 'control', 'difference', '95 % interval', 'p', 'got back', ...(exits ? ['layers'] : [])].map(
+        numeric,
+      ),
     ],
     rows: [
       [
@@ -93,6 +107,7 @@ function scoresTable({ record, measure, baseline, candidates }: TuningView): Tab
         none,
         none,
         none,
+        ...depth(record.baseline),
       ],
       ...candidates.map(({ name, found }) => [
         ...words(name),
@@ -103,6 +118,7 @@ function scoresTable({ record, measure, baseline, candidates }: TuningView): Tab
         found.control === null ? none : scoreCell(measure, found.control.test.mean),
         ...differenceCells(measure, found.difference),
         figureCell(found.recovered && found.recovered.mean, percent),
+        ...depth(found.finalists),
       ]),
     ],
   };
