@@ -67,8 +67,8 @@ export interface ItemScores {
 }
 
 /**
- * A training at work. Where the testbed has exits, scores and logits are those of the exited answers, and every loss, a teacher's soft labels' too, is
- * the mean over the exits and the last layer. Data files hold `tokens` and `targets` `[items, length]`, I32, target −1 where nothing is scored; order files
+ * A training at work. Where the testbed has exits, scores and logits are those of the exited answers, and what logits lose, against a teacher's soft labels
+ * too, is the mean over the exits and the last layer. Data files hold `tokens` and `targets` `[items, length]`, I32, target −1 where nothing is scored; order files
  * `order` `[steps, batch]`, I32, items of a data file.
  */
 export interface Training {

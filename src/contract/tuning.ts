@@ -30,51 +30,51 @@ const spaceSchema = z.strictObject({
 /** The most layers of a model with exits: each exit of an exported model is a branch in the branch of the one before. */
 const mostLayersWithExits = 16;
 
-export const tuningSchema = z
-  .strictObject({
-    name: z.string().regex(/^[a-z][a-z0-9-]*$/, 'lower-case letters, digits and hyphens'),
-    description: z.string().default(''),
-    /** As `recall.quick` or `recall:pairs=8,length=128`. */
-    task: z.string(),
-    model: z.strictObject({ layers: z.int().min(1).max(64), width, heads, hidden }),
-    /** The attention that all others are compared with. */
-    baseline: z.string().default('dense'),
-    /** Attention that may take its place, in every layer. */
-    candidates: oneOrMore(z.string()),
-    space: spaceSchema.default(spaceSchema.parse({})),
-    items: z.strictObject({ train: count, validation: count, test: count }).default({ train: 6400, validation: 512, test: 1024 }),
-    training: z
-      .strictObject({
-        epochs: z.int().min(1).max(10_000),
-        batch: count,
-        weightDecay: z.number().min(0).default(0.1),
-        warmUpSteps: z.int().min(0).default(50),
-        clip: z.number().positive().default(1),
-        /** A trial ends when its validation score is this good. */
-        enough: z.number().optional(),
-      })
-      .default({ epochs: 8, batch: 64, weightDecay: 0.1, warmUpSteps: 50, clip: 1 }),
-    search: z
-      .strictObject({
-        /** Trials of each candidate. */
-        trials: z.int().min(1).max(1000),
-        /** Of the trials that reach a rung, one in so many goes on. */
-        reduction: z.int().min(2).default(2),
-        /** Trainings of the baseline and of each candidate's best trial, from different weights and data. */
-        seeds: z.int().min(1).max(100).default(3),
-      })
-      .default({ trials: 2, reduction: 2, seeds: 3 }),
-    distillation: z
-      .strictObject({ weight: z.number().min(0).max(1), temperature: z.number().positive(), headLoss: z.number().min(0) })
-      .default({ weight: 0.5, temperature: 2, headLoss: 1 }),
-    /** The largest loss of the mean score, as a share of the baseline's, that passes. */
-    qualityMargin: z.number().positive().max(1).default(0.02),
-  })
-  .superRefine(({ model: { layers }, space: { exits = [] } }, context) => {
-    if (exits.every((each) => each === null) || (layers >= 2 && layers <= mostLayersWithExits)) return;
-    const message = `exits need a model of 2 to ${mostLayersWithExits} layers, got ${layers}`;
-    context.addIssue({ code: 'custom', path: ['space', 'exits'], message });
-  });
+const definitionSchema = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9-]*$/, 'lower-case letters, digits and hyphens'),
+  description: z.string().default(''),
+  /** As `recall.quick` or `recall:pairs=8,length=128`. */
+  task: z.string(),
+  model: z.strictObject({ layers: z.int().min(1).max(64), width, heads, hidden }),
+  /** The attention that all others are compared with. */
+  baseline: z.string().default('dense'),
+  /** Attention that may take its place, in every layer. */
+  candidates: oneOrMore(z.string()),
+  space: spaceSchema.default(spaceSchema.parse({})),
+  items: z.strictObject({ train: count, validation: count, test: count }).default({ train: 6400, validation: 512, test: 1024 }),
+  training: z
+    .strictObject({
+      epochs: z.int().min(1).max(10_000),
+      batch: count,
+      weightDecay: z.number().min(0).default(0.1),
+      warmUpSteps: z.int().min(0).default(50),
+      clip: z.number().positive().default(1),
+      /** A trial ends when its validation score is this good. */
+      enough: z.number().optional(),
+    })
+    .default({ epochs: 8, batch: 64, weightDecay: 0.1, warmUpSteps: 50, clip: 1 }),
+  search: z
+    .strictObject({
+      /** Trials of each candidate. */
+      trials: z.int().min(1).max(1000),
+      /** Of the trials that reach a rung, one in so many goes on. */
+      reduction: z.int().min(2).default(2),
+      /** Trainings of the baseline and of each candidate's best trial, from different weights and data. */
+      seeds: z.int().min(1).max(100).default(3),
+    })
+    .default({ trials: 2, reduction: 2, seeds: 3 }),
+  distillation: z
+    .strictObject({ weight: z.number().min(0).max(1), temperature: z.number().positive(), headLoss: z.number().min(0) })
+    .default({ weight: 0.5, temperature: 2, headLoss: 1 }),
+  /** The largest loss of the mean score, as a share of the baseline's, that passes. */
+  qualityMargin: z.number().positive().max(1).default(0.02),
+});
+
+export const tuningSchema = definitionSchema.superRefine(({ model: { layers }, space: { exits = [] } }, context) => {
+  if (exits.every((each) => each === null) || (layers >= 2 && layers <= mostLayersWithExits)) return;
+  const message = `exits need a model of 2 to ${mostLayersWithExits} layers, got ${layers}`;
+  context.addIssue({ code: 'custom', path: ['space', 'exits'], message });
+});
 export type TuningDefinition = z.input<typeof tuningSchema>;
 export type Tuning = z.output<typeof tuningSchema>;
 

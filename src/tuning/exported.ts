@@ -29,7 +29,10 @@ export async function exportedModel(work: TuningWork, trial: Trial): Promise<str
   return path;
 }
 
-/** Two exported models on the first test item, base first: latency and peak memory, in pairs. */
+/**
+ * Two exported models on the first test item, base first: latency and peak memory, in pairs. A real item and not drawn tokens, as it decides how many
+ * layers a model with exits runs.
+ */
 export async function compareExported(work: TuningWork, base: Trial, fresh: Trial): Promise<{ latency: Comparison; memory: Comparison }> {
   const name = trialId(fresh);
   return work.state.step(`compare/${name}`, async () => {
