@@ -2,15 +2,14 @@ import { defineTuning } from '../src/contract/tuning.ts';
 
 export default defineTuning({
   name: 'tune-guide',
-  description: 'sparsity and rank of the gate, shares of local, regional and global heads, one at a time, on prose',
+  description:
+    'beside tune-prose, one parameter varied at a time: sparsity and rank of the gate, shares of local, regional and global heads',
   task: 'prose.quick',
   model: { layers: 2, width: 64, heads: 4, hidden: 256 },
   candidates: [
-    'gated:sparsity=0.2',
-    'gated:sparsity=0.4',
-    'gated:sparsity=0.6',
-    'gated:sparsity=0.6,rank=1',
-    'gated:sparsity=0.6,rank=16',
+    'gated:sparsity=0.5',
+    'gated:rank=1,sparsity=0.75',
+    'gated:rank=16,sparsity=0.75',
     'hierarchical:ratio=1:1:0',
     'hierarchical:ratio=1:0:1',
     'hierarchical:ratio=1:1:2',
