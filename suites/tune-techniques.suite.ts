@@ -5,7 +5,7 @@ export default defineTuning({
   description: 'what progressive sparsification and distillation save in steps, each left out in turn',
   task: 'recall:pairs=4,length=64,keys=16,values=16',
   model: { layers: 2, width: 64, heads: 2, hidden: 128 },
-  candidates: ['topk:k=8', 'block-topk:block=8,blocks=4', 'gated:sparsity=0.3'],
+  candidates: ['topk:k=8', 'gated:sparsity=0.3'],
   space: { learningRate: [3e-3], techniques: [['sparsify', 'distil']] },
   items: { train: 3200, validation: 256, test: 512 },
   training: { epochs: 16, batch: 64, enough: 0.999 },
