@@ -12,6 +12,7 @@ export const adapter: Adapter = {
   needs: Object.fromEntries(backends.flatMap(({ name, needs }) => (needs === undefined ? [] : [[name, needs]]))),
   status: statusOf,
   prepare,
+  train: async (request) => (await import('./training/train.ts')).train(request),
 };
 
 async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsupported> {

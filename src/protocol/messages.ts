@@ -37,7 +37,8 @@ export const helloSchema = z.object({
   name,
   version: words.default(''),
   backends: z.array(backendSchema).min(1).max(100),
-  kernels: z.array(kernelSchema).min(1).max(1000),
+  /** None: it trains only. */
+  kernels: z.array(kernelSchema).max(1000),
 });
 export type Hello = z.infer<typeof helloSchema>;
 

@@ -1,0 +1,41 @@
+import type { Teacher } from '../../../src/contract/training.ts';
+import { readWeights } from '../../../src/training/initial-weights.ts';
+import type { TaskItems } from '../../../src/training/task.ts';
+import { parametersOf } from '../../../src/training/testbed.ts';
+import type { Engine } from '../engine.ts';
+import type { Tensor } from '../kernel.ts';
+import { crossEntropy, distillation, headDifference } from './loss.ts';
+import { Model } from './model.ts';
+import { trainingSite } from './site.ts';
+
+/** A teacher at work. */
+export interface Teaching {
+  /** What it makes of a batch, off the tape: the loss of a student's logits `[positions, classes]` and of its heads' outputs, one a layer. */
+  lessons(given: TaskItems): { loss(logits: Tensor, outputs: readonly Tensor[]): Tensor };
+}
+
+/** @throws FILE_UNREADABLE, INVALID_SAFETENSORS, INVALID_INPUTS */
+export async function beginTeaching(engine: Engine, teacher: Teacher): Promise<Teaching> {
+  const { tf } = engine;
+  const { testbed, temperature, weight, headWeights, headLoss = 1 } = teacher;
+  const values = await readWeights(teacher.weights, testbed);
+  const trained = new Map(parametersOf(testbed).map(({ name, shape }) => [name, tf.tensor(values.get(name)!, [...shape], 'float32')]));
+  const model = new Model(trainingSite(engine, testbed));
+  model.use(teacher.attention);
+  return {
+    lessons(given) {
+      const heads: Tensor[] = [];
+      const soft = model.logits(trained, given, (output, layer) => (heads[layer] = output));
+      const scored = { targets: given.targets, classes: testbed.classes };
+      return {
+        loss(logits, outputs) {
+          const terms = [tf.mul(crossEntropy(tf, logits, scored), 1 - weight)];
+          if (weight > 0) terms.push(tf.mul(distillation(tf, logits, soft, { ...scored, temperature }), weight));
+          for (const [layer, weights] of (headWeights ?? []).entries())
+            terms.push(tf.mul(headDifference(tf, outputs[layer]!, heads[layer]!, weights), headLoss));
+          return terms.reduce((sum, term) => tf.add(sum, term));
+        },
+      };
+    },
+  };
+}
