@@ -30,7 +30,13 @@ export function choiceOf(given: LayerAttention, site: Site): Choice | undefined 
   if (variant === 'topk') return choosingPairs(site, controlled(given, most, largest(keptOf(parameters), most)));
   if (variant === 'block-topk') {
     const blocks = Number(parameters['blocks']);
-    const others = [0, 1].map((own) => controlled(given, most, largest(() => blocks - 1 - own, most)));
+    const others = [0, 1].map((own) =>
+      controlled(
+        given,
+        most,
+        largest(() => blocks - 1 - own, most),
+      ),
+    );
     // Block 0 and the own one are kept without being asked; they may be the same.
     return choosingBlocks({ ...site, block, first: 1 }, (own) => others[own === 0 ? 0 : 1]!);
   }

@@ -14,7 +14,12 @@ export interface GateTensors {
 }
 
 /** γ = (q U)·(k W)/√rank + b of queries `[heads·batch, n, headDim]` with keys in that shape: `[heads·batch, n, n]`. */
-export function gateLogits(tf: Tf, { multiply }: Products, { query, key }: { query: Tensor; key: Tensor }, { u, w, b }: GateTensors): Tensor {
+export function gateLogits(
+  tf: Tf,
+  { multiply }: Products,
+  { query, key }: { query: Tensor; key: Tensor },
+  { u, w, b }: GateTensors,
+): Tensor {
   const [heads = 1, dim = 1, rank = 1] = u.shape;
   const [size = 1, n = 1] = query.shape;
   const project = (x: Tensor, matrix: Tensor) =>

@@ -60,7 +60,12 @@ export function firstRows(tf: Tf, matrix: Tensor, rows: number): Tensor {
   return differentiable(tf, [matrix], () => ({
     value: tf.slice(matrix, [0, 0], [rows, width]),
     keep: [],
-    slopes: (slope) => [tf.pad(slope, [[0, all - rows], [0, 0]])],
+    slopes: (slope) => [
+      tf.pad(slope, [
+        [0, all - rows],
+        [0, 0],
+      ]),
+    ],
   }));
 }
 

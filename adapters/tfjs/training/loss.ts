@@ -12,31 +12,28 @@ export function crossEntropy(tf: Tf, logits: Tensor, { targets, classes }: Score
   const wanted = new Float32Array(targets.length * classes);
   for (const [position, target] of targets.entries()) if (target >= 0) wanted[position * classes + target] = 1;
   const given = tf.tensor2d(wanted, [targets.length, classes]);
-  return divergence(tf, logits, given, { targets, factor: 1 });
+  return divergence(tf, logits, { wanted: given, log: tf.scalar(0) }, { targets, factor: 1 });
 }
 
 /** T²·KL(teacher ‖ student) at temperature T, mean over scored positions (Hinton et al. 2015, section 2). */
 export function distillation(tf: Tf, logits: Tensor, teacher: Tensor, { targets, temperature }: Scored & { temperature: number }): Tensor {
   const log = tf.logSoftmax(tf.mul(teacher, 1 / temperature));
-  const given = tf.exp(log);
-  const own = divergence(tf, tf.mul(logits, 1 / temperature), given, { targets, factor: temperature ** 2 });
-  const entropy = tf.sum(tf.mul(tf.sum(tf.mul(given, log), -1, true), rowWeights(tf, targets, temperature ** 2)));
-  return tf.add(own, entropy);
+  return divergence(tf, tf.mul(logits, 1 / temperature), { wanted: tf.exp(log), log }, { targets, factor: temperature ** 2 });
 }
 
-/** −Σ p·ln softmax(logits), p `[positions, classes]`: the mean over scored positions times a factor. */
+/** Σ p·(ln p − ln softmax(logits)), p `[positions, classes]` with its logarithm, 0 where that does not count: the mean over scored positions times a factor. */
 function divergence(
   tf: Tf,
   logits: Tensor,
-  wanted: Tensor,
+  { wanted, log }: { wanted: Tensor; log: Tensor },
   { targets, factor }: { targets: Int32Array; factor: number },
 ): Tensor {
   const weights = rowWeights(tf, targets, factor);
   return differentiable(tf, [logits], () => {
-    const log = tf.logSoftmax(logits);
+    const own = tf.logSoftmax(logits);
     return {
-      value: tf.neg(tf.sum(tf.mul(tf.mul(log, wanted), weights))),
-      keep: [log, wanted, weights],
+      value: tf.sum(tf.mul(tf.mul(tf.sub(log, own), wanted), weights)),
+      keep: [own, wanted, weights],
       slopes: (slope, [logs, p, by]) => [tf.mul(slope, tf.mul(by!, tf.sub(tf.exp(logs!), p!)))],
     };
   });

@@ -3,7 +3,7 @@ import type { EpochResult, ItemScores, LayerAttention, TrainRequest } from '../.
 import { writeSafetensors } from '../../../src/inputs/safetensors.ts';
 import { checkWeights } from '../../../src/training/check-weights.ts';
 import { readWeights } from '../../../src/training/initial-weights.ts';
-import { logProbability } from '../../../src/training/log-probability.ts';
+import { itemScores } from '../../../src/training/metrics.ts';
 import type { TaskItems } from '../../../src/training/task.ts';
 import { parametersOf } from '../../../src/training/testbed.ts';
 import type { Engine } from '../engine.ts';
@@ -32,7 +32,11 @@ export class TrainingSession {
   readonly #data = new Map<string, TaskItems>();
   #tensors = new Map<string, Tensor>();
 
-  private constructor(engine: Engine, request: TrainRequest, given: { weights: Map<string, Float32Array>; teaching: Teaching | undefined }) {
+  private constructor(
+    engine: Engine,
+    request: TrainRequest,
+    given: { weights: Map<string, Float32Array>; teaching: Teaching | undefined },
+  ) {
     this.#tf = engine.tf;
     this.#testbed = request.testbed;
     this.#model = new Model(trainingSite(engine, request.testbed));
@@ -80,11 +84,9 @@ export class TrainingSession {
     for (const batch of batchesOf(items.items, request.batch)) {
       const given = chosen(items, batch);
       const logits = this.#logits(given);
-      for (const [index, item] of batch.entries()) {
-        const scores = this.#score(logits, given, index);
-        correct[item] = scores.correct;
-        bits[item] = scores.bits;
-      }
+      const scores = (metric: 'accuracy' | 'bits') => itemScores({ metric, classes: this.#testbed.classes }, given, logits);
+      correct.set(scores('accuracy'), batch[0]);
+      bits.set(scores('bits'), batch[0]);
       await setImmediate();
     }
     return { correct, bits };
@@ -180,21 +182,6 @@ export class TrainingSession {
 
   #logits(given: TaskItems): Float32Array {
     return this.#tidy(() => this.#model.logits(this.#tensors, given).dataSync<'float32'>());
-  }
-
-  /** Of one item of a batch: the share of scored positions that are right, and the mean −log₂ p of the right class. */
-  #score(logits: Float32Array, { targets, length }: TaskItems, item: number): { correct: number; bits: number } {
-    const { classes } = this.#testbed;
-    let [scored, right, nats] = [0, 0, 0];
-    for (let position = item * length; position < (item + 1) * length; position++) {
-      const target = targets[position]!;
-      if (target < 0) continue;
-      const row = Float64Array.from(logits.subarray(position * classes, (position + 1) * classes));
-      scored += 1;
-      nats -= logProbability(row, target);
-      if (row.indexOf(Math.max(...row)) === target) right += 1;
-    }
-    return { correct: right / scored, bits: nats / scored / Math.LN2 };
   }
 
   /** Data files are kept, as every epoch reads the same. */

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  dataOf,
+  drawItems,
+  layersOf,
+  orderOf,
+  startTraining,
+  testTrainer,
+  trainedAttentions,
+} from '../../src/training/fixtures/trainer-tests.ts';
+import { smallTestbed } from '../../src/training/fixtures/small-testbed.ts';
+import { skip as withoutTorch } from '../../tests/torch-installed.ts';
+import { adapter as torch } from '../torch/adapter.ts';
+import { adapter } from './adapter.ts';
+
+const node = await adapter.status('tfjs-node');
+testTrainer({ adapter, backend: 'tfjs-wasm' });
+testTrainer({ adapter, backend: 'tfjs-node', skip: node.available ? false : node.reason });
+
+/** Losses of twenty steps. */
+async function curve(trainer: { adapter: typeof adapter; backend: string }, text: string): Promise<readonly number[]> {
+  const testbed = smallTestbed({ attention: [text, text], position: 'rotary' });
+  const training = await startTraining(trainer, testbed, { optimizer: { learningRate: 0.003, warmUpSteps: 5, steps: 20 } });
+  const request = {
+    attention: layersOf(testbed),
+    data: await dataOf('curve', drawItems(testbed, 16)),
+    order: await orderOf('curve-order', 20, 8),
+  };
+  const { losses } = await training.epoch(request);
+  await training.close();
+  return losses;
+}
+
+for (const text of trainedAttentions)
+  test(`${text}: twenty steps lose what PyTorch loses`, { skip: withoutTorch }, async (context) => {
+    const [found, expected] = [
+      await curve({ adapter, backend: 'tfjs-wasm' }, text),
+      await curve({ adapter: torch, backend: 'torch-cpu' }, text),
+    ];
+    const largest = Math.max(...expected.map((loss, step) => Math.abs(loss - found[step]!)));
+    context.diagnostic(`largest difference ${largest.toExponential(1)} nats`);
+    assert.equal(found.length, 20);
+    assert.ok(expected.at(-1)! < expected[0]!, `losses ${expected.join(' ')}`);
+    assert.ok(largest < 1e-3, `${found.join(' ')}, PyTorch ${expected.join(' ')}`);
+  });
+
+test('what is not there, or cannot read scores at once, is unsupported with the reason', async () => {
+  const testbed = smallTestbed();
+  const request = {
+    testbed,
+    weights: 'none',
+    attention: layersOf(testbed),
+    optimizer: { learningRate: 1, weightDecay: 0, warmUpSteps: 0, steps: 1, clip: 1 },
+  };
+  assert.match(String(((await adapter.train!({ ...request, backend: 'tfjs-webgpu' })) as { unsupported?: string }).unsupported), /WebGPU/);
+});
