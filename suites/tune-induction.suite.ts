@@ -10,4 +10,5 @@ export default defineTuning({
   items: { train: 12_800, validation: 256, test: 512 },
   training: { epochs: 6, batch: 64, enough: 0.999 },
   search: { trials: 2, seeds: 3 },
+  smaller: { items: { train: 6400 }, training: { batch: 32 }, search: { trials: 1 } },
 });

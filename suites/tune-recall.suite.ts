@@ -10,4 +10,5 @@ export default defineTuning({
   items: { train: 6400, validation: 256, test: 512 },
   training: { epochs: 8, batch: 64, enough: 0.999 },
   search: { trials: 2, seeds: 3 },
+  smaller: { items: { train: 3200 }, training: { epochs: 4, batch: 32 }, search: { trials: 1 } },
 });

@@ -83,6 +83,25 @@ test('a tuning with exits says how deep its answers were, and exports a model th
   assert.equal(report.exitCode, 0, report.stderr);
 });
 
+test('without PyTorch and tfjs-node a tuning is trained in WebAssembly, on a smaller budget that the record names', async () => {
+  const cwd = folderWith({ ...suite, search: { trials: 2, seeds: 2 }, smaller: { items: { train: 64 }, search: { trials: 1, seeds: 1 } } });
+  const env = { ATTNSWAP_PYTHON: '/nonexistent/python3', ATTNSWAP_TFJS_NODE: '/nonexistent', ATTNSWAP_TFJS_NODE_GPU: '/nonexistent' };
+  const { exitCode, stderr } = await attnswap(command, { cwd, env });
+  assert.ok([0, 1, 2].includes(exitCode!), stderr);
+  const smaller =
+    /a smaller budget, as tfjs-wasm is slow: items\.train 64 instead of 128, .*PyTorch \(pip install torch.*npm install @tensorflow\/tfjs-node/;
+  assert.match(stderr, smaller);
+  const record = JSON.parse(readFileSync(join(cwd, 'runs/tiny.tuning/record.json'), 'utf8')) as {
+    settings: { trainer: string; items: { train: number }; search: { trials: number; seeds: number } };
+    warnings: string[];
+    baseline: Array<{ epochs: Array<{ losses: number[] }> }>;
+  };
+  assert.ok(record.warnings.some((warning) => smaller.test(warning)));
+  const { trainer, items, search } = record.settings;
+  assert.deepEqual([trainer, items.train, search.trials, search.seeds], ['tfjs-wasm', 64, 1, 1]);
+  assert.equal(record.baseline[0]!.epochs[0]!.losses.length, 4);
+});
+
 test('an interrupted tuning says where it goes on', { skip }, async () => {
   const cwd = folderWith(suite);
   const child = execa(process.execPath, [main, ...command], { cwd, reject: false });

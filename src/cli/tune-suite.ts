@@ -8,6 +8,7 @@ import { MigrationState } from '../migration/state.ts';
 import { taskOf } from '../training/tasks/index.ts';
 import { tuningRecordName } from '../tuning/record.ts';
 import type { TuningRecord } from '../tuning/record.ts';
+import { slowTrainers, smallerTuning } from '../tuning/smaller.ts';
 import { tuneTestbed } from '../tuning/tune-testbed.ts';
 import type { TuningReport } from '../tuning/tune-testbed.ts';
 import { exitCodes, print, printJson, remark } from './console.ts';
@@ -34,14 +35,17 @@ export interface TuneSuiteFlags extends CommonFlags {
 
 /** All phases of the testbed that a tuning suite describes, from where its folder stands. */
 export async function tuneSuite(nameOrPath: string, flags: TuneSuiteFlags, adapters: readonly AdapterEntry[]): Promise<ExitCode> {
-  const tuning = readTuning((await loadDefinition(nameOrPath, tuningSuites)).definition, nameOrPath);
-  const task = taskOf(tuning.task);
+  const whole = readTuning((await loadDefinition(nameOrPath, tuningSuites)).definition, nameOrPath);
+  const task = taskOf(whole.task);
   const trainer = await findTrainer(flags.trainer, adapters);
+  const { tuning, changes } = slowTrainers.includes(trainer.backend) ? smallerTuning(whole) : { tuning: whole, changes: [] };
   const entry = findAdapter(adapters, flags.backend);
   const runner = { adapter: await entry.load(), entry, backend: flags.backend };
   const head = await describeRun([trainer.backend, flags.backend], adapters);
   for (const warning of head.warnings) remark(`noise: ${printable(warning)}`, flags);
   remark(`trained on ${trainer.backend}`, flags);
+  const warnings = [...head.warnings, ...(changes.length > 0 ? [smallerWarning(trainer.backend, changes)] : [])];
+  for (const warning of warnings.slice(head.warnings.length)) remark(warning, flags);
   const folder = flags.dir ?? join('runs', `${tuning.name}.tuning`);
   const { seed, maxBlocks, threads } = flags;
   const settings = { ...tuning, trainer: trainer.backend, backend: flags.backend, seed, maxBlocks, threads: threads ?? null };
@@ -54,7 +58,7 @@ export async function tuneSuite(nameOrPath: string, flags: TuneSuiteFlags, adapt
       hint: 'the same command goes on from there',
     });
   });
-  const { tool, command, host, warnings } = head;
+  const { tool, command, host } = head;
   const times = { startedAt: state.startedAt, endedAt: await state.step('ended', async () => new Date().toISOString()) };
   const record: TuningRecord = { schema: tuningRecordName, tool, command, ...times, host, warnings, settings, ...report };
   await writeWhole(join(folder, 'record.json'), `${JSON.stringify(record)}\n`);
@@ -75,6 +79,11 @@ async function findTrainer(named: string | undefined, adapters: readonly Adapter
   throw new AttnswapError('UNSUPPORTED', `nothing here trains: ${reasons.join('; ')}`, {
     hint: 'install PyTorch, and name its Python with --python',
   });
+}
+
+function smallerWarning(trainer: string, changes: readonly string[]): string {
+  const others = 'PyTorch (pip install torch; --python names its Python) or tfjs-node (npm install @tensorflow/tfjs-node)';
+  return `a smaller budget, as ${trainer} is slow: ${changes.join(', ')}; ${others} would train all of it, in less time`;
 }
 
 function exitCodeOf({ candidates }: TuningReport): ExitCode {

@@ -27,6 +27,13 @@ const spaceSchema = z.strictObject({
   exits: oneOrMore(confidence.nullable()).optional(),
 });
 
+const least = z.int().min(1).exactOptional();
+const smallerSchema = z.strictObject({
+  items: z.strictObject({ train: least, validation: least, test: least }).exactOptional(),
+  training: z.strictObject({ epochs: least, batch: least }).exactOptional(),
+  search: z.strictObject({ trials: least, seeds: least }).exactOptional(),
+});
+
 /** The most layers of a model with exits: each exit of an exported model is a branch in the branch of the one before. */
 const mostLayersWithExits = 16;
 
@@ -66,6 +73,11 @@ const definitionSchema = z.strictObject({
   distillation: z
     .strictObject({ weight: z.number().min(0).max(1), temperature: z.number().positive(), headLoss: z.number().min(0) })
     .default({ weight: 0.5, temperature: 2, headLoss: 1 }),
+  /**
+   * What a trainer without native code, in WebAssembly, gets instead: as much as it can spend in about half an hour. Absent: one trial and two
+   * seeds; {}: all of the above.
+   */
+  smaller: smallerSchema.exactOptional(),
   /** The largest loss of the mean score, as a share of the baseline's, that passes. */
   qualityMargin: z.number().positive().max(1).default(0.02),
 });
