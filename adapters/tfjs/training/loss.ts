@@ -7,6 +7,12 @@ export interface Scored {
   readonly classes: number;
 }
 
+/** Of every exit's loss, each of the same weight (Huang et al. 2018, section 4). */
+export function meanLoss(tf: Tf, losses: readonly Tensor[]): Tensor {
+  const sum = losses.reduce((total, loss) => tf.add(total, loss));
+  return losses.length === 1 ? sum : tf.mul(sum, 1 / losses.length);
+}
+
 /** Mean cross-entropy over scored positions, nats: logits `[positions, classes]`. */
 export function crossEntropy(tf: Tf, logits: Tensor, { targets, classes }: Scored): Tensor {
   const wanted = new Float32Array(targets.length * classes);

@@ -1,5 +1,6 @@
 import type { LayerAttention } from '../../../src/contract/training.ts';
 import { sinusoidalTable } from '../../../src/training/positions.ts';
+import { exitsOf } from '../../../src/training/testbed.ts';
 import type { Tensor } from '../kernel.ts';
 import { Attention } from './attention.ts';
 import type { GateTensors } from './gate.ts';
@@ -33,12 +34,15 @@ export class Model {
     this.#given = given;
   }
 
-  /** Logits `[batch·length, classes]`. Weights are read by name, matrices `[in, out]`. */
-  logits(weights: ReadonlyMap<string, Tensor>, batch: Tokens, tap: Tap = (output) => output): Tensor {
+  /** Logits `[batch·length, classes]` of every exit, the last layer's at the end. Weights are read by name, matrices `[in, out]`. */
+  exitLogits(weights: ReadonlyMap<string, Tensor>, batch: Tokens, tap: Tap = (output) => output): Tensor[] {
     const { tf, testbed, products } = this.#site;
     const { normPlacement } = testbed;
     const weight = (name: string) => weights.get(name)!;
     const norm = (x: Tensor, name: string) => normalise(tf, x, weight(`${name}.weight`), weights.get(`${name}.bias`));
+    const head = (x: Tensor) => products.multiply(normPlacement === 'before' ? norm(x, 'norm') : x, weight('head'));
+    const taken = new Set(exitsOf(testbed).map(({ layers }) => layers));
+    const logits: Tensor[] = [];
     let x = this.#embed(weights, batch);
     for (const layer of testbed.attention.keys()) {
       const name = `layers.${layer}`;
@@ -52,8 +56,9 @@ export class Model {
         x = norm(tf.add(x, attend(x)), `${name}.norm1`);
         x = norm(tf.add(x, mlp(x)), `${name}.norm2`);
       }
+      if (taken.has(layer + 1)) logits.push(head(x));
     }
-    return products.multiply(normPlacement === 'before' ? norm(x, 'norm') : x, weight('head'));
+    return logits;
   }
 
   /** `[batch·length, width]`. Looked up by a product: the gradient of a gather is an operation that WebAssembly has not. */

@@ -5,11 +5,13 @@ import { checkWeights } from '../../../src/training/check-weights.ts';
 import { readWeights } from '../../../src/training/initial-weights.ts';
 import { itemScores } from '../../../src/training/metrics.ts';
 import type { TaskItems } from '../../../src/training/task.ts';
-import { parametersOf } from '../../../src/training/testbed.ts';
+import { exitsOf, parametersOf } from '../../../src/training/testbed.ts';
 import type { Engine } from '../engine.ts';
 import type { Tensor, Tf } from '../kernel.ts';
 import { readFloats, readItems, readOrder } from './files.ts';
-import { crossEntropy } from './loss.ts';
+import { answersOf, meanOfScored } from './answers.ts';
+import type { Answers } from './answers.ts';
+import { crossEntropy, meanLoss } from './loss.ts';
 import { Model } from './model.ts';
 import { normOf, Optimizer } from './optimizer.ts';
 import { trainingSite } from './site.ts';
@@ -81,15 +83,17 @@ export class TrainingSession {
     const items = await this.#items(request.data);
     const correct = new Float32Array(items.items);
     const bits = new Float32Array(items.items);
+    const layers = new Float32Array(items.items);
     for (const batch of batchesOf(items.items, request.batch)) {
       const given = chosen(items, batch);
-      const logits = this.#logits(given);
-      const scores = (metric: 'accuracy' | 'bits') => itemScores({ metric, classes: this.#testbed.classes }, given, logits);
+      const answers = this.#answers(given);
+      const scores = (metric: 'accuracy' | 'bits') => itemScores({ metric, classes: this.#testbed.classes }, given, answers.logits);
       correct.set(scores('accuracy'), batch[0]);
       bits.set(scores('bits'), batch[0]);
+      layers.set(meanOfScored(answers.layers, given), batch[0]);
       await setImmediate();
     }
-    return { correct, bits };
+    return { correct, bits, ...(exitsOf(this.#testbed).length > 1 && { layers }) };
   }
 
   /** Mean |Σ o·∂loss/∂o| (Michel et al. 2019, section 4.1): the gradient with respect to zeros that are added to the heads' outputs. */
@@ -107,7 +111,7 @@ export class TrainingSession {
           outputs[layer] = this.#tf.keep(this.#tf.clone(output));
           return this.#tf.add(output, zeros[layer]!);
         };
-        const loss = () => crossEntropy(this.#tf, this.#model.logits(this.#tensors, given, tap), this.#scored(given));
+        const loss = () => this.#crossEntropy(this.#model.exitLogits(this.#tensors, given, tap), given);
         const { grads } = this.#tf.engine().gradients(loss, zeros);
         return grads.map((slope, layer) => {
           const products = this.#tf.mul(outputs[layer]!, slope);
@@ -127,7 +131,7 @@ export class TrainingSession {
 
   /** `[items, length, classes]`. */
   async logits({ data }: { data: string }): Promise<Float32Array> {
-    return this.#logits(await this.#items(data));
+    return this.#answers(await this.#items(data)).logits;
   }
 
   async save(path: string, withOptimizer: boolean): Promise<void> {
@@ -172,16 +176,21 @@ export class TrainingSession {
 
   #loss(given: TaskItems, lessons: ReturnType<Teaching['lessons']> | undefined): Tensor {
     const outputs: Tensor[] = [];
-    const logits = this.#model.logits(this.#tensors, given, (output, layer) => (outputs[layer] = output));
-    return lessons?.loss(logits, outputs) ?? crossEntropy(this.#tf, logits, this.#scored(given));
+    const every = this.#model.exitLogits(this.#tensors, given, (output, layer) => (outputs[layer] = output));
+    return lessons?.loss(every, outputs) ?? this.#crossEntropy(every, given);
   }
 
-  #scored({ targets }: TaskItems) {
-    return { targets, classes: this.#testbed.classes };
+  #crossEntropy(every: readonly Tensor[], { targets }: TaskItems): Tensor {
+    const scored = { targets, classes: this.#testbed.classes };
+    return meanLoss(
+      this.#tf,
+      every.map((logits) => crossEntropy(this.#tf, logits, scored)),
+    );
   }
 
-  #logits(given: TaskItems): Float32Array {
-    return this.#tidy(() => this.#model.logits(this.#tensors, given).dataSync<'float32'>());
+  #answers(given: TaskItems): Answers {
+    const every = this.#tidy(() => this.#model.exitLogits(this.#tensors, given).map((logits) => logits.dataSync<'float32'>()));
+    return answersOf(this.#testbed, every);
   }
 
   /** Data files are kept, as every epoch reads the same. */

@@ -4,14 +4,14 @@ import type { TaskItems } from '../../../src/training/task.ts';
 import { parametersOf } from '../../../src/training/testbed.ts';
 import type { Engine } from '../engine.ts';
 import type { Tensor } from '../kernel.ts';
-import { crossEntropy, distillation, headDifference } from './loss.ts';
+import { crossEntropy, distillation, headDifference, meanLoss } from './loss.ts';
 import { Model } from './model.ts';
 import { trainingSite } from './site.ts';
 
 /** A teacher at work. */
 export interface Teaching {
-  /** What it makes of a batch, off the tape: the loss of a student's logits `[positions, classes]` and of its heads' outputs, one a layer. */
-  lessons(given: TaskItems): { loss(logits: Tensor, outputs: readonly Tensor[]): Tensor };
+  /** What it makes of a batch, off the tape: the loss of a student's logits `[positions, classes]`, one an exit, and of its heads' outputs, one a layer. */
+  lessons(given: TaskItems): { loss(every: readonly Tensor[], outputs: readonly Tensor[]): Tensor };
 }
 
 /** @throws FILE_UNREADABLE, INVALID_SAFETENSORS, INVALID_INPUTS */
@@ -25,12 +25,25 @@ export async function beginTeaching(engine: Engine, teacher: Teacher): Promise<T
   return {
     lessons(given) {
       const heads: Tensor[] = [];
-      const soft = model.logits(trained, given, (output, layer) => (heads[layer] = output));
+      // Its exits were trained for less: the last layer knows best.
+      const soft = model.exitLogits(trained, given, (output, layer) => (heads[layer] = output)).at(-1)!;
       const scored = { targets: given.targets, classes: testbed.classes };
       return {
-        loss(logits, outputs) {
-          const terms = [tf.mul(crossEntropy(tf, logits, scored), 1 - weight)];
-          if (weight > 0) terms.push(tf.mul(distillation(tf, logits, soft, { ...scored, temperature }), weight));
+        loss(every, outputs) {
+          const mean = (loss: (logits: Tensor) => Tensor) => meanLoss(tf, every.map(loss));
+          const terms = [
+            tf.mul(
+              mean((logits) => crossEntropy(tf, logits, scored)),
+              1 - weight,
+            ),
+          ];
+          if (weight > 0)
+            terms.push(
+              tf.mul(
+                mean((logits) => distillation(tf, logits, soft, { ...scored, temperature })),
+                weight,
+              ),
+            );
           for (const [layer, weights] of (headWeights ?? []).entries())
             terms.push(tf.mul(headDifference(tf, outputs[layer]!, heads[layer]!, weights), headLoss));
           return terms.reduce((sum, term) => tf.add(sum, term));

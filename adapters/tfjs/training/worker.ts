@@ -33,8 +33,8 @@ await serveWorker({
   },
   'train-epoch': async (question) => ({ ...(await training().epoch(question as never)) }),
   async 'train-evaluate'(question) {
-    const { correct, bits } = await training().evaluate(question as never);
-    await training().write(String(question['output']), new Map(Object.entries({ correct, bits })));
+    const scores = await training().evaluate(question as never);
+    await training().write(String(question['output']), new Map(Object.entries(scores)));
     return {};
   },
   'train-importance': async (question) => ({ importance: await training().importance(question as never) }),
