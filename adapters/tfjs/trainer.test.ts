@@ -1,4 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { doneSchema } from '../../src/protocol/messages.ts';
+import { startWorker } from '../../src/protocol/worker-process.ts';
+import { writeWeights } from '../../src/training/initial-weights.ts';
 import { test } from 'node:test';
 import {
   dataOf,
@@ -9,7 +17,7 @@ import {
   testTrainer,
   trainedAttentions,
 } from '../../src/training/fixtures/trainer-tests.ts';
-import { smallTestbed } from '../../src/training/fixtures/small-testbed.ts';
+import { smallTestbed, stirredWeights } from '../../src/training/fixtures/small-testbed.ts';
 import { skip as withoutTorch } from '../../tests/torch-installed.ts';
 import { adapter as torch } from '../torch/adapter.ts';
 import { adapter } from './adapter.ts';
@@ -44,6 +52,21 @@ for (const text of trainedAttentions)
     assert.ok(expected.at(-1)! < expected[0]!, `losses ${expected.join(' ')}`);
     assert.ok(largest < 1e-3, `${found.join(' ')}, PyTorch ${expected.join(' ')}`);
   });
+
+test('whoever asked goes away in the middle of an epoch: the process ends by itself', async () => {
+  const script = fileURLToPath(new URL('./training/worker.ts', import.meta.url));
+  const worker = startWorker({ command: [process.execPath, script, 'tfjs-wasm'] });
+  const testbed = smallTestbed();
+  const weights = join(mkdtempSync(join(tmpdir(), 'attnswap-left-')), 'weights.safetensors');
+  await writeWeights(weights, testbed, stirredWeights(testbed));
+  const optimizer = { learningRate: 0.01, weightDecay: 0, warmUpSteps: 0, steps: 1e5, clip: 1 };
+  await worker.ask('train-prepare', { testbed, weights, attention: layersOf(testbed), optimizer, teacher: null }, doneSchema);
+  const [data, order] = [await dataOf('left', drawItems(testbed, 8)), await orderOf('left-order', 1e5, 8)];
+  const epoch = worker.ask('train-epoch', { attention: layersOf(testbed), data, order }, doneSchema);
+  const late = setTimeout(10_000, 'still there', { ref: false });
+  assert.notEqual(await Promise.race([worker.endInput(), late]), 'still there');
+  await assert.rejects(epoch, /exited with code 0 when asked train-epoch/);
+});
 
 test('what is not there, or cannot read scores at once, is unsupported with the reason', async () => {
   const testbed = smallTestbed();

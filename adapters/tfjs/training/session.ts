@@ -129,9 +129,9 @@ export class TrainingSession {
     return this.#lossAndGradients(await this.#items(data));
   }
 
-  /** `[items, length, classes]`. */
-  async logits({ data }: { data: string }): Promise<Float32Array> {
-    return this.#answers(await this.#items(data)).logits;
+  async logits({ data }: { data: string }): Promise<{ logits: Float32Array; shape: readonly number[] }> {
+    const items = await this.#items(data);
+    return { logits: this.#answers(items).logits, shape: [items.items, items.length, this.#testbed.classes] };
   }
 
   async save(path: string, withOptimizer: boolean): Promise<void> {
@@ -151,13 +151,13 @@ export class TrainingSession {
     if (state.length > 0) this.#optimizer.restore(new Map(state));
   }
 
-  /** Tensors by name into a file, F32; a parameter in its shape. */
-  async write(path: string, tensors: ReadonlyMap<string, Float32Array>): Promise<void> {
-    const entry = ([name, data]: [string, Float32Array]) => {
-      const parameter = name.slice(name.indexOf('/') + 1 || 0).replace(/^exp_avg(_sq)?\//, '');
-      return [name, { dtype: 'F32', shape: this.#shapes.get(parameter) ?? [data.length], data }] as const;
-    };
-    await writeSafetensors(path, Object.fromEntries([...tensors].map(entry)));
+  /** Tensors by name into a file, F32, in the shape that is given, else in their parameter's. */
+  async write(path: string, tensors: ReadonlyMap<string, Float32Array>, given?: readonly number[]): Promise<void> {
+    const entries = [...tensors].map(([name, data]) => {
+      const shape = given ?? this.#shapes.get(name.split('/').at(-1)!) ?? [data.length];
+      return [name, { dtype: 'F32', shape, data }] as const;
+    });
+    await writeSafetensors(path, Object.fromEntries(entries));
   }
 
   #lossAndGradients(given: TaskItems): { loss: number; gradients: Map<string, Float32Array> } {

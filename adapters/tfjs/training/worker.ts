@@ -44,7 +44,8 @@ await serveWorker({
     return { loss };
   },
   async 'train-logits'(question) {
-    await training().write(String(question['output']), new Map([['logits', await training().logits(question as never)]]));
+    const { logits, shape } = await training().logits(question as never);
+    await training().write(String(question['output']), new Map([['logits', logits]]), shape);
     return {};
   },
   async 'train-save'(question) {
