@@ -44,8 +44,9 @@ export async function tuneSuite(nameOrPath: string, flags: TuneSuiteFlags, adapt
   const head = await describeRun([trainer.backend, flags.backend], adapters);
   for (const warning of head.warnings) remark(`noise: ${printable(warning)}`, flags);
   remark(`trained on ${trainer.backend}`, flags);
-  const warnings = [...head.warnings, ...(changes.length > 0 ? [smallerWarning(trainer.backend, changes)] : [])];
-  for (const warning of warnings.slice(head.warnings.length)) remark(warning, flags);
+  const smaller = changes.length > 0 ? [smallerWarning(trainer.backend, changes)] : [];
+  for (const warning of smaller) remark(warning, flags);
+  const warnings = [...head.warnings, ...smaller];
   const folder = flags.dir ?? join('runs', `${tuning.name}.tuning`);
   const { seed, maxBlocks, threads } = flags;
   const settings = { ...tuning, trainer: trainer.backend, backend: flags.backend, seed, maxBlocks, threads: threads ?? null };

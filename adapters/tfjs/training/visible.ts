@@ -22,7 +22,10 @@ export function visibleEntries(given: LayerAttention, site: { heads: number; len
   const zeros = new Float32Array(heads * length);
   const inputs: AttentionInputs = { shape, scale: 1, query: zeros, key: zeros, value: zeros };
   const rows = Array.from({ length: heads }, (_, head) => findVariant(given.variant).rows(inputs, given.parameters, { batch: 0, head }));
-  const pools = distinctPools(rows.flatMap((head) => head.pools));
+  const pools = distinctPools(
+    rows.flatMap((head) => head.pools),
+    length,
+  );
   const entries = length + pools.size;
   const bias = new Float32Array(heads * length * entries).fill(maskedScore);
   for (const [head, { pools: own, fill }] of rows.entries()) {
@@ -37,12 +40,15 @@ export function visibleEntries(given: LayerAttention, site: { heads: number; len
     }
   }
   return { entries, bias, pooling: pools.size === 0 ? undefined : poolingOf(length, pools) };
+}
 
-  function distinctPools(all: readonly Pool[]): Map<string, { pool: Pool; entry: number }> {
-    const found = new Map<string, { pool: Pool; entry: number }>();
-    for (const pool of all) if (!found.has(nameOf(pool))) found.set(nameOf(pool), { pool, entry: length + found.size });
-    return found;
-  }
+/** A pool, and its place after the keys. */
+type Entries = ReadonlyMap<string, { readonly pool: Pool; readonly entry: number }>;
+
+function distinctPools(all: readonly Pool[], length: number): Entries {
+  const found = new Map<string, { pool: Pool; entry: number }>();
+  for (const pool of all) if (!found.has(nameOf(pool))) found.set(nameOf(pool), { pool, entry: length + found.size });
+  return found;
 }
 
 /** Heads share a pool of the same keys. */
@@ -50,7 +56,7 @@ function nameOf({ start, end }: Pool): string {
   return `${start}-${end}`;
 }
 
-function poolingOf(length: number, pools: ReadonlyMap<string, { pool: Pool; entry: number }>): Float32Array {
+function poolingOf(length: number, pools: Entries): Float32Array {
   const matrix = new Float32Array((length + pools.size) * length);
   for (let key = 0; key < length; key++) matrix[key * length + key] = 1;
   for (const { pool, entry } of pools.values())

@@ -23,7 +23,7 @@ function training(): TrainingSession {
 
 await serveWorker({
   async hello() {
-    const { lacking: _lacking, ...status } = { lacking: {}, ...(await statusOf(backend)) };
+    const status = await statusOf(backend);
     return { protocol: workerProtocol, name: 'tfjs', backends: [{ name: backend, ...status }], kernels: [] };
   },
   async 'train-prepare'(question) {
