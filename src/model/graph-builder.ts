@@ -32,6 +32,14 @@ type Branch = (graph: GraphBuilder) => Value;
 /** com.microsoft operators of ONNX Runtime that our kernels use; every other operator is standard ONNX. */
 const contribOperators = new Set(['MultiHeadAttention', 'GroupQueryAttention', 'FusedMatMul']);
 
+/** An output of a model: a tensor, and the name that it gets. */
+export interface GraphOutput {
+  readonly name: string;
+  readonly value: Value;
+  readonly type: ElementType;
+  readonly shape?: readonly Dimension[];
+}
+
 interface BuilderOptions {
   readonly parent?: GraphBuilder;
   readonly opset?: number;
@@ -171,7 +179,7 @@ export class GraphBuilder {
   }
 
   /** The finished model as bytes, with `outputs` renamed to the given names. */
-  model(outputs: ReadonlyArray<{ name: string; value: Value; type: ElementType; shape?: readonly Dimension[] }>): Uint8Array {
+  model(outputs: readonly GraphOutput[]): Uint8Array {
     for (const { name, value } of outputs)
       this.#nodes.push(create(NodeProtoSchema, { opType: 'Identity', name: `output_${name}`, input: [value], output: [name] }));
     const graph = this.#graph(outputs.map(({ name, type, shape }) => valueInfo(name, type, shape)));

@@ -16,29 +16,37 @@ export interface ModelRunner {
 }
 
 /**
+ * Opens a whole model: its bytes, or the path of its file.
+ * @throws UNSUPPORTED where the backend is missing or runs no models; INVALID_MODEL
+ */
+export async function openBytes(
+  model: string | Uint8Array,
+  { adapter, backend }: ModelRunner,
+  purpose: 'latency' | 'reading',
+): Promise<OpenModel> {
+  const opened = await adapter.openModel?.({ backend, model, purpose });
+  if (opened !== undefined && !('unsupported' in opened)) return opened;
+  throw new AttnswapError('UNSUPPORTED', opened?.unsupported ?? `${adapter.name} runs no models`, {
+    hint: 'attnswap doctor lists what this machine runs',
+  });
+}
+
+/**
  * Opens a model that was read from `file` and changed since; its external data is found where the file has it.
  * @throws UNSUPPORTED where the backend is missing or runs no models; INVALID_MODEL
  */
 export async function openProto(
   proto: ModelProto,
   file: OnnxFile,
-  { adapter, backend }: ModelRunner,
+  runner: ModelRunner,
   purpose: 'latency' | 'reading' = 'latency',
 ): Promise<OpenModel> {
-  const open = async (model: string | Uint8Array): Promise<OpenModel> => {
-    const opened = await adapter.openModel?.({ backend, model, purpose });
-    if (opened === undefined || 'unsupported' in opened)
-      throw new AttnswapError('UNSUPPORTED', opened?.unsupported ?? `${adapter.name} runs no models`, {
-        hint: 'attnswap doctor lists what this machine runs',
-      });
-    return opened;
-  };
-  if (file.externalFiles.length === 0) return open(toBinary(ModelProtoSchema, proto));
+  if (file.externalFiles.length === 0) return openBytes(toBinary(ModelProtoSchema, proto), runner, purpose);
   const folder = await mkdtemp(join(tmpdir(), 'attnswap-'));
   try {
     const path = join(folder, 'model.onnx');
     await writeOnnxFile(path, proto, file, { externalFiles: 'link' });
-    return await open(path);
+    return await openBytes(path, runner, purpose);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

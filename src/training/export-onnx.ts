@@ -25,10 +25,10 @@ export function exportTestbed(testbed: Testbed, weights: Weights, options: Expor
   const graph = new GraphBuilder();
   const tokens = graph.input('tokens', 'i64', ['batch', 'length']);
   for (const { name, shape } of parametersOf(testbed)) graph.initializer(name, weights.get(name)!, shape);
-  const parts: ModelParts = { testbed, graph, options, length: graph.sizes(tokens, 1, 2) };
+  const parts: ModelParts = { testbed, graph, options, length: graph.sizes(tokens, 1, 2), shown: [] };
   const tables = positionTables(parts);
   const logits = answers(parts, embed(parts, tokens), { tables, layer: 0, exited: undefined });
-  return graph.model([{ name: 'logits', value: logits, type: 'f32', shape: ['batch', 'length', testbed.classes] }]);
+  return graph.model([{ name: 'logits', value: logits, type: 'f32', shape: ['batch', 'length', testbed.classes] }, ...parts.shown]);
 }
 
 /** Each exit's branch lies in the one before, a kernel's own loop in the last. */

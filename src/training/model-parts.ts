@@ -1,5 +1,5 @@
 import type { Adapter } from '../contract/adapter.ts';
-import type { GraphBuilder, Value } from '../model/graph-builder.ts';
+import type { GraphBuilder, GraphOutput, Value } from '../model/graph-builder.ts';
 import type { Testbed } from './testbed.ts';
 
 export interface ExportOptions {
@@ -10,6 +10,11 @@ export interface ExportOptions {
    * adapter's default.
    */
   readonly kernels?: Readonly<Record<string, string>>;
+  /**
+   * With further outputs: what each layer's kernel reads, `layers.0.attention.query.heads` and so on for key and value,
+   * `[batch, heads, length, attentionDim]`.
+   */
+  readonly showHeads?: true;
 }
 
 /** What the parts of the model share. */
@@ -19,4 +24,6 @@ export interface ModelParts {
   readonly options: ExportOptions;
   /** The sequence's length, int64 `[1]`. */
   readonly length: Value;
+  /** What the model gives besides logits. */
+  readonly shown: GraphOutput[];
 }

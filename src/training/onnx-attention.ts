@@ -43,6 +43,7 @@ export function attention(parts: ModelParts, x: Value, layer: AttentionLayer): V
     return graph.op('Transpose', [split], { perm: [0, 2, 1, 3] });
   };
   const placed = placeHeads(parts, { query: projected('query'), key: projected('key'), value: projected('value') }, layer.tables);
+  if (parts.options.showHeads === true) showHeads(parts, placed, layer);
   const output = appendKernel(parts, placed, layer);
   const own = attentionDim(testbed) === width / heads ? output : slicedLast(parts, output, 0, width / heads);
   const joined = graph.op('Reshape', [graph.op('Transpose', [own], { perm: [0, 2, 1, 3] }), graph.int([0, 0, width])]);
@@ -53,6 +54,12 @@ interface Heads {
   readonly query: Value;
   readonly key: Value;
   readonly value: Value;
+}
+
+function showHeads({ testbed, shown }: ModelParts, heads: Heads, { name }: AttentionLayer): void {
+  const shape = ['batch', testbed.heads, 'length', attentionDim(testbed)];
+  for (const part of ['query', 'key', 'value'] as const)
+    shown.push({ name: `${name}.${part}.heads`, value: heads[part], type: 'f32', shape });
 }
 
 function placeHeads(parts: ModelParts, { query, key, value }: Heads, tables: PositionTables): Heads {

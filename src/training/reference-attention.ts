@@ -14,7 +14,11 @@ export interface AttentionSite {
   readonly layer: number;
   readonly items: number;
   readonly length: number;
+  /** Shown what the layer's attention reads. */
+  readonly watch?: AttentionWatch | undefined;
 }
+
+export type AttentionWatch = (inputs: AttentionInputs, layer: number) => void;
 
 type Part = 'query' | 'key' | 'value';
 
@@ -24,18 +28,19 @@ export function attend(x: Float64Array, weights: Weights, site: AttentionSite): 
   const square = { from: testbed.width, to: testbed.width };
   const matrix = (name: string) => weights.get(`layers.${layer}.attention.${name}`)!;
   const part = (name: Part) => headsOf(multiply(x, matrix(name), square), name, site);
-  const inputs: AttentionInputs = {
-    shape: shapeOf(site),
-    query: part('query'),
-    key: part('key'),
-    value: part('value'),
-    // ALiBi's dimension is no part of the heads' own: the scale stays theirs.
-    scale: 1 / Math.sqrt(testbed.width / testbed.heads),
-    ...gateOf(testbed, layer, weights),
-  };
+  const inputs = attentionInputs({ query: part('query'), key: part('key'), value: part('value') }, weights, site);
+  site.watch?.(inputs, layer);
   const { variant, parameters } = parseVariant(testbed.attention[layer]!);
   const output = referenceOutput(inputs, findVariant(variant), parameters);
   return multiply(joinHeads(output, site), matrix('output'), square);
+}
+
+/** Queries, keys and values of a layer, `[items, heads, length, attentionDim]`, as the attention of that layer reads them. */
+export function attentionInputs(heads: Readonly<Record<Part, Float32Array>>, weights: Weights, site: AttentionSite): AttentionInputs {
+  const { testbed, layer } = site;
+  // ALiBi's dimension is no part of the heads' own: the scale stays theirs.
+  const scale = 1 / Math.sqrt(testbed.width / testbed.heads);
+  return { shape: shapeOf(site), ...heads, scale, ...gateOf(testbed, layer, weights) };
 }
 
 function shapeOf({ testbed, items, length }: AttentionSite): Shape {

@@ -4,6 +4,7 @@ import type { Weights } from './check-weights.ts';
 import { largestProbability, logProbability } from './log-probability.ts';
 import { sinusoidalTable } from './positions.ts';
 import { attend } from './reference-attention.ts';
+import type { AttentionSite, AttentionWatch } from './reference-attention.ts';
 import { add, gelu, multiply, normalise } from './reference-layers.ts';
 import type { TaskItems } from './task.ts';
 import { exitsOf } from './testbed.ts';
@@ -21,18 +22,18 @@ export interface Answers {
 
 /**
  * The testbed in float64, as plain loops: what trainers and exported models are judged by. Logits `[items, length, classes]` of tokens
- * `[items, length]`. Only the inputs of attention are rounded, to f32.
+ * `[items, length]`. Only the inputs of attention are rounded, to f32; `watch` is shown them, layer by layer.
  * @throws INVALID_INPUTS for weights or tokens that are not this testbed's; INVALID_SHAPE
  */
-export function referenceForward(testbed: Testbed, weights: Weights, batch: TokenBatch): Float64Array {
-  return referenceAnswers(testbed, weights, batch).logits;
+export function referenceForward(testbed: Testbed, weights: Weights, batch: TokenBatch, watch?: AttentionWatch): Float64Array {
+  return referenceAnswers(testbed, weights, batch, watch).logits;
 }
 
 /** The same with where each answer was taken: of the first exit that is confident. @throws as {@link referenceForward} */
-export function referenceAnswers(testbed: Testbed, weights: Weights, batch: TokenBatch): Answers {
+export function referenceAnswers(testbed: Testbed, weights: Weights, batch: TokenBatch, watch?: AttentionWatch): Answers {
   const { classes } = testbed;
   const exits = exitsOf(testbed);
-  const all = logitsOfExits(testbed, weights, batch);
+  const all = logitsOfExits(testbed, weights, batch, watch);
   const row = (logits: Float64Array, place: number) => logits.subarray(place * classes, (place + 1) * classes);
   const logits = all.at(-1)!.slice();
   const layers = new Int32Array(batch.tokens.length).fill(testbed.attention.length);
@@ -46,7 +47,7 @@ export function referenceAnswers(testbed: Testbed, weights: Weights, batch: Toke
 }
 
 /** After each exit, the last layer's at the end. */
-function logitsOfExits(testbed: Testbed, weights: Weights, batch: TokenBatch): Float64Array[] {
+function logitsOfExits(testbed: Testbed, weights: Weights, batch: TokenBatch, watch?: AttentionWatch): Float64Array[] {
   checkWeights(testbed, weights, 'weights');
   checkTokens(testbed, batch);
   const { width, classes, normPlacement } = testbed;
@@ -54,7 +55,7 @@ function logitsOfExits(testbed: Testbed, weights: Weights, batch: TokenBatch): F
   const all: Float64Array[] = [];
   let x = embed(testbed, weights, batch);
   for (const layer of testbed.attention.keys()) {
-    x = afterLayer(x, testbed, weights, { layer, items: batch.items, length: batch.length });
+    x = afterLayer(x, weights, { testbed, layer, watch, items: batch.items, length: batch.length });
     if (!taken.has(layer + 1)) continue;
     const last = normPlacement === 'before' ? normalise(x, testbed, weights, 'norm') : x;
     all.push(multiply(last, weights.get('head')!, { from: width, to: classes }));
@@ -62,15 +63,11 @@ function logitsOfExits(testbed: Testbed, weights: Weights, batch: TokenBatch): F
   return all;
 }
 
-function afterLayer(
-  x: Float64Array,
-  testbed: Testbed,
-  weights: Weights,
-  place: { readonly layer: number; readonly items: number; readonly length: number },
-): Float64Array {
-  const name = `layers.${place.layer}`;
+function afterLayer(x: Float64Array, weights: Weights, site: AttentionSite): Float64Array {
+  const { testbed, layer } = site;
+  const name = `layers.${layer}`;
   const norm = (values: Float64Array, which: string) => normalise(values, testbed, weights, `${name}.${which}`);
-  const attention = (values: Float64Array) => attend(values, weights, { testbed, ...place });
+  const attention = (values: Float64Array) => attend(values, weights, site);
   const mlp = (values: Float64Array) => feedForward(values, testbed, weights, `${name}.mlp`);
   if (testbed.normPlacement === 'before') {
     const attended = add(x, attention(norm(x, 'norm1')));

@@ -28,7 +28,8 @@ export interface HeadPair {
   readonly dense: HeadRows | undefined;
 }
 
-function refuseWithoutSoftmax(row: RankedRow, { batch, head }: HeadFrame, query: number): void {
+/** @throws INVALID_INPUTS */
+export function refuseWithoutSoftmax(row: RankedRow, { batch, head }: HeadFrame, query: number): void {
   if (!Number.isNaN(row.total)) return;
   const where = `batch ${batch}, head ${head}, query ${query}`;
   throw new AttnswapError('INVALID_INPUTS', `waste: ${where}: the logits have no softmax (NaN, ∞, or all −∞)`, {

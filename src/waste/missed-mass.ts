@@ -29,6 +29,11 @@ export class MissedMass {
     }
   }
 
+  /** Whether the row measured last sees a key, if only inside a pooled block. */
+  sees(key: number): boolean {
+    return this.#seen[key] !== unseen;
+  }
+
   #see(row: RankedRow, frame: HeadFrame): void {
     const seen = this.#seen;
     seen.fill(unseen);

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { adapter } from '../../adapters/onnx/adapter.ts';
+import type { AttentionInputs } from '../contract/inputs.ts';
+import { captureTestbed } from './capture-testbed.ts';
+import { drawTokens, smallTestbed, stirredWeights } from './fixtures/small-testbed.ts';
+import { referenceForward } from './reference-forward.ts';
+import { positionEncodings } from './testbed.ts';
+
+function relativeError(actual: Float32Array, expected: Float32Array): number {
+  assert.equal(actual.length, expected.length);
+  const square = (values: Iterable<number>) => [...values].reduce((sum, value) => sum + value * value, 0);
+  return Math.sqrt(square(actual.map((value, at) => value - expected[at]!)) / square(expected));
+}
+
+for (const attention of ['dense', 'topk:k=5', 'window:w=8,globals=1', 'gated:rank=2', 'block-topk:block=8,blocks=2'])
+  test(`what the exported ${attention} reads, layer by layer, is what the float64 testbed reads`, async () => {
+    for (const [index, position] of positionEncodings.entries()) {
+      const normPlacement = index % 2 === 0 ? 'before' : 'after';
+      const testbed = smallTestbed({ attention: [attention, attention, attention], position, normPlacement });
+      const weights = stirredWeights(testbed);
+      const batch = drawTokens(testbed, 2, 33);
+      const expected: AttentionInputs[] = [];
+      referenceForward(testbed, weights, batch, (inputs) => expected.push(inputs));
+      const model = await captureTestbed(testbed, weights, { adapter, backend: 'onnx-cpu' });
+      const found = await model.capture(batch);
+      await model.dispose();
+      assert.equal(found.length, 3);
+      for (const [layer, inputs] of found.entries()) {
+        for (const part of ['query', 'key', 'value'] as const) {
+          const error = relativeError(inputs[part], expected[layer]![part]);
+          assert.ok(error < 2e-6, `${position}, layer ${layer}, ${part}: ${error}`);
+        }
+        const { query: _query, key: _key, value: _value, ...rest } = inputs;
+        const { query, key, value, ...expectedRest } = expected[layer]!;
+        assert.ok(query.length > 0 && key.length > 0 && value.length > 0);
+        assert.deepEqual(rest, expectedRest);
+      }
+    }
+  });
+
+test('a later layer reads what the attention before it gave, not what dense attention would have given', async () => {
+  const keysOf = async (attention: string) => {
+    const testbed = smallTestbed({ attention: [attention, attention] });
+    const model = await captureTestbed(testbed, stirredWeights(testbed), { adapter, backend: 'onnx-cpu' });
+    const [first, second] = await model.capture(drawTokens(testbed, 1, 33));
+    await model.dispose();
+    return { first: first!.key, second: second!.key };
+  };
+  const [dense, window] = [await keysOf('dense'), await keysOf('window:w=4')];
+  assert.deepEqual(window.first, dense.first);
+  assert.ok(relativeError(window.second, dense.second) > 1e-2);
+});
