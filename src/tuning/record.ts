@@ -8,6 +8,7 @@ import { comparisonSchema } from '../contract/verdict.ts';
 import { readJson } from '../measure/run-store.ts';
 import { migrationVerdicts } from '../migration/decide.ts';
 import { qualityOutcomes } from '../quality/judgement.ts';
+import { attentionWasteSchema } from './attention-waste.ts';
 
 export const tuningRecordName = 'attnswap.tuning/1';
 
@@ -80,6 +81,7 @@ const candidateSchema = z.object({
   memory: comparisonSchema,
   quality: z.object({ outcome: z.enum(qualityOutcomes), reason: text, marginsLost: z.number().nullable() }),
   decision: z.object({ candidate: text, verdict: z.enum(migrationVerdicts), reasons: texts, decidedBy: texts }),
+  waste: attentionWasteSchema.nullable().default(null),
   model: text,
 });
 const settingsSchema = z.object({
@@ -108,6 +110,8 @@ export const tuningRecordSchema = z.object({
   settings: settingsSchema,
   /** A training a seed. */
   baseline: list(finishedSchema, 100),
+  /** Of the first seed, as each candidate's; null where the training diverged, or the record is older than this figure. */
+  baselineWaste: attentionWasteSchema.nullable().default(null),
   candidates: list(candidateSchema, 1000),
   /** Of baseline and candidates those that no other beats. */
   front: texts.default([]),

@@ -8,6 +8,8 @@ import type { MeanEstimate } from '../statistics/student.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
 import { ablate } from './ablate.ts';
 import type { Ablation } from './ablate.ts';
+import { attentionWaste } from './attention-waste.ts';
+import type { AttentionWaste } from './attention-waste.ts';
 import { differenceOf } from './difference.ts';
 import type { SeedDifference } from './difference.ts';
 import { compareExported, exportedModel } from './exported.ts';
@@ -45,12 +47,16 @@ export interface TunedCandidate {
   /** Paired over test items, first seed. */
   readonly quality: QualityJudgement;
   readonly decision: MigrationDecision;
+  /** Of the first seed; null where its training diverged. */
+  readonly waste: AttentionWaste | null;
   /** The exported model of the first seed. */
   readonly model: string;
 }
 
 export interface TuningReport {
   readonly baseline: readonly FinishedTrial[];
+  /** Of the first seed; null where its training diverged. */
+  readonly baselineWaste: AttentionWaste | null;
   readonly candidates: readonly TunedCandidate[];
   /** Of baseline and candidates those that no other one beats in score, latency, memory and pairs, the best score first. */
   readonly front: readonly string[];
@@ -64,9 +70,10 @@ export async function tuneTestbed(work: TuningWork): Promise<TuningReport> {
   const seeds = Array.from({ length: tuning.search.seeds }, (_, index) => seed + index);
   const baseline: FinishedTrial[] = [];
   for (const each of seeds) baseline.push(await finishTrial(work, baselineTrial(work, each)));
+  const baselineWaste = await attentionWaste(work, baseline[0]!);
   const candidates: TunedCandidate[] = [];
   for (const candidate of tuning.candidates) candidates.push(await tuneCandidate(work, candidate, baseline));
-  return { baseline, candidates, front: frontOf(work, baseline, candidates) };
+  return { baseline, baselineWaste, candidates, front: frontOf(work, baseline, candidates) };
 }
 
 function frontOf({ tuning }: TuningWork, baseline: readonly FinishedTrial[], candidates: readonly TunedCandidate[]): string[] {
@@ -125,6 +132,7 @@ async function tuneCandidate(work: TuningWork, candidate: string, baseline: read
     memory,
     quality,
     decision: decideMigration({ candidate, latency: at(latency), memory: at(memory), wantedLengths: [], quality }),
+    waste: await attentionWaste(work, finalists[0]!),
     model: await exportedModel(work, finalists[0]!.trial),
   };
 }

@@ -1,0 +1,171 @@
+import { z } from 'zod';
+import type { AttentionInputs } from '../contract/inputs.ts';
+import type { Parameters, Variant } from '../contract/variant.ts';
+import { addReplicateSums, ratioInterval, seededGenerator } from '../statistics/resample.ts';
+import { massShareNames, massShares } from './columns.ts';
+import { frameHead } from './head-frame.ts';
+import type { HeadFrame } from './head-frame.ts';
+import { RelevantKeys } from './mass-by-position.ts';
+import { refuseWithoutSoftmax } from './measure-row.ts';
+import { MissedMass } from './missed-mass.ts';
+import { RankedRow, rankRow, weighRow } from './ranked-row.ts';
+import { wasteFigureSchema } from './schema.ts';
+import type { WasteFigure } from './schema.ts';
+import { countHolding } from './smallest-set.ts';
+
+/** The sums that figures of scored rows are ratios of. */
+const columns = [
+  'labelledRows',
+  'wastedMass',
+  'weightedPairs',
+  'wastedPairs.p90',
+  'wastedPairs.p95',
+  'wastedPairs.p99',
+  'denseRows',
+  'missedMass',
+  'relevantKeys',
+  'missedRelevantKeys',
+  'relevantMass',
+  'missedRelevantMass',
+] as const;
+type Column = (typeof columns)[number];
+/** Sums over the rows of one item, `[columns]`; they add over heads. */
+export type ScoredSums = Float64Array;
+
+/** A query whose answer counts, with the keys that hold it where they are known. */
+export interface ScoredRow {
+  readonly query: number;
+  readonly relevant: readonly number[] | undefined;
+}
+
+export interface ScoredRequest {
+  /** Of one item: batch 1. */
+  readonly inputs: AttentionInputs;
+  readonly variant: Variant;
+  readonly parameters: Parameters;
+  /** Dense attention over the same queries and keys: what the variant misses is measured by it. */
+  readonly dense: Variant;
+  readonly rows: readonly ScoredRow[];
+}
+
+const figure = wasteFigureSchema.nullable();
+/** What scored rows of one head, or of several, waste and miss. Intervals are over items. */
+export const scoredFiguresSchema = z.object({
+  /** Mass on keys that do not hold the answer; null where they are not known. */
+  labelledWaste: figure,
+  wastedCompute: z.object({ p90: figure, p95: figure, p99: figure }),
+  /** Dense attention's mass on keys that the row does not see; null of dense attention itself, as are the next two. */
+  missedMass: figure,
+  /** The relevant keys that the row does not see, as a share of all. */
+  missedRelevantKeys: figure,
+  /** Dense attention's mass on those, as a share of its mass on all relevant keys. */
+  missedRelevantMass: figure,
+});
+export type ScoredFigures = z.infer<typeof scoredFiguresSchema>;
+
+/**
+ * Measures the scored rows of one head of one item, in float64.
+ * @throws INVALID_INPUTS where a row's logits have no softmax
+ */
+export function measureScored({ inputs, variant, parameters, dense, rows }: ScoredRequest, head: number): ScoredSums {
+  const at = { batch: 0, head };
+  const variantRows = variant.rows(inputs, parameters, at);
+  const denseRows = variant.name === dense.name ? undefined : dense.rows(inputs, dense.parameters.parse({}), at);
+  const frame = frameHead(inputs, variantRows, at);
+  const [row, denseRow] = [new RankedRow(frame.norm.length), new RankedRow(frame.keys)];
+  const [relevantKeys, missed] = [new RelevantKeys(frame.keys), new MissedMass(frame.keys)];
+  const sums = new Float64Array(columns.length);
+  for (const { query, relevant } of rows) {
+    weighRow(variantRows, query, row);
+    refuseWithoutSoftmax(row, frame, query);
+    if (row.length > 0) {
+      rankRow(row, frame);
+      addWaste(sums, row);
+      if (relevant !== undefined) {
+        add(sums, 'labelledRows', 1);
+        add(sums, 'wastedMass', relevantKeys.wasteOf(row, frame, relevant));
+      }
+    }
+    if (denseRows === undefined) continue;
+    weighRow(denseRows, query, denseRow);
+    refuseWithoutSoftmax(denseRow, frame, query);
+    if (denseRow.length > 0) addMissed(sums, { row, denseRow, frame, missed, relevant });
+  }
+  return sums;
+}
+
+function add(sums: ScoredSums, column: Column, value: number): void {
+  const index = columns.indexOf(column);
+  sums[index] = sums[index]! + value;
+}
+
+function addWaste(sums: ScoredSums, row: RankedRow): void {
+  add(sums, 'weightedPairs', row.count);
+  for (const name of massShareNames) add(sums, `wastedPairs.${name}`, row.count - countHolding(row, massShares[name]));
+}
+
+interface MissedRow {
+  readonly row: RankedRow;
+  readonly denseRow: RankedRow;
+  readonly frame: HeadFrame;
+  readonly missed: MissedMass;
+  readonly relevant: readonly number[] | undefined;
+}
+
+function addMissed(sums: ScoredSums, { row, denseRow, frame, missed, relevant = [] }: MissedRow): void {
+  missed.measure(row, frame, denseRow);
+  add(sums, 'denseRows', 1);
+  add(sums, 'missedMass', missed.missed);
+  for (const key of relevant) {
+    const mass = denseMassOn(key, denseRow);
+    const [keys, lost] = missed.sees(key) ? [0, 0] : [1, mass];
+    add(sums, 'relevantKeys', 1);
+    add(sums, 'missedRelevantKeys', keys);
+    add(sums, 'relevantMass', mass);
+    add(sums, 'missedRelevantMass', lost);
+  }
+}
+
+function denseMassOn(key: number, row: RankedRow): number {
+  const entry = row.key.subarray(0, row.length).indexOf(key);
+  return entry < 0 ? 0 : row.weight[entry]! / row.total;
+}
+
+const confidence = 0.95;
+const resamples = 1000;
+
+/** How the intervals of figures were made. */
+export function scoredInterval(seed: number): { readonly confidence: number; readonly resamples: number; readonly seed: number } {
+  return { confidence, resamples, seed };
+}
+
+/** The figures of items' sums, and their bootstrap intervals over items: the rows and heads of an item are not independent. */
+export function scoredFigures(items: readonly ScoredSums[], seed: number): ScoredFigures {
+  const values = new Float64Array(items.length * columns.length);
+  for (const [index, sums] of items.entries()) values.set(sums, index * columns.length);
+  const replicates = new Float64Array(resamples * columns.length);
+  addReplicateSums(replicates, { columns: columns.length, values, strata: [items.length] }, seededGenerator(seed, 'waste/scored'));
+  const total = (column: Column) => items.reduce((sum, item) => sum + item[columns.indexOf(column)]!, 0);
+  const ratio = (numerator: Column, denominator: Column): WasteFigure | null => {
+    const below = total(denominator);
+    if (below === 0) return null;
+    const at = { columns: columns.length, numerator: columns.indexOf(numerator), denominator: columns.indexOf(denominator) };
+    const interval = items.length < 2 ? null : ratioInterval(replicates, at, confidence);
+    const sum = (column: Column) => ({ name: column.replace(/\..*/, ''), value: total(column) });
+    return {
+      value: total(numerator) / below,
+      low: interval?.low ?? null,
+      high: interval?.high ?? null,
+      numerator: sum(numerator),
+      denominator: sum(denominator),
+    };
+  };
+  const wasted = (name: 'p90' | 'p95' | 'p99') => ratio(`wastedPairs.${name}`, 'weightedPairs');
+  return {
+    labelledWaste: ratio('wastedMass', 'labelledRows'),
+    wastedCompute: { p90: wasted('p90'), p95: wasted('p95'), p99: wasted('p99') },
+    missedMass: ratio('missedMass', 'denseRows'),
+    missedRelevantKeys: ratio('missedRelevantKeys', 'relevantKeys'),
+    missedRelevantMass: ratio('missedRelevantMass', 'relevantMass'),
+  };
+}
