@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
+import type { AttentionWaste } from '../src/tuning/attention-waste.ts';
 import { skip } from './torch-installed.ts';
 import { attnswap, emptyFolder, main } from './run-cli.ts';
 
@@ -30,7 +31,7 @@ const stateOf = (cwd: string) =>
 /** What training came to: all steps but those that were timed. */
 function trained(cwd: string): Array<[string, unknown]> {
   return Object.entries(stateOf(cwd).steps)
-    .filter(([step]) => step.startsWith('trial/') || step.startsWith('swap/'))
+    .filter(([step]) => ['trial', 'swap', 'waste'].includes(step.split('/')[0]!))
     .map(([step, result]): [string, unknown] => [step, { ...(result as object), elapsedNs: 0 }])
     .toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
@@ -39,12 +40,43 @@ test('a tuning goes through all phases, and one that was killed and went on came
   const whole = folderWith(suite);
   const { exitCode, stdout, stderr } = await attnswap(command, { cwd: whole });
   assert.ok([0, 1, 2].includes(exitCode!), stderr);
-  assert.match(stdout, /topk:k=3 +\d+ % +[\d.]+ % +[\d.]+ % +[\d.]+ %/);
+  assert.match(stdout, /topk:k=3 +\d+ % +[\d.]+ +[\d.]+ +[\d.]+\n/);
   assert.match(stdout, /Search by successive halving/);
   const record = JSON.parse(readFileSync(join(whole, 'runs/tiny.tuning/record.json'), 'utf8')) as {
-    candidates: Array<{ model: string; finalists: unknown[] }>;
+    baselineWaste: AttentionWaste;
+    candidates: Array<{ model: string; finalists: unknown[]; waste: AttentionWaste }>;
   };
   assert.equal(record.candidates[0]!.finalists.length, 1);
+  assert.match(stdout, /Waste on other keys than the one that holds the answer, %: first seed, 128 of 128 scored positions/);
+  assert.deepEqual(
+    stdout.split('\n').filter((line) => line.length > 100),
+    [],
+  );
+  const wastes = [record.baselineWaste, record.candidates[0]!.waste];
+  for (const { items, rows, heads, all } of wastes) {
+    assert.deepEqual(
+      [items, rows],
+      [
+        { measured: 64, of: 64 },
+        { measured: 128, of: 128 },
+      ],
+    );
+    assert.deepEqual(
+      heads.map(({ layer, head }) => [layer, head]),
+      [
+        [0, 0],
+        [0, 1],
+      ],
+    );
+    const { value, low, high, denominator } = all.labelledWaste!;
+    assert.equal(denominator.value, 256);
+    assert.ok(0 < low! && low! <= value && value <= high! && high! < 1, `${value} in ${low} … ${high}`);
+  }
+  const [dense, topk] = wastes.map(({ all }) => all);
+  assert.equal(dense!.missedRelevantKeys, null);
+  // Three keys a row, each query's own pairs; of as many dense ones as its positions allow.
+  assert.equal(topk!.wastedCompute.p95!.denominator.value, 3 * 256);
+  assert.equal(topk!.missedRelevantKeys!.denominator.value, 256);
   // The exported winner is a model like any other.
   const sites = await attnswap(['sites', record.candidates[0]!.model], { cwd: whole });
   assert.equal(sites.exitCode, 0, sites.stderr);

@@ -35,6 +35,18 @@ export function table(rows: ReadonlyArray<readonly string[]>): string {
   return rows.map((row) => line(row).trimEnd()).join('\n');
 }
 
+/** Text in lines of at most 100 characters, broken at spaces but before %; what goes on is indented. A longer word has a line of its own. */
+export function wrapped(text: string, indent = ''): string {
+  const [first = '', ...words] = text.split(/ (?!%)/);
+  const lines = [indent + first];
+  for (const word of words) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (longer.length <= 100) lines[lines.length - 1] = longer;
+    else lines.push(`${indent}  ${word}`);
+  }
+  return lines.join('\n');
+}
+
 /** Control characters of untrusted text made visible, so that a name cannot move the cursor or hide what follows. */
 export function printable(text: string): string {
   return text.replaceAll(

@@ -9,6 +9,8 @@ const definitions = {
     'W_p = 1 − Σ|S_i(p)| / pairs, where S_i(p) is the smallest set of keys that holds the share p of row i’s attention. «Scored» counts the pairs that the kernel computes, masked ones too; by head the pairs that the mask allows.',
   missed:
     'Missed mass: dense attention’s weight on keys that the variant’s row sees in no form. Pooled mass: its weight on keys seen only as part of a block’s mean.',
+  scored:
+    'Of the first seed’s exported model, on test items, at the positions whose answer is scored. Labelled waste: attention on keys other than the one that holds the answer. Wasted pairs: those beyond the smallest set of keys that holds 95 % of the attention. Unseen: the key that holds the answer is not selected; missed mass is dense attention’s over the same queries and keys. Shares are of all such rows, pairs or keys; intervals are bootstraps over items (95 %).',
   error:
     '‖out − ref‖ / ‖ref‖ against the variant’s own float64 reference, on sampled rows; its budget follows from the type’s rounding and the number of terms.',
   power: 'Grows as n to the: Theil and Sen’s slope of the logarithms over all lengths measured.',
@@ -38,6 +40,7 @@ const names: Readonly<Record<keyof typeof definitions, string>> = {
   memory: 'peak memory',
   waste: 'waste',
   missed: 'missed and pooled mass',
+  scored: 'waste on scored positions',
   error: 'error',
   power: 'growth',
   effect: 'change',

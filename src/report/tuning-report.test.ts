@@ -66,11 +66,45 @@ test('the answer names the attention that may be adopted, with its score beside 
   const report = tuningReport(stored(sampleTuning()));
   assert.match(report.answer, /^adopt: topk:k=8 \(9\d\.\d %\) may take the place of dense \(9\d\.\d %\)/);
   assert.deepEqual([report.kind, report.standing, report.alerts.length], ['tuning', 'good', 0]);
-  const ids = ['verdicts', 'scores', 'curves', 'search', 'ablations', 'trade-off', 'changes', 'blocks', 'host', 'methods', 'reproduce'];
+  const ids = [
+    'verdicts',
+    'scores',
+    'curves',
+    'search',
+    'ablations',
+    'attention-waste',
+    'trade-off',
+    'changes',
+    'blocks',
+    'host',
+    'methods',
+    'reproduce',
+  ];
   assert.deepEqual(
     ids.filter((id) => sectionOf(report, id) === undefined),
     [],
   );
+});
+
+test('waste tells the best head of each attention and what it does not see; without labels it says so', async () => {
+  const section = sectionOf(tuningReport(stored(sampleTuning())), 'attention-waste');
+  assert.match(section.lead!, /at 256 of 256 scored positions of 64 of 1024 test items/);
+  const [base, topk, window] = textsOf(tableIn(section)) as string[][];
+  assert.deepEqual(base!.slice(0, 4), ['dense', 'layer 1, head 1', '5.0 % (2.0 … 8.0)', '–']);
+  assert.deepEqual(topk!.slice(0, 4), ['topk:k=8', 'layer 1, head 1', '2.0 % (0.0 … 5.0)', '2.0 % (0.0 … 5.0)']);
+  assert.deepEqual(window!.slice(0, 2), ['window:w=16', 'layer 1, head 0']);
+
+  const record = sampleTuning();
+  const figures = { ...record.baselineWaste!.all, labelledWaste: null, missedRelevantKeys: null, missedRelevantMass: null };
+  const unlabelled = { ...record.baselineWaste!, all: figures, heads: record.baselineWaste!.heads.map((head) => ({ ...head, figures })) };
+  const plain = tuningReport(stored({ ...withCandidates(() => ({ waste: null })), baselineWaste: unlabelled }));
+  const own = sectionOf(plain, 'attention-waste');
+  assert.match(own.lead!, /Which keys hold the answers is not known of this task/);
+  assert.deepEqual(textsOf(tableIn(own)), [['dense', '50.0 % (47.0 … 53.0)', '–']]);
+  await rendered(plain);
+  // Of a tuning before there was this figure, or of nothing but trainings that diverged.
+  const none = tuningReport(stored({ ...withCandidates(() => ({ waste: undefined })), baselineWaste: undefined }));
+  assert.equal(sectionOf(none, 'attention-waste'), undefined);
 });
 
 test('where none may be adopted, the nearest to it is told with the reason', () => {

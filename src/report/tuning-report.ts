@@ -16,6 +16,7 @@ import { searchSection } from './tuning/search-section.ts';
 import { diverged, trained } from './tuning/trained.ts';
 import { meanTest, viewOf } from './tuning/tuning-view.ts';
 import type { NamedCandidate, TuningView } from './tuning/tuning-view.ts';
+import { wasteSection } from './tuning/waste-section.ts';
 import { verdictsSection } from './tuning/verdicts-section.ts';
 import { blocksSection } from './verdict/blocks-section.ts';
 import { changesSection } from './verdict/changes-section.ts';
@@ -47,11 +48,12 @@ function sectionsOf(view: TuningView): Section[] {
     curvesSection(view),
     searchSection(view),
     ablationsSection(view),
+    wasteSection(view),
     gainsSection(view),
     compared.length > 0 ? changesSection(compared) : undefined,
     blocksSection(compared, labelsOf(compared)),
     hostSection(record.host, record.warnings),
-    methodsSection(['adopt', 'seeds', 'swapped', 'halving', 'quality', 'effect', 'outcomes', 'memory', 'front']),
+    methodsSection(['adopt', 'seeds', 'swapped', 'halving', 'quality', 'scored', 'effect', 'outcomes', 'memory', 'front']),
     reproduceSection([record.command]),
   ];
   return sections.filter((section) => section !== undefined);

@@ -78,6 +78,12 @@ async function measureItems(model: CapturingTestbed, { items, attention, heads, 
   };
 }
 
+/** The head that lays most on the keys that hold the answers; undefined where they are not known. */
+export function bestHead({ heads }: AttentionWaste): AttentionWaste['heads'][number] | undefined {
+  const known = heads.filter(({ figures }) => figures.labelledWaste !== null);
+  return known.toSorted((a, b) => a.figures.labelledWaste!.value - b.figures.labelledWaste!.value)[0];
+}
+
 /** The positions of an item whose answer counts, with the position that holds it where that is known. */
 export function scoredRows({ length, targets, relevant }: TaskItems, item: number): ScoredRow[] {
   const start = item * length;

@@ -1,0 +1,62 @@
+import type { Task } from '../training/task.ts';
+import type { SeedDifference } from '../tuning/difference.ts';
+import type { TuningReport } from '../tuning/tune-testbed.ts';
+import { digits, percent, table, wrapped } from './format.ts';
+
+/** Seeds whose scores a cell lists; of more it gives the range. */
+const mostListed = 4;
+
+/** Every attention's scores, swapped and tuned, and how far they lie from the baseline's. */
+export function scoresText(report: TuningReport, baseline: string, metric: Task['metric']): string {
+  return [levels(report, baseline, metric), differences(report, metric)].join('\n\n');
+}
+
+function levels({ baseline, candidates }: TuningReport, name: string, metric: Task['metric']): string {
+  const show = (score: number) => (metric === 'accuracy' ? (100 * score).toFixed(1) : digits(-score));
+  const list = (scores: readonly number[]) => {
+    if (scores.length <= mostListed) return scores.map(show).join(' ');
+    return [Math.min(...scores), Math.max(...scores)].map(show).join(' … ');
+  };
+  const tests = (trials: TuningReport['baseline']) => list(trials.map(({ test }) => test.mean));
+  const rows = candidates.map(({ candidate, swapped, finalists, control, weightedShare }) => [
+    candidate,
+    percent(weightedShare),
+    list(swapped),
+    tests(finalists),
+    control === null ? '–' : show(control.test.mean),
+  ]);
+  const each = baseline.length <= mostListed ? 'a figure a seed' : `from the worst to the best of ${baseline.length} seeds`;
+  const what = metric === 'accuracy' ? 'Accuracy on the test items, %' : 'Bits a character on the test items, fewer are better';
+  return [
+    `${what}, ${each}`,
+    table([['attention', 'pairs', 'swapped', 'tuned', 'shuffled'], [name, percent(1), '', tests(baseline), ''], ...rows]),
+    wrapped("pairs: weighed, of dense attention's. swapped: under the baseline's weights, nothing trained."),
+    'shuffled: tuned with as many keys chosen at random.',
+  ].join('\n');
+}
+
+function differences({ baseline, candidates }: TuningReport, metric: Task['metric']): string {
+  const rows = candidates.map(({ candidate, difference, recovered }) => [
+    candidate,
+    ...differenceCells(difference, metric),
+    recovered === null ? '–' : percent(recovered.mean),
+  ]);
+  const unit = metric === 'accuracy' ? 'points' : 'bits a character';
+  const lines = [
+    `Tuned less baseline, ${unit}: ${baseline.length === 1 ? 'of one seed' : `mean over ${baseline.length} seeds`}`,
+    table([['attention', 'mean', '95 % interval', 'p', 'got back'], ...rows]),
+  ];
+  return [...lines, 'got back: of what the swap lost, where that is more than the quality margin.'].join('\n');
+}
+
+/** Mean, interval and p; of one seed there is only the mean. Scores of bits are negative: what is gained is fewer bits. */
+export function differenceCells({ mean, low, high, p, count }: SeedDifference, metric: Task['metric']): string[] {
+  const shown = (value: number) => {
+    const size = metric === 'accuracy' ? Math.abs(100 * value).toFixed(1) : digits(Math.abs(value));
+    return `${(metric === 'accuracy' ? value : -value) < 0 ? '−' : '+'}${size}`;
+  };
+  const cells = [Number.isFinite(mean) ? shown(mean) : 'unknown'];
+  if (count < 2 || !Number.isFinite(low) || !Number.isFinite(high)) return [...cells, '–', '–'];
+  const [from, to] = metric === 'accuracy' ? [low, high] : [high, low];
+  return [...cells, `${shown(from)} … ${shown(to)}`, p < 1e-4 ? '< .0001' : p.toFixed(4).replace(/^0/, '')];
+}

@@ -1,0 +1,66 @@
+import type { AttentionWaste } from '../tuning/attention-waste.ts';
+import { bestHead } from '../tuning/attention-waste.ts';
+import type { TuningReport } from '../tuning/tune-testbed.ts';
+import type { WasteFigure } from '../waste/schema.ts';
+import { table, wrapped } from './format.ts';
+
+/** What each attention wastes on the scored positions: where the answer is known, on other keys than the one that holds it. */
+export function wasteText({ baselineWaste, candidates }: TuningReport, baseline: string): string {
+  const all = [{ name: baseline, waste: baselineWaste }, ...candidates.map(({ candidate, waste }) => ({ name: candidate, waste }))];
+  const known = all.flatMap(({ name, waste }) => (waste === null ? [] : [{ name, waste }]));
+  const [first] = known;
+  if (first === undefined) return '';
+  const isLabelled = first.waste.all.labelledWaste !== null;
+  const { items, rows } = first.waste;
+  const title = isLabelled
+    ? 'Waste on other keys than the one that holds the answer, %'
+    : 'Waste, %; which key holds an answer is not known of this task';
+  const of = `first seed, ${rows.measured} of ${rows.of} scored positions of ${items.measured} of ${items.of} test items`;
+  const [header, cells] = isLabelled ? [labelledHeader, labelledCells] : [plainHeader, plainCells];
+  return [
+    wrapped(`${title}: ${of}`),
+    table([header, ...known.map(({ name, waste }) => [name, ...cells(waste)])]),
+    ...(isLabelled ? labelledNotes : plainNotes).map((note) => wrapped(note)),
+  ].join('\n');
+}
+
+const labelledHeader = ['attention', 'head', 'labelled waste', 'mean', 'compute', 'unseen', 'mean'];
+const labelledNotes = [
+  'labelled waste: mass on the other keys, of the best head (layer.head), with its 95 % interval over items, and the mean over all heads.',
+  'compute: pairs beyond the fewest keys that hold 95 % of the mass, all heads. unseen: keys that hold the answer and are not selected, by the best head and over all.',
+];
+
+function labelledCells(waste: AttentionWaste): string[] {
+  const best = bestHead(waste)!;
+  const { labelledWaste, wastedCompute, missedRelevantKeys } = waste.all;
+  return [
+    `${best.layer}.${best.head}`,
+    withInterval(best.figures.labelledWaste),
+    share(labelledWaste),
+    share(wastedCompute.p95),
+    share(best.figures.missedRelevantKeys),
+    share(missedRelevantKeys),
+  ];
+}
+
+const plainHeader = ['attention', 'compute', 'missed mass'];
+const plainNotes = [
+  "compute: pairs beyond the fewest keys that hold 95 % of the mass. missed mass: dense attention's, on keys that are not selected. All heads, with 95 % intervals over items.",
+];
+
+function plainCells({ all }: AttentionWaste): string[] {
+  return [withInterval(all.wastedCompute.p95), withInterval(all.missedMass)];
+}
+
+function share(figure: WasteFigure | null): string {
+  return figure === null ? '–' : points(figure.value);
+}
+
+function withInterval(figure: WasteFigure | null): string {
+  if (figure === null || figure.low === null || figure.high === null) return share(figure);
+  return `${share(figure)} [${points(figure.low)}, ${points(figure.high)}]`;
+}
+
+function points(value: number): string {
+  return (100 * value).toFixed(1);
+}

@@ -1,0 +1,130 @@
+import { percent } from '../../cli/format.ts';
+import { bestHead } from '../../tuning/attention-waste.ts';
+import type { AttentionWaste } from '../../tuning/attention-waste.ts';
+import type { WasteFigure } from '../../waste/schema.ts';
+import { heatMapChart } from '../charts/heat-map.ts';
+import type { HeatCell } from '../charts/heat-map.ts';
+import { figureCell, words } from '../document.ts';
+import type { Chart, Section, Table, TableCell } from '../document.ts';
+import type { TuningView } from './tuning-view.ts';
+
+/** Rows and columns that are drawn; the table has all. */
+const mostRows = 40;
+const mostHeads = 32;
+
+interface NamedWaste {
+  readonly name: string;
+  readonly waste: AttentionWaste;
+}
+
+/** Where trained attention goes on the scored positions; undefined where the record does not say. */
+export function wasteSection(view: TuningView): Section | undefined {
+  const found = wastesOf(view);
+  const [first] = found;
+  if (first === undefined) return undefined;
+  const { items, rows, all } = first.waste;
+  const measured = `Of the first seed’s models, at ${rows.measured} of ${rows.of} scored positions of ${items.measured} of ${items.of} test items; each is a row of every head.`;
+  const isLabelled = all.labelledWaste !== null;
+  const lead = isLabelled
+    ? `${measured} The task says which key holds each answer: what lies on other keys is labelled waste. A head that does another part of the work, such as telling the token before, wastes by this measure; what counts is that some head finds the answer.`
+    : `${measured} Which keys hold the answers is not known of this task, so this is waste without labels: pairs beyond the fewest keys that hold 95 % of the attention.`;
+  const title = isLabelled ? 'Waste, and the keys that matter' : 'Waste';
+  return { id: 'attention-waste', title, lead, parts: [headsChart(found, isLabelled), attentionsTable(found, isLabelled)] };
+}
+
+function wastesOf({ record, baseline, candidates }: TuningView): NamedWaste[] {
+  const all = [{ name: baseline, waste: record.baselineWaste }, ...candidates.map(({ name, found: { waste } }) => ({ name, waste }))];
+  return all.flatMap(({ name, waste }) => (waste === null ? [] : [{ name, waste }]));
+}
+
+function headsChart(found: readonly NamedWaste[], isLabelled: boolean): Chart {
+  const share = isLabelled ? 'labelled waste' : 'wasted pairs';
+  const cells = found.flatMap(({ name, waste }) =>
+    waste.heads.flatMap(({ layer, head, figures }): HeatCell[] => {
+      const figure = isLabelled ? figures.labelledWaste : figures.wastedCompute.p95;
+      if (figure === null || head >= mostHeads) return [];
+      const label = `${name}, layer ${layer}, head ${head}: ${percent(figure.value)} ${share}`;
+      return [{ row: `${name} · layer ${layer}`, column: head, share: figure.value, label }];
+    }),
+  );
+  const rows = new Set([...new Set(cells.map(({ row }) => row))].slice(0, mostRows));
+  const drawn = cells.filter(({ row }) => rows.has(row));
+  const said = found.slice(0, 8).map(({ name, waste }) => `${name} ${saidOf(waste, isLabelled)}`);
+  const left = found.reduce((sum, { waste }) => sum + waste.heads.length, 0) - drawn.length;
+  return {
+    kind: 'chart',
+    id: 'attention-waste-heads',
+    title: 'By layer and head',
+    summary: `${isLabelled ? 'Labelled waste of the best head' : 'Wasted pairs over all heads'}: ${said.join('; ')}${found.length > 8 ? '; and more in the table' : ''}.${left === 0 ? '' : ` Not drawn, for want of a figure or of room: ${left} heads.`}`,
+    spec: heatMapChart({ title: `${share} at the scored positions`, columns: 'head', share, cells: drawn }),
+    table: headsTable(found, isLabelled),
+  };
+}
+
+function saidOf(waste: AttentionWaste, isLabelled: boolean): string {
+  const figure = isLabelled ? bestHead(waste)?.figures.labelledWaste : waste.all.wastedCompute.p95;
+  return figure === null || figure === undefined ? '–' : percent(figure.value);
+}
+
+/** What each column shows of a head's figures; those of labels only where there are any. */
+const columns = [
+  { title: 'labelled waste', labelled: true, of: (figures: AttentionWaste['all']) => figures.labelledWaste },
+  { title: 'wasted pairs', labelled: false, of: (figures: AttentionWaste['all']) => figures.wastedCompute.p95 },
+  { title: 'missed mass', labelled: false, of: (figures: AttentionWaste['all']) => figures.missedMass },
+  { title: 'keys unseen', labelled: true, of: (figures: AttentionWaste['all']) => figures.missedRelevantKeys },
+  { title: 'their mass missed', labelled: true, of: (figures: AttentionWaste['all']) => figures.missedRelevantMass },
+] as const;
+
+function columnsOf(isLabelled: boolean): ReadonlyArray<(typeof columns)[number]> {
+  return columns.filter(({ labelled }) => isLabelled || !labelled);
+}
+
+function headsTable(found: readonly NamedWaste[], isLabelled: boolean): Table {
+  const own = columnsOf(isLabelled);
+  return {
+    kind: 'table',
+    title: 'Waste by layer and head',
+    columns: [
+      { title: 'attention' },
+      ...['layer', 'head', ...own.map(({ title }) => title), 'pairs'].map((title) => ({ title, numeric: true })),
+    ],
+    rows: found.flatMap(({ name, waste }) =>
+      waste.heads.map(({ layer, head, figures }) => [
+        ...words(name),
+        ...[layer, head].map((value) => ({ text: String(value), value })),
+        ...own.map(({ of }) => shareCell(of(figures))),
+        figureCell(figures.wastedCompute.p95?.denominator.value, String),
+      ]),
+    ),
+  };
+}
+
+function attentionsTable(found: readonly NamedWaste[], isLabelled: boolean): Table {
+  const own = columnsOf(isLabelled);
+  const best = isLabelled ? ['best head', 'its labelled waste', 'its keys unseen'] : [];
+  return {
+    kind: 'table',
+    title: isLabelled ? 'Waste over all heads, and the best head’s' : 'Waste over all heads',
+    columns: [{ title: 'attention' }, ...[...best, ...own.map(({ title }) => title)].map((title) => ({ title, numeric: true }))],
+    rows: found.map(({ name, waste }) => [
+      ...words(name),
+      ...(isLabelled ? bestCells(waste) : []),
+      ...own.map(({ of }) => shareCell(of(waste.all))),
+    ]),
+  };
+}
+
+function bestCells(waste: AttentionWaste): TableCell[] {
+  const best = bestHead(waste);
+  if (best === undefined) return words('–', '–', '–');
+  const { layer, head, figures } = best;
+  return [{ text: `layer ${layer}, head ${head}` }, shareCell(figures.labelledWaste), shareCell(figures.missedRelevantKeys)];
+}
+
+/** A share with its interval over items. */
+function shareCell(figure: WasteFigure | null): TableCell {
+  if (figure === null) return { text: '–' };
+  const { value, low, high } = figure;
+  const points = (share: number) => (100 * share).toFixed(1);
+  return { text: low === null || high === null ? `${points(value)} %` : `${points(value)} % (${points(low)} … ${points(high)})`, value };
+}
