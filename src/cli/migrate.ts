@@ -5,6 +5,7 @@ import type { AdapterEntry } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { loadData } from '../data/data-module.ts';
 import { findAdapter } from '../measure/plan-cells.ts';
+import { itemsOf } from '../migration/items.ts';
 import { migrate } from '../migration/migrate.ts';
 import type { Phase } from '../migration/migrate.ts';
 import type { Goal, MigrationSettings } from '../migration/migration.ts';
@@ -48,13 +49,15 @@ export async function migrateModel(path: string, flags: MigrateFlags, adapters: 
     ...(await digests([...flags.data, ...(flags.tokenizer === undefined ? [] : [flags.tokenizer])])),
   };
   const state = await MigrationState.open(folder, { files, settings: { ...settings }, host: head.host.fingerprint.sha256 });
+  const source = { data: await dataFor(model, flags), settings, items: new Map() };
+  // A folder keeps the settings that it began with: those that no item fits must not be kept.
+  if (state.count === 0) await itemsOf(source, 'judging');
   // Of when it began: what goes on later measures nothing twice.
   const { tool, command, host, warnings } = await state.step('head', async () => head);
-  const data = await dataFor(model, flags);
   const { file, runner, sites } = model;
   const entry = findAdapter(adapters, flags.backend);
   const opened = { file, sites, runner, entry, ...(flags.dim !== undefined && { dimensions: flags.dim }) };
-  const shared = { ...opened, data, settings, state, items: new Map(), peaks: new Map() };
+  const shared = { ...opened, ...source, state, peaks: new Map() };
   const progress = (what: string) => remark(what, flags);
   const report = await measuring((signal) => migrate({ ...shared, signal, progress }, flags.until)).catch((error: unknown) => {
     if (!(error instanceof AttnswapError) || error.code !== 'INTERRUPTED') throw error;
@@ -63,11 +66,11 @@ export async function migrateModel(path: string, flags: MigrateFlags, adapters: 
     });
   });
   const times = { startedAt: state.startedAt, endedAt: await state.step(`ended/${flags.until}`, async () => new Date().toISOString()) };
-  const subject = { model: path, folder, steps: state.count, settings, sites: sites.sites, metric: data.metric ?? null };
+  const subject = { model: path, folder, steps: state.count, settings, sites: sites.sites, metric: source.data.metric ?? null };
   const record = { schema: migrationRecordName, tool, command, ...times, host, warnings, ...subject, ...report };
   await writeMigrationRecord(folder, record);
   if (flags.json === true) printJson(record);
-  else print(migrationText(report, { settings, sites: sites.sites, metric: data.metric, folder }));
+  else print(migrationText(report, { settings, sites: sites.sites, metric: source.data.metric, folder }));
   return { adopt: exitCodes.pass, 'tune-first': exitCodes.inconclusive, reject: exitCodes.regression, none: exitCodes.pass }[
     report.verdict ?? 'none'
   ];

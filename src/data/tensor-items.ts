@@ -38,7 +38,7 @@ async function readItems(files: readonly Measured[], lengths: readonly number[],
     const chosen = files.filter(({ length }) => length === wanted).slice(0, itemsPerLength);
     if (chosen.length === 0)
       throw invalidData('data', `no file has length ${wanted}, only ${present.join(', ')}`, {
-        hint: 'ask for lengths that the files have',
+        hint: `--lengths ${present.join(',')}`,
       });
     for (const { id, path, length } of chosen) items.push({ id, length, feeds: await readTensors(path) });
   }

@@ -12,3 +12,26 @@ export function neededNodes(nodes: readonly NodeProto[], outputs: ReadonlySet<st
   }
   return found;
 }
+
+export interface Replaced {
+  readonly outputs: ReadonlySet<string>;
+  /** What the outputs need now. */
+  readonly needed: ReadonlySet<NodeProto>;
+  /** What new nodes give. */
+  readonly given: ReadonlySet<string>;
+}
+
+/**
+ * Of a graph's nodes, in its order, those that stay once new nodes give some of their outputs: what is needed, and what nothing needed
+ * before either, as long as all that it reads is still given.
+ */
+export function stayingNodes(old: readonly NodeProto[], { outputs, needed, given }: Replaced): Set<NodeProto> {
+  const neededBefore = neededNodes(old, outputs);
+  const staying = new Set<NodeProto>();
+  const gone = new Set<string>();
+  for (const node of old) {
+    if (needed.has(node) || (!neededBefore.has(node) && ![...readsOf(node)].some((name) => gone.has(name)))) staying.add(node);
+    else for (const name of node.output) if (!given.has(name)) gone.add(name);
+  }
+  return staying;
+}

@@ -3,7 +3,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { GraphProtoSchema, ModelProtoSchema, NodeProtoSchema, TensorProtoSchema } from 'onnx-buf';
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from 'onnx-buf';
 import { nodeName, readsOf } from './graph-index.ts';
-import { neededNodes } from './needed-nodes.ts';
+import { neededNodes, stayingNodes } from './needed-nodes.ts';
 import { changed, requireSameRest } from './same-rest.ts';
 
 /** That a swap touched nothing but attention. */
@@ -70,16 +70,16 @@ function requireOrder(survivors: readonly NodeProto[], kept: readonly NodeProto[
   if (kept.length > survivors.length) throw changed(`node ${nodeName(kept[survivors.length]!)} is there twice`);
 }
 
-/** What is gone must be what nothing needs once the added nodes give the replaced outputs, no more and no less. */
+/** What is gone must be what nothing needs once the added nodes give the replaced outputs, with what cannot be without it; no more and no less. */
 function requireRemoved(old: GraphProto, { added, removed }: { added: readonly NodeProto[]; removed: ReadonlySet<NodeProto> }): void {
   const given = new Set(added.flatMap(({ output }) => output));
   const outputs = new Set(old.output.map(({ name }) => name));
-  const neededBefore = neededNodes(old.node, outputs);
   const cut = old.node.filter(({ output }) => !output.some((name) => given.has(name)));
   const needed = neededNodes(cut, new Set([...outputs, ...added.flatMap((node) => [...readsOf(node)])]));
+  const staying = stayingNodes(old.node, { outputs, needed, given });
   for (const node of old.node) {
     const replaced = node.output.some((name) => given.has(name));
-    const unneeded = replaced || (neededBefore.has(node) && !needed.has(node));
+    const unneeded = replaced || !staying.has(node);
     if (removed.has(node) && !unneeded) throw changed(`node ${nodeName(node)} is missing`);
     if (!removed.has(node) && unneeded) throw changed(`node ${nodeName(node)} is still there, and nothing needs it`);
   }

@@ -12,7 +12,7 @@ import { elementTypes, GraphBuilder } from './graph-builder.ts';
 import type { Value } from './graph-builder.ts';
 import { GraphIndex, readsOf } from './graph-index.ts';
 import { opsetOf } from './probe-candidates.ts';
-import { neededNodes } from './needed-nodes.ts';
+import { neededNodes, stayingNodes } from './needed-nodes.ts';
 import type { SwappableSite } from './site.ts';
 import { namesIn, spliceNodes } from './splice.ts';
 import { appendInverse, appendView } from './views.ts';
@@ -150,12 +150,13 @@ function appendGate(
   return { gate_u: tensor(gate.u, sizes), gate_w: tensor(gate.w, sizes), gate_b: tensor(gate.b, [heads]) };
 }
 
-/** The nodes that the outputs need, and those that nothing needed before either. */
+/** The nodes that the outputs need, and of the old ones those that nothing needed before either. */
 function prune(nodes: readonly NodeProto[], old: readonly NodeProto[], outputs: ReadonlySet<string>): NodeProto[] {
   const needed = neededNodes(nodes, outputs);
-  const neededBefore = neededNodes(old, outputs);
   const before = new Set(old);
-  return nodes.filter((node) => needed.has(node) || (before.has(node) && !neededBefore.has(node)));
+  const given = new Set(nodes.filter((node) => !before.has(node)).flatMap(({ output }) => output));
+  const staying = stayingNodes(old, { outputs, needed, given });
+  return nodes.filter((node) => needed.has(node) || staying.has(node));
 }
 
 function withMicrosoft({ opsetImport }: ModelProto, nodes: readonly NodeProto[]): ModelProto['opsetImport'] {

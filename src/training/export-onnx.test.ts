@@ -9,6 +9,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import { findSites } from '../model/find-sites.ts';
 import { parseModel } from '../model/onnx-file.ts';
 import type { OnnxFile } from '../model/onnx-file.ts';
+import { proveUnchanged } from '../model/prove.ts';
 import { swapSites } from '../model/swap.ts';
 import { openProto, usingModel } from '../model/open-proto.ts';
 import { exportTestbed } from './export-onnx.ts';
@@ -189,6 +190,29 @@ for (const position of positionEncodings)
       assert.ok(error <= errorBudget(testbed, 40), `${variant}: ${error}`);
     }
   });
+
+test('an export with the adapter’s own kernels is swapped too, and what hung on the old attention goes', async () => {
+  const testbed = smallTestbed({ position: 'rotary', length: 64 });
+  const file = fileOf(testbed);
+  const sites = await findSites(file, { adapter, backend });
+  assert.deepEqual(
+    sites.sites.map(({ swappable, causal, reason }) => [swappable, causal, reason]),
+    [
+      [true, true, undefined],
+      [true, true, undefined],
+    ],
+  );
+  const replacements = new Map([0, 1].map((site) => [site, { variant: 'topk', kernel: 'tiled', parameters: { k: 5 } }] as const));
+  const swapped = swapSites(sites, { adapter, seed: 1, replacements });
+  proveUnchanged(file.proto, swapped);
+  // Its lengths and positions go with it, and so does what was computed from those for nobody.
+  const left = swapped.graph!.node.filter(({ output }) => output[0]!.startsWith('layers.')).map(({ opType }) => opType);
+  for (const opType of ['GroupQueryAttention', 'Expand', 'Cast', 'Sub']) assert.ok(!left.includes(opType), opType);
+  const batch = drawTokens(testbed, 2, 40);
+  const [got] = await logitsOf(file, [batch], swapped);
+  const error = relativeError(got!, referenceForward({ ...testbed, attention: ['topk:k=5', 'topk:k=5'] }, stirredWeights(testbed), batch));
+  assert.ok(error <= errorBudget(testbed, 40), `${error}`);
+});
 
 test('a model without causality is found as such', async () => {
   const { sites } = await findSites(fileOf(smallTestbed({ causal: false }), { dense: 'naive' }), { adapter, backend });
