@@ -6,6 +6,7 @@ import { captureTestbed } from './capture-testbed.ts';
 import { drawTokens, smallTestbed, stirredWeights } from './fixtures/small-testbed.ts';
 import { referenceForward } from './reference-forward.ts';
 import { positionEncodings } from './testbed.ts';
+import type { Testbed } from './testbed.ts';
 
 function relativeError(actual: Float32Array, expected: Float32Array): number {
   assert.equal(actual.length, expected.length);
@@ -38,6 +39,18 @@ for (const attention of ['dense', 'topk:k=5', 'window:w=8,globals=1', 'gated:ran
       }
     }
   });
+
+test('with exits every layer still shows what it reads', async () => {
+  const testbed = smallTestbed();
+  const batch = drawTokens(testbed, 1, 33);
+  const captured = async (exits: Testbed['exits']) => {
+    const model = await captureTestbed({ ...testbed, exits }, stirredWeights(testbed), { adapter, backend: 'onnx-cpu' });
+    const inputs = await model.capture(batch);
+    await model.dispose();
+    return inputs;
+  };
+  assert.deepEqual(await captured([0.01]), await captured(undefined));
+});
 
 test('a later layer reads what the attention before it gave, not what dense attention would have given', async () => {
   const keysOf = async (attention: string) => {

@@ -21,11 +21,13 @@ import type { Testbed } from './testbed.ts';
  */
 export function exportTestbed(testbed: Testbed, weights: Weights, options: ExportOptions): Uint8Array {
   checkWeights(testbed, weights, 'weights');
-  checkExits(testbed);
+  const { exits: _exits, ...withoutExits } = testbed;
+  const built = options.showHeads === true ? withoutExits : testbed;
+  checkExits(built);
   const graph = new GraphBuilder();
   const tokens = graph.input('tokens', 'i64', ['batch', 'length']);
   for (const { name, shape } of parametersOf(testbed)) graph.initializer(name, weights.get(name)!, shape);
-  const parts: ModelParts = { testbed, graph, options, length: graph.sizes(tokens, 1, 2), shown: [] };
+  const parts: ModelParts = { testbed: built, graph, options, length: graph.sizes(tokens, 1, 2), shown: [] };
   const tables = positionTables(parts);
   const logits = answers(parts, embed(parts, tokens), { tables, layer: 0, exited: undefined });
   return graph.model([{ name: 'logits', value: logits, type: 'f32', shape: ['batch', 'length', testbed.classes] }, ...parts.shown]);

@@ -12,7 +12,7 @@ export interface ExportOptions {
   readonly kernels?: Readonly<Record<string, string>>;
   /**
    * With further outputs: what each layer's kernel reads, `layers.0.attention.query.heads` and so on for key and value,
-   * `[batch, heads, length, attentionDim]`.
+   * `[batch, heads, length, attentionDim]`. Such a model has no exits: states do not depend on them, and every layer is to show what it reads.
    */
   readonly showHeads?: true;
 }
