@@ -24,7 +24,7 @@ export function count(value: number): string {
 }
 
 export function percent(share: number): string {
-  return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
+  return `${(share * 100).toFixed(Math.abs(share) < 0.1 ? 1 : 0)} %`.replace('-', '−');
 }
 
 /** Columns aligned by their widest cell: the first to the left, the others to the right. */

@@ -2,6 +2,7 @@ import type { Comparison } from '../contract/verdict.ts';
 import type { Tuning } from '../contract/tuning.ts';
 import type { Task } from '../training/task.ts';
 import { meanLayers } from '../tuning/scores.ts';
+import type { Ablation } from '../tuning/ablate.ts';
 import { choicesOf } from '../tuning/trial.ts';
 import type { TunedCandidate, TuningReport } from '../tuning/tune-testbed.ts';
 import { digits, percent, printable, table, wrapped } from './format.ts';
@@ -62,13 +63,21 @@ function searchText({ candidates }: TuningReport): string {
 
 function ablationText({ candidates }: TuningReport, { task }: Context): string {
   const rows = candidates.flatMap(({ candidate, ablations }) =>
-    ablations.map(({ without, gained }) => [candidate, without, ...differenceCells(gained, task.metric)]),
+    ablations.map(({ without, gained, steps }) => [candidate, without, ...differenceCells(gained, task.metric), ...savingCells(steps)]),
   );
   if (rows.length === 0) return '';
   return [
     `What the winners' own choices gained, each put back alone, ${task.metric === 'accuracy' ? 'points' : 'bits a character'}`,
-    table([['attention', 'without', 'gained', '95 % interval', 'p'], ...rows]),
+    table([['attention', 'without', 'gained', '95 % interval', 'p', 'saved', '95 % interval'], ...rows]),
+    'saved: steps, of those without it, on the way to the validation score that both reach.',
   ].join('\n');
+}
+
+/** The share of steps that a choice saved, and its interval over seeds. */
+function savingCells(steps: Ablation['steps']): string[] {
+  if (steps === null) return ['–', '–'];
+  const { estimate, low, high } = steps.saved;
+  return [percent(estimate), Number.isFinite(low) ? `${percent(low)} … ${percent(high)}` : '–'];
 }
 
 function comparisonText({ candidates, front }: TuningReport): string {
