@@ -42,6 +42,7 @@ test('a tuning goes through all phases, and one that was killed and went on came
   assert.ok([0, 1, 2].includes(exitCode!), stderr);
   assert.match(stdout, /topk:k=3 +\d+ % +[\d.]+ +[\d.]+ +[\d.]+\n/);
   assert.match(stdout, /Search by successive halving/);
+  assert.match(stderr, /epoch 2 of 2; so far loss [\d.]+, accuracy [\d.]+ %; at most \d+ min of training left\n/);
   const record = JSON.parse(readFileSync(join(whole, 'runs/tiny.tuning/record.json'), 'utf8')) as {
     baselineWaste: AttentionWaste;
     candidates: Array<{ model: string; finalists: unknown[]; waste: AttentionWaste }>;

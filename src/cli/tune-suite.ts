@@ -5,16 +5,19 @@ import { readTuning } from '../contract/tuning.ts';
 import { findAdapter } from '../measure/plan-cells.ts';
 import { writeWhole } from '../measure/run-store.ts';
 import { MigrationState } from '../migration/state.ts';
+import type { Task } from '../training/task.ts';
 import { taskOf } from '../training/tasks/index.ts';
 import { tuningRecordName } from '../tuning/record.ts';
 import type { TuningRecord } from '../tuning/record.ts';
 import { slowTrainers, smallerTuning } from '../tuning/smaller.ts';
+import { TimeLeft } from '../tuning/time-left.ts';
 import { tuneTestbed } from '../tuning/tune-testbed.ts';
 import type { TuningReport } from '../tuning/tune-testbed.ts';
+import type { TrainingProgress, TuningWork } from '../tuning/work.ts';
 import { exitCodes, print, printJson, remark } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
 import { describeRun } from './describe-run.ts';
-import { printable } from './format.ts';
+import { digits, percent, printable } from './format.ts';
 import { loadDefinition } from './load-definition.ts';
 import { measuring } from './measuring.ts';
 import { tuningText } from './tuning-text.ts';
@@ -51,8 +54,18 @@ export async function tuneSuite(nameOrPath: string, flags: TuneSuiteFlags, adapt
   const { seed, maxBlocks, threads } = flags;
   const settings = { ...tuning, trainer: trainer.backend, backend: flags.backend, seed, maxBlocks, threads: threads ?? null };
   const state = await MigrationState.open(folder, { files: {}, settings, host: head.host.fingerprint.sha256 });
-  const work = { tuning, task, state, trainer, runner, seed, maxBlocks, ...(threads !== undefined && { threads }) };
-  const progress = (what: string) => remark(what, flags);
+  const work = {
+    tuning,
+    task,
+    state,
+    trainer,
+    runner,
+    seed,
+    maxBlocks,
+    timeLeft: new TimeLeft(tuning),
+    ...(threads !== undefined && { threads }),
+  };
+  const progress: TuningWork['progress'] = (what, training) => remark([what, ...standing(task.metric, training)].join('; '), flags);
   const report = await measuring((signal) => tuneTestbed({ ...work, signal, progress })).catch((error: unknown) => {
     if (!(error instanceof AttnswapError) || error.code !== 'INTERRUPTED') throw error;
     throw new AttnswapError('INTERRUPTED', `interrupted; ${folder} keeps what was trained`, {
@@ -80,6 +93,16 @@ async function findTrainer(named: string | undefined, adapters: readonly Adapter
   throw new AttnswapError('UNSUPPORTED', `nothing here trains: ${reasons.join('; ')}`, {
     hint: 'install PyTorch, and name its Python with --python',
   });
+}
+
+/** How a training went so far, and how long all of them may still take. */
+function standing(metric: Task['metric'], training: TrainingProgress | undefined): string[] {
+  const { last, atMostSeconds } = training ?? {};
+  const score = (value: number) => (metric === 'accuracy' ? `accuracy ${percent(value)}` : `${digits(-value)} bits`);
+  return [
+    ...(last === undefined ? [] : [`so far loss ${digits(last.losses.at(-1) ?? Number.NaN)}, ${score(last.validation)}`]),
+    ...(atMostSeconds === undefined ? [] : [`at most ${Math.ceil(atMostSeconds / 60)} min of training left`]),
+  ];
 }
 
 function smallerWarning(trainer: string, changes: readonly string[]): string {

@@ -56,6 +56,7 @@ export async function runTrial(
 ): Promise<Epoch[]> {
   const id = trialId(trial);
   const epochs = recordedEpochs(work, id);
+  work.timeLeft.done(id, epochs.length);
   if (isDone(work, epochs, wanted) && afterwards === undefined) return epochs;
   const training = await startTraining(work, trial, reference);
   try {
@@ -63,8 +64,10 @@ export async function runTrial(
     while (!isDone(work, epochs, wanted)) {
       work.signal?.throwIfAborted();
       const epoch = epochs.length;
-      work.progress(`${id}: epoch ${epoch + 1} of ${wanted}`);
+      work.progress(`${id}: epoch ${epoch + 1} of ${wanted}`, { last: epochs.at(-1), atMostSeconds: work.timeLeft.atMostSeconds });
+      const start = performance.now();
       epochs.push(await work.state.step(`trial/${id}/epoch ${epoch}`, () => trainEpoch(work, training, trial, epoch)));
+      work.timeLeft.done(id, epochs.length, (performance.now() - start) / 1000);
       await rm(await checkpointOf(work, id, epoch), { force: true });
     }
     await training.save(await weightsOf(work, trial), { optimizer: false });

@@ -72,7 +72,10 @@ export async function tuneTestbed(work: TuningWork): Promise<TuningReport> {
   for (const each of seeds) baseline.push(await finishTrial(work, baselineTrial(work, each)));
   const baselineWaste = await attentionWaste(work, baseline[0]!);
   const candidates: TunedCandidate[] = [];
-  for (const candidate of tuning.candidates) candidates.push(await tuneCandidate(work, candidate, baseline));
+  for (const [index, candidate] of tuning.candidates.entries()) {
+    work.timeLeft.begin(index);
+    candidates.push(await tuneCandidate(work, candidate, baseline));
+  }
   return { baseline, baselineWaste, candidates, front: frontOf(work, baseline, candidates) };
 }
 

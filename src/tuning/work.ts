@@ -2,6 +2,8 @@ import type { Adapter, AdapterEntry } from '../contract/adapter.ts';
 import type { Tuning } from '../contract/tuning.ts';
 import type { MigrationState } from '../migration/state.ts';
 import type { Task } from '../training/task.ts';
+import type { Epoch } from './run-trial.ts';
+import type { TimeLeft } from './time-left.ts';
 
 /** A tuning at work. */
 export interface TuningWork {
@@ -17,6 +19,15 @@ export interface TuningWork {
   readonly maxBlocks: number;
   readonly threads?: number;
   readonly signal?: AbortSignal;
-  /** Told what begins. */
-  progress(what: string): void;
+  /** What may be left of it; told of every epoch. */
+  readonly timeLeft: TimeLeft;
+  /** Told what begins, and of a training where it stands. */
+  progress(what: string, training?: TrainingProgress): void;
+}
+
+export interface TrainingProgress {
+  /** The epoch before. */
+  readonly last: Epoch | undefined;
+  /** Of all trainings that may be ahead. */
+  readonly atMostSeconds: number | undefined;
 }
