@@ -36,6 +36,15 @@ function trained(cwd: string): Array<[string, unknown]> {
     .toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
+/** Without what is said of the host, which is busy with other things each time. */
+function withoutWarnings(stdout: string): string[] {
+  const lines = stdout.split('\n');
+  return lines.slice(
+    0,
+    lines.findIndex((line) => /^(warning|models):/.test(line)),
+  );
+}
+
 test('a tuning goes through all phases, and one that was killed and went on came to the same', { skip }, async () => {
   const whole = folderWith(suite);
   const { exitCode, stdout, stderr } = await attnswap(command, { cwd: whole });
@@ -81,6 +90,10 @@ test('a tuning goes through all phases, and one that was killed and went on came
   // The exported winner is a model like any other.
   const sites = await attnswap(['sites', record.candidates[0]!.model], { cwd: whole });
   assert.equal(sites.exitCode, 0, sites.stderr);
+
+  // A testbed has all phases: migrate is the same command, and finds all of them done.
+  const migrated = await attnswap(['migrate', ...command.slice(1)], { cwd: whole });
+  assert.deepEqual([migrated.exitCode, withoutWarnings(migrated.stdout)], [exitCode, withoutWarnings(stdout)]);
 
   const broken = folderWith(suite);
   for (const label of ['epoch 2 of 2', 'under the baseline']) {

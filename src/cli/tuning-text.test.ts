@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { sampleTuning } from '../report/fixtures/sample-tuning.ts';
+import { taskOf } from '../training/tasks/index.ts';
+import type { AttentionWaste } from '../tuning/attention-waste.ts';
+import type { TuningReport } from '../tuning/tune-testbed.ts';
+import { wrapped } from './format.ts';
+import { tuningText } from './tuning-text.ts';
+
+/** The sample as text, of a task. */
+function textOf(task: string, change: (report: TuningReport) => TuningReport = (report) => report): string {
+  const { settings, ...report } = sampleTuning();
+  // Nothing of the sample is null that a report holds as a number.
+  const context = {
+    tuning: { ...settings, candidates: [...settings.candidates] },
+    task: taskOf(task),
+    folder: 'runs/x',
+    trainer: 'torch-cpu',
+    warnings: ['busy '.repeat(40).trim()],
+  };
+  return tuningText(change(report as unknown as TuningReport), context);
+}
+
+const longest = (text: string) => Math.max(...text.split('\n').map((line) => line.length));
+const rowOf = (text: string, pattern: RegExp) => pattern.exec(text)?.[0].replaceAll(/ +/g, ' ');
+
+test('the text of a tuning fits 100 columns, with a figure a seed and the best head’s waste', () => {
+  const text = textOf('recall:pairs=6,length=64');
+  assert.ok(longest(text) <= 100, `${longest(text)} columns`);
+  assert.match(rowOf(text, /^topk:k=8 +23.*$/m)!, /^topk:k=8 23 % 31\.0 28\.0 35\.0 9\d\.\d 9\d\.\d 9\d\.\d \d\d\.\d$/);
+  assert.match(text, /first seed, 256 of 256 scored\s+positions\s+of\s+64\s+of\s+1024\s+test\s+items/);
+  assert.equal(rowOf(text, /^dense +1\.1.*$/m), 'dense 1.1 5.0 [2.0, 8.0] 60.5 50.0 – –');
+  assert.equal(rowOf(text, /^topk:k=8 +1\.1.*$/m), 'topk:k=8 1.1 2.0 [0.0, 5.0] 59.8 30.0 2.0 2.0');
+});
+
+test('bits: fewer are a gain, and the interval runs from the better end', () => {
+  const text = textOf('prose:length=64');
+  assert.ok(longest(text) <= 100, `${longest(text)} columns`);
+  assert.equal(rowOf(text, /^topk:k=8 +[+−].*$/m), 'topk:k=8 +0.01 −0.02 … +0.04 .0200 98 %');
+});
+
+test('waste without labels says so; of diverged trainings there is none', () => {
+  const unlabelled = (waste: AttentionWaste | null): AttentionWaste | null =>
+    waste && { ...waste, all: { ...waste.all, labelledWaste: null } };
+  const plain = textOf('prose:length=64', (report) => ({
+    ...report,
+    baselineWaste: unlabelled(report.baselineWaste),
+    candidates: report.candidates.map((found, index) => ({ ...found, waste: index === 0 ? unlabelled(found.waste) : null })),
+  }));
+  assert.match(plain, /Waste, %; which key holds an answer is not known of this task/);
+  assert.equal(rowOf(plain, /^topk:k=8 +30.*$/m), 'topk:k=8 30.0 [27.0, 33.0] 1.0 [0.0, 4.0]');
+  const none = textOf('recall:pairs=6,length=64', (report) => ({
+    ...report,
+    baselineWaste: null,
+    candidates: report.candidates.map((found) => ({ ...found, waste: null })),
+  }));
+  assert.doesNotMatch(none, /Waste/);
+});
+
+test('text breaks at spaces, never before %, and goes on indented', () => {
+  const text = `${'a'.repeat(96)} 13 % of it`;
+  assert.deepEqual(wrapped(text).split('\n'), ['a'.repeat(96), '  13 % of it']);
+  assert.deepEqual(wrapped(text, '  ').split('\n'), [`  ${'a'.repeat(96)}`, '    13 % of it']);
+  assert.equal(wrapped('x'.repeat(120)), 'x'.repeat(120));
+});
