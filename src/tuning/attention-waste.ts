@@ -13,8 +13,8 @@ import { testbedOf, trialId } from './trial.ts';
 import type { TuningWork } from './work.ts';
 
 /** Test items that are measured, the first ones; and rows of each head over all of them. */
-export const mostItems = 64;
-export const mostRows = 2048;
+const mostItems = 64;
+const mostRows = 2048;
 
 const measuredOf = z.object({ measured: z.int().min(0), of: z.int().min(0) });
 
