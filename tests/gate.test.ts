@@ -82,10 +82,9 @@ test('a slower new arm is a regression, a faster one an improvement, and swappin
   assert.equal(faster.exitCode, 0, faster.said);
   const [up, down] = [verdictOf(slow).comparisons[0]!, verdictOf(quick).comparisons[0]!];
   assert.deepEqual([up.outcome, down.outcome], ['regression', 'improvement']);
-  // Two runs, each with an error of its own: their intervals must meet.
-  const swapped = { low: 1 / (1 + down.effect!.high) - 1, high: 1 / (1 + down.effect!.low) - 1 };
-  const meet = up.effect!.low <= swapped.high && swapped.low <= up.effect!.high;
-  assert.ok(meet, `${JSON.stringify(up.effect)} against ${JSON.stringify(swapped)}`);
+  // Two runs, each with an error of its own; intervals of three blocks may be narrow by luck.
+  const both = (1 + up.effect!.estimate) * (1 + down.effect!.estimate);
+  assert.ok(Math.abs(both - 1) < 0.05, `there and back is a factor of ${both}`);
 });
 
 /** What goes wrong in the new arm, what the gate exits with, and what it says. */

@@ -24,7 +24,10 @@ import { adapter } from './adapter.ts';
 
 const node = await adapter.status('tfjs-node');
 testTrainer({ adapter, backend: 'tfjs-wasm' });
-testTrainer({ adapter, backend: 'tfjs-node', skip: node.available ? false : node.reason });
+const eachWay = ['dense', 'block-topk:block=4,blocks=3', 'gated:sparsity=0.4,rank=2'];
+testTrainer({ adapter, backend: 'tfjs-node', skip: node.available ? false : node.reason, attentions: eachWay });
+
+const isSparseGate = (text: string) => /^gated:.*sparsity/.test(text);
 
 /** Losses of twenty steps. */
 async function curve(trainer: { adapter: typeof adapter; backend: string }, text: string): Promise<readonly number[]> {
@@ -40,7 +43,16 @@ async function curve(trainer: { adapter: typeof adapter; backend: string }, text
   return losses;
 }
 
-for (const text of trainedAttentions)
+const asPyTorch = [
+  'dense',
+  'topk:k=5',
+  'window:w=8',
+  'hierarchical',
+  'block-topk:block=4,blocks=3',
+  ...trainedAttentions.filter(isSparseGate),
+];
+
+for (const text of asPyTorch)
   test(`${text}: twenty steps lose what PyTorch loses`, { skip: withoutTorch }, async (context) => {
     const [found, expected] = [
       await curve({ adapter, backend: 'tfjs-wasm' }, text),
