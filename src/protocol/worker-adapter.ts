@@ -11,6 +11,9 @@ import { startWorker } from './worker-process.ts';
 import type { WorkerCommand, WorkerProcess } from './worker-process.ts';
 
 /** An adapter whose kernels run in a worker: a program in any language that speaks the worker protocol. */
+/** Longest wait for one answer of a training: an epoch of a large task may take hours. A worker that died is noticed at once. */
+const trainingSeconds = 86_400;
+
 export interface WorkerAdapterOptions extends WorkerCommand {
   readonly name: string;
   readonly backends: readonly string[];
@@ -121,7 +124,7 @@ async function prepare(options: WorkerCommand, request: KernelRequest): Promise<
 }
 
 async function train(options: WorkerCommand, request: TrainRequest): Promise<Training | Unsupported> {
-  const worker = startWorker(options);
+  const worker = startWorker({ ...options, timeoutSeconds: trainingSeconds });
   const status = statusIn(await sayHello(worker, options), request.backend);
   if (status.available) return trainOnWorker(worker, request);
   await worker.close();

@@ -5,15 +5,11 @@ import { workerAdapter } from '../../../src/protocol/worker-adapter.ts';
 
 const script = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url));
 
-/** Long enough for an epoch in WebAssembly. */
-const timeoutSeconds = 3600;
-
 /** Begins a training in a process of its own, so that nothing that becomes of tfjs there is of consequence here. @throws WORKER_FAILED, WORKER_PROTOCOL */
 export async function train(request: TrainRequest): Promise<Training | Unsupported> {
   const { backend, threads } = request;
   if (backend === 'tfjs-webgpu')
     return { unsupported: 'tfjs-webgpu: the trainer chooses keys by scores that it reads at once, which WebGPU does not allow' };
   const command = [process.execPath, script, backend, ...(threads === undefined ? [] : [String(threads)])] as const;
-  return workerAdapter({ name: 'tfjs', backends: [backend], kernels: [], trains: true, command: [...command], timeoutSeconds, mend: '' })
-    .train!(request);
+  return workerAdapter({ name: 'tfjs', backends: [backend], kernels: [], trains: true, command: [...command], mend: '' }).train!(request);
 }
