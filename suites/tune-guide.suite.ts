@@ -8,6 +8,7 @@ export default defineTuning({
   model: { layers: 2, width: 64, heads: 4, hidden: 256 },
   candidates: [
     'gated:sparsity=0.5',
+    'gated:sparsity=0.75',
     'gated:rank=1,sparsity=0.75',
     'gated:rank=16,sparsity=0.75',
     'hierarchical:ratio=1:1:0',
