@@ -55,7 +55,8 @@ export async function runTrial(
   { reference, afterwards }: { readonly reference?: Reference | undefined; readonly afterwards?: Afterwards } = {},
 ): Promise<Epoch[]> {
   const id = trialId(trial);
-  const epochs = recordedEpochs(work, id);
+  // A trial may have gone further before: a search that is asked again judges it by what it saw then.
+  const epochs = recordedEpochs(work, id).slice(0, wanted);
   work.timeLeft.done(id, epochs.length);
   if (isDone(work, epochs, wanted) && afterwards === undefined) return epochs;
   const training = await startTraining(work, trial, reference);
