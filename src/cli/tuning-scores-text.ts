@@ -41,7 +41,7 @@ function differences({ baseline, candidates }: TuningReport, metric: Task['metri
     ...differenceCells(difference, metric),
     recovered === null ? '–' : percent(recovered.mean),
   ]);
-  const unit = metric === 'accuracy' ? 'points' : 'bits a character';
+  const unit = metric === 'accuracy' ? 'points' : 'bits a character, fewer are better';
   const lines = [
     `Tuned less baseline, ${unit}: ${baseline.length === 1 ? 'of one seed' : `mean over ${baseline.length} seeds`}`,
     table([['attention', 'mean', '95 % interval', 'p', 'got back'], ...rows]),

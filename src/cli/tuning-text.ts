@@ -67,7 +67,7 @@ function ablationText({ candidates }: TuningReport, { task }: Context): string {
   );
   if (rows.length === 0) return '';
   return [
-    `What the winners' own choices gained, each put back alone, ${task.metric === 'accuracy' ? 'points' : 'bits a character'}`,
+    `What the winners' own choices gained, each put back alone, ${task.metric === 'accuracy' ? 'points' : 'bits a character, fewer are better'}`,
     table([['attention', 'without', 'gained', '95 % interval', 'p', 'saved', '95 % interval'], ...rows]),
     'saved: steps, of those without it, on the way to the validation score that both reach.',
   ].join('\n');
