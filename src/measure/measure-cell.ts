@@ -18,7 +18,10 @@ export interface MeasureOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Measures one cell in processes of its own: latency first, then peak memory, then waste. Failures are part of the record. */
+/**
+ * Measures one cell in processes of its own: latency first and alone; then peak memory and waste side by side, as neither is a matter
+ * of time. Failures are part of the record.
+ */
 export async function measureCell({ cell, entry, kernel }: CellPlan, options: MeasureOptions): Promise<CellRecord> {
   const { suite } = options;
   const scoredPairs = kernel.scoredPairs(cell.variant.params, cell.shape);
@@ -41,9 +44,8 @@ export async function measureCell({ cell, entry, kernel }: CellPlan, options: Me
   const warnings = [...timed.warnings];
   if (!latency.warmup.steady) warnings.push(latency.warmup.reason ?? 'no steady state');
   const measured = { ...cell, status: 'ok' as const, latency, error, work: workOf(cell, scoredPairs) };
-  const memory = await launch('memory');
+  const [memory, waste] = await Promise.all([launch('memory'), launch('waste')]);
   if (memory.outcome !== 'memory') return { ...measured, dispatch, ...unmeasured(cell, memory, 'peak memory: '), warnings };
-  const waste = await launch('waste');
   if (waste.outcome !== 'waste') warnings.push(`waste was not measured: ${'reason' in waste ? waste.reason : waste.outcome}`);
   return {
     ...measured,
