@@ -33,6 +33,19 @@ test('the text of a tuning fits 100 columns, with a figure a seed and the best h
   assert.equal(rowOf(text, /^topk:k=8 +1\.1.*$/m), 'topk:k=8 1.1 2.0 [0.0, 5.0] 59.8 30.0 2.0 2.0');
 });
 
+test('a long attention with a long choice fits 100 columns, what it gained and what it saved', () => {
+  const text = textOf('recall:pairs=6,length=64', (report) => ({
+    ...report,
+    candidates: report.candidates.map((found) => ({
+      ...found,
+      candidate: 'block-topk:block=16,blocks=4',
+      ablations: found.ablations.map((ablation) => ({ ...ablation, without: 'position rotary instead of sinusoidal' })),
+    })),
+  }));
+  assert.match(text, /^block-topk:block=16,blocks=4 +position rotary/m);
+  assert.ok(longest(text) <= 100, `${longest(text)} columns`);
+});
+
 test('bits: fewer are a gain, and the interval runs from the better end', () => {
   const text = textOf('prose:length=64');
   assert.ok(longest(text) <= 100, `${longest(text)} columns`);

@@ -61,15 +61,18 @@ function searchText({ candidates }: TuningReport): string {
   return ['Search by successive halving', table([['attention', 'trials', 'epochs at each rung'], ...rows]), ...best].join('\n');
 }
 
+/** Two tables: beside one another they would be wider than a terminal. */
 function ablationText({ candidates }: TuningReport, { task }: Context): string {
-  const rows = candidates.flatMap(({ candidate, ablations }) =>
-    ablations.map(({ without, gained, steps }) => [candidate, without, ...differenceCells(gained, task.metric), ...savingCells(steps)]),
-  );
-  if (rows.length === 0) return '';
+  const all = candidates.flatMap(({ candidate, ablations }) => ablations.map((ablation) => ({ candidate, ...ablation })));
+  if (all.length === 0) return '';
+  const gained = all.map(({ candidate, without, gained }) => [candidate, without, ...differenceCells(gained, task.metric)]);
+  const saved = all.map(({ candidate, without, steps }) => [candidate, without, ...savingCells(steps)]);
   return [
     `What the winners' own choices gained, each put back alone, ${task.metric === 'accuracy' ? 'points' : 'bits a character, fewer are better'}`,
-    table([['attention', 'without', 'gained', '95 % interval', 'p', 'saved', '95 % interval'], ...rows]),
-    'saved: steps, of those without it, on the way to the validation score that both reach.',
+    table([['attention', 'without', 'gained', '95 % interval', 'p'], ...gained]),
+    '',
+    'Steps that they saved, of those without it, on the way to the validation score that both reach',
+    table([['attention', 'without', 'saved', '95 % interval'], ...saved]),
   ].join('\n');
 }
 

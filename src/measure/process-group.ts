@@ -19,10 +19,11 @@ export function signalGroup(leader: number | undefined, signal: NodeJS.Signals):
 let compiled: string | undefined;
 
 /**
- * Where the workers of this process keep their compiled sources for one another: each then starts in half the time. It goes with this
- * process; a lasting folder in a place that others can write to would let them hand us code.
+ * Where the workers of this process keep their compiled sources for one another: each then starts in half the time. A folder that Node was
+ * told to use, or one that goes with this process; a lasting one in a place that others can write to would let them hand us code.
  */
 function compiledSources(): string {
+  compiled ??= process.env['NODE_COMPILE_CACHE'];
   if (compiled === undefined) {
     const folder = mkdtempSync(join(tmpdir(), 'attnswap-compiled-'));
     process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
