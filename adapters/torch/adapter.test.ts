@@ -99,6 +99,21 @@ test('torch-cpu says which PyTorch, how many threads and which BLAS', { skip }, 
   assert.ok(status.dtypes.includes('f32'));
 });
 
+test('as many threads as wished: OpenBLAS’s own are no more', { skip }, (context) => {
+  const script = `
+import sys; sys.path.insert(0, sys.argv[1])
+from attnswap_torch import blas, device
+from attnswap_torch.torch_import import torch
+device.settle(3)
+print(torch.get_num_threads(), *(pool.openblas_get_num_threads() for pool in blas.own_pools()))
+device.settle(1)
+print(torch.get_num_threads(), *(pool.openblas_get_num_threads() for pool in blas.own_pools()))`;
+  const { stdout } = spawnSync(python, ['-B', '-c', script, workerFolder], { encoding: 'utf8' });
+  const [three, one] = stdout.trim().split('\n');
+  if (one === '1') return context.skip('this PyTorch multiplies without an OpenBLAS of its own threads');
+  assert.deepEqual([three, one], ['3 3', '1 1']);
+});
+
 const request = { backend: 'torch-cpu', purpose: 'latency' as const };
 const mayDecline = ({ variant, kernel }: KernelDescription) => variant === 'dense' || kernel === 'flex';
 

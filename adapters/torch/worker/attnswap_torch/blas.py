@@ -1,4 +1,5 @@
-"""Which BLAS multiplies: the reference implementation is tens of times slower than the others, and nothing else says so."""
+"""Which BLAS multiplies: the reference implementation is tens of times slower than the others, and nothing else says so; and on how many threads."""
+import ctypes
 import re
 
 from .torch_import import torch
@@ -23,12 +24,32 @@ def blas_in_use():
 
 def loaded_blas():
     """The BLAS among this process's shared libraries, or None; to be asked after a product (Linux alone)."""
+    paths = shared_libraries()
+    return blas_among(paths) if paths else None
+
+
+def shared_libraries():
+    """Paths of what this process has loaded; none where there is no /proc."""
     try:
         with open('/proc/self/maps', encoding='utf-8', errors='replace') as file:
-            paths = {line.split(maxsplit=5)[5].strip() for line in file if line.count('/') > 0 and '.so' in line}
+            return {line.split(maxsplit=5)[5].strip() for line in file if line.count('/') > 0 and '.so' in line}
     except (OSError, IndexError):
-        return None
-    return blas_among(paths)
+        return set()
+
+
+def own_pools():
+    """The OpenBLAS libraries that keep threads of their own (built with pthreads): torch.set_num_threads does not reach those."""
+    pools = []
+    for path in sorted(shared_libraries()):
+        if re.search(r'libopenblas[^/]*\.so', path) is None:
+            continue
+        try:
+            library = ctypes.CDLL(path)
+            if library.openblas_get_parallel() == 1:
+                pools.append(library)
+        except (OSError, AttributeError):
+            continue  # Another build's names; it is left as it is.
+    return pools
 
 
 def blas_among(paths):

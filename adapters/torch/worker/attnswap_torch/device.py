@@ -1,4 +1,5 @@
 """Devices, threads and the precision of products."""
+from . import blas
 from .torch_import import torch
 from .unsupported import Unsupported
 
@@ -19,6 +20,8 @@ def of_backend(backend):
 def settle(threads):
     """Threads as wished or the runtime's own number; f32 products in true f32; sums of half-precision products in f32."""
     torch.set_num_threads(default_threads if threads is None else int(threads))
+    for pool in blas.own_pools() if threads is not None else ():
+        pool.openblas_set_num_threads(int(threads))
     torch.set_float32_matmul_precision('highest')  # Turns TF32 off.
     for name in ('allow_fp16_reduced_precision_reduction', 'allow_bf16_reduced_precision_reduction'):
         switch_off(torch.backends.cuda.matmul, name)
