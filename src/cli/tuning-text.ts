@@ -1,4 +1,5 @@
 import type { Comparison } from '../contract/verdict.ts';
+import { withinPeakNoise } from '../decide/rule.ts';
 import type { Tuning } from '../contract/tuning.ts';
 import type { Task } from '../training/task.ts';
 import { meanLayers } from '../tuning/scores.ts';
@@ -107,7 +108,9 @@ function conclusion({ candidates }: TuningReport, { folder, warnings }: Context)
   ].join('\n');
 }
 
-function change({ effect, outcome }: Comparison): string {
+function change(comparison: Comparison): string {
+  const { effect, outcome } = comparison;
+  if (withinPeakNoise(comparison)) return '< 1 MiB apart';
   if (effect === null) return outcome;
   const points = (share: number) => `${share >= 0 ? '+' : '−'}${Math.abs(100 * share).toFixed(0)}`;
   return `${points(effect.estimate)} % [${points(effect.low)}, ${points(effect.high)}]`;

@@ -5,6 +5,7 @@ import { judgeBlocks } from './judge-blocks.ts';
 import { judgeFigures, judgeMissing } from './judge-figures.ts';
 import { judgeLaunches } from './judge-launches.ts';
 import { overall } from './overall.ts';
+import { peakNoiseBytes, plainRule } from './rule.ts';
 import type { Rule } from './rule.ts';
 
 const subject = { cell: 'dense onnx-cpu', name: 'dense' };
@@ -48,6 +49,16 @@ test('a change below the host’s floor, or the gate’s absolute one, is no reg
   assert.equal(judged(slower).outcome, 'regression');
   assert.notEqual(judged(slower, {}, 0.1).outcome, 'regression');
   assert.equal(judged(slower, { absoluteFloor: 1e6 }).outcome, 'pass');
+});
+
+test('a small model’s peaks differ by noise alone, whatever their ratio; larger ones count', () => {
+  const outcomeOf = (base: number, fresh: number) => {
+    const block = { logRatio: Math.log(fresh / base), roundLogRatios: [], base, new: fresh, elapsedNs: 1 };
+    const evidence = { blocks: [block, block, block, block, block], floor: null, family: 1 };
+    return judgeBlocks(subject, plainRule('peak-memory', 0.05), evidence).comparison.outcome;
+  };
+  assert.deepEqual([outcomeOf(262_144, 4096), outcomeOf(4096, 500_000)], ['pass', 'pass']);
+  assert.deepEqual([outcomeOf(4e6, 4e6 - peakNoiseBytes), outcomeOf(4e6, 4e6 + peakNoiseBytes)], ['improvement', 'regression']);
 });
 
 test('a pass that is slower says so', () => {

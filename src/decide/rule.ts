@@ -16,10 +16,18 @@ export interface Rule {
   readonly decides: boolean;
 }
 
-/** Less is better, within a margin, and nothing else: what two arms are compared by where no gate says more. */
+/** Bytes by which peaks of one and the same model differ from launch to launch, and more: they were seen to lie between 16 and 390 KiB. */
+export const peakNoiseBytes = 2 ** 20;
+
+/** Less is better, within a margin, and nothing else: what two arms are compared by where no gate says more. A peak counts where it differs by more than noise. */
 export function plainRule(metric: Metric, margin: number): Rule {
-  const rest = { absoluteFloor: 0, limit: null, onInconclusive: 'fail', owner: null, decides: true } as const;
-  return { metric, margin, direction: 'lower', ...rest };
+  const absoluteFloor = metric === 'peak-memory' ? peakNoiseBytes : 0;
+  return { metric, margin, direction: 'lower', absoluteFloor, limit: null, onInconclusive: 'fail', owner: null, decides: true };
+}
+
+/** Whether two peaks by {@link plainRule} are so near one another that their ratio says nothing. */
+export function withinPeakNoise({ metric, base, new: fresh }: Pick<Comparison, 'metric' | 'base' | 'new'>): boolean {
+  return metric === 'peak-memory' && base !== null && fresh !== null && Math.abs(fresh - base) < peakNoiseBytes;
 }
 
 /** Which comparison it is. */

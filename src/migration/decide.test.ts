@@ -12,8 +12,8 @@ function compared(metric: 'latency' | 'peak-memory', length: number, outcome: Ou
     cell: `n${length}`,
     metric,
     unit: metric === 'latency' ? 'ns' : 'bytes',
-    base: 100,
-    new: 100 * (1 + change),
+    base: 1e8,
+    new: 1e8 * (1 + change),
     effect: { estimate: change, low: change - 0.01, high: change + 0.01, confidence: 0.965 },
     margin: 0.05,
     floor: 0.01,
@@ -102,4 +102,11 @@ test('an arm that failed rejects before anything else is asked', () => {
 test('a wanted length that was not compared is an error', () => {
   assert.throws(() => decideMigration(evidence({ wantedLengths: [512, 4096] })), { code: 'INVALID_MIGRATION', message: /4096 tokens/ });
   assert.throws(() => decideMigration(evidence({ latency: [], memory: [], wantedLengths: [] })), { code: 'INVALID_MIGRATION' });
+});
+
+test('peaks that lie nearer than noise are no gain, and no ratio of them is told', () => {
+  const { length, comparison } = compared('peak-memory', 512, 'pass', -0.9);
+  const tiny = { length, comparison: { ...comparison, base: 400_000, new: 40_000 } };
+  const { reasons } = decideMigration(evidence({ memory: [tiny] }));
+  assert.ok(reasons.includes('Peak memory at 512 tokens: less than 1 MiB apart, which is noise.'), reasons.join('\n'));
 });

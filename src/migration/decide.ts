@@ -1,5 +1,6 @@
 import { AttnswapError } from '../contract/errors.ts';
 import type { Comparison } from '../contract/verdict.ts';
+import { withinPeakNoise } from '../decide/rule.ts';
 import type { QualityJudgement } from '../quality/judgement.ts';
 
 /** What to do with a candidate. */
@@ -114,8 +115,10 @@ function judge({ gains, setbacks, others, beside }: Sorted, quality: QualityJudg
 const metricWords: Readonly<Partial<Record<Comparison['metric'], string>>> = { latency: 'Latency', 'peak-memory': 'Peak memory' };
 
 /** `Latency at 512 tokens: −20.0 % (−21.0 % to −19.0 %), improvement over 8 blocks.`; where that does not say it all, why. */
-function sentence({ length, comparison: { metric, outcome, effect, reason, blocks } }: ComparisonAtLength): string {
+function sentence({ length, comparison }: ComparisonAtLength): string {
+  const { metric, outcome, effect, reason, blocks } = comparison;
   const what = `${metricWords[metric] ?? metric} at ${length} tokens:`;
+  if (withinPeakNoise(comparison)) return `${what} less than 1 MiB apart, which is noise.`;
   if (effect === null) return `${what} ${outcome}, ${reason}.`;
   const change = `${percent(effect.estimate)} (${percent(effect.low)} to ${percent(effect.high)})`;
   return `${what} ${change}, ${outcome} over ${blocks.length} block${blocks.length === 1 ? '' : 's'}.`;

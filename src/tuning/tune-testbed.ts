@@ -1,4 +1,5 @@
 import type { Comparison } from '../contract/verdict.ts';
+import { withinPeakNoise } from '../decide/rule.ts';
 import { decideMigration } from '../migration/decide.ts';
 import type { MigrationDecision } from '../migration/decide.ts';
 import { paretoFront } from '../migration/pareto.ts';
@@ -81,7 +82,7 @@ export async function tuneTestbed(work: TuningWork): Promise<TuningReport> {
 
 function frontOf({ tuning }: TuningWork, baseline: readonly FinishedTrial[], candidates: readonly TunedCandidate[]): string[] {
   const score = (trials: readonly FinishedTrial[]) => trials.reduce((sum, { test }) => sum + test.mean, 0) / trials.length;
-  const ratio = ({ effect }: Comparison) => 1 + (effect?.estimate ?? Number.NaN);
+  const ratio = (comparison: Comparison) => (withinPeakNoise(comparison) ? 1 : 1 + (comparison.effect?.estimate ?? Number.NaN));
   const all = [
     { name: tuning.baseline, figures: { score: score(baseline), latency: 1, memory: 1, pairs: 1 } },
     ...candidates.map(({ candidate, finalists, latency, memory, weightedShare }) => ({

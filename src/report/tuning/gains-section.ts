@@ -1,4 +1,5 @@
 import { digits, percent } from '../../cli/format.ts';
+import { withinPeakNoise } from '../../decide/rule.ts';
 import { tradeOffChart } from '../charts/trade-off.ts';
 import type { TradeOffPoint } from '../charts/trade-off.ts';
 import { figureCell, words } from '../document.ts';
@@ -87,7 +88,7 @@ function gainsTable({ record, measure, baseline, candidates }: TuningView): Tabl
         figureCell(weightedShare, percent),
         scoreCell(measure, meanTest(finalists)),
         figureCell(latency.effect && 1 + latency.effect.estimate, ratio),
-        figureCell(memory.effect && 1 + memory.effect.estimate, ratio),
+        withinPeakNoise(memory) ? { text: '< 1 MiB apart' } : figureCell(memory.effect && 1 + memory.effect.estimate, ratio),
         ...onFront(candidate),
       ]),
     ],
