@@ -92,7 +92,7 @@ function comparisonText({ candidates, front }: TuningReport): string {
     decision.verdict.replace('-', ' '),
   ]);
   const measured = table([['attention', 'latency', 'peak memory', 'verdict'], ...rows]);
-  const best = wrapped(`not beaten in score, latency, memory and pairs together: ${front.join(', ')}`);
+  const best = wrapped(`not beaten in score, pairs, and what is shown of latency and memory, together: ${front.join(', ')}`);
   return ['The exported models against the baseline, first seed', measured, best].join('\n');
 }
 

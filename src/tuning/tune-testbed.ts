@@ -1,8 +1,6 @@
 import type { Comparison } from '../contract/verdict.ts';
-import { withinPeakNoise } from '../decide/rule.ts';
 import { decideMigration } from '../migration/decide.ts';
 import type { MigrationDecision } from '../migration/decide.ts';
-import { paretoFront } from '../migration/pareto.ts';
 import { estimatePaired, judgePaired } from '../quality/paired.ts';
 import type { QualityJudgement } from '../quality/judgement.ts';
 import type { MeanEstimate } from '../statistics/student.ts';
@@ -16,6 +14,7 @@ import type { SeedDifference } from './difference.ts';
 import { compareExported, exportedModel } from './exported.ts';
 import { finishTrial, referenceOf } from './finish-trial.ts';
 import type { FinishedTrial } from './finish-trial.ts';
+import { frontOf } from './front.ts';
 import { recoveredShare } from './recovered.ts';
 import { swappedScores } from './swapped.ts';
 import { searchCandidate } from './search.ts';
@@ -77,21 +76,7 @@ export async function tuneTestbed(work: TuningWork): Promise<TuningReport> {
     work.timeLeft.begin(index);
     candidates.push(await tuneCandidate(work, candidate, baseline));
   }
-  return { baseline, baselineWaste, candidates, front: frontOf(work, baseline, candidates) };
-}
-
-function frontOf({ tuning }: TuningWork, baseline: readonly FinishedTrial[], candidates: readonly TunedCandidate[]): string[] {
-  const score = (trials: readonly FinishedTrial[]) => trials.reduce((sum, { test }) => sum + test.mean, 0) / trials.length;
-  const ratio = (comparison: Comparison) => (withinPeakNoise(comparison) ? 1 : 1 + (comparison.effect?.estimate ?? Number.NaN));
-  const all = [
-    { name: tuning.baseline, figures: { score: score(baseline), latency: 1, memory: 1, pairs: 1 } },
-    ...candidates.map(({ candidate, finalists, latency, memory, weightedShare }) => ({
-      name: candidate,
-      figures: { score: score(finalists), latency: ratio(latency), memory: ratio(memory), pairs: weightedShare },
-    })),
-  ];
-  const lower = (['latency', 'memory', 'pairs'] as const).map((name) => ({ name, goal: 'minimise' as const }));
-  return paretoFront(all, [{ name: 'score', goal: 'maximise' }, ...lower]).front.map(({ name }) => name);
+  return { baseline, baselineWaste, candidates, front: frontOf({ candidate: tuning.baseline, finalists: baseline }, candidates) };
 }
 
 /** The first choice of everything; techniques need something to learn from. */

@@ -13,7 +13,7 @@ export function gainsSection(view: TuningView): Section | undefined {
   const points = pointsOf(view);
   if (points.length < 2) return undefined;
   const lead =
-    'Filled marks are on the front: no other attention is at least as good in score, latency, peak memory and pairs, and better in one. Pairs follow from the mathematics; latency is of this host, this length and these kernels.';
+    'Filled marks are on the front: no other attention is at least as good in score, latency, peak memory and pairs, and better in one; a change of latency or memory that is not shown is none. Pairs follow from the mathematics; latency is of this host, this length and these kernels.';
   return { id: 'trade-off', title: 'What is gained, and what it costs', lead, parts: [gainsChart(view, points)] };
 }
 
