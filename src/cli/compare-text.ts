@@ -69,21 +69,23 @@ function differenceLines(comparison: RunComparison): string[] {
 /** A block for each setting; the columns are split over several tables where one would be too wide. */
 function cellBlocks(comparison: RunComparison): string[][] {
   const groups = [...Map.groupBy(comparison.rows, ({ setting }) => setting)];
-  const others = [...comparison.columns.keys()].slice(1);
-  return groups.flatMap(([setting, rows]) => [[label(setting, width), ...tables(rows, others).flatMap((text) => text.split('\n'))]]);
+  const byBase = [...Map.groupBy([...comparison.columns.keys()].slice(1), (index) => comparison.columns[index]!.base)];
+  return groups.map(([setting, rows]) => {
+    const texts = byBase.flatMap(([base, others]) => tables(rows, base, others));
+    return [label(setting, width), ...texts.flatMap((text) => text.split('\n'))];
+  });
 }
 
-function tables(rows: readonly ComparedRow[], others: readonly number[]): string[] {
-  const whole = tableOf(rows, others);
+function tables(rows: readonly ComparedRow[], base: number, others: readonly number[]): string[] {
+  const whole = tableOf(rows, base, others);
   if (others.length < 2 || whole.split('\n').every((line) => line.length <= width)) return [whole];
   const half = Math.ceil(others.length / 2);
-  return [...tables(rows, others.slice(0, half)), ...tables(rows, others.slice(half))];
+  return [...tables(rows, base, others.slice(0, half)), ...tables(rows, base, others.slice(half))];
 }
 
-function tableOf(rows: readonly ComparedRow[], others: readonly number[]): string {
-  const base = letterOf(0);
-  const heading = [base, ...others.flatMap((index) => [letterOf(index), `${letterOf(index)} / ${base}`, 'peak'])];
-  const figures = rows.map(({ cells }) => [latencyText(cells[0]!), ...others.flatMap((index) => figuresOf(cells[index]!))]);
+function tableOf(rows: readonly ComparedRow[], base: number, others: readonly number[]): string {
+  const heading = [letterOf(base), ...others.flatMap((index) => [letterOf(index), `${letterOf(index)} / ${letterOf(base)}`, 'peak'])];
+  const figures = rows.map(({ cells }) => [latencyText(cells[base]!), ...others.flatMap((index) => figuresOf(cells[index]!))]);
   const taken = heading.map((title, column) => Math.max(title.length, ...figures.map((row) => row[column]!.length)) + 2);
   const room = Math.max(leastName, width - taken.reduce((sum, each) => sum + each, 0));
   return table([['kernel', ...heading], ...rows.map(({ kernel }, index) => [label(kernel, room), ...figures[index]!])]);
@@ -106,7 +108,7 @@ function closing(comparison: RunComparison): string[] {
   const unsteady = rows.some(({ cells }) => cells.some(({ steady }) => steady === false));
   const lines = [
     ...columns.slice(1).map((column) => columnSentence(comparison, column)),
-    ...refused.map((column) => refusedSentence(comparison, column)),
+    ...refused.map((column) => refusedSentence(column)),
     ...recordSentences(comparison),
     ...missingLines(missingCells(comparison)),
     ...(unsteady ? ['*: no steady state in the warm-up; read its latency with care.'] : []),

@@ -38,7 +38,7 @@ export function addCompare(program: Command): void {
     'attnswap compare laptop.run.json server.run.json --html compared.html',
     'attnswap compare v1.run.json v2.run.json v3.run.json --csv versions.csv',
   ])
-    .argument('<runs...>', 'run records, from attnswap bench; the first is the base')
+    .argument('<runs...>', 'run records, from attnswap bench; the first is the base, backend by backend')
     .option('--html <file>', 'the comparison as one page')
     .option('--csv <file>', 'one row a cell and column, for spreadsheets')
     .action(async (files: string[], flags: CompareFlags) => finish(await compare(files, flags)));
@@ -68,7 +68,7 @@ function remarkOn(comparison: RunComparison, flags: CompareFlags): void {
   if (flags.html !== undefined) remark(`page: ${printable(flags.html)}`, flags);
   if (flags.csv !== undefined) remark(`CSV: ${printable(flags.csv)}`, flags);
   if (comparison.columns.length > 1) return;
-  const why = comparison.refused.map((column) => refusedSentence(comparison, column));
+  const why = comparison.refused.map((column) => refusedSentence(column));
   // Not a remark: --quiet does not silence why a command failed.
   process.stderr.write(`attnswap: nothing is comparable. ${why.join(' ')}\n  hint: measure the same suite for each: attnswap bench\n`);
 }

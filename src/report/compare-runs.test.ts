@@ -109,6 +109,48 @@ test('a record of two backends has a column for each', () => {
   );
 });
 
+test('a backend is compared with the same one of the first record, and with its first where it has none', () => {
+  const of = (cpu: number, cuda: number, webgpu?: number) => {
+    const runs = [timed([cpu]), timed([cuda], { backend: 'onnx-cuda' })];
+    if (webgpu !== undefined) runs.push(timed([webgpu], { backend: 'onnx-webgpu' }));
+    return { ...runs[0]!, cells: runs.flatMap(({ cells }) => cells), declared: runs.flatMap(({ declared }) => declared) };
+  };
+  const comparison = compared(of(100, 10), of(200, 40, 50));
+  const { columns, rows } = comparison;
+  assert.deepEqual(
+    columns.map(({ base, meanRatio }) => [base, meanRatio?.value.toFixed(3)]),
+    [
+      [0, undefined],
+      [0, '0.100'],
+      [0, '2.000'],
+      [1, '4.000'],
+      [0, '0.500'],
+    ],
+  );
+  assert.equal(rows.length, 1);
+  assert.match(comparisonText(comparison), /B +D +D \/ B +peak\n/);
+  assert.match(comparedRunsCsv(comparison), /b\.json · onnx-cuda,.*,10,4,.*,a\.json · onnx-cuda\n/);
+  assert.ok(charts(comparisonReport(comparison)).some(({ title }) => title === 'b.json · onnx-cuda against a.json · onnx-cuda'));
+});
+
+test('a column that another is compared with stays, though it shares nothing with the first', () => {
+  const own = (base: number, cuda: number) => {
+    const [cpu, other] = [timed([base]), changed(timed([cuda], { backend: 'onnx-cuda' }), (cell) => ({ ...cell, inputs: 'gaussian' }))];
+    return { ...cpu, cells: [...cpu.cells, ...other.cells], declared: [...cpu.declared, ...other.declared] };
+  };
+  const { columns, refused } = compared(own(100, 10), own(300, 20));
+  assert.deepEqual(refused, []);
+  assert.deepEqual(
+    columns.map(({ base, shared, meanRatio }) => [base, shared, meanRatio?.value.toFixed(3)]),
+    [
+      [0, 1, undefined],
+      [0, 0, undefined],
+      [0, 1, '3.000'],
+      [1, 1, '2.000'],
+    ],
+  );
+});
+
 test('another seed, shape or kind of inputs never pairs', () => {
   const base = timed([100]);
   const others = [
@@ -144,7 +186,7 @@ test('configurations without a shared cell are refused, and the nearest cells sa
   );
   const [refused] = comparison.refused;
   assert.equal(
-    refusedSentence(comparison, refused!),
+    refusedSentence(refused!),
     'b.json shares no cell with a.json: in the nearest ones differ heads 8 against 12; length 512 against 640.',
   );
   assert.equal(isWhole(comparison), false);
@@ -215,7 +257,7 @@ test('one record alone is a mistake of use', () => {
 test('a record without cells is refused, and one with a cell twice counts the first', () => {
   const base = timed([100]);
   const empty = compared(base, { ...base, cells: [], complete: false });
-  assert.match(refusedSentence(empty, empty.refused[0]!), /b\.json holds no cells/);
+  assert.match(refusedSentence(empty.refused[0]!), /b\.json holds no cells/);
   const twice = compared(base, { ...base, cells: [withMedian(base.cells[0]!, 200), withMedian(base.cells[0]!, 900)] });
   close(twice.columns[1]!.meanRatio!.value, 2);
   assert.ok(comparisonReport(twice).alerts.some((alert) => alert.includes('holds already')));

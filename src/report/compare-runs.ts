@@ -17,12 +17,12 @@ export interface SourcedRun {
   readonly run: RunRecord;
 }
 
-/** Run records side by side. All text may come from outside. Times are nanoseconds, sizes bytes, ratios over the base column. */
+/** Run records side by side. All text may come from outside. Times are nanoseconds, sizes bytes, ratios over a column's base. */
 export interface RunComparison {
   readonly schema: typeof runComparisonSchemaName;
   readonly records: readonly ComparedRecord[];
   readonly differences: readonly Difference[];
-  /** The base first; those that share no cell with it are in `refused`. */
+  /** The first is the base of all that have none of their own; those that share no cell with their base are in `refused`. */
   readonly columns: readonly ComparedColumn[];
   readonly refused: readonly RefusedColumn[];
   readonly rows: readonly ComparedRow[];
@@ -56,6 +56,8 @@ interface Column {
 }
 
 export interface ComparedColumn extends Column {
+  /** The column that this one is compared with: the first record's of the same backend, where it has one, else the first. */
+  readonly base: number;
   /** Rows that both this column and the base have, whatever became of them. */
   readonly shared: number;
   /** Rows that were not measured here, or not well. */
@@ -65,6 +67,8 @@ export interface ComparedColumn extends Column {
 }
 
 export interface RefusedColumn extends Column {
+  /** The name of the column that it was to be compared with. */
+  readonly base: string;
   readonly cells: number;
   /** In what the nearest cells differ: `heads 8 against 12`. None where one side has no cells. */
   readonly nearest: readonly string[];
@@ -102,9 +106,15 @@ interface Side extends Column {
   readonly cells: ReadonlyMap<string, CellRecord>;
 }
 
+/** A side and the one that it is compared with: itself, of the first. */
+interface Paired {
+  readonly side: Side;
+  readonly base: Side;
+}
+
 /**
  * Lays run records side by side, the first as the base. Cells are paired by all but their backend, and a record of several backends gives
- * a column for each. Whatever differs between the records is in every ratio: `differences` lists what they tell of it.
+ * a column for each, which is compared with the same backend's of the first record where that has it. Whatever differs between the records is in every ratio: `differences` lists what they tell of it.
  * @throws USAGE for fewer than two records
  */
 export function compareRuns(sources: readonly SourcedRun[]): RunComparison {
@@ -114,18 +124,33 @@ export function compareRuns(sources: readonly SourcedRun[]): RunComparison {
     });
   }
   const names = fileNames(sources.map(({ source }) => source));
-  const [base, ...others] = sidesOf(sources, names);
-  const comparable = others.filter(({ cells }) => sharedKeys(base!, cells).length > 0);
-  const sides = [base!, ...comparable];
-  const rows = rowsOf(sides);
+  const paired = pairedSides(sidesOf(sources, names));
+  const [first, ...others] = paired;
+  const sharing = others.filter(({ side, base }) => sharedKeys(base, side.cells).length > 0);
+  const needed = new Set(sharing.map(({ base }) => base));
+  const refused = others.filter((each) => !sharing.includes(each) && !needed.has(each.side));
+  const kept = paired.filter((each) => each === first || !refused.includes(each));
+  const sides = kept.map(({ side }) => side);
+  const bases = kept.map(({ base }) => sides.indexOf(base));
+  const rows = rowsOf(sides, bases);
   return {
     schema: runComparisonSchemaName,
     records: sources.map((each, index) => recordOf(each, names[index]!)),
     differences: differencesOf(sources.map(({ run }) => run)),
-    columns: sides.map((side, index) => columnOf(side, base!, columnCells(rows, index))),
-    refused: others.filter((side) => !comparable.includes(side)).map((side) => refusedOf(side, base!)),
+    columns: sides.map((side, index) => columnOf(side, sides[bases[index]!]!, { base: bases[index]!, compared: columnCells(rows, index) })),
+    refused: refused.map(refusedOf),
     rows,
   };
+}
+
+/** Each with its base, in their order. A backend of the first record is compared with that record's first. */
+function pairedSides(sides: readonly Side[]): Paired[] {
+  const first = sides[0]!;
+  const own = sides.filter(({ record }) => record === first.record);
+  return sides.map((side) => {
+    const same = own.find(({ backend }) => backend === side.backend);
+    return { side, base: side.record === first.record ? first : (same ?? first) };
+  });
 }
 
 /** Whether a cell has figures that may be compared. */
@@ -177,35 +202,37 @@ function columnCells(rows: readonly ComparedRow[], index: number): ComparedCell[
   return rows.map(({ cells }) => cells[index]!);
 }
 
-function columnOf({ name, record, backend, cells }: Side, base: Side, compared: readonly ComparedCell[]): ComparedColumn {
+function columnOf(side: Side, against: Side, { base, compared }: { base: number; compared: readonly ComparedCell[] }): ComparedColumn {
+  const { name, record, backend, cells } = side;
   return {
     name,
     record,
     backend,
-    shared: sharedKeys(base, cells).length,
+    base,
+    shared: sharedKeys(against, cells).length,
     missing: compared.filter((cell) => !isMeasured(cell)).length,
     meanRatio: geometricMean(compared.flatMap(({ ratio }) => ratio?.value ?? [])),
   };
 }
 
-function refusedOf({ name, record, backend, cells }: Side, base: Side): RefusedColumn {
+function refusedOf({ side: { name, record, backend, cells }, base }: Paired): RefusedColumn {
   const nearest = nearestDifferences([...base.cells.values()], [...cells.values()]);
-  return { name, record, backend, cells: cells.size, nearest };
+  return { name, record, backend, base: base.name, cells: cells.size, nearest };
 }
 
-/** Every cell that any side has, the base's first, each side's in its own order. */
-function rowsOf(sides: readonly Side[]): ComparedRow[] {
+/** Every cell that any side has, the first side's first, each side's in its own order. `bases` tells which side each is compared with. */
+function rowsOf(sides: readonly Side[], bases: readonly number[]): ComparedRow[] {
   const found = new Map<string, CellRecord>();
   for (const { cells } of sides) for (const [key, cell] of cells) if (!found.has(key)) found.set(key, cell);
   const seeded = new Set([...found.values()].map(({ seed }) => seed)).size > 1;
   return [...found].map(([key, first]) => {
     const { variant, kernel, shape, inputs, seed } = first;
-    const [base, ...others] = sides.map(({ cells }) => cells.get(key));
+    const own = sides.map(({ cells }) => cells.get(key));
     return {
       kernel: nameOf(first),
       setting: `${settingWithoutBackend(first)}${seeded ? ` · seed ${seed}` : ''}`,
       spec: { variant, kernel, shape, inputs, seed },
-      cells: [cellOf(base, undefined), ...others.map((cell) => cellOf(cell, base))],
+      cells: own.map((cell, index) => cellOf(cell, bases[index] === index ? undefined : own[bases[index]!])),
     };
   });
 }

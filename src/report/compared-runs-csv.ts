@@ -2,8 +2,8 @@ import { stringify } from 'csv-stringify/sync';
 import type { ComparedCell, ComparedRow, RunComparison } from './compare-runs.ts';
 
 /**
- * One row a cell and column. Columns are only ever added at the end. Times in nanoseconds, sizes in bytes, ratios over the base column,
- * which is the first. `status` is `absent` where a column has no such cell.
+ * One row a cell and column. Columns are only ever added at the end. Times in nanoseconds, sizes in bytes, ratios over
+ * the column's base. `status` is `absent` where a column has no such cell.
  */
 export function comparedRunsCsv({ records, columns, rows }: RunComparison): string {
   const lines = rows.flatMap((row) =>
@@ -12,7 +12,8 @@ export function comparedRunsCsv({ records, columns, rows }: RunComparison): stri
       source: records[column.record]!.source,
       backend: column.backend,
       ...specOf(row),
-      ...figuresOf(row.cells[index]!, row.cells[0]!),
+      ...figuresOf(row.cells[index]!, row.cells[column.base]!),
+      base: columns[column.base]!.name,
     })),
   );
   return stringify(lines, { header: true, escape_formulas: true });

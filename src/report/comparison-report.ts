@@ -55,7 +55,7 @@ function alertsOf(comparison: RunComparison): string[] {
   const missing = columns.filter((column) => column.missing > 0);
   return [
     ...(hostDiffers ? [whatDiffers(comparison)] : []),
-    ...refused.map((column) => refusedSentence(comparison, column)),
+    ...refused.map((column) => refusedSentence(column)),
     ...recordSentences(comparison),
     ...missing.map(
       (column) =>

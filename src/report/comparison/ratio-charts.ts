@@ -5,7 +5,7 @@ import type { ComparedRow, RunComparison } from '../compare-runs.ts';
 import { figureCell, words } from '../document.ts';
 import type { Chart, Section, Table } from '../document.ts';
 import { numbered } from './column-names.ts';
-import { label, ratioText } from './wording.ts';
+import { basesSentence, label, ratioText } from './wording.ts';
 import type { Ratio } from './ratio.ts';
 
 /** Columns that are drawn, and cells in a drawing; the table of all cells has the rest. */
@@ -34,13 +34,13 @@ export function ratioSection(comparison: RunComparison): Section | undefined {
   return {
     id: 'ratios',
     title: 'Latency against the base',
-    lead: `Each cell’s median over the base’s: below 1 is faster than ${label(columns[0]!.name)}. The line is at 1. The interval covers the spread inside the two processes alone: it is no verdict.${more}`,
+    lead: `Each cell’s median ${basesSentence(comparison)}: below 1 is faster. The line is at 1. The interval covers the spread inside the two processes alone: it is no verdict.${more}`,
     parts: compared.slice(0, mostCharts).map(({ index, named }) => chartOf(comparison, index, named)),
   };
 }
 
 function chartOf({ columns }: RunComparison, index: number, all: readonly Named[]): Chart {
-  const [name, base] = [label(columns[index]!.name), label(columns[0]!.name)];
+  const [name, base] = [label(columns[index]!.name), label(columns[columns[index]!.base]!.name)];
   const drawn = farthest(all);
   const cut = drawn.length < all.length ? ` Drawn are the ${drawn.length} of ${all.length} cells that are farthest from 1.` : '';
   const faster = all.filter(({ ratio }) => (ratio.interval?.high ?? ratio.value) < 1).length;

@@ -2,7 +2,7 @@ import { digits, percent, size, time } from '../../cli/format.ts';
 import type { ComparedCell, ComparedRow, RunComparison } from '../compare-runs.ts';
 import { figureCell, words } from '../document.ts';
 import type { Column, Section, Table, TableCell } from '../document.ts';
-import { label, missingCells, ratioText } from './wording.ts';
+import { basesSentence, label, missingCells, ratioText } from './wording.ts';
 
 /** Cells that are listed as missing: more are counted. */
 const mostMissing = 500;
@@ -37,7 +37,7 @@ export function differencesSection(comparison: RunComparison): Section {
 /** Every cell in every column: latency, memory, then waste and error. */
 export function cellsSection(comparison: RunComparison): Section {
   const tables = [latencyTable(comparison), memoryTable(comparison), wasteTable(comparison)];
-  const lead = `Ratios are over ${label(comparison.columns[0]!.name)}. A cell without a figure says what became of it. A latency marked * had no steady warm-up.`;
+  const lead = `Ratios are ${basesSentence(comparison)}. A cell without a figure says what became of it. A latency marked * had no steady warm-up.`;
   return { id: 'cells', title: 'All cells side by side', lead, parts: tables.filter((table) => table !== undefined) };
 }
 
@@ -100,8 +100,10 @@ interface Shown {
 }
 
 function sideBySide({ columns, rows }: RunComparison, title: string, shown: Shown): Table {
-  const headings = columns.flatMap(({ name }, index): Column[] => {
-    const ratio = index > 0 && shown.ratio !== undefined ? [`${label(name)} / base`] : [];
+  const oneBase = columns.every(({ base }) => base === 0);
+  const headings = columns.flatMap(({ name, base }, index): Column[] => {
+    const over = oneBase ? 'base' : label(columns[base]!.name);
+    const ratio = index > 0 && shown.ratio !== undefined ? [`${label(name)} / ${over}`] : [];
     return [...shown.titles(label(name)), ...ratio].map((heading) => ({ title: heading, numeric: true }));
   });
   const cellsOf = ({ cells }: ComparedRow) =>

@@ -14,7 +14,7 @@ export function label(text: string, most = 60): string {
 
 /** What a column's cells take of the base's time, then what is missing in it. */
 export function columnSentence({ columns }: RunComparison, column: ComparedColumn): string {
-  const [name, base] = [label(column.name), label(columns[0]!.name)];
+  const [name, base] = [label(column.name), label(columns[column.base]!.name)];
   const { meanRatio, shared } = column;
   const missing = column.missing === 0 ? '' : `; ${cellCount(column.missing)} ${column.missing === 1 ? 'is' : 'are'} missing`;
   if (meanRatio === null) return `${name} and ${base} share ${cellCount(shared)}, and none is ok in both${missing}.`;
@@ -24,9 +24,17 @@ export function columnSentence({ columns }: RunComparison, column: ComparedColum
   return `${name} takes ${digits(value)}× the time of ${base} ${mean}${range}: it is ${digits(1 / value)}× as fast${missing}.`;
 }
 
+/** What ratios are over. */
+export function basesSentence({ columns }: RunComparison): string {
+  const first = label(columns[0]!.name);
+  return columns.every(({ base }) => base === 0)
+    ? `over ${first}`
+    : `over the first record’s column of the same backend, where it has one, else over ${first}`;
+}
+
 /** Why a column is not compared. */
-export function refusedSentence({ columns }: RunComparison, { name, cells, nearest }: RefusedColumn): string {
-  const base = label(columns[0]!.name);
+export function refusedSentence({ name, base: against, cells, nearest }: RefusedColumn): string {
+  const base = label(against);
   if (cells === 0) return `${label(name)} holds no cells: nothing to compare with ${base}.`;
   const why = nearest.length === 0 ? `${base} holds none` : `in the nearest ones differ ${nearest.join('; ')}`;
   return `${label(name)} shares no cell with ${base}: ${why}.`;
