@@ -27,6 +27,12 @@ export function percent(share: number): string {
   return `${(share * 100).toFixed(Math.abs(share) < 0.1 ? 1 : 0)} %`.replace('-', '−');
 }
 
+/** A size as it is written, with the sign of `value`; what is written as nothing has none. */
+export function signed(value: number, written: string): string {
+  if (!/[1-9]/.test(written)) return written;
+  return `${value < 0 ? '−' : '+'}${written}`;
+}
+
 /** Columns aligned by their widest cell: the first to the left, the others to the right. */
 export function table(rows: ReadonlyArray<readonly string[]>): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));

@@ -5,7 +5,7 @@ import type { MigrationSettings } from '../migration/migration.ts';
 import type { TuneResult } from '../migration/tune-phase.ts';
 import { driftSize } from '../migration/quality-of.ts';
 import type { Site } from '../model/site.ts';
-import { digits, percent, printable, size, table, time } from './format.ts';
+import { digits, percent, printable, signed, size, table, time } from './format.ts';
 
 interface Context {
   readonly settings: MigrationSettings;
@@ -71,7 +71,7 @@ function candidatesText(results: readonly CandidateResult[], report: MigrationRe
 function qualityCell(quality: CandidateResult['quality']): string {
   if (quality === null) return '–';
   const { task, drift } = quality;
-  if (task !== null) return `${task.difference >= 0 ? '+' : '−'}${digits(Math.abs(task.difference))}`;
+  if (task !== null) return signed(task.difference, digits(Math.abs(task.difference)));
   if (drift.state === 'fault') return 'fault';
   return `drift ${digits(Math.max(...drift.outputs.map(driftSize)))}`;
 }
@@ -128,8 +128,8 @@ function change(comparison: Comparison | null): string {
   if (comparison === null) return 'not timed';
   if (comparison.effect === null) return comparison.outcome;
   const { estimate, low, high } = comparison.effect;
-  const signed = (share: number, places: number) => `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(places)}`;
-  return `${signed(estimate, 1)} % [${signed(low, 0)}, ${signed(high, 0)}]`;
+  const points = (share: number, places: number) => signed(share, Math.abs(100 * share).toFixed(places));
+  return `${points(estimate, 1)} % [${points(low, 0)}, ${points(high, 0)}]`;
 }
 
 function short(name: string): string {

@@ -1,7 +1,7 @@
 import type { Task } from '../training/task.ts';
 import type { SeedDifference } from '../tuning/difference.ts';
 import type { TuningReport } from '../tuning/tune-testbed.ts';
-import { digits, percent, table, wrapped } from './format.ts';
+import { digits, percent, signed, table, wrapped } from './format.ts';
 
 /** Seeds whose scores a cell lists; of more it gives the range. */
 const mostListed = 4;
@@ -53,7 +53,7 @@ function differences({ baseline, candidates }: TuningReport, metric: Task['metri
 export function differenceCells({ mean, low, high, p, count }: SeedDifference, metric: Task['metric']): string[] {
   const shown = (value: number) => {
     const size = metric === 'accuracy' ? Math.abs(100 * value).toFixed(1) : digits(Math.abs(value));
-    return `${(metric === 'accuracy' ? value : -value) < 0 ? '−' : '+'}${size}`;
+    return signed(metric === 'accuracy' ? value : -value, size);
   };
   const cells = [Number.isFinite(mean) ? shown(mean) : 'unknown'];
   if (count < 2 || !Number.isFinite(low) || !Number.isFinite(high)) return [...cells, '–', '–'];

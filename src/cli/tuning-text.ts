@@ -6,7 +6,7 @@ import { meanLayers } from '../tuning/scores.ts';
 import type { Ablation } from '../tuning/ablate.ts';
 import { choicesOf } from '../tuning/trial.ts';
 import type { TunedCandidate, TuningReport } from '../tuning/tune-testbed.ts';
-import { digits, percent, printable, table, wrapped } from './format.ts';
+import { digits, percent, printable, signed, table, wrapped } from './format.ts';
 import { differenceCells, scoresText } from './tuning-scores-text.ts';
 import { wasteText } from './tuning-waste-text.ts';
 
@@ -112,6 +112,6 @@ function change(comparison: Comparison): string {
   const { effect, outcome } = comparison;
   if (withinPeakNoise(comparison)) return '< 1 MiB apart';
   if (effect === null) return outcome;
-  const points = (share: number) => `${share >= 0 ? '+' : '−'}${Math.abs(100 * share).toFixed(0)}`;
+  const points = (share: number) => signed(share, Math.abs(100 * share).toFixed(0));
   return `${points(effect.estimate)} % [${points(effect.low)}, ${points(effect.high)}]`;
 }

@@ -1,4 +1,4 @@
-import { digits, percent } from '../../cli/format.ts';
+import { digits, percent, signed } from '../../cli/format.ts';
 import { taskOf } from '../../training/tasks/index.ts';
 import { clip, oneLine } from '../../verdict/text.ts';
 import type { TableCell } from '../document.ts';
@@ -22,8 +22,6 @@ export interface Measure {
   differenceShown(difference: number): number;
   differenceText(difference: number): string;
 }
-
-const signed = (value: number, text: string) => `${value < 0 ? '−' : '+'}${text}`;
 
 /** How the scores of a record's task are shown. */
 export function measureOf({ settings }: Pick<TuningRecord, 'settings'>): Measure {
