@@ -152,3 +152,15 @@ test('a shorter plan ends at the blocks given, a longer one shares the error out
   assert.deepEqual(long.looks, [5, 10, 15, 20, 25, 30, 32]);
   assert.ok(Math.abs(long.tail * long.looks.length - 4 * defaultLooks.tail) < 1e-15);
 });
+
+test('where a gain is sought, a pass that looks like one goes on to the last look', () => {
+  const gain = [-0.16, -0.12, -0.2];
+  const wide = { ...bounds, margin: 0.2 };
+  const plan = { ...defaultLooks, looks: [3, 5] };
+  const seeking = { ...plan, seeksGain: true };
+  assert.equal(look(gain, wide, plan).state, 'pass');
+  assert.equal(look(gain, wide, seeking).state, 'more');
+  assert.equal(look([...gain, -0.25, 0], wide, seeking).state, 'pass');
+  assert.equal(look([0.01, -0.02, 0.01], wide, seeking).state, 'pass');
+  assert.equal(look([-0.2, -0.18, -0.19, -0.2, -0.2], wide, seeking).state, 'improvement');
+});

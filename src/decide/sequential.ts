@@ -8,6 +8,11 @@ export interface LookPlan {
   readonly looks: readonly number[];
   /** One-sided error of each look's interval, at each end. */
   readonly tail: number;
+  /**
+   * Whether a gain is what is asked for: a pass whose mean is one, of more than Δ/2, then goes on while looks are left, until the gain is shown
+   * or is none. Otherwise the first pass ends it: what is not worse is good enough.
+   */
+  readonly seeksGain?: boolean;
 }
 
 /** Four looks: together at most 5 % false passes at a true change of Δ (the looks' intervals overlap, so less than 4 × .0175). */
@@ -50,15 +55,24 @@ export function look(logRatios: readonly number[], bounds: Bounds, plan: LookPla
   const used = logRatios.slice(0, blocks);
   const estimate = meanInterval(used, plan.tail);
   const strict = meanInterval(used, plan.tail / (bounds.family ?? 1));
-  return { ...estimate, state: stateOf(estimate, strict, bounds, reached.length === plan.looks.length) };
+  const last = reached.length === plan.looks.length;
+  const state = stateOf(estimate, strict, bounds);
+  if (state === undefined) return { ...estimate, state: last ? 'inconclusive' : 'more' };
+  const hopeful = plan.seeksGain === true && state === 'pass' && estimate.mean < -shownFrom(bounds);
+  return { ...estimate, state: hopeful && !last ? 'more' : state };
 }
 
-function stateOf({ low, high }: Interval, strict: Interval, { margin, floor }: Bounds, last: boolean): Look['state'] {
-  const shown = Math.max(margin / 2, floor);
+/** undefined where the interval decides nothing yet. */
+function stateOf({ low, high }: Interval, strict: Interval, bounds: Bounds): 'pass' | 'improvement' | 'regression' | undefined {
+  const shown = shownFrom(bounds);
   if (low > shown && strict.low > 0) return 'regression';
   if (high < -shown && strict.high < 0) return 'improvement';
-  if (high < margin) return 'pass';
-  return last ? 'inconclusive' : 'more';
+  return high < bounds.margin ? 'pass' : undefined;
+}
+
+/** From here on a change is one. */
+function shownFrom({ margin, floor }: Bounds): number {
+  return Math.max(margin / 2, floor);
 }
 
 /** The default looks with at most `blocks` blocks: the last look is there, so that a comparison ends. */

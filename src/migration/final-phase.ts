@@ -65,7 +65,7 @@ function costOf({ latency, memory }: CandidateResult, end: 'estimate' | 'low'): 
 
 /** Earlier looks than usual, and no more of them: models are slow, and gains worth a migration show early. */
 function finalPlan(blocks: number): LookPlan {
-  return { ...defaultLooks, looks: [...[3, 5, 10].filter((count) => count < blocks), blocks] };
+  return { ...defaultLooks, looks: [...[3, 5, 10].filter((count) => count < blocks), blocks], seeksGain: true };
 }
 
 /** Compares the best candidate with the original at every length, and keeps its model where the verdict is to adopt it. */
