@@ -36,3 +36,9 @@ test('what is left falls with every epoch, those of an earlier process too, and 
   left.done('window:w=4', 4);
   assert.equal(left.atMostSeconds, (56 - 4) * 4);
 });
+
+test('an epoch in which the computer slept is no measure of the others', () => {
+  const left = new TimeLeft(tuning);
+  for (const [index, seconds] of [3, 36_000, 3].entries()) left.done('dense seed1', index + 1, seconds);
+  assert.equal(left.atMostSeconds, (12 - 3 + 2 * 56) * 3);
+});

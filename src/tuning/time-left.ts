@@ -1,4 +1,5 @@
 import type { Tuning } from '../contract/tuning.ts';
+import { median } from '../statistics/order-statistics.ts';
 
 /** The most epochs that a tuning may train: of the baseline, and of each candidate with its search, seeds, control and ablations. */
 export function mostEpochs({ space, search, training }: Tuning): { readonly baseline: number; readonly candidate: number } {
@@ -12,7 +13,8 @@ export function mostEpochs({ space, search, training }: Tuning): { readonly base
 /** How long the trainings of a tuning may still take, by the epochs that may be left and those that were timed. */
 export class TimeLeft {
   readonly #tuning: Tuning;
-  readonly #mean = { count: 0, seconds: 0 };
+  /** Of each epoch that was trained just now. Their median counts, as a computer may have slept in one of them. */
+  readonly #seconds: number[] = [];
   /** Epochs that are done, by trial, of the part at hand. */
   #done = new Map<string, number>();
   #part: 'baseline' | number = 'baseline';
@@ -30,18 +32,16 @@ export class TimeLeft {
   /** A trial has that many epochs behind it; the last one took `seconds` where it was trained just now. */
   done(trial: string, epochs: number, seconds?: number): void {
     this.#done.set(trial, epochs);
-    if (seconds === undefined) return;
-    this.#mean.count++;
-    this.#mean.seconds += seconds;
+    if (seconds !== undefined) this.#seconds.push(seconds);
   }
 
   /** Undefined before an epoch was timed. */
   get atMostSeconds(): number | undefined {
-    if (this.#mean.count === 0) return undefined;
+    if (this.#seconds.length === 0) return undefined;
     const { baseline, candidate } = mostEpochs(this.#tuning);
     const whole = this.#part === 'baseline' ? baseline : candidate;
     const behind = [...this.#done.values()].reduce((sum, epochs) => sum + epochs, 0);
     const ahead = this.#tuning.candidates.length - (this.#part === 'baseline' ? 0 : this.#part + 1);
-    return (Math.max(0, whole - behind) + ahead * candidate) * (this.#mean.seconds / this.#mean.count);
+    return (Math.max(0, whole - behind) + ahead * candidate) * median(this.#seconds);
   }
 }
