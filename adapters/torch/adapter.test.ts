@@ -107,10 +107,11 @@ from attnswap_torch.torch_import import torch
 device.settle(3)
 print(torch.get_num_threads(), *(pool.openblas_get_num_threads() for pool in blas.own_pools()))
 device.settle(1)
-print(torch.get_num_threads(), *(pool.openblas_get_num_threads() for pool in blas.own_pools()))`;
+print(torch.get_num_threads(), *(pool.openblas_get_num_threads() for pool in blas.own_pools()))
+print(any('libopenblasp' in path for path in blas.shared_libraries()))`;
   const { stdout } = spawnSync(python, ['-B', '-c', script, workerFolder], { encoding: 'utf8' });
-  const [three, one] = stdout.trim().split('\n');
-  if (one === '1') return context.skip('this PyTorch multiplies without an OpenBLAS of its own threads');
+  const [three, one, own] = stdout.trim().split('\n');
+  if (own === 'False') return context.skip('this PyTorch multiplies without an OpenBLAS of its own threads');
   assert.deepEqual([three, one], ['3 3', '1 1']);
 });
 

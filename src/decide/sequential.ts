@@ -75,6 +75,11 @@ function shownFrom({ margin, floor }: Bounds): number {
   return Math.max(margin / 2, floor);
 }
 
+/** Earlier looks than usual, no more of them, and a gain sought: models are slow, and gains worth a migration show early. */
+export function gainPlan(blocks: number): LookPlan {
+  return { ...defaultLooks, looks: [...[3, 5, 10].filter((count) => count < blocks), blocks], seeksGain: true };
+}
+
 /** The default looks with at most `blocks` blocks: the last look is there, so that a comparison ends. */
 export function planUpTo(blocks: number): LookPlan {
   const looks = defaultLooks.looks.filter((count) => count < blocks);

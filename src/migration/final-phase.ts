@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import { defaultLooks } from '../decide/sequential.ts';
-import type { LookPlan } from '../decide/sequential.ts';
+import { gainPlan } from '../decide/sequential.ts';
 import { readOnnxFile, writeOnnxFile } from '../model/onnx-file.ts';
 import { compareModels, modelMemoryLooks } from './arms.ts';
 import type { CandidateResult } from './candidate.ts';
@@ -63,11 +62,6 @@ function costOf({ latency, memory }: CandidateResult, end: 'estimate' | 'low'): 
   return Math.log1p(latency.effect[end]) + Math.log1p(memory.effect[end]);
 }
 
-/** Earlier looks than usual, and no more of them: models are slow, and gains worth a migration show early. */
-function finalPlan(blocks: number): LookPlan {
-  return { ...defaultLooks, looks: [...[3, 5, 10].filter((count) => count < blocks), blocks], seeksGain: true };
-}
-
 /** Compares the best candidate with the original at every length, and keeps its model where the verdict is to adopt it. */
 export async function judgeFinally(migration: Migration, best: CandidateResult): Promise<FinalResult> {
   const { settings, state } = migration;
@@ -75,7 +69,7 @@ export async function judgeFinally(migration: Migration, best: CandidateResult):
   const memory: ComparisonAtLength[] = [];
   for (const length of settings.lengths) {
     const at = { name: `final ${best.name}`, model: best.model, length };
-    latency.push({ length, comparison: await compareModels(migration, 'latency', { ...at, plan: finalPlan(settings.maxBlocks) }) });
+    latency.push({ length, comparison: await compareModels(migration, 'latency', { ...at, plan: gainPlan(settings.maxBlocks) }) });
     // Peaks do not drift: what was shown of this length stays.
     const known = length === settings.compareAt && best.memory?.outcome !== 'inconclusive' ? best.memory : null;
     memory.push({ length, comparison: known ?? (await compareModels(migration, 'peak-memory', { ...at, plan: modelMemoryLooks })) });

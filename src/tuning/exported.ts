@@ -5,7 +5,7 @@ import { compareLatency } from '../compare/compare-latency.ts';
 import { compareMemory } from '../compare/compare-memory.ts';
 import { writeTensors } from '../data/tensor-files.ts';
 import { plainRule } from '../decide/rule.ts';
-import { defaultLooks } from '../decide/sequential.ts';
+import { gainPlan } from '../decide/sequential.ts';
 import { modelArm } from '../measure/arm.ts';
 import type { ModelArm } from '../measure/arm.ts';
 import { fileNameOf } from '../migration/candidate.ts';
@@ -40,8 +40,7 @@ export async function compareExported(work: TuningWork, base: Trial, fresh: Tria
     const arms = { base: await armOf(work, base), new: await armOf(work, fresh) };
     const subject = { cell: `${name} at ${work.task.length}`, name };
     const shared = { timeoutSeconds, family: 1, ...(work.signal !== undefined && { signal: work.signal }) };
-    const plan = { ...defaultLooks, looks: [...[3, 5, 10].filter((count) => count < work.maxBlocks), work.maxBlocks], seeksGain: true };
-    const options = { ...shared, seed: work.seed, floor: null, plan, blockSeconds: 0.5 };
+    const options = { ...shared, seed: work.seed, floor: null, plan: gainPlan(work.maxBlocks), blockSeconds: 0.5 };
     const { comparison: latency } = await compareLatency(arms, subject, plainRule('latency', margin), options);
     return { latency, memory: await compareMemory(arms, subject, plainRule('peak-memory', margin), shared) };
   });
