@@ -7,7 +7,7 @@ import { parseReplacements } from '../src/migration/parse-replacements.ts';
 import { compareSites } from '../src/model/compare-sites.ts';
 import { numbersOf } from '../src/model/mask-sources.ts';
 import { openProto } from '../src/model/open-proto.ts';
-import { withOutputs } from '../src/model/probe.ts';
+import { withOutputs } from '../src/model/with-outputs.ts';
 import { proveUnchanged } from '../src/model/prove.ts';
 import { swapSites } from '../src/model/swap.ts';
 import type { Replacement } from '../src/model/swap.ts';

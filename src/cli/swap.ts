@@ -13,6 +13,7 @@ import { isExact, quantises } from '../migration/exactness.ts';
 import { parseReplacements, parseSites } from '../migration/parse-replacements.ts';
 import { proveUnchanged } from '../model/prove.ts';
 import type { SwapProof } from '../model/prove.ts';
+import type { SwappableSite } from '../model/site.ts';
 import { swapSites } from '../model/swap.ts';
 import type { Replacement } from '../model/swap.ts';
 import { formatVariant } from '../variants/index.ts';
@@ -41,7 +42,9 @@ export async function swap(path: string, flags: SwapFlags, adapters: readonly Ad
   if (replacements.size === 0 || sites.probe === undefined)
     throw new AttnswapError('UNSUPPORTED', `${path}: no site can be swapped`, { hint: `attnswap sites ${path} says why` });
   const swapped = swapSites(sites, { adapter: runner.adapter, replacements, seed: flags.seed });
-  const comparison = await compareOutputs(file, { original: sites.proto, swapped }, runner, { first: sites.probe, given: flags.dim });
+  const replaced = [...replacements.keys()].map((number) => sites.swappable.get(number)!);
+  const compared = { original: sites.proto, swapped, replaced };
+  const comparison = await compareOutputs(file, compared, runner, { first: sites.probe, given: flags.dim });
   const atSites = await compareSites(file, { sites, swapped, replacements, seed: flags.seed }, runner, flags.dim);
   refuseWrong(path, atSites);
   refuseInexact(path, { sites, replacements, comparison });
@@ -57,12 +60,25 @@ export async function swap(path: string, flags: SwapFlags, adapters: readonly Ad
       `${proof.nodesRemoved.length} nodes removed, ${proof.nodesAdded} added`,
   );
   if (sites.rewritten.length > 0) print(`brought to opset 13 first: ${sites.rewritten.length} nodes rewritten, with the same results`);
-  const sizes = comparison.runs.map(({ batch, length }) => `${batch} × ${length}`).join(', ');
   const most = atSites.reduce((largest, { relative }) => Math.max(largest, relative), 0);
   print(`each new attention is what its definition gives on what the site reads, within ${digits(most)} of its size`);
-  print(`outputs differ by ${digits(comparison.largest)} of their size at most (drawn inputs, batch × length: ${sizes})`);
+  for (const line of comparisonLines(comparison, replaced)) print(line);
   print(`written: ${flags.out}`);
   return exitCodes.pass;
+}
+
+/** How far outputs were compared, and what was not. */
+function comparisonLines({ runs, notRun, varied, largest }: OutputComparison, replaced: readonly SwappableSite[]): string[] {
+  const sizes = [...new Set(runs.map(({ batch, length }) => `${batch} × ${length}`))].join(', ');
+  const longest = Math.min(...replaced.map(({ site }) => site.provenLength ?? 0));
+  const blind = Math.max(0, ...runs.map(({ blindQueries }) => blindQueries));
+  return [
+    `outputs differ by ${digits(largest)} of their size at most, in ${runs.length} runs on random inputs (batch × length: ${sizes})`,
+    ...(varied.length > 0 ? [`inputs that reach a mask, varied in these runs: ${varied.map(printable).join(', ')}`] : []),
+    ...(longest > 0 ? [`masks and sizes hold up to ${longest} tokens`] : []),
+    ...(blind > 0 ? [`up to ${blind} queries saw no key: what attention gives them is not defined, and was not compared`] : []),
+    ...notRun.map(({ batch, length, reason }) => `the model did not run at batch ${batch}, length ${length}: ${printable(reason)}`),
+  ];
 }
 
 function nameOf({ variant, kernel, parameters }: Replacement): string {
@@ -119,16 +135,13 @@ interface Exactness {
  * Dense attention for dense attention must give the same outputs, but for rounding. Two things are told, and not judged:
  * - Where a model quantises, no bound on its outputs follows from rounding: a value next to a quantiser's edge goes one step up or
  *   down, and the step is as large as the model's own precision. Such a model is judged at its sites alone.
- * - Where a sequence begins with padding, the first queries of causal attention see no key. What softmax gives them is the model's own
- *   accident, often a mean of masked values; here it is zero.
+ * - Queries that see no key: what softmax gives them is the model's own accident, often a mean of masked values; here it is zero.
  */
 function refuseInexact(path: string, { sites, replacements, comparison }: Exactness): void {
   const exact = isExact({ replacements });
   const quantised = quantises(sites.proto);
   const tolerance = exactTolerance[sites.sites.some(({ dtype }) => dtype === 'f16') ? 'f16' : 'f32'];
-  const blind = [...replacements.keys()].some((site) => sites.sites[site]!.causal === true && sites.sites[site]!.mask === 'padding');
-  const judged = comparison.runs.filter(({ padding }) => !(blind && padding === 'left'));
-  const largest = Math.max(0, ...judged.map(({ relative }) => relative));
+  const { largest } = comparison;
   if (!exact || quantised || largest <= tolerance) return;
   const message = `${path}: dense kernels changed the outputs by ${digits(largest)} of their size, expected at most ${tolerance}; nothing was written`;
   throw new AttnswapError('WORKER_FAILED', message, { hint: 'please report this model: attnswap sites MODEL --json' });

@@ -14,7 +14,7 @@ import { numbersOf } from '../model/mask-sources.ts';
 import { followingNorm } from '../model/norms.ts';
 import { readOnnxFile } from '../model/onnx-file.ts';
 import { openProto, usingModel } from '../model/open-proto.ts';
-import { withOutputs } from '../model/probe.ts';
+import { withOutputs } from '../model/with-outputs.ts';
 import { proveUnchanged } from '../model/prove.ts';
 import { candidateProto } from './candidate.ts';
 import type { Candidate } from './candidate.ts';

@@ -5,7 +5,7 @@ import { numbersOf } from '../model/mask-sources.ts';
 import { floatsOf, followingNorm, withConstants } from '../model/norms.ts';
 import type { LayerNorm } from '../model/norms.ts';
 import { openProto, usingModel } from '../model/open-proto.ts';
-import { withOutputs } from '../model/probe.ts';
+import { withOutputs } from '../model/with-outputs.ts';
 import { candidateProto } from './candidate.ts';
 import type { Candidate } from './candidate.ts';
 import type { Migration } from './migration.ts';

@@ -1,5 +1,6 @@
 import type { NodeProto } from 'onnx-buf';
 import type { GraphBuilder } from './graph-builder.ts';
+import type { LogitPath } from './logit-path.ts';
 
 /**
  * Where a query, key, value or output lies in the graph, as far as the graph alone says: how many axes the tensor has is
@@ -48,10 +49,9 @@ export interface Candidate {
   readonly key: RawView;
   readonly value: RawView;
   readonly output: RawView;
-  /** What enters the softmax, `[…, queries, keys]`; absent for fused operators. */
-  readonly logits?: string;
-  /** What meets the logits on their way to the softmax: masks, biases, scales. */
-  readonly side: readonly string[];
+  /** What happens between the product of queries and keys and that of weights and values; absent for fused operators. */
+  readonly path?: LogitPath;
+  /** Of fused operators. */
   readonly declared?: Declared;
   /** Why it cannot be swapped, as far as the graph alone says. */
   readonly refusal?: string;

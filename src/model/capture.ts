@@ -9,7 +9,7 @@ import type { OnnxFile } from './onnx-file.ts';
 import { openProto } from './open-proto.ts';
 import type { ModelRunner } from './open-proto.ts';
 import { opsetOf } from './probe-candidates.ts';
-import { withOutputs } from './probe.ts';
+import { withOutputs } from './with-outputs.ts';
 import type { SwappableSite } from './site.ts';
 import { appendView } from './views.ts';
 

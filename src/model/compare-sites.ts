@@ -8,7 +8,7 @@ import type { CapturedCall } from './capture.ts';
 import type { ModelSites } from './find-sites.ts';
 import type { OnnxFile } from './onnx-file.ts';
 import type { ModelRunner } from './open-proto.ts';
-import { furtherCases } from './probe-candidates.ts';
+import { distinctCases } from './probe-candidates.ts';
 import { probeInputs } from './probe-inputs.ts';
 import type { ProbeCase } from './probe-inputs.ts';
 import { gateOf } from './swap.ts';
@@ -51,7 +51,7 @@ export async function compareSites(
   const opened = await openForCapture({ proto: swapped }, wanted, file, runner);
   const worst = new Map<number, Judgement>();
   try {
-    for (const at of [sites.probe, ...furtherCases(sites.probe), reachingCase(sites.probe, replacements)]) {
+    for (const at of [...distinctCases(opened.inputs, sites.probe, given), reachingCase(sites.probe, replacements)]) {
       // Sizes may be fixed, or bound to each other: what does not run says nothing.
       const calls = await opened.capture(probeInputs(opened.inputs, at, given)).catch(() => undefined);
       for (const [site, call] of calls ?? []) {
@@ -79,7 +79,7 @@ function reachingCase(probe: ProbeCase, replacements: SwappedModel['replacements
     Object.values(parameters).filter((value) => typeof value === 'number'),
   );
   const length = Math.max(probe.length, Math.min(longestCase, 4 * Math.max(0, ...sizes) + 1));
-  return { ...probe, batch: 3, length, past: 0, padding: 'right', seed: 7 };
+  return { ...probe, batch: 3, length, past: 0, style: 'right', seed: 7 };
 }
 
 function isWorse(judgement: Judgement, known: Judgement | undefined): boolean {

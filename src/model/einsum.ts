@@ -28,7 +28,7 @@ function view(tensor: string, perm: readonly number[] | undefined): RawView | un
 }
 
 /** Queries and keys of an Einsum whose result's last axis are the keys, such as `bhqd,bhkd->bhqk`. */
-export function einsumProduct(node: NodeProto): { query: RawView; key: RawView; side: readonly string[] } | undefined {
+export function einsumProduct(node: NodeProto): { query: RawView; key: RawView } | undefined {
   const equation = equationOf(node);
   if (equation === undefined) return undefined;
   const { left, right, result } = equation;
@@ -40,7 +40,7 @@ export function einsumProduct(node: NodeProto): { query: RawView; key: RawView; 
   const [queryTensor = '', keyTensor = ''] = firstIsQuery ? node.input : [...node.input].reverse();
   const queryView = view(queryTensor, permutation(query, `${lead}${queryLetter}${contracted}`));
   const keyView = view(keyTensor, permutation(key, `${lead}${keyLetter}${contracted}`));
-  return queryView === undefined || keyView === undefined ? undefined : { query: queryView, key: keyView, side: [] };
+  return queryView === undefined || keyView === undefined ? undefined : { query: queryView, key: keyView };
 }
 
 /** Values and output of an Einsum that weighs values, such as `bhqk,bhkd->bqhd`. */

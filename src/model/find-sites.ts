@@ -11,6 +11,8 @@ import type { OnnxFile } from './onnx-file.ts';
 import type { ModelRunner } from './open-proto.ts';
 import { probeCandidates } from './probe-candidates.ts';
 import type { ProbeCase } from './probe-inputs.ts';
+import { proveLong } from './prove-long.ts';
+import type { LongProof } from './prove-long.ts';
 import { readSite } from './read-site.ts';
 import type { Site, SwappableSite } from './site.ts';
 import { upgradeOpset } from './upgrade-opset.ts';
@@ -46,10 +48,22 @@ export async function findSites(file: OnnxFile, runner: ModelRunner, given: Dime
     ...outOfReach(proto, index),
   ];
   if (candidates.length === 0) return { proto, rewritten, sites: [], swappable: new Map(), unknown, probe: undefined };
-  const { first: probe, probed } = await probeCandidates({ proto, file, index, candidates, runner, given });
-  const read = candidates.map((candidate, site) => readSite(candidate, site, probed[site]!));
+  const subject = { proto, file, index, candidates, runner, given };
+  const probing = await probeCandidates(subject);
+  const short = candidates.map((candidate, site) => readSite(candidate, site, probing.probed[site]!));
+  const proofs = await proveLong(subject, probing, new Map(short.flatMap(({ site, swap }) => (swap === undefined ? [] : [[site.site, swap]]))));
+  const read = short.map((each) => withProof(each, proofs.get(each.site.site)));
   const swappable = new Map(read.flatMap(({ swap }) => (swap === undefined ? [] : [[swap.site.site, swap] as const])));
-  return { proto, rewritten, sites: read.map(({ site }) => site), swappable, unknown, probe };
+  return { proto, rewritten, sites: read.map(({ site }) => site), swappable, unknown, probe: probing.first };
+}
+
+/** A site as far as long runs bear out what short ones showed. */
+function withProof({ site, swap }: ReturnType<typeof readSite>, proof: LongProof | undefined): ReturnType<typeof readSite> {
+  if (swap === undefined || proof === undefined) return { site, ...(swap !== undefined && { swap }) };
+  const { length, problem } = proof;
+  if (problem !== undefined) return { site: { ...site, mask: 'other', causal: null, swappable: false, reason: problem } };
+  const proven = length === undefined ? {} : { provenLength: length };
+  return { site: { ...site, ...proven }, swap: { ...swap, site: { ...swap.site, ...proven } } };
 }
 
 function inGraphOrder({ graph }: GraphIndex, candidates: readonly Candidate[]): Candidate[] {

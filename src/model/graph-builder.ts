@@ -222,7 +222,8 @@ export function constantNode(tensor: TensorProto): NodeProto {
   return create(NodeProtoSchema, { opType: 'Constant', name: tensor.name, output: [tensor.name], attribute: [value] });
 }
 
-function valueInfo(name: string, type: ElementType, shape: readonly Dimension[] | undefined): ValueInfoProto {
+/** An input or output of a graph. */
+export function valueInfo(name: string, type: ElementType, shape: readonly Dimension[] | undefined): ValueInfoProto {
   const dims = shape?.map((size) =>
     typeof size === 'number'
       ? { value: { case: 'dimValue' as const, value: BigInt(size) } }

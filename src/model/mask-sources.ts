@@ -20,50 +20,49 @@ export function keptBy(tensor: Tensor, rule: MaskRule, { batch, keys }: { batch:
     const end = rule === 'last' ? 1 : 0;
     return Uint8Array.from({ length: batch * keys }, (_, at) => (at % keys < values[Math.floor(at / keys)]! + end ? 1 : 0));
   }
-  const oneRow = tensor.dims.every((size, axis) => size === 1 || (axis === tensor.dims.length - 1 && size === keys));
-  const perElement = tensor.dims.every((size, axis, { length }) =>
-    axis === 0 ? size === batch : axis === length - 1 ? size === keys : size === 1,
-  );
-  if (!(perElement && tensor.dims.length > 1) && !(oneRow && values.length === keys)) return undefined;
+  if (!isPerKey(tensor.dims, { batch, keys })) return undefined;
+  const oneRow = values.length === keys;
   const keeps = { keep: (value: number) => value !== 0, drop: (value: number) => value === 0, additive: (value: number) => value > -1000 }[
     rule
   ];
   return Uint8Array.from({ length: batch * keys }, (_, at) => (keeps(values[oneRow ? at % keys : at]!) ? 1 : 0));
 }
 
-/** What a fused operator's mask adds to its logits, `[batch, heads, queries, keys]`; undefined where its sizes do not fit. */
+/** Whether a tensor has one value for each key: `[keys]` or `[batch, keys]`, with axes of 1 between and before. */
+export function isPerKey(dims: readonly number[], { batch, keys }: { batch: number; keys: number }): boolean {
+  if (dims.length === 0 || dims.at(-1) !== keys) return false;
+  return dims.slice(0, -1).every((size, axis) => size === 1 || (axis === 0 && size === batch));
+}
+
+/** What a fused operator's mask adds to the logit of a pair. */
+export type AddedAt = (batch: number, head: number, row: number, column: number) => number;
+
+/** What a fused operator's mask adds to its logits; undefined where its sizes do not fit. */
 export function addedBy(
   tensor: Tensor,
   rule: MaskRule,
   shape: { batch: number; heads: number; queries: number; keys: number },
-): Float32Array | undefined {
+): AddedAt | undefined {
   const { batch, heads, queries, keys } = shape;
   const kept = rule === 'additive' ? undefined : keptBy(tensor, rule, shape);
-  if (kept !== undefined) {
-    const pairs = heads * queries * keys;
-    return Float32Array.from({ length: batch * pairs }, (_, at) =>
-      kept[Math.floor(at / pairs) * keys + (at % keys)] === 1 ? 0 : -Infinity,
-    );
-  }
+  if (kept !== undefined) return (b, _h, _i, j) => (kept[b * keys + j] === 1 ? 0 : -Infinity);
   const full = [batch, heads, queries, keys];
   const dims = [...Array.from({ length: 4 - tensor.dims.length }, () => 1), ...tensor.dims];
   if (rule !== 'additive' || dims.length !== 4 || dims.some((size, axis) => size !== 1 && size !== full[axis])) return undefined;
   const values = numbersOf(tensor);
-  const value = (at: number) => (tensor.type === 'bool' ? (values[at] === 0 ? -Infinity : 0) : values[at]!);
-  return Float32Array.from({ length: batch * heads * queries * keys }, (_, at) => {
-    const place = [
-      Math.floor(at / (heads * queries * keys)),
-      Math.floor(at / (queries * keys)) % heads,
-      Math.floor(at / keys) % queries,
-      at % keys,
-    ];
-    return value(place.reduce((offset, position, axis) => offset * dims[axis]! + (dims[axis] === 1 ? 0 : position), 0));
-  });
+  const [perBatch = 0, perHead = 0, perRow = 0, perColumn = 0] = dims.map((size, axis) =>
+    size === 1 ? 0 : dims.slice(axis + 1).reduce((product, each) => product * each, 1),
+  );
+  const isBool = tensor.type === 'bool';
+  return (b, h, i, j) => {
+    const value = values[b * perBatch + h * perHead + i * perRow + j * perColumn]!;
+    return isBool ? (value === 0 ? -Infinity : 0) : value;
+  };
 }
 
 /**
- * Tensors that a site's mask may come from: what meets its logits and what that is computed from, the farthest first; of the
- * model's inputs all, of what is computed the `most` nearest. What only gives its size is none of them.
+ * Tensors that a site's mask may come from: what meets its logits and what that is computed from, the nearest first, at most `most`, and
+ * all of the model's inputs. What only gives its size is none of them.
  */
 export function maskAncestors(index: GraphIndex, side: readonly string[], most = 64): string[] {
   const inputs = new Set(index.graph.input.map(({ name }) => name));
@@ -74,6 +73,6 @@ export function maskAncestors(index: GraphIndex, side: readonly string[], most =
     if (node === undefined || node.opType === 'Shape' || node.opType === 'Size') continue;
     for (const name of node.input) if (name !== '' && !index.isConstant(name)) seen.add(name);
   }
-  const found = [...seen];
-  return [...found.filter((tensor) => !inputs.has(tensor)).slice(0, most), ...found.filter((tensor) => inputs.has(tensor))].toReversed();
+  const found = [...seen].filter((tensor) => !/^(Split|Concat)?(To|From)?Sequence|^Optional/.test(index.producer(tensor)?.opType ?? ''));
+  return [...found.filter((tensor) => !inputs.has(tensor)).slice(0, most), ...found.filter((tensor) => inputs.has(tensor))];
 }

@@ -29,8 +29,7 @@ function withReadOutputs(index: GraphIndex, candidate: Candidate): Candidate {
 function fused(node: NodeProto, views: { query: RawView; key: RawView; value: RawView }, declared: Declared, refusal?: string): Candidate {
   const { packedHeads } = views.query;
   const output = { tensor: node.output[0]!, ...(packedHeads !== undefined && { packedHeads }) };
-  const side = declared.masks.map(({ tensor }) => tensor);
-  return { anchor: node, pattern: node.opType, ...views, output, side, declared, ...(refusal !== undefined && { refusal }) };
+  return { anchor: node, pattern: node.opType, ...views, output, declared, ...(refusal !== undefined && { refusal }) };
 }
 
 function scaleOf(node: NodeProto): number | undefined {

@@ -1,5 +1,6 @@
 import type { NodeProto } from 'onnx-buf';
 import type { Candidate, RawView } from './candidate.ts';
+import type { KeyFactor, PathStep } from './logit-path.ts';
 import { einsumProduct, einsumWeighted } from './einsum.ts';
 import type { GraphIndex } from './graph-index.ts';
 import { attributeOf, integerOf, nodeName } from './graph-index.ts';
@@ -53,28 +54,32 @@ function matchSoftmax(index: GraphIndex, softmax: SoftmaxNode): Match {
     return { unknown: { node: nodeName(softmax.node), reason } };
   }
   if (index.isConstant(product.query.tensor) || index.isConstant(product.key.tensor)) return undefined;
-  const { query, key, side } = product;
-  const refusal = refusalOf(product, weighted);
-  const { value, output } = weighted;
-  const candidate = { anchor: softmax.node, pattern: 'graph', query, key, value, output, logits: softmax.input, side };
+  const { query, key, tensor, factor, keyFactors, steps: before } = product;
+  const { value, output, steps: after, exposed } = weighted;
+  const path = { product: tensor, factor, keyFactors, before, after };
+  const candidate = { anchor: softmax.node, pattern: 'graph', query, key, value, output, path };
+  // Small logits pass a cap nearly unchanged, so that running the model need not show it.
+  const capped = before.some(({ node }) => node.opType === 'Tanh');
+  const refusal = exposed
+    ? 'its weights are read elsewhere too: they would be computed all the same'
+    : capped
+      ? 'its logits are soft-capped'
+      : undefined;
   return { candidate: refusal === undefined ? candidate : { ...candidate, refusal } };
 }
 
-function refusalOf({ capped }: Product, { exposed }: { readonly exposed: boolean }): string | undefined {
-  if (exposed) return 'its weights are read elsewhere too: they would be computed all the same';
-  // Small logits pass a cap nearly unchanged, so that running the model need not show it.
-  return capped === true ? 'its logits are soft-capped' : undefined;
-}
-
 interface Product {
+  /** What the product's node gives. */
+  readonly tensor: string;
+  /** By which that node multiplies it. */
+  readonly factor: number;
   readonly query: RawView;
   readonly key: RawView;
-  readonly side: readonly string[];
-  /** Whether the logits pass a tanh. */
-  readonly capped?: boolean;
+  readonly keyFactors: readonly KeyFactor[];
+  readonly steps: readonly PathStep[];
 }
 
-/** Operators that leave logits logits: the rest of the node's inputs go to `side`. Which input may carry them on. */
+/** Operators that leave logits logits, by which of their inputs may carry them on. */
 const onLogits: Readonly<Record<string, readonly number[]>> = {
   Add: [0, 1],
   Sub: [0],
@@ -103,23 +108,40 @@ function findProduct(index: GraphIndex, tensor: string, depth: number, seen = ne
   for (const at of onLogits[node.opType] ?? []) {
     const input = node.input[at] ?? '';
     const found = input === '' ? undefined : findProduct(index, input, depth - 1, seen);
-    if (found === undefined) continue;
-    const others = node.input.filter((name, position) => position !== at && name !== '');
-    return { ...found, side: [...found.side, ...others], capped: found.capped === true || node.opType === 'Tanh' };
+    if (found !== undefined) return { ...found, steps: [...found.steps, { node, carried: at }] };
   }
   return undefined;
 }
 
 function productOf(index: GraphIndex, node: NodeProto): Product | undefined {
   const [left = '', right = ''] = node.input;
-  if (node.opType === 'MatMul') return { query: { tensor: left }, key: transposedView(index, right), side: [] };
-  if (node.opType === 'Einsum') return einsumProduct(node);
-  if (node.opType !== 'FusedMatMul' || integerOf(node, 'transA', 0) === 1) return undefined;
-  const key = integerOf(node, 'transB', 0) === 1 ? { tensor: right } : transposedView(index, right);
-  return { query: { tensor: left }, key, side: [] };
+  const plain = { tensor: node.output[0]!, factor: 1, query: { tensor: left }, keyFactors: [], steps: [] };
+  if (node.opType === 'MatMul') return { ...plain, ...transposedKey(index, right) };
+  if (node.opType === 'Einsum') {
+    const views = einsumProduct(node);
+    return views === undefined ? undefined : { ...plain, ...views };
+  }
+  const more = node.attribute.filter(({ name }) => !['alpha', 'transA', 'transB'].includes(name) && integerOf(node, name, 0) !== 0);
+  if (node.opType !== 'FusedMatMul' || integerOf(node, 'transA', 0) === 1 || more.length > 0) return undefined;
+  const key = integerOf(node, 'transB', 0) === 1 ? { key: { tensor: right } } : transposedKey(index, right);
+  return { ...plain, factor: attributeOf(node, 'alpha')?.f ?? 1, ...key };
 }
 
-/** Keys behind the transposition that the product wants, scales on the way skipped: the logits show what they come to. */
+/** Keys as they are before the transposition that the product wants, and before a scale on the way, which is read apart. */
+function transposedKey(index: GraphIndex, tensor: string): { key: RawView; keyFactors?: KeyFactor[] } {
+  const node = index.producer(tensor);
+  if (node?.opType === 'Mul' || node?.opType === 'Div') {
+    const [left = '', right = ''] = node.input;
+    const divides = node.opType === 'Div';
+    const sides = [[left, right], ...(divides ? [] : [[right, left]])] as const;
+    for (const [keys, factor] of sides) {
+      const view = isScaleLike(index, factor!) ? transposedView(index, keys!) : undefined;
+      if (view !== undefined && view.swapped !== true) return { key: view, keyFactors: [{ tensor: factor!, divides }] };
+    }
+  }
+  return { key: transposedView(index, tensor) };
+}
+
 function transposedView(index: GraphIndex, tensor: string): RawView {
   const node = index.producer(tensor);
   if (node?.opType === 'Transpose') {
@@ -134,18 +156,6 @@ function transposedView(index: GraphIndex, tensor: string): RawView {
   // Batch and heads are merged while the last two axes are swapped.
   if (before?.opType === 'Reshape' && attributeOf(flattened!, 'perm')?.ints.map(Number).join() === '0,2,1')
     return { tensor: before.input[0]! };
-  // A scale between the transposition and the product: whatever it is, the logits are compared with the keys before it.
-  if (node?.opType === 'Mul' || node?.opType === 'Div') {
-    const [left = '', right = ''] = node.input;
-    for (const [keys, scale] of node.opType === 'Mul'
-      ? [
-          [left, right],
-          [right, left],
-        ]
-      : [[left, right]]) {
-      if (isScaleLike(index, scale!) && transposedView(index, keys!).swapped !== true) return transposedView(index, keys!);
-    }
-  }
   return { tensor, swapped: true };
 }
 
@@ -158,7 +168,9 @@ function isScaleLike(index: GraphIndex, tensor: string, depth = 12): boolean {
   return node.input.length > 0 && node.input.every((input) => input === '' || isScaleLike(index, input, depth - 1));
 }
 
-type Weighted = { readonly value: RawView; readonly output: RawView; readonly exposed: boolean } | { readonly blocked: string };
+type Weighted =
+  | { readonly value: RawView; readonly output: RawView; readonly exposed: boolean; readonly steps: readonly PathStep[] }
+  | { readonly blocked: string };
 
 /** What passes a softmax's weights on. */
 const onWeights = new Set([
@@ -180,7 +192,7 @@ function findWeighted(index: GraphIndex, tensor: string, depth: number): Weighte
   const consumers = index.consumers(tensor);
   for (const node of consumers) {
     const weighted = weightedBy(node, tensor);
-    if (weighted !== undefined) return { ...weighted, exposed: isExposed(index, tensor, node) };
+    if (weighted !== undefined) return { ...weighted, steps: [], exposed: isExposed(index, tensor, node) };
   }
   for (const node of consumers) {
     if (!onWeights.has(node.opType)) continue;
@@ -188,7 +200,8 @@ function findWeighted(index: GraphIndex, tensor: string, depth: number): Weighte
     if (found === undefined) continue;
     if (node.opType === 'QuantizeLinear') return { blocked: 'its weights are quantised before they meet the values' };
     if ('blocked' in found) return found;
-    return { ...found, exposed: found.exposed || isExposed(index, tensor, node) };
+    const steps = [{ node, carried: node.input.indexOf(tensor) }, ...found.steps];
+    return { ...found, steps, exposed: found.exposed || isExposed(index, tensor, node) };
   }
   return undefined;
 }

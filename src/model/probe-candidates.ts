@@ -1,35 +1,53 @@
 import type { ModelProto, NodeProto } from 'onnx-buf';
-import type { Tensor } from '../contract/tensor.ts';
+import type { ModelInput } from '../contract/adapter.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import type { Candidate, RawView } from './candidate.ts';
 import { GraphBuilder } from './graph-builder.ts';
 import type { GraphIndex } from './graph-index.ts';
-import { maskAncestors, numbersOf } from './mask-sources.ts';
+import { domainOf } from './input-domains.ts';
+import type { Domains } from './input-domains.ts';
+import { reshapes } from './logit-path.ts';
+import { isPerKey, maskAncestors } from './mask-sources.ts';
 import type { OnnxFile } from './onnx-file.ts';
-import { openProto, usingModel } from './open-proto.ts';
+import { usingModel } from './open-proto.ts';
 import type { ModelRunner } from './open-proto.ts';
-import { findProbeCase, runProbe, withOutputs } from './probe.ts';
-import type { ProbeRun } from './probe.ts';
+import { batchOf, sizesOfInputs } from './probe-inputs.ts';
 import type { ProbeCase } from './probe-inputs.ts';
-import { maskedBelow } from './read-logits.ts';
-import { appendView, repeatedFrom, settleView } from './views.ts';
+import { findProbeCase, runProbe } from './probe.ts';
+import type { Prober, ProbeRun } from './probe.ts';
+import { tolerances } from './read-masks.ts';
+import type { PairSizes } from './read-masks.ts';
+import { findDomains, seeMasks } from './see-masks.ts';
+import type { MaskEvidence } from './see-masks.ts';
+import { reachOf } from './value-reach.ts';
+import type { Reach } from './value-reach.ts';
+import { appendView, repeatedFrom, settleView, viewedSizes } from './views.ts';
 import type { View } from './views.ts';
+import { watchModel } from './watch.ts';
+import type { Seen } from './watch.ts';
 
 const parts = ['query', 'key', 'value', 'output'] as const;
 type Part = (typeof parts)[number];
+export type Views = Readonly<Record<Part, View>>;
 
 /** What a candidate did in some small runs. */
 export interface Probed {
+  readonly reach: Reach;
   /** How its tensors lie; absent where they fit no layout. */
-  readonly views?: Readonly<Record<Part, View>>;
+  readonly views?: Views;
+  /** Nodes that give queries, keys and values where the operator projects them inside. */
+  readonly projected: readonly NodeProto[];
   /** Under these names the runs hold them as `[batch, heads, n, headDim]`. */
   readonly names: Readonly<Record<Part, string>>;
-  /** Tensors that its mask may come from. */
+  /** Tensors with a value for each key that its mask may come from, the nearest first. */
   readonly sources: readonly string[];
   readonly runs: readonly ProbeRun[];
+  /** Runs of what its mask is computed from alone. */
+  readonly evidence: MaskEvidence;
 }
 
-interface Subject {
+/** A model with what may be attention in it. */
+export interface ProbeSubject {
   readonly proto: ModelProto;
   readonly file: OnnxFile;
   readonly index: GraphIndex;
@@ -38,52 +56,130 @@ interface Subject {
   readonly given: DimensionSizes;
 }
 
-/** Runs the model once to see how its tensors lie, and some times more to see what each site does with them. */
-export async function probeCandidates(subject: Subject): Promise<{ first: ProbeCase; probed: Probed[] }> {
-  const { proto, file, index, candidates, runner, given } = subject;
+/** Small runs of a model. */
+export interface Probing {
+  readonly first: ProbeCase;
+  readonly inputs: readonly ModelInput[];
+  readonly probed: readonly Probed[];
+  /** Sizes of what paths carry, by the batch elements of a run. */
+  readonly pathDims: ReadonlyMap<number, (tensor: string) => readonly number[]>;
+}
+
+/**
+ * Runs the model for its sizes, then what its masks are computed from, alone and with every input that reaches them varied, then the model
+ * again, to see what each site does.
+ */
+export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
+  const { proto, file, candidates, runner, given, index } = subject;
   const opset = opsetOf(proto);
-  const raw = candidates.map((candidate, site) => rawViews(candidate, new GraphBuilder({ opset, prefix: `attnswap/probe${site}/` })));
-  const nodes = raw.flatMap((each) => each.nodes);
-  const tensors = raw.flatMap(({ views }) => parts.flatMap((part) => [views[part].tensor, repeatedFrom(index, views[part].tensor) ?? '']));
-  const logits = candidates.map((candidate) => candidate.logits ?? '');
-  const plain = await openProto(withOutputs(proto, [...tensors, ...logits].filter(Boolean), nodes), file, runner, 'reading');
-  const shows = (run: ProbeRun) =>
-    raw.every(({ views }) => Math.min(tokensOf(views.query, run), tokensOf(views.key, run)) >= enoughTokens) &&
-    candidates.every(({ logits }) => logits === undefined || !isAllMasked(run.tensors[logits]));
-  const first = await usingModel(Promise.resolve(plain), (model) => findProbeCase(model, given, shows));
-  const settled = candidates.map((candidate, site) =>
-    settle({ index, candidate, views: raw[site]!.views }, first, new GraphBuilder({ opset, prefix: `attnswap/view${site}/` })),
-  );
-  const wanted = settled.flatMap(({ names, sources }, site) => [...Object.values(names), ...sources, candidates[site]!.logits ?? '']);
-  const viewed = withOutputs(proto, wanted.filter(Boolean), [...nodes, ...settled.flatMap((each) => each.nodes)]);
-  const model = await openProto(viewed, file, runner, 'reading');
-  try {
-    const runs: ProbeRun[] = [await runProbe(model, first.at, given)];
-    for (const at of furtherCases(first.at)) {
-      // Sizes may be fixed, or bound to each other: what one case tells is enough then.
-      const run = await runProbe(model, at, given).catch(() => undefined);
-      if (run !== undefined) runs.push(run);
-    }
-    return { first: first.at, probed: settled.map((each) => ({ ...each, runs })) };
-  } finally {
-    await model.dispose();
-  }
+  const traced = candidates.map((candidate, site): Traced => {
+    const reach = reachOf(index, candidate);
+    const raw = rawViews(candidate, new GraphBuilder({ opset, prefix: `attnswap/probe${site}/` }));
+    return { candidate, reach, raw, ancestors: maskAncestors(index, reach.masks) };
+  });
+  const nodes = traced.flatMap(({ raw }) => raw.nodes);
+  const carried = candidates.flatMap(carriedBy);
+  const viewed = traced.flatMap(({ raw }) => parts.flatMap((part) => [raw.views[part].tensor, repeatedFrom(index, raw.views[part].tensor) ?? '']));
+  const sizes = [...carried, ...viewed, ...traced.flatMap(({ ancestors }) => ancestors)].filter((name) => name !== '');
+  const sizing = watchModel(proto, { tensors: [], sizes, nodes }, file, runner);
+  const { first, single, inputs } = await usingModel(sizing, (model) => findSizes({ model, inputs: model.inputs, given }, traced));
+  const settled = traced.map((each, site) => settle(index, each, first, new GraphBuilder({ opset, prefix: `attnswap/view${site}/` }), inputs));
+  const { domains, evidence } = await seeAlone(subject, settled, { first, inputs });
+  const start = { ...first.at, domains };
+  const watching = {
+    tensors: settled.flatMap(({ names, sources, reach }) => [...Object.values(names), ...sources, ...reach.sides]).filter((name) => name !== ''),
+    sizes: carried,
+    nodes: [...nodes, ...settled.flatMap((each) => each.nodes)],
+  };
+  const runs = await usingModel(watchModel(proto, watching, file, runner), (model) => runCases({ model, inputs, given }, start));
+  return {
+    first: start,
+    inputs,
+    probed: settled.map((each, site) => ({ ...each, runs, evidence: evidence[site]! })),
+    pathDims: new Map([first, ...single].map(({ seen }) => [batchOf(inputs, seen.feeds), (tensor: string) => seen.dims(tensor)])),
+  };
+}
+
+interface Traced {
+  readonly candidate: Candidate;
+  readonly reach: Reach;
+  readonly raw: RawViews;
+  /** What its mask is computed from, the nearest first. */
+  readonly ancestors: readonly string[];
+}
+
+interface Settled extends Omit<Probed, 'runs' | 'evidence'> {
+  readonly candidate: Candidate;
+  readonly nodes: readonly NodeProto[];
+  /** In the first run. */
+  readonly sizes: PairSizes | undefined;
+}
+
+/** What a candidate's path carries, where its sizes are to be known. */
+function carriedBy({ path }: Candidate): string[] {
+  if (path === undefined) return [];
+  return [path.product, ...path.before.filter(({ node }) => reshapes.has(node.opType)).map(({ node }) => node.output[0]!)];
 }
 
 /** Fewer tokens do not tell causal from full attention, or a mask from its edges. */
 const enoughTokens = 5;
 
-/** Whether a mask took every pair: it was drawn the wrong way round. */
-function isAllMasked(logits: Tensor | undefined): boolean {
-  return logits !== undefined && numbersOf(logits).every((logit) => !(logit > maskedBelow));
+/** The smallest sizes that show enough, and what a single batch element without a past gives where the model takes that. */
+async function findSizes(
+  prober: Prober,
+  traced: readonly Traced[],
+): Promise<{ first: ProbeRun; single: ProbeRun[]; inputs: readonly ModelInput[] }> {
+  const reaching = prober.inputs.filter(({ name }) => traced.some(({ reach }) => reach.inputs.has(name)));
+  const domains = Object.fromEntries(reaching.map((input) => [input.name, domainOf(input, [])]));
+  const shows = ({ seen }: ProbeRun) =>
+    traced.every(({ raw: { views } }) => Math.min(tokensOf(views.query, seen), tokensOf(views.key, seen)) >= enoughTokens);
+  const first = await findProbeCase(prober, domains, shows);
+  const single = await runProbe(prober, { ...first.at, batch: 1, past: 0 }).then(
+    (run) => [run],
+    () => [],
+  );
+  return { first, single, inputs: prober.inputs };
 }
 
 /** Tokens of a view's tensor in a run, as far as its axes tell. */
-function tokensOf({ tensor, perm, swapped, packedHeads }: RawView, { tensors }: ProbeRun): number {
-  const dims = tensors[tensor]?.dims ?? [];
+function tokensOf({ tensor, perm, swapped, packedHeads }: RawView, seen: Seen): number {
+  const dims = seen.dims(tensor);
   if (packedHeads !== undefined && dims.length === 3) return dims[1]!;
   const axis = dims.length - (swapped === true ? 1 : 2);
   return dims[perm?.[axis] ?? axis] ?? enoughTokens;
+}
+
+/** Settles what the inputs that reach masks hold, and reads the masks in runs of their own. */
+async function seeAlone(
+  { proto, file, runner, given }: ProbeSubject,
+  settled: readonly Settled[],
+  { first, inputs }: { first: ProbeRun; inputs: readonly ModelInput[] },
+): Promise<{ domains: Domains; evidence: MaskEvidence[] }> {
+  const none: MaskEvidence = { runs: [] };
+  const subjects = settled.flatMap(({ candidate, reach, sizes, sources }, site) => {
+    if (sizes === undefined || (reach.inputs.size === 0 && reach.unsettled === undefined)) return [];
+    return [{ site, candidate, reach, sources, sizes, tolerance: tolerances.f32, dims: (tensor: string) => first.seen.dims(tensor) }];
+  });
+  if (subjects.length === 0) return { domains: {}, evidence: settled.map(() => none) };
+  const tensors = subjects.flatMap(({ reach, sources }) => [...reach.sides, ...sources]);
+  const alone = watchModel(proto, { tensors, sizes: [], alone: { instead: new Map() } }, file, runner);
+  return usingModel(alone, async (model) => {
+    const domains = await findDomains(model, subjects, { inputs, given, first: first.at });
+    const seen = await seeMasks(model, subjects, { inputs, given, first: { ...first.at, domains } });
+    const bySite = new Map(subjects.map(({ site }, at) => [site, seen[at]!]));
+    return { domains, evidence: settled.map((_, site) => bySite.get(site) ?? none) };
+  });
+}
+
+/** Runs the first case, and those of the further ones that show something else. */
+async function runCases(prober: Prober, first: ProbeCase): Promise<ProbeRun[]> {
+  const runs: ProbeRun[] = [];
+  for (const at of distinctCases(prober.inputs, first, prober.given)) {
+    // Sizes may be fixed, or bound to each other: what one case tells is enough then.
+    const run = at === first ? await runProbe(prober, at) : await runProbe(prober, at).catch(() => undefined);
+    if (run !== undefined) runs.push(run);
+  }
+  return runs;
 }
 
 /** Version of the standard operators. */
@@ -91,16 +187,39 @@ export function opsetOf(proto: ModelProto): number {
   return Number(proto.opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0n);
 }
 
-/** Other sizes, paddings and pasts than the first case. */
-export function furtherCases(first: ProbeCase): ProbeCase[] {
+/** Batch elements beyond which many tokens take too much memory. */
+const mostElements = 2;
+const manyTokens = 512;
+
+/** The first case, and other sizes, paddings and pasts, as far as they give a model other inputs. */
+export function distinctCases(inputs: readonly ModelInput[], first: ProbeCase, given: DimensionSizes): ProbeCase[] {
   const longer = first.length + Math.max(5, first.length / 2);
-  return [
-    { ...first, batch: 3, length: longer, past: 5, padding: 'right', seed: 2 },
-    { ...first, padding: 'left', seed: 3 },
+  const all: ProbeCase[] = [
+    first,
+    { ...first, batch: 3, length: longer, past: 5, style: 'right', seed: 2 },
+    { ...first, style: 'left', seed: 3 },
     { ...first, batch: 1, past: 0, seed: 4 },
     { ...first, batch: 1, length: longer, seed: 5 },
-    { ...first, padding: 'right', spread: 3, seed: 6 },
+    { ...first, style: 'right', spread: 3, seed: 6 },
+    { ...first, style: 'mixed', seed: 8 },
+    { ...first, style: 'restart', seed: 9 },
+    { ...first, style: 'blocks', seed: 10 },
   ];
+  const kinds = new Set(Object.values(first.domains).map(({ kind }) => kind));
+  const shows = ({ style }: ProbeCase) => kinds.has('ids') || !['restart', 'blocks'].includes(style);
+  const known = new Set<string>();
+  return all
+    .map((at) => (isLarge(inputs, at, given) ? { ...at, batch: Math.min(at.batch, mostElements) } : at))
+    .filter((at) => {
+      if (!shows(at)) return false;
+      const style = kinds.size === 0 ? '' : at.style;
+      const key = `${style} ${JSON.stringify(sizesOfInputs(inputs, at, given))}`;
+      return !known.has(key) && known.add(key) !== undefined;
+    });
+}
+
+function isLarge(inputs: readonly ModelInput[], at: ProbeCase, given: DimensionSizes): boolean {
+  return sizesOfInputs(inputs, at, given).some((dims) => dims.length > 1 && dims.slice(1).some((size) => size >= manyTokens));
 }
 
 interface RawViews {
@@ -118,31 +237,34 @@ export function rawViews(candidate: Candidate, graph: GraphBuilder): RawViews {
   return { views, nodes: graph.fragment() };
 }
 
-interface Settling {
-  readonly index: GraphIndex;
-  readonly candidate: Candidate;
-  readonly views: Readonly<Record<Part, RawView>>;
-}
-
 function settle(
-  { index, candidate, views }: Settling,
-  first: ProbeRun,
+  index: GraphIndex,
+  { candidate, reach, raw, ancestors }: Traced,
+  { seen }: ProbeRun,
   graph: GraphBuilder,
-): Omit<Probed, 'runs'> & { nodes: NodeProto[] } {
-  const sources = maskAncestors(index, candidate.side);
-  const dimsOf = (tensor: string) => first.tensors[tensor]?.dims ?? [];
+  inputs: readonly ModelInput[],
+): Settled {
   const settled = parts.map((part) => {
-    const raw = views[part];
+    const view = raw.views[part];
     // Repeated key/value heads are read before they are repeated.
-    const before = part === 'key' || part === 'value' ? repeatedFrom(index, raw.tensor) : undefined;
-    const plain = raw.perm === undefined && raw.swapped === undefined && raw.packedHeads === undefined;
-    const base = before !== undefined && plain && dimsOf(before).length === 4 ? { tensor: before } : raw;
-    return settleView(base, dimsOf(base.tensor), first.batch);
+    const before = part === 'key' || part === 'value' ? repeatedFrom(index, view.tensor) : undefined;
+    const plain = view.perm === undefined && view.swapped === undefined && view.packedHeads === undefined;
+    const base = before !== undefined && plain && seen.dims(before).length === 4 ? { tensor: before } : view;
+    return settleView(base, seen.dims(base.tensor), batchOf(inputs, seen.feeds));
   });
   const [query, key, value, output] = settled;
-  const names = { query: '', key: '', value: '', output: '' };
-  if (query === undefined || key === undefined || value === undefined || output === undefined) return { names, sources, nodes: [] };
-  const all = { query, key, value, output };
-  for (const part of parts) names[part] = appendView(graph, all[part]);
-  return { views: all, names, sources, nodes: graph.fragment() };
+  const projected = raw.nodes;
+  const unsettled = { candidate, reach, projected, names: { query: '', key: '', value: '', output: '' }, sources: [], nodes: [], sizes: undefined };
+  if (query === undefined || key === undefined || value === undefined || output === undefined) return unsettled;
+  const views = { query, key, value, output };
+  const names = {
+    query: appendView(graph, query),
+    key: appendView(graph, key),
+    value: appendView(graph, value),
+    output: appendView(graph, output),
+  };
+  const [batch, heads, queries] = viewedSizes(query, seen.dims(query.tensor));
+  const sizes = { batch, heads, queries, keys: viewedSizes(key, seen.dims(key.tensor))[2] };
+  const sources = ancestors.filter((name) => isPerKey(seen.dims(name), sizes));
+  return { candidate, reach, projected, views, names, sources, nodes: graph.fragment(), sizes };
 }

@@ -1,21 +1,26 @@
 import type { ModelInput } from '../contract/adapter.ts';
-import type { Tensor, Tensors } from '../contract/tensor.ts';
-import { drawModelInputs, tensorOf } from '../inputs/model-inputs.ts';
+import type { Tensors } from '../contract/tensor.ts';
+import { drawModelInputs } from '../inputs/model-inputs.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
+import { drawStyled } from './input-domains.ts';
+import type { Domains, Style } from './input-domains.ts';
 
-/** One small run of a model: how large, and where its masks drop keys. */
+/** One run of a model: how large, and how the inputs that reach its masks are drawn. */
 export interface ProbeCase {
   readonly batch: number;
   readonly length: number;
   readonly past: number;
   /** How much longer each further dynamic length is than the one before: a model may bind them to each other, or not. */
   readonly spread?: number;
-  /** `right`: the last batch element ends early; `left`: it begins late. */
-  readonly padding: 'none' | 'right' | 'left';
-  /** What a mask holds for a key that counts: some say 1 for what is padding. */
-  readonly maskKeeps: 0 | 1;
+  readonly style: Style;
+  /** The one input that is drawn in the style; absent where all are. */
+  readonly only?: string;
+  /** What a style of ids and positions mixes in. */
+  readonly constant?: number;
   readonly seed: number;
   readonly vocabulary: number;
+  /** What the inputs that reach a mask by value hold. */
+  readonly domains: Domains;
 }
 
 /**
@@ -75,32 +80,27 @@ function lengthOf(name: string, { length, spread = 0, lengths }: Guess): number 
 }
 
 /**
- * Draws a probe's inputs: as {@link drawModelInputs}, with ids below `vocabulary`, and masks that drop a third of the last element; the
- * next mask drops one key more, so that no mask is taken for another.
+ * Draws a probe's inputs, as {@link drawModelInputs} does with ids below `vocabulary`; those whose values reach a mask by their domain, all of
+ * them in the case's style, or the one that it names.
  */
 export function probeInputs(inputs: readonly ModelInput[], at: ProbeCase, given: DimensionSizes): Tensors {
-  const drawn = drawModelInputs(named(inputs), guessSizes(inputs, at, given), at.seed, at.vocabulary);
-  let masks = 0;
+  const all = named(inputs);
+  const drawn = drawModelInputs(all, guessSizes(inputs, at, given), at.seed, at.vocabulary);
+  let place = 0;
   return Object.fromEntries(
-    Object.entries(drawn).map(([name, tensor]) => [name, isMask(name, tensor) ? withPadding(tensor, at, masks++) : tensor]),
+    Object.entries(drawn).map(([name, tensor]) => {
+      const domain = at.domains[name];
+      if (domain === undefined) return [name, tensor];
+      const style = at.only === undefined || at.only === name ? at.style : 'plain';
+      return [name, drawStyled(name, tensor, { ...at, style, domain, place: place++ })];
+    }),
   );
 }
 
-function isMask(name: string, { dims }: Tensor): boolean {
-  return /mask/i.test(name) && dims.length === 2 && (dims[1] ?? 0) >= 3;
-}
-
-/** Everything kept, but for a third of the last row and `more` keys; one at least is kept. */
-function withPadding({ type, dims }: Tensor, { padding, maskKeeps }: ProbeCase, more: number): Tensor {
-  const [rows = 1, columns = 1] = dims;
-  const dropped = padding === 'none' ? 0 : Math.min(columns - 1, Math.floor(columns / 3) + more);
-  const start = (rows - 1) * columns + (padding === 'right' ? columns - dropped : 0);
-  const keeps = (at: number) => at < start || at >= start + dropped;
-  return tensorOf(
-    type,
-    dims,
-    Array.from({ length: rows * columns }, (_, at) => (keeps(at) ? maskKeeps : 1 - maskKeeps)),
-  );
+/** Sizes of the inputs that a case draws. */
+export function sizesOfInputs(inputs: readonly ModelInput[], at: SizeCase, given: DimensionSizes): number[][] {
+  const sizes = guessSizes(inputs, at, given);
+  return named(inputs).map(({ dims }) => dims.map((size) => (typeof size === 'number' ? size : sizes[size]!)));
 }
 
 /** Batch elements that inputs hold: the axis called batch, or the first axis of the first input that has several. */

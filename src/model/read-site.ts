@@ -1,15 +1,16 @@
-import type { DType, Shape } from '../contract/shape.ts';
-import type { Tensor, Tensors } from '../contract/tensor.ts';
+import type { Shape } from '../contract/shape.ts';
+import type { Tensor } from '../contract/tensor.ts';
 import { referenceOutput } from '../variants/reference.ts';
 import { findVariant } from '../variants/index.ts';
+import { sampleRows } from '../variants/sample-rows.ts';
 import type { Candidate, DeclaredMask, MaskRule } from './candidate.ts';
 import { nodeName } from './graph-index.ts';
-import { addedBy, keptBy, numbersOf } from './mask-sources.ts';
+import { keptBy, numbersOf } from './mask-sources.ts';
 import type { Probed } from './probe-candidates.ts';
-import type { ProbeRun } from './probe.ts';
-import { readLogits, readMask } from './read-logits.ts';
-import type { MaskReadings, Observation } from './read-logits.ts';
+import { isBlind, keptKeys, operatorScale, readMasks, tolerances } from './read-masks.ts';
+import type { MaskReading } from './read-masks.ts';
 import type { Site, SwappableSite } from './site.ts';
+import type { Seen } from './watch.ts';
 
 const unread = {
   heads: null,
@@ -58,120 +59,113 @@ export function readSite(candidate: Candidate, number: number, probed: Probed): 
 
 /** What the sizes alone say of a site that is not understood. */
 function sizesOf({ views, names, runs }: Probed): Partial<Pick<Site, 'heads' | 'kvHeads' | 'headDim' | 'dtype'>> {
-  const [query, key] = [names.query, names.key].map((name) => runs[0]?.tensors[name]);
+  const [query, key] = [names.query, names.key].map((name) => runs[0]?.seen.tensor(name));
   if (views === undefined || query === undefined || key === undefined) return {};
   return { heads: query.dims[1]!, kvHeads: key.dims[1]!, headDim: query.dims[3]!, dtype: dtypeOf(query) ?? null };
 }
 
-function dtypeOf({ type }: Tensor): DType | undefined {
+function dtypeOf({ type }: Tensor): 'f32' | 'f16' | undefined {
   return type === 'float32' ? 'f32' : type === 'float16' ? 'f16' : undefined;
 }
 
 const misfit = 'its tensors are neither [batch, heads, n, d] nor [batch·heads, n, d] nor [batch, n, heads·d]';
 
-type Observed = Observation & { readonly run: ProbeRun };
+/** One attention of one run, as the model computed it. */
+interface Observation {
+  readonly seen: Seen;
+  /** `causal` is not known yet, and false. */
+  readonly shape: Shape;
+  /** `[batch, heads, queries, headDim]`. */
+  readonly query: Float32Array;
+  /** `[batch, kvHeads, keys, headDim]`. */
+  readonly key: Float32Array;
+  readonly value: Float32Array;
+  /** `[batch, heads, queries, headDim]`. */
+  readonly output: Float32Array;
+  readonly reading: MaskReading;
+}
 
 /** The runs as observations, or what is wrong with their sizes. */
-function observeAll(candidate: Candidate, { names, runs }: Probed): Observed[] | string {
-  const observed: Observed[] = [];
-  for (const run of runs) {
-    const { tensors } = run;
-    const [query, key, value, output] = [names.query, names.key, names.value, names.output].map((name) => tensors[name]!);
+function observeAll(candidate: Candidate, { names, runs }: Probed): Observation[] | string {
+  const observed: Observation[] = [];
+  for (const { seen } of runs) {
+    const [query, key, value, output] = [names.query, names.key, names.value, names.output].map((name) => seen.tensor(name)!);
     const [batch = 0, heads = 0, queries = 0, headDim = 0] = query!.dims;
     const [keyBatch = 0, kvHeads = 0, keys = 0, keyDim = 0] = key!.dims;
     const [, , , valueDim = 0] = value!.dims;
     if (keyDim !== headDim || valueDim !== headDim)
       return `queries, keys and values have head dimensions ${headDim}, ${keyDim} and ${valueDim}`;
     if (keyBatch !== batch || kvHeads === 0 || heads % kvHeads !== 0) return misfit;
+    const known = observed[0]?.shape;
+    if (known !== undefined && (known.headDim !== headDim || known.heads !== heads || known.kvHeads !== kvHeads))
+      return `its sizes change with the input: ${known.heads} heads of ${known.headDim} in one run, ${heads} of ${headDim} in another`;
     const dtype = dtypeOf(query!);
     if (dtype === undefined) return `it computes in ${query!.type}, and kernels are f32 and f16`;
     // A sequence that begins with padding may leave NaN in it, which the next layer then reads.
     const whole = [query!, key!, value!].every((tensor) => numbersOf(tensor).every(Number.isFinite));
     if (query!.dims.includes(0) || key!.dims.includes(0) || !whole) continue;
     const shape: Shape = { batch, heads, kvHeads, queries, keys, headDim, causal: false, dtype };
-    const sums = sumsOf(candidate, tensors, shape);
-    if (typeof sums === 'string') return sums;
-    observed.push({
-      run,
-      shape,
-      query: numbersOf(query!),
-      key: numbersOf(key!),
-      value: numbersOf(value!),
-      output: numbersOf(output!),
-      ...sums,
-    });
+    const reading = readMasks(candidate, seen, { batch, heads, queries, keys }, tolerances[dtype]);
+    if (typeof reading === 'string') return reading;
+    const [q, k, v, o] = [query, key, value, output].map((tensor) => numbersOf(tensor!));
+    observed.push({ seen, shape, query: q!, key: k!, value: v!, output: o!, reading });
   }
   return observed.length === 0 ? 'it saw no numbers in any run' : observed;
-}
-
-function sumsOf({ logits, declared }: Candidate, tensors: Tensors, shape: Shape): Pick<Observation, 'logits' | 'added'> | string {
-  const pairs = shape.batch * shape.heads * shape.queries * shape.keys;
-  if (logits !== undefined) {
-    const values = numbersOf(tensors[logits]!);
-    return values.length === pairs ? { logits: values } : 'its logits are not [batch, heads, queries, keys]';
-  }
-  if (declared === undefined || (!declared.causal && declared.masks.length === 0)) return {};
-  const added = new Float32Array(pairs);
-  for (const { tensor, rule } of declared.masks) {
-    const adds = tensors[tensor] === undefined ? undefined : addedBy(tensors[tensor], rule, shape);
-    if (adds === undefined) return `its mask ${tensor} is none of the known forms`;
-    for (let at = 0; at < pairs; at++) added[at]! += adds[at]!;
-  }
-  const { queries, keys } = shape;
-  if (declared.causal)
-    for (let at = 0; at < pairs; at++) if (at % keys > (Math.floor(at / keys) % queries) + keys - queries) added[at] = -Infinity;
-  return { added };
 }
 
 type Understood =
   | { readonly scale: number; readonly mask: 'none' | 'padding'; readonly causal: boolean; readonly source?: DeclaredMask }
   | { readonly problem: string; readonly scale?: number; readonly mask?: 'none' | 'padding' | 'other'; readonly causal?: boolean };
 
-/** What a site does in all runs: scale, causality and padding, and that nothing else happens. */
-function understand(candidate: Candidate, probed: Probed, observed: readonly Observed[]): Understood {
-  const masks: MaskReadings[] = [];
-  const scales: number[] = [];
-  const problems: string[] = [];
-  for (const observation of observed) {
-    const reading = readLogits(observation, candidate.declared?.scale);
-    if (reading.allowed === undefined) return reading;
-    if (reading.problem !== undefined) problems.push(reading.problem);
-    scales.push(reading.scale);
-    masks.push(readMask(reading.allowed, observation.shape));
-  }
-  const scale = scales[0]!;
-  const causal = masks.every(({ full }) => full !== undefined)
-    ? false
-    : masks.every((mask) => mask.causal !== undefined)
-      ? true
-      : undefined;
-  if (causal === undefined) return { problem: problems[0] ?? 'its mask is neither padding nor causal', mask: 'other' };
-  const keeps = masks.map((mask) => (causal ? mask.causal! : mask.full!));
+/** What a site does in all runs, of the model and of its mask alone: scale, causality and padding, and that nothing else happens. */
+function understand(candidate: Candidate, { sources, evidence }: Probed, observed: readonly Observation[]): Understood {
+  const seen = [...observed, ...evidence.runs].filter(({ reading }) => !isBlind(reading));
+  if (seen.length === 0) return { problem: 'no query of it saw a key in any run' };
+  const forms = seen.map(({ reading }) => ({ full: keptKeys(reading, false), causal: keptKeys(reading, true) }));
+  const problem = seen.map(({ reading }) => reading.problem).find(Boolean) ?? evidence.problem;
+  const causal = forms.every(({ full }) => full !== undefined) ? false : forms.every((form) => form.causal !== undefined) ? true : undefined;
+  if (causal === undefined) return { problem: problem ?? 'its mask is neither padding nor causal', mask: 'other' };
+  const keeps = forms.map((form) => (causal ? form.causal! : form.full!));
   const mask = keeps.every((keep) => keep.every((kept) => kept === 1)) ? 'none' : 'padding';
-  if (problems[0] !== undefined) return { problem: problems[0], mask, causal };
-  if (scales.some((other) => Math.abs(other / scale - 1) > 0.01)) return { problem: 'its scale changes with the input' };
-  const wrong = observed.map((observation, run) => disagreement(observation, { scale, causal, keep: keeps[run]! })).find(Boolean);
+  if (problem !== undefined) return { problem, mask, causal };
+  const scale = settleScale(candidate, seen, observed[0]!.shape);
+  if (scale === undefined) return { problem: 'its scale changes with the input' };
+  const wrong = observed.map((observation) => disagreement(observation, { scale, causal })).find(Boolean);
   if (wrong !== undefined) return { problem: wrong, scale, mask, causal };
   if (mask === 'none') return { scale, mask, causal };
-  const source = maskSource(candidate, probed, observed, keeps);
-  if (source === undefined) return { problem: 'its padding comes from no tensor with a value a key', scale, mask, causal };
+  const source = maskSource(candidate, sources, seen, keeps);
+  if (source === undefined) return { problem: 'its padding comes from no tensor with a value for each key', scale, mask, causal };
   return { scale, mask, causal, source };
 }
 
+/** The factor of the products, 1/√headDim, 1 or 1/headDim where it is that within rounding; undefined where runs differ. */
+function settleScale(candidate: Candidate, seen: ReadonlyArray<{ reading: MaskReading }>, { headDim, dtype }: Shape): number | undefined {
+  const own = operatorScale(candidate, headDim);
+  const [first, ...others] = seen.map(({ reading }) => reading.scale * own);
+  const rounding = dtype === 'f32' ? 1e-5 : 2e-3;
+  const near = (a: number, b: number) => Math.abs(a / b - 1) < rounding;
+  if (!Number.isFinite(first) || first === 0 || others.some((other) => !near(other, first!))) return undefined;
+  return [1 / Math.sqrt(headDim), 1, 1 / headDim].find((usual) => near(first!, usual)) ?? first;
+}
+
+/** Rows that are computed again in float64 where there are more. */
+const judgedRows = 1024;
+
 /** The output must be softmax(scale·q·kᵀ)·v in float64; rows that see nothing are anyone's choice. */
-function disagreement(
-  observation: Observation,
-  { scale, causal, keep }: { scale: number; causal: boolean; keep: Uint8Array },
-): string | undefined {
-  const { shape, query, key, value, output } = observation;
-  const expected = referenceOutput({ shape: { ...shape, causal }, query, key, value, mask: keep, scale }, findVariant('dense'), {});
+function disagreement(observation: Observation, { scale, causal }: { scale: number; causal: boolean }): string | undefined {
+  const { shape, query, key, value, output, reading } = observation;
+  if (isBlind(reading)) return undefined;
+  const mask = keptKeys(reading, causal)!;
+  const rows = sampleRows(shape, { count: judgedRows, seed: 1 });
+  const expected = referenceOutput({ shape: { ...shape, causal }, query, key, value, mask, scale }, findVariant('dense'), {}, rows);
   let difference = 0;
   let size = 0;
-  for (let row = 0; row < output.length; row += shape.headDim) {
-    const vector = expected.subarray(row, row + shape.headDim);
+  for (const [place, { batch, head, query: row }] of rows.entries()) {
+    const vector = expected.subarray(place * shape.headDim, (place + 1) * shape.headDim);
     if (vector.every((component) => component === 0)) continue;
-    vector.forEach((component, at) => {
-      difference += (output[row + at]! - component) ** 2;
+    const at = ((batch * shape.heads + head) * shape.queries + row) * shape.headDim;
+    vector.forEach((component, m) => {
+      difference += (output[at + m]! - component) ** 2;
       size += component ** 2;
     });
   }
@@ -180,25 +174,22 @@ function disagreement(
   return `its output is not softmax(${scale.toPrecision(4)}·q·kᵀ)·v: it differs by ${relative.toPrecision(2)} of its size`;
 }
 
-/** A tensor that says which keys are kept, right in every run, of those that the site's mask is computed from: inputs of the model first. */
+/** The nearest tensor, of those that the site's mask is computed from, that says which keys are kept, right in every run. */
 function maskSource(
-  candidate: Candidate,
-  probed: Probed,
-  observed: readonly Observed[],
+  { declared }: Candidate,
+  sources: readonly string[],
+  seen: ReadonlyArray<{ readonly seen: Seen; readonly reading: MaskReading }>,
   keeps: readonly Uint8Array[],
 ): DeclaredMask | undefined {
-  const declared = candidate.declared?.masks ?? [];
-  const rules: readonly MaskRule[] = ['keep', 'drop', 'additive'];
-  const options = probed.sources.flatMap((tensor) => rules.map((rule) => ({ tensor, rule })));
-  return [...options, ...declared].find(({ tensor, rule }) =>
-    observed.every(({ run, shape }, at) => agrees(run, { tensor, rule }, shape, keeps[at]!)),
+  const rules: readonly MaskRule[] = ['additive', 'keep', 'drop'];
+  const options = sources.flatMap((tensor) => rules.map((rule) => ({ tensor, rule })));
+  return [...options, ...(declared?.masks ?? [])].find(({ tensor, rule }) =>
+    seen.every((run, at) => {
+      const values = run.seen.tensor(tensor);
+      const kept = values === undefined ? undefined : keptBy(values, rule, run.reading.sizes);
+      return kept !== undefined && kept.every((value, key) => value === keeps[at]![key]);
+    }),
   );
-}
-
-function agrees({ tensors }: ProbeRun, { tensor, rule }: DeclaredMask, shape: Shape, keep: Uint8Array): boolean {
-  const values = tensors[tensor];
-  const kept = values === undefined ? undefined : keptBy(values, rule, shape);
-  return kept !== undefined && kept.every((value, at) => value === keep[at]);
 }
 
 function dynamicAxes(observed: readonly Observation[]): string[] {

@@ -21,6 +21,8 @@ export interface Site {
   readonly scale: number | null;
   /** Which of batch, queries and keys may change from call to call. */
   readonly dynamic: readonly string[];
+  /** Tokens up to which its mask and its sizes were seen to be what is told here; absent where it was seen in small runs alone. */
+  readonly provenLength?: number;
   readonly swappable: boolean;
   /** Why it is not. */
   readonly reason?: string;

@@ -25,6 +25,13 @@ export function settleView(raw: RawView, dims: readonly number[], batch: number)
   return dims.length === 3 && merged % batch === 0 ? { tensor, layout: 'merged', perm, heads: merged / batch } : undefined;
 }
 
+/** Sizes `[batch, heads, n, headDim]` of what a view shows of a tensor. */
+export function viewedSizes({ layout, perm, heads }: View, dims: readonly number[]): [number, number, number, number] {
+  const [first = 0, second = 0, third = 0, fourth = 0] = perm.map((axis) => dims[axis]!);
+  if (layout === 'packed') return [first, heads, second, third / heads];
+  return layout === 'merged' ? [first / heads, heads, second, third] : [first, second, third, fourth];
+}
+
 function isPlain(perm: readonly number[]): boolean {
   return perm.every((axis, position) => axis === position);
 }

@@ -1,0 +1,144 @@
+import type { NodeProto } from 'onnx-buf';
+import type { Tensor } from '../contract/tensor.ts';
+import { attributeOf } from './graph-index.ts';
+import { numbersOf } from './mask-sources.ts';
+
+/** One operator that hands logits, or weights, on: its other inputs meet them there. */
+export interface PathStep {
+  readonly node: NodeProto;
+  /** Which of its inputs carries them. */
+  readonly carried: number;
+}
+
+/** A factor of the keys that the product reads and the key view leaves out. */
+export interface KeyFactor {
+  readonly tensor: string;
+  /** Whether keys are divided by it. */
+  readonly divides: boolean;
+}
+
+/** What happens between the product of queries and keys and the product of weights and values. */
+export interface LogitPath {
+  /** The product of queries and keys, `[…, queries, keys]`. */
+  readonly product: string;
+  /** By which the product's own operator multiplies. */
+  readonly factor: number;
+  readonly keyFactors: readonly KeyFactor[];
+  /** From the product to the softmax. */
+  readonly before: readonly PathStep[];
+  /** From the softmax to the values. */
+  readonly after: readonly PathStep[];
+}
+
+/** The other inputs of a step. */
+export function sidesOf({ node, carried }: PathStep): string[] {
+  return node.input.filter((name, at) => at !== carried && name !== '');
+}
+
+/** Operators that change how logits lie and not what they are. */
+export const reshapes = new Set(['Reshape', 'Squeeze', 'Unsqueeze']);
+
+/** Everything that a path reads beside the product. */
+export function pathSides({ before, keyFactors }: LogitPath): string[] {
+  const values = before.filter(({ node }) => !reshapes.has(node.opType));
+  return [...new Set([...values.flatMap(sidesOf), ...keyFactors.map(({ tensor }) => tensor)])];
+}
+
+/** The logit that becomes of a product, by the leading axes as one, the query's row and the key's column. */
+export type LogitRule = (lead: number, row: number, column: number, product: number) => number;
+
+/** What a rule is read from: tensors of a run, and the sizes of what the path carries behind each step. */
+export interface PathRun {
+  readonly tensor: (name: string) => Tensor | undefined;
+  /** `[…, queries, keys]` of what a tensor of the path carries. */
+  readonly dims: (name: string) => readonly number[];
+}
+
+/** What a path does to its product. */
+export interface ReadPath {
+  readonly rule: LogitRule;
+  /** Where each tensor that meets the logits is read, by the leading axes as one. */
+  readonly leads: ReadonlyArray<readonly number[]>;
+}
+
+/** Reads what a path does to its product off a run; a string says why it cannot be read. */
+export function readPath({ product, before }: LogitPath, run: PathRun): ReadPath | string {
+  let dims = run.dims(product);
+  const rules: LogitRule[] = [];
+  const leads: Array<readonly number[]> = [];
+  for (const step of before) {
+    const { node } = step;
+    if (reshapes.has(node.opType)) {
+      const next = run.dims(node.output[0]!);
+      const keepsPairs = next.length >= 2 && [1, 2].every((back) => next.at(-back) === dims.at(-back));
+      if (!keepsPairs) return `${node.opType} ${node.output[0]} rearranges its logits`;
+      dims = next;
+      continue;
+    }
+    const values = node.input.map((name, at) => (at === step.carried || name === '' ? undefined : valuesAt(run.tensor(name), dims)));
+    if (node.input.some((name, at) => at !== step.carried && name !== '' && values[at] === undefined))
+      return `${node.opType} ${node.output[0]} meets its logits with a tensor of other sizes`;
+    leads.push(...values.flatMap((value) => (value === undefined ? [] : [value.leads])));
+    const rule = stepRule(
+      step,
+      values.map((value) => value?.at),
+    );
+    if (rule !== undefined) rules.push(rule);
+  }
+  return { leads, rule: (lead, row, column, value) => rules.reduce((logit, rule) => rule(lead, row, column, logit), value) };
+}
+
+type ValueAt = (lead: number, row: number, column: number) => number;
+
+/** A tensor's value at a pair, as broadcasting to `dims` gives it; undefined where its sizes do not fit. */
+function valuesAt(tensor: Tensor | undefined, dims: readonly number[]): { at: ValueAt; leads: readonly number[] } | undefined {
+  if (tensor === undefined || tensor.dims.length > dims.length) return undefined;
+  const own = [...Array.from({ length: dims.length - tensor.dims.length }, () => 1), ...tensor.dims];
+  if (own.some((size, axis) => size !== 1 && size !== dims[axis])) return undefined;
+  const values = numbersOf(tensor);
+  const strides = own.map((size, axis) => (size === 1 ? 0 : own.slice(axis + 1).reduce((product, each) => product * each, 1)));
+  const leading = dims.slice(0, -2);
+  const [perRow = 0, perColumn = 0] = strides.slice(-2);
+  const offsets = Array.from({ length: leading.reduce((product, size) => product * size, 1) }, (_, lead) => {
+    let rest = lead;
+    let offset = 0;
+    for (let axis = leading.length - 1; axis >= 0; axis--) {
+      offset += (rest % leading[axis]!) * strides[axis]!;
+      rest = Math.floor(rest / leading[axis]!);
+    }
+    return offset;
+  });
+  return { leads: offsets, at: (lead, row, column) => values[offsets[lead]! + row * perRow + column * perColumn]! };
+}
+
+function stepRule({ node, carried }: PathStep, values: ReadonlyArray<ValueAt | undefined>): LogitRule | undefined {
+  const [first, second, third] = values;
+  const other = carried === 0 ? second : first;
+  const limit = (at: ValueAt | undefined, name: string, absent: number): ValueAt => at ?? (() => attributeOf(node, name)?.f ?? absent);
+  switch (node.opType) {
+    case 'Add':
+      return (l, i, j, logit) => logit + other!(l, i, j);
+    case 'Sub':
+      return (l, i, j, logit) => logit - other!(l, i, j);
+    case 'Mul':
+      return (l, i, j, logit) => logit * other!(l, i, j);
+    case 'Div':
+      return (l, i, j, logit) => logit / other!(l, i, j);
+    case 'Max':
+      return (l, i, j, logit) => values.reduce((most, at) => (at === undefined ? most : Math.max(most, at(l, i, j))), logit);
+    case 'Min':
+      return (l, i, j, logit) => values.reduce((least, at) => (at === undefined ? least : Math.min(least, at(l, i, j))), logit);
+    case 'Where':
+      return carried === 1
+        ? (l, i, j, logit) => (first!(l, i, j) === 0 ? third!(l, i, j) : logit)
+        : (l, i, j, logit) => (first!(l, i, j) === 0 ? logit : second!(l, i, j));
+    case 'Clip': {
+      const [low, high] = [limit(second, 'min', -Infinity), limit(third, 'max', Infinity)];
+      return (l, i, j, logit) => Math.min(high(l, i, j), Math.max(low(l, i, j), logit));
+    }
+    case 'Tanh':
+      return (_l, _i, _j, logit) => Math.tanh(logit);
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,195 @@
+import type { NodeProto } from 'onnx-buf';
+import type { Tensor } from '../contract/tensor.ts';
+import type { Candidate } from './candidate.ts';
+import { keptBy } from './mask-sources.ts';
+import { usingModel } from './open-proto.ts';
+import { opsetOf } from './probe-candidates.ts';
+import type { Probed, Probing, ProbeSubject } from './probe-candidates.ts';
+import { batchOf, probeInputs, sizesOfInputs } from './probe-inputs.ts';
+import type { ProbeCase } from './probe-inputs.ts';
+import { isBlind, keptKeys, operatorScale, readMasks, tolerances } from './read-masks.ts';
+import type { MaskReading, PairSizes } from './read-masks.ts';
+import type { SwappableSite } from './site.ts';
+import { skeletonOf } from './skeleton.ts';
+import { viewedSizes } from './views.ts';
+import { watchModel } from './watch.ts';
+import type { Seen, WatchedModel } from './watch.ts';
+
+/** Tokens at which masks are read where a model allows so many. */
+const provenTokens = 4096;
+/** Rows of a mask that are read; of one that is stored all are. */
+const readRows = 256;
+/** Elements from which on a stored tensor may hold a mask. */
+const storedMask = 1024;
+
+/** How long what was seen of a site holds. */
+export interface LongProof {
+  /** Tokens of the longest run; undefined where none was longer than the small runs. */
+  readonly length: number | undefined;
+  /** What the site does in a long run that it did not do in small ones. */
+  readonly problem?: string;
+}
+
+interface LongSubject {
+  readonly candidate: Candidate;
+  readonly probed: Probed;
+  readonly swap: SwappableSite;
+}
+
+/**
+ * Reads the masks and sizes of sites at lengths beyond the small runs, up to {@link provenTokens}: of the model only what masks and sizes
+ * are computed from is run, without its weights.
+ */
+export async function proveLong(
+  subject: ProbeSubject,
+  probing: Probing,
+  sites: ReadonlyMap<number, SwappableSite>,
+): Promise<Map<number, LongProof>> {
+  const { proto, file, index, candidates, runner } = subject;
+  const subjects = [...sites].map(([number, swap]): LongSubject => ({ candidate: candidates[number]!, probed: probing.probed[number]!, swap }));
+  const sizesAt = (length: number) => JSON.stringify(sizesOfInputs(probing.inputs, { ...probing.first, length }, subject.given));
+  const isFixed = sizesAt(probing.first.length) === sizesAt(provenTokens);
+  if (subjects.length === 0 || isFixed) return new Map();
+  const keep = new Set<NodeProto>(subjects.flatMap(({ probed }) => [...probed.reach.nodes]));
+  const instead = skeletonOf(index, probing.probed, { keep, opset: opsetOf(proto) });
+  const placed = new Set([...instead.values()].flat());
+  const parts = subjects.flatMap(({ swap: { plan } }) => [plan.query, plan.key, plan.value, plan.output].map(({ tensor }) => tensor));
+  const masks = subjects.flatMap(({ probed }) => probed.reach.masks);
+  const sources = subjects.flatMap(({ swap: { plan } }) => plan.mask?.tensor ?? []);
+  const thinned = masks.filter((name) => (probing.probed[0]!.runs[0]!.seen.tensor(name)?.dims.length ?? 0) >= 2 && !sources.includes(name));
+  const watching = {
+    tensors: [...masks, ...sources],
+    sizes: parts,
+    nodes: probing.probed.flatMap(({ projected }) => projected.filter((node) => !placed.has(node))),
+    alone: { instead, thinned: new Set(thinned) },
+  };
+  const isStored = subjects.some(({ probed }) => probed.reach.largestStored >= storedMask);
+  const proofs = new Map([...sites.keys()].map((number): [number, LongProof] => [number, { length: undefined }]));
+  await usingModel(watchModel(proto, watching, file, runner), async (model) => {
+    for (const run of await longestRuns(model, subject, probing, isStored)) {
+      const readings = new Readings(run, probing);
+      for (const [place, number] of [...sites.keys()].entries()) {
+        const known = proofs.get(number)!;
+        if (known.problem !== undefined) continue;
+        const { length, problem } = judge(subjects[place]!, run, probing, readings);
+        proofs.set(number, { length: Math.max(length, known.length ?? 0), ...(problem !== undefined && { problem }) });
+      }
+    }
+  });
+  return proofs;
+}
+
+interface LongRun {
+  readonly at: ProbeCase;
+  readonly seen: Seen;
+  readonly batch: number;
+  /** Between the rows of thinned tensors. */
+  readonly step: number;
+  readonly ms: number;
+}
+
+/** Milliseconds after which a run is not followed by a longer one. */
+const slowMs = 700;
+
+/** Runs at the longest length that the model takes, with everything counted and with every input that reaches a mask varied. */
+async function longestRuns(model: WatchedModel, { given }: ProbeSubject, { first, inputs, pathDims }: Probing, isStored: boolean): Promise<LongRun[]> {
+  const start = pathDims.has(1) ? { ...first, batch: 1, past: 0 } : first;
+  const runAt = async (at: ProbeCase): Promise<LongRun | undefined> => {
+    const feeds = probeInputs(inputs, at, given);
+    const step = isStored ? 1 : Math.max(1, Math.floor(at.length / readRows));
+    const before = performance.now();
+    const seen = await model.run(feeds, step).catch(() => undefined);
+    return seen === undefined ? undefined : { at, seen, batch: batchOf(inputs, feeds), step, ms: performance.now() - before };
+  };
+  let best: LongRun | undefined;
+  let refused = Infinity;
+  for (let length = 4 * first.length; refused === Infinity; length *= 4) {
+    const run = await runAt({ ...start, length: Math.min(provenTokens, length) });
+    if (run === undefined) refused = Math.min(provenTokens, length);
+    else best = run;
+    if (run !== undefined && (length >= provenTokens || run.ms > slowMs)) break;
+  }
+  // A model may end at the size of a table: the longest length that it takes lies between.
+  for (let low = best?.at.length ?? first.length; refused < Infinity && refused - low > 1; ) {
+    const middle = roundestBetween(low, refused);
+    const run = await runAt({ ...start, length: middle });
+    if (run === undefined) refused = middle;
+    else [best, low] = [run, middle];
+  }
+  if (best === undefined) return [];
+  const { at } = best;
+  const styles = Object.keys(first.domains).length === 0 ? [] : (['right', 'mixed', 'blocks'] as const);
+  const varied: LongRun[] = [best];
+  for (const style of styles) varied.push(...[await runAt({ ...at, style })].filter((run) => run !== undefined));
+  return varied;
+}
+
+/** Of the whole numbers between two, the multiple of the largest power of two: tables end at such lengths. */
+function roundestBetween(low: number, high: number): number {
+  let step = 1;
+  while (Math.ceil(high / (2 * step)) * 2 * step - 2 * step > low) step *= 2;
+  return Math.ceil(high / step) * step - step;
+}
+
+/** What masks do in a run; sites that read the same masks share a reading. */
+class Readings {
+  readonly #known: Array<{ readonly key: string; readonly sides: ReadonlyArray<Tensor | undefined>; readonly reading: MaskReading | string }> = [];
+  readonly #run: LongRun;
+  readonly #probing: Probing;
+
+  constructor(run: LongRun, probing: Probing) {
+    this.#run = run;
+    this.#probing = probing;
+  }
+
+  of({ candidate, probed }: LongSubject, sizes: PairSizes, tolerance: number): MaskReading | string {
+    const { seen, batch } = this.#run;
+    const short = this.#probing.pathDims.get(batch);
+    const dims = (tensor: string) => [...(short?.(tensor) ?? []).slice(0, -2), sizes.rows!.length, sizes.keys];
+    const sides = probed.reach.masks.map((name) => seen.tensor(name));
+    const { path, declared } = candidate;
+    const steps = path?.before.map(({ node, carried }) => [node.opType, carried, node.attribute.map(({ name, f, i }) => [name, f, `${i}`])]);
+    const key = JSON.stringify([sizes, tolerance, steps, path && dims(path.product), declared?.causal, declared?.masks.map(({ rule }) => rule)]);
+    const same = this.#known.find((known) => known.key === key && known.sides.every((side, at) => isSame(side, sides[at])));
+    if (same !== undefined) return same.reading;
+    const reading = readMasks(candidate, { tensor: (name) => seen.tensor(name), dims }, sizes, tolerance);
+    this.#known.push({ key, sides, reading });
+    return reading;
+  }
+}
+
+function isSame(one: Tensor | undefined, other: Tensor | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  const bytes = ({ data }: Tensor) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return one.type === other.type && one.dims.join() === other.dims.join() && bytes(one).equals(bytes(other));
+}
+
+function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: Readings): { length: number; problem?: string } {
+  const { candidate, probed, swap } = subject;
+  const { site, plan } = swap;
+  const sizesAt = (seen: Seen) =>
+    [plan.query, plan.key, plan.value, plan.output].map((view) => viewedSizes(view, seen.dims(view.tensor)));
+  const [query, key, value, output] = sizesAt(run.seen);
+  const [batch, heads, queries] = query!;
+  const keys = key![2];
+  const wrong = (problem: string) => ({ length: keys, problem: `at ${keys} tokens ${problem}` });
+  const short = probed.runs[0]!.seen;
+  const perElement = short.tensor(probed.names.query)!.dims[0]! / batchOf(probing.inputs, short.feeds);
+  const wanted = [batch, site.heads, queries, site.headDim];
+  const wantedKeys = [batch, site.kvHeads, keys, site.headDim];
+  const fits = [wanted, wantedKeys, wantedKeys, wanted].every((sizes, part) => sizes.join() === [query, key, value, output][part]!.join());
+  if (!fits || batch !== run.batch * perElement) return wrong(`its sizes are others than in short runs: queries [${query!.join(', ')}]`);
+  const rows = Array.from({ length: Math.ceil(queries / run.step) }, (_, place) => queries - 1 - place * run.step);
+  const reading = readings.of(subject, { batch, heads, queries, keys, rows }, tolerances[site.dtype === 'f16' ? 'f16' : 'f32']);
+  if (typeof reading === 'string') return wrong(reading);
+  if (isBlind(reading)) return { length: 0 };
+  if (reading.problem !== undefined) return wrong(reading.problem);
+  const scale = reading.scale * operatorScale(candidate, site.headDim);
+  if (Math.abs(scale / site.scale - 1) > 2e-3) return wrong('its scale is another than in short runs');
+  const kept = keptKeys(reading, site.causal === true);
+  if (kept === undefined) return wrong('its mask is no longer what it is in short runs: a window, chunks, or a prefix');
+  const values = plan.mask === undefined ? undefined : run.seen.tensor(plan.mask.tensor);
+  const keeps = plan.mask === undefined ? new Uint8Array(batch * keys).fill(1) : values && keptBy(values, plan.mask.rule, { batch, keys });
+  if (keeps === undefined || keeps.some((keep, slot) => keep !== kept[slot])) return wrong('it masks other keys than in short runs');
+  return { length: keys };
+}

@@ -1,0 +1,161 @@
+import type { Candidate, Declared } from './candidate.ts';
+import type { LogitPath, PathRun } from './logit-path.ts';
+import { readPath } from './logit-path.ts';
+import { addedBy, numbersOf } from './mask-sources.ts';
+
+/** Below this a logit is masked: exporters write −10 000, the type's lowest number, or −∞. */
+export const maskedBelow = -1000;
+
+/** Largest term of a logit that rounding explains, by the type in which a site computes. */
+export const tolerances = { f32: 1e-4, f16: 2e-2 } as const;
+
+/** Sizes of an attention in one run. */
+export interface PairSizes {
+  readonly batch: number;
+  readonly heads: number;
+  readonly queries: number;
+  readonly keys: number;
+  /** Where not all rows were watched, those that were. */
+  readonly rows?: readonly number[];
+}
+
+/** What a site does to its products in one run. */
+export interface MaskReading {
+  readonly sizes: PairSizes;
+  /** By which products are multiplied. */
+  readonly scale: number;
+  /** The rows that were looked at, the last among them. */
+  readonly rows: readonly number[];
+  /** Which pairs it lets through, `[batch, rows, keys]`. */
+  readonly allowed: Uint8Array;
+  /** What it does beside a scale and a mask. */
+  readonly problem?: string;
+}
+
+type PairRule = (batch: number, head: number, row: number, column: number, product: number) => number;
+
+interface Rule {
+  readonly logit: PairRule;
+  readonly headsDiffer: boolean;
+}
+
+/**
+ * Reads scale, mask and whatever is added off what meets a candidate's logits in a run, without the logits themselves: a product of 0, 1 and
+ * ±1000 is followed along the path.
+ * @returns why it cannot be read, as a string
+ */
+export function readMasks(candidate: Candidate, run: PathRun, sizes: PairSizes, tolerance: number): MaskReading | string {
+  const { path, declared } = candidate;
+  const rule = path !== undefined ? pathRule(path, run, sizes) : declaredRule(declared!, run, sizes);
+  if (typeof rule === 'string') return rule;
+  const factor = path === undefined ? 1 : keyFactorOf(path, run);
+  if (typeof factor === 'string') return factor;
+  const scan = scanPairs(rule, sizes, tolerance);
+  return typeof scan === 'string' ? scan : { ...scan, scale: scan.scale * factor };
+}
+
+function pathRule(path: LogitPath, run: PathRun, { batch, heads, queries, keys, rows }: PairSizes): Rule | string {
+  const dims = run.dims(path.product);
+  const leads = dims.slice(0, -2).reduce((product, size) => product * size, 1);
+  if (dims.at(-1) !== keys || dims.at(-2) !== (rows?.length ?? queries) || leads !== batch * heads) return 'its logits are not [batch, heads, queries, keys]';
+  const read = readPath(path, run);
+  if (typeof read === 'string') return read;
+  const headsDiffer = read.leads.some((offsets) => offsets.some((offset, lead) => offset !== offsets[lead - (lead % heads)]));
+  return { headsDiffer, logit: (b, h, i, j, product) => read.rule(b * heads + h, i, j, product) };
+}
+
+function declaredRule({ causal, masks }: Declared, run: PathRun, sizes: PairSizes): Rule | string {
+  const watched = { ...sizes, queries: sizes.rows?.length ?? sizes.queries };
+  const added = masks.map(({ tensor, rule }) => {
+    const values = run.tensor(tensor);
+    return { at: values === undefined ? undefined : addedBy(values, rule, watched), heads: values?.dims.at(-3) ?? 1, tensor };
+  });
+  const odd = added.find(({ at }) => at === undefined);
+  if (odd !== undefined) return `its mask ${odd.tensor} is none of the known forms`;
+  const offset = sizes.keys - sizes.queries;
+  const term: PairRule = (b, h, i, j) =>
+    causal && j > (sizes.rows?.[i] ?? i) + offset ? -Infinity : added.reduce((sum, { at }) => sum + at!(b, h, i, j), 0);
+  return { headsDiffer: added.some(({ heads }) => heads > 1), logit: (b, h, i, j, product) => product + term(b, h, i, j, 0) };
+}
+
+/** What stands between the keys that a site reads and its product. */
+function keyFactorOf({ factor, keyFactors }: LogitPath, run: PathRun): number | string {
+  let result = factor;
+  for (const { tensor, divides } of keyFactors) {
+    const values = run.tensor(tensor) === undefined ? [] : [...numbersOf(run.tensor(tensor)!)];
+    const [first = Number.NaN] = values;
+    if (values.some((value) => value !== first) || !(Math.abs(first) > 0)) return `its keys are scaled one by one (${tensor})`;
+    result = divides ? result / first : result * first;
+  }
+  return result;
+}
+
+function scanPairs({ logit, headsDiffer }: Rule, sizes: PairSizes, tolerance: number): MaskReading | string {
+  const { batch, heads, queries, keys } = sizes;
+  const planes = headsDiffer ? batch * heads : batch;
+  const rows = sizes.rows ?? Array.from({ length: queries }, (_, row) => row);
+  const allowed = new Uint8Array(batch * rows.length * keys);
+  let scale: number | undefined;
+  let most = 0;
+  let problem: string | undefined;
+  for (let plane = 0; plane < planes; plane++) {
+    const [b, h] = headsDiffer ? [Math.floor(plane / heads), plane % heads] : [plane, 0];
+    for (let i = 0; i < rows.length; i++) {
+      for (let j = 0; j < keys; j++) {
+        const term = logit(b, h, i, j, 0);
+        if (Number.isNaN(term)) return 'its logits are not numbers';
+        const slot = (b * rows.length + i) * keys + j;
+        const open = term < maskedBelow ? 0 : 1;
+        if (h === 0) allowed[slot] = open;
+        else if (allowed[slot] !== open) return 'its heads have different masks';
+        if (open === 0) continue;
+        const factor = logit(b, h, i, j, 1) - term;
+        scale ??= factor;
+        if (Math.abs(factor - scale) > 1e-5 * Math.abs(scale) + tolerance * 1e-3) problem ??= 'its scale differs from pair to pair';
+        most = Math.max(most, Math.abs(term));
+        // Caps and clips show on large products; they are the same for all pairs of a row.
+        if (j % 64 === i % 64 && problem === undefined && isBent(logit, [b, h, i, j], { term, factor })) problem = 'its logits are capped or clipped';
+      }
+    }
+  }
+  if (most > tolerance) problem ??= `its logits are more than a scaled product and a mask: up to ${most.toPrecision(3)} more (a position bias)`;
+  return { sizes, scale: scale ?? Number.NaN, rows, allowed, ...(problem !== undefined && { problem }) };
+}
+
+function isBent(
+  logit: PairRule,
+  [b, h, i, j]: readonly [number, number, number, number],
+  { term, factor }: { term: number; factor: number },
+): boolean {
+  return [-1000, 1000].some((product) => {
+    const expected = term + factor * product;
+    return expected > maskedBelow && Math.abs(logit(b, h, i, j, product) - expected) > 1e-3 * (1 + Math.abs(expected));
+  });
+}
+
+/**
+ * The keys that a mask keeps, `[batch, keys]`, where the pairs that it lets through are those of a padding mask, alone or under causality;
+ * undefined where they are not. A single query fits both.
+ */
+export function keptKeys({ allowed, rows, sizes: { batch, queries, keys } }: MaskReading, causal: boolean): Uint8Array | undefined {
+  const keep = new Uint8Array(batch * keys);
+  const slots = rows.length * keys;
+  for (let at = 0; at < allowed.length; at++) if (allowed[at] === 1) keep[Math.floor(at / slots) * keys + (at % keys)] = 1;
+  for (let at = 0; at < allowed.length; at++) {
+    const column = at % keys;
+    const row = rows[Math.floor(at / keys) % rows.length]!;
+    const visible = !causal || column <= row + keys - queries;
+    if (allowed[at] !== (visible ? keep[Math.floor(at / slots) * keys + column] : 0)) return undefined;
+  }
+  return keep;
+}
+
+/** By which a fused operator multiplies its products. */
+export function operatorScale({ declared }: Candidate, headDim: number): number {
+  return declared === undefined ? 1 : (declared.scale ?? 1 / Math.sqrt(headDim));
+}
+
+/** Whether no query of a run sees any key: it then says nothing of the mask. */
+export function isBlind({ allowed }: MaskReading): boolean {
+  return !allowed.includes(1);
+}
