@@ -33,7 +33,7 @@ function floatTensor(values: Float32Array, dims: number[], half: boolean): ort.T
 /** A float16 tensor from bit patterns. */
 export function halfTensor(bits: Uint16Array, dims: number[]): ort.Tensor {
   // Where Float16Array exists onnxruntime-common insists on it, and onnxruntime-node 1.30's binding then reads no bytes. Which
-  // of the two a process uses is settled with its first tensor.
+  // of the two a process uses is settled with its first tensor: see below.
   const descriptor = Object.getOwnPropertyDescriptor(globalThis, 'Float16Array');
   if (descriptor !== undefined) Reflect.deleteProperty(globalThis, 'Float16Array');
   try {
@@ -49,3 +49,6 @@ export function outputValues(tensor: ort.Tensor): Float32Array {
   const { data } = tensor;
   return data instanceof Uint16Array ? Float32Array.from(data, decodeHalf) : Float32Array.from(data as unknown as ArrayLike<number>);
 }
+
+// The first tensor of this process, so that a model whose other inputs come first takes f16 as bit patterns too.
+halfTensor(new Uint16Array(1), [1]);

@@ -2,13 +2,19 @@ import type { ModelRequest } from '../../src/contract/adapter.ts';
 import type * as ort from 'onnxruntime-node';
 import type { OnnxBackend } from './backends.ts';
 
-/** A session's options; where memory is measured, nothing is pooled, so that a peak shows what a call needs. What fails is thrown, and not logged besides. */
+/**
+ * A session's options. Where memory is measured, nothing is pooled, so that a peak shows what a call needs; nor where a model is read, as runs of
+ * many sizes would leave a pool of each. What fails is thrown, and not logged besides.
+ */
 export function sessionOptions(
   backend: OnnxBackend,
   request: { readonly purpose?: ModelRequest['purpose']; readonly threads?: number },
 ): ort.InferenceSession.SessionOptions {
-  const pooling = request.purpose === 'memory' ? { enableCpuMemArena: false, enableMemPattern: false } : {};
-  const asWritten = request.purpose === 'reading' ? { graphOptimizationLevel: 'disabled' as const } : {};
+  const pooling = request.purpose === 'memory' || request.purpose === 'reading' ? { enableCpuMemArena: false, enableMemPattern: false } : {};
+  const asWritten =
+    request.purpose === 'reading'
+      ? { graphOptimizationLevel: 'disabled' as const, extra: { session: { intra_op: { allow_spinning: '0' } } } }
+      : {};
   const threads = request.threads === undefined ? {} : { intraOpNumThreads: request.threads };
   return { executionProviders: backend.providers, logSeverityLevel: 4, ...pooling, ...asWritten, ...threads };
 }

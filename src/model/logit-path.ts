@@ -19,8 +19,8 @@ export interface KeyFactor {
 
 /** What happens between the product of queries and keys and the product of weights and values. */
 export interface LogitPath {
-  /** The product of queries and keys, `[…, queries, keys]`. */
-  readonly product: string;
+  /** The operator that multiplies queries and keys. */
+  readonly product: NodeProto;
   /** By which the product's own operator multiplies. */
   readonly factor: number;
   readonly keyFactors: readonly KeyFactor[];
@@ -59,13 +59,16 @@ export interface ReadPath {
   readonly rule: LogitRule;
   /** Where each tensor that meets the logits is read, by the leading axes as one. */
   readonly leads: ReadonlyArray<readonly number[]>;
+  /** Whether all pairs of a leading index fare alike. */
+  readonly isUniform: boolean;
 }
 
 /** Reads what a path does to its product off a run; a string says why it cannot be read. */
 export function readPath({ product, before }: LogitPath, run: PathRun): ReadPath | string {
-  let dims = run.dims(product);
+  let dims = run.dims(product.output[0]!);
   const rules: LogitRule[] = [];
   const leads: Array<readonly number[]> = [];
+  let isUniform = true;
   for (const step of before) {
     const { node } = step;
     if (reshapes.has(node.opType)) {
@@ -79,19 +82,20 @@ export function readPath({ product, before }: LogitPath, run: PathRun): ReadPath
     if (node.input.some((name, at) => at !== step.carried && name !== '' && values[at] === undefined))
       return `${node.opType} ${node.output[0]} meets its logits with a tensor of other sizes`;
     leads.push(...values.flatMap((value) => (value === undefined ? [] : [value.leads])));
+    isUniform &&= values.every((value) => value === undefined || value.isUniform);
     const rule = stepRule(
       step,
       values.map((value) => value?.at),
     );
     if (rule !== undefined) rules.push(rule);
   }
-  return { leads, rule: (lead, row, column, value) => rules.reduce((logit, rule) => rule(lead, row, column, logit), value) };
+  return { leads, isUniform, rule: (lead, row, column, value) => rules.reduce((logit, rule) => rule(lead, row, column, logit), value) };
 }
 
 type ValueAt = (lead: number, row: number, column: number) => number;
 
 /** A tensor's value at a pair, as broadcasting to `dims` gives it; undefined where its sizes do not fit. */
-function valuesAt(tensor: Tensor | undefined, dims: readonly number[]): { at: ValueAt; leads: readonly number[] } | undefined {
+function valuesAt(tensor: Tensor | undefined, dims: readonly number[]): { at: ValueAt; leads: readonly number[]; isUniform: boolean } | undefined {
   if (tensor === undefined || tensor.dims.length > dims.length) return undefined;
   const own = [...Array.from({ length: dims.length - tensor.dims.length }, () => 1), ...tensor.dims];
   if (own.some((size, axis) => size !== 1 && size !== dims[axis])) return undefined;
@@ -108,7 +112,8 @@ function valuesAt(tensor: Tensor | undefined, dims: readonly number[]): { at: Va
     }
     return offset;
   });
-  return { leads: offsets, at: (lead, row, column) => values[offsets[lead]! + row * perRow + column * perColumn]! };
+  const isUniform = perRow === 0 && perColumn === 0;
+  return { leads: offsets, isUniform, at: (lead, row, column) => values[offsets[lead]! + row * perRow + column * perColumn]! };
 }
 
 function stepRule({ node, carried }: PathStep, values: ReadonlyArray<ValueAt | undefined>): LogitRule | undefined {

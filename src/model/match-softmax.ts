@@ -54,9 +54,9 @@ function matchSoftmax(index: GraphIndex, softmax: SoftmaxNode): Match {
     return { unknown: { node: nodeName(softmax.node), reason } };
   }
   if (index.isConstant(product.query.tensor) || index.isConstant(product.key.tensor)) return undefined;
-  const { query, key, tensor, factor, keyFactors, steps: before } = product;
+  const { query, key, node, factor, keyFactors, steps: before } = product;
   const { value, output, steps: after, exposed } = weighted;
-  const path = { product: tensor, factor, keyFactors, before, after };
+  const path = { product: node, factor, keyFactors, before, after };
   const candidate = { anchor: softmax.node, pattern: 'graph', query, key, value, output, path };
   // Small logits pass a cap nearly unchanged, so that running the model need not show it.
   const capped = before.some(({ node }) => node.opType === 'Tanh');
@@ -69,9 +69,8 @@ function matchSoftmax(index: GraphIndex, softmax: SoftmaxNode): Match {
 }
 
 interface Product {
-  /** What the product's node gives. */
-  readonly tensor: string;
-  /** By which that node multiplies it. */
+  readonly node: NodeProto;
+  /** By which the node multiplies it. */
   readonly factor: number;
   readonly query: RawView;
   readonly key: RawView;
@@ -115,7 +114,7 @@ function findProduct(index: GraphIndex, tensor: string, depth: number, seen = ne
 
 function productOf(index: GraphIndex, node: NodeProto): Product | undefined {
   const [left = '', right = ''] = node.input;
-  const plain = { tensor: node.output[0]!, factor: 1, query: { tensor: left }, keyFactors: [], steps: [] };
+  const plain = { node, factor: 1, query: { tensor: left }, keyFactors: [], steps: [] };
   if (node.opType === 'MatMul') return { ...plain, ...transposedKey(index, right) };
   if (node.opType === 'Einsum') {
     const views = einsumProduct(node);

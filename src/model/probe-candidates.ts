@@ -2,11 +2,11 @@ import type { ModelProto, NodeProto } from 'onnx-buf';
 import type { ModelInput } from '../contract/adapter.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import type { Candidate, RawView } from './candidate.ts';
+import { carriedSizes, carriedSources } from './carried-sizes.ts';
 import { GraphBuilder } from './graph-builder.ts';
 import type { GraphIndex } from './graph-index.ts';
 import { domainOf } from './input-domains.ts';
 import type { Domains } from './input-domains.ts';
-import { reshapes } from './logit-path.ts';
 import { isPerKey, maskAncestors } from './mask-sources.ts';
 import type { OnnxFile } from './onnx-file.ts';
 import { usingModel } from './open-proto.ts';
@@ -42,6 +42,8 @@ export interface Probed {
   /** Tensors with a value for each key that its mask may come from, the nearest first. */
   readonly sources: readonly string[];
   readonly runs: readonly ProbeRun[];
+  /** Whether the model takes any number of batch elements. */
+  readonly batchVaries: boolean;
   /** Runs of what its mask is computed from alone. */
   readonly evidence: MaskEvidence;
 }
@@ -61,8 +63,10 @@ export interface Probing {
   readonly first: ProbeCase;
   readonly inputs: readonly ModelInput[];
   readonly probed: readonly Probed[];
-  /** Sizes of what paths carry, by the batch elements of a run. */
-  readonly pathDims: ReadonlyMap<number, (tensor: string) => readonly number[]>;
+  /** Batch elements of the runs whose sizes are known. */
+  readonly batches: ReadonlySet<number>;
+  /** Sizes of what a candidate's path carries in such a run. */
+  carriedBy(candidate: Candidate, batch: number): ReadonlyMap<string, readonly number[]>;
 }
 
 /**
@@ -78,25 +82,40 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
     return { candidate, reach, raw, ancestors: maskAncestors(index, reach.masks) };
   });
   const nodes = traced.flatMap(({ raw }) => raw.nodes);
-  const carried = candidates.flatMap(carriedBy);
+  const carried = candidates.flatMap(({ path }) => (path === undefined ? [] : [carriedSources(path)]));
   const viewed = traced.flatMap(({ raw }) => parts.flatMap((part) => [raw.views[part].tensor, repeatedFrom(index, raw.views[part].tensor) ?? '']));
-  const sizes = [...carried, ...viewed, ...traced.flatMap(({ ancestors }) => ancestors)].filter((name) => name !== '');
-  const sizing = watchModel(proto, { tensors: [], sizes, nodes }, file, runner);
-  const { first, single, inputs } = await usingModel(sizing, (model) => findSizes({ model, inputs: model.inputs, given }, traced));
+  const sizing = {
+    tensors: carried.flatMap(({ values }) => values),
+    sizes: [...carried.flatMap(({ sizes }) => sizes), ...viewed, ...traced.flatMap(({ ancestors }) => ancestors)].filter((name) => name !== ''),
+    nodes,
+  };
+  const { first, single, inputs } = await usingModel(watchModel(proto, sizing, file, runner), (model) =>
+    findSizes({ model, inputs: model.inputs, given }, traced),
+  );
   const settled = traced.map((each, site) => settle(index, each, first, new GraphBuilder({ opset, prefix: `attnswap/view${site}/` }), inputs));
   const { domains, evidence } = await seeAlone(subject, settled, { first, inputs });
   const start = { ...first.at, domains };
   const watching = {
-    tensors: settled.flatMap(({ names, sources, reach }) => [...Object.values(names), ...sources, ...reach.sides]).filter((name) => name !== ''),
-    sizes: carried,
+    tensors: [
+      ...settled.flatMap(({ names, sources, reach }) => [...Object.values(names), ...sources, ...reach.sides]),
+      ...carried.flatMap(({ values }) => values),
+    ].filter((name) => name !== ''),
+    sizes: carried.flatMap((each) => each.sizes),
     nodes: [...nodes, ...settled.flatMap((each) => each.nodes)],
   };
   const runs = await usingModel(watchModel(proto, watching, file, runner), (model) => runCases({ model, inputs, given }, start));
+  const dimsOf = (batch: number) => JSON.stringify(sizesOfInputs(inputs, { ...start, batch }, given));
+  const batchVaries = dimsOf(1) !== dimsOf(2);
+  const known = new Map([first, ...single].map(({ seen }) => [batchOf(inputs, seen.feeds), seen]));
   return {
     first: start,
     inputs,
-    probed: settled.map((each, site) => ({ ...each, runs, evidence: evidence[site]! })),
-    pathDims: new Map([first, ...single].map(({ seen }) => [batchOf(inputs, seen.feeds), (tensor: string) => seen.dims(tensor)])),
+    probed: settled.map((each, site) => ({ ...each, runs, batchVaries, evidence: evidence[site]! })),
+    batches: new Set(known.keys()),
+    carriedBy: ({ path }, batch) => {
+      const seen = known.get(batch);
+      return path === undefined || seen === undefined ? new Map() : carriedSizes(path, seen);
+    },
   };
 }
 
@@ -108,17 +127,11 @@ interface Traced {
   readonly ancestors: readonly string[];
 }
 
-interface Settled extends Omit<Probed, 'runs' | 'evidence'> {
+interface Settled extends Omit<Probed, 'runs' | 'evidence' | 'batchVaries'> {
   readonly candidate: Candidate;
   readonly nodes: readonly NodeProto[];
   /** In the first run. */
   readonly sizes: PairSizes | undefined;
-}
-
-/** What a candidate's path carries, where its sizes are to be known. */
-function carriedBy({ path }: Candidate): string[] {
-  if (path === undefined) return [];
-  return [path.product, ...path.before.filter(({ node }) => reshapes.has(node.opType)).map(({ node }) => node.output[0]!)];
 }
 
 /** Fewer tokens do not tell causal from full attention, or a mask from its edges. */
@@ -134,6 +147,8 @@ async function findSizes(
   const shows = ({ seen }: ProbeRun) =>
     traced.every(({ raw: { views } }) => Math.min(tokensOf(views.query, seen), tokensOf(views.key, seen)) >= enoughTokens);
   const first = await findProbeCase(prober, domains, shows);
+  // What a single element gives serves longer runs, which a model of fixed lengths has none of.
+  if (isLarge(prober.inputs, first.at, prober.given)) return { first, single: [], inputs: prober.inputs };
   const single = await runProbe(prober, { ...first.at, batch: 1, past: 0 }).then(
     (run) => [run],
     () => [],
@@ -158,7 +173,8 @@ async function seeAlone(
   const none: MaskEvidence = { runs: [] };
   const subjects = settled.flatMap(({ candidate, reach, sizes, sources }, site) => {
     if (sizes === undefined || (reach.inputs.size === 0 && reach.unsettled === undefined)) return [];
-    return [{ site, candidate, reach, sources, sizes, tolerance: tolerances.f32, dims: (tensor: string) => first.seen.dims(tensor) }];
+    const carried = candidate.path === undefined ? undefined : carriedSizes(candidate.path, first.seen);
+    return [{ site, candidate, reach, sources, sizes, tolerance: tolerances.f32, dims: (tensor: string) => carried?.get(tensor) ?? [] }];
   });
   if (subjects.length === 0) return { domains: {}, evidence: settled.map(() => none) };
   const tensors = subjects.flatMap(({ reach, sources }) => [...reach.sides, ...sources]);
@@ -187,8 +203,7 @@ export function opsetOf(proto: ModelProto): number {
   return Number(proto.opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0n);
 }
 
-/** Batch elements beyond which many tokens take too much memory. */
-const mostElements = 2;
+/** From this size on an axis takes so much time and memory that no second batch is run. */
 const manyTokens = 512;
 
 /** The first case, and other sizes, paddings and pasts, as far as they give a model other inputs. */
@@ -209,7 +224,7 @@ export function distinctCases(inputs: readonly ModelInput[], first: ProbeCase, g
   const shows = ({ style }: ProbeCase) => kinds.has('ids') || !['restart', 'blocks'].includes(style);
   const known = new Set<string>();
   return all
-    .map((at) => (isLarge(inputs, at, given) ? { ...at, batch: Math.min(at.batch, mostElements) } : at))
+    .map((at) => (isLarge(inputs, at, given) ? { ...at, batch: 2 } : at))
     .filter((at) => {
       if (!shows(at)) return false;
       const style = kinds.size === 0 ? '' : at.style;

@@ -92,8 +92,8 @@ interface LongRun {
 const slowMs = 700;
 
 /** Runs at the longest length that the model takes, with everything counted and with every input that reaches a mask varied. */
-async function longestRuns(model: WatchedModel, { given }: ProbeSubject, { first, inputs, pathDims }: Probing, isStored: boolean): Promise<LongRun[]> {
-  const start = pathDims.has(1) ? { ...first, batch: 1, past: 0 } : first;
+async function longestRuns(model: WatchedModel, { given }: ProbeSubject, { first, inputs, batches }: Probing, isStored: boolean): Promise<LongRun[]> {
+  const start = batches.has(1) ? { ...first, batch: 1, past: 0 } : first;
   const runAt = async (at: ProbeCase): Promise<LongRun | undefined> => {
     const feeds = probeInputs(inputs, at, given);
     const step = isStored ? 1 : Math.max(1, Math.floor(at.length / readRows));
@@ -144,12 +144,12 @@ class Readings {
 
   of({ candidate, probed }: LongSubject, sizes: PairSizes, tolerance: number): MaskReading | string {
     const { seen, batch } = this.#run;
-    const short = this.#probing.pathDims.get(batch);
-    const dims = (tensor: string) => [...(short?.(tensor) ?? []).slice(0, -2), sizes.rows!.length, sizes.keys];
+    const short = this.#probing.carriedBy(candidate, batch);
+    const dims = (tensor: string) => [...(short.get(tensor) ?? []).slice(0, -2), sizes.rows!.length, sizes.keys];
     const sides = probed.reach.masks.map((name) => seen.tensor(name));
     const { path, declared } = candidate;
     const steps = path?.before.map(({ node, carried }) => [node.opType, carried, node.attribute.map(({ name, f, i }) => [name, f, `${i}`])]);
-    const key = JSON.stringify([sizes, tolerance, steps, path && dims(path.product), declared?.causal, declared?.masks.map(({ rule }) => rule)]);
+    const key = JSON.stringify([sizes, tolerance, steps, path && dims(path.product.output[0]!), declared?.causal, declared?.masks.map(({ rule }) => rule)]);
     const same = this.#known.find((known) => known.key === key && known.sides.every((side, at) => isSame(side, sides[at])));
     if (same !== undefined) return same.reading;
     const reading = readMasks(candidate, { tensor: (name) => seen.tensor(name), dims }, sizes, tolerance);

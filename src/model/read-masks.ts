@@ -37,6 +37,8 @@ type PairRule = (batch: number, head: number, row: number, column: number, produ
 interface Rule {
   readonly logit: PairRule;
   readonly headsDiffer: boolean;
+  /** Whether all pairs of a head fare alike: one is then enough. */
+  readonly isUniform: boolean;
 }
 
 /**
@@ -55,13 +57,14 @@ export function readMasks(candidate: Candidate, run: PathRun, sizes: PairSizes, 
 }
 
 function pathRule(path: LogitPath, run: PathRun, { batch, heads, queries, keys, rows }: PairSizes): Rule | string {
-  const dims = run.dims(path.product);
+  const dims = run.dims(path.product.output[0]!);
   const leads = dims.slice(0, -2).reduce((product, size) => product * size, 1);
   if (dims.at(-1) !== keys || dims.at(-2) !== (rows?.length ?? queries) || leads !== batch * heads) return 'its logits are not [batch, heads, queries, keys]';
   const read = readPath(path, run);
   if (typeof read === 'string') return read;
   const headsDiffer = read.leads.some((offsets) => offsets.some((offset, lead) => offset !== offsets[lead - (lead % heads)]));
-  return { headsDiffer, logit: (b, h, i, j, product) => read.rule(b * heads + h, i, j, product) };
+  const { isUniform } = read;
+  return { headsDiffer, isUniform, logit: (b, h, i, j, product) => read.rule(b * heads + h, i, j, product) };
 }
 
 function declaredRule({ causal, masks }: Declared, run: PathRun, sizes: PairSizes): Rule | string {
@@ -75,7 +78,8 @@ function declaredRule({ causal, masks }: Declared, run: PathRun, sizes: PairSize
   const offset = sizes.keys - sizes.queries;
   const term: PairRule = (b, h, i, j) =>
     causal && j > (sizes.rows?.[i] ?? i) + offset ? -Infinity : added.reduce((sum, { at }) => sum + at!(b, h, i, j), 0);
-  return { headsDiffer: added.some(({ heads }) => heads > 1), logit: (b, h, i, j, product) => product + term(b, h, i, j, 0) };
+  const isUniform = !causal && masks.length === 0;
+  return { headsDiffer: added.some(({ heads }) => heads > 1), isUniform, logit: (b, h, i, j, product) => product + term(b, h, i, j, 0) };
 }
 
 /** What stands between the keys that a site reads and its product. */
@@ -90,7 +94,8 @@ function keyFactorOf({ factor, keyFactors }: LogitPath, run: PathRun): number | 
   return result;
 }
 
-function scanPairs({ logit, headsDiffer }: Rule, sizes: PairSizes, tolerance: number): MaskReading | string {
+function scanPairs({ logit, headsDiffer, isUniform }: Rule, all: PairSizes, tolerance: number): MaskReading | string {
+  const sizes = isUniform ? { ...all, queries: 1, keys: 1, rows: [0] } : all;
   const { batch, heads, queries, keys } = sizes;
   const planes = headsDiffer ? batch * heads : batch;
   const rows = sizes.rows ?? Array.from({ length: queries }, (_, row) => row);
@@ -119,7 +124,11 @@ function scanPairs({ logit, headsDiffer }: Rule, sizes: PairSizes, tolerance: nu
     }
   }
   if (most > tolerance) problem ??= `its logits are more than a scaled product and a mask: up to ${most.toPrecision(3)} more (a position bias)`;
-  return { sizes, scale: scale ?? Number.NaN, rows, allowed, ...(problem !== undefined && { problem }) };
+  const reading = { scale: scale ?? Number.NaN, ...(problem !== undefined && { problem }) };
+  if (!isUniform) return { ...reading, sizes, rows, allowed };
+  const last = [all.queries - 1];
+  const spread = Uint8Array.from({ length: batch * all.keys }, (_, at) => allowed[Math.floor(at / all.keys)]!);
+  return { ...reading, sizes: all, rows: last, allowed: spread };
 }
 
 function isBent(

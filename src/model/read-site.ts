@@ -4,6 +4,7 @@ import { referenceOutput } from '../variants/reference.ts';
 import { findVariant } from '../variants/index.ts';
 import { sampleRows } from '../variants/sample-rows.ts';
 import type { Candidate, DeclaredMask, MaskRule } from './candidate.ts';
+import { carriedSizes } from './carried-sizes.ts';
 import { nodeName } from './graph-index.ts';
 import { keptBy, numbersOf } from './mask-sources.ts';
 import type { Probed } from './probe-candidates.ts';
@@ -41,7 +42,7 @@ export function readSite(candidate: Candidate, number: number, probed: Probed): 
     headDim: shape.headDim,
     dtype: shape.dtype,
     selfAttention: observed.every(({ shape: { queries, keys } }) => queries === keys),
-    dynamic: dynamicAxes(observed),
+    dynamic: dynamicAxes(observed, probed.batchVaries),
   };
   const understood = understand(candidate, probed, observed);
   const reason = candidate.refusal ?? ('problem' in understood ? understood.problem : undefined);
@@ -105,7 +106,9 @@ function observeAll(candidate: Candidate, { names, runs }: Probed): Observation[
     const whole = [query!, key!, value!].every((tensor) => numbersOf(tensor).every(Number.isFinite));
     if (query!.dims.includes(0) || key!.dims.includes(0) || !whole) continue;
     const shape: Shape = { batch, heads, kvHeads, queries, keys, headDim, causal: false, dtype };
-    const reading = readMasks(candidate, seen, { batch, heads, queries, keys }, tolerances[dtype]);
+    const carried = candidate.path === undefined ? undefined : carriedSizes(candidate.path, seen);
+    const run = { tensor: (name: string) => seen.tensor(name), dims: (name: string) => carried?.get(name) ?? [] };
+    const reading = readMasks(candidate, run, { batch, heads, queries, keys }, tolerances[dtype]);
     if (typeof reading === 'string') return reading;
     const [q, k, v, o] = [query, key, value, output].map((tensor) => numbersOf(tensor!));
     observed.push({ seen, shape, query: q!, key: k!, value: v!, output: o!, reading });
@@ -192,6 +195,8 @@ function maskSource(
   );
 }
 
-function dynamicAxes(observed: readonly Observation[]): string[] {
-  return (['batch', 'queries', 'keys'] as const).filter((axis) => new Set(observed.map(({ shape }) => shape[axis])).size > 1);
+function dynamicAxes(observed: readonly Observation[], batchVaries: boolean): string[] {
+  return (['batch', 'queries', 'keys'] as const).filter(
+    (axis) => (axis === 'batch' && batchVaries) || new Set(observed.map(({ shape }) => shape[axis])).size > 1,
+  );
 }

@@ -35,7 +35,7 @@ export function reachOf(index: GraphIndex, candidate: Candidate): Reach {
   const changes = path?.after.filter((step) => !isGuard(index, step) && !reshapes.has(step.node.opType)).flatMap(sidesOf) ?? [];
   const shapes = path?.before.filter(({ node }) => node.opType === 'Reshape').flatMap(sidesOf) ?? [];
   const steps = path === undefined ? [] : [...path.before, ...path.after];
-  const own = new Set(path === undefined ? [] : [path.product, candidate.anchor.output[0]!, ...steps.map(({ node }) => node.output[0]!)]);
+  const own = new Set(path === undefined ? [] : [path.product.output[0]!, candidate.anchor.output[0]!, ...steps.map(({ node }) => node.output[0]!)]);
   const sides = [...new Set([...masks, ...changes])];
   return { sides, masks, ...walkBack(index, [...sides, ...shapes], own) };
 }
