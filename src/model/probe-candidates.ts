@@ -63,10 +63,6 @@ export interface Probing {
   readonly first: ProbeCase;
   readonly inputs: readonly ModelInput[];
   readonly probed: readonly Probed[];
-  /** Batch elements of the runs whose sizes are known. */
-  readonly batches: ReadonlySet<number>;
-  /** Sizes of what a candidate's path carries in such a run. */
-  carriedBy(candidate: Candidate, batch: number): ReadonlyMap<string, readonly number[]>;
 }
 
 /**
@@ -89,9 +85,10 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
     sizes: [...carried.flatMap(({ sizes }) => sizes), ...viewed, ...traced.flatMap(({ ancestors }) => ancestors)].filter((name) => name !== ''),
     nodes,
   };
-  const { first, single, inputs } = await usingModel(watchModel(proto, sizing, file, runner), (model) =>
-    findSizes({ model, inputs: model.inputs, given }, traced),
-  );
+  const { first, inputs } = await usingModel(watchModel(proto, sizing, file, runner), async (model) => {
+    const { inputs } = model;
+    return { first: await findSizes({ model, inputs, given }, traced), inputs };
+  });
   const settled = traced.map((each, site) => settle(index, each, first, new GraphBuilder({ opset, prefix: `attnswap/view${site}/` }), inputs));
   const { domains, evidence } = await seeAlone(subject, settled, { first, inputs });
   const start = { ...first.at, domains };
@@ -106,16 +103,10 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   const runs = await usingModel(watchModel(proto, watching, file, runner), (model) => runCases({ model, inputs, given }, start));
   const dimsOf = (batch: number) => JSON.stringify(sizesOfInputs(inputs, { ...start, batch }, given));
   const batchVaries = dimsOf(1) !== dimsOf(2);
-  const known = new Map([first, ...single].map(({ seen }) => [batchOf(inputs, seen.feeds), seen]));
   return {
     first: start,
     inputs,
     probed: settled.map((each, site) => ({ ...each, runs, batchVaries, evidence: evidence[site]! })),
-    batches: new Set(known.keys()),
-    carriedBy: ({ path }, batch) => {
-      const seen = known.get(batch);
-      return path === undefined || seen === undefined ? new Map() : carriedSizes(path, seen);
-    },
   };
 }
 
@@ -137,23 +128,13 @@ interface Settled extends Omit<Probed, 'runs' | 'evidence' | 'batchVaries'> {
 /** Fewer tokens do not tell causal from full attention, or a mask from its edges. */
 const enoughTokens = 5;
 
-/** The smallest sizes that show enough, and what a single batch element without a past gives where the model takes that. */
-async function findSizes(
-  prober: Prober,
-  traced: readonly Traced[],
-): Promise<{ first: ProbeRun; single: ProbeRun[]; inputs: readonly ModelInput[] }> {
+/** The smallest sizes that show enough. */
+function findSizes(prober: Prober, traced: readonly Traced[]): Promise<ProbeRun> {
   const reaching = prober.inputs.filter(({ name }) => traced.some(({ reach }) => reach.inputs.has(name)));
   const domains = Object.fromEntries(reaching.map((input) => [input.name, domainOf(input, [])]));
-  const shows = ({ seen }: ProbeRun) =>
-    traced.every(({ raw: { views } }) => Math.min(tokensOf(views.query, seen), tokensOf(views.key, seen)) >= enoughTokens);
-  const first = await findProbeCase(prober, domains, shows);
-  // What a single element gives serves longer runs, which a model of fixed lengths has none of.
-  if (isLarge(prober.inputs, first.at, prober.given)) return { first, single: [], inputs: prober.inputs };
-  const single = await runProbe(prober, { ...first.at, batch: 1, past: 0 }).then(
-    (run) => [run],
-    () => [],
+  return findProbeCase(prober, domains, ({ seen }) =>
+    traced.every(({ raw: { views } }) => Math.min(tokensOf(views.query, seen), tokensOf(views.key, seen)) >= enoughTokens),
   );
-  return { first, single, inputs: prober.inputs };
 }
 
 /** Tokens of a view's tensor in a run, as far as its axes tell. */

@@ -1,6 +1,7 @@
 import type { NodeProto } from 'onnx-buf';
 import type { Tensor } from '../contract/tensor.ts';
 import type { Candidate } from './candidate.ts';
+import { carriedSizes, carriedSources } from './carried-sizes.ts';
 import { keptBy } from './mask-sources.ts';
 import { usingModel } from './open-proto.ts';
 import { opsetOf } from './probe-candidates.ts';
@@ -9,9 +10,10 @@ import { batchOf, probeInputs, sizesOfInputs } from './probe-inputs.ts';
 import type { ProbeCase } from './probe-inputs.ts';
 import { isBlind, keptKeys, operatorScale, readMasks, tolerances } from './read-masks.ts';
 import type { MaskReading, PairSizes } from './read-masks.ts';
-import type { SwappableSite } from './site.ts';
+import type { SitePlan, SwappableSite } from './site.ts';
 import { skeletonOf } from './skeleton.ts';
 import { viewedSizes } from './views.ts';
+import type { View } from './views.ts';
 import { watchModel } from './watch.ts';
 import type { Seen, WatchedModel } from './watch.ts';
 
@@ -37,8 +39,8 @@ interface LongSubject {
 }
 
 /**
- * Reads the masks and sizes of sites at lengths beyond the small runs, up to {@link provenTokens}: of the model only what masks and sizes
- * are computed from is run, without its weights.
+ * Reads the masks and sizes of sites at lengths beyond the small runs, up to {@link provenTokens}, and in a larger batch: of the model only
+ * what masks and sizes are computed from is run, without its weights.
  */
 export async function proveLong(
   subject: ProbeSubject,
@@ -47,27 +49,25 @@ export async function proveLong(
 ): Promise<Map<number, LongProof>> {
   const { proto, file, index, candidates, runner } = subject;
   const subjects = [...sites].map(([number, swap]): LongSubject => ({ candidate: candidates[number]!, probed: probing.probed[number]!, swap }));
-  const sizesAt = (length: number) => JSON.stringify(sizesOfInputs(probing.inputs, { ...probing.first, length }, subject.given));
-  const isFixed = sizesAt(probing.first.length) === sizesAt(provenTokens);
-  if (subjects.length === 0 || isFixed) return new Map();
+  if (subjects.length === 0) return new Map();
   const keep = new Set<NodeProto>(subjects.flatMap(({ probed }) => [...probed.reach.nodes]));
   const instead = skeletonOf(index, probing.probed, { keep, opset: opsetOf(proto) });
   const placed = new Set([...instead.values()].flat());
-  const parts = subjects.flatMap(({ swap: { plan } }) => [plan.query, plan.key, plan.value, plan.output].map(({ tensor }) => tensor));
   const masks = subjects.flatMap(({ probed }) => probed.reach.masks);
   const sources = subjects.flatMap(({ swap: { plan } }) => plan.mask?.tensor ?? []);
-  const thinned = masks.filter((name) => (probing.probed[0]!.runs[0]!.seen.tensor(name)?.dims.length ?? 0) >= 2 && !sources.includes(name));
+  const carried = subjects.flatMap(({ candidate: { path } }) => (path === undefined ? [] : [carriedSources(path)]));
+  const short = probing.probed[0]!.runs[0]!.seen;
   const watching = {
-    tensors: [...masks, ...sources],
-    sizes: parts,
+    tensors: [...masks, ...sources, ...carried.flatMap(({ values }) => values)],
+    sizes: [...subjects.flatMap(({ swap: { plan } }) => viewsOf(plan).map(({ tensor }) => tensor)), ...carried.flatMap((each) => each.sizes)],
     nodes: probing.probed.flatMap(({ projected }) => projected.filter((node) => !placed.has(node))),
-    alone: { instead, thinned: new Set(thinned) },
+    alone: { instead, thinned: new Set(masks.filter((name) => short.dims(name).length >= 2 && !sources.includes(name))) },
   };
   const isStored = subjects.some(({ probed }) => probed.reach.largestStored >= storedMask);
   const proofs = new Map([...sites.keys()].map((number): [number, LongProof] => [number, { length: undefined }]));
   await usingModel(watchModel(proto, watching, file, runner), async (model) => {
-    for (const run of await longestRuns(model, subject, probing, isStored)) {
-      const readings = new Readings(run, probing);
+    for (const run of await farthestRuns(model, subject, probing, isStored)) {
+      const readings = new Readings(run);
       for (const [place, number] of [...sites.keys()].entries()) {
         const known = proofs.get(number)!;
         if (known.problem !== undefined) continue;
@@ -77,6 +77,10 @@ export async function proveLong(
     }
   });
   return proofs;
+}
+
+function viewsOf({ query, key, value, output }: SitePlan): View[] {
+  return [query, key, value, output];
 }
 
 interface LongRun {
@@ -90,10 +94,14 @@ interface LongRun {
 
 /** Milliseconds after which a run is not followed by a longer one. */
 const slowMs = 700;
+/** Batch elements of a run that shows whether they are treated alike. */
+const manyElements = 9;
 
-/** Runs at the longest length that the model takes, with everything counted and with every input that reaches a mask varied. */
-async function longestRuns(model: WatchedModel, { given }: ProbeSubject, { first, inputs, batches }: Probing, isStored: boolean): Promise<LongRun[]> {
-  const start = batches.has(1) ? { ...first, batch: 1, past: 0 } : first;
+/**
+ * Runs at the longest length that the model takes, with everything counted and with every input that reaches a mask varied, and one of many
+ * batch elements.
+ */
+async function farthestRuns(model: WatchedModel, { given }: ProbeSubject, { first, inputs }: Probing, isStored: boolean): Promise<LongRun[]> {
   const runAt = async (at: ProbeCase): Promise<LongRun | undefined> => {
     const feeds = probeInputs(inputs, at, given);
     const step = isStored ? 1 : Math.max(1, Math.floor(at.length / readRows));
@@ -101,27 +109,37 @@ async function longestRuns(model: WatchedModel, { given }: ProbeSubject, { first
     const seen = await model.run(feeds, step).catch(() => undefined);
     return seen === undefined ? undefined : { at, seen, batch: batchOf(inputs, feeds), step, ms: performance.now() - before };
   };
+  const sizesAt = (length: number) => JSON.stringify(sizesOfInputs(inputs, { ...first, length }, given));
+  const wide = await runAt({ ...first, batch: manyElements });
+  const runs = wide === undefined ? [] : [wide];
+  if (sizesAt(first.length) === sizesAt(provenTokens)) return runs;
+  const single = { ...first, batch: 1, past: 0 };
+  const start = (await runAt(single)) === undefined ? first : single;
+  const best = await longestRun(runAt, start);
+  if (best === undefined) return runs;
+  const styles = Object.keys(first.domains).length === 0 ? [] : (['right', 'mixed', 'blocks'] as const);
+  const varied: Array<LongRun | undefined> = [];
+  for (const style of styles) varied.push(await runAt({ ...best.at, style }));
+  return [...runs, best, ...varied.filter((run) => run !== undefined)];
+}
+
+async function longestRun(runAt: (at: ProbeCase) => Promise<LongRun | undefined>, start: ProbeCase): Promise<LongRun | undefined> {
   let best: LongRun | undefined;
   let refused = Infinity;
-  for (let length = 4 * first.length; refused === Infinity; length *= 4) {
+  for (let length = 4 * start.length; refused === Infinity; length *= 4) {
     const run = await runAt({ ...start, length: Math.min(provenTokens, length) });
     if (run === undefined) refused = Math.min(provenTokens, length);
     else best = run;
-    if (run !== undefined && (length >= provenTokens || run.ms > slowMs)) break;
+    if (run !== undefined && (length >= provenTokens || run.ms > slowMs)) return best;
   }
   // A model may end at the size of a table: the longest length that it takes lies between.
-  for (let low = best?.at.length ?? first.length; refused < Infinity && refused - low > 1; ) {
+  for (let low = best?.at.length ?? start.length; refused - low > 1; ) {
     const middle = roundestBetween(low, refused);
     const run = await runAt({ ...start, length: middle });
     if (run === undefined) refused = middle;
     else [best, low] = [run, middle];
   }
-  if (best === undefined) return [];
-  const { at } = best;
-  const styles = Object.keys(first.domains).length === 0 ? [] : (['right', 'mixed', 'blocks'] as const);
-  const varied: LongRun[] = [best];
-  for (const style of styles) varied.push(...[await runAt({ ...at, style })].filter((run) => run !== undefined));
-  return varied;
+  return best;
 }
 
 /** Of the whole numbers between two, the multiple of the largest power of two: tables end at such lengths. */
@@ -135,17 +153,15 @@ function roundestBetween(low: number, high: number): number {
 class Readings {
   readonly #known: Array<{ readonly key: string; readonly sides: ReadonlyArray<Tensor | undefined>; readonly reading: MaskReading | string }> = [];
   readonly #run: LongRun;
-  readonly #probing: Probing;
 
-  constructor(run: LongRun, probing: Probing) {
+  constructor(run: LongRun) {
     this.#run = run;
-    this.#probing = probing;
   }
 
   of({ candidate, probed }: LongSubject, sizes: PairSizes, tolerance: number): MaskReading | string {
-    const { seen, batch } = this.#run;
-    const short = this.#probing.carriedBy(candidate, batch);
-    const dims = (tensor: string) => [...(short.get(tensor) ?? []).slice(0, -2), sizes.rows!.length, sizes.keys];
+    const { seen } = this.#run;
+    const carried = candidate.path === undefined ? undefined : carriedSizes(candidate.path, seen);
+    const dims = (tensor: string) => [...(carried?.get(tensor) ?? []).slice(0, -2), sizes.rows!.length, sizes.keys];
     const sides = probed.reach.masks.map((name) => seen.tensor(name));
     const { path, declared } = candidate;
     const steps = path?.before.map(({ node, carried }) => [node.opType, carried, node.attribute.map(({ name, f, i }) => [name, f, `${i}`])]);
@@ -167,9 +183,7 @@ function isSame(one: Tensor | undefined, other: Tensor | undefined): boolean {
 function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: Readings): { length: number; problem?: string } {
   const { candidate, probed, swap } = subject;
   const { site, plan } = swap;
-  const sizesAt = (seen: Seen) =>
-    [plan.query, plan.key, plan.value, plan.output].map((view) => viewedSizes(view, seen.dims(view.tensor)));
-  const [query, key, value, output] = sizesAt(run.seen);
+  const [query, key, value, output] = viewsOf(plan).map((view) => viewedSizes(view, run.seen.dims(view.tensor)));
   const [batch, heads, queries] = query!;
   const keys = key![2];
   const wrong = (problem: string) => ({ length: keys, problem: `at ${keys} tokens ${problem}` });
