@@ -63,8 +63,11 @@ export interface ReadPath {
   readonly isUniform: boolean;
 }
 
-/** Reads what a path does to its product off a run; a string says why it cannot be read. */
-export function readPath({ product, before }: LogitPath, run: PathRun): ReadPath | string {
+/**
+ * Reads what a path does to its product off a run; a string says why it cannot be read, undefined that the sizes do not go together: a
+ * runtime would refuse them.
+ */
+export function readPath({ product, before }: LogitPath, run: PathRun): ReadPath | string | undefined {
   let dims = run.dims(product.output[0]!);
   const rules: LogitRule[] = [];
   const leads: Array<readonly number[]> = [];
@@ -79,8 +82,7 @@ export function readPath({ product, before }: LogitPath, run: PathRun): ReadPath
       continue;
     }
     const values = node.input.map((name, at) => (at === step.carried || name === '' ? undefined : valuesAt(run.tensor(name), dims)));
-    if (node.input.some((name, at) => at !== step.carried && name !== '' && values[at] === undefined))
-      return `${node.opType} ${node.output[0]} meets its logits with a tensor of other sizes`;
+    if (node.input.some((name, at) => at !== step.carried && name !== '' && values[at] === undefined)) return undefined;
     leads.push(...values.flatMap((value) => (value === undefined ? [] : [value.leads])));
     isUniform &&= values.every((value) => value === undefined || value.isUniform);
     const rule = stepRule(
@@ -92,13 +94,31 @@ export function readPath({ product, before }: LogitPath, run: PathRun): ReadPath
   return { leads, isUniform, rule: (lead, row, column, value) => rules.reduce((logit, rule) => rule(lead, row, column, logit), value) };
 }
 
+/** Whether everything that meets the logits of a run broadcasts to them: a runtime refuses the sizes of a run where it does not. */
+export function fitsPath({ product, before }: LogitPath, run: PathRun): boolean {
+  let dims = run.dims(product.output[0]!);
+  return before.every((step) => {
+    if (reshapes.has(step.node.opType)) {
+      dims = run.dims(step.node.output[0]!);
+      return true;
+    }
+    return sidesOf(step).every((name) => run.tensor(name) !== undefined && broadcasts(run.tensor(name)!.dims, dims) !== undefined);
+  });
+}
+
+/** A tensor's sizes on the axes of another, where it broadcasts to that. */
+function broadcasts(own: readonly number[], dims: readonly number[]): readonly number[] | undefined {
+  if (own.length > dims.length) return undefined;
+  const aligned = [...Array.from({ length: dims.length - own.length }, () => 1), ...own];
+  return aligned.some((size, axis) => size !== 1 && size !== dims[axis]) ? undefined : aligned;
+}
+
 type ValueAt = (lead: number, row: number, column: number) => number;
 
 /** A tensor's value at a pair, as broadcasting to `dims` gives it; undefined where its sizes do not fit. */
 function valuesAt(tensor: Tensor | undefined, dims: readonly number[]): { at: ValueAt; leads: readonly number[]; isUniform: boolean } | undefined {
-  if (tensor === undefined || tensor.dims.length > dims.length) return undefined;
-  const own = [...Array.from({ length: dims.length - tensor.dims.length }, () => 1), ...tensor.dims];
-  if (own.some((size, axis) => size !== 1 && size !== dims[axis])) return undefined;
+  const own = tensor && broadcasts(tensor.dims, dims);
+  if (tensor === undefined || own === undefined) return undefined;
   const values = numbersOf(tensor);
   const strides = own.map((size, axis) => (size === 1 ? 0 : own.slice(axis + 1).reduce((product, each) => product * each, 1)));
   const leading = dims.slice(0, -2);

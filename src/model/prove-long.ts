@@ -2,6 +2,8 @@ import type { NodeProto } from 'onnx-buf';
 import type { Tensor } from '../contract/tensor.ts';
 import type { Candidate } from './candidate.ts';
 import { carriedSizes, carriedSources } from './carried-sizes.ts';
+import { fitsPath } from './logit-path.ts';
+import type { PathRun } from './logit-path.ts';
 import { keptBy } from './mask-sources.ts';
 import { usingModel } from './open-proto.ts';
 import { opsetOf } from './probe-candidates.ts';
@@ -66,7 +68,8 @@ export async function proveLong(
   const isStored = subjects.some(({ probed }) => probed.reach.largestStored >= storedMask);
   const proofs = new Map([...sites.keys()].map((number): [number, LongProof] => [number, { length: undefined }]));
   await usingModel(watchModel(proto, watching, file, runner), async (model) => {
-    for (const run of await farthestRuns(model, subject, probing, isStored)) {
+    const runsAt = (run: LongRun) => subjects.every((each) => fits(each, run));
+    for (const run of await farthestRuns(model, { subject, probing, isStored, runsAt })) {
       const readings = new Readings(run);
       for (const [place, number] of [...sites.keys()].entries()) {
         const known = proofs.get(number)!;
@@ -92,6 +95,15 @@ interface LongRun {
   readonly ms: number;
 }
 
+interface Farthest {
+  readonly subject: ProbeSubject;
+  readonly probing: Probing;
+  /** Whether a mask may be stored. */
+  readonly isStored: boolean;
+  /** Whether the whole model would run at these sizes. */
+  readonly runsAt: (run: LongRun) => boolean;
+}
+
 /** Milliseconds after which a run is not followed by a longer one. */
 const slowMs = 700;
 /** Batch elements of a run that shows whether they are treated alike. */
@@ -101,13 +113,16 @@ const manyElements = 9;
  * Runs at the longest length that the model takes, with everything counted and with every input that reaches a mask varied, and one of many
  * batch elements.
  */
-async function farthestRuns(model: WatchedModel, { given }: ProbeSubject, { first, inputs }: Probing, isStored: boolean): Promise<LongRun[]> {
+async function farthestRuns(model: WatchedModel, { subject: { given }, probing: { first, inputs }, isStored, runsAt }: Farthest): Promise<LongRun[]> {
   const runAt = async (at: ProbeCase): Promise<LongRun | undefined> => {
     const feeds = probeInputs(inputs, at, given);
     const step = isStored ? 1 : Math.max(1, Math.floor(at.length / readRows));
     const before = performance.now();
     const seen = await model.run(feeds, step).catch(() => undefined);
-    return seen === undefined ? undefined : { at, seen, batch: batchOf(inputs, feeds), step, ms: performance.now() - before };
+    if (seen === undefined) return undefined;
+    const run = { at, seen, batch: batchOf(inputs, feeds), step, ms: performance.now() - before };
+    // What is left out may be what a runtime refuses: a stored mask that is shorter than its logits, say.
+    return runsAt(run) ? run : undefined;
   };
   const sizesAt = (length: number) => JSON.stringify(sizesOfInputs(inputs, { ...first, length }, given));
   const wide = await runAt({ ...first, batch: manyElements });
@@ -158,20 +173,44 @@ class Readings {
     this.#run = run;
   }
 
-  of({ candidate, probed }: LongSubject, sizes: PairSizes, tolerance: number): MaskReading | string {
-    const { seen } = this.#run;
-    const carried = candidate.path === undefined ? undefined : carriedSizes(candidate.path, seen);
-    const dims = (tensor: string) => [...(carried?.get(tensor) ?? []).slice(0, -2), sizes.rows!.length, sizes.keys];
-    const sides = probed.reach.masks.map((name) => seen.tensor(name));
+  of(subject: LongSubject): MaskReading | string {
+    const { candidate, probed } = subject;
     const { path, declared } = candidate;
+    const sides = probed.reach.masks.map((name) => this.#run.seen.tensor(name));
     const steps = path?.before.map(({ node, carried }) => [node.opType, carried, node.attribute.map(({ name, f, i }) => [name, f, `${i}`])]);
-    const key = JSON.stringify([sizes, tolerance, steps, path && dims(path.product.output[0]!), declared?.causal, declared?.masks.map(({ rule }) => rule)]);
+    const carried = path === undefined ? undefined : [...carriedSizes(path, this.#run.seen).values()];
+    const key = JSON.stringify([sizesIn(subject, this.#run), steps, carried, declared?.causal, declared?.masks.map(({ rule }) => rule)]);
     const same = this.#known.find((known) => known.key === key && known.sides.every((side, at) => isSame(side, sides[at])));
     if (same !== undefined) return same.reading;
-    const reading = readMasks(candidate, { tensor: (name) => seen.tensor(name), dims }, sizes, tolerance);
+    const reading = readingOf(subject, this.#run) ?? 'its masks have other sizes than its logits';
     this.#known.push({ key, sides, reading });
     return reading;
   }
+}
+
+function readingOf(subject: LongSubject, run: LongRun): MaskReading | string | undefined {
+  const { candidate, swap } = subject;
+  return readMasks(candidate, pathRun(subject, run), sizesIn(subject, run), tolerances[swap.site.dtype === 'f16' ? 'f16' : 'f32']);
+}
+
+function fits(subject: LongSubject, run: LongRun): boolean {
+  const { path } = subject.candidate;
+  return path === undefined || fitsPath(path, pathRun(subject, run));
+}
+
+function pathRun(subject: LongSubject, run: LongRun): PathRun {
+  const { rows, keys } = sizesIn(subject, run);
+  const { path } = subject.candidate;
+  const carried = path === undefined ? undefined : carriedSizes(path, run.seen);
+  const dims = (tensor: string) => [...(carried?.get(tensor) ?? []).slice(0, -2), rows!.length, keys];
+  return { dims, tensor: (name) => run.seen.tensor(name) };
+}
+
+function sizesIn({ swap: { plan } }: LongSubject, { seen, step }: LongRun): PairSizes {
+  const [batch, heads, queries] = viewedSizes(plan.query, seen.dims(plan.query.tensor));
+  const keys = viewedSizes(plan.key, seen.dims(plan.key.tensor))[2];
+  const rows = Array.from({ length: Math.ceil(queries / step) }, (_, place) => queries - 1 - place * step);
+  return { batch, heads, queries, keys, rows };
 }
 
 function isSame(one: Tensor | undefined, other: Tensor | undefined): boolean {
@@ -184,17 +223,15 @@ function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: R
   const { candidate, probed, swap } = subject;
   const { site, plan } = swap;
   const [query, key, value, output] = viewsOf(plan).map((view) => viewedSizes(view, run.seen.dims(view.tensor)));
-  const [batch, heads, queries] = query!;
-  const keys = key![2];
+  const { batch, queries, keys } = sizesIn(subject, run);
   const wrong = (problem: string) => ({ length: keys, problem: `at ${keys} tokens ${problem}` });
   const short = probed.runs[0]!.seen;
   const perElement = short.tensor(probed.names.query)!.dims[0]! / batchOf(probing.inputs, short.feeds);
   const wanted = [batch, site.heads, queries, site.headDim];
   const wantedKeys = [batch, site.kvHeads, keys, site.headDim];
-  const fits = [wanted, wantedKeys, wantedKeys, wanted].every((sizes, part) => sizes.join() === [query, key, value, output][part]!.join());
-  if (!fits || batch !== run.batch * perElement) return wrong(`its sizes are others than in short runs: queries [${query!.join(', ')}]`);
-  const rows = Array.from({ length: Math.ceil(queries / run.step) }, (_, place) => queries - 1 - place * run.step);
-  const reading = readings.of(subject, { batch, heads, queries, keys, rows }, tolerances[site.dtype === 'f16' ? 'f16' : 'f32']);
+  const asBefore = [wanted, wantedKeys, wantedKeys, wanted].every((sizes, part) => sizes.join() === [query, key, value, output][part]!.join());
+  if (!asBefore || batch !== run.batch * perElement) return wrong(`its sizes are others than in short runs: queries [${query!.join(', ')}]`);
+  const reading = readings.of(subject);
   if (typeof reading === 'string') return wrong(reading);
   if (isBlind(reading)) return { length: 0 };
   if (reading.problem !== undefined) return wrong(reading.problem);

@@ -44,37 +44,36 @@ interface Rule {
 /**
  * Reads scale, mask and whatever is added off what meets a candidate's logits in a run, without the logits themselves: a product of 0, 1 and
  * ±1000 is followed along the path.
- * @returns why it cannot be read, as a string
+ * @returns why it cannot be read, as a string; undefined where its sizes do not go together
  */
-export function readMasks(candidate: Candidate, run: PathRun, sizes: PairSizes, tolerance: number): MaskReading | string {
+export function readMasks(candidate: Candidate, run: PathRun, sizes: PairSizes, tolerance: number): MaskReading | string | undefined {
   const { path, declared } = candidate;
   const rule = path !== undefined ? pathRule(path, run, sizes) : declaredRule(declared!, run, sizes);
-  if (typeof rule === 'string') return rule;
+  if (rule === undefined || typeof rule === 'string') return rule;
   const factor = path === undefined ? 1 : keyFactorOf(path, run);
   if (typeof factor === 'string') return factor;
   const scan = scanPairs(rule, sizes, tolerance);
   return typeof scan === 'string' ? scan : { ...scan, scale: scan.scale * factor };
 }
 
-function pathRule(path: LogitPath, run: PathRun, { batch, heads, queries, keys, rows }: PairSizes): Rule | string {
+function pathRule(path: LogitPath, run: PathRun, { batch, heads, queries, keys, rows }: PairSizes): Rule | string | undefined {
   const dims = run.dims(path.product.output[0]!);
   const leads = dims.slice(0, -2).reduce((product, size) => product * size, 1);
   if (dims.at(-1) !== keys || dims.at(-2) !== (rows?.length ?? queries) || leads !== batch * heads) return 'its logits are not [batch, heads, queries, keys]';
   const read = readPath(path, run);
-  if (typeof read === 'string') return read;
+  if (read === undefined || typeof read === 'string') return read;
   const headsDiffer = read.leads.some((offsets) => offsets.some((offset, lead) => offset !== offsets[lead - (lead % heads)]));
   const { isUniform } = read;
   return { headsDiffer, isUniform, logit: (b, h, i, j, product) => read.rule(b * heads + h, i, j, product) };
 }
 
-function declaredRule({ causal, masks }: Declared, run: PathRun, sizes: PairSizes): Rule | string {
+function declaredRule({ causal, masks }: Declared, run: PathRun, sizes: PairSizes): Rule | undefined {
   const watched = { ...sizes, queries: sizes.rows?.length ?? sizes.queries };
   const added = masks.map(({ tensor, rule }) => {
     const values = run.tensor(tensor);
-    return { at: values === undefined ? undefined : addedBy(values, rule, watched), heads: values?.dims.at(-3) ?? 1, tensor };
+    return { at: values === undefined ? undefined : addedBy(values, rule, watched), heads: values?.dims.at(-3) ?? 1 };
   });
-  const odd = added.find(({ at }) => at === undefined);
-  if (odd !== undefined) return `its mask ${odd.tensor} is none of the known forms`;
+  if (added.some(({ at }) => at === undefined)) return undefined;
   const offset = sizes.keys - sizes.queries;
   const term: PairRule = (b, h, i, j) =>
     causal && j > (sizes.rows?.[i] ?? i) + offset ? -Infinity : added.reduce((sum, { at }) => sum + at!(b, h, i, j), 0);

@@ -109,6 +109,7 @@ function observeAll(candidate: Candidate, { names, runs }: Probed): Observation[
     const carried = candidate.path === undefined ? undefined : carriedSizes(candidate.path, seen);
     const run = { tensor: (name: string) => seen.tensor(name), dims: (name: string) => carried?.get(name) ?? [] };
     const reading = readMasks(candidate, run, { batch, heads, queries, keys }, tolerances[dtype]);
+    if (reading === undefined) return 'its mask has none of the known sizes';
     if (typeof reading === 'string') return reading;
     const [q, k, v, o] = [query, key, value, output].map((tensor) => numbersOf(tensor!));
     observed.push({ seen, shape, query: q!, key: k!, value: v!, output: o!, reading });

@@ -126,7 +126,7 @@ async function readAll(
   return subjects.flatMap((subject) => {
     const { candidate, sizes, tolerance, dims } = subject;
     const reading = readMasks(candidate, { tensor: (name) => seen.tensor(name), dims }, sizes, tolerance);
-    return typeof reading === 'string' ? [] : [{ subject, seen, reading }];
+    return reading === undefined || typeof reading === 'string' ? [] : [{ subject, seen, reading }];
   });
 }
 
