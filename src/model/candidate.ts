@@ -31,7 +31,8 @@ export type MaskRule = (typeof maskRules)[number];
 
 /** What a fused operator says of itself, as it shows no logits. */
 export interface Declared {
-  readonly causal: boolean;
+  /** Whether a query sees no later key: the last query sees the last key, or the first query the first. */
+  readonly causal: false | 'last' | 'first';
   /** 1/√headDim where absent. */
   readonly scale: number | undefined;
   readonly masks: readonly DeclaredMask[];

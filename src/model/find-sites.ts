@@ -1,13 +1,14 @@
 import { create } from '@bufbuild/protobuf';
 import { GraphProtoSchema } from 'onnx-buf';
-import type { ModelProto } from 'onnx-buf';
+import type { ModelProto, NodeProto } from 'onnx-buf';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import type { Candidate } from './candidate.ts';
 import { GraphIndex, nodeName, subgraphsOf } from './graph-index.ts';
 import { matchFused } from './match-fused.ts';
 import { matchSoftmaxes } from './match-softmax.ts';
-import type { UnknownPattern } from './match-softmax.ts';
+import type { Match, UnknownPattern } from './match-softmax.ts';
 import type { OnnxFile } from './onnx-file.ts';
+import { overlookedAttention } from './overlooked.ts';
 import type { ModelRunner } from './open-proto.ts';
 import { probeCandidates } from './probe-candidates.ts';
 import type { ProbeCase } from './probe-inputs.ts';
@@ -45,16 +46,21 @@ export async function findSites(file: OnnxFile, runner: ModelRunner, given: Dime
   const candidates = inGraphOrder(index, [...graphSites, ...matchFused(index)]);
   const unknown = [
     ...matches.flatMap((match) => (match !== undefined && 'unknown' in match ? [match.unknown] : [])),
+    ...overlookedAttention(index, matchedNodes(matches)),
     ...outOfReach(proto, index),
   ];
   if (candidates.length === 0) return { proto, rewritten, sites: [], swappable: new Map(), unknown, probe: undefined };
   const subject = { proto, file, index, candidates, runner, given };
   const probing = await probeCandidates(subject);
-  const short = candidates.map((candidate, site) => readSite(candidate, site, probing.probed[site]!));
+  const short = probing.probed.map((each, site) => readSite(each.candidate, site, each));
   const proofs = await proveLong(subject, probing, new Map(short.flatMap(({ site, swap }) => (swap === undefined ? [] : [[site.site, swap]]))));
   const read = short.map((each) => withProof(each, proofs.get(each.site.site)));
   const swappable = new Map(read.flatMap(({ swap }) => (swap === undefined ? [] : [[swap.site.site, swap] as const])));
   return { proto, rewritten, sites: read.map(({ site }) => site), swappable, unknown, probe: probing.first };
+}
+
+function matchedNodes(matches: readonly Match[]): Set<NodeProto> {
+  return new Set(matches.flatMap((match) => (match === undefined ? [] : 'candidate' in match ? [match.candidate.anchor] : [match.anchor])));
 }
 
 /** A site as far as long runs bear out what short ones showed. */

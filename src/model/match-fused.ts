@@ -7,8 +7,9 @@ import { attributeOf, integerOf } from './graph-index.ts';
 /** Attention as one operator: com.microsoft's three, and the standard one of opset 23. */
 export function matchFused(index: GraphIndex): Candidate[] {
   return index.graph.node.flatMap((node) => {
-    const match = matchers[`${node.domain}/${node.opType}`] ?? matchers[`${node.domain === 'ai.onnx' ? '' : node.domain}/${node.opType}`];
-    return match === undefined ? [] : [withReadOutputs(index, match(node))];
+    const name = `${node.domain === 'ai.onnx' ? '' : node.domain}/${node.opType}`;
+    const match = matchers[name];
+    return match === undefined ? [] : [withReadOutputs(index, withKnownParts(name, match(node)))];
   });
 }
 
@@ -18,6 +19,35 @@ const matchers: Readonly<Record<string, (node: NodeProto) => Candidate>> = {
   'com.microsoft/GroupQueryAttention': groupQuery,
   '/Attention': standardAttention,
 };
+
+/** Attributes that are read, and inputs up to those that are, by operator: what is not known may change what it computes. */
+const known: Readonly<Record<string, { readonly attributes: string; readonly inputs: number }>> = {
+  'com.microsoft/MultiHeadAttention': { attributes: 'num_heads mask_filter_value scale unidirectional', inputs: 8 },
+  'com.microsoft/Attention': {
+    attributes: 'num_heads unidirectional scale mask_filter_value do_rotary rotary_embedding_dim qkv_hidden_sizes past_present_share_buffer',
+    inputs: 6,
+  },
+  'com.microsoft/GroupQueryAttention': {
+    attributes: 'num_heads kv_num_heads scale local_window_size do_rotary rotary_interleaved softcap smooth_softmax qk_output',
+    inputs: 9,
+  },
+  '/Attention': { attributes: 'is_causal q_num_heads kv_num_heads scale softcap softmax_precision qk_matmul_output_mode', inputs: 7 },
+};
+
+/** Refuses an operator with an attribute or an input that is not known. */
+function withKnownParts(name: string, candidate: Candidate): Candidate {
+  const { anchor } = candidate;
+  const { attributes, inputs } = known[name]!;
+  const attribute = anchor.attribute.find((each) => !attributes.split(' ').includes(each.name));
+  const input = anchor.input.slice(inputs).find((each) => each !== '');
+  const refusal =
+    attribute !== undefined
+      ? `its attribute ${attribute.name} is not known here, and may change what it computes`
+      : input !== undefined
+        ? `its input ${input} is not known here, and may change what it computes`
+        : undefined;
+  return refusal === undefined || candidate.refusal !== undefined ? candidate : { ...candidate, refusal };
+}
 
 /** The keys and values that some operators hand on, and the weights, cannot be had from another attention. */
 function withReadOutputs(index: GraphIndex, candidate: Candidate): Candidate {
@@ -63,7 +93,7 @@ function multiHead(node: NodeProto): Candidate {
     return { query: q, key: k, value: v };
   };
   const declared = {
-    causal: integerOf(node, 'unidirectional', 0) === 1,
+    causal: integerOf(node, 'unidirectional', 0) === 1 && ('first' as const),
     scale: scaleOf(node),
     masks,
     ...(bias !== '' && { project }),
@@ -86,7 +116,7 @@ function packedAttention(node: NodeProto): Candidate {
     return { query, key, value };
   };
   const masks = masksOf({ tensor: present(node, 3), rule: 'keep' }, { tensor: present(node, 5), rule: 'additive' });
-  const declared = { causal: integerOf(node, 'unidirectional', 0) === 1, scale: scaleOf(node), masks, project };
+  const declared = { causal: integerOf(node, 'unidirectional', 0) === 1 && ('last' as const), scale: scaleOf(node), masks, project };
   const sizes = attributeOf(node, 'qkv_hidden_sizes')?.ints ?? [];
   const refusal = firstOf([
     [present(node, 4) !== undefined, 'it joins past keys inside the operator'],
@@ -102,13 +132,14 @@ function groupQuery(node: NodeProto): Candidate {
   const [query = '', key = '', value = ''] = node.input;
   const heads = integerOf(node, 'num_heads', 1);
   const kvHeads = integerOf(node, 'kv_num_heads', heads);
-  const declared = { causal: true, scale: scaleOf(node), masks: masksOf({ tensor: present(node, 5), rule: 'last' }) };
+  const declared = { causal: 'last' as const, scale: scaleOf(node), masks: masksOf({ tensor: present(node, 5), rule: 'last' }) };
   const refusal = firstOf([
     [key === '' || value === '', 'queries, keys and values come packed in one tensor'],
     [present(node, 3) !== undefined, 'it keeps its keys in a cache inside the operator'],
     [integerOf(node, 'do_rotary', 0) === 1, 'it rotates queries and keys inside the operator'],
     [integerOf(node, 'local_window_size', -1) !== -1, 'it is windowed already'],
     [(attributeOf(node, 'softcap')?.f ?? 0) !== 0, 'its logits are soft-capped'],
+    [integerOf(node, 'smooth_softmax', 0) === 1, 'its softmax has a sink of weight 1 (smooth_softmax)'],
   ]);
   const views = {
     query: { tensor: query, packedHeads: heads },
@@ -125,7 +156,7 @@ function standardAttention(node: NodeProto): Candidate {
   const kvHeads = integerOf(node, 'kv_num_heads', 0);
   const view = (tensor: string, count: number) => (heads === undefined ? { tensor } : { tensor, packedHeads: count });
   const masks = masksOf({ tensor: present(node, 3), rule: 'additive' }, { tensor: present(node, 6), rule: 'lengths' });
-  const declared = { causal: integerOf(node, 'is_causal', 0) === 1, scale: scaleOf(node), masks };
+  const declared = { causal: integerOf(node, 'is_causal', 0) === 1 && ('first' as const), scale: scaleOf(node), masks };
   const refusal = firstOf([
     [present(node, 4) !== undefined, 'it joins past keys inside the operator'],
     [(attributeOf(node, 'softcap')?.f ?? 0) !== 0, 'its logits are soft-capped'],

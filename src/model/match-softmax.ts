@@ -11,7 +11,7 @@ export interface UnknownPattern {
   readonly reason: string;
 }
 
-export type Match = { readonly candidate: Candidate } | { readonly unknown: UnknownPattern } | undefined;
+export type Match = { readonly candidate: Candidate } | { readonly unknown: UnknownPattern; readonly anchor: NodeProto } | undefined;
 
 /** A softmax, written as one operator or as Exp, ReduceSum and Div. */
 interface SoftmaxNode {
@@ -45,13 +45,13 @@ function matchSoftmax(index: GraphIndex, softmax: SoftmaxNode): Match {
   if (weighted === undefined || 'blocked' in weighted) {
     const product = findProduct(index, softmax.input, 24);
     if (weighted === undefined || product === undefined) return undefined;
-    return { unknown: { node: nodeName(softmax.node), reason: weighted.blocked } };
+    return { anchor: softmax.node, unknown: { node: nodeName(softmax.node), reason: weighted.blocked } };
   }
   if (index.isConstant(weighted.value.tensor)) return undefined;
   const product = findProduct(index, softmax.input, 24);
   if (product === undefined) {
     const reason = 'its softmax weighs values, but no product of queries and keys leads to it';
-    return { unknown: { node: nodeName(softmax.node), reason } };
+    return { anchor: softmax.node, unknown: { node: nodeName(softmax.node), reason } };
   }
   if (index.isConstant(product.query.tensor) || index.isConstant(product.key.tensor)) return undefined;
   const { query, key, node, factor, keyFactors, steps: before } = product;

@@ -32,6 +32,7 @@ export type Views = Readonly<Record<Part, View>>;
 
 /** What a candidate did in some small runs. */
 export interface Probed {
+  readonly candidate: Candidate;
   readonly reach: Reach;
   /** How its tensors lie; absent where they fit no layout. */
   readonly views?: Views;
@@ -82,7 +83,7 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   const viewed = traced.flatMap(({ raw }) => parts.flatMap((part) => [raw.views[part].tensor, repeatedFrom(index, raw.views[part].tensor) ?? '']));
   const sizing = {
     tensors: carried.flatMap(({ values }) => values),
-    sizes: [...carried.flatMap(({ sizes }) => sizes), ...viewed, ...traced.flatMap(({ ancestors }) => ancestors)].filter((name) => name !== ''),
+    sizes: [...carried.flatMap(({ sizes }) => sizes), ...viewed, ...traced.flatMap(({ ancestors, reach }) => [...reach.masks, ...ancestors])].filter((name) => name !== ''),
     nodes,
   };
   const { first, inputs } = await usingModel(watchModel(proto, sizing, file, runner), async (model) => {
@@ -119,7 +120,6 @@ interface Traced {
 }
 
 interface Settled extends Omit<Probed, 'runs' | 'evidence' | 'batchVaries'> {
-  readonly candidate: Candidate;
   readonly nodes: readonly NodeProto[];
   /** In the first run. */
   readonly sizes: PairSizes | undefined;
@@ -262,5 +262,16 @@ function settle(
   const [batch, heads, queries] = viewedSizes(query, seen.dims(query.tensor));
   const sizes = { batch, heads, queries, keys: viewedSizes(key, seen.dims(key.tensor))[2] };
   const sources = ancestors.filter((name) => isPerKey(seen.dims(name), sizes));
-  return { candidate, reach, projected, views, names, sources, nodes: graph.fragment(), sizes };
+  return { candidate: withLengths(candidate, seen, batch), reach, projected, views, names, sources, nodes: graph.fragment(), sizes };
+}
+
+/** A key padding mask with one axis holds how many keys each batch element has. */
+function withLengths(candidate: Candidate, seen: Seen, batch: number): Candidate {
+  const { declared } = candidate;
+  if (declared === undefined) return candidate;
+  const masks = declared.masks.map((mask) => {
+    const dims = seen.dims(mask.tensor);
+    return mask.rule === 'keep' && dims.length === 1 && dims[0] === batch ? { ...mask, rule: 'lengths' as const } : mask;
+  });
+  return { ...candidate, declared: { ...declared, masks } };
 }

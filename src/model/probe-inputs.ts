@@ -50,6 +50,7 @@ type Guess = SizeCase & {
 };
 
 const batchName = /batch|^bs?$/i;
+const lengthName = /seq|len|token|time|width|height|frames|keys|quer/i;
 /** Names of dimensions that have none begin so: the input and the axis follow. */
 const unnamed = '?';
 
@@ -69,7 +70,7 @@ function guess(name: string, at: Guess): number {
   if (batchName.test(name)) return at.batch;
   if (/past/i.test(name)) return /total/i.test(name) ? at.past + at.length : at.past;
   if (/total/i.test(name)) return at.past + at.length;
-  const isLength = /seq|len|token|time|width|height|frames|keys|quer/i.test(name);
+  const isLength = lengthName.test(name);
   return at.leads && !isLength ? at.batch : lengthOf(name, at);
 }
 
@@ -103,11 +104,17 @@ export function sizesOfInputs(inputs: readonly ModelInput[], at: SizeCase, given
   return named(inputs).map(({ dims }) => dims.map((size) => (typeof size === 'number' ? size : sizes[size]!)));
 }
 
-/** Batch elements that inputs hold: the axis called batch, or the first axis of the first input that has several. */
+/**
+ * Batch elements that inputs hold: the axis called batch, or the first axis of the first input that has several, as far as that does not count
+ * tokens.
+ */
 export function batchOf(inputs: readonly ModelInput[], tensors: Tensors): number {
   for (const { name, dims } of inputs) {
     const axis = dims.findIndex((dimension) => typeof dimension === 'string' && batchName.test(dimension));
     if (axis >= 0) return tensors[name]!.dims[axis]!;
   }
-  return Object.values(tensors).find(({ dims }) => dims.length > 1)?.dims[0] ?? 1;
+  const several = inputs.find(({ dims }) => dims.length > 1);
+  const [first] = several?.dims ?? [];
+  if (several === undefined || (typeof first === 'string' && lengthName.test(first))) return 1;
+  return tensors[several.name]!.dims[0]!;
 }

@@ -49,8 +49,11 @@ export async function proveLong(
   probing: Probing,
   sites: ReadonlyMap<number, SwappableSite>,
 ): Promise<Map<number, LongProof>> {
-  const { proto, file, index, candidates, runner } = subject;
-  const subjects = [...sites].map(([number, swap]): LongSubject => ({ candidate: candidates[number]!, probed: probing.probed[number]!, swap }));
+  const { proto, file, index, runner } = subject;
+  const subjects = [...sites].map(([number, swap]): LongSubject => {
+    const probed = probing.probed[number]!;
+    return { candidate: probed.candidate, probed, swap };
+  });
   if (subjects.length === 0) return new Map();
   const keep = new Set<NodeProto>(subjects.flatMap(({ probed }) => [...probed.reach.nodes]));
   const instead = skeletonOf(index, probing.probed, { keep, opset: opsetOf(proto) });

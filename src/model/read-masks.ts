@@ -74,10 +74,10 @@ function declaredRule({ causal, masks }: Declared, run: PathRun, sizes: PairSize
     return { at: values === undefined ? undefined : addedBy(values, rule, watched), heads: values?.dims.at(-3) ?? 1 };
   });
   if (added.some(({ at }) => at === undefined)) return undefined;
-  const offset = sizes.keys - sizes.queries;
+  const offset = causal === 'first' ? 0 : sizes.keys - sizes.queries;
   const term: PairRule = (b, h, i, j) =>
-    causal && j > (sizes.rows?.[i] ?? i) + offset ? -Infinity : added.reduce((sum, { at }) => sum + at!(b, h, i, j), 0);
-  const isUniform = !causal && masks.length === 0;
+    causal !== false && j > (sizes.rows?.[i] ?? i) + offset ? -Infinity : added.reduce((sum, { at }) => sum + at!(b, h, i, j), 0);
+  const isUniform = causal === false && masks.length === 0;
   return { headsDiffer: added.some(({ heads }) => heads > 1), isUniform, logit: (b, h, i, j, product) => product + term(b, h, i, j, 0) };
 }
 
@@ -156,6 +156,22 @@ export function keptKeys({ allowed, rows, sizes: { batch, queries, keys } }: Mas
     if (allowed[at] !== (visible ? keep[Math.floor(at / slots) * keys + column] : 0)) return undefined;
   }
   return keep;
+}
+
+/** In words, what a mask is that is neither padding nor causal. */
+export function otherMask({ allowed, rows, sizes: { batch, queries, keys } }: MaskReading): string {
+  const slots = rows.length * keys;
+  const rowOf = (b: number, place: number) => allowed.subarray(b * slots + place * keys, b * slots + (place + 1) * keys);
+  const elements = Array.from({ length: batch }, (_, b) => b);
+  const blind = elements.some((b) => rows.some((_, place) => !rowOf(b, place).includes(1)) && rows.some((_, place) => rowOf(b, place).includes(1)));
+  const seeing = elements.every((b) => {
+    const open = rows.map((_, place) => rowOf(b, place)).filter((row) => row.includes(1));
+    return open.every((row) => Buffer.compare(row, open[0]!) === 0);
+  });
+  if (blind && seeing) return 'its mask takes whole queries too, not keys alone';
+  const first = elements.every((b) => rows.every((row, place) => rowOf(b, place).every((open, j) => open === (j <= row ? 1 : 0))));
+  if (first && queries < keys) return 'it is causal from the first key on, where kernels let the last query see the last key';
+  return 'its mask is neither padding nor causal';
 }
 
 /** By which a fused operator multiplies its products. */

@@ -8,7 +8,7 @@ import { carriedSizes } from './carried-sizes.ts';
 import { nodeName } from './graph-index.ts';
 import { keptBy, numbersOf } from './mask-sources.ts';
 import type { Probed } from './probe-candidates.ts';
-import { isBlind, keptKeys, operatorScale, readMasks, tolerances } from './read-masks.ts';
+import { isBlind, keptKeys, operatorScale, otherMask, readMasks, tolerances } from './read-masks.ts';
 import type { MaskReading } from './read-masks.ts';
 import type { Site, SwappableSite } from './site.ts';
 import type { Seen } from './watch.ts';
@@ -128,7 +128,10 @@ function understand(candidate: Candidate, { sources, evidence }: Probed, observe
   const forms = seen.map(({ reading }) => ({ full: keptKeys(reading, false), causal: keptKeys(reading, true) }));
   const problem = seen.map(({ reading }) => reading.problem).find(Boolean) ?? evidence.problem;
   const causal = forms.every(({ full }) => full !== undefined) ? false : forms.every((form) => form.causal !== undefined) ? true : undefined;
-  if (causal === undefined) return { problem: problem ?? 'its mask is neither padding nor causal', mask: 'other' };
+  if (causal === undefined) {
+    const odd = seen.find((_, run) => forms[run]!.full === undefined && forms[run]!.causal === undefined);
+    return { problem: problem ?? (odd === undefined ? 'it is causal in some runs and not in others' : otherMask(odd.reading)), mask: 'other' };
+  }
   const keeps = forms.map((form) => (causal ? form.causal! : form.full!));
   const mask = keeps.every((keep) => keep.every((kept) => kept === 1)) ? 'none' : 'padding';
   if (problem !== undefined) return { problem, mask, causal };

@@ -1,5 +1,6 @@
 import type { RawView } from './candidate.ts';
 import type { GraphBuilder, Value } from './graph-builder.ts';
+import { attributeOf, integersOf } from './graph-index.ts';
 import type { GraphIndex } from './graph-index.ts';
 
 /**
@@ -59,11 +60,17 @@ export function appendInverse(graph: GraphBuilder, tensor: Value, { layout, perm
   return graph.op('Transpose', [ordered], { perm: perm.map((_, axis) => perm.indexOf(axis)) });
 }
 
-/** What key/value heads were repeated from, `[batch, kvHeads, n, headDim]`: Unsqueeze, Expand or Tile, Reshape. */
+/**
+ * What key/value heads were repeated from, `[batch, kvHeads, n, headDim]`: Unsqueeze behind the heads, Expand or Tile, Reshape. Heads that
+ * are repeated as h0 h1 h0 h1, by an axis before them, are heads of their own to a kernel.
+ */
 export function repeatedFrom(index: GraphIndex, tensor: string): string | undefined {
   const reshape = index.producer(tensor);
   const repeat = reshape?.opType === 'Reshape' ? index.producer(reshape.input[0]!) : undefined;
   if (repeat?.opType !== 'Expand' && repeat?.opType !== 'Tile') return undefined;
   const unsqueeze = index.producer(repeat.input[0]!);
-  return unsqueeze?.opType === 'Unsqueeze' ? unsqueeze.input[0] : undefined;
+  if (unsqueeze?.opType !== 'Unsqueeze') return undefined;
+  const axes = index.constant(unsqueeze.input[1] ?? '');
+  const [axis, ...more] = axes === undefined ? (attributeOf(unsqueeze, 'axes')?.ints.map(Number) ?? []) : (integersOf(axes) ?? []);
+  return more.length === 0 && (axis === 2 || axis === -3) ? unsqueeze.input[0] : undefined;
 }
