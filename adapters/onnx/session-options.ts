@@ -10,7 +10,8 @@ export function sessionOptions(
   backend: OnnxBackend,
   request: { readonly purpose?: ModelRequest['purpose']; readonly threads?: number },
 ): ort.InferenceSession.SessionOptions {
-  const pooling = request.purpose === 'memory' || request.purpose === 'reading' ? { enableCpuMemArena: false, enableMemPattern: false } : {};
+  const pooling =
+    request.purpose === 'memory' || request.purpose === 'reading' ? { enableCpuMemArena: false, enableMemPattern: false } : {};
   const asWritten =
     request.purpose === 'reading'
       ? { graphOptimizationLevel: 'disabled' as const, extra: { session: { intra_op: { allow_spinning: '0' } } } }

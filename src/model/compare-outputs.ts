@@ -111,7 +111,8 @@ function blindQueries(replaced: readonly SwappableSite[], seen: Seen): Blind[] {
 
 function compareRun(at: ProbeCase, { expected, actual }: Record<'expected' | 'actual', Tensors>, blind: readonly Blind[]): ComparedRun {
   const judged = Object.keys(expected).filter((name) => blind.every((each) => positionAxis(expected[name]!, each) !== undefined));
-  const seeing = (tensors: Tensors) => Object.fromEntries(judged.flatMap((name) => (tensors[name] === undefined ? [] : [[name, withoutBlind(tensors[name], blind)]])));
+  const seeing = (tensors: Tensors) =>
+    Object.fromEntries(judged.flatMap((name) => (tensors[name] === undefined ? [] : [[name, withoutBlind(tensors[name], blind)]])));
   const drift = itemDrift(`batch ${at.batch}, length ${at.length}, ${at.style}`, seeing(expected), seeing(actual));
   if (drift.state === 'fault') throw new AttnswapError('WORKER_FAILED', `the outputs cannot be compared: ${drift.item}: ${drift.reason}`);
   const relative = judged.length === 0 ? null : Math.max(0, ...drift.outputs.map(({ relativeError }) => relativeError ?? 0));

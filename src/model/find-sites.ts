@@ -53,7 +53,11 @@ export async function findSites(file: OnnxFile, runner: ModelRunner, given: Dime
   const subject = { proto, file, index, candidates, runner, given };
   const probing = await probeCandidates(subject);
   const short = probing.probed.map((each, site) => readSite(each.candidate, site, each));
-  const proofs = await proveLong(subject, probing, new Map(short.flatMap(({ site, swap }) => (swap === undefined ? [] : [[site.site, swap]]))));
+  const proofs = await proveLong(
+    subject,
+    probing,
+    new Map(short.flatMap(({ site, swap }) => (swap === undefined ? [] : [[site.site, swap]]))),
+  );
   const read = short.map((each) => withProof(each, proofs.get(each.site.site)));
   const swappable = new Map(read.flatMap(({ swap }) => (swap === undefined ? [] : [[swap.site.site, swap] as const])));
   return { proto, rewritten, sites: read.map(({ site }) => site), swappable, unknown, probe: probing.first };

@@ -110,7 +110,11 @@ function valuesOf(tensor: Tensor, { domain, style, length, constant, place }: Dr
 }
 
 /** Which entries a style drops: of the last batch element a third of the last axis (of numbers with several axes, of the second), or any. */
-function droppedBy(dims: readonly number[], style: Style, { stream, place }: { stream: RandomStream; place: number }): (index: number) => boolean {
+function droppedBy(
+  dims: readonly number[],
+  style: Style,
+  { stream, place }: { stream: RandomStream; place: number },
+): (index: number) => boolean {
   if (style === 'plain') return () => false;
   const columns = dims.at(-1) ?? 1;
   const perElement = dims.slice(1).reduce((product, size) => product * size, 1);

@@ -116,7 +116,10 @@ function broadcasts(own: readonly number[], dims: readonly number[]): readonly n
 type ValueAt = (lead: number, row: number, column: number) => number;
 
 /** A tensor's value at a pair, as broadcasting to `dims` gives it; undefined where its sizes do not fit. */
-function valuesAt(tensor: Tensor | undefined, dims: readonly number[]): { at: ValueAt; leads: readonly number[]; isUniform: boolean } | undefined {
+function valuesAt(
+  tensor: Tensor | undefined,
+  dims: readonly number[],
+): { at: ValueAt; leads: readonly number[]; isUniform: boolean } | undefined {
   const own = tensor && broadcasts(tensor.dims, dims);
   if (tensor === undefined || own === undefined) return undefined;
   const values = numbersOf(tensor);

@@ -24,7 +24,8 @@ const matchers: Readonly<Record<string, (node: NodeProto) => Candidate>> = {
 const known: Readonly<Record<string, { readonly attributes: string; readonly inputs: number }>> = {
   'com.microsoft/MultiHeadAttention': { attributes: 'num_heads mask_filter_value scale unidirectional', inputs: 8 },
   'com.microsoft/Attention': {
-    attributes: 'num_heads unidirectional scale mask_filter_value do_rotary rotary_embedding_dim qkv_hidden_sizes past_present_share_buffer',
+    attributes:
+      'num_heads unidirectional scale mask_filter_value do_rotary rotary_embedding_dim qkv_hidden_sizes past_present_share_buffer',
     inputs: 6,
   },
   'com.microsoft/GroupQueryAttention': {

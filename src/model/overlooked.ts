@@ -45,7 +45,9 @@ function reasonOf(index: GraphIndex, anchor: NodeProto, logits: Found, values: F
   if (index.isConstant(logits.product.input[0]!)) return 'its queries are parameters of the model, and depend on no input';
   const blocker = logits.blocker ?? values.blocker;
   if (blocker?.opType === 'Concat') return `${nodeName(blocker)} joins further logits to its own, as attention sinks do`;
-  return blocker === undefined ? 'its products lie too far from its softmax' : `${blocker.opType} ${nodeName(blocker)} stands between its products`;
+  return blocker === undefined
+    ? 'its products lie too far from its softmax'
+    : `${blocker.opType} ${nodeName(blocker)} stands between its products`;
 }
 
 function search(index: GraphIndex, from: string, way: 'back' | 'forth'): Found | undefined {

@@ -80,22 +80,30 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   });
   const nodes = traced.flatMap(({ raw }) => raw.nodes);
   const carried = candidates.flatMap(({ path }) => (path === undefined ? [] : [carriedSources(path)]));
-  const viewed = traced.flatMap(({ raw }) => parts.flatMap((part) => [raw.views[part].tensor, repeatedFrom(index, raw.views[part].tensor) ?? '']));
+  const viewed = traced.flatMap(({ raw }) =>
+    parts.flatMap((part) => [raw.views[part].tensor, repeatedFrom(index, raw.views[part].tensor) ?? '']),
+  );
   const sizing = {
     tensors: carried.flatMap(({ values }) => values),
-    sizes: [...carried.flatMap(({ sizes }) => sizes), ...viewed, ...traced.flatMap(({ ancestors, reach }) => [...reach.masks, ...ancestors])].filter((name) => name !== ''),
+    sizes: [
+      ...carried.flatMap(({ sizes }) => sizes),
+      ...viewed,
+      ...traced.flatMap(({ ancestors, reach }) => [...reach.masks, ...ancestors]),
+    ].filter((name) => name !== ''),
     nodes,
   };
   const { first, inputs } = await usingModel(watchModel(proto, sizing, file, runner), async (model) => {
     const { inputs } = model;
     return { first: await findSizes({ model, inputs, given }, traced), inputs };
   });
-  const settled = traced.map((each, site) => settle(index, each, first, new GraphBuilder({ opset, prefix: `attnswap/view${site}/` }), inputs));
+  const settled = traced.map((each, site) =>
+    settle(index, each, first, new GraphBuilder({ opset, prefix: `attnswap/view${site}/` }), inputs),
+  );
   const { domains, evidence } = await seeAlone(subject, settled, { first, inputs });
   const start = { ...first.at, domains };
   const watching = {
     tensors: [
-      ...settled.flatMap(({ names, sources, reach }) => [...Object.values(names), ...sources, ...reach.sides]),
+      ...settled.flatMap(({ names, sources, reach }) => [...Object.values(names), ...sources, ...reach.sides, ...reach.computed]),
       ...carried.flatMap(({ values }) => values),
     ].filter((name) => name !== ''),
     sizes: carried.flatMap((each) => each.sizes),
@@ -250,7 +258,15 @@ function settle(
   });
   const [query, key, value, output] = settled;
   const projected = raw.nodes;
-  const unsettled = { candidate, reach, projected, names: { query: '', key: '', value: '', output: '' }, sources: [], nodes: [], sizes: undefined };
+  const unsettled = {
+    candidate,
+    reach,
+    projected,
+    names: { query: '', key: '', value: '', output: '' },
+    sources: [],
+    nodes: [],
+    sizes: undefined,
+  };
   if (query === undefined || key === undefined || value === undefined || output === undefined) return unsettled;
   const views = { query, key, value, output };
   const names = {

@@ -4,7 +4,7 @@ import type { Candidate } from './candidate.ts';
 import { carriedSizes, carriedSources } from './carried-sizes.ts';
 import { fitsPath } from './logit-path.ts';
 import type { PathRun } from './logit-path.ts';
-import { keptBy } from './mask-sources.ts';
+import { keptBy, numbersOf } from './mask-sources.ts';
 import { usingModel } from './open-proto.ts';
 import { opsetOf } from './probe-candidates.ts';
 import type { Probed, Probing, ProbeSubject } from './probe-candidates.ts';
@@ -19,8 +19,9 @@ import type { View } from './views.ts';
 import { watchModel } from './watch.ts';
 import type { Seen, WatchedModel } from './watch.ts';
 
-/** Tokens at which masks are read where a model allows so many. */
+/** Tokens at which masks are read where a model allows so many; and as many more as a whole number in them may count, up to a limit. */
 const provenTokens = 4096;
+const mostTokens = 9216;
 /** Rows of a mask that are read; of one that is stored all are. */
 const readRows = 256;
 /** Elements from which on a stored tensor may hold a mask. */
@@ -64,15 +65,29 @@ export async function proveLong(
   const short = probing.probed[0]!.runs[0]!.seen;
   const watching = {
     tensors: [...masks, ...sources, ...carried.flatMap(({ values }) => values)],
-    sizes: [...subjects.flatMap(({ swap: { plan } }) => viewsOf(plan).map(({ tensor }) => tensor)), ...carried.flatMap((each) => each.sizes)],
+    sizes: [
+      ...subjects.flatMap(({ swap: { plan } }) => viewsOf(plan).map(({ tensor }) => tensor)),
+      ...carried.flatMap((each) => each.sizes),
+    ],
     nodes: probing.probed.flatMap(({ projected }) => projected.filter((node) => !placed.has(node))),
     alone: { instead, thinned: new Set(masks.filter((name) => short.dims(name).length >= 2 && !sources.includes(name))) },
   };
   const isStored = subjects.some(({ probed }) => probed.reach.largestStored >= storedMask);
+  const wholeNumbers = subjects.flatMap(({ probed: { reach } }) => [
+    ...reach.constants,
+    ...reach.computed.flatMap((name) => fewNumbers(short.tensor(name))),
+  ]);
   const proofs = new Map([...sites.keys()].map((number): [number, LongProof] => [number, { length: undefined }]));
   await usingModel(watchModel(proto, watching, file, runner), async (model) => {
     const runsAt = (run: LongRun) => subjects.every((each) => fits(each, run));
-    for (const run of await farthestRuns(model, { subject, probing, isStored, runsAt })) {
+    const { runs, cutAt } = await farthestRuns(model, { subject, probing, isStored, wholeNumbers, runsAt });
+    const beyond = wholeNumbers.find((count) => count > (cutAt ?? Infinity) && count <= mostTokens);
+    if (beyond !== undefined) {
+      const problem = `its mask is computed with ${beyond}, and could be read at ${cutAt} tokens at most: longer runs take too much time or memory`;
+      for (const number of sites.keys()) proofs.set(number, { length: cutAt, problem });
+      return;
+    }
+    for (const run of runs) {
       const readings = new Readings(run);
       for (const [place, number] of [...sites.keys()].entries()) {
         const known = proofs.get(number)!;
@@ -83,6 +98,10 @@ export async function proveLong(
     }
   });
   return proofs;
+}
+
+function fewNumbers(tensor: Tensor | undefined): number[] {
+  return tensor === undefined || tensor.data.length > 4 ? [] : [...numbersOf(tensor)].filter(Number.isInteger);
 }
 
 function viewsOf({ query, key, value, output }: SitePlan): View[] {
@@ -103,12 +122,14 @@ interface Farthest {
   readonly probing: Probing;
   /** Whether a mask may be stored. */
   readonly isStored: boolean;
+  /** Those that masks are computed with. */
+  readonly wholeNumbers: readonly number[];
   /** Whether the whole model would run at these sizes. */
   readonly runsAt: (run: LongRun) => boolean;
 }
 
-/** Milliseconds after which a run is not followed by a longer one. */
-const slowMs = 700;
+/** Milliseconds of CPU after which a run is not followed by a longer one. */
+const slowMs = 4000;
 /** Batch elements of a run that shows whether they are treated alike. */
 const manyElements = 9;
 
@@ -116,48 +137,61 @@ const manyElements = 9;
  * Runs at the longest length that the model takes, with everything counted and with every input that reaches a mask varied, and one of many
  * batch elements.
  */
-async function farthestRuns(model: WatchedModel, { subject: { given }, probing: { first, inputs }, isStored, runsAt }: Farthest): Promise<LongRun[]> {
+async function farthestRuns(
+  model: WatchedModel,
+  { subject: { given }, probing: { first, inputs }, isStored, wholeNumbers, runsAt }: Farthest,
+): Promise<{ runs: LongRun[]; cutAt?: number | undefined }> {
   const runAt = async (at: ProbeCase): Promise<LongRun | undefined> => {
     const feeds = probeInputs(inputs, at, given);
     const step = isStored ? 1 : Math.max(1, Math.floor(at.length / readRows));
-    const before = performance.now();
-    const seen = await model.run(feeds, step).catch(() => undefined);
+    const before = process.cpuUsage();
+    const seen = await model.run(feeds, step).catch((error: Error) => {
+      if (/alloc|memory/i.test(error.message)) throw error;
+      return undefined;
+    });
+    const { user, system } = process.cpuUsage(before);
     if (seen === undefined) return undefined;
-    const run = { at, seen, batch: batchOf(inputs, feeds), step, ms: performance.now() - before };
+    const run = { at, seen, batch: batchOf(inputs, feeds), step, ms: (user + system) / 1000 };
     // What is left out may be what a runtime refuses: a stored mask that is shorter than its logits, say.
     return runsAt(run) ? run : undefined;
   };
+  const wanted = Math.max(provenTokens, ...wholeNumbers.map((count) => Math.ceil(1.1 * count)).filter((count) => count <= mostTokens));
   const sizesAt = (length: number) => JSON.stringify(sizesOfInputs(inputs, { ...first, length }, given));
   const wide = await runAt({ ...first, batch: manyElements });
   const runs = wide === undefined ? [] : [wide];
-  if (sizesAt(first.length) === sizesAt(provenTokens)) return runs;
+  if (sizesAt(first.length) === sizesAt(wanted)) return { runs };
   const single = { ...first, batch: 1, past: 0 };
   const start = (await runAt(single)) === undefined ? first : single;
-  const best = await longestRun(runAt, start);
-  if (best === undefined) return runs;
+  const { best, isCut } = await longestRun(runAt, start, wanted);
+  if (best === undefined) return { runs };
   const styles = Object.keys(first.domains).length === 0 ? [] : (['right', 'mixed', 'blocks'] as const);
   const varied: Array<LongRun | undefined> = [];
   for (const style of styles) varied.push(await runAt({ ...best.at, style }));
-  return [...runs, best, ...varied.filter((run) => run !== undefined)];
+  const cutAt = isCut ? best.at.length : undefined;
+  return { runs: [...runs, best, ...varied.filter((run) => run !== undefined)], cutAt };
 }
 
-async function longestRun(runAt: (at: ProbeCase) => Promise<LongRun | undefined>, start: ProbeCase): Promise<LongRun | undefined> {
+async function longestRun(
+  runAt: (at: ProbeCase) => Promise<LongRun | undefined>,
+  start: ProbeCase,
+  wanted: number,
+): Promise<{ best: LongRun | undefined; isCut: boolean }> {
   let best: LongRun | undefined;
   let refused = Infinity;
   for (let length = 4 * start.length; refused === Infinity; length *= 4) {
-    const run = await runAt({ ...start, length: Math.min(provenTokens, length) });
-    if (run === undefined) refused = Math.min(provenTokens, length);
+    const run = await runAt({ ...start, length: Math.min(wanted, length) });
+    if (run === undefined) refused = Math.min(wanted, length);
     else best = run;
-    if (run !== undefined && (length >= provenTokens || run.ms > slowMs)) return best;
+    if (run !== undefined && (length >= wanted || run.ms > slowMs)) return { best, isCut: length < wanted };
   }
   // A model may end at the size of a table: the longest length that it takes lies between.
-  for (let low = best?.at.length ?? start.length; refused - low > 1; ) {
+  for (let low = best?.at.length ?? start.length; refused - low > 1;) {
     const middle = roundestBetween(low, refused);
     const run = await runAt({ ...start, length: middle });
     if (run === undefined) refused = middle;
     else [best, low] = [run, middle];
   }
-  return best;
+  return { best, isCut: false };
 }
 
 /** Of the whole numbers between two, the multiple of the largest power of two: tables end at such lengths. */
@@ -169,7 +203,11 @@ function roundestBetween(low: number, high: number): number {
 
 /** What masks do in a run; sites that read the same masks share a reading. */
 class Readings {
-  readonly #known: Array<{ readonly key: string; readonly sides: ReadonlyArray<Tensor | undefined>; readonly reading: MaskReading | string }> = [];
+  readonly #known: Array<{
+    readonly key: string;
+    readonly sides: ReadonlyArray<Tensor | undefined>;
+    readonly reading: MaskReading | string;
+  }> = [];
   readonly #run: LongRun;
 
   constructor(run: LongRun) {
@@ -180,7 +218,11 @@ class Readings {
     const { candidate, probed } = subject;
     const { path, declared } = candidate;
     const sides = probed.reach.masks.map((name) => this.#run.seen.tensor(name));
-    const steps = path?.before.map(({ node, carried }) => [node.opType, carried, node.attribute.map(({ name, f, i }) => [name, f, `${i}`])]);
+    const steps = path?.before.map(({ node, carried }) => [
+      node.opType,
+      carried,
+      node.attribute.map(({ name, f, i }) => [name, f, `${i}`]),
+    ]);
     const carried = path === undefined ? undefined : [...carriedSizes(path, this.#run.seen).values()];
     const key = JSON.stringify([sizesIn(subject, this.#run), steps, carried, declared?.causal, declared?.masks.map(({ rule }) => rule)]);
     const same = this.#known.find((known) => known.key === key && known.sides.every((side, at) => isSame(side, sides[at])));
@@ -232,8 +274,11 @@ function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: R
   const perElement = short.tensor(probed.names.query)!.dims[0]! / batchOf(probing.inputs, short.feeds);
   const wanted = [batch, site.heads, queries, site.headDim];
   const wantedKeys = [batch, site.kvHeads, keys, site.headDim];
-  const asBefore = [wanted, wantedKeys, wantedKeys, wanted].every((sizes, part) => sizes.join() === [query, key, value, output][part]!.join());
-  if (!asBefore || batch !== run.batch * perElement) return wrong(`its sizes are others than in short runs: queries [${query!.join(', ')}]`);
+  const asBefore = [wanted, wantedKeys, wantedKeys, wanted].every(
+    (sizes, part) => sizes.join() === [query, key, value, output][part]!.join(),
+  );
+  if (!asBefore || batch !== run.batch * perElement)
+    return wrong(`its sizes are others than in short runs: queries [${query!.join(', ')}]`);
   const reading = readings.of(subject);
   if (typeof reading === 'string') return wrong(reading);
   if (isBlind(reading)) return { length: 0 };

@@ -59,7 +59,8 @@ export function readMasks(candidate: Candidate, run: PathRun, sizes: PairSizes, 
 function pathRule(path: LogitPath, run: PathRun, { batch, heads, queries, keys, rows }: PairSizes): Rule | string | undefined {
   const dims = run.dims(path.product.output[0]!);
   const leads = dims.slice(0, -2).reduce((product, size) => product * size, 1);
-  if (dims.at(-1) !== keys || dims.at(-2) !== (rows?.length ?? queries) || leads !== batch * heads) return 'its logits are not [batch, heads, queries, keys]';
+  if (dims.at(-1) !== keys || dims.at(-2) !== (rows?.length ?? queries) || leads !== batch * heads)
+    return 'its logits are not [batch, heads, queries, keys]';
   const read = readPath(path, run);
   if (read === undefined || typeof read === 'string') return read;
   const headsDiffer = read.leads.some((offsets) => offsets.some((offset, lead) => offset !== offsets[lead - (lead % heads)]));
@@ -118,11 +119,13 @@ function scanPairs({ logit, headsDiffer, isUniform }: Rule, all: PairSizes, tole
         if (Math.abs(factor - scale) > 1e-5 * Math.abs(scale) + tolerance * 1e-3) problem ??= 'its scale differs from pair to pair';
         most = Math.max(most, Math.abs(term));
         // Caps and clips show on large products; they are the same for all pairs of a row.
-        if (j % 64 === i % 64 && problem === undefined && isBent(logit, [b, h, i, j], { term, factor })) problem = 'its logits are capped or clipped';
+        if (j % 64 === i % 64 && problem === undefined && isBent(logit, [b, h, i, j], { term, factor }))
+          problem = 'its logits are capped or clipped';
       }
     }
   }
-  if (most > tolerance) problem ??= `its logits are more than a scaled product and a mask: up to ${most.toPrecision(3)} more (a position bias)`;
+  if (most > tolerance)
+    problem ??= `its logits are more than a scaled product and a mask: up to ${most.toPrecision(3)} more (a position bias)`;
   const reading = { scale: scale ?? Number.NaN, ...(problem !== undefined && { problem }) };
   if (!isUniform) return { ...reading, sizes, rows, allowed };
   const last = [all.queries - 1];
@@ -163,7 +166,9 @@ export function otherMask({ allowed, rows, sizes: { batch, queries, keys } }: Ma
   const slots = rows.length * keys;
   const rowOf = (b: number, place: number) => allowed.subarray(b * slots + place * keys, b * slots + (place + 1) * keys);
   const elements = Array.from({ length: batch }, (_, b) => b);
-  const blind = elements.some((b) => rows.some((_, place) => !rowOf(b, place).includes(1)) && rows.some((_, place) => rowOf(b, place).includes(1)));
+  const blind = elements.some(
+    (b) => rows.some((_, place) => !rowOf(b, place).includes(1)) && rows.some((_, place) => rowOf(b, place).includes(1)),
+  );
   const seeing = elements.every((b) => {
     const open = rows.map((_, place) => rowOf(b, place)).filter((row) => row.includes(1));
     return open.every((row) => Buffer.compare(row, open[0]!) === 0);

@@ -127,10 +127,17 @@ function understand(candidate: Candidate, { sources, evidence }: Probed, observe
   if (seen.length === 0) return { problem: 'no query of it saw a key in any run' };
   const forms = seen.map(({ reading }) => ({ full: keptKeys(reading, false), causal: keptKeys(reading, true) }));
   const problem = seen.map(({ reading }) => reading.problem).find(Boolean) ?? evidence.problem;
-  const causal = forms.every(({ full }) => full !== undefined) ? false : forms.every((form) => form.causal !== undefined) ? true : undefined;
+  const causal = forms.every(({ full }) => full !== undefined)
+    ? false
+    : forms.every((form) => form.causal !== undefined)
+      ? true
+      : undefined;
   if (causal === undefined) {
     const odd = seen.find((_, run) => forms[run]!.full === undefined && forms[run]!.causal === undefined);
-    return { problem: problem ?? (odd === undefined ? 'it is causal in some runs and not in others' : otherMask(odd.reading)), mask: 'other' };
+    return {
+      problem: problem ?? (odd === undefined ? 'it is causal in some runs and not in others' : otherMask(odd.reading)),
+      mask: 'other',
+    };
   }
   const keeps = forms.map((form) => (causal ? form.causal! : form.full!));
   const mask = keeps.every((keep) => keep.every((kept) => kept === 1)) ? 'none' : 'padding';

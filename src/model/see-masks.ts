@@ -55,7 +55,10 @@ export async function findDomains(model: WatchedModel, subjects: readonly MaskSu
   const flags = reaching.filter(({ name }) => domains[name]!.kind === 'flags');
   const score = async (each: Domains): Promise<number> => {
     const readings = await readAll(model, subjects, { ...drawing, at: plain(drawing.first, each) });
-    return readings.reduce((sum, { reading: { problem, allowed } }) => sum + (problem === undefined ? count(allowed) : 0.5 * count(allowed)), 0);
+    return readings.reduce(
+      (sum, { reading: { problem, allowed } }) => sum + (problem === undefined ? count(allowed) : 0.5 * count(allowed)),
+      0,
+    );
   };
   let best = { score: -1, domains };
   for (const keeps of combinations(flags.length)) {
@@ -107,7 +110,10 @@ function judgeEvidence({ inputs, unsettled }: Reach, domains: Domains, runs: rea
   if (added !== undefined) return { runs: sighted, problem: `${added} is added to its logits as it is, and may hold any bias` };
   const unseen = [...inputs].filter((name) => !sighted.some(({ at, reading }) => at.only === name && differs(reading, base?.reading)));
   if (unseen.length === 0) return { runs: sighted };
-  return { runs: sighted, problem: `${unseen.join(', ')} ${unseen.length === 1 ? 'reaches' : 'reach'} what its logits meet, and no run showed how` };
+  return {
+    runs: sighted,
+    problem: `${unseen.join(', ')} ${unseen.length === 1 ? 'reaches' : 'reach'} what its logits meet, and no run showed how`,
+  };
 }
 
 function differs(reading: MaskReading, base: MaskReading | undefined): boolean {

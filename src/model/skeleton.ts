@@ -46,7 +46,8 @@ function repeatedChannel(index: GraphIndex, node: NodeProto, graph: GraphBuilder
   if (node.opType === 'MatMulNBits') return repeat(x, integerOf(node, 'N', 1), -1);
   if (sizes === undefined) return undefined;
   if (node.opType === 'MatMul' && sizes.length === 2) return repeat(x, sizes[1]!, -1);
-  if (node.opType === 'Gemm' && integerOf(node, 'transA', 0) === 0) return repeat(x, sizes[integerOf(node, 'transB', 0) === 1 ? 0 : 1]!, -1);
+  if (node.opType === 'Gemm' && integerOf(node, 'transA', 0) === 0)
+    return repeat(x, sizes[integerOf(node, 'transB', 0) === 1 ? 0 : 1]!, -1);
   if (node.opType !== 'Conv' || sizes.length < 3) return undefined;
   const first = (tensor: string, axis: number) => graph.op('Gather', [tensor, graph.int([0])], { axis });
   const output = `${node.output[0]}/attnswap`;

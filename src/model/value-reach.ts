@@ -18,6 +18,8 @@ export interface Reach {
   readonly nodes: ReadonlySet<NodeProto>;
   /** Whole numbers that the nodes on the way compare or compute with. */
   readonly constants: readonly number[];
+  /** Tensors on the way that are the same in every run, and not stored. */
+  readonly computed: readonly string[];
   /** Elements of the largest stored tensor with several axes on the way. */
   readonly largestStored: number;
   /** Why no run can settle what it does: random numbers, or a condition on its own logits. */
@@ -35,7 +37,9 @@ export function reachOf(index: GraphIndex, candidate: Candidate): Reach {
   const changes = path?.after.filter((step) => !isGuard(index, step) && !reshapes.has(step.node.opType)).flatMap(sidesOf) ?? [];
   const shapes = path?.before.filter(({ node }) => node.opType === 'Reshape').flatMap(sidesOf) ?? [];
   const steps = path === undefined ? [] : [...path.before, ...path.after];
-  const own = new Set(path === undefined ? [] : [path.product.output[0]!, candidate.anchor.output[0]!, ...steps.map(({ node }) => node.output[0]!)]);
+  const own = new Set(
+    path === undefined ? [] : [path.product.output[0]!, candidate.anchor.output[0]!, ...steps.map(({ node }) => node.output[0]!)],
+  );
   const sides = [...new Set([...masks, ...changes])];
   return { sides, masks, ...walkBack(index, [...sides, ...shapes], own) };
 }
@@ -66,7 +70,14 @@ function walkBack(index: GraphIndex, from: readonly string[], own: ReadonlySet<s
     for (const number of constantsWithin(node)) constants.add(number);
     if (!sizesOnly.has(node.opType)) for (const name of readsOf(node)) seen.add(name);
   }
-  return { inputs, nodes, constants: [...constants], largestStored, ...(unsettled !== undefined && { unsettled }) };
+  return {
+    inputs,
+    nodes,
+    constants: [...constants],
+    computed: [...seen].filter((name) => index.constant(name) === undefined && index.isConstant(name)),
+    largestStored,
+    ...(unsettled !== undefined && { unsettled }),
+  };
 }
 
 function isRandom(node: NodeProto): boolean {
@@ -90,12 +101,27 @@ function wholeNumbers(tensor: TensorProto | undefined): number[] {
   if (tensor.dataType !== DataType.FLOAT) return [...(integersOf(tensor) ?? [])].filter(Number.isSafeInteger);
   const { rawData } = tensor;
   const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
-  const values = rawData.length === 0 ? tensor.floatData : Array.from({ length: rawData.length >> 2 }, (_, at) => view.getFloat32(4 * at, true));
+  const values =
+    rawData.length === 0 ? tensor.floatData : Array.from({ length: rawData.length >> 2 }, (_, at) => view.getFloat32(4 * at, true));
   return values.filter((value) => Number.isInteger(value) && Math.abs(value) < 2 ** 24);
 }
 
 /** Operators that tell whether a row of logits or weights holds anything at all. */
-const onGuards = new Set(['IsNaN', 'IsInf', 'Equal', 'Not', 'And', 'Or', 'Cast', 'Identity', 'Unsqueeze', 'Squeeze', 'ReduceMax', 'ReduceMin', 'ReduceSum']);
+const onGuards = new Set([
+  'IsNaN',
+  'IsInf',
+  'Equal',
+  'Not',
+  'And',
+  'Or',
+  'Cast',
+  'Identity',
+  'Unsqueeze',
+  'Squeeze',
+  'ReduceMax',
+  'ReduceMin',
+  'ReduceSum',
+]);
 
 /** Whether a step behind the softmax only takes NaN out of rows that see no key: its condition follows from the weights or logits themselves. */
 function isGuard(index: GraphIndex, { node, carried }: PathStep): boolean {
@@ -119,6 +145,9 @@ function comparesInfinity(index: GraphIndex, node: NodeProto): boolean {
   if (node.opType !== 'Equal') return false;
   return node.input.some((name) => {
     const { floatData = [], rawData = new Uint8Array() } = index.constant(name) ?? {};
-    return floatData[0] === -Infinity || (rawData.length >= 4 && new DataView(rawData.buffer, rawData.byteOffset).getFloat32(0, true) === -Infinity);
+    return (
+      floatData[0] === -Infinity ||
+      (rawData.length >= 4 && new DataView(rawData.buffer, rawData.byteOffset).getFloat32(0, true) === -Infinity)
+    );
   });
 }

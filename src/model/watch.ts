@@ -68,7 +68,8 @@ export async function watchModel(
   const watched = new Map<string, string>();
   const thinned = watching.alone?.thinned ?? new Set();
   for (const name of new Set([...watching.tensors, ...thinned])) {
-    if (thinned.has(name)) watched.set(name, graph.op('Slice', [name, graph.int([-1]), graph.int([-(2 ** 40)]), graph.int([-2]), stepInput]));
+    if (thinned.has(name))
+      watched.set(name, graph.op('Slice', [name, graph.int([-1]), graph.int([-(2 ** 40)]), graph.int([-2]), stepInput]));
     else if (!inputs.has(name) || watching.alone !== undefined) watched.set(name, graph.op('Identity', [name]));
   }
   const sized = new Map([...new Set(watching.sizes)].map((name) => [name, graph.op('Shape', [name])]));
@@ -102,12 +103,7 @@ export async function watchModel(
 }
 
 /** Of a graph with further nodes, what some outputs need, with other nodes in the place of some. */
-function partOf(
-  graph: GraphProto,
-  more: readonly NodeProto[],
-  outputs: readonly string[],
-  { instead, thinned }: Alone,
-): GraphProto {
+function partOf(graph: GraphProto, more: readonly NodeProto[], outputs: readonly string[], { instead, thinned }: Alone): GraphProto {
   const output = outputs.map((name) => create(ValueInfoProtoSchema, { name }));
   const all = [...graph.node.flatMap((node) => instead.get(node) ?? [node]), ...more];
   const needed = neededNodes(all, new Set(outputs));
