@@ -19,12 +19,8 @@ let callsPerSample = 1;
 for await (const question of questions<PairQuestion>()) await reply(await answer(question).catch(faultOf));
 
 async function answer(question: PairQuestion): Promise<PairAnswer> {
-  if (question.ask === 'prepare') {
-    const prepared = await prepare(question);
-    // A pair ends by SIGKILL, at which Node writes no cache; nothing is timed yet.
-    flushCompileCache();
-    return prepared;
-  }
+  // The worker will end by SIGKILL, at which Node writes no compiled sources. Nothing is timed yet.
+  if (question.ask === 'prepare') return prepare(question).finally(() => flushCompileCache());
   if (subject === undefined) throw new Error(`asked to ${question.ask} before anything was prepared`);
   if (question.ask === 'warm') return warm(subject, question);
   return { answer: 'samples', samplesNs: await sample(subject.timeCalls, question) };
