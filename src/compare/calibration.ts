@@ -81,14 +81,11 @@ export function calibrationFor(calibrations: readonly Calibration[], subject: Su
   return own ?? valid.filter(isAlike).toSorted((a, b) => b.floor - a.floor)[0];
 }
 
-/** That a host's calibrations speak for other subjects only, and what to do; undefined where one holds, or there are none at all. */
-export function notCalibrated(calibrations: readonly Calibration[], subject: Subject, host: CalibratedHost): string | undefined {
-  if (validOn(calibrations, host).length === 0 || calibrationFor(calibrations, subject, host) !== undefined) return undefined;
-  const remedy =
-    workOf(subject.id) === undefined
-      ? 'compare the model with itself to see what this host calls equal'
-      : 'run attnswap calibrate on a suite that holds this cell';
-  return `not calibrated for this: the calibrations of this host are of other kinds or sizes; ${remedy}`;
+/** What to tell of a subject that no calibration holds for, by its id. */
+export function notCalibrated(id: string): string {
+  const remedy = 'run attnswap calibrate on a suite that holds this cell';
+  const ofModels = 'compare the model with itself to see what this host calls equal';
+  return `not calibrated for this: ${workOf(id) === undefined ? ofModels : remedy}`;
 }
 
 function validOn(calibrations: readonly Calibration[], { fingerprint, now }: CalibratedHost): readonly Calibration[] {

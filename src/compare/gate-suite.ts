@@ -8,7 +8,7 @@ import { armOf } from '../measure/arm.ts';
 import type { Checkout } from '../measure/arm.ts';
 import type { CellPlan } from '../measure/measure-cell.ts';
 import { kernelName, sameSetting, withoutLength } from '../measure/plan-cells.ts';
-import { calibrationFor, notCalibrated, refusalOf } from './calibration.ts';
+import { calibrationFor, refusalOf } from './calibration.ts';
 import type { Calibration } from './calibration.ts';
 import { compareGrowth } from './compare-memory.ts';
 import { gateCell } from './gate-cell.ts';
@@ -78,8 +78,7 @@ function subjectOf(plan: CellPlan): Subject {
 
 async function judgeTask({ plan, rule, subject }: Task, family: number, run: GateRun): Promise<Comparison> {
   const timed = rule.metric === 'latency' || rule.metric === 'ratio-to-reference';
-  const host = { fingerprint: run.fingerprint, now: run.now };
-  const calibration = timed ? calibrationFor(run.calibrations, plan.cell, host) : undefined;
+  const calibration = timed ? calibrationFor(run.calibrations, plan.cell, { fingerprint: run.fingerprint, now: run.now }) : undefined;
   const refusal = calibration === undefined || rule.limit !== null ? undefined : refusalOf(rule.margin, calibration);
   if (refusal !== undefined) return judgeMissing(subject, rule, 'refused', refusal);
   const basePlan = run.basePlans.find(({ cell }) => cell.id === plan.cell.id);
@@ -93,9 +92,7 @@ async function judgeTask({ plan, rule, subject }: Task, family: number, run: Gat
     plan: run.looks,
     blockSeconds: run.blockSeconds,
   };
-  const comparison = await gateCell(armsOf(plan, basePlan, run), subject, rule, options);
-  const note = timed ? notCalibrated(run.calibrations, plan.cell, host) : undefined;
-  return note === undefined ? comparison : { ...comparison, warnings: [...comparison.warnings, note] };
+  return gateCell(armsOf(plan, basePlan, run), subject, rule, options);
 }
 
 function optionsOf({ suite, signal }: GateRun) {
