@@ -116,7 +116,8 @@ export function refusalOf(margin: number, calibration: Calibration): string | un
   const blocks = blocksNeeded({ standardDeviation, effect: Math.log1p(margin / 2), tail: lookTail, power: statedPower });
   const share = (value: number) => `${Number((100 * value).toPrecision(3))} %`;
   const need = Number.isFinite(blocks) ? `it would take ${blocks} blocks` : 'no number of blocks would do';
-  const remedy = `use a margin of ${share(2 * detectable)} or more, or calibrate again on a quieter machine`;
+  const least = Math.ceil(2000 * detectable) / 1000;
+  const remedy = `use a margin of ${share(least)} or more, or calibrate again on a quieter machine`;
   const source = `calibrated on ${cell}, ${measuredAt.slice(0, 10)}`;
   return `the margin of ${share(margin)} is below twice the ${share(detectable)} that this host can tell with ${mostBlocks} blocks: ${need}; ${remedy} (${source})`;
 }
