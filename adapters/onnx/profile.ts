@@ -10,6 +10,7 @@ const event = z.object({
   name: z.string(),
   ts: z.number(),
   dur: z.number(),
+  tid: z.number(),
   args: z.object({ op_name: z.string().optional(), provider: z.string().optional() }).optional(),
 });
 
@@ -59,18 +60,37 @@ export async function profileCall(
   }
 }
 
-function summarize(record: unknown): DispatchedOperator[] {
+/** Operators of the last call in a profile, by their own time. */
+export function summarize(record: unknown): DispatchedOperator[] {
   const events = z.array(event).parse(record);
   const lastCall = Math.max(...events.filter(({ name }) => name === 'model_run').map(({ ts }) => ts));
+  const nodes = events.filter(({ cat, name, ts }) => cat === 'Node' && ts >= lastCall && name.endsWith('_kernel_time'));
   const totals = new Map<string, { operator: string; provider: string; calls: number; totalNs: number }>();
-  for (const { cat, name, ts, dur, args } of events) {
-    if (cat !== 'Node' || ts < lastCall || !name.endsWith('_kernel_time') || args?.op_name === undefined) continue;
+  for (const { args, ownMicros } of withOwnTime(nodes)) {
+    if (args?.op_name === undefined) continue;
     const provider = args.provider ?? 'unknown';
     const key = `${args.op_name}/${provider}`;
     const total = totals.get(key) ?? { operator: args.op_name, provider, calls: 0, totalNs: 0 };
-    totals.set(key, { ...total, calls: total.calls + 1, totalNs: total.totalNs + dur * 1000 });
+    totals.set(key, { ...total, calls: total.calls + 1, totalNs: total.totalNs + ownMicros * 1000 });
   }
   return [...totals.values()].sort((a, b) => b.totalNs - a.totalNs);
+}
+
+type TimedNode = z.infer<typeof event> & { ownMicros: number };
+
+/** What each node took without the nodes that ran inside of it: a Loop, Scan or If has an event around those of its body. */
+function withOwnTime(nodes: readonly z.infer<typeof event>[]): readonly TimedNode[] {
+  const open = new Map<number, TimedNode[]>();
+  return nodes
+    .toSorted((a, b) => a.ts - b.ts || b.dur - a.dur)
+    .map((node) => {
+      const timed = { ...node, ownMicros: node.dur };
+      const around = (open.get(node.tid) ?? []).filter(({ ts, dur }) => node.ts < ts + dur);
+      const parent = around.at(-1);
+      if (parent !== undefined) parent.ownMicros -= node.dur;
+      open.set(node.tid, [...around, timed]);
+      return timed;
+    });
 }
 
 function flagsOf(operators: readonly DispatchedOperator[], { executionProviders = [] }: ort.InferenceSession.SessionOptions): string[] {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { calibrate, calibrationFor, refusalOf } from './calibration.ts';
+import { adapters } from '../../adapters/index.ts';
+import { readSuite } from '../contract/suite.ts';
+import { planCells } from '../measure/plan-cells.ts';
+import { calibrate, calibrationFor, notCalibrated, refusalOf } from './calibration.ts';
 
 const host = { fingerprint: 'a'.repeat(64), now: new Date('2026-06-15T00:00:00Z') };
 const head = { fingerprint: host.fingerprint, cell: 'c', name: 'dense', backend: 'onnx-cpu', measuredAt: '2026-06-10T00:00:00.000Z' };
@@ -22,16 +25,41 @@ test('a margin below twice what can be told is refused, with the blocks it would
   assert.equal(refusalOf(least * 1.001, calibration), undefined);
   const blocks = Number(/it would take (\d+) blocks/.exec(refusalOf(least / 2, calibration)!)![1]);
   assert.ok(blocks > 20 && blocks < 120, String(blocks));
+  const enough = Number(/use a margin of ([\d.]+) % or more/.exec(refusalOf(least / 2, calibration)!)![1]) / 100;
+  assert.equal(refusalOf(enough, calibration), undefined);
 });
 
-test('a cell’s own calibration holds, else the noisiest of its backend; never one that is old, dated ahead or of another host', () => {
-  const own = calibrate(head, noise, 1);
-  const other = calibrate({ ...head, cell: 'd' }, scaled(2), 1);
-  const cell = { id: 'c', backend: 'onnx-cpu' };
-  assert.equal(calibrationFor([own, other], cell, host), own);
-  assert.equal(calibrationFor([own, other], { ...cell, id: 'e' }, host), other);
-  assert.equal(calibrationFor([own], { id: 'e', backend: 'onnx-webgpu' }, host), undefined);
+const cellOf = (length: number, backend = 'onnx-cpu') => ({
+  id: `dense.fused ${backend} b1 h8/8 q${length} k${length} d64 causal f32 gaussian seed1`,
+  backend,
+});
+const model = { id: 'model.onnx onnx-cpu sequence=128', backend: 'onnx-cpu' };
+const of = ({ id, backend }: { id: string; backend: string }, values = noise) => calibrate({ ...head, cell: id, backend }, values, 1);
+
+test('a cell’s own calibration holds, else the noisiest of its backend and size; never one that is old, dated ahead or of another host', () => {
+  const [own, quiet, loud] = [of(cellOf(512)), of(cellOf(256), scaled(0.5)), of(cellOf(1024), scaled(2))];
+  const cell = cellOf(512);
+  assert.equal(calibrationFor([own, loud], cell, host), own);
+  assert.equal(calibrationFor([quiet, loud], cell, host), loud);
+  assert.equal(calibrationFor([own], cellOf(512, 'onnx-webgpu'), host), undefined);
   assert.equal(calibrationFor([own], cell, { ...host, fingerprint: 'b'.repeat(64) }), undefined);
   assert.equal(calibrationFor([own], cell, { ...host, now: new Date('2026-06-25T00:00:00Z') }), undefined);
   assert.equal(calibrationFor([own], cell, { ...host, now: new Date('2026-06-09T00:00:00Z') }), undefined);
+});
+
+test('a calibration refuses nothing but cells about as large as its own, and no model; the way out is named', () => {
+  const calibrations = [of(cellOf(512), scaled(30))];
+  for (const subject of [cellOf(2048), cellOf(128), model])
+    assert.equal(calibrationFor(calibrations, subject, host), undefined, subject.id);
+  assert.match(notCalibrated(cellOf(2048).id), /not calibrated for this: run attnswap calibrate/);
+  assert.match(notCalibrated(model.id), /not calibrated for this: compare the model with itself/);
+});
+
+test('sizes are read off the ids that cells are planned with', async () => {
+  const cell = (length: number) => ({ name: 'sizes', matrix: { variants: ['dense.fused'], backends: ['onnx-cpu'], lengths: [length] } });
+  const [short, long] = await Promise.all(
+    [512, 1024].map(async (length) => (await planCells(readSuite(cell(length), 'sizes'), adapters))[0]!),
+  );
+  const calibration = of(short!.cell);
+  assert.equal(calibrationFor([calibration], long!.cell, host), calibration);
 });

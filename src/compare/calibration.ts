@@ -59,33 +59,65 @@ export function calibrate(
   };
 }
 
+/** What is to be compared: a cell, or a whole model, by the id that it has in every run. */
+interface Subject {
+  readonly id: string;
+  readonly backend: string;
+}
+
+interface CalibratedHost {
+  readonly fingerprint: string;
+  readonly now: Date;
+}
+
 /**
- * The calibration that holds for a cell on a host: the cell's own, else the noisiest of its backend; undefined where there is none that
- * is younger than 14 days, or all are of other hosts.
+ * The calibration that holds for a cell on a host: the cell's own, else the noisiest among cells of its backend and about its size;
+ * undefined where there is none that is younger than 14 days, or all are of other hosts. None holds for whole models.
  */
-export function calibrationFor(
-  calibrations: readonly Calibration[],
-  cell: { id: string; backend: string },
-  host: { fingerprint: string; now: Date },
-): Calibration | undefined {
-  const oldest = host.now.getTime() - validDays * 86_400_000;
-  const isValid = ({ fingerprint, measuredAt }: Calibration) => {
-    const at = Date.parse(measuredAt);
+export function calibrationFor(calibrations: readonly Calibration[], subject: Subject, host: CalibratedHost): Calibration | undefined {
+  const valid = validOn(calibrations, host);
+  const own = valid.filter((calibration) => calibration.cell === subject.id).at(-1);
+  const isAlike = ({ cell, backend }: Calibration) => backend === subject.backend && areAlike(workOf(cell), workOf(subject.id));
+  return own ?? valid.filter(isAlike).toSorted((a, b) => b.floor - a.floor)[0];
+}
+
+/** What to tell of a subject that no calibration holds for, by its id. */
+export function notCalibrated(id: string): string {
+  const remedy = 'run attnswap calibrate on a suite that holds this cell';
+  const ofModels = 'compare the model with itself to see what this host calls equal';
+  return `not calibrated for this: ${workOf(id) === undefined ? ofModels : remedy}`;
+}
+
+function validOn(calibrations: readonly Calibration[], { fingerprint, now }: CalibratedHost): readonly Calibration[] {
+  const oldest = now.getTime() - validDays * 86_400_000;
+  return calibrations.filter((calibration) => {
+    const at = Date.parse(calibration.measuredAt);
     // One that is dated ahead tells that a clock was wrong, so its age is unknown.
-    return fingerprint === host.fingerprint && at >= oldest && at <= host.now.getTime();
-  };
-  const valid = calibrations.filter(isValid);
-  const own = valid.filter((calibration) => calibration.cell === cell.id).at(-1);
-  return own ?? valid.filter(({ backend }) => backend === cell.backend).toSorted((a, b) => b.floor - a.floor)[0];
+    return calibration.fingerprint === fingerprint && at >= oldest && at <= now.getTime();
+  });
+}
+
+/** Multiply-adds of a cell's dense logits, by its id; undefined for a whole model. */
+function workOf(id: string): number | undefined {
+  const sizes = / b(\d+) h(\d+)\/\d+ q(\d+) k(\d+) d(\d+) /.exec(id)?.slice(1);
+  return sizes?.reduce((product, size) => product * Number(size), 1);
+}
+
+/** Short calls are noisier than long ones: cells are alike up to four times the work, which is twice the length. */
+function areAlike(a: number | undefined, b: number | undefined): boolean {
+  return a !== undefined && b !== undefined && Math.max(a, b) <= 4 * Math.min(a, b);
 }
 
 /** Why a margin cannot be judged on this host, or undefined where it can: it must be twice what the host can tell. */
 export function refusalOf(margin: number, calibration: Calibration): string | undefined {
   const detectable = calibration.minimumDetectableEffect;
   if (margin >= 2 * detectable) return undefined;
-  const { standardDeviation } = calibration;
+  const { standardDeviation, cell, measuredAt } = calibration;
   const blocks = blocksNeeded({ standardDeviation, effect: Math.log1p(margin / 2), tail: lookTail, power: statedPower });
   const share = (value: number) => `${Number((100 * value).toPrecision(3))} %`;
   const need = Number.isFinite(blocks) ? `it would take ${blocks} blocks` : 'no number of blocks would do';
-  return `the margin of ${share(margin)} is below twice the ${share(detectable)} that this host can tell with ${mostBlocks} blocks: ${need}`;
+  const least = Math.ceil(2000 * detectable) / 1000;
+  const remedy = `use a margin of ${share(least)} or more, or calibrate again on a quieter machine`;
+  const source = `calibrated on ${cell}, ${measuredAt.slice(0, 10)}`;
+  return `the margin of ${share(margin)} is below twice the ${share(detectable)} that this host can tell with ${mostBlocks} blocks: ${need}; ${remedy} (${source})`;
 }

@@ -7,6 +7,7 @@ import type { LookPlan } from '../decide/sequential.ts';
 import type { Arm } from '../measure/arm.ts';
 import { defaultBlockSeconds, measureBlock } from '../measure/pair-block.ts';
 import type { ArmFacts, BlockOutcome } from '../measure/pair-block.ts';
+import { notCalibrated } from './calibration.ts';
 
 /** Rows of each output that are judged: all that a check needs in the first block, a reminder in the others. */
 const firstRows = 256;
@@ -62,7 +63,7 @@ export async function compareLatency(
       last ??= outcome;
       blocks.push(outcome.block);
     }
-    const warnings = options.floor === null ? ['this host is not calibrated: attnswap calibrate'] : [];
+    const warnings = options.floor === null ? [notCalibrated(subject.cell)] : [];
     const { state, comparison } = judgeBlocks(subject, rule, { blocks, floor: options.floor, family: options.family, plan, warnings });
     if (state !== 'more' && last !== undefined) return { comparison, facts: last.facts };
   }

@@ -30,6 +30,7 @@ export interface DispatchedOperator {
   /** The runtime's provider or device, such as `CPUExecutionProvider`. */
   readonly provider: string;
   readonly calls: number;
+  /** Without operators that ran inside of it, such as those in the body of a loop. */
   readonly totalNs: number;
 }
 

@@ -62,7 +62,7 @@ function withDirectoryField(zip: Uint8Array, at: number, value: number): Uint8Ar
 
 const zipped = (entries: Record<string, Uint8Array>): Uint8Array<ArrayBuffer> => new Uint8Array(zipSync(entries));
 const bomb = zipped({ 'x.npy': new Uint8Array(4_000_000) });
-const [packedSize, unpackedSize] = [20, 24];
+const [checksum, packedSize, unpackedSize] = [16, 20, 24];
 
 const hostileNpz: Readonly<Record<string, readonly [Uint8Array<ArrayBuffer>, RegExp]>> = {
   'an empty file': [new Uint8Array(0), /no intact zip/],
@@ -73,7 +73,7 @@ const hostileNpz: Readonly<Record<string, readonly [Uint8Array<ArrayBuffer>, Reg
   'an entry without a name': [zipped({ '.npy': good }), /"\.npy", expected only/],
   'an entry of zeros': [zipped({ 'x.npy': new Uint8Array(64) }), /"x\.npy": does not begin/],
   'a bomb that says its size': [bomb, /unpacks to 4000000 bytes, expected at most 1000000/],
-  'a bomb that says it is small': [withDirectoryField(bomb, unpackedSize, 64), /"x\.npy": does not begin|no intact zip/],
+  'a bomb that says it is small': [withDirectoryField(bomb, unpackedSize, 64), /"x\.npy": has CRC-32|no intact zip/],
   'a small entry that says it is large': [withDirectoryField(zipped({ 'x.npy': good }), unpackedSize, 2 ** 31), /unpacks to 2147483648/],
   'an entry that claims more than the file has': [withDirectoryField(bomb, packedSize, 2 ** 31), /claim 2147483648 packed bytes/],
   'too much in all': [
@@ -81,7 +81,11 @@ const hostileNpz: Readonly<Record<string, readonly [Uint8Array<ArrayBuffer>, Reg
     /more than 2000000 bytes/,
   ],
   'too many arrays': [zipped(Object.fromEntries(Array.from({ length: 12 }, (_, index) => [`${index}.npy`, good]))), /more than 10 arrays/],
-  'a damaged stream': [damaged(), /no intact zip|does not begin|header|holds/],
+  'a damaged stream': [damaged(), /no intact zip|CRC-32/],
+  'a checksum of another file': [
+    withDirectoryField(zipped({ 'x.npy': good }), checksum, 0x1234),
+    /"x\.npy": has CRC-32 [0-9a-f]{8}, expected 00001234/,
+  ],
 };
 
 function damaged(): Uint8Array<ArrayBuffer> {
@@ -109,6 +113,34 @@ for (const [kind, cases, parse] of [
       });
     }
   });
+}
+
+test('a byte of the values that changed is noticed in every array, packed or stored', () => {
+  const arrays = { 'a.npy': npy(dictionary("'<f4'", '(4,)'), 16), 'b.npy': npy(dictionary("'<f4'", '(2,)'), 8) };
+  const stored = Buffer.from(zipSync(arrays, { level: 0 }));
+  for (const array of Object.values(arrays)) {
+    const bytes = Buffer.from(stored);
+    const last = bytes.indexOf(array) + array.length - 1;
+    bytes[last] = bytes[last]! ^ 1;
+    assert.throws(() => parseNpz(new Uint8Array(bytes), 'file'), /CRC-32/);
+  }
+  const packed = Buffer.from(numpyArrays);
+  const original = parseNpz(new Uint8Array(packed), 'file');
+  for (let at = 0; at < packed.length; at++) {
+    const bytes = Buffer.from(packed);
+    bytes[at] = bytes[at]! ^ 1;
+    const read = attempt(() => parseNpz(new Uint8Array(bytes), 'file'));
+    if (read !== undefined) assert.deepEqual(Object.values(read), Object.values(original), `byte ${at} changed what was read`);
+  }
+});
+
+function attempt<Result>(work: () => Result): Result | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof AttnswapError)) throw error;
+    return undefined;
+  }
 }
 
 test('two arrays of one name are refused', () => {

@@ -1,8 +1,10 @@
+import { crc32 } from 'node:zlib';
 import { unzipSync } from 'fflate';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Tensors } from '../contract/tensor.ts';
 import { invalidData } from './check-tensor.ts';
 import { parseNpy } from './npy.ts';
+import { zipChecksums } from './zip-checksums.ts';
 
 /** How much a .npz may unpack to. */
 export interface NpzLimits {
@@ -19,7 +21,7 @@ const hint = 'save large tensors as .safetensors; python: safetensors.numpy.save
 
 /**
  * Reads the bytes of an untrusted .npz file: a zip of .npy files, each an array by its name. Sizes are checked before anything
- * is unpacked, and memory is taken for what the directory claims, so that a bomb that lies gains nothing.
+ * is unpacked, memory is taken for what the directory claims, so that a bomb that lies gains nothing, and each array's CRC-32 must agree.
  * @throws INVALID_DATA
  */
 export function parseNpz(bytes: Uint8Array<ArrayBuffer>, source: string, limits: NpzLimits = npzLimits): Tensors {
@@ -48,7 +50,10 @@ function unpack(bytes: Uint8Array<ArrayBuffer>, source: string, limits: NpzLimit
     return true;
   };
   try {
-    return unzipSync(bytes, { filter });
+    const entries = unzipSync(bytes, { filter });
+    const checksums = zipChecksums(bytes);
+    [...seen].forEach((name, index) => checkContent(entries[name]!, checksums[index]!, `${source}, ${show(name)}`));
+    return entries;
   } catch (error) {
     if (error instanceof AttnswapError) throw error;
     throw invalidData(source, `is no intact zip file: ${(error as Error).message}`, {
@@ -56,6 +61,18 @@ function unpack(bytes: Uint8Array<ArrayBuffer>, source: string, limits: NpzLimit
       cause: error,
     });
   }
+}
+
+function checkContent(content: Uint8Array, expected: number, source: string): void {
+  const got = crc32(content);
+  if (got === expected) return;
+  throw invalidData(source, `has CRC-32 ${hex(got)}, expected ${hex(expected)}: the file is damaged`, {
+    hint: 'fetch it or save it again',
+  });
+}
+
+function hex(checksum: number): string {
+  return checksum.toString(16).padStart(8, '0');
 }
 
 function show(name: string): string {

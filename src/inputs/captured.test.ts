@@ -195,3 +195,11 @@ test('a captured file of another shape than asked for is refused', async () => {
     refusedAs('INVALID_SHAPE', /keys is 5, expected 6/),
   );
 });
+
+test('inputs of many more heads than tokens are read with a warning: they may be [batch, n, heads, d]', async () => {
+  await writeSafetensors(path, { q: ones(1, 128, 8, 64), k: ones(1, 128, 2, 64), v: ones(1, 128, 2, 64) });
+  const { warnings } = await readCapturedInputs(path, wanted);
+  assert.match(warnings.join(), /128 heads of 8 queries and 2 keys.*\[batch, n, heads, d\].*swap axes 1 and 2/);
+  await writeSafetensors(path, { q: ones(1, 32, 1, 64), k: ones(1, 8, 128, 64), v: ones(1, 8, 128, 64) });
+  assert.deepEqual((await readCapturedInputs(path, wanted)).warnings, []);
+});

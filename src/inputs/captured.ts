@@ -16,7 +16,8 @@ export interface CapturedInputs {
 /**
  * Reads captured inputs: `q` `[batch, heads, queries, headDim]`, `k` and `v` `[batch, kvHeads, keys, headDim]`, and where
  * present `mask` `[batch, keys]` (BOOL or U8, 1 keeps), `gate.u` and `gate.w` `[heads, headDim, rank]`, `gate.b` `[heads]`.
- * Metadata `scale` replaces 1/√headDim; `causal` only warns where it differs from what was asked for.
+ * Metadata `scale` replaces 1/√headDim; `causal` only warns where it differs from what was asked for, and so do many more heads than
+ * tokens: they may be tokens, in the layout `[batch, n, heads, headDim]`.
  * @throws FILE_UNREADABLE, INVALID_SAFETENSORS, INVALID_INPUTS
  */
 export async function readCapturedInputs(
@@ -46,7 +47,7 @@ export async function readCapturedInputs(
     return {
       inputs: { ...inputs, ...(mask !== undefined && { mask }), ...(gate !== undefined && { gate }) },
       metadata: file.metadata,
-      warnings: causalWarning(file, wanted.causal),
+      warnings: [...causalWarning(file, wanted.causal), ...layoutWarning(file, shape)],
     };
   } finally {
     await file.close();
@@ -55,7 +56,7 @@ export async function readCapturedInputs(
 
 function inputsError(file: SafetensorsFile, problem: string): AttnswapError {
   return new AttnswapError('INVALID_INPUTS', `${file.path}: ${problem}`, {
-    hint: 'tensors: q [batch, heads, n_q, d], k and v [batch, kvHeads, n_k, d], optional mask [batch, n_k]',
+    hint: 'tensors: q [batch, heads, n_q, d], k and v [batch, kvHeads, n_k, d], optional mask [batch, n_k]; for [batch, n, heads, d], swap axes 1 and 2',
   });
 }
 
@@ -138,6 +139,12 @@ function causalWarning(file: SafetensorsFile, causal: boolean): string[] {
   const known = ['true', 'false', '1', '0'].includes(text);
   const says = known ? String(text === 'true' || text === '1') : JSON.stringify(text.slice(0, 50));
   return [`${file.path}: its metadata says causal=${says}, measured with causal=${causal}, as the flag says`];
+}
+
+function layoutWarning(file: SafetensorsFile, { heads, queries, keys }: Shape): string[] {
+  if (heads <= 2 * Math.max(queries, keys)) return [];
+  const read = `q and k were read as ${heads} heads of ${queries} queries and ${keys} keys ([batch, heads, n, d])`;
+  return [`${file.path}: ${read}; if they are [batch, n, heads, d], as for flash-attention, swap axes 1 and 2`];
 }
 
 /** Writes an output `[batch, heads, queries, headDim]` as F32 tensor `o`. @throws FILE_UNWRITABLE */

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { JumpableRandomGenerator } from 'pure-rand/types/JumpableRandomGenerator';
-import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
+import { seededGenerator } from '../statistics/resample.ts';
 import { ln } from './portable-math.ts';
 
 /**
@@ -13,8 +12,7 @@ export class RandomStream {
   #spare: number | undefined;
 
   constructor(seed: number, name: string) {
-    const digest = createHash('sha256').update(`${seed}/${name}`).digest();
-    this.#generator = xoroshiro128plusFromState([0, 4, 8, 12].map((at) => digest.readInt32LE(at)));
+    this.#generator = seededGenerator(seed, name);
   }
 
   /** Uniform on [0, 1), a multiple of 2⁻³². */

@@ -2,7 +2,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import { parseHeaderJson } from './header-json.ts';
 import type { HeaderJson } from './header-json.ts';
 
-/** Element types of the format and their sizes, bytes. */
+/** Element types that are read and their sizes, bytes. The format gains others, such as F8_E4M3: tensors of those may lie beside what is read. */
 export const elementBytes = {
   F64: 8,
   F32: 4,
@@ -20,9 +20,15 @@ export const elementBytes = {
 } as const;
 export type ElementName = keyof typeof elementBytes;
 
+/** Whether tensors of a type can be read. */
+export function isReadable(dtype: string): dtype is ElementName {
+  return Object.hasOwn(elementBytes, dtype);
+}
+
 export interface TensorEntry {
   readonly name: string;
-  readonly dtype: ElementName;
+  /** An {@link ElementName}, or a type that is not read. */
+  readonly dtype: string;
   readonly shape: readonly number[];
   /** Bytes from the start of the data. */
   readonly start: number;
@@ -50,8 +56,8 @@ export function invalid(source: string, problem: string, cause?: unknown): Attns
 }
 
 /**
- * Reads the header's bytes and checks every claim in them: known dtypes, shapes that span exactly their bytes, no overlap, no
- * hole, nothing beyond the data. Format: github.com/huggingface/safetensors, «Format».
+ * Reads the header's bytes and checks every claim in them: shapes that span exactly their bytes where the dtype's size is known,
+ * no overlap, no hole, nothing beyond the data. Format: github.com/huggingface/safetensors, «Format».
  * @throws INVALID_SAFETENSORS naming file, tensor, got and expected
  */
 export function parseHeader(bytes: Uint8Array, source: string, place: { dataStart: number; dataBytes: number }): SafetensorsHeader {
@@ -92,21 +98,17 @@ function readEntry(name: string, entry: HeaderJson, source: string): TensorEntry
   if (!(entry instanceof Map)) throw invalid(source, `${at} is not an object`);
   const fields = entry as ReadonlyMap<string, HeaderJson>;
   const [dtype, shape, offsets] = [fields.get('dtype'), fields.get('shape'), fields.get('data_offsets')];
-  if (typeof dtype !== 'string' || !Object.hasOwn(elementBytes, dtype)) {
-    throw invalid(
-      source,
-      `${at}: dtype is ${JSON.stringify(dtype)?.slice(0, 100)}, expected one of ${Object.keys(elementBytes).join(', ')}`,
-    );
-  }
+  if (typeof dtype !== 'string' || !/^[A-Z][A-Z0-9_]{0,31}$/.test(dtype))
+    throw invalid(source, `${at}: dtype is ${show(dtype)}, expected a type such as F32`);
   if (!isSizes(shape) || shape.length > maximumRank)
     throw invalid(source, `${at}: shape is ${show(shape)}, expected up to ${maximumRank} whole numbers ≥ 0`);
   if (!isSizes(offsets) || offsets.length !== 2)
     throw invalid(source, `${at}: data_offsets is ${show(offsets)}, expected two whole numbers ≥ 0`);
   const [start, end] = offsets as [number, number];
-  const bytes = shape.reduce((product, size) => product * size, elementBytes[dtype as ElementName]);
+  const bytes = isReadable(dtype) ? shape.reduce((product, size) => product * size, elementBytes[dtype]) : Math.max(0, end - start);
   if (end - start !== bytes)
     throw invalid(source, `${at}: data_offsets span ${end - start} bytes, expected ${bytes} for ${dtype} [${shape.join(', ')}]`);
-  return { name, dtype: dtype as ElementName, shape, start, end };
+  return { name, dtype, shape, start, end };
 }
 
 function isSizes(value: unknown): value is number[] {

@@ -51,7 +51,9 @@ const hostile: Readonly<Record<string, readonly [Buffer, RegExp]>> = {
   'metadata of numbers': [file('{"__metadata__":{"scale":1}}'), /__metadata__/],
   'metadata that is a list': [file('{"__metadata__":["a"]}'), /__metadata__/],
   'no dtype': [file('{"a":{"shape":[0],"data_offsets":[0,0]}}'), /dtype/],
-  'an unknown dtype': [file(`{${tensor('a', 0, 4, '[1]', 'F33')}}`, 4), /F33/],
+  'a dtype of small letters and spaces': [file(`{${tensor('a', 0, 4, '[1]', 'f 32')}}`, 4), /dtype is "f 32"/],
+  'a dtype without end': [file(`{${tensor('a', 0, 4, '[1]', 'F'.repeat(1e5))}}`, 4), /dtype is "FFF/],
+  'an unknown dtype whose offsets run backwards': [file(`{${tensor('a', 4, 0, '[1]', 'F8_E4M3')}}`, 4), /span -4 bytes/],
   'a dtype named as a method of objects': [file(`{${tensor('a', 0, 4, '[1]', 'toString')}}`, 4), /toString/],
   'no shape': [file('{"a":{"dtype":"F32","data_offsets":[0,0]}}'), /shape/],
   'a negative shape': [file(`{${tensor('a', 0, 4, '[-1]')}}`, 4), /shape is \[-1\]/],
@@ -78,7 +80,7 @@ const hostile: Readonly<Record<string, readonly [Buffer, RegExp]>> = {
   'metadata that stands twice': [file('{"__metadata__":{"scale":"1","scale":"2"}}'), /twice|duplicate/],
   'a prototype given instead of fields': [
     file('{"a":{"__proto__":{"dtype":"F32"},"shape":[1],"data_offsets":[0,4]}}', 4),
-    /dtype is undefined/,
+    /dtype is missing/,
   ],
 };
 
@@ -134,6 +136,19 @@ test('empty tensors, scalars, trailing spaces and every dtype are read', async (
   const opened = await openSafetensors(path);
   assert.deepEqual([...opened.tensors.keys()], [...Object.keys(sizes), 'none']);
   for (const entry of opened.tensors.values()) assert.equal((await opened.bytes(entry)).length, entry.end - entry.start);
+  await opened.close();
+});
+
+test('a tensor of a type that is not read lies beside others, and is refused when it is asked for', async () => {
+  const path = join(folder, 'fp8.safetensors');
+  writeFileSync(path, file(`{${tensor('q', 0, 8)},${tensor('scale', 8, 12, '[4]', 'F8_E4M3')},${tensor('w', 12, 14, '[4]', 'F4')}}`, 14));
+  const opened = await openSafetensors(path);
+  assert.equal((await opened.bytes(opened.tensors.get('q')!)).length, 8);
+  for (const name of ['scale', 'w'])
+    await assert.rejects(
+      opened.bytes(opened.tensors.get(name)!),
+      (error) => refusedAs('INVALID_SAFETENSORS')(error) && /"(scale|w)": dtype is (F8_E4M3|F4), expected one of F64/.test(String(error)),
+    );
   await opened.close();
 });
 

@@ -3,14 +3,14 @@ import type { FileHandle } from 'node:fs/promises';
 import { AttnswapError } from '../contract/errors.ts';
 import { maximumElements } from './check-shape.ts';
 import { decodeBfloat, decodeHalf } from './half-precision.ts';
-import { elementBytes, invalid, maximumHeaderBytes, parseHeader } from './safetensors-header.ts';
+import { elementBytes, invalid, isReadable, maximumHeaderBytes, parseHeader } from './safetensors-header.ts';
 import type { ElementName, SafetensorsHeader, TensorEntry } from './safetensors-header.ts';
 import { replaceFile, targetOf } from './whole-file.ts';
 
 /** An open safetensors file: the header is read and checked, tensors are read when asked for. */
 export interface SafetensorsFile extends SafetensorsHeader {
   readonly path: string;
-  /** The tensor's bytes, little-endian. @throws INVALID_SAFETENSORS where it holds more than 2³¹ elements */
+  /** The tensor's bytes, little-endian. @throws INVALID_SAFETENSORS where its type is not read, or it holds more than 2³¹ elements */
   bytes(tensor: TensorEntry): Promise<Uint8Array<ArrayBuffer>>;
   close(): Promise<void>;
 }
@@ -52,12 +52,11 @@ async function tensorBytes(
   header: SafetensorsHeader,
   tensor: TensorEntry,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const named = `tensor ${JSON.stringify(tensor.name.slice(0, 100))}`;
+  if (!isReadable(tensor.dtype))
+    throw invalid(path, `${named}: dtype is ${tensor.dtype}, expected one of ${Object.keys(elementBytes).join(', ')}`);
   const elements = (tensor.end - tensor.start) / elementBytes[tensor.dtype];
-  if (elements > maximumElements)
-    throw invalid(
-      path,
-      `tensor ${JSON.stringify(tensor.name.slice(0, 100))} holds ${elements} elements, expected at most ${maximumElements}`,
-    );
+  if (elements > maximumElements) throw invalid(path, `${named} holds ${elements} elements, expected at most ${maximumElements}`);
   return readAt(file, path, header.dataStart + tensor.start, tensor.end - tensor.start);
 }
 
@@ -72,7 +71,7 @@ async function readAt(file: FileHandle, path: string, position: number, length: 
 }
 
 /** Float values of any precision as f32; F64 is rounded to it. @throws INVALID_SAFETENSORS for other dtypes */
-export function floatsOf(bytes: Uint8Array<ArrayBuffer>, dtype: ElementName): Float32Array {
+export function floatsOf(bytes: Uint8Array<ArrayBuffer>, dtype: string): Float32Array {
   if (dtype === 'F32') return new Float32Array(bytes.buffer);
   if (dtype === 'F64') return Float32Array.from(new Float64Array(bytes.buffer));
   if (dtype === 'F16') return Float32Array.from(new Uint16Array(bytes.buffer), decodeHalf);

@@ -45,6 +45,7 @@ export const hostSchema = z.object({
     model: text,
     physicalCores: count.nullable(),
     logicalCores: count,
+    /** One instance of each; in older records of Linux hosts, the sum of all instances. */
     caches: z.object({ l1dBytes: count.nullable(), l1iBytes: count.nullable(), l2Bytes: count.nullable(), l3Bytes: count.nullable() }),
     governor: text.nullable(),
     turbo: z.boolean().nullable(),

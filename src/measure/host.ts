@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as os from 'node:os';
 import { battery, cpu, cpuCache, cpuTemperature, osInfo, system } from 'systeminformation';
+import { cachesOfFirstProcessor } from './caches.ts';
 import { type ReadText, containerLimits } from './container-limits.ts';
 import { findGpus } from './gpus.ts';
 import { findHeavyProcesses } from './heavy-processes.ts';
@@ -64,7 +65,7 @@ export function probeInto(missing: Missing, timeoutMs: number): Probe {
 }
 
 async function describeProcessor(probe: Probe): Promise<Host['cpu']> {
-  const [facts, cache] = await Promise.all([probe('cpu', cpu, null), probe('caches', cpuCache, null)]);
+  const [facts, caches] = await Promise.all([probe('cpu', cpu, null), probe('caches', findCaches, null)]);
   // Virtual machines hide the marketing name: family, model and stepping still tell the generations apart.
   const revision = facts?.family ? ` (family ${facts.family}, model ${facts.model}, stepping ${facts.stepping})` : '';
   const name = facts ? `${facts.manufacturer} ${facts.brand}`.trim() : (os.cpus()[0]?.model ?? 'unknown');
@@ -72,15 +73,16 @@ async function describeProcessor(probe: Probe): Promise<Host['cpu']> {
     model: name + revision,
     physicalCores: facts?.physicalCores || null,
     logicalCores: os.cpus().length,
-    caches: {
-      l1dBytes: cache?.l1d || null,
-      l1iBytes: cache?.l1i || null,
-      l2Bytes: cache?.l2 || null,
-      l3Bytes: cache?.l3 || null,
-    },
+    caches: caches ?? { l1dBytes: null, l1iBytes: null, l2Bytes: null, l3Bytes: null },
     governor: readText('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor') ?? (facts?.governor || null),
     turbo: readTurbo(readText),
   };
+}
+
+async function findCaches(): Promise<Host['cpu']['caches']> {
+  if (os.platform() === 'linux') return cachesOfFirstProcessor(readText);
+  const { l1d, l1i, l2, l3 } = await cpuCache();
+  return { l1dBytes: l1d || null, l1iBytes: l1i || null, l2Bytes: l2 || null, l3Bytes: l3 || null };
 }
 
 /** Intel's driver says when turbo is off, the generic one when boost is on; null where neither is there. */

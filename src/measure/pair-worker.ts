@@ -1,4 +1,5 @@
-import { getEachMessage, sendMessage } from 'execa';
+import { flushCompileCache } from 'node:module';
+import { questions, reply } from './channel.ts';
 import { systemClock } from './clock.ts';
 import { describeFault } from './fault.ts';
 import type { ModelArmRequest } from './messages.ts';
@@ -15,13 +16,11 @@ const clock = systemClock();
 let subject: { readonly call: Call; readonly timeCalls: TimeCalls } | undefined;
 let callsPerSample = 1;
 
-process.once('disconnect', () => process.exit(1));
-for await (const question of getEachMessage()) {
-  await sendMessage((await answer(question as unknown as PairQuestion).catch(faultOf)) as never);
-}
+for await (const question of questions<PairQuestion>()) await reply(await answer(question).catch(faultOf));
 
 async function answer(question: PairQuestion): Promise<PairAnswer> {
-  if (question.ask === 'prepare') return prepare(question);
+  // The worker will end by SIGKILL, at which Node writes no compiled sources. Nothing is timed yet.
+  if (question.ask === 'prepare') return prepare(question).finally(() => flushCompileCache());
   if (subject === undefined) throw new Error(`asked to ${question.ask} before anything was prepared`);
   if (question.ask === 'warm') return warm(subject, question);
   return { answer: 'samples', samplesNs: await sample(subject.timeCalls, question) };

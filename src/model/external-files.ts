@@ -87,8 +87,13 @@ export async function findExternalFiles(model: ModelProto, path: string): Promis
   return [...files.values()].toSorted((a, b) => (a.location < b.location ? -1 : 1));
 }
 
+/**
+ * A link is followed as far as the folder that the model is named in, or the one that its file really lies in: as in the cache of a hub,
+ * where model and data are links to one folder of blobs. ONNX Runtime has the same rule.
+ */
 async function findFile(location: string, path: string, place: string): Promise<ExternalFile> {
   const folder = await realpath(dirname(path));
+  const model = await realpath(path).catch(() => path);
   const real = await realpath(join(folder, location)).catch((error: unknown) => {
     throw new AttnswapError('INVALID_MODEL', `${path}: ${place}: external file ${quoted(location)}: ${(error as Error).message}`, {
       hint: 'put the file of weights beside the model',
@@ -97,11 +102,11 @@ async function findFile(location: string, path: string, place: string): Promise<
   });
   const found = await stat(real);
   if (!found.isFile()) throw invalidModel(path, `${place}: external file ${quoted(location)} is not a regular file`);
-  if (!isWithin(folder, real)) {
+  if (!isWithin(folder, real) && !isWithin(dirname(model), real)) {
     const hint = 'copy the file itself into the model’s folder (cp -L), instead of a link';
     throw invalidModel(path, `${place}: external file ${quoted(location)} is a link that leaves the model's folder`, hint);
   }
-  if (real === (await realpath(path).catch(() => path))) throw invalidModel(path, `${place}: external location is the model's own file`);
+  if (real === model) throw invalidModel(path, `${place}: external location is the model's own file`);
   return { location, path: real, bytes: found.size };
 }
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { linkSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema, TensorProto_DataType as DataType } from 'onnx-buf';
 import type { ModelProto, TensorProto } from 'onnx-buf';
-import { external, externalModel, folder, refusedAs, sum, values } from './fixtures/external-model.ts';
+import { external, externalModel, folder, outputOf, refusedAs, sum, values } from './fixtures/external-model.ts';
 import { declaration, floats, graphOf, modelOf, node } from './fixtures/small-model.ts';
 import { externalBytes, parseModel, readOnnxFile, writeOnnxFile } from './onnx-file.ts';
 
@@ -182,6 +182,28 @@ test('external data behind links that leave the folder, pipes and folders are re
   rmSync(link);
   execFileSync('mkfifo', [link]);
   await assert.rejects(readOnnxFile(path), refusedAs('INVALID_MODEL', /not a regular file/));
+});
+
+test('model and data that are links to one folder of blobs, as a hub’s cache has them, are opened; a link to elsewhere is not', async () => {
+  const hub = folder();
+  const [blobs, snapshot] = ['blobs', 'snapshots/main/onnx'].map((name) => join(hub, name)) as [string, string];
+  for (const path of [blobs, snapshot]) mkdirSync(path, { recursive: true });
+  renameSync(externalModel(hub), join(blobs, 'aaaa'));
+  renameSync(join(hub, 'weights.bin'), join(blobs, 'bbbb'));
+  const [path, data] = ['model.onnx', 'weights.bin'].map((name) => join(snapshot, name)) as [string, string];
+  symlinkSync('../../../blobs/aaaa', path);
+  symlinkSync('../../../blobs/bbbb', data);
+  const file = await readOnnxFile(path);
+  assert.equal((await externalBytes(file, file.proto.graph!.initializer[0]!)).length, 2048);
+  assert.deepEqual(await outputOf(path), await outputOf(externalModel()));
+  const elsewhere = join(folder(), 'copy.onnx');
+  await writeOnnxFile(elsewhere, file.proto, file);
+  assert.deepEqual(await outputOf(elsewhere), await outputOf(path));
+
+  rmSync(data);
+  copyFileSync(join(blobs, 'bbbb'), join(hub, 'beside-the-blobs'));
+  symlinkSync('../../../beside-the-blobs', data);
+  await assert.rejects(readOnnxFile(path), refusedAs('INVALID_MODEL', /a link that leaves the model's folder/));
 });
 
 test('external 4-bit numbers are packed, the last byte filled up', async () => {

@@ -1,9 +1,17 @@
 import { expressionInterpreter } from 'vega-interpreter';
-import { parse, View } from 'vega';
+import { parse, textMetrics, View } from 'vega';
 import { compile } from 'vega-lite';
 import type { TopLevelSpec } from 'vega-lite';
 import type { ChartSpec } from './document.ts';
 import { chartConfig } from './theme.ts';
+
+// Vega exports it, its types do not.
+declare module 'vega' {
+  export const textMetrics: { canvas(use: boolean): void };
+}
+
+// Widths are estimated: a machine with the package `canvas` would draw otherwise than one without.
+textMetrics.canvas(false);
 
 /**
  * Draws a chart as SVG, in the light theme. Expressions are interpreted, never compiled, and nothing is loaded: a specification cannot run code or reach a file.

@@ -108,7 +108,8 @@ export const chartConfig: Config = {
     labelFontSize: 12,
     titleFontSize: 12,
     titleFontWeight: 'normal',
-    labelLimit: 260,
+    // Cut labels could be alike: encodeSeries shortens its own.
+    labelLimit: 0,
     orient: 'bottom',
     columns: 3,
     symbolSize: 90,

@@ -13,7 +13,7 @@ function upperTail(z: number): number {
 /**
  * Φ(z) = P(Z ≤ z) of the standard normal, to 1e-15 near the centre and to a relative 1e-13 in both tails: Marsaglia's
  * series ½ + φ(z)·(z + z³/3 + z⁵/15 + …) (Journal of Statistical Software 11(4), 2004) within three standard deviations,
- * a continued fraction beyond. Written here as simple-statistics answers from a table of four digits.
+ * a continued fraction beyond.
  */
 export function normalCdf(z: number): number {
   if (z >= 3) return 1 - upperTail(z);

@@ -39,6 +39,21 @@ test('Student’s closed forms for one and two degrees hold', () => {
   }
 });
 
+test('the lower tail keeps its digits however far out, where 1 − P(T ≤ t) has none left', () => {
+  for (const t of [3, 20, 100, 1e6, 1e9]) {
+    assert.ok(Math.abs(studentCdf(-t, 1) / (Math.atan(1 / t) / Math.PI) - 1) < 2e-7, `1 degree, ${t}`);
+    const root = Math.sqrt(2 + t * t);
+    assert.ok(Math.abs(studentCdf(-t, 2) / (1 / (root * (root + t))) - 1) < 2e-7, `2 degrees, ${t}`);
+  }
+  // As @stdlib/stats-base-dists-t-cdf 0.2 has them.
+  for (const [t, degrees, expected] of [
+    [-20, 9, 4.539760649958e-9],
+    [-40, 30, 6.863022597203e-28],
+  ] as const) {
+    assert.ok(Math.abs(studentCdf(t, degrees) / expected - 1) < 2e-7, `${t}, ${degrees}`);
+  }
+});
+
 test('what is no probability, or has no degree of freedom, is refused', () => {
   for (const p of [0, 1, -1, NaN]) assert.throws(() => studentQuantile(p, 4), RangeError);
   for (const degrees of [0, 0.5, NaN]) {

@@ -15,5 +15,5 @@ export function differenceOf(base: readonly FinishedTrial[], fresh: readonly Fin
   if (count < 2) return { ...estimate, p: 1 };
   const error = standardDeviation / Math.sqrt(count);
   if (error === 0) return { ...estimate, p: mean === 0 ? 1 : 0 };
-  return { ...estimate, p: 2 * (1 - studentCdf(Math.abs(mean) / error, count - 1)) };
+  return { ...estimate, p: 2 * studentCdf(-Math.abs(mean) / error, count - 1) };
 }

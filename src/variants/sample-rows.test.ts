@@ -22,6 +22,20 @@ test('the same seed gives the same rows, another seed others', () => {
   assert.notDeepEqual(sampleRows(shape, { count: 60, seed: 4 }), sampleRows(shape, { count: 60, seed: 5 }));
 });
 
+test('every row of a stratum is drawn by some seed, in the first stratum of the first head too', () => {
+  const strata = new Map<number, Set<number>>();
+  for (let seed = 0; seed < 2000; seed++) {
+    for (const { query } of sampleRows(shape, { count: 60, seed }).filter(({ batch, head }) => batch === 0 && head === 0)) {
+      const stratum = Math.floor(query / 100);
+      strata.set(stratum, (strata.get(stratum) ?? new Set()).add(query));
+    }
+  }
+  assert.deepEqual(
+    [...strata.values()].map(({ size }) => size),
+    Array.from({ length: 10 }, () => 100),
+  );
+});
+
 test('all rows are taken where they are asked for, or fewer than the count', () => {
   assert.equal(sampleRows(shape, 'all').length, 6000);
   assert.equal(sampleRows({ ...shape, queries: 3 }, { count: 60, seed: 1 }).length, 18);

@@ -1,5 +1,5 @@
-import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { Shape } from '../contract/shape.ts';
+import { RandomStream } from '../inputs/random.ts';
 import { allRows } from './reference.ts';
 import type { RowAddress } from './reference.ts';
 
@@ -12,12 +12,11 @@ export function sampleRows(shape: Shape, rows: 'all' | { readonly count: number;
   if (rows === 'all') return allRows(shape);
   const perHead = Math.max(1, Math.ceil(rows.count / heads));
   if (perHead >= shape.queries) return allRows(shape);
-  const generator = xoroshiro128plus(rows.seed);
+  const stream = new RandomStream(rows.seed, 'judged rows');
   return Array.from({ length: heads }, (_, index) => {
-    const drawn = Array.from({ length: perHead }, (_stratum, stratum) => {
-      const unit = (generator.next() >>> 0) / 0x1_0000_0000;
-      return Math.min(shape.queries - 1, Math.floor(((stratum + unit) * shape.queries) / perHead));
-    });
+    const drawn = Array.from({ length: perHead }, (_stratum, stratum) =>
+      Math.min(shape.queries - 1, Math.floor(((stratum + stream.uniform()) * shape.queries) / perHead)),
+    );
     const queries = [...new Set([0, ...drawn, shape.queries - 1])].sort((a, b) => a - b);
     return queries.map((query) => ({ batch: Math.floor(index / shape.heads), head: index % shape.heads, query }));
   }).flat();

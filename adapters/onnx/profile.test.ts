@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import * as ort from 'onnxruntime-node';
+import { createInputs } from '../../src/inputs/create-inputs.ts';
+import { configOf } from './adapter.ts';
+import { feedsOf } from './call.ts';
+import { kernelModel, kernelOf } from './kernel-graph.ts';
+import { summarize } from './profile.ts';
+
+const node = (operator: string, ts: number, dur: number, tid = 1) => ({
+  cat: 'Node',
+  name: `${operator}_kernel_time`,
+  ts,
+  dur,
+  tid,
+  args: { op_name: operator, provider: 'CPUExecutionProvider' },
+});
+const run = (ts: number, dur: number) => ({ cat: 'Session', name: 'model_run', ts, dur, tid: 1 });
+
+test('an operator’s time is its own, without that of the nodes in its body, however deep', () => {
+  // As ONNX Runtime writes them: an event when a node ends, so the bodies come first.
+  const record = [
+    run(0, 90),
+    node('MatMul', 10, 70),
+    node('Shape', 100, 5),
+    node('MatMul', 110, 20),
+    node('Add', 131, 9),
+    node('If', 130, 12),
+    node('MatMul', 142, 20),
+    node('MatMul', 105, 4, 2),
+    node('Loop', 105, 60),
+    node('Slice', 165, 5),
+    run(100, 72),
+  ];
+  const own = Object.fromEntries(summarize(record).map(({ operator, totalNs, calls }) => [operator, [calls, totalNs / 1000]]));
+  assert.deepEqual(own, { MatMul: [3, 44], Add: [1, 9], Loop: [1, 8], Shape: [1, 5], Slice: [1, 5], If: [1, 3] });
+});
+
+test('the operators of a kernel with a loop take no longer than the call', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'attnswap-profile-test-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const shape = { batch: 1, heads: 2, kvHeads: 2, queries: 512, keys: 512, headDim: 32, dtype: 'f32', causal: true } as const;
+  const { inputs } = await createInputs({ kind: 'gaussian', shape, seed: 1, wantsGate: false });
+  const request = { backend: 'onnx-cpu', variant: 'dense', parameters: {}, kernel: 'tiled', inputs, purpose: 'latency' } as const;
+  const kernel = kernelOf(request);
+  assert.ok(!('unsupported' in kernel));
+  const options = { enableProfiling: true, profileFilePrefix: join(folder, 'call') };
+  const session = await ort.InferenceSession.create(kernelModel(kernel, configOf(request)), options);
+  await session.run(feedsOf(request));
+  session.endProfiling();
+  await session.release();
+  const record = JSON.parse(readFileSync(join(folder, readdirSync(folder)[0]!), 'utf8')) as { name: string; dur: number }[];
+  const callNs = 1000 * record.find(({ name }) => name === 'model_run')!.dur;
+  const operators = summarize(record);
+  assert.ok(operators.some(({ operator }) => operator === 'Loop'));
+  const totalNs = operators.reduce((sum, { totalNs: own }) => sum + own, 0);
+  assert.ok(totalNs > 0 && totalNs <= callNs, `${totalNs} of ${callNs} ns`);
+});
