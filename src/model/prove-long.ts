@@ -141,12 +141,13 @@ async function farthestRuns(
   model: WatchedModel,
   { subject: { given }, probing: { first, inputs }, isStored, wholeNumbers, runsAt }: Farthest,
 ): Promise<{ runs: LongRun[]; cutAt?: number | undefined }> {
+  let ranOut = false;
   const runAt = async (at: ProbeCase): Promise<LongRun | undefined> => {
     const feeds = probeInputs(inputs, at, given);
     const step = isStored ? 1 : Math.max(1, Math.floor(at.length / readRows));
     const before = process.cpuUsage();
     const seen = await model.run(feeds, step).catch((error: Error) => {
-      if (/alloc|memory/i.test(error.message)) throw error;
+      ranOut ||= /alloc|memory/i.test(error.message);
       return undefined;
     });
     const { user, system } = process.cpuUsage(before);
@@ -167,7 +168,7 @@ async function farthestRuns(
   const styles = Object.keys(first.domains).length === 0 ? [] : (['right', 'mixed', 'blocks'] as const);
   const varied: Array<LongRun | undefined> = [];
   for (const style of styles) varied.push(await runAt({ ...best.at, style }));
-  const cutAt = isCut ? best.at.length : undefined;
+  const cutAt = isCut || ranOut ? best.at.length : undefined;
   return { runs: [...runs, best, ...varied.filter((run) => run !== undefined)], cutAt };
 }
 
