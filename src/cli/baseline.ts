@@ -10,7 +10,9 @@ import { median } from '../statistics/order-statistics.ts';
 import { nameOf } from '../report/cell-facts.ts';
 import { exitCodes, print, printJson } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
-import { percent, printable, table, time } from './format.ts';
+import { percent, time } from '../text/figures.ts';
+import { printable } from './format.ts';
+import { table } from '../text/layout.ts';
 
 export interface BaselineFlags extends CommonFlags {
   readonly store?: string;

@@ -1,5 +1,5 @@
 import { shellCommand } from '../verdict/markdown-text.ts';
-import { clip } from '../verdict/text.ts';
+import { clip } from '../text/layout.ts';
 import type { Section } from './document.ts';
 import { methodTerms } from './methods.ts';
 import type { Method } from './methods.ts';

@@ -1,7 +1,8 @@
-import { digits } from '../cli/format.ts';
+import { digits } from '../text/figures.ts';
 import type { TuningRecord } from '../tuning/record.ts';
 import { hostLine } from '../verdict/host-line.ts';
-import { clip, oneLine } from '../verdict/text.ts';
+import { clip } from '../text/layout.ts';
+import { oneLine } from '../verdict/text.ts';
 import { labelsOf } from '../verdict/wording.ts';
 import { methodsSection, reproduceSection } from './closing-sections.ts';
 import { reportSchemaName } from './document.ts';

@@ -1,7 +1,8 @@
 import type { Outcome, Verdict } from '../contract/verdict.ts';
 import { hostLine } from '../verdict/host-line.ts';
 import { failsByItself } from '../verdict/standing.ts';
-import { clip, oneLine } from '../verdict/text.ts';
+import { clip } from '../text/layout.ts';
+import { oneLine } from '../verdict/text.ts';
 import { labelsOf, warningsOf } from '../verdict/wording.ts';
 import { methodsSection, reproduceSection } from './closing-sections.ts';
 import { reportSchemaName } from './document.ts';

@@ -1,4 +1,4 @@
-import { count, digits, percent, size, time } from '../cli/format.ts';
+import { count, digits, percent, size, time } from '../text/figures.ts';
 import type { Comparison, Effect, Metric, Verdict } from '../contract/verdict.ts';
 import { oneLine } from './text.ts';
 

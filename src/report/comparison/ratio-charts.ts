@@ -1,4 +1,4 @@
-import { digits } from '../../cli/format.ts';
+import { digits } from '../../text/figures.ts';
 import { intervalChart } from '../charts/intervals.ts';
 import type { IntervalRow } from '../charts/intervals.ts';
 import type { ComparedRow, RunComparison } from '../compare-runs.ts';

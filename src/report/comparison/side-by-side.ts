@@ -1,4 +1,4 @@
-import { digits, percent, size, time } from '../../cli/format.ts';
+import { digits, percent, size, time } from '../../text/figures.ts';
 import type { ComparedCell, ComparedRow, RunComparison } from '../compare-runs.ts';
 import { figureCell, words } from '../document.ts';
 import type { Column, Section, Table, TableCell } from '../document.ts';

@@ -1,5 +1,6 @@
-import { digits } from '../../cli/format.ts';
-import { oneLine, shorten } from '../../verdict/text.ts';
+import { digits } from '../../text/figures.ts';
+import { oneLine } from '../../verdict/text.ts';
+import { shorten } from '../../text/layout.ts';
 import { isMeasured } from '../compare-runs.ts';
 import type { ComparedColumn, ComparedRecord, RefusedColumn, RunComparison } from '../compare-runs.ts';
 import type { Ratio } from './ratio.ts';

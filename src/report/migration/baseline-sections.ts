@@ -1,4 +1,4 @@
-import { percent, size, time } from '../../cli/format.ts';
+import { percent, size, time } from '../../text/figures.ts';
 import type { MigrationRecord } from '../../migration/record.ts';
 import { heatMapChart } from '../charts/heat-map.ts';
 import { intervalChart } from '../charts/intervals.ts';

@@ -1,4 +1,4 @@
-import { digits, percent, time } from '../../cli/format.ts';
+import { digits, percent, time } from '../../text/figures.ts';
 import { median } from '../../statistics/order-statistics.ts';
 import { numbered } from '../comparison/column-names.ts';
 import { driftChart } from '../charts/drift.ts';

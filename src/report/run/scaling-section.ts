@@ -1,4 +1,4 @@
-import { size, time } from '../../cli/format.ts';
+import { size, time } from '../../text/figures.ts';
 import { growthExponent } from './growth-exponent.ts';
 import { intervalChart } from '../charts/intervals.ts';
 import { scalingChart } from '../charts/scaling.ts';

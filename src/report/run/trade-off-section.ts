@@ -1,4 +1,4 @@
-import { digits, percent, size, time } from '../../cli/format.ts';
+import { digits, percent, size, time } from '../../text/figures.ts';
 import { paretoFront } from '../../migration/pareto.ts';
 import { tradeOffChart } from '../charts/trade-off.ts';
 import { figureCell, words } from '../document.ts';

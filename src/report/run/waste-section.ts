@@ -1,4 +1,4 @@
-import { percent } from '../../cli/format.ts';
+import { percent } from '../../text/figures.ts';
 import type { WasteFigure } from '../../waste/schema.ts';
 import { heatMapChart } from '../charts/heat-map.ts';
 import { wasteCurveChart } from '../charts/waste-curves.ts';

@@ -1,6 +1,7 @@
-import { percent } from '../../cli/format.ts';
+import { percent } from '../../text/figures.ts';
 import type { TuningCandidateRecord } from '../../tuning/record.ts';
-import { shorten, oneLine } from '../../verdict/text.ts';
+import { shorten } from '../../text/layout.ts';
+import { oneLine } from '../../verdict/text.ts';
 import { numbered } from '../comparison/column-names.ts';
 import { figureCell, words } from '../document.ts';
 import type { Section, Table, TableCell } from '../document.ts';

@@ -1,4 +1,4 @@
-import { time } from '../../cli/format.ts';
+import { time } from '../../text/figures.ts';
 import type { FinishedRecord } from '../../tuning/record.ts';
 import { learningCurvesChart } from '../charts/learning-curves.ts';
 import type { CurvePoint, LearningCurve } from '../charts/learning-curves.ts';

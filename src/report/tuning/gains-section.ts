@@ -1,4 +1,4 @@
-import { digits, percent } from '../../cli/format.ts';
+import { digits, percent } from '../../text/figures.ts';
 import { withinPeakNoise } from '../../decide/rule.ts';
 import { tradeOffChart } from '../charts/trade-off.ts';
 import type { TradeOffPoint } from '../charts/trade-off.ts';

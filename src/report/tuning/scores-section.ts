@@ -1,4 +1,4 @@
-import { digits, percent } from '../../cli/format.ts';
+import { digits, percent } from '../../text/figures.ts';
 import type { TuningCandidateRecord } from '../../tuning/record.ts';
 import { meanLayers } from '../../tuning/scores.ts';
 import { scoreLevelsChart, scoreStages } from '../charts/score-levels.ts';

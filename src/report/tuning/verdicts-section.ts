@@ -1,6 +1,7 @@
-import { digits } from '../../cli/format.ts';
+import { digits } from '../../text/figures.ts';
 import type { TuningCandidateRecord } from '../../tuning/record.ts';
-import { clip, oneLine } from '../../verdict/text.ts';
+import { clip } from '../../text/layout.ts';
+import { oneLine } from '../../verdict/text.ts';
 import { figureCell, words } from '../document.ts';
 import type { Section, Standing, Table } from '../document.ts';
 import type { TuningView } from './tuning-view.ts';

@@ -1,4 +1,4 @@
-import { percent } from '../../cli/format.ts';
+import { percent } from '../../text/figures.ts';
 import { bestHead } from '../../tuning/attention-waste.ts';
 import type { AttentionWaste } from '../../tuning/attention-waste.ts';
 import type { WasteFigure } from '../../waste/schema.ts';

@@ -1,5 +1,5 @@
 import type { Comparison } from '../../contract/verdict.ts';
-import { shorten } from '../../verdict/text.ts';
+import { shorten } from '../../text/layout.ts';
 import { figure, metricNames } from '../../verdict/wording.ts';
 import { blocksChart } from '../charts/blocks.ts';
 import type { BlockMark } from '../charts/blocks.ts';
