@@ -27,6 +27,8 @@ export function comparisonReport(comparison: RunComparison): Report {
       .slice(0, 4)
       .map(({ name }) => label(name))
       .join(', ')}${columns.length > 4 ? ', …' : ''}`,
+    verdict: 'No verdict: the runs were not measured side by side',
+    tiles: [],
     answer: answerOf(comparison),
     standing: isWhole(comparison) ? 'plain' : 'unsure',
     alerts: alertsOf(comparison),

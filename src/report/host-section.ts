@@ -48,6 +48,17 @@ export function hostSection(host: unknown, warnings: readonly string[]): Section
   };
 }
 
+/** Warnings that are told at the top; the machine's section has all. */
+const mostAlerts = 3;
+
+/** What may have disturbed the measurement, in one sentence for the top of a page; none where the machine was quiet. */
+export function noiseAlerts(warnings: readonly string[]): string[] {
+  if (warnings.length === 0) return [];
+  const told = warnings.slice(0, mostAlerts).map((text) => clip(oneLine(text), 200));
+  const left = warnings.length - told.length;
+  return [`The machine was not quiet: ${told.join('; ')}${left > 0 ? `; and ${left} more, listed under The machine` : ''}.`];
+}
+
 function hostTerms(host: unknown): Term[] {
   const parsed = known.safeParse(host);
   if (!parsed.success) return [];

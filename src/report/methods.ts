@@ -13,7 +13,8 @@ const definitions = {
     'Of the first seed’s exported model, on test items, at the positions whose answer is scored. Labelled waste: attention on keys other than the one that holds the answer. Wasted pairs: those beyond the smallest set of keys that holds 95 % of the attention. Unseen: the key that holds the answer is not selected; missed mass is dense attention’s over the same queries and keys. Shares are of all such rows, pairs or keys; intervals are bootstraps over items (95 %).',
   error:
     '‖out − ref‖ / ‖ref‖ against the variant’s own float64 reference, on sampled rows; its budget follows from the type’s rounding and the number of terms.',
-  power: 'Grows as n to the: Theil and Sen’s slope of the logarithms over all lengths measured.',
+  growth:
+    'The power of n that a figure grows with: the Theil–Sen slope of the logarithms over all lengths measured, given from three lengths on. The range in parentheses is a 95 % interval from five lengths on, and the spread of all pairwise slopes below that.',
   effect:
     'A relative change, new over base less 1. Of blocks: each a fresh pair of processes, switched in random ABBA or BAAB order; a block’s figure is the 20 %-trimmed mean of its rounds’ log-ratios, and the interval is Student’s over blocks.',
   outcomes:
@@ -42,7 +43,7 @@ const names: Readonly<Record<keyof typeof definitions, string>> = {
   missed: 'missed and pooled mass',
   scored: 'waste on scored positions',
   error: 'error',
-  power: 'growth',
+  growth: 'growth',
   effect: 'change',
   outcomes: 'outcomes',
   floor: 'floor and detectable change',

@@ -4,14 +4,15 @@ import type { MigrationRecord, StoredMigration } from '../migration/record.ts';
 import { hostLine } from '../verdict/host-line.ts';
 import { clip } from '../text/layout.ts';
 import { oneLine } from '../verdict/text.ts';
-import { labelsOf } from '../verdict/wording.ts';
+import { labelsOf, pairedNew } from '../verdict/wording.ts';
 import { methodsSection, reproduceSection } from './closing-sections.ts';
 import { reportSchemaName } from './document.ts';
 import type { Report, Section, Standing } from './document.ts';
-import { hostSection } from './host-section.ts';
+import { hostSection, noiseAlerts } from './host-section.ts';
 import { wasteBySite, whereWeWere } from './migration/baseline-sections.ts';
 import type { ComparedFigures } from './migration/baseline-sections.ts';
 import type { CandidateRecord } from './migration/candidate-sections.ts';
+import { migrationTiles } from './migration/migration-tiles.ts';
 import { candidatesSection, nameOf, proofSection, qualitySection, tuningSection } from './migration/candidate-sections.ts';
 import { blocksSection } from './verdict/blocks-section.ts';
 import { changesSection } from './verdict/changes-section.ts';
@@ -53,9 +54,14 @@ function wholeReport(record: MigrationRecord): Report {
     schema: reportSchemaName,
     kind: 'migration',
     title: `Migration of ${clip(oneLine(model.split('/').at(-1)!), 200)}`,
-    answer: answerOf(record),
+    verdict: verdictOf(record),
     standing: standingOf(record),
-    alerts: candidates.length === 0 ? ['Only the baseline was measured: there is no candidate to judge yet.'] : [],
+    tiles: migrationTiles(record, candidates),
+    answer: answerOf(record),
+    alerts: [
+      ...(candidates.length === 0 ? ['Only the baseline was measured: there is no candidate to judge yet.'] : []),
+      ...noiseAlerts(record.warnings),
+    ],
     facts: [
       { term: 'model', text: clip(oneLine(model), 500) },
       { term: 'measured', text: `${startedAt} to ${endedAt}` },
@@ -82,13 +88,20 @@ function decisionOf(record: MigrationRecord): CandidateRecord['decision'] | unde
   return (record.final ?? judged.find(({ decision }) => decision.verdict === record.verdict) ?? judged[0])?.decision;
 }
 
+/** What to do, in a few words. */
+function verdictOf(record: MigrationRecord): string {
+  const { verdict } = record;
+  const decision = decisionOf(record);
+  if (verdict === null) return 'No verdict yet';
+  const name = decision === undefined ? '(the record does not say what)' : nameOf(decision.candidate);
+  return { adopt: `Adopt ${name}`, 'tune-first': `Tune ${name} first`, reject: `Keep the model as it is: ${name} is rejected` }[verdict];
+}
+
 function answerOf(record: MigrationRecord): string {
   const { verdict, baseline } = record;
-  const decision = decisionOf(record);
-  if (verdict === null) return `The model as it is was measured at ${baseline.lengths.length} lengths.`;
-  if (decision === undefined) return `${verdict.replace('-', ' ')}; the record does not say of what.`;
-  const [first = '', second = ''] = decision.reasons.map(oneLine);
-  return `${verdict.replace('-', ' ')}: ${nameOf(decision.candidate)}. ${clip(`${first} ${second}`.trim(), 900)}`;
+  if (verdict === null) return `The original model was measured at ${baseline.lengths.length} lengths.`;
+  const [first = '', second = ''] = decisionOf(record)?.reasons.map(oneLine) ?? [];
+  return clip(`${first} ${second}`.trim(), 900);
 }
 
 function standingOf({ verdict }: MigrationRecord): Standing {
@@ -106,7 +119,12 @@ function reasonsSection(record: MigrationRecord): Section | undefined {
 function comparedFigures({ final }: MigrationRecord): ComparedFigures | undefined {
   if (final === null) return undefined;
   const figures = (compared: NonNullable<MigrationRecord['final']>['latency'], side: 'base' | 'new') =>
-    new Map(compared.flatMap(({ length, comparison: { [side]: value } }) => (value === null ? [] : [[length, value] as const])));
+    new Map(
+      compared.flatMap(({ length, comparison }) => {
+        const value = side === 'base' ? comparison.base : pairedNew(comparison);
+        return value === null ? [] : [[length, value] as const];
+      }),
+    );
   return {
     name: nameOf(final.candidate),
     latencyNs: { base: figures(final.latency, 'base'), new: figures(final.latency, 'new') },
@@ -131,8 +149,10 @@ function partialReport(steps: StoredMigration['steps'], folder: string): Report 
     schema: reportSchemaName,
     kind: 'migration',
     title: `Migration in ${clip(oneLine(folder), 200)}`,
-    answer: `Not ended: ${names.length} steps were reached${last === undefined ? '' : `, the last one ${clip(oneLine(last), 200)}`}; there is no verdict yet.`,
+    verdict: 'Not finished: no verdict yet',
     standing: 'unsure',
+    tiles: [],
+    answer: `${names.length} steps were completed${last === undefined ? '' : `, the last one ${clip(oneLine(last), 200)}`}.`,
     alerts: ['Partial: the migration was interrupted. The command that began it goes on from there.'],
     facts: [],
     sections: [

@@ -64,8 +64,9 @@ async function rendered(report: Report): Promise<string> {
 
 test('the answer names the attention that may be adopted, with its score beside the baseline’s', () => {
   const report = tuningReport(stored(sampleTuning()));
-  assert.match(report.answer, /^adopt: topk:k=8 \(9\d\.\d %\) may take the place of dense \(9\d\.\d %\)/);
-  assert.deepEqual([report.kind, report.standing, report.alerts.length], ['tuning', 'good', 0]);
+  assert.equal(report.verdict, 'Adopt topk:k=8');
+  assert.match(report.answer, /^Trained with it, topk:k=8 \(9\d\.\d %\) can replace dense \(9\d\.\d %\)/);
+  assert.deepEqual([report.kind, report.standing, report.alerts.length], ['tuning', 'good', 1]);
   const ids = [
     'verdicts',
     'scores',
@@ -114,7 +115,7 @@ test('where none may be adopted, the nearest to it is told with the reason', () 
   const report = tuningReport(stored({ ...rejected, candidates: rejected.candidates.toReversed() }));
   assert.equal(
     report.answer,
-    'None of 2 attentions may take the place of dense; the nearest is topk:k=8, reject: No gain in latency or memory is shown.',
+    'None of 2 variants can replace dense; topk:k=8 comes closest. Reject: No gain in latency or memory is shown.',
   );
   assert.equal(report.standing, 'bad');
 });

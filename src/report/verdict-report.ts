@@ -1,13 +1,14 @@
 import type { Outcome, Verdict } from '../contract/verdict.ts';
 import { hostLine } from '../verdict/host-line.ts';
 import { failsByItself } from '../verdict/standing.ts';
-import { clip } from '../text/layout.ts';
+import { clip, sentenceCase } from '../text/layout.ts';
 import { oneLine } from '../verdict/text.ts';
 import { labelsOf, warningsOf } from '../verdict/wording.ts';
 import { methodsSection, reproduceSection } from './closing-sections.ts';
 import { reportSchemaName } from './document.ts';
 import type { Report, Standing } from './document.ts';
-import { hostSection } from './host-section.ts';
+import { hostSection, noiseAlerts } from './host-section.ts';
+import { comparisonTiles } from './tiles.ts';
 import { blocksSection } from './verdict/blocks-section.ts';
 import { changesSection } from './verdict/changes-section.ts';
 
@@ -42,11 +43,14 @@ export function verdictReport(verdict: Verdict): Report {
     schema: reportSchemaName,
     kind,
     title: `${titles[kind]}: ${clip(oneLine(name), 300)}`,
-    answer: `${outcome}: ${clip(oneLine(summary), 2000)}`,
+    verdict: sentenceCase(outcome),
     standing: standings[outcome],
+    tiles: kind === 'calibration' ? [] : comparisonTiles(comparisons),
+    answer: clip(oneLine(summary), 2000),
     alerts: [
       ...present.flatMap((each) => remarks[each] ?? []),
       ...(failsByItself(verdict) && comparisons.length === 0 ? ['Nothing was compared.'] : []),
+      ...noiseAlerts(warningsOf(verdict)),
     ],
     facts: [
       { term: 'base', text: clip(oneLine(base), 500) },

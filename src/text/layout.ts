@@ -58,3 +58,8 @@ function pieces(word: string, most: number): string[] {
 function part(text: string, start: number, end: number): string {
   return text.slice(start, end).replace(/^[\udc00-\udfff]|[\ud800-\udbff]$/g, '');
 }
+
+/** With a capital at its beginning. */
+export function sentenceCase(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}

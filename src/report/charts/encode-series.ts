@@ -1,4 +1,5 @@
-import { colourOf } from '../theme.ts';
+import { colourOf, seriesColours } from '../theme.ts';
+import { chartWidth } from './frame.ts';
 
 /** One line or mark of a chart: a kernel under the name that a user writes. */
 export interface Series {
@@ -14,22 +15,61 @@ const dashes = [
   [1, 3],
   [10, 2],
 ];
-const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle-down'];
+const shapes = [
+  'circle',
+  'square',
+  'triangle-up',
+  'diamond',
+  'cross',
+  'triangle-down',
+  'triangle-left',
+  'triangle-right',
+  // A star, an hourglass, a bow tie.
+  'M0,-1L.29,-.4L.95,-.31L.48,.15L.59,.81L0,.5L-.59,.81L-.48,.15L-.95,-.31L-.29,-.4Z',
+  'M-.8,-.9L.8,-.9L-.8,.9L.8,.9Z',
+  'M-.9,-.8L-.9,.8L.9,-.8L.9,.8Z',
+];
+
+/** Pixels of a legend’s line: what axes leave of the chart; of a character, on average; of a symbol with its surroundings. */
+const [lineWidth, characterWidth, symbolWidth] = [chartWidth - 70, 7, 34];
 
 /**
- * Colour by variant, dash and shape by which of the variant's kernels it is: the same names look the same in every chart of a report, and
- * none is told by colour alone.
+ * Colour by variant, dash by which of the variant's kernels it is, and a shape that no other of this colour has: the same names look the
+ * same in every chart of the same series, none is told by colour alone, and no two look alike.
  */
 export function encodeSeries(series: readonly Series[]) {
   const ranks = series.map(({ name, variant }) =>
     series.filter((other) => other.variant === variant).findIndex((other) => other.name === name),
   );
+  const looks = looksOf(series, ranks);
   const domain = series.map(({ name }) => name);
+  const longest = Math.max(1, ...domain.map(({ length }) => length));
+  const columns = Math.max(1, Math.min(3, Math.floor(lineWidth / (longest * characterWidth + symbolWidth))));
   const scale = <Value>(range: readonly Value[]) => ({ domain, range: [...range] });
-  const field = { field: 'series', type: 'nominal', title: null } as const;
+  const field = { field: 'series', type: 'nominal', title: null, legend: { columns } } as const;
   return {
-    color: { ...field, scale: scale(series.map(({ variant }) => colourOf(variant))) },
+    color: { ...field, scale: scale(looks.map(({ colour }) => colour)) },
     strokeDash: { ...field, scale: scale(ranks.map((rank) => dashes[rank % dashes.length]!)) },
-    shape: { ...field, scale: scale(ranks.map((rank, index) => shapes[(rank + index) % shapes.length]!)) },
+    shape: { ...field, scale: scale(looks.map(({ shape }) => shape)) },
   };
+}
+
+interface Look {
+  readonly colour: string;
+  readonly shape: string;
+}
+
+/** The variant's own colour with the first free shape from its place on; another colour where all of them are taken. */
+function looksOf(series: readonly Series[], ranks: readonly number[]): Look[] {
+  const taken = new Set<string>();
+  return series.map(({ variant }, index) => {
+    const own = colourOf(variant);
+    const first = { colour: own, shape: shapes[(ranks[index]! + index) % shapes.length]! };
+    const looks = [own, ...seriesColours].flatMap((colour) =>
+      shapes.map((_, turn) => ({ colour, shape: shapes[(ranks[index]! + index + turn) % shapes.length]! })),
+    );
+    const look = looks.find(({ colour, shape }) => !taken.has(colour + shape)) ?? first;
+    taken.add(look.colour + look.shape);
+    return look;
+  });
 }

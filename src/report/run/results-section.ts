@@ -105,7 +105,7 @@ export function workSection(groups: readonly SettingGroup[]): Section | undefine
       {
         kind: 'chart' as const,
         id: `work-${index + 1}`,
-        title: group.setting,
+        title: `${group.setting} · ${length} tokens`,
         summary: `Scored pairs as a share of those that dense attention may weigh: ${cells.map(({ name, cell: { work } }) => `${name} ${percent(work!.scoredPairs / work!.densePairs)}`).join('; ')}.`,
         spec: workChart({ title: `${group.setting} · ${length} tokens`, rows }),
         table,

@@ -42,7 +42,7 @@ function chartOf(group: SettingGroup, id: string): Chart | undefined {
   return {
     kind: 'chart',
     id,
-    title: group.setting,
+    title: `${group.setting} · ${length} tokens`,
     summary: `On the front: ${cells
       .filter(({ name }) => front.has(name))
       .map(({ name, medianNs, missed }) => `${name} (${time(medianNs)}, ${percent(missed)} missed)`)

@@ -49,10 +49,10 @@ function curves(group: SettingGroup, index: number): Chart {
   return {
     kind: 'chart',
     id: `waste-curves-${index + 1}`,
-    title: `By the mass that is kept: ${group.setting}`,
+    title: `By mass kept: ${group.setting} · ${length} tokens`,
     summary: `Wasted pairs where 95 % of the mass is kept: ${told.join('; ')}.`,
     spec: wasteCurveChart({
-      title: `${group.setting} · ${length} tokens`,
+      title: `By mass kept: ${group.setting} · ${length} tokens`,
       series: group.series.filter(({ name }) => cells.some((cell) => cell.name === name)),
       points,
     }),
@@ -95,9 +95,9 @@ function heads(group: SettingGroup, index: number): Chart | undefined {
   return {
     kind: 'chart',
     id: `waste-heads-${index + 1}`,
-    title: `By head: ${group.setting}`,
+    title: `By head: ${group.setting} · ${length} tokens`,
     summary: `Wasted pairs by head at 95 % of the mass, from ${percent(Math.min(...shares))} to ${percent(Math.max(...shares))}.`,
-    spec: heatMapChart({ title: `${group.setting} · ${length} tokens`, columns: 'head', share: 'wasted pairs', cells }),
+    spec: heatMapChart({ title: `By head: ${group.setting} · ${length} tokens`, columns: 'head', share: 'wasted pairs', cells }),
     table: {
       kind: 'table',
       title: `Waste by head at ${length} tokens`,

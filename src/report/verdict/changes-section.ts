@@ -61,7 +61,8 @@ function rowOf(comparison: Comparison, name: string): IntervalRow {
   };
 }
 
-function standingOf(comparison: Comparison): Standing {
+/** How a comparison reads at a glance: a pass is plain, as nothing changed. */
+export function standingOf(comparison: Comparison): Standing {
   if (comparison.outcome === 'improvement') return 'good';
   if (comparison.outcome === 'pass') return 'plain';
   return levelOf(comparison) === 'error' ? 'bad' : 'unsure';
