@@ -12,5 +12,5 @@ export function methodsSection(methods: readonly Method[]): Section {
 /** What to type to get the figures again. */
 export function reproduceSection(commands: ReadonlyArray<readonly string[]>): Section {
   const lines = commands.map((words) => clip(shellCommand(['npx', 'attnswap', ...words]), 2000));
-  return { id: 'reproduce', title: 'To reproduce', parts: [{ kind: 'commands', lines }] };
+  return { id: 'reproduce', title: 'How to reproduce', parts: [{ kind: 'commands', lines }] };
 }

@@ -40,7 +40,7 @@ export function hostSection(host: unknown, warnings: readonly string[]): Section
   const noise = warnings.map((text) => clip(oneLine(text), 600));
   return {
     id: 'host',
-    title: 'The machine',
+    title: 'Machine',
     parts: [
       { kind: 'terms', terms: terms.length === 0 ? [{ term: 'host', text: 'not described in the record' }] : terms },
       ...(noise.length === 0 ? [] : [{ kind: 'notes' as const, lines: noise.map((text) => `Warning: ${text}`) }]),
@@ -56,7 +56,7 @@ export function noiseAlerts(warnings: readonly string[]): string[] {
   if (warnings.length === 0) return [];
   const told = warnings.slice(0, mostAlerts).map((text) => clip(oneLine(text), 200));
   const left = warnings.length - told.length;
-  return [`The machine was not quiet: ${told.join('; ')}${left > 0 ? `; and ${left} more, listed under The machine` : ''}.`];
+  return [`The machine was not quiet: ${told.join('; ')}${left > 0 ? `; and ${left} more, listed under Machine` : ''}.`];
 }
 
 function hostTerms(host: unknown): Term[] {

@@ -23,7 +23,7 @@ export function migrationReport(stored: StoredMigration, folder: string): Report
   if (record === null) return partialReport(steps, folder);
   const report = wholeReport(record);
   if (ended) return report;
-  const alert = `Partial: the migration went on after this was written, and has not ended: ${Math.max(0, Object.keys(steps).length - record.steps)} steps are not shown. The same command goes on from there.`;
+  const alert = `Partial: the migration was continued after this record was written and has not finished. ${Math.max(0, Object.keys(steps).length - record.steps)} steps are not shown. Run the same command to continue.`;
   return { ...report, standing: 'unsure', alerts: [alert, ...report.alerts] };
 }
 
@@ -59,7 +59,7 @@ function wholeReport(record: MigrationRecord): Report {
     tiles: migrationTiles(record, candidates),
     answer: answerOf(record),
     alerts: [
-      ...(candidates.length === 0 ? ['Only the baseline was measured: there is no candidate to judge yet.'] : []),
+      ...(candidates.length === 0 ? ['Only the baseline was measured. There is no candidate to judge yet.'] : []),
       ...noiseAlerts(record.warnings),
     ],
     facts: [
@@ -113,7 +113,7 @@ function reasonsSection(record: MigrationRecord): Section | undefined {
   const decision = decisionOf(record);
   if (decision === undefined) return undefined;
   const lines = decision.reasons.map((reason) => clip(oneLine(reason), 1200));
-  return { id: 'reasons', title: `Why: ${nameOf(decision.candidate)}`, parts: [{ kind: 'notes', lines }] };
+  return { id: 'reasons', title: 'Why', parts: [{ kind: 'notes', lines }] };
 }
 
 function comparedFigures({ final }: MigrationRecord): ComparedFigures | undefined {
@@ -153,13 +153,13 @@ function partialReport(steps: StoredMigration['steps'], folder: string): Report 
     standing: 'unsure',
     tiles: [],
     answer: `${names.length} steps were completed${last === undefined ? '' : `, the last one ${clip(oneLine(last), 200)}`}.`,
-    alerts: ['Partial: the migration was interrupted. The command that began it goes on from there.'],
+    alerts: ['Partial: the migration was interrupted. Run the same command to continue.'],
     facts: [],
     sections: [
       ...(compared.length > 0 ? [changesSection(compared)] : []),
       {
         id: 'steps',
-        title: 'Steps reached',
+        title: 'Completed steps',
         parts: [{ kind: 'notes', lines: names.slice(0, 500).map((name) => clip(oneLine(name), 200)) }],
       },
       methodsSection(['effect', 'outcomes']),

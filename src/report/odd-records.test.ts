@@ -109,7 +109,7 @@ test('what tuning found decides where it is the best; a loss without measure has
   const lost = migration({ standings: [{ name: 'dense.fused', loss: null, latency: 0.9, memory: 0.6 }], front: [] });
   const front = chartsOf(lost).find(({ id }) => id === 'front')!;
   assert.ok(!JSON.stringify(front.spec).includes('0 margins'));
-  assert.match(front.summary, /without measure: dense\.fused/);
+  assert.match(front.summary, /the quality loss cannot be measured: dense\.fused/);
 });
 
 test('latency and memory of long names have panels of their own', () => {
@@ -136,7 +136,7 @@ test('a line of very many rounds is drawn, and not all of it', async () => {
 test('what disturbed the machine is told at the top of every kind of report', () => {
   const warnings = ['load average 2.28 over the last minute on 2 processors', 'b', 'c', 'd'];
   const said =
-    'The machine was not quiet: load average 2.28 over the last minute on 2 processors; b; c; and 1 more, listed under The machine.';
+    'The machine was not quiet: load average 2.28 over the last minute on 2 processors; b; c; and 1 more, listed under Machine.';
   const reports = [
     runReport({ ...whole, warnings }),
     verdictReport(sampleVerdict([sampleComparison()], { warnings })),

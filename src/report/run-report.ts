@@ -53,7 +53,7 @@ export function runReport(run: RunRecord): Report {
     answer: answerOf(run, timed),
     alerts: [...alertsOf(run, cells), ...noiseAlerts(run.warnings)],
     facts: [
-      { term: 'measured', text: `${run.startedAt}${run.endedAt === null ? ', not ended' : ` to ${run.endedAt}`}` },
+      { term: 'measured', text: `${run.startedAt}${run.endedAt === null ? ', not finished' : ` to ${run.endedAt}`}` },
       { term: 'host', text: hostLine(run.host) },
       { term: 'cells', text: `${cells.filter(({ cell }) => cell.status === 'ok').length} measured of ${run.declared.length} declared` },
       { term: 'tool', text: `attnswap ${clip(oneLine(run.tool.version), 50)}, suite ${run.suite.sha256.slice(0, 12)}` },
@@ -84,7 +84,9 @@ function alertsOf(run: RunRecord, cells: readonly MeasuredCell[]): string[] {
       ([status, own]) =>
         `${own.length} of ${cells.length} cells: ${status}. ${list(own.map(({ name, length, cell }) => `${name} at ${length} tokens: ${clip(oneLine(cell.reason ?? 'no reason given'), 300)}`))}`,
     ),
-    ...(unsteady > 0 ? [`${unsteady} of ${cells.length} cells reached no steady state in the warm-up: read their latency with care.`] : []),
+    ...(unsteady > 0
+      ? [`${unsteady} of ${cells.length} cells did not reach a steady state during warm-up; treat their latency with caution.`]
+      : []),
   ];
 }
 

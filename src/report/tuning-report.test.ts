@@ -100,7 +100,7 @@ test('waste tells the best head of each attention and what it does not see; with
   const unlabelled = { ...record.baselineWaste!, all: figures, heads: record.baselineWaste!.heads.map((head) => ({ ...head, figures })) };
   const plain = tuningReport(stored({ ...withCandidates(() => ({ waste: null })), baselineWaste: unlabelled }));
   const own = sectionOf(plain, 'attention-waste');
-  assert.match(own.lead!, /Which keys hold the answers is not known of this task/);
+  assert.match(own.lead!, /The task does not define which keys hold the answers/);
   assert.deepEqual(textsOf(tableIn(own)), [['dense', '50.0 % (47.0 … 53.0)', '–']]);
   await rendered(plain);
   // Of a tuning before there was this figure, or of nothing but trainings that diverged.
@@ -140,7 +140,7 @@ test('layers up to an answer have a column where an attention exits early, and o
     textsOf(table).map((row) => row.at(-1)),
     ['2', '1.25', '2'],
   );
-  assert.match(sectionOf(report, 'scores').lead!, /skips a layer only where all positions/);
+  assert.match(sectionOf(report, 'scores').lead!, /skips a layer only if every position/);
   await rendered(report);
   const plain = sectionOf(tuningReport(stored(sampleTuning())), 'scores');
   assert.ok(tableIn(plain).columns.every(({ title }) => title !== 'layers'));
@@ -173,7 +173,7 @@ test('the search shows what each trial reached, and who won', () => {
 test('one seed has no interval: its differences are told, and not drawn', async () => {
   const report = tuningReport(stored(oneSeed(sampleTuning())));
   assert.ok(!chartsOf(report).some(({ id }) => id === 'differences'));
-  assert.equal(textsOf(tableIn(sectionOf(report, 'scores')))[1]![7], 'none of one seed');
+  assert.equal(textsOf(tableIn(sectionOf(report, 'scores')))[1]![7], 'one seed only');
   assert.match(report.alerts.join(' '), /1 seed: what differs from one training to the next is hardly known/);
   await rendered(report);
 });
@@ -203,7 +203,7 @@ test('a training that diverged has no score, and is told', async () => {
     return { finalists: [ended, ...finalists.slice(1)], control: { ...control!, epochs: [] }, difference };
   });
   const report = tuningReport(stored(broken));
-  assert.match(report.alerts.join(' '), /1 training diverged/);
+  assert.match(report.alerts.join(' '), /1 training run diverged/);
   assert.match(textsOf(tableIn(sectionOf(report, 'scores')))[1]!.join(' '), /none, 9\d\.\d %/);
   assert.match(chartsOf(report).find(({ id }) => id === 'score-lost')?.summary ?? '', /a figure is missing: topk:k=8/);
   await rendered(report);

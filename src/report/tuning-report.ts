@@ -122,16 +122,18 @@ function alertsOf({ record, measure, baseline }: TuningView): string[] {
   const alerts: string[] = [];
   const broken = trained(record).filter(({ finished }) => diverged(finished)).length;
   if (broken > 0)
-    alerts.push(`${broken} ${broken === 1 ? 'training' : 'trainings'} diverged: a loss was not finite, and there is no score.`);
+    alerts.push(
+      `${broken} ${broken === 1 ? 'training run' : 'training runs'} diverged (the loss was not finite) and ${broken === 1 ? 'has' : 'have'} no score.`,
+    );
   const base = meanTest(record.baseline);
   const { chance } = measure;
   if (measure.name === 'accuracy' && base !== null && chance !== undefined && base < (1 + chance) / 2)
     alerts.push(
-      `The baseline ${baseline} has not learned the task: ${measure.text(base)}, where guessing gives ${measure.text(chance)}. What others lose beside it says little.`,
+      `The baseline ${baseline} did not learn the task: it scores ${measure.text(base)}, and chance is ${measure.text(chance)}. Differences from it mean little.`,
     );
   if (record.baseline.length < 3)
     alerts.push(
-      `${digits(record.baseline.length)} ${record.baseline.length === 1 ? 'seed' : 'seeds'}: what differs from one training to the next is hardly known.`,
+      `${digits(record.baseline.length)} ${record.baseline.length === 1 ? 'seed' : 'seeds'}: too few to know how much training runs vary.`,
     );
   return alerts;
 }

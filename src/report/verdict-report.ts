@@ -25,11 +25,11 @@ const standings: Readonly<Record<Outcome, Standing>> = {
 
 /** What an outcome that is no figure means, before the figures are read. */
 const remarks: Partial<Record<Outcome, string>> = {
-  incomplete: 'Incomplete: some declared comparisons have no figure. What was measured is shown.',
+  incomplete: 'Incomplete: some declared comparisons could not be measured. The others are shown.',
   incomparable:
-    'Incomparable: the base was measured on another host or configuration. Times and memory say nothing about the change; what carries across machines is judged.',
-  refused: 'Refused: a margin is below what this host can tell.',
-  error: 'Something failed while it was measured. What was measured is shown.',
+    'Incomparable: the base was measured on another host or configuration, so its times and memory are not compared. Figures that carry across machines are.',
+  refused: 'Refused: a margin is smaller than the noise of this host allows.',
+  error: 'Some measurements failed. The others are shown.',
 };
 
 /** The report of an A/B, a gate or a calibration. */
