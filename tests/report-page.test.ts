@@ -216,6 +216,29 @@ describe('the page in a browser', { skip: noBrowser }, () => {
     await page.close();
   });
 
+  test('on paper nothing is cut off, and no figure is broken within a word', async () => {
+    for (const [name, make] of reports) {
+      const { page } = await openHtml(browser, await reportPage(make()), { viewport: { width: 680, height: 900 } });
+      await page.emulateMedia({ media: 'print' });
+      await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
+      const { beyond, broken } = await page.evaluate(() => {
+        const own = (each: Element) => `${each.closest('section')?.id}: ${each.textContent.slice(0, 60)}`;
+        const all = [...document.querySelectorAll('main :is(td, th, svg, p, h3), .tiles li')];
+        const lines = (cell: Element) => {
+          const range = document.createRange();
+          range.selectNodeContents(cell);
+          return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size;
+        };
+        return {
+          beyond: all.filter((each) => each.getBoundingClientRect().right > innerWidth).map(own),
+          broken: [...document.querySelectorAll('td.n')].filter((cell) => lines(cell) > cell.textContent.split(' ').length).map(own),
+        };
+      });
+      assert.deepEqual({ beyond, broken }, { beyond: [], broken: [] }, name);
+      await page.close();
+    }
+  });
+
   test('the policy stops a script that is not the page’s own', async () => {
     const { page } = await openHtml(browser, await reportPage(runReport(sampleRun())));
     const blocked = await page.evaluate(

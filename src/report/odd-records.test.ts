@@ -135,8 +135,7 @@ test('a line of very many rounds is drawn, and not all of it', async () => {
 
 test('what disturbed the machine is told at the top of every kind of report', () => {
   const warnings = ['load average 2.28 over the last minute on 2 processors', 'b', 'c', 'd'];
-  const said =
-    'The machine was not quiet: load average 2.28 over the last minute on 2 processors; b; c; and 1 more, listed under Machine.';
+  const said = 'The machine was not quiet: load average 2.28 over the last minute on 2 processors; b; c; and 1 more, listed under Machine.';
   const reports = [
     runReport({ ...whole, warnings }),
     verdictReport(sampleVerdict([sampleComparison()], { warnings })),

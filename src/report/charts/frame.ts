@@ -1,4 +1,5 @@
 import { wrap } from '../../text/layout.ts';
+import { lightTheme } from '../theme.ts';
 
 /**
  * The width that every chart is drawn at, pixels: half a page of two charts side by side, and not so much more than a telephone that its
@@ -20,12 +21,12 @@ export function titled(title: string) {
 }
 
 /** Of one of two panels side by side: its name in lines, broken where its parts meet. */
-export const panelHeader = { labelExpr: "split(datum.label, ' · ')", labelLimit: 205 } as const;
+export const panelHeader = { labelExpr: "split(datum.label, ' · ')", labelLimit: 290 } as const;
 
 /** Rows with their names above them, so that a long name leaves the plot its width. */
 const rowHeight = 34;
-/** How far below a row's middle its marks lie, and above it the foot of its name. */
-const [marksBelow, nameAbove] = [7, 5];
+/** How far below a row's middle its marks lie. */
+const marksBelow = 7;
 
 /** For the marks of a row. */
 export const inRow = { yOffset: marksBelow } as const;
@@ -38,11 +39,18 @@ export function rowsHeight(names: readonly string[]): number {
 /** The rows' positions, in the order given. */
 export const rowPosition = { field: 'name', type: 'nominal', title: null, sort: null, axis: null } as const;
 
-/** The names of rows: a layer. */
+/**
+ * The names of rows: two layers, as lines that pass behind a name leave it a margin. Without a canvas Vega takes a character for wider than it is:
+ * the limit is of its own pixels.
+ */
 export function rowNames(names: readonly string[]) {
-  return {
+  const layer = {
     data: { values: [...new Set(names)].map((name) => ({ name })) },
-    mark: { type: 'text', align: 'left', baseline: 'bottom', yOffset: -nameAbove + 6, limit: chartWidth - 30, aria: false },
     encoding: { y: rowPosition, x: { value: 0 }, text: { field: 'name', type: 'nominal' } },
   } as const;
+  const mark = { type: 'text', align: 'left', baseline: 'bottom', yOffset: 1, limit: 1.3 * chartWidth, aria: false } as const;
+  return [
+    { ...layer, mark: { ...mark, stroke: lightTheme.surface, strokeWidth: 4 } },
+    { ...layer, mark },
+  ] as const;
 }

@@ -20,7 +20,7 @@ export interface HeatMapData {
 /** Shares by row and column, darker for more, in five steps. */
 export function heatMapChart({ title, columns, share, cells }: HeatMapData): ChartSpec {
   const x = { field: 'column', type: 'ordinal', title: columns, axis: { labelAngle: 0, labelOverlap: true } } as const;
-  const y = { field: 'row', type: 'nominal', title: null, sort: null, axis: { labelLimit: 190 } } as const;
+  const y = { field: 'row', type: 'nominal', title: null, sort: null, axis: { labelLimit: 250 } } as const;
   const wide = new Set(cells.map(({ column }) => column)).size;
   return {
     ...frame(title),

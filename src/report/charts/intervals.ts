@@ -42,7 +42,6 @@ export function intervalChart({ title, axis, rows, neutral, logarithmic = false,
     height: rowsHeight(names),
     data: { values },
     layer: [
-      rowNames(names),
       ...(neutral === undefined
         ? []
         : [
@@ -52,6 +51,7 @@ export function intervalChart({ title, axis, rows, neutral, logarithmic = false,
               encoding: { x },
             },
           ]),
+      ...rowNames(names),
       {
         transform: [{ filter: 'isValid(datum.margin)' }],
         mark: { type: 'tick', color: lightTheme.muted, thickness: 2, size: 16, ...inRow, aria: false },

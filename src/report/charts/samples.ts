@@ -25,7 +25,7 @@ export function samplesChart({
     ...frame(title),
     height: rowsHeight(names),
     layer: [
-      rowNames(names),
+      ...rowNames(names),
       {
         data: { values: [...samples] },
         mark: { type: 'tick', thickness: 1.5, opacity: 0.45, size: 14, ...inRow, aria: false },

@@ -40,12 +40,12 @@ export function scoreLevelsChart({ title, axis, marks, baseline }: ScoreLevels):
     ...frame(title),
     height: rowsHeight(names),
     layer: [
-      rowNames(names),
       {
         data: { values: baseline.map((score) => ({ score })) },
         mark: { type: 'rule', color: lightTheme.muted, strokeWidth: 1.2, strokeDash: [4, 3], aria: false },
         encoding: { x },
       },
+      ...rowNames(names),
       {
         data: { values: [...marks] },
         mark: { type: 'point', size: 90, strokeWidth: 2, opacity: 1, ...inRow },

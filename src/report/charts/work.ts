@@ -27,7 +27,7 @@ export function workChart({ title, rows }: { title: string; rows: readonly WorkR
     ...frame(title),
     height: rowsHeight(names),
     layer: [
-      rowNames(names),
+      ...rowNames(names),
       {
         data: { values: rows.filter(({ kind }) => kind === 'dense') },
         mark: { type: 'tick', thickness: 2, size: 16, color: lightTheme.muted, ...inRow, aria: false },

@@ -80,7 +80,8 @@ footer { margin-top: 3rem; padding-block: 1rem 2rem; color: var(--muted); border
 @media print {
   nav, .filter, .more, .skip, summary { display: none; }
   body { font-size: 10pt; } .body { display: block; } h2 { margin-top: 1.5rem; } .verdict { font-size: 1.5rem; }
-  .scroll { max-height: none; overflow: visible; border: 0; } .plot svg { max-width: 13cm; } .plot, .tiles li, tr { break-inside: avoid; } .plot { break-after: avoid; }
-  table { font-size: 7.5pt; } th, td { white-space: normal; padding: .15rem .3rem; overflow-wrap: anywhere; } td:last-child { min-width: 0; } thead th { position: static; } th.n, td.n { white-space: normal; }
+  .scroll { max-height: none; overflow: visible; border: 0; } .plot svg { max-width: 11cm; } .plot, .tiles li, tr, h3 { break-inside: avoid; } .plot { break-after: avoid; } .tiles { gap: .5rem; } .tiles li { padding: .4rem .6rem; } .figures { font-size: 1.1rem; }
+  table { font-size: 7.5pt; } .wide table { font-size: 5pt; } .wide svg.line { width: 3rem; }
+  th, td { white-space: normal; padding: .15rem .3rem; } td:last-child { min-width: 0; } thead th { position: static; } th.n, td.n { white-space: normal; } th[scope=row], td:not(.n) { overflow-wrap: anywhere; } .wide th, .wide td { padding: .1rem .15rem; }
 }
 `;
