@@ -81,7 +81,7 @@ const lessThanWhole: ReadonlyArray<[what: string, value: unknown, says: RegExp]>
   [
     'an incomplete verdict',
     sampleVerdict([sampleWithoutFigures({ outcome: 'incomplete', reason: 'vanished' })], { outcome: 'incomplete', exitCode: 3 }),
-    /Incomplete: some declared comparisons have no figure/,
+    /Incomplete: some declared comparisons could not be measured/,
   ],
   ['a verdict of nothing', sampleVerdict([], { outcome: 'incomplete', exitCode: 3 }), /Nothing was compared/],
 ];
@@ -125,7 +125,7 @@ test('an interrupted migration says so, and shows the comparisons that it has', 
   await attnswap(['report', 'm', '--out', 'm.html'], { cwd: more });
   assert.match(
     readFileSync(join(more, 'm.html'), 'utf8'),
-    /Partial: the migration went on after this was written, and has not ended: 1 steps/,
+    /Partial: the migration was continued after this record was written and has not finished\. 1 steps/,
   );
 });
 
