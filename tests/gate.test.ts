@@ -363,6 +363,54 @@ test('another host’s baseline still judges what carries across machines', asyn
   ]);
 });
 
+test('a portable baseline is judged on any machine by figures without noise, and what cannot be judged there is said', async () => {
+  const gates = [
+    latencyGate,
+    "{ metric: 'scored-pairs' }",
+    "{ metric: 'error', margin: 1, absoluteFloor: 1e-6 }",
+    "{ metric: 'memory-growth' }",
+    "{ select: { variant: 'window:w=8' }, metric: 'ratio-to-reference', limit: 1e-9 }",
+  ].join(', ');
+  const given = { gates, lengths: '[16, 32]', variants: ['dense', 'window:w=8'], script: { memoryPower: 1 } };
+  const cwd = folder(given);
+  assert.equal((await attnswap(['bench', './my.suite.ts', '--quiet', '--out', 'run.json'], { cwd })).exitCode, 0);
+  const save = ['baseline', 'save', 'main', 'run.json', '--reason', 'first', '--portable', '--store', '.'];
+  assert.equal((await attnswap(save, { cwd })).exitCode, 0);
+  const path = join(cwd, 'baselines/main.json');
+  const saved = JSON.parse(readFileSync(path, 'utf8')) as {
+    fingerprint: string;
+    portable: { figures: Record<string, Record<string, number>> };
+  };
+  assert.ok(readFileSync(path, 'utf8').length < 5000, 'figures, not runs');
+  writeFileSync(path, JSON.stringify({ ...saved, fingerprint: 'a'.repeat(64) }));
+  const elsewhere = await gate(cwd, ['--baseline', 'main', '--store', '.']);
+  assert.equal(elsewhere.exitCode, 0, elsewhere.said);
+  assert.match(elsewhere.said, /latency varies from machine to machine .* so it is not judged/);
+  const found = verdictOf(cwd).comparisons.map(({ metric, outcome, decides, base }) => [metric, outcome, decides, base !== null].join(' '));
+  assert.deepEqual([...new Set(found)].toSorted(), [
+    'error pass true true',
+    'latency incomparable false false',
+    'memory-growth incomparable false true',
+    'ratio-to-reference incomparable false true',
+    'scored-pairs pass true true',
+  ]);
+  const listed = await attnswap(['baseline', 'list', '--store', '.'], { cwd });
+  assert.match(listed.stdout, /main +mine +1 +portable/);
+  const shown = await attnswap(['baseline', 'show', 'main', '--store', '.'], { cwd });
+  assert.match(shown.stdout, /scored-pairs/);
+  // What no machine can excuse: another count of pairs, or a cell that is gone.
+  const [cell] = Object.keys(saved.portable.figures) as [string];
+  saved.portable.figures[cell]!['scored-pairs']! /= 2;
+  writeFileSync(path, JSON.stringify(saved));
+  const worse = await gate(cwd, ['--baseline', 'main', '--store', '.']);
+  assert.equal(worse.exitCode, 1, worse.said);
+  delete saved.portable.figures[cell]!['scored-pairs'];
+  writeFileSync(path, JSON.stringify(saved));
+  const lacking = await gate(cwd, ['--baseline', 'main', '--store', '.']);
+  assert.equal(lacking.exitCode, 3, lacking.said);
+  assert.match(lacking.said, /holds no scored-pairs/);
+});
+
 test('growth of memory is judged against stored runs, and a stored run that lacks a length is no base', async () => {
   const given = { gates: "{ metric: 'memory-growth', margin: 0.25 }", lengths: '[16, 32]', script: { memoryPower: 1 } };
   const cwd = folder(given);

@@ -10,9 +10,11 @@ import { compareRuns } from '../src/report/compare-runs.ts';
 import { comparisonReport } from '../src/report/comparison-report.ts';
 import { sampleMigration } from '../src/report/fixtures/sample-migration.ts';
 import { sampleRun } from '../src/report/fixtures/sample-run.ts';
+import { sampleTuning } from '../src/report/fixtures/sample-tuning.ts';
 import { reportPage } from '../src/report/html/page.ts';
 import { migrationReport } from '../src/report/migration-report.ts';
 import { runReport } from '../src/report/run-report.ts';
+import { tuningReport } from '../src/report/tuning-report.ts';
 import { verdictReport } from '../src/report/verdict-report.ts';
 import { sampleComparison, sampleVerdict } from '../src/verdict/fixtures/sample-verdict.ts';
 import { launchBrowser, noBrowser, openHtml } from './browser.ts';
@@ -51,6 +53,7 @@ const reports: ReadonlyArray<[name: string, make: () => Report]> = [
   ['a run', () => runReport(wholeRun())],
   ['a gate', gate],
   ['a migration', migration],
+  ['a tuning', () => tuningReport(sampleTuning())],
   ['runs side by side', comparison],
 ];
 
@@ -91,9 +94,68 @@ describe('the page in a browser', { skip: noBrowser }, () => {
       });
     }
 
-    test(`${name}: nothing but charts and tables is wider than a telephone`, async () => {
+    test(`${name}: nothing but tables is wider than a telephone, and charts can be read on it`, async () => {
       const { page } = await openHtml(browser, await reportPage(make()), { viewport: { width: 420, height: 800 } });
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 420);
+      const drawn = await drawingsOf(page);
+      for (const { id, right, outside, leastText } of drawn) {
+        assert.ok(right <= 420, `${id} ends at ${right}`);
+        assert.deepEqual(outside, [], `${id}: words beyond the drawing's edge`);
+        assert.ok(leastText >= 8, `${id}: words of ${leastText} pixels`);
+      }
+      await page.close();
+    });
+
+    for (const width of [1000, 1280, 1920]) {
+      test(`${name}: charts fill the width of ${width} pixels, two side by side`, async () => {
+        const { page } = await openHtml(browser, await reportPage(make()), { viewport: { width, height: 800 } });
+        const room = await page.locator('main').evaluate((main) => main.getBoundingClientRect().width);
+        for (const row of Map.groupBy(await drawingsOf(page), ({ top }) => Math.round(top / 40)).values()) {
+          assert.ok(row.length <= 2);
+          // One alone has its words beside it.
+          for (const { id, width: own } of row) assert.ok(own > 0.44 * room && own <= 0.5 * room, `${id}: ${own} of ${room}`);
+        }
+        await page.close();
+      });
+    }
+  }
+
+  for (const [name, make] of reports.slice(0, 4)) {
+    test(`${name}: the first screen has the verdict and three tiles, before any prose`, async () => {
+      const { page } = await openHtml(browser, await reportPage(make()), { viewport: { width: 1280, height: 800 } });
+      assert.deepEqual(await page.locator('.tiles h2').allInnerTexts(), ['Latency', 'Peak memory', 'Quality']);
+      const order = await page
+        .locator('header > *')
+        .evaluateAll((all) => all.map((each) => ({ is: each.className || each.tagName, bottom: each.getBoundingClientRect().bottom })));
+      assert.deepEqual(
+        order.slice(0, 4).map(({ is }) => is.split(' ')[0]),
+        ['kind', 'H1', 'verdict', 'tiles'],
+      );
+      assert.ok(order[3]!.bottom < 800, `tiles end at ${order[3]!.bottom}`);
+      // Before and after where both are known, and every interval beside a line of no change.
+      const tiles = await page.locator('.tiles li').evaluateAll((all) =>
+        all.map((tile) => ({
+          figures: tile.querySelector('.figures')!.textContent,
+          bars: tile.querySelectorAll('svg.bar .interval').length,
+          zeros: tile.querySelectorAll('svg.bar .zero').length,
+        })),
+      );
+      assert.match(tiles[0]!.figures, /^[\d.]+( [µm]?s)? → [\d.]+ [µm]?s$/);
+      for (const { bars, zeros } of tiles) assert.equal(bars, zeros);
+      assert.ok(tiles[0]!.bars === 1);
+      await page.close();
+    });
+  }
+
+  for (const width of [1280, 700]) {
+    test(`the contents stay in sight on a page of ${width} pixels, and name the section that is read`, async () => {
+      const { page } = await openHtml(browser, await reportPage(runReport(wholeRun())), { viewport: { width, height: 800 } });
+      await page.locator('#cells').evaluate((section) => section.scrollIntoView());
+      await page.locator('nav a[aria-current]', { hasText: 'All cells' }).waitFor();
+      const nav = (await page.locator('nav').boundingBox())!;
+      assert.ok(nav.y >= 0 && nav.y < 100, `${nav.y}`);
+      const heading = (await page.locator('#cells h2').boundingBox())!;
+      assert.ok(width > 1000 || heading.y >= nav.y + nav.height, 'the heading lies behind the contents');
       await page.close();
     });
   }
@@ -152,6 +214,29 @@ describe('the page in a browser', { skip: noBrowser }, () => {
     await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
     assert.equal(await page.locator('details:not([open])').count(), 0);
     await page.close();
+  });
+
+  test('on paper nothing is cut off, and no figure is broken within a word', async () => {
+    for (const [name, make] of reports) {
+      const { page } = await openHtml(browser, await reportPage(make()), { viewport: { width: 680, height: 900 } });
+      await page.emulateMedia({ media: 'print' });
+      await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
+      const { beyond, broken } = await page.evaluate(() => {
+        const own = (each: Element) => `${each.closest('section')?.id}: ${each.textContent.slice(0, 60)}`;
+        const all = [...document.querySelectorAll('main :is(td, th, svg, p, h3), .tiles li')];
+        const lines = (cell: Element) => {
+          const range = document.createRange();
+          range.selectNodeContents(cell);
+          return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size;
+        };
+        return {
+          beyond: all.filter((each) => each.getBoundingClientRect().right > innerWidth).map(own),
+          broken: [...document.querySelectorAll('td.n')].filter((cell) => lines(cell) > cell.textContent.split(' ').length).map(own),
+        };
+      });
+      assert.deepEqual({ beyond, broken }, { beyond: [], broken: [] }, name);
+      await page.close();
+    }
   });
 
   test('the policy stops a script that is not the page’s own', async () => {
@@ -217,6 +302,29 @@ describe('the page in a browser', { skip: noBrowser }, () => {
     assert.ok((await reportPage(runReport(sampleRun({ variants, lengths: [512, 1024, 2048, 4096], samples: 200 })))).length < 1.5e6);
   });
 });
+
+/** Where each chart lies, and what of its words cannot be read. */
+function drawingsOf(page: Page) {
+  return page.locator('figure .plot svg').evaluateAll((all) =>
+    all.map((svg) => {
+      const box = svg.getBoundingClientRect();
+      const texts = [...svg.querySelectorAll('text')].filter((text) => text.textContent !== '');
+      const outside = texts.filter((text) => {
+        const { left, right } = text.getBoundingClientRect();
+        return left < box.left - 1 || right > box.right + 1;
+      });
+      const scale = box.width / (svg as SVGSVGElement).viewBox.baseVal.width;
+      return {
+        id: svg.closest('figure')!.id,
+        top: box.top + scrollY,
+        right: box.right,
+        width: box.width,
+        outside: outside.map(({ textContent }) => textContent),
+        leastText: Math.min(...texts.map((text) => scale * Number.parseFloat(getComputedStyle(text).fontSize))),
+      };
+    }),
+  );
+}
 
 const hostileText = `<img src=x onerror=pwned=1>"'><script>pwned=1</script>\u202egnp\n\u0000\${7*7}${'x'.repeat(10_000)}`;
 

@@ -81,7 +81,7 @@ const lessThanWhole: ReadonlyArray<[what: string, value: unknown, says: RegExp]>
   [
     'an incomplete verdict',
     sampleVerdict([sampleWithoutFigures({ outcome: 'incomplete', reason: 'vanished' })], { outcome: 'incomplete', exitCode: 3 }),
-    /Incomplete: some declared comparisons have no figure/,
+    /Incomplete: some declared comparisons could not be measured/,
   ],
   ['a verdict of nothing', sampleVerdict([], { outcome: 'incomplete', exitCode: 3 }), /Nothing was compared/],
 ];
@@ -109,7 +109,7 @@ test('a migration is told from its folder, or either of its files', async () => 
   for (const path of ['m', 'm/migration.json', 'm/record.json']) {
     const { exitCode, stderr } = await attnswap(['report', path, '--out', 'm.html', '--format', 'html,md,csv'], { cwd });
     assert.equal(exitCode, 0, stderr);
-    assert.match(stderr, /^adopt: dense\.fused\. Peak memory at 512 tokens fell/);
+    assert.match(stderr, /^Adopt dense\.fused\. Peak memory at 512 tokens fell/);
   }
 });
 
@@ -118,14 +118,14 @@ test('an interrupted migration says so, and shows the comparisons that it has', 
   const none = migrationFolder(undefined, steps);
   const { exitCode, stderr } = await attnswap(['report', 'm', '--out', 'm.html', '--format', 'html,csv'], { cwd: none });
   assert.equal(exitCode, 0, stderr);
-  assert.match(stderr, /Not ended: 3 steps were reached, the last one odd; there is no verdict yet/);
+  assert.match(stderr, /Not finished: no verdict yet\. 3 steps were completed, the last one odd/);
   assert.match(readFileSync(join(none, 'm.html'), 'utf8'), /Partial: the migration was interrupted/);
   assert.equal((parse(readFileSync(join(none, 'm.csv')), { columns: true }) as unknown[]).length, 1);
   const more = migrationFolder(sampleMigration(), { one: 1, two: 2 });
   await attnswap(['report', 'm', '--out', 'm.html'], { cwd: more });
   assert.match(
     readFileSync(join(more, 'm.html'), 'utf8'),
-    /Partial: the migration went on after this was written, and has not ended: 1 steps/,
+    /Partial: the migration was continued after this record was written and has not finished\. 1 steps/,
   );
 });
 

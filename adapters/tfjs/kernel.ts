@@ -1,12 +1,10 @@
-import type * as tfjs from '@tensorflow/tfjs-core';
 import type { KernelDescription } from '../../src/contract/adapter.ts';
 import type { Shape } from '../../src/contract/shape.ts';
 import type { Parameters } from '../../src/contract/variant.ts';
 import type { Selection } from './selection.ts';
+import type { Tensor, Tf } from './tf.ts';
 
-/** The tfjs-core that a backend is registered with: tfjs-node may bring one of its own. */
-export type Tf = typeof tfjs;
-export type Tensor = tfjs.Tensor;
+export type { Tensor, Tf } from './tf.ts';
 
 /** What a kernel's calls have in common: known before any value is. */
 export interface Site {

@@ -1,4 +1,4 @@
-import type { Tensor, Tf } from './kernel.ts';
+import type { Tensor, Tf } from './tf.ts';
 
 /** How many entries stay of 0, 1, 2, … allowed ones: never more than there are, and never falling. */
 export type KeptTable = readonly number[];

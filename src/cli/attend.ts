@@ -9,7 +9,7 @@ import { findVariant, parseVariant } from '../variants/index.ts';
 import { judgeOutput } from '../variants/judge.ts';
 import { exitCodes, print, printJson, remark } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
-import { digits } from './format.ts';
+import { digits } from '../text/figures.ts';
 
 export interface AttendFlags extends CommonFlags {
   readonly variant: string;

@@ -2,7 +2,9 @@ import type { CellRecord } from '../contract/cell.ts';
 import type { RunRecord } from '../contract/run.ts';
 import { nameOf, peakOf, settingOf, speedUp, wasteOf } from '../report/cell-facts.ts';
 import { sideBySide } from './side-by-side.ts';
-import { count, digits, percent, printable, size, table, time } from './format.ts';
+import { count, digits, percent, size, time } from '../text/figures.ts';
+import { printable } from './format.ts';
+import { table } from '../text/layout.ts';
 
 const heading = ['variant', 'latency', '±', 'speed-up', 'peak', 'scored', 'waste', 'missed', 'error'];
 

@@ -11,7 +11,8 @@ import { kernelName, planCells, recordedBackends, selects } from '../measure/pla
 import { exitCodes, print, printJson, remark } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
 import { describeRun } from './describe-run.ts';
-import { percent, table } from './format.ts';
+import { percent } from '../text/figures.ts';
+import { table } from '../text/layout.ts';
 import { barOf } from './gate.ts';
 import { loadSuite } from './load-suite.ts';
 import { measuring } from './measuring.ts';

@@ -11,8 +11,10 @@ import {
   whatDiffers,
 } from '../report/comparison/wording.ts';
 import type { MissingCell } from '../report/comparison/wording.ts';
-import { inert, wrap } from '../verdict/text.ts';
-import { digits, table, time } from './format.ts';
+import { inert } from '../verdict/text.ts';
+import { wrap } from '../text/layout.ts';
+import { digits, time } from '../text/figures.ts';
+import { table } from '../text/layout.ts';
 
 const width = 100;
 /** A kernel's name is not cut shorter than this, whatever the width. */

@@ -112,12 +112,14 @@ function addBaseline(program: Command): void {
     .description('Promote runs, and see what is stored.');
   command(baseline, 'save', 'promote runs: whole, clean, of one host and suite', [
     "attnswap baseline save main runs/ci.run.json --reason 'release 1.2'",
+    "attnswap baseline save ci runs/ci-*.run.json --portable --store . --reason 'release 1.2'",
   ])
     .argument('<name>', 'of the baseline')
     .argument('<runs...>', 'run records, from attnswap bench')
     .option('--reason <text>', 'why')
     .option('--by <who>', 'who (default: the user)')
     .option('--replace', 'begin anew instead of adding')
+    .option('--portable', 'keep only the figures that carry to other machines, small enough to commit')
     .option('--store <dir>', storeHelp)
     .action(async (name: string, files: string[], flags: BaselineFlags) => finish(await saveRuns(name, files, flags)));
   command(baseline, 'list', 'list the stored baselines', ['attnswap baseline list'])

@@ -7,7 +7,8 @@ import type { Host } from '../measure/host-schema.ts';
 import { noiseWarnings } from '../measure/noise.ts';
 import { exitCodes, print, printJson } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
-import { printable, size } from './format.ts';
+import { printable } from './format.ts';
+import { size } from '../text/figures.ts';
 import { toolVersion } from './load-suite.ts';
 
 /** What this machine can run, what it cannot, why, and the command that mends it. */

@@ -4,7 +4,9 @@ import { loadRun } from '../measure/run-store.ts';
 import { changePoints } from '../statistics/change-points.ts';
 import { exitCodes, print, printJson } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
-import { digits, printable, table, time } from './format.ts';
+import { digits, time } from '../text/figures.ts';
+import { printable } from './format.ts';
+import { table } from '../text/layout.ts';
 
 interface Change {
   readonly cell: string;

@@ -5,7 +5,9 @@ import type { MigrationSettings } from '../migration/migration.ts';
 import type { TuneResult } from '../migration/tune-phase.ts';
 import { driftSize } from '../migration/quality-of.ts';
 import type { Site } from '../model/site.ts';
-import { digits, percent, printable, signed, size, table, time } from './format.ts';
+import { digits, percent, signed, size, time } from '../text/figures.ts';
+import { printable } from './format.ts';
+import { table } from '../text/layout.ts';
 
 interface Context {
   readonly settings: MigrationSettings;

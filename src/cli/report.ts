@@ -32,7 +32,7 @@ async function report(path: string, flags: ReportFlags): Promise<ExitCode> {
   }
   const stem = stemOf(path, flags.out);
   const files = await writeReport(found, { stem, csv, ...flags });
-  remark(found.answer, flags);
+  remark(`${found.verdict}. ${found.answer}`, flags);
   for (const file of files) print(file);
   if (flags.open === true) await open(files[0]!);
   return exitCodes.pass;

@@ -2,7 +2,9 @@ import type { CellRecord } from '../contract/cell.ts';
 import type { RunRecord } from '../contract/run.ts';
 import { nameOf, settingOf } from '../report/cell-facts.ts';
 import { formatVariant } from '../variants/index.ts';
-import { digits, printable, table, time } from './format.ts';
+import { digits, time } from '../text/figures.ts';
+import { printable } from './format.ts';
+import { table } from '../text/layout.ts';
 
 const caution = 'Measured one after another, each in one process: what differs by less than a third is for attnswap ab to tell.';
 

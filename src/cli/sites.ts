@@ -8,7 +8,9 @@ import type { ModelRunner } from '../model/open-proto.ts';
 import type { Site } from '../model/site.ts';
 import { exitCodes, print, printJson } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
-import { digits, printable, table } from './format.ts';
+import { digits } from '../text/figures.ts';
+import { printable } from './format.ts';
+import { table } from '../text/layout.ts';
 
 /** Flags of every command that opens a model. */
 export interface ModelFlags extends CommonFlags {

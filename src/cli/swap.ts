@@ -19,7 +19,8 @@ import type { Replacement } from '../model/swap.ts';
 import { formatVariant } from '../variants/index.ts';
 import { exitCodes, print, printJson } from './console.ts';
 import type { ExitCode } from './console.ts';
-import { digits, printable } from './format.ts';
+import { digits } from '../text/figures.ts';
+import { printable } from './format.ts';
 import { loadModel } from './sites.ts';
 import type { ModelFlags } from './sites.ts';
 

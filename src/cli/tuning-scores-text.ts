@@ -1,7 +1,8 @@
 import type { Task } from '../training/task.ts';
 import type { SeedDifference } from '../tuning/difference.ts';
 import type { TuningReport } from '../tuning/tune-testbed.ts';
-import { digits, percent, signed, table, wrapped } from './format.ts';
+import { digits, percent, signed } from '../text/figures.ts';
+import { table, wrapped } from '../text/layout.ts';
 
 /** Seeds whose scores a cell lists; of more it gives the range. */
 const mostListed = 4;

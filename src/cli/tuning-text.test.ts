@@ -4,7 +4,6 @@ import { sampleTuning } from '../report/fixtures/sample-tuning.ts';
 import { taskOf } from '../training/tasks/index.ts';
 import type { AttentionWaste } from '../tuning/attention-waste.ts';
 import type { TuningReport } from '../tuning/tune-testbed.ts';
-import { signed, wrapped } from './format.ts';
 import { tuningText } from './tuning-text.ts';
 
 /** The sample as text, of a task. */
@@ -68,15 +67,4 @@ test('waste without labels says so; of diverged trainings there is none', () => 
     candidates: report.candidates.map((found) => ({ ...found, waste: null })),
   }));
   assert.doesNotMatch(none, /Waste/);
-});
-
-test('text breaks at spaces, never before %, and goes on indented', () => {
-  const text = `${'a'.repeat(96)} 13 % of it`;
-  assert.deepEqual(wrapped(text).split('\n'), ['a'.repeat(96), '  13 % of it']);
-  assert.deepEqual(wrapped(text, '  ').split('\n'), [`  ${'a'.repeat(96)}`, '    13 % of it']);
-  assert.equal(wrapped('x'.repeat(120)), 'x'.repeat(120));
-});
-
-test('what is written as nothing has no sign', () => {
-  assert.deepEqual([signed(-4e-4, '0.0'), signed(-0.04, '4.0'), signed(0.04, '4.0'), signed(0, '0')], ['0.0', '−4.0', '+4.0', '0']);
 });

@@ -6,7 +6,9 @@ import { meanLayers } from '../tuning/scores.ts';
 import type { Ablation } from '../tuning/ablate.ts';
 import { choicesOf } from '../tuning/trial.ts';
 import type { TunedCandidate, TuningReport } from '../tuning/tune-testbed.ts';
-import { digits, percent, printable, signed, table, wrapped } from './format.ts';
+import { digits, percent, signed } from '../text/figures.ts';
+import { printable } from './format.ts';
+import { table, wrapped } from '../text/layout.ts';
 import { differenceCells, scoresText } from './tuning-scores-text.ts';
 import { wasteText } from './tuning-waste-text.ts';
 

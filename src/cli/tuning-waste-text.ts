@@ -2,7 +2,7 @@ import type { AttentionWaste } from '../tuning/attention-waste.ts';
 import { bestHead } from '../tuning/attention-waste.ts';
 import type { TuningReport } from '../tuning/tune-testbed.ts';
 import type { WasteFigure } from '../waste/schema.ts';
-import { table, wrapped } from './format.ts';
+import { table, wrapped } from '../text/layout.ts';
 
 /** What each attention wastes on the scored positions: where the answer is known, on other keys than the one that holds it. */
 export function wasteText({ baselineWaste, candidates }: TuningReport, baseline: string): string {

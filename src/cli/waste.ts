@@ -6,7 +6,8 @@ import type { WasteFigure } from '../waste/schema.ts';
 import { gatedInputs } from './attend.ts';
 import { exitCodes, print, printJson, remark } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
-import { digits, percent, table } from './format.ts';
+import { digits, percent } from '../text/figures.ts';
+import { table } from '../text/layout.ts';
 
 export interface WasteFlags extends CommonFlags {
   readonly inputs: string;

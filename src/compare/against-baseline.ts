@@ -9,11 +9,11 @@ import { measureCell } from '../measure/measure-cell.ts';
 import type { CellPlan } from '../measure/measure-cell.ts';
 import { kernelName, sameSetting, withoutLength } from '../measure/plan-cells.ts';
 import { median } from '../statistics/order-statistics.ts';
-import { wasteReportSchema } from '../waste/schema.ts';
 import type { Baseline } from './baseline.ts';
+import { figureOf, growthId, growthOf } from './figures-of.ts';
+import { judgePortable } from './judge-portable.ts';
 import { calibrationFor } from './calibration.ts';
 import type { Calibration } from './calibration.ts';
-import { growthPerDoubling, leastPeakBytes } from './compare-memory.ts';
 import { rulesOf } from './rules-of.ts';
 
 export interface BaselineGate {
@@ -29,7 +29,11 @@ export interface BaselineGate {
 
 /** Metrics that differ from machine to machine. */
 const hostBound = new Set<Metric>(['latency', 'peak-memory', 'memory-growth']);
-/** Measures the suite's cells, three launches each, and judges them against a stored baseline. */
+
+/**
+ * Measures the suite's cells, three launches each, and judges them against a stored baseline; against a portable one, once, and what carries to
+ * any machine.
+ */
 export async function gateAgainstBaseline(gate: BaselineGate): Promise<Comparison[]> {
   const { suite, plans, baseline } = gate;
   const today = gate.now.toISOString().slice(0, 10);
@@ -37,7 +41,8 @@ export async function gateAgainstBaseline(gate: BaselineGate): Promise<Compariso
   for (const [done, plan] of plans.entries()) {
     gate.progress?.(done, plans.length, plan.cell.id);
     const records: CellRecord[] = [];
-    for (let launch = 0; launch < leastLaunches; launch++) records.push(await measureCell(plan, gate));
+    for (let launch = 0; launch < (baseline.portable === undefined ? leastLaunches : 1); launch++)
+      records.push(await measureCell(plan, gate));
     launches.set(plan.cell.id, records);
   }
   const stored = baseline.runs.map(({ run }) => new Map(run.cells.map((cell) => [cell.id, cell])));
@@ -51,7 +56,9 @@ export async function gateAgainstBaseline(gate: BaselineGate): Promise<Compariso
     ),
   ];
   const declared = new Set(plans.map(({ cell }) => cell.id));
-  const gone = [...new Set(baseline.runs.flatMap(({ run }) => run.declared))].filter((id) => !declared.has(id));
+  const gone = [...new Set(baseline.portable?.declared ?? baseline.runs.flatMap(({ run }) => run.declared))].filter(
+    (id) => !declared.has(id),
+  );
   const anyRule = tasks[0]!.rule;
   return [
     ...comparisons,
@@ -73,14 +80,12 @@ interface Task {
 
 function judge(task: Task, gate: BaselineGate): Comparison {
   const { plan, rule, family } = task;
-  const last = task.alike.at(-1)!.cell;
-  const cell = last.id === plan.cell.id ? last.id : `${plan.cell.id} … ${last.shape.queries}`;
-  const subject: Subject = { cell, name: kernelName(plan) };
+  const subject: Subject = { cell: growthId(task.alike.map(({ cell }) => cell)), name: kernelName(plan) };
   const records = task.launches.get(plan.cell.id) ?? [];
   const bad = task.alike.flatMap(({ cell: { id } }) => task.launches.get(id) ?? []).find(({ status }) => status !== 'ok');
   if (bad !== undefined)
     return judgeMissing(subject, rule, bad.status === 'unsupported' ? 'incomplete' : 'error', `${bad.status}: ${bad.reason ?? ''}`);
-  if (hostBound.has(rule.metric) && gate.fingerprint !== gate.baseline.fingerprint) {
+  if (gate.baseline.portable === undefined && hostBound.has(rule.metric) && gate.fingerprint !== gate.baseline.fingerprint) {
     return judgeMissing(subject, rule, 'incomparable', `${gate.baseline.name} was measured on another host or configuration`);
   }
   const reference = gate.plans.find((other) => kernelName(other) === gate.suite.reference && sameSetting(other, plan));
@@ -95,9 +100,10 @@ function judge(task: Task, gate: BaselineGate): Comparison {
           : figureOf(rule.metric, run.get(plan.cell.id), run.get(reference?.cell.id ?? ''));
       return value === null || value === undefined ? [] : [value];
     });
-  const base = figures(task.stored);
   const fresh = figures(measured);
   if (fresh.length === 0) return judgeMissing(subject, rule, 'incomplete', `${rule.metric} was not measured`);
+  if (gate.baseline.portable !== undefined) return judgePortable(subject, rule, median(fresh), gate.baseline.portable);
+  const base = figures(task.stored);
   if (base.length === 0 && rule.limit === null)
     return judgeMissing(subject, rule, 'incomplete', `${gate.baseline.name} holds no ${rule.metric} of this cell`);
   if (!varies(rule.metric)) return judgeFigures(subject, rule, { base: base.length === 0 ? null : median(base), new: median(fresh) });
@@ -107,37 +113,4 @@ function judge(task: Task, gate: BaselineGate): Comparison {
   const host = { fingerprint: gate.fingerprint, now: gate.now };
   const floor = timed ? (calibrationFor(gate.calibrations, plan.cell, host)?.floor ?? null) : null;
   return heldToLimit(judgeLaunches(subject, rule, { base, new: fresh }, { floor, family }), rule);
-}
-
-/** A metric as one launch of a cell gave it, if it did. */
-function figureOf(metric: Metric, cell: CellRecord | undefined, reference: CellRecord | undefined): number | null | undefined {
-  switch (metric) {
-    case 'latency':
-      return cell?.latency?.medianNs;
-    case 'peak-memory':
-      return peakOf(cell);
-    case 'error':
-      return cell?.error?.relative;
-    case 'scored-pairs':
-      return cell?.work?.scoredPairs;
-    case 'waste': {
-      const report = wasteReportSchema.safeParse(cell?.waste);
-      return report.success ? report.data.overall.kernelWaste.p95?.value : undefined;
-    }
-    case 'ratio-to-reference':
-      return cell?.latency && reference?.latency && cell.latency.medianNs / reference.latency.medianNs;
-    default:
-      return undefined;
-  }
-}
-
-function peakOf(cell: CellRecord | undefined): number | undefined {
-  return cell?.memory && Math.max(leastPeakBytes, cell.memory.peakDeviceBytes ?? cell.memory.peakHostBytes);
-}
-
-/** How the peak of one run's cells grows with their length; undefined where one has none, or all are of one length. */
-function growthOf(cells: ReadonlyArray<CellRecord | undefined>): number | undefined {
-  const peaks = cells.flatMap((cell) => peakOf(cell) ?? []);
-  const lengths = cells.flatMap((cell) => cell?.shape.queries ?? []);
-  return peaks.length < cells.length || new Set(lengths).size < 2 ? undefined : growthPerDoubling(lengths, peaks);
 }

@@ -2,17 +2,23 @@ import { z } from 'zod';
 import { AttnswapError } from '../contract/errors.ts';
 import { runSchema } from '../contract/run.ts';
 import type { RunRecord } from '../contract/run.ts';
+import { portableSchema } from './portable-schema.ts';
 
-/** Runs of a suite that were promoted, each by whom, when and why. Figures are medians over them: one bad run changes little. */
-export const baselineSchema = z.object({
-  schema: z.literal('attnswap.baseline/1'),
-  name: z.string().max(100),
-  fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
-  runs: z
-    .array(z.object({ promotedAt: z.iso.datetime(), by: z.string().max(200), reason: z.string().min(1).max(2000), run: runSchema }))
-    .min(1)
-    .max(50),
-});
+/**
+ * Runs of a suite that were promoted, each by whom, when and why; figures are medians over them: one bad run changes little. A portable
+ * one holds the figures alone that carry from machine to machine, and no runs.
+ */
+export const baselineSchema = z
+  .object({
+    schema: z.literal('attnswap.baseline/1'),
+    name: z.string().max(100),
+    fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+    runs: z
+      .array(z.object({ promotedAt: z.iso.datetime(), by: z.string().max(200), reason: z.string().min(1).max(2000), run: runSchema }))
+      .max(50),
+    portable: portableSchema.optional(),
+  })
+  .refine(({ runs, portable }) => runs.length > 0 || portable !== undefined, { path: ['runs'], message: 'expected at least one' });
 export type Baseline = z.infer<typeof baselineSchema>;
 
 /** Runs that a baseline keeps: the latest. */

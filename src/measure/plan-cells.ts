@@ -162,8 +162,9 @@ export function kernelName({ cell, kernel }: CellPlan): string {
 }
 
 /** Whether two cells differ in variant and kernel at most: what a ratio may be taken of. */
-export function sameSetting(a: CellPlan, b: CellPlan): boolean {
-  const setting = ({ cell: { backend, shape, pass, inputs, seed } }: CellPlan) => JSON.stringify([backend, shape, pass, inputs, seed]);
+export function sameSetting(a: Pick<CellPlan, 'cell'>, b: Pick<CellPlan, 'cell'>): boolean {
+  const setting = ({ cell: { backend, shape, pass, inputs, seed } }: Pick<CellPlan, 'cell'>) =>
+    JSON.stringify([backend, shape, pass, inputs, seed]);
   return setting(a) === setting(b);
 }
 

@@ -1,6 +1,7 @@
 import type { NodeProto } from 'onnx-buf';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { LogitPath } from './logit-path.ts';
+import type { MaskRule } from './mask-sources.ts';
 
 /**
  * Where a query, key, value or output lies in the graph, as far as the graph alone says: how many axes the tensor has is
@@ -16,18 +17,11 @@ export interface RawView {
   readonly packedHeads?: number;
 }
 
-/** What a fused operator adds to its logits, by a tensor: see {@link maskRules}. */
+/** What a fused operator adds to its logits, by a tensor: see `maskRules`. */
 export interface DeclaredMask {
   readonly tensor: string;
   readonly rule: MaskRule;
 }
-
-/**
- * How a mask says which keys are kept: `keep`: non-zero; `drop`: zero; `additive`: what is added is not hugely negative; `lengths`:
- * the first so many; `last`: those up to an index.
- */
-export const maskRules = ['keep', 'drop', 'additive', 'lengths', 'last'] as const;
-export type MaskRule = (typeof maskRules)[number];
 
 /** What a fused operator says of itself, as it shows no logits. */
 export interface Declared {

@@ -1,7 +1,13 @@
 import type { Tensor } from '../contract/tensor.ts';
 import { decodeHalf } from '../inputs/half-precision.ts';
-import type { MaskRule } from './candidate.ts';
 import type { GraphIndex } from './graph-index.ts';
+
+/**
+ * How a mask says which keys are kept: `keep`: non-zero; `drop`: zero; `additive`: what is added is not hugely negative; `lengths`:
+ * the first so many; `last`: those up to an index.
+ */
+export const maskRules = ['keep', 'drop', 'additive', 'lengths', 'last'] as const;
+export type MaskRule = (typeof maskRules)[number];
 
 /** A tensor's values as numbers. */
 export function numbersOf({ type, data }: Tensor): Float32Array {

@@ -6,7 +6,6 @@ import { moveToExternal } from './external-data.ts';
 import { externalPlaces, findExternalFiles, isWithin } from './external-files.ts';
 import type { ExternalFile } from './external-files.ts';
 import { invalidModel, quoted } from './invalid-model.ts';
-import type { OnnxFile } from './onnx-file.ts';
 import { bytesOf, modelParts } from './serialize-model.ts';
 import { claim, copyAnew, createFile, linkOrCopy, replaceFile, targetOf } from '../inputs/whole-file.ts';
 
@@ -20,6 +19,12 @@ export interface WriteOptions {
   readonly externalFiles?: 'copy' | 'link';
 }
 
+/** The file that a model was read from, and its external files. */
+export interface ModelSource {
+  readonly path: string;
+  readonly externalFiles: readonly ExternalFile[];
+}
+
 /**
  * Writes a model whole: to a temporary file beside it, flushed, then renamed. External files of `from` are copied to the same places relative to the new file; one that lies there is kept where its content is the same.
  * Where the protobuf would exceed `maximumBytes`, initializers of 1 KiB and more go to `<name>.data` beside it. A
@@ -29,7 +34,7 @@ export interface WriteOptions {
 export async function writeOnnxFile(
   path: string,
   proto: ModelProto,
-  from?: Pick<OnnxFile, 'path' | 'externalFiles'>,
+  from?: ModelSource,
   { maximumBytes = 2 ** 31 - 1, externalFiles = 'copy' }: WriteOptions = {},
 ): Promise<void> {
   const created: string[] = [];
@@ -51,7 +56,7 @@ interface Write {
   readonly path: string;
   readonly target: string;
   readonly proto: ModelProto;
-  readonly from: Pick<OnnxFile, 'path' | 'externalFiles'> | undefined;
+  readonly from: ModelSource | undefined;
   /** Files made on the way, to be taken back should a later step fail. */
   readonly created: string[];
   readonly externalFiles: 'copy' | 'link';

@@ -1,5 +1,5 @@
 import { shellCommand } from '../verdict/markdown-text.ts';
-import { clip } from '../verdict/text.ts';
+import { clip } from '../text/layout.ts';
 import type { Section } from './document.ts';
 import { methodTerms } from './methods.ts';
 import type { Method } from './methods.ts';
@@ -12,5 +12,5 @@ export function methodsSection(methods: readonly Method[]): Section {
 /** What to type to get the figures again. */
 export function reproduceSection(commands: ReadonlyArray<readonly string[]>): Section {
   const lines = commands.map((words) => clip(shellCommand(['npx', 'attnswap', ...words]), 2000));
-  return { id: 'reproduce', title: 'To reproduce', parts: [{ kind: 'commands', lines }] };
+  return { id: 'reproduce', title: 'How to reproduce', parts: [{ kind: 'commands', lines }] };
 }

@@ -306,7 +306,7 @@ test('the report answers first, tells what differs first of its sections, and it
   const report = comparisonReport(compared(base!, ...others));
   assert.match(
     report.answer,
-    /^b\.json takes 0\.\d+× the time of a\.json in the geometric mean over 50 shared cells .* 2 other columns are below\.$/,
+    /^b\.json takes 0\.\d+× the time of a\.json in the geometric mean over 50 shared cells .* 2 more columns are shown below\.$/,
   );
   assert.equal(report.sections[0]!.id, 'differences');
   assert.equal(charts(report).length, 4);

@@ -27,6 +27,8 @@ export function comparisonReport(comparison: RunComparison): Report {
       .slice(0, 4)
       .map(({ name }) => label(name))
       .join(', ')}${columns.length > 4 ? ', …' : ''}`,
+    verdict: 'No verdict: the runs were not measured side by side',
+    tiles: [],
     answer: answerOf(comparison),
     standing: isWhole(comparison) ? 'plain' : 'unsure',
     alerts: alertsOf(comparison),
@@ -44,7 +46,7 @@ function answerOf(comparison: RunComparison): string {
   if (others.length === 0) return 'Nothing is comparable: no record shares a cell with the base.';
   const told = others.slice(0, mostAnswered).map((column) => columnSentence(comparison, column));
   const left = others.length - told.length;
-  return [...told, ...(left > 0 ? [`${left} other column${left === 1 ? ' is' : 's are'} below.`] : [])].join(' ');
+  return [...told, ...(left > 0 ? [`${left} more column${left === 1 ? ' is' : 's are'} shown below.`] : [])].join(' ');
 }
 
 /** What makes figures incomparable, then what is missing. */
@@ -59,7 +61,7 @@ function alertsOf(comparison: RunComparison): string[] {
     ...recordSentences(comparison),
     ...missing.map(
       (column) =>
-        `${cellCount(column.missing)} of ${comparison.rows.length} not measured, or not well, in ${label(column.name)}${column === base ? ', the base' : ''}.`,
+        `${cellCount(column.missing)} of ${comparison.rows.length} missing or not ok in ${label(column.name)}${column === base ? ', the base' : ''}.`,
     ),
   ];
 }

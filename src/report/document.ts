@@ -15,13 +15,44 @@ export interface Report {
   readonly schema: typeof reportSchemaName;
   readonly kind: ReportKind;
   readonly title: string;
-  /** The verdict, or what was found, in one sentence. */
-  readonly answer: string;
+  /** The verdict, or what was found, in a few words. */
+  readonly verdict: string;
   readonly standing: Standing;
+  /** What the verdict rests on: latency, peak memory, quality; none where there is nothing of the kind. */
+  readonly tiles: readonly Tile[];
+  /** Why, in one or two sentences. */
+  readonly answer: string;
   /** What must be known before the rest is believed: that it is partial, that something failed, that hosts differ. */
   readonly alerts: readonly string[];
   readonly facts: readonly Term[];
   readonly sections: readonly Section[];
+}
+
+/** One figure of the first screen: before and after, how sure the change is, and how much of one is allowed. */
+export interface Tile {
+  /** What it is a figure of: `Peak memory`. */
+  readonly name: string;
+  /** At which length, of which kernel. */
+  readonly of: string;
+  /** `276 MB → 151 MB`, one figure, or `not compared`. */
+  readonly figures: string;
+  /** `−45.3 % [−46, −45]`; '' without one. */
+  readonly change: string;
+  /** What the change amounts to: `improvement`, `margin 5 %`. */
+  readonly note: string;
+  readonly standing: Standing;
+  /** The change as it is drawn; absent where there is no interval. */
+  readonly bar?: TileBar;
+}
+
+/** A change with its interval, all in one unit, beside the largest change for the worse that passes. */
+export interface TileBar {
+  readonly low: number;
+  readonly estimate: number;
+  readonly high: number;
+  /** Signed; null where nothing is judged. */
+  readonly margin: number | null;
+  readonly marginText: string;
 }
 
 export interface Section {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { digits, size } from '../cli/format.ts';
-import { clip, oneLine } from '../verdict/text.ts';
+import { digits, size } from '../text/figures.ts';
+import { clip } from '../text/layout.ts';
+import { oneLine } from '../verdict/text.ts';
 import type { Section, Term } from './document.ts';
 
 const known = z.object({
@@ -39,12 +40,23 @@ export function hostSection(host: unknown, warnings: readonly string[]): Section
   const noise = warnings.map((text) => clip(oneLine(text), 600));
   return {
     id: 'host',
-    title: 'The machine',
+    title: 'Machine',
     parts: [
       { kind: 'terms', terms: terms.length === 0 ? [{ term: 'host', text: 'not described in the record' }] : terms },
       ...(noise.length === 0 ? [] : [{ kind: 'notes' as const, lines: noise.map((text) => `Warning: ${text}`) }]),
     ],
   };
+}
+
+/** Warnings that are told at the top; the machine's section has all. */
+const mostAlerts = 3;
+
+/** What may have disturbed the measurement, in one sentence for the top of a page; none where the machine was quiet. */
+export function noiseAlerts(warnings: readonly string[]): string[] {
+  if (warnings.length === 0) return [];
+  const told = warnings.slice(0, mostAlerts).map((text) => clip(oneLine(text), 200));
+  const left = warnings.length - told.length;
+  return [`The machine was not quiet: ${told.join('; ')}${left > 0 ? `; and ${left} more, listed under Machine` : ''}.`];
 }
 
 function hostTerms(host: unknown): Term[] {

@@ -2,37 +2,38 @@ import type { Term } from './document.ts';
 
 const definitions = {
   latency:
-    'The median of samples of one process after its warm-up; a sample is a batch of calls of at least 5 ms. The interval lies between two order statistics (95 %): it covers the spread inside this process, not from process to process or day to day. For a verdict, compare in pairs: attnswap ab.',
+    'The median over the samples of one process, after warm-up. A sample is a batch of calls that takes at least 5 ms. The 95 % interval is taken between order statistics; it covers the spread within this process, not between processes or days. To decide whether one kernel is slower than another, use a paired comparison (attnswap ab).',
   memory:
-    'The resident peak of one call beyond what was resident before it, by the kernel’s high-water mark where there is one, in a process of its own whose allocators pool nothing.',
+    'The peak resident memory of one call, less what was resident before it. It is read from the operating system’s high-water mark where there is one, in a separate process whose allocators do not pool memory.',
   waste:
-    'W_p = 1 − Σ|S_i(p)| / pairs, where S_i(p) is the smallest set of keys that holds the share p of row i’s attention. «Scored» counts the pairs that the kernel computes, masked ones too; by head the pairs that the mask allows.',
+    'W_p = 1 − Σ|S_i(p)| / pairs, where S_i(p) is the smallest set of keys that holds a share p of the attention in row i. For kernels, pairs are the ones the kernel computes, including masked pairs; for heads, the ones the mask allows.',
   missed:
-    'Missed mass: dense attention’s weight on keys that the variant’s row sees in no form. Pooled mass: its weight on keys seen only as part of a block’s mean.',
+    'Missed mass: the share of dense attention’s weight on keys that the variant does not see at all. Pooled mass: the share on keys it sees only as part of a block mean.',
   scored:
-    'Of the first seed’s exported model, on test items, at the positions whose answer is scored. Labelled waste: attention on keys other than the one that holds the answer. Wasted pairs: those beyond the smallest set of keys that holds 95 % of the attention. Unseen: the key that holds the answer is not selected; missed mass is dense attention’s over the same queries and keys. Shares are of all such rows, pairs or keys; intervals are bootstraps over items (95 %).',
+    'Measured on the exported model of the first seed, on test items, at the positions that are scored. Labeled waste: attention on keys other than the one that holds the answer. Wasted pairs: pairs beyond the smallest set of keys that holds 95 % of the attention. Unseen: the key that holds the answer was not selected. Missed mass: dense attention’s weight, over the same queries and keys, on keys that were not selected. Intervals are 95 % bootstrap intervals over items.',
   error:
-    '‖out − ref‖ / ‖ref‖ against the variant’s own float64 reference, on sampled rows; its budget follows from the type’s rounding and the number of terms.',
-  power: 'Grows as n to the: Theil and Sen’s slope of the logarithms over all lengths measured.',
+    '‖out − ref‖ / ‖ref‖ against the variant’s float64 reference, on sampled rows. The budget follows from the rounding of the data type and the number of terms summed.',
+  growth:
+    'The power of n that a figure grows with: the Theil–Sen slope of the logarithms over all lengths measured, given from three lengths on. The range in parentheses is a 95 % interval from five lengths on, and the spread of all pairwise slopes below that.',
   effect:
-    'A relative change, new over base less 1. Of blocks: each a fresh pair of processes, switched in random ABBA or BAAB order; a block’s figure is the 20 %-trimmed mean of its rounds’ log-ratios, and the interval is Student’s over blocks.',
+    'The relative change, new / base − 1, measured in blocks. Each block is a fresh pair of processes that alternate in random ABBA or BAAB order. A block contributes the 20 %-trimmed mean of the log-ratios of its rounds; the interval is a Student t interval over blocks. New figures shown beside a base are the base times this change.',
   outcomes:
-    'pass: the change is shown to be below the margin. regression: shown to be above half of it, and above what equal arms differ by on this host. improvement: its mirror image. inconclusive: neither was shown. Several comparisons share one chance of 5 % to call an unchanged one a regression.',
+    'pass: the change is shown to be smaller than the margin. regression: the change for the worse is shown to exceed half the margin, and the noise floor of this host. improvement: the same for a change for the better. inconclusive: none of these could be shown. The chance that any unchanged comparison of a report is called a regression is 5 % in total.',
   floor:
-    'Floor: the change that equal arms showed on this host (attnswap calibrate). Detectable: the smallest change that the blocks used would show in nine of ten runs.',
-  front: 'On the front: no other candidate is at least as good in quality, latency and memory, and better in one.',
+    'Floor: the change measured between two identical arms on this host (attnswap calibrate). Detectable: the smallest change that this number of blocks would detect in nine runs out of ten.',
+  front: 'On the Pareto front: no other candidate is at least as good in quality, latency and memory, and better in one of them.',
   quality:
-    'Scores are paired item by item with the original’s; quality holds where the bound of the mean difference stays above the margin. Without a task, outputs are compared with the original’s (drift).',
+    'Scores are paired item by item with the original model’s. Quality holds if the lower bound of the mean difference stays above the allowed loss. Without a task, outputs are compared with the original’s (drift).',
   adopt:
-    'adopt: quality is shown to hold, and latency or peak memory is shown to be better, neither worse. tune first: there is a gain, but quality is not shown to hold or something is worse. reject: no gain is shown, or quality is lost beyond tuning.',
+    'adopt: quality is shown to hold, and latency or peak memory is shown to improve while neither gets worse. tune first: there is a gain, but quality is not shown to hold, or something else gets worse. reject: no gain is shown, or too much quality is lost to recover by tuning.',
   ratio:
-    'A ratio of two medians; its interval joins both medians’ intervals in quadrature, in logarithms. It covers the spread inside the two processes alone, and is no verdict.',
+    'The ratio of two medians. Its interval combines the intervals of both medians in quadrature, on a log scale. It covers only the spread within the two processes and is not a verdict.',
   seeds:
-    'A difference is of mean test scores, tuned less baseline, seed by seed. A seed draws first weights, training items and their order; the interval is Student’s over seeds (95 %), p is two-sided. Of three seeds it is wide.',
+    'The difference in mean test score, tuned minus baseline, paired by seed. The seed determines the initial weights, the training items and their order. The 95 % interval is a Student t interval over seeds, and p is two-sided. With three seeds the interval is wide.',
   swapped:
-    'Swapped: the candidate under the baseline’s trained weights, nothing trained. Control: the winner with as many keys, chosen at random instead of by score: what it reaches, choosing does not explain.',
+    'Swapped: the candidate with the baseline’s trained weights and no further training. Control: the winner with the same number of keys selected at random instead of by score. What the control reaches is not explained by how keys are selected.',
   halving:
-    'Trials stop at rungs, and the best of each go on (asynchronous successive halving, Li et al. 2020), by the score on validation items; test items are seen once, at the end.',
+    'Asynchronous successive halving (Li et al. 2020): trials pause at rungs and the best continue, ranked by validation score. Test items are used once, at the end.',
 } as const;
 
 const names: Readonly<Record<keyof typeof definitions, string>> = {
@@ -42,7 +43,7 @@ const names: Readonly<Record<keyof typeof definitions, string>> = {
   missed: 'missed and pooled mass',
   scored: 'waste on scored positions',
   error: 'error',
-  power: 'growth',
+  growth: 'growth',
   effect: 'change',
   outcomes: 'outcomes',
   floor: 'floor and detectable change',

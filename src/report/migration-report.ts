@@ -2,15 +2,17 @@ import { comparisonSchema } from '../contract/verdict.ts';
 import type { Comparison } from '../contract/verdict.ts';
 import type { MigrationRecord, StoredMigration } from '../migration/record.ts';
 import { hostLine } from '../verdict/host-line.ts';
-import { clip, oneLine } from '../verdict/text.ts';
-import { labelsOf } from '../verdict/wording.ts';
+import { clip } from '../text/layout.ts';
+import { oneLine } from '../verdict/text.ts';
+import { labelsOf, pairedNew } from '../verdict/wording.ts';
 import { methodsSection, reproduceSection } from './closing-sections.ts';
 import { reportSchemaName } from './document.ts';
 import type { Report, Section, Standing } from './document.ts';
-import { hostSection } from './host-section.ts';
+import { hostSection, noiseAlerts } from './host-section.ts';
 import { wasteBySite, whereWeWere } from './migration/baseline-sections.ts';
 import type { ComparedFigures } from './migration/baseline-sections.ts';
 import type { CandidateRecord } from './migration/candidate-sections.ts';
+import { migrationTiles } from './migration/migration-tiles.ts';
 import { candidatesSection, nameOf, proofSection, qualitySection, tuningSection } from './migration/candidate-sections.ts';
 import { blocksSection } from './verdict/blocks-section.ts';
 import { changesSection } from './verdict/changes-section.ts';
@@ -21,7 +23,7 @@ export function migrationReport(stored: StoredMigration, folder: string): Report
   if (record === null) return partialReport(steps, folder);
   const report = wholeReport(record);
   if (ended) return report;
-  const alert = `Partial: the migration went on after this was written, and has not ended: ${Math.max(0, Object.keys(steps).length - record.steps)} steps are not shown. The same command goes on from there.`;
+  const alert = `Partial: the migration was continued after this record was written and has not finished. ${Math.max(0, Object.keys(steps).length - record.steps)} steps are not shown. Run the same command to continue.`;
   return { ...report, standing: 'unsure', alerts: [alert, ...report.alerts] };
 }
 
@@ -52,9 +54,14 @@ function wholeReport(record: MigrationRecord): Report {
     schema: reportSchemaName,
     kind: 'migration',
     title: `Migration of ${clip(oneLine(model.split('/').at(-1)!), 200)}`,
-    answer: answerOf(record),
+    verdict: verdictOf(record),
     standing: standingOf(record),
-    alerts: candidates.length === 0 ? ['Only the baseline was measured: there is no candidate to judge yet.'] : [],
+    tiles: migrationTiles(record, candidates),
+    answer: answerOf(record),
+    alerts: [
+      ...(candidates.length === 0 ? ['Only the baseline was measured. There is no candidate to judge yet.'] : []),
+      ...noiseAlerts(record.warnings),
+    ],
     facts: [
       { term: 'model', text: clip(oneLine(model), 500) },
       { term: 'measured', text: `${startedAt} to ${endedAt}` },
@@ -81,13 +88,20 @@ function decisionOf(record: MigrationRecord): CandidateRecord['decision'] | unde
   return (record.final ?? judged.find(({ decision }) => decision.verdict === record.verdict) ?? judged[0])?.decision;
 }
 
+/** What to do, in a few words. */
+function verdictOf(record: MigrationRecord): string {
+  const { verdict } = record;
+  const decision = decisionOf(record);
+  if (verdict === null) return 'No verdict yet';
+  const name = decision === undefined ? '(the record does not say what)' : nameOf(decision.candidate);
+  return { adopt: `Adopt ${name}`, 'tune-first': `Tune ${name} first`, reject: `Keep the model as it is: ${name} is rejected` }[verdict];
+}
+
 function answerOf(record: MigrationRecord): string {
   const { verdict, baseline } = record;
-  const decision = decisionOf(record);
-  if (verdict === null) return `The model as it is was measured at ${baseline.lengths.length} lengths.`;
-  if (decision === undefined) return `${verdict.replace('-', ' ')}; the record does not say of what.`;
-  const [first = '', second = ''] = decision.reasons.map(oneLine);
-  return `${verdict.replace('-', ' ')}: ${nameOf(decision.candidate)}. ${clip(`${first} ${second}`.trim(), 900)}`;
+  if (verdict === null) return `The original model was measured at ${baseline.lengths.length} lengths.`;
+  const [first = '', second = ''] = decisionOf(record)?.reasons.map(oneLine) ?? [];
+  return clip(`${first} ${second}`.trim(), 900);
 }
 
 function standingOf({ verdict }: MigrationRecord): Standing {
@@ -99,13 +113,18 @@ function reasonsSection(record: MigrationRecord): Section | undefined {
   const decision = decisionOf(record);
   if (decision === undefined) return undefined;
   const lines = decision.reasons.map((reason) => clip(oneLine(reason), 1200));
-  return { id: 'reasons', title: `Why: ${nameOf(decision.candidate)}`, parts: [{ kind: 'notes', lines }] };
+  return { id: 'reasons', title: 'Why', parts: [{ kind: 'notes', lines }] };
 }
 
 function comparedFigures({ final }: MigrationRecord): ComparedFigures | undefined {
   if (final === null) return undefined;
   const figures = (compared: NonNullable<MigrationRecord['final']>['latency'], side: 'base' | 'new') =>
-    new Map(compared.flatMap(({ length, comparison: { [side]: value } }) => (value === null ? [] : [[length, value] as const])));
+    new Map(
+      compared.flatMap(({ length, comparison }) => {
+        const value = side === 'base' ? comparison.base : pairedNew(comparison);
+        return value === null ? [] : [[length, value] as const];
+      }),
+    );
   return {
     name: nameOf(final.candidate),
     latencyNs: { base: figures(final.latency, 'base'), new: figures(final.latency, 'new') },
@@ -130,15 +149,17 @@ function partialReport(steps: StoredMigration['steps'], folder: string): Report 
     schema: reportSchemaName,
     kind: 'migration',
     title: `Migration in ${clip(oneLine(folder), 200)}`,
-    answer: `Not ended: ${names.length} steps were reached${last === undefined ? '' : `, the last one ${clip(oneLine(last), 200)}`}; there is no verdict yet.`,
+    verdict: 'Not finished: no verdict yet',
     standing: 'unsure',
-    alerts: ['Partial: the migration was interrupted. The command that began it goes on from there.'],
+    tiles: [],
+    answer: `${names.length} steps were completed${last === undefined ? '' : `, the last one ${clip(oneLine(last), 200)}`}.`,
+    alerts: ['Partial: the migration was interrupted. Run the same command to continue.'],
     facts: [],
     sections: [
       ...(compared.length > 0 ? [changesSection(compared)] : []),
       {
         id: 'steps',
-        title: 'Steps reached',
+        title: 'Completed steps',
         parts: [{ kind: 'notes', lines: names.slice(0, 500).map((name) => clip(oneLine(name), 200)) }],
       },
       methodsSection(['effect', 'outcomes']),

@@ -5,10 +5,12 @@ import { sampleComparison, sampleVerdict } from '../verdict/fixtures/sample-verd
 import type { Report } from './document.ts';
 import { sampleMigration } from './fixtures/sample-migration.ts';
 import { sampleCell, sampleRun } from './fixtures/sample-run.ts';
+import { sampleTuning } from './fixtures/sample-tuning.ts';
 import { reportPage } from './html/page.ts';
 import { migrationReport } from './migration-report.ts';
 import { reportMarkdown } from './report-markdown.ts';
 import { runReport } from './run-report.ts';
+import { tuningReport } from './tuning-report.ts';
 import { verdictReport } from './verdict-report.ts';
 
 const whole = sampleRun({ variants: ['dense.fused', 'window.tiled'], lengths: [512, 1024] });
@@ -53,7 +55,7 @@ test('figures of nothing are left off, whatever a record holds', async () => {
 
 test('where the greatest length failed, the answer is of the greatest that was timed', () => {
   const report = runReport(withCells(({ shape }) => (shape.queries === 1024 ? { status: 'timed-out', reason: 'no answer' } : {})));
-  assert.match(report.answer, /^At 512 tokens dense\.fused is the fastest of 2 kernels/);
+  assert.match(report.verdict, /^At 512 tokens dense\.fused is the fastest of 2 kernels$/);
   assert.equal(report.standing, 'bad');
 });
 
@@ -81,7 +83,7 @@ test('cells of two settings, of several numbers of keys or of two seeds are told
     return { ...cell, shape: { ...cell.shape, queries: 1 } };
   });
   const report = runReport({ ...whole, cells: decode });
-  assert.match(report.answer, /^At 1024 tokens dense\.fused is the fastest of 1 kernels/);
+  assert.match(report.verdict, /^At 1024 tokens dense\.fused takes [\d.]+ [mµ]s$/);
   assert.match(chartsOf(report)[0]!.title, /1 queries/);
   const seeds = runReport({ ...whole, cells: [1, 2].map((seed) => ({ ...whole.cells[0]!, seed, id: String(seed) })) });
   assert.match(chartsOf(seeds)[0]!.title, /seed 1/);
@@ -103,11 +105,11 @@ test('what tuning found decides where it is the best; a loss without measure has
   };
   const rejected = record.candidates!.map((each) => ({ ...each, decision: { ...each.decision, verdict: 'reject' as const } }));
   const report = migration({ candidates: rejected, tuned: { ...record.tuned!, result: tuned }, final: null, verdict: 'tune-first' });
-  assert.match(report.answer, /^tune first: 0=tuned/);
+  assert.equal(report.verdict, 'Tune 0=tuned first');
   const lost = migration({ standings: [{ name: 'dense.fused', loss: null, latency: 0.9, memory: 0.6 }], front: [] });
   const front = chartsOf(lost).find(({ id }) => id === 'front')!;
   assert.ok(!JSON.stringify(front.spec).includes('0 margins'));
-  assert.match(front.summary, /without measure: dense\.fused/);
+  assert.match(front.summary, /the quality loss cannot be measured: dense\.fused/);
 });
 
 test('latency and memory of long names have panels of their own', () => {
@@ -129,4 +131,36 @@ test('a line of very many rounds is drawn, and not all of it', async () => {
   };
   const page = await reportPage(verdictReport(sampleVerdict([sampleComparison({ blocks: [block, block] })])));
   assert.ok(page.length < 1e6, `${page.length}`);
+});
+
+test('what disturbed the machine is told at the top of every kind of report', () => {
+  const warnings = ['load average 2.28 over the last minute on 2 processors', 'b', 'c', 'd'];
+  const said = 'The machine was not quiet: load average 2.28 over the last minute on 2 processors; b; c; and 1 more, listed under Machine.';
+  const reports = [
+    runReport({ ...whole, warnings }),
+    verdictReport(sampleVerdict([sampleComparison()], { warnings })),
+    migration({ warnings }),
+    tuningReport({ ...sampleTuning(), warnings }),
+  ];
+  for (const { kind, alerts } of reports) assert.ok(alerts.includes(said), kind);
+});
+
+test('a tile shows the worst comparison of its metric; what was not compared says so', () => {
+  const bad = sampleComparison({ name: 'b', outcome: 'regression', effect: { estimate: 0.2, low: 0.1, high: 0.3, confidence: 0.965 } });
+  const [latency, memory, quality] = verdictReport(sampleVerdict([sampleComparison({ name: 'a' }), bad])).tiles;
+  assert.deepEqual([latency!.figures, latency!.change, latency!.standing], ['12.3 → 14.8 ms', '+20.0 % [10.0, 30.0]', 'bad']);
+  assert.match(latency!.of, /^b, the worst of 2$/);
+  assert.deepEqual(latency!.bar, { low: 0.1, estimate: 0.2, high: 0.3, margin: 0.05, marginText: '+5 %' });
+  assert.deepEqual([memory!.figures, quality!.figures], ['not compared', 'not compared']);
+});
+
+test('a migration that kept the original says so, and its quality tile has the score beside its margin', () => {
+  const record = sampleMigration();
+  const [, second] = record.candidates!;
+  const rejected = { ...second!, decision: { ...second!.decision, verdict: 'reject' as const } };
+  const report = migration({ candidates: [rejected], tuned: null, final: null, verdict: 'reject' });
+  assert.equal(report.verdict, 'Keep the model as it is: window.tiled:w=128 is rejected');
+  const quality = report.tiles[2]!;
+  assert.deepEqual([quality.figures, quality.change], ['0.925 → 0.92', '−0.005 [−0.02, +0.01]']);
+  assert.equal(quality.bar!.margin!.toPrecision(3), '-0.0185');
 });

@@ -1,21 +1,33 @@
 import { codeMarkdown, escapeMarkdown, fenced } from '../verdict/markdown-text.ts';
-import type { Part, Report, Table } from './document.ts';
+import { words } from './document.ts';
+import type { Part, Report, Table, Tile } from './document.ts';
 
 /** Rows of a table in Markdown; whoever wants more takes the CSV. */
 const mostRows = 40;
 
 /** The report as Markdown for a pull request or a wiki: the answer, the tables of every chart, no pictures. */
 export function reportMarkdown(report: Report): string {
-  const { title, answer, alerts, facts, sections } = report;
+  const { title, verdict, tiles, answer, alerts, facts, sections } = report;
   const text = (given: string) => escapeMarkdown(given, 4000);
   const parts = [
     `# ${text(title)}`,
-    `**${text(answer)}**`,
+    `**${text(verdict)}**`,
+    tiles.length === 0 ? '' : tableMarkdown(tilesTable(tiles)),
+    text(answer),
     alerts.map((alert) => `> ${text(alert)}`).join('\n>\n'),
     facts.map(({ term, text: value }) => `- ${text(term)}: ${text(value)}`).join('\n'),
     ...sections.flatMap((section) => [`## ${text(section.title)}`, text(section.lead ?? ''), ...section.parts.flatMap(partMarkdown)]),
   ];
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
+}
+
+function tilesTable(tiles: readonly Tile[]): Table {
+  return {
+    kind: 'table',
+    title: 'At a glance',
+    columns: ['figure', 'of', 'before → after', 'change', ''].map((title) => ({ title })),
+    rows: tiles.map(({ name, of, figures, change, note }) => words(name, of, figures, change, note)),
+  };
 }
 
 function partMarkdown(part: Part): string[] {

@@ -77,6 +77,9 @@ export function withPageColours(svg: string): string {
   });
 }
 
+/** All colours of variants. */
+export const seriesColours: readonly string[] = Object.values(lightTheme.series);
+
 /** A variant's colour; grey for one that has none. */
 export function colourOf(variant: string): string {
   return Object.hasOwn(lightTheme.series, variant) ? lightTheme.series[variant]! : lightTheme.muted;
@@ -111,8 +114,10 @@ export const chartConfig: Config = {
     // Cut labels could be alike: encodeSeries shortens its own.
     labelLimit: 0,
     orient: 'bottom',
-    columns: 3,
+    columns: 2,
     symbolSize: 90,
+    // Below one another: the types of Vega-Lite leave out what Vega takes.
+    ...({ layout: { bottom: { direction: 'vertical', anchor: 'start', center: false } } } as object),
   },
   header: { labelColor: ink, titleColor: ink, labelFontSize: 12, labelFontWeight: 'normal', labelLimit: 480 },
   title: { color: ink, fontSize: 13, anchor: 'start', font: fontFamily },

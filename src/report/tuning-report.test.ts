@@ -64,8 +64,9 @@ async function rendered(report: Report): Promise<string> {
 
 test('the answer names the attention that may be adopted, with its score beside the baseline’s', () => {
   const report = tuningReport(stored(sampleTuning()));
-  assert.match(report.answer, /^adopt: topk:k=8 \(9\d\.\d %\) may take the place of dense \(9\d\.\d %\)/);
-  assert.deepEqual([report.kind, report.standing, report.alerts.length], ['tuning', 'good', 0]);
+  assert.equal(report.verdict, 'Adopt topk:k=8');
+  assert.match(report.answer, /^Trained with it, topk:k=8 \(9\d\.\d %\) can replace dense \(9\d\.\d %\)/);
+  assert.deepEqual([report.kind, report.standing, report.alerts.length], ['tuning', 'good', 1]);
   const ids = [
     'verdicts',
     'scores',
@@ -99,7 +100,7 @@ test('waste tells the best head of each attention and what it does not see; with
   const unlabelled = { ...record.baselineWaste!, all: figures, heads: record.baselineWaste!.heads.map((head) => ({ ...head, figures })) };
   const plain = tuningReport(stored({ ...withCandidates(() => ({ waste: null })), baselineWaste: unlabelled }));
   const own = sectionOf(plain, 'attention-waste');
-  assert.match(own.lead!, /Which keys hold the answers is not known of this task/);
+  assert.match(own.lead!, /The task does not define which keys hold the answers/);
   assert.deepEqual(textsOf(tableIn(own)), [['dense', '50.0 % (47.0 … 53.0)', '–']]);
   await rendered(plain);
   // Of a tuning before there was this figure, or of nothing but trainings that diverged.
@@ -114,7 +115,7 @@ test('where none may be adopted, the nearest to it is told with the reason', () 
   const report = tuningReport(stored({ ...rejected, candidates: rejected.candidates.toReversed() }));
   assert.equal(
     report.answer,
-    'None of 2 attentions may take the place of dense; the nearest is topk:k=8, reject: No gain in latency or memory is shown.',
+    'None of 2 variants can replace dense; topk:k=8 comes closest. Reject: No gain in latency or memory is shown.',
   );
   assert.equal(report.standing, 'bad');
 });
@@ -139,7 +140,7 @@ test('layers up to an answer have a column where an attention exits early, and o
     textsOf(table).map((row) => row.at(-1)),
     ['2', '1.25', '2'],
   );
-  assert.match(sectionOf(report, 'scores').lead!, /skips a layer only where all positions/);
+  assert.match(sectionOf(report, 'scores').lead!, /skips a layer only if every position/);
   await rendered(report);
   const plain = sectionOf(tuningReport(stored(sampleTuning())), 'scores');
   assert.ok(tableIn(plain).columns.every(({ title }) => title !== 'layers'));
@@ -172,8 +173,8 @@ test('the search shows what each trial reached, and who won', () => {
 test('one seed has no interval: its differences are told, and not drawn', async () => {
   const report = tuningReport(stored(oneSeed(sampleTuning())));
   assert.ok(!chartsOf(report).some(({ id }) => id === 'differences'));
-  assert.equal(textsOf(tableIn(sectionOf(report, 'scores')))[1]![7], 'none of one seed');
-  assert.match(report.alerts.join(' '), /1 seed: what differs from one training to the next is hardly known/);
+  assert.equal(textsOf(tableIn(sectionOf(report, 'scores')))[1]![7], 'one seed only');
+  assert.match(report.alerts.join(' '), /1 seed: too few to know how much training runs vary/);
   await rendered(report);
 });
 
@@ -202,7 +203,7 @@ test('a training that diverged has no score, and is told', async () => {
     return { finalists: [ended, ...finalists.slice(1)], control: { ...control!, epochs: [] }, difference };
   });
   const report = tuningReport(stored(broken));
-  assert.match(report.alerts.join(' '), /1 training diverged/);
+  assert.match(report.alerts.join(' '), /1 training run diverged/);
   assert.match(textsOf(tableIn(sectionOf(report, 'scores')))[1]!.join(' '), /none, 9\d\.\d %/);
   assert.match(chartsOf(report).find(({ id }) => id === 'score-lost')?.summary ?? '', /a figure is missing: topk:k=8/);
   await rendered(report);

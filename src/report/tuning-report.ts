@@ -1,12 +1,13 @@
-import { digits } from '../cli/format.ts';
+import { digits } from '../text/figures.ts';
 import type { TuningRecord } from '../tuning/record.ts';
 import { hostLine } from '../verdict/host-line.ts';
-import { clip, oneLine } from '../verdict/text.ts';
+import { clip, sentenceCase } from '../text/layout.ts';
+import { oneLine } from '../verdict/text.ts';
 import { labelsOf } from '../verdict/wording.ts';
 import { methodsSection, reproduceSection } from './closing-sections.ts';
 import { reportSchemaName } from './document.ts';
 import type { Report, Section, Standing, Term } from './document.ts';
-import { hostSection } from './host-section.ts';
+import { hostSection, noiseAlerts } from './host-section.ts';
 import { ablationsSection } from './tuning/ablations-section.ts';
 import { curvesSection } from './tuning/curves-section.ts';
 import { gainsSection } from './tuning/gains-section.ts';
@@ -16,6 +17,7 @@ import { searchSection } from './tuning/search-section.ts';
 import { diverged, trained } from './tuning/trained.ts';
 import { meanTest, viewOf } from './tuning/tuning-view.ts';
 import type { NamedCandidate, TuningView } from './tuning/tuning-view.ts';
+import { bestCandidate, tuningTiles } from './tuning/tuning-tiles.ts';
 import { wasteSection } from './tuning/waste-section.ts';
 import { verdictsSection } from './tuning/verdicts-section.ts';
 import { blocksSection } from './verdict/blocks-section.ts';
@@ -28,9 +30,11 @@ export function tuningReport(record: TuningRecord): Report {
     schema: reportSchemaName,
     kind: 'tuning',
     title: `Tuning of ${clip(oneLine(record.settings.name), 200)}`,
-    answer: answerOf(view),
+    verdict: verdictOf(view),
     standing: standingOf(record),
-    alerts: alertsOf(view),
+    tiles: tuningTiles(view),
+    answer: answerOf(view),
+    alerts: [...alertsOf(view), ...noiseAlerts(record.warnings)],
     facts: factsOf(view),
     sections: sectionsOf(view),
   };
@@ -77,34 +81,33 @@ function factsOf({ record, measure }: TuningView): Term[] {
   ];
 }
 
+/** What to do, in a few words. */
+function verdictOf({ candidates, baseline }: TuningView): string {
+  const told = (verdict: string) => candidates.filter(({ found }) => found.decision.verdict === verdict).map(({ name }) => name);
+  const [adopted, later] = [told('adopt'), told('tune-first')];
+  if (adopted.length > 0) return clip(`Adopt ${adopted.join(' or ')}`, 300);
+  if (later.length > 0) return clip(`Not yet: ${later.join(' or ')} needs more tuning`, 300);
+  return candidates.length === 0 ? 'No verdict: only the baseline was trained' : `Keep ${baseline}`;
+}
+
 function answerOf(view: TuningView): string {
   const { candidates, baseline, record, measure } = view;
-  if (candidates.length === 0) return `Only the baseline ${baseline} was trained: there is no attention to judge.`;
+  if (candidates.length === 0) return `There is no attention to compare with ${baseline}.`;
   const adopted = candidates.filter(({ found }) => found.decision.verdict === 'adopt');
   if (adopted.length === 0) return whyNone(view);
   const scored = ({ name, found }: NamedCandidate) => `${name} (${scoreText(measure, meanTest(found.finalists))})`;
   const base = `${baseline} (${scoreText(measure, meanTest(record.baseline))})`;
-  return clip(
-    `adopt: ${adopted.map(scored).join(', ')} may take the place of ${base}, by test ${measure.name}, once trained with it.`,
-    1000,
-  );
+  return clip(`Trained with it, ${adopted.map(scored).join(', ')} can replace ${base}, by test ${measure.name}.`, 1000);
 }
 
-/** The nearest to be adopted, and what it lacks. */
-function whyNone({ candidates, baseline }: TuningView): string {
-  const [nearest] = candidates.toSorted(
-    (a, b) => distance(a) - distance(b) || (b.found.difference.mean ?? -Infinity) - (a.found.difference.mean ?? -Infinity),
-  );
-  const { name, found } = nearest!;
+/** Why the candidate that came closest is not adopted. */
+function whyNone(view: TuningView): string {
+  const { candidates, baseline } = view;
+  const { name, found } = bestCandidate(view)!;
   const why = `${found.decision.verdict.replace('-', ' ')}: ${oneLine(found.decision.reasons[0] ?? 'the record does not say why')}`;
   return candidates.length === 1
-    ? clip(`${name} may not take the place of ${baseline}; ${why}`, 1000)
-    : clip(`None of ${candidates.length} attentions may take the place of ${baseline}; the nearest is ${name}, ${why}`, 1000);
-}
-
-/** Tune first before reject, and what keeps its quality before what loses it. */
-function distance({ found: { decision, quality } }: NamedCandidate): number {
-  return 3 * (decision.verdict === 'reject' ? 1 : 0) + ['pass', 'inconclusive', 'regression'].indexOf(quality.outcome);
+    ? clip(`${name} cannot replace ${baseline}: ${why}`, 1000)
+    : clip(`None of ${candidates.length} variants can replace ${baseline}; ${name} comes closest. ${sentenceCase(why)}`, 1000);
 }
 
 function standingOf({ candidates }: TuningRecord): Standing {
@@ -119,16 +122,18 @@ function alertsOf({ record, measure, baseline }: TuningView): string[] {
   const alerts: string[] = [];
   const broken = trained(record).filter(({ finished }) => diverged(finished)).length;
   if (broken > 0)
-    alerts.push(`${broken} ${broken === 1 ? 'training' : 'trainings'} diverged: a loss was not finite, and there is no score.`);
+    alerts.push(
+      `${broken} ${broken === 1 ? 'training run' : 'training runs'} diverged (the loss was not finite) and ${broken === 1 ? 'has' : 'have'} no score.`,
+    );
   const base = meanTest(record.baseline);
   const { chance } = measure;
   if (measure.name === 'accuracy' && base !== null && chance !== undefined && base < (1 + chance) / 2)
     alerts.push(
-      `The baseline ${baseline} has not learned the task: ${measure.text(base)}, where guessing gives ${measure.text(chance)}. What others lose beside it says little.`,
+      `The baseline ${baseline} did not learn the task: it scores ${measure.text(base)}, and chance is ${measure.text(chance)}. Differences from it mean little.`,
     );
   if (record.baseline.length < 3)
     alerts.push(
-      `${digits(record.baseline.length)} ${record.baseline.length === 1 ? 'seed' : 'seeds'}: what differs from one training to the next is hardly known.`,
+      `${digits(record.baseline.length)} ${record.baseline.length === 1 ? 'seed' : 'seeds'}: too few to know how much training runs vary.`,
     );
   return alerts;
 }

@@ -1,12 +1,14 @@
 import type { Outcome, Verdict } from '../contract/verdict.ts';
 import { hostLine } from '../verdict/host-line.ts';
 import { failsByItself } from '../verdict/standing.ts';
-import { clip, oneLine } from '../verdict/text.ts';
+import { clip, sentenceCase } from '../text/layout.ts';
+import { oneLine } from '../verdict/text.ts';
 import { labelsOf, warningsOf } from '../verdict/wording.ts';
 import { methodsSection, reproduceSection } from './closing-sections.ts';
 import { reportSchemaName } from './document.ts';
 import type { Report, Standing } from './document.ts';
-import { hostSection } from './host-section.ts';
+import { hostSection, noiseAlerts } from './host-section.ts';
+import { comparisonTiles } from './tiles.ts';
 import { blocksSection } from './verdict/blocks-section.ts';
 import { changesSection } from './verdict/changes-section.ts';
 
@@ -23,11 +25,11 @@ const standings: Readonly<Record<Outcome, Standing>> = {
 
 /** What an outcome that is no figure means, before the figures are read. */
 const remarks: Partial<Record<Outcome, string>> = {
-  incomplete: 'Incomplete: some declared comparisons have no figure. What was measured is shown.',
+  incomplete: 'Incomplete: some declared comparisons could not be measured. The others are shown.',
   incomparable:
-    'Incomparable: the base was measured on another host or configuration. Times and memory say nothing about the change; what carries across machines is judged.',
-  refused: 'Refused: a margin is below what this host can tell.',
-  error: 'Something failed while it was measured. What was measured is shown.',
+    'Incomparable: the base was measured on another host or configuration, so its times and memory are not compared. Figures that carry across machines are.',
+  refused: 'Refused: a margin is smaller than the noise of this host allows.',
+  error: 'Some measurements failed. The others are shown.',
 };
 
 /** The report of an A/B, a gate or a calibration. */
@@ -41,11 +43,14 @@ export function verdictReport(verdict: Verdict): Report {
     schema: reportSchemaName,
     kind,
     title: `${titles[kind]}: ${clip(oneLine(name), 300)}`,
-    answer: `${outcome}: ${clip(oneLine(summary), 2000)}`,
+    verdict: sentenceCase(outcome),
     standing: standings[outcome],
+    tiles: kind === 'calibration' ? [] : comparisonTiles(comparisons),
+    answer: clip(oneLine(summary), 2000),
     alerts: [
       ...present.flatMap((each) => remarks[each] ?? []),
       ...(failsByItself(verdict) && comparisons.length === 0 ? ['Nothing was compared.'] : []),
+      ...noiseAlerts(warningsOf(verdict)),
     ],
     facts: [
       { term: 'base', text: clip(oneLine(base), 500) },

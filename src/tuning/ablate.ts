@@ -3,10 +3,9 @@ import { differenceOf } from './difference.ts';
 import type { SeedDifference } from './difference.ts';
 import { finishTrial } from './finish-trial.ts';
 import type { FinishedTrial } from './finish-trial.ts';
-import type { Reference } from './run-trial.ts';
+import type { Reference, Trial } from './trial.ts';
 import { stepSaving } from './steps-to-quality.ts';
 import type { StepSaving } from './steps-to-quality.ts';
-import type { Trial } from './trial.ts';
 import type { TuningWork } from './work.ts';
 
 /** What one of a winner's choices is worth: the winner against itself with that choice put back. */

@@ -1,11 +1,10 @@
 import { runTrial, weightsOf } from './run-trial.ts';
-import type { Epoch, Reference } from './run-trial.ts';
+import type { Epoch, TuningWork } from './work.ts';
+import type { Reference, Trial } from './trial.ts';
 import { testScores } from './scores.ts';
 import type { TestScores } from './scores.ts';
 import { dataFile } from './files.ts';
 import { trialId } from './trial.ts';
-import type { Trial } from './trial.ts';
-import type { TuningWork } from './work.ts';
 
 /** A trial that was trained to its end and tested. */
 export interface FinishedTrial {

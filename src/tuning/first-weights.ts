@@ -1,8 +1,7 @@
 import { AttnswapError } from '../contract/errors.ts';
 import { initialWeights, readWeights } from '../training/initial-weights.ts';
-import type { Reference } from './run-trial.ts';
+import type { Reference, Trial } from './trial.ts';
 import { testbedOf } from './trial.ts';
-import type { Trial } from './trial.ts';
 import type { TuningWork } from './work.ts';
 
 /** A trial's weights before training: drawn from its seed, or the baseline's where they have the same name and size. */

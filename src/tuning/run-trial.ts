@@ -8,31 +8,11 @@ import { attentionIn, goalAttention } from './progressive.ts';
 import { dataFile, fileAt, orderFile, stepsOf } from './files.ts';
 import { firstWeights } from './first-weights.ts';
 import { testbedOf, trialId } from './trial.ts';
-import type { Trial } from './trial.ts';
-import type { TuningWork } from './work.ts';
-
-/** What an epoch came to. */
-export interface Epoch {
-  /** Training loss of each step, nats. */
-  readonly losses: readonly number[];
-  /** Mean score on validation items, higher is better. */
-  readonly validation: number;
-  /** Training ended here: a loss was not finite. */
-  readonly diverged?: true;
-  readonly elapsedNs: number;
-}
+import type { Reference, Trial } from './trial.ts';
+import type { Epoch, TuningWork } from './work.ts';
 
 /** The score of a model that is none. */
 const worst = -Number.MAX_VALUE;
-
-/** What the baseline of a seed gives to trials that learn from it. */
-export interface Reference {
-  readonly trial: Trial;
-  /** Path of its trained weights. */
-  readonly weights: string;
-  /** `[layers][heads]`, sum 1. */
-  readonly importance: ReadonlyArray<readonly number[]>;
-}
 
 /** Whether a trial has come as far as is wanted: that many epochs, or a score that is enough. */
 function isDone({ tuning: { training } }: TuningWork, epochs: readonly Epoch[], wanted: number): boolean {

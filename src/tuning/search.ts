@@ -2,9 +2,8 @@ import { nextJob, rungsOf, winnerOf } from './halving.ts';
 import { proposeTrials } from './propose.ts';
 import { rampEpochs } from './progressive.ts';
 import { runTrial } from './run-trial.ts';
-import type { Reference } from './run-trial.ts';
+import type { Reference, Trial } from './trial.ts';
 import { trialId } from './trial.ts';
-import type { Trial } from './trial.ts';
 import type { TuningWork } from './work.ts';
 
 /** A trial of the search with its validation score at each rung that it reached. */

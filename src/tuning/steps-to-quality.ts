@@ -1,6 +1,6 @@
 import { meanInterval } from '../statistics/student.ts';
 import type { Interval } from '../statistics/resample.ts';
-import type { Epoch } from './run-trial.ts';
+import type { Epoch } from './work.ts';
 
 /** How many steps two kinds of training took to the same validation score, a figure a seed. */
 export interface StepSaving {

@@ -3,7 +3,7 @@ import { writeWeights } from '../training/initial-weights.ts';
 import { fileAt } from './files.ts';
 import { swappedWeights } from './first-weights.ts';
 import { beginTraining } from './run-trial.ts';
-import type { Reference } from './run-trial.ts';
+import type { Reference } from './trial.ts';
 import { testScores } from './scores.ts';
 import type { TestScores } from './scores.ts';
 import { testbedOf } from './trial.ts';

@@ -19,6 +19,15 @@ export interface Trial {
   readonly shuffled?: true;
 }
 
+/** What the baseline of a seed gives to trials that learn from it. */
+export interface Reference {
+  readonly trial: Trial;
+  /** Path of its trained weights. */
+  readonly weights: string;
+  /** `[layers][heads]`, sum 1. */
+  readonly importance: ReadonlyArray<readonly number[]>;
+}
+
 /** Readable, unique and stable: `topk:k=8 rotary layer before lr=0.003 drawn sparsify+distil seed1`. */
 export function trialId(trial: Trial): string {
   const { attention, position, norm, normPlacement, learningRate, techniques, start, exits, seed, shuffled } = trial;

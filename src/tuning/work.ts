@@ -2,7 +2,6 @@ import type { Adapter, AdapterEntry } from '../contract/adapter.ts';
 import type { Tuning } from '../contract/tuning.ts';
 import type { MigrationState } from '../migration/state.ts';
 import type { Task } from '../training/task.ts';
-import type { Epoch } from './run-trial.ts';
 import type { TimeLeft } from './time-left.ts';
 
 /** A tuning at work. */
@@ -23,6 +22,17 @@ export interface TuningWork {
   readonly timeLeft: TimeLeft;
   /** Told what begins, and of a training where it stands. */
   progress(what: string, training?: TrainingProgress): void;
+}
+
+/** What an epoch came to. */
+export interface Epoch {
+  /** Training loss of each step, nats. */
+  readonly losses: readonly number[];
+  /** Mean score on validation items, higher is better. */
+  readonly validation: number;
+  /** Training ended here: a loss was not finite. */
+  readonly diverged?: true;
+  readonly elapsedNs: number;
 }
 
 export interface TrainingProgress {

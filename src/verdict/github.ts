@@ -2,7 +2,8 @@ import type { Comparison, Verdict } from '../contract/verdict.ts';
 import { comparisonTable, reasonList, reproduction, sentence, warningList } from './markdown-parts.ts';
 import { escapeMarkdown } from './markdown-text.ts';
 import { failsByItself, levelOf, worstFirst } from './standing.ts';
-import { clip, oneLine, visible } from './text.ts';
+import { clip } from '../text/layout.ts';
+import { oneLine, visible } from './text.ts';
 import { labelsOf, measured, metricNames, outcomeText, warningsOf } from './wording.ts';
 
 const commands = ['error', 'warning', 'notice'] as const;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { size } from '../cli/format.ts';
+import { size } from '../text/figures.ts';
 import { oneLine } from './text.ts';
 
 /** What is shown of a host; a verdict's host is not checked further, and any of it may be absent. */

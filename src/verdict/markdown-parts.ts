@@ -1,7 +1,7 @@
 import type { Comparison, Verdict } from '../contract/verdict.ts';
 import { hostLine } from './host-line.ts';
 import { codeMarkdown, escapeMarkdown, fenced, fitting, shellCommand } from './markdown-text.ts';
-import { clip, shorten } from './text.ts';
+import { clip, shorten } from '../text/layout.ts';
 import { baseToNew, changeText, marginText, metricNames, outcomeText, warningsOf } from './wording.ts';
 
 type Labels = ReadonlyMap<Comparison, string>;

@@ -1,4 +1,5 @@
-import { clip, oneLine, visible } from './text.ts';
+import { clip } from '../text/layout.ts';
+import { oneLine, visible } from './text.ts';
 
 /** Characters that Markdown, HTML, tables or their renderers give a meaning; the dot of `www.` and `://` make links. */
 const meaningful = /[!#$&*<>@[\\\]^_`{|}~"]|(?<=www)\.|:(?=\/)|(?<=\/)\//giu;

@@ -1,8 +1,9 @@
-import { table } from '../cli/format.ts';
+import { table } from '../text/layout.ts';
 import type { Comparison, Metric, Verdict } from '../contract/verdict.ts';
 import { hostLine } from './host-line.ts';
 import { worstFirst } from './standing.ts';
-import { clip, inert, oneLine, shorten, wrap } from './text.ts';
+import { clip, shorten, wrap } from '../text/layout.ts';
+import { inert, oneLine } from './text.ts';
 import { aside, baseToNew, changeText, labelsOf, marginText, metricNames, warningsOf } from './wording.ts';
 
 const width = 100;

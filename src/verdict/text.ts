@@ -15,47 +15,6 @@ export function oneLine(text: string): string {
   return visible(text.replaceAll(/\s+/g, ' ').trim());
 }
 
-/** At most `most` UTF-16 units; what is cut ends in `…`. */
-export function clip(text: string, most: number): string {
-  return text.length <= most ? text : `${part(text, 0, most - 1)}…`;
-}
-
-/** At most `most` UTF-16 units; what is cut is cut in the middle, as names differ at both ends. */
-export function shorten(text: string, most: number): string {
-  if (text.length <= most) return text;
-  const head = Math.ceil((most - 1) / 2);
-  return `${part(text, 0, head)}…${part(text, text.length - (most - 1 - head), text.length)}`;
-}
-
-/** Lines of at most `width`, broken between words where they can be; all but the first are indented by two. */
-export function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ').flatMap((long) => pieces(long, width - 2))) {
-    const room = lines.length === 0 ? width : width - 2;
-    if (line !== '' && line.length + 1 + word.length > room) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line].map((each, index) => (index === 0 ? each : `  ${each}`));
-}
-
-function pieces(word: string, most: number): string[] {
-  const found: string[] = [];
-  for (let rest = word; ;) {
-    const piece = part(rest, 0, most);
-    found.push(piece);
-    rest = rest.slice(piece.length);
-    if (rest === '') return found;
-  }
-}
-
-/** A slice that leaves no half of a surrogate pair at either end. */
-function part(text: string, start: number, end: number): string {
-  return text.slice(start, end).replace(/^[\udc00-\udfff]|[\ud800-\udbff]$/g, '');
-}
-
 /** No line is read as a command by a CI runner that prints it: one that begins with `::`, or holds `##[`. */
 export function inert(line: string): string {
   return line.replace(/^\s*::/, (start) => `${start.slice(0, -1)}\\u003a`).replaceAll('##[', '#\\u0023[');

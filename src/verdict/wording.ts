@@ -1,4 +1,4 @@
-import { count, digits, percent, size, time } from '../cli/format.ts';
+import { count, digits, percent, size, time } from '../text/figures.ts';
 import type { Comparison, Effect, Metric, Verdict } from '../contract/verdict.ts';
 import { oneLine } from './text.ts';
 
@@ -22,8 +22,18 @@ export function figure(value: number, unit: string): string {
   return unit === 'ratio' || unit === 'factor per doubling' ? `${digits(value)}×` : digits(value);
 }
 
+/**
+ * The new figure. Where the change was measured in pairs it is the base's times that change: the medians of the two sides alone may say the
+ * opposite of their paired ratios.
+ */
+export function pairedNew({ base, new: fresh, effect }: Comparison): number | null {
+  return base !== null && fresh !== null && effect !== null && effect.low !== effect.high ? base * (1 + effect.estimate) : fresh;
+}
+
 /** `12.3 → 12.7 ms`; a missing side is `–`, and '' where both are. */
-export function baseToNew({ base, new: fresh, unit }: Comparison): string {
+export function baseToNew(comparison: Comparison): string {
+  const { base, unit } = comparison;
+  const fresh = pairedNew(comparison);
   if (base === null && fresh === null) return '';
   const [from, to] = [base, fresh].map((value) => (value === null ? '–' : figure(value, unit))) as [string, string];
   const shared = / \S+$/.exec(to)?.[0];
@@ -100,9 +110,10 @@ function repeatsQueries(word: string, words: readonly string[]): boolean {
   return /^k\d+$/.test(word) && words.includes(`q${word.slice(1)}`);
 }
 
-/** A share in per cent, without the sign of a zero. */
+/** A share in per cent with a proper minus, without the sign of a zero. */
 function points(share: number, exact = false): string {
   const value = 100 * share;
-  if (Math.abs(value) >= 1000 || (exact && Math.abs(value) < 100)) return digits(value);
-  return value.toFixed(Math.abs(value) >= 100 ? 0 : 1).replace(/^-(0\.0)$/, '$1');
+  const short = Math.abs(value) >= 1000 || (exact && Math.abs(value) < 100);
+  const text = short ? digits(value) : value.toFixed(Math.abs(value) >= 100 ? 0 : 1).replace(/^-(0\.0)$/, '$1');
+  return text.replace(/^-/, '−');
 }

@@ -1,5 +1,6 @@
 import type { ChartSpec } from '../document.ts';
 import { lightTheme } from '../theme.ts';
+import { panelHeader, titled } from './frame.ts';
 
 export interface BlockMark {
   readonly panel: string;
@@ -23,14 +24,13 @@ export function blocksChart({ title, marks }: { title: string; marks: readonly B
   const y = { field: 'change', type: 'quantitative', title: 'change, %', scale: { zero: true } };
   const { plain } = lightTheme.standing;
   return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    title,
+    ...titled(title),
     data: { values: [...marks] },
-    facet: { field: 'panel', type: 'nominal', title: null, sort: [...new Set(marks.map(({ panel }) => panel))] },
+    facet: { field: 'panel', type: 'nominal', title: null, header: panelHeader, sort: [...new Set(marks.map(({ panel }) => panel))] },
     columns: 2,
     spec: {
-      width: 290,
-      height: 120,
+      width: 175,
+      height: 110,
       layer: [
         {
           transform: [{ filter: "datum.kind === 'round'" }],

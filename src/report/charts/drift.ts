@@ -1,5 +1,6 @@
 import type { ChartSpec } from '../document.ts';
 import { lightTheme } from '../theme.ts';
+import { panelHeader, titled } from './frame.ts';
 
 export interface DriftPoint {
   readonly panel: string;
@@ -22,13 +23,12 @@ export function driftChart({
   points: readonly DriftPoint[];
 }): ChartSpec {
   return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    title,
+    ...titled(title),
     data: { values: [...points] },
-    facet: { field: 'panel', type: 'nominal', title: null, sort: [...new Set(points.map(({ panel }) => panel))] },
-    columns: 3,
+    facet: { field: 'panel', type: 'nominal', title: null, header: panelHeader, sort: [...new Set(points.map(({ panel }) => panel))] },
+    columns: 2,
     spec: {
-      width: 185,
+      width: 175,
       height: 80,
       mark: {
         type: 'line',

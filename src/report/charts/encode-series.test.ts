@@ -36,12 +36,15 @@ test('a chart is drawn alike with and without the package canvas', async () => {
   assert.equal(drawn, await drawSvg(spec, 'canvas'));
 });
 
-test('eight kernels of one colour differ in shape, those of variants without a colour too', () => {
-  const kernels = Array.from({ length: 8 }, (_, index) => [
-    { name: `dense ${index}`, variant: 'dense' },
-    { name: `new ${index}`, variant: `variant ${index}` },
-  ]).flat();
-  const { color, shape } = encodeSeries(kernels);
-  const looks = kernels.map((_, index) => `${color.scale.range[index]} ${shape.scale.range[index]}`);
-  assert.equal(new Set(looks).size, kernels.length);
+test('no two kernels share colour and shape, however many of a variant, or of unknown ones, there are', () => {
+  const series = ['dense', 'window', 'unheard-of', 'dense', 'topk', 'new'].flatMap((variant, index) =>
+    Array.from({ length: 9 }, (_, kernel) => ({ name: `${variant}.${index}-${kernel}`, variant })),
+  );
+  const { color, shape } = encodeSeries(series);
+  const looks = series.map((_, index) => `${color.scale.range[index]} ${shape.scale.range[index]}`);
+  assert.equal(new Set(looks).size, series.length);
+  // Two of one variant that a distance of six lays on the same shape.
+  const apart = [0, 1, 2, 3, 4, 5].map((index) => ({ name: `k${index}`, variant: index === 0 || index === 5 ? 'dense' : `v${index}` }));
+  const { shape: shapes } = encodeSeries(apart);
+  assert.notEqual(shapes.scale.range[0], shapes.scale.range[5]);
 });

@@ -1,5 +1,6 @@
 import type { ChartSpec } from '../document.ts';
 import { lightTheme } from '../theme.ts';
+import { frame } from './frame.ts';
 
 export interface HeatCell {
   readonly row: string;
@@ -18,14 +19,12 @@ export interface HeatMapData {
 
 /** Shares by row and column, darker for more, in five steps. */
 export function heatMapChart({ title, columns, share, cells }: HeatMapData): ChartSpec {
+  const x = { field: 'column', type: 'ordinal', title: columns, axis: { labelAngle: 0, labelOverlap: true } } as const;
+  const y = { field: 'row', type: 'nominal', title: null, sort: null, axis: { labelLimit: 250 } } as const;
   const wide = new Set(cells.map(({ column }) => column)).size;
-  const x = { field: 'column', type: 'ordinal', title: columns, axis: { labelAngle: 0 } } as const;
-  const y = { field: 'row', type: 'nominal', title: null, sort: null } as const;
   return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    title,
-    width: { step: Math.max(18, Math.min(46, 600 / wide)) },
-    height: { step: 24 },
+    ...frame(title),
+    height: 24 * new Set(cells.map(({ row }) => row)).size,
     data: { values: [...cells] },
     layer: [
       {
@@ -43,7 +42,7 @@ export function heatMapChart({ title, columns, share, cells }: HeatMapData): Cha
           description: { field: 'label' },
         },
       },
-      ...(wide > 16
+      ...(wide > 10
         ? []
         : [
             {

@@ -1,5 +1,6 @@
 import { lightTheme } from '../theme.ts';
 import type { ChartSpec, Standing } from '../document.ts';
+import { frame, inRow, rowNames, rowPosition as y, rowsHeight } from './frame.ts';
 
 /** A figure with its interval, one a row. */
 export interface IntervalRow {
@@ -26,7 +27,6 @@ export interface IntervalData {
 
 /** A forest plot: a point and its interval a row, in the order given, with the margin as a tick and a line where nothing changes. */
 export function intervalChart({ title, axis, rows, neutral, logarithmic = false, format }: IntervalData): ChartSpec {
-  const y = { field: 'name', type: 'nominal', title: null, sort: null, axis: { grid: true, ticks: false, domain: false } } as const;
   const scale = logarithmic ? { type: 'log', nice: false, padding: 16 } : { zero: false, nice: true, padding: 16 };
   const x = { field: 'value', type: 'quantitative', title: axis, scale, axis: { format, tickCount: 6 } } as const;
   const color = {
@@ -36,11 +36,10 @@ export function intervalChart({ title, axis, rows, neutral, logarithmic = false,
     scale: { domain: ['good', 'bad', 'unsure', 'plain'], range: Object.values(lightTheme.standing) },
   } as const;
   const values = [...rows];
+  const names = rows.map(({ name }) => name);
   return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    title,
-    width: 440,
-    height: { step: 26 },
+    ...frame(title),
+    height: rowsHeight(names),
     data: { values },
     layer: [
       ...(neutral === undefined
@@ -52,13 +51,17 @@ export function intervalChart({ title, axis, rows, neutral, logarithmic = false,
               encoding: { x },
             },
           ]),
+      ...rowNames(names),
       {
         transform: [{ filter: 'isValid(datum.margin)' }],
-        mark: { type: 'tick', color: lightTheme.muted, thickness: 2, size: 18, aria: false },
+        mark: { type: 'tick', color: lightTheme.muted, thickness: 2, size: 16, ...inRow, aria: false },
         encoding: { x: { ...x, field: 'margin' }, y },
       },
-      { mark: { type: 'rule', strokeWidth: 3, aria: false }, encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, color } },
-      { mark: { type: 'point', filled: true, size: 80, opacity: 1 }, encoding: { x, y, color, description: { field: 'label' } } },
+      {
+        mark: { type: 'rule', strokeWidth: 3, ...inRow, aria: false },
+        encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, color },
+      },
+      { mark: { type: 'point', filled: true, size: 80, opacity: 1, ...inRow }, encoding: { x, y, color, description: { field: 'label' } } },
     ],
   };
 }

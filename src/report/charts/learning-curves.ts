@@ -1,5 +1,6 @@
 import type { ChartSpec } from '../document.ts';
 import { lightTheme } from '../theme.ts';
+import { panelHeader, titled } from './frame.ts';
 
 /** One training: its score after each epoch. */
 export interface LearningCurve {
@@ -49,13 +50,12 @@ const lineHeight = 13;
 export function learningCurvesChart(data: LearningCurves): ChartSpec {
   const panels = [...new Set(data.curves.map(({ panel }) => panel))];
   return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    title: data.title,
+    ...titled(data.title),
     data: { values: valuesOf(data, panels) },
-    facet: { field: 'panel', type: 'nominal', title: null, sort: panels },
+    facet: { field: 'panel', type: 'nominal', title: null, header: panelHeader, sort: panels },
     columns: 2,
-    spacing: { row: 24, column: 90 },
-    spec: { width: 230, height, layer: layersOf(data) },
+    spacing: { row: 24, column: 74 },
+    spec: { width: 125, height, layer: layersOf(data) },
     resolve: { axis: { y: 'independent' } },
   };
 }

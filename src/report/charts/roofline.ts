@@ -2,6 +2,7 @@ import type { ChartSpec } from '../document.ts';
 import { lightTheme } from '../theme.ts';
 import { encodeSeries } from './encode-series.ts';
 import type { Series } from './encode-series.ts';
+import { frame } from './frame.ts';
 
 export interface RatePoint {
   readonly series: string;
@@ -39,10 +40,8 @@ export function rooflineChart({ title, series, points, ceilings }: RooflineData)
   const { color, shape } = encodeSeries(series);
   const roof = ceilings === null ? [] : roofOf(points, ceilings);
   return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    title,
-    width: 620,
-    height: 320,
+    ...frame(title),
+    height: 260,
     layer: [
       { data: { values: roof }, mark: { type: 'line', color: lightTheme.ink, strokeWidth: 1.5, aria: false }, encoding: { x, y } },
       {

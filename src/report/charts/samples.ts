@@ -1,6 +1,7 @@
 import type { ChartSpec } from '../document.ts';
 import { encodeSeries } from './encode-series.ts';
 import type { Series } from './encode-series.ts';
+import { frame, inRow, rowNames, rowPosition, rowsHeight } from './frame.ts';
 
 export interface SampleMark {
   readonly name: string;
@@ -19,23 +20,27 @@ export function samplesChart({
   series: readonly Series[];
   samples: readonly SampleMark[];
 }): ChartSpec {
+  const names = samples.map(({ name }) => name);
   return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    title,
-    width: 440,
-    height: { step: 22 },
-    data: { values: [...samples] },
-    mark: { type: 'tick', thickness: 1.5, opacity: 0.45, size: 14, aria: false },
-    encoding: {
-      y: { field: 'name', type: 'nominal', title: null, sort: null, axis: { grid: true, ticks: false, domain: false } },
-      x: {
-        field: 'ratio',
-        type: 'quantitative',
-        title: 'sample / median of its cell',
-        scale: { type: 'log', nice: false, padding: 10 },
-        axis: { format: '.2~f', tickCount: 6 },
+    ...frame(title),
+    height: rowsHeight(names),
+    layer: [
+      ...rowNames(names),
+      {
+        data: { values: [...samples] },
+        mark: { type: 'tick', thickness: 1.5, opacity: 0.45, size: 14, ...inRow, aria: false },
+        encoding: {
+          y: rowPosition,
+          x: {
+            field: 'ratio',
+            type: 'quantitative',
+            title: 'sample / median of its cell',
+            scale: { type: 'log', nice: false, padding: 10 },
+            axis: { format: '.2~f', tickCount: 6 },
+          },
+          color: { ...encodeSeries(series).color, legend: null },
+        },
       },
-      color: { ...encodeSeries(series).color, legend: null },
-    },
+    ],
   };
 }

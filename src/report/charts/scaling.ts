@@ -2,6 +2,7 @@ import type { ChartSpec } from '../document.ts';
 import { lightTheme } from '../theme.ts';
 import { encodeSeries } from './encode-series.ts';
 import type { Series } from './encode-series.ts';
+import { frame } from './frame.ts';
 
 /** A figure of one kernel at one length. */
 export interface ScalingPoint {
@@ -45,10 +46,8 @@ export function scalingChart({ title, axis, series, points }: ScalingData): Char
   } as const;
   const { color, strokeDash, shape } = encodeSeries(series);
   return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    title,
-    width: 620,
-    height: 340,
+    ...frame(title),
+    height: 260,
     layer: [
       {
         data: { values: slopes(lengths, points) },

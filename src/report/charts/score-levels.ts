@@ -1,5 +1,6 @@
 import type { ChartSpec } from '../document.ts';
 import { lightTheme } from '../theme.ts';
+import { frame, inRow, rowNames, rowPosition as y, rowsHeight } from './frame.ts';
 
 /** What a model went through before it was scored. */
 export const scoreStages = ['swapped', 'control', 'tuned'] as const;
@@ -33,22 +34,21 @@ export function scoreLevelsChart({ title, axis, marks, baseline }: ScoreLevels):
     scale: { zero: false, nice: true, padding: 16 },
     axis: { tickCount: 6 },
   } as const;
-  const y = { field: 'name', type: 'nominal', title: null, sort: null, axis: { grid: true, ticks: false, domain: false } } as const;
   const color = { field: 'colour', type: 'nominal', scale: null, legend: null } as const;
+  const names = marks.map(({ name }) => name);
   return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    title,
-    width: 440,
-    height: { step: 30 },
+    ...frame(title),
+    height: rowsHeight(names),
     layer: [
       {
         data: { values: baseline.map((score) => ({ score })) },
         mark: { type: 'rule', color: lightTheme.muted, strokeWidth: 1.2, strokeDash: [4, 3], aria: false },
         encoding: { x },
       },
+      ...rowNames(names),
       {
         data: { values: [...marks] },
-        mark: { type: 'point', size: 90, strokeWidth: 2, opacity: 1 },
+        mark: { type: 'point', size: 90, strokeWidth: 2, opacity: 1, ...inRow },
         encoding: {
           x,
           y,

@@ -2,6 +2,7 @@ import type { ChartSpec } from '../document.ts';
 import { lightTheme } from '../theme.ts';
 import { encodeSeries } from './encode-series.ts';
 import type { Series } from './encode-series.ts';
+import { frame } from './frame.ts';
 
 export interface TradeOffPoint {
   readonly series: string;
@@ -39,10 +40,8 @@ export function tradeOffChart(data: TradeOffData): ChartSpec {
   const values = points.toSorted((a, b) => a.x - b.x);
   const front = values.filter((point) => point.front);
   return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    title,
-    width: 620,
-    height: 320,
+    ...frame(title),
+    height: 260,
     layer: [
       {
         data: { values: front },
@@ -67,7 +66,7 @@ export function tradeOffChart(data: TradeOffData): ChartSpec {
             type: 'quantitative',
             title: data.size,
             scale: { range: [40, 900], zero: true },
-            legend: { format: '~s', symbolStrokeColor: lightTheme.ink, titleLimit: 300 },
+            legend: { columns: 5, format: '~s', symbolStrokeColor: lightTheme.ink, titleLimit: 300 },
           },
           description: { field: 'label' },
         },

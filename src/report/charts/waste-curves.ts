@@ -1,6 +1,7 @@
 import type { ChartSpec } from '../document.ts';
 import { encodeSeries } from './encode-series.ts';
 import type { Series } from './encode-series.ts';
+import { frame } from './frame.ts';
 
 export interface WastePoint {
   readonly series: string;
@@ -33,10 +34,8 @@ export function wasteCurveChart({
   const { color, strokeDash, shape } = encodeSeries(series);
   const values = [...points];
   return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    title,
-    width: 620,
-    height: 300,
+    ...frame(title),
+    height: 260,
     data: { values },
     layer: [
       {

@@ -1,5 +1,6 @@
 import type { ChartSpec } from '../document.ts';
 import { lightTheme } from '../theme.ts';
+import { frame, inRow, rowNames, rowPosition as y, rowsHeight } from './frame.ts';
 
 export interface WorkRow {
   readonly name: string;
@@ -12,7 +13,6 @@ export interface WorkRow {
 /** Scored pairs (what is computed) beside weighted ones (what the output is made of); a tick shows those that dense attention may weigh. */
 export function workChart({ title, rows }: { title: string; rows: readonly WorkRow[] }): ChartSpec {
   const kinds = ['scored', 'weighted'];
-  const y = { field: 'name', type: 'nominal', title: null, sort: null, axis: { grid: true, ticks: false, domain: false } };
   const scale = { type: 'log', nice: false, padding: 16 };
   const x = {
     field: 'pairs',
@@ -22,20 +22,20 @@ export function workChart({ title, rows }: { title: string; rows: readonly WorkR
     axis: { format: '~s', tickCount: 6 },
   };
   const range = [lightTheme.standing.bad, lightTheme.standing.plain];
+  const names = rows.map(({ name }) => name);
   return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    title,
-    width: 440,
-    height: { step: 30 },
+    ...frame(title),
+    height: rowsHeight(names),
     layer: [
+      ...rowNames(names),
       {
         data: { values: rows.filter(({ kind }) => kind === 'dense') },
-        mark: { type: 'tick', thickness: 2, size: 22, color: lightTheme.muted, aria: false },
+        mark: { type: 'tick', thickness: 2, size: 16, color: lightTheme.muted, ...inRow, aria: false },
         encoding: { x, y },
       },
       {
         data: { values: rows.filter(({ kind }) => kind !== 'dense') },
-        mark: { type: 'point', filled: true, size: 90, opacity: 1 },
+        mark: { type: 'point', filled: true, size: 90, opacity: 1, ...inRow },
         encoding: {
           x,
           y,

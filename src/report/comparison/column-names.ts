@@ -1,4 +1,5 @@
-import { oneLine, shorten } from '../../verdict/text.ts';
+import { oneLine } from '../../verdict/text.ts';
+import { shorten } from '../../text/layout.ts';
 
 /** A name in a heading is cut to this many characters. */
 const mostCharacters = 40;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { RunRecord } from '../../contract/run.ts';
 import type { Identity } from '../../measure/fingerprint.ts';
-import { size } from '../../cli/format.ts';
+import { size } from '../../text/figures.ts';
 
 /** What a field belongs to. All but `measuring` says what a ratio compares; that says how far the figures can be trusted. */
 export type DifferenceKind = 'host' | 'version' | 'suite' | 'measuring';

@@ -1,5 +1,6 @@
 import type { CellRecord } from '../../contract/cell.ts';
-import { oneLine, shorten } from '../../verdict/text.ts';
+import { oneLine } from '../../verdict/text.ts';
+import { shorten } from '../../text/layout.ts';
 import { nameOf, settingOf } from '../cell-facts.ts';
 
 /** Cells of each record that are searched for the nearest ones. */

@@ -1,4 +1,4 @@
-import { digits } from '../../cli/format.ts';
+import { digits } from '../../text/figures.ts';
 import { intervalChart } from '../charts/intervals.ts';
 import type { IntervalRow } from '../charts/intervals.ts';
 import type { ComparedRow, RunComparison } from '../compare-runs.ts';
@@ -33,8 +33,8 @@ export function ratioSection(comparison: RunComparison): Section | undefined {
   const more = left > 0 ? ` ${mostCharts} of ${compared.length} columns are drawn; the table of all cells has the others.` : '';
   return {
     id: 'ratios',
-    title: 'Latency against the base',
-    lead: `Each cell’s median ${basesSentence(comparison)}: below 1 is faster. The line is at 1. The interval covers the spread inside the two processes alone: it is no verdict.${more}`,
+    title: 'Latency relative to the base',
+    lead: `The median of each cell ${basesSentence(comparison)}; below 1 is faster. The interval covers only the spread within the two processes and is not a verdict.${more}`,
     parts: compared.slice(0, mostCharts).map(({ index, named }) => chartOf(comparison, index, named)),
   };
 }
@@ -42,7 +42,7 @@ export function ratioSection(comparison: RunComparison): Section | undefined {
 function chartOf({ columns }: RunComparison, index: number, all: readonly Named[]): Chart {
   const [name, base] = [label(columns[index]!.name), label(columns[columns[index]!.base]!.name)];
   const drawn = farthest(all);
-  const cut = drawn.length < all.length ? ` Drawn are the ${drawn.length} of ${all.length} cells that are farthest from 1.` : '';
+  const cut = drawn.length < all.length ? ` The chart shows the ${drawn.length} of ${all.length} cells farthest from 1.` : '';
   const faster = all.filter(({ ratio }) => (ratio.interval?.high ?? ratio.value) < 1).length;
   const slower = all.filter(({ ratio }) => (ratio.interval?.low ?? ratio.value) > 1).length;
   const least = all.reduce((best, each) => (each.ratio.value < best.ratio.value ? each : best));
@@ -51,10 +51,10 @@ function chartOf({ columns }: RunComparison, index: number, all: readonly Named[
     kind: 'chart',
     id: `ratio-${index}`,
     title: `${name} against ${base}`,
-    summary: `Of ${all.length} cells ${faster} take less time, ${slower} more, and of ${all.length - faster - slower} the interval holds 1. From ${least.name} at ${digits(least.ratio.value)}× to ${most.name} at ${digits(most.ratio.value)}×.${cut}`,
+    summary: `Of ${all.length} cells, ${faster} are faster, ${slower} are slower, and ${all.length - faster - slower} have an interval that includes 1. The ratios range from ${digits(least.ratio.value)}× (${least.name}) to ${digits(most.ratio.value)}× (${most.name}).${cut}`,
     spec: intervalChart({
       title: `latency of ${name} / ${base}`,
-      axis: 'times the base’s latency',
+      axis: 'latency / base latency',
       rows: drawn.map(intervalRow),
       neutral: 1,
       logarithmic: true,

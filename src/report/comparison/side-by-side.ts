@@ -1,4 +1,4 @@
-import { digits, percent, size, time } from '../../cli/format.ts';
+import { digits, percent, size, time } from '../../text/figures.ts';
 import type { ComparedCell, ComparedRow, RunComparison } from '../compare-runs.ts';
 import { figureCell, words } from '../document.ts';
 import type { Column, Section, Table, TableCell } from '../document.ts';
@@ -20,7 +20,7 @@ export function differencesSection(comparison: RunComparison): Section {
   const facts: Table = {
     kind: 'table',
     title: 'The records',
-    columns: ['record', 'file', 'suite', 'attnswap', 'begun', 'host', 'cells'].map((title) => ({ title })),
+    columns: ['record', 'file', 'suite', 'attnswap', 'started', 'host', 'cells'].map((title) => ({ title })),
     rows: records.map(({ name, source, suite, tool, startedAt, fingerprint, measured, declared }) =>
       words(
         ...[name, source, suite, tool, startedAt, fingerprint ?? 'not described', `${measured} of ${declared}`].map((text) =>
@@ -30,15 +30,15 @@ export function differencesSection(comparison: RunComparison): Section {
     ),
   };
   const none = differences.length === 0 ? 'No field differs. ' : '';
-  const lead = `${none}Every ratio below compares all that differs at once, and one day with another. Only what the records tell is listed.`;
+  const lead = `${none}Every ratio below reflects all of these differences at once, as well as the time between the runs. Only what the records contain is listed.`;
   return { id: 'differences', title: 'What differs', lead, parts: [...(differences.length === 0 ? [] : [table]), facts] };
 }
 
 /** Every cell in every column: latency, memory, then waste and error. */
 export function cellsSection(comparison: RunComparison): Section {
   const tables = [latencyTable(comparison), memoryTable(comparison), wasteTable(comparison)];
-  const lead = `Ratios are ${basesSentence(comparison)}. A cell without a figure says what became of it. A latency marked * had no steady warm-up.`;
-  return { id: 'cells', title: 'All cells side by side', lead, parts: tables.filter((table) => table !== undefined) };
+  const lead = `Ratios are ${basesSentence(comparison)}. A cell without a figure shows its status. An asterisk marks a latency that did not reach a steady state during warm-up.`;
+  return { id: 'cells', title: 'All cells', lead, parts: tables.filter((table) => table !== undefined) };
 }
 
 /** What some columns have and others have not, or not well; undefined where nothing is missing. */
@@ -60,8 +60,8 @@ export function missingSection(comparison: RunComparison): Section | undefined {
   const cut = missing.length > mostMissing ? ` The first ${mostMissing} of ${missing.length} are listed.` : '';
   return {
     id: 'missing',
-    title: 'What is missing where',
-    lead: `Cells that another column has. They are in no ratio and in no mean.${cut}`,
+    title: 'Missing cells',
+    lead: `Cells that another column has. They are left out of all ratios and means.${cut}`,
     parts: [table],
   };
 }

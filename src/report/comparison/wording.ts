@@ -1,5 +1,6 @@
-import { digits } from '../../cli/format.ts';
-import { oneLine, shorten } from '../../verdict/text.ts';
+import { digits } from '../../text/figures.ts';
+import { oneLine } from '../../verdict/text.ts';
+import { shorten } from '../../text/layout.ts';
 import { isMeasured } from '../compare-runs.ts';
 import type { ComparedColumn, ComparedRecord, RefusedColumn, RunComparison } from '../compare-runs.ts';
 import type { Ratio } from './ratio.ts';
@@ -24,12 +25,12 @@ export function columnSentence({ columns }: RunComparison, column: ComparedColum
   return `${name} takes ${digits(value)}× the time of ${base} ${mean}${range}: it is ${digits(1 / value)}× as fast${missing}.`;
 }
 
-/** What ratios are over. */
+/** What ratios are relative to. */
 export function basesSentence({ columns }: RunComparison): string {
   const first = label(columns[0]!.name);
   return columns.every(({ base }) => base === 0)
-    ? `over ${first}`
-    : `over the first record’s column of the same backend, where it has one, else over ${first}`;
+    ? `relative to ${first}`
+    : `relative to the first record’s column of the same backend, or to ${first} where it has none`;
 }
 
 /** Why a column is not compared. */

@@ -1,4 +1,5 @@
-import { clip, visible } from '../../verdict/text.ts';
+import { clip } from '../../text/layout.ts';
+import { visible } from '../../verdict/text.ts';
 
 const references: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 /** No text of a record is longer on a page: a name or reason of megabytes must not bury the rest. */

@@ -6,6 +6,7 @@ import { escapeHtml } from './escape.ts';
 import { pageScript } from './page-script.ts';
 import { pageStyle } from './page-style.ts';
 import { tableHtml } from './table-html.ts';
+import { tilesHtml } from './tile-html.ts';
 
 const standingMarks: Readonly<Record<Standing, string>> = { good: '✓ ', bad: '✗ ', unsure: '? ', plain: '' };
 
@@ -19,7 +20,7 @@ export async function reportPage(report: Report, progress: (done: number, sectio
     progress(done, section.title);
     sections.push(await sectionHtml(section));
   }
-  const { title, answer, standing, alerts, facts, kind } = report;
+  const { title, verdict, tiles, answer, standing, alerts, facts, kind } = report;
   const policy = `default-src 'none'; style-src '${hashOf(pageStyle)}'; script-src '${hashOf(pageScript)}'; base-uri 'none'; form-action 'none'`;
   return `<!doctype html>
 <html lang="en">
@@ -36,15 +37,19 @@ export async function reportPage(report: Report, progress: (done: number, sectio
 <header>
 <p class="kind">attnswap · ${escapeHtml(kind)}</p>
 <h1>${escapeHtml(title)}</h1>
-<p class="answer ${standing}">${standingMarks[standing]}${escapeHtml(answer)}</p>
+<p class="verdict ${standing}">${standingMarks[standing]}${escapeHtml(verdict)}</p>
+${tilesHtml(tiles)}
+${answer === '' ? '' : `<p class="answer">${escapeHtml(answer)}</p>`}
 ${alerts.length === 0 ? '' : `<ul class="alerts">${alerts.map((alert) => `<li>${escapeHtml(alert)}</li>`).join('')}</ul>`}
 ${termsHtml(facts)}
 </header>
-<nav aria-label="Sections">${report.sections.map(({ id, title: name }) => `<a href="#${id}">${escapeHtml(name)}</a>`).join(' ')}</nav>
+<div class="body">
+<nav aria-label="Contents">${report.sections.map(({ id, title: name }) => `<a href="#${id}">${escapeHtml(name)}</a>`).join(' ')}</nav>
 <main id="content">
 ${sections.join('\n')}
 </main>
-<footer>Made by attnswap. Every picture has its figures under «Data»; nothing here is loaded from elsewhere.</footer>
+</div>
+<footer>Made by attnswap. The figures of each chart are under “Data”. This page loads nothing from the network.</footer>
 <script>${pageScript}</script>
 </body>
 </html>
@@ -57,7 +62,12 @@ function hashOf(content: string): string {
 
 async function sectionHtml({ id, title, lead, parts }: Section): Promise<string> {
   const found: string[] = [];
-  for (const part of parts) found.push(await partHtml(part, title));
+  for (const [index, part] of parts.entries()) {
+    // Charts that follow each other share rows of a grid.
+    if (part.kind === 'chart' && parts[index - 1]?.kind !== 'chart') found.push('<div class="charts">');
+    found.push(await partHtml(part, title));
+    if (part.kind === 'chart' && parts[index + 1]?.kind !== 'chart') found.push('</div>');
+  }
   return `<section id="${id}"><h2>${escapeHtml(title)}</h2>
 ${lead === undefined ? '' : `<p class="lead">${escapeHtml(lead)}</p>`}
 ${found.join('\n')}</section>`;
@@ -80,13 +90,16 @@ function partHtml(part: Part, section: string): Promise<string> | string {
 
 async function chartHtml({ id, title, summary, spec, table }: Chart, section: string): Promise<string> {
   const label = escapeHtml(`${section}: ${title}`);
-  const svg = withPageColours(await drawSvg(spec, id)).replace(
+  // The heading says it already.
+  const { title: drawnTitle, ...untitled } = spec;
+  const drawn = [drawnTitle].flat().join(' ') === title ? untitled : spec;
+  const svg = withPageColours(await drawSvg(drawn as Chart['spec'], id)).replace(
     /^<svg[^>]*?( width="[^"]*" height="[^"]*" viewBox="[^"]*")/,
     (_, sizes: string) => `<svg role="img" aria-label="${label}"${sizes}`,
   );
-  return `<figure id="${id}"><figcaption><h3>${escapeHtml(title)}</h3><p>${escapeHtml(summary)}</p></figcaption>
-<div class="plot" tabindex="0" role="region" aria-label="${label}">${svg}</div>
-<details><summary>Data</summary>${tableHtml(table)}</details></figure>`;
+  return `<figure id="${id}"><h3>${escapeHtml(title)}</h3>
+<div class="plot">${svg}</div>
+<div class="told"><figcaption><p>${escapeHtml(summary)}</p></figcaption><details><summary>Data</summary>${tableHtml(table)}</details></div></figure>`;
 }
 
 function termsHtml(terms: readonly Term[]): string {

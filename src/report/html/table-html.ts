@@ -3,6 +3,8 @@ import { escapeHtml } from './escape.ts';
 
 /** Shorter tables need no filter. */
 const filteredFrom = 9;
+/** Tables of more columns are set smaller on paper. */
+const wideFrom = 7;
 
 /** A table whose columns can be sorted and, where it is long, whose rows can be filtered; both by the page's script. */
 export function tableHtml({ title, columns, rows }: Table): string {
@@ -15,13 +17,16 @@ export function tableHtml({ title, columns, rows }: Table): string {
     .map(({ title: column, numeric }) => `<th scope="col"${numeric === true ? ' class="n"' : ''}>${escapeHtml(column)}</th>`)
     .join('');
   const body = rows.map((row) => `<tr>${row.map((cell, index) => cellHtml(cell, columns[index], index === 0)).join('')}</tr>`).join('\n');
-  return `<div class="table">${filter}<div class="scroll" tabindex="0" role="region" aria-label="${name}"><table><caption>${name}</caption><thead><tr>${head}</tr></thead><tbody>\n${body}\n</tbody></table></div></div>`;
+  const wide = columns.length > wideFrom ? ' wide' : '';
+  return `<div class="table${wide}">${filter}<div class="scroll" tabindex="0" role="region" aria-label="${name}"><table><caption>${name}</caption><thead><tr>${head}</tr></thead><tbody>\n${body}\n</tbody></table></div></div>`;
 }
 
 function cellHtml({ text, value, standing, line }: TableCell, column: Column | undefined, first: boolean): string {
   const classes = [...(column?.numeric === true ? ['n'] : []), ...(standing === undefined ? [] : [standing])].join(' ');
   const attributes = `${classes === '' ? '' : ` class="${classes}"`}${value === undefined || !Number.isFinite(value) ? '' : ` data-v="${Number(value.toPrecision(6))}"`}`;
-  const content = line === undefined ? escapeHtml(text) : lineHtml(line);
+  // A proper minus, at which no line breaks.
+  const shown = column?.numeric === true ? text.replaceAll('-', '−') : text;
+  const content = line === undefined ? escapeHtml(shown) : lineHtml(line);
   return first ? `<th scope="row"${attributes}>${content}</th>` : `<td${attributes}>${content}</td>`;
 }
 

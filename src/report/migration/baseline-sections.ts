@@ -1,4 +1,4 @@
-import { percent, size, time } from '../../cli/format.ts';
+import { percent, size, time } from '../../text/figures.ts';
 import type { MigrationRecord } from '../../migration/record.ts';
 import { heatMapChart } from '../charts/heat-map.ts';
 import { intervalChart } from '../charts/intervals.ts';
@@ -43,7 +43,16 @@ export function whereWeWere(lengths: BaselineLengths, compared: ComparedFigures 
     title: 'The model by length',
     columns: [
       { title: 'tokens', numeric: true },
-      ...['latency', 'from', 'to', 'peak memory', 'compared: original', 'new', 'peak compared: original', 'new'].map((title) => ({
+      ...[
+        'latency',
+        'from',
+        'to',
+        'peak memory',
+        'compared latency: original',
+        'compared latency: new',
+        'compared peak: original',
+        'compared peak: new',
+      ].map((title) => ({
         title,
         numeric: true,
       })),
@@ -87,11 +96,11 @@ export function whereWeWere(lengths: BaselineLengths, compared: ComparedFigures 
   });
   return {
     id: 'baseline',
-    title: 'The model as it was, and as it would be',
+    title: 'The whole model, before and after',
     lead:
       compared === undefined
-        ? 'The original by itself.'
-        : 'Both lines are of the last comparison’s blocks, where the two ran side by side; the original by itself, earlier, is in the table. The verdict rests on the blocks’ ratios.',
+        ? 'The original model.'
+        : 'Both lines come from the final comparison, where the two models ran side by side. The table also has the original as it was first measured. The verdict rests on the paired changes.',
     parts: [
       chart('model-latency', 'Latency of the whole model', 'median latency, ms', latency),
       chart('model-memory', 'Peak memory of the whole model', 'peak memory, MB', memory),
@@ -135,7 +144,7 @@ export function wasteBySite(lengths: BaselineLengths): Section | undefined {
     kind: 'chart',
     id: 'waste-by-head',
     title: 'Waste by site and head',
-    summary: `Wasted pairs at 95 % of the mass, from ${percent(Math.min(...shares))} to ${percent(Math.max(...shares))} by head.`,
+    summary: `Wasted pairs at 95 % of the mass range from ${percent(Math.min(...shares))} to ${percent(Math.max(...shares))} across heads.`,
     spec: heatMapChart({ title: 'site and tokens', columns: 'head', share: 'wasted pairs', cells }),
     table: {
       kind: 'table',
@@ -148,7 +157,7 @@ export function wasteBySite(lengths: BaselineLengths): Section | undefined {
     },
   };
   const lead =
-    'On what the sites see of one real item of each length: the share of pairs beyond the smallest sets of keys that hold 95 % of the attention. It is what a sparse variant could leave out at best.';
+    'The share of pairs beyond the smallest sets of keys that hold 95 % of the attention, on one real item per length. It is the most that a sparse variant could leave out.';
   return { id: 'waste', title: 'Wasted attention', lead, parts: [byHead, curves(lengths)] };
 }
 
@@ -171,7 +180,7 @@ function curves(lengths: BaselineLengths): Chart {
               waste: figure.value,
               low: figure.low,
               high: figure.high,
-              label: `site ${site}: ${percent(figure.value)} wasted where ${percent(mass)} of the mass is kept`,
+              label: `site ${site}: ${percent(figure.value)} wasted when ${percent(mass)} of the mass is kept`,
             },
           ];
     }),

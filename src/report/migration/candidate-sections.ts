@@ -1,6 +1,7 @@
-import { digits } from '../../cli/format.ts';
+import { digits } from '../../text/figures.ts';
 import type { MigrationRecord } from '../../migration/record.ts';
-import { clip, oneLine, shorten } from '../../verdict/text.ts';
+import { clip, shorten } from '../../text/layout.ts';
+import { oneLine } from '../../verdict/text.ts';
 import { changeText } from '../../verdict/wording.ts';
 import { intervalChart } from '../charts/intervals.ts';
 import { tradeOffChart } from '../charts/trade-off.ts';
@@ -25,7 +26,7 @@ export function candidatesSection(candidates: readonly CandidateRecord[], record
     columns: [
       { title: 'candidate' },
       { title: 'verdict' },
-      ...['latency', 'peak memory', 'margins of quality lost'].map((title) => ({ title, numeric: true })),
+      ...['latency', 'peak memory', 'quality lost, in margins'].map((title) => ({ title, numeric: true })),
       { title: 'front' },
       { title: 'why' },
     ],
@@ -40,9 +41,9 @@ export function candidatesSection(candidates: readonly CandidateRecord[], record
     ]),
   };
   const lead =
-    'Each candidate is the original with other attention at all or some sites and nothing else changed, compared with it in paired blocks of fresh processes.';
+    'Each candidate is the original model with other attention at some or all sites and nothing else changed. It is compared with the original in paired blocks of fresh processes.';
   const chart = frontChart(record, candidates);
-  return { id: 'candidates', title: 'The candidates', lead, parts: [table, ...(chart === undefined ? [] : [chart])] };
+  return { id: 'candidates', title: 'Candidates', lead, parts: [table, ...(chart === undefined ? [] : [chart])] };
 }
 
 function effectCell(comparison: CandidateRecord['latency']) {
@@ -63,7 +64,7 @@ function frontChart({ standings, front }: MigrationRecord, candidates: readonly 
               y: loss,
               size: memory,
               front: front.includes(name),
-              label: `${nameOf(name)}: latency ${digits(latency)}×, memory ${digits(memory)}×, ${digits(loss)} margins of quality lost`,
+              label: `${nameOf(name)}: latency ${digits(latency)}×, memory ${digits(memory)}×, quality loss of ${digits(loss)} margins`,
             },
           ],
     ),
@@ -77,11 +78,11 @@ function frontChart({ standings, front }: MigrationRecord, candidates: readonly 
     kind: 'chart',
     id: 'front',
     title: 'Quality lost against latency',
-    summary: `On the front of quality, latency and memory: ${front.map(nameOf).join(', ') || 'none'}.${beyond.length === 0 ? '' : ` Without a place here, as quality is lost without measure: ${beyond.join(', ')}.`}`,
+    summary: `Pareto front (quality, latency, memory): ${front.map(nameOf).join(', ') || 'none'}.${beyond.length === 0 ? '' : ` Not shown, because the quality loss cannot be measured: ${beyond.join(', ')}.`}`,
     spec: tradeOffChart({
-      title: 'beside the original; lower left is better',
+      title: 'relative to the original; lower left is better',
       x: 'latency, new / original',
-      y: 'margins of quality lost',
+      y: 'quality lost, in margins',
       size: 'memory, new / original',
       logarithmicX: false,
       series,
@@ -92,7 +93,7 @@ function frontChart({ standings, front }: MigrationRecord, candidates: readonly 
       title: 'Front',
       columns: [
         { title: 'candidate' },
-        ...['latency', 'memory', 'margins lost'].map((title) => ({ title, numeric: true })),
+        ...['latency', 'memory', 'quality lost, in margins'].map((title) => ({ title, numeric: true })),
         { title: 'front' },
         { title: 'verdict' },
       ],
@@ -160,11 +161,11 @@ export function qualitySection(candidates: readonly CandidateRecord[], { setting
   const chart: Chart = {
     kind: 'chart',
     id: 'quality-differences',
-    title: `Difference of the mean score: ${clip(oneLine(metric ?? 'score'), 200)}`,
-    summary: `${rows.map(({ label }) => label).join('; ')}. The largest loss that passes is ${digits(limit)}.`,
+    title: `Difference in mean score: ${clip(oneLine(metric ?? 'score'), 200)}`,
+    summary: `${rows.map(({ label }) => label).join('; ')}. The largest allowed loss is ${digits(limit)}.`,
     spec: intervalChart({
-      title: 'new less original, paired item by item',
-      axis: 'difference of the mean score',
+      title: 'new minus original, paired item by item',
+      axis: 'difference in mean score',
       rows,
       neutral: 0,
       format: '+.2~g',
@@ -173,12 +174,12 @@ export function qualitySection(candidates: readonly CandidateRecord[], { setting
   };
   const task =
     metric === null
-      ? 'There is no task: outputs are compared with the original’s.'
+      ? 'There is no task, so outputs are compared with the original’s.'
       : `Score: ${clip(oneLine(metric), 300)}; higher is better.`;
   return {
     id: 'quality',
     title: 'Quality',
-    lead: `${task} The largest loss that passes is ${digits(100 * settings.qualityMargin)} %.`,
+    lead: `${task} The largest allowed loss is ${digits(100 * settings.qualityMargin)} %.`,
     parts: rows.length > 0 ? [chart] : [table],
   };
 }
@@ -193,12 +194,12 @@ export function tuningSection(tuned: NonNullable<MigrationRecord['tuned']>, { se
   const isBest = (assignment: readonly number[]) => assignment.join() === search.best.assignment.join();
   const table: Table = {
     kind: 'table',
-    title: 'Assignments that no other beats in loss and saving',
+    title: 'Pareto front of assignments (loss, saving)',
     columns: [
       { title: 'attention by site' },
       { title: 'estimated saving', numeric: true },
       { title: 'loss', numeric: true },
-      { title: 'within the budget' },
+      { title: 'within budget' },
       { title: 'chosen' },
     ],
     rows: search.front.map(({ assignment, saving: saved, loss }) => [
@@ -212,7 +213,7 @@ export function tuningSection(tuned: NonNullable<MigrationRecord['tuned']>, { se
     ({ name, lossBefore, lossAfter, scaleFactor, norms }) =>
       `${nameOf(name)}: loss ${lossText(lossBefore)} → ${lossText(lossAfter)}; temperature ${scaleFactor === null ? 'unchanged' : `×${digits(scaleFactor)}`}, ${norms.length} norms recalibrated.`,
   );
-  const lead = `${search.evaluations} assignments were looked at, for ${settings.goal}, within a loss of ${digits(budget)} on calibration items of their own. Savings are estimates from the kernels alone.`;
+  const lead = `${search.evaluations} assignments were evaluated for ${settings.goal}, with a loss budget of ${digits(budget)} on a separate set of calibration items. Savings are estimated from the kernels alone.`;
   return { id: 'tuning', title: 'Tuning', lead, parts: [table, ...(lines.length > 0 ? [{ kind: 'notes' as const, lines }] : [])] };
 }
 
@@ -230,7 +231,7 @@ export function proofSection(candidates: readonly CandidateRecord[]): Section | 
     columns: [
       { title: 'candidate' },
       ...['nodes kept', 'nodes added', 'nodes removed', 'constants kept'].map((title) => ({ title, numeric: true })),
-      { title: 'digest of all that was kept' },
+      { title: 'SHA-256 of everything kept' },
     ],
     rows: proven.map(({ name, proof }) => [
       ...words(nameOf(name)),
@@ -242,6 +243,6 @@ export function proofSection(candidates: readonly CandidateRecord[]): Section | 
     ]),
   };
   const lead =
-    'Every kept node, constant, input and output is byte for byte the original’s, in the same order; what is gone is exactly what only the old attention needed.';
-  return { id: 'proof', title: 'That nothing else changed', lead, parts: [table] };
+    'Every node, constant, input and output that was kept is identical to the original’s, byte for byte and in the same order. Only what the old attention alone needed was removed.';
+  return { id: 'proof', title: 'Proof that nothing else changed', lead, parts: [table] };
 }

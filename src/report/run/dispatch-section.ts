@@ -1,5 +1,6 @@
-import { percent, time } from '../../cli/format.ts';
-import { clip, oneLine } from '../../verdict/text.ts';
+import { percent, time } from '../../text/figures.ts';
+import { clip } from '../../text/layout.ts';
+import { oneLine } from '../../verdict/text.ts';
 import { figureCell, words } from '../document.ts';
 import type { Section, Table, TableCell } from '../document.ts';
 import { longest } from './measured-cell.ts';
@@ -36,10 +37,10 @@ export function dispatchSection(groups: readonly SettingGroup[]): Section | unde
     rows,
   };
   const lead =
-    'Read from the runtime’s profile of one call, not from what was asked for. An operator with a body, such as Loop, counts its body’s time as its own, too.';
+    'From the runtime’s own profile of one call, not from what was requested. The time of an operator with a body, such as Loop, includes the time of its body.';
   return {
     id: 'dispatch',
-    title: 'What really ran',
+    title: 'Operators that ran',
     lead,
     parts: [...(flags.length > 0 ? [{ kind: 'notes' as const, lines: flags }] : []), table],
   };

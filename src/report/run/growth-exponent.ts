@@ -1,7 +1,19 @@
 import { theilSen } from '../../statistics/theil-sen.ts';
+import type { TheilSenLine } from '../../statistics/theil-sen.ts';
 
-/** The power of the length that a figure grows with: Theil and Sen's slope between logarithms; undefined for fewer than two lengths. */
-export function growthExponent(lengths: readonly number[], values: readonly number[]): number | undefined {
-  if (new Set(lengths).size < 2 || values.some((value) => value <= 0)) return undefined;
-  return theilSen(lengths.map(Math.log), values.map(Math.log)).slope;
+/** Fewer lengths have a slope, and nothing that says how far it can be believed. */
+const leastLengths = 3;
+
+/**
+ * The power of the length that a figure grows with: Theil and Sen's slope between logarithms, with its interval (95 % from five lengths on, the
+ * whole range of the pairwise slopes below that); undefined for fewer than three lengths.
+ */
+export function growthExponent(lengths: readonly number[], values: readonly number[]): TheilSenLine | undefined {
+  if (new Set(lengths).size < leastLengths || values.some((value) => value <= 0)) return undefined;
+  return theilSen(lengths.map(Math.log), values.map(Math.log));
+}
+
+/** `1.93 (1.88 to 1.97)`. */
+export function growthText({ slope, low, high }: TheilSenLine): string {
+  return `${slope.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
 }

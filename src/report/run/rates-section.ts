@@ -1,6 +1,7 @@
-import { digits, percent } from '../../cli/format.ts';
+import { digits, percent } from '../../text/figures.ts';
 import type { RunRecord } from '../../contract/run.ts';
-import { clip, oneLine } from '../../verdict/text.ts';
+import { clip } from '../../text/layout.ts';
+import { oneLine } from '../../verdict/text.ts';
 import { rooflineChart } from '../charts/roofline.ts';
 import { figureCell, words } from '../document.ts';
 import type { Chart, Section } from '../document.ts';
@@ -19,11 +20,11 @@ export function ratesSection(groups: readonly SettingGroup[], { ceilings }: RunR
   );
   const lead =
     known.length === 0
-      ? 'Operations of the kernel over its median latency; the machine’s ceilings were not measured.'
-      : 'Operations of the kernel over its median latency, beside the most that the backend’s own operators reached on this machine. Bytes are the least that must move; a mark far below the roof spends its time on something else. A small problem that stays in the caches may lie above the slope.';
+      ? 'The kernel’s operations divided by its median latency. The ceilings of the machine were not measured.'
+      : 'The kernel’s operations divided by its median latency, against the highest rates that the backend’s own operators reached on this machine (a roofline). Bytes are the least that must move. A kernel far below the roof spends its time on something else; a small problem that stays in cache can lie above the slope.';
   return {
     id: 'rates',
-    title: 'Rates against the machine’s ceilings',
+    title: 'Achieved rates and machine ceilings',
     lead,
     parts: [...charts, ...(known.length > 0 ? [{ kind: 'notes' as const, lines: known }] : [])],
   };

@@ -1,5 +1,6 @@
-import { count, digits, percent, size, time } from '../../cli/format.ts';
-import { clip, oneLine } from '../../verdict/text.ts';
+import { count, digits, percent, size, time } from '../../text/figures.ts';
+import { clip } from '../../text/layout.ts';
+import { oneLine } from '../../verdict/text.ts';
 import { figureCell, words } from '../document.ts';
 import type { Section, Standing, Table, TableCell } from '../document.ts';
 import { workChart } from '../charts/work.ts';
@@ -36,7 +37,7 @@ export function resultsSection(cells: readonly MeasuredCell[]): Section {
     rows: cells.map(row),
   };
   const lead =
-    'Speed-up is over the reference kernel at the same length and setting. ± is the larger half of the median’s 95 % interval. Error is ‖out − ref‖/‖ref‖ against float64; a kernel beyond its budget is a mismatch, and is not timed.';
+    'Speed-up is relative to the reference kernel at the same length and setting. ± is the larger half-width of the median’s 95 % interval. Error is ‖out − ref‖/‖ref‖ against float64; a kernel whose error exceeds its budget is a mismatch and is not timed.';
   return { id: 'cells', title: 'All cells', lead, parts: [table] };
 }
 
@@ -47,7 +48,7 @@ function row(measured: MeasuredCell): TableCell[] {
     latency && latency.medianNs > 0
       ? Math.max(latency.ciNs.high - latency.medianNs, latency.medianNs - latency.ciNs.low) / latency.medianNs
       : undefined;
-  const steady = latency?.warmup.steady === false ? 'no steady state in the warm-up' : '';
+  const steady = latency?.warmup.steady === false ? 'no steady state during warm-up' : '';
   return [
     ...words(name, setting),
     { text: String(length), value: length },
@@ -104,8 +105,8 @@ export function workSection(groups: readonly SettingGroup[]): Section | undefine
       {
         kind: 'chart' as const,
         id: `work-${index + 1}`,
-        title: group.setting,
-        summary: `Scored pairs as a share of those that dense attention may weigh: ${cells.map(({ name, cell: { work } }) => `${name} ${percent(work!.scoredPairs / work!.densePairs)}`).join('; ')}.`,
+        title: `${group.setting} · ${length} tokens`,
+        summary: `Scored pairs as a share of dense attention’s pairs: ${cells.map(({ name, cell: { work } }) => `${name} ${percent(work!.scoredPairs / work!.densePairs)}`).join('; ')}.`,
         spec: workChart({ title: `${group.setting} · ${length} tokens`, rows }),
         table,
       },
@@ -113,6 +114,6 @@ export function workSection(groups: readonly SettingGroup[]): Section | undefine
   });
   if (charts.length === 0) return undefined;
   const lead =
-    'Scored pairs are the q·k products that the kernel really computes, masked ones too; weighted pairs are those that the output is made of; dense pairs are those that the mask allows.';
+    'Scored pairs are the q·k products that the kernel computes, including masked ones. Weighted pairs contribute to the output. Dense pairs are all that the mask allows.';
   return { id: 'work', title: 'Work', lead, parts: charts };
 }

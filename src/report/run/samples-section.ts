@@ -1,4 +1,4 @@
-import { digits, percent, time } from '../../cli/format.ts';
+import { digits, percent, time } from '../../text/figures.ts';
 import { median } from '../../statistics/order-statistics.ts';
 import { numbered } from '../comparison/column-names.ts';
 import { driftChart } from '../charts/drift.ts';
@@ -24,8 +24,8 @@ export function samplesSection(cells: readonly MeasuredCell[]): Section | undefi
   const longestFirst = named.toSorted((a, b) => b.length - a.length);
   return {
     id: 'samples',
-    title: 'The samples behind the figures',
-    lead: 'A sample is a batch of calls, told per call. No slow sample is ever dropped. A slope in time is drift; a second heap is a second mode. Drawn are the longest cells; the table has all, each with its samples in order.',
+    title: 'Samples',
+    lead: 'Each sample is a batch of calls, reported per call. No slow sample is dropped. A slope over time is drift; a second cluster is a second mode. The charts show the longest cells; the table has all of them, with their samples in order.',
     parts: [strips(longestFirst.slice(0, mostStrips)), panels(longestFirst.slice(0, mostPanels)), tableOf(named)],
   };
 }
@@ -44,8 +44,8 @@ function strips(cells: readonly Named[]) {
     kind: 'chart' as const,
     id: 'samples-spread',
     title: 'Spread of the samples',
-    summary: `The middle half of the samples lies within ${spreads(cells)} of the median, from the steadiest cell to the least steady one.`,
-    spec: samplesChart({ title: 'each sample over its cell’s median', series, samples }),
+    summary: `The median absolute deviation ranges from ${spreads(cells)} of the median across cells.`,
+    spec: samplesChart({ title: 'each sample divided by the median of its cell', series, samples }),
     table: spreadTable(cells),
   };
 }
@@ -81,13 +81,13 @@ function panels(cells: readonly Named[]) {
   return {
     kind: 'chart' as const,
     id: 'samples-drift',
-    title: 'Samples in the order of measuring',
-    summary: `Change of the second half of each cell’s samples over the first: ${cells.map(({ title, cell }) => `${title} ${driftText(cell.latency!.samplesNs)}`).join('; ')}.`,
-    spec: driftChart({ title: 'change from the cell’s median', order: 'sample', change: '%', points }),
+    title: 'Samples in measurement order',
+    summary: `Change from the first half of each cell’s samples to the second: ${cells.map(({ title, cell }) => `${title} ${driftText(cell.latency!.samplesNs)}`).join('; ')}.`,
+    spec: driftChart({ title: 'change relative to the median of the cell', order: 'sample', change: '%', points }),
     table: {
       kind: 'table' as const,
       title: 'Drift',
-      columns: [{ title: 'cell' }, { title: 'second half over first', numeric: true }],
+      columns: [{ title: 'cell' }, { title: 'second half vs. first', numeric: true }],
       rows: cells.map(({ title, cell }) => [
         ...words(title),
         { text: driftText(cell.latency!.samplesNs), value: drift(cell.latency!.samplesNs) },
@@ -103,7 +103,7 @@ function tableOf(cells: readonly Named[]): Table {
     columns: [
       { title: 'cell' },
       { title: 'setting' },
-      ...['samples', 'calls a sample', 'min', 'median', 'p99', 'drift'].map((title) => ({ title, numeric: true })),
+      ...['samples', 'calls per sample', 'min', 'median', 'p99', 'drift'].map((title) => ({ title, numeric: true })),
       { title: 'in order' },
     ],
     rows: cells.map(({ title, setting, cell: { latency } }) => [
@@ -130,7 +130,7 @@ function driftText(samples: readonly number[]): string {
   return `${change > 0 ? '+' : change < 0 ? '−' : ''}${Math.abs(change).toFixed(1)} %`;
 }
 
-/** Every so-manieth, at most `most` of them. */
+/** Evenly thinned to at most `most` of them. */
 function thinned(values: readonly number[], most: number): number[] {
   const step = Math.max(1, Math.ceil(values.length / most));
   return values.filter((_, index) => index % step === 0);

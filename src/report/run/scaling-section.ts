@@ -1,5 +1,5 @@
-import { size, time } from '../../cli/format.ts';
-import { growthExponent } from './growth-exponent.ts';
+import { size, time } from '../../text/figures.ts';
+import { growthExponent, growthText } from './growth-exponent.ts';
 import { intervalChart } from '../charts/intervals.ts';
 import { scalingChart } from '../charts/scaling.ts';
 import type { ScalingPoint } from '../charts/scaling.ts';
@@ -20,7 +20,7 @@ interface Figure {
 
 const latency: Figure = {
   id: 'latency',
-  title: 'Latency against length',
+  title: 'Latency',
   axis: 'median latency, ms',
   unit: 1e6,
   read: ({ cell, medianNs }) =>
@@ -32,7 +32,7 @@ const latency: Figure = {
 
 const memory: Figure = {
   id: 'memory',
-  title: 'Peak memory against length',
+  title: 'Peak memory',
   axis: 'peak memory beyond the inputs, MB',
   unit: 1e6,
   read: ({ peakBytes }) => (peakBytes === undefined ? undefined : { value: peakBytes }),
@@ -40,23 +40,23 @@ const memory: Figure = {
 };
 
 /** Settings that are drawn; the table of all cells has the rest. */
-const mostCharts = 6;
+const mostSettings = 6;
 /** Rows of a chart of one length: the least figures. */
 const mostRows = 60;
 
-/** Latency and peak memory over length, for each setting. */
-export function scalingSections(groups: readonly SettingGroup[]): Section[] {
-  return [latency, memory].flatMap((figure) => {
-    const charts = groups.flatMap((group, index) => chartOf(figure, group, `${figure.id}-${index + 1}`) ?? []);
-    if (charts.length === 0) return [];
-    const more =
-      charts.length > mostCharts ? ` ${mostCharts} of ${charts.length} settings are drawn; the table of all cells has the others.` : '';
-    const lead =
-      figure.id === 'latency'
-        ? 'The median call with its 95 % interval over one process’s samples. Both axes are logarithmic: a power of the length is a straight line.'
-        : 'What the call needs beyond its inputs, at its highest, in a process of its own.';
-    return [{ id: figure.id, title: figure.title, lead: lead + more, parts: charts.slice(0, mostCharts) }];
+/** Latency and peak memory over length, side by side for each setting. */
+export function scalingSection(groups: readonly SettingGroup[]): Section | undefined {
+  const pairs = groups.flatMap((group, index) => {
+    const charts = [latency, memory].flatMap((figure) => chartOf(figure, group, `${figure.id}-${index + 1}`) ?? []);
+    return charts.length === 0 ? [] : [charts];
   });
+  if (pairs.length === 0) return undefined;
+  const more =
+    pairs.length > mostSettings ? ` ${mostSettings} of ${pairs.length} settings are drawn; the table of all cells has the rest.` : '';
+  const lead =
+    'Latency is the median call with its 95 % interval over the samples of one process. Peak memory is what the call needs beyond its inputs, measured in a process of its own. ' +
+    'Both axes are logarithmic, so a power of the length is a straight line; the dashed lines grow as n and n².';
+  return { id: 'scaling', title: 'Latency and peak memory by length', lead: lead + more, parts: pairs.slice(0, mostSettings).flat() };
 }
 
 function chartOf(figure: Figure, group: SettingGroup, id: string): Chart | undefined {
@@ -77,10 +77,10 @@ function chartOf(figure: Figure, group: SettingGroup, id: string): Chart | undef
   });
   if (points.length === 0) return undefined;
   const drawn = group.series.filter(({ name }) => points.some(({ series }) => series === name));
-  const title = group.setting;
+  const one = new Set(points.map(({ length }) => length)).size === 1;
+  const title = `${figure.title}: ${group.setting}${one ? ` · ${points[0]!.length} tokens` : ''}`;
   const shared = { kind: 'chart', id, title, summary: summaryOf(figure, drawn, points), table: tableOf(figure, group, title) } as const;
-  if (new Set(points.map(({ length }) => length)).size > 1)
-    return { ...shared, spec: scalingChart({ title: group.setting, axis: figure.axis, series: drawn, points }) };
+  if (!one) return { ...shared, spec: scalingChart({ title, axis: figure.axis, series: drawn, points }) };
   const rows = points
     .toSorted((a, b) => a.value - b.value)
     .slice(0, mostRows)
@@ -88,7 +88,7 @@ function chartOf(figure: Figure, group: SettingGroup, id: string): Chart | undef
   return {
     ...shared,
     spec: intervalChart({
-      title: `${group.setting} · ${points[0]!.length} tokens`,
+      title,
       axis: figure.axis,
       rows,
       logarithmic: true,
@@ -110,12 +110,12 @@ function summaryOf(figure: Figure, series: SettingGroup['series'], points: reado
     return [
       {
         value: end.value,
-        text: `${name} ${figure.text(end.value * figure.unit)}${power === undefined ? '' : `, growing as n^${power.toFixed(2)}`}`,
+        text: `${name} ${figure.text(end.value * figure.unit)}${power === undefined ? '' : `, growing as n^${growthText(power)}`}`,
       },
     ];
   });
   const sorted = told.toSorted((a, b) => a.value - b.value).map(({ text }) => text);
-  return `At ${last} tokens, least first: ${sorted.join('; ')}.`;
+  return `At ${last} tokens, lowest first: ${sorted.join('; ')}.`;
 }
 
 function tableOf(figure: Figure, { cells, series, lengths }: SettingGroup, title: string): Table {
@@ -128,7 +128,8 @@ function tableOf(figure: Figure, { cells, series, lengths }: SettingGroup, title
       lengths.filter((_, index) => values[index] !== undefined),
       values.filter((value) => value !== undefined),
     );
-    return [...words(name), ...values.map((value) => figureCell(value, figure.text)), figureCell(power, (value) => value.toFixed(2))];
+    const growth = power === undefined ? { text: '–' } : { text: growthText(power), value: power.slope };
+    return [...words(name), ...values.map((value) => figureCell(value, figure.text)), growth];
   });
   const columns = [
     { title: 'kernel' },

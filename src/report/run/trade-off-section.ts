@@ -1,4 +1,4 @@
-import { digits, percent, size, time } from '../../cli/format.ts';
+import { digits, percent, size, time } from '../../text/figures.ts';
 import { paretoFront } from '../../migration/pareto.ts';
 import { tradeOffChart } from '../charts/trade-off.ts';
 import { figureCell, words } from '../document.ts';
@@ -11,8 +11,8 @@ export function tradeOffSection(groups: readonly SettingGroup[]): Section | unde
   const charts = groups.slice(0, 4).flatMap((group, index) => chartOf(group, `trade-off-${index + 1}`) ?? []);
   if (charts.length === 0) return undefined;
   const lead =
-    'Missed mass stands for quality here, as single kernels have no task: it says how much of dense attention a variant leaves out on these inputs. Whether that costs a model anything is for attnswap migrate to say. Filled marks are on the front: no other is at least as good in latency, memory and missed mass, and better in one.';
-  return { id: 'trade-off', title: 'What is gained, and what it costs', lead, parts: charts };
+    'A single kernel has no task, so missed mass stands in for quality: the share of dense attention that a variant leaves out on these inputs. Use attnswap migrate to see what it costs a model. Filled marks are on the Pareto front: no other kernel is at least as good in latency, memory and missed mass, and better in one of them.';
+  return { id: 'trade-off', title: 'Cost and benefit', lead, parts: charts };
 }
 
 function chartOf(group: SettingGroup, id: string): Chart | undefined {
@@ -42,8 +42,8 @@ function chartOf(group: SettingGroup, id: string): Chart | undefined {
   return {
     kind: 'chart',
     id,
-    title: group.setting,
-    summary: `On the front: ${cells
+    title: `${group.setting} · ${length} tokens`,
+    summary: `Pareto front: ${cells
       .filter(({ name }) => front.has(name))
       .map(({ name, medianNs, missed }) => `${name} (${time(medianNs)}, ${percent(missed)} missed)`)
       .join('; ')}.`,

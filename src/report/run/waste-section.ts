@@ -1,4 +1,4 @@
-import { percent } from '../../cli/format.ts';
+import { percent } from '../../text/figures.ts';
 import type { WasteFigure } from '../../waste/schema.ts';
 import { heatMapChart } from '../charts/heat-map.ts';
 import { wasteCurveChart } from '../charts/waste-curves.ts';
@@ -20,8 +20,8 @@ export function wasteSection(groups: readonly SettingGroup[]): Section | undefin
   const charts = drawn.flatMap((group, index) => [curves(group, index), heads(group, index)]).filter((chart) => chart !== undefined);
   if (charts.length === 0) return undefined;
   const lead =
-    'The share of pairs beyond the smallest sets of keys that hold a share p of the weight. Curves count the pairs that the kernel really computes; ' +
-    'the map counts those that each head’s rows may see, at p = 95 %. Missed mass is dense attention’s weight on keys that the variant does not see.';
+    'The share of pairs beyond the smallest sets of keys that hold a share p of the weight. The curves count the pairs that the kernel computes; ' +
+    'the map counts the pairs that the mask allows, at p = 95 %. Missed mass is the share of dense attention’s weight on keys that the variant does not see.';
   return { id: 'waste', title: 'Wasted attention', lead, parts: charts };
 }
 
@@ -39,7 +39,7 @@ function curves(group: SettingGroup, index: number): Chart {
           waste: value,
           low,
           high,
-          label: `${name}: ${percent(value)} wasted where ${percent(mass)} of the mass is kept`,
+          label: `${name}: ${percent(value)} wasted when ${percent(mass)} of the mass is kept`,
         },
       ];
     }),
@@ -49,10 +49,10 @@ function curves(group: SettingGroup, index: number): Chart {
   return {
     kind: 'chart',
     id: `waste-curves-${index + 1}`,
-    title: `By the mass that is kept: ${group.setting}`,
-    summary: `Wasted pairs where 95 % of the mass is kept: ${told.join('; ')}.`,
+    title: `By mass kept: ${group.setting} · ${length} tokens`,
+    summary: `Wasted pairs when 95 % of the mass is kept: ${told.join('; ')}.`,
     spec: wasteCurveChart({
-      title: `${group.setting} · ${length} tokens`,
+      title: `By mass kept: ${group.setting} · ${length} tokens`,
       series: group.series.filter(({ name }) => cells.some((cell) => cell.name === name)),
       points,
     }),
@@ -95,9 +95,9 @@ function heads(group: SettingGroup, index: number): Chart | undefined {
   return {
     kind: 'chart',
     id: `waste-heads-${index + 1}`,
-    title: `By head: ${group.setting}`,
-    summary: `Wasted pairs by head at 95 % of the mass, from ${percent(Math.min(...shares))} to ${percent(Math.max(...shares))}.`,
-    spec: heatMapChart({ title: `${group.setting} · ${length} tokens`, columns: 'head', share: 'wasted pairs', cells }),
+    title: `By head: ${group.setting} · ${length} tokens`,
+    summary: `Wasted pairs at 95 % of the mass range from ${percent(Math.min(...shares))} to ${percent(Math.max(...shares))} across heads.`,
+    spec: heatMapChart({ title: `By head: ${group.setting} · ${length} tokens`, columns: 'head', share: 'wasted pairs', cells }),
     table: {
       kind: 'table',
       title: `Waste by head at ${length} tokens`,

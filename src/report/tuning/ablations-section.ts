@@ -1,6 +1,7 @@
-import { percent } from '../../cli/format.ts';
+import { percent } from '../../text/figures.ts';
 import type { TuningCandidateRecord } from '../../tuning/record.ts';
-import { shorten, oneLine } from '../../verdict/text.ts';
+import { shorten } from '../../text/layout.ts';
+import { oneLine } from '../../verdict/text.ts';
 import { numbered } from '../comparison/column-names.ts';
 import { figureCell, words } from '../document.ts';
 import type { Section, Table, TableCell } from '../document.ts';
@@ -30,15 +31,15 @@ export function ablationsSection(view: TuningView): Section | undefined {
   const table = ablationsTable(view, ablations);
   const chart = differencesChart({
     id: 'ablations',
-    title: 'What each choice gained',
-    axis: `mean test score, winner less ablated, ${measure.differenceUnit}`,
+    title: 'Contribution of each choice',
+    axis: `mean test score, winner minus ablated, ${measure.differenceUnit}`,
     rows: ablations.map(({ name, gained }) => ({ name, difference: gained })),
     measure,
     table,
   });
   const lead =
-    'Each winner beside itself with one of its choices put back, trained from the same seeds. Right of the line: the choice gained something. Steps saved: on the way to the validation score that both reach, of the steps without the choice.';
-  return { id: 'ablations', title: 'What the winners’ choices gained', lead, parts: [chart ?? table] };
+    'Each winner compared with itself with one choice reverted, trained with the same seeds. Right of the line, the choice helped. Steps saved: the share of training steps saved on the way to a validation score that both reach.';
+  return { id: 'ablations', title: 'Ablation', lead, parts: [chart ?? table] };
 }
 
 function ablationsOf({ candidates }: TuningView): NamedAblation[] {
@@ -61,8 +62,11 @@ function ablationsTable({ measure }: TuningView, ablations: readonly NamedAblati
     title: 'Ablations',
     columns: [
       { title: 'attention' },
-      { title: 'put back' },
-      ...['mean score without', 'gained', '95 % interval', 'p', 'steps saved', '95 % interval'].map((title) => ({ title, numeric: true })),
+      { title: 'reverted' },
+      ...['mean score without', 'contribution', '95 % interval', 'p', 'steps saved', '95 % interval'].map((title) => ({
+        title,
+        numeric: true,
+      })),
     ],
     rows: ablations.map(({ attention, without, ablated, gained, steps }) => [
       ...words(attention, without),

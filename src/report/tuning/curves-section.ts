@@ -1,4 +1,4 @@
-import { time } from '../../cli/format.ts';
+import { time } from '../../text/figures.ts';
 import type { FinishedRecord } from '../../tuning/record.ts';
 import { learningCurvesChart } from '../charts/learning-curves.ts';
 import type { CurvePoint, LearningCurve } from '../charts/learning-curves.ts';
@@ -29,8 +29,8 @@ interface TrainedLine {
 export function curvesSection(view: TuningView): Section | undefined {
   const lines = linesOf(view);
   if (lines.every(({ finished }) => drawable(view, finished).length === 0)) return undefined;
-  const lead = `Score on the validation items after each epoch, with the attention that a trial ends with, also while it still trains with more keys. Every line is one training; the baseline’s are grey in every panel. A dotted line is what guessing comes to.`;
-  return { id: 'curves', title: 'How they learned', lead, parts: [curvesChart(view, lines)] };
+  const lead = `Validation score after each epoch, always measured with the final attention of the trial, even while it trains with more keys. One line per training; the baseline is gray in every panel. The dotted line is chance.`;
+  return { id: 'curves', title: 'Learning curves', lead, parts: [curvesChart(view, lines)] };
 }
 
 function linesOf({ record, baseline, candidates, series }: TuningView): TrainedLine[] {
@@ -52,7 +52,7 @@ function curvesChart(view: TuningView, lines: readonly TrainedLine[]): Chart {
   const { measure, baseline, candidates } = view;
   const panels = candidates.length === 0 ? [baseline] : candidates.slice(0, mostPanels).map(({ name }) => name);
   const curves = panels.flatMap((panel) => curvesOf(view, panel, lines));
-  const more = candidates.length > mostPanels ? ` Drawn are the first ${mostPanels} of ${candidates.length} attentions.` : '';
+  const more = candidates.length > mostPanels ? ` The chart shows the first ${mostPanels} of ${candidates.length} variants.` : '';
   return {
     kind: 'chart',
     id: 'learning-curves',
@@ -107,7 +107,7 @@ function curvesTable(view: TuningView, lines: readonly TrainedLine[]): Table {
   const { measure } = view;
   return {
     kind: 'table',
-    title: 'Trainings',
+    title: 'Training runs',
     columns: [
       { title: 'attention' },
       { title: 'as' },

@@ -17,7 +17,7 @@ export function differenceCells(measure: Measure, difference: Difference): Table
   const interval = intervalText(measure, difference);
   return [
     figureCell(mean, measure.differenceText),
-    interval === undefined ? { text: count < 2 ? 'none of one seed' : 'none' } : { text: interval },
+    interval === undefined ? { text: count < 2 ? 'one seed only' : 'none' } : { text: interval },
     count < 2 ? { text: '–' } : figureCell(p, probability),
   ];
 }
@@ -45,7 +45,7 @@ export function differencesChart({ id, title, axis, rows, measure, table }: Diff
   if (whole.length === 0) return undefined;
   const drawn = whole.slice(0, mostDrawn);
   const left = rows.length - drawn.length;
-  const without = left === 0 ? '' : ` Not drawn, for want of an interval or of room: ${left} of ${rows.length}.`;
+  const without = left === 0 ? '' : ` Not shown, without an interval or for lack of space: ${left} of ${rows.length}.`;
   return {
     kind: 'chart',
     id,
@@ -54,7 +54,7 @@ export function differencesChart({ id, title, axis, rows, measure, table }: Diff
       .slice(0, 8)
       .map(({ label }) => label)
       .join('; ')}${drawn.length > 8 ? '; and more in the table' : ''}.${without}`,
-    spec: intervalChart({ title: 'right of the line is better; 95 % interval over seeds', axis, rows: drawn, neutral: 0, format: '+.3~g' }),
+    spec: intervalChart({ title: 'right is better; 95 % interval over seeds', axis, rows: drawn, neutral: 0, format: '+.3~g' }),
     table,
   };
 }

@@ -1,4 +1,4 @@
-import { digits, percent } from '../../cli/format.ts';
+import { digits, percent } from '../../text/figures.ts';
 import { withinPeakNoise } from '../../decide/rule.ts';
 import { tradeOffChart } from '../charts/trade-off.ts';
 import type { TradeOffPoint } from '../charts/trade-off.ts';
@@ -13,8 +13,8 @@ export function gainsSection(view: TuningView): Section | undefined {
   const points = pointsOf(view);
   if (points.length < 2) return undefined;
   const lead =
-    'Filled marks are on the front: no other attention is at least as good in score, latency, peak memory and pairs, and better in one; a change of latency or memory that is not shown is none. Pairs follow from the mathematics; latency is of this host, this length and these kernels.';
-  return { id: 'trade-off', title: 'What is gained, and what it costs', lead, parts: [gainsChart(view, points)] };
+    'Filled marks are on the Pareto front: no other variant is at least as good in score, latency, peak memory and pairs, and better in one of them. Changes in latency or memory count only if they are shown. Pairs follow from the definition of the variant; latency depends on this host, length and kernel.';
+  return { id: 'trade-off', title: 'Cost and benefit', lead, parts: [gainsChart(view, points)] };
 }
 
 function pointsOf(view: TuningView): TradeOffPoint[] {
@@ -49,10 +49,10 @@ function gainsChart(view: TuningView, points: readonly TradeOffPoint[]): Chart {
     kind: 'chart',
     id: 'score-lost',
     title: 'Score lost against weighted pairs',
-    summary: `${front.length === 0 ? 'The record names no front' : `On the front: ${front.join('; ')}`}.${left.length === 0 ? '' : ` Without a place here, as a figure is missing: ${left.join(', ')}.`}`,
+    summary: `${front.length === 0 ? 'The record does not name a front' : `Pareto front: ${front.join('; ')}`}.${left.length === 0 ? '' : ` Not shown, because a figure is missing: ${left.join(', ')}.`}`,
     spec: tradeOffChart({
-      title: 'beside the baseline; lower left is better',
-      x: 'pairs weighed, % of dense attention’s',
+      title: 'relative to the baseline; lower left is better',
+      x: 'weighted pairs, % of dense attention’s',
       y: `score lost, ${unit}`,
       size: 'latency, % of the baseline’s',
       logarithmicX: false,

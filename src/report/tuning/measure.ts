@@ -1,6 +1,7 @@
-import { digits, percent, signed } from '../../cli/format.ts';
+import { digits, percent, signed } from '../../text/figures.ts';
 import { taskOf } from '../../training/tasks/index.ts';
-import { clip, oneLine } from '../../verdict/text.ts';
+import { clip } from '../../text/layout.ts';
+import { oneLine } from '../../verdict/text.ts';
 import type { TableCell } from '../document.ts';
 import type { TuningRecord } from '../../tuning/record.ts';
 

@@ -1,4 +1,4 @@
-import { digits, percent } from '../../cli/format.ts';
+import { digits, percent } from '../../text/figures.ts';
 import type { TuningCandidateRecord } from '../../tuning/record.ts';
 import { meanLayers } from '../../tuning/scores.ts';
 import { scoreLevelsChart, scoreStages } from '../charts/score-levels.ts';
@@ -20,19 +20,19 @@ export function scoresSection(view: TuningView): Section {
   const table = scoresTable(view);
   const differences = differencesChart({
     id: 'differences',
-    title: 'Tuned less baseline',
-    axis: `mean test score, tuned less baseline, ${measure.differenceUnit}`,
+    title: 'Tuned minus baseline',
+    axis: `mean test score, tuned minus baseline, ${measure.differenceUnit}`,
     rows: candidates.map(({ name, found }) => ({ name, difference: found.difference })),
     measure,
     table,
   });
-  const lead = `Scores are ${measure.name} on the test items; ${measure.better}. Swapped: under the baseline’s weights, nothing trained. Control: tuned with as many keys, chosen at random. Pairs: those weighed, of dense attention’s. Got back: of what the swap lost, where that is more than the quality margin.${exitsEarly(view) ? layersTold : ''}`;
+  const lead = `Scores are ${measure.name} on the test items; ${measure.better}. Swapped: with the baseline’s weights and no training. Control: tuned with the same number of keys, selected at random. Pairs: weighted pairs as a share of dense attention’s. Recovered: the share of the swap’s loss that training recovered, if that loss exceeds the quality margin.${exitsEarly(view) ? layersTold : ''}`;
   const parts = [levelsChart(view, table), table, differences].filter((part) => part !== undefined);
-  return { id: 'scores', title: 'What a swap costs, and what training gets back', lead, parts };
+  return { id: 'scores', title: 'Cost of the swap, and what training recovers', lead, parts };
 }
 
 const layersTold =
-  ' Layers: up to an answer, the mean over scored positions; an exported model skips a layer only where all positions of a batch have exited.';
+  ' Layers: the mean number of layers until an answer, over scored positions; an exported model skips a layer only if every position of the batch has exited.';
 
 function exitsEarly({ record, candidates }: TuningView): boolean {
   return [record.baseline, ...candidates.map(({ found }) => found.finalists)].some((trials) => meanLayers(trials) !== null);
@@ -51,7 +51,7 @@ function levelsChart(view: TuningView, table: Table): Chart | undefined {
     title: 'Before and after training',
     summary: `Mean ${measure.name} when tuned: ${said.join('; ')}${candidates.length > 8 ? '; and more in the table' : ''}. ${mean(`${baseline}, the baseline:`, record.baseline)}.`,
     spec: scoreLevelsChart({
-      title: 'every mark a seed; dashed lines are the baseline’s seeds',
+      title: 'one mark per seed; dashed lines: baseline',
       axis: `${measure.name}, ${measure.better}`,
       marks,
       baseline: record.baseline.flatMap(({ test }) => (test.mean === null ? [] : [measure.shown(test.mean)])),
@@ -88,12 +88,21 @@ function scoresTable(view: TuningView): Table {
   const numeric = (title: string) => ({ title, numeric: true });
   return {
     kind: 'table',
-    title: 'Test scores, one a seed',
+    title: 'Test scores, one per seed',
     columns: [
       { title: 'attention' },
-      ...['pairs', 'swapped', 'tuned', 'mean', 'control', 'difference', '95 % interval', 'p', 'got back', ...(exits ? ['layers'] : [])].map(
-        numeric,
-      ),
+      ...[
+        'pairs',
+        'swapped',
+        'tuned',
+        'mean',
+        'control',
+        'difference',
+        '95 % interval',
+        'p',
+        'recovered',
+        ...(exits ? ['layers'] : []),
+      ].map(numeric),
     ],
     rows: [
       [

@@ -1,6 +1,7 @@
 import { choicesOf, trialId } from '../../tuning/trial.ts';
 import type { TuningCandidateRecord } from '../../tuning/record.ts';
-import { oneLine, shorten } from '../../verdict/text.ts';
+import { oneLine } from '../../verdict/text.ts';
+import { shorten } from '../../text/layout.ts';
 import { words } from '../document.ts';
 import type { Section, Table, TableCell } from '../document.ts';
 import { scoreCell } from './measure.ts';
@@ -14,8 +15,8 @@ export function searchSection(view: TuningView): Section | undefined {
   const { candidates, record } = view;
   if (candidates.every(({ found }) => found.search.trials.length === 0)) return undefined;
   const { reduction } = record.settings.search;
-  const lead = `Successive halving on the first seed: all trials begin, one in ${reduction} of those at a rung goes on, by its score on the validation items. The best of the last rung is trained from every seed.`;
-  return { id: 'search', title: 'What was tried', lead, parts: [searchTable(view)] };
+  const lead = `Successive halving with the first seed: all trials start, and at each rung one in ${reduction} continues, ranked by validation score. The best trial of the last rung is then trained with every seed.`;
+  return { id: 'search', title: 'Search', lead, parts: [searchTable(view)] };
 }
 
 function searchTable(view: TuningView): Table {
@@ -28,7 +29,7 @@ function searchTable(view: TuningView): Table {
       { title: 'attention' },
       { title: 'choices' },
       ...rungs.map((epochs) => ({ title: `by ${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}`, numeric: true })),
-      { title: 'went on' },
+      { title: 'result' },
     ],
     rows: candidates.flatMap((candidate) => rowsOf(view, candidate, rungs)),
   };

@@ -1,5 +1,6 @@
 import type { FinishedRecord, TuningCandidateRecord, TuningRecord } from '../../tuning/record.ts';
-import { oneLine, shorten } from '../../verdict/text.ts';
+import { oneLine } from '../../verdict/text.ts';
+import { shorten } from '../../text/layout.ts';
 import type { Series } from '../charts/encode-series.ts';
 import { numbered } from '../comparison/column-names.ts';
 import { measureOf } from './measure.ts';

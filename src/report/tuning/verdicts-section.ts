@@ -1,6 +1,7 @@
-import { digits } from '../../cli/format.ts';
+import { digits } from '../../text/figures.ts';
 import type { TuningCandidateRecord } from '../../tuning/record.ts';
-import { clip, oneLine } from '../../verdict/text.ts';
+import { clip } from '../../text/layout.ts';
+import { oneLine } from '../../verdict/text.ts';
 import { figureCell, words } from '../document.ts';
 import type { Section, Standing, Table } from '../document.ts';
 import type { TuningView } from './tuning-view.ts';
@@ -26,7 +27,7 @@ export function verdictsSection({ record, candidates }: TuningView): Section | u
       { title: 'attention' },
       { title: 'verdict' },
       { title: 'quality' },
-      { title: 'margins of quality lost', numeric: true },
+      { title: 'quality lost, in margins', numeric: true },
       { title: 'front' },
       { title: 'why' },
     ],
@@ -40,6 +41,6 @@ export function verdictsSection({ record, candidates }: TuningView): Section | u
     ]),
   };
   const { qualityMargin } = record.settings;
-  const lead = `Each tuned model of the first seed was exported and compared with the baseline’s: quality paired item by item, latency and memory in paired blocks of fresh processes. The largest loss that passes is ${digits(100 * qualityMargin)} % of the baseline’s score.`;
-  return { id: 'verdicts', title: 'What to do, and why', lead, parts: [table] };
+  const lead = `The tuned models of the first seed were exported and compared with the baseline’s: quality paired item by item, latency and memory in paired blocks of fresh processes. The largest allowed loss is ${digits(100 * qualityMargin)} % of the baseline’s score.`;
+  return { id: 'verdicts', title: 'Verdicts', lead, parts: [table] };
 }

@@ -1,4 +1,4 @@
-import { percent } from '../../cli/format.ts';
+import { percent } from '../../text/figures.ts';
 import { bestHead } from '../../tuning/attention-waste.ts';
 import type { AttentionWaste } from '../../tuning/attention-waste.ts';
 import type { WasteFigure } from '../../waste/schema.ts';
@@ -23,12 +23,12 @@ export function wasteSection(view: TuningView): Section | undefined {
   const [first] = found;
   if (first === undefined) return undefined;
   const { items, rows, all } = first.waste;
-  const measured = `Of the first seed’s models, at ${rows.measured} of ${rows.of} scored positions of ${items.measured} of ${items.of} test items; each is a row of every head.`;
+  const measured = `Measured on the models of the first seed, at ${rows.measured} of ${rows.of} scored positions of ${items.measured} of ${items.of} test items.`;
   const isLabelled = all.labelledWaste !== null;
   const lead = isLabelled
-    ? `${measured} The task says which key holds each answer: what lies on other keys is labelled waste. A head that does another part of the work, such as telling the token before, wastes by this measure; what counts is that some head finds the answer.`
-    : `${measured} Which keys hold the answers is not known of this task, so this is waste without labels: pairs beyond the fewest keys that hold 95 % of the attention.`;
-  const title = isLabelled ? 'Waste, and the keys that matter' : 'Waste';
+    ? `${measured} The task defines which key holds each answer, and attention on any other key is labeled waste. A head with another role, such as finding the previous token, counts as wasteful here; what matters is that some head finds the answer.`
+    : `${measured} The task does not define which keys hold the answers, so this is unlabeled waste: pairs beyond the smallest set of keys that holds 95 % of the attention.`;
+  const title = isLabelled ? 'Waste and relevant keys' : 'Waste';
   return { id: 'attention-waste', title, lead, parts: [headsChart(found, isLabelled), attentionsTable(found, isLabelled)] };
 }
 
@@ -38,7 +38,7 @@ function wastesOf({ record, baseline, candidates }: TuningView): NamedWaste[] {
 }
 
 function headsChart(found: readonly NamedWaste[], isLabelled: boolean): Chart {
-  const share = isLabelled ? 'labelled waste' : 'wasted pairs';
+  const share = isLabelled ? 'labeled waste' : 'wasted pairs';
   const cells = found.flatMap(({ name, waste }) =>
     waste.heads.flatMap(({ layer, head, figures }): HeatCell[] => {
       const figure = isLabelled ? figures.labelledWaste : figures.wastedCompute.p95;
@@ -55,7 +55,7 @@ function headsChart(found: readonly NamedWaste[], isLabelled: boolean): Chart {
     kind: 'chart',
     id: 'attention-waste-heads',
     title: 'By layer and head',
-    summary: `${isLabelled ? 'Labelled waste of the best head' : 'Wasted pairs over all heads'}: ${said.join('; ')}${found.length > 8 ? '; and more in the table' : ''}.${left === 0 ? '' : ` Not drawn, for want of a figure or of room: ${left} heads.`}`,
+    summary: `${isLabelled ? 'Labeled waste of the best head' : 'Wasted pairs over all heads'}: ${said.join('; ')}${found.length > 8 ? '; and more in the table' : ''}.${left === 0 ? '' : ` Not shown, without a figure or for lack of space: ${left} heads.`}`,
     spec: heatMapChart({ title: `${share} at the scored positions`, columns: 'head', share, cells: drawn }),
     table: headsTable(found, isLabelled),
   };
@@ -68,11 +68,11 @@ function saidOf(waste: AttentionWaste, isLabelled: boolean): string {
 
 /** What each column shows of a head's figures; those of labels only where there are any. */
 const columns = [
-  { title: 'labelled waste', labelled: true, of: (figures: AttentionWaste['all']) => figures.labelledWaste },
+  { title: 'labeled waste', labelled: true, of: (figures: AttentionWaste['all']) => figures.labelledWaste },
   { title: 'wasted pairs', labelled: false, of: (figures: AttentionWaste['all']) => figures.wastedCompute.p95 },
   { title: 'missed mass', labelled: false, of: (figures: AttentionWaste['all']) => figures.missedMass },
   { title: 'keys unseen', labelled: true, of: (figures: AttentionWaste['all']) => figures.missedRelevantKeys },
-  { title: 'their mass missed', labelled: true, of: (figures: AttentionWaste['all']) => figures.missedRelevantMass },
+  { title: 'mass missed on them', labelled: true, of: (figures: AttentionWaste['all']) => figures.missedRelevantMass },
 ] as const;
 
 function columnsOf(isLabelled: boolean): ReadonlyArray<(typeof columns)[number]> {
@@ -101,10 +101,10 @@ function headsTable(found: readonly NamedWaste[], isLabelled: boolean): Table {
 
 function attentionsTable(found: readonly NamedWaste[], isLabelled: boolean): Table {
   const own = columnsOf(isLabelled);
-  const best = isLabelled ? ['best head', 'its labelled waste', 'its keys unseen'] : [];
+  const best = isLabelled ? ['best head', 'its labeled waste', 'its keys unseen'] : [];
   return {
     kind: 'table',
-    title: isLabelled ? 'Waste over all heads, and the best head’s' : 'Waste over all heads',
+    title: isLabelled ? 'Waste over all heads and in the best head' : 'Waste over all heads',
     columns: [{ title: 'attention' }, ...[...best, ...own.map(({ title }) => title)].map((title) => ({ title, numeric: true }))],
     rows: found.map(({ name, waste }) => [
       ...words(name),

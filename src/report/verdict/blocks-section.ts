@@ -1,5 +1,5 @@
 import type { Comparison } from '../../contract/verdict.ts';
-import { shorten } from '../../verdict/text.ts';
+import { shorten } from '../../text/layout.ts';
 import { figure, metricNames } from '../../verdict/wording.ts';
 import { blocksChart } from '../charts/blocks.ts';
 import type { BlockMark } from '../charts/blocks.ts';
@@ -19,7 +19,7 @@ export function blocksSection(comparisons: readonly Comparison[], labels: Readon
   const panels = numbered(measured.map((comparison) => `${shorten(labels.get(comparison)!, 60)} · ${metricNames[comparison.metric]}`));
   const named = measured.map((comparison, index) => ({ comparison, panel: panels[index]! }));
   const marks = named.slice(0, mostPanels).flatMap(({ comparison, panel }) => marksOf(comparison, panel));
-  const more = named.length > mostPanels ? ` Drawn are ${mostPanels} of ${named.length} comparisons.` : '';
+  const more = named.length > mostPanels ? ` The chart shows ${mostPanels} of ${named.length} comparisons.` : '';
   const numeric = (title: string) => ({ title, numeric: true });
   const rows = named.flatMap(({ comparison: { unit, blocks }, panel }) =>
     blocks.map((block, index) => [
@@ -34,7 +34,7 @@ export function blocksSection(comparisons: readonly Comparison[], labels: Readon
   const table = {
     kind: 'table' as const,
     title: 'Blocks',
-    columns: [{ title: 'comparison' }, numeric('block'), numeric('base'), numeric('new'), numeric('change'), { title: 'its rounds' }],
+    columns: [{ title: 'comparison' }, numeric('block'), numeric('base'), numeric('new'), numeric('change'), { title: 'rounds' }],
     rows,
   };
   const spread = named.slice(0, 6).map(({ comparison: { blocks }, panel }) => {
@@ -43,15 +43,15 @@ export function blocksSection(comparisons: readonly Comparison[], labels: Readon
   });
   return {
     id: 'blocks',
-    title: 'The blocks behind the intervals',
-    lead: `A block is one fresh pair of processes. Small marks are its rounds; blocks, not rounds, are what the interval counts. A slope over the blocks is drift, blocks that disagree are what makes an interval wide.${more}`,
+    title: 'Blocks',
+    lead: `Each block is a fresh pair of processes; the small marks are its rounds. The interval is computed over blocks, not rounds. A slope across blocks is drift; disagreement between blocks makes an interval wide.${more}`,
     parts: [
       {
         kind: 'chart',
         id: 'blocks-in-order',
-        title: 'Blocks in the order of measuring',
-        summary: `Least and largest change of a block: ${spread.join('; ')}.`,
-        spec: blocksChart({ title: 'change of each block and round', marks }),
+        title: 'Blocks in measurement order',
+        summary: `Smallest and largest change of a block: ${spread.join('; ')}.`,
+        spec: blocksChart({ title: 'change in each block and round', marks }),
         table,
       },
     ],

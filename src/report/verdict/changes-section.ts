@@ -1,6 +1,7 @@
 import type { Comparison } from '../../contract/verdict.ts';
 import { levelOf, worstFirst } from '../../verdict/standing.ts';
-import { clip, oneLine, shorten } from '../../verdict/text.ts';
+import { clip, shorten } from '../../text/layout.ts';
+import { oneLine } from '../../verdict/text.ts';
 import { baseToNew, changeText, labelsOf, marginText, metricNames, outcomeText } from '../../verdict/wording.ts';
 import { numbered } from '../comparison/column-names.ts';
 import { intervalChart } from '../charts/intervals.ts';
@@ -20,7 +21,7 @@ export function changesSection(comparisons: readonly Comparison[]): Section {
   return {
     id: 'changes',
     title: 'Changes',
-    lead: 'New over base, worst first. The line is the interval, the tick beside it the margin: what lies wholly on the better side of it passes.',
+    lead: 'New relative to base, worst first. The bar is the interval and the tick is the margin; a comparison passes if its whole interval is on the better side of the margin.',
     parts: [...(chart === undefined ? [] : [chart]), changesTable(sorted, labels)],
   };
 }
@@ -32,7 +33,7 @@ function forest(comparisons: readonly Comparison[], labels: ReadonlyMap<Comparis
   const drawn = noisy.slice(0, mostDrawn);
   const names = numbered(drawn.map((comparison) => `${labels.get(comparison)!} · ${metricNames[comparison.metric]}`));
   const rows = drawn.map((comparison, index) => rowOf(comparison, names[index]!));
-  const more = noisy.length > mostDrawn ? ` Drawn are the first ${mostDrawn} of ${noisy.length}.` : '';
+  const more = noisy.length > mostDrawn ? ` The chart shows the first ${mostDrawn} of ${noisy.length}.` : '';
   return {
     kind: 'chart',
     id,
@@ -41,7 +42,7 @@ function forest(comparisons: readonly Comparison[], labels: ReadonlyMap<Comparis
       .slice(0, 8)
       .map(({ label }) => label)
       .join('; ')}${rows.length > 8 ? '; and more in the table' : ''}.${more}`,
-    spec: intervalChart({ title: 'new against base', axis: 'change', rows, neutral: 0, format: '+.0%' }),
+    spec: intervalChart({ title: 'new relative to base', axis: 'change', rows, neutral: 0, format: '+.0%' }),
     table: changesTable(drawn, labels),
   };
 }
@@ -60,7 +61,8 @@ function rowOf(comparison: Comparison, name: string): IntervalRow {
   };
 }
 
-function standingOf(comparison: Comparison): Standing {
+/** How a comparison reads at a glance: a pass is plain, as nothing changed. */
+export function standingOf(comparison: Comparison): Standing {
   if (comparison.outcome === 'improvement') return 'good';
   if (comparison.outcome === 'pass') return 'plain';
   return levelOf(comparison) === 'error' ? 'bad' : 'unsure';

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { sampleComparison } from '../verdict/fixtures/sample-verdict.ts';
+import { compareRuns } from './compare-runs.ts';
+import { comparedRunsCsv } from './compared-runs-csv.ts';
+import { comparisonsCsv } from './comparisons-csv.ts';
+import { sampleRun } from './fixtures/sample-run.ts';
+import { sampleTuning } from './fixtures/sample-tuning.ts';
+import { runCsv } from './run-csv.ts';
+import { trialsCsv } from './trials-csv.ts';
+
+const run = sampleRun({ lengths: [512] });
+const documents: ReadonlyArray<[name: string, csv: string]> = [
+  ['Runs', runCsv(run)],
+  ['Verdicts', comparisonsCsv([sampleComparison()])],
+  ['Tunings', trialsCsv(sampleTuning())],
+  [
+    'Comparisons',
+    comparedRunsCsv(
+      compareRuns([
+        { source: 'a.json', run },
+        { source: 'b.json', run },
+      ]),
+    ),
+  ],
+];
+const documentation = readFileSync(new URL('../../docs/reports.md', import.meta.url), 'utf8').split('\n\n');
+
+for (const [name, csv] of documents) {
+  test(`${name}: every column is documented, in order`, () => {
+    const paragraph = documentation.find((text) => text.startsWith(name))!;
+    const columns = csv.split('\n')[0]!.split(',');
+    const told = [...paragraph.matchAll(/`(\w+)`/g)].map((match) => match[1]!);
+    assert.deepEqual(
+      told.filter((column) => columns.includes(column)),
+      columns,
+    );
+  });
+}

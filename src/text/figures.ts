@@ -1,0 +1,34 @@
+/** Three significant digits, without an exponent from a thousandth to a million: 0.00123, 12.3, 1230. */
+export function digits(value: number): string {
+  if (value === 0) return '0';
+  if (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e6) return value.toExponential(1);
+  return Number(value.toPrecision(3)).toString();
+}
+
+/** Nanoseconds in the unit that reads best. */
+export function time(nanoseconds: number): string {
+  const [scale, unit] = nanoseconds >= 1e9 ? [1e9, 's'] : nanoseconds >= 1e6 ? [1e6, 'ms'] : [1e3, 'µs'];
+  return `${digits(nanoseconds / scale)} ${unit}`;
+}
+
+/** Bytes in powers of 1000. */
+export function size(bytes: number): string {
+  const [scale, unit] = bytes >= 1e9 ? [1e9, 'GB'] : bytes >= 1e6 ? [1e6, 'MB'] : [1e3, 'kB'];
+  return `${digits(bytes / scale)} ${unit}`;
+}
+
+/** 67 108 864 → 67.1 M. */
+export function count(value: number): string {
+  const [scale, unit] = value >= 1e9 ? [1e9, ' G'] : value >= 1e6 ? [1e6, ' M'] : value >= 1e3 ? [1e3, ' k'] : [1, ''];
+  return `${digits(value / scale)}${unit}`;
+}
+
+export function percent(share: number): string {
+  return `${(share * 100).toFixed(Math.abs(share) < 0.1 ? 1 : 0)} %`.replace('-', '−');
+}
+
+/** A size as it is written, with the sign of `value`; what is written as nothing has none. */
+export function signed(value: number, written: string): string {
+  if (!/[1-9]/.test(written)) return written;
+  return `${value < 0 ? '−' : '+'}${written}`;
+}
