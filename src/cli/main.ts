@@ -56,7 +56,7 @@ function buildProgram(version: string): Command {
     .requiredOption('--inputs <file>', 'tensors q, k, v; optional mask, gate.u, gate.w, gate.b; metadata scale')
     .requiredOption('--out <file>', 'where tensor o is written')
     .option('--backend <backend>', 'see attnswap doctor', 'onnx-cpu')
-    .option('--causal', 'query i sees keys up to its own position')
+    .option('--causal', 'query i sees keys up to its own position (default: as the file says)')
     .option('--dtype <dtype>', 'f32, f16 or bf16', 'f32')
     .option('--seed <n>', 'of a gate that the file does not hold', wholeNumber(0))
     .action(async (flags: AttendFlags & BackendFlags) => finish(await attend(flags, await withWorkers(flags, adapters))));
@@ -65,7 +65,7 @@ function buildProgram(version: string): Command {
   ])
     .requiredOption('--inputs <file>', 'tensors q, k, v; optional mask')
     .option('--variant <variant>', 'whose attention is measured', 'dense')
-    .option('--causal', 'query i sees keys up to its own position')
+    .option('--causal', 'query i sees keys up to its own position (default: as the file says)')
     .option('--rows <n|all>', 'rows to measure, sampled by head and position', '512')
     .option('--seed <n>', 'of the sampling', wholeNumber(0))
     .action(async (flags: WasteFlags) => finish(await waste(flags, adapters)));
