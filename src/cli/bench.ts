@@ -8,7 +8,7 @@ import { runSuite } from '../measure/run-suite.ts';
 import { runCsv } from '../report/run-csv.ts';
 import { benchTable } from './bench-table.ts';
 import { measuring } from './measuring.ts';
-import { exitCodes, print, printJson, progress, remark } from './console.ts';
+import { exitCodes, print, printJson, progress, remark, suggest } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
 import { describeRun } from './describe-run.ts';
 import { loadSuite } from './load-suite.ts';
@@ -47,6 +47,7 @@ export async function bench(suiteName: string, flags: BenchFlags, builtIn: reado
   if (flags.json === true) printJson(run);
   else print(benchTable(run));
   remark(`record: ${out}${flags.csv === undefined ? '' : `, CSV: ${flags.csv}`}`, flags);
+  suggest(['report', out], flags);
   return exitCodeOf(run);
 }
 

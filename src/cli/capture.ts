@@ -12,7 +12,7 @@ import type { CapturedCall } from '../model/capture.ts';
 import { openProto } from '../model/open-proto.ts';
 import type { LoadedModel, ModelFlags } from './sites.ts';
 import { loadModel } from './sites.ts';
-import { exitCodes, print, printJson } from './console.ts';
+import { exitCodes, print, printJson, suggest } from './console.ts';
 import type { ExitCode } from './console.ts';
 
 /** Where a command's inputs come from. */
@@ -74,7 +74,8 @@ export async function capture(path: string, flags: CaptureFlags, adapters: reado
     await model.dispose();
   }
   if (flags.json === true) printJson({ files });
-  else print(files.map((file) => `${file}`).join('\n'));
+  else print(files.join('\n'));
+  suggest(['waste', '--inputs', files[0]!], flags);
   return exitCodes.pass;
 }
 

@@ -16,11 +16,18 @@ export function wholeNumber(least: number) {
   };
 }
 
-/** Parses per cent. */
+/** Below this a number of per cent is likely meant as a share: 0.05 for 5 %. */
+const leastPercentage = 0.1;
+
+/** Parses per cent, with or without its sign. A number so small that a share may be meant is asked back; `0.05%` says what it is. */
 export function percentage(text: string): number {
-  const value = Number(text);
+  const [, number = '', sign] = /^(.*?)\s*(%?)$/.exec(text.trim()) ?? [];
+  const value = number === '' ? NaN : Number(number);
   if (!(value > 0 && value <= 1000)) throw new InvalidArgumentError('expected per cent, above 0 and at most 1000');
-  return value;
+  if (value >= leastPercentage || sign === '%') return value;
+  throw new InvalidArgumentError(
+    `this is per cent: write ${Number((100 * value).toPrecision(6))} for ${Number((100 * value).toPrecision(6))} %, or ${number}% where you mean that little`,
+  );
 }
 
 /** Parses `name=size`, collecting what was given before. */
@@ -37,6 +44,7 @@ export function command(program: Command, usage: string, summary: string, exampl
     .command(usage)
     .summary(summary)
     .description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`)
+    .showHelpAfterError(`(attnswap ${program.name() === 'attnswap' ? '' : `${program.name()} `}${usage} --help says what it takes)`)
     .option('--json', 'machine-readable result on standard output')
     .option('--quiet', 'no progress, no remarks')
     .addHelpText('after', help);

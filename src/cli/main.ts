@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError, Option } from 'commander';
 import { adapters } from '../../adapters/index.ts';
+import { AttnswapError } from '../contract/errors.ts';
 import { attend } from './attend.ts';
 import type { AttendFlags } from './attend.ts';
 import { bench } from './bench.ts';
@@ -85,6 +86,12 @@ function buildProgram(version: string): Command {
   return program;
 }
 
+/** A usage error without a hint points to the help of its command. */
+function withHelp(error: unknown, command: string | undefined): unknown {
+  if (!(error instanceof AttnswapError) || error.code !== 'USAGE' || error.hint !== undefined) return error;
+  return new AttnswapError('USAGE', error.message, { hint: `attnswap ${command ?? ''} --help` });
+}
+
 // A reader that has seen enough, such as head, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
@@ -94,7 +101,7 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? exitCodes.pass : exitCodes.error;
   else {
-    printError(error);
+    printError(withHelp(error, process.argv[2]));
     process.exitCode = exitCodes.error;
   }
 }

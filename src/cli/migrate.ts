@@ -9,13 +9,13 @@ import { itemsOf } from '../migration/items.ts';
 import { migrate } from '../migration/migrate.ts';
 import type { Phase } from '../migration/migrate.ts';
 import type { Goal, MigrationSettings } from '../migration/migration.ts';
-import { migrationRecordName, writeMigrationRecord } from '../migration/record.ts';
+import { migrationRecordName, migrationSteps, writeMigrationRecord } from '../migration/record.ts';
 import { MigrationState } from '../migration/state.ts';
 import { openProto } from '../model/open-proto.ts';
 import type { DataModule } from '../contract/data.ts';
 import { usualLengths } from './capture.ts';
 import type { DataFlags } from './capture.ts';
-import { exitCodes, print, printJson, remark } from './console.ts';
+import { exitCodes, print, printJson, remark, suggest } from './console.ts';
 import type { ExitCode } from './console.ts';
 import { describeRun } from './describe-run.ts';
 import { printable } from './format.ts';
@@ -51,7 +51,7 @@ export async function migrateModel(path: string, flags: MigrateFlags, adapters: 
     [path]: model.file.sha256,
     ...(await digests([...flags.data, ...(flags.tokenizer === undefined ? [] : [flags.tokenizer])])),
   };
-  const state = await MigrationState.open(folder, { files, settings: { ...settings }, host: head.host.fingerprint.sha256 });
+  const state = await MigrationState.open(folder, { files, settings: { ...settings }, host: head.host.fingerprint.sha256 }, migrationSteps);
   const source = { data, settings, items: new Map() };
   // A folder keeps the settings that it began with: those that no item fits must not be kept.
   if (state.count === 0) await itemsOf(source, 'judging');
@@ -74,6 +74,7 @@ export async function migrateModel(path: string, flags: MigrateFlags, adapters: 
   await writeMigrationRecord(folder, record);
   if (flags.json === true) printJson(record);
   else print(migrationText(report, { settings, sites: sites.sites, metric: source.data.metric, folder }));
+  suggest(['report', folder], flags);
   return { adopt: exitCodes.pass, 'tune-first': exitCodes.inconclusive, reject: exitCodes.regression, none: exitCodes.pass }[
     report.verdict ?? 'none'
   ];

@@ -7,14 +7,14 @@ import { writeWhole } from '../measure/run-store.ts';
 import { MigrationState } from '../migration/state.ts';
 import type { Task } from '../training/task.ts';
 import { taskOf } from '../training/tasks/index.ts';
-import { tuningRecordName } from '../tuning/record.ts';
+import { tuningRecordName, tuningSteps } from '../tuning/record.ts';
 import type { TuningRecord } from '../tuning/record.ts';
 import { slowTrainers, smallerTuning } from '../tuning/smaller.ts';
 import { TimeLeft } from '../tuning/time-left.ts';
 import { tuneTestbed } from '../tuning/tune-testbed.ts';
 import type { TuningReport } from '../tuning/tune-testbed.ts';
 import type { TrainingProgress, TuningWork } from '../tuning/work.ts';
-import { exitCodes, print, printJson, remark } from './console.ts';
+import { exitCodes, print, printJson, remark, suggest } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
 import { describeRun } from './describe-run.ts';
 import { digits, percent, printable } from './format.ts';
@@ -53,7 +53,7 @@ export async function tuneSuite(nameOrPath: string, flags: TuneSuiteFlags, adapt
   const folder = flags.dir ?? join('runs', `${tuning.name}.tuning`);
   const { seed, maxBlocks, threads } = flags;
   const settings = { ...tuning, trainer: trainer.backend, backend: flags.backend, seed, maxBlocks, threads: threads ?? null };
-  const state = await MigrationState.open(folder, { files: {}, settings, host: head.host.fingerprint.sha256 });
+  const state = await MigrationState.open(folder, { files: {}, settings, host: head.host.fingerprint.sha256 }, tuningSteps);
   const work = {
     tuning,
     task,
@@ -78,6 +78,7 @@ export async function tuneSuite(nameOrPath: string, flags: TuneSuiteFlags, adapt
   await writeWhole(join(folder, 'record.json'), `${JSON.stringify(record)}\n`);
   if (flags.json === true) printJson(record);
   else print(tuningText(report, { tuning, task, folder, trainer: trainer.backend, warnings }));
+  suggest(['report', folder], flags);
   return exitCodeOf(report);
 }
 

@@ -1,5 +1,5 @@
 import type { DriftSummary, OutputDriftSummary } from './drift-summary.ts';
-import { figureText } from './judgement.ts';
+import { figureText, tokensText } from './judgement.ts';
 import type { QualityJudgement } from './judgement.ts';
 
 export interface ExactLimits {
@@ -19,7 +19,7 @@ export function judgeExact({ outputs, items }: Extract<DriftSummary, { state: 'm
   const explained = `rounding explains ${limits.tolerance.toExponential()}`;
   const worst = outputs.reduce((a, b) => (shareOf(b, limits) > shareOf(a, limits) ? b : a));
   const share = shareOf(worst, limits);
-  const among = `${items} item${items === 1 ? '' : 's'} (${lengthsText(limits.lengths)})`;
+  const among = `${items} item${items === 1 ? '' : 's'} (${tokensText(limits.lengths)})`;
   if (share > 1) {
     const at = `item ${worst.farthestItem} of ${among}`;
     const reason =
@@ -43,10 +43,4 @@ function relabelled({ kind, agreement }: OutputDriftSummary): number {
 /** What an output uses of its limit; beyond 1 it is broken. */
 function shareOf(output: OutputDriftSummary, { tolerance, labels }: ExactLimits): number {
   return output.kind === 'labels' ? relabelled(output) / labels : (output.largestRelativeError ?? 0) / tolerance;
-}
-
-/** `512 tokens`, or `128, 256 and 512 tokens`. */
-function lengthsText(lengths: readonly number[]): string {
-  const sorted = [...new Set(lengths)].sort((a, b) => a - b);
-  return `${new Intl.ListFormat('en-US').format(sorted.map(String)).replace(/, and /, ' and ')} tokens`;
 }

@@ -14,7 +14,7 @@ test('the sentence comes first, then the worst row, and the host last', () => {
   ).split('\n');
   assert.equal(lines[0], '1 of 2 comparisons regressed.');
   assert.match(lines[2]!, /^comparison +metric +base → new +change +margin +blocks +outcome$/);
-  assert.match(lines[3]!, /^bad +latency +12\.3 → 12\.7 ms +\+3\.2 % \[-1\.1, 4\.4\] +5 % +5 +regression$/);
+  assert.match(lines[3]!, /^bad +latency +12\.3 → 12\.7 ms +\+3\.2 % \[−1\.1, 4\.4\] +5 % +5 +regression$/);
   assert.match(lines[4]!, /^good .* pass$/);
   assert.equal(lines[6], 'regression: bad (latency): worse (owner: team-x)');
   assert.match(lines.at(-2)!, /^host: Xeon/);

@@ -17,7 +17,9 @@ test('figures are in the unit that reads best', () => {
 
 test('a unit that both sides share is written once, and a missing side is a dash', () => {
   assert.equal(baseToNew(sampleComparison()), '12.3 → 12.7 ms');
-  assert.equal(baseToNew(sampleComparison({ base: 999_000 })), '999 µs → 12.7 ms');
+  assert.equal(baseToNew(sampleComparison({ base: 999_000, effect: null })), '999 µs → 12.7 ms');
+  // Medians that fell, beside a paired change that rose.
+  assert.equal(baseToNew(sampleComparison({ base: 202e6, new: 199e6 })), '202 → 208 ms');
   assert.equal(baseToNew(sampleComparison({ base: null })), '– → 12.7 ms');
   assert.equal(baseToNew(sampleWithoutFigures({})), '');
   assert.equal(measured(sampleWithoutFigures({})), '');
@@ -25,7 +27,7 @@ test('a unit that both sides share is written once, and a missing side is a dash
 
 test('a change has a sign and an interval, and none where the figures carry no noise', () => {
   assert.equal(changeText(effect(0.011, 0.032, 0.054)), '+3.2 % [1.1, 5.4]');
-  assert.equal(changeText(effect(-0.054, -0.032, -0.0001)), '-3.2 % [-5.4, 0.0]');
+  assert.equal(changeText(effect(-0.054, -0.032, -0.0001)), '−3.2 % [−5.4, 0.0]');
   assert.equal(changeText(effect(0.5, 0.5, 0.5)), '+50 %');
   assert.equal(changeText(effect(0, 0, 0)), '0 %');
   assert.equal(changeText(effect(1, 2.5, 99)), '+250 % [100, 9900]');

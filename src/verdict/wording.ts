@@ -22,10 +22,17 @@ export function figure(value: number, unit: string): string {
   return unit === 'ratio' || unit === 'factor per doubling' ? `${digits(value)}×` : digits(value);
 }
 
-/** `12.3 → 12.7 ms`; a missing side is `–`, and '' where both are. */
-export function baseToNew({ base, new: fresh, unit }: Comparison): string {
+/**
+ * `12.3 → 12.7 ms`; a missing side is `–`, and '' where both are. Where the change was measured in pairs, the new figure is the base's times
+ * that change: the medians of the two sides alone may say the opposite of their paired ratios.
+ */
+export function baseToNew({ base, new: fresh, unit, effect }: Comparison): string {
   if (base === null && fresh === null) return '';
-  const [from, to] = [base, fresh].map((value) => (value === null ? '–' : figure(value, unit))) as [string, string];
+  const paired = base !== null && fresh !== null && effect !== null && effect.low !== effect.high;
+  const [from, to] = [base, paired ? base * (1 + effect.estimate) : fresh].map((value) => (value === null ? '–' : figure(value, unit))) as [
+    string,
+    string,
+  ];
   const shared = / \S+$/.exec(to)?.[0];
   return `${shared !== undefined && from.endsWith(shared) ? from.slice(0, -shared.length) : from} → ${to}`;
 }
@@ -104,5 +111,8 @@ function repeatsQueries(word: string, words: readonly string[]): boolean {
 function points(share: number, exact = false): string {
   const value = 100 * share;
   if (Math.abs(value) >= 1000 || (exact && Math.abs(value) < 100)) return digits(value);
-  return value.toFixed(Math.abs(value) >= 100 ? 0 : 1).replace(/^-(0\.0)$/, '$1');
+  return value
+    .toFixed(Math.abs(value) >= 100 ? 0 : 1)
+    .replace(/^-(0\.0)$/, '$1')
+    .replace('-', '−');
 }
