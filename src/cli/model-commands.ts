@@ -11,6 +11,7 @@ import type { CaptureFlags } from './capture.ts';
 import { command, dimension, finish, percentage, wholeNumber } from './command.ts';
 import { phases } from '../migration/migrate.ts';
 import { goals } from '../migration/migration.ts';
+import { isModelPath } from '../model/foreign-files.ts';
 import { migrateModel } from './migrate.ts';
 import type { MigrateFlags } from './migrate.ts';
 import { sites } from './sites.ts';
@@ -121,7 +122,7 @@ function addMigration(program: Command, adapters: readonly AdapterEntry[]): void
       .option('--trainer <backend>', 'of a testbed (default: the best that is here, torch before tfjs)')
       .action(async (path: string, flags: MigrateFlags & TuneSuiteFlags & BackendFlags) => {
         const known = await withWorkers(flags, adapters);
-        if (!path.endsWith('.onnx')) return finish(await tuneSuite(path, flags, known));
+        if (!isModelPath(path)) return finish(await tuneSuite(path, flags, known));
         if (flags.data === undefined) throw new AttnswapError('USAGE', `${name} ${path}: --data is missing`, { hint: data });
         finish(await migrateModel(path, { ...flags, candidate: flags.candidate ?? defaultCandidates }, known));
       });

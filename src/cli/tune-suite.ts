@@ -92,7 +92,7 @@ async function findTrainer(named: string | undefined, adapters: readonly Adapter
     reasons.push(`${backend}: ${status.available ? 'it has no trainer' : status.reason}`);
   }
   throw new AttnswapError('UNSUPPORTED', `nothing here trains: ${reasons.join('; ')}`, {
-    hint: 'install PyTorch, and name its Python with --python',
+    hint: 'install PyTorch, and name its Python with --python; or npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-cpu @tensorflow/tfjs-backend-wasm',
   });
 }
 
