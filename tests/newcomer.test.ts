@@ -38,7 +38,10 @@ before(async () => {
   await execa(command, [...args.map((word) => (word === 'attnswap' ? `./${tarball}` : word)), '--no-audit', '--no-fund'], { cwd, env });
   writeFileSync(join(cwd, 'model.onnx'), bert.build({ seed: 1 }));
   writeFileSync(join(cwd, 'tokenizer.json'), JSON.stringify(wordTokenizer));
-  writeFileSync(join(cwd, 'book.txt'), Array.from({ length: 1500 }, (_, at) => words[(Math.imul(at, 2654435761) >>> 9) % words.length]).join(' '));
+  writeFileSync(
+    join(cwd, 'book.txt'),
+    Array.from({ length: 1500 }, (_, at) => words[(Math.imul(at, 2654435761) >>> 9) % words.length]).join(' '),
+  );
 });
 
 test('sites, migrate and report of an own model and text, by what each command says is next', async () => {

@@ -5,6 +5,7 @@ import { measureCeilings } from '../measure/ceilings.ts';
 import { planCells, recordedBackends } from '../measure/plan-cells.ts';
 import { loadRun, writeRun, writeWhole } from '../measure/run-store.ts';
 import { runSuite } from '../measure/run-suite.ts';
+import { requireWritableFile } from '../measure/writable.ts';
 import { runCsv } from '../report/run-csv.ts';
 import { benchTable } from './bench-table.ts';
 import { measuring } from './measuring.ts';
@@ -26,6 +27,7 @@ export async function bench(suiteName: string, flags: BenchFlags, builtIn: reado
   const adapters = [...loaded.adapters, ...builtIn];
   const plans = await planCells(suite, adapters);
   const out = flags.out ?? `runs/${suite.name}.run.json`;
+  await requireWritableFile(out);
   const resumed = flags.resume === true ? await resumable(out, sha256) : undefined;
   const described = await describeRun(recordedBackends(suite, adapters), adapters);
   for (const warning of described.warnings) remark(`noise: ${warning}`, flags);

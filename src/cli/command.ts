@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
+import { requireTemporaryFolder, requireWritableFile, requireWritableFolder } from '../measure/writable.ts';
 import type { ExitCode } from './console.ts';
 
 /** The exit codes, as every command's help ends with them. */
@@ -45,9 +46,29 @@ export function command(program: Command, usage: string, summary: string, exampl
     .summary(summary)
     .description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`)
     .showHelpAfterError(`(attnswap ${program.name() === 'attnswap' ? '' : `${program.name()} `}${usage} --help says what it takes)`)
+    .hook('preAction', (_this, action) => requirePlaces(action))
     .option('--json', 'machine-readable result on standard output')
     .option('--quiet', 'no progress, no remarks')
     .addHelpText('after', help);
+}
+
+/** Options that name a file, or a folder, that a command writes. */
+const fileOptions = ['out', 'csv', 'html', 'junit', 'sarif', 'markdown'] as const;
+const folderOptions = ['dir'] as const;
+/** Commands whose --out is a folder, and those that need no temporary one. */
+const folderCommands = new Set(['capture']);
+const plainCommands = new Set(['report', 'compare', 'history', 'waste', 'save', 'list', 'show']);
+
+/** Whatever a command writes, it can be written: found before anything is measured. @throws FILE_UNWRITABLE */
+async function requirePlaces(action: Command): Promise<void> {
+  const flags = action.opts<Readonly<Record<string, unknown>>>();
+  const folders: readonly string[] = folderCommands.has(action.name()) ? [...folderOptions, 'out'] : folderOptions;
+  for (const name of [...fileOptions, ...folderOptions]) {
+    const path = flags[name];
+    if (typeof path !== 'string') continue;
+    await (folders.includes(name) ? requireWritableFolder(path) : requireWritableFile(path));
+  }
+  if (!plainCommands.has(action.name())) await requireTemporaryFolder();
 }
 
 /** Makes what a command resolved to the process's exit code. */

@@ -5,6 +5,7 @@ import type { AdapterEntry } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { areTensorFiles, loadData } from '../data/data-module.ts';
 import { findAdapter } from '../measure/plan-cells.ts';
+import { requireWritableFolder } from '../measure/writable.ts';
 import { itemsOf } from '../migration/items.ts';
 import { migrate } from '../migration/migrate.ts';
 import type { Phase } from '../migration/migrate.ts';
@@ -47,6 +48,7 @@ export async function migrateModel(path: string, flags: MigrateFlags, adapters: 
   const data = await dataFor(model, flags);
   const settings = settingsOf(flags, await lengthsOf(flags, data));
   const folder = flags.dir ?? join('runs', `${basename(path, extname(path))}.migration`);
+  await requireWritableFolder(folder);
   const files = {
     [path]: model.file.sha256,
     ...(await digests([...flags.data, ...(flags.tokenizer === undefined ? [] : [flags.tokenizer])])),

@@ -46,3 +46,15 @@ test('a tuning that saves nothing says so, and no figure of nothing', () => {
   assert.match(text, /^best within it: the original, as nothing else is estimated to save anything$/m);
   assert.doesNotMatch(text, /saves 0/);
 });
+
+test('the waste of every site is told, however many there are', () => {
+  const many = Array.from({ length: 24 }, (_, site) => ({ site, swappable: true }) as Site);
+  const lengths = record.baseline.lengths.map((at) => ({ ...at, waste: many.map(({ site }) => ({ ...at.waste[0]!, site })) }));
+  const report = { ...record, baseline: { ...record.baseline, lengths } } as unknown as MigrationReport;
+  const text = migrationText(report, { ...context, sites: many });
+  for (const length of [128, 512]) {
+    const told = text.slice(text.indexOf(`waste at ${length} tokens by site:`));
+    for (const { site } of many) assert.match(told, new RegExp(`[ :]${site}: \\d+ %`));
+  }
+  assert.ok(text.split('\n').every((line) => line.length <= 110));
+});
