@@ -34,14 +34,18 @@ test('attend writes o in the inputs’ shape and says how far it is from float64
   await file.close();
 });
 
-test('attend warns where the file says another causality than the flag', async () => {
+test('without a flag attention is as causal as the file says, and that is told; with one a difference is warned of', async () => {
   const cwd = emptyFolder();
+  const args = ['attend', '--variant', 'dense', '--inputs', 'in.safetensors', '--out', 'o.safetensors'];
   await writeInputs(join(cwd, 'in.safetensors'), drawGaussian(shape, 1));
-  const { exitCode, stderr } = await attnswap(['attend', '--variant', 'dense', '--inputs', 'in.safetensors', '--out', 'o.safetensors'], {
-    cwd,
-  });
+  const { exitCode, stderr } = await attnswap(args, { cwd });
   assert.equal(exitCode, 0);
-  assert.match(stderr, /metadata says causal=true/);
+  assert.match(stderr, /metadata says causal=true, and so it is measured/);
+  const written = await openSafetensors(join(cwd, 'o.safetensors'));
+  assert.equal(written.metadata.get('causal'), 'true');
+  await written.close();
+  await writeInputs(join(cwd, 'in.safetensors'), drawGaussian({ ...shape, causal: false }, 1));
+  assert.match((await attnswap([...args, '--causal'], { cwd })).stderr, /metadata says causal=false, measured with causal=true/);
 });
 
 test('what a variant is not defined for, and a provider that is missing, are exit 3 with the word unsupported', async () => {

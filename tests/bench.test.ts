@@ -27,6 +27,7 @@ test('a suite file of the user’s own works from any folder, and gives a table,
   const { exitCode, stdout, stderr } = await attnswap(['bench', './mine.suite.ts', '--csv', 'mine.csv'], { cwd });
   assert.equal(exitCode, 0, stderr);
   assert.match(stdout, /dense\.fused.*1×/);
+  assert.match(stderr, /^next: attnswap report runs\/mine\.run\.json$/m);
   assert.ok(stdout.split('\n').every((line) => line.length <= 130));
   const run = record(cwd, 'mine');
   assert.equal(run.complete, true);

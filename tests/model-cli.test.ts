@@ -106,8 +106,40 @@ test('capture → waste: what was captured is measured', async () => {
   assert.deepEqual(readdirSync(join(cwd, 'captured')).length, 8);
   const text = await run('capture', 'torchscript-bert.onnx', '--data', 'items.ts', '--lengths', '9', '--site', '1', '--out', 'one');
   assert.deepEqual([text.exitCode, text.stdout.trim()], [0, 'one/site1-item0.safetensors']);
+  assert.match(text.stderr, /^next: attnswap waste --inputs one\/site1-item0\.safetensors$/m);
   const report = await json('waste', '--inputs', files[0]!, '--rows', 'all');
   assert.equal(report.rows.of, 4 * 9);
+});
+
+test('a place that cannot be written is found before anything runs', async () => {
+  for (const args of [
+    ['swap', 'torchscript-bert.onnx', '--variant', 'dense.fused', '--out', 'items.ts/fused.onnx'],
+    ['capture', 'torchscript-bert.onnx', '--data', 'items.ts', '--out', 'items.ts'],
+    ['migrate', 'torchscript-bert.onnx', '--data', 'items.ts', '--dir', 'items.ts'],
+    ['bench', 'smoke', '--csv', '.'],
+  ]) {
+    const { exitCode, stdout, stderr } = await run(...args);
+    assert.deepEqual([exitCode, stdout], [5, '']);
+    assert.match(stderr, /^attnswap: (items\.ts|\.).*: cannot be written: .*\[FILE_UNWRITABLE\]/);
+  }
+});
+
+test('a temporary folder that is missing is said', async () => {
+  const { exitCode, stderr } = await attnswap(['sites', 'torchscript-bert.onnx'], { cwd, env: { TMPDIR: join(cwd, 'nowhere') } });
+  assert.equal(exitCode, 5);
+  assert.match(stderr, /the temporary folder .*nowhere cannot be used: .*\[FILE_UNWRITABLE\]\n  hint: .*TMPDIR=/);
+});
+
+test('a usage error points to the help of its own command', async () => {
+  for (const [command, ...args] of [
+    ['swap', 'torchscript-bert.onnx'],
+    ['capture'],
+    ['migrate', 'torchscript-bert.onnx', '--margin', '0.05'],
+  ]) {
+    const { exitCode, stderr } = await run(command!, ...args);
+    assert.equal(exitCode, 5);
+    assert.match(stderr, new RegExp(`\\(attnswap ${command} --help`));
+  }
 });
 
 describe('errors exit 5 with a message and a hint, and write nothing', () => {

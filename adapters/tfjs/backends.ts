@@ -7,18 +7,21 @@ import { exclusively } from './engine.ts';
 export const backends: readonly Backend[] = [
   {
     name: 'tfjs-cpu',
+    needs: '`npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-cpu`',
     mend: 'npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-cpu',
     load: async () => (await import('./load-cpu.ts')).loadCpu(),
   },
   {
     name: 'tfjs-wasm',
-    mend: 'npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm',
+    needs: '`npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-cpu @tensorflow/tfjs-backend-wasm`',
+    mend: 'npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-cpu @tensorflow/tfjs-backend-wasm',
     load: async () => (await import('./load-wasm.ts')).loadWasm(),
   },
   {
     name: 'tfjs-webgpu',
-    needs: "`npm install @tensorflow/tfjs-backend-webgpu webgpu` and a GPU driver, or SwiftShader's Vulkan (correctness only)",
-    mend: 'npm install @tensorflow/tfjs-backend-webgpu webgpu, and a Vulkan, Metal or D3D12 driver; without a GPU, for correctness only: apt-get install chromium libvulkan1, then VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json',
+    needs:
+      "`npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-cpu @tensorflow/tfjs-backend-webgpu webgpu` and a GPU driver, or SwiftShader's Vulkan (correctness only)",
+    mend: 'npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-cpu @tensorflow/tfjs-backend-webgpu webgpu, and a Vulkan, Metal or D3D12 driver; without a GPU, for correctness only: apt-get install chromium libvulkan1, then VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json',
     load: async () => (await import('./load-webgpu.ts')).loadWebgpu(),
   },
   {

@@ -74,7 +74,7 @@ export async function gatedInputs(
 ) {
   const dtype = dtypes.find((name) => name === (flags.dtype ?? 'f32')) as DType | undefined;
   if (dtype === undefined) throw new AttnswapError('USAGE', `--dtype is ${flags.dtype}, expected one of ${dtypes.join(', ')}`);
-  const captured = await readCapturedInputs(flags.inputs, { causal: flags.causal === true, dtype });
+  const captured = await readCapturedInputs(flags.inputs, { causal: flags.causal, dtype });
   const { inputs } = captured;
   const rank = spec.parameters['rank'];
   if (spec.variant !== 'gated') return captured;

@@ -5,10 +5,11 @@ import { measureCeilings } from '../measure/ceilings.ts';
 import { planCells, recordedBackends } from '../measure/plan-cells.ts';
 import { loadRun, writeRun, writeWhole } from '../measure/run-store.ts';
 import { runSuite } from '../measure/run-suite.ts';
+import { requireWritableFile } from '../measure/writable.ts';
 import { runCsv } from '../report/run-csv.ts';
 import { benchTable } from './bench-table.ts';
 import { measuring } from './measuring.ts';
-import { exitCodes, print, printJson, progress, remark } from './console.ts';
+import { exitCodes, print, printJson, progress, remark, suggest } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
 import { describeRun } from './describe-run.ts';
 import { loadSuite } from './load-suite.ts';
@@ -26,6 +27,7 @@ export async function bench(suiteName: string, flags: BenchFlags, builtIn: reado
   const adapters = [...loaded.adapters, ...builtIn];
   const plans = await planCells(suite, adapters);
   const out = flags.out ?? `runs/${suite.name}.run.json`;
+  await requireWritableFile(out);
   const resumed = flags.resume === true ? await resumable(out, sha256) : undefined;
   const described = await describeRun(recordedBackends(suite, adapters), adapters);
   for (const warning of described.warnings) remark(`noise: ${warning}`, flags);
@@ -47,6 +49,7 @@ export async function bench(suiteName: string, flags: BenchFlags, builtIn: reado
   if (flags.json === true) printJson(run);
   else print(benchTable(run));
   remark(`record: ${out}${flags.csv === undefined ? '' : `, CSV: ${flags.csv}`}`, flags);
+  suggest(['report', out], flags);
   return exitCodeOf(run);
 }
 

@@ -1,5 +1,6 @@
 import { SingleBar } from 'cli-progress';
 import { AttnswapError } from '../contract/errors.ts';
+import { shellCommand } from '../verdict/markdown-text.ts';
 import { printable } from './format.ts';
 
 /** Exit codes of every command. */
@@ -24,6 +25,11 @@ export function printJson(value: unknown): void {
 /** A remark on standard error, unless --quiet. */
 export function remark(text: string, flags: CommonFlags): void {
   if (flags.quiet !== true) process.stderr.write(`${text}\n`);
+}
+
+/** The command that goes on from here, as a remark. */
+export function suggest(words: readonly string[], flags: CommonFlags): void {
+  remark(`next: attnswap ${shellCommand(words)}`, flags);
 }
 
 /** An error as three lines at most: what happened, and what to do. */

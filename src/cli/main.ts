@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError, Option } from 'commander';
 import { adapters } from '../../adapters/index.ts';
+import { AttnswapError } from '../contract/errors.ts';
 import { attend } from './attend.ts';
 import type { AttendFlags } from './attend.ts';
 import { bench } from './bench.ts';
@@ -56,7 +57,7 @@ function buildProgram(version: string): Command {
     .requiredOption('--inputs <file>', 'tensors q, k, v; optional mask, gate.u, gate.w, gate.b; metadata scale')
     .requiredOption('--out <file>', 'where tensor o is written')
     .option('--backend <backend>', 'see attnswap doctor', 'onnx-cpu')
-    .option('--causal', 'query i sees keys up to its own position')
+    .option('--causal', 'query i sees keys up to its own position (default: as the file says)')
     .option('--dtype <dtype>', 'f32, f16 or bf16', 'f32')
     .option('--seed <n>', 'of a gate that the file does not hold', wholeNumber(0))
     .action(async (flags: AttendFlags & BackendFlags) => finish(await attend(flags, await withWorkers(flags, adapters))));
@@ -65,7 +66,7 @@ function buildProgram(version: string): Command {
   ])
     .requiredOption('--inputs <file>', 'tensors q, k, v; optional mask')
     .option('--variant <variant>', 'whose attention is measured', 'dense')
-    .option('--causal', 'query i sees keys up to its own position')
+    .option('--causal', 'query i sees keys up to its own position (default: as the file says)')
     .option('--rows <n|all>', 'rows to measure, sampled by head and position', '512')
     .option('--seed <n>', 'of the sampling', wholeNumber(0))
     .action(async (flags: WasteFlags) => finish(await waste(flags, adapters)));
@@ -85,6 +86,12 @@ function buildProgram(version: string): Command {
   return program;
 }
 
+/** A usage error without a hint points to the help of its command. */
+function withHelp(error: unknown, command: string | undefined): unknown {
+  if (!(error instanceof AttnswapError) || error.code !== 'USAGE' || error.hint !== undefined) return error;
+  return new AttnswapError('USAGE', error.message, { hint: `attnswap ${command ?? ''} --help` });
+}
+
 // A reader that has seen enough, such as head, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
@@ -94,7 +101,7 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? exitCodes.pass : exitCodes.error;
   else {
-    printError(error);
+    printError(withHelp(error, process.argv[2]));
     process.exitCode = exitCodes.error;
   }
 }

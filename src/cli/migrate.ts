@@ -3,17 +3,20 @@ import { readFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import type { AdapterEntry } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
-import { loadData } from '../data/data-module.ts';
+import { areTensorFiles, loadData } from '../data/data-module.ts';
 import { findAdapter } from '../measure/plan-cells.ts';
+import { requireWritableFolder } from '../measure/writable.ts';
 import { itemsOf } from '../migration/items.ts';
 import { migrate } from '../migration/migrate.ts';
 import type { Phase } from '../migration/migrate.ts';
 import type { Goal, MigrationSettings } from '../migration/migration.ts';
-import { migrationRecordName, writeMigrationRecord } from '../migration/record.ts';
+import { migrationRecordName, migrationSteps, writeMigrationRecord } from '../migration/record.ts';
 import { MigrationState } from '../migration/state.ts';
 import { openProto } from '../model/open-proto.ts';
+import type { DataModule } from '../contract/data.ts';
+import { usualLengths } from './capture.ts';
 import type { DataFlags } from './capture.ts';
-import { exitCodes, print, printJson, remark } from './console.ts';
+import { exitCodes, print, printJson, remark, suggest } from './console.ts';
 import type { ExitCode } from './console.ts';
 import { describeRun } from './describe-run.ts';
 import { printable } from './format.ts';
@@ -42,14 +45,16 @@ export async function migrateModel(path: string, flags: MigrateFlags, adapters: 
     throw new AttnswapError('UNSUPPORTED', `${path}: no attention that can be swapped`, { hint: `attnswap sites ${path} says why` });
   const head = await describeRun([flags.backend], adapters);
   for (const warning of head.warnings) remark(`noise: ${printable(warning)}`, flags);
-  const settings = settingsOf(flags);
+  const data = await dataFor(model, flags);
+  const settings = settingsOf(flags, await lengthsOf(flags, data));
   const folder = flags.dir ?? join('runs', `${basename(path, extname(path))}.migration`);
+  await requireWritableFolder(folder);
   const files = {
     [path]: model.file.sha256,
     ...(await digests([...flags.data, ...(flags.tokenizer === undefined ? [] : [flags.tokenizer])])),
   };
-  const state = await MigrationState.open(folder, { files, settings: { ...settings }, host: head.host.fingerprint.sha256 });
-  const source = { data: await dataFor(model, flags), settings, items: new Map() };
+  const state = await MigrationState.open(folder, { files, settings: { ...settings }, host: head.host.fingerprint.sha256 }, migrationSteps);
+  const source = { data, settings, items: new Map() };
   // A folder keeps the settings that it began with: those that no item fits must not be kept.
   if (state.count === 0) await itemsOf(source, 'judging');
   // Of when it began: what goes on later measures nothing twice.
@@ -71,15 +76,24 @@ export async function migrateModel(path: string, flags: MigrateFlags, adapters: 
   await writeMigrationRecord(folder, record);
   if (flags.json === true) printJson(record);
   else print(migrationText(report, { settings, sites: sites.sites, metric: source.data.metric, folder }));
+  suggest(['report', folder], flags);
   return { adopt: exitCodes.pass, 'tune-first': exitCodes.inconclusive, reject: exitCodes.regression, none: exitCodes.pass }[
     report.verdict ?? 'none'
   ];
 }
 
-function settingsOf(flags: MigrateFlags): MigrationSettings {
-  const { lengths, backend, items, seed, evaluations, maxBlocks, threads } = flags;
+/** The lengths asked for; else those that tensor files have. */
+async function lengthsOf({ lengths, data: paths, seed }: MigrateFlags, data: DataModule): Promise<readonly number[]> {
+  if (lengths !== undefined) return lengths;
+  if (!areTensorFiles(paths)) return usualLengths;
+  return (await data.items({ lengths: [], itemsPerLength: 1, seed })).map(({ length }) => length);
+}
+
+function settingsOf(flags: MigrateFlags, lengths: readonly number[]): MigrationSettings {
+  const { backend, items = 8, seed, evaluations, maxBlocks, threads } = flags;
   const sorted = [...new Set(lengths)].sort((a, b) => a - b);
-  const compareAt = flags.compareAt ?? sorted[Math.floor((sorted.length - 1) / 2)]!;
+  // Attention's share grows with the length: a gain shows there first.
+  const compareAt = flags.compareAt ?? sorted.at(-1)!;
   if (!sorted.includes(compareAt))
     throw new AttnswapError('USAGE', `--compare-at is ${compareAt}, expected one of the lengths ${sorted.join(', ')}`);
   return {

@@ -1,13 +1,16 @@
 import type { Comparison } from '../contract/verdict.ts';
 import type { CandidateResult } from '../migration/candidate.ts';
+import { verdictWords } from '../migration/decide.ts';
 import type { MigrationReport } from '../migration/migrate.ts';
 import type { MigrationSettings } from '../migration/migration.ts';
 import type { TuneResult } from '../migration/tune-phase.ts';
 import { driftSize } from '../migration/quality-of.ts';
 import type { Site } from '../model/site.ts';
+import { tokensText } from '../quality/judgement.ts';
 import { digits, percent, signed, size, time } from '../text/figures.ts';
+import { table, wrapped } from '../text/layout.ts';
+import { baseToNew } from '../verdict/wording.ts';
 import { printable } from './format.ts';
-import { table } from '../text/layout.ts';
 
 interface Context {
   readonly settings: MigrationSettings;
@@ -34,7 +37,9 @@ function baselineText({ baseline }: MigrationReport, { metric, sites }: Context)
     return figure === null || figure === undefined ? '–' : percent(figure.value);
   };
   const wasted = sites.filter(({ swappable }) => swappable).map(({ site }) => site);
-  const shown = wasted.slice(0, 4);
+  // More columns than a terminal has room for become lines of their own.
+  const shown = wasted.length <= mostColumns ? wasted : [];
+  const listed = shown.length > 0 ? [] : baseline.lengths.map((at) => wasteLine(at.length, wasted, (site) => waste(site, at)));
   const header = ['tokens', 'latency', '95 % interval', 'peak memory', ...shown.map((site) => `waste, site ${site}`)];
   const rows = baseline.lengths.map((at) => [
     `${at.length}`,
@@ -44,10 +49,19 @@ function baselineText({ baseline }: MigrationReport, { metric, sites }: Context)
     ...shown.map((site) => waste(site, at)),
   ]);
   const lines = ['Phase 1: the model as it is', table([header, ...rows])];
+  lines.push(...listed);
   lines.push('waste: share of the scored pairs that the smallest sets of keys holding 95 % of the attention do without');
   if (baseline.scores !== null)
     lines.push(`quality: ${digits(mean(baseline.scores))} over ${baseline.scores.length} items (${printable(metric ?? 'score')})`);
   return lines.join('\n');
+}
+
+/** Sites whose waste has a column. */
+const mostColumns = 4;
+
+/** `waste at 512 tokens by site: 0 18 %, 1 24 %, …`. */
+function wasteLine(length: number, sites: readonly number[], waste: (site: number) => string): string {
+  return wrapped(`waste at ${length} tokens by site: ${sites.map((site) => `${site}: ${waste(site)}`).join(', ')}`);
 }
 
 function candidatesText(results: readonly CandidateResult[], report: MigrationReport, { settings }: Context): string {
@@ -57,10 +71,12 @@ function candidatesText(results: readonly CandidateResult[], report: MigrationRe
     change(memory),
     qualityCell(quality),
     report.front.includes(name) ? '*' : '',
-    decision.verdict.replace('-', ' '),
+    decision.verdict === 'reject' ? 'keep as is' : verdictWords[decision.verdict],
   ]);
   const header = ['candidate', `latency at ${settings.compareAt}`, `memory at ${settings.compareAt}`, 'quality', 'front', 'verdict'];
-  const reasons = results.map(({ name, decision }) => `${short(name)}: ${printable(decision.reasons[0] ?? '')}`);
+  const reasons = results.map(
+    ({ name, decision }) => `${short(name)}: ${verdictWords[decision.verdict]}: ${printable(decision.reasons[0] ?? '')}`,
+  );
   return [
     'Phase 2: other attention at every site, against the original',
     table([header, ...rows]),
@@ -84,10 +100,13 @@ function tunedText({ search, budget, shared, choices, mended, result }: TuneResu
   const swappable = sites.filter((site) => site.swappable);
   const named = best.assignment.map((choice, at) => `${swappable[at]!.site}=${choices[choice]}`).join(' ');
   const estimate = settings.goal === 'memory' ? 'added up over sites, which need it one after another' : 'by its kernels alone';
+  const measured = `${search.evaluations} assignment${search.evaluations === 1 ? '' : 's'} measured (${search.stopped})`;
   const lines = [
     'Phase 3: tuning without training',
-    `${search.evaluations} assignments measured (${search.stopped}), loss budget ${digits(budget)} on calibration items`,
-    `best within it: ${named}: loses ${digits(best.loss)}, saves ${saved(Math.max(0, best.saving))}, ${estimate}`,
+    `${measured}, loss budget ${digits(budget)} on calibration items`,
+    best.saving > 0
+      ? `best within it: ${named}: loses ${digits(best.loss)}, saves ${saved(best.saving)}, ${estimate}`
+      : 'best within it: the original, as nothing else is estimated to save anything',
   ];
   if (search.correlation !== null) lines.push(`losses of sites add up with correlation ${digits(search.correlation)}`);
   if (shared > 0) lines.push(`${shared} calibration items are among those that quality is judged on: the data hold no others`);
@@ -101,9 +120,7 @@ function finalText({ final }: MigrationReport): string {
   const { candidate, latency, memory, decision } = final!;
   const rows = latency.map(({ length, comparison }, at) => {
     const peak = memory[at]!.comparison;
-    const pair = (of: Comparison, write: (value: number) => string) =>
-      [of.base, of.new].map((value) => (value === null ? '–' : write(value))).join(' → ');
-    return [`${length}`, pair(comparison, time), change(comparison), pair(peak, size), change(peak)];
+    return [`${length}`, baseToNew(comparison) || '–', change(comparison), baseToNew(peak) || '–', change(peak)];
   });
   const header = ['tokens', 'latency', 'change', 'peak memory', 'change'];
   return [`Last comparison: ${short(candidate)} against the original`, table([header, ...rows]), ...decision.reasons.map(printable)].join(
@@ -111,14 +128,17 @@ function finalText({ final }: MigrationReport): string {
   );
 }
 
-function conclusion({ final, verdict }: MigrationReport, { folder, settings }: Context): string {
+function conclusion({ final, verdict, candidates }: MigrationReport, { folder, settings }: Context): string {
+  const timed = (candidates ?? []).some(({ latency }) => latency !== null);
+  const looked = final !== null ? settings.lengths : timed ? [settings.compareAt] : [];
+  const at = looked.length === 0 ? 'no candidate was timed' : `candidates were timed at ${tokensText(looked)}`;
   const said = {
     adopt:
       final === null
         ? `Verdict: adopt, by few blocks at ${settings.compareAt} tokens; --until tune compares at every length`
         : 'Verdict: adopt',
     'tune-first': 'Verdict: tune first: there is a gain, and a loss elsewhere or no proof that quality holds',
-    reject: 'Verdict: reject: keep the model as it is',
+    reject: `Verdict: reject: keep the model as it is (${at})`,
     none: 'Nothing was judged yet',
   }[verdict ?? 'none'];
   const model = final?.model ?? null;

@@ -11,6 +11,7 @@ import type { CaptureFlags } from './capture.ts';
 import { command, dimension, finish, percentage, wholeNumber } from './command.ts';
 import { phases } from '../migration/migrate.ts';
 import { goals } from '../migration/migration.ts';
+import { isModelPath } from '../model/foreign-files.ts';
 import { migrateModel } from './migrate.ts';
 import type { MigrateFlags } from './migrate.ts';
 import { sites } from './sites.ts';
@@ -32,8 +33,8 @@ function withData(given: Command, isRequired = true): Command {
   return given
     .addOption(new Option('--data <file>', help).argParser(repeated).makeOptionMandatory(isRequired))
     .option('--tokenizer <file>', 'the tokenizer.json that came with the model')
-    .option('--lengths <list>', 'tokens, such as 128,256,512', lengthList, [128, 256, 512])
-    .option('--seed <n>', 'of what is drawn', wholeNumber(0), 1);
+    .option('--lengths <list>', 'tokens (default: those that tensor files have, else 128,256,512)', lengthList)
+    .option('--seed <n>', 'random seed', wholeNumber(0), 1);
 }
 
 function repeated(text: string, before: readonly string[] = []): string[] {
@@ -55,17 +56,19 @@ export function addModelCommands(program: Command, adapters: readonly AdapterEnt
     'attnswap swap model.onnx --variant dense.fused --out fused.onnx',
     "attnswap swap model.onnx --variant 'window:w=64' --site 0,2-3 --out windowed.onnx",
     "attnswap swap model.onnx --variant 0=dense.fused --variant '1-3=window:w=64' --out mixed.onnx",
+    'attnswap swap model.onnx --variant dense.fused --data first.npz --data second.npz --out fused.onnx',
   ];
-  withModel(command(program, 'swap', 'write a model with other attention, and the proof that nothing else changed', swapExamples))
+  const swapSummary = 'write a model with other attention, and the proof that nothing else changed';
+  withData(withModel(command(program, 'swap', swapSummary, swapExamples)), false)
     .requiredOption('--variant <variant>', 'name[.kernel][:key=value,…], or sites=variant; repeat it for more', repeated)
     .option('--site <list>', 'such as 0,2-3 (default: all that can be swapped)')
     .requiredOption('--out <file>', 'the new model')
-    .option('--seed <n>', "of a gate's weights", wholeNumber(0), 1)
+    .option('--items <n>', 'items of each length to compare the outputs on (default: all tensor files, else 8)', wholeNumber(1))
     .action(async (path: string, flags: SwapFlags) => finish(await swap(path, flags, adapters)));
   const captureExamples = ['attnswap capture model.onnx --data book.txt --tokenizer tokenizer.json --lengths 256 --out captured'];
   withData(withModel(command(program, 'capture', 'write the Q, K and V of sites on real input (safetensors)', captureExamples)))
     .option('--site <list>', 'such as 0,2-3 (default: all that can be swapped)')
-    .option('--items <n>', 'items of each length', wholeNumber(1), 1)
+    .option('--items <n>', 'items of each length (default: all tensor files, else 1)', wholeNumber(1))
     .requiredOption('--out <dir>', 'a folder')
     .action(async (path: string, flags: CaptureFlags) => finish(await capture(path, flags, adapters)));
   addMigration(program, adapters);
@@ -109,7 +112,7 @@ function addMigration(program: Command, adapters: readonly AdapterEntry[]): void
         repeated,
       )
       .option('--items <n>', 'items of each length that quality is judged on', wholeNumber(1), 8)
-      .option('--compare-at <n>', 'the length at which candidates are timed (default: the middle one)', wholeNumber(1))
+      .option('--compare-at <n>', 'the length at which candidates are timed (default: the longest)', wholeNumber(1))
       .option('--quality-margin <percent>', 'the largest loss of quality that passes', percentage, 2)
       .option('--margin <percent>', 'the largest slowdown or growth of memory that passes', percentage, 5)
       .addOption(new Option('--goal <goal>', 'what tuning saves within the quality margin').choices(goals).default('latency'))
@@ -119,7 +122,7 @@ function addMigration(program: Command, adapters: readonly AdapterEntry[]): void
       .option('--trainer <backend>', 'of a testbed (default: the best that is here, torch before tfjs)')
       .action(async (path: string, flags: MigrateFlags & TuneSuiteFlags & BackendFlags) => {
         const known = await withWorkers(flags, adapters);
-        if (!path.endsWith('.onnx')) return finish(await tuneSuite(path, flags, known));
+        if (!isModelPath(path)) return finish(await tuneSuite(path, flags, known));
         if (flags.data === undefined) throw new AttnswapError('USAGE', `${name} ${path}: --data is missing`, { hint: data });
         finish(await migrateModel(path, { ...flags, candidate: flags.candidate ?? defaultCandidates }, known));
       });

@@ -9,7 +9,10 @@ import type { SiteComparison } from '../model/compare-sites.ts';
 import type { ModelSites } from '../model/find-sites.ts';
 import { readOnnxFile, writeOnnxFile } from '../model/onnx-file.ts';
 import type { OnnxFile } from '../model/onnx-file.ts';
-import { isExact, quantises } from '../migration/exactness.ts';
+import { exactnessOf } from '../migration/exactness.ts';
+import { driftSize } from '../migration/quality-of.ts';
+import { swapOnItems } from '../migration/swap-on-items.ts';
+import type { SwapOnItems } from '../migration/swap-on-items.ts';
 import { parseReplacements, parseSites } from '../migration/parse-replacements.ts';
 import { proveUnchanged } from '../model/prove.ts';
 import type { SwapProof } from '../model/prove.ts';
@@ -17,6 +20,7 @@ import type { SwappableSite } from '../model/site.ts';
 import { swapSites } from '../model/swap.ts';
 import type { Replacement } from '../model/swap.ts';
 import { formatVariant } from '../variants/index.ts';
+import { loadItems } from './capture.ts';
 import { exitCodes, print, printJson } from './console.ts';
 import type { ExitCode } from './console.ts';
 import { digits } from '../text/figures.ts';
@@ -29,15 +33,17 @@ export interface SwapFlags extends ModelFlags {
   readonly site?: string;
   readonly out: string;
   readonly seed: number;
+  readonly data?: readonly string[];
+  readonly tokenizer?: string;
+  readonly lengths?: readonly number[];
+  readonly items?: number;
 }
-
-/** Largest relative difference of an output where the attention was replaced by the same mathematics. */
-const exactTolerance = { f32: 1e-5, f16: 1e-2 } as const;
 
 /** Writes a model with other attention at the chosen sites, and the proof that nothing else changed. */
 export async function swap(path: string, flags: SwapFlags, adapters: readonly AdapterEntry[]): Promise<ExitCode> {
   await requireOtherFile(path, flags.out);
-  const { file, runner, sites } = await loadModel(path, flags, adapters);
+  const loaded = await loadModel(path, flags, adapters);
+  const { file, runner, sites } = loaded;
   const chosen = flags.site === undefined ? [...sites.swappable.keys()] : parseSites(flags.site);
   const replacements = parseReplacements(flags.variant, chosen, runner.adapter);
   if (replacements.size === 0 || sites.probe === undefined)
@@ -49,10 +55,14 @@ export async function swap(path: string, flags: SwapFlags, adapters: readonly Ad
   const atSites = await compareSites(file, { sites, swapped, replacements, seed: flags.seed }, runner, flags.dim);
   refuseWrong(path, atSites);
   refuseInexact(path, { sites, replacements, comparison });
+  const { data } = flags;
+  const items = data === undefined ? null : await loadItems(loaded, { ...flags, data }, 8);
+  const onData = items && (await swapOnItems({ ...loaded, swapped, replacements, seed: flags.seed }, items));
+  refuseOnData(path, onData);
   const proof = await writeProven(flags.out, { sites, swapped, file });
   const changes = [...replacements].map(([site, replacement]) => ({ site, variant: nameOf(replacement) }));
   if (flags.json === true) {
-    printJson({ out: flags.out, changes, proof, atSites, comparison, rewrittenForOpset13: sites.rewritten });
+    printJson({ out: flags.out, changes, proof, atSites, comparison, onData, rewrittenForOpset13: sites.rewritten });
     return exitCodes.pass;
   }
   for (const { site, variant } of changes) print(`site ${site}: ${printable(sites.sites[site]!.node)} → ${variant}`);
@@ -64,6 +74,7 @@ export async function swap(path: string, flags: SwapFlags, adapters: readonly Ad
   const most = atSites.reduce((largest, { relative }) => Math.max(largest, relative), 0);
   print(`each new attention is what its definition gives on what the site reads, within ${digits(most)} of its size`);
   for (const line of comparisonLines(comparison, replaced)) print(line);
+  if (onData !== null) print(`your data: ${printable(onDataText(onData))}`);
   print(`written: ${flags.out}`);
   return exitCodes.pass;
 }
@@ -80,6 +91,22 @@ function comparisonLines({ runs, notRun, varied, largest }: OutputComparison, re
     ...(blind > 0 ? [`up to ${blind} queries saw no key: what attention gives them is not defined, and was not compared`] : []),
     ...notRun.map(({ batch, length, reason }) => `the model did not run at batch ${batch}, length ${length}: ${printable(reason)}`),
   ];
+}
+
+/** @throws WORKER_FAILED where an exact swap is not exact on the user's own items, or the swapped model does not run on one */
+function refuseOnData(path: string, onData: SwapOnItems | null): void {
+  if (onData === null || (onData.drift.state === 'measured' && onData.judgement?.outcome !== 'regression')) return;
+  throw new AttnswapError('WORKER_FAILED', `${path}: ${onDataText(onData)}; nothing was written`, {
+    hint: 'please report this model: attnswap sites MODEL --json',
+  });
+}
+
+function onDataText({ drift, judgement }: SwapOnItems): string {
+  if (drift.state === 'fault') return drift.reasons[0]!;
+  if (judgement !== null) return judgement.reason;
+  const { output, farthestItem } = drift.outputs.reduce((a, b) => (driftSize(b) > driftSize(a) ? b : a));
+  const size = digits(Math.max(...drift.outputs.map(driftSize)));
+  return `outputs of ${drift.items} items differ by ${size} of their size on average (output ${output}; most at item ${farthestItem}), which is not judged`;
 }
 
 function nameOf({ variant, kernel, parameters }: Replacement): string {
@@ -126,24 +153,19 @@ function refuseWrong(path: string, atSites: readonly SiteComparison[]): void {
   );
 }
 
-interface Exactness {
+interface Compared {
   readonly sites: ModelSites;
   readonly replacements: ReadonlyMap<number, Replacement>;
   readonly comparison: OutputComparison;
 }
 
 /**
- * Dense attention for dense attention must give the same outputs, but for rounding. Two things are told, and not judged:
- * - Where a model quantises, no bound on its outputs follows from rounding: a value next to a quantiser's edge goes one step up or
- *   down, and the step is as large as the model's own precision. Such a model is judged at its sites alone.
- * - Queries that see no key: what softmax gives them is the model's own accident, often a mean of masked values; here it is zero.
+ * Dense attention for dense attention must give the same outputs, but for rounding. A model that quantizes is judged at its sites alone, as no
+ * bound on its outputs follows from rounding. Queries that see no key were left out of the comparison.
  */
-function refuseInexact(path: string, { sites, replacements, comparison }: Exactness): void {
-  const exact = isExact({ replacements });
-  const quantised = quantises(sites.proto);
-  const tolerance = exactTolerance[sites.sites.some(({ dtype }) => dtype === 'f16') ? 'f16' : 'f32'];
-  const { largest } = comparison;
-  if (!exact || quantised || largest <= tolerance) return;
-  const message = `${path}: dense kernels changed the outputs by ${digits(largest)} of their size, expected at most ${tolerance}; nothing was written`;
+function refuseInexact(path: string, { sites, replacements, comparison: { largest } }: Compared): void {
+  const exactness = exactnessOf(sites, { replacements });
+  if (exactness === null || exactness.exception === 'quantized' || largest <= exactness.tolerance) return;
+  const message = `${path}: dense kernels changed the outputs by ${digits(largest)} of their size, expected at most ${exactness.tolerance.toExponential()}; nothing was written`;
   throw new AttnswapError('WORKER_FAILED', message, { hint: 'please report this model: attnswap sites MODEL --json' });
 }

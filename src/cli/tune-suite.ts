@@ -7,14 +7,14 @@ import { writeWhole } from '../measure/run-store.ts';
 import { MigrationState } from '../migration/state.ts';
 import type { Task } from '../training/task.ts';
 import { taskOf } from '../training/tasks/index.ts';
-import { tuningRecordName } from '../tuning/record.ts';
+import { tuningRecordName, tuningSteps } from '../tuning/record.ts';
 import type { TuningRecord } from '../tuning/record.ts';
 import { slowTrainers, smallerTuning } from '../tuning/smaller.ts';
 import { TimeLeft } from '../tuning/time-left.ts';
 import { tuneTestbed } from '../tuning/tune-testbed.ts';
 import type { TuningReport } from '../tuning/tune-testbed.ts';
 import type { TrainingProgress, TuningWork } from '../tuning/work.ts';
-import { exitCodes, print, printJson, remark } from './console.ts';
+import { exitCodes, print, printJson, remark, suggest } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
 import { describeRun } from './describe-run.ts';
 import { digits, percent } from '../text/figures.ts';
@@ -54,7 +54,7 @@ export async function tuneSuite(nameOrPath: string, flags: TuneSuiteFlags, adapt
   const folder = flags.dir ?? join('runs', `${tuning.name}.tuning`);
   const { seed, maxBlocks, threads } = flags;
   const settings = { ...tuning, trainer: trainer.backend, backend: flags.backend, seed, maxBlocks, threads: threads ?? null };
-  const state = await MigrationState.open(folder, { files: {}, settings, host: head.host.fingerprint.sha256 });
+  const state = await MigrationState.open(folder, { files: {}, settings, host: head.host.fingerprint.sha256 }, tuningSteps);
   const work = {
     tuning,
     task,
@@ -79,6 +79,7 @@ export async function tuneSuite(nameOrPath: string, flags: TuneSuiteFlags, adapt
   await writeWhole(join(folder, 'record.json'), `${JSON.stringify(record)}\n`);
   if (flags.json === true) printJson(record);
   else print(tuningText(report, { tuning, task, folder, trainer: trainer.backend, warnings }));
+  suggest(['report', folder], flags);
   return exitCodeOf(report);
 }
 
@@ -92,7 +93,7 @@ async function findTrainer(named: string | undefined, adapters: readonly Adapter
     reasons.push(`${backend}: ${status.available ? 'it has no trainer' : status.reason}`);
   }
   throw new AttnswapError('UNSUPPORTED', `nothing here trains: ${reasons.join('; ')}`, {
-    hint: 'install PyTorch, and name its Python with --python',
+    hint: 'install PyTorch, and name its Python with --python; or npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-cpu @tensorflow/tfjs-backend-wasm',
   });
 }
 

@@ -2,12 +2,10 @@ import type { AdapterEntry } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
-import type { WasteFigure } from '../waste/schema.ts';
 import { gatedInputs } from './attend.ts';
 import { exitCodes, print, printJson, remark } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
-import { digits, percent } from '../text/figures.ts';
-import { table } from '../text/layout.ts';
+import { wasteText } from './waste-text.ts';
 
 export interface WasteFlags extends CommonFlags {
   readonly inputs: string;
@@ -37,26 +35,9 @@ export async function waste(flags: WasteFlags, _adapters: readonly AdapterEntry[
     printJson({ ...report, warnings });
     return exitCodes.pass;
   }
-  const figures = Object.entries(flatten(report.overall)).filter((entry): entry is [string, WasteFigure] => entry[1] !== null);
-  print(`${flags.variant} over ${report.rows.measured} of ${report.rows.of} rows`);
-  print(table([['metric', 'value', 'low', 'high', 'of'], ...figures.map(([name, figure]) => wasteLine(name, figure))]));
+  print(wasteText(flags.variant, report));
+  remark('every figure, and each head by itself: --json', flags);
   return exitCodes.pass;
-}
-
-function wasteLine(name: string, { value, low, high, denominator }: WasteFigure): string[] {
-  const end = (bound: number | null) => (bound === null ? '–' : percent(bound));
-  return [name, percent(value), end(low), end(high), `${digits(denominator.value)} ${denominator.name}`];
-}
-
-/** Nested figures under dotted names: wastedCompute.p95. */
-function flatten(value: object, prefix = ''): Record<string, WasteFigure | null> {
-  const parts = Object.entries(value).map(([key, part]: [string, unknown]) => {
-    const name = prefix === '' ? key : `${prefix}.${key}`;
-    return part === null || (typeof part === 'object' && 'value' in part)
-      ? { [name]: part as WasteFigure | null }
-      : flatten(part as object, name);
-  });
-  return Object.assign({}, ...parts) as Record<string, WasteFigure | null>;
 }
 
 function readRows(text: string, seed: number) {

@@ -41,6 +41,11 @@ export async function loadData(source: string | readonly string[], options: Data
   return kinds.has('module') ? loadDataModule(path) : textData(path, options);
 }
 
+/** Whether data are tensor files, which have the lengths that they have. @throws INVALID_DATA for a file of no known kind */
+export function areTensorFiles(paths: readonly string[]): boolean {
+  return paths.every((path) => kindOf(path) === 'tensors');
+}
+
 function kindOf(path: string): 'module' | 'tensors' | 'text' {
   const ending = extname(path).toLowerCase();
   if (/^\.[cm]?[jt]s$/.test(ending)) return 'module';

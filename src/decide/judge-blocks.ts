@@ -62,7 +62,7 @@ function detectable({ standardDeviation, count }: Look, { tail }: LookPlan): num
 }
 
 function reasonOf({ state, low, high, count }: Look, { margin }: Rule): string {
-  const change = (logRatio: number) => `${(100 * Math.expm1(logRatio)).toFixed(1)} %`;
+  const change = (logRatio: number) => `${(100 * Math.expm1(logRatio)).toFixed(1)} %`.replace('-', '−');
   const interval = `${change(low)} to ${change(high)} over ${count} blocks`;
   const limit = `${Number((100 * margin).toPrecision(3))} %`;
   if (state === 'regression') return `worse by ${interval}: more than half the margin of ${limit}, and than this host's own floor`;

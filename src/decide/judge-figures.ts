@@ -37,7 +37,7 @@ export function heldToLimit(comparison: Comparison, { limit, direction }: Rule):
 }
 
 function percent(share: number): string {
-  return Number.isFinite(share) ? `${Number((100 * share).toPrecision(3))} %` : 'from nothing';
+  return Number.isFinite(share) ? `${Number((100 * share).toPrecision(3))} %`.replace('-', '−') : 'from nothing';
 }
 
 /** A comparison without figures. */

@@ -149,6 +149,18 @@ test('metadata about causality only warns: the flag alone counts', async () => {
   }
 });
 
+test('without a wish, inputs are as causal as their file says', async () => {
+  for (const [says, causal] of [
+    ['true', true],
+    ['0', false],
+    ['perhaps', false],
+  ] as const) {
+    await writeSafetensors(path, good, { causal: says });
+    const { inputs } = await readCapturedInputs(path, { dtype: 'f32' });
+    assert.equal(inputs.shape.causal, causal, says);
+  }
+});
+
 test('an output is written as o in F32', async () => {
   const output = drawGaussian(shape, 1).query;
   await writeOutput(path, output, shape, { variant: 'dense' });

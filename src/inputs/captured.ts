@@ -16,13 +16,13 @@ export interface CapturedInputs {
 /**
  * Reads captured inputs: `q` `[batch, heads, queries, headDim]`, `k` and `v` `[batch, kvHeads, keys, headDim]`, and where
  * present `mask` `[batch, keys]` (BOOL or U8, 1 keeps), `gate.u` and `gate.w` `[heads, headDim, rank]`, `gate.b` `[heads]`.
- * Metadata `scale` replaces 1/√headDim; `causal` only warns where it differs from what was asked for, and so do many more heads than
- * tokens: they may be tokens, in the layout `[batch, n, heads, headDim]`.
+ * Metadata `scale` replaces 1/√headDim; `causal` holds where nothing is wanted, and warns where it differs from what is. So do many more
+ * heads than tokens: they may be tokens, in the layout `[batch, n, heads, headDim]`.
  * @throws FILE_UNREADABLE, INVALID_SAFETENSORS, INVALID_INPUTS
  */
 export async function readCapturedInputs(
   path: string,
-  wanted: { readonly causal: boolean; readonly dtype: DType },
+  wanted: { readonly causal?: boolean | undefined; readonly dtype: DType },
 ): Promise<CapturedInputs> {
   const file = await openSafetensors(path);
   try {
@@ -33,7 +33,8 @@ export async function readCapturedInputs(
     const [, kvHeads = 0, keys = 0] = key.shape;
     requireShape(file, 'k', key.shape, [batch, kvHeads, keys, headDim]);
     requireShape(file, 'v', value.shape, [batch, kvHeads, keys, headDim]);
-    const shape: Shape = { batch, heads, kvHeads, queries, keys, headDim, causal: wanted.causal, dtype: wanted.dtype };
+    const causal = wanted.causal ?? saysCausal(file) === true;
+    const shape: Shape = { batch, heads, kvHeads, queries, keys, headDim, causal, dtype: wanted.dtype };
     requirePossible(file, shape);
     const mask = await readMask(file, shape);
     const gate = await readGate(file, shape);
@@ -47,7 +48,7 @@ export async function readCapturedInputs(
     return {
       inputs: { ...inputs, ...(mask !== undefined && { mask }), ...(gate !== undefined && { gate }) },
       metadata: file.metadata,
-      warnings: [...causalWarning(file, wanted.causal), ...layoutWarning(file, shape)],
+      warnings: [...causalWarning(file, causal, wanted.causal), ...layoutWarning(file, shape)],
     };
   } finally {
     await file.close();
@@ -133,12 +134,19 @@ function readScale(file: SafetensorsFile, headDim: number): number {
   throw inputsError(file, `metadata scale is ${JSON.stringify(text.slice(0, 50))}, expected a finite number`);
 }
 
-function causalWarning(file: SafetensorsFile, causal: boolean): string[] {
+/** What a file says of its attention; its own text where that is no truth value, undefined where it says nothing. */
+function saysCausal(file: SafetensorsFile): boolean | string | undefined {
   const text = file.metadata.get('causal')?.toLowerCase();
-  if (text === undefined || text === String(causal) || text === (causal ? '1' : '0')) return [];
-  const known = ['true', 'false', '1', '0'].includes(text);
-  const says = known ? String(text === 'true' || text === '1') : JSON.stringify(text.slice(0, 50));
-  return [`${file.path}: its metadata says causal=${says}, measured with causal=${causal}, as the flag says`];
+  if (text === 'true' || text === '1') return true;
+  return text === 'false' || text === '0' ? false : text;
+}
+
+function causalWarning(file: SafetensorsFile, causal: boolean, wanted: boolean | undefined): string[] {
+  const says = saysCausal(file);
+  if (wanted === undefined && says === true) return [`${file.path}: its metadata says causal=true, and so it is measured`];
+  if (says === undefined || says === causal) return [];
+  const told = typeof says === 'string' ? JSON.stringify(says.slice(0, 50)) : says;
+  return [`${file.path}: its metadata says causal=${told}, measured with causal=${causal}`];
 }
 
 function layoutWarning(file: SafetensorsFile, { heads, queries, keys }: Shape): string[] {

@@ -1,7 +1,7 @@
 import { AttnswapError } from '../contract/errors.ts';
 import { peak } from '../compare/compare-memory.ts';
 import { launchStage } from '../measure/launch.ts';
-import { openForCapture } from '../model/capture.ts';
+import { captureFault, openForCapture } from '../model/capture.ts';
 import { usingModel } from '../model/open-proto.ts';
 import { findVariant } from '../variants/index.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
@@ -82,7 +82,7 @@ function failed(length: number, reason: string): AttnswapError {
   return new AttnswapError('WORKER_FAILED', `the original cannot be measured at ${length} tokens: ${reason}`);
 }
 
-/** Waste by site and head, on what the sites see of the length's first item. */
+/** Waste by site and head, on what the sites see of the length's first item; of sites that do something else there, none. */
 async function wasteAt(migration: Migration, length: number): Promise<SiteWaste[]> {
   const { sites, file, runner, settings } = migration;
   migration.progress(`baseline: waste at ${length} tokens`);
@@ -91,10 +91,15 @@ async function wasteAt(migration: Migration, length: number): Promise<SiteWaste[
     model.capture(item.feeds),
   );
   const dense = findVariant('dense');
-  return [...captured].map(([site, inputs]) => {
+  return [...captured].flatMap(([site, inputs]) => {
+    const fault = captureFault(inputs);
+    if (fault !== undefined) {
+      migration.progress(`baseline: no waste of site ${site} on item ${item.id}: ${fault}`);
+      return [];
+    }
     const rows = { count: wasteRows, seed: settings.seed };
     const report = measureWaste({ inputs, inputsName: item.id, variant: dense, parameters: {}, dense, rows });
     const heads = report.heads.map(({ figures }) => figures.wastedCompute.p95?.value ?? null);
-    return { site, overall: report.overall, heads };
+    return [{ site, overall: report.overall, heads }];
   });
 }

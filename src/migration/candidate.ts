@@ -16,7 +16,7 @@ import { compareModels, modelMemoryLooks } from './arms.ts';
 import type { Baseline } from './baseline-phase.ts';
 import { decideMigration, tunableMargins } from './decide.ts';
 import type { MigrationDecision } from './decide.ts';
-import { exactLimit, isExact } from './exactness.ts';
+import { exactnessOf } from './exactness.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
 import { qualityOf } from './quality-of.ts';
@@ -85,8 +85,8 @@ async function qualityOfCandidate(migration: Migration, candidate: Candidate, ba
   migration.signal?.throwIfAborted();
   migration.progress(`${candidate.name}: quality`);
   const items = await itemsOf(migration, 'judging');
-  const exactWithin = isExact(candidate) ? exactLimit(migration, candidate.replacements.keys()) : null;
-  return qualityOf(migration, candidateProto(migration, candidate), { items, base: baseline.scores, exactWithin });
+  const exactness = exactnessOf(migration.sites, candidate);
+  return qualityOf(migration, candidateProto(migration, candidate), { items, base: baseline.scores, exactness });
 }
 
 /** JSON has no Infinity. */

@@ -48,7 +48,7 @@ test('adopts a gain whose quality holds and that has no setback, and says by whi
   const { verdict: found, reasons, decidedBy } = decideMigration(evidence({}));
   assert.equal(found, 'adopt');
   assert.equal(reasons[0], 'Latency at 512 tokens: −20.0 % (−21.0 % to −19.0 %), improvement over 8 blocks.');
-  assert.equal(reasons[1], 'Quality holds (0.2 of 1 margin lost, as measured): mean difference −.01 over 50 items.');
+  assert.equal(reasons[1], 'Quality holds (20 % of the allowed loss): mean difference −.01 over 50 items.');
   assert.deepEqual(decidedBy, ['n512 latency', 'quality']);
 });
 
@@ -61,6 +61,21 @@ test('rejects where no gain is shown, however good the quality', () => {
   for (const outcome of ['pass', 'inconclusive', 'refused', 'incomplete', 'regression'] as const) {
     assert.equal(verdict({ latency: [compared('latency', 512, outcome)] }), 'reject', outcome);
   }
+});
+
+test('a rejection names the lengths that it looked at', () => {
+  const at = [256, 1024, 512].map((length) => compared('latency', length, 'pass', 0));
+  const { reasons } = decideMigration(evidence({ latency: at, memory: [], wantedLengths: [256, 512, 1024] }));
+  assert.equal(reasons[0], 'No gain in latency or memory is shown at 256, 512 and 1024 tokens.');
+});
+
+test('a loss is told beside what is allowed', () => {
+  const told = (outcome: QualityJudgement['outcome'], lost: number) =>
+    decideMigration(evidence({ quality: quality(outcome, lost) })).reasons.find((reason) => reason.startsWith('Quality'));
+  assert.match(told('pass', 0)!, /^Quality holds \(no loss measured\): /);
+  assert.match(told('pass', 0.0001)!, /^Quality holds \(less than 1 % of the allowed loss\): /);
+  assert.match(told('regression', 2.34)!, /^Quality is lost \(2\.3 times the allowed loss\): /);
+  assert.match(told('regression', Infinity)!, /^Quality is lost: /);
 });
 
 test('tunes first where quality is open, unjudged, or lost by up to five margins; beyond that, rejects', () => {

@@ -1,11 +1,19 @@
 import { AttnswapError } from '../contract/errors.ts';
 import type { Comparison } from '../contract/verdict.ts';
 import { withinPeakNoise } from '../decide/rule.ts';
+import { tokensText } from '../quality/judgement.ts';
 import type { QualityJudgement } from '../quality/judgement.ts';
 
 /** What to do with a candidate. */
 export const migrationVerdicts = ['adopt', 'tune-first', 'reject'] as const;
 export type MigrationVerdict = (typeof migrationVerdicts)[number];
+
+/** A verdict in a sentence's words. */
+export const verdictWords: Readonly<Record<MigrationVerdict, string>> = {
+  adopt: 'adopt',
+  'tune-first': 'tune first',
+  reject: 'keep the model as it is',
+};
 
 /** A latency or memory comparison of the model's two arms at one length. */
 export interface ComparisonAtLength {
@@ -88,7 +96,9 @@ function judge({ gains, setbacks, others, beside }: Sorted, quality: QualityJudg
   const ids = (...groups: readonly Group[]) => groups.flat().map(({ comparison }) => comparison.id);
   const lost = qualitySentence(quality);
   if (gains.length === 0) {
-    const reasons = ['No gain in latency or memory is shown.', ...told([setbacks, others]), lost, ...asides];
+    const lengths = new Set([...setbacks, ...others].map(({ length }) => length));
+    const at = lengths.size === 0 ? '' : ` at ${tokensText([...lengths])}`;
+    const reasons = [`No gain in latency or memory is shown${at}.`, ...told([setbacks, others]), lost, ...asides];
     return { verdict: 'reject', reasons, decidedBy: ids(setbacks, others) };
   }
   if (quality?.outcome === 'regression' && !(quality.marginsLost <= tunableMargins)) {
@@ -127,10 +137,15 @@ function sentence({ length, comparison }: ComparisonAtLength): string {
 function qualitySentence(quality: QualityJudgement | null): string {
   if (quality === null) return 'Quality was not judged.';
   const words = { pass: 'holds', regression: 'is lost', inconclusive: 'is not shown to hold' }[quality.outcome];
-  const margins = Number.isFinite(quality.marginsLost)
-    ? ` (${Number(quality.marginsLost.toPrecision(2))} of 1 margin lost, as measured)`
-    : '';
-  return `Quality ${words}${margins.replace('-', '−')}: ${quality.reason}.`;
+  return `Quality ${words}${lossText(quality.marginsLost)}: ${quality.reason}.`;
+}
+
+/** What was measured, beside what is allowed. */
+function lossText(margins: number): string {
+  if (!Number.isFinite(margins)) return '';
+  if (margins <= 0) return ' (no loss measured)';
+  if (margins > 1) return ` (${Number(margins.toPrecision(2))} times the allowed loss)`;
+  return margins < 0.01 ? ' (less than 1 % of the allowed loss)' : ` (${Number((100 * margins).toPrecision(2))} % of the allowed loss)`;
 }
 
 function percent(share: number): string {

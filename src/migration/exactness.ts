@@ -1,30 +1,44 @@
 import type { ModelProto } from 'onnx-buf';
+import type { ModelSites } from '../model/find-sites.ts';
 import type { Replacement } from '../model/swap.ts';
-import type { Migration } from './migration.ts';
 
-/** Outputs of the same mathematics in another order of sums stay within this share of their size. */
-const exactRelativeError = { f32: 1e-4, f16: 1e-2 } as const;
-
-const quantisers = new Set(['QuantizeLinear', 'DynamicQuantizeLinear', 'DynamicQuantizeMatMul']);
-
-/** Whether a model rounds to whole steps somewhere. */
-export function quantises(proto: ModelProto): boolean {
-  return proto.graph!.node.some(({ opType }) => quantisers.has(opType));
+/** What must hold of a model's outputs where dense attention takes the place of dense attention. */
+export interface Exactness {
+  /** The largest ‖changed − original‖ / ‖original‖ that another order of sums explains. */
+  readonly tolerance: number;
+  /**
+   * Why a larger difference may be no fault; null where it always is one. `quantized`: next to the edge of a quantizer's step a rounding
+   * error becomes a whole step. `blind-rows`: causal queries whose keys are all padding have no defined result.
+   */
+  readonly exception: 'quantized' | 'blind-rows' | null;
 }
 
-/**
- * How far outputs may move where dense attention takes the place of dense attention; null where rounding gives no bound:
- * behind a quantiser a rounding error becomes a whole step, and causal queries that see nothing but padding have no defined result.
- */
-export function exactLimit({ sites: { proto, sites } }: Pick<Migration, 'sites'>, replaced: Iterable<number>): number | null {
-  const blind = [...replaced].some((site) => sites[site]!.causal === true && sites[site]!.mask === 'padding');
-  if (blind || quantises(proto)) return null;
-  return exactRelativeError[sites.some(({ dtype }) => dtype === 'f16') ? 'f16' : 'f32'];
+const quantizers = new Set(['QuantizeLinear', 'DynamicQuantizeLinear', 'DynamicQuantizeMatMul']);
+
+const tolerances = { f32: 1e-5, f16: 1e-2 } as const;
+
+interface Replaced {
+  readonly replacements: ReadonlyMap<number, Replacement>;
+  /** Further changes to the model. */
+  readonly finish?: unknown;
+}
+
+/** The one rule for swaps that keep the mathematics; null for those that change it. */
+export function exactnessOf({ proto, sites }: Pick<ModelSites, 'proto' | 'sites'>, replaced: Replaced): Exactness | null {
+  if (!isExact(replaced)) return null;
+  const tolerance = tolerances[sites.some(({ dtype }) => dtype === 'f16') ? 'f16' : 'f32'];
+  const blind = [...replaced.replacements.keys()].some((site) => sites[site]!.causal === true && sites[site]!.mask === 'padding');
+  return { tolerance, exception: quantizes(proto) ? 'quantized' : blind ? 'blind-rows' : null };
 }
 
 /** The mathematics of the original, summed in another order. */
-export function isExact({ replacements, finish }: { readonly replacements: ReadonlyMap<number, Replacement>; readonly finish?: unknown }) {
+export function isExact({ replacements, finish }: Replaced): boolean {
   return (
     finish === undefined && [...replacements.values()].every(({ variant, scaleFactor = 1 }) => variant === 'dense' && scaleFactor === 1)
   );
+}
+
+/** Whether a model rounds to whole steps somewhere. */
+function quantizes(proto: ModelProto): boolean {
+  return proto.graph!.node.some(({ opType }) => quantizers.has(opType));
 }

@@ -9,13 +9,14 @@ import type { ItemDrift } from '../quality/drift.ts';
 import { summariseDrift } from '../quality/drift-summary.ts';
 import type { DriftSummary, OutputDriftSummary } from '../quality/drift-summary.ts';
 import { judgeDrift } from '../quality/judge-drift.ts';
-import { figureText } from '../quality/judgement.ts';
+import { judgeExact } from '../quality/judge-exact.ts';
 import type { QualityJudgement } from '../quality/judgement.ts';
 import { estimatePaired, judgePaired } from '../quality/paired.ts';
 import type { PairedEstimate } from '../quality/paired.ts';
+import type { Exactness } from './exactness.ts';
 import type { Migration } from './migration.ts';
 
-/** Items whose whole outputs are compared where a task, or rounding, decides: outputs may be large, and a few tell. */
+/** Items whose whole outputs are compared where a task decides: outputs may be large, and a few tell. */
 const driftItemsPerLength = 1;
 
 /** A model's quality beside the original's. */
@@ -55,27 +56,29 @@ interface QualityRequest {
   readonly items: readonly Item[];
   /** The original's scores; null without a task. */
   readonly base: readonly number[] | null;
-  /** How far outputs of the same mathematics may move; null where the mathematics is another, or rounding gives no bound. */
-  readonly exactWithin: number | null;
+  /** What holds where the mathematics stays the same; null where it does not. */
+  readonly exactness: Exactness | null;
 }
 
 /**
- * How good a changed model is on items: drift of its outputs, and the task's scores, paired item by item. The task decides; where
- * there is none, the drift on all items does; where only the order of sums changed (`exactWithin`), the drift on some. A model that does
- * not open, run or score loses without measure.
+ * How good a changed model is on items: drift of its outputs, and the task's scores, paired item by item. Where only the order of sums
+ * changed (`exactness`), the drift on every item decides; else the task does, and the drift on all items where there is none. A model that
+ * does not open, run or score loses without measure.
  */
 export async function qualityOf(migration: Migration, proto: ModelProto, request: QualityRequest): Promise<CandidateQuality> {
   const { settings, file, runner } = migration;
-  const compared = request.base === null && request.exactWithin === null ? request.items : firstOfEachLength(request.items);
+  const compared = request.base === null || request.exactness !== null ? request.items : firstOfEachLength(request.items);
   return usingModel(openOriginal(migration), async (original) => {
     const changed = await openProto(proto, file, runner).catch(asRefusal);
     if (changed instanceof AttnswapError) return unusable({ state: 'fault', items: compared.length, reasons: [changed.message] });
     return usingModel(Promise.resolve(changed), async () => {
       const drift = await driftBetween(original, changed, compared, settings.seed);
       if (drift.state === 'fault') return unusable(drift);
+      const exact = request.exactness && judgeAsExact(drift, request.exactness, { items: compared, margin: settings.qualityMargin });
+      if (exact !== null) return { drift, task: null, judgement: exact };
       const task = await taskOf(migration, changed, request);
       if (task instanceof AttnswapError) return { drift, task: null, judgement: failedTask(task) };
-      return { drift, task, judgement: judge(settings.qualityMargin, { drift, task, exactWithin: request.exactWithin }) };
+      return { drift, task, judgement: judge(settings.qualityMargin, { drift, task }) };
     });
   });
 }
@@ -83,9 +86,9 @@ export async function qualityOf(migration: Migration, proto: ModelProto, request
 async function taskOf(
   migration: Migration,
   changed: OpenModel,
-  { items, base, exactWithin }: QualityRequest,
+  { items, base }: QualityRequest,
 ): Promise<PairedEstimate | AttnswapError | null> {
-  if (base === null || exactWithin !== null) return null;
+  if (base === null) return null;
   const scores = await scoresOf(migration, changed, items).catch(asRefusal);
   if (scores === null || scores instanceof AttnswapError) return scores;
   return estimatePaired({ base, new: scores }, { seed: migration.settings.seed });
@@ -105,15 +108,25 @@ function failedTask({ message }: AttnswapError): QualityJudgement {
   return { outcome: 'regression', reason: `the task fails on the changed model: ${message}`, marginsLost: Infinity };
 }
 
+type MeasuredDrift = Extract<DriftSummary, { state: 'measured' }>;
+
+/** Null where the outputs differ by more than rounding explains and that need not be a fault: then it is a swap like any other. */
+export function judgeAsExact(
+  drift: MeasuredDrift,
+  { tolerance, exception }: Exactness,
+  { items, margin }: { readonly items: readonly Item[]; readonly margin: number },
+): QualityJudgement | null {
+  const judged = judgeExact(drift, { tolerance, labels: margin, lengths: items.map(({ length }) => length) });
+  return judged.outcome === 'pass' || exception === null ? judged : null;
+}
+
 interface Judged {
-  readonly drift: Extract<DriftSummary, { state: 'measured' }>;
+  readonly drift: MeasuredDrift;
   readonly task: PairedEstimate | null;
-  readonly exactWithin: number | null;
 }
 
 /** Quality by what was measured; `margin` is a share of the original's mean score, or of the size of outputs. */
-export function judge(margin: number, { drift, task, exactWithin }: Judged): QualityJudgement {
-  if (exactWithin !== null) return judgeExact(drift, { exactWithin, margin });
+export function judge(margin: number, { drift, task }: Judged): QualityJudgement {
   if (task === null) {
     const labels = drift.outputs.some(({ kind }) => kind === 'labels');
     return judgeDrift(drift, { relativeError: margin, ...(labels && { disagreement: margin }) });
@@ -122,19 +135,6 @@ export function judge(margin: number, { drift, task, exactWithin }: Judged): Qua
   if (allowed > 0) return judgePaired(task, allowed);
   const reason = "the original's mean score is 0: a margin relative to it says nothing";
   return { outcome: 'inconclusive', reason, marginsLost: task.difference < 0 ? Infinity : 0 };
-}
-
-/** The same mathematics: no item speaks for others, so each must stay within what rounding explains. Labels next to a tie may change: within the margin. */
-function judgeExact(
-  { outputs, items }: Judged['drift'],
-  { exactWithin, margin }: { readonly exactWithin: number; readonly margin: number },
-): QualityJudgement {
-  const largest = Math.max(0, ...outputs.map(({ largestRelativeError }) => largestRelativeError ?? 0));
-  const relabelled = Math.max(0, ...outputs.filter(({ kind }) => kind === 'labels').map(driftSize));
-  const lost = Math.max(largest / exactWithin, relabelled / margin);
-  const labels = relabelled === 0 ? '' : `, and ${figureText(100 * relabelled)} % of labels change`;
-  const reason = `the same mathematics: outputs of ${items} items differ by at most ${figureText(largest)} of their size, ${exactWithin} is allowed${labels}`;
-  return { outcome: lost <= 1 ? 'pass' : 'regression', reason, marginsLost: lost };
 }
 
 /** How far an output is from the original's, as one figure: its mean relative error; of labels, the share that is another. */
@@ -154,11 +154,23 @@ function firstOfEachLength(items: readonly Item[]): Item[] {
 async function driftsOf(original: RunnableModel, changed: RunnableModel, items: readonly Item[]): Promise<ItemDrift[]> {
   const drifts: ItemDrift[] = [];
   for (const { id, feeds } of items) {
-    const expected = await original.run(feeds);
+    const expected = await original.run(feeds).catch((error: unknown) => {
+      throw doesNotRun(id, error);
+    });
     const outcome = await changed.run(feeds).catch((error: unknown) => error as Error);
     drifts.push(
       outcome instanceof Error ? { state: 'fault', item: id, reason: outcome.message } : itemDrift(id, expected, outcome as Tensors),
     );
   }
   return drifts;
+}
+
+/** What the runtime says of an item that the original does not run on, as an error with a name. */
+export function doesNotRun(item: string, error: unknown): AttnswapError {
+  if (error instanceof AttnswapError) return error;
+  const [said = ''] = (error as Error).message.split('\n');
+  return new AttnswapError('INVALID_DATA', `the model does not run on item ${item}: ${said}`, {
+    hint: 'the model may take fewer tokens: --lengths with smaller numbers',
+    cause: error,
+  });
 }

@@ -6,6 +6,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import { comparisonSchema } from '../contract/verdict.ts';
 import { readJson, writeWhole } from '../measure/run-store.ts';
 import { wasteFiguresSchema } from '../waste/schema.ts';
+import type { StepSchemas } from './check-steps.ts';
 import { migrationVerdicts } from './decide.ts';
 
 export const migrationRecordName = 'attnswap.migration-record/1';
@@ -24,18 +25,17 @@ const qualitySchema = z.object({
     })
     .nullable(),
 });
+const proofSchema = z.object({
+  nodesKept: z.int(),
+  nodesAdded: z.int(),
+  nodesRemoved: z.array(text),
+  initializersKept: z.int(),
+  initializersRemoved: z.array(text),
+  sha256: text,
+});
 const candidateSchema = z.object({
   name: text,
-  proof: z
-    .object({
-      nodesKept: z.int(),
-      nodesAdded: z.int(),
-      nodesRemoved: z.array(text),
-      initializersKept: z.int(),
-      initializersRemoved: z.array(text),
-      sha256: text,
-    })
-    .nullable(),
+  proof: proofSchema.nullable(),
   quality: qualitySchema.nullable(),
   latency: comparisonSchema.nullable(),
   memory: comparisonSchema.nullable(),
@@ -50,6 +50,37 @@ const atLengthSchema = z.object({
   waste: z.array(z.object({ site: z.int(), overall: wasteFiguresSchema, heads: z.array(z.number().nullable()) })),
 });
 const comparedSchema = z.array(z.object({ length: z.int(), comparison: comparisonSchema }));
+
+const length = String.raw`\d+$`;
+const number = z.number();
+const mean = z.object({ mean: number.nullable() }).nullable();
+const driftSchema = z.discriminatedUnion('state', [
+  z.object({ state: z.literal('fault'), items: z.int(), reasons: z.array(z.string()).min(1) }),
+  z.object({
+    state: z.literal('measured'),
+    items: z.int(),
+    outputs: z.array(z.object({ output: z.string(), kind: z.string(), relativeError: mean, agreement: mean })).min(1),
+  }),
+]);
+
+/** What the steps of a migration hold. */
+export const migrationSteps: StepSchemas = [
+  [new RegExp(`^feeds/${length}`), z.object({ item: z.string() })],
+  [new RegExp(`^baseline/latency/${length}`), atLengthSchema.pick({ medianNs: true, lowNs: true, highNs: true })],
+  [new RegExp(`^baseline/memory/${length}`), z.object({ bytes: number.positive() })],
+  [new RegExp(`^baseline/waste/${length}`), atLengthSchema.shape.waste],
+  [/^baseline\/scores$/, z.array(number).nullable()],
+  [/^candidate\/.+\/model$/s, z.union([z.object({ proof: proofSchema }), z.object({ failure: z.string() })])],
+  [/^candidate\/.+\/quality$/s, qualitySchema.extend({ drift: driftSchema })],
+  [new RegExp(`^(latency|peak-memory)/.+/${length}`, 's'), comparisonSchema],
+  [/^tune\/saving$/, z.array(z.array(number))],
+  [/^tune\/scale$/, z.object({ scores: z.array(number).nullable(), size: number.min(0) })],
+  [/^tune\/loss\//, number.min(0).nullable()],
+  [/^tune\/kernel\//, number.min(0).nullable()],
+  [/^tune\/mend\//, z.object({ factor: number.nullable(), loss: number.min(0), norms: z.record(z.string(), z.array(number)).nullable() })],
+  [/^head$/, z.object({ tool: z.object({ version: z.string() }), command: z.array(z.string()), warnings: z.array(z.string()) })],
+  [/^ended\//, z.iso.datetime()],
+];
 
 /** All that a migration found, with what it was of: `record.json` in its folder, written when it ends. */
 export const migrationRecordSchema = z.object({

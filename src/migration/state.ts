@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { AttnswapError } from '../contract/errors.ts';
-import { writeWhole } from '../measure/run-store.ts';
+import { readJson, writeWhole } from '../measure/run-store.ts';
+import { checksumOf, damageOf, restChecksum, restName } from './check-steps.ts';
+import type { StepSchemas } from './check-steps.ts';
 
 export const migrationSchemaName = 'attnswap.migration/1';
 
@@ -21,6 +22,7 @@ const stateSchema = z.object({
   startedAt: z.iso.datetime(),
   /** Results by step, in the order in which they were reached. */
   steps: z.record(z.string(), z.unknown()),
+  checksums: z.record(z.string(), z.string()).optional(),
 });
 
 /**
@@ -30,26 +32,35 @@ const stateSchema = z.object({
 export class MigrationState {
   readonly folder: string;
   readonly #state: z.infer<typeof stateSchema>;
+  readonly #checksums: Record<string, string>;
 
   private constructor(folder: string, state: z.infer<typeof stateSchema>) {
     this.folder = folder;
     this.#state = state;
+    const computed = () => Object.fromEntries(Object.entries(state.steps).map(([step, value]) => [step, checksumOf(step, value)]));
+    this.#checksums = state.checksums ?? { [restName]: restChecksum(state), ...computed() };
   }
 
   /**
-   * Opens a folder's state, or begins one.
-   * @throws INVALID_MIGRATION where it is of another subject, naming what changed, or is no state
+   * Opens a folder's state, or begins one. Every step is held against its checksum and its schema; journals of older versions have no checksums.
+   * @throws INVALID_MIGRATION where it is of another subject, naming what changed, is damaged, naming the step, or is no state; FILE_UNREADABLE
    */
-  static async open(folder: string, subject: MigrationIdentity): Promise<MigrationState> {
+  static async open(folder: string, subject: MigrationIdentity, schemas: StepSchemas): Promise<MigrationState> {
     const path = join(folder, 'migration.json');
     if (!existsSync(path)) {
       return new MigrationState(folder, { schema: migrationSchemaName, subject, startedAt: new Date().toISOString(), steps: {} });
     }
-    const found = stateSchema.safeParse(parseJson(await readFile(path, 'utf8')));
+    const found = stateSchema.safeParse(await readJson(path, 'INVALID_MIGRATION').catch(unlessInvalid));
     if (!found.success) {
       throw new AttnswapError('INVALID_MIGRATION', `${path}: expected a document of schema ${migrationSchemaName}`, {
         hint: 'name another --dir',
         cause: found.error,
+      });
+    }
+    const damage = damageOf(found.data, schemas);
+    if (damage !== undefined) {
+      throw new AttnswapError('INVALID_MIGRATION', `${path}: ${damage}`, {
+        hint: 'take a damaged step out of the file to have it measured again, or name another --dir to begin anew',
       });
     }
     const changed = changes(found.data.subject, subject);
@@ -79,17 +90,17 @@ export class MigrationState {
     // As it will be read back: an interrupted migration must not differ from another by what JSON loses.
     const result = JSON.parse(JSON.stringify((await compute()) ?? null)) as Result;
     this.#state.steps[step] = result;
-    await writeWhole(join(this.folder, 'migration.json'), `${JSON.stringify(this.#state, null, 1)}\n`);
+    this.#checksums[step] = checksumOf(step, result);
+    const journal = { ...this.#state, checksums: this.#checksums };
+    await writeWhole(join(this.folder, 'migration.json'), `${JSON.stringify(journal, null, 1)}\n`);
     return result;
   }
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+/** What is no JSON is no state, either. */
+function unlessInvalid(error: unknown): undefined {
+  if (error instanceof AttnswapError && error.code === 'INVALID_MIGRATION') return undefined;
+  throw error;
 }
 
 function changes(before: MigrationIdentity, now: MigrationIdentity): string | undefined {

@@ -11,6 +11,9 @@ import type { ModelRunner } from './open-proto.ts';
 import { opsetOf } from './probe-candidates.ts';
 import { withOutputs } from './with-outputs.ts';
 import type { SwappableSite } from './site.ts';
+import { findVariant } from '../variants/index.ts';
+import { visitRows } from '../variants/reference.ts';
+import { sampleRows } from '../variants/sample-rows.ts';
 import { appendView } from './views.ts';
 
 /** What a site read, and what it gave. */
@@ -78,4 +81,35 @@ function captured(site: SwappableSite['site'], names: Names, tensors: Tensors): 
     ...(mask !== undefined && { mask }),
     scale: site.scale,
   };
+}
+
+/** Rows of a call that are held against the definition. */
+const checkedRows = { count: 512, seed: 1 } as const;
+
+/** What the model's own arithmetic may be off by. */
+const faithfulWithin = { f32: 1e-3, f16: 2e-2, bf16: 2e-2 } as const;
+
+/**
+ * Why what was captured does not say what the site did: where softmax(scale·q·kᵀ)·v of it, masked as it says, is not what the site gave, the
+ * site hides keys or adds to logits by something that no tensor of it carries. Undefined where it is right. Queries that see no key are left out.
+ */
+export function captureFault(call: CapturedCall): string | undefined {
+  const { output, ...inputs } = call;
+  const { shape } = inputs;
+  let difference = 0;
+  let size = 0;
+  visitRows(inputs, { variant: findVariant('dense'), parameters: {} }, sampleRows(shape, checkedRows), ({ at, output: expected }) => {
+    if (expected.every((component) => component === 0)) return;
+    const from = ((at.batch * shape.heads + at.head) * shape.queries + at.query) * shape.headDim;
+    expected.forEach((component, place) => {
+      difference += (output[from + place]! - component) ** 2;
+      size += component ** 2;
+    });
+  });
+  const relative = Math.sqrt(difference / (size || 1));
+  // Not >: what is no number is no agreement.
+  if (relative <= faithfulWithin[shape.dtype]) return undefined;
+  const masks = [...(shape.causal ? ['the causal mask'] : []), ...(inputs.mask === undefined ? [] : ['its padding mask'])];
+  const seen = masks.length === 0 ? 'no mask' : masks.join(' and ');
+  return `with ${seen}, softmax(scale·q·kᵀ)·v of what it read differs by ${relative.toPrecision(2)} of its size from what it gave: it masks keys in a way that the small runs did not show`;
 }

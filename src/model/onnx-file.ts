@@ -9,6 +9,7 @@ import { checkModel } from './check-model.ts';
 import { isExternal } from './check-tensor.ts';
 import { externalPlaceOf, findExternalFiles } from './external-files.ts';
 import type { ExternalFile } from './external-files.ts';
+import { headBytes, refuseForeign } from './foreign-files.ts';
 import { invalidModel, quoted } from './invalid-model.ts';
 import { openRegular, readable, readAt } from './read-bytes.ts';
 import { scanModel } from './scan-protobuf.ts';
@@ -51,8 +52,7 @@ export async function readOnnxFile(path: string): Promise<OnnxFile> {
  */
 export function parseModel(bytes: Uint8Array<ArrayBuffer>, path: string): ModelProto {
   if (bytes.length === 0) throw invalidModel(path, 'the file is empty, expected an ONNX model', 'fetch or export it again');
-  if (Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 40)).toString('latin1').startsWith('version https://git-lfs'))
-    throw invalidModel(path, 'the file is a Git LFS pointer, expected the model itself', 'git lfs pull');
+  refuseForeign(bytes, path);
   scanModel(bytes, path, getHeapStatistics().heap_size_limit / 2);
   const proto = decode(bytes, path);
   checkModel(proto, path);
@@ -74,12 +74,14 @@ function decode(bytes: Uint8Array<ArrayBuffer>, path: string): ModelProto {
 async function readModelBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
   const { file, bytes } = await openRegular(path);
   try {
-    if (bytes > maximumProtobufBytes)
+    if (bytes > maximumProtobufBytes) {
+      refuseForeign(await readAt(file, path, { position: 0, length: headBytes }), path);
       throw invalidModel(
         path,
         `${bytes} bytes, expected at most ${maximumProtobufBytes}, which is what a protobuf may hold`,
         'save it with external data: onnx.save_model(model, path, save_as_external_data=True)',
       );
+    }
     return await readAt(file, path, { position: 0, length: bytes });
   } finally {
     await file.close();

@@ -16,6 +16,8 @@ export interface OutputDriftSummary {
   readonly relativeError: ItemMean | null;
   /** Largest relative error of an item; null for labels. */
   readonly largestRelativeError: number | null;
+  /** The item farthest from the original: by relative error; of labels, by agreement. */
+  readonly farthestItem: string;
   /** Mean over items of the mean 1 − cosine of an item's vectors; null for labels. */
   readonly cosineDistance: ItemMean | null;
   /** 5th percentile of the cosines of all items' vectors pooled; null for labels. */
@@ -48,7 +50,8 @@ export function summariseDrift(
   if (first === undefined) throw new AttnswapError('INVALID_DATA', 'drift: there are no items, expected at least one');
   const outputs = first.outputs.map(({ output }, index) => {
     const drifts = measured.map((drift) => sameOutput(drift, first, index));
-    return summariseOutput(output, drifts, { seed: options.seed, tail: (1 - confidence) / 2 });
+    const farthestItem = measured[farthest(drifts)]!.item;
+    return { ...summariseOutput(output, drifts, { seed: options.seed, tail: (1 - confidence) / 2 }), farthestItem };
   });
   return { state: 'measured', items: items.length, confidence, outputs };
 }
@@ -66,7 +69,15 @@ function sameOutput(drift: MeasuredDrift, first: MeasuredDrift, index: number): 
   );
 }
 
-function summariseOutput(output: string, drifts: readonly OutputDrift[], interval: { seed: number; tail: number }): OutputDriftSummary {
+/** Where in a list the drift is largest. */
+function farthest(drifts: readonly OutputDrift[]): number {
+  const distances = drifts.map(({ relativeError, agreement }) => relativeError ?? 1 - (agreement ?? 0));
+  return distances.indexOf(Math.max(...distances));
+}
+
+type Interval = { readonly seed: number; readonly tail: number };
+
+function summariseOutput(output: string, drifts: readonly OutputDrift[], interval: Interval): Omit<OutputDriftSummary, 'farthestItem'> {
   const mean = (figures: readonly (number | null)[], high: number): ItemMean | null => {
     const known = figures.filter((figure) => figure !== null);
     return known.length < figures.length ? null : itemMean(known, { ...interval, range: { low: 0, high } });

@@ -144,7 +144,7 @@ test('judges by limits: within, beyond, neither; and says which figure', () => {
   assert.deepEqual(judgeDrift(summary, { relativeError: 0.2 }).outcome, 'pass');
   const beyond = judgeDrift(summary, { relativeError: 0.2, cosineDistance: 0.001 });
   assert.equal(beyond.outcome, 'regression');
-  assert.match(beyond.reason, /^logits: 1 − cosine of 0\.00\d+ \(.*\) is beyond the limit of 0\.001$/);
+  assert.match(beyond.reason, /^output logits: 1 − cosine of 0\.00\d+ \(.*\) is beyond the limit of 0\.001$/);
   assert.ok(beyond.marginsLost > 4 && beyond.marginsLost < 6);
   const error = summary.state === 'measured' ? summary.outputs[0]!.relativeError! : assert.fail();
   assert.equal(judgeDrift(summary, { relativeError: error.mean }).outcome, 'inconclusive');

@@ -70,7 +70,7 @@ function figuresOf(summary: OutputDriftSummary, limits: DriftLimits): Figure[] {
     ],
   ];
   return rows.flatMap(([name, limit, figure]) =>
-    limit === undefined || figure === null ? [] : [{ name: `${output}: ${name}`, limit, ...figure }],
+    limit === undefined || figure === null ? [] : [{ name: `output ${output}: ${name}`, limit, ...figure }],
   );
 }
 

@@ -14,5 +14,11 @@ export interface QualityJudgement {
 /** Three digits, with a proper minus. */
 export function figureText(value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? '∞' : value < 0 ? '−∞' : 'NaN';
-  return String(Number(value.toPrecision(3))).replace('-', '−');
+  return String(Number(value.toPrecision(3))).replace(/^-/, '−');
+}
+
+/** `512 tokens`, or `128, 256 and 512 tokens`. */
+export function tokensText(lengths: readonly number[]): string {
+  const sorted = [...new Set(lengths)].sort((a, b) => a - b).map(String);
+  return `${sorted.length < 2 ? sorted.join('') : `${sorted.slice(0, -1).join(', ')} and ${sorted.at(-1)}`} tokens`;
 }

@@ -1,8 +1,8 @@
-/** Three significant digits, without an exponent from a thousandth to a million: 0.00123, 12.3, 1230. */
+/** Three significant digits, without an exponent from a thousandth to a million: 0.00123, 12.3, 1230, −4.7, 5.2e-7. */
 export function digits(value: number): string {
   if (value === 0) return '0';
-  if (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e6) return value.toExponential(1);
-  return Number(value.toPrecision(3)).toString();
+  const exponent = Math.abs(value) < 1e-3 || Math.abs(value) >= 1e6;
+  return (exponent ? value.toExponential(1) : Number(value.toPrecision(3)).toString()).replace(/^-/, '−');
 }
 
 /** Nanoseconds in the unit that reads best. */

@@ -6,6 +6,7 @@ import { confidence, testbedSchema } from '../contract/testbed.ts';
 import { techniques, tuningSchema } from '../contract/tuning.ts';
 import { comparisonSchema } from '../contract/verdict.ts';
 import { readJson } from '../measure/run-store.ts';
+import type { StepSchemas } from '../migration/check-steps.ts';
 import { migrationVerdicts } from '../migration/decide.ts';
 import { qualityOutcomes } from '../quality/judgement.ts';
 import { attentionWasteSchema } from './attention-waste.ts';
@@ -39,11 +40,13 @@ const epochSchema = z.object({
   diverged: z.literal(true).optional(),
   elapsedNs: z.number().min(0).max(1e18),
 });
+const testSchema = z.object({ mean: figure, items: list(figure, 1e7), layers: z.number().min(1).max(64).optional() });
+const importanceSchema = list(list(figure, 1024), 64);
 const finishedSchema = z.object({
   trial: trialSchema,
   epochs: list(epochSchema, 10_000),
-  test: z.object({ mean: figure, items: list(figure, 1e7), layers: z.number().min(1).max(64).optional() }),
-  importance: list(list(figure, 1024), 64).default([]),
+  test: testSchema,
+  importance: importanceSchema.default([]),
 });
 const differenceSchema = z.object({
   mean: figure,
@@ -97,6 +100,17 @@ const settingsSchema = z.object({
   maxBlocks: z.int(),
   threads: z.int().nullable(),
 });
+
+/** What the steps of a tuning hold. */
+export const tuningSteps: StepSchemas = [
+  [/^trial\/.+\/epoch \d+$/s, epochSchema],
+  [/^trial\/.+\/test$/s, testSchema],
+  [/^trial\/.+\/importance$/s, importanceSchema],
+  [/^swap\//, testSchema],
+  [/^compare\//, z.object({ latency: comparisonSchema, memory: comparisonSchema })],
+  [/^waste\//, attentionWasteSchema.nullable()],
+  [/^ended$/, z.iso.datetime()],
+];
 
 /** All that a tuning found, with what it was of: `record.json` in its folder, written when it ends. */
 export const tuningRecordSchema = z.object({

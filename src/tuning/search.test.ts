@@ -8,6 +8,7 @@ import type { Training } from '../contract/training.ts';
 import { readTuning } from '../contract/tuning.ts';
 import { MigrationState } from '../migration/state.ts';
 import { taskOf } from '../training/tasks/index.ts';
+import { tuningSteps } from './record.ts';
 import { searchCandidate } from './search.ts';
 import { TimeLeft } from './time-left.ts';
 import type { TuningWork } from './work.ts';
@@ -51,7 +52,7 @@ function scriptedTraining(learningRate: number): Training {
 test('a search that is asked again, when its winner has long been trained to the end, comes to the same', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'attnswap-search-'));
   try {
-    const state = await MigrationState.open(folder, { files: {}, settings: {}, host: 'x' });
+    const state = await MigrationState.open(folder, { files: {}, settings: {}, host: 'x' }, tuningSteps);
     const adapter = {
       name: 'scripted',
       train: async ({ optimizer }: { optimizer: { learningRate: number } }) => scriptedTraining(optimizer.learningRate),

@@ -1,0 +1,37 @@
+import type { WasteFigure, WasteFigures, WasteReport } from '../waste/schema.ts';
+import { localDistance } from '../waste/mass-by-position.ts';
+import { digits, percent } from '../text/figures.ts';
+import { table } from '../text/layout.ts';
+
+/** The figures that a first look needs, at most eight, in words; `--json` has all. */
+const rows: ReadonlyArray<readonly [string, (overall: WasteFigures) => WasteFigure | null]> = [
+  ['pairs not needed for 90 % of the weight', ({ wastedCompute }) => wastedCompute.p90],
+  ['pairs not needed for 95 % of the weight', ({ wastedCompute }) => wastedCompute.p95],
+  ['pairs not needed for 99 % of the weight', ({ wastedCompute }) => wastedCompute.p99],
+  ['pairs not needed for an output within 5 %', ({ wastedComputeAtError }) => wastedComputeAtError.e05],
+  ["dense attention's weight on keys that are not seen", ({ missedMass }) => missedMass],
+  ['weight on the first token', ({ firstTokenMass }) => firstTokenMass],
+  [`weight on keys within ${localDistance} positions`, ({ localMass }) => localMass],
+  ['heads with a sink', ({ sinkRate }) => sinkRate],
+];
+
+/** The waste of one attention for a terminal: a sentence, then the figures behind it. */
+export function wasteText(name: string, { overall, rows: measured }: WasteReport): string {
+  const figures = rows.flatMap(([title, read]) => {
+    const figure = read(overall);
+    return figure === null ? [] : [[title, percent(figure.value), interval(figure)]];
+  });
+  return [
+    sentence(name, overall.wastedCompute.p95),
+    table([[`${measured.measured} of ${measured.of} rows`, 'share', '95 % interval'], ...figures]),
+  ].join('\n\n');
+}
+
+function sentence(name: string, wasted: WasteFigure | null): string {
+  if (wasted === null) return `${name}: no query sees a key, so nothing was measured.`;
+  return `${name}: ${percent(wasted.value)} of the query-key pairs could be left out: the others hold 95 % of the attention weight.`;
+}
+
+function interval({ low, high }: WasteFigure): string {
+  return low === null || high === null ? '–' : `${percent(low)} … ${percent(high)}`;
+}

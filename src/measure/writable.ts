@@ -1,0 +1,67 @@
+import { mkdir, mkdtemp, open, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { AttnswapError } from '../contract/errors.ts';
+
+/** What a folder must have room for, bytes: a full one refuses less than that. */
+const probeBytes = 65_536;
+
+/** A file that is to be written later can be: its folder is there, or made, and takes a file. @throws FILE_UNWRITABLE */
+export async function requireWritableFile(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) throw unwritable(path, 'it is a folder, expected a file');
+  await requireWritableFolder(dirname(path), path);
+}
+
+/** A folder that is to be written into is there, or made, and takes a file. @throws FILE_UNWRITABLE naming `path` */
+export async function requireWritableFolder(folder: string, path = folder): Promise<void> {
+  try {
+    // Asked first: below a place that takes no folders, such as /proc, Node's own mkdir looks for one for ever.
+    await probe(await nearestFolder(folder));
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw unwritable(path, (error as Error).message, error);
+  }
+}
+
+/** The temporary folder is there and has room: models, inputs and workers' sources go through it. @throws FILE_UNWRITABLE */
+export async function requireTemporaryFolder(): Promise<void> {
+  await probe(tmpdir()).catch((error: unknown) => {
+    throw new AttnswapError('FILE_UNWRITABLE', `the temporary folder ${tmpdir()} cannot be used: ${(error as Error).message}`, {
+      hint: 'make it, free some space, or name another: TMPDIR=FOLDER attnswap …',
+      cause: error,
+    });
+  });
+}
+
+/** The folder, or the first one above it that is there. */
+async function nearestFolder(folder: string): Promise<string> {
+  for (let path = resolve(folder); ; path = dirname(path)) {
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isDirectory() === true) return path;
+    if (found !== undefined) throw new Error(`${path} is a file`);
+    if (dirname(path) === path) return path;
+  }
+}
+
+async function probe(folder: string): Promise<void> {
+  const own = await mkdtemp(join(folder, '.attnswap-'));
+  try {
+    const file = await open(join(own, 'probe'), 'wx');
+    try {
+      await file.writeFile(new Uint8Array(probeBytes));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } finally {
+    await rm(own, { recursive: true, force: true });
+  }
+}
+
+function unwritable(path: string, reason: string, cause?: unknown): AttnswapError {
+  return new AttnswapError('FILE_UNWRITABLE', `${path}: cannot be written: ${reason}`, {
+    hint: 'free some space, or name another place',
+    cause,
+  });
+}

@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto';
+import type { z } from 'zod';
+
+/** What the steps of a journal hold, by their names: the first pattern that fits. */
+export type StepSchemas = ReadonlyArray<readonly [RegExp, z.ZodType]>;
+
+/** A journal as its file holds it. */
+export interface StoredJournal {
+  readonly subject: unknown;
+  readonly startedAt: string;
+  readonly steps: Readonly<Record<string, unknown>>;
+  /** Of each step, and of the rest under {@link restName}; absent in journals of older versions. */
+  readonly checksums?: Readonly<Record<string, string>> | undefined;
+}
+
+/** No step has this name. */
+export const restName = '';
+
+/** Of what a step holds, together with its name: 64 bits, against damage and not against forgery. */
+export function checksumOf(step: string, value: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify([step, value]))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+export function restChecksum({ subject, startedAt }: Pick<StoredJournal, 'subject' | 'startedAt'>): string {
+  return checksumOf(restName, [subject, startedAt]);
+}
+
+/** What of a journal is damaged, in words; undefined where nothing is. Steps of no known name are never read. */
+export function damageOf(journal: StoredJournal, schemas: StepSchemas): string | undefined {
+  const { steps, checksums } = journal;
+  if (checksums !== undefined && checksums[restName] !== restChecksum(journal)) return 'what it is of does not match its checksum';
+  for (const [name, value] of Object.entries(steps)) {
+    const what = `the step ${JSON.stringify(name.slice(0, 200))}`;
+    if (checksums !== undefined && !matches(checksums[name], name, value)) return `${what} does not match its checksum`;
+    const found = schemas.find(([pattern]) => pattern.test(name))?.[1].safeParse(value);
+    if (found?.success !== false) continue;
+    const { path, message } = found.error.issues[0]!;
+    return `${what} does not hold what it should: ${[...path.map(String), message].join(': ')}`;
+  }
+  return undefined;
+}
+
+function matches(checksum: string | undefined, name: string, value: unknown): boolean {
+  try {
+    return checksum === checksumOf(name, value);
+  } catch {
+    // Nested deeper than JSON.stringify goes: nothing that a step wrote.
+    return false;
+  }
+}
