@@ -1,6 +1,6 @@
 import type { WasteFigure, WasteFigures, WasteReport } from '../waste/schema.ts';
 import { localDistance } from '../waste/mass-by-position.ts';
-import { digits, percent } from '../text/figures.ts';
+import { percent } from '../text/figures.ts';
 import { table } from '../text/layout.ts';
 
 /** The figures that a first look needs, at most eight, in words; `--json` has all. */
