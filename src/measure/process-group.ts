@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import '../processes/quiet-environment.ts';
 
 /** Whether a worker leads a group of its own, so that a signal reaches what it starts too. */
 export const hasGroups = process.platform !== 'win32';

@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import type { z } from 'zod';
 import { AttnswapError } from '../contract/errors.ts';
+import '../processes/quiet-environment.ts';
 import { envelopeSchema } from './messages.ts';
 import { readLines } from './read-lines.ts';
 
