@@ -5,7 +5,8 @@ import type { ExitCode } from './console.ts';
 /** The exit codes, as every command's help ends with them. */
 export const exitHelp = `
 Exit codes: 0 pass, 1 regression, 2 inconclusive, 3 incomplete (a declared cell was not measured),
-4 incomparable (another machine or configuration), 5 usage or tool error.`;
+4 incomparable (another machine or configuration), 5 usage or tool error,
+130 interrupted (Ctrl-C; 143 by SIGTERM, 129 by SIGHUP).`;
 
 /** Parses an option that takes a whole number. */
 export function wholeNumber(least: number) {
@@ -40,6 +41,11 @@ export function command(program: Command, usage: string, summary: string, exampl
     .option('--json', 'machine-readable result on standard output')
     .option('--quiet', 'no progress, no remarks')
     .addHelpText('after', help);
+}
+
+/** The flag of a command that measures. */
+export function withWait(given: Command): Command {
+  return given.option('--wait', 'where another attnswap is measuring, wait until it ends');
 }
 
 /** Makes what a command resolved to the process's exit code. */

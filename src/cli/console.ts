@@ -2,7 +2,7 @@ import { SingleBar } from 'cli-progress';
 import { AttnswapError } from '../contract/errors.ts';
 import { printable } from './format.ts';
 
-/** Exit codes of every command. */
+/** Exit codes of every command; one that was interrupted ends with 128 and the signal's number. */
 export const exitCodes = { pass: 0, regression: 1, inconclusive: 2, incomplete: 3, incomparable: 4, error: 5 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 

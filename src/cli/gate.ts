@@ -21,8 +21,9 @@ import type { VerdictFlags } from './emit-verdict.ts';
 import { builtInSuites, loadSuite } from './load-suite.ts';
 import type { LoadedSuite } from './load-suite.ts';
 import { measuring } from './measuring.ts';
+import type { MeasuringFlags } from './measuring.ts';
 
-export interface GateFlags extends CommonFlags, VerdictFlags {
+export interface GateFlags extends MeasuringFlags, VerdictFlags {
   readonly baseDir?: string;
   readonly baseline?: string;
   readonly seed: number;
@@ -71,7 +72,7 @@ async function againstCheckout({ loaded, plans, fingerprint, adapters, suiteName
     flags.baseDir === undefined ? plans : await planCells((await baseSuite(suiteName, flags.baseDir, loaded)).suite, adapters);
   const calibrations = await loadCalibrations(flags.store ?? defaultStore);
   const bar = barOf(flags);
-  return measuring((signal) =>
+  return measuring(flags, (signal) =>
     gateSuite({
       suite: loaded.suite,
       plans,
@@ -102,7 +103,7 @@ async function againstStored({ loaded, plans, fingerprint }: Given, name: string
   const baseline = await loadBaseline(store, name);
   const calibrations = await loadCalibrations(store);
   const bar = barOf(flags);
-  return measuring((signal) =>
+  return measuring(flags, (signal) =>
     gateAgainstBaseline({ suite: loaded.suite, plans, baseline, calibrations, fingerprint, now: new Date(), signal, progress: bar.step }),
   ).finally(bar.stop);
 }

@@ -18,11 +18,12 @@ import type { ExitCode } from './console.ts';
 import { describeRun } from './describe-run.ts';
 import { printable } from './format.ts';
 import { measuring } from './measuring.ts';
+import type { MeasuringFlags } from './measuring.ts';
 import { migrationText } from './migration-text.ts';
 import { loadModel } from './sites.ts';
 import type { LoadedModel, ModelFlags } from './sites.ts';
 
-export interface MigrateFlags extends ModelFlags, DataFlags {
+export interface MigrateFlags extends MeasuringFlags, ModelFlags, DataFlags {
   readonly until: Phase;
   readonly dir?: string;
   readonly candidate: readonly string[];
@@ -59,7 +60,7 @@ export async function migrateModel(path: string, flags: MigrateFlags, adapters: 
   const opened = { file, sites, runner, entry, ...(flags.dim !== undefined && { dimensions: flags.dim }) };
   const shared = { ...opened, ...source, state, peaks: new Map() };
   const progress = (what: string) => remark(what, flags);
-  const report = await measuring((signal) => migrate({ ...shared, signal, progress }, flags.until)).catch((error: unknown) => {
+  const report = await measuring(flags, (signal) => migrate({ ...shared, signal, progress }, flags.until)).catch((error: unknown) => {
     if (!(error instanceof AttnswapError) || error.code !== 'INTERRUPTED') throw error;
     throw new AttnswapError('INTERRUPTED', `interrupted; ${folder} keeps what was measured`, {
       hint: 'the same command goes on from there',
