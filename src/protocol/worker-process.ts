@@ -14,6 +14,8 @@ export interface WorkerCommand {
   readonly cwd?: string;
   /** Longest wait for one answer, seconds; 600, as a cell's own time-out is shorter. */
   readonly timeoutSeconds?: number;
+  /** Ends the process at once. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A worker that runs and answers one question at a time. */
@@ -34,7 +36,7 @@ export interface WorkerProcess {
 const farewellSeconds = 5;
 
 /** Starts a worker; nothing is asked yet. @throws WORKER_FAILED where the program cannot be started */
-export function startWorker({ command, cwd, timeoutSeconds = 600 }: WorkerCommand): WorkerProcess {
+export function startWorker({ command, cwd, timeoutSeconds = 600, signal }: WorkerCommand): WorkerProcess {
   const shown = command.join(' ');
   const child = execa(command[0], command.slice(1), {
     ...(cwd !== undefined && { cwd }),
@@ -44,6 +46,7 @@ export function startWorker({ command, cwd, timeoutSeconds = 600 }: WorkerComman
     buffer: false,
     reject: false,
     killSignal: 'SIGKILL',
+    ...(signal !== undefined && { cancelSignal: signal }),
   });
   if (child.pid === undefined) throw failed(`the worker ${shown} could not be started`, 'is the program installed, and on the path?');
   // Not execa's own promise: that waits for the pipes too, which a child of the worker may hold.
