@@ -44,7 +44,7 @@ export async function gate(suiteName: string, flags: GateFlags, builtIn: readonl
   checkGates(loaded.suite, plans);
   const startedAt = new Date().toISOString();
   const { tool, command, host, warnings } = await headOf(loaded, adapters, flags);
-  const given = { loaded, plans, fingerprint: host.fingerprint.sha256, adapters, suiteName };
+  const given = { loaded, plans, host, fingerprint: host.fingerprint.sha256, adapters, suiteName };
   const comparisons =
     flags.baseline === undefined ? await againstCheckout(given, flags) : await againstStored(given, flags.baseline, flags);
   const base = flags.baseline === undefined ? (flags.baseDir ?? 'this checkout') : `baseline ${flags.baseline}`;
@@ -57,6 +57,7 @@ interface Given {
   readonly suiteName: string;
   readonly plans: readonly CellPlan[];
   readonly fingerprint: string;
+  readonly host: RunHead['host'];
   readonly adapters: readonly AdapterEntry[];
 }
 
@@ -98,13 +99,23 @@ async function baseSuite(suiteName: string, baseDir: string, own: LoadedSuite): 
   return existsSync(path) ? loadSuite(path) : own;
 }
 
-async function againstStored({ loaded, plans, fingerprint }: Given, name: string, flags: GateFlags): Promise<Comparison[]> {
+async function againstStored({ loaded, plans, fingerprint, host }: Given, name: string, flags: GateFlags): Promise<Comparison[]> {
   const store = flags.store ?? defaultStore;
   const baseline = await loadBaseline(store, name);
   const calibrations = await loadCalibrations(store);
   const bar = barOf(flags);
   return measuring(flags, (signal) =>
-    gateAgainstBaseline({ suite: loaded.suite, plans, baseline, calibrations, fingerprint, now: new Date(), signal, progress: bar.step }),
+    gateAgainstBaseline({
+      suite: loaded.suite,
+      plans,
+      baseline,
+      calibrations,
+      fingerprint,
+      host,
+      now: new Date(),
+      signal,
+      progress: bar.step,
+    }),
   ).finally(bar.stop);
 }
 

@@ -49,7 +49,13 @@ export async function migrateModel(path: string, flags: MigrateFlags, adapters: 
     [path]: model.file.sha256,
     ...(await digests([...flags.data, ...(flags.tokenizer === undefined ? [] : [flags.tokenizer])])),
   };
-  const state = await MigrationState.open(folder, { files, settings: { ...settings }, host: head.host.fingerprint.sha256 });
+  const state = await MigrationState.open(folder, {
+    files,
+    settings: { ...settings },
+    host: head.host.fingerprint.sha256,
+    described: head.host,
+  });
+  for (const part of state.notCompared) remark(`not compared with the machine that this began on, as it could not be read: ${part}`, flags);
   const source = { data: await dataFor(model, flags), settings, items: new Map() };
   // A folder keeps the settings that it began with: those that no item fits must not be kept.
   if (state.count === 0) await itemsOf(source, 'judging');

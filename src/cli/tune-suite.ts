@@ -54,7 +54,8 @@ export async function tuneSuite(nameOrPath: string, flags: TuneSuiteFlags, adapt
   const folder = flags.dir ?? join('runs', `${tuning.name}.tuning`);
   const { seed, maxBlocks, threads } = flags;
   const settings = { ...tuning, trainer: trainer.backend, backend: flags.backend, seed, maxBlocks, threads: threads ?? null };
-  const state = await MigrationState.open(folder, { files: {}, settings, host: head.host.fingerprint.sha256 });
+  const state = await MigrationState.open(folder, { files: {}, settings, host: head.host.fingerprint.sha256, described: head.host });
+  for (const part of state.notCompared) remark(`not compared with the machine that this began on, as it could not be read: ${part}`, flags);
   const work = {
     tuning,
     task,

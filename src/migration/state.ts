@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { AttnswapError } from '../contract/errors.ts';
 import { writeWhole } from '../measure/run-store.ts';
+import { compareHosts } from '../measure/same-host.ts';
+import type { HostComparison } from '../measure/same-host.ts';
 
 export const migrationSchemaName = 'attnswap.migration/1';
 
@@ -11,7 +13,10 @@ export const migrationSchemaName = 'attnswap.migration/1';
 const subjectSchema = z.object({
   files: z.record(z.string(), z.string()),
   settings: z.record(z.string(), z.unknown()),
+  /** SHA-256 of the host's fingerprint. */
   host: z.string(),
+  /** The host as records describe it; absent in folders of earlier versions. */
+  described: z.unknown().optional(),
 });
 export type MigrationIdentity = z.infer<typeof subjectSchema>;
 
@@ -29,11 +34,14 @@ const stateSchema = z.object({
  */
 export class MigrationState {
   readonly folder: string;
+  /** Parts of the host that were not compared with those that the folder began with, as one of both could not be read. */
+  readonly notCompared: readonly string[];
   readonly #state: z.infer<typeof stateSchema>;
 
-  private constructor(folder: string, state: z.infer<typeof stateSchema>) {
+  private constructor(folder: string, state: z.infer<typeof stateSchema>, notCompared: readonly string[] = []) {
     this.folder = folder;
     this.#state = state;
+    this.notCompared = notCompared;
   }
 
   /**
@@ -52,8 +60,9 @@ export class MigrationState {
         cause: found.error,
       });
     }
-    const changed = changes(found.data.subject, subject);
-    if (changed === undefined) return new MigrationState(folder, found.data);
+    const hosts = hostsOf(found.data, subject);
+    const changed = changes(found.data.subject, subject) ?? hostChange(hosts.differing);
+    if (changed === undefined) return new MigrationState(folder, found.data, hosts.unknown);
     throw new AttnswapError('INVALID_MIGRATION', `${folder}: ${changed} since this migration began`, {
       hint: 'name another --dir to begin anew, or put back what it began with',
     });
@@ -102,7 +111,16 @@ function changes(before: MigrationIdentity, now: MigrationIdentity): string | un
     const [old, fresh] = [before.settings[name], now.settings[name]].map((value) => JSON.stringify(value) ?? 'nothing');
     if (old !== fresh) return `${name} changed from ${old} to ${fresh}`;
   }
-  return before.host === now.host
-    ? undefined
-    : 'the machine, or a version of what runs on it, changed: times and memory cannot be compared';
+  return undefined;
+}
+
+/** Folders of earlier versions describe the host in the step `head`, if anywhere. */
+function hostsOf({ subject, steps }: z.infer<typeof stateSchema>, now: MigrationIdentity): HostComparison {
+  const head = steps['head'] as { readonly host?: unknown } | null | undefined;
+  const begun = subject.described ?? head?.host ?? { fingerprint: { sha256: subject.host } };
+  return compareHosts(begun, now.described ?? { fingerprint: { sha256: now.host } });
+}
+
+function hostChange(differing: readonly string[]): string | undefined {
+  return differing.length === 0 ? undefined : `${differing.join(', ')} changed, so that times and memory cannot be compared,`;
 }
