@@ -1,3 +1,5 @@
+import { visible } from '../text/untrusted.ts';
+
 /** Three significant digits, without an exponent from a thousandth to a million: 0.00123, 12.3, 1230. */
 export function digits(value: number): string {
   if (value === 0) return '0';
@@ -53,10 +55,7 @@ export function wrapped(text: string, indent = ''): string {
   return lines.join('\n');
 }
 
-/** Control characters of untrusted text made visible, so that a name cannot move the cursor or hide what follows. */
+/** Untrusted text for a cell or a sentence. */
 export function printable(text: string): string {
-  return text.replaceAll(
-    /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return visible(text);
 }

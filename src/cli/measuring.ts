@@ -29,12 +29,13 @@ export function interruptionCode(): number | undefined {
 export async function measuring<Result>(flags: MeasuringFlags, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
   const release = await takeMachine({ wait: flags.wait, say: (words) => remark(words, flags) });
   const abort = new AbortController();
+  let grace: NodeJS.Timeout | undefined;
   const interrupt = (signal: NodeJS.Signals) => {
     if (interruption !== undefined) process.exit();
     interruption = signal;
     process.on('exit', () => (process.exitCode = interruptionCode()));
     remark('interrupted: ending; once more ends at once', flags);
-    setTimeout(() => process.exit(), graceMs).unref();
+    grace = setTimeout(() => process.exit(), graceMs);
     abort.abort(new AttnswapError('INTERRUPTED', 'interrupted'));
   };
   // Not once(): signal-exit, which execa installs, ends the process when it finds no listener but its own.
@@ -42,6 +43,7 @@ export async function measuring<Result>(flags: MeasuringFlags, work: (signal: Ab
   try {
     return await work(abort.signal);
   } finally {
+    clearTimeout(grace);
     for (const signal of interruptions) process.off(signal, interrupt);
     release();
   }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as os from 'node:os';
 import { battery, cpu, cpuCache, cpuTemperature, osInfo, system } from 'systeminformation';
+import { tamed } from '../text/untrusted.ts';
 import { type ReadText, containerLimits } from './container-limits.ts';
 import { findGpus } from './gpus.ts';
 import { findHeavyProcesses } from './heavy-processes.ts';
@@ -38,7 +39,7 @@ export async function describeHost(options: { readonly timeoutMs?: number } = {}
     probe('virtualisation', findVirtualisation, null),
     describeVolatile(probe),
   ]);
-  return {
+  return tamed({
     cpu: processor,
     memoryBytes: os.totalmem(),
     gpus,
@@ -48,7 +49,7 @@ export async function describeHost(options: { readonly timeoutMs?: number } = {}
     virtualisation,
     volatile: current,
     missing: missing.toSorted((a, b) => (a.part < b.part ? -1 : 1)),
-  };
+  });
 }
 
 /** Parts that outlive their time are left to end by themselves: what they answer then is dropped. */

@@ -4,6 +4,7 @@ import { execa } from 'execa';
 import type { z } from 'zod';
 import { AttnswapError } from '../contract/errors.ts';
 import '../processes/quiet-environment.ts';
+import { oneLine, tamed, visible } from '../text/untrusted.ts';
 import { envelopeSchema } from './messages.ts';
 import { readLines } from './read-lines.ts';
 
@@ -80,7 +81,7 @@ export function startWorker({ command, cwd, timeoutSeconds = 600, signal }: Work
     if (line === 'late') throw failed(`the worker ${shown} did not answer ${question} within ${timeoutSeconds} s`);
     if (line.state === 'line') return line.text;
     if (line.state === 'refused') throw violation(`the worker ${shown}, asked ${question}, ${line.reason}`);
-    const said = stderr().replaceAll(/\s+/g, ' ').trim();
+    const said = oneLine(stderr());
     throw failed(`the worker ${shown} ${await ended} when asked ${question}${said === '' ? '' : `: ${said}`}`);
   }
 
@@ -115,7 +116,7 @@ interface Asked {
 }
 
 function readEnvelope(line: string, { id, question, shown }: Asked) {
-  const got = JSON.stringify(line.slice(0, 200));
+  const got = visible(JSON.stringify(line.slice(0, 200)));
   const envelope = envelopeSchema.safeParse(parseJson(line));
   if (!envelope.success) throw violation(`the worker ${shown}, asked ${question}, answered ${got}, expected a JSON object with id ${id}`);
   if (envelope.data.id !== id)
@@ -130,13 +131,13 @@ function readReply<Reply>(line: string, asked: Asked, schema: z.ZodType<Reply>):
   const parsed = schema.safeParse(envelope);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
-  const got = JSON.stringify(line.slice(0, 200));
+  const got = visible(JSON.stringify(line.slice(0, 200)));
   throw violation(`the worker ${shown}, asked ${question}, answered ${got}: ${issue.path.join('.') || 'the reply'}: ${issue.message}`);
 }
 
 function parseJson(line: string): unknown {
   try {
-    return JSON.parse(line);
+    return tamed(JSON.parse(line) as unknown);
   } catch {
     return undefined;
   }
