@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import type { AttentionWaste } from '../src/tuning/attention-waste.ts';
 import { skip } from './torch-installed.ts';
@@ -154,8 +155,22 @@ test('an interrupted tuning says where it goes on', { skip }, async () => {
   await new Promise<void>((resolve) => child.stderr.on('data', (chunk: Buffer) => chunk.toString().includes('epoch 1 of 2') && resolve()));
   child.kill('SIGINT');
   const { exitCode, stderr } = await child;
-  assert.equal(exitCode, 5);
+  assert.equal(exitCode, 130);
   assert.match(stderr, /interrupted; runs\/tiny\.tuning keeps what was trained/);
+});
+
+test('Ctrl-C ends a tuning in WebAssembly in the middle of an epoch', { timeout: 300_000 }, async () => {
+  // An epoch of hours.
+  const cwd = folderWith({ ...suite, items: { ...suite.items, train: 1_000_000 } });
+  const child = execa(process.execPath, [main, ...command, '--trainer', 'tfjs-wasm'], { cwd, reject: false });
+  await new Promise<void>((resolve) => child.stderr.on('data', (chunk: Buffer) => chunk.toString().includes(': epoch 1 of') && resolve()));
+  // The items are drawn, and the trainer is at its steps.
+  await setTimeout(3000);
+  child.kill('SIGINT');
+  const { exitCode, stderr } = await child;
+  assert.equal(exitCode, 130);
+  assert.match(stderr, /interrupted/);
+  assert.deepEqual(Object.keys(existsSync(join(cwd, 'runs/tiny.tuning/migration.json')) ? stateOf(cwd).steps : {}), []);
 });
 
 const refused: Record<string, { readonly definition?: object; readonly args?: readonly string[]; readonly message: RegExp }> = {

@@ -16,9 +16,10 @@ import type { Arm, Checkout } from '../measure/arm.ts';
 import type { CellPlan } from '../measure/measure-cell.ts';
 import { findAdapter, kernelName, planCells } from '../measure/plan-cells.ts';
 import { remark } from './console.ts';
-import type { CommonFlags, ExitCode } from './console.ts';
+import type { ExitCode } from './console.ts';
 import { describeRun } from './describe-run.ts';
 import { measuring } from './measuring.ts';
+import type { MeasuringFlags } from './measuring.ts';
 import { adapterAt } from './load-adapter.ts';
 import { emitVerdict } from './emit-verdict.ts';
 import type { VerdictFlags } from './emit-verdict.ts';
@@ -38,7 +39,7 @@ export interface CellFlags {
   readonly threads?: number;
 }
 
-export interface AbFlags extends CommonFlags, CellFlags, VerdictFlags {
+export interface AbFlags extends MeasuringFlags, CellFlags, VerdictFlags {
   /** Sizes of a model's symbolic dimensions. */
   readonly dim?: Readonly<Record<string, number>>;
   readonly baseBackend?: string;
@@ -108,7 +109,7 @@ async function judge(base: Side, fresh: Side, fingerprint: string, flags: AbFlag
   const calibration = calibrationFor(calibrations, { id: fresh.id, backend: fresh.backend }, host);
   const refusal = calibration === undefined ? undefined : refusalOf(rule.margin, calibration);
   if (refusal !== undefined) return judgeMissing(subject, rule, 'refused', refusal);
-  const { comparison } = await measuring((signal) =>
+  const { comparison } = await measuring(flags, (signal) =>
     compareLatency({ base: base.arm, new: fresh.arm }, subject, rule, {
       seed: flags.seed,
       floor: calibration?.floor ?? null,

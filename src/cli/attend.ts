@@ -7,7 +7,7 @@ import { drawGate } from '../inputs/gate.ts';
 import { findAdapter, kernelOf } from '../measure/plan-cells.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
 import { judgeOutput } from '../variants/judge.ts';
-import { exitCodes, print, printJson, remark } from './console.ts';
+import { exitCodes, print, printJson, remark, tell } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
 import { digits } from '../text/figures.ts';
 
@@ -41,7 +41,7 @@ export async function attend(flags: AttendFlags, adapters: readonly AdapterEntry
         })
       : { unsupported: refusal };
   if ('unsupported' in prepared) {
-    process.stderr.write(`attnswap: unsupported: ${prepared.unsupported}\n`);
+    tell(`attnswap: unsupported: ${prepared.unsupported}`);
     return exitCodes.incomplete;
   }
   await prepared.run();

@@ -10,11 +10,12 @@ import { runCsv } from '../report/run-csv.ts';
 import { benchTable } from './bench-table.ts';
 import { measuring } from './measuring.ts';
 import { exitCodes, print, printJson, progress, remark, suggest } from './console.ts';
-import type { CommonFlags, ExitCode } from './console.ts';
+import type { ExitCode } from './console.ts';
+import type { MeasuringFlags } from './measuring.ts';
 import { describeRun } from './describe-run.ts';
 import { loadSuite } from './load-suite.ts';
 
-export interface BenchFlags extends CommonFlags {
+export interface BenchFlags extends MeasuringFlags {
   readonly out?: string;
   readonly csv?: string;
   readonly resume?: boolean;
@@ -32,7 +33,7 @@ export async function bench(suiteName: string, flags: BenchFlags, builtIn: reado
   const described = await describeRun(recordedBackends(suite, adapters), adapters);
   for (const warning of described.warnings) remark(`noise: ${warning}`, flags);
   const bar = progress(plans.length, flags);
-  const run = await measuring(async (signal) => {
+  const run = await measuring(flags, async (signal) => {
     const ceilings = await ceilingsFor([...new Set(plans.map(({ cell }) => cell.backend))], { adapters, resumed, signal, ...flags });
     return runSuite({
       head: { suite: { name: suite.name, sha256, reference: suite.reference }, ...described, ceilings },

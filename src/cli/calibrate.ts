@@ -9,15 +9,16 @@ import { defaultBlockSeconds, measureBlock } from '../measure/pair-block.ts';
 import type { BlockOutcome } from '../measure/pair-block.ts';
 import { kernelName, planCells, recordedBackends, selects } from '../measure/plan-cells.ts';
 import { exitCodes, print, printJson, remark } from './console.ts';
-import type { CommonFlags, ExitCode } from './console.ts';
+import type { ExitCode } from './console.ts';
 import { describeRun } from './describe-run.ts';
 import { percent } from '../text/figures.ts';
 import { table } from '../text/layout.ts';
 import { barOf } from './gate.ts';
 import { loadSuite } from './load-suite.ts';
 import { measuring } from './measuring.ts';
+import type { MeasuringFlags } from './measuring.ts';
 
-export interface CalibrateFlags extends CommonFlags {
+export interface CalibrateFlags extends MeasuringFlags {
   readonly blocks: number;
   readonly seed: number;
   readonly store?: string;
@@ -34,7 +35,7 @@ export async function calibrate(suiteName: string, flags: CalibrateFlags, builtI
   const { host, warnings } = await describeRun(recordedBackends(suite, adapters), adapters);
   for (const warning of warnings) remark(`noise: ${warning}`, flags);
   const bar = barOf(flags);
-  const calibrations = await measuring(async (signal) => {
+  const calibrations = await measuring(flags, async (signal) => {
     const found: Calibration[] = [];
     for (const plan of wanted) {
       const step = (block: number) => bar.step(found.length * flags.blocks + block, wanted.length * flags.blocks, kernelName(plan));

@@ -6,7 +6,8 @@ import type { ExitCode } from './console.ts';
 /** The exit codes, as every command's help ends with them. */
 export const exitHelp = `
 Exit codes: 0 pass, 1 regression, 2 inconclusive, 3 incomplete (a declared cell was not measured),
-4 incomparable (another machine or configuration), 5 usage or tool error.`;
+4 incomparable (another machine or configuration), 5 usage or tool error,
+130 interrupted (Ctrl-C; 143 by SIGTERM, 129 by SIGHUP).`;
 
 /** Parses an option that takes a whole number. */
 export function wholeNumber(least: number) {
@@ -69,6 +70,11 @@ async function requirePlaces(action: Command): Promise<void> {
     await (folders.includes(name) ? requireWritableFolder(path) : requireWritableFile(path));
   }
   if (!plainCommands.has(action.name())) await requireTemporaryFolder();
+}
+
+/** The flag of a command that measures. */
+export function withWait(given: Command): Command {
+  return given.option('--wait', 'where another attnswap is measuring, wait until it ends');
 }
 
 /** Makes what a command resolved to the process's exit code. */

@@ -10,7 +10,7 @@ import { isWhole, refusedSentence } from '../report/comparison/wording.ts';
 import { reportPage } from '../report/html/page.ts';
 import { command, finish } from './command.ts';
 import { comparisonText } from './compare-text.ts';
-import { exitCodes, print, printJson, remark } from './console.ts';
+import { exitCodes, print, printJson, remark, tell } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
 import { printable } from './format.ts';
 
@@ -70,7 +70,7 @@ function remarkOn(comparison: RunComparison, flags: CompareFlags): void {
   if (comparison.columns.length > 1) return;
   const why = comparison.refused.map((column) => refusedSentence(column));
   // Not a remark: --quiet does not silence why a command failed.
-  process.stderr.write(`attnswap: nothing is comparable. ${why.join(' ')}\n  hint: measure the same suite for each: attnswap bench\n`);
+  tell(`attnswap: nothing is comparable. ${why.join(' ')}\n  hint: measure the same suite for each: attnswap bench`);
 }
 
 function exitCodeOf(comparison: RunComparison): ExitCode {

@@ -11,7 +11,7 @@ import { listBaselines, saveRuns, showBaseline } from './baseline.ts';
 import type { BaselineFlags } from './baseline.ts';
 import { calibrate } from './calibrate.ts';
 import type { CalibrateFlags } from './calibrate.ts';
-import { command, dimension, finish, percentage, wholeNumber } from './command.ts';
+import { command, dimension, finish, percentage, wholeNumber, withWait } from './command.ts';
 import type { CommonFlags } from './console.ts';
 import { gate } from './gate.ts';
 import type { GateFlags } from './gate.ts';
@@ -27,7 +27,7 @@ function seconds(text: string): number {
 
 /** Options of every command that gives a verdict. */
 function withVerdict(given: Command): Command {
-  return given
+  return withWait(given)
     .option('--out <file>', 'the verdict as JSON')
     .option('--junit <file>', 'JUnit XML')
     .option('--sarif <file>', 'SARIF 2.1.0')
@@ -42,10 +42,12 @@ function withVerdict(given: Command): Command {
 export function addDecidingCommands(program: Command, adapters: readonly AdapterEntry[]): void {
   addAb(program, adapters);
   addGate(program, adapters);
-  command(program, 'calibrate', "measure this host's noise floor: equal arms, paired", [
-    'attnswap calibrate ci',
-    'attnswap calibrate ./my.suite.ts --blocks 40',
-  ])
+  withWait(
+    command(program, 'calibrate', "measure this host's noise floor: equal arms, paired", [
+      'attnswap calibrate ci',
+      'attnswap calibrate ./my.suite.ts --blocks 40',
+    ]),
+  )
     .argument('[suite]', 'whose timed cells are measured', 'ci')
     .option('--blocks <n>', 'blocks a cell', wholeNumber(3), 20)
     .option('--seed <n>', 'of the order of rounds', wholeNumber(0), 1)

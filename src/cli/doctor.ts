@@ -5,20 +5,23 @@ import { fingerprint } from '../measure/fingerprint.ts';
 import { describeHost } from '../measure/host.ts';
 import type { Host } from '../measure/host-schema.ts';
 import { noiseWarnings } from '../measure/noise.ts';
+import { probedApart } from '../measure/probed-apart.ts';
+import { quietSettings } from '../processes/quiet-environment.ts';
 import { exitCodes, print, printJson } from './console.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
 import { printable } from './format.ts';
 import { size } from '../text/figures.ts';
+import { wrapped } from '../text/layout.ts';
 import { toolVersion } from './load-suite.ts';
 
 /** What this machine can run, what it cannot, why, and the command that mends it. */
 export async function doctor(flags: CommonFlags, adapters: readonly AdapterEntry[]): Promise<ExitCode> {
   const host = await describeHost();
   const warnings = noiseWarnings(host);
-  const backends = await supportOf(adapters);
+  const backends = await supportOf(adapters.map(probedApart));
   const version = await toolVersion();
   const identity = fingerprint(host, { node: process.versions.node, attnswap: version });
-  if (flags.json === true) printJson({ version, host, fingerprint: identity, backends, warnings });
+  if (flags.json === true) printJson({ version, host, fingerprint: identity, backends, environment: quietSettings(), warnings });
   else
     print(
       [
@@ -27,6 +30,8 @@ export async function doctor(flags: CommonFlags, adapters: readonly AdapterEntry
         ...backendLines(backends),
         '',
         ...hostLines(host),
+        '',
+        ...quietLines(),
         '',
         ...noiseLines(warnings),
       ].join('\n'),
@@ -71,6 +76,11 @@ function hostLines({ cpu, memoryBytes, gpus, os, container, virtualisation, vola
     `load     ${volatile.loadAverages?.join(' ') ?? 'not visible'}`,
     ...missing.map(({ part, reason }) => `unread   ${part}: ${reason}`),
   ];
+}
+
+function quietLines(): string[] {
+  const settings = Object.entries(quietSettings()).map(([name, value]) => `${name}=${printable(value)}`);
+  return ['telemetry and downloads of runtimes are off unless you set these variables yourself:', wrapped(settings.join(' '), '    ')];
 }
 
 function noiseLines(warnings: ReturnType<typeof noiseWarnings>): string[] {

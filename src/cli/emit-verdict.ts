@@ -7,6 +7,7 @@ import { verdictMarkdown } from '../verdict/markdown.ts';
 import { verdictSarif } from '../verdict/sarif.ts';
 import { verdictTable } from '../verdict/table.ts';
 import { print, printJson, remark } from './console.ts';
+import { interruptionCode } from './measuring.ts';
 import type { CommonFlags, ExitCode } from './console.ts';
 
 export interface VerdictFlags {
@@ -20,7 +21,8 @@ export interface VerdictFlags {
 }
 
 /** Prints the verdict, writes every rendering that was asked for, and gives its exit code. */
-export async function emitVerdict(verdict: Verdict, flags: CommonFlags & VerdictFlags): Promise<ExitCode> {
+export async function emitVerdict(reached: Verdict, flags: CommonFlags & VerdictFlags): Promise<ExitCode> {
+  const verdict = { ...reached, exitCode: interruptionCode() ?? reached.exitCode };
   const files: Array<[string | undefined, () => string]> = [
     [flags.out, () => `${JSON.stringify(verdict, null, 1)}\n`],
     [flags.junit, () => verdictJunit(verdict)],

@@ -21,8 +21,9 @@ import type { VerdictFlags } from './emit-verdict.ts';
 import { builtInSuites, loadSuite } from './load-suite.ts';
 import type { LoadedSuite } from './load-suite.ts';
 import { measuring } from './measuring.ts';
+import type { MeasuringFlags } from './measuring.ts';
 
-export interface GateFlags extends CommonFlags, VerdictFlags {
+export interface GateFlags extends MeasuringFlags, VerdictFlags {
   readonly baseDir?: string;
   readonly baseline?: string;
   readonly seed: number;
@@ -43,7 +44,7 @@ export async function gate(suiteName: string, flags: GateFlags, builtIn: readonl
   checkGates(loaded.suite, plans);
   const startedAt = new Date().toISOString();
   const { tool, command, host, warnings } = await headOf(loaded, adapters, flags);
-  const given = { loaded, plans, fingerprint: host.fingerprint.sha256, adapters, suiteName };
+  const given = { loaded, plans, host, fingerprint: host.fingerprint.sha256, adapters, suiteName };
   const comparisons =
     flags.baseline === undefined ? await againstCheckout(given, flags) : await againstStored(given, flags.baseline, flags);
   const base = flags.baseline === undefined ? (flags.baseDir ?? 'this checkout') : `baseline ${flags.baseline}`;
@@ -56,6 +57,7 @@ interface Given {
   readonly suiteName: string;
   readonly plans: readonly CellPlan[];
   readonly fingerprint: string;
+  readonly host: RunHead['host'];
   readonly adapters: readonly AdapterEntry[];
 }
 
@@ -71,7 +73,7 @@ async function againstCheckout({ loaded, plans, fingerprint, adapters, suiteName
     flags.baseDir === undefined ? plans : await planCells((await baseSuite(suiteName, flags.baseDir, loaded)).suite, adapters);
   const calibrations = await loadCalibrations(flags.store ?? defaultStore);
   const bar = barOf(flags);
-  return measuring((signal) =>
+  return measuring(flags, (signal) =>
     gateSuite({
       suite: loaded.suite,
       plans,
@@ -97,13 +99,23 @@ async function baseSuite(suiteName: string, baseDir: string, own: LoadedSuite): 
   return existsSync(path) ? loadSuite(path) : own;
 }
 
-async function againstStored({ loaded, plans, fingerprint }: Given, name: string, flags: GateFlags): Promise<Comparison[]> {
+async function againstStored({ loaded, plans, fingerprint, host }: Given, name: string, flags: GateFlags): Promise<Comparison[]> {
   const store = flags.store ?? defaultStore;
   const baseline = await loadBaseline(store, name);
   const calibrations = await loadCalibrations(store);
   const bar = barOf(flags);
-  return measuring((signal) =>
-    gateAgainstBaseline({ suite: loaded.suite, plans, baseline, calibrations, fingerprint, now: new Date(), signal, progress: bar.step }),
+  return measuring(flags, (signal) =>
+    gateAgainstBaseline({
+      suite: loaded.suite,
+      plans,
+      baseline,
+      calibrations,
+      fingerprint,
+      host,
+      now: new Date(),
+      signal,
+      progress: bar.step,
+    }),
   ).finally(bar.stop);
 }
 

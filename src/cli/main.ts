@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { Command, CommanderError, Option } from 'commander';
 import { adapters } from '../../adapters/index.ts';
 import { AttnswapError } from '../contract/errors.ts';
@@ -11,7 +10,7 @@ import type { BackendFlags } from './backend-options.ts';
 import { addCompare } from './compare.ts';
 import { exitCodes, printError } from './console.ts';
 import type { CommonFlags } from './console.ts';
-import { command, exitHelp, finish, wholeNumber } from './command.ts';
+import { command, exitHelp, finish, wholeNumber, withWait } from './command.ts';
 import { addDecidingCommands } from './deciding-commands.ts';
 import { conform } from './conform.ts';
 import type { ConformFlags } from './conform.ts';
@@ -36,12 +35,14 @@ function buildProgram(version: string): Command {
       "attnswap doctor --worker 'python3 my_worker.py'",
     ]),
   ).action(async (flags: CommonFlags & BackendFlags) => finish(await doctor(flags, await withWorkers(flags, adapters))));
-  withBackends(
-    command(program, 'bench', 'measure a suite and print its table', [
-      'attnswap bench lengths',
-      'attnswap bench ./my.suite.ts --csv my.csv',
-      'attnswap bench lengths --resume',
-    ]),
+  withWait(
+    withBackends(
+      command(program, 'bench', 'measure a suite and print its table', [
+        'attnswap bench lengths',
+        'attnswap bench ./my.suite.ts --csv my.csv',
+        'attnswap bench lengths --resume',
+      ]),
+    ),
   )
     .argument('<suite>', `${builtInSuites.join(', ')}, or the path of a suite file`)
     .option('--out <file>', 'the run record (default: runs/<suite>.run.json)')
@@ -92,10 +93,6 @@ function withHelp(error: unknown, command: string | undefined): unknown {
   return new AttnswapError('USAGE', error.message, { hint: `attnswap ${command ?? ''} --help` });
 }
 
-// A reader that has seen enough, such as head, is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
 try {
   await buildProgram(await toolVersion()).parseAsync();
 } catch (error) {

@@ -21,11 +21,12 @@ import type { ExitCode } from './console.ts';
 import { describeRun } from './describe-run.ts';
 import { printable } from './format.ts';
 import { measuring } from './measuring.ts';
+import type { MeasuringFlags } from './measuring.ts';
 import { migrationText } from './migration-text.ts';
 import { loadModel } from './sites.ts';
 import type { LoadedModel, ModelFlags } from './sites.ts';
 
-export interface MigrateFlags extends ModelFlags, DataFlags {
+export interface MigrateFlags extends MeasuringFlags, ModelFlags, DataFlags {
   readonly until: Phase;
   readonly dir?: string;
   readonly candidate: readonly string[];
@@ -53,7 +54,9 @@ export async function migrateModel(path: string, flags: MigrateFlags, adapters: 
     [path]: model.file.sha256,
     ...(await digests([...flags.data, ...(flags.tokenizer === undefined ? [] : [flags.tokenizer])])),
   };
-  const state = await MigrationState.open(folder, { files, settings: { ...settings }, host: head.host.fingerprint.sha256 }, migrationSteps);
+  const identity = { files, settings: { ...settings }, host: head.host.fingerprint.sha256, described: head.host };
+  const state = await MigrationState.open(folder, identity, migrationSteps);
+  for (const part of state.notCompared) remark(`not compared with the machine that this began on, as it could not be read: ${part}`, flags);
   const source = { data, settings, items: new Map() };
   // A folder keeps the settings that it began with: those that no item fits must not be kept.
   if (state.count === 0) await itemsOf(source, 'judging');
@@ -64,7 +67,7 @@ export async function migrateModel(path: string, flags: MigrateFlags, adapters: 
   const opened = { file, sites, runner, entry, ...(flags.dim !== undefined && { dimensions: flags.dim }) };
   const shared = { ...opened, ...source, state, peaks: new Map() };
   const progress = (what: string) => remark(what, flags);
-  const report = await measuring((signal) => migrate({ ...shared, signal, progress }, flags.until)).catch((error: unknown) => {
+  const report = await measuring(flags, (signal) => migrate({ ...shared, signal, progress }, flags.until)).catch((error: unknown) => {
     if (!(error instanceof AttnswapError) || error.code !== 'INTERRUPTED') throw error;
     throw new AttnswapError('INTERRUPTED', `interrupted; ${folder} keeps what was measured`, {
       hint: 'the same command goes on from there',

@@ -8,7 +8,7 @@ import { tuneSuite, tuningSuites } from './tune-suite.ts';
 import type { TuneSuiteFlags } from './tune-suite.ts';
 import { capture } from './capture.ts';
 import type { CaptureFlags } from './capture.ts';
-import { command, dimension, finish, percentage, wholeNumber } from './command.ts';
+import { command, dimension, finish, percentage, wholeNumber, withWait } from './command.ts';
 import { phases } from '../migration/migrate.ts';
 import { goals } from '../migration/migration.ts';
 import { isModelPath } from '../model/foreign-files.ts';
@@ -98,7 +98,7 @@ function addMigration(program: Command, adapters: readonly AdapterEntry[]): void
     withBackends(
       withData(
         withModel(
-          command(program, name, summary, examples),
+          withWait(command(program, name, summary, examples)),
           `an ONNX file; or a testbed: ${tuningSuites.join(', ')}, or the path of a tuning suite`,
         ),
         false,

@@ -15,12 +15,13 @@ import { tuneTestbed } from '../tuning/tune-testbed.ts';
 import type { TuningReport } from '../tuning/tune-testbed.ts';
 import type { TrainingProgress, TuningWork } from '../tuning/work.ts';
 import { exitCodes, print, printJson, remark, suggest } from './console.ts';
-import type { CommonFlags, ExitCode } from './console.ts';
+import type { ExitCode } from './console.ts';
 import { describeRun } from './describe-run.ts';
 import { digits, percent } from '../text/figures.ts';
 import { printable } from './format.ts';
 import { loadDefinition } from './load-definition.ts';
 import { measuring } from './measuring.ts';
+import type { MeasuringFlags } from './measuring.ts';
 import { tuningText } from './tuning-text.ts';
 
 export const tuningSuites = ['tune-recall', 'tune-induction', 'tune-prose', 'tune-techniques', 'tune-guide'] as const;
@@ -28,7 +29,7 @@ export const tuningSuites = ['tune-recall', 'tune-induction', 'tune-prose', 'tun
 /** Backends that may train, the best first. */
 const trainers = ['torch-cuda', 'torch-cpu', 'tfjs-node-gpu', 'tfjs-node', 'tfjs-wasm'] as const;
 
-export interface TuneSuiteFlags extends CommonFlags {
+export interface TuneSuiteFlags extends MeasuringFlags {
   readonly trainer?: string;
   readonly backend: string;
   readonly dir?: string;
@@ -54,7 +55,9 @@ export async function tuneSuite(nameOrPath: string, flags: TuneSuiteFlags, adapt
   const folder = flags.dir ?? join('runs', `${tuning.name}.tuning`);
   const { seed, maxBlocks, threads } = flags;
   const settings = { ...tuning, trainer: trainer.backend, backend: flags.backend, seed, maxBlocks, threads: threads ?? null };
-  const state = await MigrationState.open(folder, { files: {}, settings, host: head.host.fingerprint.sha256 }, tuningSteps);
+  const subject = { files: {}, settings, host: head.host.fingerprint.sha256, described: head.host };
+  const state = await MigrationState.open(folder, subject, tuningSteps);
+  for (const part of state.notCompared) remark(`not compared with the machine that this began on, as it could not be read: ${part}`, flags);
   const work = {
     tuning,
     task,
@@ -67,7 +70,7 @@ export async function tuneSuite(nameOrPath: string, flags: TuneSuiteFlags, adapt
     ...(threads !== undefined && { threads }),
   };
   const progress: TuningWork['progress'] = (what, training) => remark([what, ...standing(task.metric, training)].join('; '), flags);
-  const report = await measuring((signal) => tuneTestbed({ ...work, signal, progress })).catch((error: unknown) => {
+  const report = await measuring(flags, (signal) => tuneTestbed({ ...work, signal, progress })).catch((error: unknown) => {
     if (!(error instanceof AttnswapError) || error.code !== 'INTERRUPTED') throw error;
     throw new AttnswapError('INTERRUPTED', `interrupted; ${folder} keeps what was trained`, {
       hint: 'the same command goes on from there',
