@@ -68,9 +68,8 @@ test('folders of earlier versions are compared by the host of their first step, 
   const old = { ...subject, host: 'a'.repeat(64) };
   const migration = join(folder, 'old-migration');
   const incomplete = { ...print, sha256: old.host, identity: { ...print.identity, physicalCores: null } };
-  await (
-    await MigrationState.open(migration, old, migrationSteps)
-  ).step('head', async () => ({ host: { ...quietHost, fingerprint: incomplete } }));
+  const head = { tool: { name: 'attnswap', version: '0.0.9' }, command: [], warnings: [], host: { ...quietHost, fingerprint: incomplete } };
+  await (await MigrationState.open(migration, old, migrationSteps)).step('head', async () => head);
   assert.deepEqual((await MigrationState.open(migration, now, migrationSteps)).notCompared, ['number of physical cores']);
   const tuning = join(folder, 'old-tuning');
   await (await MigrationState.open(tuning, old, migrationSteps)).step('one', async () => 1);
