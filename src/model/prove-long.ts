@@ -24,6 +24,8 @@ const provenTokens = 4096;
 const mostTokens = 9216;
 /** Rows of a mask that are read; of one that is stored all are. */
 const readRows = 256;
+/** Tokens up to which every row is read where a whole number gives reason to. */
+const wholeRows = 2048;
 /** Elements from which on a stored tensor may hold a mask. */
 const storedMask = 1024;
 
@@ -142,9 +144,9 @@ async function farthestRuns(
   { subject: { given }, probing: { first, inputs }, isStored, wholeNumbers, runsAt }: Farthest,
 ): Promise<{ runs: LongRun[]; cutAt?: number | undefined }> {
   let ranOut = false;
-  const runAt = async (at: ProbeCase): Promise<LongRun | undefined> => {
+  const runAt = async (at: ProbeCase, everyRow?: 1): Promise<LongRun | undefined> => {
     const feeds = probeInputs(inputs, at, given);
-    const step = isStored ? 1 : Math.max(1, Math.floor(at.length / readRows));
+    const step = everyRow ?? (isStored ? 1 : Math.max(1, Math.floor(at.length / readRows)));
     const before = process.cpuUsage();
     const seen = await model.run(feeds, step).catch((error: Error) => {
       ranOut ||= /alloc|memory/i.test(error.message);
@@ -158,8 +160,17 @@ async function farthestRuns(
   };
   const wanted = Math.max(provenTokens, ...wholeNumbers.map((count) => Math.ceil(1.1 * count)).filter((count) => count <= mostTokens));
   const sizesAt = (length: number) => JSON.stringify(sizesOfInputs(inputs, { ...first, length }, given));
-  const wide = await runAt({ ...first, batch: manyElements });
-  const runs = wide === undefined ? [] : [wide];
+  // Many batch elements, a long past before few queries, and lengths far from each other: what a model does not take says nothing.
+  const odd: ProbeCase[] = [
+    { ...first, batch: manyElements },
+    { ...first, past: wanted },
+    { ...first, length: 1, past: 300 },
+    { ...first, spread: 1000 },
+    { ...first, length: 1024, spread: -1000 },
+  ];
+  const runs: LongRun[] = [];
+  for (const at of distinct(odd, (each) => JSON.stringify(sizesOfInputs(inputs, each, given))))
+    runs.push(...[await runAt(at)].filter((run) => run !== undefined));
   if (sizesAt(first.length) === sizesAt(wanted)) return { runs };
   const single = { ...first, batch: 1, past: 0 };
   const start = (await runAt(single)) === undefined ? first : single;
@@ -168,6 +179,12 @@ async function farthestRuns(
   const styles = Object.keys(first.domains).length === 0 ? [] : (['right', 'mixed', 'blocks'] as const);
   const varied: Array<LongRun | undefined> = [];
   for (const style of styles) varied.push(await runAt({ ...best.at, style }));
+  // Where a mask knows a number that rows can be counted to, every row is read.
+  const counted = Math.max(
+    0,
+    ...wholeNumbers.map((count) => Math.ceil(1.1 * count)).filter((count) => count > readRows && count <= wholeRows),
+  );
+  if (counted > 0 && counted < best.at.length) varied.push(await runAt({ ...best.at, length: counted }, 1));
   const cutAt = isCut || ranOut ? best.at.length : undefined;
   return { runs: [...runs, best, ...varied.filter((run) => run !== undefined)], cutAt };
 }
@@ -193,6 +210,10 @@ async function longestRun(
     else [best, low] = [run, middle];
   }
   return { best, isCut: false };
+}
+
+function distinct<Item>(items: readonly Item[], keyOf: (item: Item) => string): Item[] {
+  return [...new Map(items.map((item) => [keyOf(item), item])).values()];
 }
 
 /** Of the whole numbers between two, the multiple of the largest power of two: tables end at such lengths. */
