@@ -81,8 +81,10 @@ export async function proveLong(
   ]);
   const proofs = new Map([...sites.keys()].map((number): [number, LongProof] => [number, { length: undefined }]));
   await usingModel(watchModel(proto, watching, file, runner), async (model) => {
+    const masksVary =
+      masks.some((name) => short.dims(name).some((size) => size > 1)) || subjects.some(({ candidate }) => candidate.declared !== undefined);
     const runsAt = (run: LongRun) => subjects.every((each) => fits(each, run));
-    const { runs, cutAt } = await farthestRuns(model, { subject, probing, isStored, wholeNumbers, runsAt });
+    const { runs, cutAt } = await farthestRuns(model, { subject, probing, isStored, masksVary, wholeNumbers, runsAt });
     const beyond = wholeNumbers.find((count) => count > (cutAt ?? Infinity) && count <= mostTokens);
     if (beyond !== undefined) {
       const problem = `its mask is computed with ${beyond}, and could be read at ${cutAt} tokens at most: longer runs take too much time or memory`;
@@ -124,6 +126,8 @@ interface Farthest {
   readonly probing: Probing;
   /** Whether a mask may be stored. */
   readonly isStored: boolean;
+  /** Whether any mask is to be read at all. */
+  readonly masksVary: boolean;
   /** Those that masks are computed with. */
   readonly wholeNumbers: readonly number[];
   /** Whether the whole model would run at these sizes. */
@@ -132,6 +136,8 @@ interface Farthest {
 
 /** Milliseconds of CPU after which a run is not followed by a longer one. */
 const slowMs = 4000;
+/** The same where no mask is to be read, only sizes. */
+const slowSizesMs = 50;
 /** Batch elements of a run that shows whether they are treated alike. */
 const manyElements = 9;
 
@@ -141,7 +147,7 @@ const manyElements = 9;
  */
 async function farthestRuns(
   model: WatchedModel,
-  { subject: { given }, probing: { first, inputs }, isStored, wholeNumbers, runsAt }: Farthest,
+  { subject: { given }, probing: { first, inputs }, isStored, masksVary, wholeNumbers, runsAt }: Farthest,
 ): Promise<{ runs: LongRun[]; cutAt?: number | undefined }> {
   let ranOut = false;
   const runAt = async (at: ProbeCase, everyRow?: 1): Promise<LongRun | undefined> => {
@@ -159,22 +165,30 @@ async function farthestRuns(
     return runsAt(run) ? run : undefined;
   };
   const wanted = Math.max(provenTokens, ...wholeNumbers.map((count) => Math.ceil(1.1 * count)).filter((count) => count <= mostTokens));
-  const sizesAt = (length: number) => JSON.stringify(sizesOfInputs(inputs, { ...first, length }, given));
+  const sizesAt = (at: ProbeCase) => JSON.stringify(sizesOfInputs(inputs, at, given));
+  const changes = (at: Partial<ProbeCase>) => sizesAt(first) !== sizesAt({ ...first, ...at });
   // Many batch elements, a long past before few queries, and lengths far from each other: what a model does not take says nothing.
   const odd: ProbeCase[] = [
     { ...first, batch: manyElements },
-    { ...first, past: wanted },
-    { ...first, length: 1, past: 300 },
-    { ...first, spread: 1000 },
-    { ...first, length: 1024, spread: -1000 },
+    ...(changes({ past: wanted })
+      ? [
+          { ...first, past: wanted },
+          { ...first, length: 1, past: 300 },
+        ]
+      : []),
+    ...(changes({ spread: 1 })
+      ? [
+          { ...first, spread: 1000 },
+          { ...first, length: 1024, spread: -1000 },
+        ]
+      : []),
   ];
   const runs: LongRun[] = [];
-  for (const at of distinct(odd, (each) => JSON.stringify(sizesOfInputs(inputs, each, given))))
-    runs.push(...[await runAt(at)].filter((run) => run !== undefined));
-  if (sizesAt(first.length) === sizesAt(wanted)) return { runs };
+  for (const at of odd) runs.push(...[await runAt(at)].filter((run) => run !== undefined));
+  if (!changes({ length: wanted })) return { runs };
   const single = { ...first, batch: 1, past: 0 };
   const start = (await runAt(single)) === undefined ? first : single;
-  const { best, isCut } = await longestRun(runAt, start, wanted);
+  const { best, isCut } = await longestRun(runAt, start, { wanted, slowMs: masksVary ? slowMs : slowSizesMs });
   if (best === undefined) return { runs };
   const styles = Object.keys(first.domains).length === 0 ? [] : (['right', 'mixed', 'blocks'] as const);
   const varied: Array<LongRun | undefined> = [];
@@ -185,14 +199,14 @@ async function farthestRuns(
     ...wholeNumbers.map((count) => Math.ceil(1.1 * count)).filter((count) => count > readRows && count <= wholeRows),
   );
   if (counted > 0 && counted < best.at.length) varied.push(await runAt({ ...best.at, length: counted }, 1));
-  const cutAt = isCut || ranOut ? best.at.length : undefined;
+  const cutAt = masksVary && (isCut || ranOut) ? best.at.length : undefined;
   return { runs: [...runs, best, ...varied.filter((run) => run !== undefined)], cutAt };
 }
 
 async function longestRun(
   runAt: (at: ProbeCase) => Promise<LongRun | undefined>,
   start: ProbeCase,
-  wanted: number,
+  { wanted, slowMs }: { wanted: number; slowMs: number },
 ): Promise<{ best: LongRun | undefined; isCut: boolean }> {
   let best: LongRun | undefined;
   let refused = Infinity;
@@ -210,10 +224,6 @@ async function longestRun(
     else [best, low] = [run, middle];
   }
   return { best, isCut: false };
-}
-
-function distinct<Item>(items: readonly Item[], keyOf: (item: Item) => string): Item[] {
-  return [...new Map(items.map((item) => [keyOf(item), item])).values()];
 }
 
 /** Of the whole numbers between two, the multiple of the largest power of two: tables end at such lengths. */
