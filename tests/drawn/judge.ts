@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import type { Tensors } from '../../src/contract/tensor.ts';
 import { attnswap } from '../run-cli.ts';
 import type { DrawnGraph } from './graphs.ts';
 
-/** What became of a drawn graph that was to be swapped. */
+/** What became of a model that was to be swapped. */
 export interface Judgment {
   /** `wrong`: a file was written, and its outputs are others; `crashed`: anything but a refusal that gives its reason. */
   readonly verdict: 'right' | 'refused' | 'wrong' | 'crashed';
@@ -14,38 +14,50 @@ export interface Judgment {
 }
 
 /** Largest ‖swapped − original‖ / ‖original‖ of outputs that differ by rounding alone. */
-const tolerance = 1e-5;
+const roundingTolerance = 1e-5;
+
+/** @throws where the original does not run */
+export async function judgeGraph({ bytes, runs, feeds }: DrawnGraph, folder: string, variant = 'dense.fused'): Promise<Judgment> {
+  const model = join(folder, 'drawn.onnx');
+  await writeFile(model, bytes);
+  return judgeSwap(model, runs.map(feeds), { variant });
+}
 
 /**
- * Swaps a drawn graph by the command line, and compares both files in ONNX Runtime alone, on all of the graph's runs.
+ * Swaps a model by the command line, and compares both files in ONNX Runtime alone: their output `out` on each of the given inputs.
  * @throws where the original does not run
  */
-export async function judgeGraph({ bytes, runs, feeds }: DrawnGraph, folder: string, variant = 'dense.fused'): Promise<Judgment> {
-  const [model, out] = [join(folder, 'drawn.onnx'), join(folder, 'swapped.onnx')];
+export async function judgeSwap(
+  model: string,
+  runs: readonly Tensors[],
+  { variant = 'dense.fused', tolerance = roundingTolerance } = {},
+): Promise<Judgment> {
+  const out = join(dirname(model), 'swapped.onnx');
   await rm(out, { force: true });
-  await writeFile(model, bytes);
-  const original = await open(model);
-  const { exitCode, stdout, stderr } = await attnswap(['swap', model, '--variant', variant, '--out', out, '--quiet'], { cwd: folder });
+  const { exitCode, stdout, stderr } = await attnswap(['swap', model, '--variant', variant, '--out', out, '--quiet']);
   const told = `${stderr} ${stdout}`.replaceAll(/\s+/g, ' ').trim();
-  let largest = 0;
-  let swapped: ort.InferenceSession | undefined;
-  try {
-    if (existsSync(out)) swapped = await open(out);
-    for (const run of runs) {
-      const given = feeds(run);
-      const expected = await outputOf(original, given);
-      if (swapped === undefined) continue;
-      const actual = await outputOf(swapped, given).catch(() => undefined);
-      const difference = actual === undefined ? Infinity : relativeDifference(actual, expected);
-      largest = Math.max(largest, difference);
-    }
-  } finally {
-    await Promise.all([original.release(), swapped?.release()]);
-  }
-  if (swapped !== undefined && largest > tolerance) return { verdict: 'wrong', reason: `outputs differ by ${largest.toPrecision(2)}` };
-  if (exitCode === 0) return { verdict: 'right', reason: `outputs differ by ${largest.toPrecision(2)}` };
+  const written = existsSync(out);
+  const difference = await largestDifference(model, written ? out : model, runs);
+  await rm(out, { force: true });
+  if (written && !(difference <= tolerance)) return { verdict: 'wrong', reason: `outputs differ by ${difference.toPrecision(2)}` };
+  if (exitCode === 0) return { verdict: 'right', reason: `outputs differ by ${difference.toPrecision(2)}` };
   const refused = exitCode === 5 && !told.includes('please report') && !/ at \S+ \(?(?:file|node):/.test(told);
   return { verdict: refused ? 'refused' : 'crashed', reason: told.slice(0, 400) };
+}
+
+async function largestDifference(model: string, swapped: string, runs: readonly Tensors[]): Promise<number> {
+  const [original, other] = await Promise.all([model, swapped].map(open));
+  let largest = 0;
+  try {
+    for (const feeds of runs) {
+      const expected = await outputOf(original!, feeds);
+      const actual = await outputOf(other!, feeds).catch(() => undefined);
+      largest = Math.max(largest, actual === undefined ? Infinity : relativeDifference(actual, expected));
+    }
+    return largest;
+  } finally {
+    await Promise.all([original?.release(), other?.release()]);
+  }
 }
 
 async function open(path: string): Promise<ort.InferenceSession> {
