@@ -4,11 +4,12 @@ import type { Tensor, Tensors } from '../contract/tensor.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import { tensorOf } from '../inputs/model-inputs.ts';
 import { itemDrift } from '../quality/drift.ts';
+import { GraphBuilder } from './graph-builder.ts';
 import { keptBy, numbersOf } from './mask-sources.ts';
 import type { OnnxFile } from './onnx-file.ts';
 import { openProto } from './open-proto.ts';
 import type { ModelRunner } from './open-proto.ts';
-import { distinctCases } from './probe-candidates.ts';
+import { distinctCases, opsetOf, probePrefix } from './probe-candidates.ts';
 import { probeInputs } from './probe-inputs.ts';
 import type { ProbeCase } from './probe-inputs.ts';
 import type { SwappableSite } from './site.ts';
@@ -59,7 +60,12 @@ export async function compareOutputs(
   const masks = replaced.flatMap(({ plan }) => plan.mask?.tensor ?? []);
   const views = replaced.flatMap(({ plan }) => [plan.query.tensor, plan.key.tensor]);
   const outputs = original.graph!.output.map(({ name }) => name);
-  const base = await watchModel(original, { tensors: [...masks, ...outputs], sizes: views }, file, runner, 'latency');
+  const nodes = replaced.flatMap(({ site, plan }) => {
+    const graph = new GraphBuilder({ opset: opsetOf(original), prefix: probePrefix(site.site) });
+    plan.project?.(graph);
+    return graph.fragment();
+  });
+  const base = await watchModel(original, { tensors: [...masks, ...outputs], sizes: views, nodes }, file, runner, 'latency');
   const changed = await openProto(swapped, file, runner).catch(async (error: unknown) => {
     await base.dispose();
     throw error;

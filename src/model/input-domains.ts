@@ -6,36 +6,36 @@ import { numbersOf } from './mask-sources.ts';
 
 /**
  * What an input that reaches a mask by value may hold: `flags`: 0 and 1, of which `keeps` lets a key through; `counts`: how many there
- * are; `ids`: any whole numbers; `added`: a bias as it is; `numbers`: anything.
+ * are; `ids`: any whole numbers, below the size of a table that they index; `added`: a bias as it is; `numbers`: anything.
  */
 export type Domain =
   | { readonly kind: 'flags'; readonly keeps: 0 | 1 }
   | { readonly kind: 'counts' | 'added' | 'numbers' }
-  | { readonly kind: 'ids'; readonly constants: readonly number[] };
+  | { readonly kind: 'ids'; readonly constants: readonly number[]; readonly tableSize: number };
 
 /** By name of the input. */
 export type Domains = Readonly<Record<string, Domain>>;
 
 /**
  * How such an input is drawn: `plain`: everything counts; `right`, `left`: the last batch element ends early, or begins late; `mixed`: at
- * random; `restart`: positions that begin anew; `blocks`: types 0 and 1, one after the other.
+ * random; `restart`: positions that begin anew; `blocks`: numbers that mark parts: types 0 and 1, masks that count documents, loud frames.
  */
 export const styles = ['plain', 'right', 'left', 'mixed', 'restart', 'blocks'] as const;
 export type Style = (typeof styles)[number];
 
 /** What an input may hold, as far as its type, sizes and name say; which flag keeps is settled by running. */
-export function domainOf({ name, type, dims }: ModelInput, constants: readonly number[]): Domain {
+export function domainOf({ name, type, dims }: ModelInput, constants: readonly number[], tableSize: number): Domain {
   const isNamedMask = /mask|pad/i.test(name);
   if (type === 'bool' || isNamedMask) return { kind: 'flags', keeps: 1 };
   if (type.startsWith('float')) return { kind: 'numbers' };
   const perElement = dims.length < 2 || dims.slice(1).every((size) => size === 1);
-  return perElement ? { kind: 'counts' } : { kind: 'ids', constants };
+  return perElement ? { kind: 'counts' } : { kind: 'ids', constants, tableSize };
 }
 
 /** The styles that may show what an input of a domain does, each with what it mixes in. */
 export function stylesOf(domain: Domain): ReadonlyArray<{ readonly style: Style; readonly constant?: number }> {
   const padded = [{ style: 'right' }, { style: 'left' }, { style: 'mixed' }] as const;
-  if (domain.kind !== 'ids') return padded;
+  if (domain.kind !== 'ids') return [...padded, { style: 'blocks' }];
   const mixedIn = [...new Set([...domain.constants, 0, 1])].slice(0, 16);
   return [
     ...mixedIn.map((constant) => ({ style: 'right' as const, constant })),
@@ -76,6 +76,8 @@ function valuesOf(tensor: Tensor, { domain, style, length, constant, place }: Dr
   const drops = droppedBy(dims, style, { stream, place });
   switch (domain.kind) {
     case 'flags':
+      // Numbers beyond 1 count as 1 to a mask of flags, and mark documents to others.
+      if (style === 'blocks' && domain.keeps === 1 && /^u?int/.test(tensor.type)) return (index) => 1 + partOf(index, dims, 3);
       return (index) => (drops(index) ? 1 - domain.keeps : domain.keeps);
     case 'counts':
       return (index) => {
@@ -92,9 +94,13 @@ function valuesOf(tensor: Tensor, { domain, style, length, constant, place }: Dr
         return value;
       };
       if (style === 'restart') return (index) => (index % last) % Math.ceil(last / 2);
-      if (style === 'blocks') return (index) => Math.floor((2 * (index % last)) / last);
-      const pool = constant === undefined ? [...domain.constants, 0, 1] : [constant];
+      if (style === 'blocks') return (index) => partOf(index, dims, 2);
       if (style === 'plain') return plain;
+      const pool = constant === undefined ? [...domain.constants, 0, 1] : [constant];
+      // A table that ids index may say anything of any of them.
+      if (style === 'mixed' && domain.tableSize > 0)
+        return (index) =>
+          drops(index) ? pool[Math.floor(pool.length * stream.uniform())]! : Math.floor(domain.tableSize * stream.uniform());
       return (index) => (drops(index) ? pool[Math.floor(pool.length * stream.uniform())]! : plain(index));
     }
     case 'added':
@@ -104,9 +110,16 @@ function valuesOf(tensor: Tensor, { domain, style, length, constant, place }: Dr
       const inner = dims.slice(2).reduce((product, size) => product * size, 1);
       const dropsRow = droppedBy(dims.slice(0, 2), style, { stream, place });
       const gone = Array.from({ length: data.length / inner }, (_, row) => dropsRow(row));
+      if (style === 'blocks') return (index) => data[index]! * [1, -10, 0.01][partOf(Math.floor(index / inner), dims.slice(0, 2), 3)]!;
       return (index) => (gone[Math.floor(index / inner)] ? 0 : data[index]!);
     }
   }
+}
+
+/** Which of some equal parts of the last axis an entry lies in. */
+function partOf(index: number, dims: readonly number[], parts: number): number {
+  const last = dims.at(-1) ?? 1;
+  return Math.floor((parts * (index % last)) / last);
 }
 
 /** Which entries a style drops: of the last batch element a third of the last axis (of numbers with several axes, of the second), or any. */

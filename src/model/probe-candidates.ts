@@ -75,7 +75,7 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   const opset = opsetOf(proto);
   const traced = candidates.map((candidate, site): Traced => {
     const reach = reachOf(index, candidate);
-    const raw = rawViews(candidate, new GraphBuilder({ opset, prefix: `attnswap/probe${site}/` }));
+    const raw = rawViews(candidate, new GraphBuilder({ opset, prefix: probePrefix(site) }));
     return { candidate, reach, raw, ancestors: maskAncestors(index, reach.masks) };
   });
   const nodes = traced.flatMap(({ raw }) => raw.nodes);
@@ -139,7 +139,7 @@ const enoughTokens = 5;
 /** The smallest sizes that show enough. */
 function findSizes(prober: Prober, traced: readonly Traced[]): Promise<ProbeRun> {
   const reaching = prober.inputs.filter(({ name }) => traced.some(({ reach }) => reach.inputs.has(name)));
-  const domains = Object.fromEntries(reaching.map((input) => [input.name, domainOf(input, [])]));
+  const domains = Object.fromEntries(reaching.map((input) => [input.name, domainOf(input, [], 0)]));
   return findProbeCase(prober, domains, ({ seen }) =>
     traced.every(({ raw: { views } }) => Math.min(tokensOf(views.query, seen), tokensOf(views.key, seen)) >= enoughTokens),
   );
@@ -185,6 +185,11 @@ async function runCases(prober: Prober, first: ProbeCase): Promise<ProbeRun[]> {
     if (run !== undefined) runs.push(run);
   }
   return runs;
+}
+
+/** Begins the names of what an operator projects inside. */
+export function probePrefix(site: number): string {
+  return `attnswap/probe${site}/`;
 }
 
 /** Version of the standard operators. */

@@ -75,7 +75,7 @@ function guess(name: string, at: Guess): number {
 }
 
 function lengthOf(name: string, { length, spread = 0, lengths }: Guess): number {
-  const known = lengths.get(name) ?? length + spread * lengths.size;
+  const known = lengths.get(name) ?? Math.max(1, length + spread * lengths.size);
   lengths.set(name, known);
   return known;
 }

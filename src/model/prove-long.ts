@@ -24,6 +24,8 @@ const provenTokens = 4096;
 const mostTokens = 9216;
 /** Rows of a mask that are read; of one that is stored all are. */
 const readRows = 256;
+/** Tokens up to which every row is read where a whole number gives reason to. */
+const wholeRows = 2048;
 /** Elements from which on a stored tensor may hold a mask. */
 const storedMask = 1024;
 
@@ -79,8 +81,10 @@ export async function proveLong(
   ]);
   const proofs = new Map([...sites.keys()].map((number): [number, LongProof] => [number, { length: undefined }]));
   await usingModel(watchModel(proto, watching, file, runner), async (model) => {
+    const masksVary =
+      masks.some((name) => short.dims(name).some((size) => size > 1)) || subjects.some(({ candidate }) => candidate.declared !== undefined);
     const runsAt = (run: LongRun) => subjects.every((each) => fits(each, run));
-    const { runs, cutAt } = await farthestRuns(model, { subject, probing, isStored, wholeNumbers, runsAt });
+    const { runs, cutAt } = await farthestRuns(model, { subject, probing, isStored, masksVary, wholeNumbers, runsAt });
     const beyond = wholeNumbers.find((count) => count > (cutAt ?? Infinity) && count <= mostTokens);
     if (beyond !== undefined) {
       const problem = `its mask is computed with ${beyond}, and could be read at ${cutAt} tokens at most: longer runs take too much time or memory`;
@@ -122,6 +126,8 @@ interface Farthest {
   readonly probing: Probing;
   /** Whether a mask may be stored. */
   readonly isStored: boolean;
+  /** Whether any mask is to be read at all. */
+  readonly masksVary: boolean;
   /** Those that masks are computed with. */
   readonly wholeNumbers: readonly number[];
   /** Whether the whole model would run at these sizes. */
@@ -130,6 +136,8 @@ interface Farthest {
 
 /** Milliseconds of CPU after which a run is not followed by a longer one. */
 const slowMs = 4000;
+/** The same where no mask is to be read, only sizes. */
+const slowSizesMs = 50;
 /** Batch elements of a run that shows whether they are treated alike. */
 const manyElements = 9;
 
@@ -139,12 +147,12 @@ const manyElements = 9;
  */
 async function farthestRuns(
   model: WatchedModel,
-  { subject: { given }, probing: { first, inputs }, isStored, wholeNumbers, runsAt }: Farthest,
+  { subject: { given }, probing: { first, inputs }, isStored, masksVary, wholeNumbers, runsAt }: Farthest,
 ): Promise<{ runs: LongRun[]; cutAt?: number | undefined }> {
   let ranOut = false;
-  const runAt = async (at: ProbeCase): Promise<LongRun | undefined> => {
+  const runAt = async (at: ProbeCase, everyRow?: 1): Promise<LongRun | undefined> => {
     const feeds = probeInputs(inputs, at, given);
-    const step = isStored ? 1 : Math.max(1, Math.floor(at.length / readRows));
+    const step = everyRow ?? (isStored ? 1 : Math.max(1, Math.floor(at.length / readRows)));
     const before = process.cpuUsage();
     const seen = await model.run(feeds, step).catch((error: Error) => {
       ranOut ||= /alloc|memory/i.test(error.message);
@@ -157,25 +165,48 @@ async function farthestRuns(
     return runsAt(run) ? run : undefined;
   };
   const wanted = Math.max(provenTokens, ...wholeNumbers.map((count) => Math.ceil(1.1 * count)).filter((count) => count <= mostTokens));
-  const sizesAt = (length: number) => JSON.stringify(sizesOfInputs(inputs, { ...first, length }, given));
-  const wide = await runAt({ ...first, batch: manyElements });
-  const runs = wide === undefined ? [] : [wide];
-  if (sizesAt(first.length) === sizesAt(wanted)) return { runs };
+  const sizesAt = (at: ProbeCase) => JSON.stringify(sizesOfInputs(inputs, at, given));
+  const changes = (at: Partial<ProbeCase>) => sizesAt(first) !== sizesAt({ ...first, ...at });
+  // Many batch elements, a long past before few queries, and lengths far from each other: what a model does not take says nothing.
+  const odd: ProbeCase[] = [
+    { ...first, batch: manyElements },
+    ...(changes({ past: wanted })
+      ? [
+          { ...first, past: wanted },
+          { ...first, length: 1, past: 300 },
+        ]
+      : []),
+    ...(changes({ spread: 1 })
+      ? [
+          { ...first, spread: 1000 },
+          { ...first, length: 1024, spread: -1000 },
+        ]
+      : []),
+  ];
+  const runs: LongRun[] = [];
+  for (const at of odd) runs.push(...[await runAt(at)].filter((run) => run !== undefined));
+  if (!changes({ length: wanted })) return { runs };
   const single = { ...first, batch: 1, past: 0 };
   const start = (await runAt(single)) === undefined ? first : single;
-  const { best, isCut } = await longestRun(runAt, start, wanted);
+  const { best, isCut } = await longestRun(runAt, start, { wanted, slowMs: masksVary ? slowMs : slowSizesMs });
   if (best === undefined) return { runs };
   const styles = Object.keys(first.domains).length === 0 ? [] : (['right', 'mixed', 'blocks'] as const);
   const varied: Array<LongRun | undefined> = [];
   for (const style of styles) varied.push(await runAt({ ...best.at, style }));
-  const cutAt = isCut || ranOut ? best.at.length : undefined;
+  // Where a mask knows a number that rows can be counted to, every row is read.
+  const counted = Math.max(
+    0,
+    ...wholeNumbers.map((count) => Math.ceil(1.1 * count)).filter((count) => count > readRows && count <= wholeRows),
+  );
+  if (counted > 0 && counted < best.at.length) varied.push(await runAt({ ...best.at, length: counted }, 1));
+  const cutAt = masksVary && (isCut || ranOut) ? best.at.length : undefined;
   return { runs: [...runs, best, ...varied.filter((run) => run !== undefined)], cutAt };
 }
 
 async function longestRun(
   runAt: (at: ProbeCase) => Promise<LongRun | undefined>,
   start: ProbeCase,
-  wanted: number,
+  { wanted, slowMs }: { wanted: number; slowMs: number },
 ): Promise<{ best: LongRun | undefined; isCut: boolean }> {
   let best: LongRun | undefined;
   let refused = Infinity;

@@ -49,8 +49,9 @@ const mostCombined = 5;
 export async function findDomains(model: WatchedModel, subjects: readonly MaskSubject[], drawing: Drawing): Promise<Domains> {
   const reaching = drawing.inputs.filter(({ name }) => subjects.some(({ reach }) => reach.inputs.has(name)));
   const constants = (name: string) => subjects.flatMap(({ reach }) => (reach.inputs.has(name) ? reach.constants : []));
+  const tableSize = (name: string) => Math.max(0, ...subjects.map(({ reach }) => (reach.inputs.has(name) ? reach.tableSize : 0)));
   const domains: Record<string, Domain> = Object.fromEntries(
-    reaching.map((input) => [input.name, domainOf(input, [...new Set(constants(input.name))])]),
+    reaching.map((input) => [input.name, domainOf(input, [...new Set(constants(input.name))], tableSize(input.name))]),
   );
   const flags = reaching.filter(({ name }) => domains[name]!.kind === 'flags');
   const score = async (each: Domains): Promise<number> => {
@@ -103,7 +104,10 @@ export async function seeMasks(model: WatchedModel, subjects: readonly MaskSubje
 }
 
 function judgeEvidence({ inputs, unsettled }: Reach, domains: Domains, runs: readonly MaskRun[]): MaskEvidence {
-  const sighted = runs.filter(({ reading }) => !isBlind(reading));
+  // Flags beyond 1 are no flags to (1 − mask)·−10 000, and say nothing there.
+  const isStray = ({ at, reading }: MaskRun) =>
+    at.style === 'blocks' && domains[at.only ?? '']?.kind === 'flags' && reading.problem !== undefined;
+  const sighted = runs.filter((run) => !isBlind(run.reading) && !isStray(run));
   const base = runs.find(({ at }) => at.style === 'plain');
   if (unsettled !== undefined) return { runs: sighted, problem: unsettled };
   const added = [...inputs].find((name) => domains[name]?.kind === 'added');

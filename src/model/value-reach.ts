@@ -1,7 +1,7 @@
 import type { NodeProto, TensorProto } from 'onnx-buf';
 import { TensorProto_DataType as DataType } from 'onnx-buf';
 import type { Candidate } from './candidate.ts';
-import { attributeOf, integersOf, nodeName, readsOf, subgraphsOf } from './graph-index.ts';
+import { attributeOf, integerOf, integersOf, nodeName, readsOf, subgraphsOf } from './graph-index.ts';
 import type { GraphIndex } from './graph-index.ts';
 import { pathSides, reshapes, sidesOf } from './logit-path.ts';
 import type { PathStep } from './logit-path.ts';
@@ -20,6 +20,8 @@ export interface Reach {
   readonly constants: readonly number[];
   /** Tensors on the way that are the same in every run, and not stored. */
   readonly computed: readonly string[];
+  /** Rows of the largest stored table that is read by an index on the way. */
+  readonly tableSize: number;
   /** Elements of the largest stored tensor with several axes on the way. */
   readonly largestStored: number;
   /** Why no run can settle what it does: random numbers, or a condition on its own logits. */
@@ -51,6 +53,7 @@ function walkBack(index: GraphIndex, from: readonly string[], own: ReadonlySet<s
   const inputs = new Set<string>();
   const constants = new Set<number>();
   let largestStored = 0;
+  let tableSize = 0;
   let unsettled: string | undefined;
   // A set is walked in the order of insertion, what is added on the way included.
   for (const tensor of seen) {
@@ -66,6 +69,8 @@ function walkBack(index: GraphIndex, from: readonly string[], own: ReadonlySet<s
       continue;
     }
     nodes.add(node);
+    if (node.opType === 'Gather')
+      tableSize = Math.max(tableSize, Number(index.constant(node.input[0]!)?.dims[integerOf(node, 'axis', 0)] ?? 0));
     if (isRandom(node)) unsettled ??= `what meets its logits is drawn at random (${node.opType} ${nodeName(node)})`;
     for (const number of constantsWithin(node)) constants.add(number);
     if (!sizesOnly.has(node.opType)) for (const name of readsOf(node)) seen.add(name);
@@ -76,6 +81,7 @@ function walkBack(index: GraphIndex, from: readonly string[], own: ReadonlySet<s
     constants: [...constants],
     computed: [...seen].filter((name) => index.constant(name) === undefined && index.isConstant(name)),
     largestStored,
+    tableSize,
     ...(unsettled !== undefined && { unsettled }),
   };
 }
