@@ -8,6 +8,8 @@ import { formatIdentity, ownIdentity, parseIdentity, stateOf } from './identity.
 export interface WaitOptions {
   /** Waits for another attnswap to end, instead of throwing. */
   readonly wait?: boolean | undefined;
+  /** Ends the wait with INTERRUPTED. */
+  readonly signal?: AbortSignal | undefined;
   /** Told once whom it waits for. */
   say?(words: string): void;
 }
@@ -17,9 +19,9 @@ const pollMs = 500;
 /**
  * Makes this process the only attnswap of its user on this machine that measures, until it calls what it gets, or ends: two measurements at
  * once would time each other.
- * @throws BUSY where another one measures, and it is not to wait
+ * @throws BUSY where another one measures, and it is not to wait; INTERRUPTED
  */
-export async function takeMachine({ wait = false, say }: WaitOptions = {}): Promise<() => void> {
+export async function takeMachine({ wait = false, signal, say }: WaitOptions = {}): Promise<() => void> {
   // Asked each time: tests set another folder.
   const lock = join(tmpdir(), `attnswap-${process.getuid?.() ?? 'user'}.lock`);
   const own = formatIdentity(ownIdentity());
@@ -38,6 +40,7 @@ export async function takeMachine({ wait = false, say }: WaitOptions = {}): Prom
       const hint = `--wait waits for it to end; its lock is ${lock}`;
       throw new AttnswapError('BUSY', `${busy}: both would time each other`, { hint });
     }
+    if (signal?.aborted === true) throw new AttnswapError('INTERRUPTED', 'interrupted');
     if (!told) say?.(`waiting: ${busy}`);
     told = true;
     await setTimeout(pollMs);

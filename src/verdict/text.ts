@@ -1,1 +1,0 @@
-export { inert, oneLine, visible } from '../text/untrusted.ts';
