@@ -27,9 +27,9 @@ export type Style = (typeof styles)[number];
 export function domainOf({ name, type, dims }: ModelInput, constants: readonly number[], tableSize: number): Domain {
   const isNamedMask = /mask|pad/i.test(name);
   if (type === 'bool' || isNamedMask) return { kind: 'flags', keeps: 1 };
-  if (type.startsWith('float')) return { kind: 'numbers' };
   const perElement = dims.length < 2 || dims.slice(1).every((size) => size === 1);
-  return perElement ? { kind: 'counts' } : { kind: 'ids', constants, tableSize };
+  if (perElement) return { kind: 'counts' };
+  return type.startsWith('float') ? { kind: 'numbers' } : { kind: 'ids', constants, tableSize };
 }
 
 /** The styles that may show what an input of a domain does, each with what it mixes in. */
