@@ -32,11 +32,18 @@ export function domainOf({ name, type, dims }: ModelInput, constants: readonly n
   return type.startsWith('float') ? { kind: 'numbers' } : { kind: 'ids', constants, tableSize };
 }
 
+/** Numbers that are mixed into ids, one a run. */
+const mostMixed = 48;
+
 /** The styles that may show what an input of a domain does, each with what it mixes in. */
 export function stylesOf(domain: Domain): ReadonlyArray<{ readonly style: Style; readonly constant?: number }> {
   const padded = [{ style: 'right' }, { style: 'left' }, { style: 'mixed' }] as const;
   if (domain.kind !== 'ids') return [...padded, { style: 'blocks' }];
-  const mixedIn = [...new Set([...domain.constants, 0, 1])].slice(0, 16);
+  // What is compared with a number may change at it, before it or behind it.
+  const mixedIn = [...new Set([...domain.constants.flatMap((constant) => [constant, constant + 1, constant - 1]), 0, 1])].slice(
+    0,
+    mostMixed,
+  );
   return [
     ...mixedIn.map((constant) => ({ style: 'right' as const, constant })),
     { style: 'mixed' },
@@ -96,7 +103,7 @@ function valuesOf(tensor: Tensor, { domain, style, length, constant, place }: Dr
       if (style === 'restart') return (index) => (index % last) % Math.ceil(last / 2);
       if (style === 'blocks') return (index) => partOf(index, dims, 2);
       if (style === 'plain') return plain;
-      const pool = constant === undefined ? [...domain.constants, 0, 1] : [constant];
+      const pool = constant === undefined ? [...domain.constants.flatMap((each) => [each, each + 1, each - 1]), 0, 1] : [constant];
       // A table that ids index may say anything of any of them.
       if (style === 'mixed' && domain.tableSize > 0)
         return (index) =>

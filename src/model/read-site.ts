@@ -94,10 +94,10 @@ function observeAll(candidate: Candidate, { names, runs }: Probed): Observation[
     const [query, key, value, output] = [names.query, names.key, names.value, names.output].map((name) => seen.tensor(name)!);
     const [batch = 0, heads = 0, queries = 0, headDim = 0] = query!.dims;
     const [keyBatch = 0, kvHeads = 0, keys = 0, keyDim = 0] = key!.dims;
-    const [, , , valueDim = 0] = value!.dims;
+    const [, valueHeads, values, valueDim = 0] = value!.dims;
     if (keyDim !== headDim || valueDim !== headDim)
       return `queries, keys and values have head dimensions ${headDim}, ${keyDim} and ${valueDim}`;
-    if (keyBatch !== batch || kvHeads === 0 || heads % kvHeads !== 0) return misfit;
+    if (keyBatch !== batch || kvHeads === 0 || heads % kvHeads !== 0 || valueHeads !== kvHeads || values !== keys) return misfit;
     const known = observed[0]?.shape;
     if (known !== undefined && (known.headDim !== headDim || known.heads !== heads || known.kvHeads !== kvHeads))
       return `its sizes change with the input: ${known.heads} heads of ${known.headDim} in one run, ${heads} of ${headDim} in another`;
