@@ -43,6 +43,8 @@ export interface Probed {
   /** Tensors with a value for each key that its mask may come from, the nearest first. */
   readonly sources: readonly string[];
   readonly runs: readonly ProbeRun[];
+  /** What the inputs that reach masks by value hold. */
+  readonly domains: Domains;
   /** Whether the model takes any number of batch elements. */
   readonly batchVaries: boolean;
   /** Runs of what its mask is computed from alone. */
@@ -115,7 +117,7 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   return {
     first: start,
     inputs,
-    probed: settled.map((each, site) => ({ ...each, runs, batchVaries, evidence: evidence[site]! })),
+    probed: settled.map((each, site) => ({ ...each, runs, domains, batchVaries, evidence: evidence[site]! })),
   };
 }
 
@@ -127,7 +129,7 @@ interface Traced {
   readonly ancestors: readonly string[];
 }
 
-interface Settled extends Omit<Probed, 'runs' | 'evidence' | 'batchVaries'> {
+interface Settled extends Omit<Probed, 'runs' | 'evidence' | 'batchVaries' | 'domains'> {
   readonly nodes: readonly NodeProto[];
   /** In the first run. */
   readonly sizes: PairSizes | undefined;
