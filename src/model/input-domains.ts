@@ -58,6 +58,8 @@ interface Drawing {
   readonly length: number;
   readonly constant?: number;
   readonly seed: number;
+  /** Whether no other input is drawn in the style. */
+  readonly isAlone: boolean;
   /** How many such inputs come before it: each is cut one key further, so that none is taken for another. */
   readonly place: number;
 }
@@ -77,13 +79,14 @@ export function drawStyled(name: string, tensor: Tensor, drawing: Drawing): Tens
 
 type ValueOf = (index: number) => number;
 
-function valuesOf(tensor: Tensor, { domain, style, length, constant, place }: Drawing, stream: RandomStream): ValueOf {
+function valuesOf(tensor: Tensor, { domain, style, length, constant, place, isAlone }: Drawing, stream: RandomStream): ValueOf {
   const { dims } = tensor;
   const data = numbersOf(tensor);
   const drops = droppedBy(dims, style, { stream, place });
   switch (domain.kind) {
     case 'flags':
-      // Numbers beyond 1 count as 1 to a mask of flags, and mark documents to others.
+      // Numbers beyond 1 count as 1 to a mask of flags, and mark documents to others: asked of one input at a time.
+      if (style === 'blocks' && !isAlone) return () => domain.keeps;
       if (style === 'blocks' && domain.keeps === 1 && /^u?int/.test(tensor.type)) return (index) => 1 + partOf(index, dims, 3);
       return (index) => (drops(index) ? 1 - domain.keeps : domain.keeps);
     case 'counts':
