@@ -73,7 +73,9 @@ export async function compareOutputs(
   try {
     const runs: ComparedRun[] = [];
     const notRun: Array<OutputComparison['notRun'][number]> = [];
-    for (const at of distinctCases(base.inputs, first, given)) {
+    // What a user assumes of masks holds for the user's own inputs: these runs count everything.
+    const rests = replaced.some(({ site }) => site.assumed !== undefined);
+    for (const at of distinctCases(base.inputs, first, given).filter(({ style }) => !rests || style === 'plain')) {
       const feeds = probeInputs(base.inputs, at, given);
       const seen = await base.run(feeds).catch((error: unknown) => error as Error);
       if (seen instanceof Error) {
@@ -118,7 +120,9 @@ function blindQueries(replaced: readonly SwappableSite[], seen: Seen): Blind[] {
 function compareRun(at: ProbeCase, { expected, actual }: Record<'expected' | 'actual', Tensors>, blind: readonly Blind[]): ComparedRun {
   const judged = Object.keys(expected).filter((name) => blind.every((each) => positionAxis(expected[name]!, each) !== undefined));
   const seeing = (tensors: Tensors) =>
-    Object.fromEntries(judged.flatMap((name) => (tensors[name] === undefined ? [] : [[name, withoutBlind(tensors[name], blind)]])));
+    Object.fromEntries(
+      judged.flatMap((name) => (tensors[name] === undefined ? [] : [[name, withoutBlind(tensors[name], expected[name]!, blind)]])),
+    );
   const drift = itemDrift(`batch ${at.batch}, length ${at.length}, ${at.style}`, seeing(expected), seeing(actual));
   if (drift.state === 'fault') throw new AttnswapError('WORKER_FAILED', `the outputs cannot be compared: ${drift.item}: ${drift.reason}`);
   const relative = judged.length === 0 ? null : Math.max(0, ...drift.outputs.map(({ relativeError }) => relativeError ?? 0));
@@ -132,11 +136,12 @@ function positionAxis({ dims }: Tensor, { batch, queries }: Blind): number | und
   return [1, 2].find((axis) => dims[axis] === queries && axis < Math.max(2, dims.length - 1));
 }
 
-/** An output with zeros where its query sees no key. */
-function withoutBlind(tensor: Tensor, blind: readonly Blind[]): Tensor {
-  if (blind.length === 0) return tensor;
+/** An output with zeros where its query sees no key, and where NaN of such queries has spread to others in the original already. */
+function withoutBlind(tensor: Tensor, original: Tensor, blind: readonly Blind[]): Tensor {
+  if (blind.length === 0 || tensor.dims.join() !== original.dims.join()) return tensor;
   const { dims } = tensor;
-  const values = Array.from(numbersOf(tensor));
+  const expected = numbersOf(original);
+  const values = Array.from(numbersOf(tensor), (value, at) => (Number.isFinite(expected[at]) ? value : 0));
   for (const each of blind) {
     const axis = positionAxis(tensor, each)!;
     const inner = dims.slice(axis + 1).reduce((product, size) => product * size, 1);

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { GraphProtoSchema } from 'onnx-buf';
 import type { ModelProto, NodeProto } from 'onnx-buf';
+import { AttnswapError } from '../contract/errors.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import type { Candidate } from './candidate.ts';
 import { GraphIndex, nodeName, subgraphsOf } from './graph-index.ts';
@@ -15,7 +16,7 @@ import type { ProbeCase } from './probe-inputs.ts';
 import { proveLong } from './prove-long.ts';
 import type { LongProof } from './prove-long.ts';
 import { readSite } from './read-site.ts';
-import type { Site, SwappableSite } from './site.ts';
+import type { Assumption, Site, SwappableSite } from './site.ts';
 import { upgradeOpset } from './upgrade-opset.ts';
 
 /** The attention of a model. */
@@ -36,10 +37,20 @@ export interface ModelSites {
 /**
  * Finds every attention of a model by the shape of its graph, then runs the model on small drawn inputs to see what each one
  * does: heads, sizes, scale, mask and causality are read off the tensors, and the output must be softmax(scale·q·kᵀ)·v of them.
- * @throws INVALID_MODEL; UNSUPPORTED; INVALID_INPUTS where it cannot be run
+ * @param given sizes of dynamic dimensions, by name
+ * @param assumption what the user knows of masks that runs do not settle: sites that rest on it say so
+ * @throws INVALID_MODEL; UNSUPPORTED; INVALID_INPUTS where it cannot be run, or lacks the input of an assumption
  */
-export async function findSites(file: OnnxFile, runner: ModelRunner, given: DimensionSizes = {}): Promise<ModelSites> {
+export async function findSites(
+  file: OnnxFile,
+  runner: ModelRunner,
+  given: DimensionSizes = {},
+  assumption?: Assumption,
+): Promise<ModelSites> {
   const { proto, rewritten } = upgradeOpset(file.proto, 13);
+  const inputs = proto.graph!.input.map(({ name }) => name);
+  if (assumption?.input !== undefined && !inputs.includes(assumption.input))
+    throw new AttnswapError('INVALID_INPUTS', `the model has no input ${assumption.input}, expected one of ${inputs.join(', ')}`);
   const index = new GraphIndex(proto.graph!);
   const matches = matchSoftmaxes(index);
   const graphSites = matches.flatMap((match) => (match !== undefined && 'candidate' in match ? [match.candidate] : []));
@@ -52,11 +63,11 @@ export async function findSites(file: OnnxFile, runner: ModelRunner, given: Dime
   if (candidates.length === 0) return { proto, rewritten, sites: [], swappable: new Map(), unknown, probe: undefined };
   const subject = { proto, file, index, candidates, runner, given };
   const probing = await probeCandidates(subject);
-  const short = probing.probed.map((each, site) => readSite(each.candidate, site, each));
+  const short = probing.probed.map((each, site) => readSite(each.candidate, site, each, assumption));
   const proofs = await proveLong(
     subject,
     probing,
-    new Map(short.flatMap(({ site, swap }) => (swap === undefined ? [] : [[site.site, swap]]))),
+    new Map(short.flatMap(({ site, swap }) => (swap === undefined || site.assumed !== undefined ? [] : [[site.site, swap]]))),
   );
   const read = short.map((each) => withProof(each, proofs.get(each.site.site)));
   const swappable = new Map(read.flatMap(({ swap }) => (swap === undefined ? [] : [[swap.site.site, swap] as const])));

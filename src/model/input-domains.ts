@@ -27,16 +27,23 @@ export type Style = (typeof styles)[number];
 export function domainOf({ name, type, dims }: ModelInput, constants: readonly number[], tableSize: number): Domain {
   const isNamedMask = /mask|pad/i.test(name);
   if (type === 'bool' || isNamedMask) return { kind: 'flags', keeps: 1 };
-  if (type.startsWith('float')) return { kind: 'numbers' };
   const perElement = dims.length < 2 || dims.slice(1).every((size) => size === 1);
-  return perElement ? { kind: 'counts' } : { kind: 'ids', constants, tableSize };
+  if (perElement) return { kind: 'counts' };
+  return type.startsWith('float') ? { kind: 'numbers' } : { kind: 'ids', constants, tableSize };
 }
+
+/** Numbers that are mixed into ids, one a run. */
+const mostMixed = 48;
 
 /** The styles that may show what an input of a domain does, each with what it mixes in. */
 export function stylesOf(domain: Domain): ReadonlyArray<{ readonly style: Style; readonly constant?: number }> {
   const padded = [{ style: 'right' }, { style: 'left' }, { style: 'mixed' }] as const;
   if (domain.kind !== 'ids') return [...padded, { style: 'blocks' }];
-  const mixedIn = [...new Set([...domain.constants, 0, 1])].slice(0, 16);
+  // What is compared with a number may change at it, before it or behind it.
+  const mixedIn = [...new Set([...domain.constants.flatMap((constant) => [constant, constant + 1, constant - 1]), 0, 1])].slice(
+    0,
+    mostMixed,
+  );
   return [
     ...mixedIn.map((constant) => ({ style: 'right' as const, constant })),
     { style: 'mixed' },
@@ -51,6 +58,8 @@ interface Drawing {
   readonly length: number;
   readonly constant?: number;
   readonly seed: number;
+  /** Whether no other input is drawn in the style. */
+  readonly isAlone: boolean;
   /** How many such inputs come before it: each is cut one key further, so that none is taken for another. */
   readonly place: number;
 }
@@ -70,13 +79,14 @@ export function drawStyled(name: string, tensor: Tensor, drawing: Drawing): Tens
 
 type ValueOf = (index: number) => number;
 
-function valuesOf(tensor: Tensor, { domain, style, length, constant, place }: Drawing, stream: RandomStream): ValueOf {
+function valuesOf(tensor: Tensor, { domain, style, length, constant, place, isAlone }: Drawing, stream: RandomStream): ValueOf {
   const { dims } = tensor;
   const data = numbersOf(tensor);
   const drops = droppedBy(dims, style, { stream, place });
   switch (domain.kind) {
     case 'flags':
-      // Numbers beyond 1 count as 1 to a mask of flags, and mark documents to others.
+      // Numbers beyond 1 count as 1 to a mask of flags, and mark documents to others: asked of one input at a time.
+      if (style === 'blocks' && !isAlone) return () => domain.keeps;
       if (style === 'blocks' && domain.keeps === 1 && /^u?int/.test(tensor.type)) return (index) => 1 + partOf(index, dims, 3);
       return (index) => (drops(index) ? 1 - domain.keeps : domain.keeps);
     case 'counts':
@@ -96,7 +106,7 @@ function valuesOf(tensor: Tensor, { domain, style, length, constant, place }: Dr
       if (style === 'restart') return (index) => (index % last) % Math.ceil(last / 2);
       if (style === 'blocks') return (index) => partOf(index, dims, 2);
       if (style === 'plain') return plain;
-      const pool = constant === undefined ? [...domain.constants, 0, 1] : [constant];
+      const pool = constant === undefined ? [...domain.constants.flatMap((each) => [each, each + 1, each - 1]), 0, 1] : [constant];
       // A table that ids index may say anything of any of them.
       if (style === 'mixed' && domain.tableSize > 0)
         return (index) =>

@@ -30,6 +30,7 @@ const known: Readonly<Record<string, { readonly attributes: string; readonly inp
   },
   'com.microsoft/GroupQueryAttention': {
     attributes: 'num_heads kv_num_heads scale local_window_size do_rotary rotary_interleaved softcap smooth_softmax qk_output',
+    // Of those behind the caches of a rotation, `attention_bias` alone.
     inputs: 9,
   },
   '/Attention': { attributes: 'is_causal q_num_heads kv_num_heads scale softcap softmax_precision qk_matmul_output_mode', inputs: 7 },
@@ -40,7 +41,9 @@ function withKnownParts(name: string, candidate: Candidate): Candidate {
   const { anchor } = candidate;
   const { attributes, inputs } = known[name]!;
   const attribute = anchor.attribute.find((each) => !attributes.split(' ').includes(each.name));
-  const input = anchor.input.slice(inputs).find((each) => each !== '');
+  const input = anchor.input.find(
+    (each, at) => at >= inputs && each !== '' && !candidate.declared?.masks.some(({ tensor }) => tensor === each),
+  );
   const refusal =
     attribute !== undefined
       ? `its attribute ${attribute.name} is not known here, and may change what it computes`
@@ -128,12 +131,13 @@ function packedAttention(node: NodeProto): Candidate {
   return fused(node, { query: view, key: view, value: view }, declared, refusal);
 }
 
-/** Inputs: query, key, value, past_key, past_value, seqlens_k, total_sequence_length, cos_cache, sin_cache. Always causal. */
+/** Inputs: query, key, value, past_key, past_value, seqlens_k, total_sequence_length, cos_cache, sin_cache, position_ids, attention_bias. Always causal. */
 function groupQuery(node: NodeProto): Candidate {
   const [query = '', key = '', value = ''] = node.input;
   const heads = integerOf(node, 'num_heads', 1);
   const kvHeads = integerOf(node, 'kv_num_heads', heads);
-  const declared = { causal: 'last' as const, scale: scaleOf(node), masks: masksOf({ tensor: present(node, 5), rule: 'last' }) };
+  const masks = masksOf({ tensor: present(node, 5), rule: 'last' }, { tensor: present(node, 10), rule: 'additive' });
+  const declared = { causal: 'last' as const, scale: scaleOf(node), masks };
   const refusal = firstOf([
     [key === '' || value === '', 'queries, keys and values come packed in one tensor'],
     [present(node, 3) !== undefined, 'it keeps its keys in a cache inside the operator'],

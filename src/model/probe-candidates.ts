@@ -43,6 +43,8 @@ export interface Probed {
   /** Tensors with a value for each key that its mask may come from, the nearest first. */
   readonly sources: readonly string[];
   readonly runs: readonly ProbeRun[];
+  /** What the inputs that reach masks by value hold. */
+  readonly domains: Domains;
   /** Whether the model takes any number of batch elements. */
   readonly batchVaries: boolean;
   /** Runs of what its mask is computed from alone. */
@@ -115,7 +117,7 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   return {
     first: start,
     inputs,
-    probed: settled.map((each, site) => ({ ...each, runs, batchVaries, evidence: evidence[site]! })),
+    probed: settled.map((each, site) => ({ ...each, runs, domains, batchVaries, evidence: evidence[site]! })),
   };
 }
 
@@ -127,7 +129,7 @@ interface Traced {
   readonly ancestors: readonly string[];
 }
 
-interface Settled extends Omit<Probed, 'runs' | 'evidence' | 'batchVaries'> {
+interface Settled extends Omit<Probed, 'runs' | 'evidence' | 'batchVaries' | 'domains'> {
   readonly nodes: readonly NodeProto[];
   /** In the first run. */
   readonly sizes: PairSizes | undefined;
@@ -253,15 +255,18 @@ function settle(
   graph: GraphBuilder,
   inputs: readonly ModelInput[],
 ): Settled {
-  const settled = parts.map((part) => {
+  const batch = batchOf(inputs, seen.feeds);
+  // Repeated key/value heads are read before they are repeated, where both are.
+  const viewOf = (part: Part, beforeRepeat: boolean) => {
     const view = raw.views[part];
-    // Repeated key/value heads are read before they are repeated.
-    const before = part === 'key' || part === 'value' ? repeatedFrom(index, view.tensor) : undefined;
+    const before = beforeRepeat ? repeatedFrom(index, view.tensor) : undefined;
     const plain = view.perm === undefined && view.swapped === undefined && view.packedHeads === undefined;
     const base = before !== undefined && plain && seen.dims(before).length === 4 ? { tensor: before } : view;
-    return settleView(base, seen.dims(base.tensor), batchOf(inputs, seen.feeds));
-  });
-  const [query, key, value, output] = settled;
+    return settleView(base, seen.dims(base.tensor), batch);
+  };
+  const [query, output] = [viewOf('query', false), viewOf('output', false)];
+  const shared = [viewOf('key', true), viewOf('value', true)];
+  const [key, value] = shared[0]?.heads === shared[1]?.heads ? shared : [viewOf('key', false), viewOf('value', false)];
   const projected = raw.nodes;
   const unsettled = {
     candidate,
@@ -280,8 +285,8 @@ function settle(
     value: appendView(graph, value),
     output: appendView(graph, output),
   };
-  const [batch, heads, queries] = viewedSizes(query, seen.dims(query.tensor));
-  const sizes = { batch, heads, queries, keys: viewedSizes(key, seen.dims(key.tensor))[2] };
+  const [elements, heads, queries] = viewedSizes(query, seen.dims(query.tensor));
+  const sizes = { batch: elements, heads, queries, keys: viewedSizes(key, seen.dims(key.tensor))[2] };
   const sources = ancestors.filter((name) => isPerKey(seen.dims(name), sizes));
   return { candidate: withLengths(candidate, seen, batch), reach, projected, views, names, sources, nodes: graph.fragment(), sizes };
 }

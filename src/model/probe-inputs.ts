@@ -93,7 +93,7 @@ export function probeInputs(inputs: readonly ModelInput[], at: ProbeCase, given:
       const domain = at.domains[name];
       if (domain === undefined) return [name, tensor];
       const style = at.only === undefined || at.only === name ? at.style : 'plain';
-      return [name, drawStyled(name, tensor, { ...at, style, domain, place: place++ })];
+      return [name, drawStyled(name, tensor, { ...at, style, domain, place: place++, isAlone: at.only === name })];
     }),
   );
 }

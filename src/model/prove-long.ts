@@ -313,7 +313,7 @@ function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: R
     return wrong(`its sizes are others than in short runs: queries [${query!.join(', ')}]`);
   const reading = readings.of(subject);
   if (typeof reading === 'string') return wrong(reading);
-  if (isBlind(reading)) return { length: 0 };
+  if (isBlind(reading)) return run.at.style === 'plain' ? wrong('no query of it sees a key') : { length: 0 };
   if (reading.problem !== undefined) return wrong(reading.problem);
   const scale = reading.scale * operatorScale(candidate, site.headDim);
   if (Math.abs(scale / site.scale - 1) > 2e-3) return wrong('its scale is another than in short runs');

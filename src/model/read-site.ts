@@ -5,13 +5,15 @@ import { findVariant } from '../variants/index.ts';
 import { sampleRows } from '../variants/sample-rows.ts';
 import type { Candidate, DeclaredMask } from './candidate.ts';
 import { carriedSizes } from './carried-sizes.ts';
+import { assumptionText } from './assume.ts';
 import { nodeName } from './graph-index.ts';
-import { keptBy, numbersOf } from './mask-sources.ts';
+import type { Domains, Style } from './input-domains.ts';
+import { isPerKey, keptBy, numbersOf } from './mask-sources.ts';
 import type { MaskRule } from './mask-sources.ts';
 import type { Probed } from './probe-candidates.ts';
 import { isBlind, keptKeys, operatorScale, otherMask, readMasks, tolerances } from './read-masks.ts';
 import type { MaskReading } from './read-masks.ts';
-import type { Site, SwappableSite } from './site.ts';
+import type { Assumption, Site, SwappableSite } from './site.ts';
 import type { Seen } from './watch.ts';
 
 const unread = {
@@ -27,8 +29,16 @@ const unread = {
   swappable: false,
 } as const;
 
-/** What a candidate is, by what it did: a site, and how to swap it where it is attention as defined. */
-export function readSite(candidate: Candidate, number: number, probed: Probed): { site: Site; swap?: SwappableSite } {
+/**
+ * What a candidate is, by what it did: a site, and how to swap it where it is attention as defined.
+ * @param assumption taken for a mask that runs do not settle
+ */
+export function readSite(
+  candidate: Candidate,
+  number: number,
+  probed: Probed,
+  assumption?: Assumption,
+): { site: Site; swap?: SwappableSite } {
   const named = { site: number, node: nodeName(candidate.anchor), pattern: candidate.pattern };
   const { views } = probed;
   const observed = views === undefined ? misfit : observeAll(candidate, probed);
@@ -45,14 +55,17 @@ export function readSite(candidate: Candidate, number: number, probed: Probed): 
     selfAttention: observed.every(({ shape: { queries, keys } }) => queries === keys),
     dynamic: dynamicAxes(observed, probed.batchVaries),
   };
-  const understood = understand(candidate, probed, observed);
+  const seen = understand(candidate, probed, observed);
+  const assumed = 'problem' in seen && assumption !== undefined ? assume(candidate, observed, probed.domains, assumption) : undefined;
+  const understood = assumed ?? seen;
   const reason = candidate.refusal ?? ('problem' in understood ? understood.problem : undefined);
   if ('problem' in understood) {
     const { mask = null, causal = null, scale = null } = understood;
     return { site: { ...named, ...facts, mask, causal, scale, swappable: false, reason: reason! } };
   }
   const { source, ...does } = understood;
-  const site = { ...named, ...facts, ...does, swappable: reason === undefined, ...(reason !== undefined && { reason }) };
+  const told = assumed === undefined ? {} : { assumed: assumptionText(assumption!) };
+  const site = { ...named, ...facts, ...does, ...told, swappable: reason === undefined, ...(reason !== undefined && { reason }) };
   if (reason !== undefined) return { site };
   const project = candidate.declared?.project;
   const plan = { ...views, ...(source !== undefined && { mask: source }), ...(project !== undefined && { project }) };
@@ -74,6 +87,7 @@ const misfit = 'its tensors are neither [batch, heads, n, d] nor [batch·heads, 
 
 /** One attention of one run, as the model computed it. */
 interface Observation {
+  readonly style: Style;
   readonly seen: Seen;
   /** `causal` is not known yet, and false. */
   readonly shape: Shape;
@@ -90,14 +104,14 @@ interface Observation {
 /** The runs as observations, or what is wrong with their sizes. */
 function observeAll(candidate: Candidate, { names, runs }: Probed): Observation[] | string {
   const observed: Observation[] = [];
-  for (const { seen } of runs) {
+  for (const { at, seen } of runs) {
     const [query, key, value, output] = [names.query, names.key, names.value, names.output].map((name) => seen.tensor(name)!);
     const [batch = 0, heads = 0, queries = 0, headDim = 0] = query!.dims;
     const [keyBatch = 0, kvHeads = 0, keys = 0, keyDim = 0] = key!.dims;
-    const [, , , valueDim = 0] = value!.dims;
+    const [, valueHeads, values, valueDim = 0] = value!.dims;
     if (keyDim !== headDim || valueDim !== headDim)
       return `queries, keys and values have head dimensions ${headDim}, ${keyDim} and ${valueDim}`;
-    if (keyBatch !== batch || kvHeads === 0 || heads % kvHeads !== 0) return misfit;
+    if (keyBatch !== batch || kvHeads === 0 || heads % kvHeads !== 0 || valueHeads !== kvHeads || values !== keys) return misfit;
     const known = observed[0]?.shape;
     if (known !== undefined && (known.headDim !== headDim || known.heads !== heads || known.kvHeads !== kvHeads))
       return `its sizes change with the input: ${known.heads} heads of ${known.headDim} in one run, ${heads} of ${headDim} in another`;
@@ -113,7 +127,7 @@ function observeAll(candidate: Candidate, { names, runs }: Probed): Observation[
     if (reading === undefined) return 'its mask has none of the known sizes';
     if (typeof reading === 'string') return reading;
     const [q, k, v, o] = [query, key, value, output].map((tensor) => numbersOf(tensor!));
-    observed.push({ seen, shape, query: q!, key: k!, value: v!, output: o!, reading });
+    observed.push({ style: at.style, seen, shape, query: q!, key: k!, value: v!, output: o!, reading });
   }
   return observed.length === 0 ? 'it saw no numbers in any run' : observed;
 }
@@ -151,6 +165,29 @@ function understand(candidate: Candidate, { sources, evidence }: Probed, observe
   const source = maskSource(candidate, sources, seen, keeps);
   if (source === undefined) return { problem: 'its padding comes from no tensor with a value for each key', scale, mask, causal };
   return { scale, mask, causal, source };
+}
+
+/** What a site does by what a user knows of its mask, as far as the runs in which everything counts agree; undefined where they do not. */
+function assume(
+  candidate: Candidate,
+  observed: readonly Observation[],
+  domains: Domains,
+  { mask, input }: Assumption,
+): Understood | undefined {
+  const counted = observed.filter(({ style, reading }) => style === 'plain' && !isBlind(reading) && reading.problem === undefined);
+  const isForm = (causal: boolean) => counted.every(({ reading }) => keptKeys(reading, causal)?.every((kept) => kept === 1) === true);
+  const causal = mask === 'causal' || (mask === 'padding' && !isForm(false));
+  const scale = counted.length === 0 || !isForm(causal) ? undefined : settleScale(candidate, counted, counted[0]!.shape);
+  if (scale === undefined || counted.some((observation) => disagreement(observation, { scale, causal }) !== undefined)) return undefined;
+  if (input === undefined) return { scale, causal, mask: 'none' };
+  if (counted.some(({ seen, shape }) => !isPerKey(seen.tensor(input)?.dims ?? [], shape))) return undefined;
+  const domain = domains[input];
+  return {
+    scale,
+    causal,
+    mask: 'padding',
+    source: { tensor: input, rule: domain?.kind === 'flags' && domain.keeps === 0 ? 'drop' : 'keep' },
+  };
 }
 
 /** The factor of the products, 1/√headDim, 1 or 1/headDim where it is that within rounding; undefined where runs differ. */

@@ -110,6 +110,8 @@ function judgeEvidence({ inputs, unsettled }: Reach, domains: Domains, runs: rea
   const sighted = runs.filter((run) => !isBlind(run.reading) && !isStray(run));
   const base = runs.find(({ at }) => at.style === 'plain');
   if (unsettled !== undefined) return { runs: sighted, problem: unsettled };
+  if (base === undefined || isBlind(base.reading))
+    return { runs: sighted, problem: 'no run was found in which its queries see their keys' };
   const added = [...inputs].find((name) => domains[name]?.kind === 'added');
   if (added !== undefined) return { runs: sighted, problem: `${added} is added to its logits as it is, and may hold any bias` };
   const unseen = [...inputs].filter((name) => !sighted.some(({ at, reading }) => at.only === name && differs(reading, base?.reading)));

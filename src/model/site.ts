@@ -1,6 +1,16 @@
 import type { DeclaredMask, Declared } from './candidate.ts';
 import type { View } from './views.ts';
 
+/**
+ * What a user knows of masks that runs do not show: that there is none, that they are causal alone, or that they keep the keys that an input
+ * of the model marks.
+ */
+export interface Assumption {
+  readonly mask: 'none' | 'causal' | 'padding';
+  /** The input that marks keys, `[batch, keys]`, of `padding`. */
+  readonly input?: string;
+}
+
 /** An attention in a model, as it was seen to work. */
 export interface Site {
   /** Number of the site, in the graph's order. */
@@ -23,6 +33,8 @@ export interface Site {
   readonly dynamic: readonly string[];
   /** Tokens up to which its mask and its sizes were seen to be what is told here; absent where it was seen in small runs alone. */
   readonly provenLength?: number;
+  /** What the user said of its mask, and no run showed: see {@link Assumption}. */
+  readonly assumed?: string;
   readonly swappable: boolean;
   /** Why it is not. */
   readonly reason?: string;
