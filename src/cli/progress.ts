@@ -25,7 +25,8 @@ function inLog(stream: NodeJS.WritableStream): ProgressLine {
   const write = () => {
     if (latest !== undefined) stream.write(`${safeLines(progressText(latest, (performance.now() - startedAt) / 1000))}\n`);
   };
-  const timer = setInterval(write, silenceMs);
+  // Unreferenced: work that can no longer end must not be waited for.
+  const timer = setInterval(write, silenceMs).unref();
   return {
     update: (progress) => {
       const isFirst = latest === undefined;

@@ -31,7 +31,6 @@ export const ab = defineCommand({
   examples: [
     "attnswap ab dense.fused 'window:w=256' --length 4096",
     'attnswap ab model.onnx migrated.onnx --dim batch=1 --dim sequence=128',
-    'attnswap ab dense.fused --length 1024 --base-dir ../base',
   ],
   exits: verdictExits,
   async run({ a, b, dim, full, ...given }) {
