@@ -3,7 +3,7 @@ import type { RunRecord } from '../contract/run.ts';
 import { nameOf, peakOf, settingOf, speedUp, wasteOf } from '../report/cell-facts.ts';
 import { sideBySide } from './side-by-side.ts';
 import { count, digits, percent, size, time } from '../text/figures.ts';
-import { printable } from './format.ts';
+import { printable } from '../text/untrusted.ts';
 import { table } from '../text/layout.ts';
 
 const heading = ['variant', 'latency', '±', 'speed-up', 'peak', 'scored', 'waste', 'missed', 'error'];

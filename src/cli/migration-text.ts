@@ -10,7 +10,7 @@ import { tokensText } from '../quality/judgement.ts';
 import { digits, percent, signed, size, time } from '../text/figures.ts';
 import { table, wrapped } from '../text/layout.ts';
 import { baseToNew } from '../verdict/wording.ts';
-import { printable } from './format.ts';
+import { printable } from '../text/untrusted.ts';
 
 interface Context {
   readonly settings: MigrationSettings;

@@ -3,7 +3,7 @@ import type { RunRecord } from '../contract/run.ts';
 import { nameOf, settingOf } from '../report/cell-facts.ts';
 import { formatVariant } from '../variants/index.ts';
 import { digits, time } from '../text/figures.ts';
-import { printable } from './format.ts';
+import { printable } from '../text/untrusted.ts';
 import { table } from '../text/layout.ts';
 
 const caution = 'Measured one after another, each in one process: what differs by less than a third is for attnswap ab to tell.';

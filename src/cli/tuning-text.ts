@@ -7,7 +7,7 @@ import type { Ablation } from '../tuning/ablate.ts';
 import { choicesOf } from '../tuning/trial.ts';
 import type { TunedCandidate, TuningReport } from '../tuning/tune-testbed.ts';
 import { digits, percent, signed } from '../text/figures.ts';
-import { printable } from './format.ts';
+import { printable } from '../text/untrusted.ts';
 import { table, wrapped } from '../text/layout.ts';
 import { differenceCells, scoresText } from './tuning-scores-text.ts';
 import { wasteText } from './tuning-waste-text.ts';
