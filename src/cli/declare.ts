@@ -11,7 +11,8 @@ export interface OptionSpec<Value> {
   readonly help: string;
   /** What its value is called, such as `<file>`. Absent: a flag. */
   readonly value?: string;
-  readonly parse?: Parse<NonNullable<Value>>;
+  // A method, so that a table of options of all types is a table of options of unknown type.
+  parse?(text: string, before: NonNullable<Value> | undefined): NonNullable<Value>;
   readonly choices?: readonly string[];
   /** What the operation takes where the option is not given, as the help shows it. */
   readonly default?: Shown | readonly Shown[];
@@ -36,9 +37,8 @@ export interface ArgumentSpec<Value> {
   readonly value?: Value;
 }
 
-// What is parsed varies from option to option: no type but any takes all of them.
-type Options = Readonly<Record<string, OptionSpec<any>>>;
-type Arguments = Readonly<Record<string, ArgumentSpec<any>>>;
+type Options = Readonly<Record<string, OptionSpec<unknown>>>;
+type Arguments = Readonly<Record<string, ArgumentSpec<unknown>>>;
 type ValueOf<Spec> = Spec extends OptionSpec<infer Value> | ArgumentSpec<infer Value> ? Value : never;
 
 /** What a command was given: arguments and options, by name. */
@@ -63,7 +63,7 @@ export interface CommandSpec<A extends Arguments = Arguments, O extends Options 
 
 /** Types `run` by what is declared beside it. */
 export function defineCommand<const A extends Arguments, const O extends Options>(spec: CommandSpec<A, O>): CommandSpec {
-  return spec as unknown as CommandSpec;
+  return spec;
 }
 
 /** An option that names where the command writes. */

@@ -5,7 +5,7 @@ import { exitCodes, print, printJson } from '../console.ts';
 import { choice, defineCommand, option, place, required, withDefault } from '../declare.ts';
 import { adaptersFrom, backend, causal, moreBackends } from '../options.ts';
 import { wholeNumber } from '../parse.ts';
-import { working } from '../work.ts';
+import { watching } from '../work.ts';
 
 export const attend = defineCommand({
   name: 'attend',
@@ -26,7 +26,7 @@ export const attend = defineCommand({
   async run(given) {
     const { attend: compute } = await import('../../operations/attend.ts');
     const adapters = await adaptersFrom(given);
-    const record = await working(given, (hooks) => compute({ ...given, ...hooks, adapters }));
+    const record = await watching(given, (told) => compute({ ...given, ...told, adapters }));
     if ('unsupported' in record) {
       process.stderr.write(`attnswap: unsupported: ${record.unsupported}\n`);
       return exitCodes.incomplete;

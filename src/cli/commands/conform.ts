@@ -6,7 +6,7 @@ import { exitCodes, print, printJson } from '../console.ts';
 import { choice, defineCommand, option, withDefault } from '../declare.ts';
 import { moreBackends } from '../options.ts';
 import { json, outputs, writeOutputs } from '../outputs.ts';
-import { working } from '../work.ts';
+import { watching } from '../work.ts';
 
 export const conform = defineCommand({
   name: 'conform',
@@ -23,7 +23,7 @@ export const conform = defineCommand({
   async run({ out = [], worker, python, ...given }) {
     const { conform: check } = await import('../../operations/conform.ts');
     if (python !== undefined) process.env['ATTNSWAP_PYTHON'] = python;
-    const record = await working(given, (hooks) => check({ ...given, ...hooks, workers: worker }));
+    const record = await watching(given, (told) => check({ ...given, ...told, workers: worker }));
     if (given.json === true) printJson(record);
     else print([...record.protocol.flatMap(findingLines), ...record.kernels.flatMap(kernelLines)].join('\n'));
     await writeOutputs(out, { '.json': json(record) }, given);

@@ -6,7 +6,7 @@ import { causal } from '../options.ts';
 import { json, outputs, writeOutputs } from '../outputs.ts';
 import { wholeNumber } from '../parse.ts';
 import { wasteText } from '../waste-text.ts';
-import { working } from '../work.ts';
+import { watching } from '../work.ts';
 
 export const waste = defineCommand({
   name: 'waste',
@@ -23,7 +23,7 @@ export const waste = defineCommand({
   examples: ['attnswap waste --inputs in.safetensors --causal --rows all --json'],
   async run({ out = [], ...given }) {
     const { waste: measure } = await import('../../operations/waste.ts');
-    const record = await working(given, (hooks) => measure({ ...given, ...hooks }));
+    const record = await watching(given, (told) => measure({ ...given, ...told }));
     if (given.json === true) printJson(record);
     else print(wasteText(given.variant ?? 'dense', record));
     remark('every figure, and each head by itself: --json', given);
