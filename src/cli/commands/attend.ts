@@ -2,8 +2,8 @@ import { dtypes } from '../../contract/shape.ts';
 import { defaults } from '../../operations/defaults.ts';
 import { digits } from '../../text/figures.ts';
 import { exitCodes, print, printJson } from '../console.ts';
-import { choice, defineCommand, option, place, required, withDefault } from '../declare.ts';
-import { adaptersFrom, backend, causal, moreBackends } from '../options.ts';
+import { choice, defineCommand, option, place, required, toggle, withDefault } from '../declare.ts';
+import { adaptersFrom, backend, moreBackends } from '../options.ts';
 import { wholeNumber } from '../parse.ts';
 import { watching } from '../work.ts';
 
@@ -16,7 +16,7 @@ export const attend = defineCommand({
     inputs: required(option('<file>', 'tensors q, k, v; optional mask, gate.u, gate.w, gate.b; metadata scale')),
     out: place('file', required(option('<file>', 'where tensor o is written'))),
     backend,
-    causal: { ...causal, help: 'causal, or --no-causal (default: as the file says)' },
+    causal: toggle('causal, or --no-causal (default: as the file says)'),
     dtype: withDefault('f32', choice('<dtype>', dtypes, 'element type')),
     seed: withDefault(defaults.seed, option('<n>', 'random seed of a gate that the file does not hold', wholeNumber(0))),
     ...moreBackends,

@@ -1,8 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { defaults } from '../../operations/defaults.ts';
 import { exitCodes, print, printJson, remark } from '../console.ts';
-import { defineCommand, option, required, withDefault } from '../declare.ts';
-import { causal } from '../options.ts';
+import { defineCommand, option, required, toggle, withDefault } from '../declare.ts';
 import { json, outputs, writeOutputs } from '../outputs.ts';
 import { wholeNumber } from '../parse.ts';
 import { wasteText } from '../waste-text.ts';
@@ -15,7 +14,7 @@ export const waste = defineCommand({
   options: {
     inputs: required(option('<file>', 'tensors q, k, v; optional mask')),
     variant: withDefault('dense', option('<variant>', 'whose attention is measured')),
-    causal: { ...causal, help: 'causal, or --no-causal (default: as the file says)' },
+    causal: toggle('causal, or --no-causal (default: as the file says)'),
     rows: withDefault(defaults.rows, option('<n|all>', 'rows to measure, sampled over heads and positions', rowCount)),
     seed: withDefault(defaults.seed, option('<n>', 'random seed of the sampling', wholeNumber(0))),
     out: outputs(['.json'], 'write the figures'),
