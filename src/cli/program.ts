@@ -34,6 +34,7 @@ function parentOf(program: Command, { name }: CommandSpec): Command {
 
 function addTo(parent: Command, spec: CommandSpec): void {
   const command = parent.command(spec.name.split(' ').at(-1)!).summary(spec.summary).description(sentence(spec.summary));
+  command.showHelpAfterError(`(attnswap ${spec.name} --help says what it takes)`);
   const names = Object.keys(spec.arguments);
   for (const [name, argument] of Object.entries(spec.arguments)) command.addArgument(argumentOf(name, argument));
   for (const [name, option] of Object.entries({ ...spec.options, ...everyCommand }).toSorted(byGroup)) {
@@ -43,18 +44,25 @@ function addTo(parent: Command, spec: CommandSpec): void {
   command.action(async (...values: unknown[]) => {
     const given = Object.fromEntries(names.map((name, index) => [name, values[index]]));
     const flags = command.opts<Record<string, unknown>>();
-    checkOptions(spec, flags);
+    refuseForeign(spec, flags);
     await requirePlaces(spec, flags);
+    noteOld(spec, flags);
     process.exitCode = await spec.run({ ...given, ...flags });
   });
 }
 
-/** Says what is old, and refuses what is another command's. @throws USAGE */
-function checkOptions({ name: command, options }: CommandSpec, flags: Readonly<Record<string, unknown>>): void {
-  for (const [name, { deprecated, refused }] of Object.entries(options)) {
-    if (flags[name] === undefined) continue;
-    if (refused !== undefined) throw new AttnswapError('USAGE', `${command} takes no --${kebab(name)}`, { hint: refused });
-    if (deprecated !== undefined) remark(`note: --${kebab(name)} is an old spelling: ${deprecated}`, flags);
+/** Refuses what is another command's. @throws USAGE */
+function refuseForeign({ name: command, options }: CommandSpec, flags: Readonly<Record<string, unknown>>): void {
+  for (const [name, { refused }] of Object.entries(options)) {
+    if (refused !== undefined && flags[name] !== undefined)
+      throw new AttnswapError('USAGE', `${command} takes no --${kebab(name)}`, { hint: refused });
+  }
+}
+
+/** Says what is an old spelling. */
+function noteOld({ options }: CommandSpec, flags: Readonly<Record<string, unknown>>): void {
+  for (const [name, { deprecated }] of Object.entries(options)) {
+    if (deprecated !== undefined && flags[name] !== undefined) remark(`note: --${kebab(name)} is an old spelling: ${deprecated}`, flags);
   }
 }
 
