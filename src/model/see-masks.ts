@@ -5,7 +5,7 @@ import { domainOf, stylesOf } from './input-domains.ts';
 import type { Domain, Domains } from './input-domains.ts';
 import { probeInputs } from './probe-inputs.ts';
 import type { ProbeCase } from './probe-inputs.ts';
-import { isBlind, readMasks } from './read-masks.ts';
+import { isBlind, keptKeys, readMasks } from './read-masks.ts';
 import type { MaskReading, PairSizes } from './read-masks.ts';
 import type { Reach } from './value-reach.ts';
 import type { Seen, WatchedModel } from './watch.ts';
@@ -104,9 +104,11 @@ export async function seeMasks(model: WatchedModel, subjects: readonly MaskSubje
 }
 
 function judgeEvidence({ inputs, unsettled }: Reach, domains: Domains, runs: readonly MaskRun[]): MaskEvidence {
-  // Flags beyond 1 are no flags to (1 − mask)·−10 000, and say nothing there.
+  // Numbers beyond 1 say something only where they make a mask of pairs: (1 − mask)·−10 000 and its like take 0 and 1 alone.
   const isStray = ({ at, reading }: MaskRun) =>
-    at.style === 'blocks' && domains[at.only ?? '']?.kind === 'flags' && reading.problem !== undefined;
+    at.style === 'blocks' &&
+    domains[at.only ?? '']?.kind === 'flags' &&
+    (reading.problem !== undefined || [false, true].some((causal) => keptKeys(reading, causal) !== undefined));
   const sighted = runs.filter((run) => !isBlind(run.reading) && !isStray(run));
   const base = runs.find(({ at }) => at.style === 'plain');
   if (unsettled !== undefined) return { runs: sighted, problem: unsettled };
