@@ -6,7 +6,7 @@ import { supportOf } from '../src/conformance/support.ts';
 import type { Support } from '../src/conformance/support.ts';
 import type { Adapter } from '../src/contract/adapter.ts';
 import { casesOf } from '../src/variants/cases.ts';
-import type { CaseSet } from '../src/variants/cases.ts';
+import type { CaseSet } from '../src/variants/case-sets.ts';
 import { adapters } from './index.ts';
 
 // Every kernel of every adapter on every backend that runs here, against the float64 reference, on the conformance cases.

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema } from 'onnx-buf';
 import type { NodeProto } from 'onnx-buf';
-import * as ort from 'onnxruntime-node';
+import * as ort from '../src/processes/onnxruntime.ts';
 import type { KernelRequest } from '../src/contract/adapter.ts';
 import type { AttentionInputs } from '../src/contract/inputs.ts';
 import { drawGaussian } from '../src/inputs/gaussian.ts';

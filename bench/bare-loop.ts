@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node';
+import * as ort from '../src/processes/onnxruntime.ts';
 import { configOf } from '../adapters/onnx/adapter.ts';
 import { feedsOf } from '../adapters/onnx/call.ts';
 import { kernelModel } from '../adapters/onnx/kernel-graph.ts';

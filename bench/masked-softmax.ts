@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node';
+import * as ort from '../src/processes/onnxruntime.ts';
 import { GraphBuilder } from '../src/model/graph-builder.ts';
 import { median } from '../src/statistics/order-statistics.ts';
 

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import * as ort from 'onnxruntime-node';
+import * as ort from '../src/processes/onnxruntime.ts';
 import { adapters } from '../adapters/index.ts';
 import { adapter } from '../adapters/onnx/adapter.ts';
 import { compareLatency } from '../src/compare/compare-latency.ts';

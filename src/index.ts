@@ -1,34 +1,98 @@
-export * from './contract/adapter.ts';
-export * from './contract/cell.ts';
-export * from './contract/data.ts';
-export * from './contract/errors.ts';
-export * from './contract/inputs.ts';
-export * from './contract/run.ts';
-export * from './contract/shape.ts';
-export * from './contract/suite.ts';
-export * from './contract/tensor.ts';
-export * from './contract/testbed.ts';
-export * from './contract/training.ts';
-export * from './contract/tuning.ts';
-export * from './contract/variant.ts';
-export { createInputs } from './inputs/create-inputs.ts';
-export { readCapturedInputs, writeInputs } from './inputs/captured.ts';
-export { findSites } from './model/find-sites.ts';
-export { readOnnxFile, writeOnnxFile } from './model/onnx-file.ts';
-export { proveUnchanged } from './model/prove.ts';
-export { swapSites } from './model/swap.ts';
-export { findVariant, formatVariant, parseVariant, variants } from './variants/index.ts';
-export { judgeOutput } from './variants/judge.ts';
-export { referenceOutput } from './variants/reference.ts';
-export { measureWaste } from './waste/measure-waste.ts';
-export { planCells } from './measure/plan-cells.ts';
-export { loadRun, writeRun } from './measure/run-store.ts';
-export { runSuite } from './measure/run-suite.ts';
-export * from './report/document.ts';
-export { compareRuns } from './report/compare-runs.ts';
-export { comparisonReport } from './report/comparison-report.ts';
-export { drawSvg } from './report/draw.ts';
-export { reportPage } from './report/html/page.ts';
-export { chartPng } from './report/picture.ts';
-export { readReport } from './report/read-report.ts';
-export { reportMarkdown } from './report/report-markdown.ts';
+// Operations: plain options in, a record out.
+export {
+  ab,
+  attend,
+  bench,
+  calibrate,
+  capture,
+  compare,
+  conform,
+  doctor,
+  gate,
+  history,
+  list,
+  listBaselines,
+  migrate,
+  report,
+  saveBaseline,
+  showBaseline,
+  sites,
+  swap,
+  tune,
+  waste,
+} from './operations/index.ts';
+export type { OperationOptions, Progress } from './operations/options.ts';
+export type { AbOptions, BlockOptions, CellOptions } from './operations/ab.ts';
+export type { AttendOptions, AttendRecord } from './operations/attend.ts';
+export type { SaveBaselineOptions, SavedBaseline, ShowBaselineOptions, StoreOptions } from './operations/baseline.ts';
+export type { BenchOptions } from './operations/bench.ts';
+export type { CalibrateOptions, CalibrationRecord } from './operations/calibrate.ts';
+export type { CaptureOptions, CaptureRecord } from './operations/capture.ts';
+export type { CompareOptions } from './operations/compare.ts';
+export type { ConformOptions, ConformRecord, KernelResult, WorkerFindings } from './operations/conform.ts';
+export type { DoctorOptions, DoctorRecord } from './operations/doctor.ts';
+export type { GateOptions } from './operations/gate.ts';
+export type { HistoryOptions, HistoryRecord, LatencyChange, Series } from './operations/history.ts';
+export type { Described, ListedVariant, ListOptions, ListRecord } from './operations/list.ts';
+export type { MigrateOptions, MigrationRecord } from './operations/migrate.ts';
+export type { DataOptions } from './operations/model-data.ts';
+export type { ModelOptions } from './operations/open-model.ts';
+export type { ReportOptions, ReportRecord } from './operations/report.ts';
+export type { SitesOptions, SitesRecord } from './operations/sites.ts';
+export type { SiteChange, SwapOptions, SwapRecord } from './operations/swap.ts';
+export type { TuneOptions, TuningRecord } from './operations/tune.ts';
+export type { WasteOptions, WasteRecord } from './operations/waste.ts';
+
+// What records are made of.
+export type { Baseline } from './compare/baseline.ts';
+export type { Calibration } from './compare/calibration.ts';
+export type { BackendSupport } from './conformance/support.ts';
+export type { CellRecord, CellSpec } from './contract/cell.ts';
+export type { RunRecord } from './contract/run.ts';
+export type { Block, Comparison, Effect, Metric, Outcome, Verdict } from './contract/verdict.ts';
+export type { Host } from './measure/host-schema.ts';
+export type { CandidateResult } from './migration/candidate.ts';
+export type { FinalResult } from './migration/final-phase.ts';
+export type { Goal, MigrationSettings, Phase } from './migration/migration.ts';
+export type { OutputComparison } from './model/compare-outputs.ts';
+export type { SiteComparison } from './model/compare-sites.ts';
+export type { SwapProof } from './model/prove.ts';
+export type { Site } from './model/site.ts';
+export type { RunComparison } from './report/compare-runs.ts';
+export type { Report } from './report/document.ts';
+export type { TunedCandidate } from './tuning/tune-testbed.ts';
+export type { WasteFigure } from './waste/schema.ts';
+
+// What a user writes: suites, data modules, errors.
+export { AttnswapError } from './contract/errors.ts';
+export type { ErrorCode } from './contract/errors.ts';
+export { defineSuite } from './contract/suite.ts';
+export type { Gate, Suite, SuiteDefinition } from './contract/suite.ts';
+export { defineTuning } from './contract/tuning.ts';
+export type { Tuning, TuningDefinition } from './contract/tuning.ts';
+export type { DataModule, Item, RunnableModel } from './contract/data.ts';
+export type { Tensor, TensorData, Tensors, TensorType } from './contract/tensor.ts';
+
+// An adapter, and what it needs; attnswap's own are in attnswap/adapters.
+export type {
+  Adapter,
+  AdapterEntry,
+  BackendStatus,
+  BoundModel,
+  CeilingProbe,
+  Dispatch,
+  DispatchedOperator,
+  Gradients,
+  KernelDescription,
+  KernelGraphRequest,
+  KernelRequest,
+  ModelInput,
+  ModelRequest,
+  OpenModel,
+  PreparedKernel,
+  Unsupported,
+} from './contract/adapter.ts';
+export type { AttentionInputs, GateTensors } from './contract/inputs.ts';
+export type { DType, Shape } from './contract/shape.ts';
+export type { EpochResult, ItemScores, Training, TrainRequest } from './contract/training.ts';
+export type { Parameters, Variant } from './contract/variant.ts';

@@ -173,7 +173,7 @@ test('the copy with both passes types, lint and import rules', async () => {
 });
 
 test('the added kernel agrees with the added variant on the conformance cases, and a mistake in it is seen', async () => {
-  const conform = ['src/cli/main.ts', 'conform', '--backend', 'toy-cpu', '--cases', 'quick', '--quiet'];
+  const conform = ['src/cli/attnswap.js', 'conform', '--backend', 'toy-cpu', '--cases', 'quick', '--quiet'];
   const right = await node(conform);
   assert.equal(right.exitCode, 0, right.all);
   assert.match(right.stdout, /✓ toy-cpu stride\.loops: \d{2,} cases agree with float64/);
@@ -191,7 +191,7 @@ test('a suite measures the added variant on the added backend', async () => {
     join(copy, 'toy.suite.ts'),
     `export default ${JSON.stringify({ name: 'toy', matrix, sampleSeconds: 0.05, wasteRows: 8 })};\n`,
   );
-  const { exitCode, all } = await node(['src/cli/main.ts', 'bench', './toy.suite.ts', '--quiet']);
+  const { exitCode, all } = await node(['src/cli/attnswap.js', 'bench', './toy.suite.ts', '--quiet']);
   assert.equal(exitCode, 0, all);
   assert.match(all, /stride\.loops:step=2/);
 });

@@ -250,7 +250,7 @@ test('two gates at once: the second is refused, the first is not disturbed', asy
   assert.equal((await first).exitCode, 0);
 });
 
-test('Ctrl-C ends a gate with exit 3 and a verdict on what was judged, and no worker is left behind', async () => {
+test('Ctrl-C ends a gate with exit 130 and a verdict on what was judged, and no worker is left behind', async () => {
   const cwd = folder({ script: { ms: 2 } });
   const child = execa(process.execPath, [main, 'gate', './my.suite.ts', '--block-seconds', '5'], { cwd, reject: false });
   await new Promise<void>((resolve) => {
@@ -260,8 +260,9 @@ test('Ctrl-C ends a gate with exit 3 and a verdict on what was judged, and no wo
   });
   child.kill('SIGINT');
   const { exitCode, stdout } = await child;
-  assert.equal(exitCode, 3);
+  assert.equal(exitCode, 130);
   assert.match(stdout, /interrupted before it was judged/);
+  assert.match(stdout, /incomplete, exit code 130/);
   const left = await execa('pgrep', ['-f', 'pair-worker'], { reject: false });
   assert.equal(left.stdout, '');
 });

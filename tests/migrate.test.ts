@@ -77,7 +77,7 @@ test('an interrupted migration keeps what it measured and goes on from there', a
   while (!reached() && !ended) await setTimeout(50);
   running.kill('SIGINT');
   const { exitCode, stderr } = await running;
-  assert.equal(exitCode, 5, String(stderr));
+  assert.equal(exitCode, 130, String(stderr));
   assert.match(String(stderr), /interrupted; state keeps what was measured/);
   const kept = JSON.parse(readFileSync(state, 'utf8')) as { steps: Record<string, unknown> };
   const finished = await attnswap([...args, '--until', 'swap'], { cwd });
@@ -122,4 +122,18 @@ test('data that cannot be used end a migration with what is wrong', async () => 
     assert.match(stderr, wanted);
     assert.match(stderr, /\[[A-Z_]+\]/);
   }
+});
+
+test('Ctrl-C ends a migration whose own code hangs, and keeps what was reached', async () => {
+  const { cwd, args } = subject();
+  writeFileSync(
+    join(cwd, 'mine.data.mjs'),
+    dataModule.replace('const scores = [];', "console.error('hanging'); await new Promise(() => setInterval(() => undefined, 1e6));"),
+  );
+  const running = execa(process.execPath, [main, ...args], { cwd, reject: false });
+  await new Promise<void>((resolve) => running.stderr.on('data', (chunk: Buffer) => chunk.toString().includes('hanging') && resolve()));
+  running.kill('SIGINT');
+  assert.equal((await running).exitCode, 130);
+  const { steps } = JSON.parse(readFileSync(join(cwd, 'state/migration.json'), 'utf8')) as { steps: Record<string, unknown> };
+  assert.ok('head' in steps);
 });

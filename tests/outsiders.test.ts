@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { toBinary } from '@bufbuild/protobuf';
 import { execa } from 'execa';
-import * as node from 'onnxruntime-node';
+import * as node from '../src/processes/onnxruntime.ts';
 import { ModelProtoSchema } from 'onnx-buf';
 import * as web from 'onnxruntime-web';
 import type { Tensors } from '../src/contract/tensor.ts';

@@ -14,7 +14,7 @@ test('the packed tarball installs into an empty folder, where doctor, one cell a
   const [tarball = ''] = readdirSync(cwd);
   writeFileSync(join(cwd, 'package.json'), JSON.stringify({ name: 'elsewhere', private: true, type: 'module' }));
   await execa('npm', ['install', `./${tarball}`, '--ignore-scripts', '--no-audit', '--no-fund'], { cwd });
-  const cli = join(cwd, 'node_modules/attnswap/dist/src/cli/main.js');
+  const cli = join(cwd, 'node_modules/attnswap/dist/src/cli/attnswap.js');
   const doctor = await execa(process.execPath, [cli, 'doctor'], { cwd });
   assert.match(doctor.stdout, /✓ onnx-cpu/);
   writeFileSync(join(cwd, 'one.suite.ts'), suiteText('one', ['dense.fused']));

@@ -107,7 +107,7 @@ function migrationFolder(record: unknown, steps: Record<string, unknown>): strin
 test('a migration is told from its folder, or either of its files', async () => {
   const cwd = migrationFolder(sampleMigration(), { one: 1 });
   for (const path of ['m', 'm/migration.json', 'm/record.json']) {
-    const { exitCode, stderr } = await attnswap(['report', path, '--out', 'm.html', '--format', 'html,md,csv'], { cwd });
+    const { exitCode, stderr } = await attnswap(['report', path, '--out', 'm.html', '--out', 'm.md', '--out', 'm.csv'], { cwd });
     assert.equal(exitCode, 0, stderr);
     assert.match(stderr, /^Adopt dense\.fused\. Peak memory at 512 tokens fell/);
   }
@@ -116,7 +116,7 @@ test('a migration is told from its folder, or either of its files', async () => 
 test('an interrupted migration says so, and shows the comparisons that it has', async () => {
   const steps = { 'baseline/memory/512': { bytes: 5 }, 'latency/x/512': sampleComparison(), odd: ['<b>'] };
   const none = migrationFolder(undefined, steps);
-  const { exitCode, stderr } = await attnswap(['report', 'm', '--out', 'm.html', '--format', 'html,csv'], { cwd: none });
+  const { exitCode, stderr } = await attnswap(['report', 'm', '--out', 'm.html', '--out', 'm.csv'], { cwd: none });
   assert.equal(exitCode, 0, stderr);
   assert.match(stderr, /Not finished: no verdict yet\. 3 steps were completed, the last one odd/);
   assert.match(readFileSync(join(none, 'm.html'), 'utf8'), /Partial: the migration was interrupted/);

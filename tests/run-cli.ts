@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
+export const main = fileURLToPath(new URL('../src/cli/attnswap.js', import.meta.url));
 
 /** Runs the real command line in `cwd`; never throws for an exit code. */
-export async function attnswap(args: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}) {
+export async function attnswap(args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
   const { exitCode, stdout, stderr } = await execa(process.execPath, [main, ...args], { reject: false, ...options });
   return { exitCode, stdout, stderr };
 }

@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node';
+import * as ort from '../../src/processes/onnxruntime.ts';
 import type { Adapter, BackendStatus, Dispatch, KernelRequest, PreparedKernel, Unsupported } from '../../src/contract/adapter.ts';
 import { AttnswapError } from '../../src/contract/errors.ts';
 import { backends, findBackend, statusOf } from './backends.ts';

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import * as ort from 'onnxruntime-node';
+import * as ort from '../../src/processes/onnxruntime.ts';
 import type { BackendStatus } from '../../src/contract/adapter.ts';
 import { AttnswapError } from '../../src/contract/errors.ts';
 import type { DType } from '../../src/contract/shape.ts';

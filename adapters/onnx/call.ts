@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node';
+import * as ort from '../../src/processes/onnxruntime.ts';
 import type { KernelRequest } from '../../src/contract/adapter.ts';
 import type { AttentionInputs } from '../../src/contract/inputs.ts';
 import { decodeHalf, encodeHalf } from '../../src/inputs/half-precision.ts';

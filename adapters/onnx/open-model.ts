@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node';
+import * as ort from '../../src/processes/onnxruntime.ts';
 import type { BoundModel, ModelInput, ModelRequest, OpenModel, Unsupported } from '../../src/contract/adapter.ts';
 import { AttnswapError } from '../../src/contract/errors.ts';
 import { tensorTypes } from '../../src/contract/tensor.ts';

@@ -1,9 +1,9 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as ort from 'onnxruntime-node';
 import { z } from 'zod';
 import type { Dispatch, DispatchedOperator } from '../../src/contract/adapter.ts';
+import * as ort from '../../src/processes/onnxruntime.ts';
+import { temporaryFolder } from '../../src/processes/temporary.ts';
 
 const event = z.object({
   cat: z.string(),
@@ -45,7 +45,7 @@ export async function profileCall(
   profiled: (prefix: string) => { model: Uint8Array; options: ort.InferenceSession.SessionOptions },
   feeds: ort.InferenceSession.FeedsType,
 ): Promise<Dispatch> {
-  const folder = await mkdtemp(join(tmpdir(), 'attnswap-profile-'));
+  const folder = await temporaryFolder('profile');
   try {
     const { model, options } = profiled(join(folder, 'call'));
     const session = await ort.InferenceSession.create(model, options);

@@ -1,5 +1,5 @@
 import type { ModelRequest } from '../../src/contract/adapter.ts';
-import type * as ort from 'onnxruntime-node';
+import type * as ort from '../../src/processes/onnxruntime.ts';
 import type { OnnxBackend } from './backends.ts';
 
 /**

@@ -3,7 +3,7 @@ import type { RunRecord } from '../contract/run.ts';
 import { nameOf, peakOf, settingOf, speedUp, wasteOf } from '../report/cell-facts.ts';
 import { sideBySide } from './side-by-side.ts';
 import { count, digits, percent, size, time } from '../text/figures.ts';
-import { printable } from './format.ts';
+import { visible } from '../text/untrusted.ts';
 import { table } from '../text/layout.ts';
 
 const heading = ['variant', 'latency', '±', 'speed-up', 'peak', 'scored', 'waste', 'missed', 'error'];
@@ -12,7 +12,7 @@ const heading = ['variant', 'latency', '±', 'speed-up', 'peak', 'scored', 'wast
 export function benchTable(run: RunRecord): string {
   const groups = Map.groupBy(run.cells, (cell) => settingOf(cell, { length: true }));
   const blocks = [...groups].map(
-    ([title, cells]) => `${printable(title)}\n${table([heading, ...cells.map((cell) => line(cell, cells, run.suite.reference))])}`,
+    ([title, cells]) => `${visible(title)}\n${table([heading, ...cells.map((cell) => line(cell, cells, run.suite.reference))])}`,
   );
   return [...blocks, ...sideBySide(run), ...notes(run)].join('\n\n');
 }
@@ -48,14 +48,14 @@ function notes(run: RunRecord): string[] {
   const methods = new Set(
     run.cells.flatMap(({ backend, memory }) => (memory?.deviceMethod ? [`${backend} by ${memory.deviceMethod}`] : [])),
   );
-  if (methods.size > 0) lines.push(`peak of a device of its own: ${[...methods].map(printable).join(', ')}.`);
+  if (methods.size > 0) lines.push(`peak of a device of its own: ${[...methods].map((text) => visible(text)).join(', ')}.`);
   const flags = new Map<string, Set<string>>();
   for (const cell of run.cells)
     for (const flag of cell.dispatch?.flags ?? [])
       flags.set(nameOf(cell), (flags.get(nameOf(cell)) ?? new Set()).add(flag.replace(/ \(.*/, '')));
   for (const [name, texts] of flags) lines.push(`${name}: ${[...texts].join('; ')}.`);
   for (const cell of run.cells.filter(({ status }) => status !== 'ok'))
-    lines.push(`${cell.status}: ${printable(cell.id)}: ${printable(cell.reason ?? '')}`);
+    lines.push(`${cell.status}: ${visible(cell.id)}: ${visible(cell.reason ?? '')}`);
   lines.push(...rankingFlips(run));
   const left = run.declared.length - run.cells.length;
   if (left > 0) lines.push(`${left} of ${run.declared.length} cells were not measured: continue with --resume.`);
@@ -81,7 +81,7 @@ function flipsBetween([first, firstCells]: [string, CellRecord[]], [second, seco
     const ranks = [ranking(firstCells, read), ranking(secondCells, read)] as const;
     const moved = ranks[0].filter((name) => ranks[1].includes(name) && ranks[0].indexOf(name) !== ranks[1].indexOf(name));
     const places = moved.map((name) => `${name} ${ranks[0].indexOf(name) + 1} → ${ranks[1].indexOf(name) + 1}`);
-    return places.length === 0 ? [] : [`rank by ${figure}, ${printable(first)} → ${printable(second)}: ${places.join(', ')}.`];
+    return places.length === 0 ? [] : [`rank by ${figure}, ${visible(first)} → ${visible(second)}: ${places.join(', ')}.`];
   });
 }
 

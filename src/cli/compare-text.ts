@@ -11,7 +11,7 @@ import {
   whatDiffers,
 } from '../report/comparison/wording.ts';
 import type { MissingCell } from '../report/comparison/wording.ts';
-import { inert } from '../verdict/text.ts';
+import { inert } from '../text/untrusted.ts';
 import { wrap } from '../text/layout.ts';
 import { digits, time } from '../text/figures.ts';
 import { table } from '../text/layout.ts';

@@ -10,7 +10,7 @@ import { tokensText } from '../quality/judgement.ts';
 import { digits, percent, signed, size, time } from '../text/figures.ts';
 import { table, wrapped } from '../text/layout.ts';
 import { baseToNew } from '../verdict/wording.ts';
-import { printable } from './format.ts';
+import { visible } from '../text/untrusted.ts';
 
 interface Context {
   readonly settings: MigrationSettings;
@@ -52,7 +52,7 @@ function baselineText({ baseline }: MigrationReport, { metric, sites }: Context)
   lines.push(...listed);
   lines.push('waste: share of the scored pairs that the smallest sets of keys holding 95 % of the attention do without');
   if (baseline.scores !== null)
-    lines.push(`quality: ${digits(mean(baseline.scores))} over ${baseline.scores.length} items (${printable(metric ?? 'score')})`);
+    lines.push(`quality: ${digits(mean(baseline.scores))} over ${baseline.scores.length} items (${visible(metric ?? 'score')})`);
   return lines.join('\n');
 }
 
@@ -75,7 +75,7 @@ function candidatesText(results: readonly CandidateResult[], report: MigrationRe
   ]);
   const header = ['candidate', `latency at ${settings.compareAt}`, `memory at ${settings.compareAt}`, 'quality', 'front', 'verdict'];
   const reasons = results.map(
-    ({ name, decision }) => `${short(name)}: ${verdictWords[decision.verdict]}: ${printable(decision.reasons[0] ?? '')}`,
+    ({ name, decision }) => `${short(name)}: ${verdictWords[decision.verdict]}: ${visible(decision.reasons[0] ?? '')}`,
   );
   return [
     'Phase 2: other attention at every site, against the original',
@@ -123,9 +123,11 @@ function finalText({ final }: MigrationReport): string {
     return [`${length}`, baseToNew(comparison) || '–', change(comparison), baseToNew(peak) || '–', change(peak)];
   });
   const header = ['tokens', 'latency', 'change', 'peak memory', 'change'];
-  return [`Last comparison: ${short(candidate)} against the original`, table([header, ...rows]), ...decision.reasons.map(printable)].join(
-    '\n',
-  );
+  return [
+    `Last comparison: ${short(candidate)} against the original`,
+    table([header, ...rows]),
+    ...decision.reasons.map((text) => visible(text)),
+  ].join('\n');
 }
 
 function conclusion({ final, verdict, candidates }: MigrationReport, { folder, settings }: Context): string {

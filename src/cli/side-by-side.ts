@@ -3,7 +3,7 @@ import type { RunRecord } from '../contract/run.ts';
 import { nameOf, settingOf } from '../report/cell-facts.ts';
 import { formatVariant } from '../variants/index.ts';
 import { digits, time } from '../text/figures.ts';
-import { printable } from './format.ts';
+import { visible } from '../text/untrusted.ts';
 import { table } from '../text/layout.ts';
 
 const caution = 'Measured one after another, each in one process: what differs by less than a third is for attnswap ab to tell.';
@@ -23,12 +23,12 @@ function acrossBackends(cells: readonly CellRecord[]): string[] {
     const variants = [...new Set(alike.map(variantOf))];
     const row = (backend: string) => [backend, ...variants.map((variant) => quickest(alike, backend, variant))];
     return [
-      `the quickest kernel of each variant · ${printable(setting)}\n${table([['backend', ...variants], ...backends.map(row)])}\n${caution}`,
+      `the quickest kernel of each variant · ${visible(setting)}\n${table([['backend', ...variants], ...backends.map(row)])}\n${caution}`,
     ];
   });
 }
 
-const variantOf = ({ variant: { name, params } }: CellRecord) => printable(formatVariant({ variant: name, parameters: params }));
+const variantOf = ({ variant: { name, params } }: CellRecord) => visible(formatVariant({ variant: name, parameters: params }));
 
 function quickest(cells: readonly CellRecord[], backend: string, variant: string): string {
   const times = cells.filter((cell) => cell.backend === backend && variantOf(cell) === variant).map(({ latency }) => latency!.medianNs);
@@ -49,7 +49,7 @@ function acrossDtypes(cells: readonly CellRecord[]): string[] {
     const base = medianOf('f32');
     if (base === undefined || kernel.length < 2) return [];
     const factor = (dtype: string) => (medianOf(dtype) === undefined ? '–' : `${digits(base / medianOf(dtype)!)}×`);
-    return [[printable(name).replace(' · f32', ''), time(base), ...others.map(factor)]];
+    return [[visible(name).replace(' · f32', ''), time(base), ...others.map(factor)]];
   });
   return rows.length === 0 ? [] : [`element types\n${table([['kernel', 'f32', ...others], ...rows])}\n${caution}`];
 }

@@ -7,7 +7,7 @@ import type { Ablation } from '../tuning/ablate.ts';
 import { choicesOf } from '../tuning/trial.ts';
 import type { TunedCandidate, TuningReport } from '../tuning/tune-testbed.ts';
 import { digits, percent, signed } from '../text/figures.ts';
-import { printable } from './format.ts';
+import { visible } from '../text/untrusted.ts';
 import { table, wrapped } from '../text/layout.ts';
 import { differenceCells, scoresText } from './tuning-scores-text.ts';
 import { wasteText } from './tuning-waste-text.ts';
@@ -105,7 +105,7 @@ function conclusion({ candidates }: TuningReport, { folder, warnings }: Context)
   ]);
   return [
     ...reasons,
-    ...warnings.map((warning) => wrapped(`warning: ${printable(warning)}`)),
+    ...warnings.map((warning) => wrapped(`warning: ${visible(warning)}`)),
     `models: ${folder}/models, everything measured: ${folder}/record.json`,
   ].join('\n');
 }

@@ -9,6 +9,9 @@ import { measureCell } from '../measure/measure-cell.ts';
 import type { CellPlan } from '../measure/measure-cell.ts';
 import { kernelName, sameSetting, withoutLength } from '../measure/plan-cells.ts';
 import { median } from '../statistics/order-statistics.ts';
+import { compareHosts } from '../measure/same-host.ts';
+import type { HostComparison } from '../measure/same-host.ts';
+import { fingerprintOf } from './baseline.ts';
 import type { Baseline } from './baseline.ts';
 import { figureOf, growthId, growthOf } from './figures-of.ts';
 import { judgePortable } from './judge-portable.ts';
@@ -22,6 +25,8 @@ export interface BaselineGate {
   readonly baseline: Baseline;
   readonly calibrations: readonly Calibration[];
   readonly fingerprint: string;
+  /** As a record describes it. */
+  readonly host: unknown;
   readonly now: Date;
   readonly signal?: AbortSignal;
   progress?(done: number, total: number, label: string): void;
@@ -85,8 +90,10 @@ function judge(task: Task, gate: BaselineGate): Comparison {
   const bad = task.alike.flatMap(({ cell: { id } }) => task.launches.get(id) ?? []).find(({ status }) => status !== 'ok');
   if (bad !== undefined)
     return judgeMissing(subject, rule, bad.status === 'unsupported' ? 'incomplete' : 'error', `${bad.status}: ${bad.reason ?? ''}`);
-  if (gate.baseline.portable === undefined && hostBound.has(rule.metric) && gate.fingerprint !== gate.baseline.fingerprint) {
-    return judgeMissing(subject, rule, 'incomparable', `${gate.baseline.name} was measured on another host or configuration`);
+  const { differing } = hostsOf(gate);
+  if (hostBound.has(rule.metric) && differing.length > 0) {
+    const reason = `${gate.baseline.name} was measured on another host or configuration: it differs in ${differing.join(', ')}`;
+    return judgeMissing(subject, rule, 'incomparable', reason);
   }
   const reference = gate.plans.find((other) => kernelName(other) === gate.suite.reference && sameSetting(other, plan));
   const measured = records.map(
@@ -112,5 +119,14 @@ function judge(task: Task, gate: BaselineGate): Comparison {
   const timed = rule.metric === 'latency' || rule.metric === 'ratio-to-reference';
   const host = { fingerprint: gate.fingerprint, now: gate.now };
   const floor = timed ? (calibrationFor(gate.calibrations, plan.cell, host)?.floor ?? null) : null;
-  return heldToLimit(judgeLaunches(subject, rule, { base, new: fresh }, { floor, family }), rule);
+  const judged = heldToLimit(judgeLaunches(subject, rule, { base, new: fresh }, { floor, family }), rule);
+  const notCompared = hostsOf(gate).unknown.map((part) => `the ${part} could not be read, and was not compared with the baseline's`);
+  return { ...judged, warnings: [...judged.warnings, ...notCompared] };
+}
+
+/** The baseline's host beside this one; a portable one speaks for every host. */
+function hostsOf({ baseline, fingerprint, host }: BaselineGate): HostComparison {
+  if (baseline.portable !== undefined || fingerprint === baseline.fingerprint) return { differing: [], unknown: [] };
+  const stored = baseline.runs.find(({ run }) => fingerprintOf(run) === baseline.fingerprint);
+  return compareHosts(stored?.run.host, host);
 }

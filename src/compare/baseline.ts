@@ -3,6 +3,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import { runSchema } from '../contract/run.ts';
 import type { RunRecord } from '../contract/run.ts';
 import { portableSchema } from './portable-schema.ts';
+import { compareHosts } from '../measure/same-host.ts';
 
 /**
  * Runs of a suite that were promoted, each by whom, when and why; figures are medians over them: one bad run changes little. A portable
@@ -43,8 +44,11 @@ export function promote(runs: readonly RunRecord[], promotion: Promotion, existi
   for (const run of runs) {
     refuseUnclean(run);
     const first = kept[0]?.run ?? runs[0]!;
-    if (fingerprintOf(run) !== fingerprintOf(first))
-      refuse(run, `was measured on another host or configuration than ${name}`, `give it a name of its own`);
+    const { differing } = compareHosts(first.host, run.host);
+    if (differing.length > 0) {
+      const where = `was measured on another host or configuration than ${name}: it differs in ${differing.join(', ')}`;
+      refuse(run, where, 'give it a name of its own');
+    }
     if (run.suite.sha256 !== first.suite.sha256) refuse(run, `is of another suite than ${name}`, `give it a name of its own`);
     if (kept.some((other) => other.run.startedAt === run.startedAt)) refuse(run, `is in ${name} already`, 'measure again: attnswap bench');
     kept.push({ promotedAt, by, reason, run });

@@ -44,6 +44,8 @@ export interface TrainRequest {
   readonly optimizer: OptimizerOptions;
   readonly teacher?: Teacher;
   readonly threads?: number;
+  /** Ends the training at once, in the middle of an answer too, which then fails. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What one epoch did, a figure a step. */

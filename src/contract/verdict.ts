@@ -94,7 +94,8 @@ export const verdictSchema = z.object({
   base: z.string().max(1000),
   seed: z.int(),
   outcome: z.enum(outcomes),
-  exitCode: z.int().min(0).max(5),
+  /** 0 to 5; of an interrupted comparison 128 and the signal's number. */
+  exitCode: z.int().min(0).max(5).or(z.int().min(129).max(159)),
   /** The verdict in one sentence. */
   summary: z.string().max(2000),
   comparisons: z.array(comparisonSchema).readonly(),

@@ -1,20 +1,16 @@
-import { registerHooks } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DataModule, Item } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
+import { hookOwnName } from '../loading/module-hook.ts';
 import { checkTensor, invalidData } from './check-tensor.ts';
-
-const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-let hooked = false;
 
 /**
  * Loads a user's data module; like a suite, it may import `attnswap` from any folder. What it returns is checked on every call.
  * @throws INVALID_DATA where it cannot be loaded, exports no `items`, throws, or returns what is no item or score
  */
 export async function loadDataModule(path: string): Promise<DataModule> {
-  if (!hooked) registerHooks({ resolve: (name, context, next) => next(name === 'attnswap' ? ownEntry() : name, context) });
-  hooked = true;
+  hookOwnName();
   const { items, evaluate, metric } = await guarded(path, 'could not be loaded', async () => {
     return (await import(pathToFileURL(resolve(path)).href)) as Partial<DataModule>;
   });
@@ -33,10 +29,6 @@ export async function loadDataModule(path: string): Promise<DataModule> {
 }
 
 const example = 'export async function items({ lengths, itemsPerLength, seed }) { return [{ id, length, feeds }] }';
-
-function ownEntry(): string {
-  return new URL(`../index.${extension}`, import.meta.url).href;
-}
 
 /** Runs the user's code; what it throws becomes INVALID_DATA, unless it says its own code. */
 async function guarded<T>(path: string, problem: string, step: () => Promise<T>): Promise<T> {

@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { Host } from './host-schema.ts';
 
-/** What must agree for times and memory of two runs to be comparable. Field order is part of the hash. */
+/** What must agree for times and memory of two runs to be comparable. Field order is part of the hash. A part that could not be read is undefined. */
 export interface Identity {
-  readonly cpu: string;
-  readonly physicalCores: number | null;
+  readonly cpu: string | undefined;
+  readonly physicalCores: number | null | undefined;
   readonly logicalCores: number;
   readonly availableCores: number;
   /** The next power of two, GiB: machines report a little less than what is built in. */
   readonly memoryClassGib: number;
-  readonly gpus: readonly string[];
-  readonly system: string;
+  readonly gpus: readonly string[] | undefined;
+  readonly system: string | undefined;
   readonly kernelMajor: string;
   readonly cpuLimit: number | null;
   readonly memoryLimitBytes: number | null;
@@ -34,22 +34,18 @@ export function fingerprint(host: Host, versions: Readonly<Record<string, string
   return { sha256, short: sha256.slice(0, 12), identity };
 }
 
-/** The fields in which two identities differ: what makes two runs incomparable, to be told to the user. */
-export function identityDifferences(a: Identity, b: Identity): (keyof Identity)[] {
-  const fields = Object.keys(a) as (keyof Identity)[];
-  return fields.filter((field) => JSON.stringify(a[field]) !== JSON.stringify(b[field]));
-}
-
 function identityOf(host: Host, versions: Readonly<Record<string, string>>): Identity {
+  const unread = new Set(host.missing.map(({ part }) => part));
+  const read = <Value>(part: string, value: Value) => (unread.has(part) ? undefined : value);
   return {
-    cpu: host.cpu.model,
-    physicalCores: host.cpu.physicalCores,
+    cpu: read('cpu', host.cpu.model),
+    physicalCores: read('cpu', host.cpu.physicalCores),
     logicalCores: host.cpu.logicalCores,
     availableCores: host.availableCores,
     memoryClassGib: memoryClassGib(host.memoryBytes),
     // The order in which devices are found is not theirs.
-    gpus: host.gpus.map(({ vendor, model, driver }) => `${vendor} ${model} (driver ${driver ?? 'unknown'})`).toSorted(),
-    system: `${host.os.platform} ${host.os.arch}, ${host.os.distribution} ${major(host.os.release)}`,
+    gpus: read('gpus', host.gpus.map(({ vendor, model, driver }) => `${vendor} ${model} (driver ${driver ?? 'unknown'})`).toSorted()),
+    system: read('os', `${host.os.platform} ${host.os.arch}, ${host.os.distribution} ${major(host.os.release)}`),
     kernelMajor: major(host.os.kernel),
     cpuLimit: host.container.cpus,
     memoryLimitBytes: host.container.memoryBytes,

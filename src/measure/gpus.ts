@@ -10,6 +10,7 @@ import type { Gpu } from './host-schema.ts';
  */
 export async function findGpus(): Promise<Gpu[]> {
   if (process.platform === 'linux' && existsSync('/dev/nvidiactl')) return queryNvidia();
+  if (process.platform === 'linux' && !mayHaveDisplay()) return [];
   const { controllers } = await graphics();
   return controllers.map(({ model, vendor, driverVersion, vram }) => ({
     model,
@@ -18,6 +19,16 @@ export async function findGpus(): Promise<Gpu[]> {
     // Mebibytes; null or 0 where unknown or shared with the processor.
     memoryBytes: vram ? vram * 2 ** 20 : null,
   }));
+}
+
+/** Whether the PCI bus has a display controller (class 03), or cannot be seen: most servers and virtual machines have none to ask helper programs for. */
+function mayHaveDisplay(): boolean {
+  const bus = '/sys/bus/pci/devices';
+  try {
+    return readdirSync(bus).some((device) => readFileSync(`${bus}/${device}/class`, 'utf8').startsWith('0x03'));
+  } catch {
+    return true;
+  }
 }
 
 async function queryNvidia(): Promise<Gpu[]> {

@@ -41,3 +41,7 @@ test('a process of our own that spins is not reported', async () => {
     spinning.kill('SIGKILL');
   }
 });
+
+test('a name of others is kept on one line, with what it hides written out', () => {
+  assert.equal(parseStat('7 (\n::error::\u202e\u009b) R 1 7 7 0 -1 0 0 0 0 0 3 4 0 0').name, '::error::\\u202e\\u009b');
+});

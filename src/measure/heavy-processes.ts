@@ -2,6 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { processes } from 'systeminformation';
+import { oneLine } from '../text/untrusted.ts';
 import type { HeavyProcess } from './host-schema.ts';
 
 /** A process and the processor time it has used so far, in the unit of its snapshot. */
@@ -82,7 +83,7 @@ export function parseStat(line: string): ProcessTime {
     .split(' ')
     .map(Number);
   const [parent = 0, user = 0, system = 0] = [fields[1], fields[11], fields[12]];
-  return { pid: Number(line.slice(0, open)), parent, name: line.slice(open + 1, close), time: user + system };
+  return { pid: Number(line.slice(0, open)), parent, name: oneLine(line.slice(open + 1, close)), time: user + system };
 }
 
 async function heavyFromSystem(): Promise<HeavyProcess[]> {
@@ -95,5 +96,5 @@ async function heavyFromSystem(): Promise<HeavyProcess[]> {
   const perCent = process.platform === 'darwin' ? 1 / 100 : cpus().length / 100;
   return list
     .filter(({ pid, cpu }) => !ours.has(pid) && pid !== 0 && cpu * perCent >= heavyCores)
-    .map(({ pid, name, cpu }) => ({ pid, name, cores: Math.round(100 * cpu * perCent) / 100 }));
+    .map(({ pid, name, cpu }) => ({ pid, name: oneLine(name), cores: Math.round(100 * cpu * perCent) / 100 }));
 }

@@ -71,3 +71,15 @@ test('the schema refuses a host with a field of the wrong kind or none', () => {
   const { gpus: _, ...without } = quietHost;
   assert.equal(hostSchema.safeParse(without).success, false);
 });
+
+test(
+  'what tells machines apart needs no helper program on Linux',
+  { skip: process.platform === 'linux' ? false : 'not Linux' },
+  async () => {
+    const path = process.env['PATH'];
+    const whole = await describeHost();
+    process.env['PATH'] = '/nonexistent';
+    const alone = await describeHost().finally(() => (process.env['PATH'] = path));
+    assert.deepEqual(fingerprint(alone, {}), fingerprint(whole, {}));
+  },
+);

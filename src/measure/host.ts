@@ -2,10 +2,13 @@ import { readFileSync } from 'node:fs';
 import * as os from 'node:os';
 import { battery, cpu, cpuCache, cpuTemperature, osInfo, system } from 'systeminformation';
 import { cachesOfFirstProcessor } from './caches.ts';
+import { tamed } from '../text/untrusted.ts';
 import { type ReadText, containerLimits } from './container-limits.ts';
 import { findGpus } from './gpus.ts';
 import { findHeavyProcesses } from './heavy-processes.ts';
 import type { Host } from './host-schema.ts';
+import { distributionOf, processorOf } from './linux-host.ts';
+import type { ProcessorFacts } from './linux-host.ts';
 
 type Missing = Host['missing'];
 
@@ -21,21 +24,23 @@ const readText: ReadText = (path) => {
 };
 
 /**
- * Describes this machine. Its parts are read side by side; none can fail the whole, nor hold it up beyond `timeoutMs` (3 s:
- * an identity that a busy moment left incomplete would compare with nothing). Usually done in a third of a second, most of it
- * watching other processes.
+ * Describes this machine. Its parts are read side by side; none can fail the whole, nor hold it up beyond `timeoutMs`, or five times that of
+ * what tells machines apart. On Linux that comes from plain files, which a busy machine reads as well, but for GPUs and processors that have no
+ * name there. Usually done in a third of a second, most of it watching other processes.
  */
 export async function describeHost(options: { readonly timeoutMs?: number } = {}): Promise<Host> {
   const missing: Missing = [];
-  const probe = probeInto(missing, options.timeoutMs ?? 3000);
+  const timeoutMs = options.timeoutMs ?? 3000;
+  const probe = probeInto(missing, timeoutMs);
+  const patient = patiently(probeInto(missing, 5 * timeoutMs));
   const [processor, system, gpus, virtualisation, current] = await Promise.all([
-    describeProcessor(probe),
-    describeSystem(probe),
-    probe('gpus', findGpus, []),
+    describeProcessor(probe, patient),
+    describeSystem(patient),
+    patient('gpus', findGpus, []),
     probe('virtualisation', findVirtualisation, null),
     describeVolatile(probe),
   ]);
-  return {
+  return tamed({
     cpu: processor,
     memoryBytes: os.totalmem(),
     gpus,
@@ -45,7 +50,7 @@ export async function describeHost(options: { readonly timeoutMs?: number } = {}
     virtualisation,
     volatile: current,
     missing: missing.toSorted((a, b) => (a.part < b.part ? -1 : 1)),
-  };
+  });
 }
 
 /** Parts that outlive their time are left to end by themselves: what they answer then is dropped. */
@@ -64,8 +69,13 @@ export function probeInto(missing: Missing, timeoutMs: number): Probe {
   };
 }
 
-async function describeProcessor(probe: Probe): Promise<Host['cpu']> {
-  const [facts, caches] = await Promise.all([probe('cpu', cpu, null), probe('caches', findCaches, null)]);
+/** A helper program that failed once is asked once more. */
+function patiently(probe: Probe): Probe {
+  return (part, read, otherwise) => probe(part, () => read().catch(read), otherwise);
+}
+
+async function describeProcessor(probe: Probe, patient: Probe): Promise<Host['cpu']> {
+  const [facts, caches] = await Promise.all([patient('cpu', findProcessor, null), probe('caches', findCaches, null)]);
   // Virtual machines hide the marketing name: family, model and stepping still tell the generations apart.
   const revision = facts?.family ? ` (family ${facts.family}, model ${facts.model}, stepping ${facts.stepping})` : '';
   const name = facts ? `${facts.manufacturer} ${facts.brand}`.trim() : (os.cpus()[0]?.model ?? 'unknown');
@@ -74,7 +84,7 @@ async function describeProcessor(probe: Probe): Promise<Host['cpu']> {
     physicalCores: facts?.physicalCores || null,
     logicalCores: os.cpus().length,
     caches: caches ?? { l1dBytes: null, l1iBytes: null, l2Bytes: null, l3Bytes: null },
-    governor: readText('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor') ?? (facts?.governor || null),
+    governor: readText('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor') ?? null,
     turbo: readTurbo(readText),
   };
 }
@@ -85,6 +95,10 @@ async function findCaches(): Promise<Host['cpu']['caches']> {
   return { l1dBytes: l1d || null, l1iBytes: l1i || null, l2Bytes: l2 || null, l3Bytes: l3 || null };
 }
 
+async function findProcessor(): Promise<ProcessorFacts> {
+  return (os.platform() === 'linux' ? processorOf(readText) : undefined) ?? (await cpu());
+}
+
 /** Intel's driver says when turbo is off, the generic one when boost is on; null where neither is there. */
 export function readTurbo(read: ReadText): boolean | null {
   const off = read('/sys/devices/system/cpu/intel_pstate/no_turbo');
@@ -93,8 +107,9 @@ export function readTurbo(read: ReadText): boolean | null {
   return boost === undefined ? null : boost === '1';
 }
 
-async function describeSystem(probe: Probe): Promise<Host['os']> {
-  const facts = await probe('os', osInfo, null);
+async function describeSystem(patient: Probe): Promise<Host['os']> {
+  const find = async () => (os.platform() === 'linux' ? distributionOf(readText) : undefined) ?? (await osInfo());
+  const facts = await patient('os', find, null);
   return {
     platform: os.platform(),
     arch: os.arch(),

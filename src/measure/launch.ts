@@ -1,5 +1,6 @@
 import { execa } from 'execa';
 import { fileURLToPath } from 'node:url';
+import { oneLine, tamed } from '../text/untrusted.ts';
 import type { StageAnswer, StageRequest } from './messages.ts';
 import { memoryEnvironment } from './peak-memory.ts';
 import { hasGroups, scratchFolder, signalGroup } from './process-group.ts';
@@ -41,7 +42,7 @@ export async function launchStage(request: StageRequest, options: LaunchOptions)
   await scratch.remove();
   options.signal?.throwIfAborted();
   const answer = result.ipcOutput?.at(-1) as StageAnswer | undefined;
-  if (answer !== undefined) return answer;
+  if (answer !== undefined) return tamed(answer);
   if (result.timedOut) return { outcome: 'timed-out', reason: `no answer within ${options.timeoutSeconds} s` };
   return { outcome: 'failed', reason: endOf(result.exitCode, result.signal, String(result.stderr ?? '')) };
 }
@@ -50,6 +51,6 @@ export async function launchStage(request: StageRequest, options: LaunchOptions)
 export function endOf(exitCode: number | undefined, signal: string | undefined, stderr: string): string {
   const memory = signal === 'SIGKILL' ? ' (out of memory, or killed by hand)' : '';
   const how = signal === undefined ? `exited with code ${exitCode ?? 'unknown'}` : `was ended by ${signal}${memory}`;
-  const last = stderr.trim().split('\n').slice(-3).join(' ').slice(0, 500);
+  const last = oneLine(stderr.trim().split('\n').slice(-3).join(' ').slice(0, 500));
   return last === '' ? `the worker ${how}` : `the worker ${how}: ${last}`;
 }

@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import '../processes/quiet-environment.ts';
+import { temporaryFolder } from '../processes/temporary.ts';
 
 /** Whether a worker leads a group of its own, so that a signal reaches what it starts too. */
 export const hasGroups = process.platform !== 'win32';
@@ -16,27 +15,21 @@ export function signalGroup(leader: number | undefined, signal: NodeJS.Signals):
   }
 }
 
-let compiled: string | undefined;
+let compiled: Promise<string> | undefined;
 
 /**
  * Where the workers of this process keep their compiled sources for one another: each then starts in half the time. A folder that Node was
  * told to use, or one that goes with this process; a lasting one in a place that others can write to would let them hand us code.
  */
-function compiledSources(): string {
-  compiled ??= process.env['NODE_COMPILE_CACHE'];
-  if (compiled === undefined) {
-    const folder = mkdtempSync(join(tmpdir(), 'attnswap-compiled-'));
-    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-    compiled = folder;
-  }
-  return compiled;
+async function compiledSources(): Promise<string> {
+  return process.env['NODE_COMPILE_CACHE'] ?? (await (compiled ??= temporaryFolder('compiled')));
 }
 
 /** A folder for a worker's temporary files, which go when it ends, however it ends. */
 export async function scratchFolder() {
-  const folder = await mkdtemp(join(tmpdir(), 'attnswap-'));
+  const folder = await temporaryFolder('scratch');
   return {
-    env: { TMPDIR: folder, TEMP: folder, TMP: folder, NODE_COMPILE_CACHE: compiledSources() },
+    env: { TMPDIR: folder, TEMP: folder, TMP: folder, NODE_COMPILE_CACHE: await compiledSources() },
     remove: () => rm(folder, { recursive: true, force: true, maxRetries: 3 }),
   };
 }

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
+import { tamed } from '../text/untrusted.ts';
 import type { Arm } from './arm.ts';
 import { endOf } from './launch.ts';
 import { hasGroups, scratchFolder, signalGroup } from './process-group.ts';
@@ -98,7 +99,7 @@ async function exchange(child: Channel, question: PairQuestion, died: Promise<Pa
     // Should the question fail to be sent, no one waits for its answer any more: its failing must not end the tool.
     answer.catch(() => undefined);
     await child.sendMessage(question as never);
-    return (await answer) as PairAnswer;
+    return tamed((await answer) as PairAnswer);
   } catch {
     // The channel closed: how the process ended says more.
     return died;

@@ -3,6 +3,7 @@ import type { CellRecord } from '../contract/cell.ts';
 import { runSchemaName } from '../contract/run.ts';
 import type { RunRecord } from '../contract/run.ts';
 import type { Suite } from '../contract/suite.ts';
+import { tamed } from '../text/untrusted.ts';
 import { measureCell } from './measure-cell.ts';
 import type { CellPlan } from './measure-cell.ts';
 
@@ -62,7 +63,7 @@ export async function backendStatuses(entries: readonly AdapterEntry[], names: r
     const wanted = entry.backends.filter((name) => names.includes(name));
     if (wanted.length === 0) continue;
     const adapter = await entry.load();
-    for (const name of wanted) statuses[name] = await adapter.status(name);
+    for (const name of wanted) statuses[name] = tamed(await adapter.status(name));
   }
   return statuses;
 }

@@ -4,14 +4,10 @@ import type { CandidateResult } from './candidate.ts';
 import type { MigrationVerdict } from './decide.ts';
 import { bestOf, frontOf, judgeFinally, standingsOf } from './final-phase.ts';
 import type { FinalResult, Standing } from './final-phase.ts';
-import type { Migration } from './migration.ts';
+import type { Migration, Phase } from './migration.ts';
 import { judgeCandidates, uniformCandidates } from './swap-phase.ts';
 import { tune } from './tune-phase.ts';
 import type { TuneResult } from './tune-phase.ts';
-
-/** How far a migration is taken. */
-export const phases = ['baseline', 'swap', 'tune'] as const;
-export type Phase = (typeof phases)[number];
 
 /** Everything that a migration found; phases that were not reached are null. */
 export interface MigrationReport {

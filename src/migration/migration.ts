@@ -6,6 +6,10 @@ import type { OnnxFile } from '../model/onnx-file.ts';
 import type { ModelRunner } from '../model/open-proto.ts';
 import type { MigrationState } from './state.ts';
 
+/** How far a migration is taken. */
+export const phases = ['baseline', 'swap', 'tune'] as const;
+export type Phase = (typeof phases)[number];
+
 /** What tuning may save. */
 export const goals = ['latency', 'memory'] as const;
 export type Goal = (typeof goals)[number];

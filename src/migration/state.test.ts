@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { AttnswapError } from '../contract/errors.ts';
+import { fingerprint } from '../measure/fingerprint.ts';
+import type { Host } from '../measure/host-schema.ts';
+import { quietHost } from '../measure/quiet-host.ts';
 import { fileNameOf } from './candidate.ts';
 import { migrationSteps } from './record.ts';
 import { MigrationState } from './state.ts';
@@ -37,6 +40,44 @@ test('a subject under another name is told from one that changed', async () => {
   await refused({ 'model.onnx': 'b' }, /the file model\.onnx changed since/);
   await refused({ './model.onnx': 'a' }, /the file model\.onnx is no longer named since/);
   await refused({ ...subject.files, 'more.npz': 'c' }, /the file more\.npz was named anew since/);
+});
+
+test('a machine that only failed to be read is the same; one that changed is refused by the part that differs', async () => {
+  const described = (change: (host: Host) => void) => {
+    const host = structuredClone(quietHost);
+    change(host);
+    const print = fingerprint(host, { node: '24.21.0' });
+    return { ...subject, host: print.sha256, described: { ...host, fingerprint: print } };
+  };
+  const whole = described(() => undefined);
+  const path = join(folder, 'machine');
+  await (await MigrationState.open(path, whole, migrationSteps)).step('one', async () => 1);
+  const busy = described((host) => {
+    host.missing.push({ part: 'gpus', reason: 'no answer in 15000 ms' });
+    host.gpus = [];
+  });
+  assert.deepEqual((await MigrationState.open(path, busy, migrationSteps)).notCompared, ['GPUs']);
+  assert.deepEqual((await MigrationState.open(path, whole, migrationSteps)).notCompared, []);
+  const grown = described((host) => void (host.availableCores = 64));
+  await assert.rejects(MigrationState.open(path, grown, migrationSteps), /the number of available cores \(32 before, 64 now\) changed/);
+});
+
+test('folders of earlier versions are compared by the host of their first step, or by its hash alone', async () => {
+  const print = fingerprint(quietHost, { node: '24.21.0' });
+  const now = { ...subject, host: print.sha256, described: { ...quietHost, fingerprint: print } };
+  const old = { ...subject, host: 'a'.repeat(64) };
+  const migration = join(folder, 'old-migration');
+  const incomplete = { ...print, sha256: old.host, identity: { ...print.identity, physicalCores: null } };
+  const head = { tool: { name: 'attnswap', version: '0.0.9' }, command: [], warnings: [], host: { ...quietHost, fingerprint: incomplete } };
+  await (await MigrationState.open(migration, old, migrationSteps)).step('head', async () => head);
+  assert.deepEqual((await MigrationState.open(migration, now, migrationSteps)).notCompared, ['number of physical cores']);
+  const tuning = join(folder, 'old-tuning');
+  await (await MigrationState.open(tuning, old, migrationSteps)).step('one', async () => 1);
+  await assert.rejects(
+    MigrationState.open(tuning, now, migrationSteps),
+    /the fingerprint \(one of the two records tells no parts\) changed/,
+  );
+  await MigrationState.open(tuning, { ...now, host: old.host, described: { fingerprint: { ...print, sha256: old.host } } }, migrationSteps);
 });
 
 test('a candidate of many sites has a file name that a folder takes, and its own', () => {

@@ -5,6 +5,8 @@ import { AttnswapError } from '../contract/errors.ts';
 import { readJson, writeWhole } from '../measure/run-store.ts';
 import { checksumOf, damageOf, restChecksum, restName } from './check-steps.ts';
 import type { StepSchemas } from './check-steps.ts';
+import { compareHosts } from '../measure/same-host.ts';
+import type { HostComparison } from '../measure/same-host.ts';
 
 export const migrationSchemaName = 'attnswap.migration/1';
 
@@ -12,7 +14,10 @@ export const migrationSchemaName = 'attnswap.migration/1';
 const subjectSchema = z.object({
   files: z.record(z.string(), z.string()),
   settings: z.record(z.string(), z.unknown()),
+  /** SHA-256 of the host's fingerprint. */
   host: z.string(),
+  /** The host as records describe it; absent in folders of earlier versions. */
+  described: z.unknown().optional(),
 });
 export type MigrationIdentity = z.infer<typeof subjectSchema>;
 
@@ -31,14 +36,17 @@ const stateSchema = z.object({
  */
 export class MigrationState {
   readonly folder: string;
+  /** Parts of the host that were not compared with those that the folder began with, as one of both could not be read. */
+  readonly notCompared: readonly string[];
   readonly #state: z.infer<typeof stateSchema>;
   readonly #checksums: Record<string, string>;
 
-  private constructor(folder: string, state: z.infer<typeof stateSchema>) {
+  private constructor(folder: string, state: z.infer<typeof stateSchema>, notCompared: readonly string[] = []) {
     this.folder = folder;
     this.#state = state;
     const computed = () => Object.fromEntries(Object.entries(state.steps).map(([step, value]) => [step, checksumOf(step, value)]));
     this.#checksums = state.checksums ?? { [restName]: restChecksum(state), ...computed() };
+    this.notCompared = notCompared;
   }
 
   /**
@@ -63,8 +71,9 @@ export class MigrationState {
         hint: 'take a damaged step out of the file to have it measured again, or name another --dir to begin anew',
       });
     }
-    const changed = changes(found.data.subject, subject);
-    if (changed === undefined) return new MigrationState(folder, found.data);
+    const hosts = hostsOf(found.data, subject);
+    const changed = changes(found.data.subject, subject) ?? hostChange(hosts.differing);
+    if (changed === undefined) return new MigrationState(folder, found.data, hosts.unknown);
     throw new AttnswapError('INVALID_MIGRATION', `${folder}: ${changed} since this migration began`, {
       hint: 'name another --dir to begin anew, or put back what it began with',
     });
@@ -113,7 +122,16 @@ function changes(before: MigrationIdentity, now: MigrationIdentity): string | un
     const [old, fresh] = [before.settings[name], now.settings[name]].map((value) => JSON.stringify(value) ?? 'nothing');
     if (old !== fresh) return `${name} changed from ${old} to ${fresh}`;
   }
-  return before.host === now.host
-    ? undefined
-    : 'the machine, or a version of what runs on it, changed: times and memory cannot be compared';
+  return undefined;
+}
+
+/** Folders of earlier versions describe the host in the step `head`, if anywhere. */
+function hostsOf({ subject, steps }: z.infer<typeof stateSchema>, now: MigrationIdentity): HostComparison {
+  const head = steps['head'] as { readonly host?: unknown } | null | undefined;
+  const begun = subject.described ?? head?.host ?? { fingerprint: { sha256: subject.host } };
+  return compareHosts(begun, now.described ?? { fingerprint: { sha256: now.host } });
+}
+
+function hostChange(differing: readonly string[]): string | undefined {
+  return differing.length === 0 ? undefined : `${differing.join(', ')} changed, so that times and memory cannot be compared,`;
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import * as ort from 'onnxruntime-node';
+import * as ort from '../processes/onnxruntime.ts';
 import { readOnnxFile, writeOnnxFile } from './onnx-file.ts';
 import { upgradeOpset } from './upgrade-opset.ts';
 

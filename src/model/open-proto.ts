@@ -1,11 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema } from 'onnx-buf';
 import type { ModelProto } from 'onnx-buf';
 import type { Adapter, OpenModel } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
+import { temporaryFolder } from '../processes/temporary.ts';
 import { writeOnnxFile } from './onnx-file.ts';
 import type { OnnxFile } from './onnx-file.ts';
 
@@ -42,7 +42,7 @@ export async function openProto(
   purpose: 'latency' | 'reading' = 'latency',
 ): Promise<OpenModel> {
   if (file.externalFiles.length === 0) return openBytes(toBinary(ModelProtoSchema, proto), runner, purpose);
-  const folder = await mkdtemp(join(tmpdir(), 'attnswap-'));
+  const folder = await temporaryFolder('model');
   try {
     const path = join(folder, 'model.onnx');
     await writeOnnxFile(path, proto, file, { externalFiles: 'link' });

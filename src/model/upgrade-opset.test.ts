@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { toBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema, TensorProto_DataType as DataType } from 'onnx-buf';
 import type { ModelProto } from 'onnx-buf';
-import * as ort from 'onnxruntime-node';
+import * as ort from '../processes/onnxruntime.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { declaration, graphOf, modelOf, node } from './fixtures/small-model.ts';
 import { caseModel, cases, refusals, tensorOf, untouched } from './fixtures/upgrade-cases.ts';

@@ -1,3 +1,5 @@
+import { visible } from '../text/untrusted.ts';
+
 /** What comes next: a line, the stream's end, or why it is read no further. */
 export type NextLine =
   | { readonly state: 'line'; readonly text: string }
@@ -35,7 +37,7 @@ export function readLines(stream: NodeJS.ReadableStream): { next(): Promise<Next
     pending = lines.pop()!;
     if (pending.length > longestLine) return refuse('wrote a line of more than 1 MiB');
     for (const text of lines) {
-      if (waiting === undefined) return refuse(`wrote ${JSON.stringify(text.slice(0, 200))} without being asked`);
+      if (waiting === undefined) return refuse(`wrote ${visible(JSON.stringify(text.slice(0, 200)))} without being asked`);
       deliver({ state: 'line', text });
     }
   });

@@ -124,7 +124,7 @@ async function prepare(options: WorkerCommand, request: KernelRequest): Promise<
 }
 
 async function train(options: WorkerCommand, request: TrainRequest): Promise<Training | Unsupported> {
-  const worker = startWorker({ ...options, timeoutSeconds: trainingSeconds });
+  const worker = startWorker({ ...options, timeoutSeconds: trainingSeconds, signal: request.signal });
   const status = statusIn(await sayHello(worker, options), request.backend);
   if (status.available) return trainOnWorker(worker, request);
   await worker.close();

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dispatch, Gradients, KernelRequest, PreparedKernel, Unsupported } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import { readGradients, readOutput, writeInputs } from '../inputs/captured.ts';
+import { temporaryFolder } from '../processes/temporary.ts';
 import { dispatchSchema, doneSchema, memorySchema, prepareSchema, sampleSchema } from './messages.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
@@ -15,7 +15,7 @@ export async function prepareOnWorker(
   request: KernelRequest,
   leave: () => Promise<void>,
 ): Promise<PreparedKernel | Unsupported> {
-  const folder = await mkdtemp(join(tmpdir(), 'attnswap-worker-'));
+  const folder = await temporaryFolder('worker');
   const release = async () => {
     await leave();
     await rm(folder, { recursive: true, force: true });

@@ -3,6 +3,8 @@ import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import type { z } from 'zod';
 import { AttnswapError } from '../contract/errors.ts';
+import '../processes/quiet-environment.ts';
+import { oneLine, tamed, visible } from '../text/untrusted.ts';
 import { envelopeSchema } from './messages.ts';
 import { readLines } from './read-lines.ts';
 
@@ -13,6 +15,8 @@ export interface WorkerCommand {
   readonly cwd?: string;
   /** Longest wait for one answer, seconds; 600, as a cell's own time-out is shorter. */
   readonly timeoutSeconds?: number;
+  /** Ends the process at once. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A worker that runs and answers one question at a time. */
@@ -33,7 +37,7 @@ export interface WorkerProcess {
 const farewellSeconds = 5;
 
 /** Starts a worker; nothing is asked yet. @throws WORKER_FAILED where the program cannot be started */
-export function startWorker({ command, cwd, timeoutSeconds = 600 }: WorkerCommand): WorkerProcess {
+export function startWorker({ command, cwd, timeoutSeconds = 600, signal }: WorkerCommand): WorkerProcess {
   const shown = command.join(' ');
   const child = execa(command[0], command.slice(1), {
     ...(cwd !== undefined && { cwd }),
@@ -43,6 +47,7 @@ export function startWorker({ command, cwd, timeoutSeconds = 600 }: WorkerComman
     buffer: false,
     reject: false,
     killSignal: 'SIGKILL',
+    ...(signal !== undefined && { cancelSignal: signal }),
   });
   if (child.pid === undefined) throw failed(`the worker ${shown} could not be started`, 'is the program installed, and on the path?');
   // Not execa's own promise: that waits for the pipes too, which a child of the worker may hold.
@@ -76,7 +81,7 @@ export function startWorker({ command, cwd, timeoutSeconds = 600 }: WorkerComman
     if (line === 'late') throw failed(`the worker ${shown} did not answer ${question} within ${timeoutSeconds} s`);
     if (line.state === 'line') return line.text;
     if (line.state === 'refused') throw violation(`the worker ${shown}, asked ${question}, ${line.reason}`);
-    const said = stderr().replaceAll(/\s+/g, ' ').trim();
+    const said = oneLine(stderr());
     throw failed(`the worker ${shown} ${await ended} when asked ${question}${said === '' ? '' : `: ${said}`}`);
   }
 
@@ -111,7 +116,7 @@ interface Asked {
 }
 
 function readEnvelope(line: string, { id, question, shown }: Asked) {
-  const got = JSON.stringify(line.slice(0, 200));
+  const got = visible(JSON.stringify(line.slice(0, 200)));
   const envelope = envelopeSchema.safeParse(parseJson(line));
   if (!envelope.success) throw violation(`the worker ${shown}, asked ${question}, answered ${got}, expected a JSON object with id ${id}`);
   if (envelope.data.id !== id)
@@ -126,13 +131,13 @@ function readReply<Reply>(line: string, asked: Asked, schema: z.ZodType<Reply>):
   const parsed = schema.safeParse(envelope);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
-  const got = JSON.stringify(line.slice(0, 200));
+  const got = visible(JSON.stringify(line.slice(0, 200)));
   throw violation(`the worker ${shown}, asked ${question}, answered ${got}: ${issue.path.join('.') || 'the reply'}: ${issue.message}`);
 }
 
 function parseJson(line: string): unknown {
   try {
-    return JSON.parse(line);
+    return tamed(JSON.parse(line) as unknown);
   } catch {
     return undefined;
   }

@@ -1,10 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { AttnswapError } from '../contract/errors.ts';
 import type { ItemScores, Training, TrainRequest } from '../contract/training.ts';
 import { floatsOf, openSafetensors } from '../inputs/safetensors.ts';
+import { temporaryFolder } from '../processes/temporary.ts';
 import { doneSchema } from './messages.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
@@ -17,7 +17,7 @@ const lossSchema = z.object({ loss: z.number() });
 export async function trainOnWorker(worker: WorkerProcess, request: TrainRequest): Promise<Training> {
   const { backend, testbed, weights, attention, optimizer, teacher = null, threads = null } = request;
   await worker.ask('train-prepare', { backend, testbed, weights, attention, optimizer, teacher, threads }, doneSchema);
-  const folder = await mkdtemp(join(tmpdir(), 'attnswap-training-'));
+  const folder = await temporaryFolder('training');
   const output = join(folder, 'output.safetensors');
   return {
     epoch: (given) => worker.ask('train-epoch', given, epochSchema),

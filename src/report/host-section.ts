@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { digits, size } from '../text/figures.ts';
 import { clip } from '../text/layout.ts';
-import { oneLine } from '../verdict/text.ts';
+import { oneLine } from '../text/untrusted.ts';
 import type { Section, Term } from './document.ts';
 
 const known = z.object({

@@ -3,7 +3,7 @@ import type { Comparison } from '../contract/verdict.ts';
 import type { MigrationRecord, StoredMigration } from '../migration/record.ts';
 import { hostLine } from '../verdict/host-line.ts';
 import { clip } from '../text/layout.ts';
-import { oneLine } from '../verdict/text.ts';
+import { oneLine } from '../text/untrusted.ts';
 import { labelsOf, pairedNew } from '../verdict/wording.ts';
 import { methodsSection, reproduceSection } from './closing-sections.ts';
 import { reportSchemaName } from './document.ts';

@@ -2,7 +2,7 @@ import { digits, percent, size, time } from '../text/figures.ts';
 import type { RunRecord } from '../contract/run.ts';
 import { hostLine } from '../verdict/host-line.ts';
 import { clip } from '../text/layout.ts';
-import { oneLine } from '../verdict/text.ts';
+import { oneLine } from '../text/untrusted.ts';
 import { methodsSection, reproduceSection } from './closing-sections.ts';
 import { reportSchemaName } from './document.ts';
 import type { Report, Section, Standing } from './document.ts';

@@ -2,7 +2,7 @@ import type { Comparison, Metric } from '../contract/verdict.ts';
 import { digits } from '../text/figures.ts';
 import { clip } from '../text/layout.ts';
 import { worstFirst } from '../verdict/standing.ts';
-import { oneLine } from '../verdict/text.ts';
+import { oneLine } from '../text/untrusted.ts';
 import { baseToNew, changeText, labelsOf, marginText, metricNames, outcomeText } from '../verdict/wording.ts';
 import type { Standing, Tile } from './document.ts';
 import { standingOf } from './verdict/changes-section.ts';

@@ -2,7 +2,7 @@ import { digits } from '../text/figures.ts';
 import type { TuningRecord } from '../tuning/record.ts';
 import { hostLine } from '../verdict/host-line.ts';
 import { clip, sentenceCase } from '../text/layout.ts';
-import { oneLine } from '../verdict/text.ts';
+import { oneLine } from '../text/untrusted.ts';
 import { labelsOf } from '../verdict/wording.ts';
 import { methodsSection, reproduceSection } from './closing-sections.ts';
 import { reportSchemaName } from './document.ts';

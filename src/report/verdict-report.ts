@@ -2,7 +2,7 @@ import type { Outcome, Verdict } from '../contract/verdict.ts';
 import { hostLine } from '../verdict/host-line.ts';
 import { failsByItself } from '../verdict/standing.ts';
 import { clip, sentenceCase } from '../text/layout.ts';
-import { oneLine } from '../verdict/text.ts';
+import { oneLine } from '../text/untrusted.ts';
 import { labelsOf, warningsOf } from '../verdict/wording.ts';
 import { methodsSection, reproduceSection } from './closing-sections.ts';
 import { reportSchemaName } from './document.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { untrustedTexts } from '../verdict/fixtures/sample-verdict.ts';
-import { oneLine } from '../verdict/text.ts';
+import { oneLine } from './untrusted.ts';
 import { clip, shorten, wrap, wrapped } from './layout.ts';
 
 test('a cut leaves no half of a character', () => {

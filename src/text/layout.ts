@@ -1,8 +1,8 @@
-/** Columns aligned by their widest cell: the first to the left, the others to the right. */
-export function table(rows: ReadonlyArray<readonly string[]>): string {
+/** Columns aligned by their widest cell: the first to the left (or the first few), the others to the right. */
+export function table(rows: ReadonlyArray<readonly string[]>, left = 1): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const line = (row: readonly string[]) =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  ');
+    row.map((cell, column) => (column < left ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  ');
   return rows.map((row) => line(row).trimEnd()).join('\n');
 }
 

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import * as ort from 'onnxruntime-node';
+import * as ort from '../processes/onnxruntime.ts';
 import { adapter } from '../../adapters/onnx/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { findSites } from '../model/find-sites.ts';

@@ -116,6 +116,7 @@ export async function beginTraining(work: TuningWork, trial: Trial, weights: str
     optimizer: { learningRate: trial.learningRate, weightDecay, warmUpSteps, clip, steps: epochs * stepsOf(work) },
     ...(teacher !== undefined && { teacher }),
     ...(threads !== undefined && { threads }),
+    signal: work.signal,
   });
   if (training === undefined || 'unsupported' in training)
     throw new AttnswapError('UNSUPPORTED', training?.unsupported ?? `${trainer.adapter.name} trains nothing`);

@@ -1,4 +1,5 @@
 import type { Parameters } from '../contract/variant.ts';
+import type { CaseSet } from './case-sets.ts';
 import type { CaseInputs, MaskKind, ValueKind } from './case-inputs.ts';
 import { parseVariant } from './index.ts';
 
@@ -175,10 +176,6 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...parameterCases(),
   ...tieCases(),
 ];
-
-/** `few`: at most 2500 query–key pairs, and ties, for emulated devices; `quick`: at most 20 000; `everyday`: all but the longest; `all`. */
-export const caseSets = ['few', 'quick', 'everyday', 'all'] as const;
-export type CaseSet = (typeof caseSets)[number];
 
 export function casesOf(set: CaseSet): readonly ConformanceCase[] {
   if (set === 'all') return conformanceCases;

@@ -3,7 +3,7 @@ import { comparisonTable, reasonList, reproduction, sentence, warningList } from
 import { escapeMarkdown } from './markdown-text.ts';
 import { failsByItself, levelOf, worstFirst } from './standing.ts';
 import { clip } from '../text/layout.ts';
-import { oneLine, visible } from './text.ts';
+import { oneLine, visible } from '../text/untrusted.ts';
 import { labelsOf, measured, metricNames, outcomeText, warningsOf } from './wording.ts';
 
 const commands = ['error', 'warning', 'notice'] as const;

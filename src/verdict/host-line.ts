@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { size } from '../text/figures.ts';
-import { oneLine } from './text.ts';
+import { oneLine } from '../text/untrusted.ts';
 
 /** What is shown of a host; a verdict's host is not checked further, and any of it may be absent. */
 const shownSchema = z.object({

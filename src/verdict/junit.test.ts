@@ -5,7 +5,7 @@ import { outcomes } from '../contract/verdict.ts';
 import type { Comparison, Verdict } from '../contract/verdict.ts';
 import { sampleComparison, sampleVerdict, untrustedTexts, untrustedVerdict } from './fixtures/sample-verdict.ts';
 import { verdictJunit } from './junit.ts';
-import { visible } from './text.ts';
+import { visible } from '../text/untrusted.ts';
 
 type Case = Record<string, unknown> & { '@name': string };
 

@@ -1,7 +1,7 @@
 import type { Comparison, Verdict } from '../contract/verdict.ts';
 import { hostLine } from './host-line.ts';
 import { failsByItself, levelOf, worstFirst } from './standing.ts';
-import { visible } from './text.ts';
+import { visible } from '../text/untrusted.ts';
 import { measured, metricNames, outcomeText, warningsOf } from './wording.ts';
 
 /** One test case: what JUnit's readers count, and its text. */

@@ -1,5 +1,5 @@
 import { clip } from '../text/layout.ts';
-import { oneLine, visible } from './text.ts';
+import { oneLine, visible } from '../text/untrusted.ts';
 
 /** Characters that Markdown, HTML, tables or their renderers give a meaning; the dot of `www.` and `://` make links. */
 const meaningful = /[!#$&*<>@[\\\]^_`{|}~"]|(?<=www)\.|:(?=\/)|(?<=\/)\//giu;

@@ -6,7 +6,7 @@ import { nameSlug } from './name-slug.ts';
 import { failsByItself, levelOf, worstFirst } from './standing.ts';
 import { suiteUri } from './suite-uri.ts';
 import { clip } from '../text/layout.ts';
-import { visible } from './text.ts';
+import { visible } from '../text/untrusted.ts';
 import { labelsOf, measured, metricNames, outcomeText, warningsOf } from './wording.ts';
 
 const schemaUri = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json';

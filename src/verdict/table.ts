@@ -3,7 +3,7 @@ import type { Comparison, Metric, Verdict } from '../contract/verdict.ts';
 import { hostLine } from './host-line.ts';
 import { worstFirst } from './standing.ts';
 import { clip, shorten, wrap } from '../text/layout.ts';
-import { inert, oneLine } from './text.ts';
+import { inert, oneLine } from '../text/untrusted.ts';
 import { aside, baseToNew, changeText, labelsOf, marginText, metricNames, warningsOf } from './wording.ts';
 
 const width = 100;

@@ -1,6 +1,6 @@
 import { count, digits, percent, size, time } from '../text/figures.ts';
 import type { Comparison, Effect, Metric, Verdict } from '../contract/verdict.ts';
-import { oneLine } from './text.ts';
+import { oneLine } from '../text/untrusted.ts';
 
 export const metricNames: Readonly<Record<Metric, string>> = {
   latency: 'latency',

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import * as ort from 'onnxruntime-node';
+import * as ort from '../../src/processes/onnxruntime.ts';
 import type { Tensors } from '../../src/contract/tensor.ts';
 import { attnswap } from '../run-cli.ts';
 import type { DrawnGraph } from './graphs.ts';

@@ -1,4 +1,4 @@
-import { oneLine } from '../../verdict/text.ts';
+import { oneLine } from '../../text/untrusted.ts';
 import { shorten } from '../../text/layout.ts';
 
 /** A name in a heading is cut to this many characters. */

@@ -42,7 +42,9 @@ type KnownIdentity = z.infer<typeof identitySchema>;
 const hostSchema = z.object({ fingerprint: z.object({ sha256: text.optional().catch(undefined), identity: identitySchema }) });
 
 /** How a field of an identity is called and told. */
-const hostFields: { readonly [Key in Exclude<keyof Identity, 'versions'>]: readonly [string, (value: Identity[Key]) => string] } = {
+const hostFields: {
+  readonly [Key in Exclude<keyof Identity, 'versions'>]: readonly [string, (value: Exclude<Identity[Key], undefined>) => string];
+} = {
   cpu: ['CPU model', (model) => model],
   physicalCores: ['physical cores', (cores) => (cores === null ? 'not visible' : String(cores))],
   logicalCores: ['logical cores', String],

@@ -1,5 +1,5 @@
 import type { CellRecord } from '../../contract/cell.ts';
-import { oneLine } from '../../verdict/text.ts';
+import { oneLine } from '../../text/untrusted.ts';
 import { shorten } from '../../text/layout.ts';
 import { nameOf, settingOf } from '../cell-facts.ts';
 

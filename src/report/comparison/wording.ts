@@ -1,5 +1,5 @@
 import { digits } from '../../text/figures.ts';
-import { oneLine } from '../../verdict/text.ts';
+import { oneLine } from '../../text/untrusted.ts';
 import { shorten } from '../../text/layout.ts';
 import { isMeasured } from '../compare-runs.ts';
 import type { ComparedColumn, ComparedRecord, RefusedColumn, RunComparison } from '../compare-runs.ts';

@@ -1,5 +1,5 @@
 import { clip } from '../../text/layout.ts';
-import { visible } from '../../verdict/text.ts';
+import { visible } from '../../text/untrusted.ts';
 
 const references: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 /** No text of a record is longer on a page: a name or reason of megabytes must not bury the rest. */

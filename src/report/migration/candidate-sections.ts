@@ -1,7 +1,7 @@
 import { digits } from '../../text/figures.ts';
 import type { MigrationRecord } from '../../migration/record.ts';
 import { clip, shorten } from '../../text/layout.ts';
-import { oneLine } from '../../verdict/text.ts';
+import { oneLine } from '../../text/untrusted.ts';
 import { changeText } from '../../verdict/wording.ts';
 import { intervalChart } from '../charts/intervals.ts';
 import { tradeOffChart } from '../charts/trade-off.ts';

@@ -1,6 +1,6 @@
 import { percent, time } from '../../text/figures.ts';
 import { clip } from '../../text/layout.ts';
-import { oneLine } from '../../verdict/text.ts';
+import { oneLine } from '../../text/untrusted.ts';
 import { figureCell, words } from '../document.ts';
 import type { Section, Table, TableCell } from '../document.ts';
 import { longest } from './measured-cell.ts';

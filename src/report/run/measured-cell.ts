@@ -1,6 +1,6 @@
 import type { CellRecord } from '../../contract/cell.ts';
 import type { RunRecord } from '../../contract/run.ts';
-import { oneLine } from '../../verdict/text.ts';
+import { oneLine } from '../../text/untrusted.ts';
 import { shorten } from '../../text/layout.ts';
 import type { WasteReport } from '../../waste/schema.ts';
 import { nameOf, peakOf, settingOf, speedUp, wasteReportOf } from '../cell-facts.ts';

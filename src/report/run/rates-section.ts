@@ -1,7 +1,7 @@
 import { digits, percent } from '../../text/figures.ts';
 import type { RunRecord } from '../../contract/run.ts';
 import { clip } from '../../text/layout.ts';
-import { oneLine } from '../../verdict/text.ts';
+import { oneLine } from '../../text/untrusted.ts';
 import { rooflineChart } from '../charts/roofline.ts';
 import { figureCell, words } from '../document.ts';
 import type { Chart, Section } from '../document.ts';

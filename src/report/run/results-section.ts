@@ -1,6 +1,6 @@
 import { count, digits, percent, size, time } from '../../text/figures.ts';
 import { clip } from '../../text/layout.ts';
-import { oneLine } from '../../verdict/text.ts';
+import { oneLine } from '../../text/untrusted.ts';
 import { figureCell, words } from '../document.ts';
 import type { Section, Standing, Table, TableCell } from '../document.ts';
 import { workChart } from '../charts/work.ts';

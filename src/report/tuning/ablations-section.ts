@@ -1,7 +1,7 @@
 import { percent } from '../../text/figures.ts';
 import type { TuningCandidateRecord } from '../../tuning/record.ts';
 import { shorten } from '../../text/layout.ts';
-import { oneLine } from '../../verdict/text.ts';
+import { oneLine } from '../../text/untrusted.ts';
 import { numbered } from '../comparison/column-names.ts';
 import { figureCell, words } from '../document.ts';
 import type { Section, Table, TableCell } from '../document.ts';

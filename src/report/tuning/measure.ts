@@ -1,7 +1,7 @@
 import { digits, percent, signed } from '../../text/figures.ts';
 import { taskOf } from '../../training/tasks/index.ts';
 import { clip } from '../../text/layout.ts';
-import { oneLine } from '../../verdict/text.ts';
+import { oneLine } from '../../text/untrusted.ts';
 import type { TableCell } from '../document.ts';
 import type { TuningRecord } from '../../tuning/record.ts';
 

@@ -1,6 +1,6 @@
 import { choicesOf, trialId } from '../../tuning/trial.ts';
 import type { TuningCandidateRecord } from '../../tuning/record.ts';
-import { oneLine } from '../../verdict/text.ts';
+import { oneLine } from '../../text/untrusted.ts';
 import { shorten } from '../../text/layout.ts';
 import { words } from '../document.ts';
 import type { Section, Table, TableCell } from '../document.ts';

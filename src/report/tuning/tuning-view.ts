@@ -1,5 +1,5 @@
 import type { FinishedRecord, TuningCandidateRecord, TuningRecord } from '../../tuning/record.ts';
-import { oneLine } from '../../verdict/text.ts';
+import { oneLine } from '../../text/untrusted.ts';
 import { shorten } from '../../text/layout.ts';
 import type { Series } from '../charts/encode-series.ts';
 import { numbered } from '../comparison/column-names.ts';

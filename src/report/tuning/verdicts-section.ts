@@ -1,7 +1,7 @@
 import { digits } from '../../text/figures.ts';
 import type { TuningCandidateRecord } from '../../tuning/record.ts';
 import { clip } from '../../text/layout.ts';
-import { oneLine } from '../../verdict/text.ts';
+import { oneLine } from '../../text/untrusted.ts';
 import { figureCell, words } from '../document.ts';
 import type { Section, Standing, Table } from '../document.ts';
 import type { TuningView } from './tuning-view.ts';

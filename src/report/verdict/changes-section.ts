@@ -1,7 +1,7 @@
 import type { Comparison } from '../../contract/verdict.ts';
 import { levelOf, worstFirst } from '../../verdict/standing.ts';
 import { clip, shorten } from '../../text/layout.ts';
-import { oneLine } from '../../verdict/text.ts';
+import { oneLine } from '../../text/untrusted.ts';
 import { baseToNew, changeText, labelsOf, marginText, metricNames, outcomeText } from '../../verdict/wording.ts';
 import { numbered } from '../comparison/column-names.ts';
 import { intervalChart } from '../charts/intervals.ts';

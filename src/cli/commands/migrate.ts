@@ -1,0 +1,65 @@
+import { AttnswapError } from '../../contract/errors.ts';
+import { goals, phases } from '../../migration/migration.ts';
+import { defaults } from '../../operations/defaults.ts';
+import { exitCodes, print, printJson } from '../console.ts';
+import { argument, choice, defineCommand, inGroup, option, place, refused, withDefault } from '../declare.ts';
+import { adaptersFrom, data, margin, model, moreBackends, threads, wait } from '../options.ts';
+import { outputs } from '../outputs.ts';
+import { percentage, repeated, wholeNumber } from '../parse.ts';
+import { recordOutputs, writeRecord } from '../write-record.ts';
+import { suggest } from '../suggest.ts';
+import { working } from '../work.ts';
+
+const someData = '--data book.txt --tokenizer tokenizer.json --lengths 128,256,512';
+
+export const migrate = defineCommand({
+  name: 'migrate',
+  summary: 'take an ONNX model through baseline, swap and tuning, to a verdict',
+  arguments: { model: argument('an ONNX file') },
+  options: {
+    ...data,
+    candidate: withDefault(defaults.candidates as readonly string[], option('<variant>', 'replacement to try (repeatable)', repeated)),
+    goal: withDefault('latency', choice('<goal>', goals, 'what tuning saves within the quality margin')),
+    until: withDefault('tune', choice('<phase>', phases, 'last phase')),
+    dir: place('folder', option('<dir>', 'keeps every result; the same command resumes there (default: runs/<model>.migration)')),
+    out: outputs(recordOutputs, 'write the record'),
+    ...inGroup('Decision', {
+      qualityMargin: option('<percent>', 'largest loss of quality that passes, % (default: 2)', percentage),
+      margin: margin('largest growth of latency or memory that passes, %'),
+      items: withDefault(defaults.items, option('<n>', 'items per length that quality is judged on', wholeNumber(1))),
+      compareAt: option('<n>', 'length at which candidates are timed (default: the longest)', wholeNumber(1)),
+      evaluations: withDefault(defaults.evaluations, option('<n>', 'assignments that tuning may measure', wholeNumber(1))),
+      maxBlocks: withDefault(defaults.finalBlocks, option('<n>', 'blocks of the last comparison', wholeNumber(2))),
+    }),
+    ...inGroup('Backends', { ...model, threads, wait }),
+    ...moreBackends,
+    ...refused(['trainer'], 'a model is tuned without training; testbeds are trained by attnswap tune'),
+  },
+  examples: [
+    `attnswap migrate model.onnx ${someData}`,
+    "attnswap migrate model.onnx --data ./my.data.ts --candidate dense.fused --candidate 'window:w=128'",
+  ],
+  exits: { [exitCodes.regression]: 'reject', [exitCodes.inconclusive]: 'tune first' },
+  async run({ model: path, data: files, dim, candidate, out = [], ...given }) {
+    const { isModelPath } = await import('../../model/foreign-files.ts');
+    if (!isModelPath(path)) {
+      throw new AttnswapError('USAGE', `migrate is for ONNX models, got ${path}`, {
+        hint: `testbeds and tuning suites: attnswap tune ${path}`,
+      });
+    }
+    if (files === undefined) throw new AttnswapError('USAGE', `migrate ${path}: --data is missing`, { hint: someData });
+    const { migrate: takeThrough } = await import('../../operations/migrate.ts');
+    const adapters = await adaptersFrom(given);
+    const shared = { ...given, model: path, data: files, candidates: candidate, dimensions: dim, adapters };
+    const record = await working(given, (hooks) => takeThrough({ ...shared, ...hooks }));
+    const { migrationText } = await import('../migration-text.ts');
+    const { settings, sites, folder } = record;
+    if (given.json === true) printJson(record);
+    else print(migrationText(record, { settings, sites, metric: record.metric ?? undefined, folder }));
+    suggest(['report', folder], given);
+    await writeRecord(folder, record, out, given);
+    return { adopt: exitCodes.pass, 'tune-first': exitCodes.inconclusive, reject: exitCodes.regression, none: exitCodes.pass }[
+      record.verdict ?? 'none'
+    ];
+  },
+});

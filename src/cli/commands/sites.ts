@@ -1,0 +1,56 @@
+import type { Site } from '../../model/site.ts';
+import type { SitesRecord } from '../../operations/sites.ts';
+import { digits } from '../../text/figures.ts';
+import { table } from '../../text/layout.ts';
+import { visible } from '../../text/untrusted.ts';
+import { exitCodes, print, printJson } from '../console.ts';
+import { argument, defineCommand } from '../declare.ts';
+import { adaptersFrom, model, moreBackends } from '../options.ts';
+import { json, outputs, writeOutputs } from '../outputs.ts';
+
+export const sites = defineCommand({
+  name: 'sites',
+  summary: 'find the attention in an ONNX model, and what each one does',
+  arguments: { model: argument('an ONNX file') },
+  options: { ...model, out: outputs(['.json'], 'the sites'), ...moreBackends },
+  examples: ['attnswap sites model.onnx', 'attnswap sites model.onnx --dim sequence=128 --json'],
+  async run({ dim, out = [], ...given }) {
+    const { sites: find } = await import('../../operations/sites.ts');
+    const record = await find({ ...given, dimensions: dim, adapters: await adaptersFrom(given) });
+    if (given.json === true) printJson(record);
+    else print(text(record));
+    await writeOutputs(out, { '.json': json(record) }, given);
+    return exitCodes.pass;
+  },
+});
+
+function text({ model: path, sites: list, unknown, nodes }: SitesRecord): string {
+  const heading = list.length > 0 ? sitesTable(list) : `${visible(path)}: no attention found among ${nodes} nodes`;
+  return [
+    heading,
+    ...list.flatMap(({ site, reason }) => (reason === undefined ? [] : [`site ${site} cannot be swapped: ${visible(reason)}`])),
+    ...unknown.map(({ node, reason }) => `not a site: ${visible(node)}: ${visible(reason)}`),
+  ].join('\n');
+}
+
+function sitesTable(list: readonly Site[]): string {
+  const text = (value: number | string | null) => (value === null ? '?' : String(value));
+  const rows = list.map((site) => [
+    `${site.site}`,
+    text(site.heads) + (site.kvHeads === site.heads ? '' : `/${text(site.kvHeads)}`),
+    text(site.headDim),
+    site.scale === null ? '?' : digits(site.scale),
+    text(site.mask),
+    site.causal === null ? '?' : site.causal ? 'yes' : 'no',
+    text(site.dtype),
+    site.dynamic.join(', ') || 'none',
+    site.swappable ? 'yes' : 'no',
+    shortName(visible(site.node)),
+  ]);
+  return table([['site', 'heads', 'dim', 'scale', 'mask', 'causal', 'type', 'dynamic', 'swap', 'node'], ...rows]);
+}
+
+/** The end of a long name, which tells nodes apart. */
+function shortName(name: string): string {
+  return name.length <= 40 ? name : `…${name.slice(-39)}`;
+}

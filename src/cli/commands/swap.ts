@@ -1,0 +1,73 @@
+import { AttnswapError } from '../../contract/errors.ts';
+import type { SwapRecord } from '../../operations/swap.ts';
+import { digits } from '../../text/figures.ts';
+import { visible } from '../../text/untrusted.ts';
+import { exitCodes, print, printJson } from '../console.ts';
+import { argument, defineCommand, inGroup, option, place, required } from '../declare.ts';
+import { adaptersFrom, data, model, moreBackends } from '../options.ts';
+import { json, writeOutputs } from '../outputs.ts';
+import { repeated, wholeNumber } from '../parse.ts';
+
+export const swap = defineCommand({
+  name: 'swap',
+  summary: 'write a model with other attention, and the proof that nothing else changed',
+  arguments: { model: argument('an ONNX file') },
+  options: {
+    variant: required(option('<variant>', 'name[.kernel][:key=value,…], or <sites>=<variant> (repeatable)', repeated)),
+    out: place('file', required(option('<file>', 'the new model, and a .json for the proof (repeatable)', repeated))),
+    site: option('<list>', 'sites to swap, e.g. 0,2-3 (default: every site that can be swapped)'),
+    ...model,
+    ...inGroup('Data to compare the outputs on', {
+      ...data,
+      items: option('<n>', 'items per length (default: every tensor file, else 8)', wholeNumber(1)),
+    }),
+    ...moreBackends,
+  },
+  examples: [
+    'attnswap swap model.onnx --variant dense.fused --out fused.onnx',
+    "attnswap swap model.onnx --variant 'window:w=64' --site 0,2-3 --out windowed.onnx",
+    "attnswap swap model.onnx --variant 0=dense.fused --variant '1-3=window:w=64' --out mixed.onnx --out proof.json",
+  ],
+  async run({ dim, site, variant, ...given }) {
+    const records = given.out.filter((path) => path.endsWith('.json')).map((path) => ({ path, as: '.json' as const }));
+    const [out, ...others] = given.out.filter((path) => !path.endsWith('.json'));
+    if (out === undefined || others.length > 0) {
+      throw new AttnswapError('USAGE', `--out names ${out === undefined ? 'no model' : 'two models'}, expected one`, {
+        hint: '--out swapped.onnx --out proof.json',
+      });
+    }
+    const { onDataText, swap: write } = await import('../../operations/swap.ts');
+    const record = await write({ ...given, out, variants: variant, sites: site, dimensions: dim, adapters: await adaptersFrom(given) });
+    if (given.json === true) printJson(record);
+    else print(text(record, record.onData && onDataText(record.onData)));
+    await writeOutputs(records, { '.json': json(record) }, given);
+    return exitCodes.pass;
+  },
+});
+
+function text({ out, changes, proof, atSites, comparison, rewrittenForOpset13: rewritten }: SwapRecord, onData: string | null): string {
+  const most = atSites.reduce((largest, { relative }) => Math.max(largest, relative), 0);
+  const removed = `${proof.nodesRemoved.length} nodes removed, ${proof.nodesAdded} added`;
+  return [
+    ...changes.map(({ site, node, variant }) => `site ${site}: ${visible(node)} → ${variant}`),
+    `unchanged: ${proof.nodesKept} nodes and ${proof.initializersKept} initializers, byte for byte (sha256 ${proof.sha256.slice(0, 12)}); ${removed}`,
+    ...(rewritten.length > 0 ? [`upgraded to opset 13 first: ${rewritten.length} nodes rewritten, with the same results`] : []),
+    `each new attention matches its definition on what the site reads, within ${digits(most)} (relative)`,
+    ...comparisonLines(comparison, Math.min(...changes.map(({ provenLength }) => provenLength ?? 0))),
+    ...(onData === null ? [] : [`your data: ${visible(onData)}`]),
+    `written: ${out}`,
+  ].join('\n');
+}
+
+/** How far outputs were compared, and what was not. */
+function comparisonLines({ runs, notRun, varied, largest }: SwapRecord['comparison'], longest: number): string[] {
+  const sizes = [...new Set(runs.map(({ batch, length }) => `${batch} × ${length}`))].join(', ');
+  const blind = Math.max(0, ...runs.map(({ blindQueries }) => blindQueries));
+  return [
+    `outputs differ by at most ${digits(largest)} (relative), in ${runs.length} runs on random inputs (batch × length: ${sizes})`,
+    ...(varied.length > 0 ? [`inputs that reach a mask, varied in these runs: ${varied.map((text) => visible(text)).join(', ')}`] : []),
+    ...(longest > 0 ? [`masks and sizes hold up to ${longest} tokens`] : []),
+    ...(blind > 0 ? [`up to ${blind} queries saw no key: what attention gives them is not defined, and was not compared`] : []),
+    ...notRun.map(({ batch, length, reason }) => `the model did not run at batch ${batch}, length ${length}: ${visible(reason)}`),
+  ];
+}

@@ -1,0 +1,39 @@
+import { InvalidArgumentError } from 'commander';
+import { defaults } from '../../operations/defaults.ts';
+import { exitCodes, print, printJson, remark } from '../console.ts';
+import { defineCommand, option, required, toggle, withDefault } from '../declare.ts';
+import { json, outputs, writeOutputs } from '../outputs.ts';
+import { wholeNumber } from '../parse.ts';
+import { wasteText } from '../waste-text.ts';
+import { watching } from '../work.ts';
+
+export const waste = defineCommand({
+  name: 'waste',
+  summary: 'measure wasted attention over your own Q, K and V (safetensors)',
+  arguments: {},
+  options: {
+    inputs: required(option('<file>', 'tensors q, k, v; optional mask')),
+    variant: withDefault('dense', option('<variant>', 'whose attention is measured')),
+    causal: toggle('causal, or --no-causal (default: as the file says)'),
+    rows: withDefault(defaults.rows, option('<n|all>', 'rows to measure, sampled over heads and positions', rowCount)),
+    seed: withDefault(defaults.seed, option('<n>', 'random seed of the sampling', wholeNumber(0))),
+    out: outputs(['.json'], 'write the figures'),
+  },
+  examples: ['attnswap waste --inputs in.safetensors --causal --rows all --json'],
+  async run({ out = [], ...given }) {
+    const { waste: measure } = await import('../../operations/waste.ts');
+    const record = await watching(given, (told) => measure({ ...given, ...told }));
+    if (given.json === true) printJson(record);
+    else print(wasteText(given.variant ?? 'dense', record));
+    remark('every figure, and each head by itself: --json', given);
+    await writeOutputs(out, { '.json': json(record) }, given);
+    return exitCodes.pass;
+  },
+});
+
+function rowCount(text: string): number | 'all' {
+  if (text === 'all') return 'all';
+  const count = Number(text);
+  if (Number.isSafeInteger(count) && count >= 1) return count;
+  throw new InvalidArgumentError('expected "all" or a whole number ≥ 1');
+}

@@ -1,0 +1,47 @@
+import { InvalidArgumentError } from 'commander';
+
+/** A whole number. */
+export function wholeNumber(least: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!Number.isSafeInteger(value) || value < least) throw new InvalidArgumentError(`expected a whole number ≥ ${least}`);
+    return value;
+  };
+}
+
+/** Below this a percentage is likely meant as a share: 0.05 for 5 %. */
+const leastPercentage = 0.1;
+
+/** Percent, with or without its sign, as a share: 5 is 0.05. A number so small that a share may be meant is asked back; `0.05%` says what it is. */
+export function percentage(text: string): number {
+  const [, number = '', sign] = /^(.*?)\s*(%?)$/.exec(text.trim()) ?? [];
+  const value = number === '' ? NaN : Number(number);
+  if (!(value > 0 && value <= 1000)) throw new InvalidArgumentError('expected a percentage, above 0 and at most 1000');
+  if (value >= leastPercentage || sign === '%') return value / 100;
+  const whole = Number((100 * value).toPrecision(6));
+  throw new InvalidArgumentError(`this is a percentage: write ${whole} for ${whole} %, or ${number}% if you mean that little`);
+}
+
+export function seconds(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 600)) throw new InvalidArgumentError('expected seconds, above 0 and at most 600');
+  return value;
+}
+
+/** `name=size`, with those before. */
+export function dimension(text: string, before: Readonly<Record<string, number>> = {}): Readonly<Record<string, number>> {
+  const [, name = '', size = ''] = /^(.+)=(\d+)$/.exec(text) ?? [];
+  if (!(Number(size) > 0)) throw new InvalidArgumentError('expected name=size, such as sequence=128');
+  return { ...before, [name]: Number(size) };
+}
+
+/** A text, after those before. */
+export function repeated(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}
+
+export function lengthList(text: string): readonly number[] {
+  const lengths = text.split(',').map(Number);
+  if (lengths.every((length) => Number.isSafeInteger(length) && length >= 1)) return lengths;
+  throw new InvalidArgumentError('expected whole numbers ≥ 1, such as 128,256,512');
+}

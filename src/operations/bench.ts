@@ -1,0 +1,74 @@
+import { AttnswapError } from '../contract/errors.ts';
+import type { RunRecord } from '../contract/run.ts';
+import { loadSuite } from '../loading/suite.ts';
+import { alone } from '../measure/alone.ts';
+import { measureCeilings } from '../measure/ceilings.ts';
+import { planCells, recordedBackends } from '../measure/plan-cells.ts';
+import { loadRun, writeRun } from '../measure/run-store.ts';
+import { runSuite } from '../measure/run-suite.ts';
+import { requireWritableFile } from '../measure/writable.ts';
+import { describeRun } from './head.ts';
+import { adaptersOf } from './options.ts';
+import type { OperationOptions } from './options.ts';
+
+export interface BenchOptions extends OperationOptions {
+  /** Name of a built-in suite, or the path of a suite file. */
+  readonly suite: string;
+  /** The run record, written whole after every cell. @default 'runs/<suite>.run.json' */
+  readonly record?: string | undefined;
+  /** Keeps what the record holds already, and measures the rest. @default false */
+  readonly resume?: boolean | undefined;
+  /** Threads inside one operator. @default the runtime's own */
+  readonly threads?: number | undefined;
+}
+
+/** Where the record of a suite's run is kept, unless an option says otherwise. */
+export function runPath(suite: string): string {
+  return `runs/${suite}.run.json`;
+}
+
+/**
+ * Measures a suite, each cell in a process of its own. An interrupted run is a record with `complete: false`, not an error.
+ * @throws UNKNOWN_SUITE, INVALID_SUITE, UNKNOWN_BACKEND, INVALID_RUN, BUSY, FILE_UNWRITABLE
+ */
+export async function bench(options: BenchOptions): Promise<RunRecord> {
+  const { suite, sha256, ...loaded } = await loadSuite(options.suite);
+  const adapters = adaptersOf(options, loaded.adapters);
+  const plans = await planCells(suite, adapters);
+  const record = options.record ?? runPath(suite.name);
+  await requireWritableFile(record);
+  const resumed = options.resume === true ? await resumable(record, sha256) : undefined;
+  const described = await describeRun(recordedBackends(suite, adapters), adapters, options);
+  const threads = options.threads === undefined ? {} : { threads: options.threads };
+  return alone(options, async (signal) => {
+    const backends = [...new Set(plans.map(({ cell }) => cell.backend))];
+    const known = resumed !== undefined && Object.keys(resumed.ceilings).length > 0 ? resumed.ceilings : undefined;
+    // Measured once a run. An interruption before the first cell leaves them out.
+    const ceilings = known ?? (await measureCeilings(adapters, backends, { signal, ...threads }).catch(unlessAborted(signal)));
+    return runSuite({
+      head: { suite: { name: suite.name, sha256, reference: suite.reference }, ...described, ceilings },
+      suite,
+      plans,
+      signal,
+      ...(resumed !== undefined && { resumed }),
+      ...threads,
+      save: (part) => writeRun(record, part),
+      progress: ({ done, total, cell }) => options.onProgress?.({ done, total, what: cell }),
+    });
+  });
+}
+
+function unlessAborted(signal: AbortSignal) {
+  return (error: unknown): RunRecord['ceilings'] => {
+    if (signal.aborted) return {};
+    throw error;
+  };
+}
+
+async function resumable(path: string, sha256: string): Promise<RunRecord> {
+  const run = await loadRun(path);
+  if (run.suite.sha256 === sha256) return run;
+  throw new AttnswapError('INVALID_RUN', `${path}: its suite was another version of ${run.suite.name}`, {
+    hint: 'measure anew, without --resume',
+  });
+}

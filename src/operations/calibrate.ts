@@ -1,0 +1,98 @@
+import { calibrate as calibrationOf, calibrationSchema } from '../compare/calibration.ts';
+import type { Calibration } from '../compare/calibration.ts';
+import { saveCalibrations } from '../compare/store.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import { loadSuite } from '../loading/suite.ts';
+import { alone } from '../measure/alone.ts';
+import { armOf } from '../measure/arm.ts';
+import type { CellPlan } from '../measure/measure-cell.ts';
+import { defaultBlockSeconds, measureBlock } from '../measure/pair-block.ts';
+import type { BlockOutcome } from '../measure/pair-block.ts';
+import { kernelName, planCells, recordedBackends, selects } from '../measure/plan-cells.ts';
+import { defaults } from './defaults.ts';
+import { describeRun } from './head.ts';
+import { adaptersOf } from './options.ts';
+import type { OperationOptions } from './options.ts';
+
+export interface CalibrateOptions extends OperationOptions {
+  /** Whose timed cells are measured. @default 'ci' */
+  readonly suite?: string | undefined;
+  /** Blocks per cell. @default 20 */
+  readonly blocks?: number | undefined;
+  /** Of the order of rounds. @default 1 */
+  readonly seed?: number | undefined;
+  /** Threads inside one operator. @default the runtime's own */
+  readonly threads?: number | undefined;
+  /** Folder that keeps them. @default '.attnswap' */
+  readonly store?: string | undefined;
+}
+
+/** What this host can tell apart, cell by cell, as it was stored. */
+export interface CalibrationRecord {
+  readonly store: string;
+  /** Of this host: they hold for no other. */
+  readonly fingerprint: { readonly short: string; readonly sha256: string };
+  readonly calibrations: readonly Calibration[];
+}
+
+/**
+ * A/A: measures equal arms of a suite's timed cells, and stores what this host can tell apart.
+ * @throws UNKNOWN_SUITE, INVALID_SUITE, WORKER_FAILED, BUSY, INTERRUPTED, FILE_UNWRITABLE
+ */
+export async function calibrate(options: CalibrateOptions = {}): Promise<CalibrationRecord> {
+  const { blocks = defaults.blocks, seed = defaults.seed, store = defaults.store, threads, onProgress } = options;
+  const { suite, ...loaded } = await loadSuite(options.suite ?? 'ci');
+  const adapters = adaptersOf(options, loaded.adapters);
+  const plans = await planCells(suite, adapters);
+  const timed = suite.gates.filter(({ metric }) => metric === 'latency' || metric === 'ratio-to-reference');
+  const wanted = timed.length === 0 ? plans : plans.filter((plan) => timed.some((gate) => selects(gate.select, plan)));
+  const { host } = await describeRun(recordedBackends(suite, adapters), adapters, options);
+  const { short, sha256 } = host.fingerprint;
+  const calibrations = await alone(options, async (signal) => {
+    const found: Calibration[] = [];
+    for (const plan of wanted) {
+      const step = (block: number) =>
+        onProgress?.({ what: kernelName(plan), done: found.length * blocks + block, total: wanted.length * blocks });
+      found.push(await calibrateCell(plan, { blocks, seed, threads, fingerprint: sha256, signal, step }));
+    }
+    return found;
+  });
+  await saveCalibrations(store, calibrations);
+  return { store, fingerprint: { short, sha256 }, calibrations };
+}
+
+interface CellCalibration {
+  readonly blocks: number;
+  readonly seed: number;
+  readonly threads: number | undefined;
+  readonly fingerprint: string;
+  readonly signal: AbortSignal;
+  step(block: number): void;
+}
+
+async function calibrateCell(plan: CellPlan, options: CellCalibration): Promise<Calibration> {
+  const arm = armOf(plan, undefined, options.threads);
+  const logRatios: number[] = [];
+  let last: Extract<BlockOutcome, { state: 'measured' }> | undefined;
+  for (let index = 0; index < options.blocks; index++) {
+    options.step(index);
+    const settings = {
+      seed: options.seed,
+      index,
+      judgedRows: 16,
+      samplingNs: defaultBlockSeconds * 1e9,
+      timeoutSeconds: 300,
+      signal: options.signal,
+    };
+    const outcome = await measureBlock({ base: arm, new: arm }, { ...settings, ...(last && { callsPerSample: last.callsPerSample }) });
+    if (outcome.state === 'fault')
+      throw new AttnswapError('WORKER_FAILED', `${plan.cell.id}: ${outcome.fault.status}: ${outcome.fault.reason}`);
+    last ??= outcome;
+    logRatios.push(outcome.block.logRatio);
+  }
+  const { id, backend } = plan.cell;
+  const measuredAt = new Date().toISOString();
+  return calibrationSchema.parse(
+    calibrationOf({ fingerprint: options.fingerprint, cell: id, name: kernelName(plan), backend, measuredAt }, logRatios, options.seed),
+  );
+}

@@ -1,0 +1,24 @@
+/** What operations take where nothing is said, in one place for them and for the command line's help. */
+export const defaults = {
+  backend: 'onnx-cpu',
+  seed: 1,
+  store: '.attnswap',
+  maxBlocks: 20,
+  /** Blocks per cell of a calibration. */
+  blocks: 20,
+  /** The largest slowdown, or growth of memory, that passes: a share. */
+  margin: 0.05,
+  /** The largest loss of quality that passes: a share. */
+  qualityMargin: 0.02,
+  lengths: [128, 256, 512],
+  candidates: ['dense.fused', 'dense.tiled', 'window:w=256', 'block-topk', 'topk:k=64'],
+  /** Items of each length that quality is judged on. */
+  items: 8,
+  /** Assignments that tuning may measure. */
+  evaluations: 24,
+  /** Blocks of a migration's or a tuning's last comparison. */
+  finalBlocks: 10,
+  cell: { length: 1024, inputs: 'calibrated', causal: true, dtype: 'f32', batch: 1, heads: 8, headDim: 64 },
+  /** Rows that `waste` measures. */
+  rows: 512,
+} as const;

@@ -1,0 +1,35 @@
+import { supportOf } from '../conformance/support.ts';
+import type { BackendSupport } from '../conformance/support.ts';
+import { toolVersion } from '../loading/version.ts';
+import { fingerprint } from '../measure/fingerprint.ts';
+import type { Fingerprint } from '../measure/fingerprint.ts';
+import type { Host } from '../measure/host-schema.ts';
+import { describeHost } from '../measure/host.ts';
+import { noiseWarnings } from '../measure/noise.ts';
+import { probedApart } from '../measure/probed-apart.ts';
+import { quietSettings } from '../processes/quiet-environment.ts';
+import { adaptersOf } from './options.ts';
+import type { OperationOptions } from './options.ts';
+
+export type DoctorOptions = Pick<OperationOptions, 'adapters'>;
+
+/** What a machine is, what it can run, and what may disturb a measurement on it. */
+export interface DoctorRecord {
+  /** Of attnswap. */
+  readonly version: string;
+  readonly host: Host;
+  readonly fingerprint: Fingerprint;
+  readonly backends: readonly BackendSupport[];
+  /** Variables that keep runtimes from sending and downloading, as workers have them. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly warnings: ReturnType<typeof noiseWarnings>;
+}
+
+/** What this machine can run, what it cannot, why, and the command that fixes it. */
+export async function doctor(options: DoctorOptions = {}): Promise<DoctorRecord> {
+  const host = await describeHost();
+  const backends = await supportOf(adaptersOf(options).map(probedApart));
+  const version = await toolVersion();
+  const identity = fingerprint(host, { node: process.versions.node, attnswap: version });
+  return { version, host, fingerprint: identity, backends, environment: quietSettings(), warnings: noiseWarnings(host) };
+}

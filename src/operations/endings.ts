@@ -1,0 +1,2 @@
+/** Endings of files that a report can be written as. */
+export const reportEndings = ['.html', '.md', '.csv', '.json', '.svg', '.png'] as const;

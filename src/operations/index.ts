@@ -1,0 +1,124 @@
+import type { RunRecord } from '../contract/run.ts';
+import type { Verdict } from '../contract/verdict.ts';
+import type { Baseline } from '../compare/baseline.ts';
+import type { RunComparison } from '../report/compare-runs.ts';
+import type { AbOptions } from './ab.ts';
+import type { AttendOptions, AttendRecord } from './attend.ts';
+import type { SavedBaseline, SaveBaselineOptions, ShowBaselineOptions, StoreOptions } from './baseline.ts';
+import type { BenchOptions } from './bench.ts';
+import type { CalibrateOptions, CalibrationRecord } from './calibrate.ts';
+import type { CaptureOptions, CaptureRecord } from './capture.ts';
+import type { CompareOptions } from './compare.ts';
+import type { ConformOptions, ConformRecord } from './conform.ts';
+import type { DoctorOptions, DoctorRecord } from './doctor.ts';
+import type { GateOptions } from './gate.ts';
+import type { HistoryOptions, HistoryRecord } from './history.ts';
+import type { ListOptions, ListRecord } from './list.ts';
+import type { MigrateOptions, MigrationRecord } from './migrate.ts';
+import type { ReportOptions, ReportRecord } from './report.ts';
+import type { SitesOptions, SitesRecord } from './sites.ts';
+import type { SwapOptions, SwapRecord } from './swap.ts';
+import type { TuneOptions, TuningRecord } from './tune.ts';
+import type { WasteOptions, WasteRecord } from './waste.ts';
+
+// Each loads what it needs when it is called: whoever imports all of them pays for none.
+
+/** Finds every attention of an ONNX model: what it does, and whether it can be swapped. */
+export async function sites(options: SitesOptions): Promise<SitesRecord> {
+  return (await import('./sites.ts')).sites(options);
+}
+
+/** Writes a model with other attention at the chosen sites, and proves that nothing else changed. */
+export async function swap(options: SwapOptions): Promise<SwapRecord> {
+  return (await import('./swap.ts')).swap(options);
+}
+
+/** Writes the queries, keys and values of sites on real input, one safetensors file a site and item. */
+export async function capture(options: CaptureOptions): Promise<CaptureRecord> {
+  return (await import('./capture.ts')).capture(options);
+}
+
+/** Takes a model through baseline, swap and tuning, from where its folder stands, to a verdict. */
+export async function migrate(options: MigrateOptions): Promise<MigrationRecord> {
+  return (await import('./migrate.ts')).migrate(options);
+}
+
+/** Trains a testbed with dense attention and with every candidate, from where its folder stands, and compares what comes of it. */
+export async function tune(options: TuneOptions): Promise<TuningRecord> {
+  return (await import('./tune.ts')).tune(options);
+}
+
+/** Measures a suite, each cell in a process of its own. An interrupted run is a record with `complete: false`. */
+export async function bench(options: BenchOptions): Promise<RunRecord> {
+  return (await import('./bench.ts')).bench(options);
+}
+
+/** Compares the latency of two cells, or two models, in blocks of fresh process pairs. */
+export async function ab(options: AbOptions): Promise<Verdict> {
+  return (await import('./ab.ts')).ab(options);
+}
+
+/** Measures, compares and decides what a suite's gates declare. */
+export async function gate(options: GateOptions): Promise<Verdict> {
+  return (await import('./gate.ts')).gate(options);
+}
+
+/** A/A: measures equal arms of a suite's timed cells, and stores what this host can tell apart. */
+export async function calibrate(options?: CalibrateOptions): Promise<CalibrationRecord> {
+  return (await import('./calibrate.ts')).calibrate(options);
+}
+
+/** Promotes runs into a baseline, with who, when and why. */
+export async function saveBaseline(options: SaveBaselineOptions): Promise<SavedBaseline> {
+  return (await import('./baseline.ts')).saveBaseline(options);
+}
+
+/** Every stored baseline. */
+export async function listBaselines(options?: StoreOptions): Promise<readonly Baseline[]> {
+  return (await import('./baseline.ts')).listBaselines(options);
+}
+
+/** What a baseline holds: its promotions, each with its run. */
+export async function showBaseline(options: ShowBaselineOptions): Promise<Baseline> {
+  return (await import('./baseline.ts')).showBaseline(options);
+}
+
+/** Lays run records of machines, runtimes or versions side by side: what differs, then ratios with intervals. No verdict. */
+export async function compare(options: CompareOptions): Promise<RunComparison> {
+  return (await import('./compare.ts')).compare(options);
+}
+
+/** Finds where latency changed over stored runs, each host by itself, and between which two runs. */
+export async function history(options: HistoryOptions): Promise<HistoryRecord> {
+  return (await import('./history.ts')).history(options);
+}
+
+/** One attention over the user's own tensors, checked against float64, written to a file. */
+export async function attend(options: AttendOptions): Promise<AttendRecord> {
+  return (await import('./attend.ts')).attend(options);
+}
+
+/** Wasted attention of one variant over the user's own tensors, overall and by head. */
+export async function waste(options: WasteOptions): Promise<WasteRecord> {
+  return (await import('./waste.ts')).waste(options);
+}
+
+/** The built-in suites and testbeds, variants, backends and metrics. */
+export async function list(options?: ListOptions): Promise<ListRecord> {
+  return (await import('./list.ts')).list(options);
+}
+
+/** What this machine can run, what it cannot, why, and the command that fixes it. */
+export async function doctor(options?: DoctorOptions): Promise<DoctorRecord> {
+  return (await import('./doctor.ts')).doctor(options);
+}
+
+/** Whether workers keep to the protocol, and whether every kernel agrees with the float64 reference. */
+export async function conform(options?: ConformOptions): Promise<ConformRecord> {
+  return (await import('./conform.ts')).conform(options);
+}
+
+/** Makes a report of a run, a verdict, a migration or a tuning, and writes it. */
+export async function report(options: ReportOptions): Promise<ReportRecord> {
+  return (await import('./report.ts')).report(options);
+}

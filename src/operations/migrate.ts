@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import { AttnswapError } from '../contract/errors.ts';
+import { findAdapter } from '../measure/plan-cells.ts';
+import { itemsOf } from '../migration/items.ts';
+import { migrate as takeThrough } from '../migration/migrate.ts';
+import type { MigrationReport } from '../migration/migrate.ts';
+import type { Goal, MigrationSettings, Phase } from '../migration/migration.ts';
+import { migrationRecordName, migrationSteps, writeMigrationRecord } from '../migration/record.ts';
+import type { Site } from '../model/site.ts';
+import { alone } from '../measure/alone.ts';
+import { requireWritableFolder } from '../measure/writable.ts';
+import { defaults } from './defaults.ts';
+import { describeRun } from './head.ts';
+import type { RunHead } from './head.ts';
+import { dataFor, lengthsOf } from './model-data.ts';
+import type { DataOptions } from './model-data.ts';
+import { loadModel } from './open-model.ts';
+import type { ModelOptions } from './open-model.ts';
+import { openState } from './open-state.ts';
+import { adaptersOf } from './options.ts';
+
+export interface MigrateOptions extends ModelOptions, DataOptions {
+  /** The last phase. @default 'tune' */
+  readonly until?: Phase | undefined;
+  /** Keeps every result; the same options go on from there. @default 'runs/<model>.migration' */
+  readonly dir?: string | undefined;
+  /** What may take the place of the attention. @default ['dense.fused', 'dense.tiled', 'window:w=256', 'block-topk', 'topk:k=64'] */
+  readonly candidates?: readonly string[] | undefined;
+  /** Items of each length that quality is judged on. @default 8 */
+  readonly items?: number | undefined;
+  /** The length at which candidates are timed. @default the longest */
+  readonly compareAt?: number | undefined;
+  /** The largest loss of quality that passes, a share. @default 0.02 */
+  readonly qualityMargin?: number | undefined;
+  /** The largest slowdown or growth of memory that passes, a share. @default 0.05 */
+  readonly margin?: number | undefined;
+  /** What tuning saves within the quality margin. @default 'latency' */
+  readonly goal?: Goal | undefined;
+  /** Assignments that tuning may measure. @default 24 */
+  readonly evaluations?: number | undefined;
+  /** Blocks of the last comparison. @default 10 */
+  readonly maxBlocks?: number | undefined;
+  /** Threads inside one operator. @default the runtime's own */
+  readonly threads?: number | undefined;
+}
+
+/** All that a migration found, with what it was of: what `record.json` in its folder holds. */
+export interface MigrationRecord extends MigrationReport, Omit<RunHead, 'backends'> {
+  readonly schema: typeof migrationRecordName;
+  readonly startedAt: string;
+  readonly endedAt: string;
+  /** Path of the model. */
+  readonly model: string;
+  readonly folder: string;
+  /** Steps that the folder holds. */
+  readonly steps: number;
+  readonly settings: MigrationSettings;
+  readonly sites: readonly Site[];
+  /** What a score is; null without a task. */
+  readonly metric: string | null;
+}
+
+/**
+ * Takes a model through the phases, from where its folder stands: baseline, every candidate against it, tuning without training, and a
+ * last comparison. The verdict is `adopt`, `tune-first` or `reject`.
+ * @throws INVALID_MODEL, INVALID_DATA, UNSUPPORTED where nothing can be swapped, INVALID_MIGRATION where the folder is of something else,
+ * UNKNOWN_VARIANT, USAGE, BUSY; INTERRUPTED: the same options go on from there
+ */
+export async function migrate(options: MigrateOptions): Promise<MigrationRecord> {
+  const { model: path, backend = defaults.backend, until = 'tune' } = options;
+  const loaded = await loadModel(options);
+  const { file, runner, sites } = loaded;
+  if (sites.swappable.size === 0)
+    throw new AttnswapError('UNSUPPORTED', `${path}: no attention that can be swapped`, { hint: `attnswap sites ${path} says why` });
+  const adapters = adaptersOf(options);
+  const head = await describeRun([backend], adapters, options);
+  const data = await dataFor(loaded, options);
+  const settings = settingsOf(options, await lengthsOf(data, options));
+  const folder = options.dir ?? join('runs', `${basename(path, extname(path))}.migration`);
+  await requireWritableFolder(folder);
+  const inputs = [...options.data, ...(options.tokenizer === undefined ? [] : [options.tokenizer])];
+  const files = { [path]: file.sha256, ...(await digests(inputs)) };
+  const state = await openState(folder, { files, settings: { ...settings }, host: head.host }, migrationSteps, options);
+  const source = { data, settings, items: new Map() };
+  // A folder keeps the settings that it began with: those that no item fits must not be kept.
+  if (state.count === 0) await itemsOf(source, 'judging');
+  // Of when it began: what goes on later measures nothing twice.
+  const { tool, command, host, warnings } = await state.step('head', async () => head);
+  const opened = { file, sites, runner, entry: findAdapter(adapters, backend) };
+  const shared = {
+    ...opened,
+    ...(options.dimensions !== undefined && { dimensions: options.dimensions }),
+    ...source,
+    state,
+    peaks: new Map(),
+  };
+  const progress = (what: string) => options.onProgress?.({ what });
+  const report = await alone(options, (signal) => takeThrough({ ...shared, signal, progress }, until)).catch(keeping(folder, 'measured'));
+  const times = { startedAt: state.startedAt, endedAt: await state.step(`ended/${until}`, async () => new Date().toISOString()) };
+  const subject = { model: path, folder, steps: state.count, settings, sites: sites.sites, metric: source.data.metric ?? null };
+  const record = { schema: migrationRecordName, tool, command, ...times, host, warnings, ...subject, ...report } as const;
+  await writeMigrationRecord(folder, { ...record });
+  return record;
+}
+
+/** Says of an interruption that nothing is lost. */
+export function keeping(folder: string, what: 'measured' | 'trained'): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof AttnswapError) || error.code !== 'INTERRUPTED') throw error;
+    throw new AttnswapError('INTERRUPTED', `interrupted; ${folder} keeps what was ${what}`, {
+      hint: 'the same command goes on from there',
+    });
+  };
+}
+
+function settingsOf(options: MigrateOptions, lengths: readonly number[]): MigrationSettings {
+  const sorted = [...new Set(lengths)].sort((a, b) => a - b);
+  // Attention's share grows with the length: a gain shows there first.
+  const compareAt = options.compareAt ?? sorted.at(-1)!;
+  if (!sorted.includes(compareAt))
+    throw new AttnswapError('USAGE', `--compare-at is ${compareAt}, expected one of the lengths ${sorted.join(', ')}`);
+  return {
+    backend: options.backend ?? defaults.backend,
+    lengths: sorted,
+    compareAt,
+    itemsPerLength: options.items ?? defaults.items,
+    candidates: options.candidates ?? defaults.candidates,
+    qualityMargin: options.qualityMargin ?? defaults.qualityMargin,
+    margin: options.margin ?? defaults.margin,
+    goal: options.goal ?? 'latency',
+    evaluations: options.evaluations ?? defaults.evaluations,
+    seed: options.seed ?? defaults.seed,
+    maxBlocks: options.maxBlocks ?? defaults.finalBlocks,
+    threads: options.threads ?? null,
+  };
+}
+
+/** SHA-256 of files, by path. @throws FILE_UNREADABLE */
+async function digests(paths: readonly string[]): Promise<Record<string, string>> {
+  const entries = paths.map(
+    async (path) =>
+      [
+        path,
+        createHash('sha256')
+          .update(await readFile(path))
+          .digest('hex'),
+      ] as const,
+  );
+  return Object.fromEntries(
+    await Promise.all(entries).catch((error: unknown) => {
+      throw new AttnswapError('FILE_UNREADABLE', (error as Error).message, { cause: error });
+    }),
+  );
+}

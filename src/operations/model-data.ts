@@ -1,0 +1,46 @@
+import type { DataModule, Item } from '../contract/data.ts';
+import { areTensorFiles, loadData } from '../data/data-module.ts';
+import { openProto } from '../model/open-proto.ts';
+import { defaults } from './defaults.ts';
+import type { LoadedModel } from './open-model.ts';
+
+/** What a model is run on. */
+export interface DataOptions {
+  /** A module of items; .safetensors, .npz or .npy files; or a .txt, with `tokenizer`. */
+  readonly data: readonly string[];
+  /** Path of the tokenizer.json that came with the model. */
+  readonly tokenizer?: string | undefined;
+  /** Tokens. @default those that tensor files have, else [128, 256, 512] */
+  readonly lengths?: readonly number[] | undefined;
+  /** @default 1 */
+  readonly seed?: number | undefined;
+}
+
+/** The data, as the model wants them. @throws INVALID_DATA */
+export async function dataFor({ file, runner, sites }: LoadedModel, { data, tokenizer }: DataOptions): Promise<DataModule> {
+  const model = await openProto(sites.proto, file, runner);
+  await model.dispose();
+  return loadData(data, { inputs: model.inputs, ...(tokenizer !== undefined && { tokenizer }) });
+}
+
+/** What is asked of a model's data, beside the data themselves. */
+interface ItemOptions extends DataOptions {
+  /** Of each length. @default all tensor files, else `usual` */
+  readonly items?: number | undefined;
+}
+
+/** The items that a model's data give. @throws INVALID_DATA */
+export async function itemsFor(loaded: LoadedModel, options: ItemOptions, usual: number): Promise<readonly Item[]> {
+  const source = await dataFor(loaded, options);
+  const { data, seed = defaults.seed } = options;
+  const tensors = areTensorFiles(data);
+  const lengths = options.lengths ?? (tensors ? [] : defaults.lengths);
+  return source.items({ lengths, itemsPerLength: options.items ?? (tensors ? data.length : usual), seed });
+}
+
+/** The lengths asked for; else those that tensor files have, or the usual ones. */
+export async function lengthsOf(source: DataModule, { lengths, data, seed = defaults.seed }: DataOptions): Promise<readonly number[]> {
+  if (lengths !== undefined) return lengths;
+  if (!areTensorFiles(data)) return defaults.lengths;
+  return (await source.items({ lengths: [], itemsPerLength: 1, seed })).map(({ length }) => length);
+}

@@ -1,0 +1,34 @@
+import { findAdapter } from '../measure/plan-cells.ts';
+import { findSites } from '../model/find-sites.ts';
+import type { ModelSites } from '../model/find-sites.ts';
+import { readOnnxFile } from '../model/onnx-file.ts';
+import type { OnnxFile } from '../model/onnx-file.ts';
+import type { ModelRunner } from '../model/open-proto.ts';
+import { defaults } from './defaults.ts';
+import { adaptersOf } from './options.ts';
+import type { OperationOptions } from './options.ts';
+
+/** What every operation on a model takes. */
+export interface ModelOptions extends OperationOptions {
+  /** Path of an ONNX file. */
+  readonly model: string;
+  /** Sizes of dynamic dimensions in the probe runs, which show what sites do. @default small ones */
+  readonly dimensions?: Readonly<Record<string, number>> | undefined;
+  /** @default 'onnx-cpu' */
+  readonly backend?: string | undefined;
+}
+
+/** A model of the user's with its attention. */
+export interface LoadedModel {
+  readonly file: OnnxFile;
+  readonly runner: ModelRunner;
+  readonly sites: ModelSites;
+}
+
+/** @throws INVALID_MODEL, UNSUPPORTED, INVALID_INPUTS */
+export async function loadModel(options: ModelOptions): Promise<LoadedModel> {
+  const { model, backend = defaults.backend, dimensions } = options;
+  const file = await readOnnxFile(model);
+  const runner = { adapter: await findAdapter(adaptersOf(options), backend).load(), backend };
+  return { file, runner, sites: await findSites(file, runner, dimensions) };
+}

@@ -1,0 +1,46 @@
+import { AttnswapError } from '../contract/errors.ts';
+import { findVariant, parseVariant } from '../variants/index.ts';
+import { measureWaste } from '../waste/measure-waste.ts';
+import { defaults } from './defaults.ts';
+import { gatedInputs } from './gated-inputs.ts';
+import type { OperationOptions } from './options.ts';
+
+export interface WasteOptions extends Pick<OperationOptions, 'onWarning'> {
+  /** A safetensors file: q, k, v; optional mask. */
+  readonly inputs: string;
+  /** Whose attention is measured. @default 'dense' */
+  readonly variant?: string | undefined;
+  /** @default as the file says */
+  readonly causal?: boolean | undefined;
+  /** How many rows are measured, sampled by head and position, or all. @default 512 */
+  readonly rows?: number | 'all' | undefined;
+  /** Of the sampling. @default 1 */
+  readonly seed?: number | undefined;
+}
+
+export interface WasteRecord extends ReturnType<typeof measureWaste> {
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Wasted attention of one variant over the user's own tensors, overall and by head.
+ * @throws UNKNOWN_VARIANT, INVALID_PARAMETERS, INVALID_SAFETENSORS, UNSUPPORTED, FILE_UNREADABLE
+ */
+export async function waste(options: WasteOptions): Promise<WasteRecord> {
+  const { rows = defaults.rows, seed = defaults.seed } = options;
+  const spec = parseVariant(options.variant ?? 'dense');
+  const { inputs, warnings } = await gatedInputs(options, spec);
+  for (const warning of warnings) options.onWarning?.(`warning: ${warning}`);
+  const variant = findVariant(spec.variant);
+  const refusal = variant.refuses(spec.parameters, inputs.shape);
+  if (refusal !== undefined) throw new AttnswapError('UNSUPPORTED', refusal);
+  const found = measureWaste({
+    inputs,
+    inputsName: `captured:${options.inputs}`,
+    variant,
+    parameters: spec.parameters,
+    dense: findVariant('dense'),
+    rows: rows === 'all' ? 'all' : { count: rows, seed },
+  });
+  return { ...found, warnings };
+}

@@ -1,0 +1,4 @@
+// The only place that imports onnxruntime-node: after its telemetry is off.
+import './quiet-environment.ts';
+
+export { InferenceSession, Tensor, env, listSupportedBackends } from 'onnxruntime-node';

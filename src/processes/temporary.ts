@@ -1,0 +1,46 @@
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { formatIdentity, ownIdentity, parseIdentity, stateOf } from './identity.ts';
+
+const prefix = 'attnswap-of-';
+/** A folder of a process that cannot be looked up from here is left alone until nothing has touched it for so long. */
+const abandonedMs = 7 * 86_400_000;
+
+let own: string | undefined;
+
+/** A new folder for temporary files, in one that goes with this process. Where a kill leaves that, the next process takes it away. */
+export async function temporaryFolder(purpose: string): Promise<string> {
+  return mkdtemp(join(ownFolder(), `${purpose}-`));
+}
+
+function ownFolder(): string {
+  if (own === undefined) {
+    sweep(tmpdir());
+    const folder = mkdtempSync(join(tmpdir(), `${prefix}${formatIdentity(ownIdentity())}-`));
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+    own = folder;
+  }
+  // Whoever cleans up temporary files of old must not end a run.
+  mkdirSync(own, { recursive: true });
+  return own;
+}
+
+/** Removes the folders of processes that are gone; never one whose process lives, or may live elsewhere. */
+export function sweep(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    if (!name.startsWith(prefix)) continue;
+    const owner = parseIdentity(name.slice(prefix.length, name.lastIndexOf('-')));
+    if (owner === undefined) continue;
+    try {
+      const path = join(folder, name);
+      const { mtimeMs, uid } = lstatSync(path);
+      if (uid !== (process.getuid?.() ?? uid)) continue;
+      const state = stateOf(owner);
+      if (state === 'gone' || (state === 'unknown' && Date.now() - mtimeMs > abandonedMs)) rmSync(path, { recursive: true, force: true });
+    } catch {
+      // Another process sweeps, too.
+    }
+  }
+}

@@ -1,0 +1,8 @@
+/** What `attnswap/schemas` exports: the schemas of what attnswap reads and writes, and readers that name the field where a document is wrong. */
+export { cellRecordSchema } from './contract/cell.ts';
+export { readRun, runSchema, runSchemaName } from './contract/run.ts';
+export { readSuite, suiteSchema } from './contract/suite.ts';
+export { readTuning, tuningSchema } from './contract/tuning.ts';
+export { comparisonSchema, readVerdict, verdictSchema, verdictSchemaName } from './contract/verdict.ts';
+export { migrationRecordName, migrationRecordSchema } from './migration/record.ts';
+export { parseTuningRecord, tuningRecordName, tuningRecordSchema } from './tuning/record.ts';

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { execa } from 'execa';
+import { commandNames, loadCommands } from '../src/cli/commands/index.ts';
+import { attnswap, emptyFolder, main, suiteText } from './run-cli.ts';
+
+const specs = (await loadCommands(undefined)).flatMap(({ commands }) => commands);
+
+/** Lines and columns of a screen. */
+const screen = { lines: 50, columns: 100 };
+
+for (const { name } of specs) {
+  test(`the help of ${name} fits one screen, and ends with examples and exit codes`, async () => {
+    const { exitCode, stdout } = await attnswap([...name.split(' '), '--help']);
+    const lines = stdout.split('\n');
+    assert.equal(exitCode, 0);
+    assert.ok(lines.length <= screen.lines, `${lines.length} lines`);
+    const prose = lines.filter((line) => !line.startsWith('  $ '));
+    assert.deepEqual(
+      prose.filter((line) => line.length > screen.columns),
+      [],
+    );
+    assert.match(stdout, /\nExamples:\n {2}\$ attnswap .*\n[^]*Exit codes: 0 pass, .*5 error;\n130 interrupted .*\.$/);
+  });
+}
+
+test('--help lists every command under a heading', async () => {
+  const { exitCode, stdout } = await attnswap(['--help']);
+  assert.equal(exitCode, 0);
+  for (const name of commandNames) assert.match(stdout, new RegExp(`^  ${name}( |$)`, 'm'));
+  assert.match(stdout, /^Migrate a model:$/m);
+});
+
+test('a command loads nothing of the others: --version loads no adapter, no runtime, no report', async () => {
+  const hook = `import { registerHooks } from 'node:module';
+    registerHooks({ load(url, context, next) { if (/\\/(adapters|onnx[a-z-]*|vega|zod|execa|src\\/operations)\\//.test(url)) console.error(url); return next(url, context); } });`;
+  const { stdout, stderr } = await execa(process.execPath, [
+    '--import',
+    `data:text/javascript,${encodeURIComponent(hook)}`,
+    main,
+    '--version',
+  ]);
+  assert.match(stdout, /^\d+\.\d+\.\d+$/);
+  assert.equal(stderr, '');
+});
+
+const refusals: Readonly<Record<string, { readonly args: readonly string[]; readonly says: RegExp }>> = {
+  'a testbed for migrate': {
+    args: ['migrate', 'tune-recall', '--goal', 'memory'],
+    says: /migrate is for ONNX models.*\n.*attnswap tune tune-recall/,
+  },
+  'a model for tune': { args: ['tune', 'model.onnx'], says: /tune is for testbeds.*\n.*attnswap migrate model\.onnx/ },
+  'a goal for a testbed': { args: ['tune', 'tune-recall', '--goal', 'memory'], says: /tune takes no --goal.*\n.*attnswap migrate/ },
+  'data for a testbed': { args: ['tune', 'tune-recall', '--data', 'nothing.txt'], says: /tune takes no --data/ },
+  'a trainer for a model': {
+    args: ['migrate', 'model.onnx', '--trainer', 'torch-cpu'],
+    says: /migrate takes no --trainer.*\n.*attnswap tune/,
+  },
+  'a length for models': { args: ['ab', 'a.onnx', 'b.onnx', '--length', '64'], says: /--length is for variants/ },
+  'a dimension for variants': { args: ['ab', 'dense', '--dim', 'batch=1'], says: /--dim is for models/ },
+  'an output of another kind': { args: ['bench', 'smoke', '--out', 'run.sarif'], says: /ends in \.json, \.csv, \.md, \.html/ },
+  'a template that there is none of': { args: ['init', 'project'], says: /expected suite, data, ci/ },
+  'a shell that there is no script for': { args: ['completion', 'tcsh'], says: /expected bash, zsh, fish/ },
+};
+
+for (const [name, { args, says }] of Object.entries(refusals)) {
+  test(`refused before anything runs, with exit 5: ${name}`, async () => {
+    const cwd = emptyFolder();
+    const { exitCode, stdout, stderr } = await attnswap(args, { cwd });
+    assert.equal(exitCode, 5);
+    assert.equal(stdout, '');
+    assert.match(stderr, says);
+  });
+}
+
+test('--out is repeated, one form per ending; the old spelling works, with a note', async () => {
+  const cwd = emptyFolder();
+  writeFileSync(join(cwd, 'mine.suite.ts'), suiteText('mine', ['dense.fused']));
+  const forms = ['mine.run.json', 'mine.csv', 'mine.md', 'mine.html'];
+  const args = ['bench', './mine.suite.ts', ...forms.flatMap((file) => ['--out', file]), '--csv', 'old.txt'];
+  const { exitCode, stderr } = await attnswap(args, { cwd });
+  assert.equal(exitCode, 0, stderr);
+  for (const file of forms) assert.ok(existsSync(join(cwd, file)), file);
+  assert.equal(readFileSync(join(cwd, 'old.txt'), 'utf8'), readFileSync(join(cwd, 'mine.csv'), 'utf8'));
+  assert.match(stderr, /note: --csv is an old spelling: use --out file\.csv/);
+});
+
+test('init writes what the other commands take, and overwrites nothing', async () => {
+  const cwd = emptyFolder();
+  for (const what of ['suite', 'data', 'ci']) {
+    assert.equal((await attnswap(['init', what], { cwd })).exitCode, 0);
+    const again = await attnswap(['init', what], { cwd });
+    assert.equal(again.exitCode, 5);
+    assert.match(again.stderr, /exists already; nothing was written/);
+  }
+  const workflow = readFileSync(join(cwd, '.github/workflows/attnswap.yml'), 'utf8');
+  assert.match(workflow, /attnswap gate my\.suite\.ts/);
+  assert.match(readFileSync(join(cwd, 'my.suite.ts'), 'utf8'), /name: 'mine'/);
+});
+
+test('list names suites, variants with their defaults, backends and metrics', async () => {
+  const { exitCode, stdout } = await attnswap(['list']);
+  assert.equal(exitCode, 0);
+  for (const line of [/^window +w \(256\), globals \(0\) +tiled/m, /^longest /m, /^tune-recall /m, /onnx-cpu/, /scored-pairs/])
+    assert.match(stdout, line);
+});
+
+test('the completion of bash offers commands, suites and options', async () => {
+  const { stdout: script } = await attnswap(['completion', 'bash']);
+  const complete = async (...words: readonly string[]) => {
+    const ask = `${script}\nCOMP_WORDS=(attnswap ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; _attnswap; echo "\${COMPREPLY[*]}"`;
+    return (await execa('bash', ['-c', ask])).stdout;
+  };
+  assert.equal(await complete('mig'), 'migrate');
+  assert.equal(await complete('bench', 'long'), 'longest');
+  assert.equal(await complete('ab', '--no-c'), '--no-causal');
+  assert.equal(await complete('baseline', 's'), 'save show');
+});
