@@ -67,6 +67,12 @@ export async function findDomains(model: WatchedModel, subjects: readonly MaskSu
     const reached = await score(tried);
     if (reached > best.score) best = { score: reached, domains: tried };
   }
+  // Whole numbers without a telling name may be flags after all, of which any number but 0 hides what it marks.
+  for (const { name } of reaching.filter((input) => domains[input.name]!.kind === 'ids')) {
+    const tried = { ...best.domains, [name]: { kind: 'flags', keeps: 0 } as const };
+    const reached = await score(tried);
+    if (reached > 4 * best.score) best = { score: reached, domains: tried };
+  }
   return withAdded(model, subjects, { ...drawing, first: plain(drawing.first, best.domains) });
 }
 
