@@ -59,7 +59,7 @@ test('an interrupt leaves a valid record, and --resume measures only what is mis
   const cwd = emptyFolder();
   writeFileSync(join(cwd, 'long.suite.ts'), suiteText('long', ['dense.fused', 'dense.naive', 'dense.tiled', 'window:w=8']));
   const child = execa(process.execPath, [main, 'bench', './long.suite.ts'], { cwd, reject: false });
-  await untilStderr(child, '[3/');
+  while (!existsSync(join(cwd, 'runs/long.run.json')) || record(cwd, 'long').cells.length < 2) await setTimeout(5);
   child.kill('SIGINT');
   assert.equal((await child).exitCode, 130);
   const partial = record(cwd, 'long');
