@@ -2,7 +2,7 @@ import type { AdapterEntry } from '../contract/adapter.ts';
 import { dtypes } from '../contract/shape.ts';
 import { defaults } from '../operations/defaults.ts';
 import { choice, flag, inGroup, option, toggle, withDefault } from './declare.ts';
-import { dimension, lengthList, percentage, repeated, seconds, wholeNumber } from './parse.ts';
+import { assumption, dimension, lengthList, percentage, repeated, seconds, wholeNumber } from './parse.ts';
 
 /** Which backend. */
 export const backend = withDefault(defaults.backend, option('<backend>', 'backend, as attnswap list or doctor names it'));
@@ -43,6 +43,7 @@ export const cell = inGroup('Shape', {
 export const model = {
   backend,
   dim: option('<name=size>', 'size of a dynamic dimension in the probe runs, e.g. sequence=128 (repeatable)', dimension),
+  assume: option('<mask>', 'what you know of masks: mask=none, mask=causal or mask=padding:<input>', assumption),
 } as const;
 
 /** What a model is run on. */

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import type { Assumption } from '../model/site.ts';
 
 /** A whole number. */
 export function wholeNumber(least: number) {
@@ -33,6 +34,14 @@ export function dimension(text: string, before: Readonly<Record<string, number>>
   const [, name = '', size = ''] = /^(.+)=(\d+)$/.exec(text) ?? [];
   if (!(Number(size) > 0)) throw new InvalidArgumentError('expected name=size, such as sequence=128');
   return { ...before, [name]: Number(size) };
+}
+
+/** `mask=none`, `mask=causal` or `mask=padding:<input>`. */
+export function assumption(text: string): Assumption {
+  const [, mask, input] = /^mask=(none|causal|padding)(?::(.+))?$/.exec(text) ?? [];
+  if ((mask === 'none' || mask === 'causal') && input === undefined) return { mask };
+  if (mask === 'padding' && input !== undefined) return { mask, input };
+  throw new InvalidArgumentError('expected mask=none, mask=causal or mask=padding:<input>');
 }
 
 /** A text, after those before. */

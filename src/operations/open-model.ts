@@ -3,6 +3,7 @@ import { findSites } from '../model/find-sites.ts';
 import type { ModelSites } from '../model/find-sites.ts';
 import { readOnnxFile } from '../model/onnx-file.ts';
 import type { OnnxFile } from '../model/onnx-file.ts';
+import type { Assumption } from '../model/site.ts';
 import type { ModelRunner } from '../model/open-proto.ts';
 import { defaults } from './defaults.ts';
 import { adaptersOf } from './options.ts';
@@ -14,6 +15,8 @@ export interface ModelOptions extends OperationOptions {
   readonly model: string;
   /** Sizes of dynamic dimensions in the probe runs, which show what sites do. @default small ones */
   readonly dimensions?: Readonly<Record<string, number>> | undefined;
+  /** What is known of masks that probe runs cannot show: sites that rest on it say so. @default nothing */
+  readonly assume?: Assumption | undefined;
   /** @default 'onnx-cpu' */
   readonly backend?: string | undefined;
 }
@@ -27,8 +30,8 @@ export interface LoadedModel {
 
 /** @throws INVALID_MODEL, UNSUPPORTED, INVALID_INPUTS */
 export async function loadModel(options: ModelOptions): Promise<LoadedModel> {
-  const { model, backend = defaults.backend, dimensions } = options;
+  const { model, backend = defaults.backend, dimensions, assume } = options;
   const file = await readOnnxFile(model);
   const runner = { adapter: await findAdapter(adaptersOf(options), backend).load(), backend };
-  return { file, runner, sites: await findSites(file, runner, dimensions) };
+  return { file, runner, sites: await findSites(file, runner, dimensions, assume) };
 }

@@ -48,6 +48,8 @@ export interface SiteChange {
   readonly variant: string;
   /** The length up to which the site's mask and sizes were seen to hold; null where none is known. */
   readonly provenLength: number | null;
+  /** What the user said of its mask and no run showed; null where nothing had to be assumed. */
+  readonly assumed: string | null;
 }
 
 /** A swap that was made and proven. */
@@ -92,11 +94,12 @@ export async function swap(options: SwapOptions): Promise<SwapRecord> {
   const onData = items && (await swapOnItems({ ...loaded, swapped, replacements, seed }, items));
   refuseOnData(path, onData);
   const proof = await writeProven(out, { sites, swapped, file });
-  const changes = replaced.map(({ site: { site, node, provenLength } }) => ({
+  const changes = replaced.map(({ site: { site, node, provenLength, assumed } }) => ({
     site,
     node,
     variant: nameOf(replacements.get(site)!),
     provenLength: provenLength ?? null,
+    assumed: assumed ?? null,
   }));
   return { out, changes, proof, atSites, comparison, onData, rewrittenForOpset13: sites.rewritten };
 }

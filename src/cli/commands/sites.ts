@@ -29,6 +29,9 @@ function text({ model: path, sites: list, unknown, nodes }: SitesRecord): string
   return [
     heading,
     ...list.flatMap(({ site, reason }) => (reason === undefined ? [] : [`site ${site} cannot be swapped: ${visible(reason)}`])),
+    ...list.flatMap(({ site, assumed }) =>
+      assumed === undefined ? [] : [`site ${site} is assumed to have ${visible(assumed)}: no run showed it`],
+    ),
     ...unknown.map(({ node, reason }) => `not a site: ${visible(node)}: ${visible(reason)}`),
   ].join('\n');
 }

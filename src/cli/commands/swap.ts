@@ -49,7 +49,10 @@ function text({ out, changes, proof, atSites, comparison, rewrittenForOpset13: r
   const most = atSites.reduce((largest, { relative }) => Math.max(largest, relative), 0);
   const removed = `${proof.nodesRemoved.length} nodes removed, ${proof.nodesAdded} added`;
   return [
-    ...changes.map(({ site, node, variant }) => `site ${site}: ${visible(node)} → ${variant}`),
+    ...changes.map(
+      ({ site, node, variant, assumed }) =>
+        `site ${site}: ${visible(node)} → ${variant}${assumed === null ? '' : ` (assumed: ${visible(assumed)})`}`,
+    ),
     `unchanged: ${proof.nodesKept} nodes and ${proof.initializersKept} initializers, byte for byte (sha256 ${proof.sha256.slice(0, 12)}); ${removed}`,
     ...(rewritten.length > 0 ? [`upgraded to opset 13 first: ${rewritten.length} nodes rewritten, with the same results`] : []),
     `each new attention matches its definition on what the site reads, within ${digits(most)} (relative)`,
