@@ -8,7 +8,7 @@ import type { CapturedCall } from './capture.ts';
 import type { ModelSites } from './find-sites.ts';
 import type { OnnxFile } from './onnx-file.ts';
 import type { ModelRunner } from './open-proto.ts';
-import { distinctCases } from './probe-candidates.ts';
+import { distinctCases } from './probe-cases.ts';
 import { probeInputs } from './probe-inputs.ts';
 import type { ProbeCase } from './probe-inputs.ts';
 import { gateOf } from './swap.ts';

@@ -1,0 +1,133 @@
+import { batchOf, probeInputs, sizesOfInputs } from './probe-inputs.ts';
+import type { ProbeCase } from './probe-inputs.ts';
+import type { Probing, ProbeSubject } from './probe-candidates.ts';
+import type { Seen, WatchedModel } from './watch.ts';
+
+/** Tokens at which masks are read where a model allows so many; and as many more as a whole number in them may count, up to a limit. */
+const provenTokens = 4096;
+export const mostTokens = 9216;
+/** Rows of a mask that are read; of one that is stored all are. */
+const readRows = 256;
+/** Tokens up to which every row is read where a whole number gives reason to. */
+const wholeRows = 2048;
+/** A run at a length, a past or a batch beyond the small ones. */
+export interface LongRun {
+  readonly at: ProbeCase;
+  readonly seen: Seen;
+  readonly batch: number;
+  /** Between the rows of thinned tensors. */
+  readonly step: number;
+  readonly ms: number;
+}
+
+export interface Farthest {
+  readonly subject: ProbeSubject;
+  readonly probing: Probing;
+  /** Whether a mask may be stored. */
+  readonly isStored: boolean;
+  /** Whether any mask is to be read at all. */
+  readonly masksVary: boolean;
+  /** Those that masks are computed with. */
+  readonly wholeNumbers: readonly number[];
+  /** Whether the whole model would run at these sizes. */
+  readonly runsAt: (run: LongRun) => boolean;
+}
+
+/** Milliseconds of CPU after which a run is not followed by a longer one. */
+const slowMs = 4000;
+/** The same where no mask is to be read, only sizes. */
+const slowSizesMs = 50;
+/** Batch elements of a run that shows whether they are treated alike. */
+const manyElements = 9;
+
+/**
+ * Runs at the longest length that the model takes, with everything counted and with every input that reaches a mask varied, and one of many
+ * batch elements.
+ */
+export async function farthestRuns(
+  model: WatchedModel,
+  { subject: { given }, probing: { first, inputs }, isStored, masksVary, wholeNumbers, runsAt }: Farthest,
+): Promise<{ runs: LongRun[]; cutAt?: number | undefined }> {
+  let ranOut = false;
+  const runAt = async (at: ProbeCase, everyRow?: 1): Promise<LongRun | undefined> => {
+    const feeds = probeInputs(inputs, at, given);
+    const step = everyRow ?? (isStored ? 1 : Math.max(1, Math.floor(at.length / readRows)));
+    const before = process.cpuUsage();
+    const seen = await model.run(feeds, step).catch((error: Error) => {
+      ranOut ||= /alloc|memory/i.test(error.message);
+      return undefined;
+    });
+    const { user, system } = process.cpuUsage(before);
+    if (seen === undefined) return undefined;
+    const run = { at, seen, batch: batchOf(inputs, feeds), step, ms: (user + system) / 1000 };
+    // What is left out may be what a runtime refuses: a stored mask that is shorter than its logits, say.
+    return runsAt(run) ? run : undefined;
+  };
+  const wanted = Math.max(provenTokens, ...wholeNumbers.map((count) => Math.ceil(1.1 * count)).filter((count) => count <= mostTokens));
+  const sizesAt = (at: ProbeCase) => JSON.stringify(sizesOfInputs(inputs, at, given));
+  const changes = (at: Partial<ProbeCase>) => sizesAt(first) !== sizesAt({ ...first, ...at });
+  // Many batch elements, a long past before few queries, and lengths far from each other: what a model does not take says nothing.
+  const odd: ProbeCase[] = [
+    { ...first, batch: manyElements },
+    ...(changes({ past: wanted })
+      ? [
+          { ...first, past: wanted },
+          { ...first, length: 1, past: 300 },
+        ]
+      : []),
+    ...(changes({ spread: 1 })
+      ? [
+          { ...first, spread: 1000 },
+          { ...first, length: 1024, spread: -1000 },
+        ]
+      : []),
+  ];
+  const runs: LongRun[] = [];
+  for (const at of odd) runs.push(...[await runAt(at)].filter((run) => run !== undefined));
+  if (!changes({ length: wanted })) return { runs };
+  const single = { ...first, batch: 1, past: 0 };
+  const start = (await runAt(single)) === undefined ? first : single;
+  const { best, isCut } = await longestRun(runAt, start, { wanted, slowMs: masksVary ? slowMs : slowSizesMs });
+  if (best === undefined) return { runs };
+  const styles = Object.keys(first.domains).length === 0 ? [] : (['right', 'mixed', 'blocks'] as const);
+  const varied: Array<LongRun | undefined> = [];
+  for (const style of styles) varied.push(await runAt({ ...best.at, style }));
+  // Where a mask knows a number that rows can be counted to, every row is read.
+  const counted = Math.max(
+    0,
+    ...wholeNumbers.map((count) => Math.ceil(1.1 * count)).filter((count) => count > readRows && count <= wholeRows),
+  );
+  if (counted > 0 && counted < best.at.length) varied.push(await runAt({ ...best.at, length: counted }, 1));
+  const cutAt = masksVary && (isCut || ranOut) ? best.at.length : undefined;
+  return { runs: [...runs, best, ...varied.filter((run) => run !== undefined)], cutAt };
+}
+
+async function longestRun(
+  runAt: (at: ProbeCase) => Promise<LongRun | undefined>,
+  start: ProbeCase,
+  { wanted, slowMs }: { wanted: number; slowMs: number },
+): Promise<{ best: LongRun | undefined; isCut: boolean }> {
+  let best: LongRun | undefined;
+  let refused = Infinity;
+  for (let length = 4 * start.length; refused === Infinity; length *= 4) {
+    const run = await runAt({ ...start, length: Math.min(wanted, length) });
+    if (run === undefined) refused = Math.min(wanted, length);
+    else best = run;
+    if (run !== undefined && (length >= wanted || run.ms > slowMs)) return { best, isCut: length < wanted };
+  }
+  // A model may end at the size of a table: the longest length that it takes lies between.
+  for (let low = best?.at.length ?? start.length; refused - low > 1;) {
+    const middle = roundestBetween(low, refused);
+    const run = await runAt({ ...start, length: middle });
+    if (run === undefined) refused = middle;
+    else [best, low] = [run, middle];
+  }
+  return { best, isCut: false };
+}
+
+/** Of the whole numbers between two, the multiple of the largest power of two: tables end at such lengths. */
+function roundestBetween(low: number, high: number): number {
+  let step = 1;
+  while (Math.ceil(high / (2 * step)) * 2 * step - 2 * step > low) step *= 2;
+  return Math.ceil(high / step) * step - step;
+}
