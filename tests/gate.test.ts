@@ -224,11 +224,22 @@ test('a limit is held whatever the base is', async () => {
   assert.match(said, /256 is worse than the limit of 100/);
 });
 
-test('the verdict is told although the disk is full', async () => {
+test('a verdict that cannot be written is refused before anything is measured', async () => {
   const { exitCode, stdout, stderr } = await attnswap(['gate', './my.suite.ts', ...fast, '--out', '/dev/full/verdict.json'], {
     cwd: folder(),
   });
   assert.equal(exitCode, 5);
+  assert.equal(stdout, '');
+  assert.match(stderr, /FILE_UNWRITABLE/);
+});
+
+test('the verdict is told although it can no longer be written when it is there', async () => {
+  const cwd = folder();
+  const running = execa(process.execPath, [main, 'gate', './my.suite.ts', ...fast, '--out', 'verdict.json'], { cwd, reject: false });
+  // Found while it measures: a place that could be written when it began.
+  running.stderr.once('data', () => mkdirSync(join(cwd, 'verdict.json')));
+  const { exitCode, stdout, stderr } = await running;
+  assert.equal(exitCode, 5, stderr);
   assert.match(stdout, /pass/);
   assert.match(stderr, /FILE_UNWRITABLE/);
 });

@@ -102,6 +102,8 @@ export const migrationRecordSchema = z.object({
     margin: z.number(),
     goal: text,
   }),
+  /** What was assumed of the mask of which site; absent in records of older versions. */
+  sites: z.array(z.object({ site: z.int(), assumed: text.optional() })).optional(),
   /** What a score is; null without a task. */
   metric: text.nullable(),
   baseline: z.object({ lengths: z.array(atLengthSchema), scores: z.array(z.number()).nullable() }),

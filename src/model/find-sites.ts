@@ -34,18 +34,24 @@ export interface ModelSites {
   readonly probe: ProbeCase | undefined;
 }
 
+export interface FindOptions {
+  /** What the user knows of masks that runs do not settle: sites that rest on it say so. */
+  readonly assumption?: Assumption | undefined;
+  /** Called before each kind of run, with what it shows. */
+  readonly onStep?: ((what: string) => void) | undefined;
+}
+
 /**
  * Finds every attention of a model by the shape of its graph, then runs the model on small drawn inputs to see what each one
  * does: heads, sizes, scale, mask and causality are read off the tensors, and the output must be softmax(scale·q·kᵀ)·v of them.
  * @param given sizes of dynamic dimensions, by name
- * @param assumption what the user knows of masks that runs do not settle: sites that rest on it say so
  * @throws INVALID_MODEL; UNSUPPORTED; INVALID_INPUTS where it cannot be run, or lacks the input of an assumption
  */
 export async function findSites(
   file: OnnxFile,
   runner: ModelRunner,
   given: DimensionSizes = {},
-  assumption?: Assumption,
+  { assumption, onStep }: FindOptions = {},
 ): Promise<ModelSites> {
   const { proto, rewritten } = upgradeOpset(file.proto, 13);
   const inputs = proto.graph!.input.map(({ name }) => name);
@@ -61,7 +67,7 @@ export async function findSites(
     ...outOfReach(proto, index),
   ];
   if (candidates.length === 0) return { proto, rewritten, sites: [], swappable: new Map(), unknown, probe: undefined };
-  const subject = { proto, file, index, candidates, runner, given };
+  const subject = { proto, file, index, candidates, runner, given, onStep };
   const probing = await probeCandidates(subject);
   const short = probing.probed.map((each, site) => readSite(each.candidate, site, each, assumption));
   const proofs = await proveLong(

@@ -60,6 +60,7 @@ export interface ProbeSubject {
   readonly candidates: readonly Candidate[];
   readonly runner: ModelRunner;
   readonly given: DimensionSizes;
+  readonly onStep?: ((what: string) => void) | undefined;
 }
 
 /** Small runs of a model. */
@@ -74,7 +75,7 @@ export interface Probing {
  * again, to see what each site does.
  */
 export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
-  const { proto, file, candidates, runner, given, index } = subject;
+  const { proto, file, candidates, runner, given, index, onStep } = subject;
   const opset = opsetOf(proto);
   const traced = candidates.map((candidate, site): Traced => {
     const reach = reachOf(index, candidate);
@@ -86,6 +87,7 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   const viewed = traced.flatMap(({ raw }) =>
     parts.flatMap((part) => [raw.views[part].tensor, repeatedFrom(index, raw.views[part].tensor) ?? '']),
   );
+  onStep?.('sizes, in small runs');
   const sizing = {
     tensors: carried.flatMap(({ values }) => values),
     sizes: [
@@ -102,8 +104,10 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   const settled = traced.map((each, site) =>
     settle(index, each, first, new GraphBuilder({ opset, prefix: `attnswap/view${site}/` }), inputs),
   );
+  onStep?.('masks by themselves, every input varied');
   const { domains, evidence } = await seeAlone(subject, settled, { first, inputs });
   const start = { ...first.at, domains };
+  onStep?.('what each site does, in small runs');
   const watching = {
     tensors: [
       ...settled.flatMap(({ names, sources, reach }) => [...Object.values(names), ...sources, ...reach.sides, ...reach.computed]),

@@ -51,6 +51,7 @@ export async function proveLong(
     return { candidate: probed.candidate, probed, swap };
   });
   if (subjects.length === 0) return new Map();
+  subject.onStep?.('masks and sizes, in long runs');
   const keep = new Set<NodeProto>(subjects.flatMap(({ probed }) => [...probed.reach.nodes]));
   const instead = skeletonOf(index, probing.probed, { keep, opset: opsetOf(proto) });
   const placed = new Set([...instead.values()].flat());

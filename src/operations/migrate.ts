@@ -8,6 +8,7 @@ import { migrate as takeThrough } from '../migration/migrate.ts';
 import type { MigrationReport } from '../migration/migrate.ts';
 import type { Goal, MigrationSettings, Phase } from '../migration/migration.ts';
 import { migrationRecordName, migrationSteps, writeMigrationRecord } from '../migration/record.ts';
+import { assumedText } from '../model/assume.ts';
 import type { Site } from '../model/site.ts';
 import { alone } from '../measure/alone.ts';
 import { requireWritableFolder } from '../measure/writable.ts';
@@ -88,6 +89,8 @@ export async function migrate(options: MigrateOptions): Promise<MigrationRecord>
   if (state.count === 0) await itemsOf(source, 'judging');
   // Of when it began: what goes on later measures nothing twice.
   const { tool, command, host, warnings } = await state.step('head', async () => head);
+  const assumed = sites.sites.flatMap((site) => assumedText(site) ?? []);
+  for (const warning of assumed) options.onWarning?.(warning);
   const opened = { file, sites, runner, entry: findAdapter(adapters, backend) };
   const shared = {
     ...opened,

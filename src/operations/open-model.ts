@@ -31,7 +31,8 @@ export interface LoadedModel {
 /** @throws INVALID_MODEL, UNSUPPORTED, INVALID_INPUTS */
 export async function loadModel(options: ModelOptions): Promise<LoadedModel> {
   const { model, backend = defaults.backend, dimensions, assume } = options;
+  const onStep = (what: string) => options.onProgress?.({ what: `reading ${model}: ${what}` });
   const file = await readOnnxFile(model);
   const runner = { adapter: await findAdapter(adaptersOf(options), backend).load(), backend };
-  return { file, runner, sites: await findSites(file, runner, dimensions, assume) };
+  return { file, runner, sites: await findSites(file, runner, dimensions, { assumption: assume, onStep }) };
 }

@@ -86,6 +86,7 @@ export async function swap(options: SwapOptions): Promise<SwapRecord> {
   const swapped = swapSites(sites, { adapter: runner.adapter, replacements, seed });
   const replaced = [...replacements.keys()].map((number) => sites.swappable.get(number)!);
   const compared = { original: sites.proto, swapped, replaced };
+  options.onProgress?.({ what: 'comparing both models' });
   const comparison = await compareOutputs(file, compared, runner, { first: sites.probe, given: dimensions });
   const atSites = await compareSites(file, { sites, swapped, replacements, seed }, runner, dimensions);
   refuseWrong(path, atSites);

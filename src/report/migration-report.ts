@@ -2,6 +2,7 @@ import { comparisonSchema } from '../contract/verdict.ts';
 import type { Comparison } from '../contract/verdict.ts';
 import type { MigrationRecord, StoredMigration } from '../migration/record.ts';
 import { hostLine } from '../verdict/host-line.ts';
+import { assumedText } from '../model/assume.ts';
 import { clip } from '../text/layout.ts';
 import { oneLine } from '../text/untrusted.ts';
 import { labelsOf, pairedNew } from '../verdict/wording.ts';
@@ -60,6 +61,7 @@ function wholeReport(record: MigrationRecord): Report {
     answer: answerOf(record),
     alerts: [
       ...(candidates.length === 0 ? ['Only the baseline was measured. There is no candidate to judge yet.'] : []),
+      ...(record.sites ?? []).flatMap((site) => clip(oneLine(assumedText(site) ?? ''), 200) || []),
       ...noiseAlerts(record.warnings),
     ],
     facts: [

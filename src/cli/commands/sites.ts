@@ -1,3 +1,4 @@
+import { assumedText } from '../../model/assume.ts';
 import type { Site } from '../../model/site.ts';
 import type { SitesRecord } from '../../operations/sites.ts';
 import { digits } from '../../text/figures.ts';
@@ -7,6 +8,7 @@ import { exitCodes, print, printJson } from '../console.ts';
 import { argument, defineCommand } from '../declare.ts';
 import { adaptersFrom, model, moreBackends } from '../options.ts';
 import { json, outputs, writeOutputs } from '../outputs.ts';
+import { watching } from '../work.ts';
 
 export const sites = defineCommand({
   name: 'sites',
@@ -16,7 +18,8 @@ export const sites = defineCommand({
   examples: ['attnswap sites model.onnx', 'attnswap sites model.onnx --dim sequence=128 --json'],
   async run({ dim, out = [], ...given }) {
     const { sites: find } = await import('../../operations/sites.ts');
-    const record = await find({ ...given, dimensions: dim, adapters: await adaptersFrom(given) });
+    const adapters = await adaptersFrom(given);
+    const record = await watching(given, (told) => find({ ...given, ...told, dimensions: dim, adapters }));
     if (given.json === true) printJson(record);
     else print(text(record));
     await writeOutputs(out, { '.json': json(record) }, given);
@@ -29,9 +32,7 @@ function text({ model: path, sites: list, unknown, nodes }: SitesRecord): string
   return [
     heading,
     ...list.flatMap(({ site, reason }) => (reason === undefined ? [] : [`site ${site} cannot be swapped: ${visible(reason)}`])),
-    ...list.flatMap(({ site, assumed }) =>
-      assumed === undefined ? [] : [`site ${site} is assumed to have ${visible(assumed)}: no run showed it`],
-    ),
+    ...list.flatMap((site) => visible(assumedText(site) ?? '') || []),
     ...unknown.map(({ node, reason }) => `not a site: ${visible(node)}: ${visible(reason)}`),
   ].join('\n');
 }

@@ -7,6 +7,7 @@ import { argument, defineCommand, inGroup, option, place, required } from '../de
 import { adaptersFrom, data, model, moreBackends } from '../options.ts';
 import { json, writeOutputs } from '../outputs.ts';
 import { repeated, wholeNumber } from '../parse.ts';
+import { watching } from '../work.ts';
 
 export const swap = defineCommand({
   name: 'swap',
@@ -37,7 +38,9 @@ export const swap = defineCommand({
       });
     }
     const { onDataText, swap: write } = await import('../../operations/swap.ts');
-    const record = await write({ ...given, out, variants: variant, sites: site, dimensions: dim, adapters: await adaptersFrom(given) });
+    const adapters = await adaptersFrom(given);
+    const options = { ...given, out, variants: variant, sites: site, dimensions: dim, adapters };
+    const record = await watching(given, (told) => write({ ...options, ...told }));
     if (given.json === true) printJson(record);
     else print(text(record, record.onData && onDataText(record.onData)));
     await writeOutputs(records, { '.json': json(record) }, given);
