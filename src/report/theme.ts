@@ -111,8 +111,7 @@ export const chartConfig: Config = {
     labelFontSize: 12,
     titleFontSize: 12,
     titleFontWeight: 'normal',
-    // Cut labels could be alike: encodeSeries shortens its own.
-    labelLimit: 0,
+    labelLimit: 260,
     orient: 'bottom',
     columns: 2,
     symbolSize: 90,

@@ -32,7 +32,7 @@ const shapes = [
 ];
 
 /** Pixels of a legend’s line: what axes leave of the chart; of a character, which Vega takes for 0.8 em where it cannot measure it; of a symbol; and characters of the longest label. */
-const [lineWidth, characterWidth, symbolWidth, longestLabel] = [chartWidth - 70, 9.6, 34, 44];
+const [lineWidth, characterWidth, symbolWidth, longestLabel] = [chartWidth - 70, 9.6, 34, 38];
 
 /**
  * Colour by variant, dash by which of the variant's kernels it is, and a shape that no other of this colour has: the same names look the
@@ -79,10 +79,11 @@ function legendOf(names: readonly string[]) {
   const longest = Math.max(...[...labels.values()].map((label) => label.length));
   const columns = Math.min(3, Math.max(1, Math.floor(lineWidth / (longest * characterWidth + symbolWidth))));
   const cut = [...labels].filter(([name, label]) => name !== label);
-  if (cut.length === 0) return { columns };
+  // Labels that Vega cuts could be alike: these fit.
+  if (cut.length === 0) return { columns, labelLimit: 0 };
   const [from, to] = [cut.map(([name]) => literal(name)), cut.map(([, label]) => literal(label))];
   const at = `indexof([${from.join()}], datum.label)`;
-  return { columns, labelExpr: `${at} < 0 ? datum.label : [${to.join()}][${at}]` };
+  return { columns, labelLimit: 0, labelExpr: `${at} < 0 ? datum.label : [${to.join()}][${at}]` };
 }
 
 /** A string in Vega's expressions, which know no line separators in one. */

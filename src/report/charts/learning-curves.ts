@@ -55,7 +55,7 @@ export function learningCurvesChart(data: LearningCurves): ChartSpec {
     facet: { field: 'panel', type: 'nominal', title: null, header: panelHeader, sort: panels },
     columns: 2,
     spacing: { row: 24, column: 74 },
-    spec: { width: 125, height, layer: layersOf(data) },
+    spec: { width: 88, height, layer: layersOf(data) },
     resolve: { axis: { y: 'independent' } },
   };
 }
