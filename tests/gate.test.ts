@@ -235,9 +235,12 @@ test('a verdict that cannot be written is refused before anything is measured', 
 
 test('the verdict is told although it can no longer be written when it is there', async () => {
   const cwd = folder();
-  const running = execa(process.execPath, [main, 'gate', './my.suite.ts', ...fast, '--out', 'verdict.json'], { cwd, reject: false });
-  // Found while it measures: a place that could be written when it began.
-  running.stderr.once('data', () => mkdirSync(join(cwd, 'verdict.json')));
+  const args = ['gate', './my.suite.ts', '--max-blocks', '3', '--block-seconds', '1', '--out', 'verdict.json'];
+  const running = execa(process.execPath, [main, ...args], { cwd, reject: false });
+  // While it measures: a place that could be written when it began.
+  running.stderr.on('data', (chunk: Buffer) => {
+    if (chunk.toString().includes('[1/')) mkdirSync(join(cwd, 'verdict.json'), { recursive: true });
+  });
   const { exitCode, stdout, stderr } = await running;
   assert.equal(exitCode, 5, stderr);
   assert.match(stdout, /pass/);
