@@ -1,5 +1,5 @@
 import * as ort from '../src/processes/onnxruntime.ts';
-import { GraphBuilder } from '../src/model/graph-builder.ts';
+import { GraphBuilder } from '../src/model/graph/graph-builder.ts';
 import { median } from '../src/statistics/order-statistics.ts';
 
 // What a masked score costs ONNX Runtime's softmax: rows of 160 scores, half of them at a given distance below the largest.

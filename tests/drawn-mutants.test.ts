@@ -12,17 +12,17 @@ const mutants = {
   'inputs that reach a mask are not varied': {
     changes: [
       {
-        file: 'src/model/probe-inputs.ts',
+        file: 'src/model/sites/probe-inputs.ts',
         from: "at.only === undefined || at.only === name ? at.style : 'plain'",
         to: "'plain'",
       },
-      { file: 'src/model/see-masks.ts', from: 'if (unseen.length === 0)', to: 'if (unseen.length >= 0)' },
+      { file: 'src/model/sites/see-masks.ts', from: 'if (unseen.length === 0)', to: 'if (unseen.length >= 0)' },
     ],
     dropped: { pairs: 3, lengths: 4, ids: 5, padding: 13, packed: 29, switched: 32, types: 50 },
   },
   'masks are read in short runs alone': {
     changes: [
-      { file: 'src/model/find-sites.ts', from: 'short.map((each) => withProof(', to: 'short.map((each) => true ? each : withProof(' },
+      { file: 'src/model/sites/find-sites.ts', from: 'short.map((each) => withProof(', to: 'short.map((each) => true ? each : withProof(' },
     ],
     dropped: { local: 8, shaped: 97 },
   },

@@ -9,7 +9,7 @@ import { ModelProtoSchema } from 'onnx-buf';
 import * as web from 'onnxruntime-web';
 import type { Tensors } from '../src/contract/tensor.ts';
 import { parseReplacements } from '../src/migration/parse-replacements.ts';
-import { swapSites } from '../src/model/swap.ts';
+import { swapSites } from '../src/model/swap/swap.ts';
 import { models } from './models/index.ts';
 import type { TestModelName } from './models/index.ts';
 import { emptyFolder } from './run-cli.ts';

@@ -4,10 +4,10 @@ import { adapter } from '../adapters/onnx/adapter.ts';
 import type { Tensors } from '../src/contract/tensor.ts';
 import { tensorOf } from '../src/inputs/model-inputs.ts';
 import { RandomStream } from '../src/inputs/random.ts';
-import { findSites } from '../src/model/find-sites.ts';
-import type { ModelSites } from '../src/model/find-sites.ts';
-import { parseModel, readOnnxFile } from '../src/model/onnx-file.ts';
-import type { OnnxFile } from '../src/model/onnx-file.ts';
+import { findSites } from '../src/model/sites/find-sites.ts';
+import type { ModelSites } from '../src/model/sites/find-sites.ts';
+import { parseModel, readOnnxFile } from '../src/model/file/onnx-file.ts';
+import type { OnnxFile } from '../src/model/file/onnx-file.ts';
 import type { FeedRequest } from './models/sequences.ts';
 
 /** What opens the models of tests. */

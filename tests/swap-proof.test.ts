@@ -5,8 +5,8 @@ import { ModelProtoSchema, OperatorSetIdProtoSchema, StringStringEntryProtoSchem
 import type { GraphProto, ModelProto, NodeProto } from 'onnx-buf';
 import { AttnswapError } from '../src/contract/errors.ts';
 import { parseReplacements } from '../src/migration/parse-replacements.ts';
-import { proveUnchanged } from '../src/model/prove.ts';
-import { swapSites } from '../src/model/swap.ts';
+import { proveUnchanged } from '../src/model/swap/prove.ts';
+import { swapSites } from '../src/model/swap/swap.ts';
 import { models } from './models/index.ts';
 import type { TestModel } from './models/index.ts';
 import { inMemory, runner, subjectOf } from './subjects.ts';

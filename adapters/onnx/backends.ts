@@ -3,7 +3,7 @@ import * as ort from '../../src/processes/onnxruntime.ts';
 import type { BackendStatus } from '../../src/contract/adapter.ts';
 import { AttnswapError } from '../../src/contract/errors.ts';
 import type { DType } from '../../src/contract/shape.ts';
-import { elementTypes, GraphBuilder } from '../../src/model/graph-builder.ts';
+import { elementTypes, GraphBuilder } from '../../src/model/graph/graph-builder.ts';
 
 export interface OnnxBackend {
   readonly name: string;

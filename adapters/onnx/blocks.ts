@@ -1,4 +1,4 @@
-import type { GraphBuilder, Value } from '../../src/model/graph-builder.ts';
+import type { GraphBuilder, Value } from '../../src/model/graph/graph-builder.ts';
 import type { KernelConfig } from './kernel.ts';
 import type { Lengths } from './tiles.ts';
 import { ceilDivide, biasWhereNegative, cast, maskedScore, shape, slice, toFloat } from './tiles.ts';

@@ -1,6 +1,6 @@
 import type { CeilingProbe } from '../../src/contract/adapter.ts';
 import type { Tensors } from '../../src/contract/tensor.ts';
-import { GraphBuilder } from '../../src/model/graph-builder.ts';
+import { GraphBuilder } from '../../src/model/graph/graph-builder.ts';
 import { openModel } from './open-model.ts';
 
 /** Side of the square matrices: 12 MB in all, so that arithmetic is the limit. */

@@ -1,5 +1,5 @@
 import type { KernelGraphRequest, Unsupported } from '../../src/contract/adapter.ts';
-import { GraphBuilder } from '../../src/model/graph-builder.ts';
+import { GraphBuilder } from '../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from './kernel.ts';
 import { kernels } from './kernels/index.ts';
 

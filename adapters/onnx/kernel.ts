@@ -1,6 +1,6 @@
 import type { KernelDescription } from '../../src/contract/adapter.ts';
 import type { Parameters } from '../../src/contract/variant.ts';
-import type { GraphBuilder, Value } from '../../src/model/graph-builder.ts';
+import type { GraphBuilder, Value } from '../../src/model/graph/graph-builder.ts';
 
 /** What a kernel's graph is specialised for. Lengths and batch stay dynamic: one graph serves every length. */
 export interface KernelConfig {

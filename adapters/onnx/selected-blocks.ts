@@ -1,6 +1,6 @@
 import type { KeyBlocks, QueryBlocks } from './blocks.ts';
 import { biasOutside, blockNumbers, clamp, joinBlocks, keyBlocks, patternBias, queryBlocks } from './blocks.ts';
-import type { GraphBuilder, Value } from '../../src/model/graph-builder.ts';
+import type { GraphBuilder, Value } from '../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs } from './kernel.ts';
 import type { Lengths } from './tiles.ts';
 import { addBiases, attend, cast, castBias, lengths, maskedScore, perHead, scaled, toFloat } from './tiles.ts';

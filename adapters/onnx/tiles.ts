@@ -1,5 +1,5 @@
-import type { ElementType, GraphBuilder, Value } from '../../src/model/graph-builder.ts';
-import { elementTypes } from '../../src/model/graph-builder.ts';
+import type { ElementType, GraphBuilder, Value } from '../../src/model/graph/graph-builder.ts';
+import { elementTypes } from '../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs } from './kernel.ts';
 
 /** Lengths of the call as int64 scalars, read from the inputs' shapes when the graph runs. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MigrationReport } from '../migration/migrate.ts';
 import type { MigrationSettings } from '../migration/migration.ts';
-import type { Site } from '../model/site.ts';
+import type { Site } from '../model/sites/site.ts';
 import { sampleMigration } from '../report/fixtures/sample-migration.ts';
 import { sampleComparison } from '../verdict/fixtures/sample-verdict.ts';
 import { migrationText } from './migration-text.ts';

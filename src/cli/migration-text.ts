@@ -5,7 +5,7 @@ import type { MigrationReport } from '../migration/migrate.ts';
 import type { MigrationSettings } from '../migration/migration.ts';
 import type { TuneResult } from '../migration/tune-phase.ts';
 import { driftSize } from '../migration/quality-of.ts';
-import type { Site } from '../model/site.ts';
+import type { Site } from '../model/sites/site.ts';
 import { tokensText } from '../quality/judgement.ts';
 import { digits, percent, signed, size, time } from '../text/figures.ts';
 import { table, wrapped } from '../text/layout.ts';

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import type { Assumption } from '../model/site.ts';
+import type { Assumption } from '../model/sites/site.ts';
 
 /** A whole number. */
 export function wholeNumber(least: number) {

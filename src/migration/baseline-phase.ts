@@ -1,8 +1,8 @@
 import { AttnswapError } from '../contract/errors.ts';
 import { peak } from '../compare/compare-memory.ts';
 import { launchStage } from '../measure/launch.ts';
-import { captureFault, openForCapture } from '../model/capture.ts';
-import { usingModel } from '../model/open-proto.ts';
+import { captureFault, openForCapture } from '../model/swap/capture.ts';
+import { usingModel } from '../model/file/open-proto.ts';
 import { findVariant } from '../variants/index.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
 import type { WasteFigures } from '../waste/schema.ts';

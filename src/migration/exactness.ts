@@ -1,6 +1,6 @@
 import type { ModelProto } from 'onnx-buf';
-import type { ModelSites } from '../model/find-sites.ts';
-import type { Replacement } from '../model/swap.ts';
+import type { ModelSites } from '../model/sites/find-sites.ts';
+import type { Replacement } from '../model/swap/swap.ts';
 
 /** What must hold of a model's outputs where dense attention takes the place of dense attention. */
 export interface Exactness {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { gainPlan } from '../decide/sequential.ts';
-import { readOnnxFile, writeOnnxFile } from '../model/onnx-file.ts';
+import { readOnnxFile, writeOnnxFile } from '../model/file/onnx-file.ts';
 import { compareModels, modelMemoryLooks } from './arms.ts';
 import type { CandidateResult } from './candidate.ts';
 import { decideMigration } from './decide.ts';

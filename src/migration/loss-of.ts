@@ -1,6 +1,6 @@
 import type { ModelProto } from 'onnx-buf';
 import type { Item } from '../contract/data.ts';
-import { openProto, usingModel } from '../model/open-proto.ts';
+import { openProto, usingModel } from '../model/file/open-proto.ts';
 import type { Migration } from './migration.ts';
 import { driftBetween, driftSize, openOriginal, scoresOf } from './quality-of.ts';
 

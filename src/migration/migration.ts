@@ -1,9 +1,9 @@
 import type { AdapterEntry } from '../contract/adapter.ts';
 import type { DataModule, Item } from '../contract/data.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
-import type { ModelSites } from '../model/find-sites.ts';
-import type { OnnxFile } from '../model/onnx-file.ts';
-import type { ModelRunner } from '../model/open-proto.ts';
+import type { ModelSites } from '../model/sites/find-sites.ts';
+import type { OnnxFile } from '../model/file/onnx-file.ts';
+import type { ModelRunner } from '../model/file/open-proto.ts';
 import type { MigrationState } from './state.ts';
 
 /** How far a migration is taken. */

@@ -2,7 +2,7 @@ import type { Adapter } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { kernelOf } from '../measure/plan-cells.ts';
 import { parseVariant } from '../variants/index.ts';
-import type { Replacement } from '../model/swap.ts';
+import type { Replacement } from '../model/swap/swap.ts';
 
 /**
  * Which site becomes what: each text is a variant for `sites`, or `0,2-3=variant` for its own; the last one that names a site wins.

@@ -3,7 +3,7 @@ import type { OpenModel } from '../contract/adapter.ts';
 import type { Item, RunnableModel } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Tensors } from '../contract/tensor.ts';
-import { openProto, usingModel } from '../model/open-proto.ts';
+import { openProto, usingModel } from '../model/file/open-proto.ts';
 import { itemDrift } from '../quality/drift.ts';
 import type { ItemDrift } from '../quality/drift.ts';
 import { summariseDrift } from '../quality/drift-summary.ts';

@@ -1,11 +1,11 @@
 import type { ModelProto } from 'onnx-buf';
 import type { Item } from '../contract/data.ts';
-import { GraphIndex } from '../model/graph-index.ts';
-import { numbersOf } from '../model/mask-sources.ts';
-import { floatsOf, followingNorm, withConstants } from '../model/norms.ts';
-import type { LayerNorm } from '../model/norms.ts';
-import { openProto, usingModel } from '../model/open-proto.ts';
-import { withOutputs } from '../model/with-outputs.ts';
+import { GraphIndex } from '../model/graph/graph-index.ts';
+import { numbersOf } from '../model/sites/mask-sources.ts';
+import { floatsOf, followingNorm, withConstants } from '../model/graph/norms.ts';
+import type { LayerNorm } from '../model/graph/norms.ts';
+import { openProto, usingModel } from '../model/file/open-proto.ts';
+import { withOutputs } from '../model/graph/with-outputs.ts';
 import { candidateProto } from './candidate.ts';
 import type { Candidate } from './candidate.ts';
 import type { Migration } from './migration.ts';

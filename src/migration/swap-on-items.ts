@@ -1,10 +1,10 @@
 import type { ModelProto } from 'onnx-buf';
 import type { Item } from '../contract/data.ts';
-import type { ModelSites } from '../model/find-sites.ts';
-import type { OnnxFile } from '../model/onnx-file.ts';
-import { openProto, usingModel } from '../model/open-proto.ts';
-import type { ModelRunner } from '../model/open-proto.ts';
-import type { Replacement } from '../model/swap.ts';
+import type { ModelSites } from '../model/sites/find-sites.ts';
+import type { OnnxFile } from '../model/file/onnx-file.ts';
+import { openProto, usingModel } from '../model/file/open-proto.ts';
+import type { ModelRunner } from '../model/file/open-proto.ts';
+import type { Replacement } from '../model/swap/swap.ts';
 import type { DriftSummary } from '../quality/drift-summary.ts';
 import type { QualityJudgement } from '../quality/judgement.ts';
 import { exactnessOf } from './exactness.ts';

@@ -1,6 +1,6 @@
 import type { Item } from '../contract/data.ts';
-import { usingModel } from '../model/open-proto.ts';
-import type { Replacement } from '../model/swap.ts';
+import { usingModel } from '../model/file/open-proto.ts';
+import type { Replacement } from '../model/swap/swap.ts';
 import { formatVariant } from '../variants/index.ts';
 import type { Baseline } from './baseline-phase.ts';
 import { candidateProto, isRefusal, judgeCandidate } from './candidate.ts';

@@ -1,6 +1,6 @@
 import type { DataModule, Item } from '../contract/data.ts';
 import { areTensorFiles, loadData } from '../data/data-module.ts';
-import { openProto } from '../model/open-proto.ts';
+import { openProto } from '../model/file/open-proto.ts';
 import { defaults } from './defaults.ts';
 import type { LoadedModel } from './open-model.ts';
 

@@ -1,10 +1,10 @@
 import { findAdapter } from '../measure/plan-cells.ts';
-import { findSites } from '../model/find-sites.ts';
-import type { ModelSites } from '../model/find-sites.ts';
-import { readOnnxFile } from '../model/onnx-file.ts';
-import type { OnnxFile } from '../model/onnx-file.ts';
-import type { Assumption } from '../model/site.ts';
-import type { ModelRunner } from '../model/open-proto.ts';
+import { findSites } from '../model/sites/find-sites.ts';
+import type { ModelSites } from '../model/sites/find-sites.ts';
+import { readOnnxFile } from '../model/file/onnx-file.ts';
+import type { OnnxFile } from '../model/file/onnx-file.ts';
+import type { Assumption } from '../model/sites/site.ts';
+import type { ModelRunner } from '../model/file/open-proto.ts';
 import { defaults } from './defaults.ts';
 import { adaptersOf } from './options.ts';
 import type { OperationOptions } from './options.ts';

@@ -1,5 +1,5 @@
-import type { ModelSites } from '../model/find-sites.ts';
-import type { Site } from '../model/site.ts';
+import type { ModelSites } from '../model/sites/find-sites.ts';
+import type { Site } from '../model/sites/site.ts';
 import { loadModel } from './open-model.ts';
 import type { ModelOptions } from './open-model.ts';
 

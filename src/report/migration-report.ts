@@ -2,7 +2,7 @@ import { comparisonSchema } from '../contract/verdict.ts';
 import type { Comparison } from '../contract/verdict.ts';
 import type { MigrationRecord, StoredMigration } from '../migration/record.ts';
 import { hostLine } from '../verdict/host-line.ts';
-import { assumedText } from '../model/assume.ts';
+import { assumedText } from '../model/sites/assume.ts';
 import { clip } from '../text/layout.ts';
 import { oneLine } from '../text/untrusted.ts';
 import { labelsOf, pairedNew } from '../verdict/wording.ts';

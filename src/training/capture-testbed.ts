@@ -1,7 +1,7 @@
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Tensors } from '../contract/tensor.ts';
-import { openBytes } from '../model/open-proto.ts';
-import type { ModelRunner } from '../model/open-proto.ts';
+import { openBytes } from '../model/file/open-proto.ts';
+import type { ModelRunner } from '../model/file/open-proto.ts';
 import type { Weights } from './check-weights.ts';
 import { exportTestbed } from './export-onnx.ts';
 import { attentionInputs } from './reference-attention.ts';

@@ -1,7 +1,7 @@
 import { AttnswapError } from '../contract/errors.ts';
-import { GraphBuilder, elementTypes } from '../model/graph-builder.ts';
-import type { Value } from '../model/graph-builder.ts';
-import { maximumNesting } from '../model/scan-protobuf.ts';
+import { GraphBuilder, elementTypes } from '../model/graph/graph-builder.ts';
+import type { Value } from '../model/graph/graph-builder.ts';
+import { maximumNesting } from '../model/file/scan-protobuf.ts';
 import { checkWeights } from './check-weights.ts';
 import type { Weights } from './check-weights.ts';
 import type { ExportOptions, ModelParts } from './model-parts.ts';

@@ -1,5 +1,5 @@
 import type { Adapter } from '../contract/adapter.ts';
-import type { GraphBuilder, GraphOutput, Value } from '../model/graph-builder.ts';
+import type { GraphBuilder, GraphOutput, Value } from '../model/graph/graph-builder.ts';
 import type { Testbed } from './testbed.ts';
 
 export interface ExportOptions {

@@ -1,7 +1,7 @@
 import { AttnswapError } from '../contract/errors.ts';
-import { elementTypes } from '../model/graph-builder.ts';
-import type { Value } from '../model/graph-builder.ts';
-import { spliceNodes } from '../model/splice.ts';
+import { elementTypes } from '../model/graph/graph-builder.ts';
+import type { Value } from '../model/graph/graph-builder.ts';
+import { spliceNodes } from '../model/graph/splice.ts';
 import { parseVariant } from '../variants/index.ts';
 import type { VariantSpec } from '../variants/index.ts';
 import type { ExportOptions, ModelParts } from './model-parts.ts';

@@ -1,4 +1,4 @@
-import type { GraphBuilder, Value } from '../model/graph-builder.ts';
+import type { GraphBuilder, Value } from '../model/graph/graph-builder.ts';
 import type { ModelParts } from './model-parts.ts';
 import { normEpsilon } from './reference-layers.ts';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { AttentionInputs } from '../contract/inputs.ts';
-import { usingModel } from '../model/open-proto.ts';
+import { usingModel } from '../model/file/open-proto.ts';
 import { captureTestbed } from '../training/capture-testbed.ts';
 import type { CapturingTestbed } from '../training/capture-testbed.ts';
 import type { TaskItems } from '../training/task.ts';

@@ -2,7 +2,7 @@ import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema } from 'onnx-buf';
 import type { ModelProto } from 'onnx-buf';
 import type { Tensors } from '../../src/contract/tensor.ts';
-import type { Site } from '../../src/model/site.ts';
+import type { Site } from '../../src/model/sites/site.ts';
 import { architecture, expectedSites, size } from './architecture.ts';
 import type { ExpectedSite } from './architecture.ts';
 import { inBranches, inLoop } from './bodies.ts';

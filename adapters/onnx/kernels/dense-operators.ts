@@ -1,5 +1,5 @@
-import type { GraphBuilder, Value } from '../../../src/model/graph-builder.ts';
-import { elementTypes } from '../../../src/model/graph-builder.ts';
+import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
+import { elementTypes } from '../../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import { addBiases, biasWhereNegative, lengths, shape, toFloat, zeroEmptyRows } from '../tiles.ts';
 import { keySource } from './dense-tiled.ts';

@@ -1,4 +1,4 @@
-import type { GraphBuilder, Value } from '../../../src/model/graph-builder.ts';
+import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import type { Lengths, QueryTile } from '../tiles.ts';
 import {

@@ -1,7 +1,7 @@
 import { dealHeads, readRatio } from '../../../src/variants/hierarchical/deal.ts';
 import type { BlockSpan } from '../blocks.ts';
 import { biasOutside, blockNumbers, blockSpan, clamp, joinBlocks, patternBias, tokenBias } from '../blocks.ts';
-import type { GraphBuilder, Value } from '../../../src/model/graph-builder.ts';
+import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import type { Lengths } from '../tiles.ts';
 import {

@@ -1,6 +1,6 @@
 import { decimalOf } from '../../../src/variants/decimal.ts';
-import type { GraphBuilder, Value } from '../../../src/model/graph-builder.ts';
-import { elementTypes } from '../../../src/model/graph-builder.ts';
+import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
+import { elementTypes } from '../../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import { biasWhereNegative, lengths, maskedScore, overQueryTiles, scaled, scores, toFloat, vector, zeroEmptyRows } from '../tiles.ts';
 import type { VisibleKeys } from './dense-tiled.ts';

@@ -1,6 +1,6 @@
 import type { Parameters } from '../../../src/contract/variant.ts';
 import { patternBias } from '../blocks.ts';
-import type { GraphBuilder, Value } from '../../../src/model/graph-builder.ts';
+import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import type { QueryTile } from '../tiles.ts';
 import { addBiases, attend, biasWhereNegative, overQueryTiles, scaled, scores, slice, toFloat } from '../tiles.ts';

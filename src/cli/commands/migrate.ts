@@ -41,7 +41,7 @@ export const migrate = defineCommand({
   ],
   exits: { [exitCodes.regression]: 'reject', [exitCodes.inconclusive]: 'tune first' },
   async run({ model: path, data: files, dim, candidate, out = [], ...given }) {
-    const { isModelPath } = await import('../../model/foreign-files.ts');
+    const { isModelPath } = await import('../../model/file/foreign-files.ts');
     if (!isModelPath(path)) {
       throw new AttnswapError('USAGE', `migrate is for ONNX models, got ${path}`, {
         hint: `testbeds and tuning suites: attnswap tune ${path}`,

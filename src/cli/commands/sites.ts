@@ -1,5 +1,5 @@
-import { assumedText } from '../../model/assume.ts';
-import type { Site } from '../../model/site.ts';
+import { assumedText } from '../../model/sites/assume.ts';
+import type { Site } from '../../model/sites/site.ts';
 import type { SitesRecord } from '../../operations/sites.ts';
 import { digits } from '../../text/figures.ts';
 import { table } from '../../text/layout.ts';

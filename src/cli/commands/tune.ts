@@ -36,7 +36,7 @@ export const tune = defineCommand({
   examples: ['attnswap tune tune-recall', 'attnswap tune ./my.suite.ts --trainer torch-cpu'],
   exits: { [exitCodes.regression]: 'reject every candidate', [exitCodes.inconclusive]: 'tune first' },
   async run({ suite, out = [], ...given }) {
-    const { isModelPath } = await import('../../model/foreign-files.ts');
+    const { isModelPath } = await import('../../model/file/foreign-files.ts');
     if (isModelPath(suite)) {
       throw new AttnswapError('USAGE', `tune is for testbeds, got the model ${suite}`, {
         hint: `attnswap migrate ${suite} --data … goes through all phases, tuning included`,

@@ -1,0 +1,53 @@
+import type { NodeProto } from 'onnx-buf';
+import type { GraphBuilder } from '../graph/graph-builder.ts';
+import type { LogitPath } from './logit-path.ts';
+import type { MaskRule } from './mask-sources.ts';
+
+/**
+ * Where a query, key, value or output lies in the graph, as far as the graph alone says: how many axes the tensor has is
+ * known only once it ran.
+ */
+export interface RawView {
+  readonly tensor: string;
+  /** What brings the tensor's axes into the order `[batch, heads, n, headDim]`, or `[batch·heads, n, headDim]`. */
+  readonly perm?: readonly number[];
+  /** The last two axes are swapped, however many there are. */
+  readonly swapped?: boolean;
+  /** Heads of a tensor `[batch, n, heads·headDim]`. */
+  readonly packedHeads?: number;
+}
+
+/** What a fused operator adds to its logits, by a tensor: see `maskRules`. */
+export interface DeclaredMask {
+  readonly tensor: string;
+  readonly rule: MaskRule;
+}
+
+/** What a fused operator says of itself, as it shows no logits. */
+export interface Declared {
+  /** Whether a query sees no later key: the last query sees the last key, or the first query the first. */
+  readonly causal: false | 'last' | 'first';
+  /** 1/√headDim where absent. */
+  readonly scale: number | undefined;
+  readonly masks: readonly DeclaredMask[];
+  /** Queries, keys and values as tensors, where the operator projects or shifts them inside. */
+  readonly project?: (graph: GraphBuilder) => { readonly query: string; readonly key: string; readonly value: string };
+}
+
+/** Something that looks like attention: what it computes is settled by running it. */
+export interface Candidate {
+  /** The softmax, or the fused operator. */
+  readonly anchor: NodeProto;
+  /** `graph`, or the fused operator's name. */
+  readonly pattern: string;
+  readonly query: RawView;
+  readonly key: RawView;
+  readonly value: RawView;
+  readonly output: RawView;
+  /** What happens between the product of queries and keys and that of weights and values; absent for fused operators. */
+  readonly path?: LogitPath;
+  /** Of fused operators. */
+  readonly declared?: Declared;
+  /** Why it cannot be swapped, as far as the graph alone says. */
+  readonly refusal?: string;
+}

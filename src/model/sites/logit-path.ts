@@ -1,0 +1,172 @@
+import type { NodeProto } from 'onnx-buf';
+import type { Tensor } from '../../contract/tensor.ts';
+import { attributeOf } from '../graph/graph-index.ts';
+import { numbersOf } from './mask-sources.ts';
+
+/** One operator that hands logits, or weights, on: its other inputs meet them there. */
+export interface PathStep {
+  readonly node: NodeProto;
+  /** Which of its inputs carries them. */
+  readonly carried: number;
+}
+
+/** A factor of the keys that the product reads and the key view leaves out. */
+export interface KeyFactor {
+  readonly tensor: string;
+  /** Whether keys are divided by it. */
+  readonly divides: boolean;
+}
+
+/** What happens between the product of queries and keys and the product of weights and values. */
+export interface LogitPath {
+  /** The operator that multiplies queries and keys. */
+  readonly product: NodeProto;
+  /** By which the product's own operator multiplies. */
+  readonly factor: number;
+  readonly keyFactors: readonly KeyFactor[];
+  /** From the product to the softmax. */
+  readonly before: readonly PathStep[];
+  /** From the softmax to the values. */
+  readonly after: readonly PathStep[];
+}
+
+/** The other inputs of a step. */
+export function sidesOf({ node, carried }: PathStep): string[] {
+  return node.input.filter((name, at) => at !== carried && name !== '');
+}
+
+/** Operators that change how logits lie and not what they are. */
+export const reshapes = new Set(['Reshape', 'Squeeze', 'Unsqueeze']);
+
+/** Everything that a path reads beside the product. */
+export function pathSides({ before, keyFactors }: LogitPath): string[] {
+  const values = before.filter(({ node }) => !reshapes.has(node.opType));
+  return [...new Set([...values.flatMap(sidesOf), ...keyFactors.map(({ tensor }) => tensor)])];
+}
+
+/** The logit that becomes of a product, by the leading axes as one, the query's row and the key's column. */
+export type LogitRule = (lead: number, row: number, column: number, product: number) => number;
+
+/** What a rule is read from: tensors of a run, and the sizes of what the path carries behind each step. */
+export interface PathRun {
+  readonly tensor: (name: string) => Tensor | undefined;
+  /** `[…, queries, keys]` of what a tensor of the path carries. */
+  readonly dims: (name: string) => readonly number[];
+}
+
+/** What a path does to its product. */
+export interface ReadPath {
+  readonly rule: LogitRule;
+  /** Where each tensor that meets the logits is read, by the leading axes as one. */
+  readonly leads: ReadonlyArray<readonly number[]>;
+  /** Whether all pairs of a leading index fare alike. */
+  readonly isUniform: boolean;
+}
+
+/**
+ * Reads what a path does to its product off a run; a string says why it cannot be read, undefined that the sizes do not go together: a
+ * runtime would refuse them.
+ */
+export function readPath({ product, before }: LogitPath, run: PathRun): ReadPath | string | undefined {
+  let dims = run.dims(product.output[0]!);
+  const rules: LogitRule[] = [];
+  const leads: Array<readonly number[]> = [];
+  let isUniform = true;
+  for (const step of before) {
+    const { node } = step;
+    if (reshapes.has(node.opType)) {
+      const next = run.dims(node.output[0]!);
+      const keepsPairs = next.length >= 2 && [1, 2].every((back) => next.at(-back) === dims.at(-back));
+      if (!keepsPairs) return `${node.opType} ${node.output[0]} rearranges its logits`;
+      dims = next;
+      continue;
+    }
+    const values = node.input.map((name, at) => (at === step.carried || name === '' ? undefined : valuesAt(run.tensor(name), dims)));
+    if (node.input.some((name, at) => at !== step.carried && name !== '' && values[at] === undefined)) return undefined;
+    leads.push(...values.flatMap((value) => (value === undefined ? [] : [value.leads])));
+    isUniform &&= values.every((value) => value === undefined || value.isUniform);
+    const rule = stepRule(
+      step,
+      values.map((value) => value?.at),
+    );
+    if (rule !== undefined) rules.push(rule);
+  }
+  return { leads, isUniform, rule: (lead, row, column, value) => rules.reduce((logit, rule) => rule(lead, row, column, logit), value) };
+}
+
+/** Whether everything that meets the logits of a run broadcasts to them: a runtime refuses the sizes of a run where it does not. */
+export function fitsPath({ product, before }: LogitPath, run: PathRun): boolean {
+  let dims = run.dims(product.output[0]!);
+  return before.every((step) => {
+    if (reshapes.has(step.node.opType)) {
+      dims = run.dims(step.node.output[0]!);
+      return true;
+    }
+    return sidesOf(step).every((name) => run.tensor(name) !== undefined && broadcasts(run.tensor(name)!.dims, dims) !== undefined);
+  });
+}
+
+/** A tensor's sizes on the axes of another, where it broadcasts to that. */
+function broadcasts(own: readonly number[], dims: readonly number[]): readonly number[] | undefined {
+  if (own.length > dims.length) return undefined;
+  const aligned = [...Array.from({ length: dims.length - own.length }, () => 1), ...own];
+  return aligned.some((size, axis) => size !== 1 && size !== dims[axis]) ? undefined : aligned;
+}
+
+type ValueAt = (lead: number, row: number, column: number) => number;
+
+/** A tensor's value at a pair, as broadcasting to `dims` gives it; undefined where its sizes do not fit. */
+function valuesAt(
+  tensor: Tensor | undefined,
+  dims: readonly number[],
+): { at: ValueAt; leads: readonly number[]; isUniform: boolean } | undefined {
+  const own = tensor && broadcasts(tensor.dims, dims);
+  if (tensor === undefined || own === undefined) return undefined;
+  const values = numbersOf(tensor);
+  const strides = own.map((size, axis) => (size === 1 ? 0 : own.slice(axis + 1).reduce((product, each) => product * each, 1)));
+  const leading = dims.slice(0, -2);
+  const [perRow = 0, perColumn = 0] = strides.slice(-2);
+  const offsets = Array.from({ length: leading.reduce((product, size) => product * size, 1) }, (_, lead) => {
+    let rest = lead;
+    let offset = 0;
+    for (let axis = leading.length - 1; axis >= 0; axis--) {
+      offset += (rest % leading[axis]!) * strides[axis]!;
+      rest = Math.floor(rest / leading[axis]!);
+    }
+    return offset;
+  });
+  const isUniform = perRow === 0 && perColumn === 0;
+  return { leads: offsets, isUniform, at: (lead, row, column) => values[offsets[lead]! + row * perRow + column * perColumn]! };
+}
+
+function stepRule({ node, carried }: PathStep, values: ReadonlyArray<ValueAt | undefined>): LogitRule | undefined {
+  const [first, second, third] = values;
+  const other = carried === 0 ? second : first;
+  const limit = (at: ValueAt | undefined, name: string, absent: number): ValueAt => at ?? (() => attributeOf(node, name)?.f ?? absent);
+  switch (node.opType) {
+    case 'Add':
+      return (l, i, j, logit) => logit + other!(l, i, j);
+    case 'Sub':
+      return (l, i, j, logit) => logit - other!(l, i, j);
+    case 'Mul':
+      return (l, i, j, logit) => logit * other!(l, i, j);
+    case 'Div':
+      return (l, i, j, logit) => logit / other!(l, i, j);
+    case 'Max':
+      return (l, i, j, logit) => values.reduce((most, at) => (at === undefined ? most : Math.max(most, at(l, i, j))), logit);
+    case 'Min':
+      return (l, i, j, logit) => values.reduce((least, at) => (at === undefined ? least : Math.min(least, at(l, i, j))), logit);
+    case 'Where':
+      return carried === 1
+        ? (l, i, j, logit) => (first!(l, i, j) === 0 ? third!(l, i, j) : logit)
+        : (l, i, j, logit) => (first!(l, i, j) === 0 ? logit : second!(l, i, j));
+    case 'Clip': {
+      const [low, high] = [limit(second, 'min', -Infinity), limit(third, 'max', Infinity)];
+      return (l, i, j, logit) => Math.min(high(l, i, j), Math.max(low(l, i, j), logit));
+    }
+    case 'Tanh':
+      return (_l, _i, _j, logit) => Math.tanh(logit);
+    default:
+      return undefined;
+  }
+}

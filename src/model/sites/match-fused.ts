@@ -1,0 +1,176 @@
+import type { NodeProto } from 'onnx-buf';
+import type { Candidate, Declared, DeclaredMask, RawView } from './candidate.ts';
+import type { GraphBuilder, Value } from '../graph/graph-builder.ts';
+import type { GraphIndex } from '../graph/graph-index.ts';
+import { attributeOf, integerOf } from '../graph/graph-index.ts';
+
+/** Attention as one operator: com.microsoft's three, and the standard one of opset 23. */
+export function matchFused(index: GraphIndex): Candidate[] {
+  return index.graph.node.flatMap((node) => {
+    const name = `${node.domain === 'ai.onnx' ? '' : node.domain}/${node.opType}`;
+    const match = matchers[name];
+    return match === undefined ? [] : [withReadOutputs(index, withKnownParts(name, match(node)))];
+  });
+}
+
+const matchers: Readonly<Record<string, (node: NodeProto) => Candidate>> = {
+  'com.microsoft/MultiHeadAttention': multiHead,
+  'com.microsoft/Attention': packedAttention,
+  'com.microsoft/GroupQueryAttention': groupQuery,
+  '/Attention': standardAttention,
+};
+
+/** Attributes that are read, and inputs up to those that are, by operator: what is not known may change what it computes. */
+const known: Readonly<Record<string, { readonly attributes: string; readonly inputs: number }>> = {
+  'com.microsoft/MultiHeadAttention': { attributes: 'num_heads mask_filter_value scale unidirectional', inputs: 8 },
+  'com.microsoft/Attention': {
+    attributes:
+      'num_heads unidirectional scale mask_filter_value do_rotary rotary_embedding_dim qkv_hidden_sizes past_present_share_buffer',
+    inputs: 6,
+  },
+  'com.microsoft/GroupQueryAttention': {
+    attributes: 'num_heads kv_num_heads scale local_window_size do_rotary rotary_interleaved softcap smooth_softmax qk_output',
+    // Of those behind the caches of a rotation, `attention_bias` alone.
+    inputs: 9,
+  },
+  '/Attention': { attributes: 'is_causal q_num_heads kv_num_heads scale softcap softmax_precision qk_matmul_output_mode', inputs: 7 },
+};
+
+/** Refuses an operator with an attribute or an input that is not known. */
+function withKnownParts(name: string, candidate: Candidate): Candidate {
+  const { anchor } = candidate;
+  const { attributes, inputs } = known[name]!;
+  const attribute = anchor.attribute.find((each) => !attributes.split(' ').includes(each.name));
+  const input = anchor.input.find(
+    (each, at) => at >= inputs && each !== '' && !candidate.declared?.masks.some(({ tensor }) => tensor === each),
+  );
+  const refusal =
+    attribute !== undefined
+      ? `its attribute ${attribute.name} is not known here, and may change what it computes`
+      : input !== undefined
+        ? `its input ${input} is not known here, and may change what it computes`
+        : undefined;
+  return refusal === undefined || candidate.refusal !== undefined ? candidate : { ...candidate, refusal };
+}
+
+/** The keys and values that some operators hand on, and the weights, cannot be had from another attention. */
+function withReadOutputs(index: GraphIndex, candidate: Candidate): Candidate {
+  const more = candidate.anchor.output.slice(1).filter((name) => name !== '' && (index.consumers(name).length > 0 || index.isOutput(name)));
+  if (more.length === 0 || candidate.refusal !== undefined) return candidate;
+  return { ...candidate, refusal: `its further outputs are read: ${more.join(', ')}` };
+}
+
+function fused(node: NodeProto, views: { query: RawView; key: RawView; value: RawView }, declared: Declared, refusal?: string): Candidate {
+  const { packedHeads } = views.query;
+  const output = { tensor: node.output[0]!, ...(packedHeads !== undefined && { packedHeads }) };
+  return { anchor: node, pattern: node.opType, ...views, output, declared, ...(refusal !== undefined && { refusal }) };
+}
+
+function scaleOf(node: NodeProto): number | undefined {
+  const scale = attributeOf(node, 'scale')?.f;
+  return scale === undefined || scale === 0 ? undefined : scale;
+}
+
+function present(node: NodeProto, at: number): string | undefined {
+  const name = node.input[at];
+  return name === undefined || name === '' ? undefined : name;
+}
+
+/** The first of some reasons that holds. */
+function firstOf(reasons: ReadonlyArray<readonly [boolean, string]>): string | undefined {
+  return reasons.find(([holds]) => holds)?.[1];
+}
+
+function masksOf(...masks: ReadonlyArray<{ tensor: string | undefined; rule: DeclaredMask['rule'] }>): DeclaredMask[] {
+  return masks.flatMap(({ tensor, rule }) => (tensor === undefined ? [] : [{ tensor, rule }]));
+}
+
+/** Inputs: query, key, value, bias, key_padding_mask, attention_bias, past_key, past_value. */
+function multiHead(node: NodeProto): Candidate {
+  const [query = '', key = '', value = '', bias = ''] = node.input;
+  const packedHeads = integerOf(node, 'num_heads', 1);
+  const view = (tensor: string) => ({ tensor, packedHeads });
+  const masks = masksOf({ tensor: present(node, 4), rule: 'keep' }, { tensor: present(node, 5), rule: 'additive' });
+  const project = (graph: GraphBuilder) => {
+    const parts = thirds(graph, graph.op('Reshape', [bias, graph.int([3, -1])]), 0);
+    const [q = '', k = '', v = ''] = [query, key, value].map((tensor, third) => graph.op('Add', [tensor, parts[third]!]));
+    return { query: q, key: k, value: v };
+  };
+  const declared = {
+    causal: integerOf(node, 'unidirectional', 0) === 1 && ('first' as const),
+    scale: scaleOf(node),
+    masks,
+    ...(bias !== '' && { project }),
+  };
+  const refusal = firstOf([
+    [key === '' || value === '', 'queries, keys and values come packed in one tensor'],
+    [present(node, 6) !== undefined, 'it joins past keys inside the operator'],
+  ]);
+  return fused(node, { query: view(query), key: view(key), value: view(value) }, declared, refusal);
+}
+
+/** Inputs: input, weights, bias, mask_index, past, attention_bias. Queries, keys and values are projected inside. */
+function packedAttention(node: NodeProto): Candidate {
+  const [input = '', weights = '', bias = ''] = node.input;
+  const packedHeads = integerOf(node, 'num_heads', 1);
+  const project = (graph: GraphBuilder) => {
+    const product = graph.op('MatMul', [input, weights]);
+    const shifted = bias === '' ? product : graph.op('Add', [product, bias]);
+    const [query = '', key = '', value = ''] = thirds(graph, graph.op('Reshape', [shifted, graph.int([0, 0, 3, -1])]), 2);
+    return { query, key, value };
+  };
+  const masks = masksOf({ tensor: present(node, 3), rule: 'keep' }, { tensor: present(node, 5), rule: 'additive' });
+  const declared = { causal: integerOf(node, 'unidirectional', 0) === 1 && ('last' as const), scale: scaleOf(node), masks, project };
+  const sizes = attributeOf(node, 'qkv_hidden_sizes')?.ints ?? [];
+  const refusal = firstOf([
+    [present(node, 4) !== undefined, 'it joins past keys inside the operator'],
+    [integerOf(node, 'do_rotary', 0) === 1, 'it rotates queries and keys inside the operator'],
+    [new Set(sizes).size > 1, 'queries, keys and values have different sizes'],
+  ]);
+  const view = { tensor: input, packedHeads };
+  return fused(node, { query: view, key: view, value: view }, declared, refusal);
+}
+
+/** Inputs: query, key, value, past_key, past_value, seqlens_k, total_sequence_length, cos_cache, sin_cache, position_ids, attention_bias. Always causal. */
+function groupQuery(node: NodeProto): Candidate {
+  const [query = '', key = '', value = ''] = node.input;
+  const heads = integerOf(node, 'num_heads', 1);
+  const kvHeads = integerOf(node, 'kv_num_heads', heads);
+  const masks = masksOf({ tensor: present(node, 5), rule: 'last' }, { tensor: present(node, 10), rule: 'additive' });
+  const declared = { causal: 'last' as const, scale: scaleOf(node), masks };
+  const refusal = firstOf([
+    [key === '' || value === '', 'queries, keys and values come packed in one tensor'],
+    [present(node, 3) !== undefined, 'it keeps its keys in a cache inside the operator'],
+    [integerOf(node, 'do_rotary', 0) === 1, 'it rotates queries and keys inside the operator'],
+    [integerOf(node, 'local_window_size', -1) !== -1, 'it is windowed already'],
+    [(attributeOf(node, 'softcap')?.f ?? 0) !== 0, 'its logits are soft-capped'],
+    [integerOf(node, 'smooth_softmax', 0) === 1, 'its softmax has a sink of weight 1 (smooth_softmax)'],
+  ]);
+  const views = {
+    query: { tensor: query, packedHeads: heads },
+    key: { tensor: key, packedHeads: kvHeads },
+    value: { tensor: value, packedHeads: kvHeads },
+  };
+  return fused(node, views, declared, refusal);
+}
+
+/** Opset 23. Inputs: Q, K, V, attn_mask, past_key, past_value, nonpad_kv_seqlen; three axes where the numbers of heads are given. */
+function standardAttention(node: NodeProto): Candidate {
+  const [query = '', key = '', value = ''] = node.input;
+  const heads = attributeOf(node, 'q_num_heads');
+  const kvHeads = integerOf(node, 'kv_num_heads', 0);
+  const view = (tensor: string, count: number) => (heads === undefined ? { tensor } : { tensor, packedHeads: count });
+  const masks = masksOf({ tensor: present(node, 3), rule: 'additive' }, { tensor: present(node, 6), rule: 'lengths' });
+  const declared = { causal: integerOf(node, 'is_causal', 0) === 1 && ('first' as const), scale: scaleOf(node), masks };
+  const refusal = firstOf([
+    [present(node, 4) !== undefined, 'it joins past keys inside the operator'],
+    [(attributeOf(node, 'softcap')?.f ?? 0) !== 0, 'its logits are soft-capped'],
+  ]);
+  const views = { query: view(query, Number(heads?.i ?? 0)), key: view(key, kvHeads), value: view(value, kvHeads) };
+  return fused(node, views, declared, refusal);
+}
+
+/** The three slices of an axis of size 3. */
+function thirds(graph: GraphBuilder, tensor: Value, axis: number): Value[] {
+  return [0, 1, 2].map((third) => graph.op('Gather', [tensor, graph.int(third)], { axis }));
+}

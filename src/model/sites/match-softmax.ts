@@ -1,0 +1,220 @@
+import type { NodeProto } from 'onnx-buf';
+import type { Candidate, RawView } from './candidate.ts';
+import type { KeyFactor, PathStep } from './logit-path.ts';
+import { einsumProduct, einsumWeighted } from './einsum.ts';
+import type { GraphIndex } from '../graph/graph-index.ts';
+import { attributeOf, integerOf, nodeName } from '../graph/graph-index.ts';
+
+/** A softmax that multiplies something, without a product of two tensors before it. */
+export interface UnknownPattern {
+  readonly node: string;
+  readonly reason: string;
+}
+
+export type Match = { readonly candidate: Candidate } | { readonly unknown: UnknownPattern; readonly anchor: NodeProto } | undefined;
+
+/** A softmax, written as one operator or as Exp, ReduceSum and Div. */
+interface SoftmaxNode {
+  readonly node: NodeProto;
+  readonly input: string;
+  readonly output: string;
+}
+
+/** Every softmax of a graph that takes part in attention, by the shape of what is around it; names play no part. */
+export function matchSoftmaxes(index: GraphIndex): Match[] {
+  return index.graph.node.flatMap((node) => {
+    const softmax = softmaxOf(index, node);
+    return softmax === undefined ? [] : [matchSoftmax(index, softmax)];
+  });
+}
+
+function softmaxOf(index: GraphIndex, node: NodeProto): SoftmaxNode | undefined {
+  const [first = '', second = ''] = node.input;
+  if (node.opType === 'Softmax') return { node, input: first, output: node.output[0]! };
+  const exp = node.opType === 'Div' ? index.producer(first) : undefined;
+  const sum = node.opType === 'Div' ? index.producer(second) : undefined;
+  if (exp?.opType !== 'Exp' || sum?.opType !== 'ReduceSum' || sum.input[0] !== first) return undefined;
+  const shifted = index.producer(exp.input[0]!);
+  const largest = shifted?.opType === 'Sub' ? index.producer(shifted.input[1]!) : undefined;
+  const stable = largest?.opType === 'ReduceMax' && largest.input[0] === shifted?.input[0];
+  return { node, input: (stable ? shifted : exp)!.input[0]!, output: node.output[0]! };
+}
+
+function matchSoftmax(index: GraphIndex, softmax: SoftmaxNode): Match {
+  const weighted = findWeighted(index, softmax.output, 12);
+  if (weighted === undefined || 'blocked' in weighted) {
+    const product = findProduct(index, softmax.input, 24);
+    if (weighted === undefined || product === undefined) return undefined;
+    return { anchor: softmax.node, unknown: { node: nodeName(softmax.node), reason: weighted.blocked } };
+  }
+  if (index.isConstant(weighted.value.tensor)) return undefined;
+  const product = findProduct(index, softmax.input, 24);
+  if (product === undefined) {
+    const reason = 'its softmax weighs values, but no product of queries and keys leads to it';
+    return { anchor: softmax.node, unknown: { node: nodeName(softmax.node), reason } };
+  }
+  if (index.isConstant(product.query.tensor) || index.isConstant(product.key.tensor)) return undefined;
+  const { query, key, node, factor, keyFactors, steps: before } = product;
+  const { value, output, steps: after, exposed } = weighted;
+  const path = { product: node, factor, keyFactors, before, after };
+  const candidate = { anchor: softmax.node, pattern: 'graph', query, key, value, output, path };
+  // Small logits pass a cap nearly unchanged, so that running the model need not show it.
+  const capped = before.some(({ node }) => node.opType === 'Tanh');
+  const refusal = exposed
+    ? 'its weights are read elsewhere too: they would be computed all the same'
+    : capped
+      ? 'its logits are soft-capped'
+      : undefined;
+  return { candidate: refusal === undefined ? candidate : { ...candidate, refusal } };
+}
+
+interface Product {
+  readonly node: NodeProto;
+  /** By which the node multiplies it. */
+  readonly factor: number;
+  readonly query: RawView;
+  readonly key: RawView;
+  readonly keyFactors: readonly KeyFactor[];
+  readonly steps: readonly PathStep[];
+}
+
+/** Operators that leave logits logits, by which of their inputs may carry them on. */
+const onLogits: Readonly<Record<string, readonly number[]>> = {
+  Add: [0, 1],
+  Sub: [0],
+  Mul: [0, 1],
+  Div: [0],
+  Where: [1, 2],
+  Max: [0, 1],
+  Min: [0, 1],
+  Clip: [0],
+  Cast: [0],
+  Identity: [0],
+  Dropout: [0],
+  Reshape: [0],
+  Squeeze: [0],
+  Unsqueeze: [0],
+  Tanh: [0],
+};
+
+/** The product of queries and keys that a softmax's input comes from. */
+function findProduct(index: GraphIndex, tensor: string, depth: number, seen = new Set<string>()): Product | undefined {
+  const node = index.producer(tensor);
+  if (node === undefined || depth === 0 || seen.has(tensor)) return undefined;
+  seen.add(tensor);
+  const product = productOf(index, node);
+  if (product !== undefined) return product;
+  for (const at of onLogits[node.opType] ?? []) {
+    const input = node.input[at] ?? '';
+    const found = input === '' ? undefined : findProduct(index, input, depth - 1, seen);
+    if (found !== undefined) return { ...found, steps: [...found.steps, { node, carried: at }] };
+  }
+  return undefined;
+}
+
+function productOf(index: GraphIndex, node: NodeProto): Product | undefined {
+  const [left = '', right = ''] = node.input;
+  const plain = { node, factor: 1, query: { tensor: left }, keyFactors: [], steps: [] };
+  if (node.opType === 'MatMul') return { ...plain, ...transposedKey(index, right) };
+  if (node.opType === 'Einsum') {
+    const views = einsumProduct(node);
+    return views === undefined ? undefined : { ...plain, ...views };
+  }
+  const more = node.attribute.filter(({ name }) => !['alpha', 'transA', 'transB'].includes(name) && integerOf(node, name, 0) !== 0);
+  if (node.opType !== 'FusedMatMul' || integerOf(node, 'transA', 0) === 1 || more.length > 0) return undefined;
+  const key = integerOf(node, 'transB', 0) === 1 ? { key: { tensor: right } } : transposedKey(index, right);
+  return { ...plain, factor: attributeOf(node, 'alpha')?.f ?? 1, ...key };
+}
+
+/** Keys as they are before the transposition that the product wants, and before a scale on the way, which is read apart. */
+function transposedKey(index: GraphIndex, tensor: string): { key: RawView; keyFactors?: KeyFactor[] } {
+  const node = index.producer(tensor);
+  if (node?.opType === 'Mul' || node?.opType === 'Div') {
+    const [left = '', right = ''] = node.input;
+    const divides = node.opType === 'Div';
+    const sides = [[left, right], ...(divides ? [] : [[right, left]])] as const;
+    for (const [keys, factor] of sides) {
+      const view = isScaleLike(index, factor!) ? transposedView(index, keys!) : undefined;
+      if (view !== undefined && view.swapped !== true) return { key: view, keyFactors: [{ tensor: factor!, divides }] };
+    }
+  }
+  return { key: transposedView(index, tensor) };
+}
+
+function transposedView(index: GraphIndex, tensor: string): RawView {
+  const node = index.producer(tensor);
+  if (node?.opType === 'Transpose') {
+    const perm = attributeOf(node, 'perm')?.ints.map(Number);
+    if (perm === undefined || perm.length < 3) return { tensor, swapped: true };
+    const swapped = [...perm.slice(0, -2), perm.at(-1)!, perm.at(-2)!];
+    const plain = swapped.every((axis, position) => axis === position);
+    return plain ? { tensor: node.input[0]! } : { tensor: node.input[0]!, perm: swapped };
+  }
+  const flattened = node?.opType === 'Reshape' ? index.producer(node.input[0]!) : undefined;
+  const before = flattened?.opType === 'Transpose' ? index.producer(flattened.input[0]!) : undefined;
+  // Batch and heads are merged while the last two axes are swapped.
+  if (before?.opType === 'Reshape' && attributeOf(flattened!, 'perm')?.ints.map(Number).join() === '0,2,1')
+    return { tensor: before.input[0]! };
+  return { tensor, swapped: true };
+}
+
+/** A factor that does not come from the values of tensors: a constant, or computed from shapes. */
+function isScaleLike(index: GraphIndex, tensor: string, depth = 12): boolean {
+  if (index.isConstant(tensor)) return true;
+  const node = index.producer(tensor);
+  if (node === undefined || depth === 0) return false;
+  if (node.opType === 'Shape' || node.opType === 'Size') return true;
+  return node.input.length > 0 && node.input.every((input) => input === '' || isScaleLike(index, input, depth - 1));
+}
+
+type Weighted =
+  | { readonly value: RawView; readonly output: RawView; readonly exposed: boolean; readonly steps: readonly PathStep[] }
+  | { readonly blocked: string };
+
+/** What passes a softmax's weights on. */
+const onWeights = new Set([
+  'Cast',
+  'Identity',
+  'Dropout',
+  'Where',
+  'Mul',
+  'Reshape',
+  'Squeeze',
+  'Unsqueeze',
+  'QuantizeLinear',
+  'DequantizeLinear',
+]);
+
+/** The product of weights and values that a softmax's output goes to. */
+function findWeighted(index: GraphIndex, tensor: string, depth: number): Weighted | undefined {
+  if (depth === 0) return undefined;
+  const consumers = index.consumers(tensor);
+  for (const node of consumers) {
+    const weighted = weightedBy(node, tensor);
+    if (weighted !== undefined) return { ...weighted, steps: [], exposed: isExposed(index, tensor, node) };
+  }
+  for (const node of consumers) {
+    if (!onWeights.has(node.opType)) continue;
+    const found = findWeighted(index, node.output[0]!, depth - 1);
+    if (found === undefined) continue;
+    if (node.opType === 'QuantizeLinear') return { blocked: 'its weights are quantised before they meet the values' };
+    if ('blocked' in found) return found;
+    const steps = [{ node, carried: node.input.indexOf(tensor) }, ...found.steps];
+    return { ...found, steps, exposed: found.exposed || isExposed(index, tensor, node) };
+  }
+  return undefined;
+}
+
+/** Whether anything but `reader`, and guards against NaN, reads a tensor's values. */
+function isExposed(index: GraphIndex, tensor: string, reader: NodeProto): boolean {
+  const harmless = new Set(['IsNaN', 'Shape']);
+  return index.isOutput(tensor) || index.consumers(tensor).some((node) => node !== reader && !harmless.has(node.opType));
+}
+
+function weightedBy(node: NodeProto, weights: string): { value: RawView; output: RawView } | undefined {
+  const output = node.output[0]!;
+  if (node.opType === 'Einsum') return einsumWeighted(node, weights);
+  if (node.opType !== 'MatMul' && node.opType !== 'FusedMatMul') return undefined;
+  if (node.input[0] !== weights || integerOf(node, 'transA', 0) === 1) return undefined;
+  return { value: { tensor: node.input[1]!, ...(integerOf(node, 'transB', 0) === 1 && { swapped: true }) }, output: { tensor: output } };
+}

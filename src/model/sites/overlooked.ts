@@ -1,0 +1,81 @@
+import type { NodeProto } from 'onnx-buf';
+import { nodeName } from '../graph/graph-index.ts';
+import type { GraphIndex } from '../graph/graph-index.ts';
+import type { UnknownPattern } from './match-softmax.ts';
+
+/** Operators behind which logits are still logits, or weights weights, in one way or another. */
+const passing = new Set(
+  (
+    'Add Sub Mul Div Where Max Min Clip Cast Identity Dropout Reshape Squeeze Unsqueeze Tanh Concat Slice Split Pad Transpose Neg Expand ' +
+    'QuantizeLinear DequantizeLinear DynamicQuantizeLinear Softmax ScatterElements ScatterND GatherElements'
+  ).split(' '),
+);
+/** Those that matching follows. */
+const plain = new Set('Add Sub Mul Div Where Max Min Clip Cast Identity Dropout Reshape Squeeze Unsqueeze Tanh'.split(' '));
+const integerProducts = new Set(['MatMulInteger', 'QLinearMatMul', 'ConvInteger']);
+const products = new Set(['MatMul', 'FusedMatMul', 'Einsum', ...integerProducts]);
+/** Nodes that are looked at from one anchor. */
+const farthest = 40;
+
+interface Found {
+  readonly product: NodeProto;
+  /** The first operator on the way that matching does not follow. */
+  readonly blocker: NodeProto | undefined;
+}
+
+/**
+ * What looks like attention and matching passes over: weights by a softmax or a sigmoid of a product of two computed tensors (or of learned
+ * queries with keys) that then weigh computed values.
+ * @param known nodes that are sites, or told already
+ */
+export function overlookedAttention(index: GraphIndex, known: ReadonlySet<NodeProto>): UnknownPattern[] {
+  return index.graph.node.flatMap((node) => {
+    if ((node.opType !== 'Softmax' && node.opType !== 'Sigmoid') || known.has(node)) return [];
+    const logits = search(index, node.input[0]!, 'back');
+    const values = logits === undefined ? undefined : search(index, node.output[0]!, 'forth');
+    if (logits === undefined || values === undefined || logits.product === values.product) return [];
+    return [{ node: nodeName(node), reason: reasonOf(index, node, logits, values) }];
+  });
+}
+
+function reasonOf(index: GraphIndex, anchor: NodeProto, logits: Found, values: Found): string {
+  if (anchor.opType === 'Sigmoid') return 'its weights are a sigmoid of the logits, not a softmax';
+  const integer = [logits.product, values.product].find(({ opType }) => integerProducts.has(opType));
+  if (integer !== undefined) return `its products are computed in integers (${integer.opType} ${nodeName(integer)})`;
+  if (index.isConstant(logits.product.input[0]!)) return 'its queries are parameters of the model, and depend on no input';
+  const blocker = logits.blocker ?? values.blocker;
+  if (blocker?.opType === 'Concat') return `${nodeName(blocker)} joins further logits to its own, as attention sinks do`;
+  return blocker === undefined
+    ? 'its products lie too far from its softmax'
+    : `${blocker.opType} ${nodeName(blocker)} stands between its products`;
+}
+
+function search(index: GraphIndex, from: string, way: 'back' | 'forth'): Found | undefined {
+  const queue: Array<{ tensor: string; blocker: NodeProto | undefined }> = [{ tensor: from, blocker: undefined }];
+  const seen = new Set<NodeProto>();
+  for (const { tensor, blocker } of queue) {
+    if (seen.size >= farthest) return undefined;
+    const producer = index.producer(tensor);
+    const next = way === 'forth' ? index.consumers(tensor) : producer === undefined ? [] : [producer];
+    for (const node of next) {
+      if (seen.has(node)) continue;
+      seen.add(node);
+      if (products.has(node.opType)) {
+        if (isDynamicProduct(index, node, way, tensor)) return { product: node, blocker };
+        continue;
+      }
+      if (!passing.has(node.opType)) continue;
+      const blocks = blocker ?? (plain.has(node.opType) ? undefined : node);
+      const tensors = way === 'forth' ? node.output : node.input;
+      queue.push(...tensors.filter((name) => name !== '' && !index.isConstant(name)).map((name) => ({ tensor: name, blocker: blocks })));
+    }
+  }
+  return undefined;
+}
+
+/** A product of two computed tensors; of logits also one of learned queries. */
+function isDynamicProduct(index: GraphIndex, node: NodeProto, way: 'back' | 'forth', weights: string): boolean {
+  const [left = '', right = ''] = node.opType === 'QLinearMatMul' ? [node.input[0], node.input[3]] : node.input;
+  if (way === 'back') return !index.isConstant(right);
+  return left === weights && !index.isConstant(right);
+}

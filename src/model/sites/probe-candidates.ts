@@ -1,0 +1,274 @@
+import type { ModelProto, NodeProto } from 'onnx-buf';
+import type { ModelInput } from '../../contract/adapter.ts';
+import type { DimensionSizes } from '../../inputs/model-inputs.ts';
+import type { Candidate, RawView } from './candidate.ts';
+import { carriedSizes, carriedSources } from './carried-sizes.ts';
+import { GraphBuilder } from '../graph/graph-builder.ts';
+import type { GraphIndex } from '../graph/graph-index.ts';
+import { domainOf } from './input-domains.ts';
+import type { Domains } from './input-domains.ts';
+import { isPerKey, maskAncestors } from './mask-sources.ts';
+import type { OnnxFile } from '../file/onnx-file.ts';
+import { usingModel } from '../file/open-proto.ts';
+import type { ModelRunner } from '../file/open-proto.ts';
+import { distinctCases } from './probe-cases.ts';
+import { batchOf, sizesOfInputs } from './probe-inputs.ts';
+import type { ProbeCase } from './probe-inputs.ts';
+import { findProbeCase, runProbe } from './probe.ts';
+import type { Prober, ProbeRun } from './probe.ts';
+import { tolerances } from './read-masks.ts';
+import type { PairSizes } from './read-masks.ts';
+import { findDomains, seeMasks } from './see-masks.ts';
+import type { MaskEvidence } from './see-masks.ts';
+import { reachOf } from './value-reach.ts';
+import type { Reach } from './value-reach.ts';
+import { appendView, repeatedFrom, settleView, viewedSizes } from './views.ts';
+import type { View } from './views.ts';
+import { watchModel } from './watch.ts';
+import type { Seen } from './watch.ts';
+
+const parts = ['query', 'key', 'value', 'output'] as const;
+type Part = (typeof parts)[number];
+export type Views = Readonly<Record<Part, View>>;
+
+/** What a candidate did in some small runs. */
+export interface Probed {
+  readonly candidate: Candidate;
+  readonly reach: Reach;
+  /** How its tensors lie; absent where they fit no layout. */
+  readonly views?: Views;
+  /** Nodes that give queries, keys and values where the operator projects them inside. */
+  readonly projected: readonly NodeProto[];
+  /** Under these names the runs hold them as `[batch, heads, n, headDim]`. */
+  readonly names: Readonly<Record<Part, string>>;
+  /** Tensors with a value for each key that its mask may come from, the nearest first. */
+  readonly sources: readonly string[];
+  readonly runs: readonly ProbeRun[];
+  /** What the inputs that reach masks by value hold. */
+  readonly domains: Domains;
+  /** Whether the model takes any number of batch elements. */
+  readonly batchVaries: boolean;
+  /** Runs of what its mask is computed from alone. */
+  readonly evidence: MaskEvidence;
+}
+
+/** A model with what may be attention in it. */
+export interface ProbeSubject {
+  readonly proto: ModelProto;
+  readonly file: OnnxFile;
+  readonly index: GraphIndex;
+  readonly candidates: readonly Candidate[];
+  readonly runner: ModelRunner;
+  readonly given: DimensionSizes;
+  readonly onStep?: ((what: string) => void) | undefined;
+}
+
+/** Small runs of a model. */
+export interface Probing {
+  readonly first: ProbeCase;
+  readonly inputs: readonly ModelInput[];
+  readonly probed: readonly Probed[];
+}
+
+/**
+ * Runs the model for its sizes, then what its masks are computed from, alone and with every input that reaches them varied, then the model
+ * again, to see what each site does.
+ */
+export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
+  const { proto, file, candidates, runner, given, index, onStep } = subject;
+  const opset = opsetOf(proto);
+  const traced = candidates.map((candidate, site): Traced => {
+    const reach = reachOf(index, candidate);
+    const raw = rawViews(candidate, new GraphBuilder({ opset, prefix: probePrefix(site) }));
+    return { candidate, reach, raw, ancestors: maskAncestors(index, reach.masks) };
+  });
+  const nodes = traced.flatMap(({ raw }) => raw.nodes);
+  const carried = candidates.flatMap(({ path }) => (path === undefined ? [] : [carriedSources(path)]));
+  const viewed = traced.flatMap(({ raw }) =>
+    parts.flatMap((part) => [raw.views[part].tensor, repeatedFrom(index, raw.views[part].tensor) ?? '']),
+  );
+  onStep?.('sizes, in small runs');
+  const sizing = {
+    tensors: carried.flatMap(({ values }) => values),
+    sizes: [
+      ...carried.flatMap(({ sizes }) => sizes),
+      ...viewed,
+      ...traced.flatMap(({ ancestors, reach }) => [...reach.masks, ...ancestors]),
+    ].filter((name) => name !== ''),
+    nodes,
+  };
+  const { first, inputs } = await usingModel(watchModel(proto, sizing, file, runner), async (model) => {
+    const { inputs } = model;
+    return { first: await findSizes({ model, inputs, given }, traced), inputs };
+  });
+  const settled = traced.map((each, site) =>
+    settle(index, each, first, new GraphBuilder({ opset, prefix: `attnswap/view${site}/` }), inputs),
+  );
+  onStep?.('masks by themselves, every input varied');
+  const { domains, evidence } = await seeAlone(subject, settled, { first, inputs });
+  const start = { ...first.at, domains };
+  onStep?.('what each site does, in small runs');
+  const watching = {
+    tensors: [
+      ...settled.flatMap(({ names, sources, reach }) => [...Object.values(names), ...sources, ...reach.sides, ...reach.computed]),
+      ...carried.flatMap(({ values }) => values),
+    ].filter((name) => name !== ''),
+    sizes: carried.flatMap((each) => each.sizes),
+    nodes: [...nodes, ...settled.flatMap((each) => each.nodes)],
+  };
+  const runs = await usingModel(watchModel(proto, watching, file, runner), (model) => runCases({ model, inputs, given }, start));
+  const dimsOf = (batch: number) => JSON.stringify(sizesOfInputs(inputs, { ...start, batch }, given));
+  const batchVaries = dimsOf(1) !== dimsOf(2);
+  return {
+    first: start,
+    inputs,
+    probed: settled.map((each, site) => ({ ...each, runs, domains, batchVaries, evidence: evidence[site]! })),
+  };
+}
+
+interface Traced {
+  readonly candidate: Candidate;
+  readonly reach: Reach;
+  readonly raw: RawViews;
+  /** What its mask is computed from, the nearest first. */
+  readonly ancestors: readonly string[];
+}
+
+interface Settled extends Omit<Probed, 'runs' | 'evidence' | 'batchVaries' | 'domains'> {
+  readonly nodes: readonly NodeProto[];
+  /** In the first run. */
+  readonly sizes: PairSizes | undefined;
+}
+
+/** Fewer tokens do not tell causal from full attention, or a mask from its edges. */
+const enoughTokens = 5;
+
+/** The smallest sizes that show enough. */
+function findSizes(prober: Prober, traced: readonly Traced[]): Promise<ProbeRun> {
+  const reaching = prober.inputs.filter(({ name }) => traced.some(({ reach }) => reach.inputs.has(name)));
+  const domains = Object.fromEntries(reaching.map((input) => [input.name, domainOf(input, [], 0)]));
+  return findProbeCase(prober, domains, ({ seen }) =>
+    traced.every(({ raw: { views } }) => Math.min(tokensOf(views.query, seen), tokensOf(views.key, seen)) >= enoughTokens),
+  );
+}
+
+/** Tokens of a view's tensor in a run, as far as its axes tell. */
+function tokensOf({ tensor, perm, swapped, packedHeads }: RawView, seen: Seen): number {
+  const dims = seen.dims(tensor);
+  if (packedHeads !== undefined && dims.length === 3) return dims[1]!;
+  const axis = dims.length - (swapped === true ? 1 : 2);
+  return dims[perm?.[axis] ?? axis] ?? enoughTokens;
+}
+
+/** Settles what the inputs that reach masks hold, and reads the masks in runs of their own. */
+async function seeAlone(
+  { proto, file, runner, given }: ProbeSubject,
+  settled: readonly Settled[],
+  { first, inputs }: { first: ProbeRun; inputs: readonly ModelInput[] },
+): Promise<{ domains: Domains; evidence: MaskEvidence[] }> {
+  const none: MaskEvidence = { runs: [] };
+  const subjects = settled.flatMap(({ candidate, reach, sizes, sources }, site) => {
+    if (sizes === undefined || (reach.inputs.size === 0 && reach.unsettled === undefined)) return [];
+    const carried = candidate.path === undefined ? undefined : carriedSizes(candidate.path, first.seen);
+    return [{ site, candidate, reach, sources, sizes, tolerance: tolerances.f32, dims: (tensor: string) => carried?.get(tensor) ?? [] }];
+  });
+  if (subjects.length === 0) return { domains: {}, evidence: settled.map(() => none) };
+  const tensors = subjects.flatMap(({ reach, sources }) => [...reach.sides, ...sources]);
+  const alone = watchModel(proto, { tensors, sizes: [], alone: { instead: new Map() } }, file, runner);
+  return usingModel(alone, async (model) => {
+    const domains = await findDomains(model, subjects, { inputs, given, first: first.at });
+    const seen = await seeMasks(model, subjects, { inputs, given, first: { ...first.at, domains } });
+    const bySite = new Map(subjects.map(({ site }, at) => [site, seen[at]!]));
+    return { domains, evidence: settled.map((_, site) => bySite.get(site) ?? none) };
+  });
+}
+
+/** Runs the first case, and those of the further ones that show something else. */
+async function runCases(prober: Prober, first: ProbeCase): Promise<ProbeRun[]> {
+  const runs: ProbeRun[] = [];
+  for (const at of distinctCases(prober.inputs, first, prober.given)) {
+    // Sizes may be fixed, or bound to each other: what one case tells is enough then.
+    const run = at === first ? await runProbe(prober, at) : await runProbe(prober, at).catch(() => undefined);
+    if (run !== undefined) runs.push(run);
+  }
+  return runs;
+}
+
+/** Begins the names of what an operator projects inside. */
+export function probePrefix(site: number): string {
+  return `attnswap/probe${site}/`;
+}
+
+/** Version of the standard operators. */
+export function opsetOf(proto: ModelProto): number {
+  return Number(proto.opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0n);
+}
+
+interface RawViews {
+  readonly views: Readonly<Record<Part, RawView>>;
+  readonly nodes: readonly NodeProto[];
+}
+
+/** A candidate's views, with what its operator projects inside put in front of them. */
+export function rawViews(candidate: Candidate, graph: GraphBuilder): RawViews {
+  const { query, key, value, output, declared } = candidate;
+  const projected = declared?.project?.(graph);
+  if (projected === undefined) return { views: { query, key, value, output }, nodes: [] };
+  const moved = (view: RawView, tensor: string): RawView => ({ ...view, tensor });
+  const views = { query: moved(query, projected.query), key: moved(key, projected.key), value: moved(value, projected.value), output };
+  return { views, nodes: graph.fragment() };
+}
+
+function settle(
+  index: GraphIndex,
+  { candidate, reach, raw, ancestors }: Traced,
+  { seen }: ProbeRun,
+  graph: GraphBuilder,
+  inputs: readonly ModelInput[],
+): Settled {
+  const batch = batchOf(inputs, seen.feeds);
+  // Repeated key/value heads are read before they are repeated, where both are.
+  const viewOf = (part: Part, beforeRepeat: boolean) => {
+    const view = raw.views[part];
+    const before = beforeRepeat ? repeatedFrom(index, view.tensor) : undefined;
+    const plain = view.perm === undefined && view.swapped === undefined && view.packedHeads === undefined;
+    const base = before !== undefined && plain && seen.dims(before).length === 4 ? { tensor: before } : view;
+    return settleView(base, seen.dims(base.tensor), batch);
+  };
+  const [query, output] = [viewOf('query', false), viewOf('output', false)];
+  const shared = [viewOf('key', true), viewOf('value', true)];
+  const [key, value] = shared[0]?.heads === shared[1]?.heads ? shared : [viewOf('key', false), viewOf('value', false)];
+  const projected = raw.nodes;
+  const unsettled = {
+    candidate,
+    reach,
+    projected,
+    names: { query: '', key: '', value: '', output: '' },
+    sources: [],
+    nodes: [],
+    sizes: undefined,
+  };
+  if (query === undefined || key === undefined || value === undefined || output === undefined) return unsettled;
+  const views = { query, key, value, output };
+  const names = {
+    query: appendView(graph, query),
+    key: appendView(graph, key),
+    value: appendView(graph, value),
+    output: appendView(graph, output),
+  };
+  const [elements, heads, queries] = viewedSizes(query, seen.dims(query.tensor));
+  const sizes = { batch: elements, heads, queries, keys: viewedSizes(key, seen.dims(key.tensor))[2] };
+  const sources = ancestors.filter((name) => isPerKey(seen.dims(name), sizes));
+  return { candidate: withLengths(candidate, seen, batch), reach, projected, views, names, sources, nodes: graph.fragment(), sizes };
+}
+
+/** A key padding mask with one axis holds how many keys each batch element has. */
+function withLengths(candidate: Candidate, seen: Seen, batch: number): Candidate {
+  const { declared } = candidate;
+  if (declared === undefined) return candidate;
+  const masks = declared.masks.map((mask) => {
+    const dims = seen.dims(mask.tensor);
+    return mask.rule === 'keep' && dims.length === 1 && dims[0] === batch ? { ...mask, rule: 'lengths' as const } : mask;
+  });
+  return { ...candidate, declared: { ...declared, masks } };
+}

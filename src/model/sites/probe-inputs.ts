@@ -1,0 +1,120 @@
+import type { ModelInput } from '../../contract/adapter.ts';
+import type { Tensors } from '../../contract/tensor.ts';
+import { drawModelInputs } from '../../inputs/model-inputs.ts';
+import type { DimensionSizes } from '../../inputs/model-inputs.ts';
+import { drawStyled } from './input-domains.ts';
+import type { Domains, Style } from './input-domains.ts';
+
+/** One run of a model: how large, and how the inputs that reach its masks are drawn. */
+export interface ProbeCase {
+  readonly batch: number;
+  readonly length: number;
+  readonly past: number;
+  /** How much longer each further dynamic length is than the one before: a model may bind them to each other, or not. */
+  readonly spread?: number;
+  readonly style: Style;
+  /** The one input that is drawn in the style; absent where all are. */
+  readonly only?: string;
+  /** What a style of ids and positions mixes in. */
+  readonly constant?: number;
+  readonly seed: number;
+  readonly vocabulary: number;
+  /** What the inputs that reach a mask by value hold. */
+  readonly domains: Domains;
+}
+
+/**
+ * Sizes of a model's dynamic dimensions by what their names say: an axis called batch, or the first one where none is, takes `batch`; one
+ * called past takes `past`; a sum such as `past + sequence` the sum; all others `length`, each `spread` more than the one before. Given
+ * sizes come first.
+ */
+export function guessSizes(inputs: readonly ModelInput[], at: SizeCase, given: DimensionSizes): DimensionSizes {
+  const sizes: Record<string, number> = {};
+  const namesBatch = inputs.some(({ dims }) => dims.some((name) => typeof name === 'string' && batchName.test(name)));
+  const lengths = new Map<string, number>();
+  for (const { dims } of named(inputs)) {
+    dims.forEach((name, axis) => {
+      const leads = !namesBatch && axis === 0 && dims.length > 1;
+      if (typeof name === 'string') sizes[name] ??= given[name] ?? guess(name, { ...at, leads, lengths });
+    });
+  }
+  return sizes;
+}
+
+type SizeCase = Pick<ProbeCase, 'batch' | 'length' | 'past' | 'spread'>;
+type Guess = SizeCase & {
+  /** Whether it is the first axis of several, and no axis is called batch. */
+  readonly leads: boolean;
+  /** Sizes of the lengths so far, by name. */
+  readonly lengths: Map<string, number>;
+};
+
+const batchName = /batch|^bs?$/i;
+const lengthName = /seq|len|token|time|width|height|frames|keys|quer/i;
+/** Names of dimensions that have none begin so: the input and the axis follow. */
+const unnamed = '?';
+
+/** The inputs with a name of its own for every dynamic dimension that has none. */
+function named(inputs: readonly ModelInput[]): ModelInput[] {
+  return inputs.map((input) => ({
+    ...input,
+    dims: input.dims.map((name, axis) => (name === '' ? `${unnamed}${input.name}.${axis}` : name)),
+  }));
+}
+
+function guess(name: string, at: Guess): number {
+  const parts = name.split('+').map((part) => part.trim());
+  if (parts.length === 2)
+    return parts.reduce((sum, part) => sum + (/^\d+$/.test(part) ? Number(part) : guess(part, { ...at, leads: false })), 0);
+  if (name.startsWith(unnamed)) return at.leads ? at.batch : lengthOf(name, at);
+  if (batchName.test(name)) return at.batch;
+  if (/past/i.test(name)) return /total/i.test(name) ? at.past + at.length : at.past;
+  if (/total/i.test(name)) return at.past + at.length;
+  const isLength = lengthName.test(name);
+  return at.leads && !isLength ? at.batch : lengthOf(name, at);
+}
+
+function lengthOf(name: string, { length, spread = 0, lengths }: Guess): number {
+  const known = lengths.get(name) ?? Math.max(1, length + spread * lengths.size);
+  lengths.set(name, known);
+  return known;
+}
+
+/**
+ * Draws a probe's inputs, as {@link drawModelInputs} does with ids below `vocabulary`; those whose values reach a mask by their domain, all of
+ * them in the case's style, or the one that it names.
+ */
+export function probeInputs(inputs: readonly ModelInput[], at: ProbeCase, given: DimensionSizes): Tensors {
+  const all = named(inputs);
+  const drawn = drawModelInputs(all, guessSizes(inputs, at, given), at.seed, at.vocabulary);
+  let place = 0;
+  return Object.fromEntries(
+    Object.entries(drawn).map(([name, tensor]) => {
+      const domain = at.domains[name];
+      if (domain === undefined) return [name, tensor];
+      const style = at.only === undefined || at.only === name ? at.style : 'plain';
+      return [name, drawStyled(name, tensor, { ...at, style, domain, place: place++, isAlone: at.only === name })];
+    }),
+  );
+}
+
+/** Sizes of the inputs that a case draws. */
+export function sizesOfInputs(inputs: readonly ModelInput[], at: SizeCase, given: DimensionSizes): number[][] {
+  const sizes = guessSizes(inputs, at, given);
+  return named(inputs).map(({ dims }) => dims.map((size) => (typeof size === 'number' ? size : sizes[size]!)));
+}
+
+/**
+ * Batch elements that inputs hold: the axis called batch, or the first axis of the first input that has several, as far as that does not count
+ * tokens.
+ */
+export function batchOf(inputs: readonly ModelInput[], tensors: Tensors): number {
+  for (const { name, dims } of inputs) {
+    const axis = dims.findIndex((dimension) => typeof dimension === 'string' && batchName.test(dimension));
+    if (axis >= 0) return tensors[name]!.dims[axis]!;
+  }
+  const several = inputs.find(({ dims }) => dims.length > 1);
+  const [first] = several?.dims ?? [];
+  if (several === undefined || (typeof first === 'string' && lengthName.test(first))) return 1;
+  return tensors[several.name]!.dims[0]!;
+}

@@ -1,0 +1,199 @@
+import type { NodeProto } from 'onnx-buf';
+import type { Tensor } from '../../contract/tensor.ts';
+import type { Candidate } from './candidate.ts';
+import { carriedSizes, carriedSources } from './carried-sizes.ts';
+import { fitsPath } from './logit-path.ts';
+import type { PathRun } from './logit-path.ts';
+import { farthestRuns, mostTokens } from './long-runs.ts';
+import type { LongRun } from './long-runs.ts';
+import { keptBy, numbersOf } from './mask-sources.ts';
+import { usingModel } from '../file/open-proto.ts';
+import { opsetOf } from './probe-candidates.ts';
+import type { Probed, Probing, ProbeSubject } from './probe-candidates.ts';
+import { batchOf } from './probe-inputs.ts';
+import { isBlind, keptKeys, operatorScale, readMasks, tolerances } from './read-masks.ts';
+import type { MaskReading, PairSizes } from './read-masks.ts';
+import type { SitePlan, SwappableSite } from './site.ts';
+import { skeletonOf } from './skeleton.ts';
+import { viewedSizes } from './views.ts';
+import type { View } from './views.ts';
+import { watchModel } from './watch.ts';
+
+/** Elements from which on a stored tensor may hold a mask. */
+const storedMask = 1024;
+
+/** How long what was seen of a site holds. */
+export interface LongProof {
+  /** Tokens of the longest run; undefined where none was longer than the small runs. */
+  readonly length: number | undefined;
+  /** What the site does in a long run that it did not do in small ones. */
+  readonly problem?: string;
+}
+
+interface LongSubject {
+  readonly candidate: Candidate;
+  readonly probed: Probed;
+  readonly swap: SwappableSite;
+}
+
+/**
+ * Reads the masks and sizes of sites at lengths beyond the small runs, up to {@link provenTokens}, and in a larger batch: of the model only
+ * what masks and sizes are computed from is run, without its weights.
+ */
+export async function proveLong(
+  subject: ProbeSubject,
+  probing: Probing,
+  sites: ReadonlyMap<number, SwappableSite>,
+): Promise<Map<number, LongProof>> {
+  const { proto, file, index, runner } = subject;
+  const subjects = [...sites].map(([number, swap]): LongSubject => {
+    const probed = probing.probed[number]!;
+    return { candidate: probed.candidate, probed, swap };
+  });
+  if (subjects.length === 0) return new Map();
+  subject.onStep?.('masks and sizes, in long runs');
+  const keep = new Set<NodeProto>(subjects.flatMap(({ probed }) => [...probed.reach.nodes]));
+  const instead = skeletonOf(index, probing.probed, { keep, opset: opsetOf(proto) });
+  const placed = new Set([...instead.values()].flat());
+  const masks = subjects.flatMap(({ probed }) => probed.reach.masks);
+  const sources = subjects.flatMap(({ swap: { plan } }) => plan.mask?.tensor ?? []);
+  const carried = subjects.flatMap(({ candidate: { path } }) => (path === undefined ? [] : [carriedSources(path)]));
+  const short = probing.probed[0]!.runs[0]!.seen;
+  const watching = {
+    tensors: [...masks, ...sources, ...carried.flatMap(({ values }) => values)],
+    sizes: [
+      ...subjects.flatMap(({ swap: { plan } }) => viewsOf(plan).map(({ tensor }) => tensor)),
+      ...carried.flatMap((each) => each.sizes),
+    ],
+    nodes: probing.probed.flatMap(({ projected }) => projected.filter((node) => !placed.has(node))),
+    alone: { instead, thinned: new Set(masks.filter((name) => short.dims(name).length >= 2 && !sources.includes(name))) },
+  };
+  const isStored = subjects.some(({ probed }) => probed.reach.largestStored >= storedMask);
+  const wholeNumbers = subjects.flatMap(({ probed: { reach } }) => [
+    ...reach.constants,
+    ...reach.computed.flatMap((name) => fewNumbers(short.tensor(name))),
+  ]);
+  const proofs = new Map([...sites.keys()].map((number): [number, LongProof] => [number, { length: undefined }]));
+  await usingModel(watchModel(proto, watching, file, runner), async (model) => {
+    const masksVary =
+      masks.some((name) => short.dims(name).some((size) => size > 1)) || subjects.some(({ candidate }) => candidate.declared !== undefined);
+    const runsAt = (run: LongRun) => subjects.every((each) => fits(each, run));
+    const { runs, cutAt } = await farthestRuns(model, { subject, probing, isStored, masksVary, wholeNumbers, runsAt });
+    const beyond = wholeNumbers.find((count) => count > (cutAt ?? Infinity) && count <= mostTokens);
+    if (beyond !== undefined) {
+      const problem = `its mask is computed with ${beyond}, and could be read at ${cutAt} tokens at most: longer runs take too much time or memory`;
+      for (const number of sites.keys()) proofs.set(number, { length: cutAt, problem });
+      return;
+    }
+    for (const run of runs) {
+      const readings = new Readings(run);
+      for (const [place, number] of [...sites.keys()].entries()) {
+        const known = proofs.get(number)!;
+        if (known.problem !== undefined) continue;
+        const { length, problem } = judge(subjects[place]!, run, probing, readings);
+        proofs.set(number, { length: Math.max(length, known.length ?? 0), ...(problem !== undefined && { problem }) });
+      }
+    }
+  });
+  return proofs;
+}
+
+function fewNumbers(tensor: Tensor | undefined): number[] {
+  return tensor === undefined || tensor.data.length > 4 ? [] : [...numbersOf(tensor)].filter(Number.isInteger);
+}
+
+function viewsOf({ query, key, value, output }: SitePlan): View[] {
+  return [query, key, value, output];
+}
+
+/** What masks do in a run; sites that read the same masks share a reading. */
+class Readings {
+  readonly #known: Array<{
+    readonly key: string;
+    readonly sides: ReadonlyArray<Tensor | undefined>;
+    readonly reading: MaskReading | string;
+  }> = [];
+  readonly #run: LongRun;
+
+  constructor(run: LongRun) {
+    this.#run = run;
+  }
+
+  of(subject: LongSubject): MaskReading | string {
+    const { candidate, probed } = subject;
+    const { path, declared } = candidate;
+    const sides = probed.reach.masks.map((name) => this.#run.seen.tensor(name));
+    const steps = path?.before.map(({ node, carried }) => [
+      node.opType,
+      carried,
+      node.attribute.map(({ name, f, i }) => [name, f, `${i}`]),
+    ]);
+    const carried = path === undefined ? undefined : [...carriedSizes(path, this.#run.seen).values()];
+    const key = JSON.stringify([sizesIn(subject, this.#run), steps, carried, declared?.causal, declared?.masks.map(({ rule }) => rule)]);
+    const same = this.#known.find((known) => known.key === key && known.sides.every((side, at) => isSame(side, sides[at])));
+    if (same !== undefined) return same.reading;
+    const reading = readingOf(subject, this.#run) ?? 'its masks have other sizes than its logits';
+    this.#known.push({ key, sides, reading });
+    return reading;
+  }
+}
+
+function readingOf(subject: LongSubject, run: LongRun): MaskReading | string | undefined {
+  const { candidate, swap } = subject;
+  return readMasks(candidate, pathRun(subject, run), sizesIn(subject, run), tolerances[swap.site.dtype === 'f16' ? 'f16' : 'f32']);
+}
+
+function fits(subject: LongSubject, run: LongRun): boolean {
+  const { path } = subject.candidate;
+  return path === undefined || fitsPath(path, pathRun(subject, run));
+}
+
+function pathRun(subject: LongSubject, run: LongRun): PathRun {
+  const { rows, keys } = sizesIn(subject, run);
+  const { path } = subject.candidate;
+  const carried = path === undefined ? undefined : carriedSizes(path, run.seen);
+  const dims = (tensor: string) => [...(carried?.get(tensor) ?? []).slice(0, -2), rows!.length, keys];
+  return { dims, tensor: (name) => run.seen.tensor(name) };
+}
+
+function sizesIn({ swap: { plan } }: LongSubject, { seen, step }: LongRun): PairSizes {
+  const [batch, heads, queries] = viewedSizes(plan.query, seen.dims(plan.query.tensor));
+  const keys = viewedSizes(plan.key, seen.dims(plan.key.tensor))[2];
+  const rows = Array.from({ length: Math.ceil(queries / step) }, (_, place) => queries - 1 - place * step);
+  return { batch, heads, queries, keys, rows };
+}
+
+function isSame(one: Tensor | undefined, other: Tensor | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  const bytes = ({ data }: Tensor) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return one.type === other.type && one.dims.join() === other.dims.join() && bytes(one).equals(bytes(other));
+}
+
+function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: Readings): { length: number; problem?: string } {
+  const { candidate, probed, swap } = subject;
+  const { site, plan } = swap;
+  const [query, key, value, output] = viewsOf(plan).map((view) => viewedSizes(view, run.seen.dims(view.tensor)));
+  const { batch, queries, keys } = sizesIn(subject, run);
+  const wrong = (problem: string) => ({ length: keys, problem: `at ${keys} tokens ${problem}` });
+  const short = probed.runs[0]!.seen;
+  const perElement = short.tensor(probed.names.query)!.dims[0]! / batchOf(probing.inputs, short.feeds);
+  const wanted = [batch, site.heads, queries, site.headDim];
+  const wantedKeys = [batch, site.kvHeads, keys, site.headDim];
+  const asBefore = [wanted, wantedKeys, wantedKeys, wanted].every(
+    (sizes, part) => sizes.join() === [query, key, value, output][part]!.join(),
+  );
+  if (!asBefore || batch !== run.batch * perElement)
+    return wrong(`its sizes are others than in short runs: queries [${query!.join(', ')}]`);
+  const reading = readings.of(subject);
+  if (typeof reading === 'string') return wrong(reading);
+  if (isBlind(reading)) return run.at.style === 'plain' ? wrong('no query of it sees a key') : { length: 0 };
+  if (reading.problem !== undefined) return wrong(reading.problem);
+  const scale = reading.scale * operatorScale(candidate, site.headDim);
+  if (Math.abs(scale / site.scale - 1) > 2e-3) return wrong('its scale is another than in short runs');
+  const kept = keptKeys(reading, site.causal === true);
+  if (kept === undefined) return wrong('its mask is no longer what it is in short runs: a window, chunks, or a prefix');
+  const values = plan.mask === undefined ? undefined : run.seen.tensor(plan.mask.tensor);
+  const keeps = plan.mask === undefined ? new Uint8Array(batch * keys).fill(1) : values && keptBy(values, plan.mask.rule, { batch, keys });
+  if (keeps === undefined || keeps.some((keep, slot) => keep !== kept[slot])) return wrong('it masks other keys than in short runs');
+  return { length: keys };
+}

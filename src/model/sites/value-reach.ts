@@ -1,0 +1,159 @@
+import type { NodeProto, TensorProto } from 'onnx-buf';
+import { TensorProto_DataType as DataType } from 'onnx-buf';
+import type { Candidate } from './candidate.ts';
+import { attributeOf, integerOf, integersOf, nodeName, readsOf, subgraphsOf } from '../graph/graph-index.ts';
+import type { GraphIndex } from '../graph/graph-index.ts';
+import { pathSides, reshapes, sidesOf } from './logit-path.ts';
+import type { PathStep } from './logit-path.ts';
+
+/** What decides about a site's mask, scale and bias. */
+export interface Reach {
+  /** Tensors that meet its logits, or its weights, and what a fused operator reads beside queries, keys and values. */
+  readonly sides: readonly string[];
+  /** Of these, what a mask may come from. */
+  readonly masks: readonly string[];
+  /** Inputs of the model whose values reach them. What only gives a size is none. */
+  readonly inputs: ReadonlySet<string>;
+  /** Nodes on the way. */
+  readonly nodes: ReadonlySet<NodeProto>;
+  /** Whole numbers that the nodes on the way compare or compute with. */
+  readonly constants: readonly number[];
+  /** Tensors on the way that are the same in every run, and not stored. */
+  readonly computed: readonly string[];
+  /** Rows of the largest stored table that is read by an index on the way. */
+  readonly tableSize: number;
+  /** Elements of the largest stored tensor with several axes on the way. */
+  readonly largestStored: number;
+  /** Why no run can settle what it does: random numbers, or a condition on its own logits. */
+  readonly unsettled?: string;
+}
+
+/** Operators that read the sizes of their first input alone. */
+const sizesOnly = new Set(['Shape', 'Size', 'EyeLike']);
+const random = new Set(['RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUniformLike', 'Bernoulli', 'Multinomial']);
+
+/** Walks back from what meets a candidate's logits and weights to the model's inputs and constants. */
+export function reachOf(index: GraphIndex, candidate: Candidate): Reach {
+  const { path, declared } = candidate;
+  const masks = path === undefined ? declared!.masks.map(({ tensor }) => tensor) : pathSides(path);
+  const changes = path?.after.filter((step) => !isGuard(index, step) && !reshapes.has(step.node.opType)).flatMap(sidesOf) ?? [];
+  const shapes = path?.before.filter(({ node }) => node.opType === 'Reshape').flatMap(sidesOf) ?? [];
+  const steps = path === undefined ? [] : [...path.before, ...path.after];
+  const own = new Set(
+    path === undefined ? [] : [path.product.output[0]!, candidate.anchor.output[0]!, ...steps.map(({ node }) => node.output[0]!)],
+  );
+  const sides = [...new Set([...masks, ...changes])];
+  return { sides, masks, ...walkBack(index, [...sides, ...shapes], own) };
+}
+
+function walkBack(index: GraphIndex, from: readonly string[], own: ReadonlySet<string>): Omit<Reach, 'sides' | 'masks'> {
+  const modelInputs = new Set(index.graph.input.map(({ name }) => name));
+  const seen = new Set(from);
+  const nodes = new Set<NodeProto>();
+  const inputs = new Set<string>();
+  const constants = new Set<number>();
+  let largestStored = 0;
+  let tableSize = 0;
+  let unsettled: string | undefined;
+  // A set is walked in the order of insertion, what is added on the way included.
+  for (const tensor of seen) {
+    if (own.has(tensor)) unsettled ??= `what meets its logits is computed from its logits (${tensor})`;
+    const constant = index.constant(tensor);
+    if (constant !== undefined) {
+      for (const number of wholeNumbers(constant)) constants.add(number);
+      if (constant.dims.length > 1) largestStored = Math.max(largestStored, elementsOf(constant));
+    }
+    const node = index.producer(tensor);
+    if (node === undefined) {
+      if (modelInputs.has(tensor) && constant === undefined) inputs.add(tensor);
+      continue;
+    }
+    nodes.add(node);
+    if (node.opType === 'Gather')
+      tableSize = Math.max(tableSize, Number(index.constant(node.input[0]!)?.dims[integerOf(node, 'axis', 0)] ?? 0));
+    if (isRandom(node)) unsettled ??= `what meets its logits is drawn at random (${node.opType} ${nodeName(node)})`;
+    for (const number of constantsWithin(node)) constants.add(number);
+    if (!sizesOnly.has(node.opType)) for (const name of readsOf(node)) seen.add(name);
+  }
+  return {
+    inputs,
+    nodes,
+    constants: [...constants],
+    computed: [...seen].filter((name) => index.constant(name) === undefined && index.isConstant(name)),
+    largestStored,
+    tableSize,
+    ...(unsettled !== undefined && { unsettled }),
+  };
+}
+
+function isRandom(node: NodeProto): boolean {
+  return random.has(node.opType) || subgraphsOf(node).some((graph) => graph.node.some(isRandom));
+}
+
+function constantsWithin(node: NodeProto): number[] {
+  return subgraphsOf(node).flatMap((graph) => [
+    ...graph.initializer.flatMap(wholeNumbers),
+    ...graph.node.flatMap((inner) => [...wholeNumbers(attributeOf(inner, 'value')?.t), ...constantsWithin(inner)]),
+  ]);
+}
+
+function elementsOf({ dims }: TensorProto): number {
+  return dims.reduce((product, size) => product * Number(size), 1);
+}
+
+/** Whole numbers of a constant with few elements. */
+function wholeNumbers(tensor: TensorProto | undefined): number[] {
+  if (tensor === undefined || elementsOf(tensor) > 4) return [];
+  if (tensor.dataType !== DataType.FLOAT) return [...(integersOf(tensor) ?? [])].filter(Number.isSafeInteger);
+  const { rawData } = tensor;
+  const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
+  const values =
+    rawData.length === 0 ? tensor.floatData : Array.from({ length: rawData.length >> 2 }, (_, at) => view.getFloat32(4 * at, true));
+  return values.filter((value) => Number.isInteger(value) && Math.abs(value) < 2 ** 24);
+}
+
+/** Operators that tell whether a row of logits or weights holds anything at all. */
+const onGuards = new Set([
+  'IsNaN',
+  'IsInf',
+  'Equal',
+  'Not',
+  'And',
+  'Or',
+  'Cast',
+  'Identity',
+  'Unsqueeze',
+  'Squeeze',
+  'ReduceMax',
+  'ReduceMin',
+  'ReduceSum',
+]);
+
+/** Whether a step behind the softmax only takes NaN out of rows that see no key: its condition follows from the weights or logits themselves. */
+function isGuard(index: GraphIndex, { node, carried }: PathStep): boolean {
+  if (node.opType !== 'Where' || carried === 0) return false;
+  const seen = new Set([node.input[0]!]);
+  let asks = false;
+  for (const tensor of seen) {
+    const producer = index.producer(tensor);
+    if (producer === undefined || index.isConstant(tensor)) continue;
+    if (producer.opType === 'IsNaN' || producer.opType === 'IsInf' || comparesInfinity(index, producer)) {
+      asks = true;
+      continue;
+    }
+    if (!onGuards.has(producer.opType) || producer.opType === 'Equal') return false;
+    for (const name of producer.input) if (name !== '') seen.add(name);
+  }
+  return asks;
+}
+
+function comparesInfinity(index: GraphIndex, node: NodeProto): boolean {
+  if (node.opType !== 'Equal') return false;
+  return node.input.some((name) => {
+    const { floatData = [], rawData = new Uint8Array() } = index.constant(name) ?? {};
+    return (
+      floatData[0] === -Infinity ||
+      (rawData.length >= 4 && new DataView(rawData.buffer, rawData.byteOffset).getFloat32(0, true) === -Infinity)
+    );
+  });
+}

@@ -1,0 +1,115 @@
+import type { AttentionInputs } from '../../contract/inputs.ts';
+import type { ModelInput, OpenModel } from '../../contract/adapter.ts';
+import type { Tensor, Tensors } from '../../contract/tensor.ts';
+import { appendMask } from './append-mask.ts';
+import type { ModelSites } from '../sites/find-sites.ts';
+import { GraphBuilder } from '../graph/graph-builder.ts';
+import { numbersOf } from '../sites/mask-sources.ts';
+import type { OnnxFile } from '../file/onnx-file.ts';
+import { openProto } from '../file/open-proto.ts';
+import type { ModelRunner } from '../file/open-proto.ts';
+import { opsetOf } from '../sites/probe-candidates.ts';
+import { withOutputs } from '../graph/with-outputs.ts';
+import type { SwappableSite } from '../sites/site.ts';
+import { findVariant } from '../../variants/index.ts';
+import { visitRows } from '../../variants/reference.ts';
+import { sampleRows } from '../../variants/sample-rows.ts';
+import { appendView } from '../sites/views.ts';
+
+/** What a site read, and what it gave. */
+export interface CapturedCall extends AttentionInputs {
+  /** `[batch, heads, queries, headDim]`. */
+  readonly output: Float32Array;
+}
+
+/** A model that shows what its sites see. */
+export interface CapturingModel {
+  readonly inputs: readonly ModelInput[];
+  /** Runs the model on an item's inputs and gives what each site read, by number. */
+  capture(feeds: Tensors): Promise<ReadonlyMap<number, CapturedCall>>;
+  dispose(): Promise<void>;
+}
+
+/** Opens a model, swapped or not, with the queries, keys, values, masks and outputs of some sites as further outputs. @throws as opening a model does */
+export async function openForCapture(
+  { proto }: Pick<ModelSites, 'proto'>,
+  wanted: readonly SwappableSite[],
+  file: OnnxFile,
+  runner: ModelRunner,
+): Promise<CapturingModel> {
+  const graph = new GraphBuilder({ opset: opsetOf(proto), prefix: 'attnswap/capture/' });
+  const names = wanted.map(({ plan }) => {
+    const projected = plan.project?.(graph);
+    const view = (part: 'query' | 'key' | 'value') =>
+      appendView(graph, projected === undefined ? plan[part] : { ...plan[part], tensor: projected[part] });
+    const parts = { query: view('query'), key: view('key'), value: view('value') };
+    return {
+      ...parts,
+      output: appendView(graph, plan.output),
+      mask: plan.mask === undefined ? undefined : appendMask(graph, plan.mask, parts),
+    };
+  });
+  const outputs = names.flatMap((each) => Object.values(each).filter((name) => name !== undefined));
+  // Optimised graphs move quantisers past reshapes and transpositions: a tensor would no longer hold what its name says.
+  const model: OpenModel = await openProto(withOutputs(proto, outputs, graph.fragment()), file, runner, 'reading');
+  return {
+    inputs: model.inputs,
+    capture: async (feeds) => {
+      const bound = model.bind(feeds);
+      await bound.run();
+      const tensors = { ...feeds, ...bound.outputs() };
+      return new Map(wanted.map(({ site }, at) => [site.site, captured(site, names[at]!, tensors)]));
+    },
+    dispose: () => model.dispose(),
+  };
+}
+
+type Names = Readonly<Record<'query' | 'key' | 'value' | 'output', string>> & { readonly mask: string | undefined };
+
+function captured(site: SwappableSite['site'], names: Names, tensors: Tensors): CapturedCall {
+  const [query, key, value, output] = [names.query, names.key, names.value, names.output].map((name) => tensors[name] as Tensor);
+  const [batch = 0, heads = 0, queries = 0, headDim = 0] = query!.dims;
+  const [, kvHeads = 0, keys = 0] = key!.dims;
+  const mask = names.mask === undefined ? undefined : (tensors[names.mask]!.data as Uint8Array);
+  const dtype = site.dtype === 'f16' ? ('f16' as const) : ('f32' as const);
+  return {
+    shape: { batch, heads, kvHeads, queries, keys, headDim, causal: site.causal === true, dtype },
+    query: numbersOf(query!),
+    key: numbersOf(key!),
+    value: numbersOf(value!),
+    output: numbersOf(output!),
+    ...(mask !== undefined && { mask }),
+    scale: site.scale,
+  };
+}
+
+/** Rows of a call that are held against the definition. */
+const checkedRows = { count: 512, seed: 1 } as const;
+
+/** What the model's own arithmetic may be off by. */
+const faithfulWithin = { f32: 1e-3, f16: 2e-2, bf16: 2e-2 } as const;
+
+/**
+ * Why what was captured does not say what the site did: where softmax(scale·q·kᵀ)·v of it, masked as it says, is not what the site gave, the
+ * site hides keys or adds to logits by something that no tensor of it carries. Undefined where it is right. Queries that see no key are left out.
+ */
+export function captureFault(call: CapturedCall): string | undefined {
+  const { output, ...inputs } = call;
+  const { shape } = inputs;
+  let difference = 0;
+  let size = 0;
+  visitRows(inputs, { variant: findVariant('dense'), parameters: {} }, sampleRows(shape, checkedRows), ({ at, output: expected }) => {
+    if (expected.every((component) => component === 0)) return;
+    const from = ((at.batch * shape.heads + at.head) * shape.queries + at.query) * shape.headDim;
+    expected.forEach((component, place) => {
+      difference += (output[from + place]! - component) ** 2;
+      size += component ** 2;
+    });
+  });
+  const relative = Math.sqrt(difference / (size || 1));
+  // Not >: what is no number is no agreement.
+  if (relative <= faithfulWithin[shape.dtype]) return undefined;
+  const masks = [...(shape.causal ? ['the causal mask'] : []), ...(inputs.mask === undefined ? [] : ['its padding mask'])];
+  const seen = masks.length === 0 ? 'no mask' : masks.join(' and ');
+  return `with ${seen}, softmax(scale·q·kᵀ)·v of what it read differs by ${relative.toPrecision(2)} of its size from what it gave: it masks keys in a way that the small runs did not show`;
+}

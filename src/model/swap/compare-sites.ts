@@ -1,0 +1,98 @@
+import type { ModelProto } from 'onnx-buf';
+import type { DimensionSizes } from '../../inputs/model-inputs.ts';
+import { findVariant } from '../../variants/index.ts';
+import { judgeOutput } from '../../variants/judge.ts';
+import type { Judgement } from '../../variants/judge.ts';
+import { openForCapture } from './capture.ts';
+import type { CapturedCall } from './capture.ts';
+import type { ModelSites } from '../sites/find-sites.ts';
+import type { OnnxFile } from '../file/onnx-file.ts';
+import type { ModelRunner } from '../file/open-proto.ts';
+import { distinctCases } from '../sites/probe-cases.ts';
+import { probeInputs } from '../sites/probe-inputs.ts';
+import type { ProbeCase } from '../sites/probe-inputs.ts';
+import { gateOf } from './swap.ts';
+import type { Replacement } from './swap.ts';
+
+/** How near a site's new attention is to what its variant is defined to give, on the queries, keys and values that it read. */
+export interface SiteComparison {
+  readonly site: number;
+  /** The largest ‖output − reference‖ / ‖reference‖ of a run. */
+  readonly relative: number;
+  /** What rounding explains, by the variant's own error budget, in that run. */
+  readonly budget: number;
+  /** Why it is not what it should be, where it is not. */
+  readonly reason?: string;
+}
+
+/** A swapped model, and how it came to be. */
+export interface SwappedModel {
+  readonly sites: ModelSites;
+  readonly swapped: ModelProto;
+  readonly replacements: ReadonlyMap<number, Replacement>;
+  /** Of a gate that nothing gives. */
+  readonly seed: number;
+}
+
+/**
+ * Runs a swapped model on the small inputs that found its sites, and judges each new attention by its variant's float64 reference on
+ * what the site itself read: whatever stands before or behind a site, quantisers included, cannot blur it.
+ * @throws as opening a model does
+ */
+export async function compareSites(
+  file: OnnxFile,
+  model: SwappedModel,
+  runner: ModelRunner,
+  given: DimensionSizes = {},
+): Promise<SiteComparison[]> {
+  const { sites, swapped, replacements } = model;
+  if (sites.probe === undefined) return [];
+  const wanted = [...replacements.keys()].map((number) => sites.swappable.get(number)!);
+  const opened = await openForCapture({ proto: swapped }, wanted, file, runner);
+  const worst = new Map<number, Judgement>();
+  try {
+    for (const at of [...distinctCases(opened.inputs, sites.probe, given), reachingCase(sites.probe, replacements)]) {
+      // Sizes may be fixed, or bound to each other: what does not run says nothing.
+      const calls = await opened.capture(probeInputs(opened.inputs, at, given)).catch(() => undefined);
+      for (const [site, call] of calls ?? []) {
+        const judgement = judgeCall(model, site, call);
+        if (judgement !== undefined && isWorse(judgement, worst.get(site))) worst.set(site, judgement);
+      }
+    }
+  } finally {
+    await opened.dispose();
+  }
+  return [...worst].map(([site, { ok, relative, budget, reason = 'it exceeds its budget' }]) => ({
+    site,
+    relative,
+    budget,
+    ...(!ok && { reason }),
+  }));
+}
+
+/** Most tokens of a run: the reference takes the square of them. */
+const longestCase = 160;
+
+/** A padded run long enough for a variant's blocks, regions or windows to end within it, where that is not too long. */
+function reachingCase(probe: ProbeCase, replacements: SwappedModel['replacements']): ProbeCase {
+  const sizes = [...replacements.values()].flatMap(({ parameters }) =>
+    Object.values(parameters).filter((value) => typeof value === 'number'),
+  );
+  const length = Math.max(probe.length, Math.min(longestCase, 4 * Math.max(0, ...sizes) + 1));
+  return { ...probe, batch: 3, length, past: 0, style: 'right', seed: 7 };
+}
+
+function isWorse(judgement: Judgement, known: Judgement | undefined): boolean {
+  if (known === undefined || judgement.ok !== known.ok) return known === undefined || !judgement.ok;
+  return judgement.relative > known.relative;
+}
+
+/** Undefined where what came before left no numbers: a sequence that begins with padding may. */
+function judgeCall({ sites, replacements, seed }: SwappedModel, number: number, { output, ...read }: CapturedCall): Judgement | undefined {
+  const { variant, parameters, scaleFactor = 1 } = replacements.get(number)!;
+  if (![read.query, read.key, read.value].every((values) => values.every(Number.isFinite))) return undefined;
+  const { site } = sites.swappable.get(number)!;
+  const gate = variant === 'gated' ? { gate: gateOf(site, parameters['rank'], seed) } : {};
+  const inputs = { ...read, ...gate, scale: read.scale * scaleFactor };
+  return judgeOutput(output, inputs, findVariant(variant), parameters, { rows: 'all', ambiguousShare: 1 });
+}

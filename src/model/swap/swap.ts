@@ -1,0 +1,166 @@
+import { create } from '@bufbuild/protobuf';
+import { GraphProtoSchema, ModelProtoSchema, OperatorSetIdProtoSchema } from 'onnx-buf';
+import type { ModelProto, NodeProto } from 'onnx-buf';
+import type { Adapter } from '../../contract/adapter.ts';
+import { AttnswapError } from '../../contract/errors.ts';
+import type { GateTensors } from '../../contract/inputs.ts';
+import type { Parameters } from '../../contract/variant.ts';
+import { drawGate } from '../../inputs/gate.ts';
+import { appendMask } from './append-mask.ts';
+import type { ModelSites } from '../sites/find-sites.ts';
+import { elementTypes, GraphBuilder } from '../graph/graph-builder.ts';
+import type { Value } from '../graph/graph-builder.ts';
+import { GraphIndex, readsOf } from '../graph/graph-index.ts';
+import { opsetOf } from '../sites/probe-candidates.ts';
+import { neededNodes, stayingNodes } from '../graph/needed-nodes.ts';
+import type { SwappableSite } from '../sites/site.ts';
+import { namesIn, spliceNodes } from '../graph/splice.ts';
+import { appendInverse, appendView } from '../sites/views.ts';
+
+/** What a site becomes. */
+export interface Replacement {
+  readonly variant: string;
+  readonly kernel: string;
+  readonly parameters: Parameters;
+  /** Multiplies the logits' scale: a softmax temperature of 1/factor. */
+  readonly scaleFactor?: number;
+}
+
+export interface SwapOptions {
+  /** Whose kernels are put in. */
+  readonly adapter: Adapter;
+  /** By number of the site. */
+  readonly replacements: ReadonlyMap<number, Replacement>;
+  /** Of a gate that nothing gives. */
+  readonly seed: number;
+}
+
+/**
+ * The model with other attention at the given sites, nothing else touched: the new nodes stand where the old output was
+ * computed and give it under its old name; what only the old attention needed is left out.
+ * @throws USAGE for a site that is not there or cannot be swapped; UNSUPPORTED where the adapter lacks the kernel
+ */
+export function swapSites(sites: ModelSites, options: SwapOptions): ModelProto {
+  const graph = sites.proto.graph!;
+  const taken = namesIn(graph);
+  const swaps = [...options.replacements].map(([number, replacement]) => {
+    const site = requireSite(sites, number);
+    const prefix = freePrefix(taken, number);
+    return {
+      output: site.plan.output.tensor,
+      nodes: replacementNodes(site, replacement, { ...options, prefix, opset: opsetOf(sites.proto) }),
+    };
+  });
+  const replaced = new Map(swaps.map(({ output, nodes }) => [output, nodes]));
+  const index = new GraphIndex(graph);
+  const outputs = new Map([...replaced].map(([output, nodes]) => [index.producer(output)!, nodes]));
+  const node = graph.node.flatMap((old) => outputs.get(old) ?? [old]);
+  const needed = prune(node, graph.node, new Set(graph.output.map(({ name }) => name)));
+  const read = new Set([...needed.flatMap((each) => [...readsOf(each)]), ...graph.output.map(({ name }) => name)]);
+  const before = new Set(graph.node.flatMap((each) => [...readsOf(each)]));
+  // Before IR version 4 initializers are inputs too: dropping one would ask the user for it.
+  const inputs = new Set(graph.input.map(({ name }) => name));
+  const initializer = graph.initializer.filter(({ name }) => read.has(name) || !before.has(name) || inputs.has(name));
+  const swapped = create(GraphProtoSchema, { ...graph, node: needed, initializer });
+  return create(ModelProtoSchema, { ...sites.proto, graph: swapped, opsetImport: withMicrosoft(sites.proto, needed) });
+}
+
+function requireSite({ sites, swappable }: ModelSites, number: number): SwappableSite {
+  const site = swappable.get(number);
+  if (site !== undefined) return site;
+  const known = sites[number];
+  if (known === undefined)
+    throw new AttnswapError('USAGE', `there is no site ${number}: the model has ${sites.length}`, { hint: 'attnswap sites lists them' });
+  throw new AttnswapError('USAGE', `site ${number} (${known.node}) cannot be swapped: ${known.reason ?? ''}`, {
+    hint: 'leave it out: --site with the others',
+  });
+}
+
+function freePrefix(taken: ReadonlySet<string>, site: number): string {
+  for (let version = 0; ; version++) {
+    const prefix = `attnswap/site${site}${version === 0 ? '' : `.${version}`}/`;
+    if (![...taken].some((name) => name.startsWith(prefix))) return prefix;
+  }
+}
+
+function replacementNodes(
+  { site, plan }: SwappableSite,
+  { variant, kernel, parameters, scaleFactor = 1 }: Replacement,
+  { adapter, prefix, opset, seed }: SwapOptions & { prefix: string; opset: number },
+): NodeProto[] {
+  const model = adapter.kernelGraph?.({
+    variant,
+    kernel,
+    parameters,
+    heads: site.heads,
+    kvHeads: site.kvHeads,
+    headDim: site.headDim,
+    causal: site.causal === true,
+    selfAttention: site.selfAttention === true,
+    masked: plan.mask !== undefined,
+    dtype: site.dtype === 'f16' ? 'f16' : 'f32',
+    scale: site.scale * scaleFactor,
+    opset,
+  });
+  if (model === undefined || 'unsupported' in model)
+    throw new AttnswapError('UNSUPPORTED', model?.unsupported ?? `${adapter.name} has no kernels for models`);
+  const before = new GraphBuilder({ opset, prefix: `${prefix}in/` });
+  const projected = plan.project?.(before);
+  const view = (part: 'query' | 'key' | 'value') =>
+    appendView(before, projected === undefined ? plan[part] : { ...plan[part], tensor: projected[part] });
+  const query = view('query');
+  const bound: Record<string, string> = { query, key: view('key'), value: view('value') };
+  if (plan.mask !== undefined) bound['mask'] = appendMask(before, plan.mask, { query, key: bound['key']! });
+  if (variant === 'gated') Object.assign(bound, appendGate(before, site, { rank: parameters['rank'], seed }));
+  const after = new GraphBuilder({ opset, prefix: `${prefix}out/` });
+  const result = appendInverse(after, `${prefix}output`, plan.output);
+  return [
+    ...before.fragment(),
+    ...spliceNodes(model, `${prefix}kernel/`, { ...bound, output: `${prefix}output` }),
+    ...after.fragment(),
+    ...new GraphBuilder({ opset, prefix }).named('Identity', [result], plan.output.tensor),
+  ];
+}
+
+/** The gate that a swap gives a site. @throws INVALID_PARAMETERS */
+export function gateOf(
+  { site, heads, kvHeads, headDim, dtype }: SwappableSite['site'],
+  rank: Parameters[string] | undefined,
+  seed: number,
+): GateTensors {
+  const type = dtype === 'f16' ? ('f16' as const) : ('f32' as const);
+  const shape = { batch: 1, heads, kvHeads, queries: 1, keys: 1, headDim, causal: false, dtype: type };
+  return drawGate(shape, typeof rank === 'number' ? rank : undefined, seed + site);
+}
+
+/** A gate drawn from the seed: untrained, so that it shows what a gate costs, not what it can do. */
+function appendGate(
+  graph: GraphBuilder,
+  site: SwappableSite['site'],
+  { rank, seed }: { rank: Parameters[string] | undefined; seed: number },
+): Record<string, Value> {
+  const { heads, headDim } = site;
+  const gate = gateOf(site, rank, seed);
+  const type = site.dtype === 'f16' ? 'f16' : 'f32';
+  const tensor = (values: Float32Array, dims: readonly number[]) => {
+    const shaped = graph.op('Reshape', [graph.float([...values]), graph.int(dims)]);
+    return type === 'f16' ? graph.op('Cast', [shaped], { to: elementTypes.f16 }) : shaped;
+  };
+  const sizes = [heads, headDim, gate.rank];
+  return { gate_u: tensor(gate.u, sizes), gate_w: tensor(gate.w, sizes), gate_b: tensor(gate.b, [heads]) };
+}
+
+/** The nodes that the outputs need, and of the old ones those that nothing needed before either. */
+function prune(nodes: readonly NodeProto[], old: readonly NodeProto[], outputs: ReadonlySet<string>): NodeProto[] {
+  const needed = neededNodes(nodes, outputs);
+  const before = new Set(old);
+  const given = new Set(nodes.filter((node) => !before.has(node)).flatMap(({ output }) => output));
+  const staying = stayingNodes(old, { outputs, needed, given });
+  return nodes.filter((node) => needed.has(node) || staying.has(node));
+}
+
+function withMicrosoft({ opsetImport }: ModelProto, nodes: readonly NodeProto[]): ModelProto['opsetImport'] {
+  const uses = (node: NodeProto): boolean => node.domain === 'com.microsoft' || node.attribute.some(({ g }) => g?.node.some(uses) === true);
+  if (!nodes.some(uses) || opsetImport.some(({ domain }) => domain === 'com.microsoft')) return opsetImport;
+  return [...opsetImport, create(OperatorSetIdProtoSchema, { domain: 'com.microsoft', version: 1n })];
+}
