@@ -24,7 +24,6 @@ export interface BaselineGate {
   readonly plans: readonly CellPlan[];
   readonly baseline: Baseline;
   readonly calibrations: readonly Calibration[];
-  readonly fingerprint: string;
   /** As a record describes it. */
   readonly host: unknown;
   readonly now: Date;
@@ -117,16 +116,15 @@ function judge(task: Task, gate: BaselineGate): Comparison {
   // Without a base there is the limit alone.
   if (base.length === 0) return judgeFigures(subject, rule, { base: null, new: median(fresh) });
   const timed = rule.metric === 'latency' || rule.metric === 'ratio-to-reference';
-  const host = { fingerprint: gate.fingerprint, now: gate.now };
-  const floor = timed ? (calibrationFor(gate.calibrations, plan.cell, host)?.floor ?? null) : null;
+  const floor = timed ? (calibrationFor(gate.calibrations, plan.cell, gate)?.floor ?? null) : null;
   const judged = heldToLimit(judgeLaunches(subject, rule, { base, new: fresh }, { floor, family }), rule);
   const notCompared = hostsOf(gate).unknown.map((part) => `the ${part} could not be read, and was not compared with the baseline's`);
   return { ...judged, warnings: [...judged.warnings, ...notCompared] };
 }
 
 /** The baseline's host beside this one; a portable one speaks for every host. */
-function hostsOf({ baseline, fingerprint, host }: BaselineGate): HostComparison {
-  if (baseline.portable !== undefined || fingerprint === baseline.fingerprint) return { differing: [], unknown: [] };
+function hostsOf({ baseline, host }: BaselineGate): HostComparison {
+  if (baseline.portable !== undefined || fingerprintOf({ host }) === baseline.fingerprint) return { differing: [], unknown: [] };
   const stored = baseline.runs.find(({ run }) => fingerprintOf(run) === baseline.fingerprint);
   return compareHosts(stored?.run.host, host);
 }

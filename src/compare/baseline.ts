@@ -53,7 +53,8 @@ export function promote(runs: readonly RunRecord[], promotion: Promotion, existi
     if (kept.some((other) => other.run.startedAt === run.startedAt)) refuse(run, `is in ${name} already`, 'measure again: attnswap bench');
     kept.push({ promotedAt, by, reason, run });
   }
-  return { schema: 'attnswap.baseline/1', name, fingerprint: fingerprintOf(kept[0]!.run), runs: kept.slice(-mostRuns) };
+  const latest = kept.slice(-mostRuns);
+  return { schema: 'attnswap.baseline/1', name, fingerprint: fingerprintOf(latest[0]!.run), runs: latest };
 }
 
 /** The full fingerprint of the host that a run was measured on; '' where the record has none. */

@@ -2,11 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { adapters } from '../../adapters/index.ts';
 import { readSuite } from '../contract/suite.ts';
+import { fingerprint } from '../measure/fingerprint.ts';
 import { planCells } from '../measure/plan-cells.ts';
+import { quietHost } from '../measure/quiet-host.ts';
 import { calibrate, calibrationFor, notCalibrated, refusalOf } from './calibration.ts';
+import type { Calibration } from './calibration.ts';
 
-const host = { fingerprint: 'a'.repeat(64), now: new Date('2026-06-15T00:00:00Z') };
-const head = { fingerprint: host.fingerprint, cell: 'c', name: 'dense', backend: 'onnx-cpu', measuredAt: '2026-06-10T00:00:00.000Z' };
+const print = (of = quietHost) => fingerprint(of, { node: '24.21.0' });
+const host = { host: { ...quietHost, fingerprint: print() }, now: new Date('2026-06-15T00:00:00Z') };
+const on = { fingerprint: print().sha256, identity: { ...print().identity } };
+const head = { ...on, cell: 'c', name: 'dense', backend: 'onnx-cpu', measuredAt: '2026-06-10T00:00:00.000Z' };
 const noise = [0.01, -0.012, 0.004, 0.009, -0.006, -0.011, 0.013, 0.002, -0.003, -0.007];
 const scaled = (factor: number) => noise.map((value) => factor * value);
 
@@ -42,9 +47,33 @@ test('a cell’s own calibration holds, else the noisiest of its backend and siz
   assert.equal(calibrationFor([own, loud], cell, host), own);
   assert.equal(calibrationFor([quiet, loud], cell, host), loud);
   assert.equal(calibrationFor([own], cellOf(512, 'onnx-webgpu'), host), undefined);
-  assert.equal(calibrationFor([own], cell, { ...host, fingerprint: 'b'.repeat(64) }), undefined);
+  assert.equal(calibrationFor([own], cell, { ...host, host: { fingerprint: { sha256: 'b'.repeat(64) } } }), undefined);
   assert.equal(calibrationFor([own], cell, { ...host, now: new Date('2026-06-25T00:00:00Z') }), undefined);
   assert.equal(calibrationFor([own], cell, { ...host, now: new Date('2026-06-09T00:00:00Z') }), undefined);
+});
+
+test('a calibration holds on its host where either could not read a part of it, and on no other; those without parts go by their hash', () => {
+  const cell = cellOf(512);
+  const incomplete = { ...quietHost, gpus: [], missing: [{ part: 'gpus', reason: 'no answer in 15000 ms' }] };
+  const larger = { ...quietHost, availableCores: 64 };
+  const heldOn = (of: typeof quietHost, calibration: Calibration) =>
+    calibrationFor([calibration], cell, { ...host, host: { ...of, fingerprint: print(of) } }) === calibration;
+  const whole = of(cell);
+  const partial = calibrate(
+    { ...head, fingerprint: print(incomplete).sha256, identity: { ...print(incomplete).identity }, cell: cell.id },
+    noise,
+    1,
+  );
+  for (const [calibration, elsewhere] of [
+    [whole, incomplete],
+    [partial, quietHost],
+  ] as const) {
+    assert.ok(heldOn(elsewhere, calibration));
+    assert.ok(!heldOn(larger, calibration));
+  }
+  const old = { ...whole, identity: undefined };
+  assert.ok(heldOn(quietHost, old));
+  assert.ok(!heldOn(incomplete, old));
 });
 
 test('a calibration refuses nothing but cells about as large as its own, and no model; the way out is named', () => {

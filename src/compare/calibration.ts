@@ -5,10 +5,13 @@ import { quantile } from '../statistics/order-statistics.ts';
 import { meanInterval } from '../statistics/student.ts';
 import { statedPower } from '../decide/judge-blocks.ts';
 import { defaultLooks } from '../decide/sequential.ts';
+import { compareHosts } from '../measure/same-host.ts';
 
 /** What equal arms showed, of one cell on one host. Changes are relative. */
 export const calibrationSchema = z.object({
   fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Parts of the fingerprint; absent in files of earlier versions. */
+  identity: z.record(z.string(), z.unknown()).optional(),
   cell: z.string().max(500),
   name: z.string().max(500),
   backend: z.string().max(100),
@@ -35,7 +38,7 @@ const mostBlocks = defaultLooks.looks.at(-1)!;
  * many blocks as the first look takes. Biased low from few blocks (a tenth or so at 20), as rare bad blocks may not be among them.
  */
 export function calibrate(
-  head: Pick<Calibration, 'fingerprint' | 'cell' | 'name' | 'backend' | 'measuredAt'>,
+  head: Pick<Calibration, 'fingerprint' | 'identity' | 'cell' | 'name' | 'backend' | 'measuredAt'>,
   logRatios: readonly number[],
   seed: number,
 ): Calibration {
@@ -66,8 +69,14 @@ interface Subject {
 }
 
 interface CalibratedHost {
-  readonly fingerprint: string;
+  /** As a record describes it. */
+  readonly host: unknown;
   readonly now: Date;
+}
+
+/** The host of a calibration, as a record describes one. */
+export function hostOf({ fingerprint: sha256, identity }: Calibration): unknown {
+  return { fingerprint: { sha256, identity } };
 }
 
 /**
@@ -88,12 +97,12 @@ export function notCalibrated(id: string): string {
   return `not calibrated for this: ${workOf(id) === undefined ? ofModels : remedy}`;
 }
 
-function validOn(calibrations: readonly Calibration[], { fingerprint, now }: CalibratedHost): readonly Calibration[] {
+function validOn(calibrations: readonly Calibration[], { host, now }: CalibratedHost): readonly Calibration[] {
   const oldest = now.getTime() - validDays * 86_400_000;
   return calibrations.filter((calibration) => {
     const at = Date.parse(calibration.measuredAt);
     // One that is dated ahead tells that a clock was wrong, so its age is unknown.
-    return calibration.fingerprint === fingerprint && at >= oldest && at <= now.getTime();
+    return at >= oldest && at <= now.getTime() && compareHosts(hostOf(calibration), host).differing.length === 0;
   });
 }
 

@@ -22,7 +22,8 @@ export interface GateRun {
   readonly basePlans: readonly CellPlan[];
   readonly base: Checkout;
   readonly calibrations: readonly Calibration[];
-  readonly fingerprint: string;
+  /** This one, as a record describes it. */
+  readonly host: unknown;
   readonly seed: number;
   readonly looks: LookPlan;
   /** What the rounds of one block should take, seconds. */
@@ -78,7 +79,7 @@ function subjectOf(plan: CellPlan): Subject {
 
 async function judgeTask({ plan, rule, subject }: Task, family: number, run: GateRun): Promise<Comparison> {
   const timed = rule.metric === 'latency' || rule.metric === 'ratio-to-reference';
-  const calibration = timed ? calibrationFor(run.calibrations, plan.cell, { fingerprint: run.fingerprint, now: run.now }) : undefined;
+  const calibration = timed ? calibrationFor(run.calibrations, plan.cell, run) : undefined;
   const refusal = calibration === undefined || rule.limit !== null ? undefined : refusalOf(rule.margin, calibration);
   if (refusal !== undefined) return judgeMissing(subject, rule, 'refused', refusal);
   const basePlan = run.basePlans.find(({ cell }) => cell.id === plan.cell.id);

@@ -4,9 +4,10 @@ import { z } from 'zod';
 import { AttnswapError } from '../contract/errors.ts';
 import type { ErrorCode } from '../contract/errors.ts';
 import { readJson, writeWhole } from '../measure/run-store.ts';
+import { compareHosts } from '../measure/same-host.ts';
 import { baselineSchema } from './baseline.ts';
 import type { Baseline } from './baseline.ts';
-import { calibrationSchema } from './calibration.ts';
+import { calibrationSchema, hostOf } from './calibration.ts';
 import type { Calibration } from './calibration.ts';
 
 /** Where calibrations and baselines are kept, unless --store says otherwise: a folder that can be committed or cached. */
@@ -27,7 +28,8 @@ export async function loadCalibrations(store: string): Promise<Calibration[]> {
 
 /** Adds calibrations; an older one of the same cell and host gives way. @throws FILE_UNWRITABLE */
 export async function saveCalibrations(store: string, added: readonly Calibration[]): Promise<void> {
-  const replaced = (old: Calibration) => added.some(({ cell, fingerprint }) => cell === old.cell && fingerprint === old.fingerprint);
+  const isSameHost = (one: Calibration, other: Calibration) => compareHosts(hostOf(one), hostOf(other)).differing.length === 0;
+  const replaced = (old: Calibration) => added.some((fresh) => fresh.cell === old.cell && isSameHost(old, fresh));
   const kept = (await loadCalibrations(store)).filter((old) => !replaced(old));
   await writeJson(join(store, 'calibrations.json'), { schema: 'attnswap.calibrations/1', calibrations: [...kept, ...added] });
 }

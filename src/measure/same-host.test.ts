@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { fingerprint } from './fingerprint.ts';
 import type { Host } from './host-schema.ts';
 import { quietHost } from './quiet-host.ts';
-import { compareHosts } from './same-host.ts';
+import { compareHosts, groupByHost } from './same-host.ts';
 
 const versions = { node: '24.21.0', 'onnx-cpu': '1.30.0' };
 const record = (host: Host) => ({ ...host, fingerprint: fingerprint(host, versions) });
@@ -57,4 +57,14 @@ test('hosts that are told apart by their hash alone differ', () => {
   assert.deepEqual(compareHosts({ fingerprint: { sha256 } }, { fingerprint: { sha256 } }), { differing: [], unknown: [] });
   for (const nothing of [undefined, null, 'a laptop', {}, { fingerprint: 7 }])
     assert.equal(compareHosts(nothing, whole).differing.length, 1);
+});
+
+test('records are grouped by host: what could not read a part joins the only host that it does not differ from, in any order', () => {
+  const other = record({ ...structuredClone(quietHost), availableCores: 4 });
+  const twin = record({ ...structuredClone(quietHost), gpus: [] });
+  const [blind, noName] = [unread('gpus'), unread('os')];
+  const grouped = (...hosts: unknown[]) => groupByHost(hosts, (host) => host).map((members) => members.map((host) => hosts.indexOf(host)));
+  assert.deepEqual(grouped(blind, whole, noName, other, whole), [[1, 1, 0, 2], [3]]);
+  assert.deepEqual(grouped(whole, twin, blind), [[0], [1], [2]]);
+  assert.deepEqual(grouped('a laptop', undefined, whole), [[0, 1], [2]]);
 });

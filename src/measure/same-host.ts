@@ -55,6 +55,24 @@ export function compareHosts(before: unknown, now: unknown): HostComparison {
   return { differing: differing.length + unknown.length > 0 ? differing : ['a part that this version does not know'], unknown };
 }
 
+/**
+ * Items by the host that their record describes, most complete descriptions first. Descriptions that lack a part join the only host that they do not differ
+ * from, and stay alone where there are several.
+ */
+export function groupByHost<Item>(items: readonly Item[], hostOf: (item: Item) => unknown): Item[][] {
+  const parts = new Map(items.map((item) => [item, partsOf(hostOf(item))]));
+  const described = [...Map.groupBy(items, (item) => parts.get(item)?.sha256).values()];
+  const unread = (alike: readonly Item[]) => parts.get(alike[0]!)?.unread.size ?? 0;
+  const isSame = (one: Item, other: Item) => compareHosts(hostOf(one), hostOf(other)).differing.length === 0;
+  const hosts: Item[][] = [];
+  for (const alike of described.toSorted((a, b) => unread(a) - unread(b))) {
+    const same = hosts.filter((members) => members.every((member) => isSame(member, alike[0]!)));
+    if (same.length === 1) same[0]!.push(...alike);
+    else hosts.push(alike);
+  }
+  return hosts;
+}
+
 interface Parts {
   readonly sha256: string;
   /** JSON by name. */

@@ -102,7 +102,7 @@ export async function ab(options: AbOptions): Promise<Verdict> {
   refuseEqual(base, fresh, b);
   const startedAt = new Date().toISOString();
   const { tool, command, host, warnings } = await describeRun([base.backend, fresh.backend], adapters, options);
-  const comparison = await judge(base, fresh, host.fingerprint.sha256, options);
+  const comparison = await judge(base, fresh, host, options);
   const name = `${base.name} → ${fresh.name}`;
   const head = { tool, kind: 'ab' as const, name, command, startedAt, host, base: options.baseDir ?? base.name, seed, warnings };
   return assemble(head, [comparison]);
@@ -130,12 +130,11 @@ async function sideOf(what: string, options: AbOptions, origin: Origin, adapters
   return { arm: modelArm(model, findAdapter(entries, backend), checkout), name: what, id: [what, backend, ...sizes].join(' '), backend };
 }
 
-async function judge(base: Side, fresh: Side, fingerprint: string, options: AbOptions): Promise<Comparison> {
+async function judge(base: Side, fresh: Side, host: unknown, options: AbOptions): Promise<Comparison> {
   const { margin = defaults.margin, maxBlocks = defaults.maxBlocks, store = defaults.store, onProgress } = options;
   const rule = plainRule('latency', margin);
   const subject = { cell: fresh.id, name: `${base.name} → ${fresh.name}` };
-  const host = { fingerprint, now: new Date() };
-  const calibration = calibrationFor(await loadCalibrations(store), { id: fresh.id, backend: fresh.backend }, host);
+  const calibration = calibrationFor(await loadCalibrations(store), fresh, { host, now: new Date() });
   const refusal = calibration === undefined ? undefined : refusalOf(rule.margin, calibration);
   if (refusal !== undefined) return judgeMissing(subject, rule, 'refused', refusal);
   const { comparison } = await alone(options, (signal) =>

@@ -47,13 +47,14 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
   const timed = suite.gates.filter(({ metric }) => metric === 'latency' || metric === 'ratio-to-reference');
   const wanted = timed.length === 0 ? plans : plans.filter((plan) => timed.some((gate) => selects(gate.select, plan)));
   const { host } = await describeRun(recordedBackends(suite, adapters), adapters, options);
-  const { short, sha256 } = host.fingerprint;
+  const { short, sha256, identity } = host.fingerprint;
+  const on = { fingerprint: sha256, identity: { ...identity } };
   const calibrations = await alone(options, async (signal) => {
     const found: Calibration[] = [];
     for (const plan of wanted) {
       const step = (block: number) =>
         onProgress?.({ what: kernelName(plan), done: found.length * blocks + block, total: wanted.length * blocks });
-      found.push(await calibrateCell(plan, { blocks, seed, threads, fingerprint: sha256, signal, step }));
+      found.push(await calibrateCell(plan, { blocks, seed, threads, on, signal, step }));
     }
     return found;
   });
@@ -65,7 +66,7 @@ interface CellCalibration {
   readonly blocks: number;
   readonly seed: number;
   readonly threads: number | undefined;
-  readonly fingerprint: string;
+  readonly on: Pick<Calibration, 'fingerprint' | 'identity'>;
   readonly signal: AbortSignal;
   step(block: number): void;
 }
@@ -93,6 +94,6 @@ async function calibrateCell(plan: CellPlan, options: CellCalibration): Promise<
   const { id, backend } = plan.cell;
   const measuredAt = new Date().toISOString();
   return calibrationSchema.parse(
-    calibrationOf({ fingerprint: options.fingerprint, cell: id, name: kernelName(plan), backend, measuredAt }, logRatios, options.seed),
+    calibrationOf({ ...options.on, cell: id, name: kernelName(plan), backend, measuredAt }, logRatios, options.seed),
   );
 }

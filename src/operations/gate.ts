@@ -50,7 +50,7 @@ export async function gate(options: GateOptions): Promise<Verdict> {
   checkGates(loaded.suite, plans);
   const startedAt = new Date().toISOString();
   const { tool, command, host, warnings } = await describeRun(recordedBackends(loaded.suite, adapters), adapters, options);
-  const given = { loaded, plans, host, fingerprint: host.fingerprint.sha256, adapters };
+  const given = { loaded, plans, host, adapters };
   const comparisons = baseline === undefined ? await againstCheckout(given, options) : await againstStored(given, baseline, options);
   const base = baseline === undefined ? (baseDir ?? 'this checkout') : `baseline ${baseline}`;
   return assemble({ tool, kind: 'gate', name: loaded.suite.name, command, startedAt, host, base, seed, warnings }, comparisons);
@@ -59,12 +59,11 @@ export async function gate(options: GateOptions): Promise<Verdict> {
 interface Given {
   readonly loaded: LoadedSuite;
   readonly plans: readonly CellPlan[];
-  readonly fingerprint: string;
   readonly host: RunHead['host'];
   readonly adapters: readonly AdapterEntry[];
 }
 
-async function againstCheckout({ loaded, plans, fingerprint, adapters }: Given, options: GateOptions): Promise<Comparison[]> {
+async function againstCheckout({ loaded, plans, host, adapters }: Given, options: GateOptions): Promise<Comparison[]> {
   const { baseDir, threads } = options;
   const base = baseDir === undefined ? ownCheckout : checkoutOf(baseDir);
   const basePlans = baseDir === undefined ? plans : await planCells((await baseSuite(options.suite, baseDir, loaded)).suite, adapters);
@@ -76,7 +75,7 @@ async function againstCheckout({ loaded, plans, fingerprint, adapters }: Given, 
       basePlans,
       base,
       calibrations,
-      fingerprint,
+      host,
       seed: options.seed ?? defaults.seed,
       looks: planUpTo(options.maxBlocks ?? defaults.maxBlocks),
       blockSeconds: options.blockSeconds ?? defaultBlockSeconds,
@@ -95,7 +94,7 @@ async function baseSuite(suiteName: string, baseDir: string, own: LoadedSuite): 
   return existsSync(path) ? loadSuite(path) : own;
 }
 
-async function againstStored({ loaded, plans, host, fingerprint }: Given, name: string, options: GateOptions): Promise<Comparison[]> {
+async function againstStored({ loaded, plans, host }: Given, name: string, options: GateOptions): Promise<Comparison[]> {
   const store = options.store ?? defaults.store;
   const baseline = await loadBaseline(store, name);
   const calibrations = await loadCalibrations(store);
@@ -105,7 +104,6 @@ async function againstStored({ loaded, plans, host, fingerprint }: Given, name: 
       plans,
       baseline,
       calibrations,
-      fingerprint,
       host,
       now: new Date(),
       signal,

@@ -1,6 +1,7 @@
 import { fingerprintOf } from '../compare/baseline.ts';
 import type { RunRecord } from '../contract/run.ts';
 import { loadRun } from '../measure/run-store.ts';
+import { compareHosts, groupByHost } from '../measure/same-host.ts';
 import { changePoints } from '../statistics/change-points.ts';
 
 export interface HistoryOptions {
@@ -22,6 +23,8 @@ export interface LatencyChange {
 export interface Series {
   readonly fingerprint: string;
   readonly runs: number;
+  /** Parts that some runs could not read, so that they do not tell hosts apart. */
+  readonly notCompared: readonly string[];
   readonly changes: readonly LatencyChange[];
 }
 
@@ -42,13 +45,20 @@ interface Loaded {
 export async function history({ runs }: HistoryOptions): Promise<HistoryRecord> {
   const loaded: Loaded[] = [];
   for (const file of runs) loaded.push({ file, run: await loadRun(file) });
-  return { series: [...Map.groupBy(loaded, ({ run }) => fingerprintOf(run))].map(([fingerprint, of]) => seriesOf(fingerprint, of)) };
+  return { series: groupByHost(loaded, ({ run }) => run.host).map(seriesOf) };
 }
 
-function seriesOf(fingerprint: string, loaded: readonly Loaded[]): Series {
+function seriesOf(loaded: readonly Loaded[]): Series {
+  const [first, ...others] = loaded.map(({ run }) => run);
+  const notCompared = [...new Set(others.flatMap((run) => compareHosts(first!.host, run.host).unknown))];
   const inOrder = loaded.toSorted((a, b) => a.run.startedAt.localeCompare(b.run.startedAt));
   const cells = [...new Set(inOrder.flatMap(({ run }) => run.cells.map(({ id }) => id)))];
-  return { fingerprint, runs: loaded.length, changes: cells.flatMap((cell) => changesOf(cell, inOrder)) };
+  return {
+    fingerprint: fingerprintOf(first!),
+    runs: loaded.length,
+    notCompared,
+    changes: cells.flatMap((cell) => changesOf(cell, inOrder)),
+  };
 }
 
 function changesOf(cell: string, loaded: readonly Loaded[]): LatencyChange[] {
