@@ -32,7 +32,7 @@ test('a rejection says that the model stays as it is, and at which lengths candi
   };
   const candidates = record.candidates.map((candidate) => ({ ...candidate, decision }));
   const text = textOf({ candidates, final: null, verdict: 'reject' });
-  assert.match(text, /^Verdict: reject: keep the model as it is \(candidates were timed at 512 tokens\)$/m);
+  assert.match(text, /^Verdict: keep the model as it is \(candidates were timed at 512 tokens\)$/m);
   assert.match(text, /^dense\.fused: keep the model as it is: No gain in latency or memory is shown at 512 tokens\.$/m);
   const untimed = candidates.map((candidate) => ({ ...candidate, latency: null, memory: null }));
   assert.match(textOf({ candidates: untimed, final: null, verdict: 'reject' }), /\(no candidate was timed\)$/m);

@@ -1,6 +1,6 @@
 import type { Comparison } from '../contract/verdict.ts';
 import type { CandidateResult } from '../migration/candidate.ts';
-import { verdictWords } from '../migration/decide.ts';
+import { verdictCells, verdictWords } from '../migration/decide.ts';
 import type { MigrationReport } from '../migration/migrate.ts';
 import type { MigrationSettings } from '../migration/migration.ts';
 import type { TuneResult } from '../migration/tune-phase.ts';
@@ -71,7 +71,7 @@ function candidatesText(results: readonly CandidateResult[], report: MigrationRe
     change(memory),
     qualityCell(quality),
     report.front.includes(name) ? '*' : '',
-    decision.verdict === 'reject' ? 'keep as is' : verdictWords[decision.verdict],
+    verdictCells[decision.verdict],
   ]);
   const header = ['candidate', `latency at ${settings.compareAt}`, `memory at ${settings.compareAt}`, 'quality', 'front', 'verdict'];
   const reasons = results.map(
@@ -140,7 +140,7 @@ function conclusion({ final, verdict, candidates }: MigrationReport, { folder, s
         ? `Verdict: adopt, by few blocks at ${settings.compareAt} tokens; --until tune compares at every length`
         : 'Verdict: adopt',
     'tune-first': 'Verdict: tune first: there is a gain, and a loss elsewhere or no proof that quality holds',
-    reject: `Verdict: reject: keep the model as it is (${at})`,
+    reject: `Verdict: keep the model as it is (${at})`,
     none: 'Nothing was judged yet',
   }[verdict ?? 'none'];
   const model = final?.model ?? null;

@@ -32,6 +32,16 @@ test('the text of a tuning fits 100 columns, with a figure a seed and the best h
   assert.equal(rowOf(text, /^topk:k=8 +1\.1.*$/m), 'topk:k=8 1.1 2.0 [0.0, 5.0] 59.8 30.0 2.0 2.0');
 });
 
+test('what is not to be adopted reads as what to do', () => {
+  const text = textOf('recall:pairs=6,length=64', (report) => ({
+    ...report,
+    candidates: report.candidates.map((found) => ({ ...found, decision: { ...found.decision, verdict: 'reject' as const } })),
+  }));
+  assert.match(text, /^topk:k=8 .* keep as is$/m);
+  assert.match(text, /^topk:k=8: keep the model as it is$/m);
+  assert.doesNotMatch(text, /reject/i);
+});
+
 test('a long attention with a long choice fits 100 columns, what it gained and what it saved', () => {
   const text = textOf('recall:pairs=6,length=64', (report) => ({
     ...report,

@@ -1,6 +1,7 @@
 import type { Comparison } from '../contract/verdict.ts';
 import { withinPeakNoise } from '../decide/rule.ts';
 import type { Tuning } from '../contract/tuning.ts';
+import { verdictCells, verdictWords } from '../migration/decide.ts';
 import type { Task } from '../training/task.ts';
 import { meanLayers } from '../tuning/scores.ts';
 import type { Ablation } from '../tuning/ablate.ts';
@@ -91,7 +92,7 @@ function comparisonText({ candidates, front }: TuningReport): string {
     candidate,
     change(latency),
     change(memory),
-    decision.verdict.replace('-', ' '),
+    verdictCells[decision.verdict],
   ]);
   const measured = table([['attention', 'latency', 'peak memory', 'verdict'], ...rows]);
   const best = wrapped(`not beaten in score, pairs, and what is shown of latency and memory, together: ${front.join(', ')}`);
@@ -100,7 +101,7 @@ function comparisonText({ candidates, front }: TuningReport): string {
 
 function conclusion({ candidates }: TuningReport, { folder, warnings }: Context): string {
   const reasons = candidates.flatMap(({ candidate, decision }: TunedCandidate) => [
-    `${candidate}: ${decision.verdict.replace('-', ' ')}`,
+    `${candidate}: ${verdictWords[decision.verdict]}`,
     ...decision.reasons.map((reason) => wrapped(reason, '  ')),
   ]);
   return [

@@ -15,6 +15,9 @@ export const verdictWords: Readonly<Record<MigrationVerdict, string>> = {
   reject: 'keep the model as it is',
 };
 
+/** A verdict in a cell of a table. */
+export const verdictCells: typeof verdictWords = { ...verdictWords, reject: 'keep as is' };
+
 /** A latency or memory comparison of the model's two arms at one length. */
 export interface ComparisonAtLength {
   /** Tokens. */

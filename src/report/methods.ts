@@ -25,7 +25,7 @@ const definitions = {
   quality:
     'Scores are paired item by item with the original model’s. Quality holds if the lower bound of the mean difference stays above the allowed loss. Without a task, outputs are compared with the original’s (drift).',
   adopt:
-    'adopt: quality is shown to hold, and latency or peak memory is shown to improve while neither gets worse. tune first: there is a gain, but quality is not shown to hold, or something else gets worse. reject: no gain is shown, or too much quality is lost to recover by tuning.',
+    'adopt: quality is shown to hold, and latency or peak memory is shown to improve while neither gets worse. tune first: there is a gain, but quality is not shown to hold, or something else gets worse. keep the model as it is: no gain is shown, or too much quality is lost to recover by tuning.',
   ratio:
     'The ratio of two medians. Its interval combines the intervals of both medians in quadrature, on a log scale. It covers only the spread within the two processes and is not a verdict.',
   seeds:

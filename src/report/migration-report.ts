@@ -96,7 +96,7 @@ function verdictOf(record: MigrationRecord): string {
   const decision = decisionOf(record);
   if (verdict === null) return 'No verdict yet';
   const name = decision === undefined ? '(the record does not say what)' : nameOf(decision.candidate);
-  return { adopt: `Adopt ${name}`, 'tune-first': `Tune ${name} first`, reject: `Keep the model as it is: ${name} is rejected` }[verdict];
+  return { adopt: `Adopt ${name}`, 'tune-first': `Tune ${name} first`, reject: `Keep the model as it is: do not adopt ${name}` }[verdict];
 }
 
 function answerOf(record: MigrationRecord): string {

@@ -159,7 +159,7 @@ test('a migration that kept the original says so, and its quality tile has the s
   const [, second] = record.candidates!;
   const rejected = { ...second!, decision: { ...second!.decision, verdict: 'reject' as const } };
   const report = migration({ candidates: [rejected], tuned: null, final: null, verdict: 'reject' });
-  assert.equal(report.verdict, 'Keep the model as it is: window.tiled:w=128 is rejected');
+  assert.equal(report.verdict, 'Keep the model as it is: do not adopt window.tiled:w=128');
   const quality = report.tiles[2]!;
   assert.deepEqual([quality.figures, quality.change], ['0.925 → 0.92', '−0.005 [−0.02, +0.01]']);
   assert.equal(quality.bar!.margin!.toPrecision(3), '-0.0185');

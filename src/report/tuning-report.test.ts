@@ -115,7 +115,7 @@ test('where none may be adopted, the nearest to it is told with the reason', () 
   const report = tuningReport(stored({ ...rejected, candidates: rejected.candidates.toReversed() }));
   assert.equal(
     report.answer,
-    'None of 2 variants can replace dense; topk:k=8 comes closest. Reject: No gain in latency or memory is shown.',
+    'None of 2 variants can replace dense; topk:k=8 comes closest. Keep the model as it is: No gain in latency or memory is shown.',
   );
   assert.equal(report.standing, 'bad');
 });

@@ -1,4 +1,5 @@
 import { digits } from '../text/figures.ts';
+import { verdictWords } from '../migration/decide.ts';
 import type { TuningRecord } from '../tuning/record.ts';
 import { hostLine } from '../verdict/host-line.ts';
 import { clip, sentenceCase } from '../text/layout.ts';
@@ -104,7 +105,7 @@ function answerOf(view: TuningView): string {
 function whyNone(view: TuningView): string {
   const { candidates, baseline } = view;
   const { name, found } = bestCandidate(view)!;
-  const why = `${found.decision.verdict.replace('-', ' ')}: ${oneLine(found.decision.reasons[0] ?? 'the record does not say why')}`;
+  const why = `${verdictWords[found.decision.verdict]}: ${oneLine(found.decision.reasons[0] ?? 'the record does not say why')}`;
   return candidates.length === 1
     ? clip(`${name} cannot replace ${baseline}: ${why}`, 1000)
     : clip(`None of ${candidates.length} variants can replace ${baseline}; ${name} comes closest. ${sentenceCase(why)}`, 1000);

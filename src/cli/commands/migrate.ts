@@ -39,7 +39,7 @@ export const migrate = defineCommand({
     `attnswap migrate model.onnx ${someData}`,
     "attnswap migrate model.onnx --data ./my.data.ts --candidate dense.fused --candidate 'window:w=128'",
   ],
-  exits: { [exitCodes.regression]: 'reject', [exitCodes.inconclusive]: 'tune first' },
+  exits: { [exitCodes.regression]: 'keep the model as it is', [exitCodes.inconclusive]: 'tune first' },
   async run({ model: path, data: files, dim, candidate, out = [], ...given }) {
     const { isModelPath } = await import('../../model/file/foreign-files.ts');
     if (!isModelPath(path)) {

@@ -34,7 +34,7 @@ export const tune = defineCommand({
     ...refused(ofModels, 'a tuning suite says so itself (docs/tuning.md); ONNX models are for attnswap migrate'),
   },
   examples: ['attnswap tune tune-recall', 'attnswap tune ./my.suite.ts --trainer torch-cpu'],
-  exits: { [exitCodes.regression]: 'reject every candidate', [exitCodes.inconclusive]: 'tune first' },
+  exits: { [exitCodes.regression]: 'keep the model as it is', [exitCodes.inconclusive]: 'tune first' },
   async run({ suite, out = [], ...given }) {
     const { isModelPath } = await import('../../model/file/foreign-files.ts');
     if (isModelPath(suite)) {

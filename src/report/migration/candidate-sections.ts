@@ -1,4 +1,5 @@
 import { digits } from '../../text/figures.ts';
+import { verdictCells } from '../../migration/decide.ts';
 import type { MigrationRecord } from '../../migration/record.ts';
 import { clip, shorten } from '../../text/layout.ts';
 import { oneLine } from '../../text/untrusted.ts';
@@ -32,7 +33,7 @@ export function candidatesSection(candidates: readonly CandidateRecord[], record
     ],
     rows: candidates.map(({ name, latency, memory, quality, decision }) => [
       ...words(nameOf(name)),
-      { text: decision.verdict.replace('-', ' '), standing: verdictStandings[decision.verdict] },
+      { text: verdictCells[decision.verdict], standing: verdictStandings[decision.verdict] },
       effectCell(latency),
       effectCell(memory),
       figureCell(quality?.judgement.marginsLost, digits),

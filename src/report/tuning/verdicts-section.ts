@@ -1,4 +1,5 @@
 import { digits } from '../../text/figures.ts';
+import { verdictCells } from '../../migration/decide.ts';
 import type { TuningCandidateRecord } from '../../tuning/record.ts';
 import { clip } from '../../text/layout.ts';
 import { oneLine } from '../../text/untrusted.ts';
@@ -33,7 +34,7 @@ export function verdictsSection({ record, candidates }: TuningView): Section | u
     ],
     rows: candidates.map(({ name, found: { candidate, decision, quality } }) => [
       ...words(name),
-      { text: decision.verdict.replace('-', ' '), standing: verdictStandings[decision.verdict] },
+      { text: verdictCells[decision.verdict], standing: verdictStandings[decision.verdict] },
       { text: quality.outcome, standing: qualityStandings[quality.outcome] },
       quality.marginsLost === null ? { text: '∞' } : figureCell(quality.marginsLost, digits),
       ...words(record.front.includes(candidate) ? 'yes' : ''),
