@@ -62,7 +62,7 @@ describe('sites', () => {
 
   test('says why a site cannot be swapped, what is no site, and where there is none', async () => {
     assert.match((await run('sites', 'capped.onnx')).stdout, /site 0 cannot be swapped: its logits are soft-capped/);
-    assert.match((await run('sites', 'loop.onnx')).stdout, /not a site: branch\/Softmax: it lies in the body of Loop repeat/);
+    assert.match((await run('sites', 'loop.onnx')).stdout, /not a site: branch\/Softmax: it is inside the body of Loop repeat/);
     assert.match((await run('sites', 'no-attention.onnx')).stdout, /no attention found among \d+ nodes/);
   });
 });
@@ -149,7 +149,7 @@ describe('errors exit 5 with a message and a hint, and write nothing', () => {
   const swap = (model: string, ...args: string[]) => ['swap', `${model}.onnx`, '--variant', 'dense.fused', '--out', 'never.onnx', ...args];
   const capture = (...args: string[]) => ['capture', 'torchscript-bert.onnx', '--data', 'items.ts', '--out', 'never', ...args];
   const cases: Readonly<Record<string, { args: readonly string[]; says: RegExp; hint?: RegExp }>> = {
-    'an empty file': { args: swap('empty'), says: /the file is empty.*\[INVALID_MODEL\]/, hint: /fetch or export it again/ },
+    'an empty file': { args: swap('empty'), says: /the file is empty.*\[INVALID_MODEL\]/, hint: /download or export it again/ },
     'a file that is no model': { args: swap('text'), says: /text\.onnx: .*\[INVALID_MODEL\]/ },
     'a truncated file': {
       args: swap('cut'),
@@ -172,7 +172,7 @@ describe('errors exit 5 with a message and a hint, and write nothing', () => {
     },
     'a dimension that no model runs with': {
       args: ['sites', 'torchscript-bert.onnx', '--dim', 'sequence=5000'],
-      says: /ran with none of the inputs.*\[INVALID_INPUTS\]/,
+      says: /failed on every set of random inputs.*\[INVALID_INPUTS\]/,
       hint: /--dim/,
     },
     'a file in place of the folder for the new model': {

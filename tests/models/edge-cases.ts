@@ -119,7 +119,7 @@ export const edgeModels: Readonly<Record<string, EdgeModel>> = {
     build: exposedWeights,
     feeds: bert.feeds,
     sites: [{ ...bertSites[0]!, swappable: false }, bertSites[1]!],
-    reason: /weights are read elsewhere/,
+    reason: /weights are also used elsewhere/,
   },
   'soft-capped logits': { build: softCapped, feeds: bert.feeds, sites: unswappable(bertSites), reason: /soft-capped/ },
   'values wider than keys': {

@@ -52,7 +52,7 @@ function checkNode(node: NodeProto, scope: Scope, path: string): void {
   for (const output of node.output) {
     if (output === '') continue;
     if (scope.parent !== undefined && visible(output, scope.parent))
-      throw invalidModel(path, `node ${quoted(nodeName(node))}: output ${quoted(output)} is defined in the graph around it already`);
+      throw invalidModel(path, `node ${quoted(nodeName(node))}: output ${quoted(output)} is already defined in an enclosing graph`);
     define(scope, output, { as: `output of node ${quoted(nodeName(node))}`, path });
   }
 }
@@ -80,8 +80,8 @@ function missing(node: NodeProto, input: string, scope: Scope, path: string): Er
     if (!at.nodes.some(({ output }) => output.includes(input))) continue;
     const looped = nodeOnCycle(at.nodes);
     if (looped !== undefined)
-      return invalidModel(path, `node ${quoted(nodeName(looped))} is on a cycle: it needs its own output; found as ${who}`);
-    const hint = 'sort the nodes so that each comes after what it reads, for example with onnx_graphsurgeon: graph.toposort()';
+      return invalidModel(path, `node ${quoted(nodeName(looped))} is on a cycle: it depends on its own output; found as ${who}`);
+    const hint = 'sort the nodes so that each one follows its inputs, for example with onnx_graphsurgeon: graph.toposort()';
     return invalidModel(path, `${who} before it is produced: the nodes are not topologically sorted`, hint);
   }
   return invalidModel(path, `${who}, which nothing produces`);

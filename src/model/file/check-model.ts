@@ -19,7 +19,7 @@ export function checkModel(model: ModelProto, path: string): void {
     const hint = 'export the model again with a current exporter, or check that the file is an ONNX model';
     throw invalidModel(path, `IR version is ${model.irVersion}, expected ${oldest} to ${newest}`, hint);
   }
-  if (model.graph === undefined) throw invalidModel(path, 'the model has no graph', 'check that the file is a whole ONNX model');
+  if (model.graph === undefined) throw invalidModel(path, 'the model has no graph', 'check that the file is a complete ONNX model');
   checkOpsets(model, path);
   for (const placed of tensorsOf(model)) checkTensor(placed, path);
   checkGraph(model.graph, path);
@@ -27,12 +27,12 @@ export function checkModel(model: ModelProto, path: string): void {
 }
 
 function checkOpsets({ opsetImport }: ModelProto, path: string): void {
-  if (opsetImport.length === 0) throw invalidModel(path, 'the model imports no operator set, expected one at least');
+  if (opsetImport.length === 0) throw invalidModel(path, 'the model imports no operator set, expected at least one');
   const seen = new Set<string>();
   for (const { domain, version } of opsetImport) {
     const key = isStandardDomain(domain) ? '' : domain;
     if (seen.has(key)) throw invalidModel(path, `operator set ${quoted(key)} is imported twice, expected once`);
-    if (version < 1n) throw invalidModel(path, `operator set ${quoted(key)} has version ${version}, expected 1 at least`);
+    if (version < 1n) throw invalidModel(path, `operator set ${quoted(key)} has version ${version}, expected at least 1`);
     seen.add(key);
   }
 }

@@ -36,12 +36,12 @@ export function checkTensor(placed: PlacedTensor, path: string): void {
   const { tensor, place } = placed;
   if (tensor.dataType !== DataType.STRING && byteLengthOf(tensor.dataType, 0) === undefined)
     throw invalidModel(path, `${place}: element type ${tensor.dataType}, expected one of ONNX's (1 to 26)`);
-  if (tensor.segment !== undefined) throw invalidModel(path, `${place}: is a segment of a tensor, expected a whole one`);
+  if (tensor.segment !== undefined) throw invalidModel(path, `${place}: is a tensor segment, expected a complete tensor`);
   const elements = elementsOf(placed, path);
   const lists = typedFields.filter((field) => tensor[field].length > 0);
   const raw = Object.hasOwn(tensor, 'rawData') && tensor.rawData.length > 0;
   if (isExternal(tensor)) {
-    if (raw || lists.length > 0) throw invalidModel(path, `${place}: has data of its own, expected them in the external file alone`);
+    if (raw || lists.length > 0) throw invalidModel(path, `${place}: has inline data, expected external data only`);
     return;
   }
   if (raw) return checkRaw(placed, lists, path);
@@ -50,7 +50,7 @@ export function checkTensor(placed: PlacedTensor, path: string): void {
 
 function checkRaw(placed: PlacedTensor, lists: readonly string[], path: string): void {
   const { tensor, place } = placed;
-  if (lists.length > 0) throw invalidModel(path, `${place}: has raw data and ${lists.join(', ')}, expected one of them`);
+  if (lists.length > 0) throw invalidModel(path, `${place}: has raw data and ${lists.join(', ')}, expected only one of them`);
   const expected = expectedBytes(placed, path);
   if (tensor.rawData.length !== expected)
     throw invalidModel(
@@ -66,7 +66,7 @@ function checkLists(
 ): void {
   const { field, length } = typedListOf(tensor.dataType, elements);
   const wrong = lists.find((list) => list !== field);
-  if (wrong !== undefined) throw invalidModel(path, `${place}: ${typeName(tensor.dataType)} values lie in ${wrong}, expected ${field}`);
+  if (wrong !== undefined) throw invalidModel(path, `${place}: ${typeName(tensor.dataType)} values are stored in ${wrong}, expected ${field}`);
   if (tensor[field].length === length) return;
   throw invalidModel(
     path,

@@ -36,7 +36,7 @@ export function externalPlaces(model: ModelProto, path: string): readonly (Place
 export function externalPlaceOf(placed: PlacedTensor, path: string): ExternalPlace {
   const entries = new Map<string, string>();
   for (const { key, value } of placed.tensor.externalData) {
-    if (entries.has(key)) throw invalidModel(path, `${placed.place}: external data give ${quoted(key)} twice`);
+    if (entries.has(key)) throw invalidModel(path, `${placed.place}: external data sets ${quoted(key)} twice`);
     entries.set(key, value);
   }
   const length = expectedBytes(placed, path);
@@ -63,7 +63,7 @@ function checkedLocation(location: string, { place }: PlacedTensor, path: string
   throw invalidModel(
     path,
     `${place}: external location is ${quoted(location)}, expected a relative path within the model's folder, without '..'`,
-    'save the model again with its weights beside it',
+    'save the model again with its weights in the same folder',
   );
 }
 
@@ -80,8 +80,8 @@ export async function findExternalFiles(model: ModelProto, path: string): Promis
     if (at.offset + at.length > file.bytes)
       throw invalidModel(
         path,
-        `${place}: bytes ${at.offset} to ${at.offset + at.length} of ${quoted(at.location)}, which has ${file.bytes}`,
-        'the file is cut short: fetch it again',
+        `${place}: bytes ${at.offset} to ${at.offset + at.length} of ${quoted(at.location)}, which has ${file.bytes} bytes`,
+        'the file is truncated: download it again',
       );
   }
   return [...files.values()].toSorted((a, b) => (a.location < b.location ? -1 : 1));
@@ -96,15 +96,15 @@ async function findFile(location: string, path: string, place: string): Promise<
   const model = await realpath(path).catch(() => path);
   const real = await realpath(join(folder, location)).catch((error: unknown) => {
     throw new AttnswapError('INVALID_MODEL', `${path}: ${place}: external file ${quoted(location)}: ${(error as Error).message}`, {
-      hint: 'put the file of weights beside the model',
+      hint: 'put the weights file next to the model',
       cause: error,
     });
   });
   const found = await stat(real);
   if (!found.isFile()) throw invalidModel(path, `${place}: external file ${quoted(location)} is not a regular file`);
   if (!isWithin(folder, real) && !isWithin(dirname(model), real)) {
-    const hint = 'copy the file itself into the model’s folder (cp -L), instead of a link';
-    throw invalidModel(path, `${place}: external file ${quoted(location)} is a link that leaves the model's folder`, hint);
+    const hint = 'copy the file into the model’s folder (cp -L) instead of linking to it';
+    throw invalidModel(path, `${place}: external file ${quoted(location)} is a link to a file outside the model's folder`, hint);
   }
   if (real === model) throw invalidModel(path, `${place}: external location is the model's own file`);
   return { location, path: real, bytes: found.size };

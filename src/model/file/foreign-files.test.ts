@@ -25,7 +25,7 @@ const kinds: Readonly<Record<string, readonly [Uint8Array | string, RegExp, RegE
   'model.h5': [Buffer.from('\u0089HDF\r\n\u001a\n', 'latin1'), /an HDF5 file/, /tf2onnx/],
   'model.tflite': [Buffer.from('\u001c\0\0\0TFL3', 'latin1'), /a TensorFlow Lite model/, /tf2onnx/],
   'model.ort': [Buffer.from('\u001c\0\0\0ORTM', 'latin1'), /ONNX Runtime’s own format/, /the \.onnx file/],
-  'page.onnx': ['<!DOCTYPE html><html><head><title>model.onnx</title>', /a page of HTML/, /fetch the file itself/],
+  'page.onnx': ['<!DOCTYPE html><html><head><title>model.onnx</title>', /an HTML page/, /download the file itself/],
   'pointer.onnx': ['version https://git-lfs.github.com/spec/v1\noid sha256:', /a Git LFS pointer/, /git lfs pull/],
 };
 

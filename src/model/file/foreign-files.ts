@@ -27,7 +27,7 @@ const foreignKinds: readonly ForeignKind[] = [
     hint: fromPyTorch,
     matches: (head) => head.length > 9 && head.readBigUInt64LE(0) < 2n ** 27n && /^\{\s*["}]/.test(head.toString('latin1', 8)),
   },
-  { what: 'a GGUF file: weights for llama.cpp', hint: `take the original checkpoint, and ${fromPyTorch}`, matches: begins('GGUF') },
+  { what: 'a GGUF file: weights for llama.cpp', hint: `use the original checkpoint and ${fromPyTorch}`, matches: begins('GGUF') },
   {
     what: 'a zip archive, such as a PyTorch checkpoint (.pt, .pth, .bin), a Keras model or an .npz',
     hint: fromPyTorch,
@@ -40,11 +40,11 @@ const foreignKinds: readonly ForeignKind[] = [
   },
   { what: 'an HDF5 file, such as a Keras model', hint: fromTensorFlow, matches: begins('\u0089HDF') },
   { what: 'a TensorFlow Lite model', hint: fromTensorFlow, matches: begins('TFL3', 4) },
-  { what: 'a model in ONNX Runtime’s own format (.ort)', hint: 'name the .onnx file that it was made from', matches: begins('ORTM', 4) },
-  { what: 'a NumPy array', hint: 'name it with --data', matches: begins('\u0093NUMPY') },
+  { what: 'a model in ONNX Runtime’s own format (.ort)', hint: 'use the .onnx file it was made from', matches: begins('ORTM', 4) },
+  { what: 'a NumPy array', hint: 'pass it with --data', matches: begins('\u0093NUMPY') },
   {
-    what: 'a page of HTML',
-    hint: 'fetch the file itself: the address was that of a page about it',
+    what: 'an HTML page',
+    hint: 'download the file itself: the URL was that of a web page about it',
     matches: (head) => /^\s*<(!doctype html|html)/i.test(head.toString('latin1')),
   },
 ];

@@ -94,14 +94,14 @@ const bombs: Readonly<Record<string, readonly [() => Uint8Array<ArrayBuffer>, Re
   'fifty million unknown fields': [() => new Uint8Array(100_000_000).map((_, at) => (at % 2 === 0 ? 0x78 : 1)), /of the heap/],
   'types within types, a thousand deep': [
     () => nested([7, 11, 2, ...Array.from({ length: 2000 }, (_, at) => (at % 2 === 0 ? 4 : 1))], new Uint8Array(0)),
-    /nest over/,
+    /are nested more than/,
   ],
   'graphs within graphs, a thousand deep': [
     () => nested([7, ...Array.from({ length: 1000 }, () => [1, 5, 6]).flat()], new Uint8Array(0)),
-    /nest over/,
+    /are nested more than/,
   ],
   'a length of 2⁶³': [() => Uint8Array.of(0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f), /bytes, 0 are left/],
-  'a number without an end': [() => new Uint8Array(64).fill(0xff), /a number has no end/],
+  'a number without an end': [() => new Uint8Array(64).fill(0xff), /a number is not terminated/],
   'field number 0': [() => Uint8Array.of(0x02, 0x00), /no field has this number/],
   'a group': [() => Uint8Array.of(0x7b, 0x7c), /wire type 3/],
   'text where a message should be': [() => Uint8Array.of(0x38, 0x01), /graph has wire type 0, expected 2/],

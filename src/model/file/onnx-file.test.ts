@@ -73,7 +73,7 @@ const faults: Readonly<Record<string, readonly [() => ModelProto, RegExp]>> = {
     /expected 256 for INT4/,
   ],
   'data twice': [() => weightOf({ floatData: [1] }), /raw data and floatData/],
-  'values in the wrong list': [() => weightOf({ rawData: new Uint8Array(0), int64Data: [1n] }), /lie in int64Data, expected floatData/],
+  'values in the wrong list': [() => weightOf({ rawData: new Uint8Array(0), int64Data: [1n] }), /are stored in int64Data, expected floatData/],
   'an unknown element type': [() => weightOf({ dataType: 99 }), /element type 99/],
   'a tensor that is produced twice': [() => nodes(node('Neg', ['x'], ['y']), node('Abs', ['x'], ['y'])), /"y" is defined twice.*Abs/],
   'two defaults of one input': [
@@ -102,9 +102,9 @@ const faults: Readonly<Record<string, readonly [() => ModelProto, RegExp]>> = {
   'a node that reads itself': [() => nodes(node('Add', ['x', 'y'], ['y'])), /node "Add → y" is on a cycle/],
   'a branch that defines an outer tensor again': [
     () => nodes(node('Neg', ['x'], ['b0']), node('If', ['x'], ['y'], { then_branch: { graph: branch(0) } })),
-    /"b0" is defined in the graph around it/,
+    /"b0" is already defined in an enclosing graph/,
   ],
-  'branches nested too deep': [() => nodes(node('If', ['x'], ['y'], { then_branch: { graph: branch(16) } })), /subgraphs nest over 16/],
+  'branches nested too deep': [() => nodes(node('If', ['x'], ['y'], { then_branch: { graph: branch(16) } })), /subgraphs are nested more than 16/],
   'a name too long': [
     () => nodes(node('Neg', ['x'], ['a'.repeat(10_001)]), node('Neg', ['x'], ['y'])),
     /10001 characters, expected at most 10000/,
@@ -175,7 +175,7 @@ test('external data behind links that leave the folder, pipes and folders are re
   linkSync(join(at, 'weights.bin'), elsewhere);
   const link = join(at, 'link.bin');
   symlinkSync(elsewhere, link);
-  await assert.rejects(readOnnxFile(path), refusedAs('INVALID_MODEL', /a link that leaves the model's folder/));
+  await assert.rejects(readOnnxFile(path), refusedAs('INVALID_MODEL', /a link to a file outside the model's folder/));
   rmSync(link);
   symlinkSync('weights.bin', link);
   assert.equal((await readOnnxFile(path)).externalFiles[0]!.bytes, 6144);
@@ -203,7 +203,7 @@ test('model and data that are links to one folder of blobs, as a hub’s cache h
   rmSync(data);
   copyFileSync(join(blobs, 'bbbb'), join(hub, 'beside-the-blobs'));
   symlinkSync('../../../beside-the-blobs', data);
-  await assert.rejects(readOnnxFile(path), refusedAs('INVALID_MODEL', /a link that leaves the model's folder/));
+  await assert.rejects(readOnnxFile(path), refusedAs('INVALID_MODEL', /a link to a file outside the model's folder/));
 });
 
 test('external 4-bit numbers are packed, the last byte filled up', async () => {

@@ -51,7 +51,7 @@ export async function readOnnxFile(path: string): Promise<OnnxFile> {
  * @throws INVALID_MODEL
  */
 export function parseModel(bytes: Uint8Array<ArrayBuffer>, path: string): ModelProto {
-  if (bytes.length === 0) throw invalidModel(path, 'the file is empty, expected an ONNX model', 'fetch or export it again');
+  if (bytes.length === 0) throw invalidModel(path, 'the file is empty, expected an ONNX model', 'download or export it again');
   refuseForeign(bytes, path);
   scanModel(bytes, path, getHeapStatistics().heap_size_limit / 2);
   const proto = decode(bytes, path);
@@ -78,7 +78,7 @@ async function readModelBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
       refuseForeign(await readAt(file, path, { position: 0, length: headBytes }), path);
       throw invalidModel(
         path,
-        `${bytes} bytes, expected at most ${maximumProtobufBytes}, which is what a protobuf may hold`,
+        `${bytes} bytes, expected at most ${maximumProtobufBytes}, the protobuf limit`,
         'save it with external data: onnx.save_model(model, path, save_as_external_data=True)',
       );
     }
@@ -98,7 +98,7 @@ export async function externalBytes(model: OnnxFile, tensor: TensorProto): Promi
   const place = `tensor ${quoted(tensor.name)}`;
   const at = externalPlaceOf({ tensor, place }, model.path);
   const known = model.externalFiles.find(({ location }) => location === at.location);
-  if (known === undefined) throw invalidModel(model.path, `${place}: external file ${quoted(at.location)} is none of this model's`);
+  if (known === undefined) throw invalidModel(model.path, `${place}: external file ${quoted(at.location)} is not one of this model's`);
   const { file } = await openRegular(known.path);
   try {
     return await readAt(file, known.path, { position: at.offset, length: at.length });

@@ -17,7 +17,7 @@ export interface ModelRunner {
 
 /**
  * Opens a whole model: its bytes, or the path of its file.
- * @throws UNSUPPORTED where the backend is missing or runs no models; INVALID_MODEL
+ * @throws UNSUPPORTED where the backend is missing or cannot run models; INVALID_MODEL
  */
 export async function openBytes(
   model: string | Uint8Array,
@@ -26,14 +26,14 @@ export async function openBytes(
 ): Promise<OpenModel> {
   const opened = await adapter.openModel?.({ backend, model, purpose });
   if (opened !== undefined && !('unsupported' in opened)) return opened;
-  throw new AttnswapError('UNSUPPORTED', opened?.unsupported ?? `${adapter.name} runs no models`, {
+  throw new AttnswapError('UNSUPPORTED', opened?.unsupported ?? `${adapter.name} cannot run models`, {
     hint: 'attnswap doctor lists what this machine runs',
   });
 }
 
 /**
  * Opens a model that was read from `file` and changed since; its external data is found where the file has it.
- * @throws UNSUPPORTED where the backend is missing or runs no models; INVALID_MODEL
+ * @throws UNSUPPORTED where the backend is missing or cannot run models; INVALID_MODEL
  */
 export async function openProto(
   proto: ModelProto,

@@ -11,7 +11,7 @@ import { invalidModel } from './invalid-model.ts';
  */
 export async function openRegular(path: string): Promise<{ readonly file: FileHandle; readonly bytes: number }> {
   const file = await readable(path, async () => {
-    if (!(await stat(path)).isFile()) throw invalidModel(path, 'not a regular file, expected an ONNX file', 'name the .onnx file itself');
+    if (!(await stat(path)).isFile()) throw invalidModel(path, 'not a regular file, expected an ONNX file', 'pass the .onnx file itself');
     return await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   });
   const found = await file.stat();

@@ -48,8 +48,8 @@ class Scan {
 
   #enter(plan: MessagePlan, depth: number, nesting: number): void {
     this.#charge(plan.heapBytes);
-    if (depth > maximumMessageDepth) throw this.#invalid(this.#at, `messages nest over ${maximumMessageDepth} levels`, plan);
-    if (nesting > maximumNesting) throw this.#invalid(this.#at, `subgraphs nest over ${maximumNesting} levels`, plan);
+    if (depth > maximumMessageDepth) throw this.#invalid(this.#at, `messages are nested more than ${maximumMessageDepth} levels deep`, plan);
+    if (nesting > maximumNesting) throw this.#invalid(this.#at, `subgraphs are nested more than ${maximumNesting} levels deep`, plan);
     if (plan.typeName === 'NodeProto' && ++this.#nodes > maximumNodes)
       throw this.#invalid(this.#at, `more than ${maximumNodes} nodes`, plan);
   }
@@ -116,7 +116,7 @@ class Scan {
       if (byte < 0x80) return value;
       factor *= 128;
     }
-    throw this.#invalid(this.#at, 'a number has no end');
+    throw this.#invalid(this.#at, 'a number is not terminated');
   }
 
   #charge(heapBytes: number): void {
@@ -124,7 +124,7 @@ class Scan {
     if (this.#heapBytes <= this.#budget) return;
     throw invalidModel(
       this.#path,
-      `parsing it would take more than ${Math.round(this.#budget / 2 ** 20)} MiB of the heap at byte ${this.#at} of ${this.#bytes.length}`,
+      `parsing would need more than ${Math.round(this.#budget / 2 ** 20)} MiB of the heap at byte ${this.#at} of ${this.#bytes.length}`,
       'store tensors as raw or external data (onnx.save_model with save_as_external_data=True), or give Node a larger heap: NODE_OPTIONS=--max-old-space-size=<MiB>',
     );
   }
@@ -134,7 +134,7 @@ class Scan {
     return invalidModel(
       this.#path,
       `${where}: ${what}`,
-      'the file is cut short or is no ONNX model: fetch it again, or check it with python -m onnx.checker',
+      'the file is truncated or not an ONNX model: download it again, or check it with python -m onnx.checker',
     );
   }
 }

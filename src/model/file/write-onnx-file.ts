@@ -46,7 +46,7 @@ export async function writeOnnxFile(
     for (const file of created) await rm(file, { force: true }).catch(() => undefined);
     if (error instanceof AttnswapError) throw error;
     throw new AttnswapError('FILE_UNWRITABLE', `${path}: could not be written: ${(error as Error).message}`, {
-      hint: 'free some space, or name another file',
+      hint: 'free some space or choose another file',
       cause: error,
     });
   }
@@ -69,10 +69,10 @@ async function bringExternalFiles({ path, target, proto, from, created, external
   const folder = await realpath(dirname(path));
   for (const [location, place] of wanted) {
     const file = files.find((known) => known.location === location);
-    if (file === undefined) throw invalidModel(path, `${place}: external file ${quoted(location)} is none of ${from?.path ?? path}`);
+    if (file === undefined) throw invalidModel(path, `${place}: external file ${quoted(location)} is not one of ${from?.path ?? path}`);
     const destination = join(folder, location);
     if (file.path === target || destination === target)
-      throw new AttnswapError('FILE_UNWRITABLE', `${path}: the model would replace its own external file`, { hint: 'name another file' });
+      throw new AttnswapError('FILE_UNWRITABLE', `${path}: the model would overwrite its own external file`, { hint: 'choose another file' });
     if (destination !== file.path && (await bring(file, destination, { folder, externalFiles }))) created.push(destination);
   }
 }
@@ -84,7 +84,7 @@ async function bring(
 ): Promise<boolean> {
   await mkdir(dirname(destination), { recursive: true });
   if (!isWithin(folder, await realpath(dirname(destination))))
-    throw new AttnswapError('FILE_UNWRITABLE', `${destination}: its folder is a link that leaves the model's folder`);
+    throw new AttnswapError('FILE_UNWRITABLE', `${destination}: its folder is a link to a place outside the model's folder`);
   const put = externalFiles === 'link' ? linkOrCopy : copyAnew;
   return await claim(destination, file.path, () => put(file.path, destination));
 }
@@ -103,7 +103,7 @@ async function partsWithin(
     throw invalidModel(
       path,
       `the protobuf has ${bytesOf(parts)} bytes without its large initializers, expected at most ${maximumBytes}`,
-      'turn large Constant nodes into initializers before, for example with onnxsim',
+      'convert large Constant nodes to initializers first, for example with onnxsim',
     );
   const data = join(dirname(path), location);
   if (await createFile(data, moved.parts)) created.push(data);

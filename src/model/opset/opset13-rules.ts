@@ -22,11 +22,11 @@ export const operatorChanges: ReadonlyMap<string, OperatorChange> = new Map<stri
   ['Erf', { below: 13, rule: erf }],
   ['Hardmax', { below: 13, rule: flattening }],
   ['LogSoftmax', { below: 13, rule: flattening }],
-  ['MeanVarianceNormalization', { below: 9, rule: refused('its attributes have another meaning since opset 9') }],
+  ['MeanVarianceNormalization', { below: 9, rule: refused('opset 9 changed the meaning of its attributes') }],
   ['Pad', { below: 11, rule: pad }],
   ['ReduceSum', { below: 13, rule: (rewrite) => listToInput(rewrite, 'axes') }],
   ['Resize', { below: 11, rule: resizeRule }],
-  ['Scan', { below: 9, rule: refused('its inputs have another order and a batch axis before opset 9') }],
+  ['Scan', { below: 9, rule: refused('before opset 9 its inputs have a different order and a batch axis') }],
   ['Scatter', { below: 13, rule: (rewrite) => rewrite.end({ opType: 'ScatterElements' }) }],
   ['Slice', { below: 10, rule: slice }],
   ['Softmax', { below: 13, rule: flattening }],
@@ -95,20 +95,20 @@ function pad(rewrite: NodeRewrite): NodeProto[] {
 function dropout(rewrite: NodeRewrite): NodeProto[] {
   const { input, output } = rewrite.node;
   if (output.slice(1).some((mask) => rewrite.isRead(mask)))
-    throw rewrite.refusal('its mask is read, which was another one before opset 12');
+    throw rewrite.refusal('its mask output is used, and opset 12 changed what it holds');
   return rewrite.end({ input: input.slice(0, 1), output: output.slice(0, 1), attribute: [] });
 }
 
 function erf(rewrite: NodeRewrite): undefined {
   const { type } = rewrite.facts.get(rewrite.node.input[0] ?? '');
   const floats: readonly number[] = [DataType.FLOAT, DataType.FLOAT16, DataType.DOUBLE, DataType.BFLOAT16];
-  if (type !== undefined && !floats.includes(type)) throw rewrite.refusal(`its input is ${DataType[type]}, which opset 13 does not take`);
+  if (type !== undefined && !floats.includes(type)) throw rewrite.refusal(`its input is ${DataType[type]}, which opset 13 does not accept`);
 }
 
 function batchNormalization(rewrite: NodeRewrite): NodeProto[] | undefined {
-  if (rewrite.node.output.slice(1).some((name) => name !== '')) throw rewrite.refusal('has more than one output, so it trains');
+  if (rewrite.node.output.slice(1).some((name) => name !== '')) throw rewrite.refusal('has more than one output, as in training');
   if (attributeOf(rewrite.node, 'spatial') === undefined) return undefined;
-  if (integerOf(rewrite.node, 'spatial', 1) === 0) throw rewrite.refusal('spatial is 0, which is gone since opset 9');
+  if (integerOf(rewrite.node, 'spatial', 1) === 0) throw rewrite.refusal('spatial is 0, which opset 9 removed');
   return rewrite.end({ attribute: rewrite.without('spatial') });
 }
 

@@ -94,7 +94,7 @@ export class NodeRewrite {
       'INVALID_MODEL',
       `node ${quoted(nodeName(this.node))} (${this.node.opType.slice(0, 100)}, opset ${this.opset}): ${why}`,
       {
-        hint: 'bring the model to opset 13 by other means: python’s onnx.version_converter.convert_version(model, 13), or export it again',
+        hint: 'convert the model to opset 13 with another tool, such as Python’s onnx.version_converter.convert_version(model, 13), or export it again',
       },
     );
   }

@@ -56,7 +56,7 @@ function upgradeGraph(graph: GraphProto, upgrade: Upgrade, around?: FactTable): 
 function upgradeNode(node: NodeProto, at: Upgrade & ConstructorParameters<typeof NodeRewrite>[1]): NodeProto[] {
   const change = operatorChanges.get(node.opType);
   const rewrite = new NodeRewrite(node, at);
-  if (change === undefined && !unchangedOperators.has(node.opType)) throw rewrite.refusal('is no operator of opsets 7 to 13');
+  if (change === undefined && !unchangedOperators.has(node.opType)) throw rewrite.refusal('is not an operator of opsets 7 to 13');
   const nodes = change !== undefined && at.opset < change.below ? change.rule(rewrite) : undefined;
   if (nodes === undefined) return [node];
   if (at.rewritten.length === maximumRewritten) throw rewrite.refusal(`more than ${maximumRewritten} nodes would have to be rewritten`);
@@ -105,6 +105,6 @@ function collectNames(graph: GraphProto, names: Set<string>): void {
 
 function refusal(what: string): AttnswapError {
   return new AttnswapError('INVALID_MODEL', what, {
-    hint: 'bring the model to opset 13 by other means: python’s onnx.version_converter.convert_version(model, 13), or export it again',
+    hint: 'convert the model to opset 13 with another tool, such as Python’s onnx.version_converter.convert_version(model, 13), or export it again',
   });
 }

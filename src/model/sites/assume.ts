@@ -7,5 +7,5 @@ export function assumptionText({ mask, input }: Assumption): string {
 
 /** That a site rests on an assumption; undefined where it does not. */
 export function assumedText({ site, assumed }: { readonly site: number; readonly assumed?: string | undefined }): string | undefined {
-  return assumed === undefined ? undefined : `site ${site}: ${assumed} is assumed, and no run showed it`;
+  return assumed === undefined ? undefined : `site ${site}: ${assumed} is assumed; no run confirmed it`;
 }

@@ -102,7 +102,7 @@ function inGraphOrder({ graph }: GraphIndex, candidates: readonly Candidate[]): 
 function outOfReach(proto: ModelProto, index: GraphIndex): UnknownPattern[] {
   const functions = proto.functions.flatMap(({ node, name }) => {
     const body = new GraphIndex(create(GraphProtoSchema, { node }));
-    return [...reachless(body, `it lies in the model's own function ${name}: inline it first`), ...inBodies(body)];
+    return [...reachless(body, `it is inside the model's own function ${name}: inline that function first`), ...inBodies(body)];
   });
   return [...inBodies(index), ...functions];
 }
@@ -112,7 +112,7 @@ function inBodies(index: GraphIndex): UnknownPattern[] {
   return index.graph.node.flatMap((node) =>
     subgraphsOf(node).flatMap((graph) => {
       const body = new GraphIndex(graph, index);
-      return [...reachless(body, `it lies in the body of ${node.opType} ${nodeName(node)}`), ...inBodies(body)];
+      return [...reachless(body, `it is inside the body of ${node.opType} ${nodeName(node)}`), ...inBodies(body)];
     }),
   );
 }

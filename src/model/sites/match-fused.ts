@@ -46,9 +46,9 @@ function withKnownParts(name: string, candidate: Candidate): Candidate {
   );
   const refusal =
     attribute !== undefined
-      ? `its attribute ${attribute.name} is not known here, and may change what it computes`
+      ? `its attribute ${attribute.name} is not recognized and may change what it computes`
       : input !== undefined
-        ? `its input ${input} is not known here, and may change what it computes`
+        ? `its input ${input} is not recognized and may change what it computes`
         : undefined;
   return refusal === undefined || candidate.refusal !== undefined ? candidate : { ...candidate, refusal };
 }
@@ -57,7 +57,7 @@ function withKnownParts(name: string, candidate: Candidate): Candidate {
 function withReadOutputs(index: GraphIndex, candidate: Candidate): Candidate {
   const more = candidate.anchor.output.slice(1).filter((name) => name !== '' && (index.consumers(name).length > 0 || index.isOutput(name)));
   if (more.length === 0 || candidate.refusal !== undefined) return candidate;
-  return { ...candidate, refusal: `its further outputs are read: ${more.join(', ')}` };
+  return { ...candidate, refusal: `other outputs of it are used: ${more.join(', ')}` };
 }
 
 function fused(node: NodeProto, views: { query: RawView; key: RawView; value: RawView }, declared: Declared, refusal?: string): Candidate {
@@ -103,8 +103,8 @@ function multiHead(node: NodeProto): Candidate {
     ...(bias !== '' && { project }),
   };
   const refusal = firstOf([
-    [key === '' || value === '', 'queries, keys and values come packed in one tensor'],
-    [present(node, 6) !== undefined, 'it joins past keys inside the operator'],
+    [key === '' || value === '', 'queries, keys and values are packed in one tensor'],
+    [present(node, 6) !== undefined, 'the operator appends past keys internally'],
   ]);
   return fused(node, { query: view(query), key: view(key), value: view(value) }, declared, refusal);
 }
@@ -123,8 +123,8 @@ function packedAttention(node: NodeProto): Candidate {
   const declared = { causal: integerOf(node, 'unidirectional', 0) === 1 && ('last' as const), scale: scaleOf(node), masks, project };
   const sizes = attributeOf(node, 'qkv_hidden_sizes')?.ints ?? [];
   const refusal = firstOf([
-    [present(node, 4) !== undefined, 'it joins past keys inside the operator'],
-    [integerOf(node, 'do_rotary', 0) === 1, 'it rotates queries and keys inside the operator'],
+    [present(node, 4) !== undefined, 'the operator appends past keys internally'],
+    [integerOf(node, 'do_rotary', 0) === 1, 'the operator rotates queries and keys internally'],
     [new Set(sizes).size > 1, 'queries, keys and values have different sizes'],
   ]);
   const view = { tensor: input, packedHeads };
@@ -139,10 +139,10 @@ function groupQuery(node: NodeProto): Candidate {
   const masks = masksOf({ tensor: present(node, 5), rule: 'last' }, { tensor: present(node, 10), rule: 'additive' });
   const declared = { causal: 'last' as const, scale: scaleOf(node), masks };
   const refusal = firstOf([
-    [key === '' || value === '', 'queries, keys and values come packed in one tensor'],
-    [present(node, 3) !== undefined, 'it keeps its keys in a cache inside the operator'],
-    [integerOf(node, 'do_rotary', 0) === 1, 'it rotates queries and keys inside the operator'],
-    [integerOf(node, 'local_window_size', -1) !== -1, 'it is windowed already'],
+    [key === '' || value === '', 'queries, keys and values are packed in one tensor'],
+    [present(node, 3) !== undefined, 'the operator keeps its keys in an internal cache'],
+    [integerOf(node, 'do_rotary', 0) === 1, 'the operator rotates queries and keys internally'],
+    [integerOf(node, 'local_window_size', -1) !== -1, 'it is already windowed'],
     [(attributeOf(node, 'softcap')?.f ?? 0) !== 0, 'its logits are soft-capped'],
     [integerOf(node, 'smooth_softmax', 0) === 1, 'its softmax has a sink of weight 1 (smooth_softmax)'],
   ]);
@@ -163,7 +163,7 @@ function standardAttention(node: NodeProto): Candidate {
   const masks = masksOf({ tensor: present(node, 3), rule: 'additive' }, { tensor: present(node, 6), rule: 'lengths' });
   const declared = { causal: integerOf(node, 'is_causal', 0) === 1 && ('first' as const), scale: scaleOf(node), masks };
   const refusal = firstOf([
-    [present(node, 4) !== undefined, 'it joins past keys inside the operator'],
+    [present(node, 4) !== undefined, 'the operator appends past keys internally'],
     [(attributeOf(node, 'softcap')?.f ?? 0) !== 0, 'its logits are soft-capped'],
   ]);
   const views = { query: view(query, Number(heads?.i ?? 0)), key: view(key, kvHeads), value: view(value, kvHeads) };

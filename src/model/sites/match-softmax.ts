@@ -61,7 +61,7 @@ function matchSoftmax(index: GraphIndex, softmax: SoftmaxNode): Match {
   // Small logits pass a cap nearly unchanged, so that running the model need not show it.
   const capped = before.some(({ node }) => node.opType === 'Tanh');
   const refusal = exposed
-    ? 'its weights are read elsewhere too: they would be computed all the same'
+    ? 'its weights are also used elsewhere, so they would still be computed'
     : capped
       ? 'its logits are soft-capped'
       : undefined;
@@ -197,7 +197,7 @@ function findWeighted(index: GraphIndex, tensor: string, depth: number): Weighte
     if (!onWeights.has(node.opType)) continue;
     const found = findWeighted(index, node.output[0]!, depth - 1);
     if (found === undefined) continue;
-    if (node.opType === 'QuantizeLinear') return { blocked: 'its weights are quantised before they meet the values' };
+    if (node.opType === 'QuantizeLinear') return { blocked: 'its weights are quantized before they reach the values' };
     if ('blocked' in found) return found;
     const steps = [{ node, carried: node.input.indexOf(tensor) }, ...found.steps];
     return { ...found, steps, exposed: found.exposed || isExposed(index, tensor, node) };

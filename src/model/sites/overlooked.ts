@@ -42,12 +42,12 @@ function reasonOf(index: GraphIndex, anchor: NodeProto, logits: Found, values: F
   if (anchor.opType === 'Sigmoid') return 'its weights are a sigmoid of the logits, not a softmax';
   const integer = [logits.product, values.product].find(({ opType }) => integerProducts.has(opType));
   if (integer !== undefined) return `its products are computed in integers (${integer.opType} ${nodeName(integer)})`;
-  if (index.isConstant(logits.product.input[0]!)) return 'its queries are parameters of the model, and depend on no input';
+  if (index.isConstant(logits.product.input[0]!)) return 'its queries are parameters of the model and depend on no input';
   const blocker = logits.blocker ?? values.blocker;
-  if (blocker?.opType === 'Concat') return `${nodeName(blocker)} joins further logits to its own, as attention sinks do`;
+  if (blocker?.opType === 'Concat') return `${nodeName(blocker)} appends extra logits, as attention sinks do`;
   return blocker === undefined
-    ? 'its products lie too far from its softmax'
-    : `${blocker.opType} ${nodeName(blocker)} stands between its products`;
+    ? 'its products are too far from its softmax'
+    : `${blocker.opType} ${nodeName(blocker)} is between its products`;
 }
 
 function search(index: GraphIndex, from: string, way: 'back' | 'forth'): Found | undefined {

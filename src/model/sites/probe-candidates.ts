@@ -87,7 +87,7 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   const viewed = traced.flatMap(({ raw }) =>
     parts.flatMap((part) => [raw.views[part].tensor, repeatedFrom(index, raw.views[part].tensor) ?? '']),
   );
-  onStep?.('sizes, in small runs');
+  onStep?.('reading sizes in short runs');
   const sizing = {
     tensors: carried.flatMap(({ values }) => values),
     sizes: [
@@ -104,10 +104,10 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   const settled = traced.map((each, site) =>
     settle(index, each, first, new GraphBuilder({ opset, prefix: `attnswap/view${site}/` }), inputs),
   );
-  onStep?.('masks by themselves, every input varied');
+  onStep?.('reading masks, varying every input');
   const { domains, evidence } = await seeAlone(subject, settled, { first, inputs });
   const start = { ...first.at, domains };
-  onStep?.('what each site does, in small runs');
+  onStep?.('checking what each site does in short runs');
   const watching = {
     tensors: [
       ...settled.flatMap(({ names, sources, reach }) => [...Object.values(names), ...sources, ...reach.sides, ...reach.computed]),

@@ -51,10 +51,10 @@ export async function findProbeCase(prober: Prober, domains: Domains, enough: (r
   if (largest !== undefined) return largest;
   // The runtime's own limits do not depend on sizes: its words are then the same at every length.
   const kinds = new Set(failures.map((message) => message.replaceAll(/\d+/g, '#')));
-  throw new AttnswapError('INVALID_INPUTS', `the model ran with none of the inputs that were drawn for it: ${failures[0]}`, {
+  throw new AttnswapError('INVALID_INPUTS', `the model failed on every set of random inputs: ${failures[0]}`, {
     hint:
       kinds.size === 1
-        ? 'the runtime says the same at every length: if it is not about a size that --dim could set, the runtime does not support this model; export it another way, or run it with another backend'
+        ? 'the runtime gives the same error at every length: unless it is about a size that --dim can set, the runtime does not support this model; export it differently or use another backend'
         : 'set its dynamic dimensions, for example --dim batch=1 --dim width=320',
   });
 }

@@ -51,7 +51,7 @@ export async function proveLong(
     return { candidate: probed.candidate, probed, swap };
   });
   if (subjects.length === 0) return new Map();
-  subject.onStep?.('masks and sizes, in long runs');
+  subject.onStep?.('checking masks and sizes in long runs');
   const keep = new Set<NodeProto>(subjects.flatMap(({ probed }) => [...probed.reach.nodes]));
   const instead = skeletonOf(index, probing.probed, { keep, opset: opsetOf(proto) });
   const placed = new Set([...instead.values()].flat());
@@ -81,7 +81,7 @@ export async function proveLong(
     const { runs, cutAt } = await farthestRuns(model, { subject, probing, isStored, masksVary, wholeNumbers, runsAt });
     const beyond = wholeNumbers.find((count) => count > (cutAt ?? Infinity) && count <= mostTokens);
     if (beyond !== undefined) {
-      const problem = `its mask is computed with ${beyond}, and could be read at ${cutAt} tokens at most: longer runs take too much time or memory`;
+      const problem = `its mask is computed with ${beyond}, and could be checked up to ${cutAt} tokens only: longer runs need too much time or memory`;
       for (const number of sites.keys()) proofs.set(number, { length: cutAt, problem });
       return;
     }
@@ -132,7 +132,7 @@ class Readings {
     const key = JSON.stringify([sizesIn(subject, this.#run), steps, carried, declared?.causal, declared?.masks.map(({ rule }) => rule)]);
     const same = this.#known.find((known) => known.key === key && known.sides.every((side, at) => isSame(side, sides[at])));
     if (same !== undefined) return same.reading;
-    const reading = readingOf(subject, this.#run) ?? 'its masks have other sizes than its logits';
+    const reading = readingOf(subject, this.#run) ?? 'its masks and its logits differ in size';
     this.#known.push({ key, sides, reading });
     return reading;
   }
@@ -183,17 +183,17 @@ function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: R
     (sizes, part) => sizes.join() === [query, key, value, output][part]!.join(),
   );
   if (!asBefore || batch !== run.batch * perElement)
-    return wrong(`its sizes are others than in short runs: queries [${query!.join(', ')}]`);
+    return wrong(`its sizes differ from those in short runs: queries [${query!.join(', ')}]`);
   const reading = readings.of(subject);
   if (typeof reading === 'string') return wrong(reading);
-  if (isBlind(reading)) return run.at.style === 'plain' ? wrong('no query of it sees a key') : { length: 0 };
+  if (isBlind(reading)) return run.at.style === 'plain' ? wrong('none of its queries sees a key') : { length: 0 };
   if (reading.problem !== undefined) return wrong(reading.problem);
   const scale = reading.scale * operatorScale(candidate, site.headDim);
-  if (Math.abs(scale / site.scale - 1) > 2e-3) return wrong('its scale is another than in short runs');
+  if (Math.abs(scale / site.scale - 1) > 2e-3) return wrong('its scale differs from that in short runs');
   const kept = keptKeys(reading, site.causal === true);
-  if (kept === undefined) return wrong('its mask is no longer what it is in short runs: a window, chunks, or a prefix');
+  if (kept === undefined) return wrong('its mask differs from that in short runs: a window, chunks or a prefix');
   const values = plan.mask === undefined ? undefined : run.seen.tensor(plan.mask.tensor);
   const keeps = plan.mask === undefined ? new Uint8Array(batch * keys).fill(1) : values && keptBy(values, plan.mask.rule, { batch, keys });
-  if (keeps === undefined || keeps.some((keep, slot) => keep !== kept[slot])) return wrong('it masks other keys than in short runs');
+  if (keeps === undefined || keeps.some((keep, slot) => keep !== kept[slot])) return wrong('it masks different keys than in short runs');
   return { length: keys };
 }

@@ -88,7 +88,7 @@ function keyFactorOf({ factor, keyFactors }: LogitPath, run: PathRun): number | 
   for (const { tensor, divides } of keyFactors) {
     const values = run.tensor(tensor) === undefined ? [] : [...numbersOf(run.tensor(tensor)!)];
     const [first = Number.NaN] = values;
-    if (values.some((value) => value !== first) || !(Math.abs(first) > 0)) return `its keys are scaled one by one (${tensor})`;
+    if (values.some((value) => value !== first) || !(Math.abs(first) > 0)) return `its keys are scaled individually (${tensor})`;
     result = divides ? result / first : result * first;
   }
   return result;
@@ -108,7 +108,7 @@ function scanPairs({ logit, headsDiffer, isUniform }: Rule, all: PairSizes, tole
     for (let i = 0; i < rows.length; i++) {
       for (let j = 0; j < keys; j++) {
         const term = logit(b, h, i, j, 0);
-        if (Number.isNaN(term)) return 'its logits are not numbers';
+        if (Number.isNaN(term)) return 'its logits are NaN';
         const slot = (b * rows.length + i) * keys + j;
         const open = term < maskedBelow ? 0 : 1;
         if (h === 0) allowed[slot] = open;
@@ -173,9 +173,9 @@ export function otherMask({ allowed, rows, sizes: { batch, queries, keys } }: Ma
     const open = rows.map((_, place) => rowOf(b, place)).filter((row) => row.includes(1));
     return open.every((row) => Buffer.compare(row, open[0]!) === 0);
   });
-  if (blind && seeing) return 'its mask takes whole queries too, not keys alone';
+  if (blind && seeing) return 'its mask hides whole queries, not only keys';
   const first = elements.every((b) => rows.every((row, place) => rowOf(b, place).every((open, j) => open === (j <= row ? 1 : 0))));
-  if (first && queries < keys) return 'it is causal from the first key on, where kernels let the last query see the last key';
+  if (first && queries < keys) return 'its causal mask is aligned with the first key; kernels align it with the last';
   return 'its mask is neither padding nor causal';
 }
 

@@ -116,7 +116,7 @@ function observeAll(candidate: Candidate, { names, runs }: Probed): Observation[
     if (known !== undefined && (known.headDim !== headDim || known.heads !== heads || known.kvHeads !== kvHeads))
       return `its sizes change with the input: ${known.heads} heads of ${known.headDim} in one run, ${heads} of ${headDim} in another`;
     const dtype = dtypeOf(query!);
-    if (dtype === undefined) return `it computes in ${query!.type}, and kernels are f32 and f16`;
+    if (dtype === undefined) return `it computes in ${query!.type}; kernels support f32 and f16`;
     // A sequence that begins with padding may leave NaN in it, which the next layer then reads.
     const whole = [query!, key!, value!].every((tensor) => numbersOf(tensor).every(Number.isFinite));
     if (query!.dims.includes(0) || key!.dims.includes(0) || !whole) continue;
@@ -124,12 +124,12 @@ function observeAll(candidate: Candidate, { names, runs }: Probed): Observation[
     const carried = candidate.path === undefined ? undefined : carriedSizes(candidate.path, seen);
     const run = { tensor: (name: string) => seen.tensor(name), dims: (name: string) => carried?.get(name) ?? [] };
     const reading = readMasks(candidate, run, { batch, heads, queries, keys }, tolerances[dtype]);
-    if (reading === undefined) return 'its mask has none of the known sizes';
+    if (reading === undefined) return 'its mask does not have a known size';
     if (typeof reading === 'string') return reading;
     const [q, k, v, o] = [query, key, value, output].map((tensor) => numbersOf(tensor!));
     observed.push({ style: at.style, seen, shape, query: q!, key: k!, value: v!, output: o!, reading });
   }
-  return observed.length === 0 ? 'it saw no numbers in any run' : observed;
+  return observed.length === 0 ? 'it received no finite numbers in any run' : observed;
 }
 
 type Understood =
@@ -139,7 +139,7 @@ type Understood =
 /** What a site does in all runs, of the model and of its mask alone: scale, causality and padding, and that nothing else happens. */
 function understand(candidate: Candidate, { sources, evidence }: Probed, observed: readonly Observation[]): Understood {
   const seen = [...observed, ...evidence.runs].filter(({ reading }) => !isBlind(reading));
-  if (seen.length === 0) return { problem: 'no query of it saw a key in any run' };
+  if (seen.length === 0) return { problem: 'none of its queries saw a key in any run' };
   const forms = seen.map(({ reading }) => ({ full: keptKeys(reading, false), causal: keptKeys(reading, true) }));
   const problem = seen.map(({ reading }) => reading.problem).find(Boolean) ?? evidence.problem;
   const causal = forms.every(({ full }) => full !== undefined)
@@ -163,7 +163,7 @@ function understand(candidate: Candidate, { sources, evidence }: Probed, observe
   if (wrong !== undefined) return { problem: wrong, scale, mask, causal };
   if (mask === 'none') return { scale, mask, causal };
   const source = maskSource(candidate, sources, seen, keeps);
-  if (source === undefined) return { problem: 'its padding comes from no tensor with a value for each key', scale, mask, causal };
+  if (source === undefined) return { problem: 'its padding does not come from a tensor with one value per key', scale, mask, causal };
   return { scale, mask, causal, source };
 }
 

@@ -121,12 +121,12 @@ function judgeEvidence({ inputs, unsettled }: Reach, domains: Domains, runs: rea
   if (base === undefined || isBlind(base.reading))
     return { runs: sighted, problem: 'no run was found in which its queries see their keys' };
   const added = [...inputs].find((name) => domains[name]?.kind === 'added');
-  if (added !== undefined) return { runs: sighted, problem: `${added} is added to its logits as it is, and may hold any bias` };
+  if (added !== undefined) return { runs: sighted, problem: `${added} is added to its logits unchanged and may hold any bias` };
   const unseen = [...inputs].filter((name) => !sighted.some(({ at, reading }) => at.only === name && differs(reading, base?.reading)));
   if (unseen.length === 0) return { runs: sighted };
   return {
     runs: sighted,
-    problem: `${unseen.join(', ')} ${unseen.length === 1 ? 'reaches' : 'reach'} what its logits meet, and no run showed how`,
+    problem: `${unseen.join(', ')} ${unseen.length === 1 ? 'reaches' : 'reach'} its mask or bias, and no run showed how`,
   };
 }
 

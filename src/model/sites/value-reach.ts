@@ -57,7 +57,7 @@ function walkBack(index: GraphIndex, from: readonly string[], own: ReadonlySet<s
   let unsettled: string | undefined;
   // A set is walked in the order of insertion, what is added on the way included.
   for (const tensor of seen) {
-    if (own.has(tensor)) unsettled ??= `what meets its logits is computed from its logits (${tensor})`;
+    if (own.has(tensor)) unsettled ??= `its mask or bias is computed from its logits (${tensor})`;
     const constant = index.constant(tensor);
     if (constant !== undefined) {
       for (const number of wholeNumbers(constant)) constants.add(number);
@@ -71,7 +71,7 @@ function walkBack(index: GraphIndex, from: readonly string[], own: ReadonlySet<s
     nodes.add(node);
     if (node.opType === 'Gather')
       tableSize = Math.max(tableSize, Number(index.constant(node.input[0]!)?.dims[integerOf(node, 'axis', 0)] ?? 0));
-    if (isRandom(node)) unsettled ??= `what meets its logits is drawn at random (${node.opType} ${nodeName(node)})`;
+    if (isRandom(node)) unsettled ??= `its mask or bias is random (${node.opType} ${nodeName(node)})`;
     for (const number of constantsWithin(node)) constants.add(number);
     if (!sizesOnly.has(node.opType)) for (const name of readsOf(node)) seen.add(name);
   }

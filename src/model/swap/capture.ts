@@ -111,5 +111,5 @@ export function captureFault(call: CapturedCall): string | undefined {
   if (relative <= faithfulWithin[shape.dtype]) return undefined;
   const masks = [...(shape.causal ? ['the causal mask'] : []), ...(inputs.mask === undefined ? [] : ['its padding mask'])];
   const seen = masks.length === 0 ? 'no mask' : masks.join(' and ');
-  return `with ${seen}, softmax(scale·q·kᵀ)·v of what it read differs by ${relative.toPrecision(2)} of its size from what it gave: it masks keys in a way that the small runs did not show`;
+  return `with ${seen}, softmax(scale·q·kᵀ)·v of its inputs differs from its output by ${relative.toPrecision(2)} of its size: it masks keys in a way that the short runs did not show`;
 }

@@ -66,8 +66,8 @@ function sortNodes(fresh: GraphProto, known: ReadonlySet<string>, digestOf: Dige
 
 function requireOrder(survivors: readonly NodeProto[], kept: readonly NodeProto[], digestOf: DigestOf): void {
   const at = survivors.findIndex((node, place) => kept[place] === undefined || digestOf(node) !== digestOf(kept[place]));
-  if (at >= 0) throw changed(`node ${nodeName(survivors[at]!)} is not where it was`);
-  if (kept.length > survivors.length) throw changed(`node ${nodeName(kept[survivors.length]!)} is there twice`);
+  if (at >= 0) throw changed(`node ${nodeName(survivors[at]!)} has moved`);
+  if (kept.length > survivors.length) throw changed(`node ${nodeName(kept[survivors.length]!)} appears twice`);
 }
 
 /** What is gone must be what nothing needs once the added nodes give the replaced outputs, with what cannot be without it; no more and no less. */
@@ -81,7 +81,7 @@ function requireRemoved(old: GraphProto, { added, removed }: { added: readonly N
     const replaced = node.output.some((name) => given.has(name));
     const unneeded = replaced || !staying.has(node);
     if (removed.has(node) && !unneeded) throw changed(`node ${nodeName(node)} is missing`);
-    if (!removed.has(node) && unneeded) throw changed(`node ${nodeName(node)} is still there, and nothing needs it`);
+    if (!removed.has(node) && unneeded) throw changed(`node ${nodeName(node)} remains although nothing needs it`);
   }
 }
 
@@ -94,7 +94,7 @@ function requireInitializers(old: GraphProto, fresh: GraphProto, removed: readon
     if (same === undefined || digestTensor(same) !== digestTensor(tensor))
       throw changed(`initializer ${tensor.name} is not the original's`);
   }
-  if (kept.size < fresh.initializer.length) throw changed('an initializer is there twice');
+  if (kept.size < fresh.initializer.length) throw changed('an initializer appears twice');
   const readByRemoved = new Set(removed.flatMap((node) => [...readsOf(node)]));
   const readStill = new Set([...fresh.node.flatMap((node) => [...readsOf(node)]), ...fresh.output.map(({ name }) => name)]);
   const gone = old.initializer.map(({ name }) => name).filter((name) => !kept.has(name));

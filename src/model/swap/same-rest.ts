@@ -19,7 +19,7 @@ export function requireSameRest(before: ModelProto, after: ModelProto): void {
 /** What a broken proof is told as. */
 export function changed(what: string): AttnswapError {
   return new AttnswapError('INVALID_MODEL', `the swap changed more than attention: ${what}`, {
-    hint: 'swap the original again, and do not use this file',
+    hint: 'do not use this file; swap the original again',
   });
 }
 
