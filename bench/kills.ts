@@ -88,11 +88,11 @@ const subjects: readonly Subject[] = [
     },
   },
   { name: 'gate', args: ['gate', './many.suite.ts', '--max-blocks', '2', '--block-seconds', '0.2'], kept: () => ({}) },
-  { name: 'migrate', args: ['migrate', 'model.onnx', ...migration], kept: stepsIn('state/migration.json') },
+  { name: 'migrate', args: ['migrate', 'model.onnx', ...migration], kept: stepsIn('state/journal.json') },
   {
     name: 'tune',
     args: ['tune', './tiny.suite.ts', '--trainer', 'tfjs-wasm', '--max-blocks', '2'],
-    kept: stepsIn('runs/tiny.tuning/migration.json'),
+    kept: stepsIn('runs/tiny.tuning/journal.json'),
   },
 ];
 

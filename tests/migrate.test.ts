@@ -72,7 +72,7 @@ test('an interrupted migration keeps what it measured and goes on from there', a
   const running = execa(process.execPath, [main, ...args], { cwd, reject: false });
   let ended = false;
   void running.then(() => (ended = true));
-  const state = join(cwd, 'state/migration.json');
+  const state = join(cwd, 'state/journal.json');
   const reached = () => existsSync(state) && readFileSync(state, 'utf8').includes('baseline/memory');
   while (!reached() && !ended) await setTimeout(50);
   running.kill('SIGINT');
@@ -102,8 +102,8 @@ test('a migration refuses another model, other data and other settings, by name'
   writeFileSync(join(cwd, 'mine.data.mjs'), dataModule);
   writeFileSync(join(cwd, 'model.onnx'), model.build({ seed: 2 }));
   await refused([], /the file model\.onnx changed/);
-  writeFileSync(join(cwd, 'state/migration.json'), '{"schema": "attnswap.mig');
-  await refused([], /expected a document of schema attnswap\.migration\/1/);
+  writeFileSync(join(cwd, 'state/journal.json'), '{"schema": "attnswap.mig');
+  await refused([], /expected a document of schema attnswap\.journal\/1/);
 });
 
 test('data that cannot be used end a migration with what is wrong', async () => {
@@ -134,6 +134,6 @@ test('Ctrl-C ends a migration whose own code hangs, and keeps what was reached',
   await new Promise<void>((resolve) => running.stderr.on('data', (chunk: Buffer) => chunk.toString().includes('hanging') && resolve()));
   running.kill('SIGINT');
   assert.equal((await running).exitCode, 130);
-  const { steps } = JSON.parse(readFileSync(join(cwd, 'state/migration.json'), 'utf8')) as { steps: Record<string, unknown> };
+  const { steps } = JSON.parse(readFileSync(join(cwd, 'state/journal.json'), 'utf8')) as { steps: Record<string, unknown> };
   assert.ok('head' in steps);
 });

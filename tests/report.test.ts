@@ -99,7 +99,11 @@ for (const [what, value, says] of lessThanWhole) {
 function migrationFolder(record: unknown, steps: Record<string, unknown>): string {
   const cwd = emptyFolder();
   mkdirSync(join(cwd, 'm'));
-  writeFileSync(join(cwd, 'm/migration.json'), JSON.stringify({ schema: 'attnswap.migration/1', steps }));
+  const subject = { files: {}, settings: {}, host: 'x' };
+  writeFileSync(
+    join(cwd, 'm/migration.json'),
+    JSON.stringify({ schema: 'attnswap.migration/1', subject, startedAt: '2026-01-01T00:00:00.000Z', steps }),
+  );
   if (record !== undefined) writeFileSync(join(cwd, 'm/record.json'), JSON.stringify(record));
   return cwd;
 }

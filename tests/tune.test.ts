@@ -27,11 +27,11 @@ function folderWith(definition: object): string {
 
 const command = ['tune', './tiny.suite.ts', '--max-blocks', '3'];
 const stateOf = (cwd: string) =>
-  JSON.parse(readFileSync(join(cwd, 'runs/tiny.tuning/migration.json'), 'utf8')) as { steps: Record<string, unknown> };
+  JSON.parse(readFileSync(join(cwd, 'runs/tiny.tuning/journal.json'), 'utf8')) as { steps: Record<string, unknown> };
 
 /** Waits until a tuning has reached so many steps. */
 async function untilSteps(cwd: string, count: number): Promise<void> {
-  const path = join(cwd, 'runs/tiny.tuning/migration.json');
+  const path = join(cwd, 'runs/tiny.tuning/journal.json');
   while (!existsSync(path) || Object.keys(stateOf(cwd).steps).length < count) await setTimeout(10);
 }
 
@@ -175,7 +175,7 @@ test('Ctrl-C ends a tuning in WebAssembly in the middle of an epoch', { timeout:
   const { exitCode, stderr } = await child;
   assert.equal(exitCode, 130);
   assert.match(stderr, /interrupted/);
-  assert.deepEqual(Object.keys(existsSync(join(cwd, 'runs/tiny.tuning/migration.json')) ? stateOf(cwd).steps : {}), []);
+  assert.deepEqual(Object.keys(existsSync(join(cwd, 'runs/tiny.tuning/journal.json')) ? stateOf(cwd).steps : {}), []);
 });
 
 const refused: Record<string, { readonly definition?: object; readonly args?: readonly string[]; readonly message: RegExp }> = {

@@ -144,7 +144,7 @@ function conclusion({ final, verdict, candidates }: MigrationReport, { folder, s
     none: 'Nothing was judged yet',
   }[verdict ?? 'none'];
   const model = final?.model ?? null;
-  return [said, ...(model === null ? [] : [`migrated model: ${model}`]), `everything measured: ${folder}/migration.json`].join('\n');
+  return [said, ...(model === null ? [] : [`migrated model: ${model}`]), `everything measured: ${folder}/record.json`].join('\n');
 }
 
 /** −12.3 % [−14, −10]. */

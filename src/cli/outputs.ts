@@ -37,7 +37,7 @@ export async function writeOutputs<Known extends Ending>(
   flags: CommonFlags,
 ): Promise<void> {
   if (files.length === 0) return;
-  const { writeWhole } = await import('../measure/run-store.ts');
+  const { writeWhole } = await import('../files/whole-file.ts');
   for (const { path, as } of files) {
     await writeWhole(path, await renderers[as]());
     remark(`written: ${path}`, flags);

@@ -72,7 +72,7 @@ async function requirePlaces({ options }: CommandSpec, flags: Readonly<Record<st
     writes === undefined || flags[name] === undefined ? [] : [flags[name]].flat().map((value) => ({ writes, path: pathOf(value) })),
   );
   if (places.length === 0) return;
-  const { requireWritableFile, requireWritableFolder } = await import('../measure/writable.ts');
+  const { requireWritableFile, requireWritableFolder } = await import('../files/writable.ts');
   for (const { writes, path } of places) await (writes === 'folder' ? requireWritableFolder(path) : requireWritableFile(path));
 }
 

@@ -2,8 +2,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { AttnswapError } from '../contract/errors.ts';
-import type { ErrorCode } from '../contract/errors.ts';
-import { readJson, writeWhole } from '../measure/run-store.ts';
+import { readJson, writeJson } from '../files/json.ts';
+import { recordReader } from '../files/read-record.ts';
 import { compareHosts } from '../measure/same-host.ts';
 import { baselineSchema } from './baseline.ts';
 import type { Baseline } from './baseline.ts';
@@ -14,16 +14,17 @@ import type { Calibration } from './calibration.ts';
 export const defaultStore = '.attnswap';
 
 const calibrationsSchema = z.object({ schema: z.literal('attnswap.calibrations/1'), calibrations: z.array(calibrationSchema).max(10_000) });
+const readCalibrations = recordReader(calibrationsSchema, { code: 'INVALID_CALIBRATION', hint: 'attnswap calibrate' });
+const readBaseline = recordReader(baselineSchema, {
+  code: 'INVALID_BASELINE',
+  hint: 'restore the file from version control, or save the baseline anew',
+});
 
 /** @throws FILE_UNREADABLE, INVALID_CALIBRATION */
 export async function loadCalibrations(store: string): Promise<Calibration[]> {
   const path = join(store, 'calibrations.json');
   if (!existsSync(path)) return [];
-  return parsed(calibrationsSchema, await readJson(path, 'INVALID_CALIBRATION'), {
-    path,
-    code: 'INVALID_CALIBRATION',
-    hint: 'attnswap calibrate',
-  }).calibrations;
+  return readCalibrations(await readJson(path, 'INVALID_CALIBRATION'), path).calibrations;
 }
 
 /** Adds calibrations; an older one of the same cell and host gives way. @throws FILE_UNWRITABLE */
@@ -43,8 +44,7 @@ export async function loadBaseline(store: string, name: string): Promise<Baselin
       hint: `attnswap baseline save ${name} runs/<suite>.run.json --reason '…'`,
     });
   }
-  const hint = 'restore the file from version control, or save the baseline anew';
-  return parsed(baselineSchema, await readJson(path, 'INVALID_BASELINE'), { path, code: 'INVALID_BASELINE', hint });
+  return readBaseline(await readJson(path, 'INVALID_BASELINE'), path);
 }
 
 /** @throws FILE_UNWRITABLE */
@@ -68,23 +68,5 @@ function baselinePath(store: string, name: string): string {
   if (/^[A-Za-z0-9][\w.-]{0,99}$/.test(name)) return join(store, 'baselines', `${name}.json`);
   throw new AttnswapError('USAGE', `a baseline cannot be called ${JSON.stringify(name)}`, {
     hint: 'letters, digits, dots, hyphens, underscores',
-  });
-}
-
-function writeJson(path: string, value: unknown): Promise<void> {
-  return writeWhole(path, `${JSON.stringify(value, null, 1)}\n`);
-}
-
-function parsed<Schema extends z.ZodType>(
-  schema: Schema,
-  value: unknown,
-  at: { path: string; code: ErrorCode; hint: string },
-): z.output<Schema> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
-  throw new AttnswapError(at.code, `${at.path}: ${issue.path.join('.') || 'document'}: ${issue.message}`, {
-    hint: at.hint,
-    cause: result.error,
   });
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { cellRecordSchema } from './cell.ts';
+import { recordReader, schemaNameOf } from '../files/read-record.ts';
 import { AttnswapError } from './errors.ts';
 
 export const runSchemaName = 'attnswap.run/1';
@@ -31,17 +32,11 @@ export type RunRecord = z.infer<typeof runSchema>;
 
 /** @throws INVALID_RUN naming the field */
 export function readRun(value: unknown, source: string): RunRecord {
-  const schema =
-    typeof value === 'object' && value !== null && 'schema' in value && typeof value.schema === 'string'
-      ? value.schema.slice(0, 100)
-      : 'none';
-  if (schema !== runSchemaName) {
-    throw new AttnswapError('INVALID_RUN', `${source}: schema is ${JSON.stringify(schema)}, expected "${runSchemaName}"`, {
-      hint: 'measure again with this version, or read it with the version that wrote it',
-    });
-  }
-  const result = runSchema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
-  throw new AttnswapError('INVALID_RUN', `${source}: ${issue.path.join('.')}: ${issue.message}`, { cause: result.error });
+  const schema = schemaNameOf(value);
+  if (schema === runSchemaName) return readKnown(value, source);
+  throw new AttnswapError('INVALID_RUN', `${source}: schema is ${JSON.stringify(schema ?? 'none')}, expected "${runSchemaName}"`, {
+    hint: 'measure again with this version, or read it with the version that wrote it',
+  });
 }
+
+const readKnown = recordReader(runSchema, { code: 'INVALID_RUN' });

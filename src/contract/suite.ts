@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AttnswapError } from './errors.ts';
+import { recordReader } from '../files/read-record.ts';
 import { dtypes } from './shape.ts';
 import { metrics } from './verdict.ts';
 
@@ -91,12 +91,8 @@ export function defineSuite(definition: SuiteDefinition): SuiteDefinition {
 }
 
 /** @throws INVALID_SUITE naming the field */
-export function readSuite(definition: unknown, source: string): Suite {
-  const result = suiteSchema.safeParse(definition);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
-  throw new AttnswapError('INVALID_SUITE', `${source}: ${issue.path.join('.') || 'default export'}: ${issue.message}`, {
-    hint: 'export default defineSuite({ name, matrix: { variants, backends, lengths } })',
-    cause: result.error,
-  });
-}
+export const readSuite = recordReader(suiteSchema, {
+  code: 'INVALID_SUITE',
+  hint: 'export default defineSuite({ name, matrix: { variants, backends, lengths } })',
+  whole: 'default export',
+});

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AttnswapError } from './errors.ts';
+import { recordReader } from '../files/read-record.ts';
 import { confidence, testbedSchema } from './testbed.ts';
 
 const count = z.int().min(1).max(1e7);
@@ -96,12 +96,8 @@ export function defineTuning(definition: TuningDefinition): TuningDefinition {
 }
 
 /** @throws INVALID_SUITE naming the field */
-export function readTuning(definition: unknown, source: string): Tuning {
-  const result = tuningSchema.safeParse(definition);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
-  throw new AttnswapError('INVALID_SUITE', `${source}: ${issue.path.join('.') || 'default export'}: ${issue.message}`, {
-    hint: 'export default defineTuning({ name, task, model, candidates })',
-    cause: result.error,
-  });
-}
+export const readTuning = recordReader(tuningSchema, {
+  code: 'INVALID_SUITE',
+  hint: 'export default defineTuning({ name, task, model, candidates })',
+  whole: 'default export',
+});

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AttnswapError } from './errors.ts';
+import { recordReader } from '../files/read-record.ts';
 
 export const verdictSchemaName = 'attnswap.verdict/1';
 
@@ -104,12 +104,7 @@ export const verdictSchema = z.object({
 export type Verdict = z.infer<typeof verdictSchema>;
 
 /** @throws INVALID_VERDICT naming the field */
-export function readVerdict(value: unknown, source: string): Verdict {
-  const result = verdictSchema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
-  throw new AttnswapError('INVALID_VERDICT', `${source}: ${issue.path.join('.') || 'document'}: ${issue.message}`, {
-    hint: `expected a document of schema ${verdictSchemaName}`,
-    cause: result.error,
-  });
-}
+export const readVerdict = recordReader(verdictSchema, {
+  code: 'INVALID_VERDICT',
+  hint: `expected a document of schema ${verdictSchemaName}`,
+});

@@ -2,7 +2,7 @@ import { extname } from 'node:path';
 import type { ModelInput } from '../contract/adapter.ts';
 import type { DataModule } from '../contract/data.ts';
 import { invalidData } from './check-tensor.ts';
-import { readText } from './read-bytes.ts';
+import { readText } from '../files/read-bytes.ts';
 import { tensorFileData } from './tensor-items.ts';
 import { tensorFileEndings } from './tensor-files.ts';
 import { textItems } from './text.ts';

@@ -8,7 +8,7 @@ import { checkTensor, checkTruths, invalidData } from './check-tensor.ts';
 import { elementTypes, tensorOfBytes } from './element-types.ts';
 import { parseNpy } from './npy.ts';
 import { parseNpz } from './npz.ts';
-import { readBytes } from './read-bytes.ts';
+import { readBytes } from '../files/read-bytes.ts';
 
 /** Endings of the files that {@link readTensors} reads. */
 export const tensorFileEndings = ['.safetensors', '.npz', '.npy'] as const;

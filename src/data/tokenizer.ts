@@ -1,7 +1,7 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import { AttnswapError } from '../contract/errors.ts';
 import { invalidData } from './check-tensor.ts';
-import { readText } from './read-bytes.ts';
+import { readText } from '../files/read-bytes.ts';
 
 /** What is needed of a tokenizer: tokens of text, and the special tokens that its post-processor puts around a passage. */
 export interface TextTokenizer {

@@ -1,11 +1,11 @@
-import { open, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { AttnswapError } from '../contract/errors.ts';
+import { openRegular, readAt } from '../files/read-bytes.ts';
+import { replaceFile, targetOf } from '../files/whole-file.ts';
 import { maximumElements } from './check-shape.ts';
 import { decodeBfloat, decodeHalf } from './half-precision.ts';
 import { elementBytes, invalid, isReadable, maximumHeaderBytes, parseHeader } from './safetensors-header.ts';
 import type { ElementName, SafetensorsHeader, TensorEntry } from './safetensors-header.ts';
-import { replaceFile, targetOf } from './whole-file.ts';
 
 /** An open safetensors file: the header is read and checked, tensors are read when asked for. */
 export interface SafetensorsFile extends SafetensorsHeader {
@@ -17,33 +17,27 @@ export interface SafetensorsFile extends SafetensorsHeader {
 
 /** Opens an untrusted file. @throws FILE_UNREADABLE, INVALID_SAFETENSORS */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
-  const file = await openRegular(path).catch((error: unknown) => {
-    throw new AttnswapError('FILE_UNREADABLE', `${path}: ${(error as Error).message}`, { hint: 'check the path', cause: error });
-  });
+  const { file } = await openRegular(path);
   try {
     const header = await readHeader(file, path);
     return { ...header, path, bytes: (tensor) => tensorBytes(file, path, header, tensor), close: () => file.close() };
   } catch (error) {
     await file.close();
-    if (error instanceof AttnswapError) throw error;
-    throw new AttnswapError('FILE_UNREADABLE', `${path}: ${(error as Error).message}`, { cause: error });
+    throw error;
   }
-}
-
-/** A pipe is refused before it is opened: opening it would wait for a writer. */
-async function openRegular(path: string): Promise<FileHandle> {
-  if (!(await stat(path)).isFile()) throw new TypeError('not a regular file');
-  return await open(path, 'r');
 }
 
 async function readHeader(file: FileHandle, path: string): Promise<SafetensorsHeader> {
   const { size } = await file.stat();
   if (size < 8) throw invalid(path, `${size} bytes, expected at least 8 for the header's length`);
-  const length = Buffer.from(await readAt(file, path, 0, 8)).readBigUInt64LE();
+  const length = Buffer.from(await readAt(file, path, { position: 0, length: 8, short: invalid })).readBigUInt64LE();
   const most = Math.min(size - 8, maximumHeaderBytes);
   if (length > BigInt(most)) throw invalid(path, `header length is ${length}, expected at most ${most}`);
   const dataStart = 8 + Number(length);
-  return parseHeader(await readAt(file, path, 8, Number(length)), path, { dataStart, dataBytes: size - dataStart });
+  return parseHeader(await readAt(file, path, { position: 8, length: Number(length), short: invalid }), path, {
+    dataStart,
+    dataBytes: size - dataStart,
+  });
 }
 
 async function tensorBytes(
@@ -57,17 +51,7 @@ async function tensorBytes(
     throw invalid(path, `${named}: dtype is ${tensor.dtype}, expected one of ${Object.keys(elementBytes).join(', ')}`);
   const elements = (tensor.end - tensor.start) / elementBytes[tensor.dtype];
   if (elements > maximumElements) throw invalid(path, `${named} holds ${elements} elements, expected at most ${maximumElements}`);
-  return readAt(file, path, header.dataStart + tensor.start, tensor.end - tensor.start);
-}
-
-async function readAt(file: FileHandle, path: string, position: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length;) {
-    const { bytesRead } = await file.read(bytes, done, Math.min(length - done, 2 ** 30), position + done);
-    if (bytesRead === 0) throw invalid(path, `ends at byte ${position + done}, expected ${position + length}`);
-    done += bytesRead;
-  }
-  return bytes;
+  return readAt(file, path, { position: header.dataStart + tensor.start, length: tensor.end - tensor.start, short: invalid });
 }
 
 /** Float values of any precision as f32; F64 is rounded to it. @throws INVALID_SAFETENSORS for other dtypes */

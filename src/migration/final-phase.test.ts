@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fileNameOf } from './candidate.ts';
 import type { CandidateResult } from './candidate.ts';
 import { bestOf } from './final-phase.ts';
 
@@ -34,4 +35,11 @@ test('what a wide interval cannot tell from the best is not ranked behind it', (
   const sparse = result('sparse', { latency: 0.97, memory: 0.55, loss: 0.3 });
   assert.equal(bestOf([sparse, exact], 0.05)?.name, 'sparse');
   assert.equal(bestOf([sparse, wide], 0.05)?.name, 'exact');
+});
+
+test('a candidate of many sites has a file name that a folder takes, and its own', () => {
+  const name = (last: string) => [...Array.from({ length: 24 }, (_, site) => `${site}=window.tiled:w=256`), last].join(' ');
+  assert.ok(fileNameOf(name('24=dense.fused')).length <= 100);
+  assert.notEqual(fileNameOf(name('24=dense.fused')), fileNameOf(name('24=dense.tiled')));
+  assert.equal(fileNameOf('window.tiled:w=64'), 'window.tiled_w=64.onnx');
 });

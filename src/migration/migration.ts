@@ -4,7 +4,7 @@ import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
 import type { OnnxFile } from '../model/file/onnx-file.ts';
 import type { ModelRunner } from '../model/file/open-proto.ts';
-import type { MigrationState } from './state.ts';
+import type { Journal } from '../journal/journal.ts';
 
 /** How far a migration is taken. */
 export const phases = ['baseline', 'swap', 'tune'] as const;
@@ -49,7 +49,7 @@ export interface Migration {
   readonly settings: MigrationSettings;
   /** Sizes of dynamic dimensions, for small runs on drawn inputs. */
   readonly dimensions?: DimensionSizes;
-  readonly state: MigrationState;
+  readonly state: Journal;
   /** What `itemsOf` made already. */
   readonly items: Map<'judging' | 'calibration', Promise<readonly Item[]>>;
   /** The original's peak memory, by length and launch. */

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
-import { AttnswapError } from '../contract/errors.ts';
 import { comparisonSchema } from '../contract/verdict.ts';
-import { readJson, writeWhole } from '../measure/run-store.ts';
+import { readJson } from '../files/json.ts';
+import { recordReader } from '../files/read-record.ts';
+import type { StepSchemas } from '../journal/check-steps.ts';
+import { recordPath } from '../journal/stored.ts';
+import type { StoredJournal } from '../journal/stored.ts';
 import { wasteFiguresSchema } from '../waste/schema.ts';
-import type { StepSchemas } from './check-steps.ts';
 import { migrationVerdicts } from './decide.ts';
 
 export const migrationRecordName = 'attnswap.migration-record/1';
@@ -138,8 +138,6 @@ export const migrationRecordSchema = z.object({
 });
 export type MigrationRecord = z.infer<typeof migrationRecordSchema>;
 
-const stateSchema = z.object({ steps: z.record(z.string(), z.unknown()) });
-
 /** A migration as its folder tells it: whole, or the record of an earlier end with steps after it, or steps alone. */
 export interface StoredMigration {
   readonly record: MigrationRecord | null;
@@ -148,32 +146,15 @@ export interface StoredMigration {
   readonly ended: boolean;
 }
 
-/** @throws FILE_UNWRITABLE */
-export async function writeMigrationRecord(folder: string, record: Record<string, unknown>): Promise<void> {
-  await writeWhole(join(folder, 'record.json'), `${JSON.stringify(record, null, 1)}\n`);
-}
+const readRecord = recordReader(migrationRecordSchema, {
+  code: 'INVALID_MIGRATION',
+  hint: `expected a document of schema ${migrationRecordName}`,
+});
 
-/** @throws FILE_UNREADABLE, INVALID_MIGRATION naming the field */
-export async function readMigration(folder: string): Promise<StoredMigration> {
-  const path = join(folder, 'migration.json');
-  const state = stateSchema.safeParse(await readJson(path, 'INVALID_MIGRATION'));
-  if (!state.success)
-    throw new AttnswapError('INVALID_MIGRATION', `${path}: expected the steps of a migration`, {
-      hint: 'name the folder of attnswap migrate --dir',
-    });
-  const { steps } = state.data;
-  const recordPath = join(folder, 'record.json');
-  if (!existsSync(recordPath)) return { record: null, steps, ended: false };
-  const record = migrationRecordSchema.safeParse(await readJson(recordPath, 'INVALID_MIGRATION'));
-  if (record.success) return { record: record.data, steps, ended: record.data.steps === Object.keys(steps).length };
-  const issue = record.error.issues[0]!;
-  throw new AttnswapError('INVALID_MIGRATION', `${recordPath}: ${issue.path.join('.') || 'document'}: ${issue.message}`, {
-    hint: `expected a document of schema ${migrationRecordName}`,
-    cause: record.error,
-  });
-}
-
-/** Whether a path is a migration's folder. */
-export async function isMigrationFolder(path: string): Promise<boolean> {
-  return existsSync(join(path, 'migration.json')) && (await stat(path)).isDirectory();
+/** The migration whose journal a folder holds. @throws FILE_UNREADABLE, INVALID_MIGRATION naming the field */
+export async function readMigration(folder: string, { steps }: Pick<StoredJournal, 'steps'>): Promise<StoredMigration> {
+  const path = recordPath(folder);
+  if (!existsSync(path)) return { record: null, steps, ended: false };
+  const record = readRecord(await readJson(path, 'INVALID_MIGRATION'), path);
+  return { record, steps, ended: record.steps === Object.keys(steps).length };
 }

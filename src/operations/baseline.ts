@@ -6,8 +6,8 @@ import type { Baseline } from '../compare/baseline.ts';
 import { portableOf } from '../compare/portable-baseline.ts';
 import { baselineNames, loadBaseline, saveBaseline as store } from '../compare/store.ts';
 import { AttnswapError } from '../contract/errors.ts';
-import { loadRun } from '../measure/run-store.ts';
 import { defaults } from './defaults.ts';
+import { loadRun } from './load-run.ts';
 
 export interface StoreOptions {
   /** Folder of calibrations and baselines. @default '.attnswap' */

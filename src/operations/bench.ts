@@ -4,10 +4,12 @@ import { loadSuite } from '../loading/suite.ts';
 import { alone } from '../measure/alone.ts';
 import { measureCeilings } from '../measure/ceilings.ts';
 import { planCells, recordedBackends } from '../measure/plan-cells.ts';
-import { loadRun, writeRun } from '../measure/run-store.ts';
+
 import { runSuite } from '../measure/run-suite.ts';
-import { requireWritableFile } from '../measure/writable.ts';
+import { writeJson } from '../files/json.ts';
+import { requireWritableFile } from '../files/writable.ts';
 import { describeRun } from './head.ts';
+import { loadRun } from './load-run.ts';
 import { adaptersOf } from './options.ts';
 import type { OperationOptions } from './options.ts';
 
@@ -52,7 +54,7 @@ export async function bench(options: BenchOptions): Promise<RunRecord> {
       signal,
       ...(resumed !== undefined && { resumed }),
       ...threads,
-      save: (part) => writeRun(record, part),
+      save: (part) => writeJson(record, part),
       progress: ({ done, total, cell }) => options.onProgress?.({ done, total, what: cell }),
     });
   });

@@ -1,8 +1,8 @@
 import { realpath } from 'node:fs/promises';
 import { AttnswapError } from '../contract/errors.ts';
-import { loadRun } from '../measure/run-store.ts';
 import { compareRuns } from '../report/compare-runs.ts';
 import type { RunComparison, SourcedRun } from '../report/compare-runs.ts';
+import { loadRun } from './load-run.ts';
 
 export interface CompareOptions {
   /** Paths of run records, two at least; the first is the base, backend by backend. */

@@ -1,8 +1,8 @@
 import { fingerprintOf } from '../compare/baseline.ts';
 import type { RunRecord } from '../contract/run.ts';
-import { loadRun } from '../measure/run-store.ts';
 import { compareHosts, groupByHost } from '../measure/same-host.ts';
 import { changePoints } from '../statistics/change-points.ts';
+import { loadRun } from './load-run.ts';
 
 export interface HistoryOptions {
   /** Paths of run records. */

@@ -7,11 +7,13 @@ import { itemsOf } from '../migration/items.ts';
 import { migrate as takeThrough } from '../migration/migrate.ts';
 import type { MigrationReport } from '../migration/migrate.ts';
 import type { Goal, MigrationSettings, Phase } from '../migration/migration.ts';
-import { migrationRecordName, migrationSteps, writeMigrationRecord } from '../migration/record.ts';
+import { migrationRecordName, migrationSteps } from '../migration/record.ts';
 import { assumedText } from '../model/sites/assume.ts';
 import type { Site } from '../model/sites/site.ts';
 import { alone } from '../measure/alone.ts';
-import { requireWritableFolder } from '../measure/writable.ts';
+import { writeJson } from '../files/json.ts';
+import { requireWritableFolder } from '../files/writable.ts';
+import { recordPath } from '../journal/stored.ts';
 import { defaults } from './defaults.ts';
 import { describeRun } from './head.ts';
 import type { RunHead } from './head.ts';
@@ -19,7 +21,7 @@ import { dataFor, lengthsOf } from './model-data.ts';
 import type { DataOptions } from './model-data.ts';
 import { loadModel } from './open-model.ts';
 import type { ModelOptions } from './open-model.ts';
-import { openState } from './open-state.ts';
+import { openJournal } from './open-journal.ts';
 import { adaptersOf } from './options.ts';
 
 export interface MigrateOptions extends ModelOptions, DataOptions {
@@ -83,7 +85,12 @@ export async function migrate(options: MigrateOptions): Promise<MigrationRecord>
   await requireWritableFolder(folder);
   const inputs = [...options.data, ...(options.tokenizer === undefined ? [] : [options.tokenizer])];
   const files = { [path]: file.sha256, ...(await digests(inputs)) };
-  const state = await openState(folder, { files, settings: { ...settings }, host: head.host }, migrationSteps, options);
+  const state = await openJournal(
+    folder,
+    { files, settings: { ...settings }, host: head.host },
+    { kind: 'migration', steps: migrationSteps },
+    options,
+  );
   const source = { data, settings, items: new Map() };
   // A folder keeps the settings that it began with: those that no item fits must not be kept.
   if (state.count === 0) await itemsOf(source, 'judging');
@@ -104,7 +111,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrationRecord>
   const times = { startedAt: state.startedAt, endedAt: await state.step(`ended/${until}`, async () => new Date().toISOString()) };
   const subject = { model: path, folder, steps: state.count, settings, sites: sites.sites, metric: source.data.metric ?? null };
   const record = { schema: migrationRecordName, tool, command, ...times, host, warnings, ...subject, ...report } as const;
-  await writeMigrationRecord(folder, { ...record });
+  await writeJson(recordPath(folder), record);
   return record;
 }
 

@@ -1,6 +1,6 @@
 import { basename, extname, join } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
-import { writeWhole } from '../measure/run-store.ts';
+import { writeWhole } from '../files/whole-file.ts';
 import type { Chart, Report } from '../report/document.ts';
 import { drawSvg } from '../report/draw.ts';
 import { reportPage } from '../report/html/page.ts';

@@ -6,7 +6,8 @@ import { builtInTunings } from '../loading/built-in.ts';
 import { loadDefinition } from '../loading/definition.ts';
 import { alone } from '../measure/alone.ts';
 import { findAdapter } from '../measure/plan-cells.ts';
-import { writeWhole } from '../measure/run-store.ts';
+import { writeJson } from '../files/json.ts';
+import { recordPath } from '../journal/stored.ts';
 import { digits, percent } from '../text/figures.ts';
 import type { Task } from '../training/task.ts';
 import { taskOf } from '../training/tasks/index.ts';
@@ -20,7 +21,7 @@ import { defaults } from './defaults.ts';
 import { describeRun } from './head.ts';
 import type { RunHead } from './head.ts';
 import { keeping } from './migrate.ts';
-import { openState } from './open-state.ts';
+import { openJournal } from './open-journal.ts';
 import { adaptersOf } from './options.ts';
 import type { OperationOptions, Progress } from './options.ts';
 
@@ -81,7 +82,7 @@ export async function tune(options: TuneOptions): Promise<TuningRecord> {
   const warnings = [...head.warnings, ...smaller];
   const folder = options.dir ?? join('runs', `${tuning.name}.tuning`);
   const settings = { ...tuning, trainer: trainer.backend, backend, seed, maxBlocks, threads: threads ?? null };
-  const state = await openState(folder, { files: {}, settings, host: head.host }, tuningSteps, options);
+  const state = await openJournal(folder, { files: {}, settings, host: head.host }, { kind: 'tuning', steps: tuningSteps }, options);
   const given = { tuning, task, state, trainer, runner, seed, maxBlocks, ...(threads !== undefined && { threads }) };
   const work = { ...given, timeLeft: new TimeLeft(tuning) };
   const progress: TuningWork['progress'] = (what, training) => options.onProgress?.(standing(what, task.metric, training));
@@ -89,7 +90,7 @@ export async function tune(options: TuneOptions): Promise<TuningRecord> {
   const { tool, command, host } = head;
   const times = { startedAt: state.startedAt, endedAt: await state.step('ended', async () => new Date().toISOString()) };
   const record = { schema: tuningRecordName, tool, command, ...times, host, warnings, folder, settings, ...report } as const;
-  await writeWhole(join(folder, 'record.json'), `${JSON.stringify(record)}\n`);
+  await writeJson(recordPath(folder), record);
   return record;
 }
 

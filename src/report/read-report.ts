@@ -3,8 +3,10 @@ import { dirname } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
 import { readRun, runSchemaName } from '../contract/run.ts';
 import { readVerdict, verdictSchemaName } from '../contract/verdict.ts';
-import { readJson } from '../measure/run-store.ts';
-import { isMigrationFolder, migrationRecordName, readMigration } from '../migration/record.ts';
+import { readJson } from '../files/json.ts';
+import { schemaNameOf } from '../files/read-record.ts';
+import { isJournalFolder, journalSchemaName, oldJournalSchemaName, readJournal } from '../journal/stored.ts';
+import { migrationRecordName, readMigration } from '../migration/record.ts';
 import { parseTuningRecord, readTuningRecord, tuningRecordName } from '../tuning/record.ts';
 import type { TuningRecord } from '../tuning/record.ts';
 import { comparisonsCsv } from './comparisons-csv.ts';
@@ -29,19 +31,14 @@ const readable = `${runSchemaName} (bench), ${verdictSchemaName} (ab, gate), or 
  * @throws FILE_UNREADABLE, INVALID_RUN, INVALID_VERDICT, INVALID_MIGRATION; INVALID_REPORT where it is none of them, naming its schema
  */
 export async function readReport(path: string): Promise<ReadReport> {
-  if (await isMigrationFolder(path)) return ofFolder(path);
+  if (await isJournalFolder(path)) return ofFolder(path);
   if ((await stat(path).catch(() => undefined))?.isDirectory() === true)
-    throw new AttnswapError('INVALID_REPORT', `${path}: a folder without migration.json, expected ${readable}`, {
+    throw new AttnswapError('INVALID_REPORT', `${path}: a folder without journal.json, expected ${readable}`, {
       hint: 'name a file, or the --dir of attnswap migrate or tune',
     });
   const value = await readJson(path, 'INVALID_REPORT');
-  const schema =
-    typeof value === 'object' && value !== null && 'schema' in value && typeof value.schema === 'string'
-      ? value.schema.slice(0, 100)
-      : 'none';
-  if (schema === migrationRecordName || schema === 'attnswap.migration/1') {
-    return ofFolder(dirname(path));
-  }
+  const schema = schemaNameOf(value) ?? 'none';
+  if (schema === migrationRecordName || schema === journalSchemaName || schema === oldJournalSchemaName) return ofFolder(dirname(path));
   if (schema === tuningRecordName) return ofTuning(parseTuningRecord(value, path));
   if (schema === verdictSchemaName) {
     const verdict = readVerdict(value, path);
@@ -56,11 +53,10 @@ export async function readReport(path: string): Promise<ReadReport> {
   });
 }
 
-/** A migration's steps and a tuning's lie in files of one name: what was written at the end tells them apart. */
 async function ofFolder(folder: string): Promise<ReadReport> {
-  const tuning = await readTuningRecord(folder);
-  if (tuning !== undefined) return ofTuning(tuning);
-  const stored = await readMigration(folder);
+  const journal = await readJournal(folder);
+  if (journal.kind === 'tuning') return ofTuning(await readTuningRecord(folder, journal));
+  const stored = await readMigration(folder, journal);
   return { report: migrationReport(stored, folder), csv: () => comparisonsCsv(comparisonsIn(stored.steps)) };
 }
 

@@ -28,7 +28,12 @@ function folderWith(files: Readonly<Record<string, unknown>>): string {
   return folder;
 }
 
-const steps = (settings: object) => ({ schema: 'attnswap.migration/1', subject: { files: {}, settings, host: 'x' }, steps: { one: 1 } });
+const steps = (settings: object) => ({
+  schema: 'attnswap.migration/1',
+  subject: { files: {}, settings, host: 'x' },
+  startedAt: '2026-01-01T00:00:00.000Z',
+  steps: { one: 1 },
+});
 const tuningSteps = steps({ name: 'tune-recall', task: 'recall', trainer: 'torch-cpu' });
 
 /** As it comes back from its file: infinities and NaN are null. */

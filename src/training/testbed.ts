@@ -1,6 +1,6 @@
 import type { Testbed } from '../contract/testbed.ts';
 import { testbedSchema } from '../contract/testbed.ts';
-import { AttnswapError } from '../contract/errors.ts';
+import { recordReader } from '../files/read-record.ts';
 import { parseVariant } from '../variants/index.ts';
 import type { VariantSpec } from '../variants/index.ts';
 
@@ -9,16 +9,12 @@ export type { Testbed } from '../contract/testbed.ts';
 
 /** @throws INVALID_PARAMETERS, UNKNOWN_VARIANT */
 export function readTestbed(value: unknown, source: string): Testbed {
-  const result = testbedSchema.safeParse(value);
-  if (!result.success) {
-    const issue = result.error.issues[0]!;
-    throw new AttnswapError('INVALID_PARAMETERS', `${source}: ${issue.path.join('.') || 'testbed'}: ${issue.message}`, {
-      cause: result.error,
-    });
-  }
-  for (const text of result.data.attention) parseVariant(text);
-  return result.data;
+  const testbed = readDescription(value, source);
+  for (const text of testbed.attention) parseVariant(text);
+  return testbed;
 }
+
+const readDescription = recordReader(testbedSchema, { code: 'INVALID_PARAMETERS', whole: 'testbed' });
 
 /** A tensor that training changes. */
 export interface Parameter {

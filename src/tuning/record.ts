@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { AttnswapError } from '../contract/errors.ts';
 import { confidence, testbedSchema } from '../contract/testbed.ts';
 import { techniques, tuningSchema } from '../contract/tuning.ts';
 import { comparisonSchema } from '../contract/verdict.ts';
-import { readJson } from '../measure/run-store.ts';
-import type { StepSchemas } from '../migration/check-steps.ts';
+import { readJson } from '../files/json.ts';
+import { recordReader } from '../files/read-record.ts';
+import type { StepSchemas } from '../journal/check-steps.ts';
+import { recordPath } from '../journal/stored.ts';
+import type { StoredJournal } from '../journal/stored.ts';
 import { migrationVerdicts } from '../migration/decide.ts';
 import { qualityOutcomes } from '../quality/judgement.ts';
 import { attentionWasteSchema } from './attention-waste.ts';
@@ -135,43 +137,20 @@ export type TuningCandidateRecord = TuningRecord['candidates'][number];
 export type FinishedRecord = TuningRecord['baseline'][number];
 
 /** @throws INVALID_MIGRATION naming the field */
-export function parseTuningRecord(value: unknown, source: string): TuningRecord {
-  const record = tuningRecordSchema.safeParse(value);
-  if (record.success) return record.data;
-  const issue = record.error.issues[0]!;
-  throw new AttnswapError('INVALID_MIGRATION', `${source}: ${issue.path.join('.') || 'document'}: ${issue.message}`, {
-    hint: `expected a document of schema ${tuningRecordName}, as attnswap tune writes it`,
-    cause: record.error,
-  });
-}
-
-/**
- * The record of a tuning's folder; undefined where the folder is another's.
- * @throws FILE_UNREADABLE; INVALID_MIGRATION naming the field, or where the tuning has not ended
- */
-export async function readTuningRecord(folder: string): Promise<TuningRecord | undefined> {
-  const path = join(folder, 'record.json');
-  if (existsSync(path)) {
-    const value = await readJson(path, 'INVALID_MIGRATION');
-    return schemaOf(value) === tuningRecordName ? parseTuningRecord(value, path) : undefined;
-  }
-  const state = stateSchema.safeParse(await readJson(join(folder, 'migration.json'), 'INVALID_MIGRATION'));
-  if (!state.success) return undefined;
-  const { name } = state.data.subject.settings;
-  throw new AttnswapError(
-    'INVALID_MIGRATION',
-    `${folder}: the tuning of ${JSON.stringify(name)} has not ended: it has no record.json yet`,
-    {
-      hint: 'the same attnswap tune goes on from where it stands',
-    },
-  );
-}
-
-/** What tells the steps of a tuning from a migration's: something trains. */
-const stateSchema = z.object({
-  subject: z.object({ settings: z.object({ name: z.string().max(500), trainer: z.string(), task: z.string() }) }),
+export const parseTuningRecord = recordReader(tuningRecordSchema, {
+  code: 'INVALID_MIGRATION',
+  hint: `expected a document of schema ${tuningRecordName}, as attnswap tune writes it`,
 });
 
-function schemaOf(value: unknown): unknown {
-  return typeof value === 'object' && value !== null && 'schema' in value ? value.schema : undefined;
+/**
+ * The record of the tuning whose journal a folder holds.
+ * @throws FILE_UNREADABLE; INVALID_MIGRATION naming the field, or where the tuning has not ended
+ */
+export async function readTuningRecord(folder: string, { subject }: Pick<StoredJournal, 'subject'>): Promise<TuningRecord> {
+  const path = recordPath(folder);
+  if (existsSync(path)) return parseTuningRecord(await readJson(path, 'INVALID_MIGRATION'), path);
+  const name = JSON.stringify(String(subject.settings['name']).slice(0, 500));
+  throw new AttnswapError('INVALID_MIGRATION', `${folder}: the tuning of ${name} has not ended: it has no record.json yet`, {
+    hint: 'the same attnswap tune goes on from where it stands',
+  });
 }

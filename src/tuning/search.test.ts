@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import type { Adapter } from '../contract/adapter.ts';
 import type { Training } from '../contract/training.ts';
 import { readTuning } from '../contract/tuning.ts';
-import { MigrationState } from '../migration/state.ts';
+import { Journal } from '../journal/journal.ts';
+import { compareHosts } from '../measure/same-host.ts';
 import { taskOf } from '../training/tasks/index.ts';
 import { tuningSteps } from './record.ts';
 import { searchCandidate } from './search.ts';
@@ -52,7 +53,7 @@ function scriptedTraining(learningRate: number): Training {
 test('a search that is asked again, when its winner has long been trained to the end, comes to the same', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'attnswap-search-'));
   try {
-    const state = await MigrationState.open(folder, { files: {}, settings: {}, host: 'x' }, tuningSteps);
+    const state = await Journal.open(folder, { files: {}, settings: {}, host: 'x' }, { kind: 'tuning', steps: tuningSteps, compareHosts });
     const adapter = {
       name: 'scripted',
       train: async ({ optimizer }: { optimizer: { learningRate: number } }) => scriptedTraining(optimizer.learningRate),

@@ -1,6 +1,6 @@
 import type { Adapter, AdapterEntry } from '../contract/adapter.ts';
 import type { Tuning } from '../contract/tuning.ts';
-import type { MigrationState } from '../migration/state.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { Task } from '../training/task.ts';
 import type { TimeLeft } from './time-left.ts';
 
@@ -9,7 +9,7 @@ export interface TuningWork {
   readonly tuning: Tuning;
   readonly task: Task;
   /** What was reached; files lie in its folder. */
-  readonly state: MigrationState;
+  readonly state: Journal;
   /** Who trains, and on which backend. */
   readonly trainer: { readonly adapter: Adapter; readonly backend: string };
   /** Whose kernels exported models get, and what they are measured on. */

@@ -25,7 +25,7 @@ export const init = defineCommand({
     const out = given.out ?? template.out;
     if (existsSync(out))
       throw new AttnswapError('USAGE', `${out} exists already; nothing was written`, { hint: '--out with another name' });
-    const [{ mkdir, readFile }, { writeWhole }] = await Promise.all([import('node:fs/promises'), import('../../measure/run-store.ts')]);
+    const [{ mkdir, readFile }, { writeWhole }] = await Promise.all([import('node:fs/promises'), import('../../files/whole-file.ts')]);
     await mkdir(dirname(out), { recursive: true });
     await writeWhole(out, await readFile(templateUrl(template.file), 'utf8'));
     if (given.json === true) printJson({ written: out });

@@ -5,13 +5,13 @@ import { getHeapStatistics } from 'node:v8';
 import { ModelProtoSchema } from 'onnx-buf';
 import type { ModelProto, TensorProto } from 'onnx-buf';
 import { AttnswapError } from '../../contract/errors.ts';
+import { openRegular, readable, readAt } from '../../files/read-bytes.ts';
 import { checkModel } from './check-model.ts';
 import { isExternal } from './check-tensor.ts';
 import { externalPlaceOf, findExternalFiles } from './external-files.ts';
 import type { ExternalFile } from './external-files.ts';
 import { headBytes, refuseForeign } from './foreign-files.ts';
 import { invalidModel, quoted } from './invalid-model.ts';
-import { openRegular, readable, readAt } from './read-bytes.ts';
 import { scanModel } from './scan-protobuf.ts';
 
 export type { ExternalFile } from './external-files.ts';
@@ -72,17 +72,19 @@ function decode(bytes: Uint8Array<ArrayBuffer>, path: string): ModelProto {
 }
 
 async function readModelBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  const { file, bytes } = await openRegular(path);
+  const { file, bytes } = await openRegular(path, (at, problem) =>
+    invalidModel(at, `${problem}, expected an ONNX file`, 'pass the .onnx file itself'),
+  );
   try {
     if (bytes > maximumProtobufBytes) {
-      refuseForeign(await readAt(file, path, { position: 0, length: headBytes }), path);
+      refuseForeign(await readAt(file, path, { position: 0, length: headBytes, short: invalidModel }), path);
       throw invalidModel(
         path,
         `${bytes} bytes, expected at most ${maximumProtobufBytes}, the protobuf limit`,
         'save it with external data: onnx.save_model(model, path, save_as_external_data=True)',
       );
     }
-    return await readAt(file, path, { position: 0, length: bytes });
+    return await readAt(file, path, { position: 0, length: bytes, short: invalidModel });
   } finally {
     await file.close();
   }
@@ -99,9 +101,9 @@ export async function externalBytes(model: OnnxFile, tensor: TensorProto): Promi
   const at = externalPlaceOf({ tensor, place }, model.path);
   const known = model.externalFiles.find(({ location }) => location === at.location);
   if (known === undefined) throw invalidModel(model.path, `${place}: external file ${quoted(at.location)} is not one of this model's`);
-  const { file } = await openRegular(known.path);
+  const { file } = await openRegular(known.path, invalidModel);
   try {
-    return await readAt(file, known.path, { position: at.offset, length: at.length });
+    return await readAt(file, known.path, { position: at.offset, length: at.length, short: invalidModel });
   } finally {
     await file.close();
   }

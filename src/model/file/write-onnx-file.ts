@@ -7,7 +7,7 @@ import { externalPlaces, findExternalFiles, isWithin } from './external-files.ts
 import type { ExternalFile } from './external-files.ts';
 import { invalidModel, quoted } from './invalid-model.ts';
 import { bytesOf, modelParts } from './serialize-model.ts';
-import { claim, copyAnew, createFile, linkOrCopy, replaceFile, targetOf } from '../../inputs/whole-file.ts';
+import { claim, copyAnew, createFile, linkOrCopy, replaceFile, targetOf } from '../../files/whole-file.ts';
 
 export interface WriteOptions {
   /** What the protobuf may hold, bytes. */

@@ -1,12 +1,26 @@
 import { randomUUID } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { copyFile, link, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, link, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
 
 /** Writes a file whole: beside it first, flushed, then put in its place; a failure leaves what was there. */
 export async function replaceFile(target: string, parts: readonly Uint8Array[]): Promise<void> {
   await viaTemporary(target, parts, (temporary) => rename(temporary, target));
+}
+
+/** Writes a file whole, and the folders that it lies in. @throws FILE_UNWRITABLE */
+export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await replaceFile(path, [typeof content === 'string' ? new TextEncoder().encode(content) : content]);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new AttnswapError('FILE_UNWRITABLE', `${path}: could not be written: ${reason}`, {
+      hint: 'free some space, or name another file with --out',
+      cause: error,
+    });
+  }
 }
 
 /**

@@ -1,19 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
+import type { StoredJournal } from './stored.ts';
 
 /** What the steps of a journal hold, by their names: the first pattern that fits. */
 export type StepSchemas = ReadonlyArray<readonly [RegExp, z.ZodType]>;
 
-/** A journal as its file holds it. */
-export interface StoredJournal {
-  readonly subject: unknown;
-  readonly startedAt: string;
-  readonly steps: Readonly<Record<string, unknown>>;
-  /** Of each step, and of the rest under {@link restName}; absent in journals of older versions. */
-  readonly checksums?: Readonly<Record<string, string>> | undefined;
-}
-
-/** No step has this name. */
+/** What the checksum of all but the steps is found under: no step has this name. */
 export const restName = '';
 
 /** Of what a step holds, together with its name: 64 bits, against damage and not against forgery. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -7,34 +7,36 @@ import { AttnswapError } from '../contract/errors.ts';
 import { fingerprint } from '../measure/fingerprint.ts';
 import type { Host } from '../measure/host-schema.ts';
 import { quietHost } from '../measure/quiet-host.ts';
-import { fileNameOf } from './candidate.ts';
-import { migrationSteps } from './record.ts';
-import { MigrationState } from './state.ts';
+import { compareHosts } from '../measure/same-host.ts';
+import { migrationSteps } from '../migration/record.ts';
+import { Journal } from './journal.ts';
+import type { JournalRules } from './journal.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'attnswap-state-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 const subject = { files: { 'model.onnx': 'a' }, settings: { seed: 1 }, host: 'here' };
+const rules: JournalRules = { kind: 'migration', steps: migrationSteps, compareHosts };
 const never = () => Promise.reject(new Error('computed twice'));
 
 test('a step gives the same the first time, the second time and after an interruption', async () => {
   const path = join(folder, 'steps');
-  const state = await MigrationState.open(path, subject, migrationSteps);
+  const state = await Journal.open(path, subject, rules);
   const lossy = async () => ({ loss: Infinity, absent: undefined, value: 1 });
   const first = await state.step<unknown>('loss', lossy);
   assert.deepEqual(first, { loss: null, value: 1 });
   assert.deepEqual(await state.step<unknown>('loss', never), first);
-  assert.deepEqual(await (await MigrationState.open(path, subject, migrationSteps)).step<unknown>('loss', never), first);
+  assert.deepEqual(await (await Journal.open(path, subject, rules)).step<unknown>('loss', never), first);
   assert.equal(await state.step('nothing', async () => undefined), null);
-  assert.equal(await (await MigrationState.open(path, subject, migrationSteps)).step('nothing', never), null);
+  assert.equal(await (await Journal.open(path, subject, rules)).step('nothing', never), null);
 });
 
 test('a subject under another name is told from one that changed', async () => {
   const path = join(folder, 'subject');
-  await (await MigrationState.open(path, subject, migrationSteps)).step('one', async () => 1);
+  await (await Journal.open(path, subject, rules)).step('one', async () => 1);
   const refused = (files: Record<string, string>, wanted: RegExp) =>
     assert.rejects(
-      MigrationState.open(path, { ...subject, files }, migrationSteps),
+      Journal.open(path, { ...subject, files }, rules),
       (error: unknown) => error instanceof AttnswapError && wanted.test(error.message),
     );
   await refused({ 'model.onnx': 'b' }, /the file model\.onnx changed since/);
@@ -51,15 +53,15 @@ test('a machine that only failed to be read is the same; one that changed is ref
   };
   const whole = described(() => undefined);
   const path = join(folder, 'machine');
-  await (await MigrationState.open(path, whole, migrationSteps)).step('one', async () => 1);
+  await (await Journal.open(path, whole, rules)).step('one', async () => 1);
   const busy = described((host) => {
     host.missing.push({ part: 'gpus', reason: 'no answer in 15000 ms' });
     host.gpus = [];
   });
-  assert.deepEqual((await MigrationState.open(path, busy, migrationSteps)).notCompared, ['GPUs']);
-  assert.deepEqual((await MigrationState.open(path, whole, migrationSteps)).notCompared, []);
+  assert.deepEqual((await Journal.open(path, busy, rules)).notCompared, ['GPUs']);
+  assert.deepEqual((await Journal.open(path, whole, rules)).notCompared, []);
   const grown = described((host) => void (host.availableCores = 64));
-  await assert.rejects(MigrationState.open(path, grown, migrationSteps), /the number of available cores \(32 before, 64 now\) changed/);
+  await assert.rejects(Journal.open(path, grown, rules), /the number of available cores \(32 before, 64 now\) changed/);
 });
 
 test('folders of earlier versions are compared by the host of their first step, or by its hash alone', async () => {
@@ -69,36 +71,26 @@ test('folders of earlier versions are compared by the host of their first step, 
   const migration = join(folder, 'old-migration');
   const incomplete = { ...print, sha256: old.host, identity: { ...print.identity, physicalCores: null } };
   const head = { tool: { name: 'attnswap', version: '0.0.9' }, command: [], warnings: [], host: { ...quietHost, fingerprint: incomplete } };
-  await (await MigrationState.open(migration, old, migrationSteps)).step('head', async () => head);
-  assert.deepEqual((await MigrationState.open(migration, now, migrationSteps)).notCompared, ['number of physical cores']);
+  await (await Journal.open(migration, old, rules)).step('head', async () => head);
+  assert.deepEqual((await Journal.open(migration, now, rules)).notCompared, ['number of physical cores']);
   const tuning = join(folder, 'old-tuning');
-  await (await MigrationState.open(tuning, old, migrationSteps)).step('one', async () => 1);
-  await assert.rejects(
-    MigrationState.open(tuning, now, migrationSteps),
-    /the fingerprint \(one of the two records tells no parts\) changed/,
-  );
-  await MigrationState.open(tuning, { ...now, host: old.host, described: { fingerprint: { ...print, sha256: old.host } } }, migrationSteps);
-});
-
-test('a candidate of many sites has a file name that a folder takes, and its own', () => {
-  const name = (last: string) => [...Array.from({ length: 24 }, (_, site) => `${site}=window.tiled:w=256`), last].join(' ');
-  assert.ok(fileNameOf(name('24=dense.fused')).length <= 100);
-  assert.notEqual(fileNameOf(name('24=dense.fused')), fileNameOf(name('24=dense.tiled')));
-  assert.equal(fileNameOf('window.tiled:w=64'), 'window.tiled_w=64.onnx');
+  await (await Journal.open(tuning, old, rules)).step('one', async () => 1);
+  await assert.rejects(Journal.open(tuning, now, rules), /the fingerprint \(one of the two records tells no parts\) changed/);
+  await Journal.open(tuning, { ...now, host: old.host, described: { fingerprint: { ...print, sha256: old.host } } }, rules);
 });
 
 /** A journal's file after three steps, and the same with a change; `says` is what opening it is refused with. */
 async function journal(name: string) {
   const path = join(folder, name);
-  const state = await MigrationState.open(path, subject, migrationSteps);
+  const state = await Journal.open(path, subject, rules);
   await state.step('baseline/latency/512', async () => ({ medianNs: 12, lowNs: 11, highNs: 13 }));
   await state.step('baseline/scores', async () => [0.5, 0.25]);
   await state.step('tune/loss/1-0', async () => null);
-  const file = join(path, 'migration.json');
+  const file = join(path, 'journal.json');
   const text = readFileSync(file, 'utf8');
   const open = (changed: string) => {
     writeFileSync(file, changed);
-    return MigrationState.open(path, subject, migrationSteps);
+    return Journal.open(path, subject, rules);
   };
   return { text, open };
 }
@@ -130,7 +122,7 @@ test('any changed byte of a journal is refused in words, or changes nothing that
   for (let at = 0; at < text.length; at += 3) {
     const changed = text.slice(0, at) + String.fromCharCode(text.charCodeAt(at) ^ 1) + text.slice(at + 1);
     const opened = await open(changed).catch((error: unknown) => error as Error);
-    if (opened instanceof MigrationState) {
+    if (opened instanceof Journal) {
       assert.equal(JSON.stringify((JSON.parse(changed) as { steps: unknown }).steps), steps, `byte ${at}`);
       // The checksums of a journal of today may go as a whole, into one of before.
       continue;
@@ -156,4 +148,27 @@ test('a damaged step that is taken out is measured again', async () => {
   delete steps['baseline/scores'];
   const state = await open(JSON.stringify({ ...rest, steps }));
   assert.deepEqual(await state.step('baseline/scores', async () => [1]), [1]);
+});
+
+test('a journal of the name and schema of before goes on in its file, and is of what its settings say', async () => {
+  const path = join(folder, 'renamed');
+  const old = (settings: object) => {
+    const journal = {
+      schema: 'attnswap.migration/1',
+      subject: { ...subject, settings },
+      startedAt: '2026-01-01T00:00:00.000Z',
+      steps: { one: 1 },
+    };
+    writeFileSync(join(path, 'migration.json'), JSON.stringify(journal));
+    return { ...subject, settings: settings as Record<string, unknown> };
+  };
+  mkdirSync(path);
+  const state = await Journal.open(path, old({ seed: 1 }), rules);
+  assert.equal(await state.step('one', never), 1);
+  await state.step('two', async () => 2);
+  assert.deepEqual(readdirSync(path), ['migration.json']);
+  assert.equal((await Journal.open(path, subject, rules)).count, 2);
+  const trained = old({ trainer: 'torch-cpu' });
+  await Journal.open(path, trained, { ...rules, kind: 'tuning' });
+  await assert.rejects(Journal.open(path, trained, rules), /renamed: holds a tuning, expected a migration/);
 });

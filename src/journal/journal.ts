@@ -1,0 +1,109 @@
+import { existsSync } from 'node:fs';
+import { AttnswapError } from '../contract/errors.ts';
+import { writeJson } from '../files/json.ts';
+import { checksumOf, damageOf, restChecksum, restName } from './check-steps.ts';
+import type { StepSchemas } from './check-steps.ts';
+import { journalPath, journalSchemaName, readJournal } from './stored.ts';
+import type { JournalKind, JournalSubject, StoredJournal } from './stored.ts';
+
+/** What a journal may hold, and how hosts are told apart. */
+export interface JournalRules {
+  readonly kind: JournalKind;
+  readonly steps: StepSchemas;
+  compareHosts(begun: unknown, now: unknown): { readonly differing: readonly string[]; readonly unknown: readonly string[] };
+}
+
+/**
+ * What a migration or a tuning has reached, kept in `<folder>/journal.json`, written whole after every step: an interrupted one
+ * goes on where it stopped, and measures nothing twice.
+ */
+export class Journal {
+  readonly folder: string;
+  /** Parts of the host that were not compared with those that the folder began with, as one of both could not be read. */
+  readonly notCompared: readonly string[];
+  readonly #stored: StoredJournal;
+  readonly #checksums: Record<string, string>;
+
+  private constructor(folder: string, stored: StoredJournal, notCompared: readonly string[] = []) {
+    this.folder = folder;
+    this.#stored = stored;
+    const computed = () => Object.fromEntries(Object.entries(stored.steps).map(([step, value]) => [step, checksumOf(step, value)]));
+    this.#checksums = stored.checksums ?? { [restName]: restChecksum(stored), ...computed() };
+    this.notCompared = notCompared;
+  }
+
+  /**
+   * Opens a folder's journal, or begins one. Every step is held against its checksum and its schema; journals of older versions have no checksums.
+   * @throws INVALID_MIGRATION where it is of another subject, naming what changed, is damaged, naming the step, or is no journal; FILE_UNREADABLE
+   */
+  static async open(folder: string, subject: JournalSubject, { kind, steps, compareHosts }: JournalRules): Promise<Journal> {
+    const path = journalPath(folder);
+    if (!existsSync(path)) {
+      return new Journal(folder, { schema: journalSchemaName, kind, subject, startedAt: new Date().toISOString(), steps: {} });
+    }
+    const found = await readJournal(folder);
+    if (found.kind !== kind) {
+      throw new AttnswapError('INVALID_MIGRATION', `${folder}: holds a ${found.kind}, expected a ${kind}`, { hint: 'name another --dir' });
+    }
+    const damage = damageOf(found, steps);
+    if (damage !== undefined) {
+      throw new AttnswapError('INVALID_MIGRATION', `${path}: ${damage}`, {
+        hint: 'take a damaged step out of the file to have it measured again, or name another --dir to begin anew',
+      });
+    }
+    const hosts = compareHosts(beginningOf(found), subject.described ?? { fingerprint: { sha256: subject.host } });
+    const changed = changes(found.subject, subject) ?? hostChange(hosts.differing);
+    if (changed === undefined) return new Journal(folder, found, hosts.unknown);
+    throw new AttnswapError('INVALID_MIGRATION', `${folder}: ${changed} since this ${kind} began`, {
+      hint: 'name another --dir to begin anew, or put back what it began with',
+    });
+  }
+
+  get startedAt(): string {
+    return this.#stored.startedAt;
+  }
+
+  /** How many steps were reached. */
+  get count(): number {
+    return Object.keys(this.#stored.steps).length;
+  }
+
+  /** What a step came to; undefined where it was not reached. */
+  found(step: string): unknown {
+    return this.#stored.steps[step];
+  }
+
+  /** A step's result: the stored one, or what `compute` gives, which is stored before anything else happens. */
+  async step<Result>(step: string, compute: () => Promise<Result>): Promise<Result> {
+    if (step in this.#stored.steps) return this.#stored.steps[step] as Result;
+    // As it will be read back: an interrupted migration must not differ from another by what JSON loses.
+    const result = JSON.parse(JSON.stringify((await compute()) ?? null)) as Result;
+    this.#stored.steps[step] = result;
+    this.#checksums[step] = checksumOf(step, result);
+    await writeJson(journalPath(this.folder), { ...this.#stored, checksums: this.#checksums });
+    return result;
+  }
+}
+
+function changes(before: JournalSubject, now: JournalSubject): string | undefined {
+  for (const file of new Set([...Object.keys(before.files), ...Object.keys(now.files)])) {
+    const [old, fresh] = [before.files[file], now.files[file]];
+    if (old !== fresh)
+      return `the file ${file} ${fresh === undefined ? 'is no longer named' : old === undefined ? 'was named anew' : 'changed'}`;
+  }
+  for (const name of new Set([...Object.keys(before.settings), ...Object.keys(now.settings)])) {
+    const [old, fresh] = [before.settings[name], now.settings[name]].map((value) => JSON.stringify(value) ?? 'nothing');
+    if (old !== fresh) return `${name} changed from ${old} to ${fresh}`;
+  }
+  return undefined;
+}
+
+/** The host that it began on. Folders of earlier versions describe it in the step `head`, if anywhere. */
+function beginningOf({ subject, steps }: StoredJournal): unknown {
+  const head = steps['head'] as { readonly host?: unknown } | null | undefined;
+  return subject.described ?? head?.host ?? { fingerprint: { sha256: subject.host } };
+}
+
+function hostChange(differing: readonly string[]): string | undefined {
+  return differing.length === 0 ? undefined : `${differing.join(', ')} changed, so that times and memory cannot be compared,`;
+}
