@@ -18,15 +18,20 @@ export type Domains = Readonly<Record<string, Domain>>;
 
 /**
  * How such an input is drawn: `plain`: everything counts; `right`, `left`: the last batch element ends early, or begins late; `mixed`: at
- * random; `restart`: positions that begin anew; `blocks`: numbers that mark parts: types 0 and 1, masks that count documents, loud frames.
+ * random; `restart`: positions that begin anew; `blocks`: numbers that mark parts: types 0 and 1, masks that count documents, masks of
+ * fractions, loud frames.
  */
 export const styles = ['plain', 'right', 'left', 'mixed', 'restart', 'blocks'] as const;
 export type Style = (typeof styles)[number];
 
+/** Whether an input is called a mask. */
+export function namesFlags(name: string): boolean {
+  return /mask|pad/i.test(name);
+}
+
 /** What an input may hold, as far as its type, sizes and name say; which flag keeps is settled by running. */
 export function domainOf({ name, type, dims }: ModelInput, constants: readonly number[], tableSize: number): Domain {
-  const isNamedMask = /mask|pad/i.test(name);
-  if (type === 'bool' || isNamedMask) return { kind: 'flags', keeps: 1 };
+  if (type === 'bool' || namesFlags(name)) return { kind: 'flags', keeps: 1 };
   const perElement = dims.length < 2 || dims.slice(1).every((size) => size === 1);
   if (perElement) return { kind: 'counts' };
   return type.startsWith('float') ? { kind: 'numbers' } : { kind: 'ids', constants, tableSize };
@@ -88,6 +93,7 @@ function valuesOf(tensor: Tensor, { domain, style, length, constant, place, isAl
       // Numbers beyond 1 count as 1 to a mask of flags, and mark documents to others: asked of one input at a time.
       if (style === 'blocks' && !isAlone) return () => domain.keeps;
       if (style === 'blocks' && domain.keeps === 1 && /^u?int/.test(tensor.type)) return (index) => 1 + partOf(index, dims, 3);
+      if (style === 'blocks' && tensor.type.startsWith('float')) return (index) => fractions[partOf(index, dims, fractions.length)]!;
       return (index) => (drops(index) ? 1 - domain.keeps : domain.keeps);
     case 'counts':
       return (index) => {
@@ -125,6 +131,9 @@ function valuesOf(tensor: Tensor, { domain, style, length, constant, place, isAl
     }
   }
 }
+
+/** What a mask of floats may hold beside 0 and 1: soft masks, weights, probabilities. */
+const fractions = [0.5, 0.02, 0.98] as const;
 
 /** Which of some equal parts of the last axis an entry lies in. */
 function partOf(index: number, dims: readonly number[], parts: number): number {

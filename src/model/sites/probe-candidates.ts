@@ -110,7 +110,13 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   onStep?.('checking what each site does in short runs');
   const watching = {
     tensors: [
-      ...settled.flatMap(({ names, sources, reach }) => [...Object.values(names), ...sources, ...reach.sides, ...reach.computed]),
+      ...settled.flatMap(({ names, sources, reach }) => [
+        ...Object.values(names),
+        ...sources,
+        ...reach.sides,
+        ...reach.computed,
+        ...reach.scale.sizes.keys(),
+      ]),
       ...carried.flatMap(({ values }) => values),
     ].filter((name) => name !== ''),
     sizes: carried.flatMap((each) => each.sizes),

@@ -14,6 +14,7 @@ import { batchOf } from './probe-inputs.ts';
 import { isBlind, keptKeys, operatorScale, readMasks, tolerances } from './read-masks.ts';
 import type { MaskReading, PairSizes } from './read-masks.ts';
 import type { SitePlan, SwappableSite } from './site.ts';
+import { unsettledSize } from './settled-scale.ts';
 import { skeletonOf } from './skeleton.ts';
 import { viewedSizes } from './views.ts';
 import type { View } from './views.ts';
@@ -60,7 +61,12 @@ export async function proveLong(
   const carried = subjects.flatMap(({ candidate: { path } }) => (path === undefined ? [] : [carriedSources(path)]));
   const short = probing.probed[0]!.runs[0]!.seen;
   const watching = {
-    tensors: [...masks, ...sources, ...carried.flatMap(({ values }) => values)],
+    tensors: [
+      ...masks,
+      ...sources,
+      ...subjects.flatMap(({ probed }) => [...probed.reach.scale.sizes.keys()]),
+      ...carried.flatMap(({ values }) => values),
+    ],
     sizes: [
       ...subjects.flatMap(({ swap: { plan } }) => viewsOf(plan).map(({ tensor }) => tensor)),
       ...carried.flatMap((each) => each.sizes),
@@ -188,6 +194,12 @@ function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: R
   if (typeof reading === 'string') return wrong(reading);
   if (isBlind(reading)) return run.at.style === 'plain' ? wrong('none of its queries sees a key') : { length: 0 };
   if (reading.problem !== undefined) return wrong(reading.problem);
+  const unsettled = unsettledSize(
+    probed.reach.scale,
+    [short, run.seen].map(({ tensor }) => tensor),
+    site.headDim,
+  );
+  if (unsettled !== undefined) return wrong(unsettled);
   const scale = reading.scale * operatorScale(candidate, site.headDim);
   if (Math.abs(scale / site.scale - 1) > 2e-3) return wrong('its scale differs from that in short runs');
   const kept = keptKeys(reading, site.causal === true);

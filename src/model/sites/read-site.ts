@@ -14,6 +14,7 @@ import type { Probed } from './probe-candidates.ts';
 import { isBlind, keptKeys, operatorScale, otherMask, readMasks, tolerances } from './read-masks.ts';
 import type { MaskReading } from './read-masks.ts';
 import type { Assumption, Site, SwappableSite } from './site.ts';
+import { unsettledSize } from './settled-scale.ts';
 import type { Seen } from './watch.ts';
 
 const unread = {
@@ -137,7 +138,7 @@ type Understood =
   | { readonly problem: string; readonly scale?: number; readonly mask?: 'none' | 'padding' | 'other'; readonly causal?: boolean };
 
 /** What a site does in all runs, of the model and of its mask alone: scale, causality and padding, and that nothing else happens. */
-function understand(candidate: Candidate, { sources, evidence }: Probed, observed: readonly Observation[]): Understood {
+function understand(candidate: Candidate, { sources, evidence, reach, runs }: Probed, observed: readonly Observation[]): Understood {
   const seen = [...observed, ...evidence.runs].filter(({ reading }) => !isBlind(reading));
   if (seen.length === 0) return { problem: 'none of its queries saw a key in any run' };
   const forms = seen.map(({ reading }) => ({ full: keptKeys(reading, false), causal: keptKeys(reading, true) }));
@@ -159,6 +160,15 @@ function understand(candidate: Candidate, { sources, evidence }: Probed, observe
   if (problem !== undefined) return { problem, mask, causal };
   const scale = settleScale(candidate, seen, observed[0]!.shape);
   if (scale === undefined) return { problem: 'its scale changes with the input' };
+  const { headDim } = observed[0]!.shape;
+  const unsettled =
+    reach.scale.problem ??
+    unsettledSize(
+      reach.scale,
+      runs.map(({ seen: { tensor } }) => tensor),
+      headDim,
+    );
+  if (unsettled !== undefined) return { problem: unsettled, scale, mask, causal };
   const wrong = observed.map((observation) => disagreement(observation, { scale, causal })).find(Boolean);
   if (wrong !== undefined) return { problem: wrong, scale, mask, causal };
   if (mask === 'none') return { scale, mask, causal };

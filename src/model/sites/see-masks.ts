@@ -110,11 +110,14 @@ export async function seeMasks(model: WatchedModel, subjects: readonly MaskSubje
 }
 
 function judgeEvidence({ inputs, unsettled }: Reach, domains: Domains, runs: readonly MaskRun[]): MaskEvidence {
+  const isMarked = ({ at }: MaskRun) => at.style === 'blocks' && domains[at.only ?? '']?.kind === 'flags';
+  const holdsFractions = ({ at, seen }: MaskRun) => seen.feeds[at.only ?? '']?.type.startsWith('float') === true;
+  const soft = runs.find((run) => isMarked(run) && holdsFractions(run) && run.reading.problem !== undefined);
   // Numbers beyond 1 say something only where they make a mask of pairs: (1 − mask)·−10 000 and its like take 0 and 1 alone.
-  const isStray = ({ at, reading }: MaskRun) =>
-    at.style === 'blocks' &&
-    domains[at.only ?? '']?.kind === 'flags' &&
-    (reading.problem !== undefined || [false, true].some((causal) => keptKeys(reading, causal) !== undefined));
+  const isStray = (run: MaskRun) =>
+    isMarked(run) &&
+    (run.reading.problem !== undefined ||
+      (!holdsFractions(run) && [false, true].some((causal) => keptKeys(run.reading, causal) !== undefined)));
   const sighted = runs.filter((run) => !isBlind(run.reading) && !isStray(run));
   const base = runs.find(({ at }) => at.style === 'plain');
   if (unsettled !== undefined) return { runs: sighted, problem: unsettled };
@@ -122,6 +125,7 @@ function judgeEvidence({ inputs, unsettled }: Reach, domains: Domains, runs: rea
     return { runs: sighted, problem: 'no run was found in which its queries see their keys' };
   const added = [...inputs].find((name) => domains[name]?.kind === 'added');
   if (added !== undefined) return { runs: sighted, problem: `${added} is added to its logits unchanged and may hold any bias` };
+  if (soft !== undefined) return { runs: sighted, problem: `${soft.at.only} is a float mask whose fractions bias its logits` };
   const unseen = [...inputs].filter((name) => !sighted.some(({ at, reading }) => at.only === name && differs(reading, base?.reading)));
   if (unseen.length === 0) return { runs: sighted };
   return {

@@ -5,6 +5,8 @@ import { attributeOf, integerOf, integersOf, nodeName, readsOf, subgraphsOf } fr
 import type { GraphIndex } from '../graph/graph-index.ts';
 import { pathSides, reshapes, sidesOf } from './logit-path.ts';
 import type { PathStep } from './logit-path.ts';
+import { scaleSources } from './settled-scale.ts';
+import type { ScaleSources } from './settled-scale.ts';
 
 /** What decides about a site's mask, scale and bias. */
 export interface Reach {
@@ -24,6 +26,8 @@ export interface Reach {
   readonly tableSize: number;
   /** Elements of the largest stored tensor with several axes on the way. */
   readonly largestStored: number;
+  /** What its factors come from. */
+  readonly scale: ScaleSources;
   /** Why no run can settle what it does: random numbers, or a condition on its own logits. */
   readonly unsettled?: string;
 }
@@ -43,10 +47,10 @@ export function reachOf(index: GraphIndex, candidate: Candidate): Reach {
     path === undefined ? [] : [path.product.output[0]!, candidate.anchor.output[0]!, ...steps.map(({ node }) => node.output[0]!)],
   );
   const sides = [...new Set([...masks, ...changes])];
-  return { sides, masks, ...walkBack(index, [...sides, ...shapes], own) };
+  return { sides, masks, scale: scaleSources(index, path), ...walkBack(index, [...sides, ...shapes], own) };
 }
 
-function walkBack(index: GraphIndex, from: readonly string[], own: ReadonlySet<string>): Omit<Reach, 'sides' | 'masks'> {
+function walkBack(index: GraphIndex, from: readonly string[], own: ReadonlySet<string>): Omit<Reach, 'sides' | 'masks' | 'scale'> {
   const modelInputs = new Set(index.graph.input.map(({ name }) => name));
   const seen = new Set(from);
   const nodes = new Set<NodeProto>();
