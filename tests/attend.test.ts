@@ -40,7 +40,7 @@ test('without a flag attention is as causal as the file says, and that is told; 
   await writeInputs(join(cwd, 'in.safetensors'), drawGaussian(shape, 1));
   const { exitCode, stderr } = await attnswap(args, { cwd });
   assert.equal(exitCode, 0);
-  assert.match(stderr, /metadata says causal=true, and so it is measured/);
+  assert.match(stderr, /measured with causal=true, as its metadata says/);
   const written = await openSafetensors(join(cwd, 'o.safetensors'));
   assert.equal(written.metadata.get('causal'), 'true');
   await written.close();

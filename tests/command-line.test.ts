@@ -9,7 +9,7 @@ import { attnswap, emptyFolder, main, suiteText } from './run-cli.ts';
 const specs = (await loadCommands(undefined)).flatMap(({ commands }) => commands);
 
 /** Lines and columns of a screen. */
-const screen = { lines: 50, columns: 100 };
+const screen = { lines: 40, columns: 100 };
 
 for (const { name } of specs) {
   test(`the help of ${name} fits one screen, and ends with examples and exit codes`, async () => {
@@ -17,18 +17,18 @@ for (const { name } of specs) {
     const lines = stdout.split('\n');
     assert.equal(exitCode, 0);
     assert.ok(lines.length <= screen.lines, `${lines.length} lines`);
-    const prose = lines.filter((line) => !line.startsWith('  $ '));
     assert.deepEqual(
-      prose.filter((line) => line.length > screen.columns),
+      lines.filter((line) => line.length > screen.columns),
       [],
     );
-    assert.match(stdout, /\nExamples:\n {2}\$ attnswap .*\n[^]*Exit codes: 0 pass, .*5 error;\n130 interrupted .*\.$/);
+    assert.match(stdout, /\nExamples:\n {2}\$ attnswap .*\n[^]*Exit codes: 0 pass, .*5 error,\n130 interrupted .*\.$/);
   });
 }
 
-test('--help lists every command under a heading', async () => {
+test('--help lists every command under a heading, on one screen', async () => {
   const { exitCode, stdout } = await attnswap(['--help']);
   assert.equal(exitCode, 0);
+  assert.ok(stdout.split('\n').length <= screen.lines);
   for (const name of commandNames) assert.match(stdout, new RegExp(`^  ${name}( |$)`, 'm'));
   assert.match(stdout, /^Migrate a model:$/m);
 });

@@ -180,9 +180,9 @@ const refused: ReadonlyArray<[what: string, given: Given, args: readonly string[
   ['a suite that throws', { extra: '...(() => { throw new Error("oops"); })(),' }, [], /could not be loaded: oops/],
   ['an adapter that is not there', { extra: "adapters: ['./missing.ts']," }, [], /missing\.ts: could not be loaded/],
   ['an unknown baseline', {}, ['--baseline', 'main'], /no baseline "main".*there is none[\s\S]*\[UNKNOWN_BASELINE\]/],
-  ['a baseline’s name that is a path', {}, ['--baseline', '../../etc/passwd'], /cannot be called/],
+  ['a baseline’s name that is a path', {}, ['--baseline', '../../etc/passwd'], /cannot be named/],
   ['a base folder that does not exist', {}, ['--base-dir', '/nowhere'], /there is no such folder/],
-  ['a base and a baseline at once', {}, ['--base-dir', '.', '--baseline', 'main'], /exclude each other/],
+  ['a base and a baseline at once', {}, ['--base-dir', '.', '--baseline', 'main'], /cannot be combined/],
   ['no blocks', {}, ['--max-blocks', '0'], /expected a whole number/],
 ];
 for (const [what, given, args, says] of refused) {
@@ -275,7 +275,7 @@ test('Ctrl-C ends a gate with exit 130 and a verdict on what was judged, and no 
   child.kill('SIGINT');
   const { exitCode, stdout } = await child;
   assert.equal(exitCode, 130);
-  assert.match(stdout, /interrupted before it was judged/);
+  assert.match(stdout, /interrupted before this was judged/);
   assert.match(stdout, /incomplete, exit code 130/);
   const left = await execa('pgrep', ['-f', 'pair-worker'], { reject: false });
   assert.equal(left.stdout, '');
@@ -343,7 +343,7 @@ const baselines: ReadonlyArray<[what: string, spoil: (baseline: BaselineFile) =>
   ['a truncated baseline', (baseline) => JSON.stringify(baseline).slice(0, 5000), 5, /not JSON[\s\S]*INVALID_BASELINE/],
   ['an empty file', () => ' ', 5, /INVALID_BASELINE/],
   ['a baseline of another schema', () => '{"schema":"attnswap.baseline/9"}', 5, /INVALID_BASELINE/],
-  ['a baseline of another host', (baseline) => void (baseline.fingerprint = 'a'.repeat(64)), 4, /another host or configuration/],
+  ['a baseline of another host', (baseline) => void (baseline.fingerprint = 'a'.repeat(64)), 4, /a different host or configuration/],
   ['a baseline of one run', (baseline) => void baseline.runs.splice(1), 2, /holds 1 of the 3 runs/],
   ['a baseline without the cell', (baseline) => baseline.runs.forEach(({ run }) => void run.cells.splice(0)), 3, /holds no latency/],
   [
@@ -400,7 +400,7 @@ test('a portable baseline is judged on any machine by figures without noise, and
   writeFileSync(path, JSON.stringify({ ...saved, fingerprint: 'a'.repeat(64) }));
   const elsewhere = await gate(cwd, ['--baseline', 'main', '--store', '.']);
   assert.equal(elsewhere.exitCode, 0, elsewhere.said);
-  assert.match(elsewhere.said, /latency varies from machine to machine .* so it is not judged/);
+  assert.match(elsewhere.said, /latency varies between machines .* so it is not judged/);
   const found = verdictOf(cwd).comparisons.map(({ metric, outcome, decides, base }) => [metric, outcome, decides, base !== null].join(' '));
   assert.deepEqual([...new Set(found)].toSorted(), [
     'error pass true true',
@@ -521,7 +521,7 @@ test('calibrate stores what the host can tell; a gate below it refuses, and forg
   const noisy = { minimumDetectableEffect: 0.4, standardDeviation: 0.3 };
   const refusal = await gateWith(noisy);
   assert.equal(refusal.exitCode, 2, refusal.said);
-  assert.match(refusal.said, /below twice the 40 % that this host can tell with 20 blocks: it would take \d+ blocks/);
+  assert.match(refusal.said, /less than twice the 40 % that this host can detect with 20 blocks: \d+ blocks would be needed/);
   const day = 86_400_000;
   for (const invalid of [
     { measuredAt: new Date(Date.now() - 15 * day).toISOString() },

@@ -94,7 +94,7 @@ test('a migration refuses another model, other data and other settings, by name'
     const { exitCode, stderr } = await attnswap([...args, '--until', 'baseline', ...more], { cwd });
     assert.equal(exitCode, 5);
     assert.match(stderr, wanted);
-    assert.match(stderr, /INVALID_MIGRATION[\s\S]*hint: name another --dir/);
+    assert.match(stderr, /INVALID_MIGRATION[\s\S]*hint: choose another --dir/);
   };
   await refused(['--seed', '2'], /seed changed from 1 to 2/);
   writeFileSync(join(cwd, 'mine.data.mjs'), `${dataModule}\n// edited`);

@@ -64,7 +64,7 @@ test('a tuning goes through all phases, and one that was killed and went on came
     candidates: Array<{ model: string; finalists: unknown[]; waste: AttentionWaste }>;
   };
   assert.equal(record.candidates[0]!.finalists.length, 1);
-  assert.match(stdout, /Waste on other keys than the one that holds the answer, %: first seed, 128 of 128 scored positions/);
+  assert.match(stdout, /Attention on keys other than the one that holds the answer, %: first seed, 128 of 128 scored positions/);
   assert.deepEqual(
     stdout.split('\n').filter((line) => line.length > 100),
     [],
@@ -141,7 +141,7 @@ test('without PyTorch and tfjs-node a tuning is trained in WebAssembly, on a sma
   const { exitCode, stderr } = await attnswap(command, { cwd, env });
   assert.ok([0, 1, 2].includes(exitCode!), stderr);
   const smaller =
-    /a smaller budget, as tfjs-wasm is slow: items\.train 64 instead of 128, .*PyTorch \(pip install torch.*npm install @tensorflow\/tfjs-node/;
+    /tfjs-wasm is slow, so the budget is smaller: items\.train 64 instead of 128, .*PyTorch \(pip install torch.*npm install @tensorflow\/tfjs-node/;
   assert.match(stderr, smaller);
   const record = JSON.parse(readFileSync(join(cwd, 'runs/tiny.tuning/record.json'), 'utf8')) as {
     settings: { trainer: string; items: { train: number }; search: { trials: number; seeds: number } };
@@ -185,7 +185,7 @@ const refused: Record<string, { readonly definition?: object; readonly args?: re
     definition: { ...suite, model: { ...suite.model, heads: 3 } },
     message: /width must be a multiple of heads/,
   },
-  'a trainer that trains nothing': { args: ['--trainer', 'onnx-cpu'], message: /nothing here trains: onnx-cpu: it has no trainer/ },
+  'a trainer that has no trainer': { args: ['--trainer', 'onnx-cpu'], message: /no backend can train here: onnx-cpu: no trainer/ },
   'an unknown suite': { args: ['tune', 'tune-recal'], message: /unknown suite "tune-recal", expected one of tune-recall/ },
 };
 

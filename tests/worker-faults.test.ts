@@ -72,9 +72,9 @@ test('a worker of another version is refused with both versions, before anything
 test('conform tells what a worker does wrong, and passes one that does all right', async () => {
   const wrong = await attnswap(['conform', '--cases', 'quick', '--quiet', '--worker', worker('rubbish@prepare')]);
   assert.equal(wrong.exitCode, 5);
-  assert.match(wrong.stdout, /✗ samples, measures memory and tells what ran: .*Loading model/);
+  assert.match(wrong.stdout, /✗ samples, measures memory and reports what ran: .*Loading model/);
   assert.match(wrong.stdout, /✗ worker-rubbish dense\.script: wrong in 5 of 5 cases/);
   const nothing = await attnswap(['conform', '--worker', 'no-such-program']);
   assert.equal(nothing.exitCode, 5);
-  assert.match(nothing.stdout, /✗ answers hello in this version: the worker no-such-program could not be started/);
+  assert.match(nothing.stdout, /✗ answers hello with this protocol version: the worker no-such-program could not be started/);
 });

@@ -31,7 +31,8 @@ async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsuppo
   const { dtype } = request.inputs.shape;
   if (!status.dtypes.includes(dtype))
     return { unsupported: `${request.backend} has no ${dtype} kernels, only ${status.dtypes.join(', ')}` };
-  if (request.outputGradient !== undefined) return { unsupported: 'onnx kernels have no backward pass: ONNX Runtime for Node only infers' };
+  if (request.outputGradient !== undefined)
+    return { unsupported: 'onnx kernels have no backward pass: ONNX Runtime for Node supports inference only' };
   const kernel = kernelOf(request);
   if ('unsupported' in kernel) return kernel;
   const model = kernelModel(kernel, configOf(request));

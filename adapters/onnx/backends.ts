@@ -27,7 +27,7 @@ export const backends: readonly OnnxBackend[] = [
     device: 'GPU through WebGPU (Dawn)',
     dtypes: ['f32', 'f16'],
     needs: "a GPU driver, or SwiftShader's Vulkan (correctness only: `dense.fused` and `dense.mha` are a `mismatch` there)",
-    mend: 'install a Vulkan, Metal or D3D12 driver; without one, for correctness only: apt-get install chromium libvulkan1, then VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json',
+    mend: 'install a Vulkan, Metal or D3D12 driver; without one (for correctness checks only): apt-get install chromium libvulkan1, then VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json',
   },
   {
     name: 'onnx-cuda',

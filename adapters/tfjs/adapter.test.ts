@@ -99,7 +99,7 @@ test('types that tfjs lacks are unsupported, and so are gradients', async () => 
   const half = await adapter.prepare({ ...request, inputs: { ...inputs, shape: { ...shape, dtype: 'f16' } } });
   assert.deepEqual(half, { unsupported: 'tfjs-wasm has no f16 tensors, only f32' });
   const gradient = await adapter.prepare({ ...request, inputs, outputGradient: new Float32Array(1) });
-  assert.deepEqual(gradient, { unsupported: 'the tfjs adapter runs no gradients' });
+  assert.deepEqual(gradient, { unsupported: 'the tfjs adapter does not support gradients' });
 });
 
 test('a number of threads that the backend does not have is unsupported', async () => {

@@ -25,7 +25,7 @@ async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsuppo
       unsupported: `${backend} runs on ${status.threads} ${status.threads === 1 ? 'thread' : 'threads'} here, not on ${request.threads}`,
     };
   if (!status.dtypes.includes(inputs.shape.dtype)) return { unsupported: `${backend} has no ${inputs.shape.dtype} tensors, only f32` };
-  if (request.outputGradient !== undefined) return { unsupported: 'the tfjs adapter runs no gradients' };
+  if (request.outputGradient !== undefined) return { unsupported: 'the tfjs adapter does not support gradients' };
   const kernel = kernels.find((known) => known.variant === variant && known.kernel === name);
   if (kernel === undefined) return { unsupported: `the tfjs adapter has no kernel ${variant}.${name}` };
   const lacking = kernel.lacking?.[backend];

@@ -21,7 +21,7 @@ export const backends: readonly Backend[] = [
     name: 'tfjs-webgpu',
     needs:
       "`npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-cpu @tensorflow/tfjs-backend-webgpu webgpu` and a GPU driver, or SwiftShader's Vulkan (correctness only)",
-    mend: 'npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-cpu @tensorflow/tfjs-backend-webgpu webgpu, and a Vulkan, Metal or D3D12 driver; without a GPU, for correctness only: apt-get install chromium libvulkan1, then VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json',
+    mend: 'npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-cpu @tensorflow/tfjs-backend-webgpu webgpu, and a Vulkan, Metal or D3D12 driver; without a GPU (for correctness checks only): apt-get install chromium libvulkan1, then VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json',
     load: async () => (await import('./load-webgpu.ts')).loadWebgpu(),
   },
   {

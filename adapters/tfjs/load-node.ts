@@ -61,7 +61,7 @@ function detailsOf({ binding }: NodeBackend, onGpu: boolean): Record<string, str
   const library = binding?.TF_Version;
   return {
     ...(library !== undefined && { library: `TensorFlow ${library}` }),
-    ...(onGpu && { memory: 'tfjs-node does not tell the device memory', 'half precision': 'tfjs has no f16 tensors' }),
+    ...(onGpu && { memory: 'tfjs-node does not report device memory', 'half precision': 'tfjs has no f16 tensors' }),
   };
 }
 

@@ -23,7 +23,7 @@ export async function profileCall(engine: Engine, call: () => Tensor, selects: S
 function flagsOf({ selection }: Engine, operators: readonly DispatchedOperator[], selects: Selects): string[] {
   const flags: string[] = [];
   if (selects !== 'nothing' && selection[selects] === 'host')
-    flags.push('selection ran in JavaScript, over scores read back; its time is in no operator');
-  if (operators.every(({ totalNs }) => totalNs === 0)) flags.push('the backend told no times');
+    flags.push('selection ran in JavaScript on scores read back from the device; no operator includes its time');
+  if (operators.every(({ totalNs }) => totalNs === 0)) flags.push('the backend reported no times');
   return flags;
 }

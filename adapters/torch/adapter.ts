@@ -15,7 +15,7 @@ export const adapter: Adapter = workerAdapter({
   trains: true,
   needs: {
     'torch-cpu': 'a Python with PyTorch ≥ 1.13: `pip install torch`, or on Debian `apt-get install python3-torch libopenblas0-pthread`',
-    'torch-cuda': 'the same, built for CUDA, and an NVIDIA GPU (never run by us)',
+    'torch-cuda': 'the same, built for CUDA, and an NVIDIA GPU (untested)',
   },
   // -B: an installed package's folder is not to be written into.
   get command(): [string, ...string[]] {

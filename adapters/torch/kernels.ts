@@ -17,7 +17,7 @@ const costOf =
 const fused = (parameters: Parameters, shape: Shape): number =>
   shape.queries === shape.keys ? costOf('dense')(parameters, shape) : all(parameters, shape);
 
-const cudaOnly = { 'torch-cpu': 'this kernel is written for CUDA devices' };
+const cudaOnly = { 'torch-cpu': 'this kernel requires a CUDA device' };
 
 /** As the worker's own catalogue lists them (worker/attnswap_torch/catalogue.py): a test compares the two. */
 export const kernels: readonly KernelDescription[] = [
@@ -49,7 +49,7 @@ export const kernels: readonly KernelDescription[] = [
   {
     variant: 'topk',
     kernel: 'tiled',
-    summary: 'tiles of 128 queries: topk of their logits, then the kept values alone',
+    summary: 'tiles of 128 queries: topk of their logits, then only the kept values',
     scoredPairs: tiled,
   },
   {
@@ -67,7 +67,7 @@ export const kernels: readonly KernelDescription[] = [
   {
     variant: 'gated',
     kernel: 'tiled',
-    summary: 'tiles of 128 queries; by block: the kept blocks of keys alone',
+    summary: 'tiles of 128 queries; by block: only the kept blocks of keys',
     scoredPairs: gatedPairs,
   },
   { variant: 'hierarchical', kernel: 'batched', summary: 'each level of heads in a few batched products', scoredPairs: hierarchicalPairs },

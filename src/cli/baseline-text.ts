@@ -32,7 +32,7 @@ function cells({ runs }: Baseline): string {
 }
 
 function portableText({ promotedAt, by, reason, runs, tool, host, figures }: NonNullable<Baseline['portable']>): string {
-  const about = `${runs} runs on ${host.cpu}, ${host.availableCores} cores, ${host.system}; attnswap ${tool}; promoted ${promotedAt.slice(0, 10)} by ${by}: ${reason}`;
+  const about = `${runs} runs on ${host.cpu}, ${host.availableCores} cores, ${host.system}; attnswap ${tool}; stored ${promotedAt.slice(0, 10)} by ${by}: ${reason}`;
   const rows = Object.entries(figures).flatMap(([cell, own]) =>
     Object.entries(own).map(([metric, value]) => [cell, metric, digits(value)]),
   );

@@ -40,15 +40,15 @@ function line(cell: CellRecord, group: readonly CellRecord[], reference: string)
 
 function notes(run: RunRecord): string[] {
   const lines = [
-    `speed-up: against ${run.suite.reference} of the same block. waste: scored products beyond the smallest sets of keys that`,
-    'hold 95 % of the weight. missed: dense attention’s mass on keys that the variant does not see. peak: beyond the inputs.',
+    `speed-up: relative to ${run.suite.reference} in the same table. waste: share of scored pairs beyond the smallest sets of`,
+    'keys that hold 95 % of the weight. missed: dense attention’s mass on keys that the variant does not see. peak: beyond the inputs.',
   ];
   if (run.cells.some(({ latency }) => latency?.warmup.steady === false))
-    lines.push('*: no steady state in the warm-up; read its latency with care.');
+    lines.push('*: warm-up did not reach a steady state; treat this latency with caution.');
   const methods = new Set(
     run.cells.flatMap(({ backend, memory }) => (memory?.deviceMethod ? [`${backend} by ${memory.deviceMethod}`] : [])),
   );
-  if (methods.size > 0) lines.push(`peak of a device of its own: ${[...methods].map((text) => visible(text)).join(', ')}.`);
+  if (methods.size > 0) lines.push(`device peak memory: ${[...methods].map((text) => visible(text)).join(', ')}.`);
   const flags = new Map<string, Set<string>>();
   for (const cell of run.cells)
     for (const flag of cell.dispatch?.flags ?? [])
@@ -58,7 +58,7 @@ function notes(run: RunRecord): string[] {
     lines.push(`${cell.status}: ${visible(cell.id)}: ${visible(cell.reason ?? '')}`);
   lines.push(...rankingFlips(run));
   const left = run.declared.length - run.cells.length;
-  if (left > 0) lines.push(`${left} of ${run.declared.length} cells were not measured: continue with --resume.`);
+  if (left > 0) lines.push(`${left} of ${run.declared.length} cells were not measured; continue with --resume.`);
   return [lines.join('\n')];
 }
 

@@ -113,8 +113,8 @@ function closing(comparison: RunComparison): string[] {
     ...refused.map((column) => refusedSentence(column)),
     ...recordSentences(comparison),
     ...missingLines(missingCells(comparison)),
-    ...(unsteady ? ['*: no steady state in the warm-up; read its latency with care.'] : []),
-    'Ratios are of medians, with an interval of the spread inside the two processes alone: no verdict. For one: attnswap ab, attnswap gate.',
+    ...(unsteady ? ['*: warm-up did not reach a steady state; treat this latency with caution.'] : []),
+    'Ratios compare medians; their intervals cover only the spread within the two processes, so this is not a verdict. For a verdict, use attnswap ab or attnswap gate.',
   ];
   return lines.flatMap((line) => wrap(line, width));
 }
@@ -130,5 +130,5 @@ function missingLines(missing: readonly MissingCell[]): string[] {
     return `missing in ${label(column)}: ${cellCount(group.length)} ${status}${reason === '' ? '' : ` (${label(reason, 300)})`}: ${which}`;
   });
   const left = groups.length - mostGroups;
-  return left > 0 ? [...lines, `${left} more reasons for cells that are missing: --json has them all.`] : lines;
+  return left > 0 ? [...lines, `${left} more reasons for missing cells; --json lists them all.`] : lines;
 }

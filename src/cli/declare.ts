@@ -23,6 +23,8 @@ export interface OptionSpec<Value> {
   readonly writes?: 'file' | 'folder';
   /** Heading in the help; the common options have none. */
   readonly group?: string;
+  /** Not listed: the help of another option, or of every command, tells of it. */
+  readonly hidden?: boolean;
   /** An old spelling: works, is not listed, and this is said of it. */
   readonly deprecated?: string;
   /** An option of another command: refused with this hint, and not listed. */
@@ -100,6 +102,11 @@ export function withDefault<Value extends Shown | readonly Shown[] | undefined>(
   spec: OptionSpec<Value>,
 ): OptionSpec<Value> {
   return { ...spec, default: value };
+}
+
+/** An option that the help of another one tells of. */
+export function hidden<Value>(spec: OptionSpec<Value>): OptionSpec<Value> {
+  return { ...spec, hidden: true };
 }
 
 /** Options under a heading of their own. */

@@ -48,9 +48,9 @@ function baselineText({ baseline }: MigrationReport, { metric, sites }: Context)
     size(at.peakHostBytes),
     ...shown.map((site) => waste(site, at)),
   ]);
-  const lines = ['Phase 1: the model as it is', table([header, ...rows])];
+  const lines = ['Phase 1: the original model', table([header, ...rows])];
   lines.push(...listed);
-  lines.push('waste: share of the scored pairs that the smallest sets of keys holding 95 % of the attention do without');
+  lines.push('waste: share of scored pairs beyond the smallest sets of keys that hold 95 % of the attention');
   if (baseline.scores !== null)
     lines.push(`quality: ${digits(mean(baseline.scores))} over ${baseline.scores.length} items (${visible(metric ?? 'score')})`);
   return lines.join('\n');
@@ -78,9 +78,9 @@ function candidatesText(results: readonly CandidateResult[], report: MigrationRe
     ({ name, decision }) => `${short(name)}: ${verdictWords[decision.verdict]}: ${visible(decision.reasons[0] ?? '')}`,
   );
   return [
-    'Phase 2: other attention at every site, against the original',
+    'Phase 2: each candidate at every site, compared with the original',
     table([header, ...rows]),
-    '* no other beats it in all of quality, latency and memory',
+    '* on the Pareto front (quality, latency, memory)',
     '',
     ...reasons,
   ].join('\n');
@@ -95,24 +95,24 @@ function qualityCell(quality: CandidateResult['quality']): string {
 }
 
 function tunedText({ search, budget, shared, choices, mended, result }: TuneResult, { settings, sites }: Context): string {
-  const saved = (amount: number) => (settings.goal === 'memory' ? size(amount) : `${time(amount * 1e9)} a call`);
+  const saved = (amount: number) => (settings.goal === 'memory' ? size(amount) : `${time(amount * 1e9)} per call`);
   const { best } = search;
   const swappable = sites.filter((site) => site.swappable);
   const named = best.assignment.map((choice, at) => `${swappable[at]!.site}=${choices[choice]}`).join(' ');
-  const estimate = settings.goal === 'memory' ? 'added up over sites, which need it one after another' : 'by its kernels alone';
+  const estimate = settings.goal === 'memory' ? 'summed over sites; the saving at the peak is smaller' : 'from kernel times alone';
   const measured = `${search.evaluations} assignment${search.evaluations === 1 ? '' : 's'} measured (${search.stopped})`;
   const lines = [
     'Phase 3: tuning without training',
     `${measured}, loss budget ${digits(budget)} on calibration items`,
     best.saving > 0
-      ? `best within it: ${named}: loses ${digits(best.loss)}, saves ${saved(best.saving)}, ${estimate}`
-      : 'best within it: the original, as nothing else is estimated to save anything',
+      ? `best within the budget: ${named}: predicted loss ${digits(best.loss)}, estimated saving ${saved(best.saving)} (${estimate})`
+      : 'best within the budget: the original; nothing else is estimated to save anything',
   ];
-  if (search.correlation !== null) lines.push(`losses of sites add up with correlation ${digits(search.correlation)}`);
-  if (shared > 0) lines.push(`${shared} calibration items are among those that quality is judged on: the data hold no others`);
+  if (search.correlation !== null) lines.push(`correlation of predicted and measured losses: ${digits(search.correlation)}`);
+  if (shared > 0) lines.push(`${shared} calibration items are also used to judge quality, because the data has no others`);
   for (const { name, lossBefore, lossAfter } of mended)
-    lines.push(`mended: ${short(name)}: loss ${digits(lossBefore)} → ${digits(lossAfter)}`);
-  if (result !== null) lines.push(`judged above as ${short(result.name)}`);
+    lines.push(`recalibrated: ${short(name)}: loss ${digits(lossBefore)} → ${digits(lossAfter)}`);
+  if (result !== null) lines.push(`judged above under the name ${short(result.name)}`);
   return lines.join('\n');
 }
 
@@ -124,7 +124,7 @@ function finalText({ final }: MigrationReport): string {
   });
   const header = ['tokens', 'latency', 'change', 'peak memory', 'change'];
   return [
-    `Last comparison: ${short(candidate)} against the original`,
+    `Final comparison: ${short(candidate)} against the original`,
     table([header, ...rows]),
     ...decision.reasons.map((text) => visible(text)),
   ].join('\n');
@@ -137,7 +137,7 @@ function conclusion({ final, verdict, candidates }: MigrationReport, { folder, s
   const said = {
     adopt:
       final === null
-        ? `Verdict: adopt, by few blocks at ${settings.compareAt} tokens; --until tune compares at every length`
+        ? `Verdict: adopt, based on few blocks at ${settings.compareAt} tokens; --until tune compares at every length`
         : 'Verdict: adopt',
     'tune-first': 'Verdict: tune first: there is a gain, and a loss elsewhere or no proof that quality holds',
     reject: `Verdict: keep the model as it is (${at})`,

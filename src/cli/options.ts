@@ -1,11 +1,11 @@
 import type { AdapterEntry } from '../contract/adapter.ts';
 import { dtypes } from '../contract/shape.ts';
 import { defaults } from '../operations/defaults.ts';
-import { choice, flag, inGroup, option, toggle, withDefault } from './declare.ts';
+import { choice, flag, hidden, inGroup, option, toggle, withDefault } from './declare.ts';
 import { assumption, dimension, lengthList, percentage, repeated, seconds, wholeNumber } from './parse.ts';
 
 /** Which backend. */
-export const backend = withDefault(defaults.backend, option('<backend>', 'backend, as attnswap list or doctor names it'));
+export const backend = withDefault(defaults.backend, option('<backend>', 'backend (attnswap doctor shows which run here)'));
 
 /** Backends that attnswap does not bring. */
 export const moreBackends = inGroup('Backends', {
@@ -14,9 +14,9 @@ export const moreBackends = inGroup('Backends', {
 });
 
 export const threads = option('<n>', 'threads per operator', wholeNumber(1));
-export const wait = flag('wait while another attnswap is measuring');
-export const store = withDefault(defaults.store, option('<dir>', 'folder of calibrations and baselines'));
-export const causal = toggle('causal attention; --no-causal for full attention');
+export const wait = flag('wait for another attnswap to finish measuring');
+export const store = withDefault(defaults.store, option('<dir>', 'folder with calibrations and baselines'));
+export const causal = toggle('causal attention (--no-causal: full attention)');
 
 /** How a comparison in blocks is made. */
 export const blocks = inGroup('Measurement', {
@@ -32,8 +32,11 @@ export const blocks = inGroup('Measurement', {
 export const cell = inGroup('Shape', {
   length: withDefault(defaults.cell.length, option('<n>', 'tokens', wholeNumber(1))),
   batch: withDefault(defaults.cell.batch, option('<n>', 'batch size', wholeNumber(1))),
-  heads: withDefault(defaults.cell.heads, option('<n>', 'query heads', wholeNumber(1))),
-  kvHeads: option('<n>', 'key and value heads (default: as many as query heads)', wholeNumber(1)),
+  heads: withDefault(
+    defaults.cell.heads,
+    option('<n>', 'query heads (--kv-heads: key and value heads, default: the same)', wholeNumber(1)),
+  ),
+  kvHeads: hidden(option('<n>', 'key and value heads', wholeNumber(1))),
   headDim: withDefault(defaults.cell.headDim, option('<n>', 'head dimension', wholeNumber(1))),
   dtype: withDefault(defaults.cell.dtype, choice('<dtype>', dtypes, 'element type')),
   inputs: withDefault(defaults.cell.inputs, option('<kind>', 'gaussian, calibrated, or captured:<file>')),
@@ -42,15 +45,15 @@ export const cell = inGroup('Shape', {
 /** What a command that opens a model takes. */
 export const model = {
   backend,
-  dim: option('<name=size>', 'size of a dynamic dimension in the probe runs, e.g. sequence=128 (repeatable)', dimension),
-  assume: option('<mask>', 'what you know of masks: mask=none, mask=causal or mask=padding:<input>', assumption),
+  dim: option('<name=size>', 'size of a dynamic dimension, e.g. sequence=128 (repeatable)', dimension),
+  assume: option('<mask>', 'known mask: mask=none, mask=causal or mask=padding:<input>', assumption),
 } as const;
 
 /** What a model is run on. */
 export const data = {
-  data: option('<file>', 'data module, .safetensors, .npz or .npy (repeatable), or .txt with --tokenizer', repeated),
+  data: option('<file>', 'module, .safetensors, .npz, .npy (repeatable), .txt with --tokenizer', repeated),
   tokenizer: option('<file>', "the model's tokenizer.json"),
-  lengths: option('<list>', `sequence lengths (default: those of the tensor files, else ${defaults.lengths.join(',')})`, lengthList),
+  lengths: option('<list>', `sequence lengths (default: as in the tensor files, else ${defaults.lengths.join(',')})`, lengthList),
   seed: withDefault(defaults.seed, option('<n>', 'random seed', wholeNumber(0))),
 } as const;
 

@@ -19,7 +19,7 @@ export function outputs<Known extends Ending>(
 ): OptionSpec<ReadonlyArray<Output<Known>> | undefined> {
   const parse = (text: string, before: ReadonlyArray<Output<Known>> = []) => {
     const as = endings.find((ending) => text.endsWith(ending));
-    if (as === undefined) throw new InvalidArgumentError(`expected a file that ends in ${endings.join(', ')}`);
+    if (as === undefined) throw new InvalidArgumentError(`expected a file name ending in ${endings.join(', ')}`);
     return [...before, { path: text, as }];
   };
   return { value: '<file>', writes: 'file', help: `${what} (repeatable): ${endings.join(' ')}`, parse };

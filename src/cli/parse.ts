@@ -20,7 +20,7 @@ export function percentage(text: string): number {
   if (!(value > 0 && value <= 1000)) throw new InvalidArgumentError('expected a percentage, above 0 and at most 1000');
   if (value >= leastPercentage || sign === '%') return value / 100;
   const whole = Number((100 * value).toPrecision(6));
-  throw new InvalidArgumentError(`this is a percentage: write ${whole} for ${whole} %, or ${number}% if you mean that little`);
+  throw new InvalidArgumentError(`this is a percentage: write ${whole} for ${whole} %, or ${number}% if you mean a value that small`);
 }
 
 export function seconds(text: string): number {

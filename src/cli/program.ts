@@ -4,17 +4,19 @@ import type { Section } from './commands/index.ts';
 import type { ArgumentSpec, CommandSpec, OptionSpec } from './declare.ts';
 import { remark } from './console.ts';
 
-const everyCommand = {
-  json: { help: 'print the result as JSON' },
-  quiet: { help: 'no progress, no notes' },
-} as const;
+const everyCommand = { json: { help: '', hidden: true }, quiet: { help: '', hidden: true } } as const;
+const everyCommandHelp = 'Every command takes --json (print the result as JSON), --quiet (no progress, no notes) and --help.';
 
 /** What stands above the parts of a command of two words. */
-const parents: Readonly<Record<string, string>> = { baseline: 'promote runs, and see what is stored' };
+const parents: Readonly<Record<string, string>> = { baseline: 'store runs as a baseline, and show what is stored' };
 
 /** The whole command line; what a command resolves to becomes the exit code. */
 export function buildProgram(version: string, description: string, sections: readonly Section[]): Command {
-  const program = new Command('attnswap').version(version).description(description).exitOverride().configureHelp({ helpWidth: 100 });
+  const program = new Command('attnswap')
+    .version(version)
+    .description(description)
+    .exitOverride()
+    .configureHelp({ helpWidth: 100, visibleCommands: withoutHelp });
   program.showHelpAfterError('(attnswap --help lists the commands)');
   for (const { heading, commands } of sections) {
     program.commandsGroup(`${heading}:`);
@@ -34,7 +36,8 @@ function parentOf(program: Command, { name }: CommandSpec): Command {
 
 function addTo(parent: Command, spec: CommandSpec): void {
   const command = parent.command(spec.name.split(' ').at(-1)!).summary(spec.summary).description(sentence(spec.summary));
-  command.showHelpAfterError(`(attnswap ${spec.name} --help says what it takes)`);
+  command.configureHelp({ helpWidth: 100, formatItemList: listed }).addHelpOption(new Option('-h, --help').hideHelp());
+  command.showHelpAfterError(`(attnswap ${spec.name} --help lists its arguments and options)`);
   const names = Object.keys(spec.arguments);
   for (const [name, argument] of Object.entries(spec.arguments)) command.addArgument(argumentOf(name, argument));
   for (const [name, option] of Object.entries({ ...spec.options, ...everyCommand }).toSorted(byGroup)) {
@@ -51,18 +54,28 @@ function addTo(parent: Command, spec: CommandSpec): void {
   });
 }
 
+/** `attnswap help bench` works, and is `attnswap bench --help`: one of them is listed. */
+function withoutHelp({ commands }: Command): Command[] {
+  return [...commands];
+}
+
+/** A heading and its options, close to the next heading: so that all of a command fits one screen. */
+function listed(heading: string, items: readonly string[]): string[] {
+  return items.length === 0 ? [] : [heading, ...items];
+}
+
 /** Refuses what is another command's. @throws USAGE */
 function refuseForeign({ name: command, options }: CommandSpec, flags: Readonly<Record<string, unknown>>): void {
   for (const [name, { refused }] of Object.entries(options)) {
     if (refused !== undefined && flags[name] !== undefined)
-      throw new AttnswapError('USAGE', `${command} takes no --${kebab(name)}`, { hint: refused });
+      throw new AttnswapError('USAGE', `${command} does not take --${kebab(name)}`, { hint: refused });
   }
 }
 
-/** Says what is an old spelling. */
+/** Notes deprecated options. */
 function noteOld({ options }: CommandSpec, flags: Readonly<Record<string, unknown>>): void {
   for (const [name, { deprecated }] of Object.entries(options)) {
-    if (deprecated !== undefined && flags[name] !== undefined) remark(`note: --${kebab(name)} is an old spelling: ${deprecated}`, flags);
+    if (deprecated !== undefined && flags[name] !== undefined) remark(`note: --${kebab(name)} is deprecated: ${deprecated}`, flags);
   }
 }
 
@@ -98,7 +111,7 @@ function optionsOf(name: string, spec: OptionSpec<unknown>): Option[] {
   if (spec.parse !== undefined) option.argParser(spec.parse as (text: string, before: unknown) => unknown);
   if (spec.choices !== undefined) option.choices(spec.choices);
   option.makeOptionMandatory(spec.required === true);
-  if (spec.deprecated !== undefined || spec.refused !== undefined) option.hideHelp();
+  if (spec.hidden === true || spec.deprecated !== undefined || spec.refused !== undefined) option.hideHelp();
   if (spec.group !== undefined) option.helpGroup(`${spec.group}:`);
   return spec.negatable === true ? [option, new Option(`--no-${kebab(name)}`).hideHelp()] : [option];
 }
@@ -108,11 +121,11 @@ function shownDefault({ default: value }: OptionSpec<unknown>): string {
   return ` (default: ${[value].flat().join(',')})`;
 }
 
-/** Examples, and what the exit codes mean. */
+/** Examples, what every command takes, and what the exit codes mean. */
 function closing({ examples, exits = {} }: CommandSpec): string {
   const codes = { 0: 'pass', ...exits, 5: 'error' };
   const said = Object.entries(codes).map(([code, meaning]) => `${code} ${meaning}`);
-  return `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}\n\nExit codes: ${said.join(', ')};\n130 interrupted (143 by SIGTERM, 129 by SIGHUP).`;
+  return `\n\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}\n${everyCommandHelp}\nExit codes: ${said.join(', ')},\n130 interrupted (143 by SIGTERM, 129 by SIGHUP).`;
 }
 
 function sentence(summary: string): string {

@@ -6,7 +6,7 @@ import { digits, time } from '../text/figures.ts';
 import { visible } from '../text/untrusted.ts';
 import { table } from '../text/layout.ts';
 
-const caution = 'Measured one after another, each in one process: what differs by less than a third is for attnswap ab to tell.';
+const caution = 'Measured one after another, one process each. To judge differences below a third, use attnswap ab.';
 
 /** What only the cells of several blocks of a run's table show together: backends, and element types. */
 export function sideBySide(run: RunRecord): string[] {
@@ -22,9 +22,7 @@ function acrossBackends(cells: readonly CellRecord[]): string[] {
     if (backends.length < 2) return [];
     const variants = [...new Set(alike.map(variantOf))];
     const row = (backend: string) => [backend, ...variants.map((variant) => quickest(alike, backend, variant))];
-    return [
-      `the quickest kernel of each variant · ${visible(setting)}\n${table([['backend', ...variants], ...backends.map(row)])}\n${caution}`,
-    ];
+    return [`fastest kernel of each variant · ${visible(setting)}\n${table([['backend', ...variants], ...backends.map(row)])}\n${caution}`];
   });
 }
 

@@ -26,13 +26,13 @@ function levels({ baseline, candidates }: TuningReport, name: string, metric: Ta
     tests(finalists),
     control === null ? '–' : show(control.test.mean),
   ]);
-  const each = baseline.length <= mostListed ? 'a figure a seed' : `from the worst to the best of ${baseline.length} seeds`;
-  const what = metric === 'accuracy' ? 'Accuracy on the test items, %' : 'Bits a character on the test items, fewer are better';
+  const each = baseline.length <= mostListed ? 'one value per seed' : `range over ${baseline.length} seeds`;
+  const what = metric === 'accuracy' ? 'Accuracy on the test items, %' : 'Bits per character on the test items, fewer are better';
   return [
     `${what}, ${each}`,
     table([['attention', 'pairs', 'swapped', 'tuned', 'shuffled'], [name, percent(1), '', tests(baseline), ''], ...rows]),
-    wrapped("pairs: weighed, of dense attention's. swapped: under the baseline's weights, nothing trained."),
-    'shuffled: tuned with as many keys chosen at random.',
+    wrapped("pairs: weighted pairs, relative to dense attention. swapped: with the baseline's weights, no training."),
+    'shuffled: tuned with the same number of keys, selected at random.',
   ].join('\n');
 }
 
@@ -42,12 +42,12 @@ function differences({ baseline, candidates }: TuningReport, metric: Task['metri
     ...differenceCells(difference, metric),
     recovered === null ? '–' : percent(recovered.mean),
   ]);
-  const unit = metric === 'accuracy' ? 'points' : 'bits a character, fewer are better';
+  const unit = metric === 'accuracy' ? 'points' : 'bits per character, fewer are better';
   const lines = [
-    `Tuned less baseline, ${unit}: ${baseline.length === 1 ? 'of one seed' : `mean over ${baseline.length} seeds`}`,
-    table([['attention', 'mean', '95 % interval', 'p', 'got back'], ...rows]),
+    `Tuned minus baseline, ${unit}: ${baseline.length === 1 ? 'one seed' : `mean over ${baseline.length} seeds`}`,
+    table([['attention', 'mean', '95 % interval', 'p', 'recovered'], ...rows]),
   ];
-  return [...lines, 'got back: of what the swap lost, where that is more than the quality margin.'].join('\n');
+  return [...lines, 'recovered: share of the swap’s loss, if that loss exceeds the quality margin.'].join('\n');
 }
 
 /** Mean, interval and p; of one seed there is only the mean. Scores of bits are negative: what is gained is fewer bits. */

@@ -27,7 +27,7 @@ test('the text of a tuning fits 100 columns, with a figure a seed and the best h
   const text = textOf('recall:pairs=6,length=64');
   assert.ok(longest(text) <= 100, `${longest(text)} columns`);
   assert.match(rowOf(text, /^topk:k=8 +23.*$/m)!, /^topk:k=8 23 % 31\.0 28\.0 35\.0 9\d\.\d 9\d\.\d 9\d\.\d \d\d\.\d$/);
-  assert.match(text, /first seed, 256 of 256 scored\s+positions\s+of\s+64\s+of\s+1024\s+test\s+items/);
+  assert.match(text, /first seed, 256 of 256 scored\s+positions\s+in\s+64\s+of\s+1024\s+test\s+items/);
   assert.equal(rowOf(text, /^dense +1\.1.*$/m), 'dense 1.1 5.0 [2.0, 8.0] 60.5 50.0 – –');
   assert.equal(rowOf(text, /^topk:k=8 +1\.1.*$/m), 'topk:k=8 1.1 2.0 [0.0, 5.0] 59.8 30.0 2.0 2.0');
 });
@@ -69,7 +69,7 @@ test('waste without labels says so; of diverged trainings there is none', () => 
     baselineWaste: unlabelled(report.baselineWaste),
     candidates: report.candidates.map((found, index) => ({ ...found, waste: index === 0 ? unlabelled(found.waste) : null })),
   }));
-  assert.match(plain, /Waste, %; which key holds an answer is not known of this task/);
+  assert.match(plain, /Waste, %; this task does not define which key holds an answer/);
   assert.equal(rowOf(plain, /^topk:k=8 +30.*$/m), 'topk:k=8 30.0 [27.0, 33.0] 1.0 [0.0, 4.0]');
   const none = textOf('recall:pairs=6,length=64', (report) => ({
     ...report,

@@ -40,7 +40,7 @@ function head({ tuning, task, trainer }: Context): string {
   const { layers, width, heads } = tuning.model;
   const { seeds } = tuning.search;
   const chance =
-    task.metric === 'accuracy' ? `chance is ${percent(task.chance)}` : `${digits(task.chance)} bits a character by a uniform guess`;
+    task.metric === 'accuracy' ? `chance is ${percent(task.chance)}` : `${digits(task.chance)} bits per character for a uniform guess`;
   const model = `${layers} ${layers === 1 ? 'layer' : 'layers'}, width ${width}, ${heads} heads, ${task.length} tokens`;
   return [`${task.name}: ${task.summary}; ${chance}`, `${model}; trained on ${trainer}, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}`]
     .map((line) => wrapped(line))
@@ -53,8 +53,8 @@ function depthText({ baseline, candidates }: TuningReport, { model, baseline: na
   const lines = trained.flatMap(({ candidate, finalists }) => {
     const layers = meanLayers(finalists);
     if (layers === null) return [];
-    const depth = `${candidate} answers after ${digits(layers)} of ${model.layers} layers, the mean over scored positions;`;
-    return [wrapped(`${depth} its exported model skips a layer only where all positions of a batch have exited.`)];
+    const depth = `${candidate} answers after ${digits(layers)} of ${model.layers} layers on average over scored positions;`;
+    return [wrapped(`${depth} its exported model skips a layer only if every position of the batch has exited.`)];
   });
   return lines.join('\n');
 }
@@ -72,10 +72,12 @@ function ablationText({ candidates }: TuningReport, { task }: Context): string {
   const gained = all.map(({ candidate, without, gained }) => [candidate, without, ...differenceCells(gained, task.metric)]);
   const saved = all.map(({ candidate, without, steps }) => [candidate, without, ...savingCells(steps)]);
   return [
-    `What the winners' own choices gained, each put back alone, ${task.metric === 'accuracy' ? 'points' : 'bits a character, fewer are better'}`,
+    wrapped(
+      `Ablation: what each winning choice contributed, reverted one at a time (${task.metric === 'accuracy' ? 'points' : 'bits per character, fewer are better'})`,
+    ),
     table([['attention', 'without', 'gained', '95 % interval', 'p'], ...gained]),
     '',
-    'Steps that they saved, of those without it, on the way to the validation score that both reach',
+    'Training steps that each choice saved on the way to the validation score that both reach',
     table([['attention', 'without', 'saved', '95 % interval'], ...saved]),
   ].join('\n');
 }
@@ -95,8 +97,8 @@ function comparisonText({ candidates, front }: TuningReport): string {
     verdictCells[decision.verdict],
   ]);
   const measured = table([['attention', 'latency', 'peak memory', 'verdict'], ...rows]);
-  const best = wrapped(`not beaten in score, pairs, and what is shown of latency and memory, together: ${front.join(', ')}`);
-  return ['The exported models against the baseline, first seed', measured, best].join('\n');
+  const best = wrapped(`Pareto front (score, pairs, latency, memory): ${front.join(', ')}`);
+  return ['Exported models of the first seed, compared with the baseline', measured, best].join('\n');
 }
 
 function conclusion({ candidates }: TuningReport, { folder, warnings }: Context): string {
@@ -107,7 +109,7 @@ function conclusion({ candidates }: TuningReport, { folder, warnings }: Context)
   return [
     ...reasons,
     ...warnings.map((warning) => wrapped(`warning: ${visible(warning)}`)),
-    `models: ${folder}/models, everything measured: ${folder}/record.json`,
+    `models: ${folder}/models; all results: ${folder}/record.json`,
   ].join('\n');
 }
 

@@ -13,9 +13,9 @@ export function wasteText({ baselineWaste, candidates }: TuningReport, baseline:
   const isLabelled = first.waste.all.labelledWaste !== null;
   const { items, rows } = first.waste;
   const title = isLabelled
-    ? 'Waste on other keys than the one that holds the answer, %'
-    : 'Waste, %; which key holds an answer is not known of this task';
-  const of = `first seed, ${rows.measured} of ${rows.of} scored positions of ${items.measured} of ${items.of} test items`;
+    ? 'Attention on keys other than the one that holds the answer, %'
+    : 'Waste, %; this task does not define which key holds an answer';
+  const of = `first seed, ${rows.measured} of ${rows.of} scored positions in ${items.measured} of ${items.of} test items`;
   const [header, cells] = isLabelled ? [labelledHeader, labelledCells] : [plainHeader, plainCells];
   return [
     wrapped(`${title}: ${of}`),
@@ -24,10 +24,10 @@ export function wasteText({ baselineWaste, candidates }: TuningReport, baseline:
   ].join('\n');
 }
 
-const labelledHeader = ['attention', 'head', 'labelled waste', 'mean', 'compute', 'unseen', 'mean'];
+const labelledHeader = ['attention', 'head', 'labeled waste', 'mean', 'compute', 'unseen', 'mean'];
 const labelledNotes = [
-  'labelled waste: mass on the other keys, of the best head (layer.head), with its 95 % interval over items, and the mean over all heads.',
-  'compute: pairs beyond the fewest keys that hold 95 % of the mass, all heads. unseen: keys that hold the answer and are not selected, by the best head and over all.',
+  'labeled waste: mass on keys other than the answer’s, for the best head (layer.head) with a 95 % interval over items, and the mean over all heads.',
+  'compute: pairs beyond the smallest sets of keys that hold 95 % of the mass, all heads. unseen: answers whose key is not selected, for the best head and over all heads.',
 ];
 
 function labelledCells(waste: AttentionWaste): string[] {
@@ -45,7 +45,7 @@ function labelledCells(waste: AttentionWaste): string[] {
 
 const plainHeader = ['attention', 'compute', 'missed mass'];
 const plainNotes = [
-  "compute: pairs beyond the fewest keys that hold 95 % of the mass. missed mass: dense attention's, on keys that are not selected. All heads, with 95 % intervals over items.",
+  "compute: pairs beyond the smallest sets of keys that hold 95 % of the mass. missed mass: dense attention's mass on keys that are not selected. All heads, with 95 % intervals over items.",
 ];
 
 function plainCells({ all }: AttentionWaste): string[] {

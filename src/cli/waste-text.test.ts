@@ -11,7 +11,7 @@ const shape = { batch: 1, heads: 2, kvHeads: 2, queries: 40, keys: 40, headDim: 
 test('waste is a sentence first, then at most eight rows in words, each with its interval', () => {
   const report = measureWaste({ inputs: drawGaussian(shape, 1), inputsName: 'drawn', variant: dense, parameters: {}, dense, rows: 'all' });
   const [sentence, gap, header, ...rows] = wasteText('dense', report).split('\n');
-  assert.match(sentence!, /^dense: \d+ % of the query-key pairs could be left out: the others hold 95 % of the attention weight\.$/);
+  assert.match(sentence!, /^dense: \d+ % of the query–key pairs could be left out; the rest hold 95 % of the attention weight\.$/);
   assert.equal(gap, '');
   assert.match(header!, /^80 of 80 rows +share +95 % interval$/);
   assert.ok(rows.length > 0 && rows.length <= 8);

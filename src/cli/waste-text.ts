@@ -9,7 +9,7 @@ const rows: ReadonlyArray<readonly [string, (overall: WasteFigures) => WasteFigu
   ['pairs not needed for 95 % of the weight', ({ wastedCompute }) => wastedCompute.p95],
   ['pairs not needed for 99 % of the weight', ({ wastedCompute }) => wastedCompute.p99],
   ['pairs not needed for an output within 5 %', ({ wastedComputeAtError }) => wastedComputeAtError.e05],
-  ["dense attention's weight on keys that are not seen", ({ missedMass }) => missedMass],
+  ["dense attention's weight on unseen keys", ({ missedMass }) => missedMass],
   ['weight on the first token', ({ firstTokenMass }) => firstTokenMass],
   [`weight on keys within ${localDistance} positions`, ({ localMass }) => localMass],
   ['heads with a sink', ({ sinkRate }) => sinkRate],
@@ -28,8 +28,8 @@ export function wasteText(name: string, { overall, rows: measured }: WasteReport
 }
 
 function sentence(name: string, wasted: WasteFigure | null): string {
-  if (wasted === null) return `${name}: no query sees a key, so nothing was measured.`;
-  return `${name}: ${percent(wasted.value)} of the query-key pairs could be left out: the others hold 95 % of the attention weight.`;
+  if (wasted === null) return `${name}: no query sees any key, so nothing was measured.`;
+  return `${name}: ${percent(wasted.value)} of the query–key pairs could be left out; the rest hold 95 % of the attention weight.`;
 }
 
 function interval({ low, high }: WasteFigure): string {

@@ -47,7 +47,7 @@ export async function working<Result>(flags: CommonFlags, operation: (hooks: Hoo
     if (interruption !== undefined) process.exit();
     interruption = signal;
     process.on('exit', () => (process.exitCode = interruptionCode()));
-    remark('interrupted: ending; once more ends at once', flags);
+    remark('interrupted: finishing up; interrupt again to stop immediately', flags);
     grace = setTimeout(() => process.exit(), graceMs);
     abort.abort(new AttnswapError('INTERRUPTED', 'interrupted'));
   };

@@ -10,7 +10,7 @@ import { interruptionCode } from './work.ts';
 /** Where a verdict goes. */
 export const verdictOutputs = {
   out: outputs(['.json', '.junit.xml', '.sarif', '.md', '.html', '.csv'], 'write the verdict'),
-  github: flag('annotations for GitHub Actions, and a step summary'),
+  github: flag('print GitHub Actions annotations and write a step summary'),
   junit: oldOutput('.junit.xml'),
   sarif: oldOutput('.sarif'),
   markdown: oldOutput('.md'),

@@ -67,7 +67,7 @@ export async function gateAgainstBaseline(gate: BaselineGate): Promise<Compariso
   return [
     ...comparisons,
     ...gone.map((id) =>
-      judgeMissing({ cell: id, name: id }, anyRule, 'incomplete', 'the baseline declares this cell, this suite does not: it vanished'),
+      judgeMissing({ cell: id, name: id }, anyRule, 'incomplete', 'the baseline has this cell, but the suite no longer declares it'),
     ),
   ];
 }
@@ -91,7 +91,7 @@ function judge(task: Task, gate: BaselineGate): Comparison {
     return judgeMissing(subject, rule, bad.status === 'unsupported' ? 'incomplete' : 'error', `${bad.status}: ${bad.reason ?? ''}`);
   const { differing } = hostsOf(gate);
   if (hostBound.has(rule.metric) && differing.length > 0) {
-    const reason = `${gate.baseline.name} was measured on another host or configuration: it differs in ${differing.join(', ')}`;
+    const reason = `${gate.baseline.name} was measured on a different host or configuration: ${differing.join(', ')}`;
     return judgeMissing(subject, rule, 'incomparable', reason);
   }
   const reference = gate.plans.find((other) => kernelName(other) === gate.suite.reference && sameSetting(other, plan));
@@ -111,14 +111,14 @@ function judge(task: Task, gate: BaselineGate): Comparison {
   if (gate.baseline.portable !== undefined) return judgePortable(subject, rule, median(fresh), gate.baseline.portable);
   const base = figures(task.stored);
   if (base.length === 0 && rule.limit === null)
-    return judgeMissing(subject, rule, 'incomplete', `${gate.baseline.name} holds no ${rule.metric} of this cell`);
+    return judgeMissing(subject, rule, 'incomplete', `${gate.baseline.name} has no ${rule.metric} for this cell`);
   if (!varies(rule.metric)) return judgeFigures(subject, rule, { base: base.length === 0 ? null : median(base), new: median(fresh) });
   // Without a base there is the limit alone.
   if (base.length === 0) return judgeFigures(subject, rule, { base: null, new: median(fresh) });
   const timed = rule.metric === 'latency' || rule.metric === 'ratio-to-reference';
   const floor = timed ? (calibrationFor(gate.calibrations, plan.cell, gate)?.floor ?? null) : null;
   const judged = heldToLimit(judgeLaunches(subject, rule, { base, new: fresh }, { floor, family }), rule);
-  const notCompared = hostsOf(gate).unknown.map((part) => `the ${part} could not be read, and was not compared with the baseline's`);
+  const notCompared = hostsOf(gate).unknown.map((part) => `the ${part} could not be read and was not compared with the baseline's`);
   return { ...judged, warnings: [...judged.warnings, ...notCompared] };
 }
 

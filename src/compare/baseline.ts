@@ -39,18 +39,18 @@ export interface Promotion {
  */
 export function promote(runs: readonly RunRecord[], promotion: Promotion, existing?: Baseline): Baseline {
   const { name, by, reason, promotedAt } = promotion;
-  if (reason.trim() === '') throw new AttnswapError('USAGE', 'a promotion needs a reason', { hint: "--reason 'release 1.2'" });
+  if (reason.trim() === '') throw new AttnswapError('USAGE', 'a baseline needs a reason', { hint: "--reason 'release 1.2'" });
   const kept = [...(existing?.runs ?? [])];
   for (const run of runs) {
     refuseUnclean(run);
     const first = kept[0]?.run ?? runs[0]!;
     const { differing } = compareHosts(first.host, run.host);
     if (differing.length > 0) {
-      const where = `was measured on another host or configuration than ${name}: it differs in ${differing.join(', ')}`;
-      refuse(run, where, 'give it a name of its own');
+      const where = `was measured on a different host or configuration than ${name}: ${differing.join(', ')}`;
+      refuse(run, where, 'store it under another name');
     }
-    if (run.suite.sha256 !== first.suite.sha256) refuse(run, `is of another suite than ${name}`, `give it a name of its own`);
-    if (kept.some((other) => other.run.startedAt === run.startedAt)) refuse(run, `is in ${name} already`, 'measure again: attnswap bench');
+    if (run.suite.sha256 !== first.suite.sha256) refuse(run, `is from a different suite than ${name}`, `store it under another name`);
+    if (kept.some((other) => other.run.startedAt === run.startedAt)) refuse(run, `is already in ${name}`, 'measure again: attnswap bench');
     kept.push({ promotedAt, by, reason, run });
   }
   const latest = kept.slice(-mostRuns);
@@ -66,9 +66,9 @@ export function fingerprintOf(run: Pick<RunRecord, 'host'>): string {
 function refuseUnclean(run: RunRecord): void {
   if (!run.complete) refuse(run, `is incomplete (${run.cells.length} of ${run.declared.length} cells)`, 'attnswap bench --resume');
   const bad = run.cells.find(({ status }) => status !== 'ok');
-  if (bad !== undefined) refuse(run, `has a cell that is ${bad.status}: ${bad.id}`, 'mend it, and measure again');
+  if (bad !== undefined) refuse(run, `has a cell that is ${bad.status}: ${bad.id}`, 'fix it and measure again');
   if (run.cells.length === 0) refuse(run, 'has no cells', 'measure again');
-  if (fingerprintOf(run) === '') refuse(run, 'does not say on which host it was measured', 'measure again with this version');
+  if (fingerprintOf(run) === '') refuse(run, 'does not describe the host it was measured on', 'measure again with this version');
 }
 
 function refuse(run: RunRecord, why: string, hint: string): never {

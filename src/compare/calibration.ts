@@ -92,8 +92,8 @@ export function calibrationFor(calibrations: readonly Calibration[], subject: Su
 
 /** What to tell of a subject that no calibration holds for, by its id. */
 export function notCalibrated(id: string): string {
-  const remedy = 'run attnswap calibrate on a suite that holds this cell';
-  const ofModels = 'compare the model with itself to see what this host calls equal';
+  const remedy = 'run attnswap calibrate on a suite that includes this cell';
+  const ofModels = 'compare the model with itself to see how much equal runs differ on this host';
   return `not calibrated for this: ${workOf(id) === undefined ? ofModels : remedy}`;
 }
 
@@ -124,9 +124,9 @@ export function refusalOf(margin: number, calibration: Calibration): string | un
   const { standardDeviation, cell, measuredAt } = calibration;
   const blocks = blocksNeeded({ standardDeviation, effect: Math.log1p(margin / 2), tail: lookTail, power: statedPower });
   const share = (value: number) => `${Number((100 * value).toPrecision(3))} %`;
-  const need = Number.isFinite(blocks) ? `it would take ${blocks} blocks` : 'no number of blocks would do';
+  const need = Number.isFinite(blocks) ? `${blocks} blocks would be needed` : 'no number of blocks would suffice';
   const least = Math.ceil(2000 * detectable) / 1000;
   const remedy = `use a margin of ${share(least)} or more, or calibrate again on a quieter machine`;
   const source = `calibrated on ${cell}, ${measuredAt.slice(0, 10)}`;
-  return `the margin of ${share(margin)} is below twice the ${share(detectable)} that this host can tell with ${mostBlocks} blocks: ${need}; ${remedy} (${source})`;
+  return `the margin of ${share(margin)} is less than twice the ${share(detectable)} that this host can detect with ${mostBlocks} blocks: ${need}; ${remedy} (${source})`;
 }

@@ -37,7 +37,7 @@ export function gateCell(arms: CellArms, subject: Subject, rule: Rule, options: 
     case 'ratio-to-reference':
       return ratio(arms, subject, rule, options);
     default:
-      return Promise.resolve(judgeMissing(subject, rule, 'incomplete', `${rule.metric}: nothing measures it in a suite of single cells`));
+      return Promise.resolve(judgeMissing(subject, rule, 'incomplete', `${rule.metric}: a suite of single cells does not measure it`));
   }
 }
 
@@ -80,7 +80,7 @@ async function stated(arms: CellArms, subject: Subject, rule: Rule, options: Gat
 async function ratio(arms: CellArms, subject: Subject, rule: Rule, options: GateOptions): Promise<Comparison> {
   const { reference } = arms;
   if (reference === undefined)
-    return judgeMissing(subject, rule, 'incomplete', 'the suite has no reference cell of this shape and backend');
+    return judgeMissing(subject, rule, 'incomplete', 'the suite has no reference cell with this shape and backend');
   const { plan = defaultLooks } = options;
   const pairs = { base: { base: reference.base, new: arms.base }, new: { base: reference.new, new: arms.new } };
   const judged = rule.limit === null ? rule : { ...rule, margin: 0 };
@@ -116,5 +116,5 @@ function againstLimit(comparison: Comparison, limit: number): Comparison {
   const { outcome, reason } = comparison;
   const below = `the ratio stays below the limit of ${limit}`;
   if (outcome === 'improvement' || outcome === 'pass') return { ...comparison, base: null, outcome: 'pass', reason: `${below}: ${reason}` };
-  return { ...comparison, base: null, reason: `held against the limit of ${limit}: ${reason}` };
+  return { ...comparison, base: null, reason: `compared with the limit of ${limit}: ${reason}` };
 }

@@ -69,7 +69,7 @@ async function unlessAborted(judge: () => Promise<Comparison>, { subject, rule }
     return await judge();
   } catch (error) {
     if (signal?.aborted !== true) throw error;
-    return judgeMissing(subject, rule, 'incomplete', 'interrupted before it was judged');
+    return judgeMissing(subject, rule, 'incomplete', 'interrupted before this was judged');
   }
 }
 
@@ -117,7 +117,7 @@ async function judgeGrowth(group: readonly Task[], family: number, run: GateRun)
   const { rule, subject } = group[0]!;
   const lengths = group.map(({ plan }) => plan.cell.shape.queries);
   const at = { ...subject, cell: `${subject.cell} … ${lengths.at(-1)}` };
-  if (new Set(lengths).size < 2) return judgeMissing(at, rule, 'incomplete', 'growth needs at least two lengths');
+  if (new Set(lengths).size < 2) return judgeMissing(at, rule, 'incomplete', 'memory growth needs at least two lengths');
   const pairs = group.map(({ plan }) => armsOf(plan, run.basePlans.find(({ cell }) => cell.id === plan.cell.id) ?? plan, run));
   const arms = { base: pairs.map(({ base }) => base), new: pairs.map((pair) => pair.new) };
   return compareGrowth(arms, lengths, at, rule, { ...optionsOf(run), family });
@@ -128,7 +128,7 @@ function vanished({ suite, plans, basePlans, now }: GateRun): Comparison[] {
   const gone = basePlans.filter(({ cell }) => !plans.some((plan) => plan.cell.id === cell.id));
   return gone.flatMap((plan) =>
     rulesOf(plan, suite.gates, now.toISOString().slice(0, 10)).map((rule) =>
-      judgeMissing(subjectOf(plan), rule, 'incomplete', 'the base declares this cell, this suite does not: it vanished'),
+      judgeMissing(subjectOf(plan), rule, 'incomplete', 'the base has this cell, but the suite no longer declares it'),
     ),
   );
 }

@@ -13,9 +13,9 @@ export function judgePortable(subject: Subject, rule: Rule, fresh: number, { fig
   const base = stored(figures, subject, metric);
   if (!varies(metric))
     return base === undefined
-      ? judgeMissing(subject, rule, 'incomplete', `the baseline holds no ${metric} of this cell`)
+      ? judgeMissing(subject, rule, 'incomplete', `the baseline has no ${metric} for this cell`)
       : judgeFigures(subject, rule, { base, new: fresh });
-  const reason = `${metric} varies from machine to machine and the baseline is from another one (${host.cpu}), so it is not judged`;
+  const reason = `${metric} varies between machines and the baseline is from another one (${host.cpu}), so it is not judged`;
   return { ...stub(subject, { ...rule, decides: false }), base: base ?? null, new: fresh, outcome: 'incomparable', reason };
 }
 

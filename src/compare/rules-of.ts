@@ -31,7 +31,7 @@ export function checkGates({ name, gates }: Suite, plans: readonly CellPlan[]): 
       'INVALID_SUITE',
       `${name}: gates.${index} (${gate.metric}) selects none of the ${plans.length} cells: ${JSON.stringify(gate.select)}`,
       {
-        hint: 'a gate that selects nothing would always pass: remove it, or mend its select',
+        hint: 'a gate that selects nothing would always pass: remove it or fix its select',
       },
     );
   }

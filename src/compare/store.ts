@@ -40,9 +40,13 @@ export async function loadBaseline(store: string, name: string): Promise<Baselin
   const path = baselinePath(store, name);
   if (!existsSync(path)) {
     const known = baselineNames(store);
-    throw new AttnswapError('UNKNOWN_BASELINE', `no baseline ${JSON.stringify(name)} in ${store}, there is ${known.join(', ') || 'none'}`, {
-      hint: `attnswap baseline save ${name} runs/<suite>.run.json --reason '…'`,
-    });
+    throw new AttnswapError(
+      'UNKNOWN_BASELINE',
+      `no baseline ${JSON.stringify(name)} in ${store}, which has ${known.join(', ') || 'none'}`,
+      {
+        hint: `attnswap baseline save ${name} runs/<suite>.run.json --reason '…'`,
+      },
+    );
   }
   return readBaseline(await readJson(path, 'INVALID_BASELINE'), path);
 }
@@ -66,7 +70,7 @@ export function baselineNames(store: string): string[] {
 
 function baselinePath(store: string, name: string): string {
   if (/^[A-Za-z0-9][\w.-]{0,99}$/.test(name)) return join(store, 'baselines', `${name}.json`);
-  throw new AttnswapError('USAGE', `a baseline cannot be called ${JSON.stringify(name)}`, {
+  throw new AttnswapError('USAGE', `a baseline cannot be named ${JSON.stringify(name)}`, {
     hint: 'letters, digits, dots, hyphens, underscores',
   });
 }

@@ -40,11 +40,11 @@ export const testbedSchema = z
     exits: z.array(confidence.nullable()).optional(),
   })
   .refine(({ width, heads }) => width % heads === 0, 'width must be a multiple of heads')
-  .refine(({ position, width, heads }) => position !== 'rotary' || (width / heads) % 2 === 0, 'rotary needs heads of even width')
+  .refine(({ position, width, heads }) => position !== 'rotary' || (width / heads) % 2 === 0, 'rotary needs an even head width')
   .refine(({ position, causal }) => position !== 'alibi' || causal, 'alibi needs causal attention')
   .superRefine(({ exits, attention }, context) => {
     if (exits === undefined || exits.length === attention.length - 1) return;
-    const message = `${exits.length} given, expected one for each layer but the last: ${attention.length - 1}`;
+    const message = `${exits.length} given, expected one for each layer except the last: ${attention.length - 1}`;
     context.addIssue({ code: 'custom', path: ['exits'], message });
   });
 export type Testbed = z.infer<typeof testbedSchema>;

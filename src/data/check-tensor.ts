@@ -29,10 +29,10 @@ export function checkTensor(value: unknown, source: string): asserts value is Te
   const { type, dims, data } = Object(value) as { type?: unknown; dims?: unknown; data?: unknown };
   const known = tensorTypes.find((name) => name === type);
   if (known === undefined) throw invalidData(source, `type is ${String(type).slice(0, 40)}, expected one of ${tensorTypes.join(', ')}`);
-  if (!Array.isArray(dims)) throw invalidData(source, 'dims is no array');
+  if (!Array.isArray(dims)) throw invalidData(source, 'dims is not an array');
   const elements = elementsOf(dims as number[], source);
   const { array } = elementTypes[known];
-  if (!(data instanceof array)) throw invalidData(source, `data of type ${known} is no ${array.name}`);
+  if (!(data instanceof array)) throw invalidData(source, `data of type ${known} is not a ${array.name}`);
   if (data.length !== elements)
     throw invalidData(source, `data holds ${data.length} elements, expected ${elements} for [${dims.join(', ')}]`);
   if (known === 'bool') checkTruths(data as Uint8Array, source);

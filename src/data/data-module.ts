@@ -56,7 +56,7 @@ function kindOf(path: string): 'module' | 'tensors' | 'text' {
 
 async function textData(path: string, { tokenizer: tokenizerPath, inputs }: DataOptions): Promise<DataModule> {
   if (tokenizerPath === undefined)
-    throw invalidData(path, 'is text, and no tokenizer was given', { hint: 'name the tokenizer.json that came with the model' });
+    throw invalidData(path, 'is text, but no tokenizer was given', { hint: "add --tokenizer with the model's tokenizer.json" });
   const tokenizer = await openTokenizer(tokenizerPath);
   const text = await readText(path, textLimit);
   return { items: async (request) => textItems({ text, tokenizer, inputs, ...request }) };

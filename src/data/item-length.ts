@@ -11,7 +11,7 @@ export function dynamicSizes(feeds: Tensors, inputs: readonly ModelInput[], sour
   const [got, expected] = [Object.keys(feeds), inputs.map(({ name }) => name)];
   if (got.length !== expected.length || !expected.every((name) => Object.hasOwn(feeds, name)))
     throw invalidData(source, `holds ${got.slice(0, 10).join(', ')}, expected the model's inputs ${expected.join(', ')}`, {
-      hint: 'name the tensors as the inputs are named; a .npy file is named after its input',
+      hint: 'name the tensors like the inputs; name a .npy file after its input',
     });
   const sizes = new Map<string, number>();
   for (const input of inputs) addSizes(sizes, feeds, input, source);
@@ -27,7 +27,7 @@ function addSizes(sizes: Map<string, number>, feeds: Tensors, { name, type, dims
   for (const [axis, declared] of dims.entries()) {
     const size = tensor.dims[axis]!;
     const known = typeof declared === 'number' ? declared : sizes.get(declared);
-    if (known !== undefined && known !== size) throw refuse(`size ${axis} of [${tensor.dims.join(', ')}] is ${size} where ${known} is due`);
+    if (known !== undefined && known !== size) throw refuse(`size ${axis} of [${tensor.dims.join(', ')}] is ${size}, expected ${known}`);
     if (typeof declared === 'string') sizes.set(declared === '' ? `${name}/${axis}` : declared, size);
   }
 }
@@ -41,6 +41,6 @@ export function lengthOf(sizes: ReadonlyMap<string, number>, dimension: string |
   const size = dimension === undefined ? Math.max(...sizes.values()) : sizes.get(dimension);
   if (size !== undefined && size >= 1 && Number.isFinite(size)) return size;
   throw invalidData(source, `its dynamic dimensions are ${names}, expected ${dimension ?? 'one'} of size 1 or more to be the sequence`, {
-    hint: 'name the dimension along which the sequence runs',
+    hint: 'name the sequence dimension with --dim',
   });
 }

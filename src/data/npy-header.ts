@@ -17,7 +17,7 @@ const magic = Buffer.from('\x93NUMPY', 'latin1');
 const maximumHeaderBytes = 0x1_0000;
 const entry = String.raw`(?:'descr'\s*:\s*'[^'\\]{1,20}'|'fortran_order'\s*:\s*(?:True|False)|'shape'\s*:\s*\([\d, L]{0,200}\))`;
 const dictionary = new RegExp(String.raw`^\{\s*${entry}\s*,\s*${entry}\s*,\s*${entry}\s*,?\s*\}\s*$`);
-const resave = "python: numpy.save(path, array.astype('float32')), or the type that the model takes";
+const resave = "python: numpy.save(path, array.astype('float32')), or the type that the model accepts";
 
 /**
  * Reads the header of a .npy file, versions 1 to 3. Its text is a Python literal of fixed form, matched and never evaluated.
@@ -37,7 +37,7 @@ export function parseNpyHeader(bytes: Uint8Array, source: string): NpyHeader {
 }
 
 function headerText(bytes: Buffer, source: string): { text: string; end: number } {
-  if (bytes.length < 12 || !bytes.subarray(0, 6).equals(magic)) throw invalidData(source, 'does not begin as a .npy file does');
+  if (bytes.length < 12 || !bytes.subarray(0, 6).equals(magic)) throw invalidData(source, 'is not a .npy file');
   const version = bytes[6]!;
   if (version < 1 || version > 3) throw invalidData(source, `.npy version is ${version}, expected 1, 2 or 3`);
   const start = version === 1 ? 10 : 12;

@@ -26,7 +26,7 @@ const hint = 'save large tensors as .safetensors; python: safetensors.numpy.save
  */
 export function parseNpz(bytes: Uint8Array<ArrayBuffer>, source: string, limits: NpzLimits = npzLimits): Tensors {
   const arrays = Object.entries(unpack(bytes, source, limits));
-  if (arrays.length === 0) throw invalidData(source, 'holds no array, expected at least one');
+  if (arrays.length === 0) throw invalidData(source, 'contains no array, expected at least one');
   return Object.fromEntries(
     arrays.map(([name, content]) => [name.slice(0, -'.npy'.length), parseNpy(content, `${source}, ${show(name)}`)]),
   );
@@ -36,17 +36,17 @@ function unpack(bytes: Uint8Array<ArrayBuffer>, source: string, limits: NpzLimit
   const seen = new Set<string>();
   let [packed, total] = [0, 0];
   const filter = ({ name, size, originalSize }: { name: string; size: number; originalSize: number }): boolean => {
-    if (!/.\.npy$/s.test(name)) throw invalidData(source, `holds ${show(name)}, expected only .npy files`);
-    if (seen.has(name)) throw invalidData(source, `holds ${show(name)} twice`);
+    if (!/.\.npy$/s.test(name)) throw invalidData(source, `contains ${show(name)}, expected only .npy files`);
+    if (seen.has(name)) throw invalidData(source, `contains ${show(name)} twice`);
     seen.add(name);
     packed += size;
     total += originalSize;
-    if (seen.size > limits.entries) throw invalidData(source, `holds more than ${limits.entries} arrays`, { hint });
+    if (seen.size > limits.entries) throw invalidData(source, `contains more than ${limits.entries} arrays`, { hint });
     // Negated, so that sizes that are no numbers are refused too.
-    if (!(packed <= bytes.length)) throw invalidData(source, `its arrays claim ${packed} packed bytes, more than the file has`);
+    if (!(packed <= bytes.length)) throw invalidData(source, `its arrays claim ${packed} compressed bytes, more than the file has`);
     if (!(originalSize <= limits.entryBytes))
-      throw invalidData(source, `${show(name)} unpacks to ${originalSize} bytes, expected at most ${limits.entryBytes}`, { hint });
-    if (!(total <= limits.totalBytes)) throw invalidData(source, `unpacks to more than ${limits.totalBytes} bytes`, { hint });
+      throw invalidData(source, `${show(name)} decompresses to ${originalSize} bytes, expected at most ${limits.entryBytes}`, { hint });
+    if (!(total <= limits.totalBytes)) throw invalidData(source, `decompresses to more than ${limits.totalBytes} bytes`, { hint });
     return true;
   };
   try {
@@ -56,7 +56,7 @@ function unpack(bytes: Uint8Array<ArrayBuffer>, source: string, limits: NpzLimit
     return entries;
   } catch (error) {
     if (error instanceof AttnswapError) throw error;
-    throw invalidData(source, `is no intact zip file: ${(error as Error).message}`, {
+    throw invalidData(source, `is not a valid zip file: ${(error as Error).message}`, {
       hint: 'python: numpy.savez(path, **arrays)',
       cause: error,
     });
@@ -67,7 +67,7 @@ function checkContent(content: Uint8Array, expected: number, source: string): vo
   const got = crc32(content);
   if (got === expected) return;
   throw invalidData(source, `has CRC-32 ${hex(got)}, expected ${hex(expected)}: the file is damaged`, {
-    hint: 'fetch it or save it again',
+    hint: 'download it or save it again',
   });
 }
 

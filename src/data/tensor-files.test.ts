@@ -64,7 +64,7 @@ test('arrays of every type that numpy wrote are read, column-major ones in row-m
 test('a tensor whose values do not match its type and dims is not written, and leaves no file', async () => {
   const wrong: Record<string, Tensor> = {
     'data holds 2 elements, expected 3': { type: 'float32', dims: [3], data: Float32Array.of(1, 2) },
-    'is no BigInt64Array': { type: 'int64', dims: [1], data: Int32Array.of(1) },
+    'is not a BigInt64Array': { type: 'int64', dims: [1], data: Int32Array.of(1) },
     'bool element 1 is 2': { type: 'bool', dims: [2], data: Uint8Array.of(0, 2) },
     'expected whole numbers': { type: 'float32', dims: [-1, -2], data: Float32Array.of(1, 2) },
     'has 9 dimensions': { type: 'float32', dims: new Array<number>(9).fill(1), data: Float32Array.of(1) },

@@ -46,7 +46,7 @@ async function readSafetensors(path: string): Promise<Tensors> {
   try {
     const tensors: (readonly [string, Tensor])[] = [];
     for (const entry of file.tensors.values()) tensors.push([entry.name, await readEntry(file, entry)]);
-    if (tensors.length === 0) throw invalidData(path, 'holds no tensor, expected at least one');
+    if (tensors.length === 0) throw invalidData(path, 'contains no tensor, expected at least one');
     return Object.fromEntries(tensors);
   } finally {
     await file.close();
@@ -60,8 +60,8 @@ async function readEntry(file: SafetensorsFile, entry: TensorEntry): Promise<Ten
     const expected = tensorTypes.map((known) => elementTypes[known].safetensors).join(', ');
     const hint =
       entry.dtype === 'BF16'
-        ? 'ONNX Runtime takes no bfloat16 inputs here; save it as F32 or F16; python: tensor.float()'
-        : 'save it with the type that the model takes';
+        ? 'ONNX Runtime does not accept bfloat16 inputs here; save it as F32 or F16; python: tensor.float()'
+        : 'save it with the type that the model accepts';
     throw invalidData(source, `dtype is ${entry.dtype}, expected one of ${expected}`, { hint });
   }
   const tensor = tensorOfBytes(type, entry.shape, await file.bytes(entry));

@@ -37,7 +37,7 @@ async function readItems(files: readonly Measured[], lengths: readonly number[],
   for (const wanted of lengths.length === 0 ? present : lengths) {
     const chosen = files.filter(({ length }) => length === wanted).slice(0, itemsPerLength);
     if (chosen.length === 0)
-      throw invalidData('data', `no file has length ${wanted}, only ${present.join(', ')}`, {
+      throw invalidData('data', `no file has length ${wanted}; available: ${present.join(', ')}`, {
         hint: `--lengths ${present.join(',')}`,
       });
     for (const { id, path, length } of chosen) items.push({ id, length, feeds: await readTensors(path) });

@@ -26,9 +26,9 @@ const hint = 'write a data module: a .ts file that exports items()';
 function tokenFeed(ids: readonly number[], { name, type, dims }: ModelInput): Tensor {
   const values = Object.hasOwn(valuesByName, name) ? valuesByName[name]!(ids) : undefined;
   if (values === undefined)
-    throw invalidData(`model input ${name}`, `is not made from tokens, expected ${Object.keys(valuesByName).join(', ')}`, { hint });
+    throw invalidData(`model input ${name}`, `cannot be made from tokens, expected ${Object.keys(valuesByName).join(', ')}`, { hint });
   const fits = dims.length === 2 && [1, ids.length].every((size, axis) => typeof dims[axis] === 'string' || dims[axis] === size);
-  if (!fits) throw invalidData(`model input ${name}`, `has shape [${dims.join(', ')}], and a passage has [1, ${ids.length}]`, { hint });
+  if (!fits) throw invalidData(`model input ${name}`, `has shape [${dims.join(', ')}], but a passage has [1, ${ids.length}]`, { hint });
   if (type === 'int64') return { type, dims: [1, ids.length], data: BigInt64Array.from(values, BigInt) };
   if (type === 'int32') return { type, dims: [1, ids.length], data: Int32Array.from(values) };
   throw invalidData(`model input ${name}`, `has type ${type}, expected int64 or int32`, { hint });

@@ -35,8 +35,8 @@ export function placePassages(text: TokenizedText, wanted: { tokens: number; cou
   if (possible.length < count)
     throw invalidData(
       'text',
-      `its ${text.ids.length} tokens have ${possible.length} places where ${tokens} tokens fit, expected at least ${count}`,
-      { hint: 'give a longer text, or ask for shorter or fewer passages' },
+      `its ${text.ids.length} tokens yield ${possible.length} passages of ${tokens} tokens, expected at least ${count}`,
+      { hint: 'use a longer text, or ask for shorter or fewer passages' },
     );
   const stream = new RandomStream(seed, `passages/${tokens}`);
   return Array.from({ length: count }, (_, index) => {

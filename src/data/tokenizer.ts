@@ -13,7 +13,7 @@ export interface TextTokenizer {
   readonly after: readonly number[];
 }
 
-const limit = { bytes: 2 ** 27, hint: 'name the tokenizer.json of the model, in the format of Hugging Face' } as const;
+const limit = { bytes: 2 ** 27, hint: "use the model's tokenizer.json, in Hugging Face format" } as const;
 
 /**
  * Opens a tokenizer.json in the format of Hugging Face. Its truncation and padding are left aside: passages are cut to length anyway.
@@ -27,7 +27,7 @@ export async function openTokenizer(path: string): Promise<TextTokenizer> {
     return { encode, ...specialTokens(encode('a'), tokenizer.encode('a').ids, path) };
   } catch (error) {
     if (error instanceof AttnswapError) throw error;
-    throw invalidData(path, `is no tokenizer that can be opened: ${(error as Error).message}`, { hint: limit.hint, cause: error });
+    throw invalidData(path, `is not a readable tokenizer: ${(error as Error).message}`, { hint: limit.hint, cause: error });
   }
 }
 

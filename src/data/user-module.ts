@@ -37,19 +37,19 @@ async function guarded<T>(path: string, problem: string, step: () => Promise<T>)
   } catch (error) {
     if (error instanceof AttnswapError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw invalidData(path, `${problem}: ${reason}`, { hint: 'run the file with node to see where it throws', cause: error });
+    throw invalidData(path, `${problem}: ${reason}`, { hint: 'run the file with node to see the error', cause: error });
   }
 }
 
 function checkItems(items: unknown, lengths: readonly number[], path: string): readonly Item[] {
   if (!Array.isArray(items) || items.length === 0)
-    throw invalidData(path, `items() gave ${Array.isArray(items) ? 'no item' : typeof items}, expected an array of items`, {
+    throw invalidData(path, `items() returned ${Array.isArray(items) ? 'no item' : typeof items}, expected an array of items`, {
       hint: example,
     });
   const ids = new Set<string>();
   for (const [index, item] of (items as Item[]).entries()) {
     checkItem(item, lengths, `${path}, item ${index}`);
-    if (ids.has(item.id)) throw invalidData(path, `item ${index} has the id ${JSON.stringify(item.id)} of one before it`);
+    if (ids.has(item.id)) throw invalidData(path, `item ${index} repeats the id ${JSON.stringify(item.id)}`);
     ids.add(item.id);
   }
   return items as Item[];
@@ -57,20 +57,20 @@ function checkItems(items: unknown, lengths: readonly number[], path: string): r
 
 function checkItem(item: unknown, lengths: readonly number[], source: string): asserts item is Item {
   const { id, length, feeds } = Object(item) as { id?: unknown; length?: unknown; feeds?: unknown };
-  if (typeof id !== 'string' || id === '') throw invalidData(source, 'id is no string', { hint: example });
+  if (typeof id !== 'string' || id === '') throw invalidData(source, 'id is not a string', { hint: example });
   if (!Number.isSafeInteger(length) || (length as number) < 1)
     throw invalidData(source, `length is ${String(length)}, expected a whole number ≥ 1`, { hint: example });
   if (lengths.length > 0 && !lengths.includes(length as number))
     throw invalidData(source, `length is ${String(length)}, expected one of ${lengths.join(', ')}`);
   const tensors = Object.entries(Object(feeds) as object);
-  if (tensors.length === 0) throw invalidData(source, 'feeds hold no tensor', { hint: example });
+  if (tensors.length === 0) throw invalidData(source, 'feeds contain no tensor', { hint: example });
   for (const [name, tensor] of tensors) checkTensor(tensor, `${source}, feed ${name}`);
 }
 
 function checkScores(scores: unknown, expected: number, path: string): readonly number[] {
   if (!Array.isArray(scores) || scores.length !== expected)
-    throw invalidData(path, `evaluate() gave ${Array.isArray(scores) ? scores.length : typeof scores}, expected ${expected} scores`);
+    throw invalidData(path, `evaluate() returned ${Array.isArray(scores) ? scores.length : typeof scores}, expected ${expected} scores`);
   const wrong = scores.findIndex((score) => !Number.isFinite(score));
-  if (wrong >= 0) throw invalidData(path, `evaluate() gave ${String(scores[wrong])} for item ${wrong}, expected a finite number`);
+  if (wrong >= 0) throw invalidData(path, `evaluate() returned ${String(scores[wrong])} for item ${wrong}, expected a finite number`);
   return scores as number[];
 }

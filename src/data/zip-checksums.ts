@@ -11,7 +11,7 @@ export function zipChecksums(bytes: Uint8Array<ArrayBuffer>): readonly number[] 
   const { entries, start } = directoryOf(view);
   const checksums: number[] = [];
   for (let at = start; checksums.length < entries;) {
-    if (view.getUint32(at, true) !== signatures.entry) throw new RangeError(`no entry of the directory at byte ${at}`);
+    if (view.getUint32(at, true) !== signatures.entry) throw new RangeError(`no directory entry at byte ${at}`);
     checksums.push(view.getUint32(at + 16, true));
     at += 46 + view.getUint16(at + 28, true) + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
   }

@@ -65,8 +65,8 @@ function reasonOf({ state, low, high, count }: Look, { margin }: Rule): string {
   const change = (logRatio: number) => `${(100 * Math.expm1(logRatio)).toFixed(1)} %`.replace('-', '−');
   const interval = `${change(low)} to ${change(high)} over ${count} blocks`;
   const limit = `${Number((100 * margin).toPrecision(3))} %`;
-  if (state === 'regression') return `worse by ${interval}: more than half the margin of ${limit}, and than this host's own floor`;
-  if (state === 'improvement') return `better: a change of ${interval}`;
+  if (state === 'regression') return `worse by ${interval}: more than half the margin of ${limit} and more than this host's noise floor`;
+  if (state === 'improvement') return `better by a change of ${interval}`;
   if (state === 'pass') return `${low > 0 ? 'worse, within the margin' : 'no change beyond the margin'}: ${interval}, below ${limit}`;
-  return `the interval of ${interval} neither stays below ${limit} nor shows a regression: take more blocks, or a quieter host`;
+  return `the interval of ${interval} neither stays below ${limit} nor shows a regression: use more blocks or a quieter host`;
 }

@@ -21,7 +21,7 @@ export function judgeLaunches(
   given: { floor: number | null; family: number },
 ): Comparison {
   if (figures.base.length < leastLaunches) {
-    const reason = `the baseline holds ${figures.base.length} of the ${leastLaunches} runs that it takes to know how runs differ: measure and save more`;
+    const reason = `the baseline has ${figures.base.length} runs, but ${leastLaunches} are needed to know how much runs differ: measure and save more`;
     return judgeMissing(subject, rule, 'refused', reason);
   }
   const sign = rule.direction === 'lower' ? 1 : -1;
@@ -61,7 +61,7 @@ export function judgeLaunches(
     reason: small
       ? `the change is below the absolute floor of ${rule.absoluteFloor}`
       : `${percent(low)} to ${percent(high)} against ${base.count} stored runs, ${fresh.count} launches now`,
-    warnings: ['against a stored baseline: what drifted on this host since then counts as change'],
+    warnings: ['compared with a stored baseline: drift of this host since then counts as change'],
   };
 }
 

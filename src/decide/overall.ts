@@ -22,7 +22,7 @@ export interface Overall {
 /** The verdict of a whole: passes only where every comparison that decides does. Nothing compared is never a pass. */
 export function overall(comparisons: readonly Comparison[]): Overall {
   const deciding = comparisons.filter(({ decides }) => decides);
-  if (deciding.length === 0) return { outcome: 'error', exitCode: 5, summary: 'Nothing was compared, so nothing was shown.' };
+  if (deciding.length === 0) return { outcome: 'error', exitCode: 5, summary: 'Nothing was compared.' };
   const failing = deciding.filter(({ outcome, onInconclusive }) => !(outcome === 'inconclusive' && onInconclusive === 'pass'));
   for (const { outcome, exitCode } of severity) {
     const found = failing.filter((comparison) => comparison.outcome === outcome);
@@ -35,7 +35,7 @@ export function overall(comparisons: readonly Comparison[]): Overall {
   }
   const better = deciding.filter(({ outcome }) => outcome === 'improvement').length;
   const open = deciding.filter(({ outcome }) => outcome === 'inconclusive').length;
-  const asides = [better > 0 ? `${better} improved` : '', open > 0 ? `${open} inconclusive, which the suite lets pass` : ''].filter(
+  const asides = [better > 0 ? `${better} improved` : '', open > 0 ? `${open} inconclusive, which the suite allows` : ''].filter(
     (text) => text !== '',
   );
   const aside = asides.length === 0 ? '' : ` (${asides.join(', ')})`;

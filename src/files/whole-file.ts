@@ -61,8 +61,8 @@ export async function claim(target: string, source: string, put: () => Promise<v
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     if (await sameContent(source, target)) return false;
-    const hint = 'write the model to another folder, or under another name';
-    throw new AttnswapError('FILE_UNWRITABLE', `${target}: another file lies there, expected none or the same content`, {
+    const hint = 'write the model to another folder or under another name';
+    throw new AttnswapError('FILE_UNWRITABLE', `${target}: another file is already there, expected none or identical content`, {
       hint,
       cause: error,
     });

@@ -28,7 +28,7 @@ export async function requireWritableFolder(folder: string, path = folder): Prom
 export async function requireTemporaryFolder(): Promise<void> {
   await probe(tmpdir()).catch((error: unknown) => {
     throw new AttnswapError('FILE_UNWRITABLE', `the temporary folder ${tmpdir()} cannot be used: ${(error as Error).message}`, {
-      hint: 'make it, free some space, or name another: TMPDIR=FOLDER attnswap …',
+      hint: 'create it, free some space or choose another: TMPDIR=FOLDER attnswap …',
       cause: error,
     });
   });
@@ -61,7 +61,7 @@ async function probe(folder: string): Promise<void> {
 
 function unwritable(path: string, reason: string, cause?: unknown): AttnswapError {
   return new AttnswapError('FILE_UNWRITABLE', `${path}: cannot be written: ${reason}`, {
-    hint: 'free some space, or name another place',
+    hint: 'free some space or choose another place',
     cause,
   });
 }

@@ -115,7 +115,7 @@ async function readMask(file: SafetensorsFile, shape: Shape): Promise<Uint8Array
 async function readGate(file: SafetensorsFile, shape: Shape): Promise<GateTensors | undefined> {
   const present = ['gate.u', 'gate.w', 'gate.b'].filter((name) => file.tensors.has(name));
   if (present.length === 0) return undefined;
-  if (present.length < 3) throw inputsError(file, `holds ${present.join(' and ')}, expected gate.u, gate.w and gate.b together`);
+  if (present.length < 3) throw inputsError(file, `contains ${present.join(' and ')}, expected gate.u, gate.w and gate.b together`);
   const [u, w, b] = [await readFloats(file, 'gate.u', 3), await readFloats(file, 'gate.w', 3), await readFloats(file, 'gate.b', 1)];
   const rank = u.shape[2]!;
   if (rank < 1) throw inputsError(file, 'gate.u has rank 0, expected at least 1');
@@ -143,16 +143,16 @@ function saysCausal(file: SafetensorsFile): boolean | string | undefined {
 
 function causalWarning(file: SafetensorsFile, causal: boolean, wanted: boolean | undefined): string[] {
   const says = saysCausal(file);
-  if (wanted === undefined && says === true) return [`${file.path}: its metadata says causal=true, and so it is measured`];
+  if (wanted === undefined && says === true) return [`${file.path}: measured with causal=true, as its metadata says`];
   if (says === undefined || says === causal) return [];
   const told = typeof says === 'string' ? JSON.stringify(says.slice(0, 50)) : says;
-  return [`${file.path}: its metadata says causal=${told}, measured with causal=${causal}`];
+  return [`${file.path}: its metadata says causal=${told}, but it was measured with causal=${causal}`];
 }
 
 function layoutWarning(file: SafetensorsFile, { heads, queries, keys }: Shape): string[] {
   if (heads <= 2 * Math.max(queries, keys)) return [];
   const read = `q and k were read as ${heads} heads of ${queries} queries and ${keys} keys ([batch, heads, n, d])`;
-  return [`${file.path}: ${read}; if they are [batch, n, heads, d], as for flash-attention, swap axes 1 and 2`];
+  return [`${file.path}: ${read}; if they are [batch, n, heads, d], as in flash-attention, swap axes 1 and 2`];
 }
 
 /** Writes an output `[batch, heads, queries, headDim]` as F32 tensor `o`. @throws FILE_UNWRITABLE */

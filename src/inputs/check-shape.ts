@@ -16,8 +16,8 @@ export function checkShape(shape: Shape): void {
     throw new AttnswapError('INVALID_SHAPE', `shape: ${size} is ${String(shape[size])}, expected a whole number ≥ 1`);
   }
   if (shape.heads % shape.kvHeads !== 0) {
-    throw new AttnswapError('INVALID_SHAPE', `shape: ${shape.heads} heads are no multiple of ${shape.kvHeads} kvHeads`, {
-      hint: 'choose kvHeads that divides heads; kvHeads = heads is attention without grouping',
+    throw new AttnswapError('INVALID_SHAPE', `shape: ${shape.heads} heads is not a multiple of ${shape.kvHeads} kvHeads`, {
+      hint: 'choose kvHeads that divides heads; kvHeads = heads means no grouping',
     });
   }
   if (!dtypes.includes(shape.dtype)) {
@@ -25,7 +25,7 @@ export function checkShape(shape: Shape): void {
   }
   const largest = Math.max(shape.heads * shape.queries, shape.kvHeads * shape.keys) * shape.batch * shape.headDim;
   if (largest <= maximumElements) return;
-  throw new AttnswapError('INVALID_SHAPE', `shape: a tensor would hold ${largest} elements, expected at most ${maximumElements}`, {
+  throw new AttnswapError('INVALID_SHAPE', `shape: a tensor would have ${largest} elements, expected at most ${maximumElements}`, {
     hint: 'lower batch, heads or the length',
   });
 }

@@ -50,9 +50,9 @@ export async function createInputs(request: InputsRequest): Promise<CreatedInput
   if (request.gateRank === undefined || request.gateRank === captured.rank) return { inputs, warnings };
   throw new AttnswapError(
     'INVALID_PARAMETERS',
-    `gated: rank is ${request.gateRank}, but ${request.kind} holds gates of rank ${captured.rank}`,
+    `gated: rank is ${request.gateRank}, but ${request.kind} contains gates of rank ${captured.rank}`,
     {
-      hint: `leave rank out, or set rank=${captured.rank}`,
+      hint: `omit rank, or set rank=${captured.rank}`,
     },
   );
 }
@@ -72,7 +72,7 @@ function requireShape(kind: string, got: Shape, expected: Shape): void {
   for (const size of ['batch', 'heads', 'kvHeads', 'queries', 'keys', 'headDim'] as const) {
     if (got[size] === expected[size]) continue;
     throw new AttnswapError('INVALID_SHAPE', `${kind}: ${size} is ${got[size]}, expected ${expected[size]}`, {
-      hint: `set ${size} to ${got[size]}, or name another file`,
+      hint: `set ${size} to ${got[size]}, or use another file`,
     });
   }
 }

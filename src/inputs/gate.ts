@@ -19,8 +19,8 @@ export function drawGate(shape: Shape, rank: number | undefined, seed: number): 
   checkShape(shape);
   const chosen = rank ?? defaultGateRank(shape.headDim);
   if (!Number.isSafeInteger(chosen) || chosen < 1 || shape.heads * shape.headDim * chosen > maximumElements) {
-    throw new AttnswapError('INVALID_PARAMETERS', `gated: rank is ${chosen}, expected a whole number ≥ 1, and no more than memory holds`, {
-      hint: `leave rank out for its default, ${defaultGateRank(shape.headDim)}`,
+    throw new AttnswapError('INVALID_PARAMETERS', `gated: rank is ${chosen}, expected a whole number ≥ 1 that fits in memory`, {
+      hint: `omit rank for its default, ${defaultGateRank(shape.headDim)}`,
     });
   }
   const draw = (name: string): Float32Array => {

@@ -36,7 +36,7 @@ class HeaderParser {
     const next = this.#peek();
     if (next === '"') return this.#string();
     if (next !== '{' && next !== '[') return this.#scalar();
-    if (depth === this.#limits.maximumDepth) this.#refuse(`more than ${depth} deep`);
+    if (depth === this.#limits.maximumDepth) this.#refuse(`more than ${depth} levels deep`);
     this.#at += 1;
     return next === '{' ? this.#object(depth + 1) : this.#array(depth + 1);
   }
@@ -51,12 +51,12 @@ class HeaderParser {
     do {
       if (this.#peek() !== '"') this.#refuse('no name');
       const name = this.#string();
-      if (members.has(name)) this.#refuse(`the name ${JSON.stringify(name.slice(0, 80))} stands twice`);
+      if (members.has(name)) this.#refuse(`the name ${JSON.stringify(name.slice(0, 80))} appears twice`);
       if (members.size === this.#limits.maximumMembers) this.#refuse(`more than ${members.size} names in one object`);
-      if (!this.#take(':')) this.#refuse('no colon after a name');
+      if (!this.#take(':')) this.#refuse('missing colon after a name');
       members.set(name, this.value(depth));
     } while (this.#take(','));
-    if (!this.#take('}')) this.#refuse('an object that does not end');
+    if (!this.#take('}')) this.#refuse('an unterminated object');
     return members;
   }
 
@@ -67,7 +67,7 @@ class HeaderParser {
       if (items.length === this.#limits.maximumMembers) this.#refuse(`more than ${items.length} items in one array`);
       items.push(this.value(depth));
     } while (this.#take(','));
-    if (!this.#take(']')) this.#refuse('an array that does not end');
+    if (!this.#take(']')) this.#refuse('an unterminated array');
     return items;
   }
 
@@ -76,7 +76,7 @@ class HeaderParser {
     const start = this.#at;
     let end = start + 1;
     while (end < this.#text.length && this.#text[end] !== '"') end += this.#text[end] === '\\' ? 2 : 1;
-    if (end >= this.#text.length) this.#refuse('a string that does not end');
+    if (end >= this.#text.length) this.#refuse('an unterminated string');
     this.#at = end + 1;
     return JSON.parse(this.#text.slice(start, this.#at)) as string;
   }
@@ -84,7 +84,7 @@ class HeaderParser {
   #scalar(): number | boolean | null {
     scalar.lastIndex = this.#at;
     const match = scalar.exec(this.#text);
-    if (match === null) this.#refuse('no JSON value');
+    if (match === null) this.#refuse('not a JSON value');
     this.#at = scalar.lastIndex;
     return JSON.parse(match[0]) as number | boolean | null;
   }

@@ -64,7 +64,7 @@ function sizeOf(size: number | string, input: string, sizes: DimensionSizes): nu
   if (known !== undefined) return known;
   throw new AttnswapError(
     'INVALID_INPUTS',
-    `input ${input} has the dynamic dimension ${JSON.stringify(size)}, and no size for it was given`,
+    `input ${input} has the dynamic dimension ${JSON.stringify(size)}, but no size was given for it`,
     { hint: `--dim ${size === '' ? 'name' : size}=128` },
   );
 }

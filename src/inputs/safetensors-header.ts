@@ -70,7 +70,7 @@ export function parseHeader(bytes: Uint8Array, source: string, place: { dataStar
 }
 
 function decodeText(bytes: Uint8Array, source: string): string {
-  if (bytes[0] !== 0x7b) throw invalid(source, `header begins with byte ${bytes[0] ?? 'none'}, expected 123, which is "{"`);
+  if (bytes[0] !== 0x7b) throw invalid(source, `header begins with byte ${bytes[0] ?? 'none'}, expected 123 ("{")`);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
@@ -83,7 +83,7 @@ function parseJson(text: string, source: string): ReadonlyMap<string, HeaderJson
     // Beginning with "{", it is an object or no JSON. The deepest is a tensor's shape; the metadata is one name more.
     return parseHeaderJson(text, { maximumDepth: 3, maximumMembers: maximumTensors + 1 }) as ReadonlyMap<string, HeaderJson>;
   } catch (error) {
-    throw invalid(source, `header is not JSON as the format has it: ${(error as Error).message}`, error);
+    throw invalid(source, `header is not valid safetensors JSON: ${(error as Error).message}`, error);
   }
 }
 
@@ -123,9 +123,9 @@ function checkLayout(tensors: readonly TensorEntry[], source: string, dataBytes:
   let at = 0;
   for (const { name, start, end } of tensors.toSorted((a, b) => a.start - b.start || a.end - b.end)) {
     const named = `tensor ${JSON.stringify(name.slice(0, 100))}`;
-    if (start < at) throw invalid(source, `${named} begins at byte ${start}, inside the one before it, which ends at ${at}`);
-    if (start > at) throw invalid(source, `${named} begins at byte ${start}, expected ${at}: a hole`);
+    if (start < at) throw invalid(source, `${named} begins at byte ${start}, overlapping the previous tensor, which ends at ${at}`);
+    if (start > at) throw invalid(source, `${named} begins at byte ${start}, expected ${at}: there is a gap`);
     at = end;
   }
-  if (at !== dataBytes) throw invalid(source, `the tensors fill ${at} bytes, but the file holds ${dataBytes} of data`);
+  if (at !== dataBytes) throw invalid(source, `the tensors use ${at} bytes, but the file has ${dataBytes} bytes of data`);
 }

@@ -86,7 +86,7 @@ export async function writeSafetensors(
     await replaceFile(await targetOf(path), [headerBytes(ordered, metadata), ...content]);
   } catch (error) {
     throw new AttnswapError('FILE_UNWRITABLE', `${path}: could not be written: ${(error as Error).message}`, {
-      hint: 'free some space, or name another file',
+      hint: 'free some space or choose another file',
       cause: error,
     });
   }

@@ -23,14 +23,14 @@ export function restChecksum({ subject, startedAt }: Pick<StoredJournal, 'subjec
 /** What of a journal is damaged, in words; undefined where nothing is. Steps of no known name are never read. */
 export function damageOf(journal: StoredJournal, schemas: StepSchemas): string | undefined {
   const { steps, checksums } = journal;
-  if (checksums !== undefined && checksums[restName] !== restChecksum(journal)) return 'what it is of does not match its checksum';
+  if (checksums !== undefined && checksums[restName] !== restChecksum(journal)) return 'its description does not match its checksum';
   for (const [name, value] of Object.entries(steps)) {
     const what = `the step ${JSON.stringify(name.slice(0, 200))}`;
     if (checksums !== undefined && !matches(checksums[name], name, value)) return `${what} does not match its checksum`;
     const found = schemas.find(([pattern]) => pattern.test(name))?.[1].safeParse(value);
     if (found?.success !== false) continue;
     const { path, message } = found.error.issues[0]!;
-    return `${what} does not hold what it should: ${[...path.map(String), message].join(': ')}`;
+    return `${what} has unexpected content: ${[...path.map(String), message].join(': ')}`;
   }
   return undefined;
 }

@@ -41,7 +41,7 @@ test('a subject under another name is told from one that changed', async () => {
     );
   await refused({ 'model.onnx': 'b' }, /the file model\.onnx changed since/);
   await refused({ './model.onnx': 'a' }, /the file model\.onnx is no longer named since/);
-  await refused({ ...subject.files, 'more.npz': 'c' }, /the file more\.npz was named anew since/);
+  await refused({ ...subject.files, 'more.npz': 'c' }, /the file more\.npz was added since/);
 });
 
 test('a machine that only failed to be read is the same; one that changed is refused by the part that differs', async () => {
@@ -101,7 +101,7 @@ test('a damaged step is refused by name, whatever was changed in it', async () =
     ['"medianNs": 12', '"medianNs": 13', /the step "baseline\/latency\/512" does not match its checksum/],
     ['0.25', '0.75', /the step "baseline\/scores" does not match/],
     ['"tune/loss/1-0": null', '"tune/loss/1-1": null', /the step "tune\/loss\/1-1" does not match/],
-    ['"seed": 1', '"seed": 2', /what it is of does not match/],
+    ['"seed": 1', '"seed": 2', /its description does not match/],
     ['"baseline/scores": [', '"baseline/scores": ["x",', /does not match/],
   ];
   for (const [found, put, says] of damages) {
@@ -139,7 +139,7 @@ test('a journal of an older version is read without checksums, and its steps by 
   assert.equal(await state.step('tune/loss/1-0', never), null);
   await state.step('tune/saving', async () => [[0, 1]]);
   const wrong = { ...old, steps: { ...old.steps, 'baseline/latency/512': { medianNs: 'twelve' } } };
-  await assert.rejects(open(JSON.stringify(wrong)), /the step "baseline\/latency\/512" does not hold what it should: medianNs: /);
+  await assert.rejects(open(JSON.stringify(wrong)), /the step "baseline\/latency\/512" has unexpected content: medianNs: /);
 });
 
 test('a damaged step that is taken out is measured again', async () => {

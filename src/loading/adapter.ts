@@ -9,7 +9,7 @@ export async function adapterAt(path: string): Promise<AdapterEntry> {
   const load = async () => {
     const { adapter } = (await import(module)) as { adapter?: Adapter };
     if (adapter?.prepare === undefined)
-      throw new AttnswapError('USAGE', `${path}: exports no adapter`, { hint: 'export const adapter: Adapter = { … }' });
+      throw new AttnswapError('USAGE', `${path}: does not export an adapter`, { hint: 'export const adapter: Adapter = { … }' });
     return adapter;
   };
   const { name, backends } = await load().catch((error: unknown) => {

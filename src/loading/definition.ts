@@ -17,7 +17,7 @@ export async function loadDefinition(nameOrPath: string, builtIn: readonly strin
   const module = (await import(url).catch((error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error);
     throw new AttnswapError('INVALID_SUITE', `${nameOrPath}: could not be loaded: ${reason}`, {
-      hint: 'run the file with node to see where it throws',
+      hint: 'run the file with node to see the error',
       cause: error,
     });
   })) as { default?: unknown };

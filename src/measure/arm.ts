@@ -50,7 +50,7 @@ export const ownCheckout: Checkout = { directory: process.cwd(), code: ownCode, 
 export function checkoutOf(directory: string): Checkout {
   const path = resolve(directory);
   if (!existsSync(path))
-    throw new AttnswapError('USAGE', `--base-dir ${directory}: there is no such folder`, { hint: 'git worktree add ../base main' });
+    throw new AttnswapError('USAGE', `--base-dir ${directory}: no such folder`, { hint: 'git worktree add ../base main' });
   const root = [path, join(path, 'node_modules/attnswap')].find(isAttnswap);
   if (root === undefined) return { ...ownCheckout, directory: path };
   const found = [
@@ -58,8 +58,8 @@ export function checkoutOf(directory: string): Checkout {
     { code: join(root, 'dist'), extension: 'js' as const },
   ].find((candidate) => existsSync(join(candidate.code, `src/measure/pair-worker.${candidate.extension}`)));
   if (found === undefined) {
-    throw new AttnswapError('USAGE', `${root}: this version of attnswap cannot be an arm of a comparison (it has no pair worker)`, {
-      hint: 'build it (npm run build), or compare with a later version',
+    throw new AttnswapError('USAGE', `${root}: this version of attnswap does not support paired comparisons (it has no pair worker)`, {
+      hint: 'build it (npm run build) or compare with a later version',
     });
   }
   return { directory: path, code: pathToFileURL(`${found.code}/`), extension: found.extension };

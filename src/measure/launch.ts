@@ -49,7 +49,7 @@ export async function launchStage(request: StageRequest, options: LaunchOptions)
 
 /** How a worker ended, in words. */
 export function endOf(exitCode: number | undefined, signal: string | undefined, stderr: string): string {
-  const memory = signal === 'SIGKILL' ? ' (out of memory, or killed by hand)' : '';
+  const memory = signal === 'SIGKILL' ? ' (out of memory, or killed manually)' : '';
   const how = signal === undefined ? `exited with code ${exitCode ?? 'unknown'}` : `was ended by ${signal}${memory}`;
   const last = oneLine(stderr.trim().split('\n').slice(-3).join(' ').slice(0, 500));
   return last === '' ? `the worker ${how}` : `the worker ${how}: ${last}`;

@@ -71,7 +71,7 @@ function workOf(cell: CellSpec, scoredPairs: number) {
 /** A peak that holds the n² logits of every head says that they were written out, where they are far larger than the inputs. */
 function materialised({ shape }: CellSpec, peakHostBytes: number, inputBytes: number): string[] {
   const logits = shape.batch * shape.heads * shape.queries * shape.keys * (shape.dtype === 'f32' ? 4 : 2);
-  return logits >= 4 * inputBytes && peakHostBytes >= logits ? [`materialised the n² logits (${logits} bytes)`] : [];
+  return logits >= 4 * inputBytes && peakHostBytes >= logits ? [`materialized the n² logits (${logits} bytes)`] : [];
 }
 
 function unmeasured(cell: CellSpec, outcome: LaunchOutcome, what = ''): CellRecord {

@@ -17,7 +17,7 @@ const disturbances: Record<NoiseCode, { disturb: (host: Host) => void; says: Reg
     says: /cc1plus \(process 4711\) keeps 0\.98/,
     hints: /4711/,
   },
-  governor: { disturb: ({ cpu }) => void (cpu.governor = 'powersave'), says: /«powersave»/, hints: /cpupower/ },
+  governor: { disturb: ({ cpu }) => void (cpu.governor = 'powersave'), says: /"powersave"/, hints: /cpupower/ },
   turbo: { disturb: ({ cpu }) => void (cpu.turbo = true), says: /turbo is on/, hints: /no_turbo/ },
   'cpu-quota': { disturb: ({ container }) => void (container.cpus = 1.5), says: /1\.5 of 32 processors/, hints: /cpuset/ },
   battery: { disturb: ({ volatile }) => void (volatile.battery = { discharging: true, percent: 40 }), says: /40 %/, hints: /plug/ },

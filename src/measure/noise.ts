@@ -26,7 +26,7 @@ function activity({ volatile, cpu }: Host): NoiseWarning[] {
   const load = volatile.loadAverages?.[0] ?? 0;
   if (load > quietLoad * cpu.logicalCores) {
     const message = `load average ${load.toFixed(2)} over the last minute on ${cpu.logicalCores} processors`;
-    warnings.push({ code: 'load', message, hint: 'stop other work, or wait a minute if it has just ended' });
+    warnings.push({ code: 'load', message, hint: 'stop other work, or wait a minute if it has just finished' });
   }
   for (const { name, pid, cores } of volatile.heavyProcesses) {
     const message = `${name} (process ${pid}) keeps ${cores.toFixed(2)} processors busy`;
@@ -38,7 +38,7 @@ function activity({ volatile, cpu }: Host): NoiseWarning[] {
 function frequency({ cpu }: Host): NoiseWarning[] {
   const warnings: NoiseWarning[] = [];
   if (cpu.governor !== null && cpu.governor !== 'performance') {
-    const message = `the frequency governor is «${cpu.governor}»: clock speed follows load`;
+    const message = `the frequency governor is "${cpu.governor}": clock speed follows load`;
     warnings.push({ code: 'governor', message, hint: 'sudo cpupower frequency-set -g performance' });
   }
   if (cpu.turbo === true) {
@@ -52,8 +52,10 @@ function frequency({ cpu }: Host): NoiseWarning[] {
 
 function quota({ container, availableCores }: Host): NoiseWarning[] {
   if (container.cpus === null) return [];
-  const message = `the container may use ${container.cpus} of ${availableCores} processors by quota: once it is spent, every thread stops until the next period`;
-  return [{ code: 'cpu-quota', message, hint: 'pin the container to whole processors (--cpuset-cpus) in place of a quota (--cpus)' }];
+  const message = `the container may use ${container.cpus} of ${availableCores} processors by quota: once the quota is used up, every thread stops until the next period`;
+  return [
+    { code: 'cpu-quota', message, hint: 'pin the container to whole processors (--cpuset-cpus) instead of setting a quota (--cpus)' },
+  ];
 }
 
 function power({ volatile: { battery } }: Host): NoiseWarning[] {
@@ -63,12 +65,12 @@ function power({ volatile: { battery } }: Host): NoiseWarning[] {
 
 function virtualisation(host: Host): NoiseWarning[] {
   if (host.virtualisation === null) return [];
-  const message = `runs under ${host.virtualisation}: what its neighbours do shows in the timings, and cannot be seen from here`;
-  return [{ code: 'virtualised', message, hint: 'attnswap calibrate measures how much; a machine of its own is quieter' }];
+  const message = `runs under ${host.virtualisation}: other guests affect the timings and cannot be seen from here`;
+  return [{ code: 'virtualised', message, hint: 'attnswap calibrate measures how much; a dedicated machine is quieter' }];
 }
 
 function heat({ volatile: { temperatureCelsius } }: Host): NoiseWarning[] {
   if (temperatureCelsius === null || temperatureCelsius < hotCelsius) return [];
   const message = `the processor is at ${Math.round(temperatureCelsius)} °C and may slow down`;
-  return [{ code: 'thermal', message, hint: 'let it cool, improve its cooling, or cap its clock speed' }];
+  return [{ code: 'thermal', message, hint: 'let it cool down, improve the cooling or cap the clock speed' }];
 }

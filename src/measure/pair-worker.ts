@@ -28,7 +28,7 @@ async function answer(question: PairQuestion): Promise<PairAnswer> {
 
 async function prepare(question: PairQuestion & { ask: 'prepare' }): Promise<PairAnswer> {
   if (question.protocol !== pairProtocol) {
-    const reason = `this attnswap speaks pair protocol ${pairProtocol}, it was asked in ${question.protocol}: update one of the two`;
+    const reason = `this attnswap speaks pair protocol ${pairProtocol}, but was asked in ${question.protocol}: update one of the two`;
     return { answer: 'fault', status: 'unsupported', reason };
   }
   if ('model' in question.request) return openModel(question.request);

@@ -59,7 +59,7 @@ export async function openMemoryRegion(options: { readonly method?: PeakMemoryMe
 /** Of a process that does the work for this one. @throws UNSUPPORTED where the system has no mark that can be reset from outside */
 async function otherRegion(pid: number): Promise<MemoryRegion> {
   if (!canResetPeak(pid)) {
-    throw new AttnswapError('UNSUPPORTED', `peak memory of process ${pid} cannot be read: it takes Linux, and a process of the same user`);
+    throw new AttnswapError('UNSUPPORTED', `peak memory of process ${pid} cannot be read: this needs Linux and a process of the same user`);
   }
   await settle(() => statusBytes(pid, 'VmRSS'));
   return highWaterRegion(pid);

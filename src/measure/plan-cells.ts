@@ -27,7 +27,7 @@ export async function planCells(suite: Suite, adapters: readonly AdapterEntry[])
   }
   if (plans.length > 0) return plans;
   throw new AttnswapError('INVALID_SUITE', `${suite.name}: no cells are left after the exclusions`, {
-    hint: 'remove an exclusion, or widen the matrix',
+    hint: 'remove an exclusion or extend the matrix',
   });
 }
 

@@ -74,7 +74,7 @@ export async function judgeKernel({ kernel, request, seed }: PreparedCell, count
   if (outputGradient === undefined) return { error };
   const gradients = await kernel.gradients?.();
   if (gradients === undefined)
-    throw new AttnswapError('WORKER_FAILED', `${request.backend}: a call forward and backward gave no gradients`);
+    throw new AttnswapError('WORKER_FAILED', `${request.backend}: the forward and backward call returned no gradients`);
   const judged = judgeGradients({ inputs, outputGradient, gradients }, { variant, parameters }, { seed, outputBudget: budget });
   const withGradients = { ...error, gradients: { relative: finite(judged.relative), budget: judged.budget } };
   return judged.ok ? { error: withGradients } : { error: withGradients, reason: judged.reason ?? 'gradients differ from the reference' };

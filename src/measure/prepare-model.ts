@@ -20,11 +20,11 @@ export async function prepareModel(request: ModelArmRequest, purpose: 'latency' 
   const { backend, model, threads } = request;
   const opened = await adapter.openModel?.({ backend, model, purpose, ...(threads !== undefined && { threads }) });
   if (opened === undefined || 'unsupported' in opened)
-    throw new AttnswapError('UNSUPPORTED', opened?.unsupported ?? `${adapter.name} runs no models`);
+    throw new AttnswapError('UNSUPPORTED', opened?.unsupported ?? `${adapter.name} cannot run models`);
   const bound = opened.bind(await feedsFor(opened, request));
   await bound.run();
   const bad = Object.entries(bound.outputs()).find(([, tensor]) => !isFinite(tensor));
-  if (bad !== undefined) throw new AttnswapError('WORKER_FAILED', `${model}: output ${bad[0]} holds values that are not finite`);
+  if (bad !== undefined) throw new AttnswapError('WORKER_FAILED', `${model}: output ${bad[0]} has values that are not finite`);
   return { ...bound, dispose: () => opened.dispose() };
 }
 

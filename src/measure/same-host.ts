@@ -45,14 +45,14 @@ export function compareHosts(before: unknown, now: unknown): HostComparison {
   if (old === undefined || fresh === undefined) return { differing: ['the host is not described'], unknown: [] };
   if (old.sha256 === fresh.sha256) return { differing: [], unknown: [] };
   if (old.parts.size === 0 || fresh.parts.size === 0)
-    return { differing: ['the fingerprint (one of the two records tells no parts)'], unknown: [] };
+    return { differing: ['the fingerprint (one of the two records does not list its parts)'], unknown: [] };
   const known = [...new Set([...old.parts.keys(), ...fresh.parts.keys()])];
   const isUnknown = (name: string) => [old, fresh].some(({ unread }) => unread.has(name));
   const differing = known
     .filter((name) => !isUnknown(name) && old.parts.get(name) !== fresh.parts.get(name))
     .map((name) => `the ${name} (${old.parts.get(name) ?? 'none'} before, ${fresh.parts.get(name) ?? 'none'} now)`);
   const unknown = Object.values(names).filter(isUnknown);
-  return { differing: differing.length + unknown.length > 0 ? differing : ['a part that this version does not know'], unknown };
+  return { differing: differing.length + unknown.length > 0 ? differing : ['a part unknown to this version'], unknown };
 }
 
 /**

@@ -89,6 +89,6 @@ test('a decay under noise of 1 % is not taken for steady while it is still large
 test('a call too slow for thirty samples says how many it got', () => {
   assert.deepEqual(warmUpState([7e9, 7e9, 7e9, 7e9, 7e9], 35e9), {
     state: 'unsteady',
-    reason: 'no steady state in 30 s: 5 of the 30 samples it takes to tell',
+    reason: 'no steady state in 30 s: 5 of the 30 samples needed to tell',
   });
 });

@@ -42,7 +42,7 @@ export function warmUpState(durationsNs: readonly number[], elapsedNs: number, o
   if (enough) return { state: 'unsteady', reason: `no steady state in ${seconds} (${durationsNs.length} samples)` };
   return {
     state: 'unsteady',
-    reason: `no steady state in ${seconds}: ${durationsNs.length} of the ${windows * window} samples it takes to tell`,
+    reason: `no steady state in ${seconds}: ${durationsNs.length} of the ${windows * window} samples needed to tell`,
   };
 }
 

@@ -88,6 +88,6 @@ describe('a padding mask that only the last item shows', () => {
     assert.deepEqual((await faults(right)).flat(), Array(8).fill(undefined));
     const found = await faults(wrong);
     assert.deepEqual(found.slice(0, 3).flat(), Array(6).fill(undefined));
-    for (const fault of found[3]!) assert.match(fault ?? '', /^with no mask, softmax.* differs by 0\.\d+ of its size/);
+    for (const fault of found[3]!) assert.match(fault ?? '', /^with no mask, softmax.* differs from its output by 0\.\d+ of its size/);
   });
 });

@@ -94,7 +94,7 @@ async function wasteAt(migration: Migration, length: number): Promise<SiteWaste[
   return [...captured].flatMap(([site, inputs]) => {
     const fault = captureFault(inputs);
     if (fault !== undefined) {
-      migration.progress(`baseline: no waste of site ${site} on item ${item.id}: ${fault}`);
+      migration.progress(`baseline: waste of site ${site} not measured on item ${item.id}: ${fault}`);
       return [];
     }
     const rows = { count: wasteRows, seed: settings.seed };

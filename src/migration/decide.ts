@@ -93,9 +93,7 @@ interface Sorted {
 
 function judge({ gains, setbacks, others, beside }: Sorted, quality: QualityJudgement | null): Omit<MigrationDecision, 'candidate'> {
   const told = (groups: readonly Group[]) => groups.flat().map(sentence);
-  const asides = beside.map(
-    (found) => `${sentence(found).slice(0, -1)}; it does not count, as it is shown only or at a length not wanted.`,
-  );
+  const asides = beside.map((found) => `${sentence(found).slice(0, -1)} (informational: not a deciding length).`);
   const ids = (...groups: readonly Group[]) => groups.flat().map(({ comparison }) => comparison.id);
   const lost = qualitySentence(quality);
   if (gains.length === 0) {
@@ -105,7 +103,11 @@ function judge({ gains, setbacks, others, beside }: Sorted, quality: QualityJudg
     return { verdict: 'reject', reasons, decidedBy: ids(setbacks, others) };
   }
   if (quality?.outcome === 'regression' && !(quality.marginsLost <= tunableMargins)) {
-    const reasons = [`${lost} More than ${tunableMargins} margins are beyond tuning.`, ...told([gains, setbacks, others]), ...asides];
+    const reasons = [
+      `${lost} Tuning is not expected to recover a loss of more than ${tunableMargins} margins.`,
+      ...told([gains, setbacks, others]),
+      ...asides,
+    ];
     return { verdict: 'reject', reasons, decidedBy: ['quality'] };
   }
   if (quality?.outcome !== 'pass') {

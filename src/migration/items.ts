@@ -30,8 +30,8 @@ async function judgingItems({ data, settings: { lengths, itemsPerLength, seed } 
   const items = await data.items({ lengths, itemsPerLength, seed });
   const missing = lengths.find((wanted) => !items.some(({ length }) => length === wanted));
   if (missing === undefined) return items;
-  throw new AttnswapError('INVALID_DATA', `data: gave ${items.length} items, and none of length ${missing}`, {
-    hint: '--lengths with what the data have',
+  throw new AttnswapError('INVALID_DATA', `data: got ${items.length} items, but none of length ${missing}`, {
+    hint: 'use --lengths with lengths that the data has',
   });
 }
 

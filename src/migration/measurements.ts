@@ -56,8 +56,8 @@ export class Measurements {
     if (known !== undefined) return known;
     const { loss } = await this.#problem.quality(assignment);
     if (!(loss >= 0)) {
-      throw new AttnswapError('INVALID_MIGRATION', `the loss of assignment ${key} is ${loss}, expected a number from 0 on`, {
-        hint: 'answer Infinity for a model that is of no use, and 0 for one that is better than the original',
+      throw new AttnswapError('INVALID_MIGRATION', `the loss of assignment ${key} is ${loss}, expected a number ≥ 0`, {
+        hint: 'return Infinity for a useless model and 0 for one better than the original',
       });
     }
     this.fresh += 1;

@@ -25,7 +25,7 @@ export function parseSites(text: string): number[] {
     const [, first, last = first] = /^\s*(\d{1,6})(?:\s*-\s*(\d{1,6}))?\s*$/.exec(part) ?? [];
     if (first === undefined || Number(last) < Number(first))
       throw new AttnswapError('USAGE', `sites ${JSON.stringify(text)}: expected numbers and ranges, such as 0,2-3`, {
-        hint: 'attnswap sites lists them',
+        hint: 'attnswap sites lists the sites',
       });
     return Array.from({ length: Number(last) - Number(first) + 1 }, (_, offset) => Number(first) + offset);
   });

@@ -48,7 +48,7 @@ export async function scoresOf({ data }: Migration, model: OpenModel, items: rea
   if (scores.length === items.length && scores.every(Number.isFinite)) return scores;
   throw new AttnswapError(
     'INVALID_DATA',
-    `evaluate gave ${scores.length} scores for ${items.length} items, expected a finite number for each`,
+    `evaluate returned ${scores.length} scores for ${items.length} items, expected a finite number for each`,
   );
 }
 
@@ -133,7 +133,7 @@ export function judge(margin: number, { drift, task }: Judged): QualityJudgement
   }
   const allowed = margin * Math.abs(task.base);
   if (allowed > 0) return judgePaired(task, allowed);
-  const reason = "the original's mean score is 0: a margin relative to it says nothing";
+  const reason = "the original's mean score is 0, so a relative margin is meaningless";
   return { outcome: 'inconclusive', reason, marginsLost: task.difference < 0 ? Infinity : 0 };
 }
 
@@ -170,7 +170,7 @@ export function doesNotRun(item: string, error: unknown): AttnswapError {
   if (error instanceof AttnswapError) return error;
   const [said = ''] = (error as Error).message.split('\n');
   return new AttnswapError('INVALID_DATA', `the model does not run on item ${item}: ${said}`, {
-    hint: 'the model may take fewer tokens: --lengths with smaller numbers',
+    hint: 'the model may accept fewer tokens; try smaller --lengths',
     cause: error,
   });
 }

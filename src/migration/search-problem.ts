@@ -35,15 +35,15 @@ export function savingOf(saving: SearchProblem['saving'], assignment: Assignment
 export function checkProblem(problem: SearchProblem): void {
   const invalid = (text: string) => new AttnswapError('INVALID_MIGRATION', `search: ${text}`);
   const { saving, budget, maxEvaluations, known = new Map(), otherBudgets = [] } = problem;
-  if (saving.length === 0) throw invalid('there are no sites, expected at least one');
+  if (saving.length === 0) throw invalid('no sites, expected at least one');
   for (const [site, row] of saving.entries()) {
     if (row[0] !== 0) throw invalid(`saving[${site}][0] is ${row[0]}, expected 0 for the original`);
     const candidate = row.findIndex((seconds) => !Number.isFinite(seconds));
     if (candidate >= 0) throw invalid(`saving[${site}][${candidate}] is ${row[candidate]}, expected finite seconds`);
   }
   for (const limit of [budget, ...otherBudgets]) {
-    if (!(limit >= 0 && limit < Infinity)) throw invalid(`a budget is ${limit}, expected a finite loss from 0 on`);
+    if (!(limit >= 0 && limit < Infinity)) throw invalid(`a budget is ${limit}, expected a finite loss ≥ 0`);
   }
   if (!Number.isSafeInteger(maxEvaluations) || maxEvaluations < 1) throw invalid(`maxEvaluations is ${maxEvaluations}, expected 1 or more`);
-  for (const [key, loss] of known) if (!(loss >= 0)) throw invalid(`the known loss of ${key} is ${loss}, expected a number from 0 on`);
+  for (const [key, loss] of known) if (!(loss >= 0)) throw invalid(`the known loss of ${key} is ${loss}, expected a number ≥ 0`);
 }

@@ -36,11 +36,11 @@ export async function measureSensitivity(problem: SearchProblem, measurements: M
     }
     const alone = saving.map((_, at) => (at === site ? candidate : 0));
     if (measurements.count >= Math.max(1, Math.floor(share * maxEvaluations))) {
-      leaveOut('not measured: the evaluations were needed for combinations');
+      leaveOut('not measured: evaluations were used for combinations');
       continue;
     }
     const { loss } = await measurements.measure(alone);
-    if (loss > largestBudget) leaveOut(`loses ${loss} alone, more than the budget of ${largestBudget}`);
+    if (loss > largestBudget) leaveOut(`loses ${loss} on its own, more than the budget of ${largestBudget}`);
     else found[site]!.push({ candidate, loss, saving: seconds });
   }
   const choices = found.map((list, site) => undominated(list, site, pruned));

@@ -124,7 +124,7 @@ async function sideOf(what: string, options: AbOptions, origin: Origin, adapters
     return { arm: armOf(plan, checkout, threads), name: kernelName(plan), id: plan.cell.id, backend };
   }
   const file = resolve(checkout?.directory ?? '.', what);
-  if (!existsSync(file)) throw new AttnswapError('FILE_UNREADABLE', `${file}: there is no such model`);
+  if (!existsSync(file)) throw new AttnswapError('FILE_UNREADABLE', `${file}: no such model`);
   const model = { backend, model: file, feeds: { sizes: options.dimensions ?? {}, seed }, ...(threads !== undefined && { threads }) };
   const sizes = Object.entries(model.feeds.sizes).map(([dimension, size]) => `${dimension}=${size}`);
   return { arm: modelArm(model, findAdapter(entries, backend), checkout), name: what, id: [what, backend, ...sizes].join(' '), backend };
@@ -182,6 +182,6 @@ function refuseEqual(base: Side, fresh: Side, b: string | undefined): void {
   const same = base.id === fresh.id && JSON.stringify(base.arm) === JSON.stringify(fresh.arm);
   if (!same || b !== undefined) return;
   throw new AttnswapError('USAGE', 'both arms are the same', {
-    hint: 'name a second variant, or --base-dir, --base-backend or --base-adapter',
+    hint: 'add a second variant, --base-dir, --base-backend or --base-adapter',
   });
 }

@@ -70,7 +70,7 @@ function unlessAborted(signal: AbortSignal) {
 async function resumable(path: string, sha256: string): Promise<RunRecord> {
   const run = await loadRun(path);
   if (run.suite.sha256 === sha256) return run;
-  throw new AttnswapError('INVALID_RUN', `${path}: its suite was another version of ${run.suite.name}`, {
-    hint: 'measure anew, without --resume',
+  throw new AttnswapError('INVALID_RUN', `${path}: the suite ${run.suite.name} has changed since this run`, {
+    hint: 'measure again without --resume',
   });
 }

@@ -44,7 +44,7 @@ export async function capture(options: CaptureOptions): Promise<CaptureRecord> {
   const files: string[] = [];
   try {
     for (const [place, { id, feeds }] of items.entries()) {
-      if (signal?.aborted === true) throw new AttnswapError('INTERRUPTED', `interrupted; ${out} keeps what was captured`);
+      if (signal?.aborted === true) throw new AttnswapError('INTERRUPTED', `interrupted; what was captured is in ${out}`);
       options.onProgress?.({ what: `item ${id}`, done: place, total: items.length });
       const calls = await model.capture(feeds).catch((error: unknown) => {
         throw doesNotRun(id, error);
@@ -69,7 +69,7 @@ function requireFaithful(calls: ReadonlyMap<number, CapturedCall>, item: string)
     const fault = captureFault(call);
     if (fault === undefined) continue;
     throw new AttnswapError('UNSUPPORTED', `site ${site} cannot be captured on item ${item}: ${fault}`, {
-      hint: '--site with others, or --data without what this site masks',
+      hint: 'choose other sites with --site, or data that this site does not mask',
     });
   }
 }
@@ -77,8 +77,8 @@ function requireFaithful(calls: ReadonlyMap<number, CapturedCall>, item: string)
 /** @throws FILE_UNWRITABLE */
 async function makeFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true }).catch((cause: unknown) => {
-    throw new AttnswapError('FILE_UNWRITABLE', `${path}: is no folder, and none can be made there: ${(cause as Error).message}`, {
-      hint: '--out with another folder',
+    throw new AttnswapError('FILE_UNWRITABLE', `${path}: is not a folder and cannot be created: ${(cause as Error).message}`, {
+      hint: 'choose another folder with --out',
       cause,
     });
   });

@@ -23,7 +23,7 @@ export async function compare({ runs }: CompareOptions): Promise<RunComparison> 
 /** @throws USAGE for one file alone, or the same file twice, whatever it is called */
 async function refuseRepeated(files: readonly string[]): Promise<void> {
   if (files.length < 2) {
-    throw new AttnswapError('USAGE', `a comparison needs two run records at least, got ${files.length}`, {
+    throw new AttnswapError('USAGE', `a comparison needs at least two run records, got ${files.length}`, {
       hint: 'attnswap compare base.run.json new.run.json: the first is the base',
     });
   }
@@ -34,7 +34,7 @@ async function refuseRepeated(files: readonly string[]): Promise<void> {
     const other = seen.get(path);
     if (other !== undefined) {
       const names = other === file ? file : `${other} and ${file}`;
-      throw new AttnswapError('USAGE', `${names}: the same run record twice`, { hint: 'name each record once; the first is the base' });
+      throw new AttnswapError('USAGE', `${names}: the same run record twice`, { hint: 'list each record once; the first is the base' });
     }
     seen.set(path, file);
   }

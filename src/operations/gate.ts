@@ -40,8 +40,8 @@ export interface GateOptions extends OperationOptions, BlockOptions {
 export async function gate(options: GateOptions): Promise<Verdict> {
   const { baseDir, baseline, seed = defaults.seed } = options;
   if (baseDir !== undefined && baseline !== undefined) {
-    throw new AttnswapError('USAGE', '--base-dir and --baseline exclude each other', {
-      hint: 'the base is either measured now, or stored',
+    throw new AttnswapError('USAGE', '--base-dir and --baseline cannot be combined', {
+      hint: 'the base is either measured now or stored',
     });
   }
   const loaded = await loadSuite(options.suite);

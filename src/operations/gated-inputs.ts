@@ -24,7 +24,11 @@ export async function gatedInputs(options: CapturedOptions, spec: ReturnType<typ
     return { ...captured, inputs: { ...inputs, gate } };
   }
   if (rank === undefined || rank === inputs.gate.rank) return captured;
-  throw new AttnswapError('INVALID_PARAMETERS', `gated: rank is ${rank}, but ${options.inputs} holds gates of rank ${inputs.gate.rank}`, {
-    hint: 'leave rank out',
-  });
+  throw new AttnswapError(
+    'INVALID_PARAMETERS',
+    `gated: rank is ${rank}, but ${options.inputs} contains gates of rank ${inputs.gate.rank}`,
+    {
+      hint: 'omit rank',
+    },
+  );
 }

@@ -119,8 +119,8 @@ export async function migrate(options: MigrateOptions): Promise<MigrationRecord>
 export function keeping(folder: string, what: 'measured' | 'trained'): (error: unknown) => never {
   return (error) => {
     if (!(error instanceof AttnswapError) || error.code !== 'INTERRUPTED') throw error;
-    throw new AttnswapError('INTERRUPTED', `interrupted; ${folder} keeps what was ${what}`, {
-      hint: 'the same command goes on from there',
+    throw new AttnswapError('INTERRUPTED', `interrupted; what was ${what} is in ${folder}`, {
+      hint: 'run the same command to continue',
     });
   };
 }

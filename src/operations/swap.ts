@@ -119,7 +119,7 @@ export function onDataText({ drift, judgement }: SwapOnItems): string {
   if (judgement !== null) return judgement.reason;
   const { output, farthestItem } = drift.outputs.reduce((a, b) => (driftSize(b) > driftSize(a) ? b : a));
   const size = digits(Math.max(...drift.outputs.map(driftSize)));
-  return `outputs of ${drift.items} items differ by ${size} of their size on average (output ${output}; most at item ${farthestItem}), which is not judged`;
+  return `outputs of ${drift.items} items differ by ${size} of their size on average (output ${output}; largest for item ${farthestItem}); this is not judged`;
 }
 
 function nameOf({ variant, kernel, parameters }: Replacement): string {
@@ -130,8 +130,8 @@ function nameOf({ variant, kernel, parameters }: Replacement): string {
 async function requireOtherFile(path: string, out: string): Promise<void> {
   const [model, target] = await Promise.all([path, out].map((file) => stat(file).catch(() => undefined)));
   if (model === undefined || target === undefined || model.ino !== target.ino || model.dev !== target.dev) return;
-  throw new AttnswapError('USAGE', `${out}: is the model itself, and a swap is proven and compared against its original`, {
-    hint: '--out with another name',
+  throw new AttnswapError('USAGE', `${out}: would overwrite the original, which the swap is compared with`, {
+    hint: 'choose another name with --out',
   });
 }
 

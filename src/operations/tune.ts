@@ -101,10 +101,10 @@ async function findTrainer(named: string | undefined, adapters: readonly Adapter
     const adapter = await findAdapter(adapters, backend).load();
     const status = await adapter.status(backend);
     if (adapter.train !== undefined && status.available) return { adapter, backend };
-    reasons.push(`${backend}: ${status.available ? 'it has no trainer' : status.reason}`);
+    reasons.push(`${backend}: ${status.available ? 'no trainer' : status.reason}`);
   }
-  throw new AttnswapError('UNSUPPORTED', `nothing here trains: ${reasons.join('; ')}`, {
-    hint: 'install PyTorch, and name its Python with --python; or npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-cpu @tensorflow/tfjs-backend-wasm',
+  throw new AttnswapError('UNSUPPORTED', `no backend can train here: ${reasons.join('; ')}`, {
+    hint: 'install PyTorch and pass its Python with --python, or npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-cpu @tensorflow/tfjs-backend-wasm',
   });
 }
 
@@ -117,5 +117,5 @@ function standing(what: string, metric: Task['metric'], { last, atMostSeconds }:
 
 function smallerWarning(trainer: string, changes: readonly string[]): string {
   const others = 'PyTorch (pip install torch; --python names its Python) or tfjs-node (npm install @tensorflow/tfjs-node)';
-  return `a smaller budget, as ${trainer} is slow: ${changes.join(', ')}; ${others} would train all of it, in less time`;
+  return `${trainer} is slow, so the budget is smaller: ${changes.join(', ')}; the full budget takes less time with ${others}`;
 }

@@ -37,8 +37,8 @@ export async function takeMachine({ wait = false, signal, say }: WaitOptions = {
     }
     const busy = `another attnswap (process ${identity.pid}) is measuring on this machine`;
     if (!wait) {
-      const hint = `--wait waits for it to end; its lock is ${lock}`;
-      throw new AttnswapError('BUSY', `${busy}: both would time each other`, { hint });
+      const hint = `--wait waits for it to finish; its lock is ${lock}`;
+      throw new AttnswapError('BUSY', `${busy}; running both would distort both measurements`, { hint });
     }
     if (signal?.aborted === true) throw new AttnswapError('INTERRUPTED', 'interrupted');
     if (!told) say?.(`waiting: ${busy}`);

@@ -16,13 +16,13 @@ export interface ProtocolFinding {
 
 /** What a worker does beside computing: each demand of the protocol in a process of its own. Without a hello, nothing else is asked. */
 export async function checkProtocol(command: WorkerCommand): Promise<ProtocolFinding[]> {
-  const hello = await finding('answers hello in this version', async () => void (await describedAdapter(command)));
+  const hello = await finding('answers hello with this protocol version', async () => void (await describedAdapter(command)));
   if (hello.reason !== undefined) return [hello];
   return [
     hello,
-    await finding('answers a question that it does not know with an error, and lives on', () => unknownQuestion(command)),
-    await finding('ends when its standard input ends', () => endOfInput(command)),
-    await finding('samples, measures memory and tells what ran', () => wholeCell(command)),
+    await finding('answers an unknown question with an error and keeps running', () => unknownQuestion(command)),
+    await finding('exits when its standard input closes', () => endOfInput(command)),
+    await finding('samples, measures memory and reports what ran', () => wholeCell(command)),
   ];
 }
 
@@ -75,7 +75,7 @@ async function wholeCell(command: WorkerCommand): Promise<void> {
       await prepared.run();
       if (purpose === 'memory') continue;
       const [one, many] = [await prepared.timeCalls!(1), await prepared.timeCalls!(50)];
-      if (many < 2 * one) throw wrong(`50 calls took ${many} ns, one took ${one} ns: does sample make as many calls as it is asked for?`);
+      if (many < 2 * one) throw wrong(`50 calls took ${many} ns, one took ${one} ns: does sample make as many calls as requested?`);
       await prepared.dispatch();
     } finally {
       await prepared.dispose();

@@ -45,7 +45,7 @@ export type Hello = z.infer<typeof helloSchema>;
 /** `inputs`: SHA-256, in hexadecimal, of the bytes of q, k and v one after the other, as the worker holds them in f32. */
 export const prepareSchema = z.union([
   z.object({ unsupported: z.string().min(1).max(2000) }),
-  z.object({ inputs: z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in hexadecimal') }),
+  z.object({ inputs: z.string().regex(/^[0-9a-f]{64}$/, 'a hexadecimal SHA-256') }),
 ]);
 
 export const doneSchema = z.object({});
@@ -54,7 +54,7 @@ export const memorySchema = z
   .object({ peakDeviceBytes: z.number().min(0).nullable().default(null), deviceMethod: words.nullable().default(null) })
   .refine(
     (memory) => memory.peakDeviceBytes === null || memory.deviceMethod !== null,
-    'peakDeviceBytes needs deviceMethod, how it was read',
+    'peakDeviceBytes needs deviceMethod, which says how it was read',
   );
 export { dispatchSchema };
 

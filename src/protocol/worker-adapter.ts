@@ -60,7 +60,10 @@ function sharedAdapter(options: WorkerAdapterOptions): Adapter & { close(): Prom
     close,
     async prepare(request) {
       if (taken)
-        throw new AttnswapError('WORKER_FAILED', `${options.name}: a process holds one kernel at a time; dispose of the earlier one`);
+        throw new AttnswapError(
+          'WORKER_FAILED',
+          `${options.name}: a process can hold only one kernel at a time; dispose of the previous one`,
+        );
       if (running?.worker.ended() !== false) {
         const worker = startWorker(options);
         running = { worker, hello: await sayHello(worker, options) };

@@ -49,7 +49,7 @@ function requireSameInputs(got: string, { query, key, value }: AttentionInputs):
   const expected = hash.digest('hex');
   if (got === expected) return;
   throw new AttnswapError('WORKER_PROTOCOL', `the worker read other inputs: SHA-256 of q, k and v is ${got}, expected ${expected}`, {
-    hint: 'tensors are little-endian f32, row-major, at the offsets that the header gives',
+    hint: 'tensors are little-endian f32, row-major, at the offsets given in the header',
   });
 }
 
@@ -83,10 +83,7 @@ class WorkerKernel implements PreparedKernel {
     const { elapsedNs } = await this.#worker.ask('sample', { calls }, sampleSchema);
     const mostNs = Number(process.hrtime.bigint() - start);
     if (elapsedNs <= mostNs) return elapsedNs;
-    throw new AttnswapError(
-      'WORKER_PROTOCOL',
-      `the worker says that ${calls} calls took ${elapsedNs} ns, in ${mostNs} ns between question and answer`,
-    );
+    throw new AttnswapError('WORKER_PROTOCOL', `the worker reports ${elapsedNs} ns for ${calls} calls, but answered within ${mostNs} ns`);
   }
 
   async output(): Promise<Float32Array> {
@@ -95,7 +92,7 @@ class WorkerKernel implements PreparedKernel {
 
   async gradients(): Promise<Gradients> {
     if (this.#request.outputGradient === undefined)
-      throw new AttnswapError('WORKER_FAILED', `${this.#request.backend}: a call is forward alone, so there are no gradients`);
+      throw new AttnswapError('WORKER_FAILED', `${this.#request.backend}: calls are forward only, so there are no gradients`);
     return readGradients(await this.#check('gradients'), this.#request.inputs.shape);
   }
 

@@ -49,7 +49,7 @@ export function startWorker({ command, cwd, timeoutSeconds = 600, signal }: Work
     killSignal: 'SIGKILL',
     ...(signal !== undefined && { cancelSignal: signal }),
   });
-  if (child.pid === undefined) throw failed(`the worker ${shown} could not be started`, 'is the program installed, and on the path?');
+  if (child.pid === undefined) throw failed(`the worker ${shown} could not be started`, 'is the program installed and on the PATH?');
   // Not execa's own promise: that waits for the pipes too, which a child of the worker may hold.
   const ended = once(child.nodeChildProcess, 'exit').then(([code, signal]) =>
     signal === null ? `exited with code ${code}` : `was ended by ${signal}`,
@@ -155,5 +155,5 @@ function failed(message: string, hint?: string): AttnswapError {
 }
 
 function violation(message: string): AttnswapError {
-  return new AttnswapError('WORKER_PROTOCOL', message, { hint: 'standard output is for answers alone; adapters/PROTOCOL.md' });
+  return new AttnswapError('WORKER_PROTOCOL', message, { hint: 'standard output is reserved for answers; see adapters/PROTOCOL.md' });
 }

@@ -61,6 +61,7 @@ function scoresOf(tensors: ReadonlyMap<string, Float32Array>, path: string): Ite
 
 function require(tensors: ReadonlyMap<string, Float32Array>, name: string, path: string): Float32Array {
   const found = tensors.get(name);
-  if (found === undefined) throw new AttnswapError('WORKER_PROTOCOL', `${path}: no tensor ${name}, only ${[...tensors.keys()].join(', ')}`);
+  if (found === undefined)
+    throw new AttnswapError('WORKER_PROTOCOL', `${path}: no tensor ${name}; it has ${[...tensors.keys()].join(', ')}`);
   return found;
 }

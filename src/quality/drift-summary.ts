@@ -47,7 +47,7 @@ export function summariseDrift(
   if (reasons.length > 0) return { state: 'fault', items: items.length, reasons };
   const measured = items.flatMap((drift) => (drift.state === 'measured' ? [drift] : []));
   const first = measured[0];
-  if (first === undefined) throw new AttnswapError('INVALID_DATA', 'drift: there are no items, expected at least one');
+  if (first === undefined) throw new AttnswapError('INVALID_DATA', 'drift: no items, expected at least one');
   const outputs = first.outputs.map(({ output }, index) => {
     const drifts = measured.map((drift) => sameOutput(drift, first, index));
     const farthestItem = measured[farthest(drifts)]!.item;
@@ -65,7 +65,7 @@ function sameOutput(drift: MeasuredDrift, first: MeasuredDrift, index: number): 
   throw new AttnswapError(
     'INVALID_DATA',
     `drift of item ${drift.item}: output ${index} is ${told(found)}, expected ${told(expected)} as in item ${first.item}`,
-    { hint: 'say what the outputs hold: logits, probabilities, vectors or labels' },
+    { hint: 'specify what the outputs are: logits, probabilities, vectors or labels' },
   );
 }
 

@@ -67,7 +67,7 @@ function outputDrift(output: string, original: Tensor, changed: Tensor | undefin
   const fault = tally.addAll(pair);
   if (fault !== null) return fault;
   const drift = { output, kind, ...tally.figures() };
-  if (drift.relativeError === Infinity) return 'the original is zero throughout and the changed output is not';
+  if (drift.relativeError === Infinity) return 'the original output is all zeros and the changed one is not';
   const figures = [drift.relativeError, drift.divergence, drift.cosineDistances.every(Number.isFinite) ? 0 : NaN];
   return figures.every((figure) => figure === null || Number.isFinite(figure)) ? drift : 'the values are too large to be compared';
 }

@@ -33,7 +33,7 @@ interface Figure {
  */
 export function judgeDrift(summary: DriftSummary, limits: DriftLimits): QualityJudgement {
   for (const [name, limit] of Object.entries(limits)) {
-    if (!(limit >= 0)) throw new AttnswapError('INVALID_DATA', `drift limit ${name}: got ${limit}, expected a number from 0 on`);
+    if (!(limit >= 0)) throw new AttnswapError('INVALID_DATA', `drift limit ${name}: got ${limit}, expected a number ≥ 0`);
   }
   if (summary.state === 'fault') {
     const { reasons, items } = summary;
@@ -42,7 +42,7 @@ export function judgeDrift(summary: DriftSummary, limits: DriftLimits): QualityJ
   const figures = summary.outputs.flatMap((output) => figuresOf(output, limits));
   if (figures.length === 0) throw noLimit(summary.outputs);
   if (summary.outputs.every(({ identical }) => identical)) {
-    return { outcome: 'pass', reason: `all outputs of ${summary.items} items are identical, number for number`, marginsLost: 0 };
+    return { outcome: 'pass', reason: `all outputs of ${summary.items} items are identical`, marginsLost: 0 };
   }
   const judged = figures.map((figure) => ({ figure, outcome: outcomeOf(figure), lost: marginsLost(figure) }));
   const worst = judged.reduce((a, b) => ((severity[b.outcome] - severity[a.outcome] || b.lost - a.lost) > 0 ? b : a));
@@ -96,6 +96,6 @@ function reasonOf({ name, limit, value, low, high }: Figure, outcome: QualityOut
 function noLimit(outputs: readonly OutputDriftSummary[]): AttnswapError {
   const kinds = outputs.map(({ output, kind }) => `${output} (${kind})`).join(', ');
   return new AttnswapError('INVALID_DATA', `drift limits: none applies to the outputs ${kinds}`, {
-    hint: 'give a limit of the relative error or the cosine distance; of labels, of the disagreement',
+    hint: 'set a limit for the relative error or the cosine distance, or for label disagreement',
   });
 }

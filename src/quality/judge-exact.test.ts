@@ -23,7 +23,7 @@ test('one item beyond what rounding explains is a loss without measure, whatever
   const same = [floats(1, 2), floats(1, 2)] as const;
   const judged = judgeExact(driftOf([same, same, [floats(1, 1), floats(1, 1.5)], same]), limits);
   assert.deepEqual([judged.outcome, judged.marginsLost], ['regression', Infinity]);
-  assert.match(judged.reason, /differ by 0\.354 of their size at item c of 4 items \(128 and 512 tokens\); rounding explains 1e-5/);
+  assert.match(judged.reason, /differ by 0\.354 of their size at item c of 4 items \(128 and 512 tokens\); rounding explains up to 1e-5/);
 });
 
 test('what passes says on how many items, at which lengths', () => {
@@ -45,5 +45,5 @@ test('labels may change next to a tie, within their margin', () => {
     limits,
   );
   assert.equal(judged.outcome, 'regression');
-  assert.match(judged.reason, /5 % of the labels change.*farthest: item b/);
+  assert.match(judged.reason, /5 % change .*farthest: item b/);
 });

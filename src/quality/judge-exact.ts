@@ -16,7 +16,7 @@ export interface ExactLimits {
  * beyond it is a loss without measure, and is named.
  */
 export function judgeExact({ outputs, items }: Extract<DriftSummary, { state: 'measured' }>, limits: ExactLimits): QualityJudgement {
-  const explained = `rounding explains ${limits.tolerance.toExponential()}`;
+  const explained = `rounding explains up to ${limits.tolerance.toExponential()}`;
   const worst = outputs.reduce((a, b) => (shareOf(b, limits) > shareOf(a, limits) ? b : a));
   const share = shareOf(worst, limits);
   const among = `${items} item${items === 1 ? '' : 's'} (${tokensText(limits.lengths)})`;
@@ -24,14 +24,14 @@ export function judgeExact({ outputs, items }: Extract<DriftSummary, { state: 'm
     const at = `item ${worst.farthestItem} of ${among}`;
     const reason =
       worst.kind === 'labels'
-        ? `the mathematics is the same, and ${figureText(100 * relabelled(worst))} % of the labels change; at most ${figureText(100 * limits.labels)} % may; farthest: ${at}`
-        : `the mathematics is the same, and the outputs differ by ${figureText(worst.largestRelativeError!)} of their size at ${at}; ${explained}`;
+        ? `an exact replacement must not change labels, but ${figureText(100 * relabelled(worst))} % change (at most ${figureText(100 * limits.labels)} % allowed); farthest: ${at}`
+        : `an exact replacement, but the outputs differ by ${figureText(worst.largestRelativeError!)} of their size at ${at}; ${explained}`;
     return { outcome: 'regression', reason, marginsLost: Infinity };
   }
   const largest = Math.max(0, ...outputs.map(({ largestRelativeError }) => largestRelativeError ?? 0));
   const labels = Math.max(0, ...outputs.map(relabelled));
   const changed = labels === 0 ? '' : `, and ${figureText(100 * labels)} % of labels change`;
-  const reason = `the mathematics is the same, and the outputs of ${items === 1 ? '' : 'all '}${among} differ by at most ${figureText(largest)} of their size (${explained})${changed}`;
+  const reason = `an exact replacement: the outputs of ${items === 1 ? '' : 'all '}${among} differ by at most ${figureText(largest)} of their size (${explained})${changed}`;
   return { outcome: 'pass', reason, marginsLost: share };
 }
 

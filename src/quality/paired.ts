@@ -81,7 +81,7 @@ export function estimatePaired(scores: PairedScores, { seed, range }: PairedOpti
 export function judgePaired(estimate: PairedEstimate, margin: number): QualityJudgement {
   if (!(margin > 0 && margin < Infinity)) {
     throw new AttnswapError('INVALID_DATA', `quality margin: got ${margin}, expected a finite number above 0`, {
-      hint: 'that nothing at all is lost cannot be shown; allow a small loss, such as .01',
+      hint: 'a loss of exactly zero cannot be shown; allow a small loss, such as 0.01',
     });
   }
   const { low, high } = estimate.oneSided;
@@ -101,7 +101,7 @@ export function compareQuality(subject: Subject, rule: Rule, scores: PairedScore
   const estimate = estimatePaired(scores, options);
   const shared = { ...stub(subject, rule), base: estimate.base, new: estimate.new };
   if (!(estimate.base > 0)) {
-    const reason = `the base's mean score is ${figureText(estimate.base)}: a margin relative to it says nothing`;
+    const reason = `the base's mean score is ${figureText(estimate.base)}, so a relative margin is meaningless`;
     return { ...shared, outcome: 'refused', reason };
   }
   const { twoSided, difference } = estimate;
@@ -132,10 +132,10 @@ function reasonOf(estimate: PairedEstimate, margin: number, outcome: QualityOutc
   if (outcome === 'pass') return `${measured}, ${bound(oneSided.low)}: not worse than ${limit}`;
   if (outcome === 'regression') return `${measured}, ${bound(oneSided.high)}: worse by more than ${limit}`;
   if (estimate.method === 'none') {
-    return `${measured}: too few of them differ to know the spread, and what a score can be is not known: give its range, or more items`;
+    return `${measured}: too few items differ to estimate the spread: give the range of the score, or more items`;
   }
   const open = `${measured}, but ${bound(oneSided.low)} is beyond ${limit}`;
-  return tied === items ? `${open}: equal scores on so few items do not show it${moreItems(estimate, margin)}` : `${open}: take more items`;
+  return tied === items ? `${open}: equal scores on so few items do not show it${moreItems(estimate, margin)}` : `${open}: use more items`;
 }
 
 /** How many equal items would show it. */
@@ -147,9 +147,9 @@ function moreItems({ range }: PairedEstimate, margin: number): string {
 
 function check(scores: PairedScores, range: Interval | undefined): void {
   const invalid = (text: string) =>
-    new AttnswapError('INVALID_DATA', `scores: ${text}`, { hint: 'return one finite score an item, in order' });
+    new AttnswapError('INVALID_DATA', `scores: ${text}`, { hint: 'return one finite score per item, in order' });
   if (scores.base.length !== scores.new.length) throw invalid(`got ${scores.new.length} for ${scores.base.length} items`);
-  if (scores.base.length === 0) throw invalid('there are none, expected one an item');
+  if (scores.base.length === 0) throw invalid('there are none, expected one per item');
   if (range !== undefined && !(range.low < range.high))
     throw invalid(`the range is ${range.low} to ${range.high}, expected low below high`);
   for (const side of ['base', 'new'] as const) {

@@ -7,7 +7,7 @@ export type Weights = ReadonlyMap<string, Float32Array>;
 
 /** An INVALID_INPUTS about the weights in `source`. */
 export function weightsError(source: string, problem: string): AttnswapError {
-  return new AttnswapError('INVALID_INPUTS', `${source}: ${problem}`, { hint: 'use the weights with the testbed that they were made for' });
+  return new AttnswapError('INVALID_INPUTS', `${source}: ${problem}`, { hint: 'use the weights with the testbed they were trained for' });
 }
 
 /** Elements of a tensor. */
@@ -23,7 +23,7 @@ export function checkNames(testbed: Testbed, names: Iterable<string>, source: st
   if (missing !== undefined) throw weightsError(source, `no tensor ${missing}, expected the testbed's ${expected.size} parameters`);
   const unknown = [...got].find((name) => !expected.has(name));
   if (unknown === undefined) return;
-  throw weightsError(source, `tensor ${JSON.stringify(unknown.slice(0, 100))} is no parameter of the testbed, which has ${expected.size}`);
+  throw weightsError(source, `tensor ${JSON.stringify(unknown.slice(0, 100))} is not one of the testbed's ${expected.size} parameters`);
 }
 
 /** Refuses values that are not finite: training that diverged. @throws INVALID_INPUTS */

@@ -162,7 +162,7 @@ test('as many exits as branches can nest are exported, one more is refused', asy
 test('attention behind an exit is seen, and said to be out of reach', async () => {
   const { sites, unknown } = await findSites(fileOf(smallTestbed({ exits: [0.5] }), { dense: 'naive' }), { adapter, backend });
   assert.deepEqual([sites.length, unknown.length], [1, 1]);
-  assert.match(unknown[0]!.reason, /lies in the body of If/);
+  assert.match(unknown[0]!.reason, /is inside the body of If/);
 });
 
 for (const position of positionEncodings)

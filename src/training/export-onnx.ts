@@ -40,7 +40,7 @@ function checkExits({ exits = [] }: Testbed): void {
   const count = exits.filter((confidence) => confidence !== null).length;
   if (count <= mostExits) return;
   throw new AttnswapError('UNSUPPORTED', `an exported model holds at most ${mostExits} exits, one in the branch of another; got ${count}`, {
-    hint: 'put null where the testbed needs no exit',
+    hint: 'use null for layers without an exit',
   });
 }
 

@@ -64,7 +64,7 @@ async function written(change: (tensors: Record<string, TensorToWrite>) => void)
 test('files of another testbed, of another dtype and of a training that diverged are refused', async () => {
   const cases: readonly [(tensors: Record<string, TensorToWrite>) => void, RegExp][] = [
     [(tensors) => delete tensors['head'], /no tensor head, expected the testbed's \d+ parameters/],
-    [(tensors) => (tensors['more'] = { dtype: 'F32', shape: [1], data: new Float32Array(1) }), /tensor "more" is no parameter/],
+    [(tensors) => (tensors['more'] = { dtype: 'F32', shape: [1], data: new Float32Array(1) }), /tensor "more" is not one of/],
     [(tensors) => (tensors['head'] = { ...tensors['head']!, shape: [11, 32] }), /head is F32 \[11, 32\], expected F32 \[32, 11\]/],
     [(tensors) => (tensors['head'] = { dtype: 'U8', shape: [32, 11], data: new Uint8Array(352) }), /head is U8 \[32, 11\], expected F32/],
     [(tensors) => (tensors['head'] = { ...tensors['head']!, data: new Float32Array(352).fill(NaN) }), /head holds NaN at element 0/],

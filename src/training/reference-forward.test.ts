@@ -182,7 +182,7 @@ test('with exits the loss is the mean of all exits’ and the last layer’s', (
 test('exits that no model can have are refused by name', () => {
   const refused = (changes: Partial<Testbed>, message: RegExp) =>
     assert.throws(() => readTestbed({ ...smallTestbed(), ...changes }, 'mine'), { code: 'INVALID_PARAMETERS', message });
-  refused({ exits: [0.5, 0.5] }, /^mine: exits: 2 given, expected one for each layer but the last: 1$/);
+  refused({ exits: [0.5, 0.5] }, /^mine: exits: 2 given, expected one for each layer except the last: 1$/);
   refused({ attention: ['dense'], exits: [0.5] }, /^mine: exits: 1 given, .*: 0$/);
   refused({ exits: [0] }, /^mine: exits\.0: .*>0/);
   refused({ exits: [1.1] }, /^mine: exits\.0: .*<=1/);

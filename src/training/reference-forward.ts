@@ -100,7 +100,7 @@ function crossEntropy({ classes }: Testbed, logits: Float64Array, { targets }: T
 }
 
 function tokensError(problem: string): AttnswapError {
-  return new AttnswapError('INVALID_INPUTS', `items: ${problem}`, { hint: 'use a testbed of the task that the items are from' });
+  return new AttnswapError('INVALID_INPUTS', `items: ${problem}`, { hint: 'use the testbed of the task that the items come from' });
 }
 
 function checkTokens({ vocabulary, length: longest }: Testbed, { items, length, tokens }: TokenBatch): void {

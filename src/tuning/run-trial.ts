@@ -119,7 +119,7 @@ export async function beginTraining(work: TuningWork, trial: Trial, weights: str
     signal: work.signal,
   });
   if (training === undefined || 'unsupported' in training)
-    throw new AttnswapError('UNSUPPORTED', training?.unsupported ?? `${trainer.adapter.name} trains nothing`);
+    throw new AttnswapError('UNSUPPORTED', training?.unsupported ?? `${trainer.adapter.name} has no trainer`);
   return training;
 }
 

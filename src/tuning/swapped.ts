@@ -14,7 +14,7 @@ export async function swappedScores(work: TuningWork, candidate: string, referen
   const { tuning, task, state } = work;
   const trial = { ...reference.trial, attention: candidate };
   return state.step(`swap/${candidate}/seed${trial.seed}`, async () => {
-    work.progress(`${candidate} under the baseline's weights`);
+    work.progress(`${candidate} with the baseline's weights`);
     const path = await fileAt(work, 'swapped', `${tuning.candidates.indexOf(candidate)}-seed${trial.seed}.safetensors`);
     if (!existsSync(path)) await writeWeights(path, testbedOf(trial, tuning, task), await swappedWeights(work, trial, reference));
     const training = await beginTraining(work, trial, path);

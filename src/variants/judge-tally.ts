@@ -57,7 +57,7 @@ export class JudgeTally {
       error += (actual[m]! - reference[m]!) ** 2;
       norm += reference[m]! ** 2;
     }
-    if (!Number.isFinite(norm)) this.#broken ??= `the reference is not finite at ${describe(at)}: the inputs are not`;
+    if (!Number.isFinite(norm)) this.#broken ??= `the reference is not finite at ${describe(at)}: the inputs are not finite`;
     if (given.ambiguous) {
       this.#ambiguous++;
       return;
@@ -84,7 +84,7 @@ export class JudgeTally {
     }
     const { ofAllowance } = this.#worst;
     if (ofAllowance <= rowSlack) return undefined;
-    return `${describe(this.#worst)} errs by ${ofAllowance.toPrecision(3)} of its allowances, expected at most ${rowSlack}`;
+    return `${describe(this.#worst)} has an error of ${ofAllowance.toPrecision(3)} times its allowance, expected at most ${rowSlack}`;
   }
 
   #tooAmbiguous(): string | undefined {

@@ -16,7 +16,7 @@ export function positiveFraction() {
 
 /** A number x with 0 ≤ x < 1. */
 export function properFraction() {
-  const error = 'a number from 0, below 1';
+  const error = 'a number ≥ 0 and below 1';
   return z.number({ error }).gte(0, { error }).lt(1, { error });
 }
 

@@ -50,5 +50,5 @@ export function sumOverQueries(shape: Shape, countOf: (query: number) => number)
 /** Why a variant that needs queries and keys on one axis is not defined for the shape, or undefined where it is. */
 export function refusePositions(name: string, shape: Shape): string | undefined {
   if (shape.queries <= shape.keys) return undefined;
-  return `${name}: ${shape.queries} queries and ${shape.keys} keys: positions align only where queries do not outnumber keys`;
+  return `${name}: ${shape.queries} queries and ${shape.keys} keys: positions can be aligned only if there are no more queries than keys`;
 }

@@ -26,9 +26,9 @@ function notable(verdict: Verdict): string {
   const all = worstFirst(verdict.comparisons);
   const told = all.filter((comparison) => !plainPass(comparison));
   const warnings = warningList(verdict);
-  if (told.length === 0 && warnings === '') return all.length === 0 ? '' : `Comparisons: ${all.length}, all of them plain passes.`;
+  if (told.length === 0 && warnings === '') return all.length === 0 ? '' : `Comparisons: ${all.length}, all of them pass.`;
   const labels = labelsOf(all);
-  const title = told.length === 0 ? 'Warnings' : `${told.length} of ${all.length} comparisons are not a plain pass`;
+  const title = told.length === 0 ? 'Warnings' : `${told.length} of ${all.length} comparisons need attention`;
   const parts = [told.length === 0 ? '' : comparisonTable(told, labels), reasonList(told, labels), warnings];
   return folded(title, parts.filter((part) => part !== '').join('\n\n'));
 }

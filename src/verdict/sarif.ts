@@ -17,13 +17,13 @@ const wholeRule = 'verdict';
 type Rule = Metric | typeof wholeRule;
 
 const meanings: Readonly<Record<Rule, string>> = {
-  latency: 'Time of one attention call, compared in paired blocks of fresh processes.',
+  latency: 'Time per attention call, compared in paired blocks of fresh processes.',
   'peak-memory': 'Memory that one attention call needs beyond its inputs.',
-  'memory-growth': 'Factor by which peak memory rises where the length doubles: 2 for n, 4 for n².',
-  waste: 'Share of scored products beyond the smallest sets of keys that hold 95 % of the weight.',
+  'memory-growth': 'Factor by which peak memory grows when the length doubles: 2 for n, 4 for n².',
+  waste: 'Share of scored pairs beyond the smallest sets of keys that hold 95 % of the weight.',
   error: 'Relative error against the float64 reference.',
-  'scored-pairs': 'Products of queries and keys that a kernel computes, masked ones too.',
-  'ratio-to-reference': 'Time of one attention call over that of the reference cell, measured in pairs.',
+  'scored-pairs': 'Query–key products that a kernel computes, including masked ones.',
+  'ratio-to-reference': 'Time per attention call relative to the reference cell, measured in pairs.',
   quality: 'Score of a task, paired item by item.',
   [wholeRule]: 'The verdict as a whole.',
 };
@@ -66,7 +66,7 @@ function ruleOf(id: Rule) {
     name: name.replaceAll(/(?:^| )(\w)/g, (_, letter: string) => letter.toUpperCase()),
     shortDescription: { text: `${name[0]!.toUpperCase()}${name.slice(1)} is worse than its gate allows, or could not be judged.` },
     fullDescription: { text: meanings[id] },
-    help: { text: `${meanings[id]} The properties of a result hold its effect, with an interval, and its margin.` },
+    help: { text: `${meanings[id]} The properties of a result contain its effect with an interval, and its margin.` },
     defaultConfiguration: { level: 'error' },
     properties: { tags: ['performance'] },
   };

@@ -22,7 +22,7 @@ export function verdictTable(verdict: Verdict): string {
   const blocks = [wrap(clip(oneLine(verdict.summary), 2000), width)];
   if (comparisons.length > 0) blocks.push(rows(comparisons, labels).split('\n'));
   const notes = [...reasons(comparisons, labels), ...asides(comparisons, labels), ...warningsOf(verdict).map((text) => `warning: ${text}`)];
-  if (comparisons.some(({ decides }) => !decides)) notes.push('*: shown only, and without effect on the verdict.');
+  if (comparisons.some(({ decides }) => !decides)) notes.push('*: informational; does not affect the verdict.');
   blocks.push(
     notes.flatMap((note) => wrap(clip(note, 1500), width)),
     foot(verdict),
@@ -59,7 +59,7 @@ function reasons(comparisons: readonly Comparison[], labels: ReadonlyMap<Compari
   const alike = Map.groupBy(told, ({ outcome, reason, owner, onInconclusive }) => JSON.stringify([outcome, reason, owner, onInconclusive]));
   return [...alike.values()].map((group) => {
     const { outcome, reason, owner, onInconclusive } = group[0]!;
-    const allowed = outcome === 'inconclusive' && onInconclusive === 'pass' ? ' (the gate lets it pass)' : '';
+    const allowed = outcome === 'inconclusive' && onInconclusive === 'pass' ? ' (allowed by the gate)' : '';
     return `${outcome}: ${named(group, labels)}: ${oneLine(reason)}${allowed}${owner === null ? '' : ` (owner: ${oneLine(owner)})`}`;
   });
 }

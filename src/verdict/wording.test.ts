@@ -43,7 +43,7 @@ test('a change that the margin lets pass is named', () => {
   assert.equal(aside(sampleComparison({ ...worse, metric: 'quality', direction: 'higher' })), 'better');
   assert.equal(aside(sampleComparison()), '');
   assert.equal(aside(sampleComparison({ ...worse, outcome: 'regression' })), '');
-  assert.equal(outcomeText(sampleComparison({ ...worse, decides: false })), 'pass (slower, within the margin; shown only)');
+  assert.equal(outcomeText(sampleComparison({ ...worse, decides: false })), 'pass (slower, within the margin; informational)');
 });
 
 test('a label tells cells of one name apart, and says nothing that all share', () => {

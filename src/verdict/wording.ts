@@ -75,8 +75,8 @@ export function outcomeText(comparison: Comparison): string {
   const { outcome, decides, onInconclusive } = comparison;
   const remarks = [
     aside(comparison),
-    outcome === 'inconclusive' && onInconclusive === 'pass' ? 'the gate lets it pass' : '',
-    decides ? '' : 'shown only',
+    outcome === 'inconclusive' && onInconclusive === 'pass' ? 'allowed by the gate' : '',
+    decides ? '' : 'informational',
   ];
   const told = remarks.filter((remark) => remark !== '');
   return told.length === 0 ? outcome : `${outcome} (${told.join('; ')})`;

@@ -33,7 +33,7 @@ export function refuseWithoutSoftmax(row: RankedRow, { batch, head }: HeadFrame,
   if (!Number.isNaN(row.total)) return;
   const where = `batch ${batch}, head ${head}, query ${query}`;
   throw new AttnswapError('INVALID_INPUTS', `waste: ${where}: the logits have no softmax (NaN, ∞, or all −∞)`, {
-    hint: 'look for NaN and ∞ in the inputs, and check their scale',
+    hint: 'check the inputs for NaN and ∞, and check their scale',
   });
 }
 

@@ -72,7 +72,7 @@ function buildElementwise(graph: GraphBuilder, inputs: KernelInputs, config: Ker
 export const gatedTiled: OnnxKernel = {
   variant: 'gated',
   kernel: 'tiled',
-  summary: `block=1: tiles of ${tile} queries with n²·rank/d more products; block>1: the kept blocks only`,
+  summary: `block=1: tiles of ${tile} queries with n²·rank/d extra products; block>1: kept blocks only`,
   scoredPairs: (parameters, shape) =>
     Number(parameters['block']) === 1 ? shape.batch * shape.heads * tiledPairs(shape, tile) : blockGatedPairs(parameters, shape),
   build: (graph, inputs, config) =>

@@ -233,7 +233,7 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
 export const hierarchicalBatched: OnnxKernel = {
   variant: 'hierarchical',
   kernel: 'batched',
-  summary: 'each level as batches of small products; far means scored apart from near keys',
+  summary: 'each level as batches of small products; distant means scored separately from near keys',
   scoredPairs(parameters, shape) {
     const [local, region] = [Number(parameters['local']), Number(parameters['region'])];
     const [near = 0, regional = 0, global = 0] = dealHeads(shape.heads, readRatio(String(parameters['ratio'])));

@@ -15,7 +15,7 @@ const always = -maskedScore / 8;
 export const blockTopkBlocks: TfjsKernel = {
   variant: 'block-topk',
   kernel: 'blocks',
-  summary: 'scores block means, then attends to the chosen blocks alone',
+  summary: 'scores block means, then attends to the chosen blocks only',
   selects: () => 'blocks',
   scoredPairs(parameters, shape) {
     const size = Number(parameters['block']);

@@ -14,7 +14,7 @@ const tile = 128;
 export const gatedTiled: TfjsKernel = {
   variant: 'gated',
   kernel: 'tiled',
-  summary: `block=1: tiles of ${tile} queries with n²·rank/d more products; block>1: the kept blocks only`,
+  summary: `block=1: tiles of ${tile} queries with n²·rank/d extra products; block>1: kept blocks only`,
   selects,
   scoredPairs: (parameters, shape) =>
     Number(parameters['block']) === 1 ? shape.batch * shape.heads * tiledPairs(shape, tile) : gatedBlockPairs(parameters, shape),

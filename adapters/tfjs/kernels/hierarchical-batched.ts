@@ -14,7 +14,7 @@ import type { Call, Site, Tensor, TfjsKernel } from '../kernel.ts';
 export const hierarchicalBatched: TfjsKernel = {
   variant: 'hierarchical',
   kernel: 'batched',
-  summary: 'each level as batches of small products; far means scored apart from near keys',
+  summary: 'each level as batches of small products; distant means scored separately from near keys',
   selects: () => 'nothing',
   scoredPairs,
   plan,

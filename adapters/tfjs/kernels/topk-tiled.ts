@@ -10,7 +10,7 @@ const tile = 128;
 export const topkTiled: TfjsKernel = {
   variant: 'topk',
   kernel: 'tiled',
-  summary: `tiles of ${tile} queries: every score computed, all but the largest masked`,
+  summary: `tiles of ${tile} queries: all scores computed, all but the largest masked`,
   selects: () => 'entries',
   scoredPairs: (_, shape) => shape.batch * shape.heads * tiledPairs(shape, tile),
   plan: (site) => {

@@ -9,7 +9,7 @@ const script = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './worker
 export async function train(request: TrainRequest): Promise<Training | Unsupported> {
   const { backend, threads } = request;
   if (backend === 'tfjs-webgpu')
-    return { unsupported: 'tfjs-webgpu: the trainer chooses keys by scores that it reads at once, which WebGPU does not allow' };
+    return { unsupported: 'tfjs-webgpu: the trainer selects keys by scores that it reads synchronously, which WebGPU does not allow' };
   const command = [process.execPath, script, backend, ...(threads === undefined ? [] : [String(threads)])] as const;
   return workerAdapter({ name: 'tfjs', backends: [backend], kernels: [], trains: true, command: [...command], mend: '' }).train!(request);
 }

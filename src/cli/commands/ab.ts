@@ -1,29 +1,29 @@
 import { AttnswapError } from '../../contract/errors.ts';
-import { argument, defineCommand, flag, inGroup, optionalArgument, option } from '../declare.ts';
+import { argument, defineCommand, flag, hidden, inGroup, optionalArgument, option } from '../declare.ts';
 import { adaptersFrom, backend, blocks, causal, cell, margin, model, moreBackends } from '../options.ts';
 import { verdictExits, verdictOutputs, writeVerdict } from '../write-verdict.ts';
 import { working } from '../work.ts';
 
 export const ab = defineCommand({
   name: 'ab',
-  summary: 'is B slower than A? A paired comparison in blocks of fresh processes',
+  summary: 'compare two kernels or models in paired blocks of fresh processes',
   arguments: {
-    a: argument('the base: name[.kernel][:key=value,…], or an ONNX file'),
-    b: optionalArgument('the new one (default: A again, from --base-dir or another backend)'),
+    a: argument('base: name[.kernel][:key=value,…], or an ONNX file'),
+    b: optionalArgument('new version (default: A again, with another --base-dir or --base-backend)'),
   },
   options: {
-    margin: margin('largest slowdown that passes, %'),
-    backend,
-    baseDir: option('<dir>', 'checkout or installation that A is taken from'),
+    margin: margin('largest acceptable slowdown, %'),
+    backend: { ...backend, help: "backend (--base-backend: A's, if different)" },
+    baseBackend: hidden(option('<backend>', "A's backend")),
+    baseDir: option('<dir>', 'run A from this checkout or installation'),
     ...verdictOutputs,
     causal,
     dim: { ...model.dim, help: 'size of a model’s dynamic dimension, e.g. sequence=128 (repeatable)' },
     ...inGroup('Shape', cell),
     ...blocks,
     ...inGroup('Backends', {
-      baseBackend: option('<backend>', "A's backend, where it differs"),
-      adapter: option('<file>', "module that exports B's adapter"),
-      baseAdapter: option('<file>', "module that exports A's adapter"),
+      adapter: option('<file>', "module that exports B's adapter (--base-adapter: A's)"),
+      baseAdapter: hidden(option('<file>', "module that exports A's adapter")),
     }),
     ...moreBackends,
     full: { ...flag(''), deprecated: 'use --no-causal' },
@@ -50,7 +50,9 @@ function refuseOthers(isModel: boolean, given: Readonly<Record<string, unknown>>
   const found = foreign.find((name) => given[name] !== undefined);
   if (found === undefined) return;
   const flags = `--${found.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  throw new AttnswapError('USAGE', `${flags} is for ${isModel ? 'variants: a model has its own shape' : 'models'}`, {
-    hint: isModel ? 'sizes of a model: --dim batch=1 --dim sequence=128' : 'the shape of a variant: --length, --batch, --heads, --head-dim',
+  throw new AttnswapError('USAGE', `${flags} applies only to ${isModel ? 'variants; a model has its own shape' : 'models'}`, {
+    hint: isModel
+      ? 'set the sizes of a model with --dim, e.g. --dim batch=1 --dim sequence=128'
+      : 'set the shape of a variant with --length, --batch, --heads, --head-dim',
   });
 }

@@ -9,20 +9,20 @@ import { watching } from '../work.ts';
 
 export const attend = defineCommand({
   name: 'attend',
-  summary: 'run one attention over your own Q, K and V (safetensors)',
+  summary: 'run one attention on your own Q, K and V (safetensors)',
   arguments: {},
   options: {
     variant: required(option('<variant>', 'name[.kernel][:key=value,…]')),
     inputs: required(option('<file>', 'tensors q, k, v; optional mask, gate.u, gate.w, gate.b; metadata scale')),
-    out: place('file', required(option('<file>', 'where tensor o is written'))),
+    out: place('file', required(option('<file>', 'output file for tensor o'))),
     backend,
-    causal: toggle('causal, or --no-causal (default: as the file says)'),
+    causal: toggle('causal, or --no-causal (default: from the file)'),
     dtype: withDefault('f32', choice('<dtype>', dtypes, 'element type')),
-    seed: withDefault(defaults.seed, option('<n>', 'random seed of a gate that the file does not hold', wholeNumber(0))),
+    seed: withDefault(defaults.seed, option('<n>', 'random seed for a gate that the file lacks', wholeNumber(0))),
     ...moreBackends,
   },
   examples: ["attnswap attend --variant 'topk:k=32' --inputs in.safetensors --out out.safetensors --causal"],
-  exits: { [exitCodes.incomplete]: 'the backend has no such attention' },
+  exits: { [exitCodes.incomplete]: 'the backend lacks this attention' },
   async run(given) {
     const { attend: compute } = await import('../../operations/attend.ts');
     const adapters = await adaptersFrom(given);

@@ -8,13 +8,13 @@ import { store } from '../options.ts';
 
 const saveRuns = defineCommand({
   name: 'baseline save',
-  summary: 'promote runs: whole, clean, of one host and suite',
-  arguments: { name: argument('name of the baseline'), runs: restArguments('run records, from attnswap bench') },
+  summary: 'store complete runs of one host and suite as a baseline',
+  arguments: { name: argument('name of the baseline'), runs: restArguments('run records from attnswap bench') },
   options: {
-    reason: option('<text>', 'why these runs are promoted'),
-    by: option('<who>', 'who promotes them (default: the current user)'),
-    replace: flag('start over instead of adding'),
-    portable: flag('keep only the figures that carry to other machines, small enough to commit'),
+    reason: option('<text>', 'why these runs become the baseline'),
+    by: option('<who>', 'who stores them (default: the current user)'),
+    replace: flag('replace the baseline instead of adding to it'),
+    portable: flag('keep only figures that hold on any machine; small enough to commit'),
     store,
   },
   examples: [
@@ -42,7 +42,7 @@ const list = defineCommand({
     const baselines = await listBaselines(given);
     if (given.json === true) printJson(baselines.map(({ name, fingerprint, runs }) => ({ name, fingerprint, runs: runs.length })));
     else if (baselines.length === 0)
-      print(`${given.store ?? defaults.store} holds no baselines: attnswap baseline save <name> <run.json …> --reason '…'`);
+      print(`${given.store ?? defaults.store} has no baselines; store one with attnswap baseline save <name> <run.json …> --reason '…'`);
     else print(table([['name', 'suite', 'runs', 'host', 'latest'], ...baselines.map(summaryLine)]));
     return exitCodes.pass;
   },
@@ -50,7 +50,7 @@ const list = defineCommand({
 
 const show = defineCommand({
   name: 'baseline show',
-  summary: 'show what a baseline holds',
+  summary: 'show what a baseline contains',
   arguments: { name: argument('name of the baseline') },
   options: { store },
   examples: ['attnswap baseline show main'],

@@ -10,11 +10,11 @@ import { working } from '../work.ts';
 
 export const bench = defineCommand({
   name: 'bench',
-  summary: 'measure a suite: latency, peak memory, waste and error of every cell',
+  summary: 'measure a suite: latency, peak memory, waste and error of each cell',
   arguments: { suite: argument(`${builtInSuites.join(', ')}, or a suite file`) },
   options: {
     out: outputs(['.json', '.csv', '.md', '.html'], 'write the run (default: runs/<suite>.run.json)'),
-    resume: flag('continue an interrupted run: keep what its record holds'),
+    resume: flag('continue an interrupted run, keeping the cells already measured'),
     threads,
     wait,
     csv: oldOutput('.csv'),

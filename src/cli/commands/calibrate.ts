@@ -11,7 +11,7 @@ import { working } from '../work.ts';
 
 export const calibrate = defineCommand({
   name: 'calibrate',
-  summary: "measure this host's noise floor: equal arms, paired",
+  summary: "measure this host's noise floor with A/A comparisons",
   arguments: { suite: optionalArgument('suite whose timed cells are measured (default: ci)') },
   options: {
     blocks: withDefault(defaults.blocks, option('<n>', 'blocks per cell', wholeNumber(3))),
@@ -33,7 +33,7 @@ export const calibrate = defineCommand({
 });
 
 function text({ store: folder, fingerprint, calibrations }: CalibrationRecord): string {
-  const heading = ['cell', 'blocks', 'sd of a block', 'bias', 'floor', 'detectable', 'least margin'];
+  const heading = ['cell', 'blocks', 'sd of blocks', 'bias', 'floor', 'detectable', 'least margin'];
   const rows = calibrations.map(({ cell, logRatios, standardDeviation, bias, floor, minimumDetectableEffect }) => [
     cell.replace(/ b\d.* q(\d+) .*/, ' $1'),
     String(logRatios.length),
@@ -46,9 +46,9 @@ function text({ store: folder, fingerprint, calibrations }: CalibrationRecord): 
   return [
     table([heading, ...rows]),
     '',
-    'floor: 95 % of A/A differences at the first look are smaller. detectable: the smallest change that 20 blocks show 9 times in 10.',
-    'least margin: a gate with a smaller one refuses.',
+    'floor: 95 % of A/A differences at the first look are smaller. detectable: smallest change found with 20 blocks 9 times in 10.',
+    'least margin: gates with a smaller margin are refused.',
     '',
-    `stored in ${folder}; valid for 14 days, for the host with fingerprint ${fingerprint.short}`,
+    `stored in ${folder}; valid for 14 days on the host with fingerprint ${fingerprint.short}`,
   ].join('\n');
 }

@@ -7,18 +7,18 @@ import { working } from '../work.ts';
 
 export const capture = defineCommand({
   name: 'capture',
-  summary: 'write Q, K and V of sites on real input (safetensors)',
+  summary: 'save the Q, K and V of sites on real inputs (safetensors)',
   arguments: { model: argument('an ONNX file') },
   options: {
     ...data,
     data: required(data.data),
     out: place('folder', required(option('<dir>', 'output folder'))),
-    site: option('<list>', 'sites to capture, e.g. 0,2-3 (default: every site that can be swapped)'),
+    site: option('<list>', 'sites to capture, e.g. 0,2-3 (default: all that can be swapped)'),
     items: option('<n>', 'items per length (default: every tensor file, else 1)', wholeNumber(1)),
     ...model,
     ...moreBackends,
   },
-  examples: ['attnswap capture model.onnx --data book.txt --tokenizer tokenizer.json --lengths 256 --out captured'],
+  examples: ['attnswap capture model.onnx --data book.txt --tokenizer tokenizer.json --out captured'],
   async run({ dim, site, ...given }) {
     const { capture: write } = await import('../../operations/capture.ts');
     const adapters = await adaptersFrom(given);

@@ -7,7 +7,7 @@ import { json, oldOutput, outputs, writeOutputs } from '../outputs.ts';
 export const compare = defineCommand({
   name: 'compare',
   summary: 'compare run records of machines, runtimes or versions side by side',
-  arguments: { runs: restArguments('run records, from attnswap bench; the first is the base for each backend') },
+  arguments: { runs: restArguments('run records from attnswap bench; the first is the base for each backend') },
   options: {
     out: outputs(['.json', '.csv', '.md', '.html'], 'write the comparison'),
     html: oldOutput('.html'),
@@ -44,6 +44,6 @@ async function exitCodeOf(comparison: RunComparison): Promise<ExitCode> {
   if (comparison.columns.length > 1) return isWhole(comparison) ? exitCodes.pass : exitCodes.incomplete;
   const why = comparison.refused.map((column) => refusedSentence(column));
   // Not a remark: --quiet does not silence why a command failed.
-  tell(`attnswap: nothing is comparable. ${why.join(' ')}\n  hint: measure the same suite for each: attnswap bench`);
+  tell(`attnswap: nothing to compare. ${why.join(' ')}\n  hint: measure the same suite for each record: attnswap bench`);
   return exitCodes.incomparable;
 }

@@ -6,7 +6,7 @@ const shells = ['bash', 'zsh', 'fish'] as const;
 
 export const completion = defineCommand({
   name: 'completion',
-  summary: 'print the completion script of bash, zsh or fish',
+  summary: 'print the completion script for bash, zsh or fish',
   arguments: { shell: argument(shells.join(', ')) },
   options: {},
   examples: [
@@ -16,8 +16,7 @@ export const completion = defineCommand({
   ],
   async run({ shell }) {
     const known = shells.find((name) => name === shell);
-    if (known === undefined)
-      throw new AttnswapError('USAGE', `there is no completion for ${JSON.stringify(shell)}, expected ${shells.join(', ')}`);
+    if (known === undefined) throw new AttnswapError('USAGE', `no completion for ${JSON.stringify(shell)}, expected ${shells.join(', ')}`);
     const { completionScript } = await import('../completion-script.ts');
     print(await completionScript(known));
     return exitCodes.pass;

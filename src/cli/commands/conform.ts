@@ -10,12 +10,12 @@ import { watching } from '../work.ts';
 
 export const conform = defineCommand({
   name: 'conform',
-  summary: 'check workers against the protocol, and kernels against the float64 reference',
+  summary: 'check workers against the protocol and kernels against float64',
   arguments: {},
   options: {
     worker: moreBackends.worker,
-    backend: option('<backend>', 'check this backend alone'),
-    cases: withDefault('everyday', choice('<set>', caseSets, 'which conformance cases')),
+    backend: option('<backend>', 'check only this backend'),
+    cases: withDefault('everyday', choice('<set>', caseSets, 'set of conformance cases')),
     out: outputs(['.json'], 'write the findings'),
     python: moreBackends.python,
   },

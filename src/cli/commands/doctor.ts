@@ -11,9 +11,9 @@ import { json, outputs, writeOutputs } from '../outputs.ts';
 
 export const doctor = defineCommand({
   name: 'doctor',
-  summary: 'show what this machine can run, what it cannot, and how to fix it',
+  summary: 'show what this machine can run, what is missing and how to fix it',
   arguments: {},
-  options: { out: outputs(['.json'], 'the findings'), ...moreBackends },
+  options: { out: outputs(['.json'], 'write the findings'), ...moreBackends },
   examples: ['attnswap doctor', "attnswap doctor --worker 'python3 my_worker.py' --json"],
   async run({ out = [], ...given }) {
     const { doctor: examine } = await import('../../operations/doctor.ts');
@@ -70,7 +70,7 @@ function hostLines({ cpu, memoryBytes, gpus, os, container, virtualisation, vola
     `clock    governor ${cpu.governor ?? 'not visible'}, turbo ${cpu.turbo === null ? 'not visible' : cpu.turbo ? 'on' : 'off'}`,
     `memory   ${size(memoryBytes)}, ${size(volatile.freeMemoryBytes)} free`,
     `GPU      ${visible(gpu) || 'none found'}`,
-    `system   ${os.distribution} ${os.release}, kernel ${os.kernel}, ${os.arch}; ${virtualisation ?? 'no virtualisation seen'}`,
+    `system   ${os.distribution} ${os.release}, kernel ${os.kernel}, ${os.arch}; ${virtualisation ?? 'no virtualization detected'}`,
     `limits   ${container.cpus === null ? 'no CPU quota' : `${container.cpus} CPUs`}, ${container.memoryBytes === null ? 'no memory limit' : size(container.memoryBytes)}`,
     `load     ${volatile.loadAverages?.join(' ') ?? 'not visible'}`,
     ...missing.map(({ part, reason }) => `unread   ${part}: ${reason}`),
@@ -79,10 +79,10 @@ function hostLines({ cpu, memoryBytes, gpus, os, container, virtualisation, vola
 
 function quietLines(environment: DoctorRecord['environment']): string[] {
   const settings = Object.entries(environment).map(([name, value]) => `${name}=${visible(value)}`);
-  return ['telemetry and downloads of runtimes are off unless you set these variables yourself:', wrapped(settings.join(' '), '    ')];
+  return ['runtime telemetry and downloads are off unless you set these variables yourself:', wrapped(settings.join(' '), '    ')];
 }
 
 function noiseLines(warnings: DoctorRecord['warnings']): string[] {
-  if (warnings.length === 0) return ['noise: nothing found that would disturb a measurement'];
+  if (warnings.length === 0) return ['noise: nothing found that would disturb measurements'];
   return warnings.flatMap(({ message, hint }) => [`noise: ${message}`, `    ${hint}`]);
 }

@@ -5,11 +5,11 @@ import { working } from '../work.ts';
 
 export const gate = defineCommand({
   name: 'gate',
-  summary: "measure and judge a suite's gates, for CI",
-  arguments: { suite: argument('a built-in suite (attnswap list), or a suite file') },
+  summary: 'measure a suite and judge its gates, for CI',
+  arguments: { suite: argument('built-in suite (attnswap list) or suite file') },
   options: {
-    baseDir: option('<dir>', 'base: a checkout or installation, measured now, in pairs (default: this checkout)'),
-    baseline: option('<name>', 'base: stored runs of this very host'),
+    baseDir: option('<dir>', 'compare with this checkout or installation, measured now (default: A/A)'),
+    baseline: option('<name>', 'compare with stored runs of this host'),
     ...verdictOutputs,
     ...blocks,
   },

@@ -8,7 +8,7 @@ import { json, outputs, writeOutputs } from '../outputs.ts';
 
 export const history = defineCommand({
   name: 'history',
-  summary: 'find when latency changed over stored runs, and between which two',
+  summary: 'find when latency changed over stored runs',
   arguments: { runs: restArguments('run records; each host is examined separately') },
   options: { out: outputs(['.json'], 'write the changes') },
   examples: ['attnswap history runs/*.run.json'],

@@ -24,7 +24,7 @@ const sections: Readonly<Record<string, Readonly<Record<string, Load>>>> = {
     baseline: async () => (await import('./baseline.ts')).baselineCommands,
     history: async () => [(await import('./history.ts')).history],
   },
-  'Read and set up': {
+  'Set up and report': {
     init: async () => [(await import('./init.ts')).init],
     list: async () => [(await import('./list.ts')).list],
     report: async () => [(await import('./report.ts')).report],

@@ -8,20 +8,19 @@ import { argument, defineCommand, option } from '../declare.ts';
 const templates: Readonly<Record<string, { readonly file: string; readonly out: string; readonly next: string }>> = {
   suite: { file: 'my.suite.ts', out: 'my.suite.ts', next: 'attnswap bench ./my.suite.ts' },
   data: { file: 'my.data.ts', out: 'my.data.ts', next: 'attnswap migrate model.onnx --data ./my.data.ts' },
-  ci: { file: 'attnswap.yml', out: '.github/workflows/attnswap.yml', next: 'attnswap init suite, if there is no my.suite.ts yet' },
+  ci: { file: 'attnswap.yml', out: '.github/workflows/attnswap.yml', next: 'attnswap init suite, if you have no my.suite.ts yet' },
 };
 const names = Object.keys(templates).join(', ');
 
 export const init = defineCommand({
   name: 'init',
-  summary: 'write a commented suite, a data module or a CI workflow to start from',
+  summary: 'write a starter suite, data module or CI workflow, with comments',
   arguments: { what: argument(`${names}`) },
-  options: { out: option('<file>', 'where it is written (default: my.suite.ts, my.data.ts, .github/workflows/attnswap.yml)') },
+  options: { out: option('<file>', 'output file (default: my.suite.ts, my.data.ts, .github/workflows/attnswap.yml)') },
   examples: ['attnswap init suite', 'attnswap init data --out bench/words.data.ts', 'attnswap init ci'],
   async run(given) {
     const template = templates[given.what];
-    if (template === undefined)
-      throw new AttnswapError('USAGE', `there is no ${JSON.stringify(given.what)} to start from, expected ${names}`);
+    if (template === undefined) throw new AttnswapError('USAGE', `unknown template ${JSON.stringify(given.what)}, expected ${names}`);
     const out = given.out ?? template.out;
     if (existsSync(out))
       throw new AttnswapError('USAGE', `${out} exists already; nothing was written`, { hint: '--out with another name' });

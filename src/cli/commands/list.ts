@@ -25,14 +25,14 @@ function text({ suites, tunings, variants, backends, metrics }: ListRecord): str
   return [
     `Suites, for bench, gate and calibrate\n${described(suites)}`,
     `Testbeds, for tune\n${described(tunings)}`,
-    `Variants, as name[.kernel][:key=value,…]\n${table(
+    `Variants, written name[.kernel][:key=value,…]\n${table(
       [
         ['name', 'parameters', 'kernels'],
         ...variants.map(({ name, parameters, kernels }) => [name, parameters.join(', ') || '–', kernels.join(' ')]),
       ],
       3,
     )}`,
-    `Backends (attnswap doctor says which run here)\n  ${backends.join(' ')}`,
-    `Metrics that gates judge\n  ${metrics.join(' ')}`,
+    `Backends (attnswap doctor shows which run here)\n  ${backends.join(' ')}`,
+    `Metrics for gates\n  ${metrics.join(' ')}`,
   ].join('\n\n');
 }

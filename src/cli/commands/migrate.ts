@@ -14,37 +14,37 @@ const someData = '--data book.txt --tokenizer tokenizer.json --lengths 128,256,5
 
 export const migrate = defineCommand({
   name: 'migrate',
-  summary: 'take an ONNX model through baseline, swap and tuning, to a verdict',
+  summary: 'try other attention in an ONNX model, up to a verdict',
   arguments: { model: argument('an ONNX file') },
   options: {
     ...data,
     candidate: withDefault(defaults.candidates as readonly string[], option('<variant>', 'replacement to try (repeatable)', repeated)),
-    goal: withDefault('latency', choice('<goal>', goals, 'what tuning saves within the quality margin')),
+    goal: withDefault('latency', choice('<goal>', goals, 'tuning minimizes this')),
     until: withDefault('tune', choice('<phase>', phases, 'last phase')),
-    dir: place('folder', option('<dir>', 'keeps every result; the same command resumes there (default: runs/<model>.migration)')),
+    dir: place('folder', option('<dir>', 'results, and where a rerun resumes (default: runs/<model>.migration)')),
     out: outputs(recordOutputs, 'write the record'),
     ...inGroup('Decision', {
-      qualityMargin: option('<percent>', 'largest loss of quality that passes, % (default: 2)', percentage),
-      margin: margin('largest growth of latency or memory that passes, %'),
-      items: withDefault(defaults.items, option('<n>', 'items per length that quality is judged on', wholeNumber(1))),
+      qualityMargin: option('<percent>', 'largest acceptable quality loss, % (default: 2)', percentage),
+      margin: margin('largest acceptable increase in latency or memory, %'),
+      items: withDefault(defaults.items, option('<n>', 'items per length for judging quality', wholeNumber(1))),
       compareAt: option('<n>', 'length at which candidates are timed (default: the longest)', wholeNumber(1)),
-      evaluations: withDefault(defaults.evaluations, option('<n>', 'assignments that tuning may measure', wholeNumber(1))),
-      maxBlocks: withDefault(defaults.finalBlocks, option('<n>', 'blocks of the last comparison', wholeNumber(2))),
+      evaluations: withDefault(defaults.evaluations, option('<n>', 'maximum number of assignments that tuning measures', wholeNumber(1))),
+      maxBlocks: withDefault(defaults.finalBlocks, option('<n>', 'maximum number of blocks in the final comparison', wholeNumber(2))),
     }),
     ...inGroup('Backends', { ...model, threads, wait }),
     ...moreBackends,
-    ...refused(['trainer'], 'a model is tuned without training; testbeds are trained by attnswap tune'),
+    ...refused(['trainer'], 'migrate tunes without training; attnswap tune trains testbeds'),
   },
   examples: [
     `attnswap migrate model.onnx ${someData}`,
-    "attnswap migrate model.onnx --data ./my.data.ts --candidate dense.fused --candidate 'window:w=128'",
+    "attnswap migrate model.onnx --data my.data.ts --candidate dense.fused --candidate 'window:w=128'",
   ],
   exits: { [exitCodes.regression]: 'keep the model as it is', [exitCodes.inconclusive]: 'tune first' },
   async run({ model: path, data: files, dim, candidate, out = [], ...given }) {
     const { isModelPath } = await import('../../model/file/foreign-files.ts');
     if (!isModelPath(path)) {
       throw new AttnswapError('USAGE', `migrate is for ONNX models, got ${path}`, {
-        hint: `testbeds and tuning suites: attnswap tune ${path}`,
+        hint: `for testbeds and tuning suites: attnswap tune ${path}`,
       });
     }
     if (files === undefined) throw new AttnswapError('USAGE', `migrate ${path}: --data is missing`, { hint: someData });

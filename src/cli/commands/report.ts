@@ -9,12 +9,12 @@ import { progressLine } from '../progress.ts';
 
 export const report = defineCommand({
   name: 'report',
-  summary: 'render a run, verdict, migration or tuning as HTML, Markdown, CSV, JSON, SVG or PNG',
-  arguments: { path: argument('a run record, a verdict (ab, gate --out), or the folder of a migration or a tuning') },
+  summary: 'render a run, verdict, migration or tuning as HTML, Markdown, PNG, …',
+  arguments: { path: argument('run record, verdict (ab, gate --out), or folder of a migration or tuning') },
   options: {
     out: outputs(reportEndings, 'write the report (default: reports/<name>.html)'),
     open: flag('open the first file written'),
-    format: { ...option('<list>', '', formats), deprecated: 'use --out file.<format>, repeated' },
+    format: { ...option('<list>', '', formats), deprecated: 'use --out file.<format>, which can be repeated' },
   },
   examples: [
     'attnswap report runs/lengths.run.json --open',
@@ -64,6 +64,6 @@ function defaultStem(path: string): string {
 async function open(file: string): Promise<void> {
   const { default: openFile } = await import('open');
   await openFile(file).catch((error: unknown) => {
-    throw new AttnswapError('UNSUPPORTED', `${file} was written, and could not be opened: ${(error as Error).message}`, { cause: error });
+    throw new AttnswapError('UNSUPPORTED', `${file} was written but could not be opened: ${(error as Error).message}`, { cause: error });
   });
 }

@@ -12,9 +12,9 @@ import { watching } from '../work.ts';
 
 export const sites = defineCommand({
   name: 'sites',
-  summary: 'find the attention in an ONNX model, and what each one does',
+  summary: 'find the attention in an ONNX model and show what each site does',
   arguments: { model: argument('an ONNX file') },
-  options: { ...model, out: outputs(['.json'], 'the sites'), ...moreBackends },
+  options: { ...model, out: outputs(['.json'], 'write the sites'), ...moreBackends },
   examples: ['attnswap sites model.onnx', 'attnswap sites model.onnx --dim sequence=128 --json'],
   async run({ dim, out = [], ...given }) {
     const { sites: find } = await import('../../operations/sites.ts');

@@ -11,14 +11,14 @@ import { watching } from '../work.ts';
 
 export const swap = defineCommand({
   name: 'swap',
-  summary: 'write a model with other attention, and the proof that nothing else changed',
+  summary: 'replace attention in a model and prove that nothing else changed',
   arguments: { model: argument('an ONNX file') },
   options: {
     variant: required(option('<variant>', 'name[.kernel][:key=value,…], or <sites>=<variant> (repeatable)', repeated)),
-    out: place('file', required(option('<file>', 'the new model, and a .json for the proof (repeatable)', repeated))),
-    site: option('<list>', 'sites to swap, e.g. 0,2-3 (default: every site that can be swapped)'),
+    out: place('file', required(option('<file>', 'new model; a second --out file.json takes the proof', repeated))),
+    site: option('<list>', 'sites to swap, e.g. 0,2-3 (default: all that can be swapped)'),
     ...model,
-    ...inGroup('Data to compare the outputs on', {
+    ...inGroup('Data for comparing outputs', {
       ...data,
       items: option('<n>', 'items per length (default: every tensor file, else 8)', wholeNumber(1)),
     }),
@@ -26,8 +26,8 @@ export const swap = defineCommand({
   },
   examples: [
     'attnswap swap model.onnx --variant dense.fused --out fused.onnx',
-    "attnswap swap model.onnx --variant 'window:w=64' --site 0,2-3 --out windowed.onnx",
-    "attnswap swap model.onnx --variant 0=dense.fused --variant '1-3=window:w=64' --out mixed.onnx --out proof.json",
+    "attnswap swap model.onnx --variant 'window:w=64' --site 0,2-3 --out new.onnx --out proof.json",
+    "attnswap swap model.onnx --variant 0=dense.fused --variant '1-3=window:w=64' --out mixed.onnx",
   ],
   async run({ dim, site, variant, ...given }) {
     const records = given.out.filter((path) => path.endsWith('.json')).map((path) => ({ path, as: '.json' as const }));
@@ -57,8 +57,8 @@ function text({ out, changes, proof, atSites, comparison, rewrittenForOpset13: r
         `site ${site}: ${visible(node)} → ${variant}${assumed === null ? '' : ` (assumed: ${visible(assumed)})`}`,
     ),
     `unchanged: ${proof.nodesKept} nodes and ${proof.initializersKept} initializers, byte for byte (sha256 ${proof.sha256.slice(0, 12)}); ${removed}`,
-    ...(rewritten.length > 0 ? [`upgraded to opset 13 first: ${rewritten.length} nodes rewritten, with the same results`] : []),
-    `each new attention matches its definition on what the site reads, within ${digits(most)} (relative)`,
+    ...(rewritten.length > 0 ? [`first upgraded to opset 13: ${rewritten.length} nodes rewritten, with identical results`] : []),
+    `each new attention matches its definition on the site's own inputs, within ${digits(most)} (relative)`,
     ...comparisonLines(comparison, Math.min(...changes.map(({ provenLength }) => provenLength ?? 0))),
     ...(onData === null ? [] : [`your data: ${visible(onData)}`]),
     `written: ${out}`,
@@ -70,10 +70,10 @@ function comparisonLines({ runs, notRun, varied, largest }: SwapRecord['comparis
   const sizes = [...new Set(runs.map(({ batch, length }) => `${batch} × ${length}`))].join(', ');
   const blind = Math.max(0, ...runs.map(({ blindQueries }) => blindQueries));
   return [
-    `outputs differ by at most ${digits(largest)} (relative), in ${runs.length} runs on random inputs (batch × length: ${sizes})`,
-    ...(varied.length > 0 ? [`inputs that reach a mask, varied in these runs: ${varied.map((text) => visible(text)).join(', ')}`] : []),
-    ...(longest > 0 ? [`masks and sizes hold up to ${longest} tokens`] : []),
-    ...(blind > 0 ? [`up to ${blind} queries saw no key: what attention gives them is not defined, and was not compared`] : []),
+    `outputs differ by at most ${digits(largest)} (relative) in ${runs.length} runs on random inputs (batch × length: ${sizes})`,
+    ...(varied.length > 0 ? [`inputs that affect a mask, varied in these runs: ${varied.map((text) => visible(text)).join(', ')}`] : []),
+    ...(longest > 0 ? [`masks and sizes checked up to ${longest} tokens`] : []),
+    ...(blind > 0 ? [`up to ${blind} queries saw no key; their attention is undefined and was not compared`] : []),
     ...notRun.map(({ batch, length, reason }) => `the model did not run at batch ${batch}, length ${length}: ${visible(reason)}`),
   ];
 }

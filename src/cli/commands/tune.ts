@@ -19,19 +19,19 @@ const ofModels = [
 
 export const tune = defineCommand({
   name: 'tune',
-  summary: 'train a testbed with each attention, and compare what comes of it',
+  summary: 'train a testbed model with each attention and compare results',
   arguments: { suite: argument(`${builtInTunings.join(', ')}, or a tuning suite file`) },
   options: {
-    trainer: option('<backend>', 'backend that trains (default: the best one here, torch before tfjs)'),
-    dir: place('folder', option('<dir>', 'keeps every result; the same command resumes there (default: runs/<suite>.tuning)')),
+    trainer: option('<backend>', 'training backend (default: the best available, torch before tfjs)'),
+    dir: place('folder', option('<dir>', 'results, and where a rerun resumes (default: runs/<suite>.tuning)')),
     out: outputs(recordOutputs, 'write the record'),
     backend,
     seed: withDefault(defaults.seed, option('<n>', 'random seed', wholeNumber(0))),
-    maxBlocks: withDefault(defaults.finalBlocks, option('<n>', 'blocks of the last comparison', wholeNumber(2))),
+    maxBlocks: withDefault(defaults.finalBlocks, option('<n>', 'maximum number of blocks in the final comparison', wholeNumber(2))),
     threads,
     wait,
     ...moreBackends,
-    ...refused(ofModels, 'a tuning suite says so itself (docs/tuning.md); ONNX models are for attnswap migrate'),
+    ...refused(ofModels, 'set it in the tuning suite (docs/tuning.md); for ONNX models, use attnswap migrate'),
   },
   examples: ['attnswap tune tune-recall', 'attnswap tune ./my.suite.ts --trainer torch-cpu'],
   exits: { [exitCodes.regression]: 'keep the model as it is', [exitCodes.inconclusive]: 'tune first' },
@@ -39,7 +39,7 @@ export const tune = defineCommand({
     const { isModelPath } = await import('../../model/file/foreign-files.ts');
     if (isModelPath(suite)) {
       throw new AttnswapError('USAGE', `tune is for testbeds, got the model ${suite}`, {
-        hint: `attnswap migrate ${suite} --data … goes through all phases, tuning included`,
+        hint: `for a model, use attnswap migrate ${suite} --data …, which includes tuning`,
       });
     }
     const { tune: train } = await import('../../operations/tune.ts');

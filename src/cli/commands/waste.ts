@@ -9,14 +9,14 @@ import { watching } from '../work.ts';
 
 export const waste = defineCommand({
   name: 'waste',
-  summary: 'measure wasted attention over your own Q, K and V (safetensors)',
+  summary: 'measure wasted attention on your own Q, K and V (safetensors)',
   arguments: {},
   options: {
     inputs: required(option('<file>', 'tensors q, k, v; optional mask')),
-    variant: withDefault('dense', option('<variant>', 'whose attention is measured')),
-    causal: toggle('causal, or --no-causal (default: as the file says)'),
+    variant: withDefault('dense', option('<variant>', 'attention to measure')),
+    causal: toggle('causal, or --no-causal (default: from the file)'),
     rows: withDefault(defaults.rows, option('<n|all>', 'rows to measure, sampled over heads and positions', rowCount)),
-    seed: withDefault(defaults.seed, option('<n>', 'random seed of the sampling', wholeNumber(0))),
+    seed: withDefault(defaults.seed, option('<n>', 'random seed for sampling rows', wholeNumber(0))),
     out: outputs(['.json'], 'write the figures'),
   },
   examples: ['attnswap waste --inputs in.safetensors --causal --rows all --json'],
@@ -25,7 +25,7 @@ export const waste = defineCommand({
     const record = await watching(given, (told) => measure({ ...given, ...told }));
     if (given.json === true) printJson(record);
     else print(wasteText(given.variant ?? 'dense', record));
-    remark('every figure, and each head by itself: --json', given);
+    remark('all figures, per head: --json', given);
     await writeOutputs(out, { '.json': json(record) }, given);
     return exitCodes.pass;
   },

@@ -66,7 +66,8 @@ function checkLists(
 ): void {
   const { field, length } = typedListOf(tensor.dataType, elements);
   const wrong = lists.find((list) => list !== field);
-  if (wrong !== undefined) throw invalidModel(path, `${place}: ${typeName(tensor.dataType)} values are stored in ${wrong}, expected ${field}`);
+  if (wrong !== undefined)
+    throw invalidModel(path, `${place}: ${typeName(tensor.dataType)} values are stored in ${wrong}, expected ${field}`);
   if (tensor[field].length === length) return;
   throw invalidModel(
     path,

@@ -73,7 +73,10 @@ const faults: Readonly<Record<string, readonly [() => ModelProto, RegExp]>> = {
     /expected 256 for INT4/,
   ],
   'data twice': [() => weightOf({ floatData: [1] }), /raw data and floatData/],
-  'values in the wrong list': [() => weightOf({ rawData: new Uint8Array(0), int64Data: [1n] }), /are stored in int64Data, expected floatData/],
+  'values in the wrong list': [
+    () => weightOf({ rawData: new Uint8Array(0), int64Data: [1n] }),
+    /are stored in int64Data, expected floatData/,
+  ],
   'an unknown element type': [() => weightOf({ dataType: 99 }), /element type 99/],
   'a tensor that is produced twice': [() => nodes(node('Neg', ['x'], ['y']), node('Abs', ['x'], ['y'])), /"y" is defined twice.*Abs/],
   'two defaults of one input': [
@@ -104,7 +107,10 @@ const faults: Readonly<Record<string, readonly [() => ModelProto, RegExp]>> = {
     () => nodes(node('Neg', ['x'], ['b0']), node('If', ['x'], ['y'], { then_branch: { graph: branch(0) } })),
     /"b0" is already defined in an enclosing graph/,
   ],
-  'branches nested too deep': [() => nodes(node('If', ['x'], ['y'], { then_branch: { graph: branch(16) } })), /subgraphs are nested more than 16/],
+  'branches nested too deep': [
+    () => nodes(node('If', ['x'], ['y'], { then_branch: { graph: branch(16) } })),
+    /subgraphs are nested more than 16/,
+  ],
   'a name too long': [
     () => nodes(node('Neg', ['x'], ['a'.repeat(10_001)]), node('Neg', ['x'], ['y'])),
     /10001 characters, expected at most 10000/,

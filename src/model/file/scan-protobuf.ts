@@ -48,7 +48,8 @@ class Scan {
 
   #enter(plan: MessagePlan, depth: number, nesting: number): void {
     this.#charge(plan.heapBytes);
-    if (depth > maximumMessageDepth) throw this.#invalid(this.#at, `messages are nested more than ${maximumMessageDepth} levels deep`, plan);
+    if (depth > maximumMessageDepth)
+      throw this.#invalid(this.#at, `messages are nested more than ${maximumMessageDepth} levels deep`, plan);
     if (nesting > maximumNesting) throw this.#invalid(this.#at, `subgraphs are nested more than ${maximumNesting} levels deep`, plan);
     if (plan.typeName === 'NodeProto' && ++this.#nodes > maximumNodes)
       throw this.#invalid(this.#at, `more than ${maximumNodes} nodes`, plan);

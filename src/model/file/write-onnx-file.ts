@@ -72,7 +72,9 @@ async function bringExternalFiles({ path, target, proto, from, created, external
     if (file === undefined) throw invalidModel(path, `${place}: external file ${quoted(location)} is not one of ${from?.path ?? path}`);
     const destination = join(folder, location);
     if (file.path === target || destination === target)
-      throw new AttnswapError('FILE_UNWRITABLE', `${path}: the model would overwrite its own external file`, { hint: 'choose another file' });
+      throw new AttnswapError('FILE_UNWRITABLE', `${path}: the model would overwrite its own external file`, {
+        hint: 'choose another file',
+      });
     if (destination !== file.path && (await bring(file, destination, { folder, externalFiles }))) created.push(destination);
   }
 }

@@ -17,7 +17,7 @@ export function checkRequest({ name: task, length }: Pick<Task, 'name' | 'length
   if (!splits.includes(split)) throw requestError(task, `split is ${JSON.stringify(split)}, expected one of ${splits.join(', ')}`);
   if (!Number.isSafeInteger(count) || count < 1) throw requestError(task, `${count} items, expected a whole number ≥ 1`);
   if (count * length > mostTokens)
-    throw requestError(task, `${count} items of ${length} tokens, expected at most ${mostTokens} tokens`, 'ask for fewer at a time');
+    throw requestError(task, `${count} items of ${length} tokens, expected at most ${mostTokens} tokens`, 'request fewer at a time');
   if (!Number.isSafeInteger(seed)) throw requestError(task, `seed is ${seed}, expected a whole number`);
 }
 

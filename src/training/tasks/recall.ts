@@ -39,9 +39,9 @@ export function recall(given: RecallParameters): Task {
   const { pairs, length, keys, values } = parameters;
   const name = taskName('recall', parameters);
   const firstQuery = 2 * pairs - 1 + shortestGap(parameters);
-  if (pairs > keys) throw requestError(name, `${pairs} pairs need as many keys, got ${keys}`, `keys=${pairs}`);
+  if (pairs > keys) throw requestError(name, `${pairs} pairs need ${pairs} keys, got ${keys}`, `keys=${pairs}`);
   if (firstQuery + pairs > length)
-    throw requestError(name, `${pairs} pairs do not fit into length ${length} with a gap of half of it`, `length=${6 * pairs}`);
+    throw requestError(name, `${pairs} pairs do not fit into length ${length} with a gap of half that length`, `length=${6 * pairs}`);
   return drawnTask({
     name,
     summary: `the values of ${pairs} keys, each asked for at least ${shortestGap(parameters)} positions later`,

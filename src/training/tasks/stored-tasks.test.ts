@@ -17,7 +17,7 @@ async function storedIn(task: Task, split: Split): Promise<number> {
     () => assert.fail('a hundred thousand items'),
     (reason: Error) => reason,
   );
-  return Number(/at most the (\d+) that there are/.exec(error.message)![1]);
+  return Number(/at most (\d+)/.exec(error.message)![1]);
 }
 
 for (const task of [prose({ length: 64 }), digits({ side: 28 })]) {

@@ -20,7 +20,7 @@ export function headGate(inputs: AttentionInputs, head: number, rank: number | u
   if (gate === undefined) throw new AttnswapError('INVALID_INPUTS', 'gated: the inputs carry no gate tensors');
   if (rank !== undefined && rank !== gate.rank) {
     throw new AttnswapError('INVALID_PARAMETERS', `gated: rank is ${rank}, but the gate tensors have rank ${gate.rank}`, {
-      hint: 'leave rank out',
+      hint: 'omit rank',
     });
   }
   const at = head * headDim * gate.rank;

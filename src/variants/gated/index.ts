@@ -13,7 +13,7 @@ import { selectGates } from './selection.ts';
 /** Attention whose scores a learned low-rank gate corrects, pair by pair or block by block. */
 export const gated: Variant = {
   name: 'gated',
-  summary: 'a learned gate corrects the scores and drops the least open pairs or blocks',
+  summary: 'a learned gate adjusts the scores and drops the pairs or blocks it opens least',
   parameters: gatedParameters,
   refuses(given, shape) {
     const { block } = readParameters('gated', gatedParameters, given);

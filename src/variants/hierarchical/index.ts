@@ -38,7 +38,7 @@ interface PooledSpan {
 /** Local, regional and global heads: near keys exactly, far ones as blocks' means (after H-Transformer-1D: Zhu and Soricut 2021). */
 export const hierarchical: Variant = {
   name: 'hierarchical',
-  summary: 'local, regional and global heads; far keys stand together as means',
+  summary: 'local, regional and global heads; distant keys are pooled as means',
   parameters,
   refuses: (_parameters, shape) => refusePositions('hierarchical', shape),
   cost(given, shape) {

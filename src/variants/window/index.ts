@@ -14,7 +14,7 @@ const parameters = parameterObject({ w: wholeNumber(1).default(256), globals: wh
  */
 export const window: Variant = {
   name: 'window',
-  summary: 'the keys within a window around the query, and a few global ones',
+  summary: 'keys within a window around the query, and a few global keys',
   parameters,
   refuses: (_parameters, shape) => refusePositions('window', shape),
   cost(given, shape) {

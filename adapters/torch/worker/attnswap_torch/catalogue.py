@@ -1,6 +1,6 @@
 """The kernels, without PyTorch: what adapters/torch/kernels.ts lists too. The first of a variant is its default."""
 
-no_cuda_kernel = 'this kernel is written for CUDA devices'
+no_cuda_kernel = 'this kernel requires a CUDA device'
 
 
 def entry(variant, kernel, scored, summary, lacking=None):
@@ -19,10 +19,10 @@ kernels = [
     entry('dense', 'math', 'all', "scaled_dot_product_attention's math backend: the n² logits are written out"),
     entry('dense', 'compiled', 'all', 'dense.naive through torch.compile'),
     entry('dense', 'flex', 'cost', 'flex_attention, compiled, with a block mask'),
-    entry('topk', 'tiled', 'all', 'tiles of 128 queries: topk of their logits, then the kept values alone'),
+    entry('topk', 'tiled', 'all', 'tiles of 128 queries: topk of their logits, then only the kept values'),
     entry('window', 'tiled', 'cost', 'blocks of queries against the span of keys around them'),
     entry('window', 'flex', 'cost', 'flex_attention, compiled, with a block mask of the window'),
-    entry('gated', 'tiled', 'cost', 'tiles of 128 queries; by block: the kept blocks of keys alone'),
+    entry('gated', 'tiled', 'cost', 'tiles of 128 queries; by block: only the kept blocks of keys'),
     entry('hierarchical', 'batched', 'cost', 'each level of heads in a few batched products'),
     entry('block-topk', 'blocks', 'cost', 'the kept blocks of keys, gathered, in batched products'),
 ]
