@@ -3,9 +3,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
-import { attnswap, emptyFolder, main, suiteText } from './run-cli.ts';
+import { attnswap, emptyFolder, main, suiteText, untilSaid } from './run-cli.ts';
 
 const run = (args: readonly string[], options: { cwd?: string } = {}) =>
   execa(process.execPath, [main, ...args], { reject: false, ...options });
@@ -98,12 +97,3 @@ test('help and README tell every exit code', async () => {
     assert.ok(readme.replaceAll('\n', ' ').includes(code), `README: ${code}`);
   }
 });
-
-async function untilSaid(child: ReturnType<typeof run>, text: string): Promise<void> {
-  let said = '';
-  child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  let over = false;
-  void child.finally(() => (over = true));
-  while (!said.includes(text) && !over) await setTimeout(20);
-  assert.ok(said.includes(text), said);
-}

@@ -1,8 +1,10 @@
-import { execa } from 'execa';
+import assert from 'node:assert/strict';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
 
 export const main = fileURLToPath(new URL('../src/cli/attnswap.js', import.meta.url));
 
@@ -10,6 +12,19 @@ export const main = fileURLToPath(new URL('../src/cli/attnswap.js', import.meta.
 export async function attnswap(args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
   const { exitCode, stdout, stderr } = await execa(process.execPath, [main, ...args], { reject: false, ...options });
   return { exitCode, stdout, stderr };
+}
+
+/** Waits until a command has said `text` on standard error; fails where it ends before. */
+export async function untilSaid(
+  child: { readonly stderr: NodeJS.ReadableStream | undefined } & PromiseLike<unknown>,
+  text: string,
+): Promise<void> {
+  let said = '';
+  child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  let over = false;
+  void child.then(() => (over = true));
+  while (!said.includes(text) && !over) await setTimeout(20);
+  assert.ok(said.includes(text), said);
 }
 
 export function emptyFolder(): string {

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import * as ort from '../../src/processes/onnxruntime.ts';
+import { GraphBuilder } from '../../src/model/graph/graph-builder.ts';
 import { createInputs } from '../../src/inputs/create-inputs.ts';
 import { configOf } from './adapter.ts';
 import { feedsOf } from './call.ts';
 import { kernelModel, kernelOf } from './kernel-graph.ts';
-import { summarize } from './profile.ts';
+import { profileCall, summarize } from './profile.ts';
 
 const node = (operator: string, ts: number, dur: number, tid = 1) => ({
   cat: 'Node',
@@ -58,4 +59,19 @@ test('the operators of a kernel with a loop take no longer than the call', async
   assert.ok(operators.some(({ operator }) => operator === 'Loop'));
   const totalNs = operators.reduce((sum, { totalNs: own }) => sum + own, 0);
   assert.ok(totalNs > 0 && totalNs <= callNs, `${totalNs} of ${callNs} ns`);
+});
+
+test('a profile that the runtime could not write whole, as on a full disk, is said with the way out', async () => {
+  const graph = new GraphBuilder();
+  const input = graph.input('a', 'f32', [1]);
+  const model = graph.model([{ name: 'b', value: graph.op('Neg', [input]), type: 'f32' }]);
+  const cut = (prefix: string) => {
+    writeFileSync(join(dirname(prefix), 'call.json'), '[{"cat" : "Session"');
+    return { model, options: {} };
+  };
+  await assert.rejects(profileCall(cut, { a: new ort.Tensor('float32', [1], [1]) }), {
+    code: 'FILE_UNREADABLE',
+    message: /did not write its profile whole in the temporary folder/,
+    hint: /TMPDIR=/,
+  });
 });

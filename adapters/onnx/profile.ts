@@ -1,7 +1,9 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Dispatch, DispatchedOperator } from '../../src/contract/adapter.ts';
+import { AttnswapError } from '../../src/contract/errors.ts';
 import * as ort from '../../src/processes/onnxruntime.ts';
 import { temporaryFolder } from '../../src/processes/temporary.ts';
 
@@ -52,11 +54,24 @@ export async function profileCall(
     for (let call = 0; call < 3; call++) await session.run(feeds);
     session.endProfiling();
     await session.release();
-    const [file] = await readdir(folder);
-    const operators = summarize(file === undefined ? [] : JSON.parse(await readFile(join(folder, file), 'utf8')));
+    const operators = summarize(await recordIn(folder));
     return { operators, flags: flagsOf(operators, options) };
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** @throws FILE_UNREADABLE where the runtime did not write its record whole: of a full disk it says nothing */
+async function recordIn(folder: string): Promise<unknown> {
+  const [file] = await readdir(folder);
+  if (file === undefined) return [];
+  try {
+    return JSON.parse(await readFile(join(folder, file), 'utf8')) as unknown;
+  } catch (error) {
+    throw new AttnswapError('FILE_UNREADABLE', `ONNX Runtime did not write its profile whole in the temporary folder ${tmpdir()}`, {
+      hint: 'free some space, or name another: TMPDIR=FOLDER attnswap …',
+      cause: error,
+    });
   }
 }
 

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
+import { temporaryFault } from '../processes/temporary.ts';
 
 /** What a folder must have room for, bytes: a full one refuses less than that. */
 const probeBytes = 65_536;
@@ -27,10 +28,7 @@ export async function requireWritableFolder(folder: string, path = folder): Prom
 /** The temporary folder is there and has room: models, inputs and workers' sources go through it. @throws FILE_UNWRITABLE */
 export async function requireTemporaryFolder(): Promise<void> {
   await probe(tmpdir()).catch((error: unknown) => {
-    throw new AttnswapError('FILE_UNWRITABLE', `the temporary folder ${tmpdir()} cannot be used: ${(error as Error).message}`, {
-      hint: 'create it, free some space or choose another: TMPDIR=FOLDER attnswap …',
-      cause: error,
-    });
+    throw temporaryFault(error);
   });
 }
 

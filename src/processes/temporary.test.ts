@@ -60,6 +60,16 @@ test(
   },
 );
 
+test('a temporary folder that takes no files is said, with the way out', () => {
+  const module = new URL('./temporary.ts', import.meta.url).href;
+  const program = `const { temporaryFolder } = await import('${module}'); await temporaryFolder('a').catch((error) => console.log(error.code, error.message, error.hint))`;
+  const said = execFileSync(process.execPath, ['--input-type=module', '--eval', program], {
+    env: { ...process.env, TMPDIR: join(folder, 'nowhere') },
+    encoding: 'utf8',
+  });
+  assert.match(said, /^FILE_UNWRITABLE the temporary folder \S+nowhere cannot be used: ENOENT.*TMPDIR=/);
+});
+
 test('a folder that was cleaned away during a long run is made again', async () => {
   const first = await temporaryFolder('first');
   rmSync(dirname(first), { recursive: true });

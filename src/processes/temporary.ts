@@ -2,6 +2,7 @@ import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AttnswapError } from '../contract/errors.ts';
 import { formatIdentity, ownIdentity, parseIdentity, stateOf } from './identity.ts';
 
 const prefix = 'attnswap-of-';
@@ -10,9 +11,24 @@ const abandonedMs = 7 * 86_400_000;
 
 let own: string | undefined;
 
-/** A new folder for temporary files, in one that goes with this process. Where a kill leaves that, the next process takes it away. */
+/**
+ * A new folder for temporary files, in one that goes with this process. Where a kill leaves that, the next process takes it away.
+ * @throws FILE_UNWRITABLE
+ */
 export async function temporaryFolder(purpose: string): Promise<string> {
-  return mkdtemp(join(ownFolder(), `${purpose}-`));
+  try {
+    return await mkdtemp(join(ownFolder(), `${purpose}-`));
+  } catch (error) {
+    throw temporaryFault(error);
+  }
+}
+
+/** What to say where the temporary folder takes no files. */
+export function temporaryFault(error: unknown): AttnswapError {
+  return new AttnswapError('FILE_UNWRITABLE', `the temporary folder ${tmpdir()} cannot be used: ${(error as Error).message}`, {
+    hint: 'make it, free some space, or name another: TMPDIR=FOLDER attnswap …',
+    cause: error,
+  });
 }
 
 function ownFolder(): string {
