@@ -11,6 +11,7 @@ import { architecture, plainLayer } from './models/architecture.ts';
 import { edgeModels } from './models/edge-cases.ts';
 import type { EdgeSite } from './models/edge-cases.ts';
 import { torchScript } from './models/exporters.ts';
+import { buildUnseen, unseenCauses } from './models/unseen-causes.ts';
 import { models } from './models/index.ts';
 import type { TestModel } from './models/index.ts';
 import { attend, declareMask } from './models/torchscript-bert.ts';
@@ -41,6 +42,19 @@ describe('every exporter’s idiom', () => {
       assert.deepEqual(told(sites), model.expected.sites);
       assert.deepEqual(sites.unknown, []);
       assertSound(sites);
+    });
+  }
+});
+
+describe('what short runs do not show refuses the site', () => {
+  for (const [name, cause] of Object.entries(unseenCauses)) {
+    test(name, async () => {
+      const { sites } = await found(name, buildUnseen(cause));
+      assert.deepEqual(
+        sites.map(({ swappable }) => swappable),
+        [false],
+      );
+      assert.match(sites[0]!.reason!, cause.reason);
     });
   }
 });
