@@ -67,7 +67,7 @@ interface BackendFlags {
 /** The adapters of the workers that the flags name, before attnswap's own. @throws what starting a worker throws; FILE_UNWRITABLE without a temporary folder */
 export async function adaptersFrom({ worker = [], python }: BackendFlags): Promise<readonly AdapterEntry[] | undefined> {
   // What follows puts models, inputs and sources there.
-  await (await import('../files/writable.ts')).requireTemporaryFolder();
+  await (await import('../processes/temporary.ts')).requireTemporaryFolder();
   // The processes that measure inherit it.
   if (python !== undefined) process.env['ATTNSWAP_PYTHON'] = python;
   if (worker.length === 0) return undefined;

@@ -39,7 +39,7 @@ export async function watching<Result>(flags: CommonFlags, operation: (told: Tol
  * ends the process at once. Either way the exit code is the interruption's.
  */
 export async function working<Result>(flags: CommonFlags, operation: (hooks: Hooks) => Promise<Result>): Promise<Result> {
-  const { requireTemporaryFolder } = await import('../files/writable.ts');
+  const { requireTemporaryFolder } = await import('../processes/temporary.ts');
   await requireTemporaryFolder();
   const abort = new AbortController();
   let grace: NodeJS.Timeout | undefined;

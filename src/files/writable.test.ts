@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { requireTemporaryFolder, requireWritableFile, requireWritableFolder } from './writable.ts';
+import { requireTemporaryFolder } from '../processes/temporary.ts';
+import { requireWritableFile, requireWritableFolder } from './writable.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'attnswap-writable-'));
 const refused = { code: 'FILE_UNWRITABLE' };

@@ -1,8 +1,6 @@
 import { mkdir, mkdtemp, open, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
-import { temporaryFault } from '../processes/temporary.ts';
 
 /** What a folder must have room for, bytes: a full one refuses less than that. */
 const probeBytes = 65_536;
@@ -18,18 +16,11 @@ export async function requireWritableFile(path: string): Promise<void> {
 export async function requireWritableFolder(folder: string, path = folder): Promise<void> {
   try {
     // Asked first: below a place that takes no folders, such as /proc, Node's own mkdir looks for one for ever.
-    await probe(await nearestFolder(folder));
+    await tryWriting(await nearestFolder(folder));
     await mkdir(folder, { recursive: true });
   } catch (error) {
     throw unwritable(path, (error as Error).message, error);
   }
-}
-
-/** The temporary folder is there and has room: models, inputs and workers' sources go through it. @throws FILE_UNWRITABLE */
-export async function requireTemporaryFolder(): Promise<void> {
-  await probe(tmpdir()).catch((error: unknown) => {
-    throw temporaryFault(error);
-  });
 }
 
 /** The folder, or the first one above it that is there. */
@@ -42,7 +33,8 @@ async function nearestFolder(folder: string): Promise<string> {
   }
 }
 
-async function probe(folder: string): Promise<void> {
+/** Writes a file into a folder, and removes it again. @throws what the system says */
+export async function tryWriting(folder: string): Promise<void> {
   const own = await mkdtemp(join(folder, '.attnswap-'));
   try {
     const file = await open(join(own, 'probe'), 'wx');

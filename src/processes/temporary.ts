@@ -3,6 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
+import { tryWriting } from '../files/writable.ts';
 import { formatIdentity, ownIdentity, parseIdentity, stateOf } from './identity.ts';
 
 const prefix = 'attnswap-of-';
@@ -26,8 +27,15 @@ export async function temporaryFolder(purpose: string): Promise<string> {
 /** What to say where the temporary folder takes no files. */
 export function temporaryFault(error: unknown): AttnswapError {
   return new AttnswapError('FILE_UNWRITABLE', `the temporary folder ${tmpdir()} cannot be used: ${(error as Error).message}`, {
-    hint: 'make it, free some space, or name another: TMPDIR=FOLDER attnswap …',
+    hint: 'create it, free some space, or choose another: TMPDIR=FOLDER attnswap …',
     cause: error,
+  });
+}
+
+/** The temporary folder is there and has room: models, inputs and workers' sources go through it. @throws FILE_UNWRITABLE */
+export async function requireTemporaryFolder(): Promise<void> {
+  await tryWriting(tmpdir()).catch((error: unknown) => {
+    throw temporaryFault(error);
   });
 }
 
