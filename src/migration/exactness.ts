@@ -1,4 +1,5 @@
-import type { ModelProto } from 'onnx-buf';
+import type { GraphProto } from 'onnx-buf';
+import { subgraphsOf } from '../model/graph/graph-index.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
 import type { Replacement } from '../model/swap/swap.ts';
 
@@ -28,7 +29,7 @@ export function exactnessOf({ proto, sites }: Pick<ModelSites, 'proto' | 'sites'
   if (!isExact(replaced)) return null;
   const tolerance = tolerances[sites.some(({ dtype }) => dtype === 'f16') ? 'f16' : 'f32'];
   const blind = [...replaced.replacements.keys()].some((site) => sites[site]!.causal === true && sites[site]!.mask === 'padding');
-  return { tolerance, exception: quantizes(proto) ? 'quantized' : blind ? 'blind-rows' : null };
+  return { tolerance, exception: quantizes(proto.graph!) ? 'quantized' : blind ? 'blind-rows' : null };
 }
 
 /** The mathematics of the original, summed in another order. */
@@ -39,6 +40,6 @@ export function isExact({ replacements, finish }: Replaced): boolean {
 }
 
 /** Whether a model rounds to whole steps somewhere. */
-function quantizes(proto: ModelProto): boolean {
-  return proto.graph!.node.some(({ opType }) => quantizers.has(opType));
+function quantizes({ node }: GraphProto): boolean {
+  return node.some((each) => quantizers.has(each.opType) || subgraphsOf(each).some(quantizes));
 }

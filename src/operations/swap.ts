@@ -81,13 +81,12 @@ export async function swap(options: SwapOptions): Promise<SwapRecord> {
   const { file, runner, sites } = loaded;
   const chosen = options.sites === undefined ? [...sites.swappable.keys()] : parseSites(options.sites);
   const replacements = parseReplacements(options.variants, chosen, runner.adapter);
-  if (replacements.size === 0 || sites.probe === undefined)
+  if (replacements.size === 0)
     throw new AttnswapError('UNSUPPORTED', `${path}: no site can be swapped`, { hint: `attnswap sites ${path} says why` });
   const swapped = swapSites(sites, { adapter: runner.adapter, replacements, seed });
   const replaced = [...replacements.keys()].map((number) => sites.swappable.get(number)!);
-  const compared = { original: sites.proto, swapped, replaced };
   options.onProgress?.({ what: 'comparing both models' });
-  const comparison = await compareOutputs(file, compared, runner, { first: sites.probe, given: dimensions });
+  const comparison = await compareOutputs(file, { sites, swapped, replaced }, runner, dimensions);
   const atSites = await compareSites(file, { sites, swapped, replacements, seed }, runner, dimensions);
   refuseWrong(path, atSites);
   refuseInexact(path, { sites, replacements, comparison });

@@ -1,9 +1,11 @@
 import { create } from '@bufbuild/protobuf';
 import { GraphProtoSchema } from 'onnx-buf';
-import type { ModelProto, NodeProto } from 'onnx-buf';
+import type { GraphProto, ModelProto, NodeProto } from 'onnx-buf';
 import { AttnswapError } from '../../contract/errors.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
 import type { Candidate } from './candidate.ts';
+import { bodyGraph, bodyName } from '../graph/bodies.ts';
+import type { Body } from '../graph/bodies.ts';
 import { GraphIndex, nodeName, subgraphsOf } from '../graph/graph-index.ts';
 import { matchFused } from './match-fused.ts';
 import { matchSoftmaxes } from './match-softmax.ts';
@@ -12,11 +14,12 @@ import type { OnnxFile } from '../file/onnx-file.ts';
 import { overlookedAttention } from './overlooked.ts';
 import type { ModelRunner } from '../file/open-proto.ts';
 import { probeCandidates } from './probe-candidates.ts';
-import type { ProbeCase } from './probe-inputs.ts';
 import { proveLong } from './prove-long.ts';
 import type { LongProof } from './prove-long.ts';
 import { readSite } from './read-site.ts';
 import type { Assumption, Site, SwappableSite } from './site.ts';
+import { branchScopes, takingBranch } from './scopes.ts';
+import type { ProbedScope, Scope } from './scopes.ts';
 import { upgradeOpset } from '../opset/upgrade-opset.ts';
 
 /** The attention of a model. */
@@ -30,8 +33,8 @@ export interface ModelSites {
   readonly swappable: ReadonlyMap<number, SwappableSite>;
   /** What weighs values by a softmax and is not attention as defined, and attention out of reach. */
   readonly unknown: readonly UnknownPattern[];
-  /** A small run that shows every site at work; undefined where there is none. */
-  readonly probe: ProbeCase | undefined;
+  /** The graphs that the sites lie in. */
+  readonly scopes: readonly ProbedScope[];
 }
 
 export interface FindOptions {
@@ -44,6 +47,7 @@ export interface FindOptions {
 /**
  * Finds every attention of a model by the shape of its graph, then runs the model on small drawn inputs to see what each one
  * does: heads, sizes, scale, mask and causality are read off the tensors, and the output must be softmax(scale·q·kᵀ)·v of them.
+ * A branch of an `If` is searched like a model of its own: the model as it computes where that branch is taken.
  * @param given sizes of dynamic dimensions, by name
  * @throws INVALID_MODEL; UNSUPPORTED; INVALID_INPUTS where it cannot be run, or lacks the input of an assumption
  */
@@ -51,37 +55,103 @@ export async function findSites(
   file: OnnxFile,
   runner: ModelRunner,
   given: DimensionSizes = {},
-  { assumption, onStep }: FindOptions = {},
+  options: FindOptions = {},
 ): Promise<ModelSites> {
   const { proto, rewritten } = upgradeOpset(file.proto, 13);
   const inputs = proto.graph!.input.map(({ name }) => name);
-  if (assumption?.input !== undefined && !inputs.includes(assumption.input))
-    throw new AttnswapError('INVALID_INPUTS', `the model has no input ${assumption.input}, expected one of ${inputs.join(', ')}`);
+  const assumed = options.assumption?.input;
+  if (assumed !== undefined && !inputs.includes(assumed))
+    throw new AttnswapError('INVALID_INPUTS', `the model has no input ${assumed}, expected one of ${inputs.join(', ')}`);
+  const searching: Searching = { proto, file, runner, given, options };
+  const found = [await searchScope(searching, { proto }, 0)];
   const index = new GraphIndex(proto.graph!);
-  const matches = matchSoftmaxes(index);
+  const holdsAttention = (graph: GraphProto) => reachless(new GraphIndex(graph, index), '').length > 0;
+  for (const scope of branchScopes(proto, holdsAttention))
+    found.push(await searchBranch(searching, scope, found.flatMap(({ read }) => read).length));
+  const read = found.flatMap((each) => each.read);
+  const swappable = new Map(read.flatMap(({ swap }) => (swap === undefined ? [] : [[swap.site.site, swap] as const])));
+  const searched = new Set(found.flatMap(({ body }) => (body === undefined ? [] : [bodyGraph(proto.graph!, body)])));
+  return {
+    proto,
+    rewritten,
+    sites: read.map(({ site }) => site),
+    swappable,
+    unknown: [...found.flatMap(({ unknown }) => unknown), ...outOfReach(proto, searched)],
+    scopes: found.flatMap(({ scope }) => scope ?? []),
+  };
+}
+
+interface Searching {
+  readonly proto: ModelProto;
+  readonly file: OnnxFile;
+  readonly runner: ModelRunner;
+  readonly given: DimensionSizes;
+  readonly options: FindOptions;
+}
+
+type Read = ReturnType<typeof readSite>;
+
+/** What was found in one graph. */
+interface Found {
+  readonly body?: Body | undefined;
+  readonly read: readonly Read[];
+  readonly unknown: readonly UnknownPattern[];
+  readonly scope?: ProbedScope;
+}
+
+/** A branch that cannot be run is told, with the attention in it, and keeps nothing else from being swapped. */
+async function searchBranch(searching: Searching, scope: Scope, start: number): Promise<Found> {
+  try {
+    return await searchScope(searching, scope, start);
+  } catch (error) {
+    if (!(error instanceof AttnswapError) || error.code !== 'INVALID_INPUTS') throw error;
+    const { graph } = searching.proto;
+    const reason = `it is inside the ${bodyName(graph!, scope.body!)}, and ${error.message}`;
+    return {
+      body: scope.body,
+      read: [],
+      unknown: reachless(new GraphIndex(bodyGraph(graph!, scope.body!), new GraphIndex(graph!)), reason),
+    };
+  }
+}
+
+async function searchScope(searching: Searching, { proto, body }: Scope, start: number): Promise<Found> {
+  const { file, runner, given, options } = searching;
+  const { assumption, onStep } = options;
+  const index = new GraphIndex(proto.graph!);
+  const inside = new Set(body === undefined ? proto.graph!.node : bodyGraph(searching.proto.graph!, body).node);
+  const matches = matchSoftmaxes(index).filter((match) => match !== undefined && inside.has(anchorOf(match)));
   const graphSites = matches.flatMap((match) => (match !== undefined && 'candidate' in match ? [match.candidate] : []));
-  const candidates = inGraphOrder(index, [...graphSites, ...matchFused(index)]);
+  const fused = matchFused(index).filter(({ anchor }) => inside.has(anchor));
+  const candidates = inGraphOrder(index, [...graphSites, ...fused]);
+  const known = new Set([...matches.map((match) => anchorOf(match!)), ...proto.graph!.node.filter((node) => !inside.has(node))]);
   const unknown = [
     ...matches.flatMap((match) => (match !== undefined && 'unknown' in match ? [match.unknown] : [])),
-    ...overlookedAttention(index, matchedNodes(matches)),
-    ...outOfReach(proto, index),
+    ...overlookedAttention(index, known),
   ];
-  if (candidates.length === 0) return { proto, rewritten, sites: [], swappable: new Map(), unknown, probe: undefined };
+  if (candidates.length === 0) return { body, read: [], unknown };
   const subject = { proto, file, index, candidates, runner, given, onStep };
   const probing = await probeCandidates(subject);
-  const short = probing.probed.map((each, site) => readSite(each.candidate, site, each, assumption));
+  const short = probing.probed.map((each, place) => readSite(each.candidate, start + place, each, assumption));
   const proofs = await proveLong(
     subject,
     probing,
-    new Map(short.flatMap(({ site, swap }) => (swap === undefined || site.assumed !== undefined ? [] : [[site.site, swap]]))),
+    new Map(short.flatMap(({ swap }, place) => (swap === undefined || swap.site.assumed !== undefined ? [] : [[place, swap]]))),
   );
-  const read = short.map((each) => withProof(each, proofs.get(each.site.site)));
-  const swappable = new Map(read.flatMap(({ swap }) => (swap === undefined ? [] : [[swap.site.site, swap] as const])));
-  return { proto, rewritten, sites: read.map(({ site }) => site), swappable, unknown, probe: probing.first };
+  const proven = short.map((each, place) => withProof(each, proofs.get(place)));
+  if (body === undefined) return { read: proven, unknown, scope: { proto, probe: probing.first } };
+  const probe = await takingBranch(probing.first, body, searching);
+  return { body, read: proven.map((each) => inBody(each, searching.proto, body)), unknown, scope: { body, proto, probe } };
 }
 
-function matchedNodes(matches: readonly Match[]): Set<NodeProto> {
-  return new Set(matches.flatMap((match) => (match === undefined ? [] : 'candidate' in match ? [match.candidate.anchor] : [match.anchor])));
+function anchorOf(match: NonNullable<Match>): NodeProto {
+  return 'candidate' in match ? match.candidate.anchor : match.anchor;
+}
+
+function inBody({ site, swap }: Read, { graph }: ModelProto, body: Body): Read {
+  const told = { body: bodyName(graph!, body) };
+  if (swap === undefined) return { site: { ...site, ...told } };
+  return { site: { ...site, ...told }, swap: { site: { ...swap.site, ...told }, plan: { ...swap.plan, body } } };
 }
 
 /** A site as far as long runs bear out what short ones showed. */
@@ -98,21 +168,22 @@ function inGraphOrder({ graph }: GraphIndex, candidates: readonly Candidate[]): 
   return candidates.toSorted((a, b) => place.get(a.anchor)! - place.get(b.anchor)!);
 }
 
-/** Attention in the bodies of loops and branches, and in functions of the model's own. */
-function outOfReach(proto: ModelProto, index: GraphIndex): UnknownPattern[] {
+/** Attention in bodies that were not searched, and in functions of the model's own. */
+function outOfReach(proto: ModelProto, searched: ReadonlySet<GraphProto>): UnknownPattern[] {
   const functions = proto.functions.flatMap(({ node, name }) => {
     const body = new GraphIndex(create(GraphProtoSchema, { node }));
-    return [...reachless(body, `it is inside the model's own function ${name}: inline that function first`), ...inBodies(body)];
+    return [...reachless(body, `it is inside the model's own function ${name}: inline that function first`), ...inBodies(body, searched)];
   });
-  return [...inBodies(index), ...functions];
+  return [...inBodies(new GraphIndex(proto.graph!), searched), ...functions];
 }
 
 /** Attention in the bodies of a graph's nodes, and in the bodies of theirs. */
-function inBodies(index: GraphIndex): UnknownPattern[] {
+function inBodies(index: GraphIndex, searched: ReadonlySet<GraphProto>): UnknownPattern[] {
   return index.graph.node.flatMap((node) =>
     subgraphsOf(node).flatMap((graph) => {
       const body = new GraphIndex(graph, index);
-      return [...reachless(body, `it is inside the body of ${node.opType} ${nodeName(node)}`), ...inBodies(body)];
+      const own = searched.has(graph) ? [] : reachless(body, `it is inside the body of ${node.opType} ${nodeName(node)}`);
+      return [...own, ...inBodies(body, searched)];
     }),
   );
 }

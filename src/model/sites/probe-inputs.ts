@@ -1,6 +1,6 @@
 import type { ModelInput } from '../../contract/adapter.ts';
 import type { Tensors } from '../../contract/tensor.ts';
-import { drawModelInputs } from '../../inputs/model-inputs.ts';
+import { drawModelInputs, tensorOf } from '../../inputs/model-inputs.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
 import { drawStyled } from './input-domains.ts';
 import type { Domains, Style } from './input-domains.ts';
@@ -21,6 +21,8 @@ export interface ProbeCase {
   readonly vocabulary: number;
   /** What the inputs that reach a mask by value hold. */
   readonly domains: Domains;
+  /** Inputs that hold one number throughout, so that the model takes one of its branches. */
+  readonly held?: Readonly<Record<string, number>>;
 }
 
 /**
@@ -90,6 +92,16 @@ export function probeInputs(inputs: readonly ModelInput[], at: ProbeCase, given:
   let place = 0;
   return Object.fromEntries(
     Object.entries(drawn).map(([name, tensor]) => {
+      const held = at.held?.[name];
+      if (held !== undefined)
+        return [
+          name,
+          tensorOf(
+            tensor.type,
+            tensor.dims,
+            Array.from({ length: tensor.data.length }, () => held),
+          ),
+        ];
       const domain = at.domains[name];
       if (domain === undefined) return [name, tensor];
       const style = at.only === undefined || at.only === name ? at.style : 'plain';

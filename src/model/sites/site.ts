@@ -1,3 +1,4 @@
+import type { Body } from '../graph/bodies.ts';
 import type { DeclaredMask, Declared } from './candidate.ts';
 import type { View } from './views.ts';
 
@@ -19,6 +20,8 @@ export interface Site {
   readonly node: string;
   /** `graph`, or the fused operator's name. */
   readonly pattern: string;
+  /** The branch of an `If` that it lies in; absent in the model's own graph. */
+  readonly body?: string;
   readonly heads: number | null;
   readonly kvHeads: number | null;
   readonly headDim: number | null;
@@ -42,6 +45,8 @@ export interface Site {
 
 /** What a swap needs to know of a site. */
 export interface SitePlan {
+  /** Where it lies; absent in the model's own graph. */
+  readonly body?: Body;
   readonly query: View;
   readonly key: View;
   readonly value: View;

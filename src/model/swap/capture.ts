@@ -1,6 +1,9 @@
 import type { AttentionInputs } from '../../contract/inputs.ts';
 import type { ModelInput, OpenModel } from '../../contract/adapter.ts';
 import type { Tensor, Tensors } from '../../contract/tensor.ts';
+import type { ModelProto } from 'onnx-buf';
+import type { Body } from '../graph/bodies.ts';
+import { conditionOf, isTaken, scopeOf } from '../sites/scopes.ts';
 import { appendMask } from './append-mask.ts';
 import type { ModelSites } from '../sites/find-sites.ts';
 import { GraphBuilder } from '../graph/graph-builder.ts';
@@ -25,7 +28,7 @@ export interface CapturedCall extends AttentionInputs {
 /** A model that shows what its sites see. */
 export interface CapturingModel {
   readonly inputs: readonly ModelInput[];
-  /** Runs the model on an item's inputs and gives what each site read, by number. */
+  /** Runs the model on an item's inputs and gives what each site read, by number; nothing of sites in branches that it does not take. */
   capture(feeds: Tensors): Promise<ReadonlyMap<number, CapturedCall>>;
   dispose(): Promise<void>;
 }
@@ -33,6 +36,36 @@ export interface CapturingModel {
 /** Opens a model, swapped or not, with the queries, keys, values, masks and outputs of some sites as further outputs. @throws as opening a model does */
 export async function openForCapture(
   { proto }: Pick<ModelSites, 'proto'>,
+  wanted: readonly SwappableSite[],
+  file: OnnxFile,
+  runner: ModelRunner,
+): Promise<CapturingModel> {
+  const scopes: CapturingModel[] = [];
+  const dispose = async () => void (await Promise.all(scopes.map((scope) => scope.dispose())));
+  try {
+    for (const body of new Set(wanted.map(({ plan }) => plan.body))) {
+      const inside = wanted.filter(({ plan }) => plan.body === body);
+      scopes.push(await openScope(proto, body, inside, file, runner));
+    }
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return {
+    inputs: scopes[0]!.inputs,
+    capture: async (feeds) => {
+      const calls: Array<[number, CapturedCall]> = [];
+      for (const scope of scopes) calls.push(...(await scope.capture(feeds)));
+      return new Map(calls);
+    },
+    dispose,
+  };
+}
+
+/** Opens the model as it computes in one scope. It captures nothing of items on which the model takes another branch. */
+async function openScope(
+  proto: ModelProto,
+  body: Body | undefined,
   wanted: readonly SwappableSite[],
   file: OnnxFile,
   runner: ModelRunner,
@@ -50,14 +83,17 @@ export async function openForCapture(
     };
   });
   const outputs = names.flatMap((each) => Object.values(each).filter((name) => name !== undefined));
+  const condition = body && graph.op('Identity', [conditionOf(proto, body)]);
+  if (condition !== undefined) outputs.push(condition);
   // Optimised graphs move quantisers past reshapes and transpositions: a tensor would no longer hold what its name says.
-  const model: OpenModel = await openProto(withOutputs(proto, outputs, graph.fragment()), file, runner, 'reading');
+  const model: OpenModel = await openProto(withOutputs(scopeOf(proto, body).proto, outputs, graph.fragment()), file, runner, 'reading');
   return {
     inputs: model.inputs,
     capture: async (feeds) => {
       const bound = model.bind(feeds);
       await bound.run();
       const tensors = { ...feeds, ...bound.outputs() };
+      if (body !== undefined && !isTaken(body, tensors[condition!])) return new Map();
       return new Map(wanted.map(({ site }, at) => [site.site, captured(site, names[at]!, tensors)]));
     },
     dispose: () => model.dispose(),

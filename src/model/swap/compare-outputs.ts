@@ -1,18 +1,22 @@
 import type { ModelProto } from 'onnx-buf';
+import type { ModelInput, OpenModel } from '../../contract/adapter.ts';
 import { AttnswapError } from '../../contract/errors.ts';
 import type { Tensor, Tensors } from '../../contract/tensor.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
 import { tensorOf } from '../../inputs/model-inputs.ts';
 import { itemDrift } from '../../quality/drift.ts';
 import { GraphBuilder } from '../graph/graph-builder.ts';
+import type { ModelSites } from '../sites/find-sites.ts';
 import { keptBy, numbersOf } from '../sites/mask-sources.ts';
 import type { OnnxFile } from '../file/onnx-file.ts';
-import { openProto } from '../file/open-proto.ts';
+import { openProto, usingModel } from '../file/open-proto.ts';
 import type { ModelRunner } from '../file/open-proto.ts';
 import { opsetOf, probePrefix } from '../sites/probe-candidates.ts';
 import { distinctCases } from '../sites/probe-cases.ts';
 import { probeInputs } from '../sites/probe-inputs.ts';
 import type { ProbeCase } from '../sites/probe-inputs.ts';
+import { conditionOf, isTaken } from '../sites/scopes.ts';
+import type { ProbedScope } from '../sites/scopes.ts';
 import type { SwappableSite } from '../sites/site.ts';
 import { viewedSizes } from '../sites/views.ts';
 import { watchModel } from '../sites/watch.ts';
@@ -42,56 +46,123 @@ export interface OutputComparison {
 }
 
 interface Compared {
-  readonly original: ModelProto;
+  readonly sites: ModelSites;
   readonly swapped: ModelProto;
   /** The sites that were replaced. */
   readonly replaced: readonly SwappableSite[];
 }
 
 /**
- * Runs both models on the same inputs: several lengths and batches, and every input that reaches a mask drawn in different ways.
- * @throws WORKER_FAILED where an output is missing, of another shape, or not finite
+ * Runs both models on the same inputs: several lengths and batches, every input that reaches a mask drawn in different ways, and every
+ * branch taken in which a site was replaced.
+ * @throws WORKER_FAILED where an output is missing, of another shape, or not finite, or where no run takes such a branch
  */
 export async function compareOutputs(
   file: OnnxFile,
-  { original, swapped, replaced }: Compared,
+  { sites, swapped, replaced }: Compared,
   runner: ModelRunner,
-  { first, given = {} }: { readonly first: ProbeCase; readonly given?: DimensionSizes | undefined },
+  given: DimensionSizes = {},
 ): Promise<OutputComparison> {
-  const masks = replaced.flatMap(({ plan }) => plan.mask?.tensor ?? []);
-  const views = replaced.flatMap(({ plan }) => [plan.query.tensor, plan.key.tensor]);
-  const outputs = original.graph!.output.map(({ name }) => name);
-  const nodes = replaced.flatMap(({ site, plan }) => {
-    const graph = new GraphBuilder({ opset: opsetOf(original), prefix: probePrefix(site.site) });
+  const runs: ComparedRun[] = [];
+  const notRun: Array<OutputComparison['notRun'][number]> = [];
+  const varied = new Set<string>();
+  const inScopes = sites.scopes.map((scope) => ({ scope, inside: replaced.filter(({ plan }) => plan.body === scope.body) }));
+  await usingModel(openProto(swapped, file, runner), async (changed) => {
+    for (const { scope, inside } of inScopes.filter((each) => each.inside.length > 0)) {
+      const compared = await usingModel(openOriginal(sites, scope, inside, file, runner), (original) =>
+        compareScope(original, changed, { scope, inside, given }),
+      );
+      runs.push(...compared.runs);
+      notRun.push(...compared.notRun);
+      for (const name of Object.keys(scope.probe.domains)) varied.add(name);
+    }
+  });
+  return { runs, notRun, varied: [...varied], largest: Math.max(0, ...runs.map(({ relative }) => relative ?? 0)) };
+}
+
+/** What the original gave on some inputs. */
+interface OriginalRun {
+  readonly outputs: Tensors;
+  readonly blind: readonly Blind[];
+  /** Whether it took the branch in which the sites lie. */
+  readonly isTaken: boolean;
+}
+
+interface Original {
+  readonly inputs: readonly ModelInput[];
+  run(feeds: Tensors): Promise<OriginalRun>;
+  dispose(): Promise<void>;
+}
+
+/** Opens the original, and what shows masks: with a branch, the model as it computes where that is taken. */
+async function openOriginal(
+  { proto }: ModelSites,
+  scope: ProbedScope,
+  inside: readonly SwappableSite[],
+  file: OnnxFile,
+  runner: ModelRunner,
+): Promise<Original> {
+  const { body } = scope;
+  const masks = inside.flatMap(({ plan }) => plan.mask?.tensor ?? []);
+  const views = inside.flatMap(({ plan }) => [plan.query.tensor, plan.key.tensor]);
+  const names = proto.graph!.output.map(({ name }) => name);
+  const condition = body === undefined ? [] : [conditionOf(proto, body)];
+  const nodes = inside.flatMap(({ site, plan }) => {
+    const graph = new GraphBuilder({ opset: opsetOf(proto), prefix: probePrefix(site.site) });
     plan.project?.(graph);
     return graph.fragment();
   });
-  const base = await watchModel(original, { tensors: [...masks, ...outputs], sizes: views, nodes }, file, runner, 'latency');
-  const changed = await openProto(swapped, file, runner).catch(async (error: unknown) => {
-    await base.dispose();
-    throw error;
-  });
-  try {
-    const runs: ComparedRun[] = [];
-    const notRun: Array<OutputComparison['notRun'][number]> = [];
-    // What a user assumes of masks holds for the user's own inputs: these runs count everything.
-    const rests = replaced.some(({ site }) => site.assumed !== undefined);
-    for (const at of distinctCases(base.inputs, first, given).filter(({ style }) => !rests || style === 'plain')) {
-      const feeds = probeInputs(base.inputs, at, given);
-      const seen = await base.run(feeds).catch((error: unknown) => error as Error);
-      if (seen instanceof Error) {
-        notRun.push({ batch: at.batch, length: at.length, reason: seen.message });
-        continue;
-      }
-      const bound = changed.bind(feeds);
-      await bound.run();
-      const expected = Object.fromEntries(outputs.map((name) => [name, seen.tensor(name)!]));
-      runs.push(compareRun(at, { expected, actual: bound.outputs() }, blindQueries(replaced, seen)));
+  const inScope = { sizes: views, nodes };
+  const whole = { tensors: [...names, ...condition], sizes: [] };
+  const base = await watchModel(proto, body === undefined ? { ...inScope, tensors: [...masks, ...names] } : whole, file, runner, 'latency');
+  const apart = body !== undefined && masks.length > 0;
+  const watched = apart
+    ? await watchModel(scope.proto, { ...inScope, tensors: masks }, file, runner, 'latency').catch(async (error: unknown) => {
+        await base.dispose();
+        throw error;
+      })
+    : undefined;
+  return {
+    inputs: base.inputs,
+    run: async (feeds) => {
+      const seen = await base.run(feeds);
+      const isBranch = body === undefined || isTaken(body, seen.tensor(condition[0]!));
+      return {
+        outputs: Object.fromEntries(names.map((name) => [name, seen.tensor(name)!])),
+        blind: isBranch ? blindQueries(inside, watched === undefined ? seen : await watched.run(feeds)) : [],
+        isTaken: isBranch,
+      };
+    },
+    dispose: async () => void (await Promise.all([base.dispose(), watched?.dispose()])),
+  };
+}
+
+async function compareScope(
+  original: Original,
+  changed: OpenModel,
+  { scope: { probe }, inside, given }: { scope: ProbedScope; inside: readonly SwappableSite[]; given: DimensionSizes },
+): Promise<Pick<OutputComparison, 'runs' | 'notRun'>> {
+  const runs: ComparedRun[] = [];
+  const notRun: Array<OutputComparison['notRun'][number]> = [];
+  // What a user assumes of masks holds for the user's own inputs: these runs count everything.
+  const rests = inside.some(({ site }) => site.assumed !== undefined);
+  let takesOther = false;
+  for (const at of distinctCases(original.inputs, probe, given).filter(({ style }) => !rests || style === 'plain')) {
+    const feeds = probeInputs(original.inputs, at, given);
+    const ran = await original.run(feeds).catch((error: unknown) => error as Error);
+    if (ran instanceof Error) {
+      notRun.push({ batch: at.batch, length: at.length, reason: ran.message });
+      continue;
     }
-    return { runs, notRun, varied: Object.keys(first.domains), largest: Math.max(0, ...runs.map(({ relative }) => relative ?? 0)) };
-  } finally {
-    await Promise.all([base.dispose(), changed.dispose()]);
+    takesOther ||= !ran.isTaken;
+    if (!ran.isTaken) continue;
+    const bound = changed.bind(feeds);
+    await bound.run();
+    runs.push(compareRun(at, { expected: ran.outputs, actual: bound.outputs() }, ran.blind));
   }
+  if (runs.length === 0 && takesOther)
+    throw new AttnswapError('WORKER_FAILED', `no run of the model took the ${inside[0]!.site.body}, so that nothing shows its swap right`);
+  return { runs, notRun };
 }
 
 /** Which queries see no key at some site, `[batch, queries]`. */
@@ -119,7 +190,10 @@ function blindQueries(replaced: readonly SwappableSite[], seen: Seen): Blind[] {
 }
 
 function compareRun(at: ProbeCase, { expected, actual }: Record<'expected' | 'actual', Tensors>, blind: readonly Blind[]): ComparedRun {
-  const judged = Object.keys(expected).filter((name) => blind.every((each) => positionAxis(expected[name]!, each) !== undefined));
+  // What a branch gives nothing of, a cache that it leaves alone say, is empty in both.
+  const isEmpty = (name: string) => expected[name]!.data.length === 0 && actual[name]?.dims.join() === expected[name]!.dims.join();
+  const named = Object.keys(expected).filter((name) => !isEmpty(name));
+  const judged = named.filter((name) => blind.every((each) => positionAxis(expected[name]!, each) !== undefined));
   const seeing = (tensors: Tensors) =>
     Object.fromEntries(
       judged.flatMap((name) => (tensors[name] === undefined ? [] : [[name, withoutBlind(tensors[name], expected[name]!, blind)]])),

@@ -7,6 +7,7 @@ import { openForCapture } from './capture.ts';
 import type { CapturedCall } from './capture.ts';
 import type { ModelSites } from '../sites/find-sites.ts';
 import type { OnnxFile } from '../file/onnx-file.ts';
+import { usingModel } from '../file/open-proto.ts';
 import type { ModelRunner } from '../file/open-proto.ts';
 import { distinctCases } from '../sites/probe-cases.ts';
 import { probeInputs } from '../sites/probe-inputs.ts';
@@ -46,21 +47,20 @@ export async function compareSites(
   given: DimensionSizes = {},
 ): Promise<SiteComparison[]> {
   const { sites, swapped, replacements } = model;
-  if (sites.probe === undefined) return [];
-  const wanted = [...replacements.keys()].map((number) => sites.swappable.get(number)!);
-  const opened = await openForCapture({ proto: swapped }, wanted, file, runner);
   const worst = new Map<number, Judgement>();
-  try {
-    for (const at of [...distinctCases(opened.inputs, sites.probe, given), reachingCase(sites.probe, replacements)]) {
-      // Sizes may be fixed, or bound to each other: what does not run says nothing.
-      const calls = await opened.capture(probeInputs(opened.inputs, at, given)).catch(() => undefined);
-      for (const [site, call] of calls ?? []) {
-        const judgement = judgeCall(model, site, call);
-        if (judgement !== undefined && isWorse(judgement, worst.get(site))) worst.set(site, judgement);
+  for (const { body, probe } of sites.scopes) {
+    const wanted = [...replacements.keys()].map((number) => sites.swappable.get(number)!).filter(({ plan }) => plan.body === body);
+    if (wanted.length === 0) continue;
+    await usingModel(openForCapture({ proto: swapped }, wanted, file, runner), async (opened) => {
+      for (const at of [...distinctCases(opened.inputs, probe, given), reachingCase(probe, replacements)]) {
+        // Sizes may be fixed, or bound to each other: what does not run says nothing.
+        const calls = await opened.capture(probeInputs(opened.inputs, at, given)).catch(() => undefined);
+        for (const [site, call] of calls ?? []) {
+          const judgement = judgeCall(model, site, call);
+          if (judgement !== undefined && isWorse(judgement, worst.get(site))) worst.set(site, judgement);
+        }
       }
-    }
-  } finally {
-    await opened.dispose();
+    });
   }
   return [...worst].map(([site, { ok, relative, budget, reason = 'it exceeds its budget' }]) => ({
     site,

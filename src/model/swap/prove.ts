@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { GraphProtoSchema, ModelProtoSchema, NodeProtoSchema, TensorProtoSchema } from 'onnx-buf';
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from 'onnx-buf';
-import { nodeName, readsOf } from '../graph/graph-index.ts';
+import { nodeName, readsOf, subgraphsOf } from '../graph/graph-index.ts';
 import { neededNodes, stayingNodes } from '../graph/needed-nodes.ts';
-import { changed, requireSameRest } from './same-rest.ts';
+import { copyMessage } from '../file/copy-message.ts';
+import { changed, requireSameGraph, requireSameRest } from './same-rest.ts';
 
 /** That a swap touched nothing but attention. */
 export interface SwapProof {
@@ -30,26 +31,46 @@ export const ownPrefix = 'attnswap/site';
 export function proveUnchanged(before: ModelProto, after: ModelProto, recalibrated: ReadonlySet<string> = new Set()): SwapProof {
   const old = withoutValues(before.graph!, recalibrated);
   const fresh = withoutValues(after.graph!, recalibrated);
-  const digestOf = digester();
+  const { digest, ...proof } = proveGraph(old, fresh, digester());
+  requireSameRest({ ...before, graph: old }, { ...after, graph: fresh });
+  return { ...proof, sha256: sha256(Buffer.concat([Buffer.from(digest), summarize(after)])) };
+}
+
+interface GraphProof extends Omit<SwapProof, 'sha256'> {
+  /** Over every kept node and initializer, and of bodies everything but what was added. */
+  readonly digest: string;
+}
+
+function proveGraph(old: GraphProto, fresh: GraphProto, digestOf: DigestOf): GraphProof {
   const { kept, added } = sortNodes(fresh, new Set(old.node.map(digestOf)), digestOf);
   const keptDigests = new Set(kept.map(digestOf));
   const removed = old.node.filter((node) => !keptDigests.has(digestOf(node)));
   requireRemoved(old, { added, removed: new Set(removed) });
-  requireOrder(
-    old.node.filter((node) => keptDigests.has(digestOf(node))),
-    kept,
-    digestOf,
-  );
+  const survivors = old.node.filter((node) => keptDigests.has(digestOf(node)));
+  requireOrder(survivors, kept, digestOf);
   const gone = requireInitializers(old, fresh, removed);
-  requireSameRest({ ...before, graph: old }, { ...after, graph: fresh });
+  requireSameGraph(old, fresh);
+  const bodies = survivors.flatMap((node, at) => proveBodies(node, kept[at]!, digestOf));
+  const hash = createHash('sha256').update(toBinary(GraphProtoSchema, copyMessage(fresh, { node: [], initializer: [] })));
+  for (const node of kept) hash.update(digestOf(node));
+  // Their order means nothing, and large ones are written last.
+  for (const digest of fresh.initializer.map(digestTensor).toSorted()) hash.update(digest);
+  for (const { digest } of bodies) hash.update(digest);
+  const sum = (count: (proof: GraphProof) => number) => bodies.reduce((total, body) => total + count(body), 0);
   return {
-    nodesKept: kept.length,
-    nodesAdded: added.length,
-    nodesRemoved: removed.map(nodeName),
-    initializersKept: fresh.initializer.length,
-    initializersRemoved: gone,
-    sha256: summarize({ ...after, graph: fresh }, kept, digestOf),
+    nodesKept: kept.length + sum(({ nodesKept }) => nodesKept),
+    nodesAdded: added.length + sum(({ nodesAdded }) => nodesAdded),
+    nodesRemoved: [...removed.map(nodeName), ...bodies.flatMap(({ nodesRemoved }) => nodesRemoved)],
+    initializersKept: fresh.initializer.length + sum(({ initializersKept }) => initializersKept),
+    initializersRemoved: [...gone, ...bodies.flatMap(({ initializersRemoved }) => initializersRemoved)],
+    digest: hash.digest('hex'),
   };
+}
+
+/** The proofs of the bodies of a node that is otherwise the same. */
+function proveBodies(old: NodeProto, fresh: NodeProto, digestOf: DigestOf): GraphProof[] {
+  const graphs = subgraphsOf(fresh);
+  return subgraphsOf(old).map((graph, at) => proveGraph(graph, graphs[at]!, digestOf));
 }
 
 /** @throws INVALID_MODEL for a node that is neither the original's nor attnswap's */
@@ -125,11 +146,11 @@ function isOwn(node: NodeProto): boolean {
 
 type DigestOf = (node: NodeProto) => string;
 
-/** Each node's digest is taken once: proofs of large models compare them several times. */
+/** Each node's digest, its bodies left out, is taken once: proofs of large models compare them several times. */
 function digester(): DigestOf {
   const known = new Map<NodeProto, string>();
   return (node) => {
-    const digest = known.get(node) ?? sha256(toBinary(NodeProtoSchema, node));
+    const digest = known.get(node) ?? sha256(toBinary(NodeProtoSchema, withoutBodies(node)));
     known.set(node, digest);
     return digest;
   };
@@ -143,13 +164,18 @@ function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** The graph, its nodes but the added ones and its initializers in order of name, and the model's settings but com.microsoft's import. */
-function summarize(model: ModelProto, kept: readonly NodeProto[], digestOf: DigestOf): string {
-  const hash = createHash('sha256');
-  for (const node of kept) hash.update(digestOf(node));
-  // Their order means nothing, and large ones are written last.
-  for (const digest of model.graph!.initializer.map(digestTensor).toSorted()) hash.update(digest);
+/** The node with empty graphs in the place of its bodies, which are proved apart. */
+function withoutBodies(node: NodeProto): NodeProto {
+  if (subgraphsOf(node).length === 0) return node;
+  const empty = create(GraphProtoSchema);
+  const attribute = node.attribute.map((each) =>
+    copyMessage(each, { ...(each.g !== undefined && { g: empty }), graphs: each.graphs.map(() => empty) }),
+  );
+  return copyMessage(node, { attribute });
+}
+
+/** The model's settings but com.microsoft's import. */
+function summarize(model: ModelProto): Uint8Array {
   const opsetImport = model.opsetImport.filter(({ domain }) => domain !== 'com.microsoft');
-  const graph = create(GraphProtoSchema, { ...model.graph!, node: [], initializer: [] });
-  return hash.update(toBinary(ModelProtoSchema, create(ModelProtoSchema, { ...model, graph, opsetImport }))).digest('hex');
+  return toBinary(ModelProtoSchema, copyMessage(model, { graph: create(GraphProtoSchema), opsetImport }));
 }

@@ -1,19 +1,23 @@
 import { create, isFieldSet, toBinary } from '@bufbuild/protobuf';
 import type { DescField, DescMessage, MessageShape } from '@bufbuild/protobuf';
 import { GraphProtoSchema, ModelProtoSchema } from 'onnx-buf';
-import type { ModelProto } from 'onnx-buf';
+import type { GraphProto, ModelProto } from 'onnx-buf';
 import { AttnswapError } from '../../contract/errors.ts';
 
 /**
- * Requires that two models are alike in all but nodes and initializers: inputs, outputs, declared types, metadata, functions, imports
- * (com.microsoft's operators may be imported newly) and every other setting.
+ * Requires that two models are alike in all but their graphs: metadata, functions, imports (com.microsoft's operators may be imported
+ * newly) and every other setting.
  * @throws INVALID_MODEL naming what differs
  */
 export function requireSameRest(before: ModelProto, after: ModelProto): void {
   const imported = new Set(before.opsetImport.map(({ domain }) => domain));
   const opsetImport = after.opsetImport.filter(({ domain }) => domain !== 'com.microsoft' || imported.has(domain));
   requireSame(ModelProtoSchema, before, create(ModelProtoSchema, { ...after, opsetImport }), ['graph']);
-  requireSame(GraphProtoSchema, before.graph!, after.graph!, ['node', 'initializer']);
+}
+
+/** Requires that two graphs are alike in all but nodes and initializers. @throws INVALID_MODEL naming what differs */
+export function requireSameGraph(before: GraphProto, after: GraphProto): void {
+  requireSame(GraphProtoSchema, before, after, ['node', 'initializer']);
 }
 
 /** What a broken proof is told as. */

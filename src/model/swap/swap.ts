@@ -1,12 +1,15 @@
 import { create } from '@bufbuild/protobuf';
-import { GraphProtoSchema, ModelProtoSchema, OperatorSetIdProtoSchema } from 'onnx-buf';
-import type { ModelProto, NodeProto } from 'onnx-buf';
+import { OperatorSetIdProtoSchema } from 'onnx-buf';
+import type { GraphProto, ModelProto, NodeProto } from 'onnx-buf';
 import type { Adapter } from '../../contract/adapter.ts';
 import { AttnswapError } from '../../contract/errors.ts';
 import type { GateTensors } from '../../contract/inputs.ts';
 import type { Parameters } from '../../contract/variant.ts';
 import { drawGate } from '../../inputs/gate.ts';
 import { appendMask } from './append-mask.ts';
+import { copyMessage } from '../file/copy-message.ts';
+import { bodyGraph, withBody } from '../graph/bodies.ts';
+import type { Body } from '../graph/bodies.ts';
 import type { ModelSites } from '../sites/find-sites.ts';
 import { elementTypes, GraphBuilder } from '../graph/graph-builder.ts';
 import type { Value } from '../graph/graph-builder.ts';
@@ -43,14 +46,32 @@ export interface SwapOptions {
 export function swapSites(sites: ModelSites, options: SwapOptions): ModelProto {
   const graph = sites.proto.graph!;
   const taken = namesIn(graph);
-  const swaps = [...options.replacements].map(([number, replacement]) => {
+  const swaps = [...options.replacements].map(([number, replacement]): SwapNodes => {
     const site = requireSite(sites, number);
     const prefix = freePrefix(taken, number);
-    return {
-      output: site.plan.output.tensor,
-      nodes: replacementNodes(site, replacement, { ...options, prefix, opset: opsetOf(sites.proto) }),
-    };
+    const nodes = replacementNodes(site, replacement, { ...options, prefix, opset: opsetOf(sites.proto) });
+    return { body: site.plan.body, output: site.plan.output.tensor, nodes };
   });
+  const own = swaps.filter(({ body }) => body === undefined);
+  const start = own.length === 0 ? sites.proto : copyMessage(sites.proto, { graph: swapIn(graph, own) });
+  const bodies = new Set(swaps.flatMap(({ body }) => body ?? []));
+  const swapped = [...bodies].reduce((proto, body) => {
+    const inside = swaps.filter((swap) => swap.body === body);
+    return withBody(proto, body, swapIn(bodyGraph(proto.graph!, body), inside));
+  }, start);
+  const added = swaps.flatMap(({ nodes }) => nodes);
+  return copyMessage(swapped, { opsetImport: withMicrosoft(sites.proto, added) });
+}
+
+interface SwapNodes {
+  /** Where the site lies; undefined in the model's own graph. */
+  readonly body: Body | undefined;
+  /** What the old attention gave, and the new nodes give. */
+  readonly output: string;
+  readonly nodes: readonly NodeProto[];
+}
+
+function swapIn(graph: GraphProto, swaps: readonly SwapNodes[]): GraphProto {
   const replaced = new Map(swaps.map(({ output, nodes }) => [output, nodes]));
   const index = new GraphIndex(graph);
   const outputs = new Map([...replaced].map(([output, nodes]) => [index.producer(output)!, nodes]));
@@ -61,8 +82,7 @@ export function swapSites(sites: ModelSites, options: SwapOptions): ModelProto {
   // Before IR version 4 initializers are inputs too: dropping one would ask the user for it.
   const inputs = new Set(graph.input.map(({ name }) => name));
   const initializer = graph.initializer.filter(({ name }) => read.has(name) || !before.has(name) || inputs.has(name));
-  const swapped = create(GraphProtoSchema, { ...graph, node: needed, initializer });
-  return create(ModelProtoSchema, { ...sites.proto, graph: swapped, opsetImport: withMicrosoft(sites.proto, needed) });
+  return copyMessage(graph, { node: needed, initializer });
 }
 
 function requireSite({ sites, swappable }: ModelSites, number: number): SwappableSite {
