@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { StringStringEntryProtoSchema, TensorProto_DataLocation as DataLocation } from 'onnx-buf';
 import type { ModelProto, TensorProto } from 'onnx-buf';
-import { copyMessage } from './copy-message.ts';
+import { copyMessage } from '../graph/copy-message.ts';
 
 /** Smaller initializers stay in the protobuf. */
 const minimumBytes = 1024;

@@ -2,7 +2,7 @@ import { toBinary } from '@bufbuild/protobuf';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { GraphProtoSchema, ModelProtoSchema, TensorProtoSchema } from 'onnx-buf';
 import type { GraphProto, ModelProto, TensorProto } from 'onnx-buf';
-import { copyMessage } from './copy-message.ts';
+import { copyMessage } from '../graph/copy-message.ts';
 
 const largeBytes = 64 * 1024;
 const fields = { graph: 7, initializer: 5, rawData: 9 } as const;

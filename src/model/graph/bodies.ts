@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { GraphProtoSchema, NodeProtoSchema } from 'onnx-buf';
 import type { GraphProto, ModelProto, NodeProto } from 'onnx-buf';
-import { copyMessage } from '../file/copy-message.ts';
+import { copyMessage } from './copy-message.ts';
 import { attributeOf, nodeName } from './graph-index.ts';
 
 /** A branch of an `If` in a model's own graph. */

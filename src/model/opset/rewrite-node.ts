@@ -9,7 +9,7 @@ import {
 import type { AttributeProto, NodeProto, TensorProto } from 'onnx-buf';
 import { AttnswapError } from '../../contract/errors.ts';
 import { encodeHalf } from '../../inputs/half-precision.ts';
-import { copyMessage } from '../file/copy-message.ts';
+import { copyMessage } from '../graph/copy-message.ts';
 import { constantNode } from '../graph/graph-builder.ts';
 import { nodeName } from '../graph/graph-index.ts';
 import { quoted } from '../file/invalid-model.ts';

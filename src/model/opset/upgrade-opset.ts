@@ -1,7 +1,7 @@
 import type { AttributeProto, GraphProto, ModelProto, NodeProto } from 'onnx-buf';
 import { AttnswapError } from '../../contract/errors.ts';
 import { isStandardDomain } from '../file/check-model.ts';
-import { copyMessage } from '../file/copy-message.ts';
+import { copyMessage } from '../graph/copy-message.ts';
 import { nodeName, readsOf, subgraphsOf } from '../graph/graph-index.ts';
 import { inferNode } from './infer-facts.ts';
 import { unchangedOperators } from './opset13-operators.ts';

@@ -4,7 +4,7 @@ import { GraphProtoSchema, ModelProtoSchema, NodeProtoSchema, TensorProtoSchema 
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from 'onnx-buf';
 import { nodeName, readsOf, subgraphsOf } from '../graph/graph-index.ts';
 import { neededNodes, stayingNodes } from '../graph/needed-nodes.ts';
-import { copyMessage } from '../file/copy-message.ts';
+import { copyMessage } from '../graph/copy-message.ts';
 import { changed, requireSameGraph, requireSameRest } from './same-rest.ts';
 
 /** That a swap touched nothing but attention. */

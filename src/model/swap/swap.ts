@@ -7,7 +7,7 @@ import type { GateTensors } from '../../contract/inputs.ts';
 import type { Parameters } from '../../contract/variant.ts';
 import { drawGate } from '../../inputs/gate.ts';
 import { appendMask } from './append-mask.ts';
-import { copyMessage } from '../file/copy-message.ts';
+import { copyMessage } from '../graph/copy-message.ts';
 import { bodyGraph, withBody } from '../graph/bodies.ts';
 import type { Body } from '../graph/bodies.ts';
 import type { ModelSites } from '../sites/find-sites.ts';
