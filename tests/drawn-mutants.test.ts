@@ -22,7 +22,7 @@ const mutants = {
   },
   'masks are read in short runs alone': {
     changes: [
-      { file: 'src/model/sites/find-sites.ts', from: 'short.map((each) => withProof(', to: 'short.map((each) => true ? each : withProof(' },
+      { file: 'src/model/sites/find-sites.ts', from: 'read.map((each) => withProof(', to: 'read.map((each) => true ? each : withProof(' },
     ],
     dropped: { local: 8, shaped: 97 },
   },

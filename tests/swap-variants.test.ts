@@ -77,7 +77,7 @@ const cases: readonly FeedRequest[] = [
 const thorough = new Set(['torchscript-bert', 'torchscript-gpt2', 'gqa-repeat', 'cross-attention', 'bmm-3d', 'ort-fused']);
 
 describe('a swapped site gives what its variant is defined to give on what the site reads', () => {
-  const small = Object.entries<TestModel>(models).filter(([, { expected }]) => expected.sites.some(({ swappable }) => swappable));
+  const small = Object.entries<TestModel>(models).filter(([, { expected }]) => expected.sites.some(({ mask }) => mask !== 'bias'));
   for (const [turn, [name, { build, feeds }]] of small.entries()) {
     test(name, async () => {
       const subject = await subjectOf(inMemory(name, build()));
@@ -119,6 +119,15 @@ describe('a swapped site gives what its variant is defined to give on what the s
 });
 
 describe('what cannot be swapped', () => {
+  test('a variant that takes no bias refuses a site that has one, by name', async () => {
+    const { sites } = await subjectOf(inMemory('t5-bias', models['t5-bias'].build()));
+    const replacements = parseReplacements(['topk:k=3'], [0], runner.adapter);
+    assert.throws(
+      () => swapSites(sites, { adapter: runner.adapter, replacements, seed }),
+      (error) => error instanceof AttnswapError && error.code === 'UNSUPPORTED' && /topk\.tiled takes no bias/.test(error.message),
+    );
+  });
+
   test('says which site and why', async () => {
     const { sites } = await subjectOf(inMemory('soft-capped', edgeModels['soft-capped logits']!.build()));
     const replacements = parseReplacements(['dense.naive'], [0], runner.adapter);

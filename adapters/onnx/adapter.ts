@@ -33,7 +33,7 @@ async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsuppo
     return { unsupported: `${request.backend} has no ${dtype} kernels, only ${status.dtypes.join(', ')}` };
   if (request.outputGradient !== undefined)
     return { unsupported: 'onnx kernels have no backward pass: ONNX Runtime for Node supports inference only' };
-  const kernel = kernelOf(request);
+  const kernel = kernelOf({ ...request, biased: request.inputs.bias !== undefined });
   if ('unsupported' in kernel) return kernel;
   const model = kernelModel(kernel, configOf(request));
   const session = await ort.InferenceSession.create(model, sessionOptions(backend, request));
@@ -44,7 +44,7 @@ async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsuppo
 }
 
 /** What a request's kernel is specialised for. */
-export function configOf({ parameters, inputs: { shape, scale, mask } }: KernelRequest): KernelConfig {
+export function configOf({ parameters, inputs: { shape, scale, mask, bias } }: KernelRequest): KernelConfig {
   return {
     parameters,
     heads: shape.heads,
@@ -53,6 +53,7 @@ export function configOf({ parameters, inputs: { shape, scale, mask } }: KernelR
     causal: shape.causal,
     selfAttention: shape.queries === shape.keys,
     masked: mask !== undefined,
+    biased: bias !== undefined,
     type: shape.dtype === 'f16' ? 'f16' : 'f32',
     scale,
   };

@@ -16,6 +16,7 @@ export function feedsOf(request: KernelRequest): Record<string, ort.Tensor> {
     value: tensor(inputs.value, keyDims),
   };
   if (inputs.mask !== undefined) feeds.mask = new ort.Tensor('bool', inputs.mask, [batch, keys]);
+  if (inputs.bias !== undefined) feeds.bias = tensor(inputs.bias.values, [...inputs.bias.dims]);
   return request.variant === 'gated' ? { ...feeds, ...gateFeeds(inputs, tensor) } : feeds;
 }
 

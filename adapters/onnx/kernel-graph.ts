@@ -1,15 +1,23 @@
 import type { KernelGraphRequest, Unsupported } from '../../src/contract/adapter.ts';
+import { biasRefusal } from '../../src/variants/reference.ts';
 import { GraphBuilder } from '../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from './kernel.ts';
 import { kernels } from './kernels/index.ts';
 
-const inputNames = ['query', 'key', 'value', 'mask', 'gate_u', 'gate_w', 'gate_b'] as const;
+const inputNames = ['query', 'key', 'value', 'mask', 'bias', 'gate_u', 'gate_w', 'gate_b'] as const;
 export type KernelInputName = (typeof inputNames)[number];
 
-/** The kernel of a variant by name, or that there is none. */
-export function kernelOf({ variant, kernel: wanted }: { readonly variant: string; readonly kernel: string }): OnnxKernel | Unsupported {
+interface WantedKernel {
+  readonly variant: string;
+  readonly kernel: string;
+  readonly biased?: boolean;
+}
+
+/** The kernel of a variant by name, or why there is none. */
+export function kernelOf({ variant, kernel: wanted, biased }: WantedKernel): OnnxKernel | Unsupported {
   const found = kernels.find((kernel) => kernel.variant === variant && kernel.kernel === wanted);
-  return found ?? { unsupported: `the onnx adapter has no kernel ${variant}.${wanted}` };
+  if (found === undefined) return { unsupported: `the onnx adapter has no kernel ${variant}.${wanted}` };
+  return biased === true && found.takesBias !== true ? { unsupported: biasRefusal(`${variant}.${wanted}`) } : found;
 }
 
 /** A kernel for a model: see {@link Adapter.kernelGraph}. */
@@ -26,14 +34,21 @@ export function kernelModel(kernel: OnnxKernel, config: KernelConfig, opset?: nu
   return graph.model([{ name: 'output', value, type: config.type, shape: ['batch', config.heads, 'queries', config.headDim] }]);
 }
 
-function declareInputs(graph: GraphBuilder, variant: string, { heads, kvHeads, headDim, masked, type }: KernelConfig): KernelInputs {
+function declareInputs(
+  graph: GraphBuilder,
+  variant: string,
+  { heads, kvHeads, headDim, masked, biased, type }: KernelConfig,
+): KernelInputs {
   const name = (input: KernelInputName) => input;
   const inputs = {
     query: graph.input(name('query'), type, ['batch', heads, 'queries', headDim]),
     key: graph.input(name('key'), type, ['batch', kvHeads, 'keys', headDim]),
     value: graph.input(name('value'), type, ['batch', kvHeads, 'keys', headDim]),
   };
-  const mask = masked ? { mask: graph.input(name('mask'), 'bool', ['batch', 'keys']) } : {};
+  const mask = {
+    ...(masked && { mask: graph.input(name('mask'), 'bool', ['batch', 'keys']) }),
+    ...(biased && { bias: graph.input(name('bias'), type, ['bias_batch', 'bias_heads', 'bias_queries', 'bias_keys']) }),
+  };
   if (variant !== 'gated') return { ...inputs, ...mask };
   const gate = {
     u: graph.input(name('gate_u'), type, [heads, headDim, 'rank']),

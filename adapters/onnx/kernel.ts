@@ -13,6 +13,8 @@ export interface KernelConfig {
   readonly selfAttention: boolean;
   /** Whether there is a padding mask. Without one the graph spends nothing on it. */
   readonly masked: boolean;
+  /** Whether a bias is added to the logits. */
+  readonly biased: boolean;
   /** The element type of inputs, arithmetic and output. */
   readonly type: 'f32' | 'f16';
   readonly scale: number;
@@ -28,6 +30,8 @@ export interface KernelInputs {
   readonly value: Value;
   /** `[batch, keys]`, bool, true keeps; present when `masked`. */
   readonly mask?: Value;
+  /** Four axes that broadcast to `[batch, heads, queries, keys]`, finite; present when `biased`. */
+  readonly bias?: Value;
   /** `[heads, headDim, rank]`, `[heads, headDim, rank]`, `[heads]`; present for `gated`. */
   readonly gate?: { readonly u: Value; readonly w: Value; readonly b: Value };
 }

@@ -125,7 +125,9 @@ export function toFloat(graph: GraphBuilder, value: Value): Value {
 export interface QueryTile {
   /** `[batch, heads, tile, headDim]`; rows past the last query repeat it. */
   readonly query: Value;
-  /** Rows in the tile. */
+  /** int64 `[tile]`: numbers of the queries; past the last one they go on. */
+  readonly rows: Value;
+  /** How many there are. */
   readonly size: number;
   /** int64 scalar: the position of the tile's first query on the keys' axis. */
   readonly start: Value;
@@ -151,7 +153,7 @@ export function overQueryTiles(
     const start = inner.op('Add', [inner.op('Mul', [iteration, inner.int(tile)]), offset]);
     const positions = inner.op('Add', [rows, offset]);
     const rowsOfQuery = inner.op('Gather', [query, inner.op('Min', [rows, last])], { axis: 2 });
-    return body(inner, { query: rowsOfQuery, size: tile, start, positions }, iteration);
+    return body(inner, { query: rowsOfQuery, rows, size: tile, start, positions }, iteration);
   });
   return unstackTiles(graph, stacked, { queries, heads, headDim: config.headDim });
 }

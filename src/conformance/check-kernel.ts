@@ -28,7 +28,7 @@ export interface CaseFinding {
 
 const mostFailures = 5;
 
-/** Runs a kernel on the cases of its variant, each judged against the float64 reference. Stops at the fifth failure. */
+/** Runs a kernel on the cases of its variant that are for it, each judged against the float64 reference. Stops at the fifth failure. */
 export async function checkKernel(
   adapter: Adapter,
   at: KernelAt & { readonly threads?: number },
@@ -37,7 +37,9 @@ export async function checkKernel(
   let checked = 0;
   const unsupported: CaseFinding[] = [];
   const failed: CaseFinding[] = [];
+  const takesBias = adapter.kernels.some((each) => each.variant === at.variant && each.kernel === at.kernel && each.takesBias === true);
   for (const given of cases) {
+    if (given.bias !== undefined && !takesBias) continue;
     if (given.variant !== at.variant || failed.length >= mostFailures) continue;
     if (findVariant(given.variant).refuses(given.parameters, given.shape) !== undefined) continue;
     const outcome = await checkCase(adapter, at, given).catch((error: unknown) => ({

@@ -133,6 +133,8 @@ export interface KernelGraphRequest {
   readonly selfAttention: boolean;
   /** Whether there is an input `mask` `[batch, keys]`, bool, true keeps. */
   readonly masked: boolean;
+  /** Whether there is an input `bias` in `dtype`, four axes that broadcast to `[batch, heads, queries, keys]`: see {@link BiasTensor}. */
+  readonly biased: boolean;
   readonly dtype: 'f32' | 'f16';
   readonly scale: number;
   /** Version of the standard operators that the model uses, at least 13. */
@@ -145,6 +147,8 @@ export interface KernelDescription {
   /** The part after the dot: `naive` in `dense.naive`. The first listed of a variant is its default. */
   readonly kernel: string;
   readonly summary: string;
+  /** Whether it adds a bias to its logits; absent where it declines one. */
+  readonly takesBias?: true;
   /** Backends of the adapter that have no such kernel, each with the reason. */
   readonly lacking?: Readonly<Record<string, string>>;
   /** q·k products that this kernel computes in one call, masked ones too. */
@@ -180,7 +184,7 @@ export interface Adapter {
   openModel?(request: ModelRequest): Promise<OpenModel | Unsupported>;
   /**
    * A kernel as an ONNX model, batch and lengths dynamic: inputs `query` `[batch, heads, queries, headDim]`, `key` and `value`
-   * `[batch, kvHeads, keys, headDim]`, `mask`, and for `gated` `gate_u`, `gate_w`, `gate_b`; output `output`. Absent where kernels are no ONNX graphs.
+   * `[batch, kvHeads, keys, headDim]`, `mask`, `bias`, and for `gated` `gate_u`, `gate_w`, `gate_b`; output `output`. Absent where kernels are no ONNX graphs.
    */
   kernelGraph?(request: KernelGraphRequest): Uint8Array | Unsupported;
   /** Begins a training of the testbed. Absent where the adapter trains nothing. */

@@ -11,6 +11,20 @@ export interface GateTensors {
   readonly b: Float32Array;
 }
 
+/**
+ * A bias that is added to the scaled logits, broadcast to `[batch, heads, queries, keys]`: positions, windows, masks of pairs. A pair at or
+ * below {@link removedBelow} is removed from its query's set.
+ */
+export interface BiasTensor {
+  /** Each size is 1 or that of `[batch, heads, queries, keys]`. */
+  readonly dims: readonly [number, number, number, number];
+  /** Row-major, finite, in the shape's dtype. */
+  readonly values: Float32Array;
+}
+
+/** At or below this a bias removes a pair: half of what kernels add to the score of a masked pair. */
+export const removedBelow = { f32: -5e29, f16: -8e3, bf16: -5e29 } as const;
+
 /** What one attention call reads: contiguous, row-major f32, already rounded to `shape.dtype`. */
 export interface AttentionInputs {
   readonly shape: Shape;
@@ -22,6 +36,8 @@ export interface AttentionInputs {
   readonly value: Float32Array;
   /** Padding, `[batch, keys]`: 1 keeps a key, 0 removes it from every query's set. Absent: all are kept. */
   readonly mask?: Uint8Array;
+  /** Absent: nothing is added to the logits. */
+  readonly bias?: BiasTensor;
   /** The logits' factor: 1/√headDim unless captured inputs carry another. */
   readonly scale: number;
   /** Present whenever the variant is `gated`. */

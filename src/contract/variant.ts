@@ -59,6 +59,8 @@ export interface Variant {
   readonly summary: string;
   /** Validates parameters and fills in defaults; unknown names are refused. */
   readonly parameters: z.ZodType<Parameters>;
+  /** Whether it is defined with a bias on the logits; absent where it is not. */
+  readonly takesBias?: true;
   /** Why this variant is not defined for the shape, or undefined where it is. */
   refuses(parameters: Parameters, shape: Shape): string | undefined;
   /** Work of a good kernel, exact without padding (`gated` with `tau`: an upper bound, as if every gate were open). */

@@ -1,6 +1,7 @@
 import { AttnswapError } from '../contract/errors.ts';
 import type { Gradients } from '../contract/adapter.ts';
-import type { AttentionInputs, GateTensors } from '../contract/inputs.ts';
+import type { AttentionInputs, BiasTensor, GateTensors } from '../contract/inputs.ts';
+import { removedBelow } from '../contract/inputs.ts';
 import type { DType, Shape } from '../contract/shape.ts';
 import { checkShape } from './check-shape.ts';
 import { roundToDType } from './half-precision.ts';
@@ -15,7 +16,8 @@ export interface CapturedInputs {
 
 /**
  * Reads captured inputs: `q` `[batch, heads, queries, headDim]`, `k` and `v` `[batch, kvHeads, keys, headDim]`, and where
- * present `mask` `[batch, keys]` (BOOL or U8, 1 keeps), `gate.u` and `gate.w` `[heads, headDim, rank]`, `gate.b` `[heads]`.
+ * present `mask` `[batch, keys]` (BOOL or U8, 1 keeps), `bias` (four axes that broadcast to
+ * `[batch, heads, queries, keys]`), `gate.u` and `gate.w` `[heads, headDim, rank]`, `gate.b` `[heads]`.
  * Metadata `scale` replaces 1/√headDim; `causal` holds where nothing is wanted, and warns where it differs from what is. So do many more
  * heads than tokens: they may be tokens, in the layout `[batch, n, heads, headDim]`.
  * @throws FILE_UNREADABLE, INVALID_SAFETENSORS, INVALID_INPUTS
@@ -37,6 +39,7 @@ export async function readCapturedInputs(
     const shape: Shape = { batch, heads, kvHeads, queries, keys, headDim, causal, dtype: wanted.dtype };
     requirePossible(file, shape);
     const mask = await readMask(file, shape);
+    const bias = await readBias(file, shape);
     const gate = await readGate(file, shape);
     const inputs = {
       shape,
@@ -46,7 +49,7 @@ export async function readCapturedInputs(
       scale: readScale(file, headDim),
     };
     return {
-      inputs: { ...inputs, ...(mask !== undefined && { mask }), ...(gate !== undefined && { gate }) },
+      inputs: { ...inputs, ...(mask !== undefined && { mask }), ...(bias !== undefined && { bias }), ...(gate !== undefined && { gate }) },
       metadata: file.metadata,
       warnings: [...causalWarning(file, causal, wanted.causal), ...layoutWarning(file, shape)],
     };
@@ -57,7 +60,7 @@ export async function readCapturedInputs(
 
 function inputsError(file: SafetensorsFile, problem: string): AttnswapError {
   return new AttnswapError('INVALID_INPUTS', `${file.path}: ${problem}`, {
-    hint: 'tensors: q [batch, heads, n_q, d], k and v [batch, kvHeads, n_k, d], optional mask [batch, n_k]; for [batch, n, heads, d], swap axes 1 and 2',
+    hint: 'tensors: q [batch, heads, n_q, d], k and v [batch, kvHeads, n_k, d], optional mask [batch, n_k] and bias [batch or 1, heads or 1, n_q or 1, n_k or 1]; for [batch, n, heads, d], swap axes 1 and 2',
   });
 }
 
@@ -110,6 +113,17 @@ async function readMask(file: SafetensorsFile, shape: Shape): Promise<Uint8Array
   const wrong = mask.findIndex((value) => value > 1);
   if (wrong >= 0) throw inputsError(file, `mask holds ${mask[wrong]} at element ${wrong}, expected 0 or 1`);
   return mask;
+}
+
+async function readBias(file: SafetensorsFile, { batch, heads, queries, keys, dtype }: Shape): Promise<BiasTensor | undefined> {
+  if (!file.tensors.has('bias')) return undefined;
+  const { values, shape: dims } = await readFloats(file, 'bias', 4);
+  const full = [batch, heads, queries, keys];
+  if (dims.some((size, axis) => size !== 1 && size !== full[axis]))
+    throw inputsError(file, `bias has shape [${dims.join(', ')}], expected what broadcasts to [${full.join(', ')}]`);
+  // What removes a pair removes it in any dtype.
+  const held = values.map((value) => Math.max(value, 2 * removedBelow[dtype]));
+  return { dims: dims as unknown as BiasTensor['dims'], values: rounded(file, 'bias', held, dtype) };
 }
 
 async function readGate(file: SafetensorsFile, shape: Shape): Promise<GateTensors | undefined> {
@@ -215,7 +229,7 @@ export async function writeInputs(
 ): Promise<void> {
   const { batch, heads, kvHeads, queries, keys, headDim } = inputs.shape;
   const float = (data: Float32Array, ...shape: number[]): TensorToWrite => ({ dtype: 'F32', shape, data });
-  const { mask, gate } = inputs;
+  const { mask, bias, gate } = inputs;
   const tensors: Record<string, TensorToWrite> = {
     q: float(inputs.query, batch, heads, queries, headDim),
     k: float(inputs.key, batch, kvHeads, keys, headDim),
@@ -226,6 +240,7 @@ export async function writeInputs(
       'gate.b': float(gate.b, heads),
     }),
     ...(mask !== undefined && { mask: { dtype: 'U8', shape: [batch, keys], data: mask } }),
+    ...(bias !== undefined && { bias: float(bias.values, ...bias.dims) }),
     ...(outputGradient !== undefined && { do: float(outputGradient, batch, heads, queries, headDim) }),
   };
   await writeSafetensors(path, tensors, { scale: String(inputs.scale), causal: String(inputs.shape.causal), ...metadata });

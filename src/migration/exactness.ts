@@ -1,6 +1,7 @@
 import type { GraphProto } from 'onnx-buf';
 import { subgraphsOf } from '../model/graph/graph-index.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
+import type { Site } from '../model/sites/site.ts';
 import type { Replacement } from '../model/swap/swap.ts';
 
 /** What must hold of a model's outputs where dense attention takes the place of dense attention. */
@@ -9,7 +10,7 @@ export interface Exactness {
   readonly tolerance: number;
   /**
    * Why a larger difference may be no fault; null where it always is one. `quantized`: next to the edge of a quantizer's step a rounding
-   * error becomes a whole step. `blind-rows`: causal queries whose keys are all padding have no defined result.
+   * error becomes a whole step. `blind-rows`: causal queries whose keys are all padding, and those from which a bias hides every key, have no defined result.
    */
   readonly exception: 'quantized' | 'blind-rows' | null;
 }
@@ -28,7 +29,8 @@ interface Replaced {
 export function exactnessOf({ proto, sites }: Pick<ModelSites, 'proto' | 'sites'>, replaced: Replaced): Exactness | null {
   if (!isExact(replaced)) return null;
   const tolerance = tolerances[sites.some(({ dtype }) => dtype === 'f16') ? 'f16' : 'f32'];
-  const blind = [...replaced.replacements.keys()].some((site) => sites[site]!.causal === true && sites[site]!.mask === 'padding');
+  const mayBeBlind = ({ causal, mask }: Site) => mask === 'bias' || (causal === true && mask === 'padding');
+  const blind = [...replaced.replacements.keys()].some((site) => mayBeBlind(sites[site]!));
   return { tolerance, exception: quantizes(proto.graph!) ? 'quantized' : blind ? 'blind-rows' : null };
 }
 

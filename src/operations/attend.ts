@@ -3,6 +3,7 @@ import type { DType, Shape } from '../contract/shape.ts';
 import { writeOutput } from '../inputs/captured.ts';
 import { findAdapter, kernelOf } from '../measure/plan-cells.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
+import { refusalOf } from '../variants/reference.ts';
 import { judgeOutput } from '../variants/judge.ts';
 import type { Judgement } from '../variants/judge.ts';
 import { defaults } from './defaults.ts';
@@ -50,7 +51,7 @@ export async function attend(options: AttendOptions): Promise<AttendRecord> {
   const { inputs, warnings } = await gatedInputs(options, spec);
   for (const warning of warnings) options.onWarning?.(`warning: ${warning}`);
   const variant = findVariant(spec.variant);
-  const refusal = variant.refuses(spec.parameters, inputs.shape);
+  const refusal = refusalOf(inputs, variant, spec.parameters);
   if (refusal !== undefined) return { unsupported: refusal, warnings };
   const request = { backend, variant: spec.variant, parameters: spec.parameters, kernel, inputs, purpose: 'latency' } as const;
   const prepared = await adapter.prepare(request);

@@ -1,5 +1,6 @@
 import { AttnswapError } from '../contract/errors.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
+import { refusalOf } from '../variants/reference.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
 import { defaults } from './defaults.ts';
 import { gatedInputs } from './gated-inputs.ts';
@@ -32,7 +33,7 @@ export async function waste(options: WasteOptions): Promise<WasteRecord> {
   const { inputs, warnings } = await gatedInputs(options, spec);
   for (const warning of warnings) options.onWarning?.(`warning: ${warning}`);
   const variant = findVariant(spec.variant);
-  const refusal = variant.refuses(spec.parameters, inputs.shape);
+  const refusal = refusalOf(inputs, variant, spec.parameters);
   if (refusal !== undefined) throw new AttnswapError('UNSUPPORTED', refusal);
   const found = measureWaste({
     inputs,

@@ -102,6 +102,7 @@ function appendKernel({ graph, testbed, options }: ModelParts, heads: Heads, { n
     causal: testbed.causal,
     selfAttention: true,
     masked: false,
+    biased: false,
     dtype: 'f32',
     scale: 1 / Math.sqrt(testbed.width / testbed.heads),
     opset: graph.opset,

@@ -1,10 +1,15 @@
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import type { AttentionInputs, GateTensors } from '../contract/inputs.ts';
+import type { AttentionInputs, BiasTensor, GateTensors } from '../contract/inputs.ts';
+import { removedBelow } from '../contract/inputs.ts';
 import type { Shape } from '../contract/shape.ts';
 
 /** Which keys are padding: none, the last ones, the first ones, some at random, or all of the last batch element's. */
 export const maskKinds = ['none', 'tail', 'left', 'holes', 'element'] as const;
 export type MaskKind = (typeof maskKinds)[number];
+
+/** A bias on the logits: none, one of its own for each head, for each batch element, or for each key; each removes some pairs, and is exact in every dtype. */
+export const biasKinds = ['none', 'heads', 'elements', 'keys'] as const;
+export type BiasKind = (typeof biasKinds)[number];
 
 /** `normal`: independent standard normal; `integer`: small whole numbers, so that f32 logits are exact and ties abound. */
 export const valueKinds = ['normal', 'integer'] as const;
@@ -15,6 +20,7 @@ export interface CaseInputs {
   readonly shape: Shape;
   readonly mask: MaskKind;
   readonly values: ValueKind;
+  readonly bias?: BiasKind;
   readonly seed: number;
   /** Key j equals key j mod `keyPeriod`, its value does not: exact ties. */
   readonly keyPeriod?: number;
@@ -37,7 +43,22 @@ export function createCaseInputs(given: CaseInputs): AttentionInputs {
   if (given.keyPeriod !== undefined) repeatKeys(key, shape, given.keyPeriod);
   const gate = drawGate(given, uniform);
   const inputs = { shape, query, key, value, scale: given.scale ?? 1 / Math.sqrt(shape.headDim), gate };
-  return given.mask === 'none' ? inputs : { ...inputs, mask: drawMask(shape, given.mask, uniform) };
+  const { mask, bias = 'none' } = given;
+  return {
+    ...inputs,
+    ...(mask !== 'none' && { mask: drawMask(shape, mask, uniform) }),
+    ...(bias !== 'none' && { bias: drawBias(shape, bias, uniform) }),
+  };
+}
+
+function drawBias({ batch, heads, queries, keys, dtype }: Shape, kind: Exclude<BiasKind, 'none'>, uniform: Draw): BiasTensor {
+  const dims = ({ heads: [1, heads, queries, keys], elements: [batch, 1, queries, keys], keys: [batch, heads, 1, keys] } as const)[kind];
+  const normal = normalDraw(uniform);
+  const count = dims.reduce((product, size) => product * size, 1);
+  // One query in five of a batch element sees nothing at all.
+  const isBlind = (index: number) => kind === 'elements' && Math.floor(index / keys) % 5 === 3;
+  const at = (index: number) => (uniform() < 0.2 || isBlind(index) ? 2 * removedBelow[dtype] : Math.round(128 * normal()) / 64);
+  return { dims, values: Float32Array.from({ length: count }, (_, index) => at(index)) };
 }
 
 function drawGate({ shape, values, gateRank }: CaseInputs, uniform: Draw): GateTensors {

@@ -1,7 +1,7 @@
 import type { Parameters } from '../contract/variant.ts';
 import type { CaseSet } from './case-sets.ts';
-import type { CaseInputs, MaskKind, ValueKind } from './case-inputs.ts';
-import { parseVariant } from './index.ts';
+import type { BiasKind, CaseInputs, MaskKind, ValueKind } from './case-inputs.ts';
+import { findVariant, parseVariant } from './index.ts';
 
 /** One input that every kernel of a variant is judged on. Its tensors come from `createCaseInputs`. */
 export interface ConformanceCase extends CaseInputs {
@@ -25,6 +25,7 @@ interface Deviation {
   readonly headDim?: number;
   readonly mask?: MaskKind;
   readonly values?: ValueKind;
+  readonly bias?: BiasKind;
   readonly keyPeriod?: number;
   readonly scale?: number;
   readonly gateRank?: number;
@@ -94,6 +95,26 @@ function shapeCases(): ConformanceCase[] {
   return swept.flatMap((text) => deviations.map((deviation) => caseOf(text, deviation)));
 }
 
+/** A bias on the logits, of variants that take one. */
+function biasCases(): ConformanceCase[] {
+  const deviations: Deviation[] = [
+    { n: 1, bias: 'heads' },
+    { n: 7, bias: 'elements', batch: 2, causal: true },
+    { n: 513, bias: 'heads', causal: true },
+    { n: 300, bias: 'keys', batch: 2 },
+    { n: 300, bias: 'elements', batch: 2, heads: 4, kvHeads: 2, causal: true },
+    { n: 77, bias: 'heads', batch: 2, heads: 6, kvHeads: 2, mask: 'left', causal: true },
+    { n: 77, bias: 'elements', batch: 2, mask: 'holes' },
+    { n: 100, queries: 33, bias: 'elements', batch: 2, causal: true },
+    { n: 65, queries: 1, bias: 'heads', causal: true },
+    { n: 70, bias: 'heads', headDim: 10, heads: 3 },
+    { n: 1000, bias: 'heads', heads: 1, causal: true },
+  ];
+  return swept
+    .filter((text) => findVariant(parseVariant(text).variant).takesBias === true)
+    .flatMap((text) => deviations.map((deviation) => caseOf(text, deviation)));
+}
+
 /** Parameters at and beyond their edges. */
 function parameterCases(): ConformanceCase[] {
   const texts = [
@@ -145,14 +166,15 @@ function caseOf(text: string, deviation: Deviation): ConformanceCase {
   const kvHeads = deviation.kvHeads ?? heads;
   const { variant, parameters } = parseVariant(text);
   const shape = { batch, heads, kvHeads, queries, keys: n, headDim, causal, dtype: 'f32' } as const;
-  const { keyPeriod, scale, gateRank, slow } = deviation;
+  const { bias, keyPeriod, scale, gateRank, slow } = deviation;
   const optional = {
+    ...(bias === undefined ? {} : { bias }),
     ...(keyPeriod === undefined ? {} : { keyPeriod }),
     ...(scale === undefined ? {} : { scale }),
     ...(gateRank === undefined ? {} : { gateRank }),
     ...(slow === undefined ? {} : { slow }),
   };
-  const notes = Object.entries({ mask: mask === 'none' ? undefined : mask, keyPeriod, scale })
+  const notes = Object.entries({ mask: mask === 'none' ? undefined : mask, bias, keyPeriod, scale })
     .filter(([, note]) => note !== undefined)
     .map(([key, note]) => `, ${key} ${note}`);
   const size = `${batch}x${heads}/${kvHeads}x${queries}x${n}x${headDim}`;
@@ -173,6 +195,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...paddingCases(),
   ...unequalCases(),
   ...shapeCases(),
+  ...biasCases(),
   ...parameterCases(),
   ...tieCases(),
 ];

@@ -1,4 +1,5 @@
-import type { AttentionInputs } from '../contract/inputs.ts';
+import type { AttentionInputs, BiasTensor } from '../contract/inputs.ts';
+import { removedBelow } from '../contract/inputs.ts';
 import { kvHeadOf, positionOffset } from '../contract/shape.ts';
 import type { Shape } from '../contract/shape.ts';
 import type { Row } from '../contract/variant.ts';
@@ -17,6 +18,8 @@ export interface HeadView {
   readonly value: Float32Array;
   /** `[keys]`: 0 where a key is padding. Absent: all are kept. */
   readonly mask: Uint8Array | undefined;
+  /** What is added to the logit of a pair. Absent: nothing. */
+  readonly bias: ((query: number, key: number) => number) | undefined;
 }
 
 export function viewHead(inputs: AttentionInputs, at: { batch: number; head: number }): HeadView {
@@ -32,7 +35,16 @@ export function viewHead(inputs: AttentionInputs, at: { batch: number; head: num
     key: inputs.key.subarray(keyAt, keysEnd),
     value: inputs.value.subarray(keyAt, keysEnd),
     mask: inputs.mask?.subarray(at.batch * shape.keys, (at.batch + 1) * shape.keys),
+    bias: inputs.bias && biasAt(inputs.bias, at),
   };
+}
+
+function biasAt({ dims, values }: BiasTensor, at: { batch: number; head: number }): (query: number, key: number) => number {
+  const [perBatch = 0, perHead = 0, perQuery = 0, perKey = 0] = dims.map((size, axis) =>
+    size === 1 ? 0 : dims.slice(axis + 1).reduce((product, each) => product * each, 1),
+  );
+  const from = at.batch * perBatch + at.head * perHead;
+  return (query, key) => values[from + query * perQuery + key * perKey]!;
 }
 
 /** One past the last key that causality lets `query` see; padding aside. */
@@ -59,13 +71,16 @@ export function logitOf(view: HeadView, query: number, key: number): number {
   return view.scale * sum;
 }
 
-/** Appends the unpadded keys of [start, end) with their logits. The caller keeps the range within what `query` may see. */
+/** Appends the keys of [start, end) that neither padding nor the bias removes, with their logits. The caller keeps the range within what `query` may see. */
 export function appendKeys(view: HeadView, query: number, start: number, end: number, row: Row): void {
-  const { mask } = view;
+  const { mask, bias } = view;
+  const lowest = removedBelow[view.shape.dtype];
   for (let j = start; j < end; j++) {
     if (mask !== undefined && mask[j] === 0) continue;
+    const added = bias === undefined ? 0 : bias(query, j);
+    if (added <= lowest) continue;
     row.key[row.length] = j;
-    row.logit[row.length] = logitOf(view, query, j);
+    row.logit[row.length] = logitOf(view, query, j) + added;
     row.length++;
   }
 }

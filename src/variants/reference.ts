@@ -59,7 +59,7 @@ export interface ReferenceRow {
 
 /**
  * Streams the float64 reference over `wanted` rows, head by head, in O(keys) memory a head.
- * @throws INVALID_SHAPE where the variant is not defined for the inputs' shape
+ * @throws INVALID_SHAPE where the variant is not defined for the inputs
  */
 export function visitRows(
   inputs: AttentionInputs,
@@ -67,7 +67,7 @@ export function visitRows(
   wanted: readonly RowAddress[],
   visit: (reference: ReferenceRow) => void,
 ): void {
-  const refusal = variant.refuses(parameters, inputs.shape);
+  const refusal = refusalOf(inputs, variant, parameters);
   if (refusal !== undefined) throw new AttnswapError('INVALID_SHAPE', refusal);
   const output = new Float64Array(inputs.shape.headDim);
   for (const indices of groupByHead(wanted, inputs.shape.heads)) {
@@ -84,6 +84,20 @@ export function visitRows(
       visit({ index, at, view, rows, row, weights, output });
     }
   }
+}
+
+/** Why a variant is not defined for some inputs, by their shape or a bias; undefined where it is. */
+export function refusalOf(
+  { shape, bias }: Pick<AttentionInputs, 'shape' | 'bias'>,
+  variant: Variant,
+  parameters: Parameters,
+): string | undefined {
+  return variant.refuses(parameters, shape) ?? (bias !== undefined && variant.takesBias !== true ? biasRefusal(variant.name) : undefined);
+}
+
+/** Why a variant or kernel, by name, does not serve inputs with a bias. */
+export function biasRefusal(name: string): string {
+  return `${name} takes no bias on the logits`;
 }
 
 function groupByHead(wanted: readonly RowAddress[], heads: number): Iterable<readonly number[]> {

@@ -11,6 +11,7 @@ import type { WasteReport } from './schema.ts';
 import type { HeadSample, RowSelection } from './select-rows.ts';
 import { selectRows } from './select-rows.ts';
 import { admitsSinks } from './sink.ts';
+import { refusalOf } from '../variants/reference.ts';
 
 export interface WasteRequest {
   readonly inputs: AttentionInputs;
@@ -113,8 +114,8 @@ function describeRows({ inputs: { shape }, rows }: WasteRequest, measured: numbe
   return { selection: 'sampled', requested: rows.count, seed: rows.seed, measured, of };
 }
 
-function refuse({ inputs: { shape }, variant, parameters, rows }: WasteRequest): void {
-  const refusal = variant.refuses(parameters, shape);
+function refuse({ inputs, variant, parameters, rows }: WasteRequest): void {
+  const refusal = refusalOf(inputs, variant, parameters);
   if (refusal !== undefined) throw new AttnswapError('UNSUPPORTED', `waste of ${variant.name}: ${refusal}`);
   if (rows === 'all' || (Number.isSafeInteger(rows.seed) && Number.isSafeInteger(rows.count) && rows.count > 0)) return;
   throw new AttnswapError('USAGE', `waste: rows need a positive integer count and an integer seed, got ${rows.count} and ${rows.seed}`);

@@ -53,7 +53,7 @@ export interface ExpectedSite {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
-  readonly mask: 'none' | 'padding';
+  readonly mask: 'none' | 'padding' | 'bias';
   readonly causal: boolean;
   readonly swappable: boolean;
 }
@@ -69,7 +69,14 @@ export interface Expected {
 export function expectedSites({ layers, relativeBias, cross }: Architecture): Expected {
   const { heads, headDim } = size;
   const sites = layers.flatMap(({ kvHeads, causal, padded }): ExpectedSite[] => {
-    const own: ExpectedSite = { heads, kvHeads, headDim, mask: padded ? 'padding' : 'none', causal, swappable: !relativeBias };
+    const own: ExpectedSite = {
+      heads,
+      kvHeads,
+      headDim,
+      mask: relativeBias ? 'bias' : padded ? 'padding' : 'none',
+      causal,
+      swappable: true,
+    };
     return cross ? [own, { ...own, mask: 'padding', causal: false }] : [own];
   });
   return { sites };

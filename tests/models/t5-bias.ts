@@ -10,7 +10,7 @@ import type { Weights } from './weights.ts';
 
 export { feeds } from './torchscript-bert.ts';
 
-/** T5's encoder: logits unscaled, a learned bias by distance added in every layer. No kernel can take such a bias, so no site is swappable. */
+/** T5's encoder: logits unscaled, a learned bias by distance added in every layer. */
 export const design = architecture({ scaled: false, relativeBias: true, normPlace: 'before', norm: 'rms' });
 export const expected = expectedSites(design);
 

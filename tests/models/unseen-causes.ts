@@ -12,8 +12,8 @@ export interface UnseenCause {
   readonly logits?: (g: GraphWriter, logits: Value, x: Value) => Value;
   /** What it does to its weights. */
   readonly weights?: (g: GraphWriter, weights: Value, x: Value) => Value;
-  /** Part of the reason for which it is refused. */
-  readonly reason: RegExp;
+  /** Part of the reason for which it is refused; absent where it is handed over as a bias. */
+  readonly reason?: RegExp;
 }
 
 /** The model of such an attention: `x` → `y`, `[batch, sequence, hidden]`. */
@@ -54,6 +54,5 @@ export const unseenCauses: Readonly<Record<string, UnseenCause>> = {
       const kept = g.unsqueeze(g.unsqueeze(g.input('attention_mask', 'f32', ['batch', 'sequence']), [1]), [2]);
       return g.op('Add', [logits, g.op('Mul', [g.op('Sub', [g.float(1), kept]), g.float(-10_000)])]);
     },
-    reason: /attention_mask is a float mask whose fractions bias its logits/,
   },
 };

@@ -11,13 +11,18 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
   const distance = graph.op('Sub', [graph.op('Unsqueeze', [position, graph.int([1])]), column]);
   const causal = config.causal ? biasWhereNegative(graph, distance, config.type) : undefined;
   const score = scores(graph, scaled(graph, inputs.query, config), source.key, 4);
-  return attend(graph, { score, bias: addBiases(graph, causal, source.padding), value: source.value, mayBeEmpty: true }, config.type);
+  return attend(
+    graph,
+    { score, bias: addBiases(graph, causal, source.padding, inputs.bias), value: source.value, mayBeEmpty: true },
+    config.type,
+  );
 }
 
 /** The plain graph that exporters write: all n² logits, then softmax, then all n² weights. */
 export const denseNaive: OnnxKernel = {
   variant: 'dense',
   kernel: 'naive',
+  takesBias: true,
   summary: 'MatMul, Add, Softmax, MatMul over all n² logits',
   scoredPairs: (_, { batch, heads, queries, keys }) => batch * heads * queries * keys,
   build,

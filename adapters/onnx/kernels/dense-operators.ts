@@ -23,8 +23,11 @@ function groupQueryAttention(graph: GraphBuilder, inputs: KernelInputs, config: 
   const total = graph.op('Cast', [queries], { to: elementTypes.i32 });
   const packed = [inputs.query, inputs.key, inputs.value].map((tensor) => packHeads(graph, tensor));
   const attributes = { num_heads: config.heads, kv_num_heads: config.kvHeads, scale: { float: config.scale } };
-  const [output = ''] = graph.ops('GroupQueryAttention', [...packed, '', '', lastKeys, total], attributes, 3);
-  return unpackHeads(graph, output, config);
+  const bias = config.biased ? fullBias(graph, inputs, config) : undefined;
+  const biased = bias === undefined ? [] : ['', '', '', bias];
+  const [output = ''] = graph.ops('GroupQueryAttention', [...packed, '', '', lastKeys, total, ...biased], attributes, 3);
+  const unpacked = unpackHeads(graph, output, config);
+  return bias === undefined ? unpacked : zeroEmptyRows(graph, unpacked, bias, config.type);
 }
 
 /** com.microsoft MultiHeadAttention: tiled on the CPU where there is no mask, else it materialises n² logits a head. */
@@ -32,28 +35,30 @@ function multiHeadAttention(graph: GraphBuilder, inputs: KernelInputs, config: K
   const source = keySource(graph, inputs, config);
   const packed = [inputs.query, source.key, source.value].map((tensor) => packHeads(graph, tensor));
   const attributes = { num_heads: config.heads, scale: { float: config.scale } };
-  if (!config.causal && !config.masked) return unpackHeads(graph, graph.op('MultiHeadAttention', packed, attributes), config);
-  const bias = fullBias(graph, source, inputs, config);
+  if (!config.causal && !config.masked && !config.biased)
+    return unpackHeads(graph, graph.op('MultiHeadAttention', packed, attributes), config);
+  const bias = fullBias(graph, inputs, config);
   const output = unpackHeads(graph, graph.op('MultiHeadAttention', [...packed, '', '', bias], attributes), config);
   return zeroEmptyRows(graph, output, bias, config.type);
 }
 
-/** Causality and padding as `[batch, 1, queries, keys]`. */
-function fullBias(graph: GraphBuilder, source: ReturnType<typeof keySource>, inputs: KernelInputs, config: KernelConfig): Value {
-  const { queries, keys, offset } = source.lengths;
+/** Causality, padding and bias as `[1 or batch, 1 or heads, queries, keys]`. */
+function fullBias(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
+  const { lengths, padding } = keySource(graph, inputs, config);
+  const { queries, keys, offset } = lengths;
   const position = toFloat(graph, graph.op('Range', [offset, graph.op('Add', [offset, queries]), graph.int(1)]));
   const column = toFloat(graph, graph.op('Range', [graph.int(0), keys, graph.int(1)]));
   const distance = graph.op('Sub', [graph.op('Unsqueeze', [position, graph.int([1])]), column]);
   const causal = config.causal ? biasWhereNegative(graph, distance, config.type) : undefined;
-  const batch = graph.sizes(inputs.query, 0, 1);
-  const target = graph.op('Concat', [batch, graph.int([1]), shape(graph, [queries, keys])], { axis: 0 });
-  return graph.op('Expand', [addBiases(graph, causal, source.padding)!, target]);
+  const target = shape(graph, [1, 1, queries, keys]);
+  return graph.op('Expand', [addBiases(graph, causal, padding, inputs.bias)!, target]);
 }
 
 /** The fused operator that a user would pick for the case: one operator, tiled wherever ONNX Runtime can. */
 export const denseFused: OnnxKernel = {
   variant: 'dense',
   kernel: 'fused',
+  takesBias: true,
   summary: 'GroupQueryAttention where causal, MultiHeadAttention elsewhere',
   // Tiled operators skip key tiles beyond the diagonal; how far is the runtime's choice, so the exact half is an estimate.
   scoredPairs(_, { batch, heads, queries, keys, causal }) {
@@ -70,6 +75,7 @@ export const denseFused: OnnxKernel = {
 export const denseMha: OnnxKernel = {
   variant: 'dense',
   kernel: 'mha',
+  takesBias: true,
   summary: 'MultiHeadAttention, with a causal or padding bias where needed',
   scoredPairs: (_, { batch, heads, queries, keys }) => batch * heads * queries * keys,
   build: multiHeadAttention,

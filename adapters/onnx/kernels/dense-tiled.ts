@@ -29,11 +29,12 @@ export interface VisibleKeys {
   readonly bias: Value | undefined;
 }
 
-/** What {@link visibleKeys} cuts from: heads repeated, the padding mask as a bias `[batch, 1, 1, keys]`. */
+/** What {@link visibleKeys} cuts from: heads repeated, the padding mask as a bias `[batch, 1, 1, keys]`, and the bias on the logits. */
 export interface KeySource {
   readonly key: Value;
   readonly value: Value;
   readonly padding: Value | undefined;
+  readonly bias: Value | undefined;
   readonly lengths: Lengths;
 }
 
@@ -43,6 +44,7 @@ export function keySource(graph: GraphBuilder, inputs: KernelInputs, config: Ker
     key: perHead(graph, inputs.key, config),
     value: perHead(graph, inputs.value, config),
     padding: mask === undefined ? undefined : biasOfMask(graph, mask, config.type),
+    bias: inputs.bias,
     lengths: lengths(graph, inputs),
   };
 }
@@ -50,7 +52,8 @@ export function keySource(graph: GraphBuilder, inputs: KernelInputs, config: Ker
 /** When causal, cuts keys and values to those up to the tile's last query: the other half is not computed. */
 export function visibleKeys(graph: GraphBuilder, rows: QueryTile, source: KeySource, config: KernelConfig): VisibleKeys {
   const { keys } = source.lengths;
-  if (!config.causal) return { key: source.key, value: source.value, count: keys, bias: source.padding };
+  const own = biasOfRows(graph, rows, source);
+  if (!config.causal) return { key: source.key, value: source.value, count: keys, bias: addBiases(graph, source.padding, own) };
   const end = graph.op('Add', [rows.start, graph.int(rows.size)]);
   const count = graph.op('Max', [graph.op('Min', [end, keys]), graph.int(1)]);
   const cut = (tensor: Value, axis: number) => slice(graph, tensor, graph.int(0), count, axis);
@@ -58,7 +61,14 @@ export function visibleKeys(graph: GraphBuilder, rows: QueryTile, source: KeySou
   const position = graph.op('Unsqueeze', [toFloat(graph, rows.positions), graph.int([1])]);
   const causal = biasWhereNegative(graph, graph.op('Sub', [position, column]), config.type);
   const padding = source.padding === undefined ? undefined : cut(source.padding, 3);
-  return { key: cut(source.key, 2), value: cut(source.value, 2), count, bias: addBiases(graph, causal, padding) };
+  return { key: cut(source.key, 2), value: cut(source.value, 2), count, bias: addBiases(graph, causal, padding, own && cut(own, 3)) };
+}
+
+/** The rows of a tile of a bias on the logits, which may have one row for all. */
+function biasOfRows(graph: GraphBuilder, { rows }: QueryTile, { bias }: KeySource): Value | undefined {
+  if (bias === undefined) return undefined;
+  const last = graph.op('Sub', [graph.sizes(bias, 2, 3), graph.int(1)]);
+  return graph.op('Gather', [bias, graph.op('Min', [rows, last])], { axis: 2 });
 }
 
 function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
@@ -73,6 +83,7 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
 export const denseTiled: OnnxKernel = {
   variant: 'dense',
   kernel: 'tiled',
+  takesBias: true,
   summary: `tiles of ${tile} queries: MatMul, Softmax, MatMul; keys after the tile are not computed when causal`,
   scoredPairs: (_, shape) => shape.batch * shape.heads * tiledPairs(shape, tile),
   build,

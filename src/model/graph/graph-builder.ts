@@ -145,6 +145,13 @@ export class GraphBuilder {
     return name;
   }
 
+  /** Appends a copy of a node that reads other inputs, and returns the names of its outputs. */
+  copy(node: NodeProto, inputs: readonly Value[]): Value[] {
+    const output = node.output.map((name) => (name === '' ? '' : this.#fresh(node.opType)));
+    this.#nodes.push(create(NodeProtoSchema, { ...node, name: `${node.opType}_${output[0]}`, input: [...inputs], output }));
+    return output;
+  }
+
   /** Appends nodes that were built elsewhere. */
   append(nodes: readonly NodeProto[]): void {
     this.#nodes.push(...nodes);

@@ -14,9 +14,11 @@ import type { OnnxFile } from '../file/onnx-file.ts';
 import { overlookedAttention } from './overlooked.ts';
 import type { ModelRunner } from '../file/open-proto.ts';
 import { probeCandidates } from './probe-candidates.ts';
+import type { Probing, ProbeSubject } from './probe-candidates.ts';
 import { proveLong } from './prove-long.ts';
 import type { LongProof } from './prove-long.ts';
 import { readSite } from './read-site.ts';
+import type { ReadSite as Read } from './read-site.ts';
 import type { Assumption, Site, SwappableSite } from './site.ts';
 import { branchScopes, takingBranch } from './scopes.ts';
 import type { ProbedScope, Scope } from './scopes.ts';
@@ -89,8 +91,6 @@ interface Searching {
   readonly options: FindOptions;
 }
 
-type Read = ReturnType<typeof readSite>;
-
 /** What was found in one graph. */
 interface Found {
   readonly body?: Body | undefined;
@@ -132,16 +132,18 @@ async function searchScope(searching: Searching, { proto, body }: Scope, start: 
   if (candidates.length === 0) return { body, read: [], unknown };
   const subject = { proto, file, index, candidates, runner, given, onStep };
   const probing = await probeCandidates(subject);
-  const short = probing.probed.map((each, place) => readSite(each.candidate, start + place, each, assumption));
-  const proofs = await proveLong(
-    subject,
-    probing,
-    new Map(short.flatMap(({ swap }, place) => (swap === undefined || swap.site.assumed !== undefined ? [] : [[place, swap]]))),
-  );
-  const proven = short.map((each, place) => withProof(each, proofs.get(place)));
-  if (body === undefined) return { read: proven, unknown, scope: { proto, probe: probing.first } };
+  const short = probing.probed.map((each, place) => readSite(each.candidate, start + place, each, { assumption }));
+  const first = await proven(subject, probing, new Map(short.entries()));
+  // What long runs show of a mask that short ones did not is handed on as it is.
+  const longer = [...first].flatMap(([place, { site, swap }]): Array<[number, Read]> => {
+    if (short[place]!.swap === undefined || swap !== undefined || short[place]!.site.mask === 'bias') return [];
+    const each = probing.probed[place]!;
+    return [[place, readSite(each.candidate, start + place, each, { beyond: site.reason })]];
+  });
+  const read = [...new Map([...first, ...(await proven(subject, probing, new Map(longer)))]).values()];
+  if (body === undefined) return { read, unknown, scope: { proto, probe: probing.first } };
   const probe = await takingBranch(probing.first, body, searching);
-  return { body, read: proven.map((each) => inBody(each, searching.proto, body)), unknown, scope: { body, proto, probe } };
+  return { body, read: read.map((each) => inBody(each, searching.proto, body)), unknown, scope: { body, proto, probe } };
 }
 
 function anchorOf(match: NonNullable<Match>): NodeProto {
@@ -154,12 +156,21 @@ function inBody({ site, swap }: Read, { graph }: ModelProto, body: Body): Read {
   return { site: { ...site, ...told }, swap: { site: { ...swap.site, ...told }, plan: { ...swap.plan, body } } };
 }
 
+/** Sites, by their place, as far as long runs bear them out; what is assumed is not asked. */
+async function proven(subject: ProbeSubject, probing: Probing, read: ReadonlyMap<number, Read>): Promise<Map<number, Read>> {
+  const sites = [...read].flatMap(([place, { swap }]) =>
+    swap === undefined || swap.site.assumed !== undefined ? [] : [[place, swap] as const],
+  );
+  const proofs = await proveLong(subject, probing, new Map(sites));
+  return new Map([...read].map(([place, each]) => [place, withProof(each, proofs.get(place))]));
+}
+
 /** A site as far as long runs bear out what short ones showed. */
-function withProof({ site, swap }: ReturnType<typeof readSite>, proof: LongProof | undefined): ReturnType<typeof readSite> {
+function withProof({ site, swap }: Read, proof: LongProof | undefined): Read {
   if (swap === undefined || proof === undefined) return { site, ...(swap !== undefined && { swap }) };
-  const { length, problem } = proof;
+  const { length, problem, isNotCausal } = proof;
   if (problem !== undefined) return { site: { ...site, mask: 'other', causal: null, swappable: false, reason: problem } };
-  const proven = length === undefined ? {} : { provenLength: length };
+  const proven = { ...(length !== undefined && { provenLength: length }), ...(isNotCausal === true && { causal: false }) };
   return { site: { ...site, ...proven }, swap: { ...swap, site: { ...swap.site, ...proven } } };
 }
 

@@ -1,21 +1,25 @@
 import type { NodeProto } from 'onnx-buf';
 import type { Tensor } from '../../contract/tensor.ts';
 import type { Candidate } from './candidate.ts';
+import { factorAt, factorsOf } from './bias.ts';
 import { carriedSizes, carriedSources } from './carried-sizes.ts';
 import { fitsPath } from './logit-path.ts';
 import type { PathRun } from './logit-path.ts';
 import { farthestRuns, mostTokens } from './long-runs.ts';
 import type { LongRun } from './long-runs.ts';
 import { keptBy, numbersOf } from './mask-sources.ts';
+import type { GraphIndex } from '../graph/graph-index.ts';
 import { usingModel } from '../file/open-proto.ts';
 import { opsetOf } from './probe-candidates.ts';
 import type { Probed, Probing, ProbeSubject } from './probe-candidates.ts';
 import { batchOf } from './probe-inputs.ts';
-import { isBlind, keptKeys, operatorScale, readMasks, tolerances } from './read-masks.ts';
+import { isBlind, isCausal, keptKeys, operatorScale, readMasks, tolerances } from './read-masks.ts';
 import type { MaskReading, PairSizes } from './read-masks.ts';
 import type { SitePlan, SwappableSite } from './site.ts';
 import { unsettledSize } from './settled-scale.ts';
 import { skeletonOf } from './skeleton.ts';
+import { walkBack } from './value-reach.ts';
+import type { Reach } from './value-reach.ts';
 import { viewedSizes } from './views.ts';
 import type { View } from './views.ts';
 import { watchModel } from './watch.ts';
@@ -29,12 +33,18 @@ export interface LongProof {
   readonly length: number | undefined;
   /** What the site does in a long run that it did not do in small ones. */
   readonly problem?: string;
+  /** Whether a bias that lets no query see a later key in short runs does so here, or could not be read: of such sites. */
+  readonly isNotCausal?: true;
 }
 
 interface LongSubject {
   readonly candidate: Candidate;
   readonly probed: Probed;
   readonly swap: SwappableSite;
+  /** Tensors that are read, what they come from, and whether they are the site's masks: of a bias that is handed on factors alone. */
+  readonly reads: readonly string[];
+  readonly from: Pick<Reach, 'nodes' | 'constants' | 'computed' | 'largestStored'>;
+  readonly readsMasks: boolean;
 }
 
 /**
@@ -47,18 +57,17 @@ export async function proveLong(
   sites: ReadonlyMap<number, SwappableSite>,
 ): Promise<Map<number, LongProof>> {
   const { proto, file, index, runner } = subject;
-  const subjects = [...sites].map(([number, swap]): LongSubject => {
-    const probed = probing.probed[number]!;
-    return { candidate: probed.candidate, probed, swap };
-  });
+  const subjects = [...sites].map(([number, swap]): LongSubject => longSubject(index, probing.probed[number]!, swap));
   if (subjects.length === 0) return new Map();
   subject.onStep?.('checking masks and sizes in long runs');
-  const keep = new Set<NodeProto>(subjects.flatMap(({ probed }) => [...probed.reach.nodes]));
+  const keep = new Set<NodeProto>(subjects.flatMap(({ from }) => [...from.nodes]));
   const instead = skeletonOf(index, probing.probed, { keep, opset: opsetOf(proto) });
   const placed = new Set([...instead.values()].flat());
-  const masks = subjects.flatMap(({ probed }) => probed.reach.masks);
+  const masks = subjects.flatMap(({ reads }) => reads);
   const sources = subjects.flatMap(({ swap: { plan } }) => plan.mask?.tensor ?? []);
-  const carried = subjects.flatMap(({ candidate: { path } }) => (path === undefined ? [] : [carriedSources(path)]));
+  const carried = subjects.flatMap(({ candidate: { path }, readsMasks }) =>
+    path === undefined || !readsMasks ? [] : [carriedSources(path)],
+  );
   const short = probing.probed[0]!.runs[0]!.seen;
   const watching = {
     tensors: [
@@ -74,34 +83,50 @@ export async function proveLong(
     nodes: probing.probed.flatMap(({ projected }) => projected.filter((node) => !placed.has(node))),
     alone: { instead, thinned: new Set(masks.filter((name) => short.dims(name).length >= 2 && !sources.includes(name))) },
   };
-  const isStored = subjects.some(({ probed }) => probed.reach.largestStored >= storedMask);
-  const wholeNumbers = subjects.flatMap(({ probed: { reach } }) => [
-    ...reach.constants,
-    ...reach.computed.flatMap((name) => fewNumbers(short.tensor(name))),
+  const isStored = subjects.some(({ from }) => from.largestStored >= storedMask);
+  const wholeNumbers = subjects.flatMap(({ from }) => [
+    ...from.constants,
+    ...from.computed.flatMap((name) => fewNumbers(short.tensor(name))),
   ]);
   const proofs = new Map([...sites.keys()].map((number): [number, LongProof] => [number, { length: undefined }]));
   await usingModel(watchModel(proto, watching, file, runner), async (model) => {
     const masksVary =
-      masks.some((name) => short.dims(name).some((size) => size > 1)) || subjects.some(({ candidate }) => candidate.declared !== undefined);
-    const runsAt = (run: LongRun) => subjects.every((each) => fits(each, run));
+      masks.some((name) => short.dims(name).some((size) => size > 1)) ||
+      subjects.some(({ candidate, readsMasks }) => candidate.declared !== undefined && readsMasks);
+    const runsAt = (run: LongRun) => subjects.every((each) => !each.readsMasks || fits(each, run));
     const { runs, cutAt } = await farthestRuns(model, { subject, probing, isStored, masksVary, wholeNumbers, runsAt });
     const beyond = wholeNumbers.find((count) => count > (cutAt ?? Infinity) && count <= mostTokens);
     if (beyond !== undefined) {
       const problem = `its mask is computed with ${beyond}, and could be checked up to ${cutAt} tokens only: longer runs need too much time or memory`;
-      for (const number of sites.keys()) proofs.set(number, { length: cutAt, problem });
-      return;
+      for (const [place, number] of [...sites.keys()].entries())
+        if (subjects[place]!.swap.plan.bias === undefined) proofs.set(number, { length: cutAt, problem });
+        else if (subjects[place]!.readsMasks) proofs.set(number, { length: undefined, isNotCausal: true });
     }
     for (const run of runs) {
       const readings = new Readings(run);
       for (const [place, number] of [...sites.keys()].entries()) {
         const known = proofs.get(number)!;
         if (known.problem !== undefined) continue;
-        const { length, problem } = judge(subjects[place]!, run, probing, readings);
-        proofs.set(number, { length: Math.max(length, known.length ?? 0), ...(problem !== undefined && { problem }) });
+        const { length, problem, isNotCausal = known.isNotCausal } = judge(subjects[place]!, run, probing, readings);
+        proofs.set(number, {
+          length: Math.max(length, known.length ?? 0),
+          ...(problem !== undefined && { problem }),
+          ...(isNotCausal === true && { isNotCausal }),
+        });
       }
     }
   });
   return proofs;
+}
+
+function longSubject(index: GraphIndex, probed: Probed, swap: SwappableSite): LongSubject {
+  const { candidate, reach } = probed;
+  const { site, plan } = swap;
+  // What the operator says itself needs no reading.
+  const readsMasks = plan.bias === undefined || (site.causal === true && candidate.declared === undefined);
+  const reads = readsMasks ? reach.masks : candidate.path === undefined ? [] : factorsOf(candidate.path);
+  const from = readsMasks ? reach : walkBack(index, reads, new Set());
+  return { candidate, probed, swap, reads, from, readsMasks };
 }
 
 function fewNumbers(tensor: Tensor | undefined): number[] {
@@ -175,7 +200,7 @@ function isSame(one: Tensor | undefined, other: Tensor | undefined): boolean {
   return one.type === other.type && one.dims.join() === other.dims.join() && bytes(one).equals(bytes(other));
 }
 
-function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: Readings): { length: number; problem?: string } {
+function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: Readings): LongProof & { readonly length: number } {
   const { candidate, probed, swap } = subject;
   const { site, plan } = swap;
   const [query, key, value, output] = viewsOf(plan).map((view) => viewedSizes(view, run.seen.dims(view.tensor)));
@@ -190,16 +215,17 @@ function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: R
   );
   if (!asBefore || batch !== run.batch * perElement)
     return wrong(`its sizes differ from those in short runs: queries [${query!.join(', ')}]`);
-  const reading = readings.of(subject);
-  if (typeof reading === 'string') return wrong(reading);
-  if (isBlind(reading)) return run.at.style === 'plain' ? wrong('none of its queries sees a key') : { length: 0 };
-  if (reading.problem !== undefined) return wrong(reading.problem);
   const unsettled = unsettledSize(
     probed.reach.scale,
     [short, run.seen].map(({ tensor }) => tensor),
     site.headDim,
   );
   if (unsettled !== undefined) return wrong(unsettled);
+  if (plan.bias !== undefined) return judgeBias(subject, run, readings) ?? { length: keys };
+  const reading = readings.of(subject);
+  if (typeof reading === 'string') return wrong(reading);
+  if (isBlind(reading)) return run.at.style === 'plain' ? wrong('none of its queries sees a key') : { length: 0 };
+  if (reading.problem !== undefined) return wrong(reading.problem);
   const scale = reading.scale * operatorScale(candidate, site.headDim);
   if (Math.abs(scale / site.scale - 1) > 2e-3) return wrong('its scale differs from that in short runs');
   const kept = keptKeys(reading, site.causal === true);
@@ -208,4 +234,22 @@ function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: R
   const keeps = plan.mask === undefined ? new Uint8Array(batch * keys).fill(1) : values && keptBy(values, plan.mask.rule, { batch, keys });
   if (keeps === undefined || keeps.some((keep, slot) => keep !== kept[slot])) return wrong('it masks different keys than in short runs');
   return { length: keys };
+}
+
+/** Of a bias nothing is read but its factors, and whether it is causal where it is said to be. */
+function judgeBias(subject: LongSubject, run: LongRun, readings: Readings): (LongProof & { readonly length: number }) | undefined {
+  const {
+    candidate,
+    swap: { site },
+    readsMasks,
+  } = subject;
+  const { path } = candidate;
+  const { keys } = sizesIn(subject, run);
+  const factor = path === undefined ? 1 : (factorAt(path, (name) => run.seen.tensor(name)) ?? Number.NaN);
+  // Not >: what is no number is no agreement.
+  if (!(Math.abs((factor * operatorScale(candidate, site.headDim)) / site.scale - 1) <= 2e-3))
+    return { length: keys, problem: `at ${keys} tokens its scale differs from that in short runs` };
+  if (!readsMasks) return undefined;
+  const reading = readings.of(subject);
+  return typeof reading === 'string' || !isCausal(reading) ? { length: keys, isNotCausal: true } : undefined;
 }

@@ -87,7 +87,10 @@ describe('what meets the logits is read without them', () => {
       heads.dims,
       Array.from({ length: 32 }, (_, at) => (at < 16 ? 0 : -1e9)),
     );
-    assert.throws(() => read([['Add', masked]]));
+    assert.match(read([['Add', masked]]).problem ?? '', /heads have different masks/);
+    // A bias is linear in the product, whichever heads it is for; a cap is not.
+    assert.deepEqual([read([['Add', masked]]).nonlinear, read([['Add', heads]]).nonlinear], [undefined, undefined]);
+    assert.match(read([['Min', scalar(60)]]).nonlinear ?? '', /capped or clipped/);
   });
 
   test('rows that see nothing, and causality from the first key on, have words of their own', () => {

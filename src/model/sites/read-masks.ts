@@ -28,8 +28,14 @@ export interface MaskReading {
   readonly rows: readonly number[];
   /** Which pairs it lets through, `[batch, rows, keys]`. */
   readonly allowed: Uint8Array;
-  /** What it does beside a scale and a mask. */
+  /** What it does beside a scale and a mask that all heads share. */
   readonly problem?: string;
+  /** What it does beside a scale and a bias. */
+  readonly nonlinear?: string;
+  /** What it adds to the product of a pair; `row` counts those that were looked at. */
+  readonly added: (batch: number, head: number, row: number, column: number) => number;
+  /** Whether heads may have biases, or masks, of their own. */
+  readonly headsDiffer: boolean;
 }
 
 type PairRule = (batch: number, head: number, row: number, column: number, product: number) => number;
@@ -102,7 +108,8 @@ function scanPairs({ logit, headsDiffer, isUniform }: Rule, all: PairSizes, tole
   const allowed = new Uint8Array(batch * rows.length * keys);
   let scale: number | undefined;
   let most = 0;
-  let problem: string | undefined;
+  let nonlinear: string | undefined;
+  let masksDiffer = false;
   for (let plane = 0; plane < planes; plane++) {
     const [b, h] = headsDiffer ? [Math.floor(plane / heads), plane % heads] : [plane, 0];
     for (let i = 0; i < rows.length; i++) {
@@ -111,22 +118,31 @@ function scanPairs({ logit, headsDiffer, isUniform }: Rule, all: PairSizes, tole
         if (Number.isNaN(term)) return 'its logits are NaN';
         const slot = (b * rows.length + i) * keys + j;
         const open = term < maskedBelow ? 0 : 1;
-        if (h === 0) allowed[slot] = open;
-        else if (allowed[slot] !== open) return 'its heads have different masks';
+        if (h > 0 && allowed[slot] !== open) masksDiffer = true;
+        if (h === 0 || open === 1) allowed[slot] = open;
         if (open === 0) continue;
         const factor = logit(b, h, i, j, 1) - term;
         scale ??= factor;
-        if (Math.abs(factor - scale) > 1e-5 * Math.abs(scale) + tolerance * 1e-3) problem ??= 'its scale differs from pair to pair';
+        if (Math.abs(factor - scale) > 1e-5 * Math.abs(scale) + tolerance * 1e-3) nonlinear ??= 'its scale differs from pair to pair';
         most = Math.max(most, Math.abs(term));
         // Caps and clips show on large products; they are the same for all pairs of a row.
-        if (j % 64 === i % 64 && problem === undefined && isBent(logit, [b, h, i, j], { term, factor }))
-          problem = 'its logits are capped or clipped';
+        if (j % 64 === i % 64 && nonlinear === undefined && isBent(logit, [b, h, i, j], { term, factor }))
+          nonlinear = 'its logits are capped or clipped';
       }
     }
   }
-  if (most > tolerance)
-    problem ??= `its logits are more than a scaled product and a mask: up to ${most.toPrecision(3)} more (a position bias)`;
-  const reading = { scale: scale ?? Number.NaN, ...(problem !== undefined && { problem }) };
+  const beyond =
+    most > tolerance
+      ? `its logits are more than a scaled product and a mask: up to ${most.toPrecision(3)} more (a position bias)`
+      : undefined;
+  const problem = nonlinear ?? (masksDiffer ? 'its heads have different masks' : beyond);
+  const reading = {
+    scale: scale ?? Number.NaN,
+    ...(problem !== undefined && { problem }),
+    ...(nonlinear !== undefined && { nonlinear }),
+    added: (b: number, h: number, i: number, j: number) => logit(b, h, i, j, 0),
+    headsDiffer,
+  };
   if (!isUniform) return { ...reading, sizes, rows, allowed };
   const last = [all.queries - 1];
   const spread = Uint8Array.from({ length: batch * all.keys }, (_, at) => allowed[Math.floor(at / all.keys)]!);
@@ -182,6 +198,11 @@ export function otherMask({ allowed, rows, sizes: { batch, queries, keys } }: Ma
 /** By which a fused operator multiplies its products. */
 export function operatorScale({ declared }: Candidate, headDim: number): number {
   return declared === undefined ? 1 : (declared.scale ?? 1 / Math.sqrt(headDim));
+}
+
+/** Whether no query of a run sees a later key, in any head. */
+export function isCausal({ allowed, rows, sizes: { queries, keys } }: MaskReading): boolean {
+  return allowed.every((open, at) => open === 0 || at % keys <= rows[Math.floor(at / keys) % rows.length]! + keys - queries);
 }
 
 /** Whether no query of a run sees any key: it then says nothing of the mask. */

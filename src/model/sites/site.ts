@@ -1,4 +1,5 @@
 import type { Body } from '../graph/bodies.ts';
+import type { AppendBias } from './append-bias.ts';
 import type { DeclaredMask, Declared } from './candidate.ts';
 import type { View } from './views.ts';
 
@@ -26,8 +27,13 @@ export interface Site {
   readonly kvHeads: number | null;
   readonly headDim: number | null;
   readonly dtype: string | null;
-  /** `other`: neither padding nor causality. */
-  readonly mask: 'none' | 'padding' | 'other' | null;
+  /**
+   * What is added to its scaled products beside causality: `bias`: a tensor that the model computes, handed to the new attention as it is,
+   * whatever it holds (positions, windows, masks of pairs, padding); `other`: something that no kernel takes.
+   */
+  readonly mask: 'none' | 'padding' | 'bias' | 'other' | null;
+  /** Whether heads have biases of their own; of a bias. */
+  readonly biasPerHead?: boolean;
   readonly causal: boolean | null;
   /** Whether queries and keys are always equally many. */
   readonly selfAttention: boolean | null;
@@ -52,6 +58,8 @@ export interface SitePlan {
   readonly value: View;
   readonly output: View;
   readonly mask?: DeclaredMask;
+  /** Appends the bias of a site that has one. */
+  readonly bias?: AppendBias;
   readonly project?: Declared['project'];
 }
 

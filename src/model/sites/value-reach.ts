@@ -4,7 +4,7 @@ import type { Candidate } from './candidate.ts';
 import { attributeOf, integerOf, integersOf, nodeName, readsOf, subgraphsOf } from '../graph/graph-index.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import { pathSides, reshapes, sidesOf } from './logit-path.ts';
-import type { PathStep } from './logit-path.ts';
+import type { LogitPath, PathStep } from './logit-path.ts';
 import { scaleSources } from './settled-scale.ts';
 import type { ScaleSources } from './settled-scale.ts';
 
@@ -28,6 +28,10 @@ export interface Reach {
   readonly largestStored: number;
   /** What its factors come from. */
   readonly scale: ScaleSources;
+  /** Tensors on the way that are computed from the sizes of its logits, by name, with the nodes that give them. */
+  readonly bySizes: ReadonlyMap<string, NodeProto>;
+  /** Why what meets its logits does not come to a scale and a bias, as far as the graph says: see {@link nonlinearity}. */
+  readonly nonlinear?: string;
   /** Why no run can settle what it does: random numbers, or a condition on its own logits. */
   readonly unsettled?: string;
 }
@@ -47,10 +51,58 @@ export function reachOf(index: GraphIndex, candidate: Candidate): Reach {
     path === undefined ? [] : [path.product.output[0]!, candidate.anchor.output[0]!, ...steps.map(({ node }) => node.output[0]!)],
   );
   const sides = [...new Set([...masks, ...changes])];
-  return { sides, masks, scale: scaleSources(index, path), ...walkBack(index, [...sides, ...shapes], own) };
+  const walked = walkBack(index, [...sides, ...shapes], own);
+  const bySizes = sizedBy(index, walked.nodes, own);
+  const scale = scaleSources(index, path);
+  const nonlinear = typeof bySizes === 'string' ? bySizes : (scale.problem ?? (path && nonlinearity(index, path)));
+  return {
+    ...{ sides, masks, ...walked, scale, bySizes: typeof bySizes === 'string' ? new Map() : bySizes },
+    ...(nonlinear !== undefined && { nonlinear }),
+  };
 }
 
-function walkBack(index: GraphIndex, from: readonly string[], own: ReadonlySet<string>): Omit<Reach, 'sides' | 'masks' | 'scale'> {
+/** Operators that hand logits on as they are, however they lie. */
+const plain = new Set([...reshapes, 'Cast', 'Identity', 'Dropout']);
+
+/**
+ * Why a path's logits are not scale · product + bias for every product: its operators and what decides about their factors. Undefined where
+ * they are, as far as the graph says: see `biasFault` for what runs say.
+ */
+function nonlinearity(index: GraphIndex, { before, after }: LogitPath): string | undefined {
+  for (const step of before) {
+    const { node, carried } = step;
+    if (plain.has(node.opType) || node.opType === 'Add' || (node.opType === 'Sub' && carried === 0)) continue;
+    if (!settledSides.has(node.opType)) return `its logits pass through ${node.opType} ${nodeName(node)}`;
+    const sides = node.opType === 'Where' ? node.input.filter((_, at) => at !== carried && at > 0) : sidesOf(step);
+    const [input] = walkBack(index, sides, new Set()).inputs;
+    if (input !== undefined) return `${input} decides about ${node.opType} ${nodeName(node)}, which its logits pass through`;
+  }
+  const change = after.find((step) => !plain.has(step.node.opType) && !isGuard(index, step));
+  return change && `its weights pass through ${change.node.opType} ${nodeName(change.node)}`;
+}
+
+/** Operators that keep logits linear in the product if what stands beside them is settled. */
+const settledSides = new Set(['Mul', 'Div', 'Where', 'Max', 'Clip']);
+
+/** What is computed from the sizes of a path's own tensors; why it cannot be told, as a string. */
+function sizedBy(index: GraphIndex, nodes: ReadonlySet<NodeProto>, own: ReadonlySet<string>): Map<string, NodeProto> | string {
+  const found = new Map<string, NodeProto>();
+  for (const node of index.graph.node) {
+    if (!nodes.has(node)) continue;
+    const reads = [...readsOf(node)];
+    const depends = sizesOnly.has(node.opType) ? own.has(node.input[0]!) : reads.some((name) => found.has(name));
+    if (!depends) continue;
+    if (node.opType === 'EyeLike' || subgraphsOf(node).length > 0)
+      return `what meets its logits is computed from their sizes by ${node.opType} ${nodeName(node)}`;
+    for (const name of node.output) found.set(name, node);
+  }
+  return found;
+}
+
+/** What decides about some tensors by value. */
+export type Walked = Omit<Reach, 'sides' | 'masks' | 'scale' | 'bySizes' | 'nonlinear'>;
+
+export function walkBack(index: GraphIndex, from: readonly string[], own: ReadonlySet<string>): Walked {
   const modelInputs = new Set(index.graph.input.map(({ name }) => name));
   const seen = new Set(from);
   const nodes = new Set<NodeProto>();

@@ -1,14 +1,15 @@
-import type { AttentionInputs } from '../../contract/inputs.ts';
+import type { AttentionInputs, BiasTensor } from '../../contract/inputs.ts';
 import type { ModelInput, OpenModel } from '../../contract/adapter.ts';
 import type { Tensor, Tensors } from '../../contract/tensor.ts';
 import type { ModelProto } from 'onnx-buf';
 import type { Body } from '../graph/bodies.ts';
 import { conditionOf, isTaken, scopeOf } from '../sites/scopes.ts';
-import { appendMask } from './append-mask.ts';
+import { appendMask } from '../sites/append-mask.ts';
 import type { ModelSites } from '../sites/find-sites.ts';
 import { GraphBuilder } from '../graph/graph-builder.ts';
 import { numbersOf } from '../sites/mask-sources.ts';
 import type { OnnxFile } from '../file/onnx-file.ts';
+import { maskedBelow } from '../sites/read-masks.ts';
 import { openProto } from '../file/open-proto.ts';
 import type { ModelRunner } from '../file/open-proto.ts';
 import { opsetOf } from '../sites/probe-candidates.ts';
@@ -33,7 +34,7 @@ export interface CapturingModel {
   dispose(): Promise<void>;
 }
 
-/** Opens a model, swapped or not, with the queries, keys, values, masks and outputs of some sites as further outputs. @throws as opening a model does */
+/** Opens a model, swapped or not, with the queries, keys, values, masks, biases and outputs of some sites as further outputs. @throws as opening a model does */
 export async function openForCapture(
   { proto }: Pick<ModelSites, 'proto'>,
   wanted: readonly SwappableSite[],
@@ -80,6 +81,7 @@ async function openScope(
       ...parts,
       output: appendView(graph, plan.output),
       mask: plan.mask === undefined ? undefined : appendMask(graph, plan.mask, parts),
+      bias: plan.bias?.(graph, parts),
     };
   });
   const outputs = names.flatMap((each) => Object.values(each).filter((name) => name !== undefined));
@@ -100,13 +102,14 @@ async function openScope(
   };
 }
 
-type Names = Readonly<Record<'query' | 'key' | 'value' | 'output', string>> & { readonly mask: string | undefined };
+type Names = Readonly<Record<'query' | 'key' | 'value' | 'output', string>> & Readonly<Record<'mask' | 'bias', string | undefined>>;
 
 function captured(site: SwappableSite['site'], names: Names, tensors: Tensors): CapturedCall {
   const [query, key, value, output] = [names.query, names.key, names.value, names.output].map((name) => tensors[name] as Tensor);
   const [batch = 0, heads = 0, queries = 0, headDim = 0] = query!.dims;
   const [, kvHeads = 0, keys = 0] = key!.dims;
   const mask = names.mask === undefined ? undefined : (tensors[names.mask]!.data as Uint8Array);
+  const bias = names.bias === undefined ? undefined : tensors[names.bias]!;
   const dtype = site.dtype === 'f16' ? ('f16' as const) : ('f32' as const);
   return {
     shape: { batch, heads, kvHeads, queries, keys, headDim, causal: site.causal === true, dtype },
@@ -115,6 +118,7 @@ function captured(site: SwappableSite['site'], names: Names, tensors: Tensors): 
     value: numbersOf(value!),
     output: numbersOf(output!),
     ...(mask !== undefined && { mask }),
+    ...(bias !== undefined && { bias: { dims: bias.dims as unknown as BiasTensor['dims'], values: numbersOf(bias) } }),
     scale: site.scale,
   };
 }
@@ -134,8 +138,9 @@ export function captureFault(call: CapturedCall): string | undefined {
   const { shape } = inputs;
   let difference = 0;
   let size = 0;
-  visitRows(inputs, { variant: findVariant('dense'), parameters: {} }, sampleRows(shape, checkedRows), ({ at, output: expected }) => {
-    if (expected.every((component) => component === 0)) return;
+  visitRows(inputs, { variant: findVariant('dense'), parameters: {} }, sampleRows(shape, checkedRows), ({ at, row, output: expected }) => {
+    const hidden = inputs.bias !== undefined && row.logit.subarray(0, row.length).every((logit) => logit < maskedBelow);
+    if (hidden || expected.every((component) => component === 0)) return;
     const from = ((at.batch * shape.heads + at.head) * shape.queries + at.query) * shape.headDim;
     expected.forEach((component, place) => {
       difference += (output[from + place]! - component) ** 2;
@@ -145,7 +150,11 @@ export function captureFault(call: CapturedCall): string | undefined {
   const relative = Math.sqrt(difference / (size || 1));
   // Not >: what is no number is no agreement.
   if (relative <= faithfulWithin[shape.dtype]) return undefined;
-  const masks = [...(shape.causal ? ['the causal mask'] : []), ...(inputs.mask === undefined ? [] : ['its padding mask'])];
+  const masks = [
+    ...(shape.causal ? ['the causal mask'] : []),
+    ...(inputs.mask === undefined ? [] : ['its padding mask']),
+    ...(inputs.bias === undefined ? [] : ['its bias']),
+  ];
   const seen = masks.length === 0 ? 'no mask' : masks.join(' and ');
   return `with ${seen}, softmax(scale·q·kᵀ)·v of its inputs differs from its output by ${relative.toPrecision(2)} of its size: it masks keys in a way that the short runs did not show`;
 }

@@ -11,6 +11,7 @@ import { keptBy, numbersOf } from '../sites/mask-sources.ts';
 import type { OnnxFile } from '../file/onnx-file.ts';
 import { openProto, usingModel } from '../file/open-proto.ts';
 import type { ModelRunner } from '../file/open-proto.ts';
+import { maskedBelow } from '../sites/read-masks.ts';
 import { opsetOf, probePrefix } from '../sites/probe-candidates.ts';
 import { distinctCases } from '../sites/probe-cases.ts';
 import { probeInputs } from '../sites/probe-inputs.ts';
@@ -18,7 +19,7 @@ import type { ProbeCase } from '../sites/probe-inputs.ts';
 import { conditionOf, isTaken } from '../sites/scopes.ts';
 import type { ProbedScope } from '../sites/scopes.ts';
 import type { SwappableSite } from '../sites/site.ts';
-import { viewedSizes } from '../sites/views.ts';
+import { appendView, viewedSizes } from '../sites/views.ts';
 import { watchModel } from '../sites/watch.ts';
 import type { Seen } from '../sites/watch.ts';
 
@@ -103,15 +104,19 @@ async function openOriginal(
   runner: ModelRunner,
 ): Promise<Original> {
   const { body } = scope;
-  const masks = inside.flatMap(({ plan }) => plan.mask?.tensor ?? []);
+  const biases = new Map<SwappableSite, string>();
   const views = inside.flatMap(({ plan }) => [plan.query.tensor, plan.key.tensor]);
   const names = proto.graph!.output.map(({ name }) => name);
   const condition = body === undefined ? [] : [conditionOf(proto, body)];
-  const nodes = inside.flatMap(({ site, plan }) => {
+  const nodes = inside.flatMap((each) => {
+    const { site, plan } = each;
     const graph = new GraphBuilder({ opset: opsetOf(proto), prefix: probePrefix(site.site) });
-    plan.project?.(graph);
+    const projected = plan.project?.(graph);
+    const view = (part: 'query' | 'key') => appendView(graph, { ...plan[part], tensor: projected?.[part] ?? plan[part].tensor });
+    if (plan.bias !== undefined) biases.set(each, plan.bias(graph, { query: view('query'), key: view('key') }));
     return graph.fragment();
   });
+  const masks = [...inside.flatMap(({ plan }) => plan.mask?.tensor ?? []), ...biases.values()];
   const inScope = { sizes: views, nodes };
   const whole = { tensors: [...names, ...condition], sizes: [] };
   const base = await watchModel(proto, body === undefined ? { ...inScope, tensors: [...masks, ...names] } : whole, file, runner, 'latency');
@@ -129,7 +134,7 @@ async function openOriginal(
       const isBranch = body === undefined || isTaken(body, seen.tensor(condition[0]!));
       return {
         outputs: Object.fromEntries(names.map((name) => [name, seen.tensor(name)!])),
-        blind: isBranch ? blindQueries(inside, watched === undefined ? seen : await watched.run(feeds)) : [],
+        blind: isBranch ? blindQueries(inside, watched === undefined ? seen : await watched.run(feeds), biases) : [],
         isTaken: isBranch,
       };
     },
@@ -172,12 +177,14 @@ interface Blind {
   readonly rows: Uint8Array;
 }
 
-function blindQueries(replaced: readonly SwappableSite[], seen: Seen): Blind[] {
-  return replaced.flatMap(({ site, plan }): Blind[] => {
-    const values = plan.mask === undefined ? undefined : seen.tensor(plan.mask.tensor);
+function blindQueries(replaced: readonly SwappableSite[], seen: Seen, biases: ReadonlyMap<SwappableSite, string>): Blind[] {
+  return replaced.flatMap((each): Blind[] => {
+    const { site, plan } = each;
+    const values = seen.tensor(plan.mask?.tensor ?? biases.get(each) ?? '');
     if (values === undefined) return [];
     const [batch, , queries] = viewedSizes(plan.query, seen.dims(plan.query.tensor));
     const [, , keys] = viewedSizes(plan.key, seen.dims(plan.key.tensor));
+    if (plan.bias !== undefined) return blindByBias(values, { batch, queries, keys, causal: site.causal === true });
     const keep = keptBy(values, plan.mask!.rule, { batch, keys });
     if (keep === undefined) return [];
     const rows = Uint8Array.from({ length: batch * queries }, (_, at) => {
@@ -187,6 +194,23 @@ function blindQueries(replaced: readonly SwappableSite[], seen: Seen): Blind[] {
     });
     return rows.includes(1) ? [{ batch, queries, rows }] : [];
   });
+}
+
+/** Queries that some head lets see nothing. */
+function blindByBias(tensor: Tensor, at: { batch: number; queries: number; keys: number; causal: boolean }): Blind[] {
+  const { batch, queries, keys, causal } = at;
+  const values = numbersOf(tensor);
+  const [biasBatch = 1, heads = 1, biasRows = 1, columns = 1] = tensor.dims;
+  const rows = new Uint8Array(batch * queries);
+  for (let place = 0; place < rows.length; place++) {
+    const [b, row] = [Math.floor(place / queries), place % queries];
+    const end = causal ? Math.max(0, Math.min(keys, row + keys - queries + 1)) : keys;
+    for (let head = 0; head < heads; head++) {
+      const from = (((b % biasBatch) * heads + head) * biasRows + (row % biasRows)) * columns;
+      if (values.subarray(from, from + Math.min(end, columns)).every((value) => value < maskedBelow)) rows[place] = 1;
+    }
+  }
+  return rows.includes(1) ? [{ batch, queries, rows }] : [];
 }
 
 function compareRun(at: ProbeCase, { expected, actual }: Record<'expected' | 'actual', Tensors>, blind: readonly Blind[]): ComparedRun {

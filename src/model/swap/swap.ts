@@ -6,7 +6,7 @@ import { AttnswapError } from '../../contract/errors.ts';
 import type { GateTensors } from '../../contract/inputs.ts';
 import type { Parameters } from '../../contract/variant.ts';
 import { drawGate } from '../../inputs/gate.ts';
-import { appendMask } from './append-mask.ts';
+import { appendMask } from '../sites/append-mask.ts';
 import { copyMessage } from '../graph/copy-message.ts';
 import { bodyGraph, withBody } from '../graph/bodies.ts';
 import type { Body } from '../graph/bodies.ts';
@@ -120,6 +120,7 @@ function replacementNodes(
     causal: site.causal === true,
     selfAttention: site.selfAttention === true,
     masked: plan.mask !== undefined,
+    biased: plan.bias !== undefined,
     dtype: site.dtype === 'f16' ? 'f16' : 'f32',
     scale: site.scale * scaleFactor,
     opset,
@@ -133,6 +134,7 @@ function replacementNodes(
   const query = view('query');
   const bound: Record<string, string> = { query, key: view('key'), value: view('value') };
   if (plan.mask !== undefined) bound['mask'] = appendMask(before, plan.mask, { query, key: bound['key']! });
+  if (plan.bias !== undefined) bound['bias'] = plan.bias(before, { query, key: bound['key']! });
   if (variant === 'gated') Object.assign(bound, appendGate(before, site, { rank: parameters['rank'], seed }));
   const after = new GraphBuilder({ opset, prefix: `${prefix}out/` });
   const result = appendInverse(after, `${prefix}output`, plan.output);

@@ -8,6 +8,7 @@ export const dense: Variant = {
   name: 'dense',
   summary: 'every allowed key',
   parameters: parameterObject({}),
+  takesBias: true,
   refuses: () => undefined,
   cost(_parameters, shape) {
     const pairs = shape.batch * shape.heads * densePairsPerHead(shape);

@@ -1,4 +1,4 @@
-import type { DeclaredMask } from '../sites/candidate.ts';
+import type { DeclaredMask } from './candidate.ts';
 import { elementTypes } from '../graph/graph-builder.ts';
 import type { GraphBuilder, Value } from '../graph/graph-builder.ts';
 

@@ -1,0 +1,121 @@
+import type { BiasTensor } from '../../contract/inputs.ts';
+import type { Shape } from '../../contract/shape.ts';
+import type { Tensor } from '../../contract/tensor.ts';
+import { findVariant } from '../../variants/index.ts';
+import { referenceOutput } from '../../variants/reference.ts';
+import { sampleRows } from '../../variants/sample-rows.ts';
+import type { Candidate } from './candidate.ts';
+import { carriedSizes } from './carried-sizes.ts';
+import type { Style } from './input-domains.ts';
+import { numbersOf } from './mask-sources.ts';
+import type { Probed } from './probe-candidates.ts';
+import { isBlind, keptKeys, maskedBelow, operatorScale, readMasks, tolerances } from './read-masks.ts';
+import type { MaskReading } from './read-masks.ts';
+import type { Seen } from './watch.ts';
+
+export const misfit = 'its tensors are neither [batch, heads, n, d] nor [batch·heads, n, d] nor [batch, n, heads·d]';
+
+/** One attention of one run, as the model computed it. */
+export interface Observation {
+  readonly style: Style;
+  readonly seen: Seen;
+  /** `causal` is not known yet, and false. */
+  readonly shape: Shape;
+  /** `[batch, heads, queries, headDim]`. */
+  readonly query: Float32Array;
+  /** `[batch, kvHeads, keys, headDim]`. */
+  readonly key: Float32Array;
+  readonly value: Float32Array;
+  /** `[batch, heads, queries, headDim]`. */
+  readonly output: Float32Array;
+  readonly reading: MaskReading;
+}
+
+/** The runs as observations, or what is wrong with their sizes. */
+export function observeAll(candidate: Candidate, { names, runs }: Probed): Observation[] | string {
+  const observed: Observation[] = [];
+  for (const { at, seen } of runs) {
+    const [query, key, value, output] = [names.query, names.key, names.value, names.output].map((name) => seen.tensor(name)!);
+    const [batch = 0, heads = 0, queries = 0, headDim = 0] = query!.dims;
+    const [keyBatch = 0, kvHeads = 0, keys = 0, keyDim = 0] = key!.dims;
+    const [, valueHeads, values, valueDim = 0] = value!.dims;
+    if (keyDim !== headDim || valueDim !== headDim)
+      return `queries, keys and values have head dimensions ${headDim}, ${keyDim} and ${valueDim}`;
+    if (keyBatch !== batch || kvHeads === 0 || heads % kvHeads !== 0 || valueHeads !== kvHeads || values !== keys) return misfit;
+    const known = observed[0]?.shape;
+    if (known !== undefined && (known.headDim !== headDim || known.heads !== heads || known.kvHeads !== kvHeads))
+      return `its sizes change with the input: ${known.heads} heads of ${known.headDim} in one run, ${heads} of ${headDim} in another`;
+    const dtype = dtypeOf(query!);
+    if (dtype === undefined) return `it computes in ${query!.type}; kernels support f32 and f16`;
+    // A sequence that begins with padding may leave NaN in it, which the next layer then reads.
+    const whole = [query!, key!, value!].every((tensor) => numbersOf(tensor).every(Number.isFinite));
+    if (query!.dims.includes(0) || key!.dims.includes(0) || !whole) continue;
+    const shape: Shape = { batch, heads, kvHeads, queries, keys, headDim, causal: false, dtype };
+    const carried = candidate.path === undefined ? undefined : carriedSizes(candidate.path, seen);
+    const run = { tensor: (name: string) => seen.tensor(name), dims: (name: string) => carried?.get(name) ?? [] };
+    const reading = readMasks(candidate, run, { batch, heads, queries, keys }, tolerances[dtype]);
+    if (reading === undefined) return 'its mask does not have a known size';
+    if (typeof reading === 'string') return reading;
+    const [q, k, v, o] = [query, key, value, output].map((tensor) => numbersOf(tensor!));
+    observed.push({ style: at.style, seen, shape, query: q!, key: k!, value: v!, output: o!, reading });
+  }
+  return observed.length === 0 ? 'it received no finite numbers in any run' : observed;
+}
+
+export function dtypeOf({ type }: Tensor): 'f32' | 'f16' | undefined {
+  return type === 'float32' ? 'f32' : type === 'float16' ? 'f16' : undefined;
+}
+
+/** The factor of the products, 1/√headDim, 1 or 1/headDim where it is that within rounding; undefined where runs differ. */
+export function settleScale(
+  candidate: Candidate,
+  seen: ReadonlyArray<{ reading: MaskReading }>,
+  { headDim, dtype }: Shape,
+): number | undefined {
+  const own = operatorScale(candidate, headDim);
+  const [first, ...others] = seen.map(({ reading }) => reading.scale * own);
+  const rounding = dtype === 'f32' ? 1e-5 : 2e-3;
+  const near = (a: number, b: number) => Math.abs(a / b - 1) < rounding;
+  if (!Number.isFinite(first) || first === 0 || others.some((other) => !near(other, first!))) return undefined;
+  return [1 / Math.sqrt(headDim), 1, 1 / headDim].find((usual) => near(first!, usual)) ?? first;
+}
+
+/** Rows that are computed again in float64 where there are more. */
+const judgedRows = 1024;
+
+/** The output must be softmax(scale·q·kᵀ)·v in float64; rows that see nothing are anyone's choice. */
+export function disagreement(
+  observation: Observation,
+  { scale, causal, biased = false }: { scale: number; causal: boolean; biased?: boolean },
+): string | undefined {
+  const { shape, query, key, value, output, reading } = observation;
+  if (isBlind(reading)) return undefined;
+  const masks = biased ? { bias: biasIn(reading) } : { mask: keptKeys(reading, causal)! };
+  const rows = sampleRows(shape, { count: judgedRows, seed: 1 });
+  const expected = referenceOutput({ shape: { ...shape, causal }, query, key, value, ...masks, scale }, findVariant('dense'), {}, rows);
+  let difference = 0;
+  let size = 0;
+  for (const [place, { batch, head, query: row }] of rows.entries()) {
+    const vector = expected.subarray(place * shape.headDim, (place + 1) * shape.headDim);
+    if (vector.every((component) => component === 0)) continue;
+    const at = ((batch * shape.heads + head) * shape.queries + row) * shape.headDim;
+    vector.forEach((component, m) => {
+      difference += (output[at + m]! - component) ** 2;
+      size += component ** 2;
+    });
+  }
+  const relative = Math.sqrt(difference / (size || 1));
+  if (relative < (shape.dtype === 'f32' ? 1e-4 : 2e-2)) return undefined;
+  return `its output is not softmax(${scale.toPrecision(4)}·q·kᵀ)·v: it differs by ${relative.toPrecision(2)} of its size`;
+}
+
+/** What a reading says is added, with −∞ where a pair is masked. */
+function biasIn({ added, headsDiffer, sizes: { batch, heads, queries, keys } }: MaskReading): BiasTensor {
+  const dims = [batch, headsDiffer ? heads : 1, queries, keys] as const;
+  const values = Float32Array.from({ length: dims[0] * dims[1] * queries * keys }, (_, at) => {
+    const [row, plane] = [Math.floor(at / keys) % queries, Math.floor(at / (keys * queries))];
+    const term = added(Math.floor(plane / dims[1]), plane % dims[1], row, at % keys);
+    return term < maskedBelow ? -Infinity : term;
+  });
+  return { dims, values };
+}
