@@ -1,9 +1,9 @@
 import { execa } from 'execa';
 import { fileURLToPath } from 'node:url';
-import { oneLine, tamed } from '../text/untrusted.ts';
+import { tamed } from '../text/untrusted.ts';
 import type { StageAnswer, StageRequest } from './messages.ts';
 import { memoryEnvironment } from './peak-memory.ts';
-import { hasGroups, scratchFolder, signalGroup } from './process-group.ts';
+import { endOf, hasGroups, scratchFolder, signalGroup } from './process-group.ts';
 
 const worker = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url));
 
@@ -45,12 +45,4 @@ export async function launchStage(request: StageRequest, options: LaunchOptions)
   if (answer !== undefined) return tamed(answer);
   if (result.timedOut) return { outcome: 'timed-out', reason: `no answer within ${options.timeoutSeconds} s` };
   return { outcome: 'failed', reason: endOf(result.exitCode, result.signal, String(result.stderr ?? '')) };
-}
-
-/** How a worker ended, in words. */
-export function endOf(exitCode: number | undefined, signal: string | undefined, stderr: string): string {
-  const memory = signal === 'SIGKILL' ? ' (out of memory, or killed manually)' : '';
-  const how = signal === undefined ? `exited with code ${exitCode ?? 'unknown'}` : `was ended by ${signal}${memory}`;
-  const last = oneLine(stderr.trim().split('\n').slice(-3).join(' ').slice(0, 500));
-  return last === '' ? `the worker ${how}` : `the worker ${how}: ${last}`;
 }

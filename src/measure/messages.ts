@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { BackendStatus, ModelRequest } from '../contract/adapter.ts';
+import type { ModelRequest } from '../contract/adapter.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import type { Ceiling } from '../contract/run.ts';
 import type { CellSpec, dispatchSchema, errorSchema, latencySchema, memorySchema } from '../contract/cell.ts';
@@ -41,14 +41,7 @@ export interface CeilingsRequest {
   readonly adapterModule: string;
   readonly threads?: number;
 }
-/** Whether backends of one adapter run here. */
-export interface StatusRequest {
-  readonly stage: 'status';
-  readonly backends: readonly string[];
-  /** URL of the adapter's module. */
-  readonly adapterModule: string;
-}
-export type StageRequest = CellStageRequest | ModelStageRequest | CeilingsRequest | StatusRequest;
+export type StageRequest = CellStageRequest | ModelStageRequest | CeilingsRequest;
 
 /** What it answers, once. */
 export type StageAnswer =
@@ -70,5 +63,4 @@ export type StageAnswer =
   | { readonly outcome: 'model-latency'; readonly latency: z.infer<typeof latencySchema> }
   | { readonly outcome: 'memory'; readonly memory: z.infer<typeof memorySchema> }
   | { readonly outcome: 'waste'; readonly waste: unknown }
-  | { readonly outcome: 'ceilings'; readonly ceilings: readonly Ceiling[] }
-  | { readonly outcome: 'status'; readonly statuses: Readonly<Record<string, BackendStatus>> };
+  | { readonly outcome: 'ceilings'; readonly ceilings: readonly Ceiling[] };

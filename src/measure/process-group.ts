@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import '../processes/quiet-environment.ts';
 import { temporaryFolder } from '../processes/temporary.ts';
+import { oneLine } from '../text/untrusted.ts';
 
 /** Whether a worker leads a group of its own, so that a signal reaches what it starts too. */
 export const hasGroups = process.platform !== 'win32';
@@ -13,6 +14,14 @@ export function signalGroup(leader: number | undefined, signal: NodeJS.Signals):
   } catch {
     // Gone already: how it ended is told elsewhere.
   }
+}
+
+/** How a worker ended, in words. */
+export function endOf(exitCode: number | undefined, signal: string | undefined, stderr: string): string {
+  const memory = signal === 'SIGKILL' ? ' (out of memory, or killed manually)' : '';
+  const how = signal === undefined ? `exited with code ${exitCode ?? 'unknown'}` : `was ended by ${signal}${memory}`;
+  const last = oneLine(stderr.trim().split('\n').slice(-3).join(' ').slice(0, 500));
+  return last === '' ? `the worker ${how}` : `the worker ${how}: ${last}`;
 }
 
 let compiled: Promise<string> | undefined;

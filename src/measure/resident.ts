@@ -2,8 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import { tamed } from '../text/untrusted.ts';
 import type { Arm } from './arm.ts';
-import { endOf } from './launch.ts';
-import { hasGroups, scratchFolder, signalGroup } from './process-group.ts';
+import { endOf, hasGroups, scratchFolder, signalGroup } from './process-group.ts';
 import type { PairAnswer, PairFault, PairQuestion } from './pair-messages.ts';
 
 /**

@@ -1,8 +1,8 @@
-import type { Adapter, BackendStatus, PreparedKernel } from '../contract/adapter.ts';
+import type { Adapter, PreparedKernel } from '../contract/adapter.ts';
 import type { Ceiling } from '../contract/run.ts';
 import { findVariant } from '../variants/index.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
-import type { CeilingsRequest, CellStageRequest, ModelStageRequest, StageAnswer, StageRequest, StatusRequest } from './messages.ts';
+import type { CeilingsRequest, CellStageRequest, ModelStageRequest, StageAnswer, StageRequest } from './messages.ts';
 import { openMemoryRegion } from './peak-memory.ts';
 import { cellInputs, judgeKernel, prepareCell } from './prepare-cell.ts';
 import type { PreparedCell } from './prepare-cell.ts';
@@ -20,7 +20,6 @@ const warmUpCapNs = (budgetNs: number) => Math.max(1.5e9, 2.5 * budgetNs);
 export async function runStage(request: StageRequest): Promise<StageAnswer> {
   if ('model' in request) return modelStage(request);
   if (request.stage === 'ceilings') return ceilingsStage(request);
-  if (request.stage === 'status') return statusStage(request);
   if (request.stage === 'waste') return wasteStage(request);
   const prepared = await prepareCell(request, request.stage);
   if (request.stage === 'latency') return latencyStage(request, prepared);
@@ -87,13 +86,6 @@ async function wasteStage(stage: CellStageRequest): Promise<StageAnswer> {
     ...(stage.kernelScoredPairs !== undefined && { kernelScoredPairs: stage.kernelScoredPairs }),
   });
   return { outcome: 'waste', waste };
-}
-
-async function statusStage({ adapterModule, backends }: StatusRequest): Promise<StageAnswer> {
-  const { adapter } = (await import(adapterModule)) as { adapter: Adapter };
-  const statuses: Record<string, BackendStatus> = {};
-  for (const backend of backends) statuses[backend] = await adapter.status(backend);
-  return { outcome: 'status', statuses };
 }
 
 /** Nanoseconds that one probe is repeated for. */

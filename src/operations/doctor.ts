@@ -1,4 +1,3 @@
-import { supportOf } from '../conformance/support.ts';
 import type { BackendSupport } from '../conformance/support.ts';
 import { toolVersion } from '../loading/version.ts';
 import { fingerprint } from '../measure/fingerprint.ts';
@@ -6,7 +5,7 @@ import type { Fingerprint } from '../measure/fingerprint.ts';
 import type { Host } from '../measure/host-schema.ts';
 import { describeHost } from '../measure/host.ts';
 import { noiseWarnings } from '../measure/noise.ts';
-import { probedApart } from '../measure/probed-apart.ts';
+import { supportApart } from '../measure/support-apart.ts';
 import { quietSettings } from '../processes/quiet-environment.ts';
 import { adaptersOf } from './options.ts';
 import type { OperationOptions } from './options.ts';
@@ -28,7 +27,7 @@ export interface DoctorRecord {
 /** What this machine can run, what it cannot, why, and the command that fixes it. */
 export async function doctor(options: DoctorOptions = {}): Promise<DoctorRecord> {
   const host = await describeHost();
-  const backends = await supportOf(adaptersOf(options).map(probedApart));
+  const backends = await supportApart(adaptersOf(options));
   const version = await toolVersion();
   const identity = fingerprint(host, { node: process.versions.node, attnswap: version });
   return { version, host, fingerprint: identity, backends, environment: quietSettings(), warnings: noiseWarnings(host) };
