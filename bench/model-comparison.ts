@@ -9,7 +9,7 @@ import { plainRule } from '../src/decide/rule.ts';
 import { planUpTo } from '../src/decide/sequential.ts';
 import { drawModelInputs } from '../src/inputs/model-inputs.ts';
 import { modelArm } from '../src/measure/arm.ts';
-import { findAdapter } from '../src/measure/plan-cells.ts';
+import { findAdapter } from '../src/loading/adapter.ts';
 import { median } from '../src/statistics/order-statistics.ts';
 
 // Does a verdict about two model files agree with a bare onnxruntime-node loop over them, interleaved, in the same minute?

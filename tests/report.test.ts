@@ -177,7 +177,7 @@ test('a missing file, an unknown format and a place that cannot be written are e
   assert.match((await attnswap(['report', 'absent.json'], { cwd })).stderr, /absent\.json[\s\S]*FILE_UNREADABLE/);
   const folder = await attnswap(['report', '.'], { cwd });
   assert.equal(folder.exitCode, 5);
-  assert.match(folder.stderr, /a folder without migration\.json[\s\S]*INVALID_REPORT/);
+  assert.match(folder.stderr, /a folder without journal\.json[\s\S]*INVALID_REPORT/);
   const format = await attnswap(['report', 'a.json', '--format', 'pdf'], { cwd });
   assert.deepEqual([format.exitCode, /expected some of html, md, csv/.test(format.stderr)], [5, true]);
   const place = await attnswap(['report', 'a.json', '--out', 'file/r.html'], { cwd });

@@ -6,7 +6,6 @@ import { ceilings } from './ceilings.ts';
 import { feedsOf, outputValues } from './call.ts';
 import type { KernelConfig } from './kernel.ts';
 import { kernels } from './kernels/index.ts';
-import { profileCall } from './profile.ts';
 import { kernelGraph, kernelModel, kernelOf } from './kernel-graph.ts';
 import { openModel } from './open-model.ts';
 import { sessionOptions } from './session-options.ts';
@@ -87,7 +86,8 @@ class OnnxCall implements PreparedKernel {
     return outputValues(this.#output);
   }
 
-  dispatch(): Promise<Dispatch> {
+  async dispatch(): Promise<Dispatch> {
+    const { profileCall } = await import('./profile.ts');
     return profileCall(this.#profiled, this.#feeds);
   }
 

@@ -53,18 +53,22 @@ export interface Work {
   readonly bytes: number;
 }
 
+/** The mathematics of a variant, which every kernel is judged by. */
+export interface Specification {
+  /** Whether it is defined with a bias on the logits; absent where it is not. */
+  readonly takesBias?: true;
+  /** Why the variant is not defined for the shape, or undefined where it is. */
+  refuses(parameters: Parameters, shape: Shape): string | undefined;
+  /** The float64 rows of batch element `batch`, query head `head`. */
+  rows(inputs: AttentionInputs, parameters: Parameters, at: { batch: number; head: number }): HeadRows;
+}
+
 /** An attention mechanism, defined by mathematics and typed parameters. */
-export interface Variant {
+export interface Variant extends Specification {
   readonly name: string;
   readonly summary: string;
   /** Validates parameters and fills in defaults; unknown names are refused. */
   readonly parameters: z.ZodType<Parameters>;
-  /** Whether it is defined with a bias on the logits; absent where it is not. */
-  readonly takesBias?: true;
-  /** Why this variant is not defined for the shape, or undefined where it is. */
-  refuses(parameters: Parameters, shape: Shape): string | undefined;
   /** Work of a good kernel, exact without padding (`gated` with `tau`: an upper bound, as if every gate were open). */
   cost(parameters: Parameters, shape: Shape): Work;
-  /** The float64 rows of batch element `batch`, query head `head`. */
-  rows(inputs: AttentionInputs, parameters: Parameters, at: { batch: number; head: number }): HeadRows;
 }

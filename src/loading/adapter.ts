@@ -18,3 +18,13 @@ export async function adapterAt(path: string): Promise<AdapterEntry> {
   });
   return { name, backends, module, load };
 }
+
+/** The adapter that has a backend. @throws UNKNOWN_BACKEND */
+export function findAdapter(adapters: readonly AdapterEntry[], backend: string): AdapterEntry {
+  const found = adapters.find(({ backends }) => backends.includes(backend));
+  if (found !== undefined) return found;
+  const known = adapters.flatMap(({ backends }) => backends).join(', ');
+  throw new AttnswapError('UNKNOWN_BACKEND', `unknown backend ${JSON.stringify(backend)}, expected one of ${known}`, {
+    hint: 'attnswap doctor',
+  });
+}

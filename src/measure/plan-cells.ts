@@ -3,6 +3,7 @@ import type { CellSpec } from '../contract/cell.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Shape } from '../contract/shape.ts';
 import type { Selection, Suite } from '../contract/suite.ts';
+import { findAdapter } from '../loading/adapter.ts';
 import { formatVariant, parseVariant } from '../variants/index.ts';
 import type { CellPlan } from './measure-cell.ts';
 
@@ -112,16 +113,6 @@ export function selects(selection: Selection, { cell }: CellPlan): boolean {
 function describeShape(shape: Shape): string {
   const { batch, heads, kvHeads, queries, keys, headDim, causal, dtype } = shape;
   return `b${batch} h${heads}/${kvHeads} q${queries} k${keys} d${headDim} ${causal ? 'causal' : 'full'} ${dtype}`;
-}
-
-/** @throws UNKNOWN_BACKEND */
-export function findAdapter(adapters: readonly AdapterEntry[], backend: string): AdapterEntry {
-  const found = adapters.find(({ backends }) => backends.includes(backend));
-  if (found !== undefined) return found;
-  const known = adapters.flatMap(({ backends }) => backends).join(', ');
-  throw new AttnswapError('UNKNOWN_BACKEND', `unknown backend ${JSON.stringify(backend)}, expected one of ${known}`, {
-    hint: 'attnswap doctor',
-  });
 }
 
 /** Kernels, as `dense.fused`, that a runtime lacks. */

@@ -1,7 +1,8 @@
 import { AttnswapError } from '../contract/errors.ts';
 import type { DType, Shape } from '../contract/shape.ts';
 import { writeOutput } from '../inputs/captured.ts';
-import { findAdapter, kernelOf } from '../measure/plan-cells.ts';
+import { findAdapter } from '../loading/adapter.ts';
+import { kernelOf } from '../measure/plan-cells.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
 import { refusalOf } from '../variants/reference.ts';
 import { judgeOutput } from '../variants/judge.ts';

@@ -3,7 +3,7 @@ import { checkKernel } from '../conformance/check-kernel.ts';
 import type { Conformance } from '../conformance/check-kernel.ts';
 import { supportOf } from '../conformance/support.ts';
 import type { Support } from '../conformance/support.ts';
-import { findAdapter } from '../measure/plan-cells.ts';
+import { findAdapter } from '../loading/adapter.ts';
 import { checkProtocol } from '../protocol/check-protocol.ts';
 import type { ProtocolFinding } from '../protocol/check-protocol.ts';
 import { parseWorker, workerEntry } from '../protocol/worker-entry.ts';

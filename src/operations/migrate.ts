@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
-import { findAdapter } from '../measure/plan-cells.ts';
+import { findAdapter } from '../loading/adapter.ts';
 import { itemsOf } from '../migration/items.ts';
 import { migrate as takeThrough } from '../migration/migrate.ts';
 import type { MigrationReport } from '../migration/migrate.ts';

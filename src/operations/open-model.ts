@@ -1,4 +1,4 @@
-import { findAdapter } from '../measure/plan-cells.ts';
+import { findAdapter } from '../loading/adapter.ts';
 import { findSites } from '../model/sites/find-sites.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
 import { readOnnxFile } from '../model/file/onnx-file.ts';

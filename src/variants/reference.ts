@@ -1,7 +1,7 @@
 import { AttnswapError } from '../contract/errors.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Shape } from '../contract/shape.ts';
-import type { HeadRows, Parameters, Row, Variant } from '../contract/variant.ts';
+import type { HeadRows, Parameters, Row, Specification } from '../contract/variant.ts';
 import { viewHead } from './head-view.ts';
 import type { HeadView } from './head-view.ts';
 
@@ -63,7 +63,7 @@ export interface ReferenceRow {
  */
 export function visitRows(
   inputs: AttentionInputs,
-  { variant, parameters }: { variant: Variant; parameters: Parameters },
+  { variant, parameters }: { variant: Specification; parameters: Parameters },
   wanted: readonly RowAddress[],
   visit: (reference: ReferenceRow) => void,
 ): void {
@@ -119,7 +119,7 @@ export function allRows({ batch, heads, queries }: Shape): RowAddress[] {
  */
 export function referenceOutput(
   inputs: AttentionInputs,
-  variant: Variant,
+  variant: Specification,
   parameters: Parameters,
   rows: readonly RowAddress[] = allRows(inputs.shape),
 ): Float64Array {

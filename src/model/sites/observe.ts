@@ -1,7 +1,7 @@
 import type { BiasTensor } from '../../contract/inputs.ts';
 import type { Shape } from '../../contract/shape.ts';
 import type { Tensor } from '../../contract/tensor.ts';
-import { findVariant } from '../../variants/index.ts';
+import { denseRows } from '../../variants/dense/rows.ts';
 import { referenceOutput } from '../../variants/reference.ts';
 import { sampleRows } from '../../variants/sample-rows.ts';
 import type { Candidate } from './candidate.ts';
@@ -92,7 +92,7 @@ export function disagreement(
   if (isBlind(reading)) return undefined;
   const masks = biased ? { bias: biasIn(reading) } : { mask: keptKeys(reading, causal)! };
   const rows = sampleRows(shape, { count: judgedRows, seed: 1 });
-  const expected = referenceOutput({ shape: { ...shape, causal }, query, key, value, ...masks, scale }, findVariant('dense'), {}, rows);
+  const expected = referenceOutput({ shape: { ...shape, causal }, query, key, value, ...masks, scale }, denseRows, {}, rows);
   let difference = 0;
   let size = 0;
   for (const [place, { batch, head, query: row }] of rows.entries()) {

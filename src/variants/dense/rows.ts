@@ -1,0 +1,18 @@
+import type { Specification } from '../../contract/variant.ts';
+import { allowedEnd, appendKeys, clearRow, viewHead } from '../head-view.ts';
+
+/** The rows of dense attention alone, for who needs no other variant. */
+export const denseRows: Specification = {
+  takesBias: true,
+  refuses: () => undefined,
+  rows(inputs, _parameters, at) {
+    const view = viewHead(inputs, at);
+    return {
+      pools: [],
+      fill(query, row) {
+        clearRow(row);
+        appendKeys(view, query, 0, allowedEnd(view.shape, query), row);
+      },
+    };
+  },
+};
