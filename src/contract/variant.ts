@@ -55,6 +55,7 @@ export interface Work {
 
 /** The mathematics of a variant, which every kernel is judged by. */
 export interface Specification {
+  readonly name: string;
   /** Whether it is defined with a bias on the logits; absent where it is not. */
   readonly takesBias?: true;
   /** Why the variant is not defined for the shape, or undefined where it is. */
@@ -65,7 +66,6 @@ export interface Specification {
 
 /** An attention mechanism, defined by mathematics and typed parameters. */
 export interface Variant extends Specification {
-  readonly name: string;
   readonly summary: string;
   /** Validates parameters and fills in defaults; unknown names are refused. */
   readonly parameters: z.ZodType<Parameters>;

@@ -89,7 +89,7 @@ export function visitRows(
 /** Why a variant is not defined for some inputs, by their shape or a bias; undefined where it is. */
 export function refusalOf(
   { shape, bias }: Pick<AttentionInputs, 'shape' | 'bias'>,
-  variant: Variant,
+  variant: Specification,
   parameters: Parameters,
 ): string | undefined {
   return variant.refuses(parameters, shape) ?? (bias !== undefined && variant.takesBias !== true ? biasRefusal(variant.name) : undefined);

@@ -5,7 +5,6 @@ import { denseRows } from './rows.ts';
 
 /** Scaled dot-product attention (Vaswani et al. 2017, equation 1): every allowed key enters the softmax. */
 export const dense: Variant = {
-  name: 'dense',
   summary: 'every allowed key',
   parameters: parameterObject({}),
   ...denseRows,

@@ -3,6 +3,7 @@ import { allowedEnd, appendKeys, clearRow, viewHead } from '../head-view.ts';
 
 /** The rows of dense attention alone, for who needs no other variant. */
 export const denseRows: Specification = {
+  name: 'dense',
   takesBias: true,
   refuses: () => undefined,
   rows(inputs, _parameters, at) {
