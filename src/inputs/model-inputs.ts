@@ -7,13 +7,21 @@ import { RandomStream } from './random.ts';
 /** Sizes of a model's dynamic dimensions, by their names. */
 export type DimensionSizes = Readonly<Record<string, number>>;
 
+/** Whole numbers below which an input is drawn where its name says nothing of it. */
+export type VocabularyOf = (input: string) => number;
+
 /**
- * Draws inputs for a model: normal floats, whole numbers below `vocabulary`, ones where the name says mask, zeros where it says type,
+ * Draws inputs for a model: normal floats, whole numbers below the input's vocabulary, ones where the name says mask, zeros where it says type,
  * positions counted up where it says position, and true for booleans. The same seed gives the same inputs, so that two versions of a model get the same.
  * @throws INVALID_INPUTS for a dynamic dimension without a size
  */
-export function drawModelInputs(inputs: readonly ModelInput[], sizes: DimensionSizes, seed: number, vocabulary = 100): Tensors {
-  return Object.fromEntries(inputs.map((input) => [input.name, drawInput(input, sizes, seed, vocabulary)]));
+export function drawModelInputs(
+  inputs: readonly ModelInput[],
+  sizes: DimensionSizes,
+  seed: number,
+  vocabularyOf: VocabularyOf = () => 100,
+): Tensors {
+  return Object.fromEntries(inputs.map((input) => [input.name, drawInput(input, sizes, seed, vocabularyOf(input.name))]));
 }
 
 function drawInput(input: ModelInput, sizes: DimensionSizes, seed: number, vocabulary: number): Tensor {

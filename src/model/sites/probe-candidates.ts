@@ -15,7 +15,7 @@ import { distinctCases } from './probe-cases.ts';
 import { batchOf, sizesOfInputs } from './probe-inputs.ts';
 import type { ProbeCase } from './probe-inputs.ts';
 import { findProbeCase, runProbe } from './probe.ts';
-import type { Prober, ProbeRun } from './probe.ts';
+import type { DimsOf, Prober, ProbeRun } from './probe.ts';
 import { tolerances } from './read-masks.ts';
 import type { PairSizes } from './read-masks.ts';
 import { findDomains, seeMasks } from './see-masks.ts';
@@ -99,7 +99,7 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   };
   const { first, inputs } = await usingModel(watchModel(proto, sizing, file, runner), async (model) => {
     const { inputs } = model;
-    return { first: await findSizes({ model, inputs, given }, traced), inputs };
+    return { first: await findSizes({ model, inputs, given }, traced, index), inputs };
   });
   const settled = traced.map((each, site) =>
     settle(index, each, first, new GraphBuilder({ opset, prefix: `attnswap/view${site}/` }), inputs),
@@ -150,18 +150,18 @@ interface Settled extends Omit<Probed, 'runs' | 'evidence' | 'batchVaries' | 'do
 const enoughTokens = 5;
 
 /** The smallest sizes that show enough. */
-function findSizes(prober: Prober, traced: readonly Traced[]): Promise<ProbeRun> {
+function findSizes(prober: Prober, traced: readonly Traced[], index: GraphIndex): Promise<ProbeRun> {
   const reaching = prober.inputs.filter(({ name }) => traced.some(({ reach }) => reach.inputs.has(name)));
   const domains = Object.fromEntries(reaching.map((input) => [input.name, domainOf(input, [], 0)]));
-  return findProbeCase(prober, domains, ({ seen }) =>
-    traced.every(({ raw: { views } }) => Math.min(tokensOf(views.query, seen), tokensOf(views.key, seen)) >= enoughTokens),
-  );
+  const enough = (dims: DimsOf) =>
+    traced.every(({ raw: { views } }) => Math.min(tokensOf(views.query, dims), tokensOf(views.key, dims)) >= enoughTokens);
+  return findProbeCase(prober, { index, domains, enough });
 }
 
 /** Tokens of a view's tensor in a run, as far as its axes tell. */
-function tokensOf({ tensor, perm, swapped, packedHeads }: RawView, seen: Seen): number {
-  const dims = seen.dims(tensor);
-  if (packedHeads !== undefined && dims.length === 3) return dims[1]!;
+function tokensOf({ tensor, perm, swapped, packedHeads }: RawView, dimsOf: DimsOf): number {
+  const dims = dimsOf(tensor) ?? [];
+  if (packedHeads !== undefined && dims.length === 3) return dims[1] ?? enoughTokens;
   const axis = dims.length - (swapped === true ? 1 : 2);
   return dims[perm?.[axis] ?? axis] ?? enoughTokens;
 }

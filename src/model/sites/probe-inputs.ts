@@ -19,6 +19,10 @@ export interface ProbeCase {
   readonly constant?: number;
   readonly seed: number;
   readonly vocabulary: number;
+  /** Sizes of dynamic dimensions that the graph fixes. */
+  readonly fixed?: DimensionSizes;
+  /** Rows of the smallest table that an input picks from, by its name: whole numbers stay below. */
+  readonly tables?: Readonly<Record<string, number>>;
   /** What the inputs that reach a mask by value hold. */
   readonly domains: Domains;
   /** Inputs that hold one number throughout, so that the model takes one of its branches. */
@@ -37,13 +41,13 @@ export function guessSizes(inputs: readonly ModelInput[], at: SizeCase, given: D
   for (const { dims } of named(inputs)) {
     dims.forEach((name, axis) => {
       const leads = !namesBatch && axis === 0 && dims.length > 1;
-      if (typeof name === 'string') sizes[name] ??= given[name] ?? guess(name, { ...at, leads, lengths });
+      if (typeof name === 'string') sizes[name] ??= given[givenName(name)] ?? at.fixed?.[name] ?? guess(name, { ...at, leads, lengths });
     });
   }
   return sizes;
 }
 
-type SizeCase = Pick<ProbeCase, 'batch' | 'length' | 'past' | 'spread'>;
+type SizeCase = Pick<ProbeCase, 'batch' | 'length' | 'past' | 'spread' | 'fixed'>;
 type Guess = SizeCase & {
   /** Whether it is the first axis of several, and no axis is called batch. */
   readonly leads: boolean;
@@ -56,8 +60,13 @@ const lengthName = /seq|len|token|time|width|height|frames|keys|quer/i;
 /** Names of dimensions that have none begin so: the input and the axis follow. */
 const unnamed = '?';
 
+/** The name under which a user gives a dimension's size: of one without a name, the input and the axis. */
+export function givenName(name: string): string {
+  return name.startsWith(unnamed) ? name.slice(unnamed.length) : name;
+}
+
 /** The inputs with a name of its own for every dynamic dimension that has none. */
-function named(inputs: readonly ModelInput[]): ModelInput[] {
+export function named(inputs: readonly ModelInput[]): ModelInput[] {
   return inputs.map((input) => ({
     ...input,
     dims: input.dims.map((name, axis) => (name === '' ? `${unnamed}${input.name}.${axis}` : name)),
@@ -88,7 +97,8 @@ function lengthOf(name: string, { length, spread = 0, lengths }: Guess): number 
  */
 export function probeInputs(inputs: readonly ModelInput[], at: ProbeCase, given: DimensionSizes): Tensors {
   const all = named(inputs);
-  const drawn = drawModelInputs(all, guessSizes(inputs, at, given), at.seed, at.vocabulary);
+  const vocabularyOf = (input: string) => Math.min(at.vocabulary, at.tables?.[input] ?? Infinity);
+  const drawn = drawModelInputs(all, guessSizes(inputs, at, given), at.seed, vocabularyOf);
   let place = 0;
   return Object.fromEntries(
     Object.entries(drawn).map(([name, tensor]) => {

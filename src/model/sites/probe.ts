@@ -1,8 +1,10 @@
 import { AttnswapError } from '../../contract/errors.ts';
 import type { ModelInput } from '../../contract/adapter.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
+import { fitSizes } from '../fit/fit-sizes.ts';
+import type { GraphIndex } from '../graph/graph-index.ts';
 import type { Domains } from './input-domains.ts';
-import { probeInputs } from './probe-inputs.ts';
+import { givenName, guessSizes, named, probeInputs, sizesOfInputs } from './probe-inputs.ts';
 import type { ProbeCase } from './probe-inputs.ts';
 import type { Seen, WatchedModel } from './watch.ts';
 
@@ -19,42 +21,109 @@ export interface Prober {
   readonly given: DimensionSizes;
 }
 
+/** Sizes of a tensor, as far as they are known. */
+export type DimsOf = (tensor: string) => ReadonlyArray<number | undefined> | undefined;
+
+/** What a first run is to show. */
+export interface FirstRun {
+  readonly index: GraphIndex;
+  readonly domains: Domains;
+  /** Whether sizes as these show enough. */
+  readonly enough: (dims: DimsOf) => boolean;
+}
+
 /** @throws what the runtime throws */
 export async function runProbe({ model, inputs, given }: Prober, at: ProbeCase): Promise<ProbeRun> {
   return { at, seen: await model.run(probeInputs(inputs, at, given)) };
 }
 
 const lengths = [7, 32, 64, 160, 320];
+/** Sound and the like, which few tokens are made of; taken only where the graph says that a run shows enough. */
+const longLengths = [1024, 4096, 16_384];
 const vocabularies = [100, 8];
+/** Bytes of all tensors of a first run, and of what is drawn for it; CPU time of all runs that look for one. */
+const mostBytes = 2 ** 29;
+const mostDrawn = 2 ** 26;
+const mostSeconds = 20;
 
 /**
  * The smallest case that a model runs and that shows enough: images need more than a few pixels, and a vocabulary may be tiny. The
- * largest that it runs where none shows enough.
+ * largest that it runs where none shows enough. Sizes that the graph fixes, or refuses, are read off it first.
  * @throws INVALID_INPUTS with the first failure where it runs none
  */
-export async function findProbeCase(prober: Prober, domains: Domains, enough: (run: ProbeRun) => boolean): Promise<ProbeRun> {
+export async function findProbeCase(prober: Prober, first: FirstRun): Promise<ProbeRun> {
+  const { inputs, given } = prober;
+  const base = { style: 'plain', length: lengths[0]!, seed: 1, vocabulary: vocabularies[0]!, domains: first.domains } as const;
   const failures: string[] = [];
+  const tried = new Set<string>();
+  const started = process.cpuUsage();
   let largest: ProbeRun | undefined;
-  for (const length of lengths) {
-    for (const vocabulary of vocabularies) {
-      const at: ProbeCase = { batch: 2, length, past: 3, style: 'plain', seed: 1, vocabulary, domains };
+  // Exporters bake a batch of 1 in, and caches begin empty.
+  for (const at of [
+    { ...base, batch: 2, past: 3 },
+    { ...base, batch: 1, past: 0 },
+  ]) {
+    for (const each of casesInOrder(prober, first, at)) {
+      const sizes = sizesOfInputs(inputs, each, given);
+      const key = (vocabulary: number) => JSON.stringify([sizes, vocabulary]);
+      const { user, system } = process.cpuUsage(started);
+      if (tried.has(key(each.vocabulary)) || bytesOf(sizes) > mostDrawn || user + system > mostSeconds * 1e6) continue;
+      tried.add(key(each.vocabulary));
       try {
-        const run = await runProbe(prober, at);
-        if (enough(run)) return run;
+        const run = await runProbe(prober, each);
+        if (first.enough(run.seen.dims)) return run;
+        for (const vocabulary of vocabularies) tried.add(key(vocabulary));
         if (largest === undefined || run.at.length > largest.at.length) largest = run;
-        break;
       } catch (error) {
         failures.push((error as Error).message);
       }
     }
+    if (largest !== undefined) return largest;
   }
-  if (largest !== undefined) return largest;
-  // The runtime's own limits do not depend on sizes: its words are then the same at every length.
-  const kinds = new Set(failures.map((message) => message.replaceAll(/\d+/g, '#')));
   throw new AttnswapError('INVALID_INPUTS', `the model failed on every set of random inputs: ${failures[0]}`, {
-    hint:
-      kinds.size === 1
-        ? 'the runtime gives the same error at every length: unless it is about a size that --dim can set, the runtime does not support this model; export it differently or use another backend'
-        : 'set its dynamic dimensions, for example --dim batch=1 --dim width=320',
+    hint: hintOf(inputs, given),
   });
+}
+
+/** Cases of a batch and a past: what suits the graph and shows enough by it, the shortest first; then what may do all the same. */
+function* casesInOrder({ inputs, given }: Prober, { index, enough }: FirstRun, at: ProbeCase): Generator<ProbeCase> {
+  const fit = fitSizes({
+    index,
+    inputs: named(inputs),
+    given,
+    lengths: [...lengths, ...longLengths],
+    sizesAt: (length, fixed) => guessSizes(inputs, { ...at, length, fixed }, given),
+  });
+  const caseAt = (length: number, vocabulary: number): ProbeCase => ({
+    ...at,
+    length,
+    vocabulary,
+    fixed: fit.fixed,
+    tables: Object.fromEntries(fit.at(length).tables),
+  });
+  const doubtful: number[] = [];
+  for (const length of [...lengths, ...longLengths]) {
+    const { conflict, bytes, dims } = fit.at(length);
+    if (conflict !== undefined || bytes > mostBytes || !enough(dims)) doubtful.push(length);
+    else for (const vocabulary of vocabularies) yield caseAt(length, vocabulary);
+  }
+  for (const length of doubtful)
+    if (lengths.includes(length) && fit.at(length).bytes <= mostBytes)
+      for (const vocabulary of vocabularies) yield caseAt(length, vocabulary);
+}
+
+function bytesOf(sizes: readonly number[][]): number {
+  return sizes.reduce((sum, dims) => sum + 4 * dims.reduce((product, size) => product * size, 1), 0);
+}
+
+/** What to give where nothing that was drawn did. */
+function hintOf(inputs: readonly ModelInput[], given: DimensionSizes): string {
+  const open = new Map<string, string>();
+  for (const { name: input, dims } of named(inputs))
+    for (const [axis, size] of dims.entries())
+      if (typeof size === 'string' && given[givenName(size)] === undefined && !open.has(size)) open.set(size, `axis ${axis} of ${input}`);
+  const places = [...open].map(([name, place]) => `${givenName(name)} (${place})`);
+  if (places.length === 0) return 'export the model differently, or use another backend: it has no dynamic dimension to set';
+  const [first = ''] = open.keys();
+  return `set the sizes that the model takes, for example --dim ${givenName(first)}=1; its dynamic dimensions are ${places.join(', ')}`;
 }
