@@ -67,7 +67,8 @@ export async function findProbeCase(prober: Prober, first: FirstRun): Promise<Pr
       const sizes = sizesOfInputs(inputs, each, given);
       const key = (vocabulary: number) => JSON.stringify([sizes, vocabulary]);
       const { user, system } = process.cpuUsage(started);
-      if (tried.has(key(each.vocabulary)) || bytesOf(sizes) > mostDrawn || user + system > mostSeconds * 1e6) continue;
+      if (tried.has(key(each.vocabulary)) || (bytesOf(sizes) > mostDrawn && each.length > lengths[0]!) || user + system > mostSeconds * 1e6)
+        continue;
       tried.add(key(each.vocabulary));
       try {
         const run = await runProbe(prober, each);
@@ -104,12 +105,17 @@ function* casesInOrder({ inputs, given }: Prober, { index, enough }: FirstRun, a
   const doubtful: number[] = [];
   for (const length of [...lengths, ...longLengths]) {
     const { conflict, bytes, dims } = fit.at(length);
-    if (conflict !== undefined || bytes > mostBytes || !enough(dims)) doubtful.push(length);
+    if (conflict !== undefined || isLarge(length, bytes) || !enough(dims)) doubtful.push(length);
     else for (const vocabulary of vocabularies) yield caseAt(length, vocabulary);
   }
   for (const length of doubtful)
-    if (lengths.includes(length) && fit.at(length).bytes <= mostBytes)
+    if (lengths.includes(length) && !isLarge(length, fit.at(length).bytes))
       for (const vocabulary of vocabularies) yield caseAt(length, vocabulary);
+}
+
+/** Whether a run would hold too much; sizes that stay large at the shortest length are the model's own. */
+function isLarge(length: number, bytes: number): boolean {
+  return bytes > mostBytes && length > lengths[0]!;
 }
 
 function bytesOf(sizes: readonly number[][]): number {
