@@ -103,7 +103,7 @@ test('a migration refuses another model, other data and other settings, by name'
   writeFileSync(join(cwd, 'model.onnx'), model.build({ seed: 2 }));
   await refused([], /the file model\.onnx changed/);
   writeFileSync(join(cwd, 'state/journal.json'), '{"schema": "attnswap.mig');
-  await refused([], /expected a document of schema attnswap\.journal\/1/);
+  await refused([], /expected a document with schema attnswap\.journal\/1/);
 });
 
 test('data that cannot be used end a migration with what is wrong', async () => {

@@ -139,12 +139,12 @@ function conclusion({ final, verdict, candidates }: MigrationReport, { folder, s
       final === null
         ? `Verdict: adopt, based on few blocks at ${settings.compareAt} tokens; --until tune compares at every length`
         : 'Verdict: adopt',
-    'tune-first': 'Verdict: tune first: there is a gain, and a loss elsewhere or no proof that quality holds',
+    'tune-first': 'Verdict: tune first (there is a gain, but something else gets worse or quality is not shown to hold)',
     reject: `Verdict: keep the model as it is (${at})`,
-    none: 'Nothing was judged yet',
+    none: 'No verdict yet',
   }[verdict ?? 'none'];
   const model = final?.model ?? null;
-  return [said, ...(model === null ? [] : [`migrated model: ${model}`]), `everything measured: ${folder}/record.json`].join('\n');
+  return [said, ...(model === null ? [] : [`migrated model: ${model}`]), `all results: ${folder}/record.json`].join('\n');
 }
 
 /** −12.3 % [−14, −10]. */

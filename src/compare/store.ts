@@ -17,7 +17,7 @@ const calibrationsSchema = z.object({ schema: z.literal('attnswap.calibrations/1
 const readCalibrations = recordReader(calibrationsSchema, { code: 'INVALID_CALIBRATION', hint: 'attnswap calibrate' });
 const readBaseline = recordReader(baselineSchema, {
   code: 'INVALID_BASELINE',
-  hint: 'restore the file from version control, or save the baseline anew',
+  hint: 'restore the file from version control, or save the baseline again',
 });
 
 /** @throws FILE_UNREADABLE, INVALID_CALIBRATION */

@@ -37,7 +37,7 @@ export interface DispatchedOperator {
 /** What the runtime reports to have run in one call, and what a reader should know about it. */
 export interface Dispatch {
   readonly operators: readonly DispatchedOperator[];
-  /** Such as «MultiHeadAttention materialised the n² logits». */
+  /** Such as «MultiHeadAttention materialized the n² logits». */
   readonly flags: readonly string[];
 }
 
@@ -187,7 +187,7 @@ export interface Adapter {
    * `[batch, kvHeads, keys, headDim]`, `mask`, `bias`, and for `gated` `gate_u`, `gate_w`, `gate_b`; output `output`. Absent where kernels are no ONNX graphs.
    */
   kernelGraph?(request: KernelGraphRequest): Uint8Array | Unsupported;
-  /** Begins a training of the testbed. Absent where the adapter trains nothing. */
+  /** Begins a training of the testbed. Absent where the adapter has no trainer. */
   train?(request: TrainRequest): Promise<Training | Unsupported>;
   /** What the backend can do at most on this machine, to hold kernels' rates against. Absent where that is not known. */
   ceilings?(request: { readonly backend: string; readonly threads?: number }): Promise<readonly CeilingProbe[]>;

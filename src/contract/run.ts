@@ -35,7 +35,7 @@ export function readRun(value: unknown, source: string): RunRecord {
   const schema = schemaNameOf(value);
   if (schema === runSchemaName) return readKnown(value, source);
   throw new AttnswapError('INVALID_RUN', `${source}: schema is ${JSON.stringify(schema ?? 'none')}, expected "${runSchemaName}"`, {
-    hint: 'measure again with this version, or read it with the version that wrote it',
+    hint: 'measure again with this version, or use the version that wrote the file',
   });
 }
 

@@ -106,5 +106,5 @@ export type Verdict = z.infer<typeof verdictSchema>;
 /** @throws INVALID_VERDICT naming the field */
 export const readVerdict = recordReader(verdictSchema, {
   code: 'INVALID_VERDICT',
-  hint: `expected a document of schema ${verdictSchemaName}`,
+  hint: `expected a document with schema ${verdictSchemaName}`,
 });

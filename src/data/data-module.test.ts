@@ -74,7 +74,7 @@ test('what a module returns is refused where it is no item, with the item named'
   const cases: Record<string, RegExp> = {
     "throw new Error('no book')": /items\(\) threw: no book/,
     "throw 'just text'": /items\(\) threw: just text/,
-    'return undefined': /gave undefined, expected an array/,
+    'return undefined': /returned undefined, expected an array/,
     'return []': /gave no item/,
     'return [null]': /item 0: id is not a string/,
     [`return [{ ...${item()}, id: 7 }]`]: /item 0: id is not a string/,
@@ -96,7 +96,7 @@ test('what a module returns is refused where it is no item, with the item named'
 
 test('scores are refused where they are not one finite number an item', async () => {
   const cases: Record<string, RegExp> = {
-    'return []': /gave 0, expected 1 scores/,
+    'return []': /returned 0, expected 1 scores/,
     'return 1': /gave number, expected 1 scores/,
     'return [NaN]': /gave NaN for item 0/,
     "return ['1']": /gave 1 for item 0/,
@@ -130,7 +130,7 @@ test('tensor files are items by their lengths, as many a length as asked for', a
   );
   assert.deepEqual(items[0]!.feeds, { x: ofWidth(8) });
   assert.equal((await data.items({ lengths: [], itemsPerLength: 9, seed: 1 })).length, 4);
-  await assert.rejects(data.items({ lengths: [5], itemsPerLength: 1, seed: 1 }), refused(/no file has length 5, only 4, 8/));
+  await assert.rejects(data.items({ lengths: [5], itemsPerLength: 1, seed: 1 }), refused(/no file has length 5; available: 4, 8/));
 });
 
 test('the length is the largest dynamic dimension, unless one is named', async () => {
@@ -155,7 +155,7 @@ test('tensor files that do not fit the model are refused when they are loaded', 
   await refuses({ x: ofWidth(4), y: ofWidth(4) }, /holds x, y/);
   await refuses({ x: { type: 'int8', dims: [1, 3, 1], data: new Int8Array(3) } }, /type is int8, expected float32 \[batch, 3, width\]/);
   await refuses({ x: { type: 'float32', dims: [3], data: new Float32Array(3) } }, /shape is \[3\]/);
-  await refuses({ x: { type: 'float32', dims: [1, 1, 3], data: new Float32Array(3) } }, /size 1 of \[1, 1, 3\] is 1 where 3 is due/);
+  await refuses({ x: { type: 'float32', dims: [1, 1, 3], data: new Float32Array(3) } }, /size 1 of \[1, 1, 3\] is 1 instead of 3/);
   await refuses({ x: ofWidth(4), y: ofWidth(5) }, /size 2 of \[1, 3, 5\] is 5 where 4 is due/, [picture, { ...picture, name: 'y' }]);
   await refuses({ x: ofWidth(1) }, /dynamic dimensions are none/, [{ ...picture, dims: [1, 3, 1] }]);
 });

@@ -27,7 +27,7 @@ function addSizes(sizes: Map<string, number>, feeds: Tensors, { name, type, dims
   for (const [axis, declared] of dims.entries()) {
     const size = tensor.dims[axis]!;
     const known = typeof declared === 'number' ? declared : sizes.get(declared);
-    if (known !== undefined && known !== size) throw refuse(`size ${axis} of [${tensor.dims.join(', ')}] is ${size}, expected ${known}`);
+    if (known !== undefined && known !== size) throw refuse(`size ${axis} of [${tensor.dims.join(', ')}] is ${size} instead of ${known}`);
     if (typeof declared === 'string') sizes.set(declared === '' ? `${name}/${axis}` : declared, size);
   }
 }

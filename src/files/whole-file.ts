@@ -17,7 +17,7 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new AttnswapError('FILE_UNWRITABLE', `${path}: could not be written: ${reason}`, {
-      hint: 'free some space, or name another file with --out',
+      hint: 'free some space or choose another file with --out',
       cause: error,
     });
   }

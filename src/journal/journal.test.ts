@@ -75,7 +75,7 @@ test('folders of earlier versions are compared by the host of their first step, 
   assert.deepEqual((await Journal.open(migration, now, rules)).notCompared, ['number of physical cores']);
   const tuning = join(folder, 'old-tuning');
   await (await Journal.open(tuning, old, rules)).step('one', async () => 1);
-  await assert.rejects(Journal.open(tuning, now, rules), /the fingerprint \(one of the two records tells no parts\) changed/);
+  await assert.rejects(Journal.open(tuning, now, rules), /the fingerprint \(one of the two records does not list its parts\) changed/);
   await Journal.open(tuning, { ...now, host: old.host, described: { fingerprint: { ...print, sha256: old.host } } }, rules);
 });
 

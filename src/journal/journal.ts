@@ -43,19 +43,19 @@ export class Journal {
     }
     const found = await readJournal(folder);
     if (found.kind !== kind) {
-      throw new AttnswapError('INVALID_MIGRATION', `${folder}: holds a ${found.kind}, expected a ${kind}`, { hint: 'name another --dir' });
+      throw new AttnswapError('INVALID_MIGRATION', `${folder}: holds a ${found.kind}, expected a ${kind}`, { hint: 'choose another --dir' });
     }
     const damage = damageOf(found, steps);
     if (damage !== undefined) {
       throw new AttnswapError('INVALID_MIGRATION', `${path}: ${damage}`, {
-        hint: 'take a damaged step out of the file to have it measured again, or name another --dir to begin anew',
+        hint: 'delete the damaged step from the file to measure it again, or choose another --dir to start over',
       });
     }
     const hosts = compareHosts(beginningOf(found), subject.described ?? { fingerprint: { sha256: subject.host } });
     const changed = changes(found.subject, subject) ?? hostChange(hosts.differing);
     if (changed === undefined) return new Journal(folder, found, hosts.unknown);
     throw new AttnswapError('INVALID_MIGRATION', `${folder}: ${changed} since this ${kind} began`, {
-      hint: 'name another --dir to begin anew, or put back what it began with',
+      hint: 'choose another --dir to start over, or restore the original settings',
     });
   }
 
@@ -89,7 +89,7 @@ function changes(before: JournalSubject, now: JournalSubject): string | undefine
   for (const file of new Set([...Object.keys(before.files), ...Object.keys(now.files)])) {
     const [old, fresh] = [before.files[file], now.files[file]];
     if (old !== fresh)
-      return `the file ${file} ${fresh === undefined ? 'is no longer named' : old === undefined ? 'was named anew' : 'changed'}`;
+      return `the file ${file} ${fresh === undefined ? 'is no longer named' : old === undefined ? 'was added' : 'changed'}`;
   }
   for (const name of new Set([...Object.keys(before.settings), ...Object.keys(now.settings)])) {
     const [old, fresh] = [before.settings[name], now.settings[name]].map((value) => JSON.stringify(value) ?? 'nothing');
@@ -105,5 +105,5 @@ function beginningOf({ subject, steps }: StoredJournal): unknown {
 }
 
 function hostChange(differing: readonly string[]): string | undefined {
-  return differing.length === 0 ? undefined : `${differing.join(', ')} changed, so that times and memory cannot be compared,`;
+  return differing.length === 0 ? undefined : `${differing.join(', ')} changed, so times and memory cannot be compared,`;
 }

@@ -62,8 +62,8 @@ export async function readJournal(folder: string): Promise<StoredJournal> {
   const path = journalPath(folder);
   const found = journalSchema.safeParse(await readJson(path, 'INVALID_MIGRATION').catch(unlessInvalid));
   if (found.success) return found.data;
-  throw new AttnswapError('INVALID_MIGRATION', `${path}: expected a document of schema ${journalSchemaName}`, {
-    hint: 'name another --dir',
+  throw new AttnswapError('INVALID_MIGRATION', `${path}: expected a document with schema ${journalSchemaName}`, {
+    hint: 'choose another --dir',
     cause: found.error,
   });
 }

@@ -38,7 +38,7 @@ export interface Baseline {
   readonly scores: readonly number[] | null;
 }
 
-/** Phase 1: the model as it is, at every length. @throws WORKER_FAILED where it cannot be measured */
+/** Phase 1: the original model, at every length. @throws WORKER_FAILED where it cannot be measured */
 export async function measureBaseline(migration: Migration): Promise<Baseline> {
   const lengths: BaselineAtLength[] = [];
   for (const length of migration.settings.lengths) lengths.push(await atLength(migration, length));

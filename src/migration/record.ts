@@ -148,7 +148,7 @@ export interface StoredMigration {
 
 const readRecord = recordReader(migrationRecordSchema, {
   code: 'INVALID_MIGRATION',
-  hint: `expected a document of schema ${migrationRecordName}`,
+  hint: `expected a document with schema ${migrationRecordName}`,
 });
 
 /** The migration whose journal a folder holds. @throws FILE_UNREADABLE, INVALID_MIGRATION naming the field */

@@ -18,7 +18,7 @@ export interface CapturingTestbed {
 /**
  * Opens the exported testbed with what its kernels read as further outputs: every layer's queries and keys follow from the attention of the
  * layers before it, as they do in the model that is measured.
- * @throws INVALID_INPUTS for weights that are not this testbed's; UNSUPPORTED where the runner lacks a kernel or runs no models
+ * @throws INVALID_INPUTS for weights that are not this testbed's; UNSUPPORTED where the runner lacks a kernel or cannot run models
  */
 export async function captureTestbed(testbed: Testbed, weights: Weights, runner: ModelRunner): Promise<CapturingTestbed> {
   const model = await openBytes(exportTestbed(testbed, weights, { adapter: runner.adapter, showHeads: true }), runner, 'reading');

@@ -139,7 +139,7 @@ export type FinishedRecord = TuningRecord['baseline'][number];
 /** @throws INVALID_MIGRATION naming the field */
 export const parseTuningRecord = recordReader(tuningRecordSchema, {
   code: 'INVALID_MIGRATION',
-  hint: `expected a document of schema ${tuningRecordName}, as attnswap tune writes it`,
+  hint: `expected a document with schema ${tuningRecordName}, as written by attnswap tune`,
 });
 
 /**
@@ -150,7 +150,7 @@ export async function readTuningRecord(folder: string, { subject }: Pick<StoredJ
   const path = recordPath(folder);
   if (existsSync(path)) return parseTuningRecord(await readJson(path, 'INVALID_MIGRATION'), path);
   const name = JSON.stringify(String(subject.settings['name']).slice(0, 500));
-  throw new AttnswapError('INVALID_MIGRATION', `${folder}: the tuning of ${name} has not ended: it has no record.json yet`, {
-    hint: 'the same attnswap tune goes on from where it stands',
+  throw new AttnswapError('INVALID_MIGRATION', `${folder}: the tuning of ${name} is not finished: it has no record.json yet`, {
+    hint: 'run the same attnswap tune command to continue',
   });
 }

@@ -23,7 +23,7 @@ export const init = defineCommand({
     if (template === undefined) throw new AttnswapError('USAGE', `unknown template ${JSON.stringify(given.what)}, expected ${names}`);
     const out = given.out ?? template.out;
     if (existsSync(out))
-      throw new AttnswapError('USAGE', `${out} exists already; nothing was written`, { hint: '--out with another name' });
+      throw new AttnswapError('USAGE', `${out} already exists; nothing was written`, { hint: 'choose another name with --out' });
     const [{ mkdir, readFile }, { writeWhole }] = await Promise.all([import('node:fs/promises'), import('../../files/whole-file.ts')]);
     await mkdir(dirname(out), { recursive: true });
     await writeWhole(out, await readFile(templateUrl(template.file), 'utf8'));

@@ -91,7 +91,7 @@ function requireSite({ sites, swappable }: ModelSites, number: number): Swappabl
   const known = sites[number];
   if (known === undefined)
     throw new AttnswapError('USAGE', `there is no site ${number}: the model has ${sites.length} sites`, {
-      hint: 'attnswap sites lists them',
+      hint: 'attnswap sites lists the sites',
     });
   throw new AttnswapError('USAGE', `site ${number} (${known.node}) cannot be swapped: ${known.reason ?? ''}`, {
     hint: 'select only the other sites with --site',

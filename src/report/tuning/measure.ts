@@ -31,7 +31,7 @@ export function measureOf({ settings }: Pick<TuningRecord, 'settings'>): Measure
   if (task === undefined) return { ...plain, task: name };
   const { metric, summary, chance } = task;
   if (metric === 'accuracy') return { ...accuracy, chance, task: `${name}: ${summary}; chance is ${percent(chance)}` };
-  return { ...bits, chance: -chance, task: `${name}: ${summary}; ${digits(chance)} bits a character by a uniform guess` };
+  return { ...bits, chance: -chance, task: `${name}: ${summary}; ${digits(chance)} bits per character for a uniform guess` };
 }
 
 /** The task of a name; undefined where this version knows none of it. */
