@@ -25,7 +25,7 @@ test('migrate finds the attention of an exported testbed and swaps it; a length 
   const args = ['migrate', 'model.onnx', '--data', 'feed.safetensors', '--candidate', 'window:w=4', '--until', 'swap', '--max-blocks', '2'];
   const missing = await attnswap([...args, '--lengths', '128'], { cwd });
   assert.equal(missing.exitCode, 5);
-  assert.match(missing.stderr, /no file has length 128, only 24 \[INVALID_DATA\]\s+hint: --lengths 24/);
+  assert.match(missing.stderr, /no file has length 128; available: 24 \[INVALID_DATA\]\s+hint: --lengths 24/);
   const { exitCode, stderr } = await attnswap([...args, '--lengths', '24'], { cwd });
   assert.equal(exitCode, 1, stderr);
   const record = JSON.parse(readFileSync(join(cwd, 'runs/model.migration/record.json'), 'utf8')) as {

@@ -75,7 +75,7 @@ test('what a module returns is refused where it is no item, with the item named'
     "throw new Error('no book')": /items\(\) threw: no book/,
     "throw 'just text'": /items\(\) threw: just text/,
     'return undefined': /returned undefined, expected an array/,
-    'return []': /gave no item/,
+    'return []': /returned no item/,
     'return [null]': /item 0: id is not a string/,
     [`return [{ ...${item()}, id: 7 }]`]: /item 0: id is not a string/,
     [`return [${item()}, ${item()}]`]: /item 1 repeats the id "a"/,
@@ -97,7 +97,7 @@ test('what a module returns is refused where it is no item, with the item named'
 test('scores are refused where they are not one finite number an item', async () => {
   const cases: Record<string, RegExp> = {
     'return []': /returned 0, expected 1 scores/,
-    'return 1': /gave number, expected 1 scores/,
+    'return 1': /returned number, expected 1 scores/,
     'return [NaN]': /gave NaN for item 0/,
     "return ['1']": /gave 1 for item 0/,
     "throw new Error('cannot read')": /evaluate\(\) threw: cannot read/,
@@ -156,7 +156,7 @@ test('tensor files that do not fit the model are refused when they are loaded', 
   await refuses({ x: { type: 'int8', dims: [1, 3, 1], data: new Int8Array(3) } }, /type is int8, expected float32 \[batch, 3, width\]/);
   await refuses({ x: { type: 'float32', dims: [3], data: new Float32Array(3) } }, /shape is \[3\]/);
   await refuses({ x: { type: 'float32', dims: [1, 1, 3], data: new Float32Array(3) } }, /size 1 of \[1, 1, 3\] is 1 instead of 3/);
-  await refuses({ x: ofWidth(4), y: ofWidth(5) }, /size 2 of \[1, 3, 5\] is 5 where 4 is due/, [picture, { ...picture, name: 'y' }]);
+  await refuses({ x: ofWidth(4), y: ofWidth(5) }, /size 2 of \[1, 3, 5\] is 5 instead of 4/, [picture, { ...picture, name: 'y' }]);
   await refuses({ x: ofWidth(1) }, /dynamic dimensions are none/, [{ ...picture, dims: [1, 3, 1] }]);
 });
 

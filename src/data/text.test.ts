@@ -73,7 +73,7 @@ test('text without spaces, and letters beyond 16 bits, are cut between letters',
 test('a text that is too short, and lengths without room for a token, are refused', async () => {
   const tokenizer = await opened();
   const request = { tokenizer, inputs: bert, itemsPerLength: 1, seed: 1 };
-  assert.throws(() => textItems({ ...request, text: 'abc', lengths: [6] }), refused(/3 tokens have 0 places where 4 tokens fit/));
+  assert.throws(() => textItems({ ...request, text: 'abc', lengths: [6] }), refused(/3 tokens yield 0 passages of 4 tokens/));
   assert.throws(() => textItems({ ...request, text: '', lengths: [6] }), refused(/0 tokens/));
   assert.throws(() => textItems({ ...request, text: prose, lengths: [64], itemsPerLength: 1000 }), refused(/expected at least 1000/));
   for (const length of [2, 0, -1, 2.5, NaN])
