@@ -43,36 +43,36 @@ const ruleHeader = [
 
 /** The page docs/statistics.md. */
 export function report(results: Results): string {
-  return `# What the verdicts are worth
+  return `# Error rates of the verdicts
 
-Simulated comparisons with known truth, judged by the code that judges real ones (\`src/decide/sequential.ts\`, \`src/statistics/\`).
-Written by \`npm run bench:statistics -- --runs ${results.runs} --seed ${results.seed} --write\`; the same command gives the same page.
+Simulated comparisons with known truth, judged by the same code as real ones (\`src/decide/sequential.ts\`, \`src/statistics/\`).
+Written by \`npm run bench:statistics -- --runs ${results.runs} --seed ${results.seed} --write\`; the same command produces the same page.
 
 ${[noiseSection, targetSection, ruleSection, rivalSection].map((section) => section(results)).join('\n\n')}
 
-## What to hold against these figures
-- They are a model's. The last table says what they hang on: a test on the samples of one launch is honest only where launches are alike and samples independent.
-- Others can be told to launch more often or to interleave (\`asv continuous --interleave-rounds\`, benchstat over several launches), and NVBench has a newer
+## Limitations
+- These figures come from a model. The last table shows what they depend on: a test on the samples of one launch is valid only if launches do not differ and samples are independent.
+- Other tools can launch more often or interleave (\`asv continuous --interleave-rounds\`, benchstat over several launches), and NVBench has a newer
   rule (nvbench-compare-robust). None of that was simulated, and all of it would help them.
-- On quiet and typical machines asv never calls an equal program slower, and it samples for a fraction of a second. It does not look for less than its factor: a true 10 % stands
-  on its threshold, which half of the medians exceed.
-- On quiet machines criterion.rs, benchstat, compare.py and nvbench_compare find a true 5 % as surely as attnswap, with two launches against its ten.
-- Being one of ${matrix} takes more blocks. On a calibrated host it costs power too, where the floor is close to Δ/2: «found» falls, «open» rises.
-- A slowdown below Δ/2 is never looked for: it passes. Between Δ/2 and Δ both verdicts count as right.
-- Warm-up, changes of clock speed during a block, and processes that disturb each other by being resident together are not in the model.
+- On quiet and typical machines, asv never calls an equal program slower, and it samples for only a fraction of a second. It does not look for changes below its factor: a true
+  10 % is exactly at its threshold, which half of the medians exceed.
+- On quiet machines, criterion.rs, benchstat, compare.py and nvbench_compare find a true 5 % as reliably as attnswap, with two launches instead of ten.
+- Judging a cell as one of ${matrix} takes more blocks. On a calibrated host it also costs power if the floor is close to Δ/2: "found" falls and "open" rises.
+- Slowdowns below Δ/2 are not looked for: they pass. Between Δ/2 and Δ, both verdicts count as correct.
+- The model does not include warm-up, changes of clock speed during a block, or processes that disturb each other by being resident at the same time.
 `;
 }
 
 function noiseSection({ runs, levels }: Results): string {
-  return `## The noise
-A sample lasts 5 ms. ln(duration) = ln(truth) + the process's own effect + noise. Noise is divided between drift (AR(1)), a linear ramp (full height in
-30 s), heavy tails (Student's t, 3 degrees) and spikes (1 sample in 100, exponential, upwards); every machine divides it differently, all divisions being
-equally likely, and its drift forgets in 50 ms to 5 s. Drift and ramp are shared by all processes of a machine.
+  return `## Noise model
+A sample lasts 5 ms. ln(duration) = ln(truth) + process effect + noise. The noise consists of drift (AR(1)), a linear ramp (full height in 30 s), heavy tails
+(Student's t, 3 degrees of freedom) and spikes (1 sample in 100, exponential, upward). Each machine mixes these differently, all mixtures being equally likely, and
+its drift has a correlation time of 50 ms to 5 s. All processes of a machine share drift and ramp.
 
-${runs} machines a level, each measuring ${matrix} pairs of equal programs. A share of 1 % of them is known to ± ${percent(twoErrors(0.01, runs))}, one of 95 % to ± ${percent(twoErrors(0.95, runs))} (two standard
-errors); 0 of them means below ${percent(3 / runs)}.
+${runs} machines per level, each measuring ${matrix} pairs of equal programs. A share of 1 % is accurate to ± ${percent(twoErrors(0.01, runs))}, one of 95 % to ± ${percent(twoErrors(0.95, runs))} (two standard
+errors); 0 % means below ${percent(3 / runs)}.
 
-${table(['level', 'CV of a process’s samples', 'sd of processes', 'sd of a block', 'A/A floor: 95 % of θ over 5 blocks are smaller', 'smallest margin a gate admits'], levels.map(noiseRow))}`;
+${table(['level', 'CV of samples in a process', 'sd between processes', 'sd of blocks', 'A/A floor: 95 % of θ over 5 blocks are smaller', 'smallest margin a gate accepts'], levels.map(noiseRow))}`;
 }
 
 function targetSection({ levels }: Results): string {
@@ -80,42 +80,43 @@ function targetSection({ levels }: Results): string {
   const missed = targets.filter((target) => !target.met).length;
   const rows = targets.map(({ what, level, wanted, got, met }) => [what, level, wanted, got, met ? 'met' : '**missed**']);
   return `## Targets: ${missed === 0 ? 'all' : `${targets.length - missed} of ${targets.length}`} met
-${table(['target', 'level', 'wanted', 'got', ''], rows)}`;
+${table(['target', 'level', 'required', 'measured', ''], rows)}`;
 }
 
 function ruleSection({ levels, fewRounds }: Results): string {
   const few = fewRounds.tallies.flatMap(({ rules }, index) => rules.map((rule) => ruleRow(levels[index]!.level.name, rule)));
-  return `## The rule in full
-A block is a fresh pair of processes and 10 to 20 rounds, ABBA or BAAB at random in three visits, two samples dropped at each visit, two kept a letter; looks at
-${defaultLooks.looks.join(', ')} blocks, one-sided error ${defaultLooks.tail} each. A cell that is «one of ${matrix}» must for «slower» and «faster» also show a change at all, or one above the
-floor where the host is calibrated («floor»), at that error divided by ${matrix}. Alone the floor changes nothing where it is below Δ/2. Equal arms:
-«slower», «faster» and «open» (inconclusive) are shares of single comparisons, «slower in ${matrix}» the share of matrices with any. At a true slowdown of Δ: «found» is a regression, «passed» an error, «open» the rest. «2Δ found» is the same at twice the margin.
+  return `## Results in full
+A block is a fresh pair of processes with 10 to 20 rounds, ABBA or BAAB at random in three visits; at each visit two samples are dropped and two kept per letter. The result is
+examined after ${defaultLooks.looks.join(', ')} blocks, with a one-sided error of ${defaultLooks.tail} each. For "one of ${matrix}", the verdicts "slower" and "faster" must also show that there is a change at all
+(or, with "floor", one above the floor of a calibrated host) at that error divided by ${matrix}. For a comparison alone, a floor below Δ/2 changes nothing. Columns for equal
+arms: "slower", "faster" and "open" (inconclusive) are shares of single comparisons, "slower in ${matrix}" is the share of matrices with at least one. Columns for a true slowdown
+of Δ: "found" is a regression, "passed" is an error, "open" is the rest; "2Δ found" is the same at twice the margin.
 
 ${table(
   ruleHeader,
   levels.flatMap(({ level, rules }) => rules.map((rule) => ruleRow(level.name, rule))),
 )}
 
-The same with ${fewRounds.rounds} rounds a block, the fewest that a slow cell gets:
+The same with ${fewRounds.rounds} rounds per block, the minimum for slow cells:
 
 ${table(ruleHeader, few)}
 
-Coverage of Student's 95 % interval over blocks, and what a ramp of ±20 % over 20 blocks adds to θ (against the same noise without it; measuring all of A first
-and then all of B it would be 9.5 %):
+Coverage of the 95 % Student t interval over blocks, and the shift of θ caused by a ramp of ±20 % over 20 blocks, compared with the same noise without the ramp
+(measuring all of A first and then all of B, it would be 9.5 %):
 
 ${table(['level', ...coverageBlocks.map((blocks) => `${blocks} blocks`), 'shift, rms', 'shift, largest'], levels.map(coverageRow))}`;
 }
 
 function rivalSection(results: Results): string {
   return `## The rules of other tools on the same machines
-Each in its default form: base first, then candidate, in launches of their own. «s» is the time spent sampling both arms, without launches and warm-up.
-attnswap at Δ = 5 %, judged alone; «s» of equal arms.
+Each tool in its default form: first the base, then the candidate, in separate launches. "s" is the time in seconds spent sampling both arms, without launches and warm-up.
+attnswap at Δ = 5 %, judged alone; "s" for equal arms.
 
 ${table(['tool', 'level', 'equal: slower', 'true 5 %: slower', 'true 10 %: slower', 's'], rivalRows(results))}
 
 ${results.rivals.map(([{ rival }]) => `- **${rival.name}**: ${rival.rule}.`).join('\n')}
 
-How often equal programs are called slower, typical level, when part of the noise is taken away (its CV stays):
+How often equal programs are called slower at the typical level when part of the noise is removed (at the same CV):
 
 ${table(['tool', ...results.variations.map(({ name }) => name)], variationRows(results))}`;
 }

@@ -16,7 +16,7 @@ const cumulative = exactDistribution(count);
  */
 export const asv: Rival = {
   name: 'asv continuous',
-  rule: 'two launches of five samples of 10 ms; Mann–Whitney p < .002 and medians apart by a factor over 1.1',
+  rule: 'two launches of five samples of 10 ms; Mann–Whitney p < 0.002 and medians apart by a factor over 1.1',
   record(host) {
     const plan = { count: repeats, ticks: ticksPerSecond / 100, warmUpTicks: ticksPerSecond / 10 };
     return Float64Array.from(Array.from({ length: rounds }, () => [...recordMeans(host, plan)]).flat());

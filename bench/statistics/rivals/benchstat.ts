@@ -12,7 +12,7 @@ const cumulative = exactDistribution(count);
  */
 export const benchstat: Rival = {
   name: 'benchstat',
-  rule: 'ten means of 1 s; Mann–Whitney p ≤ .05',
+  rule: 'ten means of 1 s; Mann–Whitney p ≤ 0.05',
   record: (host) => recordMeans(host, { count, ticks: ticksPerSecond, warmUpTicks: ticksPerSecond }),
   slower(base, candidate) {
     const u = candidateLarger(base, candidate);

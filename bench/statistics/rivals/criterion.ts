@@ -17,7 +17,7 @@ const criticalZ = normalQuantile(0.975);
  */
 export const criterion: Rival = {
   name: 'criterion.rs',
-  rule: '100 samples in 5 s; t-test p < .05 and interval above 1 %',
+  rule: '100 samples in 5 s; t-test p < 0.05 and interval above 1 %',
   record: (host) => recordMeans(host, { count, ticks: (5 * ticksPerSecond) / count, warmUpTicks: 3 * ticksPerSecond }),
   slower(base, candidate) {
     const before = momentsOf(base);

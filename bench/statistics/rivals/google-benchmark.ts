@@ -12,7 +12,7 @@ const count = 9;
  */
 export const googleBenchmark: Rival = {
   name: 'Google Benchmark compare.py',
-  rule: 'nine means of ½ s; Mann–Whitney p < .05',
+  rule: 'nine means of 0.5 s; Mann–Whitney p < 0.05',
   record: (host) => recordMeans(host, { count, ticks: ticksPerSecond / 2, warmUpTicks: ticksPerSecond / 2 }),
   slower(base, candidate) {
     const u = candidateLarger(base, candidate);
