@@ -50,11 +50,11 @@ function ids(): Uint8Array {
 }
 
 async function firstSizes(model: Uint8Array, inputs: ReadonlyArray<{ name: string; dims: readonly string[] }>): Promise<number[][]> {
-  const { probe, sites } = await findSites(inMemory('model.onnx', model), runner);
+  const { scopes, sites } = await findSites(inMemory('model.onnx', model), runner);
   assert.equal(sites.length, 1);
   return sizesOfInputs(
     inputs.map((input) => ({ ...input, type: 'float32' })),
-    probe!,
+    scopes[0]!.probe,
     {},
   );
 }
@@ -71,8 +71,8 @@ describe('the first run', () => {
   });
 
   test('draws ids below the rows of their table, less what is added to them', async () => {
-    const { probe } = await findSites(inMemory('model.onnx', ids()), runner);
-    assert.deepEqual(probe?.tables, { roles: 3 });
+    const { scopes } = await findSites(inMemory('model.onnx', ids()), runner);
+    assert.deepEqual(scopes[0]?.probe.tables, { roles: 3 });
   });
 
   test('tells the first failure and the dimensions to give', async () => {
