@@ -43,7 +43,9 @@ export class Journal {
     }
     const found = await readJournal(folder);
     if (found.kind !== kind) {
-      throw new AttnswapError('INVALID_MIGRATION', `${folder}: holds a ${found.kind}, expected a ${kind}`, { hint: 'choose another --dir' });
+      throw new AttnswapError('INVALID_MIGRATION', `${folder}: holds a ${found.kind}, expected a ${kind}`, {
+        hint: 'choose another --dir',
+      });
     }
     const damage = damageOf(found, steps);
     if (damage !== undefined) {
