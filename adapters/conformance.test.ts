@@ -59,9 +59,12 @@ for (const { backend, kernels } of await supportOf(adapters)) {
   }
 }
 
-/** PyTorch's threads wait for each other: on a busy machine two take many times as long as one. */
+/**
+ * Idle threads of a runtime wait for the next of many small cases by spinning, PyTorch's for each other: on a busy machine two take many times
+ * as long as one. Tests of adapters and of the command line leave the number to the runtime.
+ */
 function oneThread(backend: string): { readonly threads?: number } {
-  return backend.startsWith('torch-') ? { threads: 1 } : {};
+  return backend.startsWith('torch-') || backend === 'onnx-cpu' ? { threads: 1 } : {};
 }
 
 function skipOf({ backend, variant, kernel, state, reason }: Support): string | false {
