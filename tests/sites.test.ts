@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { findSites } from '../src/model/sites/find-sites.ts';
 import type { ModelSites } from '../src/model/sites/find-sites.ts';
+import { namesIn } from '../src/model/graph/splice.ts';
 import { GraphIndex } from '../src/model/graph/graph-index.ts';
 import { maskAncestors } from '../src/model/sites/mask-sources.ts';
 import { matchSoftmaxes } from '../src/model/sites/match-softmax.ts';
@@ -27,7 +28,7 @@ function told({ sites }: ModelSites): EdgeSite[] {
 
 /** What holds of every report, whatever the model. */
 function assertSound({ proto, sites, swappable, unknown }: ModelSites): void {
-  const names = new Set(proto.graph!.node.map(({ name }) => name));
+  const names = namesIn(proto.graph!);
   for (const { site, node, swappable: can, reason } of sites) {
     assert.ok(names.has(node), `site ${site} names ${node}`);
     assert.equal(can, reason === undefined, `site ${site} says why exactly where it cannot be swapped`);

@@ -45,6 +45,8 @@ export interface SiteChange {
   readonly site: number;
   /** The old attention's node. */
   readonly node: string;
+  /** The branch of an `If` that it lies in; null in the model's own graph. */
+  readonly body: string | null;
   readonly variant: string;
   /** The length up to which the site's mask and sizes were seen to hold; null where none is known. */
   readonly provenLength: number | null;
@@ -94,9 +96,10 @@ export async function swap(options: SwapOptions): Promise<SwapRecord> {
   const onData = items && (await swapOnItems({ ...loaded, swapped, replacements, seed }, items));
   refuseOnData(path, onData);
   const proof = await writeProven(out, { sites, swapped, file });
-  const changes = replaced.map(({ site: { site, node, provenLength, assumed } }) => ({
+  const changes = replaced.map(({ site: { site, node, body, provenLength, assumed } }) => ({
     site,
     node,
+    body: body ?? null,
     variant: nameOf(replacements.get(site)!),
     provenLength: provenLength ?? null,
     assumed: assumed ?? null,

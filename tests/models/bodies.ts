@@ -14,11 +14,12 @@ import { tensorProto, valueInfo } from './protos.ts';
 
 const dims = ['batch', 'sequence', size.hidden] as const;
 
-/** softmax(x·xᵀ)·x of the outer `from`, as a graph with the output `to`. */
-function attentionBody(from: string, to: string): GraphProto {
+/** softmax(scale·x·xᵀ)·x of the outer `from`, as a graph with the output `to`. */
+function attentionBody(from: string, to: string, scale = 1): GraphProto {
   const g = new GraphWriter(torchScript(14));
   g.scope = 'branch';
-  const logits = g.op('MatMul', [from, g.op('Transpose', [from], { perm: [0, 2, 1] })]);
+  const products = g.op('MatMul', [from, g.op('Transpose', [from], { perm: [0, 2, 1] })]);
+  const logits = scale === 1 ? products : g.op('Mul', [products, g.float(scale)]);
   g.output(to, g.op('MatMul', [g.op('Softmax', [logits], { axis: -1 }), from]), 'f32', dims);
   const graph = fromBinary(ModelProtoSchema, g.bytes()).graph!;
   for (const node of graph.node) if (node.opType === 'Softmax') node.name = 'branch/Softmax';
@@ -49,32 +50,42 @@ function graphAttribute(name: string, g: GraphProto) {
 /** Attention in the body of a Loop. Outputs `y`. */
 export function inLoop(): Uint8Array {
   const { constants, node } = loopNode('y');
-  return model([node], constants);
+  return model([node], { initializer: constants });
 }
 
-/** Attention in both branches of an If, or in a Loop in both. Outputs `y`. */
-export function inBranches(looped = false): Uint8Array {
+/** How a branch is chosen: by the input `choice`, bool `[1]`, or always the first. */
+export type Choice = 'by input' | 'always the first';
+
+/** Attention in both branches of an If, with another scale in the second, or in a Loop in both. Outputs `y`. */
+export function inBranches({ choice = 'by input', looped = false }: { choice?: Choice; looped?: boolean } = {}): Uint8Array {
   const { constants } = loopNode('');
   const branch = (name: string): GraphProto =>
     looped
       ? create(GraphProtoSchema, { name, node: [loopNode(name).node], output: [valueInfo(name, 'f32', dims)] })
-      : attentionBody('x', name);
+      : attentionBody('x', name, name === 'no' ? 0.5 : 1);
   const choose = create(NodeProtoSchema, {
     opType: 'If',
     name: 'choose',
-    input: ['always'],
+    input: [choice === 'by input' ? 'choice' : 'any'],
     output: ['y'],
     attribute: [graphAttribute('then_branch', branch('yes')), graphAttribute('else_branch', branch('no'))],
   });
-  return model([choose], constants);
+  if (choice === 'by input') return model([choose], { initializer: constants, input: [valueInfo('choice', 'bool', [1])] });
+  // A condition that is a constant would let the runtime put the branch in the If's place itself.
+  const size = create(NodeProtoSchema, { opType: 'Size', name: 'size', input: ['x'], output: ['size'] });
+  const compare = create(NodeProtoSchema, { opType: 'GreaterOrEqual', name: 'compare', input: ['size', 'zero'], output: ['any'] });
+  return model([size, compare, choose], { initializer: [...constants, tensorProto('zero', 'i64', [], [0])] });
 }
 
-function model(node: NodeProto[], initializer: GraphProto['initializer']): Uint8Array {
+function model(
+  node: NodeProto[],
+  { initializer, input = [] }: Pick<GraphProto, 'initializer'> & Partial<Pick<GraphProto, 'input'>>,
+): Uint8Array {
   const graph = create(GraphProtoSchema, {
     name: 'main_graph',
     node,
     initializer,
-    input: [valueInfo('x', 'f32', dims)],
+    input: [valueInfo('x', 'f32', dims), ...input],
     output: [valueInfo('y', 'f32', dims)],
   });
   return toBinary(

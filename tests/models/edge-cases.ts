@@ -3,6 +3,7 @@ import { ModelProtoSchema } from 'onnx-buf';
 import type { ModelProto } from 'onnx-buf';
 import type { Tensors } from '../../src/contract/tensor.ts';
 import type { Site } from '../../src/model/sites/site.ts';
+import { tensorOf } from '../../src/inputs/model-inputs.ts';
 import { architecture, expectedSites, size } from './architecture.ts';
 import type { ExpectedSite } from './architecture.ts';
 import { inBranches, inLoop } from './bodies.ts';
@@ -38,6 +39,9 @@ export interface EdgeModel {
 
 const bertSites = expectedSites(bert.design).sites;
 const unswappable = (sites: readonly ExpectedSite[]): EdgeSite[] => sites.map((site) => ({ ...site, swappable: false }));
+
+/** Of the models with attention in bodies. */
+const bodySite: EdgeSite = { heads: 1, kvHeads: 1, headDim: size.hidden, mask: 'none', causal: false, swappable: true };
 
 function changed(bytes: Uint8Array, change: (proto: ModelProto) => void): Uint8Array {
   const proto = fromBinary(ModelProtoSchema, bytes);
@@ -148,9 +152,13 @@ export const edgeModels: Readonly<Record<string, EdgeModel>> = {
   'two masks': twoMasks,
   'attention in both branches of an If': {
     build: () => inBranches(),
+    feeds: (at) => ({ ...states(at), choice: tensorOf('bool', [1], [at.batch > 1 ? 1 : 0]) }),
+    sites: [bodySite, bodySite],
+  },
+  'attention in a branch that is never taken': {
+    build: () => inBranches({ choice: 'always the first' }),
     feeds: states,
-    sites: [],
-    unknown: { nodes: ['branch/Softmax', 'branch/Softmax'], reason: /body of If choose/ },
+    sites: [bodySite, { ...bodySite, swappable: false }],
   },
   'attention in a Loop': {
     build: () => inLoop(),
@@ -159,7 +167,7 @@ export const edgeModels: Readonly<Record<string, EdgeModel>> = {
     unknown: { nodes: ['branch/Softmax'], reason: /body of Loop repeat/ },
   },
   'attention in a Loop in a branch': {
-    build: () => inBranches(true),
+    build: () => inBranches({ looped: true }),
     feeds: states,
     sites: [],
     unknown: { nodes: ['branch/Softmax', 'branch/Softmax'], reason: /body of Loop repeat/ },

@@ -31,10 +31,20 @@ function text({ model: path, sites: list, unknown, nodes }: SitesRecord): string
   const heading = list.length > 0 ? sitesTable(list) : `${visible(path)}: no attention found among ${nodes} nodes`;
   return [
     heading,
+    ...bodyLines(list),
     ...list.flatMap(({ site, reason }) => (reason === undefined ? [] : [`site ${site} cannot be swapped: ${visible(reason)}`])),
     ...list.flatMap((site) => visible(assumedText(site) ?? '') || []),
     ...unknown.map(({ node, reason }) => `not a site: ${visible(node)}: ${visible(reason)}`),
   ].join('\n');
+}
+
+/** Which sites lie in branches. */
+function bodyLines(list: readonly Site[]): string[] {
+  const bodies = new Set(list.flatMap(({ body }) => body ?? []));
+  return [...bodies].map((body) => {
+    const inside = list.filter((site) => site.body === body).map(({ site }) => site);
+    return `in the ${visible(body)}: ${inside.length === 1 ? 'site' : 'sites'} ${inside.join(', ')}`;
+  });
 }
 
 function sitesTable(list: readonly Site[]): string {

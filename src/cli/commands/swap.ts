@@ -53,8 +53,8 @@ function text({ out, changes, proof, atSites, comparison, rewrittenForOpset13: r
   const removed = `${proof.nodesRemoved.length} nodes removed, ${proof.nodesAdded} added`;
   return [
     ...changes.map(
-      ({ site, node, variant, assumed }) =>
-        `site ${site}: ${visible(node)} → ${variant}${assumed === null ? '' : ` (assumed: ${visible(assumed)})`}`,
+      ({ site, node, body, variant, assumed }) =>
+        `site ${site}: ${visible(node)}${body === null ? '' : ` in the ${visible(body)}`} → ${variant}${assumed === null ? '' : ` (assumed: ${visible(assumed)})`}`,
     ),
     `unchanged: ${proof.nodesKept} nodes and ${proof.initializersKept} initializers, byte for byte (sha256 ${proof.sha256.slice(0, 12)}); ${removed}`,
     ...(rewritten.length > 0 ? [`first upgraded to opset 13: ${rewritten.length} nodes rewritten, with identical results`] : []),

@@ -142,8 +142,11 @@ async function searchScope(searching: Searching, { proto, body }: Scope, start: 
   });
   const read = [...new Map([...first, ...(await proven(subject, probing, new Map(longer)))]).values()];
   if (body === undefined) return { read, unknown, scope: { proto, probe: probing.first } };
+  const told = read.map((each) => inBody(each, searching.proto, body));
   const probe = await takingBranch(probing.first, body, searching);
-  return { body, read: read.map((each) => inBody(each, searching.proto, body)), unknown, scope: { body, proto, probe } };
+  if (probe !== undefined) return { body, read: told, unknown, scope: { body, proto, probe } };
+  const never = { swappable: false, reason: `no run was found that takes the ${bodyName(searching.proto.graph!, body)}` };
+  return { body, read: told.map(({ site }) => ({ site: { ...site, ...never } })), unknown };
 }
 
 function anchorOf(match: NonNullable<Match>): NodeProto {

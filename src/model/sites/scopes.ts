@@ -51,25 +51,28 @@ export function isTaken({ branch }: Body, condition: Tensor | undefined): boolea
 const mostSwitches = 4;
 
 /**
- * The case with the inputs of one number that its condition is computed from held so that a branch is taken; the case itself where no such
- * inputs decide. @throws as opening a model does
+ * The case, or one with other sizes, in which a branch is taken: the inputs of one number that its condition is computed from are held so.
+ * Undefined where none was found.
+ * @throws as opening a model does
  */
 export async function takingBranch(
   at: ProbeCase,
   body: Body,
   { proto, file, runner, given }: { proto: ModelProto; file: OnnxFile; runner: ModelRunner; given: DimensionSizes },
-): Promise<ProbeCase> {
+): Promise<ProbeCase | undefined> {
   const condition = conditionOf(proto, body);
   const alone = watchModel(proto, { tensors: [condition], sizes: [], alone: { instead: new Map() } }, file, runner);
   return usingModel(alone, async (model) => {
     const switches = model.inputs.filter(({ dims, type }) => dims.every((size) => size === 1) && !type.startsWith('float'));
     const count = Math.min(mostSwitches, switches.length);
-    for (let code = 0; code < 2 ** count; code++) {
-      const held = Object.fromEntries(switches.slice(0, count).map(({ name }, place) => [name, (code >> place) & 1]));
-      const tried = count === 0 ? at : { ...at, held };
-      const seen = await model.run(probeInputs(model.inputs, tried, given)).catch(() => undefined);
-      if (isTaken(body, seen?.tensor(condition))) return tried;
+    for (const sized of [at, { ...at, past: 0 }, { ...at, length: 1 }]) {
+      for (let code = 0; code < 2 ** count; code++) {
+        const held = Object.fromEntries(switches.slice(0, count).map(({ name }, place) => [name, (code >> place) & 1]));
+        const tried = count === 0 ? sized : { ...sized, held };
+        const seen = await model.run(probeInputs(model.inputs, tried, given)).catch(() => undefined);
+        if (isTaken(body, seen?.tensor(condition))) return tried;
+      }
     }
-    return at;
+    return undefined;
   });
 }
