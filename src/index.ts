@@ -30,15 +30,15 @@ export type { CalibrateOptions, CalibrationRecord } from './operations/calibrate
 export type { CaptureOptions, CaptureRecord } from './operations/capture.ts';
 export type { CompareOptions } from './operations/compare.ts';
 export type { ConformOptions, ConformRecord, KernelResult, WorkerFindings } from './operations/conform.ts';
+export type { DataOptions, OptionalData } from './operations/data-options.ts';
 export type { DoctorOptions, DoctorRecord } from './operations/doctor.ts';
 export type { GateOptions } from './operations/gate.ts';
 export type { HistoryOptions, HistoryRecord, LatencyChange, Series } from './operations/history.ts';
 export type { Described, ListedVariant, ListOptions, ListRecord } from './operations/list.ts';
 export type { MigrateOptions, MigrationRecord } from './operations/migrate.ts';
-export type { DataOptions } from './operations/model-data.ts';
 export type { ModelOptions } from './operations/open-model.ts';
 export type { ReportOptions, ReportRecord } from './operations/report.ts';
-export type { SitesOptions, SitesRecord } from './operations/sites.ts';
+export type { FailedModel, SitesOptions, SitesRecord } from './operations/sites.ts';
 export type { SiteChange, SwapOptions, SwapRecord } from './operations/swap.ts';
 export type { TuneOptions, TuningRecord } from './operations/tune.ts';
 export type { WasteOptions, WasteRecord } from './operations/waste.ts';

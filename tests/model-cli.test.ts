@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { edgeModels } from './models/edge-cases.ts';
@@ -58,6 +58,40 @@ describe('sites', () => {
     const [site] = sites;
     assert.deepEqual([site!.swappable, site!.selfAttention, unknown], [true, true, []]);
     assert.match(sha256, /^[0-9a-f]{64}$/);
+  });
+
+  test('of a folder prints a line per model and a total, and fails where a model does', async () => {
+    const folder = join(cwd, 'several');
+    mkdirSync(join(folder, 'more'), { recursive: true });
+    for (const [from, to] of [
+      ['no-attention', 'a'],
+      ['capped', 'more/b'],
+      ['text', 'c'],
+    ] as const)
+      copyFileSync(join(cwd, `${from}.onnx`), join(folder, `${to}.onnx`));
+    const { stdout, exitCode } = await run('sites', 'several', '--out', 'several.json');
+    assert.equal(exitCode, 5);
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split(/ {2,}/));
+    assert.deepEqual(
+      lines.map(([name, ...counts]) => [name, ...counts.slice(0, 2)]),
+      [
+        ['model', 'sites', 'swap'],
+        [join('several', 'a.onnx'), '0', '0'],
+        [join('several', 'c.onnx'), '-', '-'],
+        [join('several', 'more', 'b.onnx'), '2', '0'],
+        ['3 models: 2 sites, 0 can be swapped; 1 could not be read'],
+      ],
+    );
+    assert.match(lines[2]![3]!, /^INVALID_MODEL: .*c\.onnx/);
+    assert.match(lines[3]![3]!, /soft-capped/);
+    const records = JSON.parse(readFileSync(join(cwd, 'several.json'), 'utf8')) as Array<{ code?: string; sites?: unknown[] }>;
+    assert.deepEqual(
+      records.map(({ code, sites }) => code ?? sites?.length),
+      [0, 'INVALID_MODEL', 2],
+    );
   });
 
   test('says why a site cannot be swapped, what is no site, and where there is none', async () => {

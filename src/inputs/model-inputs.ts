@@ -42,6 +42,23 @@ function drawInput(input: ModelInput, sizes: DimensionSizes, seed: number, vocab
   );
 }
 
+/** A tensor of other sizes, along each axis repeated from its start, or cut. */
+export function repeatedTo({ type, dims: from, data }: Tensor, dims: readonly number[]): Tensor {
+  const strides = from.map((_, axis) => from.slice(axis + 1).reduce((product, size) => product * size, 1));
+  const result = data.slice(0, 0).constructor as new (length: number) => TensorData;
+  const repeated = new result(dims.reduce((product, size) => product * size, 1));
+  for (let place = 0; place < repeated.length; place++) {
+    let rest = place;
+    let source = 0;
+    for (let axis = dims.length - 1; axis >= 0; axis--) {
+      source += ((rest % dims[axis]!) % from[axis]!) * strides[axis]!;
+      rest = Math.floor(rest / dims[axis]!);
+    }
+    repeated[place] = data[source]!;
+  }
+  return { type, dims, data: repeated };
+}
+
 /** A tensor of any type from plain numbers. */
 export function tensorOf(type: TensorType, dims: readonly number[], values: ArrayLike<number>): Tensor {
   return { type, dims, data: encoded(type, values) };

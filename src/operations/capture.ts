@@ -7,7 +7,7 @@ import { doesNotRun } from '../migration/quality-of.ts';
 import { captureFault, openForCapture } from '../model/swap/capture.ts';
 import type { CapturedCall } from '../model/swap/capture.ts';
 import { itemsFor } from './model-data.ts';
-import type { DataOptions } from './model-data.ts';
+import type { DataOptions } from './data-options.ts';
 import { loadModel } from './open-model.ts';
 import type { ModelOptions } from './open-model.ts';
 

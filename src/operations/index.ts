@@ -16,7 +16,7 @@ import type { HistoryOptions, HistoryRecord } from './history.ts';
 import type { ListOptions, ListRecord } from './list.ts';
 import type { MigrateOptions, MigrationRecord } from './migrate.ts';
 import type { ReportOptions, ReportRecord } from './report.ts';
-import type { SitesOptions, SitesRecord } from './sites.ts';
+import type { FailedModel, SitesOptions, SitesRecord } from './sites.ts';
 import type { SwapOptions, SwapRecord } from './swap.ts';
 import type { TuneOptions, TuningRecord } from './tune.ts';
 import type { WasteOptions, WasteRecord } from './waste.ts';
@@ -26,6 +26,11 @@ import type { WasteOptions, WasteRecord } from './waste.ts';
 /** Finds every attention of an ONNX model: what it does, and whether it can be swapped. */
 export async function sites(options: SitesOptions): Promise<SitesRecord> {
   return (await import('./sites.ts')).sites(options);
+}
+
+/** The same of every .onnx file below a folder; what one of them fails of stops none of the others. */
+export async function sitesInFolder(options: SitesOptions): Promise<ReadonlyArray<SitesRecord | FailedModel>> {
+  return (await import('./sites.ts')).sitesInFolder(options);
 }
 
 /** Writes a model with other attention at the chosen sites, and proves that nothing else changed. */

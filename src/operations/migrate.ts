@@ -18,7 +18,7 @@ import { defaults } from './defaults.ts';
 import { describeRun } from './head.ts';
 import type { RunHead } from './head.ts';
 import { dataFor, lengthsOf } from './model-data.ts';
-import type { DataOptions } from './model-data.ts';
+import type { DataOptions } from './data-options.ts';
 import { loadModel } from './open-model.ts';
 import type { ModelOptions } from './open-model.ts';
 import { openJournal } from './open-journal.ts';

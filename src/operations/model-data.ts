@@ -2,19 +2,8 @@ import type { DataModule, Item } from '../contract/data.ts';
 import { areTensorFiles, loadData } from '../data/data-module.ts';
 import { openProto } from '../model/file/open-proto.ts';
 import { defaults } from './defaults.ts';
+import type { DataOptions } from './data-options.ts';
 import type { LoadedModel } from './open-model.ts';
-
-/** What a model is run on. */
-export interface DataOptions {
-  /** A module of items; .safetensors, .npz or .npy files; or a .txt, with `tokenizer`. */
-  readonly data: readonly string[];
-  /** Path of the tokenizer.json that came with the model. */
-  readonly tokenizer?: string | undefined;
-  /** Tokens. @default those that tensor files have, else [128, 256, 512] */
-  readonly lengths?: readonly number[] | undefined;
-  /** @default 1 */
-  readonly seed?: number | undefined;
-}
 
 /** The data, as the model wants them. @throws INVALID_DATA */
 export async function dataFor({ file, runner, sites }: LoadedModel, { data, tokenizer }: DataOptions): Promise<DataModule> {

@@ -5,6 +5,9 @@ import { readOnnxFile } from '../model/file/onnx-file.ts';
 import type { OnnxFile } from '../model/file/onnx-file.ts';
 import type { Assumption } from '../model/sites/site.ts';
 import type { ModelRunner } from '../model/file/open-proto.ts';
+import type { ModelInput } from '../contract/adapter.ts';
+import { firstItem } from './data-options.ts';
+import type { OptionalData } from './data-options.ts';
 import { defaults } from './defaults.ts';
 import { adaptersOf } from './options.ts';
 import type { OperationOptions } from './options.ts';
@@ -28,11 +31,12 @@ export interface LoadedModel {
   readonly sites: ModelSites;
 }
 
-/** @throws INVALID_MODEL, UNSUPPORTED, INVALID_INPUTS */
-export async function loadModel(options: ModelOptions): Promise<LoadedModel> {
-  const { model, backend = defaults.backend, dimensions, assume } = options;
+/** With data, a model that runs on no random inputs is run on the first item. @throws INVALID_MODEL, UNSUPPORTED, INVALID_INPUTS, INVALID_DATA */
+export async function loadModel(options: ModelOptions & OptionalData): Promise<LoadedModel> {
+  const { model, backend = defaults.backend, dimensions, assume, data } = options;
   const onStep = (what: string) => options.onProgress?.({ what: `reading ${model}: ${what}` });
   const file = await readOnnxFile(model);
   const runner = { adapter: await findAdapter(adaptersOf(options), backend).load(), backend };
-  return { file, runner, sites: await findSites(file, runner, dimensions, { assumption: assume, onStep }) };
+  const realInputs = data === undefined ? undefined : (inputs: readonly ModelInput[]) => firstItem(inputs, { ...options, data });
+  return { file, runner, sites: await findSites(file, runner, dimensions, { assumption: assume, realInputs, onStep }) };
 }

@@ -1,9 +1,15 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AttnswapError } from '../contract/errors.ts';
+import type { ErrorCode } from '../contract/errors.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
 import type { Site } from '../model/sites/site.ts';
+import type { OptionalData } from './data-options.ts';
 import { loadModel } from './open-model.ts';
 import type { ModelOptions } from './open-model.ts';
 
-export type SitesOptions = ModelOptions;
+/** With data, a model that runs on no random inputs is run on the first item. */
+export type SitesOptions = ModelOptions & OptionalData;
 
 /** The attention in a model. */
 export interface SitesRecord {
@@ -34,4 +40,35 @@ export async function sites(options: SitesOptions): Promise<SitesRecord> {
     rewrittenForOpset13: found.rewritten,
     nodes: found.proto.graph!.node.length,
   };
+}
+
+/** A model of a folder whose attention could not be read. */
+export interface FailedModel {
+  readonly model: string;
+  readonly code: ErrorCode;
+  readonly reason: string;
+}
+
+/**
+ * The attention in every .onnx file below a folder, by path; what one of them fails of stops none of the others.
+ * @throws FILE_UNREADABLE where there is no folder; USAGE where it holds no model
+ */
+export async function sitesInFolder({ model: folder, ...options }: SitesOptions): Promise<ReadonlyArray<SitesRecord | FailedModel>> {
+  const entries = await readdir(folder, { recursive: true }).catch((cause: unknown) => {
+    throw new AttnswapError('FILE_UNREADABLE', `${folder}: cannot be read: ${(cause as Error).message}`, { cause });
+  });
+  const models = entries.filter((path) => path.toLowerCase().endsWith('.onnx')).toSorted();
+  if (models.length === 0) throw new AttnswapError('USAGE', `${folder}: contains no .onnx file`, { hint: 'name a folder of ONNX models' });
+  const results: Array<SitesRecord | FailedModel> = [];
+  for (const [done, path] of models.entries()) {
+    const model = join(folder, path);
+    options.onProgress?.({ what: model, done, total: models.length });
+    results.push(await sites({ ...options, model, onProgress: undefined }).catch((error: unknown) => failed(model, error)));
+  }
+  return results;
+}
+
+function failed(model: string, error: unknown): FailedModel {
+  if (error instanceof AttnswapError) return { model, code: error.code, reason: error.message };
+  throw error;
 }

@@ -21,7 +21,7 @@ import { digits } from '../text/figures.ts';
 import { formatVariant } from '../variants/index.ts';
 import { defaults } from './defaults.ts';
 import { itemsFor } from './model-data.ts';
-import type { DataOptions } from './model-data.ts';
+import type { DataOptions } from './data-options.ts';
 import { loadModel } from './open-model.ts';
 import type { ModelOptions } from './open-model.ts';
 

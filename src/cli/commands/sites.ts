@@ -1,24 +1,37 @@
+import { stat } from 'node:fs/promises';
 import { assumedText } from '../../model/sites/assume.ts';
 import type { Site } from '../../model/sites/site.ts';
-import type { SitesRecord } from '../../operations/sites.ts';
+import type { FailedModel, SitesRecord } from '../../operations/sites.ts';
 import { digits } from '../../text/figures.ts';
-import { table } from '../../text/layout.ts';
+import { clip, table } from '../../text/layout.ts';
 import { visible } from '../../text/untrusted.ts';
 import { exitCodes, print, printJson } from '../console.ts';
-import { argument, defineCommand } from '../declare.ts';
-import { adaptersFrom, model, moreBackends } from '../options.ts';
+import { argument, defineCommand, inGroup } from '../declare.ts';
+import { adaptersFrom, data, model, moreBackends } from '../options.ts';
 import { json, outputs, writeOutputs } from '../outputs.ts';
 import { watching } from '../work.ts';
 
 export const sites = defineCommand({
   name: 'sites',
   summary: 'find the attention in an ONNX model and show what each site does',
-  arguments: { model: argument('an ONNX file') },
-  options: { ...model, out: outputs(['.json'], 'write the sites'), ...moreBackends },
-  examples: ['attnswap sites model.onnx', 'attnswap sites model.onnx --dim sequence=128 --json'],
+  arguments: { model: argument('an ONNX file, or a folder: one line per model') },
+  options: {
+    ...model,
+    out: outputs(['.json'], 'write the sites'),
+    ...inGroup('Inputs for a model that runs on no random ones', data),
+    ...moreBackends,
+  },
+  examples: ['attnswap sites model.onnx', 'attnswap sites model.onnx --dim sequence=128 --json', 'attnswap sites models/'],
   async run({ dim, out = [], ...given }) {
-    const { sites: find } = await import('../../operations/sites.ts');
+    const { sites: find, sitesInFolder } = await import('../../operations/sites.ts');
     const adapters = await adaptersFrom(given);
+    if (await isFolder(given.model)) {
+      const records = await watching(given, (told) => sitesInFolder({ ...given, ...told, dimensions: dim, adapters }));
+      if (given.json === true) printJson(records);
+      else print(folderText(records));
+      await writeOutputs(out, { '.json': json(records) }, given);
+      return records.some(isFailed) ? exitCodes.error : exitCodes.pass;
+    }
     const record = await watching(given, (told) => find({ ...given, ...told, dimensions: dim, adapters }));
     if (given.json === true) printJson(record);
     else print(text(record));
@@ -26,6 +39,34 @@ export const sites = defineCommand({
     return exitCodes.pass;
   },
 });
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
+}
+
+function isFailed(record: SitesRecord | FailedModel): record is FailedModel {
+  return 'code' in record;
+}
+
+/** Characters of a reason in a line of a folder. */
+const shortReason = 90;
+
+function folderText(records: ReadonlyArray<SitesRecord | FailedModel>): string {
+  const found = records.flatMap((record) => (isFailed(record) ? [] : [record]));
+  const all = found.flatMap(({ sites: list }) => list);
+  const swappable = (list: readonly Site[]) => list.filter((site) => site.swappable).length;
+  const rows = records.map((record) => {
+    if (isFailed(record)) return [visible(record.model), '-', '-', clip(visible(`${record.code}: ${record.reason}`), shortReason)];
+    const why = record.sites.find(({ reason }) => reason !== undefined)?.reason ?? record.unknown[0]?.reason ?? '';
+    return [visible(record.model), `${record.sites.length}`, `${swappable(record.sites)}`, clip(visible(why), shortReason)];
+  });
+  const failures = records.length - found.length;
+  const total = `${records.length} models: ${all.length} sites, ${swappable(all)} can be swapped`;
+  const heading = ['model', 'sites', 'swap'];
+  const columns = table([heading, ...rows.map((row) => row.slice(0, 3))]).split('\n');
+  const lines = columns.map((line, row) => `${line}  ${rows[row - 1]?.[3] ?? ''}`.trimEnd());
+  return [...lines, failures === 0 ? total : `${total}; ${failures} could not be read`].join('\n');
+}
 
 function text({ model: path, sites: list, unknown, nodes }: SitesRecord): string {
   const heading = list.length > 0 ? sitesTable(list) : `${visible(path)}: no attention found among ${nodes} nodes`;

@@ -15,6 +15,7 @@ import { overlookedAttention } from './overlooked.ts';
 import type { ModelRunner } from '../file/open-proto.ts';
 import { probeCandidates } from './probe-candidates.ts';
 import type { Probing, ProbeSubject } from './probe-candidates.ts';
+import type { RealInputs } from './probe.ts';
 import { proveLong } from './prove-long.ts';
 import type { LongProof } from './prove-long.ts';
 import { readSite } from './read-site.ts';
@@ -42,6 +43,8 @@ export interface ModelSites {
 export interface FindOptions {
   /** What the user knows of masks that runs do not settle: sites that rest on it say so. */
   readonly assumption?: Assumption | undefined;
+  /** Inputs of the user's own, for a model that runs on none that are drawn. */
+  readonly realInputs?: RealInputs | undefined;
   /** Called before each kind of run, with what it shows. */
   readonly onStep?: ((what: string) => void) | undefined;
 }
@@ -117,7 +120,7 @@ async function searchBranch(searching: Searching, scope: Scope, start: number): 
 
 async function searchScope(searching: Searching, { proto, body }: Scope, start: number): Promise<Found> {
   const { file, runner, given, options } = searching;
-  const { assumption, onStep } = options;
+  const { assumption, realInputs, onStep } = options;
   const index = new GraphIndex(proto.graph!);
   const inside = new Set(body === undefined ? proto.graph!.node : bodyGraph(searching.proto.graph!, body).node);
   const matches = matchSoftmaxes(index).filter((match) => match !== undefined && inside.has(anchorOf(match)));
@@ -130,7 +133,7 @@ async function searchScope(searching: Searching, { proto, body }: Scope, start: 
     ...overlookedAttention(index, known),
   ];
   if (candidates.length === 0) return { body, read: [], unknown };
-  const subject = { proto, file, index, candidates, runner, given, onStep };
+  const subject = { proto, file, index, candidates, runner, given, realInputs, onStep };
   const probing = await probeCandidates(subject);
   const short = probing.probed.map((each, place) => readSite(each.candidate, start + place, each, { assumption }));
   const first = await proven(subject, probing, new Map(short.entries()));

@@ -15,7 +15,7 @@ import { distinctCases } from './probe-cases.ts';
 import { batchOf, sizesOfInputs } from './probe-inputs.ts';
 import type { ProbeCase } from './probe-inputs.ts';
 import { findProbeCase, runProbe } from './probe.ts';
-import type { DimsOf, Prober, ProbeRun } from './probe.ts';
+import type { DimsOf, Prober, ProbeRun, RealInputs } from './probe.ts';
 import { tolerances } from './read-masks.ts';
 import type { PairSizes } from './read-masks.ts';
 import { findDomains, seeMasks } from './see-masks.ts';
@@ -60,6 +60,7 @@ export interface ProbeSubject {
   readonly candidates: readonly Candidate[];
   readonly runner: ModelRunner;
   readonly given: DimensionSizes;
+  readonly realInputs?: RealInputs | undefined;
   readonly onStep?: ((what: string) => void) | undefined;
 }
 
@@ -99,7 +100,7 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   };
   const { first, inputs } = await usingModel(watchModel(proto, sizing, file, runner), async (model) => {
     const { inputs } = model;
-    return { first: await findSizes({ model, inputs, given }, traced, index), inputs };
+    return { first: await findSizes({ model, inputs, given }, traced, subject), inputs };
   });
   const settled = traced.map((each, site) =>
     settle(index, each, first, new GraphBuilder({ opset, prefix: `attnswap/view${site}/` }), inputs),
@@ -150,12 +151,12 @@ interface Settled extends Omit<Probed, 'runs' | 'evidence' | 'batchVaries' | 'do
 const enoughTokens = 5;
 
 /** The smallest sizes that show enough. */
-function findSizes(prober: Prober, traced: readonly Traced[], index: GraphIndex): Promise<ProbeRun> {
+function findSizes(prober: Prober, traced: readonly Traced[], { index, realInputs }: ProbeSubject): Promise<ProbeRun> {
   const reaching = prober.inputs.filter(({ name }) => traced.some(({ reach }) => reach.inputs.has(name)));
   const domains = Object.fromEntries(reaching.map((input) => [input.name, domainOf(input, [], 0)]));
   const enough = (dims: DimsOf) =>
     traced.every(({ raw: { views } }) => Math.min(tokensOf(views.query, dims), tokensOf(views.key, dims)) >= enoughTokens);
-  return findProbeCase(prober, { index, domains, enough });
+  return findProbeCase(prober, { index, realInputs, domains, enough });
 }
 
 /** Tokens of a view's tensor in a run, as far as its axes tell. */

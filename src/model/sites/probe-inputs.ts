@@ -2,6 +2,7 @@ import type { ModelInput } from '../../contract/adapter.ts';
 import type { Tensors } from '../../contract/tensor.ts';
 import { drawModelInputs, tensorOf } from '../../inputs/model-inputs.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
+import { repeatedTo } from '../../inputs/model-inputs.ts';
 import { drawStyled } from './input-domains.ts';
 import type { Domains, Style } from './input-domains.ts';
 
@@ -23,6 +24,8 @@ export interface ProbeCase {
   readonly fixed?: DimensionSizes;
   /** Rows of the smallest table that an input picks from, by its name: whole numbers stay below. */
   readonly tables?: Readonly<Record<string, number>>;
+  /** Inputs of the user's own, which are repeated or cut to the sizes instead of drawing any. */
+  readonly real?: Tensors;
   /** What the inputs that reach a mask by value hold. */
   readonly domains: Domains;
   /** Inputs that hold one number throughout, so that the model takes one of its branches. */
@@ -98,7 +101,12 @@ function lengthOf(name: string, { length, spread = 0, lengths }: Guess): number 
 export function probeInputs(inputs: readonly ModelInput[], at: ProbeCase, given: DimensionSizes): Tensors {
   const all = named(inputs);
   const vocabularyOf = (input: string) => Math.min(at.vocabulary, at.tables?.[input] ?? Infinity);
-  const drawn = drawModelInputs(all, guessSizes(inputs, at, given), at.seed, vocabularyOf);
+  const sizes = guessSizes(inputs, at, given);
+  const [own, others] = [all.filter(({ name }) => at.real?.[name] !== undefined), all.filter(({ name }) => at.real?.[name] === undefined)];
+  const drawn = {
+    ...drawModelInputs(others, sizes, at.seed, vocabularyOf),
+    ...Object.fromEntries(own.map((input) => [input.name, repeatedTo(at.real![input.name]!, sizesOf(input, sizes))])),
+  };
   let place = 0;
   return Object.fromEntries(
     Object.entries(drawn).map(([name, tensor]) => {
@@ -123,7 +131,20 @@ export function probeInputs(inputs: readonly ModelInput[], at: ProbeCase, given:
 /** Sizes of the inputs that a case draws. */
 export function sizesOfInputs(inputs: readonly ModelInput[], at: SizeCase, given: DimensionSizes): number[][] {
   const sizes = guessSizes(inputs, at, given);
-  return named(inputs).map(({ dims }) => dims.map((size) => (typeof size === 'number' ? size : sizes[size]!)));
+  return named(inputs).map((input) => sizesOf(input, sizes));
+}
+
+function sizesOf({ dims }: ModelInput, sizes: DimensionSizes): number[] {
+  return dims.map((size) => (typeof size === 'number' ? size : sizes[size]!));
+}
+
+/** Sizes of the dynamic dimensions that real inputs have. */
+export function sizesOfReal(inputs: readonly ModelInput[], real: Tensors): DimensionSizes {
+  return Object.fromEntries(
+    named(inputs).flatMap(({ name, dims }) =>
+      dims.flatMap((size, axis) => (typeof size === 'string' && real[name] !== undefined ? [[size, real[name].dims[axis]!]] : [])),
+    ),
+  );
 }
 
 /**

@@ -5,7 +5,7 @@ import type { AttnswapError } from '../../contract/errors.ts';
 import { GraphBuilder } from '../graph/graph-builder.ts';
 import type { Value } from '../graph/graph-builder.ts';
 import { findSites } from './find-sites.ts';
-import { sizesOfInputs } from './probe-inputs.ts';
+import { probeInputs, sizesOfInputs } from './probe-inputs.ts';
 
 const width = 8;
 const weights = (count: number) => Float32Array.from({ length: count }, (_, at) => Math.sin(at));
@@ -73,6 +73,23 @@ describe('the first run', () => {
   test('draws ids below the rows of their table, less what is added to them', async () => {
     const { scopes } = await findSites(inMemory('model.onnx', ids()), runner);
     assert.deepEqual(scopes[0]?.probe.tables, { roles: 3 });
+  });
+
+  test('takes real inputs where random ones do not do, at sizes of its own', async () => {
+    const g = new GraphBuilder();
+    // Only multiples of 50 have a row: no table's size says so.
+    const rows = g.op('Gather', [
+      g.initializer('table', weights(100 * width), [100, width]),
+      g.input('codes', 'i64', ['batch', 'sequence']),
+    ]);
+    const past = g.op('Mul', [g.op('Mod', ['codes', g.int(50)]), g.int(1000)]);
+    const model = attend(g, g.op('Add', [rows, g.op('Gather', [g.initializer('zeros', new Float32Array(width), [1, width]), past])]));
+    const realInputs = () => Promise.resolve({ codes: { type: 'int64', dims: [1, 3], data: BigInt64Array.of(50n, 0n, 50n) } } as const);
+    await assert.rejects(findSites(inMemory('model.onnx', model), runner), /Gather/);
+    const { probe, sites } = await findSites(inMemory('model.onnx', model), runner, {}, { realInputs });
+    assert.deepEqual([sites[0]?.swappable, sites[0]?.dynamic], [true, ['batch', 'queries', 'keys']]);
+    const { codes } = probeInputs([{ name: 'codes', type: 'int64', dims: ['batch', 'sequence'] }], probe!, {});
+    assert.deepEqual([...codes!.data].slice(0, 7), [50n, 0n, 50n, 50n, 0n, 50n, 50n]);
   });
 
   test('tells the first failure and the dimensions to give', async () => {

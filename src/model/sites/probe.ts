@@ -1,10 +1,11 @@
 import { AttnswapError } from '../../contract/errors.ts';
 import type { ModelInput } from '../../contract/adapter.ts';
+import type { Tensors } from '../../contract/tensor.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
 import { fitSizes } from '../fit/fit-sizes.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import type { Domains } from './input-domains.ts';
-import { givenName, guessSizes, named, probeInputs, sizesOfInputs } from './probe-inputs.ts';
+import { givenName, guessSizes, named, probeInputs, sizesOfInputs, sizesOfReal } from './probe-inputs.ts';
 import type { ProbeCase } from './probe-inputs.ts';
 import type { Seen, WatchedModel } from './watch.ts';
 
@@ -21,12 +22,16 @@ export interface Prober {
   readonly given: DimensionSizes;
 }
 
+/** Gives inputs of the user's own for a model's. */
+export type RealInputs = (inputs: readonly ModelInput[]) => Promise<Tensors>;
+
 /** Sizes of a tensor, as far as they are known. */
 export type DimsOf = (tensor: string) => ReadonlyArray<number | undefined> | undefined;
 
 /** What a first run is to show. */
 export interface FirstRun {
   readonly index: GraphIndex;
+  readonly realInputs?: RealInputs | undefined;
   readonly domains: Domains;
   /** Whether sizes as these show enough. */
   readonly enough: (dims: DimsOf) => boolean;
@@ -53,22 +58,18 @@ const mostSeconds = 20;
  */
 export async function findProbeCase(prober: Prober, first: FirstRun): Promise<ProbeRun> {
   const { inputs, given } = prober;
-  const base = { style: 'plain', length: lengths[0]!, seed: 1, vocabulary: vocabularies[0]!, domains: first.domains } as const;
   const failures: string[] = [];
   const tried = new Set<string>();
   const started = process.cpuUsage();
-  let largest: ProbeRun | undefined;
-  // Exporters bake a batch of 1 in, and caches begin empty.
-  for (const at of [
-    { ...base, batch: 2, past: 3 },
-    { ...base, batch: 1, past: 0 },
-  ]) {
-    for (const each of casesInOrder(prober, first, at)) {
+  for await (const start of startsOf(inputs, first)) {
+    let largest: ProbeRun | undefined;
+    for (const each of casesInOrder(prober, first, start)) {
       const sizes = sizesOfInputs(inputs, each, given);
-      const key = (vocabulary: number) => JSON.stringify([sizes, vocabulary]);
+      const key = (vocabulary: number) => JSON.stringify([sizes, each.real === undefined, vocabulary]);
       const { user, system } = process.cpuUsage(started);
-      if (tried.has(key(each.vocabulary)) || (bytesOf(sizes) > mostDrawn && each.length > lengths[0]!) || user + system > mostSeconds * 1e6)
-        continue;
+      const isOverdue = each.real === undefined && user + system > mostSeconds * 1e6;
+      const isTooLarge = bytesOf(sizes) > mostDrawn && each.length > lengths[0]!;
+      if (isOverdue || isTooLarge || tried.has(key(each.vocabulary))) continue;
       tried.add(key(each.vocabulary));
       try {
         const run = await runProbe(prober, each);
@@ -86,6 +87,20 @@ export async function findProbeCase(prober: Prober, first: FirstRun): Promise<Pr
   });
 }
 
+/** Batches and pasts to begin with: exporters bake a batch of 1 in, and caches begin empty; then the user's own inputs, at other sizes and at theirs. */
+async function* startsOf(inputs: readonly ModelInput[], { domains, realInputs }: FirstRun): AsyncGenerator<ProbeCase> {
+  const base = { style: 'plain', length: lengths[0]!, seed: 1, vocabulary: vocabularies[0]!, domains } as const;
+  const small = { ...base, batch: 2, past: 3 };
+  const smallest = { ...base, batch: 1, past: 0 };
+  yield small;
+  yield smallest;
+  if (realInputs === undefined) return;
+  const real = await realInputs(inputs);
+  yield { ...small, real };
+  yield { ...smallest, real };
+  yield { ...smallest, real, fixed: sizesOfReal(inputs, real) };
+}
+
 /** Cases of a batch and a past: what suits the graph and shows enough by it, the shortest first; then what may do all the same. */
 function* casesInOrder({ inputs, given }: Prober, { index, enough }: FirstRun, at: ProbeCase): Generator<ProbeCase> {
   const fit = fitSizes({
@@ -93,13 +108,13 @@ function* casesInOrder({ inputs, given }: Prober, { index, enough }: FirstRun, a
     inputs: named(inputs),
     given,
     lengths: [...lengths, ...longLengths],
-    sizesAt: (length, fixed) => guessSizes(inputs, { ...at, length, fixed }, given),
+    sizesAt: (length, fixed) => guessSizes(inputs, { ...at, length, fixed: { ...at.fixed, ...fixed } }, given),
   });
   const caseAt = (length: number, vocabulary: number): ProbeCase => ({
     ...at,
     length,
     vocabulary,
-    fixed: fit.fixed,
+    fixed: { ...at.fixed, ...fit.fixed },
     tables: Object.fromEntries(fit.at(length).tables),
   });
   const doubtful: number[] = [];
@@ -129,7 +144,7 @@ function hintOf(inputs: readonly ModelInput[], given: DimensionSizes): string {
     for (const [axis, size] of dims.entries())
       if (typeof size === 'string' && given[givenName(size)] === undefined && !open.has(size)) open.set(size, `axis ${axis} of ${input}`);
   const places = [...open].map(([name, place]) => `${givenName(name)} (${place})`);
-  if (places.length === 0) return 'export the model differently, or use another backend: it has no dynamic dimension to set';
+  if (places.length === 0) return 'give real inputs with --data, for example an .npz file that holds all inputs of one call';
   const [first = ''] = open.keys();
-  return `set the sizes that the model takes, for example --dim ${givenName(first)}=1; its dynamic dimensions are ${places.join(', ')}`;
+  return `give real inputs with --data, or the sizes that the model takes, for example --dim ${givenName(first)}=1; its dynamic dimensions are ${places.join(', ')}`;
 }

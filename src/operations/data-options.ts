@@ -1,0 +1,32 @@
+import type { ModelInput } from '../contract/adapter.ts';
+import type { Tensors } from '../contract/tensor.ts';
+import { areTensorFiles, loadData } from '../data/data-module.ts';
+import { defaults } from './defaults.ts';
+
+/** What a model is run on. */
+export interface DataOptions {
+  /** A module of items; .safetensors, .npz or .npy files; or a .txt, with `tokenizer`. */
+  readonly data: readonly string[];
+  /** Path of the tokenizer.json that came with the model. */
+  readonly tokenizer?: string | undefined;
+  /** Tokens. @default those that tensor files have, else [128, 256, 512] */
+  readonly lengths?: readonly number[] | undefined;
+  /** @default 1 */
+  readonly seed?: number | undefined;
+}
+
+/** The same of an operation that can do without. */
+export interface OptionalData extends Omit<DataOptions, 'data'> {
+  readonly data?: readonly string[] | undefined;
+}
+
+/** The first item of the data, the shortest where lengths can be chosen. @throws INVALID_DATA */
+export async function firstItem(
+  inputs: readonly ModelInput[],
+  { data, tokenizer, lengths = defaults.lengths, seed = defaults.seed }: DataOptions,
+): Promise<Tensors> {
+  const source = await loadData(data, { inputs, ...(tokenizer !== undefined && { tokenizer }) });
+  const chosen = areTensorFiles(data) ? [] : [Math.min(...lengths)];
+  const [first] = await source.items({ lengths: chosen, itemsPerLength: 1, seed });
+  return first?.feeds ?? {};
+}
