@@ -26,7 +26,7 @@ process.env['NODE_COMPILE_CACHE'] ??= join(folder, 'compiled');
 try {
   for (let seed = first; seed < first + count; seed++) {
     const graph = drawGraph(seed);
-    const { verdict, reason } = await judgeGraph(graph, folder, values.variant);
+    const { verdict, reason } = await judgeGraph(graph, folder, { variant: values.variant });
     const counts = byKind.get(graph.kind) ?? { right: 0, refused: 0, wrong: 0, crashed: 0 };
     counts[verdict] += 1;
     byKind.set(graph.kind, counts);

@@ -7,6 +7,8 @@ import { execa } from 'execa';
 import { readRun } from '../src/contract/run.ts';
 import { writeInputs } from '../src/inputs/captured.ts';
 import { drawGaussian } from '../src/inputs/gaussian.ts';
+import { bench } from '../src/operations/bench.ts';
+import type { BenchOptions } from '../src/operations/bench.ts';
 import { attnswap, emptyFolder, main, suiteText } from './run-cli.ts';
 
 const record = (cwd: string, name: string) => readRun(JSON.parse(readFileSync(join(cwd, `runs/${name}.run.json`), 'utf8')), name);
@@ -57,14 +59,14 @@ test('a backend that this machine lacks is an unsupported cell with its mend, an
 
 test('an interrupt leaves a valid record, and --resume measures only what is missing', async () => {
   const cwd = emptyFolder();
-  writeFileSync(join(cwd, 'long.suite.ts'), suiteText('long', ['dense.fused', 'dense.naive', 'dense.tiled', 'window:w=8']));
+  writeFileSync(join(cwd, 'long.suite.ts'), suiteText('long', ['dense.fused', 'window:w=8']));
   const child = execa(process.execPath, [main, 'bench', './long.suite.ts'], { cwd, reject: false });
-  while (!existsSync(join(cwd, 'runs/long.run.json')) || record(cwd, 'long').cells.length < 2) await setTimeout(5);
+  while (!existsSync(join(cwd, 'runs/long.run.json')) || record(cwd, 'long').cells.length < 1) await setTimeout(5);
   child.kill('SIGINT');
   assert.equal((await child).exitCode, 130);
   const partial = record(cwd, 'long');
   assert.equal(partial.complete, false);
-  assert.equal(partial.cells.length, 2);
+  assert.equal(partial.cells.length, 1);
   const { exitCode } = await attnswap(['bench', './long.suite.ts', '--resume', '--quiet'], { cwd });
   assert.equal(exitCode, 0);
   const whole = record(cwd, 'long');
@@ -72,12 +74,12 @@ test('an interrupt leaves a valid record, and --resume measures only what is mis
     whole.cells.map(({ id }) => id),
     whole.declared,
   );
-  assert.deepEqual(whole.cells.slice(0, 2), partial.cells);
+  assert.deepEqual(whole.cells.slice(0, 1), partial.cells);
 });
 
 test('killing attnswap itself at any cell leaves the last whole record', async () => {
   const cwd = emptyFolder();
-  writeFileSync(join(cwd, 'killed.suite.ts'), suiteText('killed', ['dense.fused', 'dense.naive', 'dense.tiled']));
+  writeFileSync(join(cwd, 'killed.suite.ts'), suiteText('killed', ['dense.fused', 'window:w=8']));
   const child = execa(process.execPath, [main, 'bench', './killed.suite.ts'], { cwd, reject: false });
   while (!existsSync(join(cwd, 'runs/killed.run.json'))) await setTimeout(5);
   child.kill('SIGKILL');
@@ -105,48 +107,51 @@ test('a full disk is an error with a hint, and leaves no record behind', async (
   assert.match(stderr, /FILE_UNWRITABLE/);
 });
 
-const refused: Record<string, { args: string[]; code: string; file?: string }> = {
-  'an unknown suite': { args: ['bench', 'lenghts'], code: 'UNKNOWN_SUITE' },
-  'a suite that throws': { args: ['bench', './bad.suite.ts'], code: 'INVALID_SUITE', file: "throw new Error('boom');" },
+const refused: Record<string, { options: BenchOptions; code: string; file?: string }> = {
+  'an unknown suite': { options: { suite: 'lenghts' }, code: 'UNKNOWN_SUITE' },
+  'a suite that throws': { options: { suite: './bad.suite.ts' }, code: 'INVALID_SUITE', file: "throw new Error('boom');" },
   'a suite without cells': {
-    args: ['bench', './bad.suite.ts'],
+    options: { suite: './bad.suite.ts' },
     code: 'INVALID_SUITE',
     file: suiteText('none', ['dense'], "exclude: [{ variant: 'dense' }]"),
   },
   'a suite with an unknown field': {
-    args: ['bench', './bad.suite.ts'],
+    options: { suite: './bad.suite.ts' },
     code: 'INVALID_SUITE',
     file: suiteText('odd', ['dense'], 'colour: 1'),
   },
-  'an unknown variant': { args: ['bench', './bad.suite.ts'], code: 'UNKNOWN_VARIANT', file: suiteText('odd', ['dens']) },
-  'an unknown parameter': { args: ['bench', './bad.suite.ts'], code: 'INVALID_PARAMETERS', file: suiteText('odd', ['topk:q=1']) },
-  'a parameter out of range': { args: ['bench', './bad.suite.ts'], code: 'INVALID_PARAMETERS', file: suiteText('odd', ['topk:k=0']) },
-  'an unknown kernel': { args: ['bench', './bad.suite.ts'], code: 'UNKNOWN_KERNEL', file: suiteText('odd', ['topk.fast']) },
+  'an unknown variant': { options: { suite: './bad.suite.ts' }, code: 'UNKNOWN_VARIANT', file: suiteText('odd', ['dens']) },
+  'an unknown parameter': { options: { suite: './bad.suite.ts' }, code: 'INVALID_PARAMETERS', file: suiteText('odd', ['topk:q=1']) },
+  'a parameter out of range': { options: { suite: './bad.suite.ts' }, code: 'INVALID_PARAMETERS', file: suiteText('odd', ['topk:k=0']) },
+  'an unknown kernel': { options: { suite: './bad.suite.ts' }, code: 'UNKNOWN_KERNEL', file: suiteText('odd', ['topk.fast']) },
   'an unknown backend': {
-    args: ['bench', './bad.suite.ts'],
+    options: { suite: './bad.suite.ts' },
     code: 'UNKNOWN_BACKEND',
     file: suiteText('odd', ['dense']).replace('onnx-cpu', 'abacus'),
   },
-  'resuming from nothing': { args: ['bench', 'smoke', '--resume'], code: 'FILE_UNREADABLE' },
+  'resuming from nothing': { options: { suite: 'smoke', resume: true }, code: 'FILE_UNREADABLE' },
 };
 
-for (const [name, { args, code, file }] of Object.entries(refused)) {
-  test(`bench refuses ${name} with ${code} and exit 5`, async () => {
+for (const [name, { options, code, file }] of Object.entries(refused)) {
+  test(`bench refuses ${name} with ${code}`, async () => {
     const cwd = emptyFolder();
     if (file !== undefined) writeFileSync(join(cwd, 'bad.suite.ts'), file);
-    const { exitCode, stderr, stdout } = await attnswap(args, { cwd });
-    assert.equal(exitCode, 5);
-    assert.match(stderr, new RegExp(code));
-    assert.equal(stdout, '');
+    process.chdir(cwd);
+    await assert.rejects(bench(options), { name: 'AttnswapError', code });
   });
 }
 
-test('a truncated record is refused by name when it is resumed', async () => {
-  const cwd = emptyFolder();
-  writeFileSync(join(cwd, 'cut.json'), '{"schema": "attnswap.run/1", "cells": [');
-  const { exitCode, stderr } = await attnswap(['bench', 'smoke', '--resume', '--out', 'cut.json'], { cwd });
+test('what bench refuses is exit 5, with the code and nothing on standard output', async () => {
+  const { exitCode, stderr, stdout } = await attnswap(['bench', 'lenghts']);
   assert.equal(exitCode, 5);
-  assert.match(stderr, /cut\.json: not JSON/);
+  assert.match(stderr, /\[UNKNOWN_SUITE\]/);
+  assert.equal(stdout, '');
+});
+
+test('a truncated record is refused by name when it is resumed', async () => {
+  process.chdir(emptyFolder());
+  writeFileSync('cut.json', '{"schema": "attnswap.run/1", "cells": [');
+  await assert.rejects(bench({ suite: 'smoke', resume: true, record: 'cut.json' }), { message: /cut\.json: .*not JSON/ });
 });
 
 test('a mistyped command is exit 5 with a suggestion', async () => {
@@ -177,7 +182,7 @@ test('captured inputs are measured like any other', async () => {
   const cwd = emptyFolder();
   const shape = { batch: 1, heads: 2, kvHeads: 2, queries: 64, keys: 64, headDim: 16, causal: true, dtype: 'f32' as const };
   await writeInputs(join(cwd, 'mine.safetensors'), drawGaussian(shape, 1));
-  const text = suiteText('mine', ['dense.fused', 'topk:k=4']).replace(
+  const text = suiteText('mine', ['topk:k=4']).replace(
     /lengths: \[[^\]]*\]/,
     `lengths: [64], heads: 2, headDim: 16, inputs: ['captured:mine.safetensors']`,
   );

@@ -2,6 +2,12 @@ import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
+import { AttnswapError } from '../src/contract/errors.ts';
+import { capture } from '../src/operations/capture.ts';
+import type { CaptureOptions } from '../src/operations/capture.ts';
+import { sites } from '../src/operations/sites.ts';
+import { swap } from '../src/operations/swap.ts';
+import type { SwapOptions } from '../src/operations/swap.ts';
 import { edgeModels } from './models/edge-cases.ts';
 import { models } from './models/index.ts';
 import type { TestModelName } from './models/index.ts';
@@ -180,70 +186,104 @@ test('a usage error points to the help of its own command', async () => {
 const isUnwritten = (folder: string) => !existsSync(join(cwd, folder)) || readdirSync(join(cwd, folder)).length === 0;
 
 describe('errors exit 5 with a message and a hint, and write nothing', () => {
-  const swap = (model: string, ...args: string[]) => ['swap', `${model}.onnx`, '--variant', 'dense.fused', '--out', 'never.onnx', ...args];
-  const capture = (...args: string[]) => ['capture', 'torchscript-bert.onnx', '--data', 'items.ts', '--out', 'never', ...args];
-  const cases: Readonly<Record<string, { args: readonly string[]; says: RegExp; hint?: RegExp }>> = {
-    'an empty file': { args: swap('empty'), says: /the file is empty.*\[INVALID_MODEL\]/, hint: /download or export it again/ },
-    'a file that is no model': { args: swap('text'), says: /text\.onnx: .*\[INVALID_MODEL\]/ },
-    'a truncated file': {
-      args: swap('cut'),
-      says: /258122 bytes.*\[INVALID_MODEL\]|bytes, \d+ are left \[INVALID_MODEL\]/,
-      hint: /cut short/,
+  const captureArgs = (...args: string[]) => ['capture', 'torchscript-bert.onnx', '--data', 'items.ts', '--out', 'never', ...args];
+  const byCommand: Readonly<Record<string, { args: readonly string[]; says: RegExp }>> = {
+    'an empty file': {
+      args: ['swap', 'empty.onnx', '--variant', 'dense.fused', '--out', 'never.onnx'],
+      says: /the file is empty.*\[INVALID_MODEL\]\n {2}hint: .*download or export it again/,
     },
-    'no such file': { args: swap('nowhere'), says: /nowhere\.onnx.*\[FILE_UNREADABLE\]/ },
-    'a site that is not there': { args: swap('torchscript-bert', '--site', '7'), says: /there is no site 7: the model has 2/ },
-    'a site that cannot be swapped': { args: swap('capped', '--site', '0'), says: /site 0 .*cannot be swapped: .*soft-capped/ },
-    'no site that can be swapped': { args: swap('capped'), says: /no site can be swapped \[UNSUPPORTED\]/, hint: /attnswap sites capped/ },
-    'no attention': { args: swap('no-attention'), says: /no site can be swapped/ },
-    'a list of sites that is none': { args: swap('torchscript-bert', '--site', '0-'), says: /sites "0-": expected numbers and ranges/ },
-    'an unknown variant': {
-      args: ['swap', 'torchscript-bert.onnx', '--variant', 'dens', '--out', 'never.onnx'],
-      says: /unknown variant "dens"/,
+    'a site that is not there': {
+      args: ['swap', 'torchscript-bert.onnx', '--variant', 'dense.fused', '--out', 'never.onnx', '--site', '7'],
+      says: /there is no site 7: the model has 2.*\n {2}hint: /,
     },
-    'a parameter out of range': {
-      args: ['swap', 'torchscript-bert.onnx', '--variant', 'window:w=0', '--out', 'never.onnx'],
-      says: /w is 0, expected a whole number ≥ 1/,
+    'a capture into a file': {
+      args: captureArgs('--out', 'items.ts', '--lengths', '9'),
+      says: /items\.ts is a file \[FILE_UNWRITABLE\]\n {2}hint: /,
     },
-    'a dimension that no model runs with': {
-      args: ['sites', 'torchscript-bert.onnx', '--dim', 'sequence=5000'],
-      says: /failed on every set of random inputs.*\[INVALID_INPUTS\]/,
-      hint: /--dim/,
-    },
-    'a file in place of the folder for the new model': {
-      args: ['swap', 'torchscript-bert.onnx', '--variant', 'dense.fused', '--out', 'items.ts/never.onnx'],
-      says: /items\.ts\/never\.onnx.*\[FILE_UNWRITABLE\]/,
-    },
-    'the model itself as the new model': {
-      args: ['swap', 'torchscript-bert.onnx', '--variant', 'dense.fused', '--out', './torchscript-bert.onnx'],
-      says: /is the model itself.*\[USAGE\]/,
-    },
-    'an unknown backend': { args: swap('torchscript-bert', '--backend', 'abacus'), says: /unknown backend "abacus"/ },
-    'a capture of a site that is not there': { args: capture('--site', '9'), says: /site 9 cannot be captured/ },
-    'a capture of more tokens than the model takes': {
-      args: capture('--lengths', '2000'),
-      says: /does not run on item 2000-0: .*\[INVALID_DATA\]/,
-      hint: /--lengths/,
-    },
-    'a capture into a file': { args: capture('--out', 'items.ts', '--lengths', '9'), says: /items\.ts is a file \[FILE_UNWRITABLE\]/ },
   };
-  for (const [name, { args, says, hint = /./ }] of Object.entries(cases)) {
-    test(name, async () => {
-      const original = readFileSync(join(cwd, 'torchscript-bert.onnx'));
+  const original = () => readFileSync(join(cwd, 'torchscript-bert.onnx'));
+  const assertNothingWritten = (before: Buffer) => {
+    assert.ok(isUnwritten('never') && !existsSync(join(cwd, 'never.onnx')));
+    assert.ok(original().equals(before));
+  };
+  for (const [name, { args, says }] of Object.entries(byCommand)) {
+    test(`by the command: ${name}`, async () => {
+      const before = original();
       const { exitCode, stdout, stderr } = await run(...args);
       assert.deepEqual([exitCode, stdout], [5, '']);
       assert.match(stderr, says);
-      assert.match(/ {2}hint: (.+)/.exec(stderr)?.[1] ?? '', hint, stderr);
       assert.ok(!stderr.includes('    at '), 'no stack');
-      assert.ok(isUnwritten('never') && !existsSync(join(cwd, 'never.onnx')));
-      assert.ok(readFileSync(join(cwd, 'torchscript-bert.onnx')).equals(original));
+      assertNothingWritten(before);
+    });
+  }
+
+  const swapOf = (name: string, more: Partial<SwapOptions> = {}) =>
+    swap({ model: `${name}.onnx`, variants: ['dense.fused'], out: 'never.onnx', ...more });
+  const captureOf = (more: Partial<CaptureOptions>) =>
+    capture({ model: 'torchscript-bert.onnx', data: ['items.ts'], out: 'never', ...more });
+  const cases: Readonly<Record<string, { run: () => Promise<unknown>; says: RegExp; hint?: RegExp }>> = {
+    'a file that is no model': { run: () => swapOf('text'), says: /text\.onnx: .*\[INVALID_MODEL\]/ },
+    'a truncated file': {
+      run: () => swapOf('cut'),
+      says: /258122 bytes.*\[INVALID_MODEL\]|bytes, \d+ are left \[INVALID_MODEL\]/,
+      hint: /cut short/,
+    },
+    'no such file': { run: () => swapOf('nowhere'), says: /nowhere\.onnx.*\[FILE_UNREADABLE\]/ },
+    'a site that cannot be swapped': {
+      run: () => swapOf('capped', { sites: '0' }),
+      says: /site 0 .*cannot be swapped: .*soft-capped/,
+    },
+    'no site that can be swapped': {
+      run: () => swapOf('capped'),
+      says: /no site can be swapped \[UNSUPPORTED\]/,
+      hint: /attnswap sites capped/,
+    },
+    'no attention': { run: () => swapOf('no-attention'), says: /no site can be swapped/ },
+    'a list of sites that is none': {
+      run: () => swapOf('torchscript-bert', { sites: '0-' }),
+      says: /sites "0-": expected numbers and ranges/,
+    },
+    'an unknown variant': { run: () => swapOf('torchscript-bert', { variants: ['dens'] }), says: /unknown variant "dens"/ },
+    'a parameter out of range': {
+      run: () => swapOf('torchscript-bert', { variants: ['window:w=0'] }),
+      says: /w is 0, expected a whole number ≥ 1/,
+    },
+    'a dimension that no model runs with': {
+      run: () => sites({ model: 'torchscript-bert.onnx', dimensions: { sequence: 5000 } }),
+      says: /failed on every set of random inputs.*\[INVALID_INPUTS\]/,
+      hint: /--dim/,
+    },
+    'the model itself as the new model': {
+      run: () => swapOf('torchscript-bert', { out: './torchscript-bert.onnx' }),
+      says: /would overwrite the original.*\[USAGE\]/,
+    },
+    'an unknown backend': { run: () => swapOf('torchscript-bert', { backend: 'abacus' }), says: /unknown backend "abacus"/ },
+    'a capture of a site that is not there': { run: () => captureOf({ sites: '9' }), says: /site 9 cannot be captured/ },
+    'a capture of more tokens than the model takes': {
+      run: () => captureOf({ lengths: [2000] }),
+      says: /does not run on item 2000-0: .*\[INVALID_DATA\]/,
+      hint: /--lengths/,
+    },
+  };
+  for (const [name, { run: operate, says, hint = /./ }] of Object.entries(cases)) {
+    test(name, async () => {
+      process.chdir(cwd);
+      const before = original();
+      await assert.rejects(operate, (error) => {
+        assert.ok(error instanceof AttnswapError, String(error));
+        assert.match(`${error.message} [${error.code}]`, says);
+        assert.match(error.hint ?? '', hint);
+        return true;
+      });
+      assertNothingWritten(before);
     });
   }
 
   for (const args of [
     ['sites', 'torchscript-bert.onnx', '--dim', 'batch=0'],
     ['sites', 'torchscript-bert.onnx', '--dim', 'batch'],
-    capture('--lengths', '0'),
-    capture('--lengths', 'many'),
+    captureArgs('--lengths', '0'),
+    captureArgs('--lengths', 'many'),
     ['swap', 'torchscript-bert.onnx', '--variant', 'dense.fused'],
     ['capture', 'torchscript-bert.onnx', '--data', 'items.ts'],
   ])

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { wordTokenizer } from '../src/data/fixtures/word-tokenizer.ts';
 import * as bert from './models/torchscript-bert.ts';
-import { emptyFolder } from './run-cli.ts';
+import { emptyFolder, suiteText } from './run-cli.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const cwd = emptyFolder();
@@ -78,4 +78,25 @@ test('what an installation does not bring is named with the command that brings 
   assert.match(stdout, /tfjs-wasm[\s\S]*?npm install @tensorflow\/tfjs-core @tensorflow\/tfjs-backend-cpu @tensorflow\/tfjs-backend-wasm/);
   for (const file of ['docs/migration.md', 'README.md', 'CHANGELOG.md'])
     assert.ok(existsSync(join(cwd, 'node_modules/attnswap', file)), file);
+});
+
+test('one cell is measured, and its report is a page and pictures', async () => {
+  writeFileSync(join(cwd, 'one.suite.ts'), suiteText('one', ['dense.fused']));
+  const bench = await attnswap('bench ./one.suite.ts --quiet');
+  assert.equal(bench.exitCode, 0, bench.stderr);
+  assert.match(bench.stdout, /dense\.fused/);
+  const report = await attnswap('report runs/one.run.json --format html,png --quiet');
+  assert.equal(report.exitCode, 0, report.stderr);
+  assert.match(report.stdout, /^reports\/one\.html\nreports\/one\.charts\/latency-1\.png/);
+});
+
+test('the links of the package lead to files that it has', () => {
+  const folder = join(cwd, 'node_modules/attnswap');
+  const texts = globSync('{*.md,{docs,adapters,baselines}/**/*.md}', { cwd: folder });
+  assert.ok(texts.includes('README.md') && texts.includes(join('docs', 'ci.md')));
+  const dead = texts.flatMap((text) => {
+    const links = readFileSync(join(folder, text), 'utf8').matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g);
+    return [...links].filter(([, to]) => !existsSync(join(folder, dirname(text), to!))).map(([, to]) => `${text}: ${to}`);
+  });
+  assert.deepEqual(dead, []);
 });

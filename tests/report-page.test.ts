@@ -49,13 +49,22 @@ const comparison = () =>
       { source: 'b.json', run: sampleRun({ variants, lengths: [512, 1024], speed: 1.5, seed: 2, host: { memoryBytes: 8e9 } }) },
     ]),
   );
+const aRun = () => runReport(wholeRun());
 const reports: ReadonlyArray<[name: string, make: () => Report]> = [
-  ['a run', () => runReport(wholeRun())],
+  ['a run', aRun],
   ['a gate', gate],
   ['a migration', migration],
   ['a tuning', () => tuningReport(sampleTuning())],
   ['runs side by side', comparison],
 ];
+
+const pages = new Map<() => Report, Promise<string>>();
+/** The page of a report, drawn once. */
+function pageOf(make: () => Report): Promise<string> {
+  const page = pages.get(make) ?? reportPage(make());
+  pages.set(make, page);
+  return page;
+}
 
 describe('the page in a browser', { skip: noBrowser }, () => {
   let browser: Browser;
@@ -82,7 +91,7 @@ describe('the page in a browser', { skip: noBrowser }, () => {
 
     for (const colorScheme of ['light', 'dark'] as const) {
       test(`${name}: axe finds nothing to mend, ${colorScheme}`, async () => {
-        const { page } = await openHtml(browser, await reportPage(make()), { colorScheme });
+        const { page } = await openHtml(browser, await pageOf(make), { colorScheme });
         await page.evaluate(axe);
         const found = await page.evaluate(async () => {
           // @ts-expect-error: axe is a global of the page
@@ -95,7 +104,7 @@ describe('the page in a browser', { skip: noBrowser }, () => {
     }
 
     test(`${name}: nothing but tables is wider than a telephone, and charts can be read on it`, async () => {
-      const { page } = await openHtml(browser, await reportPage(make()), { viewport: { width: 420, height: 800 } });
+      const { page } = await openHtml(browser, await pageOf(make), { viewport: { width: 420, height: 800 } });
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 420);
       const drawn = await drawingsOf(page);
       for (const { id, right, outside, leastText } of drawn) {
@@ -108,7 +117,7 @@ describe('the page in a browser', { skip: noBrowser }, () => {
 
     for (const width of [1000, 1280, 1920]) {
       test(`${name}: charts fill the width of ${width} pixels, two side by side`, async () => {
-        const { page } = await openHtml(browser, await reportPage(make()), { viewport: { width, height: 800 } });
+        const { page } = await openHtml(browser, await pageOf(make), { viewport: { width, height: 800 } });
         const room = await page.locator('main').evaluate((main) => main.getBoundingClientRect().width);
         for (const row of Map.groupBy(await drawingsOf(page), ({ top }) => Math.round(top / 40)).values()) {
           assert.ok(row.length <= 2);
@@ -122,7 +131,7 @@ describe('the page in a browser', { skip: noBrowser }, () => {
 
   for (const [name, make] of reports.slice(0, 4)) {
     test(`${name}: the first screen has the verdict and three tiles, before any prose`, async () => {
-      const { page } = await openHtml(browser, await reportPage(make()), { viewport: { width: 1280, height: 800 } });
+      const { page } = await openHtml(browser, await pageOf(make), { viewport: { width: 1280, height: 800 } });
       assert.deepEqual(await page.locator('.tiles h2').allInnerTexts(), ['Latency', 'Peak memory', 'Quality']);
       const order = await page
         .locator('header > *')
@@ -149,7 +158,7 @@ describe('the page in a browser', { skip: noBrowser }, () => {
 
   for (const width of [1280, 700]) {
     test(`the contents stay in sight on a page of ${width} pixels, and name the section that is read`, async () => {
-      const { page } = await openHtml(browser, await reportPage(runReport(wholeRun())), { viewport: { width, height: 800 } });
+      const { page } = await openHtml(browser, await pageOf(aRun), { viewport: { width, height: 800 } });
       await page.locator('#cells').evaluate((section) => section.scrollIntoView());
       await page.locator('nav a[aria-current]', { hasText: 'All cells' }).waitFor();
       const nav = (await page.locator('nav').boundingBox())!;
@@ -161,7 +170,7 @@ describe('the page in a browser', { skip: noBrowser }, () => {
   }
 
   test('a pointer on a mark is told its figures', async () => {
-    const { page } = await openHtml(browser, await reportPage(runReport(wholeRun())));
+    const { page } = await openHtml(browser, await pageOf(aRun));
     const mark = page.locator('#latency-1 [aria-label^="window.tiled"]').first();
     const label = await mark.getAttribute('aria-label');
     await mark.hover({ force: true });
@@ -173,7 +182,7 @@ describe('the page in a browser', { skip: noBrowser }, () => {
   });
 
   test('rows are filtered by words in any column, and sorted as numbers', async () => {
-    const { page } = await openHtml(browser, await reportPage(runReport(wholeRun())));
+    const { page } = await openHtml(browser, await pageOf(aRun));
     const cells = page.locator('#cells');
     await cells.locator('input').fill('window 2048');
     assert.equal(await cells.locator('tbody tr:visible').count(), 1);
@@ -200,7 +209,7 @@ describe('the page in a browser', { skip: noBrowser }, () => {
   });
 
   test('dark and light differ in colours alone, and print is light, whole and without what is only for a screen', async () => {
-    const html = await reportPage(runReport(wholeRun()));
+    const html = await pageOf(aRun);
     const ground = (page: Page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const { page } = await openHtml(browser, html, { colorScheme: 'dark' });
     assert.equal(await ground(page), 'rgb(20, 24, 28)');
@@ -218,7 +227,7 @@ describe('the page in a browser', { skip: noBrowser }, () => {
 
   test('on paper nothing is cut off, and no figure is broken within a word', async () => {
     for (const [name, make] of reports) {
-      const { page } = await openHtml(browser, await reportPage(make()), { viewport: { width: 680, height: 900 } });
+      const { page } = await openHtml(browser, await pageOf(make), { viewport: { width: 680, height: 900 } });
       await page.emulateMedia({ media: 'print' });
       await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
       const { beyond, broken } = await page.evaluate(() => {

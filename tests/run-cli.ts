@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+
+/** A test file's own temporary folder: the machine's lock is in it, so that files run side by side, and it goes when the file ends. */
+const ownTemporary = mkdtempSync(join(tmpdir(), 'attnswap-tests-'));
+process.env['TMPDIR'] = ownTemporary;
+process.once('exit', () => rmSync(ownTemporary, { recursive: true, force: true, maxRetries: 5 }));
 
 export const main = fileURLToPath(new URL('../src/cli/attnswap.js', import.meta.url));
 
@@ -29,6 +34,19 @@ export async function untilSaid(
 
 export function emptyFolder(): string {
   return mkdtempSync(join(tmpdir(), 'attnswap-test-'));
+}
+
+/** Numbers of the processes that work in a folder: what a command started there, and has not ended. */
+export function processesIn(folder: string): string[] {
+  const path = realpathSync(folder);
+  const worksThere = (pid: string): boolean => {
+    try {
+      return readlinkSync(`/proc/${pid}/cwd`) === path;
+    } catch {
+      return false; // It ended since, or is another user's.
+    }
+  };
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && worksThere(name));
 }
 
 /** A suite file of two fast cells. */

@@ -40,7 +40,13 @@ export interface Checkout {
 }
 
 /** The attnswap that runs this. */
-export const ownCheckout: Checkout = { directory: process.cwd(), code: ownCode, extension };
+export const ownCheckout: Checkout = {
+  get directory() {
+    return process.cwd();
+  },
+  code: ownCode,
+  extension,
+};
 
 /**
  * The attnswap of a folder: the folder itself if it is a checkout, else the package that is installed in it, else this one

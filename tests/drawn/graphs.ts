@@ -32,6 +32,9 @@ const dimensionNames = [
   ['b', 'frames', 'patches'],
 ] as const;
 
+/** Seeds below are swapped and judged in every run of the tests: four of each kind of mask. `npm run bench:swaps` judges 500. */
+export const firstGraphs = 44;
+
 /** The same seed draws the same graph; every eleventh has the same kind of mask. */
 export function drawGraph(seed: number): DrawnGraph {
   const draw = new Draw(seed, 'graph');

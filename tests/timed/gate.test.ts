@@ -2,16 +2,27 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { readVerdict } from '../src/contract/verdict.ts';
-import { attnswap, emptyFolder, main } from './run-cli.ts';
+import { AttnswapError } from '../../src/contract/errors.ts';
+import { readVerdict } from '../../src/contract/verdict.ts';
+import type { Verdict } from '../../src/contract/verdict.ts';
+import { saveBaseline } from '../../src/operations/baseline.ts';
+import { bench } from '../../src/operations/bench.ts';
+import { gate as judge } from '../../src/operations/gate.ts';
+import type { GateOptions } from '../../src/operations/gate.ts';
+import { verdictTable } from '../../src/verdict/table.ts';
+import { attnswap, emptyFolder, main, processesIn } from '../run-cli.ts';
 
 // Whatever goes wrong, a gate never exits with 0, says what it was, and loses nothing. A scripted adapter answers the
-// reference and takes as long as it is told: what is tested is what decides, in real processes.
-const adapter = fileURLToPath(new URL('./fixtures/scripted-adapter.ts', import.meta.url));
+// reference and takes as long as it is told: what is tested is what decides, in real processes. Each exit code is seen of the command
+// itself; beyond that the operation is called here.
+const adapter = fileURLToPath(new URL('../fixtures/scripted-adapter.ts', import.meta.url));
 const fast = ['--max-blocks', '3', '--block-seconds', '0.05', '--quiet'];
 const latencyGate = "{ metric: 'latency', margin: 0.5 }";
+/** For what holds whatever is measured: no noise reaches its margin. */
+const wideGate = "{ metric: 'latency', margin: 10 }";
 
 interface Given {
   readonly gates?: string;
@@ -33,18 +44,18 @@ function folder({
   script,
 }: Given = {}): string {
   const cwd = emptyFolder();
-  writeSuite(cwd, `gates: [${gates}],`, { variants, lengths, extra, backend });
+  writeSuite(join(cwd, 'my.suite.ts'), `gates: [${gates}],`, { variants, lengths, extra, backend });
   if (script !== undefined) writeFileSync(join(cwd, 'fault.json'), JSON.stringify(script));
   return cwd;
 }
 
 function writeSuite(
-  cwd: string,
+  path: string,
   gates: string,
   given: { variants: readonly string[]; lengths: string; extra: string; backend: string },
 ): void {
   writeFileSync(
-    join(cwd, 'my.suite.ts'),
+    path,
     `import { defineSuite } from 'attnswap';
 export default defineSuite({
   name: 'mine', adapters: [${JSON.stringify(adapter)}], reference: 'dense.script',
@@ -55,17 +66,32 @@ export default defineSuite({
   );
 }
 
-async function gate(cwd: string, args: readonly string[] = []) {
+/** The command. */
+async function gateCommand(cwd: string, args: readonly string[] = []) {
   const result = await attnswap(['gate', './my.suite.ts', ...fast, '--out', 'verdict.json', ...args], { cwd });
   return { ...result, said: (result.stdout + result.stderr).replaceAll(/\s+/g, ' ') };
 }
 
 const verdictOf = (cwd: string) => readVerdict(JSON.parse(readFileSync(join(cwd, 'verdict.json'), 'utf8')), 'verdict.json');
 
+/** The operation, with the exit code that the command gives and what it says; `verdict` throws where there is none. */
+async function gate(cwd: string, options: Partial<GateOptions> = {}) {
+  process.chdir(cwd);
+  try {
+    const reached = await judge({ suite: './my.suite.ts', maxBlocks: 3, blockSeconds: 0.05, ...options });
+    const verdict = (): Verdict => readVerdict(JSON.parse(JSON.stringify(reached)), 'verdict');
+    return { exitCode: reached.exitCode, said: verdictTable(reached).replaceAll(/\s+/g, ' '), verdict };
+  } catch (error) {
+    if (!(error instanceof AttnswapError)) throw error;
+    const verdict = (): Verdict => assert.fail(error);
+    return { exitCode: 5, said: `${error.message} [${error.code}] hint: ${error.hint}`.replaceAll(/\s+/g, ' '), verdict };
+  }
+}
+
 test('equal arms pass with exit 0, and every rendering is written', async () => {
   const cwd = folder();
   const files = ['--junit', 'junit.xml', '--sarif', 'gate.sarif', '--markdown', 'comment.md'];
-  const { exitCode, said } = await gate(cwd, files);
+  const { exitCode, said } = await gateCommand(cwd, files);
   assert.equal(exitCode, 0, said);
   assert.equal(verdictOf(cwd).outcome, 'pass');
   assert.match(readFileSync(join(cwd, 'junit.xml'), 'utf8'), /<testcase/);
@@ -76,11 +102,11 @@ test('equal arms pass with exit 0, and every rendering is written', async () => 
 test('a slower new arm is a regression, a faster one an improvement, and swapping them negates the effect', async () => {
   const slow = folder({ script: { ms: 1.6 } });
   const quick = folder();
-  const slower = await gate(slow, ['--base-dir', quick]);
+  const slower = await gateCommand(slow, ['--base-dir', quick]);
   assert.equal(slower.exitCode, 1, slower.said);
-  const faster = await gate(quick, ['--base-dir', slow]);
+  const faster = await gate(quick, { baseDir: slow });
   assert.equal(faster.exitCode, 0, faster.said);
-  const [up, down] = [verdictOf(slow).comparisons[0]!, verdictOf(quick).comparisons[0]!];
+  const [up, down] = [verdictOf(slow).comparisons[0]!, faster.verdict().comparisons[0]!];
   assert.deepEqual([up.outcome, down.outcome], ['regression', 'improvement']);
   // Two runs, each with an error of its own; intervals of three blocks may be narrow by luck.
   const both = (1 + up.effect!.estimate) * (1 + down.effect!.estimate);
@@ -100,35 +126,42 @@ const faultyArms: ReadonlyArray<[what: string, given: Given, exitCode: number, s
 for (const [what, given, code, says] of faultyArms) {
   test(`${what} is exit ${code}`, async () => {
     const cwd = folder(given);
-    const { exitCode, said } = await gate(cwd, ['--base-dir', folder()]);
+    const { exitCode, said } = await gate(cwd, { baseDir: folder() });
     assert.equal(exitCode, code, said);
     assert.match(said, says);
-    assert.equal(verdictOf(cwd).exitCode, code);
   });
 }
+
+test('the command exits with 5, too, and its verdict says so', async () => {
+  const cwd = folder({ gates: "{ metric: 'scored-pairs' }", script: { fault: 'exit' } });
+  const { exitCode, said } = await gateCommand(cwd, ['--base-dir', folder()]);
+  assert.equal(exitCode, 5, said);
+  assert.match(said, /exited with code 7/);
+  assert.equal(verdictOf(cwd).exitCode, 5);
+});
 
 test('faults of the memory, waste and statement launches are exit 5 too', async () => {
   for (const metric of ['peak-memory', 'error', 'scored-pairs']) {
     const cwd = folder({ gates: `{ metric: '${metric}' }`, script: { fault: 'exit' } });
-    const { exitCode, said } = await gate(cwd, ['--base-dir', folder()]);
+    const { exitCode, said } = await gate(cwd, { baseDir: folder() });
     assert.equal(exitCode, 5, said);
     assert.match(said, /exited with code 7/);
   }
 });
 
 test('memory that grows faster with the length is a regression, in figures of a doubling', async () => {
-  const growth = { gates: "{ metric: 'memory-growth', margin: 0.25 }", lengths: '[16, 32, 64]' };
+  const growth = { gates: "{ metric: 'memory-growth', margin: 0.25 }", lengths: '[16, 64]' };
   const linear = folder({ ...growth, script: { memoryPower: 1 } });
   const square = folder({ ...growth, script: { memoryPower: 2 } });
-  const worse = await gate(square, ['--base-dir', linear]);
+  const worse = await gate(square, { baseDir: linear });
   assert.equal(worse.exitCode, 1, worse.said);
-  const { comparisons } = verdictOf(square);
+  const { comparisons } = worse.verdict();
   assert.deepEqual(
     comparisons.map(({ metric, outcome }) => [metric, outcome]),
     [['memory-growth', 'regression']],
   );
   assert.ok(Math.abs(comparisons[0]!.base! - 2) < 1e-9 && Math.abs(comparisons[0]!.new! - 4) < 1e-9, JSON.stringify(comparisons[0]));
-  assert.equal((await gate(linear, ['--base-dir', square])).exitCode, 0);
+  assert.equal((await gate(linear, { baseDir: square })).exitCode, 0);
   assert.equal((await gate(folder({ ...growth, script: { memoryPower: 1 }, lengths: '[16]' }))).exitCode, 3);
 });
 
@@ -140,21 +173,23 @@ test('a limit holds for memory too, whatever the base', async () => {
 });
 
 test('a fault of the base is told as the base’s', async () => {
-  const { exitCode, said } = await gate(folder(), ['--base-dir', folder({ script: { fault: 'exit' } })]);
+  const { exitCode, said } = await gate(folder(), { baseDir: folder({ script: { fault: 'exit' } }) });
   assert.equal(exitCode, 5);
   assert.match(said, /base: failed/);
 });
 
 test('a cell that the base declares and the suite does not is exit 3, whatever the others say', async () => {
-  const base = folder({ variants: ['dense', 'window:w=4'] });
-  const { exitCode, said } = await gate(folder(), ['--base-dir', base]);
+  const gates = "{ metric: 'scored-pairs' }";
+  const base = folder({ gates, variants: ['dense', 'window:w=4'] });
+  const { exitCode, said } = await gateCommand(folder({ gates }), ['--base-dir', base]);
   assert.equal(exitCode, 3, said);
   assert.match(said, /window\.script:w=4[\s\S]*vanished/);
 });
 
 test('a cell that is new is shown, and decides nothing', async () => {
-  const cwd = folder({ variants: ['dense', 'window:w=4'] });
-  const { exitCode, said } = await gate(cwd, ['--base-dir', folder()]);
+  const gates = "{ metric: 'scored-pairs' }";
+  const cwd = folder({ gates, variants: ['dense', 'window:w=4'] });
+  const { exitCode, said } = await gate(cwd, { baseDir: folder({ gates }) });
   assert.equal(exitCode, 0, said);
   assert.match(said, /the base does not declare this cell/);
 });
@@ -166,44 +201,55 @@ test('a backend that is not here is exit 3', async () => {
 });
 
 /** What is wrong before anything is measured: exit 5, a code, and no verdict. */
-const refused: ReadonlyArray<[what: string, given: Given, args: readonly string[], says: RegExp]> = [
-  ['a suite without gates', { gates: '' }, [], /\[INVALID_SUITE\][\s\S]*hint/],
+const refused: ReadonlyArray<[what: string, given: Given, options: Partial<GateOptions>, says: RegExp]> = [
+  ['a suite without gates', { gates: '' }, {}, /\[INVALID_SUITE\][\s\S]*hint/],
   [
     'a gate that selects nothing',
     { gates: "{ select: { length: 17 }, metric: 'latency' }" },
-    [],
+    {},
     /gates\.0 \(latency\) selects none of the 1 cells/,
   ],
-  ['an unknown metric', { gates: "{ metric: 'speed' }" }, [], /INVALID_SUITE\]|gates\.0\.metric/],
-  ['a negative margin', { gates: "{ metric: 'latency', margin: -1 }" }, [], /gates\.0\.margin/],
-  ['a suite whose every cell is excluded', { extra: "exclude: [{ variant: 'dense' }]," }, [], /no cells are left/],
-  ['a suite that throws', { extra: '...(() => { throw new Error("oops"); })(),' }, [], /could not be loaded: oops/],
-  ['an adapter that is not there', { extra: "adapters: ['./missing.ts']," }, [], /missing\.ts: could not be loaded/],
-  ['an unknown baseline', {}, ['--baseline', 'main'], /no baseline "main".*there is none[\s\S]*\[UNKNOWN_BASELINE\]/],
-  ['a baseline’s name that is a path', {}, ['--baseline', '../../etc/passwd'], /cannot be named/],
-  ['a base folder that does not exist', {}, ['--base-dir', '/nowhere'], /there is no such folder/],
-  ['a base and a baseline at once', {}, ['--base-dir', '.', '--baseline', 'main'], /cannot be combined/],
-  ['no blocks', {}, ['--max-blocks', '0'], /expected a whole number/],
+  ['an unknown metric', { gates: "{ metric: 'speed' }" }, {}, /INVALID_SUITE\]|gates\.0\.metric/],
+  ['a negative margin', { gates: "{ metric: 'latency', margin: -1 }" }, {}, /gates\.0\.margin/],
+  ['a suite whose every cell is excluded', { extra: "exclude: [{ variant: 'dense' }]," }, {}, /no cells are left/],
+  ['a suite that throws', { extra: '...(() => { throw new Error("oops"); })(),' }, {}, /could not be loaded: oops/],
+  ['an adapter that is not there', { extra: "adapters: ['./missing.ts']," }, {}, /missing\.ts: could not be loaded/],
+  ['an unknown baseline', {}, { baseline: 'main' }, /no baseline "main".*there is none[\s\S]*\[UNKNOWN_BASELINE\]/],
+  ['a baseline’s name that is a path', {}, { baseline: '../../etc/passwd' }, /cannot be named/],
+  ['a base folder that does not exist', {}, { baseDir: '/nowhere' }, /there is no such folder/],
+  ['a base and a baseline at once', {}, { baseDir: '.', baseline: 'main' }, /cannot be combined/],
 ];
-for (const [what, given, args, says] of refused) {
+for (const [what, given, options, says] of refused) {
   test(`${what} is exit 5 before anything is measured`, async () => {
-    const { exitCode, said } = await gate(folder(given), args);
+    const { exitCode, said } = await gate(folder(given), options);
     assert.equal(exitCode, 5, said);
     assert.match(said, says);
   });
 }
 
+test('the command refuses with exit 5, too: an unknown baseline, and no blocks', async () => {
+  for (const [args, says] of [
+    [['--baseline', 'main'], /\[UNKNOWN_BASELINE\]/],
+    [['--max-blocks', '0'], /expected a whole number/],
+  ] as const) {
+    const { exitCode, said } = await gateCommand(folder(), args);
+    assert.equal(exitCode, 5, said);
+    assert.match(said, says);
+  }
+});
+
 test('a base whose attnswap cannot be an arm is refused with what mends it', async () => {
   const base = folder();
   writeFileSync(join(base, 'package.json'), JSON.stringify({ name: 'attnswap', version: '0.0.1' }));
-  const { exitCode, said } = await gate(folder(), ['--base-dir', base]);
+  const { exitCode, said } = await gate(folder(), { baseDir: base });
   assert.equal(exitCode, 5);
   assert.match(said, /cannot be an arm[\s\S]*hint/);
 });
 
 test('a gate that has expired decides nothing, and nothing that decides is no pass', async () => {
-  const cwd = folder({ gates: "{ metric: 'latency', margin: 0.5, expires: '2020-01-01' }", script: { ms: 3 } });
-  const { exitCode, said } = await gate(cwd, ['--base-dir', folder()]);
+  // Beyond its limit: a regression, did it decide.
+  const cwd = folder({ gates: "{ metric: 'scored-pairs', limit: 1, expires: '2020-01-01' }" });
+  const { exitCode, said } = await gate(cwd);
   assert.equal(exitCode, 5, said);
   assert.match(said, /Nothing was compared/);
 });
@@ -211,7 +257,7 @@ test('a gate that has expired decides nothing, and nothing that decides is no pa
 test('what cannot be told is exit 2, or a pass where the suite lets it', async () => {
   // Margins far below what three short blocks can tell.
   const tiny = "metric: 'latency', margin: 0.0000001";
-  const strict = await gate(folder({ gates: `{ ${tiny} }` }));
+  const strict = await gateCommand(folder({ gates: `{ ${tiny} }` }));
   assert.ok(strict.exitCode === 2 || strict.exitCode === 1, strict.said);
   const lenient = await gate(folder({ gates: `{ ${tiny}, absoluteFloor: 1e12 }` }));
   assert.equal(lenient.exitCode, 0, lenient.said);
@@ -234,8 +280,8 @@ test('a verdict that cannot be written is refused before anything is measured', 
 });
 
 test('the verdict is told although it can no longer be written when it is there', async () => {
-  const cwd = folder();
-  const args = ['gate', './my.suite.ts', '--max-blocks', '3', '--block-seconds', '1', '--out', 'verdict.json'];
+  const cwd = folder({ gates: wideGate });
+  const args = ['gate', './my.suite.ts', '--max-blocks', '3', '--block-seconds', '0.05', '--out', 'verdict.json'];
   const running = execa(process.execPath, [main, ...args], { cwd, reject: false });
   // While it measures: a place that could be written when it began.
   running.stderr.on('data', (chunk: Buffer) => {
@@ -248,8 +294,8 @@ test('the verdict is told although it can no longer be written when it is there'
 });
 
 test('two gates at once: the second is refused, the first is not disturbed', async () => {
-  const cwd = folder();
-  const first = execa(process.execPath, [main, 'gate', './my.suite.ts', '--max-blocks', '3', '--block-seconds', '1', '--json'], {
+  const cwd = folder({ gates: wideGate });
+  const first = execa(process.execPath, [main, 'gate', './my.suite.ts', '--max-blocks', '3', '--block-seconds', '0.3', '--json'], {
     cwd,
     reject: false,
   });
@@ -267,37 +313,43 @@ test('two gates at once: the second is refused, the first is not disturbed', asy
 test('Ctrl-C ends a gate with exit 130 and a verdict on what was judged, and no worker is left behind', async () => {
   const cwd = folder({ script: { ms: 2 } });
   const child = execa(process.execPath, [main, 'gate', './my.suite.ts', '--block-seconds', '5'], { cwd, reject: false });
-  await new Promise<void>((resolve) => {
-    child.stderr.on('data', (chunk: Buffer) => {
-      if (chunk.toString().includes('[1/')) setTimeout(resolve, 1500);
-    });
-  });
+  await untilMeasuring(cwd, child);
   child.kill('SIGINT');
   const { exitCode, stdout } = await child;
   assert.equal(exitCode, 130);
   assert.match(stdout, /interrupted before this was judged/);
   assert.match(stdout, /incomplete, exit code 130/);
-  const left = await execa('pgrep', ['-f', 'pair-worker'], { reject: false });
-  assert.equal(left.stdout, '');
+  await assertNothingLeft(cwd);
 });
 
 test('killing the gate itself leaves no worker behind, not even a stopped one', async () => {
   const cwd = folder();
   const child = execa(process.execPath, [main, 'gate', './my.suite.ts', '--block-seconds', '5'], { cwd, reject: false });
-  await new Promise<void>((resolve) => {
-    child.stderr.on('data', (chunk: Buffer) => {
-      if (chunk.toString().includes('[1/')) setTimeout(resolve, 1500);
-    });
-  });
+  await untilMeasuring(cwd, child);
   child.kill('SIGKILL');
   await child;
-  let left = 'unknown';
-  for (let attempt = 0; attempt < 50 && left !== ''; attempt++) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    left = (await execa('pgrep', ['-f', 'pair-worker'], { reject: false })).stdout;
-  }
-  assert.equal(left, '');
+  await assertNothingLeft(cwd);
 });
+
+/** Whether one worker of a pair is stopped, so that the other one works. */
+function isMeasuring(cwd: string): boolean {
+  try {
+    return processesIn(cwd).some((pid) => /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')));
+  } catch {
+    return false; // One ended between two looks.
+  }
+}
+
+async function untilMeasuring(cwd: string, gating: Promise<unknown>): Promise<void> {
+  let ended = false;
+  void gating.then(() => (ended = true));
+  while (!ended && !isMeasuring(cwd)) await setTimeout(20);
+}
+
+async function assertNothingLeft(cwd: string): Promise<void> {
+  for (let attempt = 0; attempt < 50 && processesIn(cwd).length > 0; attempt++) await setTimeout(100);
+  assert.deepEqual(processesIn(cwd), []);
+}
 
 // Baselines: a run of the scripted suite, promoted, then spoilt in every way.
 let stored: { cwd: string; baseline: BaselineFile };
@@ -315,13 +367,29 @@ interface BaselineFile {
   }>;
 }
 
+/** Measures the suite of a folder into a record there. */
+async function benchTo(cwd: string, record: string): Promise<void> {
+  process.chdir(cwd);
+  const { complete, cells } = await bench({ suite: './my.suite.ts', record });
+  assert.ok(complete && cells.every(({ status }) => status === 'ok'));
+}
+
+/** A baseline of one run, taken for three: the figures that are judged are scripted. */
+async function scriptedBaseline(cwd: string): Promise<void> {
+  await benchTo(cwd, 'run1.json');
+  const run = JSON.parse(readFileSync(join(cwd, 'run1.json'), 'utf8')) as { startedAt: string };
+  const runs = ['run1.json', 'run2.json', 'run3.json'];
+  for (const [index, path] of runs.entries())
+    writeFileSync(join(cwd, path), JSON.stringify({ ...run, startedAt: new Date(Date.UTC(2026, 0, 1 + index)).toISOString() }));
+  await saveBaseline({ name: 'main', runs, reason: 'first' });
+}
+
 before(async () => {
   const cwd = folder({ gates: `${latencyGate}, { metric: 'scored-pairs' }` });
   const runs: string[] = [];
   for (const index of [1, 2, 3]) {
     runs.push(`run${index}.json`);
-    const { exitCode, stderr } = await attnswap(['bench', './my.suite.ts', '--quiet', '--out', `run${index}.json`], { cwd });
-    assert.equal(exitCode, 0, stderr);
+    await benchTo(cwd, `run${index}.json`);
   }
   const { exitCode, stderr } = await attnswap(['baseline', 'save', 'main', ...runs, '--reason', 'first'], { cwd });
   assert.equal(exitCode, 0, stderr);
@@ -362,7 +430,7 @@ const baselines: ReadonlyArray<[what: string, spoil: (baseline: BaselineFile) =>
 for (const [what, spoil, code, says] of baselines) {
   test(`against ${what}: exit ${code}`, async () => {
     const cwd = spoilt(spoil);
-    const { exitCode, said } = await gate(cwd, ['--baseline', 'main']);
+    const { exitCode, said } = await gate(cwd, { baseline: 'main' });
     assert.equal(exitCode, code, said);
     assert.match(said, says);
   });
@@ -370,7 +438,8 @@ for (const [what, spoil, code, says] of baselines) {
 
 test('another host’s baseline still judges what carries across machines', async () => {
   const cwd = spoilt((baseline) => void (baseline.fingerprint = 'a'.repeat(64)));
-  await gate(cwd, ['--baseline', 'main']);
+  const { exitCode, said } = await gateCommand(cwd, ['--baseline', 'main']);
+  assert.equal(exitCode, 4, said);
   const outcomes = verdictOf(cwd).comparisons.map(({ metric, outcome }) => [metric, outcome]);
   assert.deepEqual(outcomes, [
     ['latency', 'incomparable'],
@@ -388,7 +457,7 @@ test('a portable baseline is judged on any machine by figures without noise, and
   ].join(', ');
   const given = { gates, lengths: '[16, 32]', variants: ['dense', 'window:w=8'], script: { memoryPower: 1 } };
   const cwd = folder(given);
-  assert.equal((await attnswap(['bench', './my.suite.ts', '--quiet', '--out', 'run.json'], { cwd })).exitCode, 0);
+  await benchTo(cwd, 'run.json');
   const save = ['baseline', 'save', 'main', 'run.json', '--reason', 'first', '--portable', '--store', '.'];
   assert.equal((await attnswap(save, { cwd })).exitCode, 0);
   const path = join(cwd, 'baselines/main.json');
@@ -398,10 +467,12 @@ test('a portable baseline is judged on any machine by figures without noise, and
   };
   assert.ok(readFileSync(path, 'utf8').length < 5000, 'figures, not runs');
   writeFileSync(path, JSON.stringify({ ...saved, fingerprint: 'a'.repeat(64) }));
-  const elsewhere = await gate(cwd, ['--baseline', 'main', '--store', '.']);
+  const elsewhere = await gate(cwd, { baseline: 'main', store: '.' });
   assert.equal(elsewhere.exitCode, 0, elsewhere.said);
   assert.match(elsewhere.said, /latency varies between machines .* so it is not judged/);
-  const found = verdictOf(cwd).comparisons.map(({ metric, outcome, decides, base }) => [metric, outcome, decides, base !== null].join(' '));
+  const found = elsewhere
+    .verdict()
+    .comparisons.map(({ metric, outcome, decides, base }) => [metric, outcome, decides, base !== null].join(' '));
   assert.deepEqual([...new Set(found)].toSorted(), [
     'error pass true true',
     'latency incomparable false false',
@@ -417,11 +488,11 @@ test('a portable baseline is judged on any machine by figures without noise, and
   const [cell] = Object.keys(saved.portable.figures) as [string];
   saved.portable.figures[cell]!['scored-pairs']! /= 2;
   writeFileSync(path, JSON.stringify(saved));
-  const worse = await gate(cwd, ['--baseline', 'main', '--store', '.']);
+  const worse = await gate(cwd, { baseline: 'main', store: '.' });
   assert.equal(worse.exitCode, 1, worse.said);
   delete saved.portable.figures[cell]!['scored-pairs'];
   writeFileSync(path, JSON.stringify(saved));
-  const lacking = await gate(cwd, ['--baseline', 'main', '--store', '.']);
+  const lacking = await gate(cwd, { baseline: 'main', store: '.' });
   assert.equal(lacking.exitCode, 3, lacking.said);
   assert.match(lacking.said, /holds no scored-pairs/);
 });
@@ -429,56 +500,52 @@ test('a portable baseline is judged on any machine by figures without noise, and
 test('growth of memory is judged against stored runs, and a stored run that lacks a length is no base', async () => {
   const given = { gates: "{ metric: 'memory-growth', margin: 0.25 }", lengths: '[16, 32]', script: { memoryPower: 1 } };
   const cwd = folder(given);
-  const runs = ['run1.json', 'run2.json', 'run3.json'];
-  for (const out of runs) assert.equal((await attnswap(['bench', './my.suite.ts', '--quiet', '--out', out], { cwd })).exitCode, 0);
-  assert.equal((await attnswap(['baseline', 'save', 'main', ...runs, '--reason', 'first'], { cwd })).exitCode, 0);
-  const same = await gate(cwd, ['--baseline', 'main']);
+  await scriptedBaseline(cwd);
+  const same = await gate(cwd, { baseline: 'main' });
   assert.equal(same.exitCode, 0, same.said);
   writeFileSync(join(cwd, 'fault.json'), JSON.stringify({ memoryPower: 2 }));
-  const worse = await gate(cwd, ['--baseline', 'main']);
+  const worse = await gate(cwd, { baseline: 'main' });
   assert.equal(worse.exitCode, 1, worse.said);
   assert.match(worse.said, /2× → 4×/);
   const path = join(cwd, '.attnswap/baselines/main.json');
   const baseline = JSON.parse(readFileSync(path, 'utf8')) as BaselineFile;
   for (const { run } of baseline.runs) run.cells.splice(1);
   writeFileSync(path, JSON.stringify(baseline));
-  const lacking = await gate(cwd, ['--baseline', 'main']);
+  const lacking = await gate(cwd, { baseline: 'main' });
   assert.equal(lacking.exitCode, 3, lacking.said);
 });
 
 test('a limit and an absolute floor hold against stored runs, too', async () => {
   const given = { gates: "{ metric: 'peak-memory', margin: 0.1 }", script: { memoryPower: 1 } };
   const cwd = folder(given);
-  const runs = ['run1.json', 'run2.json', 'run3.json'];
-  for (const out of runs) assert.equal((await attnswap(['bench', './my.suite.ts', '--quiet', '--out', out], { cwd })).exitCode, 0);
-  assert.equal((await attnswap(['baseline', 'save', 'main', ...runs, '--reason', 'first'], { cwd })).exitCode, 0);
+  await scriptedBaseline(cwd);
   const suite = { variants: ['dense'], lengths: '[16]', extra: '', backend: 'scripted' };
-  writeSuite(cwd, "gates: [{ metric: 'peak-memory', margin: 0.1, limit: 1e5 }],", suite);
-  const limited = await gate(cwd, ['--baseline', 'main']);
+  writeSuite(join(cwd, 'limited.suite.ts'), "gates: [{ metric: 'peak-memory', margin: 0.1, limit: 1e5 }],", suite);
+  const limited = await gate(cwd, { suite: './limited.suite.ts', baseline: 'main' });
   assert.equal(limited.exitCode, 1, limited.said);
   assert.match(limited.said, /worse than the limit of 100000/);
   writeFileSync(join(cwd, 'fault.json'), JSON.stringify({ memoryPower: 2 }));
-  writeSuite(cwd, "gates: [{ metric: 'peak-memory', margin: 0.1, absoluteFloor: 1e9 }],", suite);
-  const small = await gate(cwd, ['--baseline', 'main']);
+  writeSuite(join(cwd, 'floor.suite.ts'), "gates: [{ metric: 'peak-memory', margin: 0.1, absoluteFloor: 1e9 }],", suite);
+  const small = await gate(cwd, { suite: './floor.suite.ts', baseline: 'main' });
   assert.equal(small.exitCode, 0, small.said);
 });
 
 test('one bad run of three does not poison a baseline', async () => {
   const cwd = spoilt((baseline) => void (baseline.runs[0]!.run.cells[0]!.latency!.medianNs *= 50));
-  const { exitCode, said } = await gate(cwd, ['--baseline', 'main']);
+  const { exitCode, said, verdict } = await gate(cwd, { baseline: 'main' });
   assert.notEqual(exitCode, 1, said);
   const others = stored.baseline.runs.slice(1).map(({ run }) => run.cells[0]!.latency!.medianNs);
-  assert.equal(verdictOf(cwd).comparisons[0]!.base, Math.max(...others));
+  assert.equal(verdict().comparisons[0]!.base, Math.max(...others));
 });
 
 test('only whole, clean runs of one host, each once and with a reason, are promoted', async () => {
   const run = JSON.parse(readFileSync(join(stored.cwd, 'run1.json'), 'utf8')) as BaselineFile['runs'][number]['run'];
-  const save = async (change: (copy: typeof run) => void, args: readonly string[] = ['--reason', 'test']) => {
+  const spoil = (change: (copy: typeof run) => void) => {
     const copy = structuredClone(run);
     change(copy);
     writeFileSync(join(stored.cwd, 'spoilt.json'), JSON.stringify(copy));
-    return attnswap(['baseline', 'save', 'main', 'spoilt.json', ...args], { cwd: stored.cwd });
   };
+  process.chdir(stored.cwd);
   const attempts: ReadonlyArray<[(copy: typeof run) => void, RegExp]> = [
     [(copy) => void (copy.complete = false), /is incomplete/],
     [(copy) => void (copy.cells[0]!.status = 'failed'), /has a cell that is failed/],
@@ -486,12 +553,13 @@ test('only whole, clean runs of one host, each once and with a reason, are promo
     [(copy) => void copy.cells.splice(0), /has no cells/],
     [() => undefined, /is in main already/],
   ];
-  for (const [change, says] of attempts) {
-    const { exitCode, stderr } = await save(change);
-    assert.equal(exitCode, 5);
-    assert.match(stderr, says);
+  for (const [change, message] of attempts) {
+    spoil(change);
+    await assert.rejects(saveBaseline({ name: 'main', runs: ['spoilt.json'], reason: 'test' }), { name: 'AttnswapError', message });
   }
-  const silent = await save((copy) => void (copy.startedAt = '2030-01-01T00:00:00.000Z'), []);
+  spoil((copy) => void (copy.startedAt = '2030-01-01T00:00:00.000Z'));
+  const silent = await attnswap(['baseline', 'save', 'main', 'spoilt.json'], { cwd: stored.cwd });
+  assert.equal(silent.exitCode, 5);
   assert.match(silent.stderr, /needs a reason/);
   const kept = JSON.parse(readFileSync(join(stored.cwd, '.attnswap/baselines/main.json'), 'utf8')) as BaselineFile;
   assert.equal(kept.runs.length, 3);
@@ -528,9 +596,9 @@ test('calibrate stores what the host can tell; a gate below it refuses, and forg
     { measuredAt: new Date(Date.now() + day).toISOString() },
     { fingerprint: 'c'.repeat(64) },
   ]) {
-    const { exitCode: code, said } = await gateWith({ ...noisy, ...invalid });
+    const { exitCode: code, said, verdict } = await gateWith({ ...noisy, ...invalid });
     assert.notEqual(code, 2, said);
-    assert.match(verdictOf(cwd).comparisons[0]!.warnings.join(), /not calibrated/);
+    assert.match(verdict().comparisons[0]!.warnings.join(), /not calibrated/);
   }
   writeFileSync(path, '{"schema":');
   const broken = await gate(cwd);
