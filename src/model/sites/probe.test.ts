@@ -86,9 +86,9 @@ describe('the first run', () => {
     const model = attend(g, g.op('Add', [rows, g.op('Gather', [g.initializer('zeros', new Float32Array(width), [1, width]), past])]));
     const realInputs = () => Promise.resolve({ codes: { type: 'int64', dims: [1, 3], data: BigInt64Array.of(50n, 0n, 50n) } } as const);
     await assert.rejects(findSites(inMemory('model.onnx', model), runner), /Gather/);
-    const { probe, sites } = await findSites(inMemory('model.onnx', model), runner, {}, { realInputs });
+    const { scopes, sites } = await findSites(inMemory('model.onnx', model), runner, {}, { realInputs });
     assert.deepEqual([sites[0]?.swappable, sites[0]?.dynamic], [true, ['batch', 'queries', 'keys']]);
-    const { codes } = probeInputs([{ name: 'codes', type: 'int64', dims: ['batch', 'sequence'] }], probe!, {});
+    const { codes } = probeInputs([{ name: 'codes', type: 'int64', dims: ['batch', 'sequence'] }], scopes[0]!.probe, {});
     assert.deepEqual([...codes!.data].slice(0, 7), [50n, 0n, 50n, 50n, 0n, 50n, 50n]);
   });
 
