@@ -3,7 +3,7 @@ import { torchScript } from './exporters.ts';
 import { GraphWriter } from './graph-writer.ts';
 import type { Value } from './graph-writer.ts';
 import { linear } from './layers.ts';
-import { mergeHeads, sizeOf, splitHeads } from './torch-shapes.ts';
+import { leastFloat, mergeHeads, sizeOf, splitHeads } from './torch-shapes.ts';
 import { affine } from './weights.ts';
 
 /** One attention whose answer depends on something that short runs do not show. */
@@ -31,6 +31,18 @@ export function buildUnseen({ logits: change = (_, logits) => logits, weights: w
   return g.bytes();
 }
 
+/** `row − column` of every pair, i64. */
+function distances(g: GraphWriter, x: Value): Value {
+  const places = g.op('Range', [g.int(0), sizeOf(g, x, 1), g.int(1)]);
+  return g.op('Sub', [g.unsqueeze(places, [1]), g.unsqueeze(places, [0])]);
+}
+
+/** Masks every later key where a condition holds. */
+function causalWhere(g: GraphWriter, logits: Value, x: Value, condition: Value): Value {
+  const isLater = g.op('Less', [distances(g, x), g.int(0)]);
+  return g.op('Where', [g.op('And', [isLater, condition]), g.float(leastFloat), logits]);
+}
+
 const length = (g: GraphWriter, x: Value): Value => g.cast(sizeOf(g, x, 1), 'f32');
 
 /** All of them by what is not seen. */
@@ -54,5 +66,29 @@ export const unseenCauses: Readonly<Record<string, UnseenCause>> = {
       const kept = g.unsqueeze(g.unsqueeze(g.input('attention_mask', 'f32', ['batch', 'sequence']), [1]), [2]);
       return g.op('Add', [logits, g.op('Mul', [g.op('Sub', [g.float(1), kept]), g.float(-10_000)])]);
     },
+  },
+  'a window behind the softmax': {
+    weights: (g, weights, x) => g.op('Where', [g.op('Less', [distances(g, x), g.int(40)]), weights, g.float(0)]),
+    reason: /at 4096 tokens its weights are changed behind the softmax/,
+  },
+  'causality that begins with a loud state: only a size tells': {
+    logits: (g, logits, x) => {
+      const loud = g.op('NonZero', [g.op('Greater', [x, g.float(1000)])]);
+      return causalWhere(g, logits, x, g.op('Greater', [sizeOf(g, loud, 1), g.int(0)]));
+    },
+    reason: /x reaches its mask/,
+  },
+  'causality that begins with a batch of 17': {
+    logits: (g, logits, x) => causalWhere(g, logits, x, g.op('Greater', [sizeOf(g, x, 0), g.int(16)])),
+    reason: /at 7 tokens and 17 batch elements its mask differs/,
+  },
+  'padding by lengths, and causality beyond a length that no run has': {
+    logits: (g, logits, x) => {
+      const lengths = g.unsqueeze(g.input('lengths', 'i64', ['batch']), [1, 2, 3]);
+      const places = g.op('Range', [g.int(0), sizeOf(g, x, 1), g.int(1)]);
+      const padded = g.op('Where', [g.op('Less', [places, lengths]), logits, g.float(leastFloat)]);
+      return causalWhere(g, padded, x, g.op('Greater', [lengths, g.int(9000)]));
+    },
+    reason: /lengths reaches its mask in more than one way/,
   },
 };

@@ -26,7 +26,7 @@ export interface LogitPath {
   readonly keyFactors: readonly KeyFactor[];
   /** From the product to the softmax. */
   readonly before: readonly PathStep[];
-  /** From the softmax to the values. */
+  /** From the softmax to the values, without what only takes NaN out of rows that see no key. */
   readonly after: readonly PathStep[];
 }
 
@@ -39,8 +39,8 @@ export function sidesOf({ node, carried }: PathStep): string[] {
 export const reshapes = new Set(['Reshape', 'Squeeze', 'Unsqueeze']);
 
 /** Everything that a path reads beside the product. */
-export function pathSides({ before, keyFactors }: LogitPath): string[] {
-  const values = before.filter(({ node }) => !reshapes.has(node.opType));
+export function pathSides({ before, after, keyFactors }: LogitPath): string[] {
+  const values = [...before, ...after].filter(({ node }) => !reshapes.has(node.opType));
   return [...new Set([...values.flatMap(sidesOf), ...keyFactors.map(({ tensor }) => tensor)])];
 }
 
@@ -54,9 +54,11 @@ export interface PathRun {
   readonly dims: (name: string) => readonly number[];
 }
 
-/** What a path does to its product. */
+/** What a path does to its product, and to its weights. */
 export interface ReadPath {
   readonly rule: LogitRule;
+  /** The weight that becomes of a weight; absent where all stay what they are. */
+  readonly weight?: LogitRule;
   /** Where each tensor that meets the logits is read, by the leading axes as one. */
   readonly leads: ReadonlyArray<readonly number[]>;
   /** Whether all pairs of a leading index fare alike. */
@@ -67,12 +69,40 @@ export interface ReadPath {
  * Reads what a path does to its product off a run; a string says why it cannot be read, undefined that the sizes do not go together: a
  * runtime would refuse them.
  */
-export function readPath({ product, before }: LogitPath, run: PathRun): ReadPath | string | undefined {
-  let dims = run.dims(product.output[0]!);
+export function readPath({ product, before, after }: LogitPath, run: PathRun): ReadPath | string | undefined {
+  const logits = readSteps(before, run.dims(product.output[0]!), run);
+  if (logits === undefined || typeof logits === 'string') return logits;
+  const weights = readSteps(after.slice(0, after.findLastIndex((step) => valuesOf(step).length > 0) + 1), logits.dims, run);
+  if (weights === undefined || typeof weights === 'string') return weights;
+  const along =
+    ({ rules }: ReadSteps): LogitRule =>
+    (lead, row, column, value) =>
+      rules.reduce((result, rule) => rule(lead, row, column, result), value);
+  return {
+    rule: along(logits),
+    ...(weights.rules.length > 0 && { weight: along(weights) }),
+    leads: [...logits.leads, ...weights.leads],
+    isUniform: logits.isUniform && weights.isUniform,
+  };
+}
+
+interface ReadSteps extends Pick<ReadPath, 'leads' | 'isUniform'> {
+  readonly rules: readonly LogitRule[];
+  /** Behind the last of them. */
+  readonly dims: readonly number[];
+}
+
+/** What a step reads of other tensors' values. */
+function valuesOf(step: PathStep): string[] {
+  return reshapes.has(step.node.opType) ? [] : sidesOf(step);
+}
+
+function readSteps(steps: readonly PathStep[], from: readonly number[], run: PathRun): ReadSteps | string | undefined {
+  let dims = from;
   const rules: LogitRule[] = [];
   const leads: Array<readonly number[]> = [];
   let isUniform = true;
-  for (const step of before) {
+  for (const step of steps) {
     const { node } = step;
     if (reshapes.has(node.opType)) {
       const next = run.dims(node.output[0]!);
@@ -91,13 +121,14 @@ export function readPath({ product, before }: LogitPath, run: PathRun): ReadPath
     );
     if (rule !== undefined) rules.push(rule);
   }
-  return { leads, isUniform, rule: (lead, row, column, value) => rules.reduce((logit, rule) => rule(lead, row, column, logit), value) };
+  return { rules, leads, isUniform, dims };
 }
 
 /** Whether everything that meets the logits of a run broadcasts to them: a runtime refuses the sizes of a run where it does not. */
-export function fitsPath({ product, before }: LogitPath, run: PathRun): boolean {
+export function fitsPath({ product, before, after }: LogitPath, run: PathRun): boolean {
   let dims = run.dims(product.output[0]!);
-  return before.every((step) => {
+  const rearranged = after.findIndex(({ node }) => reshapes.has(node.opType));
+  return [...before, ...after.slice(0, rearranged < 0 ? after.length : rearranged)].every((step) => {
     if (reshapes.has(step.node.opType)) {
       dims = run.dims(step.node.output[0]!);
       return true;

@@ -29,6 +29,8 @@ export interface Farthest {
   readonly masksVary: boolean;
   /** Those that masks are computed with. */
   readonly wholeNumbers: readonly number[];
+  /** Lengths that masks may be compared with, as far as constants tell. */
+  readonly thresholds: readonly number[];
   /** Whether the whole model would run at these sizes. */
   readonly runsAt: (run: LongRun) => boolean;
 }
@@ -37,8 +39,18 @@ export interface Farthest {
 const slowMs = 4000;
 /** The same where no mask is to be read, only sizes. */
 const slowSizesMs = 50;
-/** Batch elements of a run that shows whether they are treated alike. */
+/** Batch elements of a run that shows whether they are treated alike; more where a whole number may count them, up to limits. */
 const manyElements = 9;
+const mostElements = 300;
+/** Numbers that the inputs of such a run hold. */
+const mostFed = 2 ** 22;
+
+function batchesBeyond(wholeNumbers: readonly number[], sizes: ReadonlyArray<readonly number[]>): number[] {
+  const fed = sizes.reduce((sum, dims) => sum + dims.reduce((product, size) => product * size, 1), 0);
+  const most = Math.min(mostElements, Math.floor(mostFed / fed));
+  const counted = wholeNumbers.filter((count) => count >= manyElements && count < most).map((count) => count + 1);
+  return [manyElements, ...(counted.length === 0 ? [] : [Math.max(...counted)])];
+}
 
 /**
  * Runs at the longest length that the model takes, with everything counted and with every input that reaches a mask varied, and one of many
@@ -46,12 +58,13 @@ const manyElements = 9;
  */
 export async function farthestRuns(
   model: WatchedModel,
-  { subject: { given }, probing: { first, inputs }, isStored, masksVary, wholeNumbers, runsAt }: Farthest,
+  { subject: { given }, probing: { first, inputs }, isStored, masksVary, wholeNumbers, thresholds, runsAt }: Farthest,
 ): Promise<{ runs: LongRun[]; cutAt?: number | undefined }> {
   let ranOut = false;
   const runAt = async (at: ProbeCase, everyRow?: 1): Promise<LongRun | undefined> => {
     const feeds = probeInputs(inputs, at, given);
-    const step = everyRow ?? (isStored ? 1 : Math.max(1, Math.floor(at.length / readRows)));
+    // An odd step meets patterns of any power of two.
+    const step = everyRow ?? (isStored ? 1 : Math.floor(at.length / readRows) | 1);
     const before = process.cpuUsage();
     const seen = await model.run(feeds, step).catch((error: Error) => {
       ranOut ||= /alloc|memory/i.test(error.message);
@@ -63,12 +76,12 @@ export async function farthestRuns(
     // What is left out may be what a runtime refuses: a stored mask that is shorter than its logits, say.
     return runsAt(run) ? run : undefined;
   };
-  const wanted = Math.max(provenTokens, ...wholeNumbers.map((count) => Math.ceil(1.1 * count)).filter((count) => count <= mostTokens));
+  const wanted = Math.max(provenTokens, ...thresholds.map((count) => Math.ceil(1.1 * count)).filter((count) => count <= mostTokens));
   const sizesAt = (at: ProbeCase) => JSON.stringify(sizesOfInputs(inputs, at, given));
   const changes = (at: Partial<ProbeCase>) => sizesAt(first) !== sizesAt({ ...first, ...at });
   // Many batch elements, a long past before few queries, and lengths far from each other: what a model does not take says nothing.
   const odd: ProbeCase[] = [
-    { ...first, batch: manyElements },
+    ...batchesBeyond(wholeNumbers, sizesOfInputs(inputs, { ...first, batch: 1 }, given)).map((batch) => ({ ...first, batch })),
     ...(changes({ past: wanted })
       ? [
           { ...first, past: wanted },

@@ -3,6 +3,7 @@ import type { Candidate, RawView } from './candidate.ts';
 import type { KeyFactor, PathStep } from './logit-path.ts';
 import { einsumProduct, einsumWeighted } from './einsum.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
+import { isGuard } from './guards.ts';
 import { attributeOf, integerOf, nodeName } from '../graph/graph-index.ts';
 
 /** A softmax that multiplies something, without a product of two tensors before it. */
@@ -55,7 +56,8 @@ function matchSoftmax(index: GraphIndex, softmax: SoftmaxNode): Match {
   }
   if (index.isConstant(product.query.tensor) || index.isConstant(product.key.tensor)) return undefined;
   const { query, key, node, factor, keyFactors, steps: before } = product;
-  const { value, output, steps: after, exposed } = weighted;
+  const { value, output, steps, exposed } = weighted;
+  const after = steps.filter((step) => !isGuard(index, step));
   const path = { product: node, factor, keyFactors, before, after };
   const candidate = { anchor: softmax.node, pattern: 'graph', query, key, value, output, path };
   // Small logits pass a cap nearly unchanged, so that running the model need not show it.

@@ -20,6 +20,7 @@ import { tolerances } from './read-masks.ts';
 import type { PairSizes } from './read-masks.ts';
 import { findDomains, seeMasks } from './see-masks.ts';
 import type { MaskEvidence } from './see-masks.ts';
+import { sizedByValue } from './size-reads.ts';
 import { reachOf } from './value-reach.ts';
 import type { Reach } from './value-reach.ts';
 import { appendView, repeatedFrom, settleView, viewedSizes } from './views.ts';
@@ -78,8 +79,9 @@ export interface Probing {
 export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   const { proto, file, candidates, runner, given, index, onStep } = subject;
   const opset = opsetOf(proto);
+  const sized = sizedByValue(index);
   const traced = candidates.map((candidate, site): Traced => {
-    const reach = reachOf(index, candidate);
+    const reach = reachOf(index, candidate, sized);
     const raw = rawViews(candidate, new GraphBuilder({ opset, prefix: probePrefix(site) }));
     return { candidate, reach, raw, ancestors: maskAncestors(index, reach.masks) };
   });
@@ -114,7 +116,7 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
       ...settled.flatMap(({ names, sources, reach }) => [
         ...Object.values(names),
         ...sources,
-        ...reach.sides,
+        ...reach.masks,
         ...reach.computed,
         ...reach.scale.sizes.keys(),
       ]),
@@ -180,7 +182,7 @@ async function seeAlone(
     return [{ site, candidate, reach, sources, sizes, tolerance: tolerances.f32, dims: (tensor: string) => carried?.get(tensor) ?? [] }];
   });
   if (subjects.length === 0) return { domains: {}, evidence: settled.map(() => none) };
-  const tensors = subjects.flatMap(({ reach, sources }) => [...reach.sides, ...sources]);
+  const tensors = subjects.flatMap(({ reach, sources }) => [...reach.masks, ...sources]);
   const alone = watchModel(proto, { tensors, sizes: [], alone: { instead: new Map() } }, file, runner);
   return usingModel(alone, async (model) => {
     const domains = await findDomains(model, subjects, { inputs, given, first: first.at });

@@ -25,7 +25,7 @@ import type { View } from './views.ts';
 import { watchModel } from './watch.ts';
 
 /** Elements from which on a stored tensor may hold a mask. */
-const storedMask = 1024;
+const storedMask = 257;
 
 /** How long what was seen of a site holds. */
 export interface LongProof {
@@ -43,7 +43,7 @@ interface LongSubject {
   readonly swap: SwappableSite;
   /** Tensors that are read, what they come from, and whether they are the site's masks: of a bias that is handed on factors alone. */
   readonly reads: readonly string[];
-  readonly from: Pick<Reach, 'nodes' | 'constants' | 'computed' | 'largestStored'>;
+  readonly from: Pick<Reach, 'nodes' | 'constants' | 'thresholds' | 'computed' | 'largestStored'>;
   readonly readsMasks: boolean;
 }
 
@@ -88,13 +88,14 @@ export async function proveLong(
     ...from.constants,
     ...from.computed.flatMap((name) => fewNumbers(short.tensor(name))),
   ]);
+  const thresholds = [...wholeNumbers, ...subjects.flatMap(({ from }) => from.thresholds)];
   const proofs = new Map([...sites.keys()].map((number): [number, LongProof] => [number, { length: undefined }]));
   await usingModel(watchModel(proto, watching, file, runner), async (model) => {
     const masksVary =
       masks.some((name) => short.dims(name).some((size) => size > 1)) ||
       subjects.some(({ candidate, readsMasks }) => candidate.declared !== undefined && readsMasks);
     const runsAt = (run: LongRun) => subjects.every((each) => !each.readsMasks || fits(each, run));
-    const { runs, cutAt } = await farthestRuns(model, { subject, probing, isStored, masksVary, wholeNumbers, runsAt });
+    const { runs, cutAt } = await farthestRuns(model, { subject, probing, isStored, masksVary, wholeNumbers, thresholds, runsAt });
     const beyond = wholeNumbers.find((count) => count > (cutAt ?? Infinity) && count <= mostTokens);
     if (beyond !== undefined) {
       const problem = `its mask is computed with ${beyond}, and could be checked up to ${cutAt} tokens only: longer runs need too much time or memory`;
@@ -125,7 +126,7 @@ function longSubject(index: GraphIndex, probed: Probed, swap: SwappableSite): Lo
   // What the operator says itself needs no reading.
   const readsMasks = plan.bias === undefined || (site.causal === true && candidate.declared === undefined);
   const reads = readsMasks ? reach.masks : candidate.path === undefined ? [] : factorsOf(candidate.path);
-  const from = readsMasks ? reach : walkBack(index, reads, new Set());
+  const from = readsMasks ? reach : walkBack(index, reads);
   return { candidate, probed, swap, reads, from, readsMasks };
 }
 
@@ -205,9 +206,11 @@ function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: R
   const { site, plan } = swap;
   const [query, key, value, output] = viewsOf(plan).map((view) => viewedSizes(view, run.seen.dims(view.tensor)));
   const { batch, queries, keys } = sizesIn(subject, run);
-  const wrong = (problem: string) => ({ length: keys, problem: `at ${keys} tokens ${problem}` });
   const short = probed.runs[0]!.seen;
-  const perElement = short.tensor(probed.names.query)!.dims[0]! / batchOf(probing.inputs, short.feeds);
+  const shortBatch = batchOf(probing.inputs, short.feeds);
+  const perElement = short.tensor(probed.names.query)!.dims[0]! / shortBatch;
+  const elements = run.batch > shortBatch ? ` and ${run.batch} batch elements` : '';
+  const wrong = (problem: string) => ({ length: keys, problem: `at ${keys} tokens${elements} ${problem}` });
   const wanted = [batch, site.heads, queries, site.headDim];
   const wantedKeys = [batch, site.kvHeads, keys, site.headDim];
   const asBefore = [wanted, wantedKeys, wantedKeys, wanted].every(

@@ -42,6 +42,8 @@ type PairRule = (batch: number, head: number, row: number, column: number, produ
 
 interface Rule {
   readonly logit: PairRule;
+  /** What becomes of a weight behind the softmax; absent where it stays what it is. */
+  readonly weight?: PairRule;
   readonly headsDiffer: boolean;
   /** Whether all pairs of a head fare alike: one is then enough. */
   readonly isUniform: boolean;
@@ -70,8 +72,13 @@ function pathRule(path: LogitPath, run: PathRun, { batch, heads, queries, keys, 
   const read = readPath(path, run);
   if (read === undefined || typeof read === 'string') return read;
   const headsDiffer = read.leads.some((offsets) => offsets.some((offset, lead) => offset !== offsets[lead - (lead % heads)]));
-  const { isUniform } = read;
-  return { headsDiffer, isUniform, logit: (b, h, i, j, product) => read.rule(b * heads + h, i, j, product) };
+  const { isUniform, weight } = read;
+  return {
+    headsDiffer,
+    isUniform,
+    logit: (b, h, i, j, product) => read.rule(b * heads + h, i, j, product),
+    ...(weight !== undefined && { weight: (b, h, i, j, value) => weight(b * heads + h, i, j, value) }),
+  };
 }
 
 function declaredRule({ causal, masks }: Declared, run: PathRun, sizes: PairSizes): Rule | undefined {
@@ -100,7 +107,7 @@ function keyFactorOf({ factor, keyFactors }: LogitPath, run: PathRun): number | 
   return result;
 }
 
-function scanPairs({ logit, headsDiffer, isUniform }: Rule, all: PairSizes, tolerance: number): MaskReading | string {
+function scanPairs({ logit, weight, headsDiffer, isUniform }: Rule, all: PairSizes, tolerance: number): MaskReading | string {
   const sizes = isUniform ? { ...all, queries: 1, keys: 1, rows: [0] } : all;
   const { batch, heads, queries, keys } = sizes;
   const planes = headsDiffer ? batch * heads : batch;
@@ -120,6 +127,8 @@ function scanPairs({ logit, headsDiffer, isUniform }: Rule, all: PairSizes, tole
         const open = term < maskedBelow ? 0 : 1;
         if (h > 0 && allowed[slot] !== open) masksDiffer = true;
         if (h === 0 || open === 1) allowed[slot] = open;
+        if (weight !== undefined && Math.abs(weight(b, h, i, j, open) - open) > tolerance)
+          nonlinear ??= 'its weights are changed behind the softmax';
         if (open === 0) continue;
         const factor = logit(b, h, i, j, 1) - term;
         scale ??= factor;

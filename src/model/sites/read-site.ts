@@ -99,7 +99,14 @@ type Understood =
       readonly bias?: AppendBias;
       readonly biasPerHead?: boolean;
     }
-  | { readonly problem: string; readonly scale?: number; readonly mask?: 'none' | 'padding' | 'other'; readonly causal?: boolean };
+  | {
+      readonly problem: string;
+      /** Whether an input may do more to the mask than runs showed. */
+      readonly mayHideMore?: true;
+      readonly scale?: number;
+      readonly mask?: 'none' | 'padding' | 'other';
+      readonly causal?: boolean;
+    };
 
 /** What a site does in all runs, of the model and of its mask alone: scale, causality and padding, and that nothing else happens. */
 function understand(candidate: Candidate, { sources, evidence, reach, runs }: Probed, observed: readonly Observation[]): Understood {
@@ -129,7 +136,13 @@ function understand(candidate: Candidate, { sources, evidence, reach, runs }: Pr
   const wrong = observed.map((observation) => disagreement(observation, { scale, causal })).find(Boolean);
   if (wrong !== undefined) return { problem: wrong, scale, mask, causal };
   if (mask === 'none') return { scale, mask, causal };
-  const source = maskSource(candidate, sources, seen, keeps);
+  const matching = maskSources(candidate, sources, seen, keeps);
+  const source = matching.find(({ tensor }) => reach.around(tensor).size === 0);
+  if (source === undefined && matching.length > 0) {
+    const around = [...reach.around(matching.at(-1)!.tensor)].join(', ');
+    const problem = `${around} reaches its mask in more than one way, and no run showed what each does`;
+    return { problem, mayHideMore: true, scale, mask, causal };
+  }
   if (source === undefined) return { problem: 'its padding does not come from a tensor with one value per key', scale, mask, causal };
   return { scale, mask, causal, source };
 }
@@ -168,7 +181,7 @@ function understandBias(
   const wrong = counted.map((observation) => disagreement(observation, { scale, causal, biased: true })).find(Boolean);
   if (wrong !== undefined) return { ...shown, problem: wrong };
   const biasPerHead = counted.some(({ reading }) => reading.headsDiffer);
-  return { scale, causal: isDeclared || (causal && evidence.problem === undefined), mask: 'bias', bias, biasPerHead };
+  return { scale, causal: isDeclared || (causal && evidence.problem === undefined && shown.mayHideMore !== true), mask: 'bias', bias, biasPerHead };
 }
 
 /** What a site does by what a user knows of its mask, as far as the runs in which everything counts agree; undefined where they do not. */
@@ -194,16 +207,16 @@ function assume(
   };
 }
 
-/** The nearest tensor, of those that the site's mask is computed from, that says which keys are kept, right in every run. */
-function maskSource(
+/** The tensors, of those that the site's mask is computed from, that say which keys are kept, right in every run, the nearest first. */
+function maskSources(
   { declared }: Candidate,
   sources: readonly string[],
   seen: ReadonlyArray<{ readonly seen: Seen; readonly reading: MaskReading }>,
   keeps: readonly Uint8Array[],
-): DeclaredMask | undefined {
+): DeclaredMask[] {
   const rules: readonly MaskRule[] = ['additive', 'keep', 'drop'];
   const options = sources.flatMap((tensor) => rules.map((rule) => ({ tensor, rule })));
-  return [...options, ...(declared?.masks ?? [])].find(({ tensor, rule }) =>
+  return [...options, ...(declared?.masks ?? [])].filter(({ tensor, rule }) =>
     seen.every((run, at) => {
       const values = run.seen.tensor(tensor);
       const kept = values === undefined ? undefined : keptBy(values, rule, run.reading.sizes);

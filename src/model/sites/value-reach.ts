@@ -4,15 +4,14 @@ import type { Candidate } from './candidate.ts';
 import { attributeOf, integerOf, integersOf, nodeName, readsOf, subgraphsOf } from '../graph/graph-index.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import { pathSides, reshapes, sidesOf } from './logit-path.ts';
-import type { LogitPath, PathStep } from './logit-path.ts';
+import type { LogitPath } from './logit-path.ts';
 import { scaleSources } from './settled-scale.ts';
 import type { ScaleSources } from './settled-scale.ts';
+import { sizeReads, sizesOnly } from './size-reads.ts';
 
 /** What decides about a site's mask, scale and bias. */
 export interface Reach {
   /** Tensors that meet its logits, or its weights, and what a fused operator reads beside queries, keys and values. */
-  readonly sides: readonly string[];
-  /** Of these, what a mask may come from. */
   readonly masks: readonly string[];
   /** Inputs of the model whose values reach them. What only gives a size is none. */
   readonly inputs: ReadonlySet<string>;
@@ -20,11 +19,13 @@ export interface Reach {
   readonly nodes: ReadonlySet<NodeProto>;
   /** Whole numbers that the nodes on the way compare or compute with. */
   readonly constants: readonly number[];
+  /** Lengths that they may be compared with: constants as they are, and through the products, quotients and logarithms on the way. */
+  readonly thresholds: readonly number[];
   /** Tensors on the way that are the same in every run, and not stored. */
   readonly computed: readonly string[];
   /** Rows of the largest stored table that is read by an index on the way. */
   readonly tableSize: number;
-  /** Elements of the largest stored tensor with several axes on the way. */
+  /** Elements of the largest stored tensor on the way. */
   readonly largestStored: number;
   /** What its factors come from. */
   readonly scale: ScaleSources;
@@ -32,31 +33,39 @@ export interface Reach {
   readonly bySizes: ReadonlyMap<string, NodeProto>;
   /** Why what meets its logits does not come to a scale and a bias, as far as the graph says: see {@link nonlinearity}. */
   readonly nonlinear?: string;
+  /** Inputs of the model whose values reach them otherwise than through a tensor. */
+  readonly around: (source: string) => ReadonlySet<string>;
   /** Why no run can settle what it does: random numbers, or a condition on its own logits. */
   readonly unsettled?: string;
 }
 
-/** Operators that read the sizes of their first input alone. */
-const sizesOnly = new Set(['Shape', 'Size', 'EyeLike']);
 const random = new Set(['RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUniformLike', 'Bernoulli', 'Multinomial']);
 
-/** Walks back from what meets a candidate's logits and weights to the model's inputs and constants. */
-export function reachOf(index: GraphIndex, candidate: Candidate): Reach {
+/**
+ * Walks back from what meets a candidate's logits and weights to the model's inputs and constants.
+ * @param sized see {@link sizedByValue}
+ */
+export function reachOf(index: GraphIndex, candidate: Candidate, sized: ReadonlySet<string>): Reach {
   const { path, declared } = candidate;
   const masks = path === undefined ? declared!.masks.map(({ tensor }) => tensor) : pathSides(path);
-  const changes = path?.after.filter((step) => !isGuard(index, step) && !reshapes.has(step.node.opType)).flatMap(sidesOf) ?? [];
   const shapes = path?.before.filter(({ node }) => node.opType === 'Reshape').flatMap(sidesOf) ?? [];
   const steps = path === undefined ? [] : [...path.before, ...path.after];
   const own = new Set(
     path === undefined ? [] : [path.product.output[0]!, candidate.anchor.output[0]!, ...steps.map(({ node }) => node.output[0]!)],
   );
-  const sides = [...new Set([...masks, ...changes])];
-  const walked = walkBack(index, [...sides, ...shapes], own);
+  const from = [...masks, ...shapes];
+  const walked = walkBack(index, from, { own, sized });
+  const around = (source: string) =>
+    walkBack(
+      index,
+      from.filter((name) => name !== source),
+      { own, sized, source },
+    ).inputs;
   const bySizes = sizedBy(index, walked.nodes, own);
   const scale = scaleSources(index, path);
-  const nonlinear = typeof bySizes === 'string' ? bySizes : (scale.problem ?? (path && nonlinearity(index, path)));
+  const nonlinear = typeof bySizes === 'string' ? bySizes : (scale.problem ?? (path && nonlinearity(index, path, sized)));
   return {
-    ...{ sides, masks, ...walked, scale, bySizes: typeof bySizes === 'string' ? new Map() : bySizes },
+    ...{ masks, ...walked, scale, around, bySizes: typeof bySizes === 'string' ? new Map() : bySizes },
     ...(nonlinear !== undefined && { nonlinear }),
   };
 }
@@ -68,16 +77,16 @@ const plain = new Set([...reshapes, 'Cast', 'Identity', 'Dropout']);
  * Why a path's logits are not scale · product + bias for every product: its operators and what decides about their factors. Undefined where
  * they are, as far as the graph says: see `biasFault` for what runs say.
  */
-function nonlinearity(index: GraphIndex, { before, after }: LogitPath): string | undefined {
+function nonlinearity(index: GraphIndex, { before, after }: LogitPath, sized: ReadonlySet<string>): string | undefined {
   for (const step of before) {
     const { node, carried } = step;
     if (plain.has(node.opType) || node.opType === 'Add' || (node.opType === 'Sub' && carried === 0)) continue;
     if (!settledSides.has(node.opType)) return `its logits pass through ${node.opType} ${nodeName(node)}`;
     const sides = node.opType === 'Where' ? node.input.filter((_, at) => at !== carried && at > 0) : sidesOf(step);
-    const [input] = walkBack(index, sides, new Set()).inputs;
+    const [input] = walkBack(index, sides, { sized }).inputs;
     if (input !== undefined) return `${input} decides about ${node.opType} ${nodeName(node)}, which its logits pass through`;
   }
-  const change = after.find((step) => !plain.has(step.node.opType) && !isGuard(index, step));
+  const change = after.find((step) => !plain.has(step.node.opType));
   return change && `its weights pass through ${change.node.opType} ${nodeName(change.node)}`;
 }
 
@@ -99,15 +108,32 @@ function sizedBy(index: GraphIndex, nodes: ReadonlySet<NodeProto>, own: Readonly
   return found;
 }
 
-/** What decides about some tensors by value. */
-export type Walked = Omit<Reach, 'sides' | 'masks' | 'scale' | 'bySizes' | 'nonlinear'>;
+/** How far a walk goes. */
+interface Walk {
+  /** What a site's path carries. */
+  readonly own?: ReadonlySet<string>;
+  /** Tensors whose sizes follow from values. */
+  readonly sized?: ReadonlySet<string>;
+  /** Where the walk ends. */
+  readonly source?: string;
+}
 
-export function walkBack(index: GraphIndex, from: readonly string[], own: ReadonlySet<string>): Walked {
+/** What decides about some tensors by value. */
+export type Walked = Omit<Reach, 'masks' | 'scale' | 'bySizes' | 'nonlinear' | 'around'>;
+
+export function walkBack(
+  index: GraphIndex,
+  from: readonly string[],
+  { own = new Set(), sized = new Set(), source }: Walk = {},
+): Walked {
   const modelInputs = new Set(index.graph.input.map(({ name }) => name));
+  // Older exporters list every initializer as an input; one among others is a default that a caller may replace.
+  const listsAll = index.graph.initializer.every(({ name }) => modelInputs.has(name));
   const seen = new Set(from);
   const nodes = new Set<NodeProto>();
   const inputs = new Set<string>();
   const constants = new Set<number>();
+  const numbers = new Set<number>();
   let largestStored = 0;
   let tableSize = 0;
   let unsettled: string | undefined;
@@ -116,8 +142,10 @@ export function walkBack(index: GraphIndex, from: readonly string[], own: Readon
     if (own.has(tensor)) unsettled ??= `its mask or bias is computed from its logits (${tensor})`;
     const constant = index.constant(tensor);
     if (constant !== undefined) {
+      for (const number of fewNumbers(constant)) numbers.add(number);
       for (const number of wholeNumbers(constant)) constants.add(number);
-      if (constant.dims.length > 1) largestStored = Math.max(largestStored, elementsOf(constant));
+      if (!listsAll && modelInputs.has(tensor)) unsettled ??= `${tensor} reaches its mask, and its default may be replaced`;
+      largestStored = Math.max(largestStored, elementsOf(constant));
     }
     const node = index.producer(tensor);
     if (node === undefined) {
@@ -129,17 +157,33 @@ export function walkBack(index: GraphIndex, from: readonly string[], own: Readon
       tableSize = Math.max(tableSize, Number(index.constant(node.input[0]!)?.dims[integerOf(node, 'axis', 0)] ?? 0));
     if (isRandom(node)) unsettled ??= `its mask or bias is random (${node.opType} ${nodeName(node)})`;
     for (const number of constantsWithin(node)) constants.add(number);
-    if (!sizesOnly.has(node.opType)) for (const name of readsOf(node)) seen.add(name);
+    const reads = sizesOnly.has(node.opType) ? sizersOf(index, node.input[0]!, sized) : readsOf(node);
+    for (const name of reads) if (name !== source) seen.add(name);
   }
   return {
     inputs,
     nodes,
     constants: [...constants],
+    thresholds: thresholdsOf(index, [...new Set([...numbers, ...constants])], nodes),
     computed: [...seen].filter((name) => index.constant(name) === undefined && index.isConstant(name)),
     largestStored,
     tableSize,
     ...(unsettled !== undefined && { unsettled }),
   };
+}
+
+/** What says by its values how large a tensor is. */
+function sizersOf(index: GraphIndex, tensor: string, sized: ReadonlySet<string>): string[] {
+  const walked = new Set([tensor]);
+  const found: string[] = [];
+  for (const name of walked) {
+    const node = sized.has(name) ? index.producer(name) : undefined;
+    if (node === undefined) continue;
+    const { values, sizes } = sizeReads(node);
+    found.push(...values);
+    for (const each of sizes) walked.add(each);
+  }
+  return found;
 }
 
 function isRandom(node: NodeProto): boolean {
@@ -157,59 +201,33 @@ function elementsOf({ dims }: TensorProto): number {
   return dims.reduce((product, size) => product * Number(size), 1);
 }
 
+/** Lengths at which something may change that is computed with some numbers. */
+function thresholdsOf(index: GraphIndex, numbers: readonly number[], nodes: ReadonlySet<NodeProto>): number[] {
+  const sizes = numbers.map(Math.abs).filter((size) => size > 0 && Number.isFinite(size));
+  const scales = [...nodes].flatMap(({ opType, input }) => {
+    const factors = input.flatMap((name) => fewNumbers(index.constant(name))).map(Math.abs);
+    return opType === 'Div' ? factors : opType === 'Mul' ? factors.map((factor) => 1 / factor) : [];
+  });
+  const has = (name: string) => [...nodes].some(({ opType }) => opType === name);
+  return [
+    ...sizes,
+    ...sizes.flatMap((size) => scales.map((scale) => size * scale)),
+    ...(has('Log') ? sizes.map(Math.exp) : []),
+    ...(has('Sqrt') ? sizes.map((size) => size ** 2) : []),
+  ];
+}
+
 /** Whole numbers of a constant with few elements. */
 function wholeNumbers(tensor: TensorProto | undefined): number[] {
+  return fewNumbers(tensor).filter(
+    (value) => Number.isSafeInteger(value) && (tensor!.dataType !== DataType.FLOAT || Math.abs(value) < 2 ** 24),
+  );
+}
+
+function fewNumbers(tensor: TensorProto | undefined): number[] {
   if (tensor === undefined || elementsOf(tensor) > 4) return [];
-  if (tensor.dataType !== DataType.FLOAT) return [...(integersOf(tensor) ?? [])].filter(Number.isSafeInteger);
-  const { rawData } = tensor;
+  if (tensor.dataType !== DataType.FLOAT) return [...(integersOf(tensor) ?? [])];
+  const { rawData, floatData } = tensor;
   const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
-  const values =
-    rawData.length === 0 ? tensor.floatData : Array.from({ length: rawData.length >> 2 }, (_, at) => view.getFloat32(4 * at, true));
-  return values.filter((value) => Number.isInteger(value) && Math.abs(value) < 2 ** 24);
-}
-
-/** Operators that tell whether a row of logits or weights holds anything at all. */
-const onGuards = new Set([
-  'IsNaN',
-  'IsInf',
-  'Equal',
-  'Not',
-  'And',
-  'Or',
-  'Cast',
-  'Identity',
-  'Unsqueeze',
-  'Squeeze',
-  'ReduceMax',
-  'ReduceMin',
-  'ReduceSum',
-]);
-
-/** Whether a step behind the softmax only takes NaN out of rows that see no key: its condition follows from the weights or logits themselves. */
-function isGuard(index: GraphIndex, { node, carried }: PathStep): boolean {
-  if (node.opType !== 'Where' || carried === 0) return false;
-  const seen = new Set([node.input[0]!]);
-  let asks = false;
-  for (const tensor of seen) {
-    const producer = index.producer(tensor);
-    if (producer === undefined || index.isConstant(tensor)) continue;
-    if (producer.opType === 'IsNaN' || producer.opType === 'IsInf' || comparesInfinity(index, producer)) {
-      asks = true;
-      continue;
-    }
-    if (!onGuards.has(producer.opType) || producer.opType === 'Equal') return false;
-    for (const name of producer.input) if (name !== '') seen.add(name);
-  }
-  return asks;
-}
-
-function comparesInfinity(index: GraphIndex, node: NodeProto): boolean {
-  if (node.opType !== 'Equal') return false;
-  return node.input.some((name) => {
-    const { floatData = [], rawData = new Uint8Array() } = index.constant(name) ?? {};
-    return (
-      floatData[0] === -Infinity ||
-      (rawData.length >= 4 && new DataView(rawData.buffer, rawData.byteOffset).getFloat32(0, true) === -Infinity)
-    );
-  });
+  return rawData.length === 0 ? floatData : Array.from({ length: rawData.length >> 2 }, (_, at) => view.getFloat32(4 * at, true));
 }
