@@ -216,7 +216,7 @@ const refused: ReadonlyArray<[what: string, given: Given, options: Partial<GateO
   ['an adapter that is not there', { extra: "adapters: ['./missing.ts']," }, {}, /missing\.ts: could not be loaded/],
   ['an unknown baseline', {}, { baseline: 'main' }, /no baseline "main".*there is none[\s\S]*\[UNKNOWN_BASELINE\]/],
   ['a baseline’s name that is a path', {}, { baseline: '../../etc/passwd' }, /cannot be named/],
-  ['a base folder that does not exist', {}, { baseDir: '/nowhere' }, /there is no such folder/],
+  ['a base folder that does not exist', {}, { baseDir: '/nowhere' }, /no such folder/],
   ['a base and a baseline at once', {}, { baseDir: '.', baseline: 'main' }, /cannot be combined/],
 ];
 for (const [what, given, options, says] of refused) {
