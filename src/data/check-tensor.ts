@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { AttnswapError } from '../contract/errors.ts';
 import { tensorTypes } from '../contract/tensor.ts';
 import type { Tensor } from '../contract/tensor.ts';
@@ -12,13 +13,22 @@ export function invalidData(source: string, problem: string, options: { hint?: s
   return new AttnswapError('INVALID_DATA', `${source}: ${problem}`, options);
 }
 
+/** A value of whatever kind in a few words. */
+export function shown(value: unknown): string {
+  const text = inspect(value, { depth: 1, breakLength: Infinity, maxArrayLength: 10, maxStringLength: 100 });
+  return text.length <= 200 ? text : `${text.slice(0, 199)}…`;
+}
+
 /** Elements of a tensor of these sizes. @throws INVALID_DATA for an impossible shape or more than 2³¹ elements */
 export function elementsOf(dims: readonly number[], source: string): number {
   if (dims.length > maximumRank) throw invalidData(source, `has ${dims.length} dimensions, expected at most ${maximumRank}`);
   const possible = dims.every((size) => Number.isSafeInteger(size) && size >= 0 && size <= maximumElements);
-  const elements = dims.reduce((product, size) => product * size, 1);
-  if (possible && elements <= maximumElements) return elements;
-  throw invalidData(source, `has shape [${dims.join(', ')}], expected whole numbers ≥ 0 and at most ${maximumElements} elements`);
+  const elements = possible ? dims.reduce((product, size) => product * size, 1) : Infinity;
+  if (elements <= maximumElements) return elements;
+  throw invalidData(
+    source,
+    `has shape [${dims.map(shown).join(', ')}], expected whole numbers ≥ 0 and at most ${maximumElements} elements`,
+  );
 }
 
 /**
@@ -28,7 +38,11 @@ export function elementsOf(dims: readonly number[], source: string): number {
 export function checkTensor(value: unknown, source: string): asserts value is Tensor {
   const { type, dims, data } = Object(value) as { type?: unknown; dims?: unknown; data?: unknown };
   const known = tensorTypes.find((name) => name === type);
-  if (known === undefined) throw invalidData(source, `type is ${String(type).slice(0, 40)}, expected one of ${tensorTypes.join(', ')}`);
+  if (known === undefined)
+    throw invalidData(
+      source,
+      `type is ${typeof type === 'string' ? type.slice(0, 40) : shown(type)}, expected one of ${tensorTypes.join(', ')}`,
+    );
   if (!Array.isArray(dims)) throw invalidData(source, 'dims is not an array');
   const elements = elementsOf(dims as number[], source);
   const { array } = elementTypes[known];

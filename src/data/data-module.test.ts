@@ -99,7 +99,7 @@ test('scores are refused where they are not one finite number an item', async ()
     'return []': /returned 0, expected 1 scores/,
     'return 1': /returned number, expected 1 scores/,
     'return [NaN]': /gave NaN for item 0/,
-    "return ['1']": /gave 1 for item 0/,
+    "return ['1']": /returned '1' for item 0/,
     "throw new Error('cannot read')": /evaluate\(\) threw: cannot read/,
   };
   for (const [body, reason] of Object.entries(cases)) {

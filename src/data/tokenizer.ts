@@ -1,6 +1,6 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import { AttnswapError } from '../contract/errors.ts';
-import { invalidData } from './check-tensor.ts';
+import { invalidData, shown } from './check-tensor.ts';
 import { readText } from '../files/read-bytes.ts';
 
 /** What is needed of a tokenizer: tokens of text, and the special tokens that its post-processor puts around a passage. */
@@ -21,10 +21,25 @@ const limit = { bytes: 2 ** 27, hint: "use the model's tokenizer.json, in Huggin
  */
 export async function openTokenizer(path: string): Promise<TextTokenizer> {
   const text = await readText(path, limit);
-  try {
+  return guarded(path, () => {
     const tokenizer = new Tokenizer(JSON.parse(text) as object, {});
-    const encode = (piece: string): readonly number[] => tokenizer.encode(piece, { add_special_tokens: false }).ids;
-    return { encode, ...specialTokens(encode('a'), tokenizer.encode('a').ids, path) };
+    const idsOf = (piece: string, special: boolean) =>
+      guarded(path, () => checkIds(tokenizer.encode(piece, { add_special_tokens: special }).ids));
+    const encode = (piece: string) => idsOf(piece, false);
+    return { encode, ...specialTokens(encode('a'), idsOf('a', true), path) };
+  });
+}
+
+function checkIds(ids: readonly unknown[]): readonly number[] {
+  const wrong = ids.findIndex((id) => !Number.isSafeInteger(id) || (id as number) < 0);
+  if (wrong < 0) return ids as number[];
+  throw new TypeError(`token ${shown(ids[wrong])}, expected whole numbers ≥ 0`);
+}
+
+/** What the tokenizer throws for a damaged file, at once or at a text that needs the damaged part, becomes INVALID_DATA. */
+function guarded<Result>(path: string, step: () => Result): Result {
+  try {
+    return step();
   } catch (error) {
     if (error instanceof AttnswapError) throw error;
     throw invalidData(path, `is not a readable tokenizer: ${(error as Error).message}`, { hint: limit.hint, cause: error });

@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import type { DataModule, Item } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { hookOwnName } from '../loading/module-hook.ts';
-import { checkTensor, invalidData } from './check-tensor.ts';
+import { checkTensor, invalidData, shown } from './check-tensor.ts';
 
 /**
  * Loads a user's data module; like a suite, it may import `attnswap` from any folder. What it returns is checked on every call.
@@ -36,7 +36,7 @@ async function guarded<T>(path: string, problem: string, step: () => Promise<T>)
     return await step();
   } catch (error) {
     if (error instanceof AttnswapError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = error instanceof Error ? error.message : typeof error === 'string' ? error : shown(error);
     throw invalidData(path, `${problem}: ${reason}`, { hint: 'run the file with node to see the error', cause: error });
   }
 }
@@ -49,7 +49,7 @@ function checkItems(items: unknown, lengths: readonly number[], path: string): r
   const ids = new Set<string>();
   for (const [index, item] of (items as Item[]).entries()) {
     checkItem(item, lengths, `${path}, item ${index}`);
-    if (ids.has(item.id)) throw invalidData(path, `item ${index} repeats the id ${JSON.stringify(item.id)}`);
+    if (ids.has(item.id)) throw invalidData(path, `item ${index} repeats the id ${JSON.stringify(item.id.slice(0, 100))}`);
     ids.add(item.id);
   }
   return items as Item[];
@@ -59,18 +59,18 @@ function checkItem(item: unknown, lengths: readonly number[], source: string): a
   const { id, length, feeds } = Object(item) as { id?: unknown; length?: unknown; feeds?: unknown };
   if (typeof id !== 'string' || id === '') throw invalidData(source, 'id is not a string', { hint: example });
   if (!Number.isSafeInteger(length) || (length as number) < 1)
-    throw invalidData(source, `length is ${String(length)}, expected a whole number ≥ 1`, { hint: example });
+    throw invalidData(source, `length is ${shown(length)}, expected a whole number ≥ 1`, { hint: example });
   if (lengths.length > 0 && !lengths.includes(length as number))
-    throw invalidData(source, `length is ${String(length)}, expected one of ${lengths.join(', ')}`);
+    throw invalidData(source, `length is ${length as number}, expected one of ${lengths.join(', ')}`);
   const tensors = Object.entries(Object(feeds) as object);
   if (tensors.length === 0) throw invalidData(source, 'feeds contain no tensor', { hint: example });
-  for (const [name, tensor] of tensors) checkTensor(tensor, `${source}, feed ${name}`);
+  for (const [name, tensor] of tensors) checkTensor(tensor, `${source}, feed ${name.slice(0, 100)}`);
 }
 
 function checkScores(scores: unknown, expected: number, path: string): readonly number[] {
   if (!Array.isArray(scores) || scores.length !== expected)
     throw invalidData(path, `evaluate() returned ${Array.isArray(scores) ? scores.length : typeof scores}, expected ${expected} scores`);
   const wrong = scores.findIndex((score) => !Number.isFinite(score));
-  if (wrong >= 0) throw invalidData(path, `evaluate() returned ${String(scores[wrong])} for item ${wrong}, expected a finite number`);
+  if (wrong >= 0) throw invalidData(path, `evaluate() returned ${shown(scores[wrong])} for item ${wrong}, expected a finite number`);
   return scores as number[];
 }

@@ -12,13 +12,14 @@ const maximumBytes = 256 * 2 ** 20;
  * @throws FILE_UNREADABLE, and `invalid` where it is too large or not JSON
  */
 export async function readJson(path: string, invalid: ErrorCode): Promise<unknown> {
-  const text = await readable(path, async () => {
+  const bytes = await readable(path, async () => {
     const { size } = await stat(path);
     if (size > maximumBytes) throw new AttnswapError(invalid, `${path}: ${size} bytes, expected at most ${maximumBytes}`);
-    return await readFile(path, 'utf8');
+    return await readFile(path);
   });
   try {
-    return JSON.parse(text) as unknown;
+    // Bytes that are no text would be read as others.
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
   } catch (error) {
     throw new AttnswapError(invalid, `${path}: not JSON: ${(error as Error).message}`, { cause: error });
   }

@@ -2,11 +2,10 @@ import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import type { z } from 'zod';
-import { AttnswapError } from '../contract/errors.ts';
 import '../processes/quiet-environment.ts';
-import { oneLine, tamed, visible } from '../text/untrusted.ts';
-import { envelopeSchema } from './messages.ts';
+import { oneLine } from '../text/untrusted.ts';
 import { readLines } from './read-lines.ts';
+import { failed, readEnvelope, readReply, violation } from './read-reply.ts';
 
 /** How to start a worker. */
 export interface WorkerCommand {
@@ -109,51 +108,9 @@ export function startWorker({ command, cwd, timeoutSeconds = 600, signal }: Work
   };
 }
 
-interface Asked {
-  readonly id: number;
-  readonly question: string;
-  readonly shown: string;
-}
-
-function readEnvelope(line: string, { id, question, shown }: Asked) {
-  const got = visible(JSON.stringify(line.slice(0, 200)));
-  const envelope = envelopeSchema.safeParse(parseJson(line));
-  if (!envelope.success) throw violation(`the worker ${shown}, asked ${question}, answered ${got}, expected a JSON object with id ${id}`);
-  if (envelope.data.id !== id)
-    throw violation(`the worker ${shown} answered id ${envelope.data.id}, expected ${id} (${question}): out of order`);
-  return envelope.data;
-}
-
-function readReply<Reply>(line: string, asked: Asked, schema: z.ZodType<Reply>): Reply {
-  const { question, shown } = asked;
-  const envelope = readEnvelope(line, asked);
-  if (envelope.error !== undefined) throw failed(`the worker ${shown} failed to ${question}: ${envelope.error.slice(0, 1000)}`);
-  const parsed = schema.safeParse(envelope);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  const got = visible(JSON.stringify(line.slice(0, 200)));
-  throw violation(`the worker ${shown}, asked ${question}, answered ${got}: ${issue.path.join('.') || 'the reply'}: ${issue.message}`);
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return tamed(JSON.parse(line) as unknown);
-  } catch {
-    return undefined;
-  }
-}
-
 /** The last 500 characters of a stream. */
 function lastWords(stream: NodeJS.ReadableStream): () => string {
   let text = '';
   stream.on('data', (chunk: Buffer) => (text = (text + chunk.toString()).slice(-500)));
   return () => text;
-}
-
-function failed(message: string, hint?: string): AttnswapError {
-  return new AttnswapError('WORKER_FAILED', message, hint === undefined ? {} : { hint });
-}
-
-function violation(message: string): AttnswapError {
-  return new AttnswapError('WORKER_PROTOCOL', message, { hint: 'standard output is reserved for answers; see adapters/PROTOCOL.md' });
 }
