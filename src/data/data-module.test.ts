@@ -98,7 +98,7 @@ test('scores are refused where they are not one finite number an item', async ()
   const cases: Record<string, RegExp> = {
     'return []': /returned 0, expected 1 scores/,
     'return 1': /returned number, expected 1 scores/,
-    'return [NaN]': /gave NaN for item 0/,
+    'return [NaN]': /returned NaN for item 0/,
     "return ['1']": /returned '1' for item 0/,
     "throw new Error('cannot read')": /evaluate\(\) threw: cannot read/,
   };
