@@ -1,6 +1,5 @@
-import type { Block, Comparison } from '../contract/verdict.ts';
-import { judgeBlocks } from '../decide/judge-blocks.ts';
-import { heldToLimit, judgeMissing } from '../decide/judge-figures.ts';
+import type { Comparison } from '../contract/verdict.ts';
+import { heldToLimit } from '../decide/judge-figures.ts';
 import type { Rule, Subject } from '../decide/rule.ts';
 import type { LookPlan } from '../decide/sequential.ts';
 import type { Arm, CellArm, ModelArm } from '../measure/arm.ts';
@@ -8,6 +7,8 @@ import { launchStage } from '../measure/launch.ts';
 import type { LaunchOutcome } from '../measure/launch.ts';
 import type { CellStageRequest, StageRequest } from '../measure/messages.ts';
 import { theilSen } from '../statistics/theil-sen.ts';
+import { noBlock, untilDecided } from './until-decided.ts';
+import type { Looking, NoBlock } from './until-decided.ts';
 
 /** A peak hardly varies from launch to launch: few pairs tell. */
 export const memoryLooks: LookPlan = { looks: [3, 6], tail: 0.0175 };
@@ -17,7 +18,7 @@ export const leastPeakBytes = 4096;
 
 export interface StageOptions {
   readonly timeoutSeconds: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Runs one stage of a cell's arm, with the arm's attnswap, in its folder. */
@@ -34,10 +35,10 @@ export function launchArm(
 
 function launch(arm: Arm, request: StageRequest, { timeoutSeconds, signal }: StageOptions): Promise<LaunchOutcome> {
   const { stageWorker: worker, cwd } = arm;
-  return launchStage(request, { timeoutSeconds, worker, cwd, ...(signal !== undefined && { signal }) });
+  return launchStage(request, { timeoutSeconds, worker, cwd, signal });
 }
 
-export type PairedLaunches = StageOptions & { readonly family: number; readonly plan?: LookPlan };
+export type PairedLaunches = StageOptions & Pick<Looking, 'family' | 'progress'> & { readonly plan?: LookPlan | undefined };
 
 /** Peak memory of two arms, in pairs of launches of their own. Peaks do not drift: `basePeaks` keeps the base's for the next comparison with it. */
 export function compareMemory(
@@ -87,25 +88,20 @@ export function growthPerDoubling(lengths: readonly number[], peakBytes: readonl
 async function comparePeaks(
   subject: Subject,
   rule: Rule,
-  { family, plan = memoryLooks }: PairedLaunches,
+  { family, plan = memoryLooks, progress }: PairedLaunches,
   figure: (side: 'base' | 'new', block: number) => Promise<number | LaunchOutcome>,
 ): Promise<Comparison> {
-  const blocks: Block[] = [];
-  for (const looked of plan.looks) {
-    while (blocks.length < looked) {
-      const start = process.hrtime.bigint();
-      const base = await figure('base', blocks.length);
-      if (typeof base !== 'number') return missing(subject, rule, 'base', base);
-      const fresh = await figure('new', blocks.length);
-      if (typeof fresh !== 'number') return missing(subject, rule, 'new', fresh);
-      const logRatio = Math.log(fresh / base);
-      const elapsedNs = Number(process.hrtime.bigint() - start);
-      blocks.push({ logRatio, roundLogRatios: [logRatio], base, new: fresh, elapsedNs });
-    }
-    const { state, comparison } = judgeBlocks(subject, rule, { blocks, floor: null, family, plan });
-    if (state !== 'more') return heldToLimit(comparison, rule);
-  }
-  throw new RangeError('a plan needs at least one look');
+  const looking = { family, plan, progress, floor: null };
+  const comparison = await untilDecided(subject, rule, looking, async (index) => {
+    const start = process.hrtime.bigint();
+    const base = await figure('base', index);
+    if (typeof base !== 'number') return withoutFigure('base', base);
+    const fresh = await figure('new', index);
+    if (typeof fresh !== 'number') return withoutFigure('new', fresh);
+    const logRatio = Math.log(fresh / base);
+    return { logRatio, roundLogRatios: [logRatio], base, new: fresh, elapsedNs: Number(process.hrtime.bigint() - start) };
+  });
+  return heldToLimit(comparison, rule);
 }
 
 /** Peak bytes of one launch: the device's where it has memory of its own, else the host's, one page at least. */
@@ -121,8 +117,7 @@ export async function peak(
   return { bytes: Math.max(leastPeakBytes, peakDeviceBytes ?? peakHostBytes) };
 }
 
-/** A comparison whose arm gave no figure. */
-export function missing(subject: Subject, rule: Rule, arm: 'base' | 'new', outcome: LaunchOutcome): Comparison {
-  const reason = `${arm}: ${outcome.outcome}: ${'reason' in outcome ? outcome.reason : 'no figure'}`;
-  return judgeMissing(subject, rule, outcome.outcome === 'unsupported' ? 'incomplete' : 'error', reason);
+/** Of a launch that gave no figure. */
+export function withoutFigure(arm: 'base' | 'new', outcome: LaunchOutcome): NoBlock {
+  return noBlock(arm, outcome.outcome, 'reason' in outcome ? outcome.reason : undefined);
 }

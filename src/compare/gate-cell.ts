@@ -1,16 +1,17 @@
-import type { Block, Comparison } from '../contract/verdict.ts';
-import { judgeBlocks } from '../decide/judge-blocks.ts';
+import type { Comparison } from '../contract/verdict.ts';
 import { heldToLimit, judgeFigures, judgeMissing } from '../decide/judge-figures.ts';
 import type { Rule, Subject } from '../decide/rule.ts';
-import { defaultLooks } from '../decide/sequential.ts';
 import type { CellArm } from '../measure/arm.ts';
 import { factsOf } from '../measure/facts.ts';
-import { defaultBlockSeconds, measureBlock } from '../measure/pair-block.ts';
+import type { BlockOutcome } from '../measure/pair-block.ts';
 import { wasteReportSchema } from '../waste/schema.ts';
-import { compareLatency } from './compare-latency.ts';
+import { compareLatency, lookingAt } from './compare-latency.ts';
 import type { PairOptions } from './compare-latency.ts';
-import { compareMemory, launchArm, missing } from './compare-memory.ts';
+import { compareMemory, launchArm, withoutFigure } from './compare-memory.ts';
 import type { StageOptions } from './compare-memory.ts';
+import { pairedBlocks } from './paired-blocks.ts';
+import { noBlock, untilDecided } from './until-decided.ts';
+import type { NoBlock } from './until-decided.ts';
 
 /** One cell of both sides, and the cell that its ratio is taken to. */
 export interface CellArms {
@@ -53,7 +54,7 @@ async function wasted(arms: CellArms, subject: Subject, rule: Rule, options: Gat
     const outcome = await launchArm(arms[side], 'waste', options);
     const report = outcome.outcome === 'waste' ? wasteReportSchema.safeParse(outcome.waste) : undefined;
     const share = report?.success === true ? report.data.overall.kernelWaste.p95?.value : undefined;
-    if (share === undefined) return missing(subject, rule, side, outcome);
+    if (share === undefined) return without(subject, rule, withoutFigure(side, outcome));
     shares.push(share);
   }
   return judgeFigures(subject, rule, { base: shares[0]!, new: shares[1]! });
@@ -64,13 +65,14 @@ async function stated(arms: CellArms, subject: Subject, rule: Rule, options: Gat
   const figures: number[] = [];
   for (const side of ['base', 'new'] as const) {
     const facts = await factsOf(arms[side], options);
-    if (facts.answer === 'fault') {
-      const outcome = facts.status === 'unsupported' ? 'incomplete' : 'error';
-      return judgeMissing(subject, rule, outcome, `${side}: ${facts.status}: ${facts.reason}`);
-    }
+    if (facts.answer === 'fault') return without(subject, rule, noBlock(side, facts.status, facts.reason));
     figures.push(rule.metric === 'error' ? facts.error!.relative : facts.scoredPairs!);
   }
   return judgeFigures(subject, rule, { base: figures[0]!, new: figures[1]! });
+}
+
+function without(subject: Subject, rule: Rule, { outcome, reason }: NoBlock): Comparison {
+  return judgeMissing(subject, rule, outcome, reason);
 }
 
 /**
@@ -81,34 +83,27 @@ async function ratio(arms: CellArms, subject: Subject, rule: Rule, options: Gate
   const { reference } = arms;
   if (reference === undefined)
     return judgeMissing(subject, rule, 'incomplete', 'the suite has no reference cell with this shape and backend');
-  const { plan = defaultLooks } = options;
-  const pairs = { base: { base: reference.base, new: arms.base }, new: { base: reference.new, new: arms.new } };
-  const judged = rule.limit === null ? rule : { ...rule, margin: 0 };
-  const blocks: Block[] = [];
-  for (const looked of plan.looks) {
-    while (blocks.length < looked) {
-      const index = blocks.length;
-      const settings = {
-        ...options,
-        index,
-        judgedRows: index === 0 ? 256 : 16,
-        samplingNs: (options.blockSeconds ?? defaultBlockSeconds) * 1e9,
-      };
-      const fresh = await measureBlock(pairs.new, settings);
-      const base = rule.limit === null ? await measureBlock(pairs.base, settings) : undefined;
-      for (const outcome of [fresh, base]) {
-        if (outcome?.state !== 'fault') continue;
-        const kind = outcome.fault.status === 'unsupported' ? 'incomplete' : 'error';
-        return judgeMissing(subject, rule, kind, `${outcome.fault.status}: ${outcome.fault.reason}`);
-      }
-      if (fresh.state === 'fault' || base?.state === 'fault') throw new Error('unreachable: faults were returned');
-      const from = base === undefined ? Math.log(rule.limit!) : base.block.logRatio;
-      blocks.push({ ...fresh.block, logRatio: fresh.block.logRatio - from, base: Math.exp(from), new: Math.exp(fresh.block.logRatio) });
-    }
-    const { state, comparison } = judgeBlocks(subject, judged, { blocks, floor: options.floor, family: options.family, plan });
-    if (state !== 'more') return rule.limit === null ? comparison : againstLimit(comparison, rule.limit);
-  }
-  throw new RangeError('a plan needs at least one look');
+  const { limit } = rule;
+  const measure = {
+    new: pairedBlocks({ base: reference.new, new: arms.new }, options),
+    base: pairedBlocks({ base: reference.base, new: arms.base }, options),
+  };
+  const judged = limit === null ? rule : { ...rule, margin: 0 };
+  const comparison = await untilDecided(subject, judged, lookingAt(subject, options), async (index) => {
+    const fresh = await measure.new(index);
+    if (fresh.state === 'fault') return withoutRatio('new', fresh);
+    const base = limit === null ? await measure.base(index) : undefined;
+    if (base?.state === 'fault') return withoutRatio('base', base);
+    const from = base === undefined ? Math.log(limit!) : base.block.logRatio;
+    const { logRatio } = fresh.block;
+    return { ...fresh.block, logRatio: logRatio - from, base: Math.exp(from), new: Math.exp(logRatio) };
+  });
+  return limit === null ? comparison : againstLimit(comparison, limit);
+}
+
+/** In a pair for a ratio the reference cell is the base. */
+function withoutRatio(side: 'base' | 'new', { arm, fault }: Extract<BlockOutcome, { state: 'fault' }>): NoBlock {
+  return noBlock(arm === 'base' ? `${side}, reference cell` : side, fault.status, fault.reason);
 }
 
 /** Better than a limit is a pass, as there is no base that it improved on; the effect is the change from the limit. */

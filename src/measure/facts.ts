@@ -6,7 +6,7 @@ import { startResident } from './resident.ts';
 /** What an arm states of itself once its output is judged on 256 rows; nothing is timed. */
 export async function factsOf(
   arm: Arm,
-  options: { timeoutSeconds: number; signal?: AbortSignal },
+  options: { timeoutSeconds: number; signal?: AbortSignal | undefined },
 ): Promise<PairFault | Extract<PairAnswer, { answer: 'prepared' }>> {
   const resident = await startResident(arm, options);
   try {

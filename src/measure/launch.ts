@@ -14,7 +14,7 @@ export interface LaunchOptions {
   /** The script that runs the stage; this version's own where absent. */
   readonly worker?: string;
   readonly cwd?: string;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**

@@ -36,8 +36,8 @@ export interface BlockOptions {
   readonly samplingNs: number;
   readonly timeoutSeconds: number;
   /** Calls a sample of each arm; settled by the first block, so that all blocks measure alike. */
-  readonly callsPerSample?: { readonly base: number; readonly new: number };
-  readonly signal?: AbortSignal;
+  readonly callsPerSample?: { readonly base: number; readonly new: number } | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What an arm said of itself before it was timed. */

@@ -20,7 +20,7 @@ export interface Resident {
 }
 
 /** Starts a fresh worker for one arm, in the arm's folder and from the arm's version of attnswap. */
-export async function startResident(arm: Arm, options: { timeoutSeconds: number; signal?: AbortSignal }): Promise<Resident> {
+export async function startResident(arm: Arm, options: { timeoutSeconds: number; signal?: AbortSignal | undefined }): Promise<Resident> {
   const scratch = await scratchFolder();
   const child = execa(process.execPath, ['--expose-gc', arm.worker], {
     ipc: true,

@@ -1,13 +1,12 @@
 import { calibrate as calibrationOf, calibrationSchema } from '../compare/calibration.ts';
 import type { Calibration } from '../compare/calibration.ts';
+import { pairedBlocks } from '../compare/paired-blocks.ts';
 import { saveCalibrations } from '../compare/store.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { loadSuite } from '../loading/suite.ts';
 import { alone } from '../measure/alone.ts';
 import { armOf } from '../measure/arm.ts';
 import type { CellPlan } from '../measure/measure-cell.ts';
-import { defaultBlockSeconds, measureBlock } from '../measure/pair-block.ts';
-import type { BlockOutcome } from '../measure/pair-block.ts';
 import { kernelName, planCells, recordedBackends, selects } from '../measure/plan-cells.ts';
 import { defaults } from './defaults.ts';
 import { describeRun } from './head.ts';
@@ -73,22 +72,13 @@ interface CellCalibration {
 
 async function calibrateCell(plan: CellPlan, options: CellCalibration): Promise<Calibration> {
   const arm = armOf(plan, undefined, options.threads);
+  const measure = pairedBlocks({ base: arm, new: arm }, { ...options, timeoutSeconds: 300 });
   const logRatios: number[] = [];
-  let last: Extract<BlockOutcome, { state: 'measured' }> | undefined;
   for (let index = 0; index < options.blocks; index++) {
     options.step(index);
-    const settings = {
-      seed: options.seed,
-      index,
-      judgedRows: 16,
-      samplingNs: defaultBlockSeconds * 1e9,
-      timeoutSeconds: 300,
-      signal: options.signal,
-    };
-    const outcome = await measureBlock({ base: arm, new: arm }, { ...settings, ...(last && { callsPerSample: last.callsPerSample }) });
+    const outcome = await measure(index);
     if (outcome.state === 'fault')
       throw new AttnswapError('WORKER_FAILED', `${plan.cell.id}: ${outcome.fault.status}: ${outcome.fault.reason}`);
-    last ??= outcome;
     logRatios.push(outcome.block.logRatio);
   }
   const { id, backend } = plan.cell;

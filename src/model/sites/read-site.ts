@@ -161,7 +161,7 @@ function understandBias(
   candidate: Candidate,
   { reach, evidence }: Probed,
   observed: readonly Observation[],
-  shown: Understood & { readonly problem: string },
+  shown: Extract<Understood, { readonly problem: string }>,
 ): Understood {
   const counted = observed.filter(({ reading }) => !isBlind(reading));
   const { shape } = observed[0]!;
@@ -181,7 +181,13 @@ function understandBias(
   const wrong = counted.map((observation) => disagreement(observation, { scale, causal, biased: true })).find(Boolean);
   if (wrong !== undefined) return { ...shown, problem: wrong };
   const biasPerHead = counted.some(({ reading }) => reading.headsDiffer);
-  return { scale, causal: isDeclared || (causal && evidence.problem === undefined && shown.mayHideMore !== true), mask: 'bias', bias, biasPerHead };
+  return {
+    scale,
+    causal: isDeclared || (causal && evidence.problem === undefined && shown.mayHideMore !== true),
+    mask: 'bias',
+    bias,
+    biasPerHead,
+  };
 }
 
 /** What a site does by what a user knows of its mask, as far as the runs in which everything counts agree; undefined where they do not. */

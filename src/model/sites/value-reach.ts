@@ -121,11 +121,7 @@ interface Walk {
 /** What decides about some tensors by value. */
 export type Walked = Omit<Reach, 'masks' | 'scale' | 'bySizes' | 'nonlinear' | 'around'>;
 
-export function walkBack(
-  index: GraphIndex,
-  from: readonly string[],
-  { own = new Set(), sized = new Set(), source }: Walk = {},
-): Walked {
+export function walkBack(index: GraphIndex, from: readonly string[], { own = new Set(), sized = new Set(), source }: Walk = {}): Walked {
   const modelInputs = new Set(index.graph.input.map(({ name }) => name));
   // Older exporters list every initializer as an input; one among others is a default that a caller may replace.
   const listsAll = index.graph.initializer.every(({ name }) => modelInputs.has(name));

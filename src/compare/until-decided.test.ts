@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { plainRule } from '../decide/rule.ts';
+import type { CellArm } from '../measure/arm.ts';
+import type { BlockOptions, BlockOutcome, measureBlock } from '../measure/pair-block.ts';
+import { compareLatency } from './compare-latency.ts';
+import { gateCell } from './gate-cell.ts';
+
+const arm = (name: string) => ({ cwd: name }) as CellArm;
+const cell = { base: arm('base'), new: arm('new') };
+const reference = { base: arm('base reference'), new: arm('new reference') };
+const subject = { cell: 'window b1 h8/8 q512 k512 d64 causal f32', name: 'window' };
+const callsPerSample = { base: 7, new: 9 };
+const facts = { base: { warnings: [] }, new: { warnings: ['approximated'] } };
+
+/** Blocks that do not differ but for an arm that fails in one; and what was asked for. */
+function measuring(fails?: { readonly arm: 'base' | 'new'; readonly block: number; readonly cwd?: string }) {
+  const asked: BlockOptions[] = [];
+  const measure: typeof measureBlock = async (arms, options): Promise<BlockOutcome> => {
+    asked.push(options);
+    if (fails?.block === options.index && (fails.cwd ?? arms.new.cwd) === arms.new.cwd)
+      return { state: 'fault', arm: fails.arm, fault: { answer: 'fault', status: 'failed', reason: 'the worker was ended' } };
+    const block = { logRatio: options.index / 1000, roundLogRatios: [], base: 1e6, new: 1e6, elapsedNs: 1 };
+    return { state: 'measured', block, callsPerSample, facts };
+  };
+  return { asked, measure };
+}
+
+/** Both comparisons of timed blocks, each with what it was told and asked. */
+const comparisons = {
+  latency: async (measure: typeof measureBlock, progress: (block: number) => void) =>
+    (await compareLatency(cell, subject, plainRule('latency', 0.05), { ...looking, measure, progress })).comparison,
+  'ratio-to-reference': (measure: typeof measureBlock, progress: (block: number) => void) =>
+    gateCell({ ...cell, reference }, subject, plainRule('ratio-to-reference', 0.05), { ...looking, measure, progress, wasteRows: 1 }),
+};
+const looking = { seed: 1, timeoutSeconds: 1, floor: null, family: 1, plan: { looks: [2, 3], tail: 0.0175 } };
+
+for (const [metric, compare] of Object.entries(comparisons)) {
+  test(`${metric}: each block is told, the first settles calls and is checked whole, and a host without calibration is told`, async () => {
+    const { asked, measure } = measuring();
+    const told: number[] = [];
+    const { outcome, blocks, warnings } = await compare(measure, (block) => told.push(block));
+    assert.equal(outcome, 'pass');
+    assert.deepEqual(told, [...blocks.keys()]);
+    const expected = blocks.map((_, index) => [index, index === 0 ? 256 : 16, index === 0 ? undefined : callsPerSample]);
+    const pairs = metric === 'latency' ? 1 : 2;
+    assert.deepEqual(
+      asked.map(({ index, judgedRows, callsPerSample: calls }) => [index, judgedRows, calls]),
+      expected.flatMap((each) => Array.from({ length: pairs }, () => each)),
+    );
+    assert.match(warnings.join(), /not calibrated/);
+  });
+
+  test(`${metric}: an arm that fails in a later block ends the comparison, and is named`, async () => {
+    const failed = await compare(measuring({ arm: 'new', block: 1 }).measure, () => undefined);
+    assert.deepEqual([failed.outcome, failed.reason, failed.blocks], ['error', 'new: failed: the worker was ended', []]);
+  });
+}
+
+test('a fault of the reference cell says so, and on which side', async () => {
+  const compare = comparisons['ratio-to-reference'];
+  const { reason } = await compare(measuring({ arm: 'base', block: 0, cwd: 'base' }).measure, () => undefined);
+  assert.equal(reason, 'base, reference cell: failed: the worker was ended');
+});
+
+test('what arms said of themselves is told with a figure, and not without', async () => {
+  const latency = (measure: typeof measureBlock) => compareLatency(cell, subject, plainRule('latency', 0.05), { ...looking, measure });
+  assert.deepEqual((await latency(measuring().measure)).facts, facts);
+  assert.equal((await latency(measuring({ arm: 'new', block: 1 }).measure)).facts, undefined);
+});

@@ -1,0 +1,47 @@
+import type { Block, Comparison } from '../contract/verdict.ts';
+import { judgeBlocks } from '../decide/judge-blocks.ts';
+import type { BlockEvidence } from '../decide/judge-blocks.ts';
+import { judgeMissing } from '../decide/judge-figures.ts';
+import type { Rule, Subject } from '../decide/rule.ts';
+import type { LookPlan } from '../decide/sequential.ts';
+
+/** Why there is no block, and what a comparison then comes to. */
+export interface NoBlock {
+  readonly outcome: 'incomplete' | 'error';
+  readonly reason: string;
+}
+
+export interface Looking extends Omit<BlockEvidence, 'blocks'> {
+  readonly plan: LookPlan;
+  /** Told the number of each block before it is measured, from 0. */
+  readonly progress?: ((block: number) => void) | undefined;
+}
+
+/**
+ * Adds blocks until a look decides. An arm without a figure ends the comparison, as a figure from some blocks of an arm that then failed
+ * is none.
+ */
+export async function untilDecided(
+  subject: Subject,
+  rule: Rule,
+  { progress, ...evidence }: Looking,
+  measure: (index: number) => Promise<Block | NoBlock>,
+): Promise<Comparison> {
+  const blocks: Block[] = [];
+  for (const looked of evidence.plan.looks) {
+    while (blocks.length < looked) {
+      progress?.(blocks.length);
+      const block = await measure(blocks.length);
+      if ('outcome' in block) return judgeMissing(subject, rule, block.outcome, block.reason);
+      blocks.push(block);
+    }
+    const { state, comparison } = judgeBlocks(subject, rule, { ...evidence, blocks });
+    if (state !== 'more') return comparison;
+  }
+  throw new RangeError('a plan needs at least one look');
+}
+
+/** What an arm, in words, says instead of a figure. */
+export function noBlock(arm: string, status: string, reason = 'no figure'): NoBlock {
+  return { outcome: status === 'unsupported' ? 'incomplete' : 'error', reason: `${arm}: ${status}: ${reason}` };
+}
