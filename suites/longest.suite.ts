@@ -2,7 +2,7 @@ import { defineSuite } from '../src/contract/suite.ts';
 
 export default defineSuite({
   name: 'longest',
-  description: 'the cells of lengths at 4096 tokens alone',
+  description: 'only the 4096-token cells of lengths',
   matrix: {
     variants: [
       'dense.fused',

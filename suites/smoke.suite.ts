@@ -2,7 +2,7 @@ import { defineSuite } from '../src/contract/suite.ts';
 
 export default defineSuite({
   name: 'smoke',
-  description: 'every variant at two short lengths: does everything run, and agree with the reference?',
+  description: 'every variant at two short lengths: does everything run and match the reference?',
   matrix: {
     variants: ['dense.fused', 'dense.naive', 'topk:k=32', 'window:w=256', 'gated', 'hierarchical', 'block-topk'],
     backends: ['onnx-cpu'],

@@ -2,8 +2,7 @@ import { defineTuning } from '../src/contract/tuning.ts';
 
 export default defineTuning({
   name: 'tune-guide',
-  description:
-    'beside tune-prose, one parameter varied at a time: sparsity and rank of the gate, shares of local, regional and global heads',
+  description: 'tune-prose with one parameter varied at a time: sparsity and rank of the gate, ratio of local, regional and global heads',
   task: 'prose.quick',
   model: { layers: 2, width: 64, heads: 4, hidden: 256 },
   candidates: [

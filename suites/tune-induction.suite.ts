@@ -2,7 +2,7 @@ import { defineTuning } from '../src/contract/tuning.ts';
 
 export default defineTuning({
   name: 'tune-induction',
-  description: 'which attention can copy over a gap that windows do not reach',
+  description: 'which attention can copy over a gap that windows cannot reach',
   task: 'induction.quick',
   model: { layers: 2, width: 64, heads: 2, hidden: 128 },
   candidates: ['window:w=16', 'topk:k=8', 'block-topk:block=8,blocks=4', 'hierarchical'],

@@ -3,7 +3,7 @@ import { defineTuning } from '../src/contract/tuning.ts';
 export default defineTuning({
   name: 'tune-prose',
   description:
-    'bits per character of a novel under each attention after as many steps, and what tuning gets back of what the plain swap lost',
+    'bits per character of a novel with each attention after the same number of steps, and how much of the swap’s loss tuning recovers',
   task: 'prose.quick',
   model: { layers: 2, width: 64, heads: 4, hidden: 256 },
   candidates: ['window:w=16', 'hierarchical', 'topk:k=16', 'gated:sparsity=0.3'],

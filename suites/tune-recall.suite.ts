@@ -2,7 +2,7 @@ import { defineTuning } from '../src/contract/tuning.ts';
 
 export default defineTuning({
   name: 'tune-recall',
-  description: 'which attention can recall values by their keys over a gap that windows do not reach',
+  description: 'which attention can recall values by key over a gap that windows cannot reach',
   task: 'recall:pairs=4,length=64,keys=16,values=16',
   model: { layers: 2, width: 64, heads: 2, hidden: 128 },
   candidates: ['window:w=16', 'topk:k=8', 'block-topk:block=8,blocks=4', 'gated:sparsity=0.3'],

