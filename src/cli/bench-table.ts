@@ -4,7 +4,7 @@ import { nameOf, peakOf, settingOf, speedUp, wasteOf } from '../report/cell-fact
 import { sideBySide } from './side-by-side.ts';
 import { count, digits, percent, size, time } from '../text/figures.ts';
 import { visible } from '../text/untrusted.ts';
-import { table } from '../text/layout.ts';
+import { table, wrapped } from '../text/layout.ts';
 
 const heading = ['variant', 'latency', '±', 'speed-up', 'peak', 'scored', 'waste', 'missed', 'error'];
 
@@ -40,8 +40,9 @@ function line(cell: CellRecord, group: readonly CellRecord[], reference: string)
 
 function notes(run: RunRecord): string[] {
   const lines = [
-    `speed-up: relative to ${run.suite.reference} in the same table. waste: share of scored pairs beyond the smallest sets of`,
-    'keys that hold 95 % of the weight. missed: dense attention’s mass on keys that the variant does not see. peak: beyond the inputs.',
+    wrapped(`speed-up: relative to ${run.suite.reference} in the same table. peak: memory beyond the inputs.`),
+    'waste: share of scored pairs beyond the smallest sets of keys that hold 95 % of the weight.',
+    'missed: dense attention’s mass on keys that the variant does not see.',
   ];
   if (run.cells.some(({ latency }) => latency?.warmup.steady === false))
     lines.push('*: warm-up did not reach a steady state; treat this latency with caution.');

@@ -105,7 +105,7 @@ function tunedText({ search, budget, shared, choices, mended, result }: TuneResu
     'Phase 3: tuning without training',
     `${measured}, loss budget ${digits(budget)} on calibration items`,
     best.saving > 0
-      ? `best within the budget: ${named}: predicted loss ${digits(best.loss)}, estimated saving ${saved(best.saving)} (${estimate})`
+      ? wrapped(`best within the budget: ${named}: loss ${digits(best.loss)}, estimated saving ${saved(best.saving)} (${estimate})`)
       : 'best within the budget: the original; nothing else is estimated to save anything',
   ];
   if (search.correlation !== null) lines.push(`correlation of predicted and measured losses: ${digits(search.correlation)}`);
