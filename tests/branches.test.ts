@@ -68,7 +68,7 @@ describe('the proof of a swap in one branch fails where', () => {
     'the branch gives another output': { change: (then) => void (then.output[0]!.name = 'x'), says: /output .*is not the original's/ },
     'nodes of the other branch are in another order': {
       change: (_then, other) => void other.node.reverse(),
-      says: /is not where it was|is missing/,
+      says: /has moved/,
     },
   };
   for (const [name, { change, says }] of Object.entries(faults)) {

@@ -29,8 +29,8 @@ export type ElementType = keyof typeof elementTypes;
 
 type Branch = (graph: GraphBuilder) => Value;
 
-/** com.microsoft operators of ONNX Runtime that our kernels use; every other operator is standard ONNX. */
-const contribOperators = new Set(['MultiHeadAttention', 'GroupQueryAttention', 'FusedMatMul']);
+/** com.microsoft operators of ONNX Runtime that attnswap writes; every other operator is standard ONNX. */
+const contribOperators = new Set(['MultiHeadAttention', 'GroupQueryAttention', 'FusedMatMul', 'RotaryEmbedding']);
 
 /** An output of a model: a tensor, and the name that it gets. */
 export interface GraphOutput {

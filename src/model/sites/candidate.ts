@@ -23,6 +23,15 @@ export interface DeclaredMask {
   readonly rule: MaskRule;
 }
 
+/** What a fused operator attends with, where that is computed inside: queries, keys and values as tensors. */
+export interface Projected {
+  readonly query: string;
+  readonly key: string;
+  readonly value: string;
+  /** What gives its other outputs, by their names: keys and values with those of the past. */
+  readonly outputs?: Readonly<Record<string, string>>;
+}
+
 /** What a fused operator says of itself, as it shows no logits. */
 export interface Declared {
   /** Whether a query sees no later key: the last query sees the last key, or the first query the first. */
@@ -30,8 +39,8 @@ export interface Declared {
   /** 1/√headDim where absent. */
   readonly scale: number | undefined;
   readonly masks: readonly DeclaredMask[];
-  /** Queries, keys and values as tensors, where the operator projects or shifts them inside. */
-  readonly project?: (graph: GraphBuilder) => { readonly query: string; readonly key: string; readonly value: string };
+  /** Where the operator projects, shifts, rotates or joins queries, keys and values inside. */
+  readonly project?: (graph: GraphBuilder) => Projected;
 }
 
 /** Something that looks like attention: what it computes is settled by running it. */

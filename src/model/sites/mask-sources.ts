@@ -15,6 +15,13 @@ export function numbersOf({ type, data }: Tensor): Float32Array {
   return data instanceof BigInt64Array ? Float32Array.from(data, Number) : Float32Array.from(data as Float32Array);
 }
 
+/** Whether two tensors hold the same bytes. */
+export function isSameTensor(one: Tensor | undefined, other: Tensor | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  const bytes = ({ data }: Tensor) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return one.type === other.type && one.dims.join() === other.dims.join() && bytes(one).equals(bytes(other));
+}
+
 /**
  * The keys that a mask keeps, `[batch, keys]`, by a rule; undefined where the tensor is not one value a key (`lengths` and
  * `last`: one a batch element).

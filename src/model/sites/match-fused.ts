@@ -1,6 +1,8 @@
 import type { NodeProto } from 'onnx-buf';
-import type { Candidate, Declared, DeclaredMask, RawView } from './candidate.ts';
-import type { GraphBuilder, Value } from '../graph/graph-builder.ts';
+import { groupQueryParts, joinPast, joinStackedPast } from './cached-keys.ts';
+import type { Candidate, Declared, DeclaredMask, Projected, RawView } from './candidate.ts';
+import { GraphBuilder } from '../graph/graph-builder.ts';
+import type { Value } from '../graph/graph-builder.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import { attributeOf, integerOf } from '../graph/graph-index.ts';
 
@@ -30,8 +32,7 @@ const known: Readonly<Record<string, { readonly attributes: string; readonly inp
   },
   'com.microsoft/GroupQueryAttention': {
     attributes: 'num_heads kv_num_heads scale local_window_size do_rotary rotary_interleaved softcap smooth_softmax qk_output',
-    // Of those behind the caches of a rotation, `attention_bias` alone.
-    inputs: 9,
+    inputs: 11,
   },
   '/Attention': { attributes: 'is_causal q_num_heads kv_num_heads scale softcap softmax_precision qk_matmul_output_mode', inputs: 7 },
 };
@@ -53,9 +54,11 @@ function withKnownParts(name: string, candidate: Candidate): Candidate {
   return refusal === undefined || candidate.refusal !== undefined ? candidate : { ...candidate, refusal };
 }
 
-/** The keys and values that some operators hand on, and the weights, cannot be had from another attention. */
+/** Of what an operator hands on only keys and values can be had from another attention. */
 function withReadOutputs(index: GraphIndex, candidate: Candidate): Candidate {
-  const more = candidate.anchor.output.slice(1).filter((name) => name !== '' && (index.consumers(name).length > 0 || index.isOutput(name)));
+  const given = candidate.declared?.project?.(new GraphBuilder()).outputs ?? {};
+  const isRead = (name: string) => name !== '' && (index.consumers(name).length > 0 || index.isOutput(name));
+  const more = candidate.anchor.output.slice(1).filter((name) => isRead(name) && !Object.hasOwn(given, name));
   if (more.length === 0 || candidate.refusal !== undefined) return candidate;
   return { ...candidate, refusal: `other outputs of it are used: ${more.join(', ')}` };
 }
@@ -76,6 +79,11 @@ function present(node: NodeProto, at: number): string | undefined {
   return name === undefined || name === '' ? undefined : name;
 }
 
+/** Whether an operator names further outputs: the keys and values that it attended to. */
+function handsOn({ output }: NodeProto): boolean {
+  return output.slice(1).some((name) => name !== '');
+}
+
 /** The first of some reasons that holds. */
 function firstOf(reasons: ReadonlyArray<readonly [boolean, string]>): string | undefined {
   return reasons.find(([holds]) => holds)?.[1];
@@ -91,21 +99,21 @@ function multiHead(node: NodeProto): Candidate {
   const packedHeads = integerOf(node, 'num_heads', 1);
   const view = (tensor: string) => ({ tensor, packedHeads });
   const masks = masksOf({ tensor: present(node, 4), rule: 'keep' }, { tensor: present(node, 5), rule: 'additive' });
-  const project = (graph: GraphBuilder) => {
-    const parts = thirds(graph, graph.op('Reshape', [bias, graph.int([3, -1])]), 0);
-    const [q = '', k = '', v = ''] = [query, key, value].map((tensor, third) => graph.op('Add', [tensor, parts[third]!]));
-    return { query: q, key: k, value: v };
+  const past = [node.input[6] ?? '', node.input[7] ?? ''] as const;
+  const joins = handsOn(node) || past[0] !== '';
+  const project = (graph: GraphBuilder): Projected => {
+    const parts = bias === '' ? [] : thirds(graph, graph.op('Reshape', [bias, graph.int([3, -1])]), 0);
+    const shift = (tensor: string, third: number) => (bias === '' ? tensor : graph.op('Add', [tensor, parts[third]!]));
+    const shifted = { query: shift(query, 0), key: shift(key, 1), value: shift(value, 2) };
+    return joins ? joinPast(graph, node, shifted, { heads: packedHeads, past }) : shifted;
   };
   const declared = {
-    causal: integerOf(node, 'unidirectional', 0) === 1 && ('first' as const),
+    causal: integerOf(node, 'unidirectional', 0) === 1 && (past[0] === '' ? ('first' as const) : ('last' as const)),
     scale: scaleOf(node),
     masks,
-    ...(bias !== '' && { project }),
+    ...((bias !== '' || joins) && { project }),
   };
-  const refusal = firstOf([
-    [key === '' || value === '', 'queries, keys and values are packed in one tensor'],
-    [present(node, 6) !== undefined, 'the operator appends past keys internally'],
-  ]);
+  const refusal = firstOf([[key === '' || value === '', 'queries, keys and values are packed in one tensor']]);
   return fused(node, { query: view(query), key: view(key), value: view(value) }, declared, refusal);
 }
 
@@ -113,17 +121,19 @@ function multiHead(node: NodeProto): Candidate {
 function packedAttention(node: NodeProto): Candidate {
   const [input = '', weights = '', bias = ''] = node.input;
   const packedHeads = integerOf(node, 'num_heads', 1);
-  const project = (graph: GraphBuilder) => {
+  const past = node.input[4] ?? '';
+  const joins = handsOn(node) || past !== '';
+  const project = (graph: GraphBuilder): Projected => {
     const product = graph.op('MatMul', [input, weights]);
     const shifted = bias === '' ? product : graph.op('Add', [product, bias]);
     const [query = '', key = '', value = ''] = thirds(graph, graph.op('Reshape', [shifted, graph.int([0, 0, 3, -1])]), 2);
-    return { query, key, value };
+    return joins ? joinStackedPast(graph, node, { query, key, value }, { heads: packedHeads, past }) : { query, key, value };
   };
   const masks = masksOf({ tensor: present(node, 3), rule: 'keep' }, { tensor: present(node, 5), rule: 'additive' });
   const declared = { causal: integerOf(node, 'unidirectional', 0) === 1 && ('last' as const), scale: scaleOf(node), masks, project };
   const sizes = attributeOf(node, 'qkv_hidden_sizes')?.ints ?? [];
   const refusal = firstOf([
-    [present(node, 4) !== undefined, 'the operator appends past keys internally'],
+    [integerOf(node, 'past_present_share_buffer', 0) === 1, 'its past and present share one buffer'],
     [integerOf(node, 'do_rotary', 0) === 1, 'the operator rotates queries and keys internally'],
     [new Set(sizes).size > 1, 'queries, keys and values have different sizes'],
   ]);
@@ -137,11 +147,10 @@ function groupQuery(node: NodeProto): Candidate {
   const heads = integerOf(node, 'num_heads', 1);
   const kvHeads = integerOf(node, 'kv_num_heads', heads);
   const masks = masksOf({ tensor: present(node, 5), rule: 'last' }, { tensor: present(node, 10), rule: 'additive' });
-  const declared = { causal: 'last' as const, scale: scaleOf(node), masks };
+  const prepares = handsOn(node) || key === '' || present(node, 3) !== undefined || integerOf(node, 'do_rotary', 0) === 1;
+  const project = (graph: GraphBuilder) => groupQueryParts(graph, node);
+  const declared = { causal: 'last' as const, scale: scaleOf(node), masks, ...(prepares && { project }) };
   const refusal = firstOf([
-    [key === '' || value === '', 'queries, keys and values are packed in one tensor'],
-    [present(node, 3) !== undefined, 'the operator keeps its keys in an internal cache'],
-    [integerOf(node, 'do_rotary', 0) === 1, 'the operator rotates queries and keys internally'],
     [integerOf(node, 'local_window_size', -1) !== -1, 'it is already windowed'],
     [(attributeOf(node, 'softcap')?.f ?? 0) !== 0, 'its logits are soft-capped'],
     [integerOf(node, 'smooth_softmax', 0) === 1, 'its softmax has a sink of weight 1 (smooth_softmax)'],
@@ -161,11 +170,16 @@ function standardAttention(node: NodeProto): Candidate {
   const kvHeads = integerOf(node, 'kv_num_heads', 0);
   const view = (tensor: string, count: number) => (heads === undefined ? { tensor } : { tensor, packedHeads: count });
   const masks = masksOf({ tensor: present(node, 3), rule: 'additive' }, { tensor: present(node, 6), rule: 'lengths' });
-  const declared = { causal: integerOf(node, 'is_causal', 0) === 1 && ('first' as const), scale: scaleOf(node), masks };
-  const refusal = firstOf([
-    [present(node, 4) !== undefined, 'the operator appends past keys internally'],
-    [(attributeOf(node, 'softcap')?.f ?? 0) !== 0, 'its logits are soft-capped'],
-  ]);
+  const past = [node.input[4] ?? '', node.input[5] ?? ''] as const;
+  const joins = handsOn(node) || past[0] !== '';
+  const project = (graph: GraphBuilder) => joinPast(graph, node, { query, key, value }, { heads: kvHeads, past });
+  const declared = {
+    causal: integerOf(node, 'is_causal', 0) === 1 && (past[0] === '' ? ('first' as const) : ('last' as const)),
+    scale: scaleOf(node),
+    masks,
+    ...(joins && { project }),
+  };
+  const refusal = firstOf([[(attributeOf(node, 'softcap')?.f ?? 0) !== 0, 'its logits are soft-capped']]);
   const views = { query: view(query, Number(heads?.i ?? 0)), key: view(key, kvHeads), value: view(value, kvHeads) };
   return fused(node, views, declared, refusal);
 }

@@ -7,7 +7,7 @@ import { sampleRows } from '../../variants/sample-rows.ts';
 import type { Candidate } from './candidate.ts';
 import { carriedSizes } from './carried-sizes.ts';
 import type { Style } from './input-domains.ts';
-import { numbersOf } from './mask-sources.ts';
+import { isSameTensor, numbersOf } from './mask-sources.ts';
 import type { Probed } from './probe-candidates.ts';
 import { isBlind, keptKeys, maskedBelow, operatorScale, readMasks, tolerances } from './read-masks.ts';
 import type { MaskReading } from './read-masks.ts';
@@ -32,7 +32,7 @@ export interface Observation {
 }
 
 /** The runs as observations, or what is wrong with their sizes. */
-export function observeAll(candidate: Candidate, { names, runs }: Probed): Observation[] | string {
+export function observeAll(candidate: Candidate, { names, given, runs }: Probed): Observation[] | string {
   const observed: Observation[] = [];
   for (const { at, seen } of runs) {
     const [query, key, value, output] = [names.query, names.key, names.value, names.output].map((name) => seen.tensor(name)!);
@@ -42,6 +42,8 @@ export function observeAll(candidate: Candidate, { names, runs }: Probed): Obser
     if (keyDim !== headDim || valueDim !== headDim)
       return `queries, keys and values have head dimensions ${headDim}, ${keyDim} and ${valueDim}`;
     if (keyBatch !== batch || kvHeads === 0 || heads % kvHeads !== 0 || valueHeads !== kvHeads || values !== keys) return misfit;
+    const other = Object.entries(given).find(([name, own]) => !isSameTensor(seen.tensor(name), seen.tensor(own)));
+    if (other !== undefined) return `its output ${other[0]} is not what its inputs and its past give, byte for byte`;
     const known = observed[0]?.shape;
     if (known !== undefined && (known.headDim !== headDim || known.heads !== heads || known.kvHeads !== kvHeads))
       return `its sizes change with the input: ${known.heads} heads of ${known.headDim} in one run, ${heads} of ${headDim} in another`;

@@ -40,6 +40,8 @@ export interface Probed {
   readonly views?: Views;
   /** Nodes that give queries, keys and values where the operator projects them inside. */
   readonly projected: readonly NodeProto[];
+  /** Other outputs of the operator, each with what gives it in its place. */
+  readonly given: Readonly<Record<string, string>>;
   /** Under these names the runs hold them as `[batch, heads, n, headDim]`. */
   readonly names: Readonly<Record<Part, string>>;
   /** Tensors with a value for each key that its mask may come from, the nearest first. */
@@ -113,8 +115,9 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   onStep?.('checking what each site does in short runs');
   const watching = {
     tensors: [
-      ...settled.flatMap(({ names, sources, reach }) => [
+      ...settled.flatMap(({ names, given, sources, reach }) => [
         ...Object.values(names),
+        ...Object.entries(given).flat(),
         ...sources,
         ...reach.masks,
         ...reach.computed,
@@ -215,6 +218,7 @@ export function opsetOf(proto: ModelProto): number {
 
 interface RawViews {
   readonly views: Readonly<Record<Part, RawView>>;
+  readonly given: Readonly<Record<string, string>>;
   readonly nodes: readonly NodeProto[];
 }
 
@@ -222,10 +226,10 @@ interface RawViews {
 export function rawViews(candidate: Candidate, graph: GraphBuilder): RawViews {
   const { query, key, value, output, declared } = candidate;
   const projected = declared?.project?.(graph);
-  if (projected === undefined) return { views: { query, key, value, output }, nodes: [] };
+  if (projected === undefined) return { views: { query, key, value, output }, given: {}, nodes: [] };
   const moved = (view: RawView, tensor: string): RawView => ({ ...view, tensor });
   const views = { query: moved(query, projected.query), key: moved(key, projected.key), value: moved(value, projected.value), output };
-  return { views, nodes: graph.fragment() };
+  return { views, given: projected.outputs ?? {}, nodes: graph.fragment() };
 }
 
 function settle(
@@ -247,11 +251,12 @@ function settle(
   const [query, output] = [viewOf('query', false), viewOf('output', false)];
   const shared = [viewOf('key', true), viewOf('value', true)];
   const [key, value] = shared[0]?.heads === shared[1]?.heads ? shared : [viewOf('key', false), viewOf('value', false)];
-  const projected = raw.nodes;
+  const { nodes: projected, given } = raw;
   const unsettled = {
     candidate,
     reach,
     projected,
+    given,
     names: { query: '', key: '', value: '', output: '' },
     sources: [],
     nodes: [],
@@ -268,7 +273,7 @@ function settle(
   const [elements, heads, queries] = viewedSizes(query, seen.dims(query.tensor));
   const sizes = { batch: elements, heads, queries, keys: viewedSizes(key, seen.dims(key.tensor))[2] };
   const sources = ancestors.filter((name) => isPerKey(seen.dims(name), sizes));
-  return { candidate: withLengths(candidate, seen, batch), reach, projected, views, names, sources, nodes: graph.fragment(), sizes };
+  return { candidate: withLengths(candidate, seen, batch), reach, projected, given, views, names, sources, nodes: graph.fragment(), sizes };
 }
 
 /** A key padding mask with one axis holds how many keys each batch element has. */

@@ -7,7 +7,7 @@ import { fitsPath } from './logit-path.ts';
 import type { PathRun } from './logit-path.ts';
 import { farthestRuns, mostTokens } from './long-runs.ts';
 import type { LongRun } from './long-runs.ts';
-import { keptBy, numbersOf } from './mask-sources.ts';
+import { isSameTensor, keptBy, numbersOf } from './mask-sources.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import { usingModel } from '../file/open-proto.ts';
 import { opsetOf } from './probe-candidates.ts';
@@ -162,7 +162,7 @@ class Readings {
     ]);
     const carried = path === undefined ? undefined : [...carriedSizes(path, this.#run.seen).values()];
     const key = JSON.stringify([sizesIn(subject, this.#run), steps, carried, declared?.causal, declared?.masks.map(({ rule }) => rule)]);
-    const same = this.#known.find((known) => known.key === key && known.sides.every((side, at) => isSame(side, sides[at])));
+    const same = this.#known.find((known) => known.key === key && known.sides.every((side, at) => isSameTensor(side, sides[at])));
     if (same !== undefined) return same.reading;
     const reading = readingOf(subject, this.#run) ?? 'its masks and its logits differ in size';
     this.#known.push({ key, sides, reading });
@@ -193,12 +193,6 @@ function sizesIn({ swap: { plan } }: LongSubject, { seen, step }: LongRun): Pair
   const keys = viewedSizes(plan.key, seen.dims(plan.key.tensor))[2];
   const rows = Array.from({ length: Math.ceil(queries / step) }, (_, place) => queries - 1 - place * step);
   return { batch, heads, queries, keys, rows };
-}
-
-function isSame(one: Tensor | undefined, other: Tensor | undefined): boolean {
-  if (one === undefined || other === undefined) return one === other;
-  const bytes = ({ data }: Tensor) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  return one.type === other.type && one.dims.join() === other.dims.join() && bytes(one).equals(bytes(other));
 }
 
 function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: Readings): LongProof & { readonly length: number } {

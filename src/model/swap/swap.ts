@@ -76,7 +76,7 @@ function swapIn(graph: GraphProto, swaps: readonly SwapNodes[]): GraphProto {
   const index = new GraphIndex(graph);
   const outputs = new Map([...replaced].map(([output, nodes]) => [index.producer(output)!, nodes]));
   const node = graph.node.flatMap((old) => outputs.get(old) ?? [old]);
-  const needed = prune(node, graph.node, new Set(graph.output.map(({ name }) => name)));
+  const needed = prune(node, graph, [...replaced.keys()]);
   const read = new Set([...needed.flatMap((each) => [...readsOf(each)]), ...graph.output.map(({ name }) => name)]);
   const before = new Set(graph.node.flatMap((each) => [...readsOf(each)]));
   // Before IR version 4 initializers are inputs too: dropping one would ask the user for it.
@@ -143,6 +143,9 @@ function replacementNodes(
     ...spliceNodes(model, `${prefix}kernel/`, { ...bound, output: `${prefix}output` }),
     ...after.fragment(),
     ...new GraphBuilder({ opset, prefix }).named('Identity', [result], plan.output.tensor),
+    ...Object.entries(projected?.outputs ?? {}).flatMap(([name, value]) =>
+      new GraphBuilder({ opset, prefix: `${prefix}${name}/` }).named('Identity', [value], name),
+    ),
   ];
 }
 
@@ -174,9 +177,10 @@ function appendGate(
   return { gate_u: tensor(gate.u, sizes), gate_w: tensor(gate.w, sizes), gate_b: tensor(gate.b, [heads]) };
 }
 
-/** The nodes that the outputs need, and of the old ones those that nothing needed before either. */
-function prune(nodes: readonly NodeProto[], old: readonly NodeProto[], outputs: ReadonlySet<string>): NodeProto[] {
-  const needed = neededNodes(nodes, outputs);
+/** The nodes that the outputs and the replaced tensors need, and of the old ones those that nothing needed before either. */
+function prune(nodes: readonly NodeProto[], { node: old, output }: GraphProto, replaced: readonly string[]): NodeProto[] {
+  const outputs = new Set(output.map(({ name }) => name));
+  const needed = neededNodes(nodes, new Set([...outputs, ...replaced]));
   const before = new Set(old);
   const given = new Set(nodes.filter((node) => !before.has(node)).flatMap(({ output }) => output));
   const staying = stayingNodes(old, { outputs, needed, given });
