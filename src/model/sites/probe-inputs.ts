@@ -44,7 +44,7 @@ export function guessSizes(inputs: readonly ModelInput[], at: SizeCase, given: D
   for (const { dims } of named(inputs)) {
     dims.forEach((name, axis) => {
       const leads = !namesBatch && axis === 0 && dims.length > 1;
-      if (typeof name === 'string') sizes[name] ??= given[givenName(name)] ?? at.fixed?.[name] ?? guess(name, { ...at, leads, lengths });
+      if (typeof name === 'string') sizes[name] ??= sizeOf(name, { ...at, given, leads, lengths });
     });
   }
   return sizes;
@@ -52,6 +52,7 @@ export function guessSizes(inputs: readonly ModelInput[], at: SizeCase, given: D
 
 type SizeCase = Pick<ProbeCase, 'batch' | 'length' | 'past' | 'spread' | 'fixed'>;
 type Guess = SizeCase & {
+  readonly given: DimensionSizes;
   /** Whether it is the first axis of several, and no axis is called batch. */
   readonly leads: boolean;
   /** Sizes of the lengths so far, by name. */
@@ -76,10 +77,14 @@ export function named(inputs: readonly ModelInput[]): ModelInput[] {
   }));
 }
 
+function sizeOf(name: string, at: Guess): number {
+  return at.given[givenName(name)] ?? at.fixed?.[name] ?? guess(name, at);
+}
+
 function guess(name: string, at: Guess): number {
   const parts = name.split('+').map((part) => part.trim());
   if (parts.length === 2)
-    return parts.reduce((sum, part) => sum + (/^\d+$/.test(part) ? Number(part) : guess(part, { ...at, leads: false })), 0);
+    return parts.reduce((sum, part) => sum + (/^\d+$/.test(part) ? Number(part) : sizeOf(part, { ...at, leads: false })), 0);
   if (name.startsWith(unnamed)) return at.leads ? at.batch : lengthOf(name, at);
   if (batchName.test(name)) return at.batch;
   if (/past/i.test(name)) return /total/i.test(name) ? at.past + at.length : at.past;
