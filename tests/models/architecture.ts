@@ -54,7 +54,7 @@ export interface ExpectedSite {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly mask: 'none' | 'padding' | 'bias';
-  readonly causal: boolean;
+  readonly causal: boolean | null;
   readonly swappable: boolean;
 }
 
@@ -74,7 +74,7 @@ export function expectedSites({ layers, relativeBias, cross }: Architecture): Ex
       kvHeads,
       headDim,
       mask: relativeBias ? 'bias' : padded ? 'padding' : 'none',
-      causal,
+      causal: relativeBias ? null : causal,
       swappable: true,
     };
     return cross ? [own, { ...own, mask: 'padding', causal: false }] : [own];

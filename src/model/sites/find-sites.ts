@@ -174,9 +174,9 @@ async function proven(subject: ProbeSubject, probing: Probing, read: ReadonlyMap
 /** A site as far as long runs bear out what short ones showed. */
 function withProof({ site, swap }: Read, proof: LongProof | undefined): Read {
   if (swap === undefined || proof === undefined) return { site, ...(swap !== undefined && { swap }) };
-  const { length, problem, isNotCausal } = proof;
+  const { length, problem } = proof;
   if (problem !== undefined) return { site: { ...site, mask: 'other', causal: null, swappable: false, reason: problem } };
-  const proven = { ...(length !== undefined && { provenLength: length }), ...(isNotCausal === true && { causal: false }) };
+  const proven = length === undefined ? {} : { provenLength: length };
   return { site: { ...site, ...proven }, swap: { ...swap, site: { ...swap.site, ...proven } } };
 }
 

@@ -13,7 +13,7 @@ import { usingModel } from '../file/open-proto.ts';
 import { opsetOf } from './probe-candidates.ts';
 import type { Probed, Probing, ProbeSubject } from './probe-candidates.ts';
 import { batchOf } from './probe-inputs.ts';
-import { isBlind, isCausal, keptKeys, operatorScale, readMasks, tolerances } from './read-masks.ts';
+import { isBlind, keptKeys, operatorScale, readMasks, tolerances } from './read-masks.ts';
 import type { MaskReading, PairSizes } from './read-masks.ts';
 import type { SitePlan, SwappableSite } from './site.ts';
 import { unsettledSize } from './settled-scale.ts';
@@ -33,18 +33,15 @@ export interface LongProof {
   readonly length: number | undefined;
   /** What the site does in a long run that it did not do in small ones. */
   readonly problem?: string;
-  /** Whether a bias that lets no query see a later key in short runs does so here, or could not be read: of such sites. */
-  readonly isNotCausal?: true;
 }
 
 interface LongSubject {
   readonly candidate: Candidate;
   readonly probed: Probed;
   readonly swap: SwappableSite;
-  /** Tensors that are read, what they come from, and whether they are the site's masks: of a bias that is handed on factors alone. */
+  /** Tensors that are read, and what they come from: masks and factors, and of a bias that is handed over factors alone. */
   readonly reads: readonly string[];
   readonly from: Pick<Reach, 'nodes' | 'constants' | 'thresholds' | 'computed' | 'largestStored'>;
-  readonly readsMasks: boolean;
 }
 
 /**
@@ -65,9 +62,8 @@ export async function proveLong(
   const placed = new Set([...instead.values()].flat());
   const masks = subjects.flatMap(({ reads }) => reads);
   const sources = subjects.flatMap(({ swap: { plan } }) => plan.mask?.tensor ?? []);
-  const carried = subjects.flatMap(({ candidate: { path }, readsMasks }) =>
-    path === undefined || !readsMasks ? [] : [carriedSources(path)],
-  );
+  const masked = subjects.filter(({ swap: { plan } }) => plan.bias === undefined);
+  const carried = masked.flatMap(({ candidate: { path } }) => (path === undefined ? [] : [carriedSources(path)]));
   const short = probing.probed[0]!.runs[0]!.seen;
   const watching = {
     tensors: [
@@ -92,28 +88,21 @@ export async function proveLong(
   const proofs = new Map([...sites.keys()].map((number): [number, LongProof] => [number, { length: undefined }]));
   await usingModel(watchModel(proto, watching, file, runner), async (model) => {
     const masksVary =
-      masks.some((name) => short.dims(name).some((size) => size > 1)) ||
-      subjects.some(({ candidate, readsMasks }) => candidate.declared !== undefined && readsMasks);
-    const runsAt = (run: LongRun) => subjects.every((each) => !each.readsMasks || fits(each, run));
+      masks.some((name) => short.dims(name).some((size) => size > 1)) || masked.some(({ candidate }) => candidate.declared !== undefined);
+    const runsAt = (run: LongRun) => masked.every((each) => fits(each, run));
     const { runs, cutAt } = await farthestRuns(model, { subject, probing, isStored, masksVary, wholeNumbers, thresholds, runsAt });
     const beyond = wholeNumbers.find((count) => count > (cutAt ?? Infinity) && count <= mostTokens);
     if (beyond !== undefined) {
       const problem = `its mask is computed with ${beyond}, and could be checked up to ${cutAt} tokens only: longer runs need too much time or memory`;
-      for (const [place, number] of [...sites.keys()].entries())
-        if (subjects[place]!.swap.plan.bias === undefined) proofs.set(number, { length: cutAt, problem });
-        else if (subjects[place]!.readsMasks) proofs.set(number, { length: undefined, isNotCausal: true });
+      for (const [number, { plan }] of sites) if (plan.bias === undefined) proofs.set(number, { length: cutAt, problem });
     }
     for (const run of runs) {
       const readings = new Readings(run);
       for (const [place, number] of [...sites.keys()].entries()) {
         const known = proofs.get(number)!;
         if (known.problem !== undefined) continue;
-        const { length, problem, isNotCausal = known.isNotCausal } = judge(subjects[place]!, run, probing, readings);
-        proofs.set(number, {
-          length: Math.max(length, known.length ?? 0),
-          ...(problem !== undefined && { problem }),
-          ...(isNotCausal === true && { isNotCausal }),
-        });
+        const { length, problem } = judge(subjects[place]!, run, probing, readings);
+        proofs.set(number, { length: Math.max(length, known.length ?? 0), ...(problem !== undefined && { problem }) });
       }
     }
   });
@@ -122,12 +111,9 @@ export async function proveLong(
 
 function longSubject(index: GraphIndex, probed: Probed, swap: SwappableSite): LongSubject {
   const { candidate, reach } = probed;
-  const { site, plan } = swap;
-  // What the operator says itself needs no reading.
-  const readsMasks = plan.bias === undefined || (site.causal === true && candidate.declared === undefined);
-  const reads = readsMasks ? reach.masks : candidate.path === undefined ? [] : factorsOf(candidate.path);
-  const from = readsMasks ? reach : walkBack(index, reads);
-  return { candidate, probed, swap, reads, from, readsMasks };
+  if (swap.plan.bias === undefined) return { candidate, probed, swap, reads: reach.masks, from: reach };
+  const reads = candidate.path === undefined ? [] : factorsOf(candidate.path);
+  return { candidate, probed, swap, reads, from: walkBack(index, reads) };
 }
 
 function fewNumbers(tensor: Tensor | undefined): number[] {
@@ -195,7 +181,7 @@ function sizesIn({ swap: { plan } }: LongSubject, { seen, step }: LongRun): Pair
   return { batch, heads, queries, keys, rows };
 }
 
-function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: Readings): LongProof & { readonly length: number } {
+function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: Readings): { length: number; problem?: string } {
   const { candidate, probed, swap } = subject;
   const { site, plan } = swap;
   const [query, key, value, output] = viewsOf(plan).map((view) => viewedSizes(view, run.seen.dims(view.tensor)));
@@ -218,35 +204,21 @@ function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: R
     site.headDim,
   );
   if (unsettled !== undefined) return wrong(unsettled);
-  if (plan.bias !== undefined) return judgeBias(subject, run, readings) ?? { length: keys };
+  const agrees = (scale: number) => Math.abs((scale * operatorScale(candidate, site.headDim)) / site.scale - 1) <= 2e-3;
+  if (plan.bias !== undefined) {
+    const { path } = candidate;
+    const factor = path === undefined ? 1 : factorAt(path, (name) => run.seen.tensor(name));
+    return factor !== undefined && agrees(factor) ? { length: keys } : wrong('its scale differs from that in short runs');
+  }
   const reading = readings.of(subject);
   if (typeof reading === 'string') return wrong(reading);
   if (isBlind(reading)) return run.at.style === 'plain' ? wrong('none of its queries sees a key') : { length: 0 };
   if (reading.problem !== undefined) return wrong(reading.problem);
-  const scale = reading.scale * operatorScale(candidate, site.headDim);
-  if (Math.abs(scale / site.scale - 1) > 2e-3) return wrong('its scale differs from that in short runs');
+  if (!agrees(reading.scale)) return wrong('its scale differs from that in short runs');
   const kept = keptKeys(reading, site.causal === true);
   if (kept === undefined) return wrong('its mask differs from that in short runs: a window, chunks or a prefix');
   const values = plan.mask === undefined ? undefined : run.seen.tensor(plan.mask.tensor);
   const keeps = plan.mask === undefined ? new Uint8Array(batch * keys).fill(1) : values && keptBy(values, plan.mask.rule, { batch, keys });
   if (keeps === undefined || keeps.some((keep, slot) => keep !== kept[slot])) return wrong('it masks different keys than in short runs');
   return { length: keys };
-}
-
-/** Of a bias nothing is read but its factors, and whether it is causal where it is said to be. */
-function judgeBias(subject: LongSubject, run: LongRun, readings: Readings): (LongProof & { readonly length: number }) | undefined {
-  const {
-    candidate,
-    swap: { site },
-    readsMasks,
-  } = subject;
-  const { path } = candidate;
-  const { keys } = sizesIn(subject, run);
-  const factor = path === undefined ? 1 : (factorAt(path, (name) => run.seen.tensor(name)) ?? Number.NaN);
-  // Not >: what is no number is no agreement.
-  if (!(Math.abs((factor * operatorScale(candidate, site.headDim)) / site.scale - 1) <= 2e-3))
-    return { length: keys, problem: `at ${keys} tokens its scale differs from that in short runs` };
-  if (!readsMasks) return undefined;
-  const reading = readings.of(subject);
-  return typeof reading === 'string' || !isCausal(reading) ? { length: keys, isNotCausal: true } : undefined;
 }

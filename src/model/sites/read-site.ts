@@ -94,15 +94,13 @@ type Understood =
   | {
       readonly scale: number;
       readonly mask: 'none' | 'padding' | 'bias';
-      readonly causal: boolean;
+      readonly causal: boolean | null;
       readonly source?: DeclaredMask;
       readonly bias?: AppendBias;
       readonly biasPerHead?: boolean;
     }
   | {
       readonly problem: string;
-      /** Whether an input may do more to the mask than runs showed. */
-      readonly mayHideMore?: true;
       readonly scale?: number;
       readonly mask?: 'none' | 'padding' | 'other';
       readonly causal?: boolean;
@@ -141,7 +139,7 @@ function understand(candidate: Candidate, { sources, evidence, reach, runs }: Pr
   if (source === undefined && matching.length > 0) {
     const around = [...reach.around(matching.at(-1)!.tensor)].join(', ');
     const problem = `${around} reaches its mask in more than one way, and no run showed what each does`;
-    return { problem, mayHideMore: true, scale, mask, causal };
+    return { problem, scale, mask, causal };
   }
   if (source === undefined) return { problem: 'its padding does not come from a tensor with one value per key', scale, mask, causal };
   return { scale, mask, causal, source };
@@ -155,11 +153,11 @@ function scaleFault({ scale }: Reach, runs: ReadonlyArray<{ readonly seen: Seen 
 
 /**
  * What a site does whose mask is more than causality and padding, or cannot be told from runs: where its logits are linear in the product, what
- * is added to them is handed on as the model computes it, whatever it holds. Causal where every run shows it, or the operator says it.
+ * is added to them is handed on as the model computes it, whatever it holds.
  */
 function understandBias(
   candidate: Candidate,
-  { reach, evidence }: Probed,
+  { reach }: Probed,
   observed: readonly Observation[],
   shown: Extract<Understood, { readonly problem: string }>,
 ): Understood {
@@ -174,20 +172,13 @@ function understandBias(
   const scale = settleScale(candidate, counted, shape);
   const unsettled = scale === undefined ? 'its scale changes with the input' : scaleFault(reach, runs, shape.headDim);
   if (scale === undefined || unsettled !== undefined) return { problem: unsettled! };
-  const isDeclared = candidate.declared !== undefined && candidate.declared.causal !== false;
-  const masks = isDeclared ? observed : [...observed, ...evidence.runs];
-  const causal = masks.every(({ reading }) => isCausal(reading));
-  if (isDeclared && !causal) return shown;
+  // A bias hides later keys itself where it does; what the operator hides is not in it.
+  const causal = candidate.declared !== undefined && candidate.declared.causal !== false;
+  if (causal && !observed.every(({ reading }) => isCausal(reading))) return shown;
   const wrong = counted.map((observation) => disagreement(observation, { scale, causal, biased: true })).find(Boolean);
   if (wrong !== undefined) return { ...shown, problem: wrong };
   const biasPerHead = counted.some(({ reading }) => reading.headsDiffer);
-  return {
-    scale,
-    causal: isDeclared || (causal && evidence.problem === undefined && shown.mayHideMore !== true),
-    mask: 'bias',
-    bias,
-    biasPerHead,
-  };
+  return { scale, causal: causal || null, mask: 'bias', bias, biasPerHead };
 }
 
 /** What a site does by what a user knows of its mask, as far as the runs in which everything counts agree; undefined where they do not. */

@@ -34,6 +34,7 @@ export interface Site {
   readonly mask: 'none' | 'padding' | 'bias' | 'other' | null;
   /** Whether heads have biases of their own; of a bias. */
   readonly biasPerHead?: boolean;
+  /** Null where it is not known; of a bias, where the bias alone says which keys a query sees. */
   readonly causal: boolean | null;
   /** Whether queries and keys are always equally many. */
   readonly selfAttention: boolean | null;
