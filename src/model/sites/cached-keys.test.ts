@@ -115,7 +115,11 @@ describe('attention that keeps its keys in a cache', () => {
     test(`${form.name} is swapped, and hands on the same cache to the byte`, async () => {
       const file = inMemory('cached', bytesOf(form));
       // Tables of a rotation bound the length; without them long runs would take seconds.
-      const sites = await findSites(file, runner, form.single === true ? { batch: 1 } : { batch: 1, sequence: 9, past: 6 });
+      const sites = await findSites(
+        file,
+        runner,
+        form.single === true ? { batch: 1 } : { batch: 1, sequence: 9, past: 6, 'past + sequence': 15 },
+      );
       assert.deepEqual(
         sites.sites.map(({ swappable, kvHeads: count, reason }) => [swappable, count, reason]),
         [[true, form.kvHeads, undefined]],
