@@ -91,7 +91,7 @@ test('an interrupted migration keeps what it measured and goes on from there', a
   running.kill('SIGINT');
   const { exitCode, stderr } = await running;
   assert.equal(exitCode, 130, String(stderr));
-  assert.match(String(stderr), /interrupted; state keeps what was measured/);
+  assert.match(String(stderr), /interrupted; what was measured is in state/);
   const kept = JSON.parse(readFileSync(state, 'utf8')) as { steps: Record<string, unknown> };
   const finished = await attnswap([...args, '--until', 'swap'], { cwd });
   assert.match(finished.stdout, /Phase 2/);
