@@ -107,14 +107,33 @@ test('list names suites, variants with their defaults, backends and metrics', as
     assert.match(stdout, line);
 });
 
-test('the completion of bash offers commands, suites and options', async () => {
-  const { stdout: script } = await attnswap(['completion', 'bash']);
-  const complete = async (...words: readonly string[]) => {
-    const ask = `${script}\nCOMP_WORDS=(attnswap ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; _attnswap; echo "\${COMPREPLY[*]}"`;
-    return (await execa('bash', ['-c', ask])).stdout;
-  };
-  assert.equal(await complete('mig'), 'migrate');
-  assert.equal(await complete('bench', 'long'), 'longest');
-  assert.equal(await complete('ab', '--no-c'), '--no-causal');
-  assert.equal(await complete('baseline', 's'), 'save show');
-});
+/** What each shell completes a line to, with a script of ours in a folder with `model.onnx`; bash is asked for its function's answer alone. */
+const completers: Readonly<Record<string, (line: string, cwd: string) => Promise<string>>> = {
+  async bash(line, cwd) {
+    const words = line.split(' ');
+    const ask = `source ./script; COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _attnswap; echo "\${COMPREPLY[*]}"`;
+    return (await execa('bash', ['-c', ask], { cwd })).stdout || 'a file';
+  },
+  async zsh(line, cwd) {
+    const { stdout } = await execa('zsh', ['-f', join(import.meta.dirname, 'fixtures/complete.zsh'), './script', line], { cwd });
+    return /<attnswap .*?(\S+) ?>/.exec(stdout)?.[1] ?? stdout;
+  },
+  async fish(line, cwd) {
+    const { stdout } = await execa('fish', ['--no-config', '-c', `source ./script; complete -C '${line}'`], { cwd });
+    return stdout.replace(/\t.*/, '');
+  },
+};
+
+for (const [shell, complete] of Object.entries(completers)) {
+  const missing = (await execa(shell, ['--version'], { reject: false })).failed && `${shell} is not installed`;
+  test(`${shell} completes commands, suites, options and files`, { skip: missing, timeout: 60_000 }, async () => {
+    const cwd = emptyFolder();
+    writeFileSync(join(cwd, 'script'), (await attnswap(['completion', shell])).stdout);
+    writeFileSync(join(cwd, 'model.onnx'), '');
+    assert.equal(await complete('attnswap mig', cwd), 'migrate');
+    assert.equal(await complete('attnswap bench long', cwd), 'longest');
+    assert.equal(await complete('attnswap ab --no-c', cwd), '--no-causal');
+    assert.equal(await complete('attnswap baseline sa', cwd), 'save');
+    assert.equal(await complete('attnswap sites mod', cwd), shell === 'bash' ? 'a file' : 'model.onnx');
+  });
+}
