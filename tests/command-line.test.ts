@@ -52,15 +52,15 @@ const refusals: Readonly<Record<string, { readonly args: readonly string[]; read
     says: /migrate is for ONNX models.*\n.*attnswap tune tune-recall/,
   },
   'a model for tune': { args: ['tune', 'model.onnx'], says: /tune is for testbeds.*\n.*attnswap migrate model\.onnx/ },
-  'a goal for a testbed': { args: ['tune', 'tune-recall', '--goal', 'memory'], says: /tune takes no --goal.*\n.*attnswap migrate/ },
-  'data for a testbed': { args: ['tune', 'tune-recall', '--data', 'nothing.txt'], says: /tune takes no --data/ },
+  'a goal for a testbed': { args: ['tune', 'tune-recall', '--goal', 'memory'], says: /tune does not take --goal.*\n.*attnswap migrate/ },
+  'data for a testbed': { args: ['tune', 'tune-recall', '--data', 'nothing.txt'], says: /tune does not take --data/ },
   'a trainer for a model': {
     args: ['migrate', 'model.onnx', '--trainer', 'torch-cpu'],
-    says: /migrate takes no --trainer.*\n.*attnswap tune/,
+    says: /migrate does not take --trainer.*\n.*attnswap tune/,
   },
-  'a length for models': { args: ['ab', 'a.onnx', 'b.onnx', '--length', '64'], says: /--length is for variants/ },
-  'a dimension for variants': { args: ['ab', 'dense', '--dim', 'batch=1'], says: /--dim is for models/ },
-  'an output of another kind': { args: ['bench', 'smoke', '--out', 'run.sarif'], says: /ends in \.json, \.csv, \.md, \.html/ },
+  'a length for models': { args: ['ab', 'a.onnx', 'b.onnx', '--length', '64'], says: /--length applies only to variants/ },
+  'a dimension for variants': { args: ['ab', 'dense', '--dim', 'batch=1'], says: /--dim applies only to models/ },
+  'an output of another kind': { args: ['bench', 'smoke', '--out', 'run.sarif'], says: /ending in \.json, \.csv, \.md, \.html/ },
   'a template that there is none of': { args: ['init', 'project'], says: /expected suite, data, ci/ },
   'a shell that there is no script for': { args: ['completion', 'tcsh'], says: /expected bash, zsh, fish/ },
 };
@@ -84,7 +84,7 @@ test('--out is repeated, one form per ending; the old spelling works, with a not
   assert.equal(exitCode, 0, stderr);
   for (const file of forms) assert.ok(existsSync(join(cwd, file)), file);
   assert.equal(readFileSync(join(cwd, 'old.txt'), 'utf8'), readFileSync(join(cwd, 'mine.csv'), 'utf8'));
-  assert.match(stderr, /note: --csv is an old spelling: use --out file\.csv/);
+  assert.match(stderr, /note: --csv is deprecated: use --out file\.csv/);
 });
 
 test('init writes what the other commands take, and overwrites nothing', async () => {
@@ -93,7 +93,7 @@ test('init writes what the other commands take, and overwrites nothing', async (
     assert.equal((await attnswap(['init', what], { cwd })).exitCode, 0);
     const again = await attnswap(['init', what], { cwd });
     assert.equal(again.exitCode, 5);
-    assert.match(again.stderr, /exists already; nothing was written/);
+    assert.match(again.stderr, /already exists; nothing was written/);
   }
   const workflow = readFileSync(join(cwd, '.github/workflows/attnswap.yml'), 'utf8');
   assert.match(workflow, /attnswap gate my\.suite\.ts/);

@@ -66,7 +66,7 @@ test('capture leads to waste, and a file of another kind to how to export a mode
   const captured = await attnswap('capture model.onnx --data book.txt --tokenizer tokenizer.json --lengths 16 --site 0 --out captured');
   assert.equal(captured.exitCode, 0, captured.stderr);
   const waste = await attnswap(nextOf(captured.stderr));
-  assert.match(waste.stdout, /of the query-key pairs could be left out/);
+  assert.match(waste.stdout, /of the query–key pairs could be left out/);
   const wrong = await attnswap(`sites ${captured.stdout.trim()}`);
   assert.equal(wrong.exitCode, 5);
   assert.match(wrong.stderr, /a safetensors file: weights without a graph[\s\S]*torch\.onnx\.export/);
