@@ -33,7 +33,7 @@ export const backends: readonly Backend[] = [
   },
   {
     name: 'tfjs-node-gpu',
-    needs: 'an NVIDIA GPU, CUDA 11.2, cuDNN 8.1, and `npm install @tensorflow/tfjs-node-gpu` (never run by us)',
+    needs: 'an NVIDIA GPU, CUDA 11.2, cuDNN 8.1, and `npm install @tensorflow/tfjs-node-gpu` (untested)',
     mend: 'npm install @tensorflow/tfjs-node-gpu (with CUDA 11.2 and cuDNN 8.1), or ATTNSWAP_TFJS_NODE_GPU=<folder of the package>',
     load: async () => nodeEngine('tfjs-node-gpu'),
   },
