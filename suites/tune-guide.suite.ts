@@ -2,7 +2,7 @@ import { defineTuning } from '../src/contract/tuning.ts';
 
 export default defineTuning({
   name: 'tune-guide',
-  description: 'tune-prose with one parameter varied at a time: sparsity and rank of the gate, ratio of local, regional and global heads',
+  description: 'tune-prose with one parameter varied at a time: gate sparsity, gate rank, ratio of heads',
   task: 'prose.quick',
   model: { layers: 2, width: 64, heads: 4, hidden: 256 },
   candidates: [

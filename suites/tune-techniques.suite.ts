@@ -2,7 +2,7 @@ import { defineTuning } from '../src/contract/tuning.ts';
 
 export default defineTuning({
   name: 'tune-techniques',
-  description: 'how many steps progressive sparsification and distillation save, each left out in turn',
+  description: 'steps saved by progressive sparsification and distillation, each left out in turn',
   task: 'recall:pairs=4,length=64,keys=16,values=16',
   model: { layers: 2, width: 64, heads: 2, hidden: 128 },
   candidates: ['topk:k=8', 'gated:sparsity=0.3'],

@@ -116,6 +116,6 @@ function standing(what: string, metric: Task['metric'], { last, atMostSeconds }:
 }
 
 function smallerWarning(trainer: string, changes: readonly string[]): string {
-  const others = 'PyTorch (pip install torch; --python names its Python) or tfjs-node (npm install @tensorflow/tfjs-node)';
+  const others = 'PyTorch (pip install torch, and --python) or tfjs-node (npm install @tensorflow/tfjs-node)';
   return `${trainer} is slow, so the budget is smaller: ${changes.join(', ')}; the full budget takes less time with ${others}`;
 }

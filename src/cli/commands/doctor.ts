@@ -42,7 +42,7 @@ function text({ version, fingerprint, backends, host, environment, warnings }: D
 function backendLines(backends: readonly BackendSupport[]): string[] {
   return backends.flatMap(({ backend, status, kernels }) => {
     if (!status.available) return [`✗ ${backend}: ${visible(status.reason)}`, ...(status.mend === '' ? [] : [`    fix: ${status.mend}`])];
-    const threads = status.threads === null ? '' : `, ${status.threads} threads`;
+    const threads = status.threads === null ? '' : `, ${status.threads} ${status.threads === 1 ? 'thread' : 'threads'}`;
     const details = Object.entries(status.details ?? {}).map(([name, words]) => `    ${visible(name)}: ${visible(words)}`);
     return [
       `✓ ${backend}: ${visible(status.version)}, ${visible(status.device)}${threads}, ${status.dtypes.join(' ')}`,

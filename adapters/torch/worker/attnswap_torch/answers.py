@@ -6,7 +6,7 @@ from .training.answers import TrainingAnswers
 protocol = 'attnswap.worker/1'
 mend = (
     'pip install torch (or, on Debian, apt-get install python3-torch libopenblas0-pthread), '
-    'then --python or ATTNSWAP_PYTHON names its Python'
+    'and set --python or ATTNSWAP_PYTHON to that Python'
 )
 
 
