@@ -2,7 +2,6 @@ import { AttnswapError } from '../contract/errors.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Shape } from '../contract/shape.ts';
 import { drawCalibrated } from './calibrated.ts';
-import { readCapturedInputs } from './captured.ts';
 import { drawGate } from './gate.ts';
 import { drawGaussian } from './gaussian.ts';
 
@@ -37,7 +36,7 @@ export function isInputsKind(kind: string): kind is InputsKind {
 /**
  * Draws or reads the inputs of one cell, with a gate where the variant wants one (the file's own before a drawn one).
  * @throws USAGE for an unknown kind, INVALID_PARAMETERS for a bad seed or a rank that differs from captured gates',
- * INVALID_SHAPE for an impossible shape or one that differs from the file's, and what {@link readCapturedInputs} throws
+ * INVALID_SHAPE for an impossible shape or one that differs from the file's, and what reading a captured file throws
  */
 export async function createInputs(request: InputsRequest): Promise<CreatedInputs> {
   if (!Number.isSafeInteger(request.seed) || request.seed < 0) {
@@ -63,6 +62,7 @@ async function withoutGate({ kind, shape, seed }: InputsRequest): Promise<Create
   if (!isInputsKind(kind)) {
     throw new AttnswapError('USAGE', `inputs: unknown kind ${JSON.stringify(kind)}, expected gaussian, calibrated or captured:<file>`);
   }
+  const { readCapturedInputs } = await import('./captured.ts');
   const captured = await readCapturedInputs(kind.slice(capturedPrefix.length), shape);
   requireShape(kind, captured.inputs.shape, shape);
   return captured;

@@ -5,13 +5,11 @@ import { describeFault } from './fault.ts';
 import type { ModelArmRequest } from './messages.ts';
 import { pairProtocol } from './pair-messages.ts';
 import type { PairAnswer, PairQuestion } from './pair-messages.ts';
-import { judgeKernel, prepareCell } from './prepare-cell.ts';
-import { prepareModel } from './prepare-model.ts';
 import { runSampleLoop, timedBy } from './sample-loop.ts';
 import type { Call, TimeCalls } from './sample-loop.ts';
 import { warmUp } from './sampling.ts';
 
-// One arm of a pair: stays resident, does nothing until it is asked, and answers one question at a time.
+// One arm of a pair: stays resident, does nothing until it is asked, and answers one question at a time. It loads what its arm needs, a cell or a model.
 const clock = systemClock();
 let subject: { readonly call: Call; readonly timeCalls: TimeCalls } | undefined;
 let callsPerSample = 1;
@@ -32,6 +30,7 @@ async function prepare(question: PairQuestion & { ask: 'prepare' }): Promise<Pai
     return { answer: 'fault', status: 'unsupported', reason };
   }
   if ('model' in question.request) return openModel(question.request);
+  const { judgeKernel, prepareCell } = await import('./prepare-cell.ts');
   const cell = await prepareCell(question.request, 'latency');
   const { error, reason } = await judgeKernel(cell, question.judgedRows);
   if (reason !== undefined) return { answer: 'fault', status: 'mismatch', reason };
@@ -42,6 +41,7 @@ async function prepare(question: PairQuestion & { ask: 'prepare' }): Promise<Pai
 }
 
 async function openModel(request: ModelArmRequest): Promise<PairAnswer> {
+  const { prepareModel } = await import('./prepare-model.ts');
   const model = await prepareModel(request, 'latency');
   const call = () => model.run();
   subject = { call, timeCalls: timedBy(clock, call) };
