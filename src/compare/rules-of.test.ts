@@ -46,3 +46,7 @@ test('a suite without gates, and a gate that selects nothing, are refused', asyn
   const stray = suiteWith([{ select: { variant: 'window:w=17' }, metric: 'latency' }]);
   assert.throws(() => checkGates(stray, plans), { code: 'INVALID_SUITE', message: /gates\.0/ });
 });
+
+test('a gate of the quality, which no cell has, is refused', () => {
+  assert.throws(() => suiteWith([{ metric: 'quality' }]), { code: 'INVALID_SUITE', message: /rules: gates\.0\.metric: / });
+});

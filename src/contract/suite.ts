@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { recordReader } from '../files/read-record.ts';
 import { dtypes } from './shape.ts';
 import { metrics } from './verdict.ts';
+import type { Metric } from './verdict.ts';
 
 const size = z.int().min(1);
 const oneOrMore = <T extends z.ZodType>(item: T) => z.array(item).min(1);
@@ -37,10 +38,14 @@ const selectionSchema = z.strictObject({
 
 export type Selection = z.output<typeof selectionSchema>;
 
+/** What a suite's cells can be judged by: the quality of a model is the matter of a migration. */
+const gateMetric = z.enum(metrics).exclude(['quality']);
+export const gateMetrics: readonly Metric[] = gateMetric.options;
+
 const gateSchema = z.strictObject({
   /** The most specific gate of a metric (most fields) judges a cell; of equals, the later. */
   select: selectionSchema.default({}),
-  metric: z.enum(metrics),
+  metric: gateMetric,
   /** The largest relative change that passes: .05 is 5 %. */
   margin: z.number().min(0).max(10).default(0.05),
   /** Which way is better. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { metrics } from '../contract/verdict.ts';
+import { gateMetrics } from '../contract/suite.ts';
 import { builtInSuites, builtInTunings } from '../loading/built-in.ts';
 import { loadDefinition } from '../loading/definition.ts';
 import { variants } from '../variants/index.ts';
@@ -46,7 +46,7 @@ export async function list(options: ListOptions = {}): Promise<ListRecord> {
       kernels: kernelsOf(name),
     })),
     backends: entries.flatMap(({ backends }) => backends),
-    metrics,
+    metrics: gateMetrics,
   };
 }
 

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Rule } from '../decide/rule.ts';
 import { seededGenerator } from '../statistics/resample.ts';
 import { boundedMeanInterval, itemsNeeded } from './bounded-mean.ts';
 import { itemMean } from './item-mean.ts';
-import { compareQuality, estimatePaired, judgePaired } from './paired.ts';
+import { estimatePaired, judgePaired } from './paired.ts';
 
 const generator = seededGenerator(11, 'paired');
 const uniform = () => ((generator.next() >>> 0) + 0.5) / 2 ** 32;
@@ -120,20 +119,6 @@ test('swapping the models negates the difference and mirrors the intervals; scor
   near(there.oneSided.low, -back.oneSided.high, 0.01);
   assert.deepEqual([there.won, there.lost, there.tied], [back.lost, back.won, back.tied]);
   assert.equal(pairs([0.1 + 0.2, 0.5], [0.3, 0.5]).tied, 2);
-});
-
-test('a comparison has the margin relative to the base, and words of a verdict', () => {
-  const rule: Rule = { metric: 'quality', margin: 0.05, direction: 'higher', absoluteFloor: 0, limit: null, onInconclusive: 'fail', owner: null, decides: true }; // prettier-ignore
-  const subject = { cell: 'model', name: 'window' };
-  const scores = varied(40, -0.01);
-  const comparison = compareQuality(subject, rule, scores, { seed: 1 });
-  assert.equal(comparison.outcome, 'pass');
-  assert.equal(comparison.id, 'model quality');
-  near(comparison.effect!.estimate, comparison.new! / comparison.base! - 1, 1e-9);
-  assert.ok(comparison.effect!.low < comparison.effect!.estimate && comparison.effect!.estimate < comparison.effect!.high);
-  assert.equal(compareQuality(subject, { ...rule, limit: 0.95 }, scores, { seed: 1 }).outcome, 'regression');
-  assert.equal(compareQuality(subject, rule, { base: [0, 0], new: [1, 1] }, { seed: 1 }).outcome, 'refused');
-  assert.throws(() => compareQuality(subject, { ...rule, direction: 'lower' }, scores, { seed: 1 }), { code: 'INVALID_DATA' });
 });
 
 test('counts that differ, no items, NaN, scores outside the range and a margin of 0 are errors', () => {

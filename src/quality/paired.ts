@@ -1,7 +1,4 @@
 import { AttnswapError } from '../contract/errors.ts';
-import type { Comparison } from '../contract/verdict.ts';
-import { stub } from '../decide/rule.ts';
-import type { Rule, Subject } from '../decide/rule.ts';
 import type { Interval } from '../statistics/resample.ts';
 import { itemsNeeded } from './bounded-mean.ts';
 import { itemMean } from './item-mean.ts';
@@ -87,35 +84,6 @@ export function judgePaired(estimate: PairedEstimate, margin: number): QualityJu
   const { low, high } = estimate.oneSided;
   const outcome = low > -margin ? 'pass' : high < -margin ? 'regression' : 'inconclusive';
   return { outcome, reason: reasonOf(estimate, margin, outcome), marginsLost: -estimate.difference / margin };
-}
-
-/**
- * A `quality` comparison by a rule whose margin is a share of the base's mean score, taken as known. Scores whose base mean is 0
- * or below have no relative margin: `refused`. `direction` must be `higher`; `limit` is the least mean score of the new model.
- * @throws INVALID_DATA as {@link estimatePaired} and {@link judgePaired}
- */
-export function compareQuality(subject: Subject, rule: Rule, scores: PairedScores, options: PairedOptions): Comparison {
-  if (rule.metric !== 'quality' || rule.direction !== 'higher') {
-    throw new AttnswapError('INVALID_DATA', `rule: got ${rule.metric}, ${rule.direction} is better; expected quality, higher is better`);
-  }
-  const estimate = estimatePaired(scores, options);
-  const shared = { ...stub(subject, rule), base: estimate.base, new: estimate.new };
-  if (!(estimate.base > 0)) {
-    const reason = `the base's mean score is ${figureText(estimate.base)}, so a relative margin is meaningless`;
-    return { ...shared, outcome: 'refused', reason };
-  }
-  const { twoSided, difference } = estimate;
-  const bounded = Number.isFinite(twoSided.low) && Number.isFinite(twoSided.high);
-  const relative = (value: number) => value / estimate.base;
-  const effect = bounded
-    ? { estimate: relative(difference), low: relative(twoSided.low), high: relative(twoSided.high), confidence: 1 - qualityTail }
-    : null;
-  if (rule.limit !== null && estimate.new < rule.limit) {
-    const reason = `the mean score of ${figureText(estimate.new)} is worse than the limit of ${figureText(rule.limit)}`;
-    return { ...shared, effect, outcome: 'regression', reason };
-  }
-  const { outcome, reason } = judgePaired(estimate, Math.max(rule.margin * estimate.base, rule.absoluteFloor));
-  return { ...shared, effect, outcome, reason };
 }
 
 /** Without the dust of rounding, which would make equal scores differ. */

@@ -1,4 +1,4 @@
-import { studentCdf, studentQuantile } from './student.ts';
+import { studentQuantile } from './student.ts';
 
 /** What the mean of independent normal blocks is asked to show. */
 interface Test {
@@ -41,19 +41,6 @@ export function blocksNeeded(plan: Test & { readonly effect: number; readonly po
     else few = middle;
   }
   return enough;
-}
-
-/**
- * The chance that the mean of `blocks` blocks shows a true effect, P(T ≤ effect·√n/sd − t₁₋tail): the inverse of
- * {@link minimumDetectableEffect}, and as approximate. Of one look; a plan of several shows more.
- * @throws RangeError as {@link minimumDetectableEffect}
- */
-export function powerOf(plan: Test & { readonly blocks: number; readonly effect: number }): number {
-  const { standardDeviation, blocks, effect, tail } = plan;
-  check(standardDeviation, blocks);
-  const critical = studentQuantile(1 - tail, blocks - 1);
-  if (standardDeviation === 0) return effect > 0 ? 1 : 0;
-  return studentCdf((effect * Math.sqrt(blocks)) / standardDeviation - critical, blocks - 1);
 }
 
 function check(standardDeviation: number, blocks: number): void {
