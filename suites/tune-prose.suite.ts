@@ -2,7 +2,7 @@ import { defineTuning } from '../src/contract/tuning.ts';
 
 export default defineTuning({
   name: 'tune-prose',
-  description: 'bits per character of a novel after equal training, and how much of the swap’s loss it recovers',
+  description: 'bits per character of a novel after equal training, and what tuning recovers',
   task: 'prose.quick',
   model: { layers: 2, width: 64, heads: 4, hidden: 256 },
   candidates: ['window:w=16', 'hierarchical', 'topk:k=16', 'gated:sparsity=0.3'],

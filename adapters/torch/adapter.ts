@@ -21,5 +21,5 @@ export const adapter: Adapter = workerAdapter({
   get command(): [string, ...string[]] {
     return [findPython(), '-B', workerFolder];
   },
-  mend: `is that the Python that has PyTorch? pip install torch (or, on Debian, apt-get install python3-torch libopenblas0-pthread); --python or ATTNSWAP_PYTHON names another`,
+  mend: `does this Python have PyTorch? pip install torch (or, on Debian, apt-get install python3-torch libopenblas0-pthread); --python or ATTNSWAP_PYTHON selects another`,
 });
