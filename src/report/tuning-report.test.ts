@@ -287,7 +287,7 @@ test('a tuning is told from its folder, or either of its files', async () => {
 
 test('a tuning that has not ended says so, and how it goes on', async () => {
   const folder = folderWith({ 'migration.json': tuningSteps });
-  const expected = { code: 'INVALID_MIGRATION', message: /tuning of "tune-recall" has not ended/, hint: /goes on/ };
+  const expected = { code: 'INVALID_MIGRATION', message: /tuning of "tune-recall" is not finished/, hint: /continue/ };
   await assert.rejects(readReport(folder), expected);
   const migration = folderWith({ 'migration.json': steps({ backend: 'onnx-cpu' }) });
   assert.equal((await readReport(migration)).report.kind, 'migration');
