@@ -44,8 +44,8 @@ export function pathSides({ before, after, keyFactors }: LogitPath): string[] {
   return [...new Set([...values.flatMap(sidesOf), ...keyFactors.map(({ tensor }) => tensor)])];
 }
 
-/** The logit that becomes of a product, by the leading axes as one, the query's row and the key's column. */
-export type LogitRule = (lead: number, row: number, column: number, product: number) => number;
+/** Changes a row of products, or of weights, in place, by the leading axes as one and the row. */
+export type LogitRule = (lead: number, row: number, values: Float64Array) => void;
 
 /** What a rule is read from: tensors of a run, and the sizes of what the path carries behind each step. */
 export interface PathRun {
@@ -63,7 +63,14 @@ export interface ReadPath {
   readonly leads: ReadonlyArray<readonly number[]>;
   /** Whether all pairs of a leading index fare alike. */
   readonly isUniform: boolean;
+  /** Whether all rows of a leading index do. */
+  readonly rowsAlike: boolean;
+  /** Whether a logit may be anything but a multiple of its product and a term. */
+  readonly mayBend: boolean;
 }
+
+/** Operators whose result may bend with the product. */
+const bending = new Set(['Max', 'Min', 'Clip', 'Tanh']);
 
 /**
  * Reads what a path does to its product off a run; a string says why it cannot be read, undefined that the sizes do not go together: a
@@ -76,17 +83,20 @@ export function readPath({ product, before, after }: LogitPath, run: PathRun): R
   if (weights === undefined || typeof weights === 'string') return weights;
   const along =
     ({ rules }: ReadSteps): LogitRule =>
-    (lead, row, column, value) =>
-      rules.reduce((result, rule) => rule(lead, row, column, result), value);
+    (lead, row, values) => {
+      for (const rule of rules) rule(lead, row, values);
+    };
   return {
     rule: along(logits),
     ...(weights.rules.length > 0 && { weight: along(weights) }),
     leads: [...logits.leads, ...weights.leads],
     isUniform: logits.isUniform && weights.isUniform,
+    rowsAlike: logits.rowsAlike && weights.rowsAlike,
+    mayBend: before.some(({ node }) => bending.has(node.opType)),
   };
 }
 
-interface ReadSteps extends Pick<ReadPath, 'leads' | 'isUniform'> {
+interface ReadSteps extends Pick<ReadPath, 'leads' | 'isUniform' | 'rowsAlike'> {
   readonly rules: readonly LogitRule[];
   /** Behind the last of them. */
   readonly dims: readonly number[];
@@ -102,6 +112,7 @@ function readSteps(steps: readonly PathStep[], from: readonly number[], run: Pat
   const rules: LogitRule[] = [];
   const leads: Array<readonly number[]> = [];
   let isUniform = true;
+  let rowsAlike = true;
   for (const step of steps) {
     const { node } = step;
     if (reshapes.has(node.opType)) {
@@ -114,14 +125,12 @@ function readSteps(steps: readonly PathStep[], from: readonly number[], run: Pat
     const values = node.input.map((name, at) => (at === step.carried || name === '' ? undefined : valuesAt(run.tensor(name), dims)));
     if (node.input.some((name, at) => at !== step.carried && name !== '' && values[at] === undefined)) return undefined;
     leads.push(...values.flatMap((value) => (value === undefined ? [] : [value.leads])));
-    isUniform &&= values.every((value) => value === undefined || value.isUniform);
-    const rule = stepRule(
-      step,
-      values.map((value) => value?.at),
-    );
+    rowsAlike &&= values.every((value) => value === undefined || value.perRow === 0);
+    isUniform &&= values.every((value) => value === undefined || (value.perRow === 0 && value.perColumn === 0));
+    const rule = stepRule(step, values);
     if (rule !== undefined) rules.push(rule);
   }
-  return { rules, leads, isUniform, dims };
+  return { rules, leads, isUniform, rowsAlike, dims };
 }
 
 /** Whether everything that meets the logits of a run broadcasts to them: a runtime refuses the sizes of a run where it does not. */
@@ -144,20 +153,23 @@ function broadcasts(own: readonly number[], dims: readonly number[]): readonly n
   return aligned.some((size, axis) => size !== 1 && size !== dims[axis]) ? undefined : aligned;
 }
 
-type ValueAt = (lead: number, row: number, column: number) => number;
+/** Where a tensor's values for a pair lie, as broadcasting gives them. */
+interface Values {
+  readonly values: Float32Array;
+  /** Of the first pair, by the leading axes as one. */
+  readonly leads: readonly number[];
+  readonly perRow: number;
+  readonly perColumn: number;
+}
 
-/** A tensor's value at a pair, as broadcasting to `dims` gives it; undefined where its sizes do not fit. */
-function valuesAt(
-  tensor: Tensor | undefined,
-  dims: readonly number[],
-): { at: ValueAt; leads: readonly number[]; isUniform: boolean } | undefined {
+/** Where a tensor's values lie as it broadcasts to `dims`; undefined where its sizes do not fit. */
+function valuesAt(tensor: Tensor | undefined, dims: readonly number[]): Values | undefined {
   const own = tensor && broadcasts(tensor.dims, dims);
   if (tensor === undefined || own === undefined) return undefined;
-  const values = numbersOf(tensor);
   const strides = own.map((size, axis) => (size === 1 ? 0 : own.slice(axis + 1).reduce((product, each) => product * each, 1)));
   const leading = dims.slice(0, -2);
   const [perRow = 0, perColumn = 0] = strides.slice(-2);
-  const offsets = Array.from({ length: leading.reduce((product, size) => product * size, 1) }, (_, lead) => {
+  const leads = Array.from({ length: leading.reduce((product, size) => product * size, 1) }, (_, lead) => {
     let rest = lead;
     let offset = 0;
     for (let axis = leading.length - 1; axis >= 0; axis--) {
@@ -166,38 +178,66 @@ function valuesAt(
     }
     return offset;
   });
-  const isUniform = perRow === 0 && perColumn === 0;
-  return { leads: offsets, isUniform, at: (lead, row, column) => values[offsets[lead]! + row * perRow + column * perColumn]! };
+  return { values: numbersOf(tensor), leads, perRow, perColumn };
 }
 
-function stepRule({ node, carried }: PathStep, values: ReadonlyArray<ValueAt | undefined>): LogitRule | undefined {
-  const [first, second, third] = values;
-  const other = carried === 0 ? second : first;
-  const limit = (at: ValueAt | undefined, name: string, absent: number): ValueAt => at ?? (() => attributeOf(node, name)?.f ?? absent);
+type Pairwise = (logit: number, other: number) => number;
+
+const pairwise: Readonly<Record<string, Pairwise>> = {
+  Add: (logit, other) => logit + other,
+  Sub: (logit, other) => logit - other,
+  Mul: (logit, other) => logit * other,
+  Div: (logit, other) => logit / other,
+  Max: (logit, other) => Math.max(logit, other),
+  Min: (logit, other) => Math.min(logit, other),
+};
+
+function stepRule({ node, carried }: PathStep, values: ReadonlyArray<Values | undefined>): LogitRule | undefined {
+  const [condition, low, high] = values;
+  const others = values.filter((value) => value !== undefined);
+  const combine = pairwise[node.opType];
+  if (combine !== undefined) return (lead, row, logits) => others.forEach((other) => combineRow(combine, other, { lead, row, logits }));
+  const limit = (at: Values | undefined, name: string, absent: number): Values =>
+    at ?? { values: Float32Array.of(attributeOf(node, name)?.f ?? absent), leads: [], perRow: 0, perColumn: 0 };
   switch (node.opType) {
-    case 'Add':
-      return (l, i, j, logit) => logit + other!(l, i, j);
-    case 'Sub':
-      return (l, i, j, logit) => logit - other!(l, i, j);
-    case 'Mul':
-      return (l, i, j, logit) => logit * other!(l, i, j);
-    case 'Div':
-      return (l, i, j, logit) => logit / other!(l, i, j);
-    case 'Max':
-      return (l, i, j, logit) => values.reduce((most, at) => (at === undefined ? most : Math.max(most, at(l, i, j))), logit);
-    case 'Min':
-      return (l, i, j, logit) => values.reduce((least, at) => (at === undefined ? least : Math.min(least, at(l, i, j))), logit);
     case 'Where':
-      return carried === 1
-        ? (l, i, j, logit) => (first!(l, i, j) === 0 ? third!(l, i, j) : logit)
-        : (l, i, j, logit) => (first!(l, i, j) === 0 ? logit : second!(l, i, j));
+      return (lead, row, logits) => chooseRow(condition!, carried === 1 ? high! : low!, { lead, row, logits, keeps: carried === 1 });
     case 'Clip': {
-      const [low, high] = [limit(second, 'min', -Infinity), limit(third, 'max', Infinity)];
-      return (l, i, j, logit) => Math.min(high(l, i, j), Math.max(low(l, i, j), logit));
+      const [least, most] = [limit(low, 'min', -Infinity), limit(high, 'max', Infinity)];
+      return (lead, row, logits) => {
+        combineRow(pairwise['Max']!, least, { lead, row, logits });
+        combineRow(pairwise['Min']!, most, { lead, row, logits });
+      };
     }
     case 'Tanh':
-      return (_l, _i, _j, logit) => Math.tanh(logit);
+      return (_lead, _row, logits) => logits.forEach((logit, column) => (logits[column] = Math.tanh(logit)));
     default:
       return undefined;
   }
+}
+
+interface Row {
+  readonly lead: number;
+  readonly row: number;
+  readonly logits: Float64Array;
+}
+
+function startOf({ leads, perRow }: Values, { lead, row }: Row): number {
+  return (leads[lead] ?? 0) + row * perRow;
+}
+
+function combineRow(combine: Pairwise, other: Values, at: Row): void {
+  const { logits } = at;
+  const { values, perColumn } = other;
+  let place = startOf(other, at);
+  for (let column = 0; column < logits.length; column++, place += perColumn) logits[column] = combine(logits[column]!, values[place]!);
+}
+
+/** Puts `other` where the condition is as `keeps` says not. */
+function chooseRow(condition: Values, other: Values, at: Row & { readonly keeps: boolean }): void {
+  const { logits, keeps } = at;
+  let asked = startOf(condition, at);
+  let place = startOf(other, at);
+  for (let column = 0; column < logits.length; column++, asked += condition.perColumn, place += other.perColumn)
+    if ((condition.values[asked] !== 0) !== keeps) logits[column] = other.values[place]!;
 }

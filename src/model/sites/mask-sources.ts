@@ -9,10 +9,11 @@ import type { GraphIndex } from '../graph/graph-index.ts';
 export const maskRules = ['keep', 'drop', 'additive', 'lengths', 'last'] as const;
 export type MaskRule = (typeof maskRules)[number];
 
-/** A tensor's values as numbers. */
+/** A tensor's values as numbers; its own data where they are that. */
 export function numbersOf({ type, data }: Tensor): Float32Array {
   if (type === 'float16') return Float32Array.from(data as Uint16Array, decodeHalf);
-  return data instanceof BigInt64Array ? Float32Array.from(data, Number) : Float32Array.from(data as Float32Array);
+  if (data instanceof BigInt64Array) return Float32Array.from(data, Number);
+  return data instanceof Float32Array ? data : new Float32Array(data);
 }
 
 /** Whether two tensors hold the same bytes. */

@@ -38,15 +38,20 @@ export interface MaskReading {
   readonly headsDiffer: boolean;
 }
 
-type PairRule = (batch: number, head: number, row: number, column: number, product: number) => number;
+/** Changes a row of products, or of weights, in place. */
+type RowRule = (batch: number, head: number, row: number, values: Float64Array) => void;
 
 interface Rule {
-  readonly logit: PairRule;
-  /** What becomes of a weight behind the softmax; absent where it stays what it is. */
-  readonly weight?: PairRule;
+  readonly logits: RowRule;
+  /** What becomes of weights behind the softmax; absent where they stay what they are. */
+  readonly weights?: RowRule;
   readonly headsDiffer: boolean;
   /** Whether all pairs of a head fare alike: one is then enough. */
   readonly isUniform: boolean;
+  /** Whether all rows of a head do. */
+  readonly rowsAlike: boolean;
+  /** Whether a logit may be anything but a multiple of its product and a term. */
+  readonly mayBend: boolean;
 }
 
 /**
@@ -72,12 +77,14 @@ function pathRule(path: LogitPath, run: PathRun, { batch, heads, queries, keys, 
   const read = readPath(path, run);
   if (read === undefined || typeof read === 'string') return read;
   const headsDiffer = read.leads.some((offsets) => offsets.some((offset, lead) => offset !== offsets[lead - (lead % heads)]));
-  const { isUniform, weight } = read;
+  const { isUniform, rowsAlike, mayBend, weight } = read;
   return {
     headsDiffer,
     isUniform,
-    logit: (b, h, i, j, product) => read.rule(b * heads + h, i, j, product),
-    ...(weight !== undefined && { weight: (b, h, i, j, value) => weight(b * heads + h, i, j, value) }),
+    rowsAlike,
+    mayBend,
+    logits: (b, h, i, values) => read.rule(b * heads + h, i, values),
+    ...(weight !== undefined && { weights: (b, h, i, values) => weight(b * heads + h, i, values) }),
   };
 }
 
@@ -89,10 +96,15 @@ function declaredRule({ causal, masks }: Declared, run: PathRun, sizes: PairSize
   });
   if (added.some(({ at }) => at === undefined)) return undefined;
   const offset = causal === 'first' ? 0 : sizes.keys - sizes.queries;
-  const term: PairRule = (b, h, i, j) =>
-    causal !== false && j > (sizes.rows?.[i] ?? i) + offset ? -Infinity : added.reduce((sum, { at }) => sum + at!(b, h, i, j), 0);
+  const logits: RowRule = (b, h, i, row) => {
+    const end = causal === false ? row.length : (sizes.rows?.[i] ?? i) + offset + 1;
+    for (let j = 0; j < row.length; j++) {
+      if (j >= end) row[j] = -Infinity;
+      else for (const { at } of added) row[j]! += at!(b, h, i, j);
+    }
+  };
   const isUniform = causal === false && masks.length === 0;
-  return { headsDiffer: added.some(({ heads }) => heads > 1), isUniform, logit: (b, h, i, j, product) => product + term(b, h, i, j, 0) };
+  return { headsDiffer: added.some(({ heads }) => heads > 1), isUniform, rowsAlike: isUniform, mayBend: false, logits };
 }
 
 /** What stands between the keys that a site reads and its product. */
@@ -107,12 +119,18 @@ function keyFactorOf({ factor, keyFactors }: LogitPath, run: PathRun): number | 
   return result;
 }
 
-function scanPairs({ logit, weight, headsDiffer, isUniform }: Rule, all: PairSizes, tolerance: number): MaskReading | string {
+/** Products by which a bend shows. */
+const largeProducts = [-1000, 1000];
+
+function scanPairs(rule: Rule, all: PairSizes, tolerance: number): MaskReading | string {
+  const { headsDiffer, isUniform } = rule;
   const sizes = isUniform ? { ...all, queries: 1, keys: 1, rows: [0] } : all;
   const { batch, heads, queries, keys } = sizes;
   const planes = headsDiffer ? batch * heads : batch;
   const rows = sizes.rows ?? Array.from({ length: queries }, (_, row) => row);
   const allowed = new Uint8Array(batch * rows.length * keys);
+  const [terms, ones, weights] = [new Float64Array(keys), new Float64Array(keys), new Float64Array(keys)];
+  const large = largeProducts.map((product) => ({ product, logits: new Float64Array(keys) }));
   let scale: number | undefined;
   let most = 0;
   let nonlinear: string | undefined;
@@ -120,23 +138,36 @@ function scanPairs({ logit, weight, headsDiffer, isUniform }: Rule, all: PairSiz
   for (let plane = 0; plane < planes; plane++) {
     const [b, h] = headsDiffer ? [Math.floor(plane / heads), plane % heads] : [plane, 0];
     for (let i = 0; i < rows.length; i++) {
+      const start = (b * rows.length + i) * keys;
+      // What all rows share is read once; a bend is looked for at other keys in each.
+      if (i === 0 || !rule.rowsAlike || rule.mayBend) {
+        rule.logits(b, h, i, terms.fill(0));
+        rule.logits(b, h, i, ones.fill(1));
+        if (rule.weights !== undefined) {
+          terms.forEach((term, j) => (weights[j] = term < maskedBelow ? 0 : 1));
+          rule.weights(b, h, i, weights);
+        }
+        if (rule.mayBend) for (const { product, logits } of large) rule.logits(b, h, i, logits.fill(product));
+      } else if (h === 0) {
+        allowed.copyWithin(start, start - keys, start);
+        continue;
+      }
       for (let j = 0; j < keys; j++) {
-        const term = logit(b, h, i, j, 0);
+        const term = terms[j]!;
         if (Number.isNaN(term)) return 'its logits are NaN';
-        const slot = (b * rows.length + i) * keys + j;
         const open = term < maskedBelow ? 0 : 1;
-        if (h > 0 && allowed[slot] !== open) masksDiffer = true;
-        if (h === 0 || open === 1) allowed[slot] = open;
-        if (weight !== undefined && Math.abs(weight(b, h, i, j, open) - open) > tolerance)
+        if (h > 0 && allowed[start + j] !== open) masksDiffer = true;
+        if (h === 0 || open === 1) allowed[start + j] = open;
+        if (rule.weights !== undefined && Math.abs(weights[j]! - open) > tolerance)
           nonlinear ??= 'its weights are changed behind the softmax';
         if (open === 0) continue;
-        const factor = logit(b, h, i, j, 1) - term;
+        const factor = ones[j]! - term;
         scale ??= factor;
         if (Math.abs(factor - scale) > 1e-5 * Math.abs(scale) + tolerance * 1e-3) nonlinear ??= 'its scale differs from pair to pair';
-        most = Math.max(most, Math.abs(term));
+        if (Math.abs(term) > most) most = Math.abs(term);
         // Caps and clips show on large products; they are the same for all pairs of a row.
-        if (j % 64 === i % 64 && nonlinear === undefined && isBent(logit, [b, h, i, j], { term, factor }))
-          nonlinear = 'its logits are capped or clipped';
+        if (rule.mayBend && j % 64 === i % 64 && large.some(({ product, logits }) => isBent(logits[j]!, term + factor * product)))
+          nonlinear ??= 'its logits are capped or clipped';
       }
     }
   }
@@ -149,7 +180,7 @@ function scanPairs({ logit, weight, headsDiffer, isUniform }: Rule, all: PairSiz
     scale: scale ?? Number.NaN,
     ...(problem !== undefined && { problem }),
     ...(nonlinear !== undefined && { nonlinear }),
-    added: (b: number, h: number, i: number, j: number) => logit(b, h, i, j, 0),
+    added: addedIn(rule.logits, keys),
     headsDiffer,
   };
   if (!isUniform) return { ...reading, sizes, rows, allowed };
@@ -158,15 +189,19 @@ function scanPairs({ logit, weight, headsDiffer, isUniform }: Rule, all: PairSiz
   return { ...reading, sizes: all, rows: last, allowed: spread };
 }
 
-function isBent(
-  logit: PairRule,
-  [b, h, i, j]: readonly [number, number, number, number],
-  { term, factor }: { term: number; factor: number },
-): boolean {
-  return [-1000, 1000].some((product) => {
-    const expected = term + factor * product;
-    return expected > maskedBelow && Math.abs(logit(b, h, i, j, product) - expected) > 1e-3 * (1 + Math.abs(expected));
-  });
+/** What is added to the product of a pair; a row is worked out when it is first asked for. */
+function addedIn(logits: RowRule, keys: number): MaskReading['added'] {
+  const terms = new Float64Array(keys);
+  let known: readonly number[] = [];
+  return (b, h, i, j) => {
+    if (known[0] !== b || known[1] !== h || known[2] !== i) logits(b, h, i, terms.fill(0));
+    known = [b, h, i];
+    return terms[j]!;
+  };
+}
+
+function isBent(logit: number, expected: number): boolean {
+  return expected > maskedBelow && Math.abs(logit - expected) > 1e-3 * (1 + Math.abs(expected));
 }
 
 /**
@@ -175,14 +210,15 @@ function isBent(
  */
 export function keptKeys({ allowed, rows, sizes: { batch, queries, keys } }: MaskReading, causal: boolean): Uint8Array | undefined {
   const keep = new Uint8Array(batch * keys);
-  const slots = rows.length * keys;
-  for (let at = 0; at < allowed.length; at++) if (allowed[at] === 1) keep[Math.floor(at / slots) * keys + (at % keys)] = 1;
-  for (let at = 0; at < allowed.length; at++) {
-    const column = at % keys;
-    const row = rows[Math.floor(at / keys) % rows.length]!;
-    const visible = !causal || column <= row + keys - queries;
-    if (allowed[at] !== (visible ? keep[Math.floor(at / slots) * keys + column] : 0)) return undefined;
-  }
+  for (let start = 0, b = 0; b < batch; b++)
+    for (let place = 0; place < rows.length; place++, start += keys)
+      for (let column = 0; column < keys; column++) if (allowed[start + column] === 1) keep[b * keys + column] = 1;
+  for (let start = 0, b = 0; b < batch; b++)
+    for (let place = 0; place < rows.length; place++, start += keys) {
+      const end = causal ? rows[place]! + keys - queries : keys;
+      for (let column = 0; column < keys; column++)
+        if (allowed[start + column] !== (column <= end ? keep[b * keys + column] : 0)) return undefined;
+    }
   return keep;
 }
 
@@ -211,7 +247,10 @@ export function operatorScale({ declared }: Candidate, headDim: number): number 
 
 /** Whether no query of a run sees a later key, in any head. */
 export function isCausal({ allowed, rows, sizes: { queries, keys } }: MaskReading): boolean {
-  return allowed.every((open, at) => open === 0 || at % keys <= rows[Math.floor(at / keys) % rows.length]! + keys - queries);
+  for (let start = 0; start < allowed.length;)
+    for (let place = 0; place < rows.length; place++, start += keys)
+      if (allowed.subarray(start + Math.max(0, rows[place]! + keys - queries + 1), start + keys).includes(1)) return false;
+  return true;
 }
 
 /** Whether no query of a run sees any key: it then says nothing of the mask. */
