@@ -77,6 +77,13 @@ export function readsOf(node: NodeProto): Set<string> {
   return reads;
 }
 
+/** What one output of a node is computed from: all that the node reads, but for operators known to compute it from less. */
+export function readsBehind(node: NodeProto, output: string): Set<string> {
+  const isMaskIndex = node.opType === 'EmbedLayerNormalization' && node.output[1] === output;
+  // It counts the tokens that the mask keeps, and the embeddings beside it are none of its business.
+  return isMaskIndex ? new Set((node.input[7] ?? '') === '' ? [] : [node.input[7]!]) : readsOf(node);
+}
+
 export function subgraphsOf(node: NodeProto): GraphProto[] {
   return node.attribute.flatMap(({ g, graphs }) => [...(g === undefined ? [] : [g]), ...graphs]);
 }

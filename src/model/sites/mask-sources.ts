@@ -1,5 +1,6 @@
 import type { Tensor } from '../../contract/tensor.ts';
 import { decodeHalf } from '../../inputs/half-precision.ts';
+import { readsBehind } from '../graph/graph-index.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 
 /**
@@ -85,7 +86,7 @@ export function maskAncestors(index: GraphIndex, side: readonly string[], most =
   for (const tensor of seen) {
     const node = index.producer(tensor);
     if (node === undefined || node.opType === 'Shape' || node.opType === 'Size') continue;
-    for (const name of node.input) if (name !== '' && !index.isConstant(name)) seen.add(name);
+    for (const name of readsBehind(node, tensor)) if (!index.isConstant(name)) seen.add(name);
   }
   const found = [...seen].filter((tensor) => !/^(Split|Concat)?(To|From)?Sequence|^Optional/.test(index.producer(tensor)?.opType ?? ''));
   return [...found.filter((tensor) => !inputs.has(tensor)).slice(0, most), ...found.filter((tensor) => inputs.has(tensor))];

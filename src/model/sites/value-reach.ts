@@ -1,7 +1,7 @@
 import type { NodeProto, TensorProto } from 'onnx-buf';
 import { TensorProto_DataType as DataType } from 'onnx-buf';
 import type { Candidate } from './candidate.ts';
-import { attributeOf, integerOf, integersOf, nodeName, readsOf, subgraphsOf } from '../graph/graph-index.ts';
+import { attributeOf, integerOf, integersOf, nodeName, readsBehind, readsOf, subgraphsOf } from '../graph/graph-index.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import { pathSides, reshapes, sidesOf } from './logit-path.ts';
 import type { LogitPath } from './logit-path.ts';
@@ -153,7 +153,7 @@ export function walkBack(index: GraphIndex, from: readonly string[], { own = new
       tableSize = Math.max(tableSize, Number(index.constant(node.input[0]!)?.dims[integerOf(node, 'axis', 0)] ?? 0));
     if (isRandom(node)) unsettled ??= `its mask or bias is random (${node.opType} ${nodeName(node)})`;
     for (const number of constantsWithin(node)) constants.add(number);
-    const reads = sizesOnly.has(node.opType) ? sizersOf(index, node.input[0]!, sized) : readsOf(node);
+    const reads = sizesOnly.has(node.opType) ? sizersOf(index, node.input[0]!, sized) : readsBehind(node, tensor);
     for (const name of reads) if (name !== source) seen.add(name);
   }
   return {
