@@ -61,6 +61,10 @@ export const unseenCauses: Readonly<Record<string, UnseenCause>> = {
     },
     reason: /its scale is computed from Where/,
   },
+  'a scale switched off by a long length': {
+    logits: (g, logits, x) => g.op('Mul', [logits, g.cast(g.op('Less', [length(g, x), g.float(9500)]), 'f32')]),
+    reason: /its scale is switched by/,
+  },
   'a float mask that weighs keys': {
     logits: (g, logits) => {
       const kept = g.unsqueeze(g.unsqueeze(g.input('attention_mask', 'f32', ['batch', 'sequence']), [1]), [2]);

@@ -1,5 +1,6 @@
+import { create } from '@bufbuild/protobuf';
 import type { AttributeProto, GraphProto, NodeProto, TensorProto } from 'onnx-buf';
-import { TensorProto_DataType as DataType } from 'onnx-buf';
+import { TensorProto_DataType as DataType, TensorProtoSchema } from 'onnx-buf';
 
 /** How many nodes a constant may be computed by, one after the other. */
 const farthest = 16;
@@ -21,7 +22,7 @@ export class GraphIndex {
     for (const tensor of graph.initializer) this.#constants.set(tensor.name, tensor);
     for (const node of graph.node) {
       for (const output of node.output) if (output !== '') this.#producers.set(output, node);
-      const value = node.opType === 'Constant' ? attributeOf(node, 'value')?.t : undefined;
+      const value = node.opType === 'Constant' ? constantOf(node) : undefined;
       if (value !== undefined) this.#constants.set(node.output[0]!, value);
       for (const name of readsOf(node)) this.#readBy(name, node);
     }
@@ -62,6 +63,24 @@ export class GraphIndex {
     const constant = node.input.length > 0 && node.input.every((input) => input === '' || this.isConstant(input, depth - 1));
     if (constant || depth === farthest) this.#constancy.set(tensor, constant);
     return constant;
+  }
+}
+
+/** What a Constant gives, however its attribute is written; undefined for text and sparse tensors. */
+function constantOf({ attribute: [value] }: NodeProto): TensorProto | undefined {
+  switch (value?.name) {
+    case 'value':
+      return value.t;
+    case 'value_int':
+      return create(TensorProtoSchema, { dataType: DataType.INT64, int64Data: [value.i] });
+    case 'value_ints':
+      return create(TensorProtoSchema, { dataType: DataType.INT64, dims: [BigInt(value.ints.length)], int64Data: value.ints });
+    case 'value_float':
+      return create(TensorProtoSchema, { dataType: DataType.FLOAT, floatData: [value.f] });
+    case 'value_floats':
+      return create(TensorProtoSchema, { dataType: DataType.FLOAT, dims: [BigInt(value.floats.length)], floatData: value.floats });
+    default:
+      return undefined;
   }
 }
 

@@ -12,6 +12,8 @@ import { numbersOf } from './mask-sources.ts';
 export interface ScaleSources {
   /** Tensors that hold sizes picked out of a shape, each with the tensor whose shape it is: runs must show that they are those of the head. */
   readonly sizes: ReadonlyMap<string, string>;
+  /** Factors of 0 and 1: runs must show that they are masks, with a value for each key. */
+  readonly flags: readonly string[];
   /** Why no run can settle the scale: it follows from a length, or from what an input holds. */
   readonly problem?: string;
 }
@@ -24,25 +26,34 @@ type Kind = 'fixed' | 'flags' | undefined;
  * some lengths, and it could begin to grow behind the longest. A factor of 0 and 1 is a mask, and is read as one.
  */
 export function scaleSources(index: GraphIndex, path: LogitPath | undefined): ScaleSources {
-  if (path === undefined) return { sizes: new Map() };
-  const factors = path.before.filter(({ node }) => node.opType === 'Mul' || node.opType === 'Div');
+  if (path === undefined) return { sizes: new Map(), flags: [] };
   const walk = new FactorWalk(index);
-  const isSettled = [
-    ...path.keyFactors.map(({ tensor }) => walk.kindOf(tensor) === 'fixed'),
-    ...factors.flatMap((step) => sidesOf(step).map((side) => isFactor(step.node, walk.kindOf(side)))),
-  ].every(Boolean);
+  const sides = [
+    ...path.keyFactors.map(({ tensor }) => ({ tensor, kinds: ['fixed'] })),
+    ...path.before.flatMap((step) => {
+      const kinds = settledBy[step.node.opType];
+      return kinds === undefined ? [] : sidesOf(step).map((tensor) => ({ tensor, kinds }));
+    }),
+  ];
+  const isSettled = sides.map(({ tensor, kinds }) => kinds.includes(walk.kindOf(tensor) ?? '')).every(Boolean);
   const { sizes, open = 'a mask' } = walk;
-  if (isSettled) return { sizes };
-  return { sizes, problem: `its scale is computed from ${open} and may change beyond the lengths that were run` };
+  const flags = sides.flatMap(({ tensor }) => (walk.kindOf(tensor) === 'flags' ? [tensor] : []));
+  if (isSettled) return { sizes, flags };
+  return { sizes, flags, problem: `its scale is computed from ${open} and may change beyond the lengths that were run` };
 }
 
-function isFactor({ opType }: NodeProto, kind: Kind): boolean {
-  return kind === 'fixed' || (kind === 'flags' && opType === 'Mul');
-}
+/** What must stand beside logits in the operators that scale or bound them. */
+const settledBy: Readonly<Record<string, readonly string[]>> = {
+  Mul: ['fixed', 'flags'],
+  Div: ['fixed'],
+  Clip: ['fixed'],
+  Max: ['fixed'],
+  Min: ['fixed'],
+};
 
-/** The first size of a head that a run does not bear out: it must be the head dimension, or heads of it, in every run. */
+/** What runs do not bear out: sizes must be the head dimension, or heads of it, in every run, and flags differ from key to key. */
 export function unsettledSize(
-  { sizes }: ScaleSources,
+  { sizes, flags }: ScaleSources,
   runs: ReadonlyArray<(name: string) => Tensor | undefined>,
   headDim: number,
 ): string | undefined {
@@ -51,7 +62,8 @@ export function unsettledSize(
     const isHead = values.every((value) => value.join() === values[0]!.join() && value.every((size) => size > 0 && size % headDim === 0));
     if (!isHead) return `its scale is computed from a size of ${of} that is not its head dimension`;
   }
-  return undefined;
+  const uniform = flags.find((name) => runs[0]!(name)?.data.length === 1);
+  return uniform === undefined ? undefined : `its scale is switched by ${uniform}, and may change beyond the lengths that were run`;
 }
 
 const conditions = new Set(['Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'And', 'Or', 'Not', 'Xor', 'IsNaN', 'IsInf']);

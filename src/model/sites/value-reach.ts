@@ -1,10 +1,12 @@
 import type { NodeProto, TensorProto } from 'onnx-buf';
 import { TensorProto_DataType as DataType } from 'onnx-buf';
+import { decodeHalf } from '../../inputs/half-precision.ts';
 import type { Candidate } from './candidate.ts';
 import { attributeOf, integerOf, integersOf, nodeName, readsBehind, readsOf, subgraphsOf } from '../graph/graph-index.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import { pathSides, reshapes, sidesOf } from './logit-path.ts';
 import type { LogitPath } from './logit-path.ts';
+import { isExternal } from '../file/check-tensor.ts';
 import { scaleSources } from './settled-scale.ts';
 import type { ScaleSources } from './settled-scale.ts';
 import { sizeReads, sizesOnly } from './size-reads.ts';
@@ -153,6 +155,7 @@ export function walkBack(index: GraphIndex, from: readonly string[], { own = new
       tableSize = Math.max(tableSize, Number(index.constant(node.input[0]!)?.dims[integerOf(node, 'axis', 0)] ?? 0));
     if (isRandom(node)) unsettled ??= `its mask or bias is random (${node.opType} ${nodeName(node)})`;
     for (const number of constantsWithin(node)) constants.add(number);
+    for (const { f } of node.attribute) numbers.add(f);
     const reads = sizesOnly.has(node.opType) ? sizersOf(index, node.input[0]!, sized) : readsBehind(node, tensor);
     for (const name of reads) if (name !== source) seen.add(name);
   }
@@ -161,7 +164,9 @@ export function walkBack(index: GraphIndex, from: readonly string[], { own = new
     nodes,
     constants: [...constants],
     thresholds: thresholdsOf(index, [...new Set([...numbers, ...constants])], nodes),
-    computed: [...seen].filter((name) => index.constant(name) === undefined && index.isConstant(name)),
+    computed: [...seen].filter((name) =>
+      index.constant(name) === undefined ? index.isConstant(name) : isStoredApart(index.constant(name)!),
+    ),
     largestStored,
     tableSize,
     ...(unsettled !== undefined && { unsettled }),
@@ -193,6 +198,11 @@ function constantsWithin(node: NodeProto): number[] {
   ]);
 }
 
+/** Whether a number lies in another file: runs tell it. */
+function isStoredApart(tensor: TensorProto): boolean {
+  return elementsOf(tensor) <= 4 && isExternal(tensor);
+}
+
 function elementsOf({ dims }: TensorProto): number {
   return dims.reduce((product, size) => product * Number(size), 1);
 }
@@ -222,6 +232,7 @@ function wholeNumbers(tensor: TensorProto | undefined): number[] {
 
 function fewNumbers(tensor: TensorProto | undefined): number[] {
   if (tensor === undefined || elementsOf(tensor) > 4) return [];
+  if (tensor.dataType === DataType.FLOAT16) return Array.from(new Uint16Array(tensor.rawData.slice().buffer), decodeHalf);
   if (tensor.dataType !== DataType.FLOAT) return [...(integersOf(tensor) ?? [])];
   const { rawData, floatData } = tensor;
   const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
