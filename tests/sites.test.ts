@@ -45,9 +45,9 @@ describe('what short runs do not show refuses the site', () => {
   for (const [name, cause] of Object.entries(unseenCauses)) {
     test(name, async () => {
       const { sites } = await found(name, buildUnseen(cause));
-      const [{ mask, swappable, reason = '' }] = sites as [Site];
+      const [{ mask, causal, swappable, reason = '' }] = sites as [Site];
       assert.equal(swappable, cause.reason === undefined);
-      if (cause.reason === undefined) assert.equal(mask, 'bias');
+      if (cause.reason === undefined) assert.deepEqual([mask, causal], ['bias', null]);
       else assert.match(reason, cause.reason);
     });
   }
