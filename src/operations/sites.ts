@@ -22,6 +22,8 @@ export interface SitesRecord {
   readonly unknown: ModelSites['unknown'];
   /** Nodes that were rewritten because the model is older than opset 13. */
   readonly rewrittenForOpset13: ModelSites['rewritten'];
+  /** The model's own functions that were inlined. */
+  readonly inlinedFunctions: ModelSites['inlined'];
   /** Nodes that were searched. */
   readonly nodes: number;
 }
@@ -38,6 +40,7 @@ export async function sites(options: SitesOptions): Promise<SitesRecord> {
     sites: found.sites,
     unknown: found.unknown,
     rewrittenForOpset13: found.rewritten,
+    inlinedFunctions: found.inlined,
     nodes: found.proto.graph!.node.length,
   };
 }

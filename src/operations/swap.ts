@@ -69,6 +69,8 @@ export interface SwapRecord {
   readonly onData: SwapOnItems | null;
   /** Nodes that were rewritten because the model is older than opset 13. */
   readonly rewrittenForOpset13: ModelSites['rewritten'];
+  /** The model's own functions that were inlined. */
+  readonly inlinedFunctions: ModelSites['inlined'];
 }
 
 /**
@@ -104,7 +106,7 @@ export async function swap(options: SwapOptions): Promise<SwapRecord> {
     provenLength: provenLength ?? null,
     assumed: assumed ?? null,
   }));
-  return { out, changes, proof, atSites, comparison, onData, rewrittenForOpset13: sites.rewritten };
+  return { out, changes, proof, atSites, comparison, onData, rewrittenForOpset13: sites.rewritten, inlinedFunctions: sites.inlined };
 }
 
 /** @throws WORKER_FAILED where an exact swap is not exact on the user's own items, or the swapped model does not run on one */

@@ -48,7 +48,10 @@ export const swap = defineCommand({
   },
 });
 
-function text({ out, changes, proof, atSites, comparison, rewrittenForOpset13: rewritten }: SwapRecord, onData: string | null): string {
+function text(
+  { out, changes, proof, atSites, comparison, rewrittenForOpset13: rewritten, inlinedFunctions: inlined }: SwapRecord,
+  onData: string | null,
+): string {
   const most = atSites.reduce((largest, { relative }) => Math.max(largest, relative), 0);
   const removed = `${proof.nodesRemoved.length} nodes removed, ${proof.nodesAdded} added`;
   return [
@@ -58,6 +61,7 @@ function text({ out, changes, proof, atSites, comparison, rewrittenForOpset13: r
     ),
     `unchanged: ${proof.nodesKept} nodes and ${proof.initializersKept} initializers, byte for byte (sha256 ${proof.sha256.slice(0, 12)}); ${removed}`,
     ...(rewritten.length > 0 ? [`first upgraded to opset 13: ${rewritten.length} nodes rewritten, with identical results`] : []),
+    ...(inlined.length > 0 ? [`functions inlined first: ${inlined.map((name) => visible(name)).join(', ')}`] : []),
     `each new attention matches its definition on the site's own inputs, within ${digits(most)} (relative)`,
     ...comparisonLines(comparison, Math.min(...changes.map(({ provenLength }) => provenLength ?? 0))),
     ...(onData === null ? [] : [`your data: ${visible(onData)}`]),

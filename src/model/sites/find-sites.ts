@@ -23,6 +23,7 @@ import type { ReadSite as Read } from './read-site.ts';
 import type { Assumption, Site, SwappableSite } from './site.ts';
 import { branchScopes, takingBranch } from './scopes.ts';
 import type { ProbedScope, Scope } from './scopes.ts';
+import { inlineFunctions } from '../opset/inline-functions.ts';
 import { upgradeOpset } from '../opset/upgrade-opset.ts';
 
 /** The attention of a model. */
@@ -31,6 +32,8 @@ export interface ModelSites {
   readonly proto: ModelProto;
   /** Nodes that were rewritten for it. */
   readonly rewritten: readonly string[];
+  /** The model's own functions that were inlined for it. */
+  readonly inlined: readonly string[];
   readonly sites: readonly Site[];
   /** Those that can be swapped, by number. */
   readonly swappable: ReadonlyMap<number, SwappableSite>;
@@ -62,7 +65,8 @@ export async function findSites(
   given: DimensionSizes = {},
   options: FindOptions = {},
 ): Promise<ModelSites> {
-  const { proto, rewritten } = upgradeOpset(file.proto, 13);
+  const { proto: upgraded, rewritten } = upgradeOpset(file.proto, 13);
+  const { proto, inlined } = inlineFunctions(upgraded);
   const inputs = proto.graph!.input.map(({ name }) => name);
   const assumed = options.assumption?.input;
   if (assumed !== undefined && !inputs.includes(assumed))
@@ -79,6 +83,7 @@ export async function findSites(
   return {
     proto,
     rewritten,
+    inlined,
     sites: read.map(({ site }) => site),
     swappable,
     unknown: [...found.flatMap(({ unknown }) => unknown), ...outOfReach(proto, searched)],

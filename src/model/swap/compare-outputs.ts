@@ -97,7 +97,7 @@ interface Original {
 
 /** Opens the original, and what shows masks: with a branch, the model as it computes where that is taken. */
 async function openOriginal(
-  { proto }: ModelSites,
+  { proto, inlined }: ModelSites,
   scope: ProbedScope,
   inside: readonly SwappableSite[],
   file: OnnxFile,
@@ -120,25 +120,34 @@ async function openOriginal(
   const inScope = { sizes: views, nodes };
   const whole = { tensors: [...names, ...condition], sizes: [] };
   const base = await watchModel(proto, body === undefined ? { ...inScope, tensors: [...masks, ...names] } : whole, file, runner, 'latency');
+  const opened: Array<{ dispose(): Promise<void> }> = [base];
+  const dispose = async () => void (await Promise.all(opened.map((model) => model.dispose())));
+  const also = async <Model extends { dispose(): Promise<void> }>(opening: Promise<Model>): Promise<Model> => {
+    const model = await opening.catch(async (error: unknown) => {
+      await dispose();
+      throw error;
+    });
+    opened.push(model);
+    return model;
+  };
   const apart = body !== undefined && masks.length > 0;
-  const watched = apart
-    ? await watchModel(scope.proto, { ...inScope, tensors: masks }, file, runner, 'latency').catch(async (error: unknown) => {
-        await base.dispose();
-        throw error;
-      })
-    : undefined;
+  const watched = apart ? await also(watchModel(scope.proto, { ...inScope, tensors: masks }, file, runner, 'latency')) : undefined;
+  // The file itself calls its functions, and the runtime inlines them by its own rules.
+  const written = inlined.length > 0 ? await also(openProto(file.proto, file, runner)) : undefined;
   return {
     inputs: base.inputs,
     run: async (feeds) => {
       const seen = await base.run(feeds);
       const isBranch = body === undefined || isTaken(body, seen.tensor(condition[0]!));
+      const bound = written?.bind(feeds);
+      await bound?.run();
       return {
-        outputs: Object.fromEntries(names.map((name) => [name, seen.tensor(name)!])),
+        outputs: bound?.outputs() ?? Object.fromEntries(names.map((name) => [name, seen.tensor(name)!])),
         blind: isBranch ? blindQueries(inside, watched === undefined ? seen : await watched.run(feeds), biases) : [],
         isTaken: isBranch,
       };
     },
-    dispose: async () => void (await Promise.all([base.dispose(), watched?.dispose()])),
+    dispose,
   };
 }
 
