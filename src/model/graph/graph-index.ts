@@ -96,19 +96,6 @@ export function readsOf(node: NodeProto): Set<string> {
   return reads;
 }
 
-/** The tensor of a `Constant`, however its attributes give it; undefined for strings and sparse tensors. */
-function constantOf({ attribute }: NodeProto): TensorProto | undefined {
-  for (const { name, t, f, i, floats, ints } of attribute) {
-    if (name === 'value') return t;
-    if (name === 'value_float') return create(TensorProtoSchema, { dataType: DataType.FLOAT, floatData: [f] });
-    if (name === 'value_int') return create(TensorProtoSchema, { dataType: DataType.INT64, int64Data: [i] });
-    if (name === 'value_floats')
-      return create(TensorProtoSchema, { dataType: DataType.FLOAT, dims: [BigInt(floats.length)], floatData: floats });
-    if (name === 'value_ints') return create(TensorProtoSchema, { dataType: DataType.INT64, dims: [BigInt(ints.length)], int64Data: ints });
-  }
-  return undefined;
-}
-
 /** What one output of a node is computed from: all that the node reads, but for operators known to compute it from less. */
 export function readsBehind(node: NodeProto, output: string): Set<string> {
   const isMaskIndex = node.opType === 'EmbedLayerNormalization' && node.output[1] === output;
