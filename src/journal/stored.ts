@@ -30,16 +30,17 @@ const fields = {
   startedAt: z.iso.datetime(),
   /** Results by step, in the order in which they were reached. */
   steps: z.record(z.string(), z.unknown()),
-  /** Of each step, and of the rest; absent in journals of earlier versions. */
-  checksums: z.record(z.string(), z.string()).optional(),
 };
-const currentSchema = z.object({ schema: z.literal(journalSchemaName), kind: z.enum(journalKinds), ...fields });
+/** Of each step, and of the rest. */
+const checksumsSchema = z.record(z.string(), z.string());
+const currentSchema = z.object({ schema: z.literal(journalSchemaName), kind: z.enum(journalKinds), ...fields, checksums: checksumsSchema });
 /** Only something that trains has a trainer. */
 const oldSchema = z
-  .object({ schema: z.literal(oldJournalSchemaName), ...fields })
+  .object({ schema: z.literal(oldJournalSchemaName), ...fields, checksums: checksumsSchema.optional() })
   .transform((old) => ({ ...old, schema: journalSchemaName, kind: 'trainer' in old.subject.settings ? 'tuning' : 'migration' }) as const);
 const journalSchema = z.union([currentSchema, oldSchema]);
-export type StoredJournal = z.infer<typeof currentSchema>;
+/** Without checksums where it has just begun, or is of an earlier version. */
+export type StoredJournal = Omit<z.infer<typeof currentSchema>, 'checksums'> & { readonly checksums?: Record<string, string> | undefined };
 
 /** The file that a folder's journal lies in; where there is none, will lie in. */
 export function journalPath(folder: string): string {
