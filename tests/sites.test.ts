@@ -41,7 +41,7 @@ describe('every exporter’s idiom', () => {
   }
 });
 
-describe('what short runs do not show refuses the site', () => {
+describe('what short runs do not show refuses the site, or is handed over as a bias', () => {
   for (const [name, cause] of Object.entries(unseenCauses)) {
     test(name, async () => {
       const { sites } = await found(name, buildUnseen(cause));

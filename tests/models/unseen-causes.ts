@@ -12,7 +12,7 @@ export interface UnseenCause {
   readonly logits?: (g: GraphWriter, logits: Value, x: Value) => Value;
   /** What it does to its weights. */
   readonly weights?: (g: GraphWriter, weights: Value, x: Value) => Value;
-  /** Part of the reason for which it is refused; absent where it is handed over as a bias. */
+  /** Part of the reason for which it is refused; absent where the model's own bias is handed over. */
   readonly reason?: RegExp;
 }
 
