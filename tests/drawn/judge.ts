@@ -10,7 +10,7 @@ import type { DrawnGraph } from './graphs.ts';
 
 /** What became of a model that was to be swapped. */
 export interface Judgment {
-  /** `wrong`: a file was written, and its outputs are others; `crashed`: anything but a refusal that gives its reason. */
+  /** `wrong`: a file was written, and its outputs are others; `crashed`: anything but a refusal that gives its reason; a valid model is none. */
   readonly verdict: 'right' | 'refused' | 'wrong' | 'crashed';
   readonly reason: string;
 }
@@ -60,7 +60,7 @@ async function swapByCommand(model: string, variant: string, out: string): Promi
   const { exitCode, stdout, stderr } = await attnswap(['swap', model, '--variant', variant, '--out', out, '--quiet']);
   if (exitCode === 0) return undefined;
   const told = `${stderr} ${stdout}`.replaceAll(/\s+/g, ' ').trim();
-  return { told, refused: exitCode === 5 && !told.includes('please report') && !/ at \S+ \(?(?:file|node):/.test(told) };
+  return { told, refused: exitCode === 5 && !/please report|INVALID_MODEL/.test(told) && !/ at \S+ \(?(?:file|node):/.test(told) };
 }
 
 /** By the operation, in this process. */
@@ -70,7 +70,7 @@ export async function swapHere(model: string, variant: string, out: string): Pro
     return undefined;
   } catch (error) {
     if (!(error instanceof AttnswapError)) return { refused: false, told: String(error) };
-    return { refused: !error.hint?.includes('please report'), told: `${error.message} [${error.code}]` };
+    return { refused: error.code !== 'INVALID_MODEL' && !error.hint?.includes('please report'), told: `${error.message} [${error.code}]` };
   }
 }
 

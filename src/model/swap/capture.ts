@@ -1,12 +1,15 @@
 import type { AttentionInputs, BiasTensor } from '../../contract/inputs.ts';
 import type { ModelInput, OpenModel } from '../../contract/adapter.ts';
 import type { Tensor, Tensors } from '../../contract/tensor.ts';
-import type { ModelProto } from 'onnx-buf';
+import type { ModelProto, NodeProto } from 'onnx-buf';
 import type { Body } from '../graph/bodies.ts';
 import { conditionOf, isTaken, scopeOf } from '../sites/scopes.ts';
 import { appendMask } from '../sites/append-mask.ts';
 import type { ModelSites } from '../sites/find-sites.ts';
+import { copyMessage } from '../graph/copy-message.ts';
 import { GraphBuilder } from '../graph/graph-builder.ts';
+import { readsOf } from '../graph/graph-index.ts';
+import { neededNodes } from '../graph/needed-nodes.ts';
 import { numbersOf } from '../sites/mask-sources.ts';
 import type { OnnxFile } from '../file/onnx-file.ts';
 import { maskedBelow } from '../sites/read-masks.ts';
@@ -34,9 +37,13 @@ export interface CapturingModel {
   dispose(): Promise<void>;
 }
 
-/** Opens a model, swapped or not, with the queries, keys, values, masks, biases and outputs of some sites as further outputs. @throws as opening a model does */
+/**
+ * Opens a model with the queries, keys, values, masks, biases and outputs of some sites as further outputs.
+ * @param original of a swapped model: what its sites are described by may be gone from it
+ * @throws as opening a model does
+ */
 export async function openForCapture(
-  { proto }: Pick<ModelSites, 'proto'>,
+  { proto, original = proto }: Pick<ModelSites, 'proto'> & { readonly original?: ModelProto },
   wanted: readonly SwappableSite[],
   file: OnnxFile,
   runner: ModelRunner,
@@ -46,7 +53,7 @@ export async function openForCapture(
   try {
     for (const body of new Set(wanted.map(({ plan }) => plan.body))) {
       const inside = wanted.filter(({ plan }) => plan.body === body);
-      scopes.push(await openScope(proto, body, inside, file, runner));
+      scopes.push(await openScope({ proto, original }, body, inside, file, runner));
     }
   } catch (error) {
     await dispose();
@@ -65,7 +72,7 @@ export async function openForCapture(
 
 /** Opens the model as it computes in one scope. It captures nothing of items on which the model takes another branch. */
 async function openScope(
-  proto: ModelProto,
+  { proto, original }: { readonly proto: ModelProto; readonly original: ModelProto },
   body: Body | undefined,
   wanted: readonly SwappableSite[],
   file: OnnxFile,
@@ -88,7 +95,8 @@ async function openScope(
   const condition = body && graph.op('Identity', [conditionOf(proto, body)]);
   if (condition !== undefined) outputs.push(condition);
   // Optimised graphs move quantisers past reshapes and transpositions: a tensor would no longer hold what its name says.
-  const model: OpenModel = await openProto(withOutputs(scopeOf(proto, body).proto, outputs, graph.fragment()), file, runner, 'reading');
+  const scope = restored(scopeOf(proto, body).proto, scopeOf(original, body).proto, graph.fragment());
+  const model: OpenModel = await openProto(withOutputs(scope, outputs, graph.fragment()), file, runner, 'reading');
   return {
     inputs: model.inputs,
     capture: async (feeds) => {
@@ -100,6 +108,22 @@ async function openScope(
     },
     dispose: () => model.dispose(),
   };
+}
+
+/** A swapped model with what some nodes read and only the old attention needed put back, from the original. */
+function restored(proto: ModelProto, original: ModelProto, readers: readonly NodeProto[]): ModelProto {
+  const [graph, before] = [proto.graph!, original.graph!];
+  const given = new Set([...graph.input, ...graph.initializer].map(({ name }) => name));
+  for (const { output } of [...graph.node, ...readers]) for (const name of output) given.add(name);
+  const missing = readers.flatMap((node) => [...readsOf(node)]).filter((name) => !given.has(name));
+  if (missing.length === 0) return proto;
+  const needed = neededNodes(before.node, new Set(missing));
+  const node = before.node.filter((each) => needed.has(each) && !each.output.some((name) => given.has(name)));
+  const read = new Set([...missing, ...node.flatMap((each) => [...readsOf(each)])]);
+  const initializer = before.initializer.filter(({ name }) => read.has(name) && !given.has(name));
+  return copyMessage(proto, {
+    graph: copyMessage(graph, { node: [...graph.node, ...node], initializer: [...graph.initializer, ...initializer] }),
+  });
 }
 
 type Names = Readonly<Record<'query' | 'key' | 'value' | 'output', string>> & Readonly<Record<'mask' | 'bias', string | undefined>>;

@@ -51,7 +51,7 @@ export async function compareSites(
   for (const { body, probe } of sites.scopes) {
     const wanted = [...replacements.keys()].map((number) => sites.swappable.get(number)!).filter(({ plan }) => plan.body === body);
     if (wanted.length === 0) continue;
-    await usingModel(openForCapture({ proto: swapped }, wanted, file, runner), async (opened) => {
+    await usingModel(openForCapture({ proto: swapped, original: sites.proto }, wanted, file, runner), async (opened) => {
       for (const at of [...distinctCases(opened.inputs, probe, given), reachingCase(probe, replacements)]) {
         // Sizes may be fixed, or bound to each other: what does not run says nothing.
         const calls = await opened.capture(probeInputs(opened.inputs, at, given)).catch(() => undefined);
