@@ -60,7 +60,7 @@ test('records that share no cell are exit 4, and the error names the fields that
   const cwd = folderOf({ 'a.json': sampleRun({ ...shape, lengths: [512] }), 'b.json': { ...wide, cells } });
   const { exitCode, stderr } = await attnswap(['compare', 'a.json', 'b.json', '--quiet'], { cwd });
   assert.equal(exitCode, 4);
-  assert.match(stderr, /nothing is comparable.*heads 8 against 12; length 512 against 640/);
+  assert.match(stderr, /nothing to compare.*heads 8 against 12; length 512 against 640/);
 });
 
 test('one file alone, and the same file twice by any name, are mistakes of use with a hint', async () => {
