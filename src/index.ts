@@ -17,6 +17,7 @@ export {
   saveBaseline,
   showBaseline,
   sites,
+  sitesInFolder,
   swap,
   tune,
   waste,
