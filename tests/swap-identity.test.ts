@@ -158,8 +158,9 @@ test('swapping one site of several leaves the others as they were', async () => 
   for (const [name, model] of small.filter(([, { expected }]) => expected.sites.length > 1)) {
     const subject = await subjectOf(inMemory(name, model.build()));
     const { sites } = subject;
-    for (const site of sites.swappable.keys()) {
-      const proto = swapped(subject, parseReplacements(['window.tiled:w=2'], [site], runner.adapter));
+    for (const [site, { plan }] of sites.swappable) {
+      const kernel = plan.bias === undefined ? 'window.tiled:w=2' : 'dense.tiled';
+      const proto = swapped(subject, parseReplacements([kernel], [site], runner.adapter));
       const proof = proveUnchanged(sites.proto, proto);
       const kept = new Set(proto.graph!.node.map(({ name: node }) => node));
       for (const other of sites.sites) {

@@ -51,7 +51,10 @@ async function assertVariant(
   const wanted = [sites.swappable.get(number)!];
   const gate = name === 'gated' ? { gate: gateOf(wanted[0]!.site, parameters['rank'], seed) } : {};
   const proto = swapSites(sites, { adapter: runner.adapter, replacements, seed });
-  const [original, swapped] = [await openForCapture(sites, wanted, file, runner), await openForCapture({ proto }, wanted, file, runner)];
+  const [original, swapped] = [
+    await openForCapture(sites, wanted, file, runner),
+    await openForCapture({ proto, original: sites.proto }, wanted, file, runner),
+  ];
   const variant = findVariant(name);
   let judged = 0;
   for (const at of cases) {

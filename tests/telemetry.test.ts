@@ -14,7 +14,7 @@ import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { openBytes, usingModel } from '${root}src/model/file/open-proto.ts';
-import { GraphBuilder } from '${root}src/model/graph-builder.ts';
+import { GraphBuilder } from '${root}src/model/graph/graph-builder.ts';
 import { adapter } from '${root}adapters/onnx/adapter.ts';
 const graph = new GraphBuilder();
 const input = graph.input('a', 'f32', [2, 2]);

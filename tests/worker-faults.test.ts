@@ -23,7 +23,7 @@ const expected: Record<string, { readonly status: CellRecord['status']; readonly
   'unasked@sample': { status: 'failed', reason: /without being asked|out of order/ },
   'negative@sample': { status: 'failed', reason: /elapsedNs: Too small/ },
   'refuses@sample': { status: 'failed', reason: /failed to sample: the GPU fell off the bus/ },
-  clock: { status: 'failed', reason: /says that 1 calls took 1000000000000 ns/ },
+  clock: { status: 'failed', reason: /reports 1000000000000 ns for 1 calls/ },
   nan: { status: 'mismatch', reason: /NaN/ },
   shape: { status: 'failed', reason: /output o: got F32 \[1, 1, 1, 2\], expected F32 \[1, 2, 32, 8\]/ },
   'no-file': { status: 'failed', reason: /output\.safetensors/ },
