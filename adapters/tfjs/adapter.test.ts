@@ -155,7 +155,7 @@ test('tfjs-node is loaded from the folder that the environment names; kernels fo
     const status = await adapter.status('tfjs-node');
     assert.ok(status.available, JSON.stringify(status));
     assert.equal(status.version, '@tensorflow/tfjs-node 4.22.0');
-      for (const given of conformanceCases.filter(({ shape: { queries, keys }, bias }) => queries * keys <= 10_000 && bias === undefined)) {
+    for (const given of conformanceCases.filter(({ shape: { queries, keys }, bias }) => queries * keys <= 10_000 && bias === undefined)) {
       const { parameters } = given;
       const variant = findVariant(given.variant);
       if (variant.refuses(parameters, given.shape) !== undefined) continue;
