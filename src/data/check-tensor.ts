@@ -4,19 +4,23 @@ import { tensorTypes } from '../contract/tensor.ts';
 import type { Tensor } from '../contract/tensor.ts';
 import { maximumElements } from '../inputs/check-shape.ts';
 import { elementTypes } from './element-types.ts';
+import { clip } from '../text/layout.ts';
 
 /** Dimensions of one tensor at most. */
 export const maximumRank = 8;
 
+/** Most of a problem that is told: it may quote what a file holds. */
+const mostTold = 1000;
+
 /** An INVALID_DATA about `source`. */
 export function invalidData(source: string, problem: string, options: { hint?: string; cause?: unknown } = {}): AttnswapError {
-  return new AttnswapError('INVALID_DATA', `${source}: ${problem}`, options);
+  return new AttnswapError('INVALID_DATA', `${source}: ${clip(problem, mostTold)}`, options);
 }
 
 /** A value of whatever kind in a few words. */
 export function shown(value: unknown): string {
   const text = inspect(value, { depth: 1, breakLength: Infinity, maxArrayLength: 10, maxStringLength: 100 });
-  return text.length <= 200 ? text : `${text.slice(0, 199)}…`;
+  return clip(text, 200);
 }
 
 /** Elements of a tensor of these sizes. @throws INVALID_DATA for an impossible shape or more than 2³¹ elements */

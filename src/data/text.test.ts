@@ -97,6 +97,8 @@ test('inputs that are not made from tokens are refused by name', async () => {
 test('a tokenizer that is none is refused', async () => {
   for (const content of ['', '{', '[]', '{}', 'null', '{"model":{"type":"Nonsense"}}', { ...wordTokenizer, model: {} }])
     await assert.rejects(opened(content), refused(/tokenizer\.json/), JSON.stringify(content));
+  const long = { ...wordTokenizer, normalizer: { type: 'x'.repeat(20_000) } };
+  await assert.rejects(opened(long), (error: Error) => error.message.length < 2000);
 });
 
 const real = fileURLToPath(new URL('../../models/minilm-tokenizer.json', import.meta.url));
