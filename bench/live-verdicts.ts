@@ -14,6 +14,7 @@ const { values } = parseArgs({
     length: { type: 'string', default: '640' },
     equal: { type: 'string', default: '200' },
     slowed: { type: 'string', default: '20' },
+    first: { type: 'string', default: '1' },
     log: { type: 'string' },
   },
 });
@@ -36,7 +37,8 @@ async function compare(name: string, count: number, shares: { base: number; new:
   if (count === 0) return;
   const rule = plainRule('latency', margin);
   const tally: Tally = { outcomes: {}, estimates: [], blocks: [], seconds: [] };
-  for (let seed = 1; seed <= count; seed++) {
+  const first = Number(values.first);
+  for (let seed = first; seed < first + count; seed++) {
     const start = performance.now();
     const arms = { base: spun(shares.base), new: spun(shares.new) };
     const subject = { cell: plan!.cell.id, name };

@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { graphics } from 'systeminformation';
 import type { Gpu } from './host-schema.ts';
 
 /**
@@ -11,6 +10,7 @@ import type { Gpu } from './host-schema.ts';
 export async function findGpus(): Promise<Gpu[]> {
   if (process.platform === 'linux' && existsSync('/dev/nvidiactl')) return queryNvidia();
   if (process.platform === 'linux' && !mayHaveDisplay()) return [];
+  const { graphics } = await import('systeminformation');
   const { controllers } = await graphics();
   return controllers.map(({ model, vendor, driverVersion, vram }) => ({
     model,

@@ -1,7 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
-import { processes } from 'systeminformation';
 import { oneLine } from '../text/untrusted.ts';
 import type { HeavyProcess } from './host-schema.ts';
 
@@ -87,6 +86,7 @@ export function parseStat(line: string): ProcessTime {
 }
 
 async function heavyFromSystem(): Promise<HeavyProcess[]> {
+  const { processes } = await import('systeminformation');
   const { list } = await processes();
   const ours = descendants(
     list.map(({ pid, parentPid }) => ({ pid, parent: parentPid })),

@@ -1,19 +1,22 @@
 import { readFileSync } from 'node:fs';
 import * as os from 'node:os';
-import { battery, cpu, cpuCache, cpuTemperature, osInfo, system } from 'systeminformation';
 import { cachesOfFirstProcessor } from './caches.ts';
 import { tamed } from '../text/untrusted.ts';
 import { type ReadText, containerLimits } from './container-limits.ts';
 import { findGpus } from './gpus.ts';
 import { findHeavyProcesses } from './heavy-processes.ts';
 import type { Host } from './host-schema.ts';
-import { distributionOf, processorOf } from './linux-host.ts';
+import { batteryOf, distributionOf, processorOf, temperatureOf, virtualisationOf } from './linux-host.ts';
 import type { ProcessorFacts } from './linux-host.ts';
 
 type Missing = Host['missing'];
 
 /** Reads one part of the host; what it throws, or not being done in time, becomes an entry of `missing`. */
 type Probe = <Part>(part: string, read: () => Promise<Part>, otherwise: Part) => Promise<Part>;
+
+const isLinux = os.platform() === 'linux';
+/** Asks helper programs: only where no file tells. */
+const helpers = () => import('systeminformation');
 
 const readText: ReadText = (path) => {
   try {
@@ -25,7 +28,7 @@ const readText: ReadText = (path) => {
 
 /**
  * Describes this machine. Its parts are read side by side; none can fail the whole, nor hold it up beyond `timeoutMs`, or five times that of
- * what tells machines apart. On Linux that comes from plain files, which a busy machine reads as well, but for GPUs and processors that have no
+ * what tells machines apart. On Linux it comes from plain files, which a busy machine reads as well, but for GPUs and processors that have no
  * name there. Usually done in a third of a second, most of it watching other processes.
  */
 export async function describeHost(options: { readonly timeoutMs?: number } = {}): Promise<Host> {
@@ -90,13 +93,13 @@ async function describeProcessor(probe: Probe, patient: Probe): Promise<Host['cp
 }
 
 async function findCaches(): Promise<Host['cpu']['caches']> {
-  if (os.platform() === 'linux') return cachesOfFirstProcessor(readText);
-  const { l1d, l1i, l2, l3 } = await cpuCache();
+  if (isLinux) return cachesOfFirstProcessor(readText);
+  const { l1d, l1i, l2, l3 } = await (await helpers()).cpuCache();
   return { l1dBytes: l1d || null, l1iBytes: l1i || null, l2Bytes: l2 || null, l3Bytes: l3 || null };
 }
 
 async function findProcessor(): Promise<ProcessorFacts> {
-  return (os.platform() === 'linux' ? processorOf(readText) : undefined) ?? (await cpu());
+  return (isLinux ? processorOf(readText) : undefined) ?? (await helpers()).cpu();
 }
 
 /** Intel's driver says when turbo is off, the generic one when boost is on; null where neither is there. */
@@ -108,7 +111,7 @@ export function readTurbo(read: ReadText): boolean | null {
 }
 
 async function describeSystem(patient: Probe): Promise<Host['os']> {
-  const find = async () => (os.platform() === 'linux' ? distributionOf(readText) : undefined) ?? (await osInfo());
+  const find = async () => (isLinux ? distributionOf(readText) : undefined) ?? (await helpers()).osInfo();
   const facts = await patient('os', find, null);
   return {
     platform: os.platform(),
@@ -120,7 +123,8 @@ async function describeSystem(patient: Probe): Promise<Host['os']> {
 }
 
 async function findVirtualisation(): Promise<string | null> {
-  const { virtual, virtualHost, model } = await system();
+  if (isLinux) return virtualisationOf(readText, os.release());
+  const { virtual, virtualHost, model } = await (await helpers()).system();
   if (!virtual) return null;
   return virtualHost || model || 'unknown hypervisor';
 }
@@ -128,10 +132,10 @@ async function findVirtualisation(): Promise<string | null> {
 async function describeVolatile(probe: Probe): Promise<Host['volatile']> {
   // Taken first, so that the probes' own work is no part of it.
   const load = os.loadavg();
-  const [heavyProcesses, power, heat] = await Promise.all([
+  const [heavyProcesses, battery, temperatureCelsius] = await Promise.all([
     probe('processes', findHeavyProcesses, []),
-    probe('battery', battery, null),
-    probe('temperature', cpuTemperature, null),
+    probe('battery', findBattery, null),
+    probe('temperature', findTemperature, null),
   ]);
   return {
     cpuMhz: currentMhz(),
@@ -139,9 +143,19 @@ async function describeVolatile(probe: Probe): Promise<Host['volatile']> {
     freeMemoryBytes: os.freemem(),
     loadAverages: os.platform() === 'win32' ? null : [load[0] ?? 0, load[1] ?? 0, load[2] ?? 0],
     heavyProcesses,
-    battery: power?.hasBattery ? { discharging: !power.acConnected, percent: power.percent } : null,
-    temperatureCelsius: heat?.main ?? null,
+    battery,
+    temperatureCelsius,
   };
+}
+
+async function findBattery(): Promise<Host['volatile']['battery']> {
+  if (isLinux) return batteryOf(readText);
+  const { hasBattery, acConnected, percent } = await (await helpers()).battery();
+  return hasBattery ? { discharging: !acConnected, percent } : null;
+}
+
+async function findTemperature(): Promise<number | null> {
+  return isLinux ? temperatureOf(readText) : (await (await helpers()).cpuTemperature()).main;
 }
 
 /** Mean over the processors, MHz. Virtual machines often have no frequency driver, and /proc/cpuinfo alone says one. */

@@ -3,7 +3,7 @@ import { platform } from 'node:os';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { cpu, osInfo } from 'systeminformation';
-import { distributionOf, processorOf } from './linux-host.ts';
+import { batteryOf, distributionOf, processorOf, temperatureOf, virtualisationOf } from './linux-host.ts';
 
 const reading = (files: Readonly<Record<string, string>>) => (path: string) => files[path];
 
@@ -66,4 +66,50 @@ test('this machine is called as the helper programs call it', { skip: platform()
     assert.deepEqual(own, { manufacturer, brand, family, model, stepping, physicalCores });
   }
   assert.deepEqual(distributionOf(read), { distro: system.distro, release: system.release });
+});
+
+const guest = { '/proc/cpuinfo': 'processor\t: 0\nflags\t\t: fpu sse2 hypervisor lahf_lm\n' };
+const clocks = '/sys/devices/system/clocksource/clocksource0/available_clocksource';
+const vendor = '/sys/devices/virtual/dmi/id/sys_vendor';
+const product = '/sys/devices/virtual/dmi/id/product_name';
+
+test('a guest is told from its processor, and its hypervisor from firmware or clock', () => {
+  const under = (files: Readonly<Record<string, string>>, release = '6.8.0-45-generic') => virtualisationOf(reading(files), release);
+  assert.equal(under({ '/proc/cpuinfo': 'processor\t: 0\nflags\t\t: fpu sse2\n' }), null);
+  assert.equal(under({ ...guest, [clocks]: 'tsc kvm-clock' }), 'KVM');
+  assert.equal(under({ ...guest, [vendor]: 'VMware, Inc.', [product]: 'VMware7,1', [clocks]: 'tsc acpi_pm' }), 'VMware');
+  assert.equal(under({ ...guest, [vendor]: 'Microsoft Corporation', [product]: 'Virtual Machine' }), 'Hyper-V');
+  assert.equal(under({ ...guest, [vendor]: 'Amazon EC2', [product]: 'c7i.large', [clocks]: 'kvm-clock tsc' }), 'Amazon EC2');
+  // A metal instance has the cloud's firmware, and is no guest.
+  assert.equal(under({ '/proc/cpuinfo': 'flags\t\t: fpu\n', [vendor]: 'Amazon EC2', [product]: 'c7i.metal-24xl' }), null);
+  assert.equal(
+    under({ '/proc/device-tree/hypervisor/compatible': 'linux,dummy-virt', [clocks]: 'arch_sys_counter' }),
+    'unknown hypervisor',
+  );
+  assert.equal(under({ '/sys/hypervisor/type': 'xen' }), 'Xen');
+  assert.equal(under(guest, '5.15.167.4-microsoft-standard-WSL2'), 'WSL');
+  assert.equal(under(guest), 'unknown hypervisor');
+});
+
+test('the temperature is that of the processor, from its own sensor or its thermal zone', () => {
+  const hwmon = (at: number, name: string, value: string) => ({
+    [`/sys/class/hwmon/hwmon${at}/name`]: name,
+    [`/sys/class/hwmon/hwmon${at}/temp1_input`]: value,
+  });
+  assert.equal(temperatureOf(reading({ ...hwmon(0, 'nvme', '33850'), ...hwmon(3, 'k10temp', '71250') })), 71.3);
+  const zones = { '/sys/class/thermal/thermal_zone0/type': 'acpitz', '/sys/class/thermal/thermal_zone0/temp': '20000' };
+  assert.equal(temperatureOf(reading(zones)), null);
+  const package_ = { '/sys/class/thermal/thermal_zone2/type': 'x86_pkg_temp', '/sys/class/thermal/thermal_zone2/temp': '54000' };
+  assert.equal(temperatureOf(reading({ ...zones, ...package_ })), 54);
+  assert.equal(temperatureOf(reading(hwmon(1, 'coretemp', 'n/a'))), null);
+});
+
+test('a battery is read where there is one', () => {
+  const at = (name: string, status: string) => ({
+    [`/sys/class/power_supply/${name}/capacity`]: '83',
+    [`/sys/class/power_supply/${name}/status`]: status,
+  });
+  assert.deepEqual(batteryOf(reading(at('BAT1', 'Discharging'))), { discharging: true, percent: 83 });
+  assert.deepEqual(batteryOf(reading(at('BAT0', 'Full'))), { discharging: false, percent: 83 });
+  assert.equal(batteryOf(reading(at('hidpp_battery_0', 'Discharging'))), null);
 });

@@ -65,3 +65,60 @@ export function distributionOf(read: ReadText): { readonly distro: string; reado
   const release = version.split('(')[0]!.trim() || fields.get('DISTRIB_RELEASE') || fields.get('VERSION_ID') || 'unknown';
   return { distro, release };
 }
+
+/** Makers of virtual machines, by what firmware calls itself. */
+const virtualFirmware: ReadonlyArray<readonly [string, string]> = [
+  ['vmware', 'VMware'],
+  ['virtualbox', 'VirtualBox'],
+  ['innotek', 'VirtualBox'],
+  ['xen', 'Xen'],
+  ['bochs', 'Bochs'],
+  ['kvm', 'KVM'],
+  ['qemu', 'QEMU'],
+  ['amazon ec2', 'Amazon EC2'],
+  ['google', 'Google Compute Engine'],
+  ['virtual machine', 'Hyper-V'],
+  ['droplet', 'DigitalOcean'],
+];
+
+/**
+ * What this system runs under, if it is a guest: from the clock that the hypervisor offers, the kernel's name, the firmware's, or the flag that
+ * processors show to guests. Metal instances of a cloud have its firmware and no such flag.
+ */
+export function virtualisationOf(read: ReadText, release: string): string | null {
+  if (/microsoft/i.test(release)) return 'WSL';
+  const isGuest =
+    /^flags\s*:.*\bhypervisor\b/m.test(read('/proc/cpuinfo') ?? '') || read('/proc/device-tree/hypervisor/compatible') !== undefined;
+  if (!isGuest) return read('/sys/hypervisor/type') === 'xen' ? 'Xen' : null;
+  const firmware = ['sys_vendor', 'product_name'].map((file) => read(`/sys/devices/virtual/dmi/id/${file}`) ?? '').join(' ');
+  const named = virtualFirmware.find(([part]) => firmware.toLowerCase().includes(part))?.[1];
+  if (named !== undefined) return named;
+  const clocks = read('/sys/devices/system/clocksource/clocksource0/available_clocksource') ?? '';
+  if (clocks.includes('kvm')) return 'KVM';
+  if (clocks.includes('hyperv')) return 'Hyper-V';
+  return clocks.includes('xen') ? 'Xen' : 'unknown hypervisor';
+}
+
+/** Drivers of a processor's own sensor, whose first reading is that of the whole package. */
+const processorSensors = ['coretemp', 'k10temp', 'zenpower', 'cpu_thermal', 'soc_thermal'];
+const mostSensors = 64;
+
+/** Of the processor, degrees Celsius: hwmon counts thousandths. */
+export function temperatureOf(read: ReadText): number | null {
+  const places = Array.from({ length: mostSensors }, (_, at) => at);
+  const sensor = places.find((at) => processorSensors.includes(read(`/sys/class/hwmon/hwmon${at}/name`) ?? ''));
+  const zone = places.find((at) => /cpu|x86_pkg/i.test(read(`/sys/class/thermal/thermal_zone${at}/type`) ?? ''));
+  const text =
+    (sensor === undefined ? undefined : read(`/sys/class/hwmon/hwmon${sensor}/temp1_input`)) ??
+    (zone === undefined ? undefined : read(`/sys/class/thermal/thermal_zone${zone}/temp`));
+  return text !== undefined && /^-?\d+$/.test(text) ? Math.round(Number(text) / 100) / 10 : null;
+}
+
+/** Of the first battery that powers the machine, not a mouse. */
+export function batteryOf(read: ReadText): { readonly discharging: boolean; readonly percent: number } | null {
+  for (const name of ['BAT0', 'BAT1', 'BATT', 'battery']) {
+    const [capacity, status] = ['capacity', 'status'].map((file) => read(`/sys/class/power_supply/${name}/${file}`));
+    if (capacity !== undefined && /^\d{1,3}$/.test(capacity)) return { discharging: status === 'Discharging', percent: Number(capacity) };
+  }
+  return null;
+}

@@ -32,14 +32,14 @@ export interface SiteWaste {
   readonly heads: ReadonlyArray<number | null>;
 }
 
-export interface Baseline {
+export interface MeasuredBaseline {
   readonly lengths: readonly BaselineAtLength[];
   /** One score an item; null without a task. */
   readonly scores: readonly number[] | null;
 }
 
 /** Phase 1: the original model, at every length. @throws WORKER_FAILED where it cannot be measured */
-export async function measureBaseline(migration: Migration): Promise<Baseline> {
+export async function measureBaseline(migration: Migration): Promise<MeasuredBaseline> {
   const lengths: BaselineAtLength[] = [];
   for (const length of migration.settings.lengths) lengths.push(await atLength(migration, length));
   const scores = await migration.state.step('baseline/scores', async () => {

@@ -13,7 +13,7 @@ import type { SwapProof } from '../model/swap/prove.ts';
 import { swapSites } from '../model/swap/swap.ts';
 import type { Replacement } from '../model/swap/swap.ts';
 import { compareModels, modelMemoryLooks } from './arms.ts';
-import type { Baseline } from './baseline-phase.ts';
+import type { MeasuredBaseline } from './baseline-phase.ts';
 import { decideMigration, tunableMargins } from './decide.ts';
 import type { MigrationDecision } from './decide.ts';
 import { exactnessOf } from './exactness.ts';
@@ -54,7 +54,7 @@ export function candidateProto({ sites, runner, settings }: Migration, { replace
 }
 
 /** Writes a candidate's model, proves it, judges its quality and, where that is worth it, times it. */
-export async function judgeCandidate(migration: Migration, candidate: Candidate, baseline: Baseline): Promise<CandidateResult> {
+export async function judgeCandidate(migration: Migration, candidate: Candidate, baseline: MeasuredBaseline): Promise<CandidateResult> {
   const { name } = candidate;
   const { state, settings } = migration;
   const model = join(state.folder, 'models', fileNameOf(name));
@@ -81,7 +81,7 @@ export async function judgeCandidate(migration: Migration, candidate: Candidate,
   return { name, model, proof, quality, latency, memory, decision };
 }
 
-async function qualityOfCandidate(migration: Migration, candidate: Candidate, baseline: Baseline): Promise<CandidateQuality> {
+async function qualityOfCandidate(migration: Migration, candidate: Candidate, baseline: MeasuredBaseline): Promise<CandidateQuality> {
   migration.signal?.throwIfAborted();
   migration.progress(`${candidate.name}: quality`);
   const items = await itemsOf(migration, 'judging');

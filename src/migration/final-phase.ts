@@ -19,7 +19,7 @@ export interface FinalResult {
 }
 
 /** Quality, latency and memory beside the original's: what no other candidate beats in all three. */
-export interface Standing {
+export interface ParetoPoint {
   readonly name: string;
   /** Margins of quality lost. */
   readonly loss: number;
@@ -29,7 +29,7 @@ export interface Standing {
 }
 
 /** What was measured of each candidate; those that were not timed have no place. */
-export function standingsOf(results: readonly CandidateResult[]): Standing[] {
+export function standingsOf(results: readonly CandidateResult[]): ParetoPoint[] {
   return results.flatMap(({ name, quality, latency, memory }) => {
     if (quality === null || !latency?.effect || !memory?.effect) return [];
     const loss = Math.max(0, quality.judgement.marginsLost);
@@ -38,7 +38,7 @@ export function standingsOf(results: readonly CandidateResult[]): Standing[] {
 }
 
 /** Names of the candidates on the front. */
-export function frontOf(standings: readonly Standing[]): string[] {
+export function frontOf(standings: readonly ParetoPoint[]): string[] {
   const candidates = standings.map(({ name, loss, latency, memory }) => ({ name, figures: { loss, latency, memory } }));
   const objectives = (['loss', 'latency', 'memory'] as const).map((name) => ({ name, goal: 'minimise' as const }));
   return paretoFront(candidates, objectives).front.map(({ name }) => name);

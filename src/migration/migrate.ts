@@ -1,9 +1,9 @@
 import { measureBaseline } from './baseline-phase.ts';
-import type { Baseline } from './baseline-phase.ts';
+import type { MeasuredBaseline } from './baseline-phase.ts';
 import type { CandidateResult } from './candidate.ts';
 import type { MigrationVerdict } from './decide.ts';
 import { bestOf, frontOf, judgeFinally, standingsOf } from './final-phase.ts';
-import type { FinalResult, Standing } from './final-phase.ts';
+import type { FinalResult, ParetoPoint } from './final-phase.ts';
 import type { Migration, Phase } from './migration.ts';
 import { judgeCandidates, uniformCandidates } from './swap-phase.ts';
 import { tune } from './tune-phase.ts';
@@ -11,10 +11,10 @@ import type { TuneResult } from './tune-phase.ts';
 
 /** Everything that a migration found; phases that were not reached are null. */
 export interface MigrationReport {
-  readonly baseline: Baseline;
+  readonly baseline: MeasuredBaseline;
   readonly candidates: readonly CandidateResult[] | null;
   readonly tuned: TuneResult | null;
-  readonly standings: readonly Standing[];
+  readonly standings: readonly ParetoPoint[];
   /** Names of the candidates that no other one beats in quality, latency and memory. */
   readonly front: readonly string[];
   readonly final: FinalResult | null;

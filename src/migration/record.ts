@@ -136,11 +136,12 @@ export const migrationRecordSchema = z.object({
     .nullable(),
   verdict: z.enum(migrationVerdicts).nullable(),
 });
-export type MigrationRecord = z.infer<typeof migrationRecordSchema>;
+/** A migration's record as it is read back: what reports need of it. */
+export type StoredMigrationRecord = z.infer<typeof migrationRecordSchema>;
 
 /** A migration as its folder tells it: whole, or the record of an earlier end with steps after it, or steps alone. */
 export interface StoredMigration {
-  readonly record: MigrationRecord | null;
+  readonly record: StoredMigrationRecord | null;
   /** All steps reached, by name. */
   readonly steps: Readonly<Record<string, unknown>>;
   readonly ended: boolean;

@@ -17,7 +17,7 @@ export interface SearchedAssignment extends Measurement {
   readonly predictedLoss: number | null;
 }
 
-export interface SearchResult {
+export interface AssignmentSearch {
   /** All, in the order of measuring; the original, whose loss is 0 by definition, comes first. */
   readonly measured: readonly SearchedAssignment[];
   /** The largest saving with a measured loss within the budget; the original where nothing better was found. */
@@ -51,7 +51,7 @@ const firstWeight = 0.1;
  * the same search.
  * @throws INVALID_MIGRATION on a malformed problem or loss; what `quality` and `onMeasured` throw passes through
  */
-export async function searchAssignments(problem: SearchProblem): Promise<SearchResult> {
+export async function searchAssignments(problem: SearchProblem): Promise<AssignmentSearch> {
   checkProblem(problem);
   const { budget, otherBudgets = [budget / 2, budget / 4] } = problem;
   const budgets = [...new Set([budget, ...otherBudgets])];

@@ -42,7 +42,7 @@ export async function siteSavings(migration: Migration, candidates: readonly Can
     const original = await cost({ variant: 'dense', kernel: facts.pattern === 'graph' ? 'naive' : 'fused', parameters: {} });
     const row = [0];
     for (const { replacements } of candidates) row.push(original - (await cost(replacements.get(site)!)));
-    rows.push(row.map((saved) => (Number.isFinite(saved) ? saved : -1e15)));
+    rows.push(row.map((saved) => (Number.isFinite(saved) ? saved : 0)));
   }
   return rows;
 }

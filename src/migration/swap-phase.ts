@@ -1,13 +1,13 @@
 import { kernelOf } from '../measure/plan-cells.ts';
 import { formatVariant } from '../variants/index.ts';
-import type { Baseline } from './baseline-phase.ts';
+import type { MeasuredBaseline } from './baseline-phase.ts';
 import { judgeCandidate } from './candidate.ts';
 import type { Candidate, CandidateResult } from './candidate.ts';
 import type { Migration } from './migration.ts';
 import { parseReplacements } from './parse-replacements.ts';
 
 /** Phase 2: every candidate at all sites that can be swapped, against the original. */
-export async function judgeCandidates(migration: Migration, baseline: Baseline): Promise<CandidateResult[]> {
+export async function judgeCandidates(migration: Migration, baseline: MeasuredBaseline): Promise<CandidateResult[]> {
   const results: CandidateResult[] = [];
   for (const candidate of uniformCandidates(migration)) results.push(await judgeCandidate(migration, candidate, baseline));
   return results;

@@ -2,7 +2,7 @@ import type { Item } from '../contract/data.ts';
 import { usingModel } from '../model/file/open-proto.ts';
 import type { Replacement } from '../model/swap/swap.ts';
 import { formatVariant } from '../variants/index.ts';
-import type { Baseline } from './baseline-phase.ts';
+import type { MeasuredBaseline } from './baseline-phase.ts';
 import { candidateProto, isRefusal, judgeCandidate } from './candidate.ts';
 import type { Candidate, CandidateResult } from './candidate.ts';
 import { isExact } from './exactness.ts';
@@ -14,7 +14,7 @@ import { openOriginal, scoresOf } from './quality-of.ts';
 import { normsFrom, recalibrateNorms } from './recalibrate.ts';
 import { siteSavings } from './site-savings.ts';
 import { searchAssignments } from './search.ts';
-import type { SearchResult } from './search.ts';
+import type { AssignmentSearch } from './search.ts';
 import type { Assignment } from './search-problem.ts';
 import { uniformCandidates } from './swap-phase.ts';
 
@@ -31,7 +31,7 @@ export interface TuneResult {
   readonly budget: number;
   /** Calibration items that quality is judged on, too: the data held no others. */
   readonly shared: number;
-  readonly search: SearchResult;
+  readonly search: AssignmentSearch;
   /** What else was tried on assignments beyond the budget, and what they lose then. */
   readonly mended: readonly Mended[];
   /** The tuned candidate, judged; null where tuning found nothing but the original or what phase 2 judged already. */
@@ -52,7 +52,7 @@ export interface Mended {
  * Phase 3 without training: which attention at which site, within half the quality margin on items of their own, so that the last
  * comparison, on others, can show it; then softmax temperature and the layer norms that follow, for what lies beyond the budget.
  */
-export async function tune(migration: Migration, baseline: Baseline): Promise<TuneResult> {
+export async function tune(migration: Migration, baseline: MeasuredBaseline): Promise<TuneResult> {
   const { state, settings } = migration;
   const sites = [...migration.sites.swappable.keys()];
   const candidates = uniformCandidates(migration);
@@ -118,7 +118,7 @@ function nameOf(replacements: ReadonlyMap<number, Replacement>): string {
 }
 
 interface Mending {
-  readonly search: SearchResult;
+  readonly search: AssignmentSearch;
   readonly budget: number;
   assigned(assignment: Assignment): Candidate;
   quality(candidate: Candidate): Promise<number>;

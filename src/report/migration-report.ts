@@ -1,6 +1,6 @@
 import { comparisonSchema } from '../contract/verdict.ts';
 import type { Comparison } from '../contract/verdict.ts';
-import type { MigrationRecord, StoredMigration } from '../migration/record.ts';
+import type { StoredMigrationRecord, StoredMigration } from '../migration/record.ts';
 import { hostLine } from '../verdict/host-line.ts';
 import { assumedText } from '../model/sites/assume.ts';
 import { clip } from '../text/layout.ts';
@@ -28,7 +28,7 @@ export function migrationReport(stored: StoredMigration, folder: string): Report
   return { ...report, standing: 'unsure', alerts: [alert, ...report.alerts] };
 }
 
-function wholeReport(record: MigrationRecord): Report {
+function wholeReport(record: StoredMigrationRecord): Report {
   const { baseline, tuned, final, host, tool, startedAt, endedAt, model, settings } = record;
   const candidates = judgedCandidates(record);
   const all = [
@@ -80,18 +80,18 @@ function wholeReport(record: MigrationRecord): Report {
 }
 
 /** All that were judged: phase 2's candidates, and what tuning found. */
-function judgedCandidates({ candidates, tuned }: MigrationRecord): CandidateRecord[] {
+function judgedCandidates({ candidates, tuned }: StoredMigrationRecord): CandidateRecord[] {
   return [...(candidates ?? []), ...(tuned?.result ? [tuned.result] : [])];
 }
 
 /** What the verdict rests on; undefined where nothing was judged. */
-function decisionOf(record: MigrationRecord): CandidateRecord['decision'] | undefined {
+function decisionOf(record: StoredMigrationRecord): CandidateRecord['decision'] | undefined {
   const judged = judgedCandidates(record);
   return (record.final ?? judged.find(({ decision }) => decision.verdict === record.verdict) ?? judged[0])?.decision;
 }
 
 /** What to do, in a few words. */
-function verdictOf(record: MigrationRecord): string {
+function verdictOf(record: StoredMigrationRecord): string {
   const { verdict } = record;
   const decision = decisionOf(record);
   if (verdict === null) return 'No verdict yet';
@@ -99,28 +99,28 @@ function verdictOf(record: MigrationRecord): string {
   return { adopt: `Adopt ${name}`, 'tune-first': `Tune ${name} first`, reject: `Keep the model as it is: do not adopt ${name}` }[verdict];
 }
 
-function answerOf(record: MigrationRecord): string {
+function answerOf(record: StoredMigrationRecord): string {
   const { verdict, baseline } = record;
   if (verdict === null) return `The original model was measured at ${baseline.lengths.length} lengths.`;
   const [first = '', second = ''] = decisionOf(record)?.reasons.map(oneLine) ?? [];
   return clip(`${first} ${second}`.trim(), 900);
 }
 
-function standingOf({ verdict }: MigrationRecord): Standing {
+function standingOf({ verdict }: StoredMigrationRecord): Standing {
   return verdict === null ? 'plain' : ({ adopt: 'good', 'tune-first': 'unsure', reject: 'bad' } as const)[verdict];
 }
 
 /** The reasons of the verdict, with the figures that they rest on. */
-function reasonsSection(record: MigrationRecord): Section | undefined {
+function reasonsSection(record: StoredMigrationRecord): Section | undefined {
   const decision = decisionOf(record);
   if (decision === undefined) return undefined;
   const lines = decision.reasons.map((reason) => clip(oneLine(reason), 1200));
   return { id: 'reasons', title: 'Why', parts: [{ kind: 'notes', lines }] };
 }
 
-function comparedFigures({ final }: MigrationRecord): ComparedFigures | undefined {
+function comparedFigures({ final }: StoredMigrationRecord): ComparedFigures | undefined {
   if (final === null) return undefined;
-  const figures = (compared: NonNullable<MigrationRecord['final']>['latency'], side: 'base' | 'new') =>
+  const figures = (compared: NonNullable<StoredMigrationRecord['final']>['latency'], side: 'base' | 'new') =>
     new Map(
       compared.flatMap(({ length, comparison }) => {
         const value = side === 'base' ? comparison.base : pairedNew(comparison);

@@ -8,7 +8,7 @@ import { schemaNameOf } from '../files/read-record.ts';
 import { isJournalFolder, journalSchemaName, oldJournalSchemaName, readJournal } from '../journal/stored.ts';
 import { migrationRecordName, readMigration } from '../migration/record.ts';
 import { parseTuningRecord, readTuningRecord, tuningRecordName } from '../tuning/record.ts';
-import type { TuningRecord } from '../tuning/record.ts';
+import type { StoredTuningRecord } from '../tuning/record.ts';
 import { comparisonsCsv } from './comparisons-csv.ts';
 import type { Report } from './document.ts';
 import { comparisonsIn, migrationReport } from './migration-report.ts';
@@ -60,6 +60,6 @@ async function ofFolder(folder: string): Promise<ReadReport> {
   return { report: migrationReport(stored, folder), csv: () => comparisonsCsv(comparisonsIn(stored.steps)) };
 }
 
-function ofTuning(record: TuningRecord): ReadReport {
+function ofTuning(record: StoredTuningRecord): ReadReport {
   return { report: tuningReport(record), csv: () => trialsCsv(record) };
 }

@@ -1,5 +1,5 @@
 import { stringify } from 'csv-stringify/sync';
-import type { FinishedRecord, TuningRecord } from '../tuning/record.ts';
+import type { FinishedRecord, StoredTuningRecord } from '../tuning/record.ts';
 import { trained } from './tuning/trained.ts';
 
 type Trial = FinishedRecord['trial'];
@@ -8,7 +8,7 @@ type Trial = FinishedRecord['trial'];
  * One row a trial: those of the search with their score at each rung, then those that were trained to the end and tested. Columns are only ever added
  * at the end. Scores as the record has them, higher is better: shares, or minus the bits; `layers` up to an answer, where a trial has exits. Times in nanoseconds.
  */
-export function trialsCsv(record: TuningRecord): string {
+export function trialsCsv(record: StoredTuningRecord): string {
   const searched = record.candidates.flatMap(({ candidate, search, weightedShare }) =>
     search.trials.map(({ trial, scores }) => ({
       ...choices('search', candidate, trial),

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { parse } from 'csv-parse/sync';
 import { parseTuningRecord } from '../tuning/record.ts';
-import type { TuningRecord } from '../tuning/record.ts';
+import type { StoredTuningRecord } from '../tuning/record.ts';
 import { untrustedTexts } from '../verdict/fixtures/sample-verdict.ts';
 import type { Report, Section, Table } from './document.ts';
 import { sampleTuning } from './fixtures/sample-tuning.ts';
@@ -44,12 +44,12 @@ const tableIn = (section: Section): Table => {
 };
 const textsOf = (table: Table) => table.rows.map((row) => row.map(({ text }) => text));
 const chartsOf = ({ sections }: Report) => sections.flatMap(({ parts }) => parts.filter((part) => part.kind === 'chart'));
-const withCandidates = (change: (found: TuningRecord['candidates'][number], index: number) => object) => {
+const withCandidates = (change: (found: StoredTuningRecord['candidates'][number], index: number) => object) => {
   const record = sampleTuning();
   return { ...record, candidates: record.candidates.map((found, index) => ({ ...found, ...change(found, index) })) };
 };
 /** A record that JSON would change: its numbers may be infinite. */
-const oneSeed = (record: TuningRecord) => {
+const oneSeed = (record: StoredTuningRecord) => {
   const difference = { mean: -0.01, low: -Infinity, high: Infinity, standardDeviation: Infinity, count: 1, p: 1 };
   return {
     ...record,
@@ -152,7 +152,7 @@ test('layers up to an answer have a column where an attention exits early, and o
 
 test('bits are shown as bits, and what is better is said', async () => {
   const record = sampleTuning();
-  const negative = ({ test: { mean, items }, ...rest }: TuningRecord['baseline'][number]) => ({
+  const negative = ({ test: { mean, items }, ...rest }: StoredTuningRecord['baseline'][number]) => ({
     ...rest,
     test: { mean: -2 * mean!, items },
   });
@@ -229,7 +229,7 @@ test('records of less than all are shown as far as they go', async () => {
 });
 
 test('of a training of very many epochs no more is drawn than can be told apart', async () => {
-  const long = ({ epochs, ...rest }: TuningRecord['baseline'][number]) => ({
+  const long = ({ epochs, ...rest }: StoredTuningRecord['baseline'][number]) => ({
     ...rest,
     epochs: Array.from({ length: 9999 }, (_, index) => epochs[index % epochs.length]!),
   });

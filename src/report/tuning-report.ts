@@ -1,6 +1,6 @@
 import { digits } from '../text/figures.ts';
 import { verdictWords } from '../migration/decide.ts';
-import type { TuningRecord } from '../tuning/record.ts';
+import type { StoredTuningRecord } from '../tuning/record.ts';
 import { hostLine } from '../verdict/host-line.ts';
 import { clip, sentenceCase } from '../text/layout.ts';
 import { oneLine } from '../text/untrusted.ts';
@@ -25,7 +25,7 @@ import { blocksSection } from './verdict/blocks-section.ts';
 import { changesSection } from './verdict/changes-section.ts';
 
 /** The whole story of a tuning: what a swap costs, what training gets back, what is gained by it, and what to do. */
-export function tuningReport(record: TuningRecord): Report {
+export function tuningReport(record: StoredTuningRecord): Report {
   const view = viewOf(record);
   return {
     schema: reportSchemaName,
@@ -111,7 +111,7 @@ function whyNone(view: TuningView): string {
     : clip(`None of ${candidates.length} variants can replace ${baseline}; ${name} comes closest. ${sentenceCase(why)}`, 1000);
 }
 
-function standingOf({ candidates }: TuningRecord): Standing {
+function standingOf({ candidates }: StoredTuningRecord): Standing {
   const verdicts = new Set(candidates.map(({ decision }) => decision.verdict));
   if (verdicts.has('adopt')) return 'good';
   if (verdicts.has('tune-first')) return 'unsure';

@@ -132,9 +132,10 @@ export const tuningRecordSchema = z.object({
   /** Of baseline and candidates those that no other beats. */
   front: texts.default([]),
 });
-export type TuningRecord = z.output<typeof tuningRecordSchema>;
-export type TuningCandidateRecord = TuningRecord['candidates'][number];
-export type FinishedRecord = TuningRecord['baseline'][number];
+/** A tuning's record as it is read back: what reports need of it. */
+export type StoredTuningRecord = z.output<typeof tuningRecordSchema>;
+export type TuningCandidateRecord = StoredTuningRecord['candidates'][number];
+export type FinishedRecord = StoredTuningRecord['baseline'][number];
 
 /** @throws INVALID_MIGRATION naming the field */
 export const parseTuningRecord = recordReader(tuningRecordSchema, {
@@ -146,7 +147,7 @@ export const parseTuningRecord = recordReader(tuningRecordSchema, {
  * The record of the tuning whose journal a folder holds.
  * @throws FILE_UNREADABLE; INVALID_MIGRATION naming the field, or where the tuning has not ended
  */
-export async function readTuningRecord(folder: string, { subject }: Pick<StoredJournal, 'subject'>): Promise<TuningRecord> {
+export async function readTuningRecord(folder: string, { subject }: Pick<StoredJournal, 'subject'>): Promise<StoredTuningRecord> {
   const path = recordPath(folder);
   if (existsSync(path)) return parseTuningRecord(await readJson(path, 'INVALID_MIGRATION'), path);
   const name = JSON.stringify(String(subject.settings['name']).slice(0, 500));

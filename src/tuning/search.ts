@@ -13,7 +13,7 @@ export interface SearchedTrial {
   readonly scores: readonly number[];
 }
 
-export interface SearchResult {
+export interface TrialSearch {
   readonly candidate: string;
   /** Epochs of each rung. */
   readonly rungs: readonly number[];
@@ -23,7 +23,7 @@ export interface SearchResult {
 }
 
 /** Searches the space for one attention. What was trained is in the state, so that an interrupted search takes the same decisions again. */
-export async function searchCandidate(work: TuningWork, candidate: string, reference: Reference): Promise<SearchResult> {
+export async function searchCandidate(work: TuningWork, candidate: string, reference: Reference): Promise<TrialSearch> {
   const { tuning, seed } = work;
   const trials = proposeTrials(tuning, candidate, seed);
   const { reduction } = tuning.search;

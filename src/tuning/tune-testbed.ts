@@ -18,7 +18,7 @@ import { frontOf } from './front.ts';
 import { recoveredShare } from './recovered.ts';
 import { swappedScores } from './swapped.ts';
 import { searchCandidate } from './search.ts';
-import type { SearchResult } from './search.ts';
+import type { TrialSearch } from './search.ts';
 import { readTestbed } from '../training/testbed.ts';
 import { testbedOf } from './trial.ts';
 import type { Trial } from './trial.ts';
@@ -29,7 +29,7 @@ export interface TunedCandidate {
   readonly candidate: string;
   /** Mean test score under the baseline's weights, without training, a seed each. */
   readonly swapped: readonly number[];
-  readonly search: SearchResult;
+  readonly search: TrialSearch;
   /** The search's best choices, trained from every seed. */
   readonly finalists: readonly FinishedTrial[];
   /** The same with shuffled selection, one seed; null where the variant selects nothing by score. */

@@ -33,7 +33,7 @@ export function externalPlaces(model: ModelProto, path: string): readonly (Place
 }
 
 /** Where an external tensor says its data are; what it says of their length must agree with sizes and type. @throws INVALID_MODEL */
-export function externalPlaceOf(placed: PlacedTensor, path: string): ExternalPlace {
+function externalPlaceOf(placed: PlacedTensor, path: string): ExternalPlace {
   const entries = new Map<string, string>();
   for (const { key, value } of placed.tensor.externalData) {
     if (entries.has(key)) throw invalidModel(path, `${placed.place}: external data sets ${quoted(key)} twice`);

@@ -3,15 +3,14 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { getHeapStatistics } from 'node:v8';
 import { ModelProtoSchema } from 'onnx-buf';
-import type { ModelProto, TensorProto } from 'onnx-buf';
+import type { ModelProto } from 'onnx-buf';
 import { AttnswapError } from '../../contract/errors.ts';
 import { openRegular, readable, readAt } from '../../files/read-bytes.ts';
 import { checkModel } from './check-model.ts';
-import { isExternal } from './check-tensor.ts';
-import { externalPlaceOf, findExternalFiles } from './external-files.ts';
+import { findExternalFiles } from './external-files.ts';
 import type { ExternalFile } from './external-files.ts';
 import { headBytes, refuseForeign } from './foreign-files.ts';
-import { invalidModel, quoted } from './invalid-model.ts';
+import { invalidModel } from './invalid-model.ts';
 import { scanModel } from './scan-protobuf.ts';
 
 export type { ExternalFile } from './external-files.ts';
@@ -85,25 +84,6 @@ async function readModelBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
       );
     }
     return await readAt(file, path, { position: 0, length: bytes, short: invalidModel });
-  } finally {
-    await file.close();
-  }
-}
-
-/**
- * One tensor's bytes as they lie in its external file, or in the model itself: little-endian, row-major, elements of
- * less than a byte packed.
- * @throws FILE_UNREADABLE; INVALID_MODEL where the tensor's file is none of the model's
- */
-export async function externalBytes(model: OnnxFile, tensor: TensorProto): Promise<Uint8Array> {
-  if (!isExternal(tensor)) return tensor.rawData;
-  const place = `tensor ${quoted(tensor.name)}`;
-  const at = externalPlaceOf({ tensor, place }, model.path);
-  const known = model.externalFiles.find(({ location }) => location === at.location);
-  if (known === undefined) throw invalidModel(model.path, `${place}: external file ${quoted(at.location)} is not one of this model's`);
-  const { file } = await openRegular(known.path, invalidModel);
-  try {
-    return await readAt(file, known.path, { position: at.offset, length: at.length, short: invalidModel });
   } finally {
     await file.close();
   }

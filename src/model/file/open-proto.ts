@@ -1,13 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { toBinary } from '@bufbuild/protobuf';
-import { ModelProtoSchema } from 'onnx-buf';
 import type { ModelProto } from 'onnx-buf';
 import type { Adapter, OpenModel } from '../../contract/adapter.ts';
 import { AttnswapError } from '../../contract/errors.ts';
 import { temporaryFolder } from '../../processes/temporary.ts';
 import { writeOnnxFile } from './onnx-file.ts';
 import type { OnnxFile } from './onnx-file.ts';
+import { modelParts } from './serialize-model.ts';
 
 /** What opens models: an adapter, and one of its backends. */
 export interface ModelRunner {
@@ -41,7 +40,7 @@ export async function openProto(
   runner: ModelRunner,
   purpose: 'latency' | 'reading' = 'latency',
 ): Promise<OpenModel> {
-  if (file.externalFiles.length === 0) return openBytes(toBinary(ModelProtoSchema, proto), runner, purpose);
+  if (file.externalFiles.length === 0) return openBytes(Buffer.concat(modelParts(proto)), runner, purpose);
   const folder = await temporaryFolder('model');
   try {
     const path = join(folder, 'model.onnx');

@@ -1,5 +1,5 @@
 import { percent, size, time } from '../../text/figures.ts';
-import type { MigrationRecord } from '../../migration/record.ts';
+import type { StoredMigrationRecord } from '../../migration/record.ts';
 import { heatMapChart } from '../charts/heat-map.ts';
 import { intervalChart } from '../charts/intervals.ts';
 import { scalingChart } from '../charts/scaling.ts';
@@ -8,7 +8,7 @@ import { wasteCurveChart } from '../charts/waste-curves.ts';
 import { figureCell, words } from '../document.ts';
 import type { Chart, Section, Table } from '../document.ts';
 
-type AtLength = MigrationRecord['baseline']['lengths'][number];
+type AtLength = StoredMigrationRecord['baseline']['lengths'][number];
 export type BaselineLengths = readonly AtLength[];
 /** Both models by length, as the last comparison measured them side by side. */
 export interface ComparedFigures {

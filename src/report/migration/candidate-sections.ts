@@ -1,6 +1,6 @@
 import { digits } from '../../text/figures.ts';
 import { verdictCells } from '../../migration/decide.ts';
-import type { MigrationRecord } from '../../migration/record.ts';
+import type { StoredMigrationRecord } from '../../migration/record.ts';
 import { clip, shorten } from '../../text/layout.ts';
 import { oneLine } from '../../text/untrusted.ts';
 import { changeText } from '../../verdict/wording.ts';
@@ -9,7 +9,7 @@ import { tradeOffChart } from '../charts/trade-off.ts';
 import { figureCell, words } from '../document.ts';
 import type { Chart, Section, Standing, Table } from '../document.ts';
 
-export type CandidateRecord = NonNullable<MigrationRecord['candidates']>[number];
+export type CandidateRecord = NonNullable<StoredMigrationRecord['candidates']>[number];
 
 const verdictStandings: Readonly<Record<CandidateRecord['decision']['verdict'], Standing>> = {
   adopt: 'good',
@@ -20,7 +20,7 @@ const verdictStandings: Readonly<Record<CandidateRecord['decision']['verdict'], 
 export const nameOf = (text: string) => shorten(oneLine(text), 60);
 
 /** What every candidate came to, and why. */
-export function candidatesSection(candidates: readonly CandidateRecord[], record: MigrationRecord): Section {
+export function candidatesSection(candidates: readonly CandidateRecord[], record: StoredMigrationRecord): Section {
   const table: Table = {
     kind: 'table',
     title: `Candidates at ${record.settings.compareAt} tokens`,
@@ -51,7 +51,7 @@ function effectCell(comparison: CandidateRecord['latency']) {
   return comparison?.effect ? { text: changeText(comparison.effect), value: comparison.effect.estimate } : { text: 'not timed' };
 }
 
-function frontChart({ standings, front }: MigrationRecord, candidates: readonly CandidateRecord[]): Chart | undefined {
+function frontChart({ standings, front }: StoredMigrationRecord, candidates: readonly CandidateRecord[]): Chart | undefined {
   if (standings.length === 0) return undefined;
   const points = [
     { series: 'original', x: 1, y: 0, size: 1, front: false, label: 'original' },
@@ -110,7 +110,7 @@ function frontChart({ standings, front }: MigrationRecord, candidates: readonly 
 }
 
 /** Task scores paired with the original's, where there is a task; the judgement of each candidate. */
-export function qualitySection(candidates: readonly CandidateRecord[], { settings, metric, baseline }: MigrationRecord): Section {
+export function qualitySection(candidates: readonly CandidateRecord[], { settings, metric, baseline }: StoredMigrationRecord): Section {
   const judged = candidates.filter(({ quality }) => quality !== null);
   const scored = judged.filter(({ quality }) => quality!.task !== null);
   const mean =
@@ -186,7 +186,7 @@ export function qualitySection(candidates: readonly CandidateRecord[], { setting
 }
 
 /** What tuning without training measured and chose. */
-export function tuningSection(tuned: NonNullable<MigrationRecord['tuned']>, { settings }: MigrationRecord): Section {
+export function tuningSection(tuned: NonNullable<StoredMigrationRecord['tuned']>, { settings }: StoredMigrationRecord): Section {
   const { choices, search, budget, mended } = tuned;
   const saving =
     settings.goal === 'latency' ? (value: number) => `${digits(1000 * value)} ms` : (value: number) => `${digits(value / 1e6)} MB`;

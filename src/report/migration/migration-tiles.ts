@@ -1,4 +1,4 @@
-import type { MigrationRecord } from '../../migration/record.ts';
+import type { StoredMigrationRecord } from '../../migration/record.ts';
 import { digits, signed, size, time } from '../../text/figures.ts';
 import type { Tile } from '../document.ts';
 import { comparisonTile, driftTile, emptyTile, plainTile, scoreTile } from '../tiles.ts';
@@ -6,13 +6,13 @@ import { nameOf } from './candidate-sections.ts';
 import type { CandidateRecord } from './candidate-sections.ts';
 
 /** What the verdict rests on: the last comparison where there was one, else the candidate that was judged, else the original alone. */
-export function migrationTiles(record: MigrationRecord, candidates: readonly CandidateRecord[]): Tile[] {
+export function migrationTiles(record: StoredMigrationRecord, candidates: readonly CandidateRecord[]): Tile[] {
   const { final, settings, verdict } = record;
   const name = final?.candidate ?? candidates.find(({ decision }) => decision.verdict === verdict)?.name ?? candidates[0]?.name;
   const judged = candidates.find((candidate) => candidate.name === name);
   if (final === null && judged === undefined) return originalTiles(record);
   const at = (
-    compared: NonNullable<MigrationRecord['final']>['latency'] | undefined,
+    compared: NonNullable<StoredMigrationRecord['final']>['latency'] | undefined,
     otherwise: CandidateRecord['latency'] | undefined,
   ) => {
     const found = compared?.find(({ length }) => length === settings.compareAt) ?? compared?.at(-1);
@@ -28,7 +28,7 @@ export function migrationTiles(record: MigrationRecord, candidates: readonly Can
   ];
 }
 
-function qualityTile({ settings, metric, baseline }: MigrationRecord, quality: CandidateRecord['quality'] | undefined): Tile {
+function qualityTile({ settings, metric, baseline }: StoredMigrationRecord, quality: CandidateRecord['quality'] | undefined): Tile {
   if (quality === null || quality === undefined) return emptyTile('Quality', 'not judged');
   const { judgement, task } = quality;
   if (task === null) return driftTile(metric === null ? 'drift of the outputs, no task' : 'drift of the outputs', judgement);
@@ -47,7 +47,7 @@ function qualityTile({ settings, metric, baseline }: MigrationRecord, quality: C
   });
 }
 
-function originalTiles({ baseline }: MigrationRecord): Tile[] {
+function originalTiles({ baseline }: StoredMigrationRecord): Tile[] {
   const longest = baseline.lengths.at(-1);
   if (longest === undefined) return [];
   const of = `original, ${longest.length} tokens`;

@@ -3,7 +3,7 @@ import { taskOf } from '../../training/tasks/index.ts';
 import { clip } from '../../text/layout.ts';
 import { oneLine } from '../../text/untrusted.ts';
 import type { TableCell } from '../document.ts';
-import type { TuningRecord } from '../../tuning/record.ts';
+import type { StoredTuningRecord } from '../../tuning/record.ts';
 
 /** How a tuning's scores are shown. In the record higher is better: bits are negative there. */
 export interface Measure {
@@ -25,7 +25,7 @@ export interface Measure {
 }
 
 /** How the scores of a record's task are shown. */
-export function measureOf({ settings }: Pick<TuningRecord, 'settings'>): Measure {
+export function measureOf({ settings }: Pick<StoredTuningRecord, 'settings'>): Measure {
   const name = clip(oneLine(settings.task), 200);
   const task = knownTask(settings.task);
   if (task === undefined) return { ...plain, task: name };

@@ -1,4 +1,4 @@
-import type { FinishedRecord, TuningRecord } from '../../tuning/record.ts';
+import type { FinishedRecord, StoredTuningRecord } from '../../tuning/record.ts';
 
 /** A trial that was trained to its end, with what it was for. */
 export interface Trained {
@@ -13,7 +13,7 @@ export interface Trained {
 }
 
 /** All trials that were trained to their end: the baseline's, then each candidate's finalists, control and ablations. */
-export function trained({ settings, baseline, candidates }: TuningRecord): Trained[] {
+export function trained({ settings, baseline, candidates }: StoredTuningRecord): Trained[] {
   const base = baseline.map((finished): Trained => ({
     role: 'baseline',
     attention: settings.baseline,

@@ -1,4 +1,4 @@
-import type { FinishedRecord, TuningCandidateRecord, TuningRecord } from '../../tuning/record.ts';
+import type { FinishedRecord, TuningCandidateRecord, StoredTuningRecord } from '../../tuning/record.ts';
 import { oneLine } from '../../text/untrusted.ts';
 import { shorten } from '../../text/layout.ts';
 import type { Series } from '../charts/encode-series.ts';
@@ -8,7 +8,7 @@ import type { Measure } from './measure.ts';
 
 /** A tuning as its sections read it: its attentions under names that differ and fit. */
 export interface TuningView {
-  readonly record: TuningRecord;
+  readonly record: StoredTuningRecord;
   readonly measure: Measure;
   /** The baseline's attention. */
   readonly baseline: string;
@@ -26,7 +26,7 @@ export interface NamedCandidate {
 const mostCharacters = 60;
 
 /** A record with what all its sections need. */
-export function viewOf(record: TuningRecord): TuningView {
+export function viewOf(record: StoredTuningRecord): TuningView {
   const given = [record.settings.baseline, ...record.candidates.map(({ candidate }) => candidate)];
   const names = numbered(given.map((name) => shorten(oneLine(name), mostCharacters) || 'unnamed'));
   return {
