@@ -24,6 +24,9 @@ export function drawModelInputs(
   return Object.fromEntries(inputs.map((input) => [input.name, drawInput(input, sizes, seed, vocabularyOf(input.name))]));
 }
 
+/** Normal numbers of one input before they repeat: a prime, so that rows and channels differ. Caches and images have millions. */
+const mostNormal = 65_521;
+
 function drawInput(input: ModelInput, sizes: DimensionSizes, seed: number, vocabulary: number): Tensor {
   const dims = input.dims.map((size) => sizeOf(size, input.name, sizes));
   const count = dims.reduce((product, size) => product * size, 1);
@@ -35,11 +38,11 @@ function drawInput(input: ModelInput, sizes: DimensionSizes, seed: number, vocab
     return /position/i.test(input.name) ? index % last : Math.floor(vocabulary * stream.uniform());
   };
   const draw = input.type.startsWith('float') ? () => stream.normal() : whole;
-  return tensorOf(
-    input.type,
-    dims,
-    Array.from({ length: count }, (_, index) => (input.type === 'bool' ? 1 : draw(index))),
-  );
+  const values = new Float64Array(count);
+  const drawn = input.type.startsWith('float') ? Math.min(count, mostNormal) : count;
+  for (let index = 0; index < drawn; index++) values[index] = input.type === 'bool' ? 1 : draw(index);
+  for (let index = drawn; index < count; index++) values[index] = values[index - drawn]!;
+  return tensorOf(input.type, dims, values);
 }
 
 /** A tensor of other sizes, along each axis repeated from its start, or cut. */
@@ -67,20 +70,20 @@ export function tensorOf(type: TensorType, dims: readonly number[], values: Arra
 function encoded(type: TensorType, values: ArrayLike<number>): TensorData {
   switch (type) {
     case 'float32':
-      return Float32Array.from(values);
+      return new Float32Array(values);
     case 'float16':
       return Uint16Array.from(values, encodeHalf);
     case 'float64':
-      return Float64Array.from(values);
+      return new Float64Array(values);
     case 'int64':
       return BigInt64Array.from(Array.from(values, BigInt));
     case 'int32':
-      return Int32Array.from(values);
+      return new Int32Array(values);
     case 'int8':
-      return Int8Array.from(values);
+      return new Int8Array(values);
     case 'uint8':
     case 'bool':
-      return Uint8Array.from(values);
+      return new Uint8Array(values);
   }
 }
 

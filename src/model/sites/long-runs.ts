@@ -61,8 +61,11 @@ export async function farthestRuns(
   { subject: { given }, probing: { first, inputs }, isStored, masksVary, wholeNumbers, thresholds, runsAt }: Farthest,
 ): Promise<{ runs: LongRun[]; cutAt?: number | undefined }> {
   let ranOut = false;
+  // Of a part of a model, which need not read all that is large: a mask of all pairs, say.
+  const readInputs = new Set(model.inputs.map(({ name }) => name));
   const runAt = async (at: ProbeCase, everyRow?: 1): Promise<LongRun | undefined> => {
-    const feeds = probeInputs(inputs, at, given);
+    const feeds = probeInputs(inputs, at, given, readInputs);
+    const sizes = sizesOfInputs(inputs, at, given).map((dims, place) => [inputs[place]!.name, { dims }] as const);
     // An odd step meets patterns of any power of two.
     const step = everyRow ?? (isStored ? 1 : Math.floor(at.length / readRows) | 1);
     const before = process.cpuUsage();
@@ -72,7 +75,7 @@ export async function farthestRuns(
     });
     const { user, system } = process.cpuUsage(before);
     if (seen === undefined) return undefined;
-    const run = { at, seen, batch: batchOf(inputs, feeds), step, ms: (user + system) / 1000 };
+    const run = { at, seen, batch: batchOf(inputs, Object.fromEntries(sizes)), step, ms: (user + system) / 1000 };
     // What is left out may be what a runtime refuses: a stored mask that is shorter than its logits, say.
     return runsAt(run) ? run : undefined;
   };

@@ -1,5 +1,5 @@
 import type { ModelInput } from '../../contract/adapter.ts';
-import type { Tensors } from '../../contract/tensor.ts';
+import type { Tensor, Tensors } from '../../contract/tensor.ts';
 import { drawModelInputs, tensorOf } from '../../inputs/model-inputs.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
 import { repeatedTo } from '../../inputs/model-inputs.ts';
@@ -102,9 +102,10 @@ function lengthOf(name: string, { length, spread = 0, lengths }: Guess): number 
 /**
  * Draws a probe's inputs, as {@link drawModelInputs} does with ids below `vocabulary`; those whose values reach a mask by their domain, all of
  * them in the case's style, or the one that it names.
+ * @param wanted names of the inputs that are drawn; all where it is absent
  */
-export function probeInputs(inputs: readonly ModelInput[], at: ProbeCase, given: DimensionSizes): Tensors {
-  const all = named(inputs);
+export function probeInputs(inputs: readonly ModelInput[], at: ProbeCase, given: DimensionSizes, wanted?: ReadonlySet<string>): Tensors {
+  const all = named(inputs).filter(({ name }) => wanted?.has(name) !== false);
   const vocabularyOf = (input: string) => Math.min(at.vocabulary, at.tables?.[input] ?? Infinity);
   const sizes = guessSizes(inputs, at, given);
   const [own, others] = [all.filter(({ name }) => at.real?.[name] !== undefined), all.filter(({ name }) => at.real?.[name] === undefined)];
@@ -156,7 +157,7 @@ export function sizesOfReal(inputs: readonly ModelInput[], real: Tensors): Dimen
  * Batch elements that inputs hold: the axis called batch, or the first axis of the first input that has several, as far as that does not count
  * tokens.
  */
-export function batchOf(inputs: readonly ModelInput[], tensors: Tensors): number {
+export function batchOf(inputs: readonly ModelInput[], tensors: Readonly<Record<string, Pick<Tensor, 'dims'>>>): number {
   for (const { name, dims } of inputs) {
     const axis = dims.findIndex((dimension) => typeof dimension === 'string' && batchName.test(dimension));
     if (axis >= 0) return tensors[name]!.dims[axis]!;

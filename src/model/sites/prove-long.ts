@@ -12,7 +12,8 @@ import type { GraphIndex } from '../graph/graph-index.ts';
 import { usingModel } from '../file/open-proto.ts';
 import { opsetOf } from './probe-candidates.ts';
 import type { Probed, Probing, ProbeSubject } from './probe-candidates.ts';
-import { batchOf } from './probe-inputs.ts';
+import { followSizes } from '../fit/follow-sizes.ts';
+import { batchOf, guessSizes, named } from './probe-inputs.ts';
 import { isBlind, keptKeys, operatorScale, readMasks, tolerances } from './read-masks.ts';
 import type { MaskReading, PairSizes } from './read-masks.ts';
 import type { SitePlan, SwappableSite } from './site.ts';
@@ -65,6 +66,8 @@ export async function proveLong(
   const masked = subjects.filter(({ swap: { plan } }) => plan.bias === undefined);
   const carried = masked.flatMap(({ candidate: { path } }) => (path === undefined ? [] : [carriedSources(path)]));
   const short = probing.probed[0]!.runs[0]!.seen;
+  const { dims } = followSizes(index, named(probing.inputs), guessSizes(probing.inputs, probing.first, subject.given));
+  const thinned = new Set(masks.filter((name) => short.dims(name).length >= 2 && !sources.includes(name)));
   const watching = {
     tensors: [
       ...masks,
@@ -77,7 +80,7 @@ export async function proveLong(
       ...carried.flatMap((each) => each.sizes),
     ],
     nodes: probing.probed.flatMap(({ projected }) => projected.filter((node) => !placed.has(node))),
-    alone: { instead, thinned: new Set(masks.filter((name) => short.dims(name).length >= 2 && !sources.includes(name))) },
+    alone: { instead, thinned: { tensors: thinned, index, dims } },
   };
   const isStored = subjects.some(({ from }) => from.largestStored >= storedMask);
   const wholeNumbers = subjects.flatMap(({ from }) => [

@@ -12,6 +12,8 @@ import type { OnnxFile } from '../file/onnx-file.ts';
 import { openProto } from '../file/open-proto.ts';
 import type { ModelRunner } from '../file/open-proto.ts';
 import { withOutputs } from '../graph/with-outputs.ts';
+import { ThinRows } from './thin-rows.ts';
+import type { Thinning } from './thin-rows.ts';
 
 /** What is looked at in a model's runs. */
 export interface Watching {
@@ -28,7 +30,7 @@ export interface Watching {
 interface Alone {
   readonly instead: ReadonlyMap<NodeProto, readonly NodeProto[]>;
   /** Of which tensors every so manieth row, from the last one back, is enough: the last axis but one. */
-  readonly thinned?: ReadonlySet<string>;
+  readonly thinned?: Pick<Thinning, 'index' | 'dims'> & { readonly tensors: ReadonlySet<string> };
 }
 
 /** The input that says how rows are thinned. */
@@ -66,10 +68,10 @@ export async function watchModel(
   const graph = new GraphBuilder({ opset, prefix: 'attnswap/watch/' });
   const inputs = new Set(proto.graph!.input.map(({ name }) => name));
   const watched = new Map<string, string>();
-  const thinned = watching.alone?.thinned ?? new Set();
-  for (const name of new Set([...watching.tensors, ...thinned])) {
-    if (thinned.has(name))
-      watched.set(name, graph.op('Slice', [name, graph.int([-1]), graph.int([-(2 ** 40)]), graph.int([-2]), stepInput]));
+  const thinned = watching.alone?.thinned;
+  const rows = thinned && new ThinRows({ ...thinned, graph, step: stepInput });
+  for (const name of new Set([...watching.tensors, ...(thinned?.tensors ?? [])])) {
+    if (thinned?.tensors.has(name) === true) watched.set(name, rows!.of(name));
     else if (!inputs.has(name) || watching.alone !== undefined) watched.set(name, graph.op('Identity', [name]));
   }
   const sized = new Map([...new Set(watching.sizes)].map((name) => [name, graph.op('Shape', [name])]));
@@ -109,7 +111,7 @@ function partOf(graph: GraphProto, more: readonly NodeProto[], outputs: readonly
   const needed = neededNodes(all, new Set(outputs));
   const node = all.filter((each) => needed.has(each));
   const read = new Set(node.flatMap((each) => [...readsOf(each)]));
-  const step = thinned === undefined || thinned.size === 0 ? [] : [valueInfo(stepInput, 'i64', [1])];
+  const step = thinned === undefined || thinned.tensors.size === 0 ? [] : [valueInfo(stepInput, 'i64', [1])];
   const isRead = ({ name }: { readonly name: string }) => read.has(name);
   return create(GraphProtoSchema, {
     ...graph,
