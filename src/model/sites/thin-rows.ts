@@ -1,8 +1,8 @@
 import type { NodeProto } from 'onnx-buf';
+import type { FollowedSizes } from '../fit/follow-sizes.ts';
 import type { GraphBuilder } from '../graph/graph-builder.ts';
 import { attributeOf, integerOf, integersOf } from '../graph/graph-index.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
-import type { DimsOf } from './probe.ts';
 
 /** Operators whose result at a place rests on nothing but their inputs at that place. */
 const elementwise = new Set(
@@ -17,7 +17,7 @@ export interface Thinning {
   readonly graph: GraphBuilder;
   readonly index: GraphIndex;
   /** Sizes of a tensor in some run, as far as they are known: only how many there are counts. */
-  readonly dims: DimsOf;
+  readonly dims: FollowedSizes['dims'];
   /** Name of an int64 [1] tensor: minus the distance between rows. */
   readonly step: string;
 }
