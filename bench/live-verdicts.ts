@@ -6,6 +6,7 @@ import { readSuite } from '../src/contract/suite.ts';
 import { plainRule } from '../src/decide/rule.ts';
 import { armOf } from '../src/measure/arm.ts';
 import { planCells } from '../src/measure/plan-cells.ts';
+import { slowedEntry } from '../src/measure/slowed-adapter.ts';
 
 // Verdicts on this machine, where the truth is known: equal arms, and arms slowed by a known spin. One line a comparison.
 const { values } = parseArgs({
@@ -21,10 +22,7 @@ const { values } = parseArgs({
 
 const matrix = { variants: [values.variant], backends: ['onnx-cpu'], lengths: [Number(values.length)] };
 const [plan] = await planCells(readSuite({ name: 'live', matrix }, 'live'), adapters);
-const spun = (share: number) => {
-  const module = new URL(`./spin-adapter.ts?spin=${share}`, import.meta.url).href;
-  return armOf({ ...plan!, entry: { ...plan!.entry, module } });
-};
+const spun = (share: number) => armOf({ ...plan!, entry: slowedEntry(plan!.entry, share) });
 
 interface Tally {
   readonly outcomes: Record<string, number>;

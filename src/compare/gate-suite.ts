@@ -14,6 +14,7 @@ import { compareGrowth } from './compare-memory.ts';
 import { gateCell } from './gate-cell.ts';
 import type { CellArms, GateOptions } from './gate-cell.ts';
 import { rulesOf } from './rules-of.ts';
+import { seesSlowdowns, selfTested, slowedTask } from './self-test.ts';
 
 export interface GateRun {
   readonly suite: Suite;
@@ -31,6 +32,8 @@ export interface GateRun {
   readonly threads?: number;
   readonly signal?: AbortSignal;
   readonly now: Date;
+  /** Slows the new arm of every timed comparison by twice its margin: passes where that is called a regression. */
+  readonly selfTest?: boolean;
   progress?(done: number, total: number, label: string): void;
 }
 
@@ -46,16 +49,18 @@ interface Task {
  */
 export async function gateSuite(run: GateRun): Promise<Comparison[]> {
   const today = run.now.toISOString().slice(0, 10);
-  const tasks = run.plans.flatMap((plan) =>
-    rulesOf(plan, run.suite.gates, today).map((rule) => ({ plan, rule, subject: subjectOf(plan) })),
+  const declared = run.plans.flatMap((plan) =>
+    rulesOf(plan, run.suite.gates, today).map((rule): Task => ({ plan, rule, subject: subjectOf(plan) })),
   );
+  const tasks = run.selfTest === true ? declared.filter(seesSlowdowns).map(slowedTask) : declared;
   const family = tasks.filter(({ rule }) => varies(rule.metric)).length;
   const single = tasks.filter(({ rule }) => rule.metric !== 'memory-growth');
   const comparisons: Comparison[] = [];
   for (const [done, task] of single.entries()) {
     if (run.signal?.aborted !== true)
       run.progress?.(done, single.length, `${task.subject.name} ${task.plan.cell.shape.queries}: ${task.rule.metric}`);
-    comparisons.push(await unlessAborted(() => judgeTask(task, family, run), task, run));
+    const comparison = await unlessAborted(() => judgeTask(task, family, run), task, run);
+    comparisons.push(run.selfTest === true ? selfTested(comparison, task.rule) : comparison);
   }
   const growth = tasks.filter(({ rule }) => rule.metric === 'memory-growth');
   for (const group of Map.groupBy(growth, ({ plan }) => withoutLength(plan.cell)).values())

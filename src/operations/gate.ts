@@ -4,6 +4,7 @@ import { gateAgainstBaseline } from '../compare/against-baseline.ts';
 import { assemble } from '../compare/assemble.ts';
 import { gateSuite } from '../compare/gate-suite.ts';
 import { checkGates } from '../compare/rules-of.ts';
+import { selfTestSummary } from '../compare/self-test.ts';
 import { loadBaseline, loadCalibrations } from '../compare/store.ts';
 import type { AdapterEntry } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
@@ -29,6 +30,11 @@ export interface GateOptions extends OperationOptions, BlockOptions {
   readonly suite: string;
   /** The base: a checkout or installation, measured now, in pairs. @default this one, so that nothing should differ */
   readonly baseDir?: string | undefined;
+  /**
+   * Judges the gates themselves: the new arm is this checkout, slowed by twice the margin, and a comparison passes where that is called a
+   * regression. Only latency and ratios without a limit are judged. @default false
+   */
+  readonly selfTest?: boolean | undefined;
   /** The base: name of a stored baseline of this very host. */
   readonly baseline?: string | undefined;
 }
@@ -38,10 +44,15 @@ export interface GateOptions extends OperationOptions, BlockOptions {
  * @throws USAGE, UNKNOWN_SUITE, INVALID_SUITE, UNKNOWN_BASELINE, BUSY, INTERRUPTED
  */
 export async function gate(options: GateOptions): Promise<Verdict> {
-  const { baseDir, baseline, seed = defaults.seed } = options;
+  const { baseDir, baseline, selfTest = false, seed = defaults.seed } = options;
   if (baseDir !== undefined && baseline !== undefined) {
     throw new AttnswapError('USAGE', '--base-dir and --baseline cannot be combined', {
       hint: 'the base is either measured now or stored',
+    });
+  }
+  if (selfTest && (baseDir !== undefined || baseline !== undefined)) {
+    throw new AttnswapError('USAGE', `--self-test cannot be combined with --${baseDir === undefined ? 'baseline' : 'base-dir'}`, {
+      hint: 'it compares this checkout with itself, slowed',
     });
   }
   const loaded = await loadSuite(options.suite);
@@ -53,7 +64,9 @@ export async function gate(options: GateOptions): Promise<Verdict> {
   const given = { loaded, plans, host, adapters };
   const comparisons = baseline === undefined ? await againstCheckout(given, options) : await againstStored(given, baseline, options);
   const base = baseline === undefined ? (baseDir ?? 'this checkout') : `baseline ${baseline}`;
-  return assemble({ tool, kind: 'gate', name: loaded.suite.name, command, startedAt, host, base, seed, warnings }, comparisons);
+  const name = selfTest ? `${loaded.suite.name}, self-test` : loaded.suite.name;
+  const verdict = assemble({ tool, kind: 'gate', name, command, startedAt, host, base, seed, warnings }, comparisons);
+  return selfTest ? { ...verdict, summary: selfTestSummary(verdict) } : verdict;
 }
 
 interface Given {
@@ -80,6 +93,7 @@ async function againstCheckout({ loaded, plans, host, adapters }: Given, options
       looks: planUpTo(options.maxBlocks ?? defaults.maxBlocks),
       blockSeconds: options.blockSeconds ?? defaultBlockSeconds,
       ...(threads !== undefined && { threads }),
+      selfTest: options.selfTest === true,
       signal,
       now: new Date(),
       progress: (done, total, what) => options.onProgress?.({ done, total, what }),

@@ -217,6 +217,7 @@ const refused: ReadonlyArray<[what: string, given: Given, options: Partial<GateO
   ['an unknown baseline', {}, { baseline: 'main' }, /no baseline "main".*has none[\s\S]*\[UNKNOWN_BASELINE\]/],
   ['a baseline’s name that is a path', {}, { baseline: '../../etc/passwd' }, /cannot be named/],
   ['a base folder that does not exist', {}, { baseDir: '/nowhere' }, /no such folder/],
+  ['a self-test against another base', {}, { selfTest: true, baseDir: '.' }, /--self-test cannot be combined with --base-dir/],
   ['a base and a baseline at once', {}, { baseDir: '.', baseline: 'main' }, /cannot be combined/],
 ];
 for (const [what, given, options, says] of refused) {
@@ -252,6 +253,21 @@ test('a gate that has expired decides nothing, and nothing that decides is no pa
   const { exitCode, said } = await gate(cwd);
   assert.equal(exitCode, 5, said);
   assert.match(said, /Nothing was compared/);
+});
+
+test('a self-test passes where the gate sees an injected slowdown, and says which cells are blind', async () => {
+  const seeing = await gateCommand(folder(), ['--self-test']);
+  assert.equal(seeing.exitCode, 0, seeing.said);
+  assert.match(seeing.said, /The gate can fail: it saw a slowdown of twice the margin in the one comparison/);
+  const blind = await gateCommand(folder({ gates: "{ metric: 'latency', margin: 0.5, absoluteFloor: 1e12 }" }), ['--self-test']);
+  assert.equal(blind.exitCode, 2, blind.said);
+  assert.match(
+    blind.said,
+    /1 of 1 comparisons cannot see a slowdown of twice their margin: dense\.script .*a smaller absoluteFloor or a larger margin/,
+  );
+  const untimed = await gate(folder({ gates: "{ metric: 'scored-pairs' }" }), { selfTest: true });
+  assert.equal(untimed.exitCode, 5);
+  assert.match(untimed.said, /No gate compares times/);
 });
 
 test('what cannot be told is exit 2, or a pass where the suite lets it', async () => {

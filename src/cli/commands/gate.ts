@@ -1,4 +1,4 @@
-import { argument, defineCommand, option } from '../declare.ts';
+import { argument, defineCommand, flag, option } from '../declare.ts';
 import { blocks } from '../options.ts';
 import { verdictExits, verdictOutputs, writeVerdict } from '../write-verdict.ts';
 import { working } from '../work.ts';
@@ -10,6 +10,7 @@ export const gate = defineCommand({
   options: {
     baseDir: option('<dir>', 'compare with this checkout or installation, measured now (default: A/A)'),
     baseline: option('<name>', 'compare with stored runs of this host'),
+    selfTest: flag('slow the new arm by twice the margin: passes only if every timed gate sees it'),
     ...verdictOutputs,
     ...blocks,
   },
@@ -17,6 +18,7 @@ export const gate = defineCommand({
     'attnswap gate ci --base-dir ../base --out gate.junit.xml --out gate.sarif',
     'attnswap gate ./my.suite.ts --baseline main',
     'attnswap gate ci                        # A/A: this checkout against itself',
+    'attnswap gate ./my.suite.ts --self-test  # can these gates fail on this machine?',
   ],
   exits: verdictExits,
   async run(given) {

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Adapter, AdapterEntry, KernelRequest, PreparedKernel } from '../contract/adapter.ts';
+import { slowedEntry } from './slowed-adapter.ts';
+
+/** A kernel whose call takes 2 ms, and one that times itself: 1000 ns a call. */
+function entryOf(kernel: Partial<PreparedKernel>): AdapterEntry {
+  const inner = { name: 'inner', backends: [], kernels: [], prepare: async () => kernel } as unknown as Adapter;
+  return { name: 'inner', backends: [], module: 'file:///inner.ts', load: async () => inner };
+}
+
+const prepared = async (kernel: Partial<PreparedKernel>, share: number) =>
+  (await (await slowedEntry(entryOf(kernel), share).load()).prepare({} as KernelRequest)) as PreparedKernel;
+
+test('a call takes longer by the share', async () => {
+  let own = 0;
+  const run = async () => {
+    const start = performance.now();
+    while (performance.now() - start < 2);
+    own = performance.now() - start;
+  };
+  const kernel = await prepared({ run }, 3);
+  const start = performance.now();
+  await kernel.run();
+  assert.ok(performance.now() - start >= 3.9 * own);
+});
+
+test('what a kernel says of its own time grows by the share, and does take so long', async () => {
+  const kernel = await prepared({ run: async () => undefined, timeCalls: async (calls) => 1000 * calls }, 0.5);
+  assert.equal(await kernel.timeCalls!(20), 30_000);
+});
+
+test('what is not there stays away: gradients, own times, a process', async () => {
+  const kernel = await prepared({ run: async () => undefined }, 0.1);
+  assert.deepEqual([kernel.timeCalls, kernel.pid, kernel.gradients], [undefined, undefined, undefined]);
+});

@@ -1,0 +1,55 @@
+import type { Adapter, AdapterEntry, PreparedKernel } from '../contract/adapter.ts';
+
+/** The entry of an adapter whose calls are slower by a known share: real kernels, with a regression of known size. */
+export function slowedEntry(entry: AdapterEntry, share: number): AdapterEntry {
+  const module = new URL(import.meta.url);
+  module.search = new URLSearchParams({ of: entry.module, share: String(share) }).toString();
+  return { ...entry, module: module.href, load: async () => slowed(await entry.load(), share) };
+}
+
+function slowed(inner: Adapter, share: number): Adapter {
+  return {
+    ...inner,
+    async prepare(request) {
+      const kernel = await inner.prepare(request);
+      return 'unsupported' in kernel ? kernel : slowedKernel(kernel, share);
+    },
+  };
+}
+
+function slowedKernel(kernel: PreparedKernel, share: number): PreparedKernel {
+  const { pid } = kernel;
+  return {
+    async run() {
+      const start = process.hrtime.bigint();
+      await kernel.run();
+      spin(share * Number(process.hrtime.bigint() - start));
+    },
+    // A kernel that times itself does so elsewhere: what is spun here is added to what it says.
+    ...(kernel.timeCalls && {
+      async timeCalls(calls: number) {
+        const elapsedNs = await kernel.timeCalls!(calls);
+        spin(share * elapsedNs);
+        return (1 + share) * elapsedNs;
+      },
+    }),
+    ...(pid !== undefined && { pid }),
+    output: () => kernel.output(),
+    ...(kernel.gradients && { gradients: () => kernel.gradients!() }),
+    dispatch: () => kernel.dispatch(),
+    peakDeviceBytes: () => kernel.peakDeviceBytes(),
+    dispose: () => kernel.dispose(),
+  };
+}
+
+function spin(durationNs: number): void {
+  const end = process.hrtime.bigint() + BigInt(Math.round(durationNs));
+  while (process.hrtime.bigint() < end);
+}
+
+const given = new URL(import.meta.url).searchParams;
+const of = given.get('of');
+
+/** Of the adapter that this module's URL names, for the processes that measure. */
+export const adapter: Adapter | undefined =
+  of === null ? undefined : slowed(((await import(of)) as { readonly adapter: Adapter }).adapter, Number(given.get('share')));
