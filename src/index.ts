@@ -2,6 +2,7 @@
 export {
   ab,
   attend,
+  audit,
   bench,
   calibrate,
   capture,
@@ -25,6 +26,7 @@ export {
 export type { OperationOptions, Progress } from './operations/options.ts';
 export type { AbOptions, BlockOptions, CellOptions } from './operations/ab.ts';
 export type { AttendOptions, AttendRecord } from './operations/attend.ts';
+export type { AuditOptions } from './operations/audit.ts';
 export type { SaveBaselineOptions, SavedBaseline, ShowBaselineOptions, StoreOptions } from './operations/baseline.ts';
 export type { BenchOptions } from './operations/bench.ts';
 export type { CalibrateOptions, CalibrationRecord } from './operations/calibrate.ts';
@@ -48,6 +50,7 @@ export type { WasteOptions, WasteRecord } from './operations/waste.ts';
 export type { Baseline } from './compare/baseline.ts';
 export type { Calibration } from './compare/calibration.ts';
 export type { BackendSupport } from './conformance/support.ts';
+export type { AuditFinding, AuditPoint, AuditRecord, AuditVerdict } from './contract/audit.ts';
 export type { CellRecord, CellSpec } from './contract/cell.ts';
 export type { RunRecord } from './contract/run.ts';
 export type { Block, Comparison, Effect, Metric, Outcome, Verdict } from './contract/verdict.ts';
@@ -96,4 +99,4 @@ export type {
 export type { AttentionInputs, GateTensors } from './contract/inputs.ts';
 export type { DType, Shape } from './contract/shape.ts';
 export type { EpochResult, ItemScores, Training, TrainRequest } from './contract/training.ts';
-export type { Parameters, Variant } from './contract/variant.ts';
+export type { Knob, Parameters, Variant } from './contract/variant.ts';

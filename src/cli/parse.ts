@@ -49,6 +49,13 @@ export function repeated(text: string, before: readonly string[] = []): readonly
   return [...before, text];
 }
 
+/** Numbers, separated by commas. */
+export function numberList(text: string): readonly number[] {
+  const values = text.split(',').map((part) => (part.trim() === '' ? NaN : Number(part)));
+  if (values.every(Number.isFinite)) return values;
+  throw new InvalidArgumentError('expected numbers, such as 64,256,1024');
+}
+
 export function lengthList(text: string): readonly number[] {
   const lengths = text.split(',').map(Number);
   if (lengths.every((length) => Number.isSafeInteger(length) && length >= 1)) return lengths;

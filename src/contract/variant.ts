@@ -64,6 +64,13 @@ export interface Specification {
   rows(inputs: AttentionInputs, parameters: Parameters, at: { batch: number; head: number }): HeadRows;
 }
 
+/** The parameter that says how many keys are attended to. */
+export interface Knob {
+  readonly parameter: string;
+  /** Its value that leaves a share of so many keys, 1 for all of them. */
+  leaving(share: number, keys: number): number;
+}
+
 /** An attention mechanism, defined by mathematics and typed parameters. */
 export interface Variant extends Specification {
   readonly summary: string;
@@ -71,4 +78,6 @@ export interface Variant extends Specification {
   readonly parameters: z.ZodType<Parameters>;
   /** Work of a good kernel, exact without padding (`gated` with `tau`: an upper bound, as if every gate were open). */
   cost(parameters: Parameters, shape: Shape): Work;
+  /** What `audit` varies; absent, or undefined for these parameters, where no parameter alone says how much is attended to. */
+  knob?(parameters: Parameters): Knob | undefined;
 }

@@ -7,6 +7,7 @@ export const pairProtocol = 1;
 
 /** What a resident worker is asked, one thing at a time. */
 export type PairQuestion =
+  /** Of `judgedRows` 0 the output is not judged. */
   | { readonly ask: 'prepare'; readonly protocol: number; readonly request: CellRequest | ModelArmRequest; readonly judgedRows: number }
   /** Warm up for at most `capNs`; sets the batch unless it is given. */
   | { readonly ask: 'warm'; readonly capNs: number; readonly callsPerSample?: number }
@@ -24,8 +25,8 @@ export type PairAnswer =
       readonly warnings: readonly string[];
     }
   | { readonly answer: 'warm'; readonly callsPerSample: number; readonly callNs: number }
-  /** Nanoseconds a call. */
-  | { readonly answer: 'samples'; readonly samplesNs: readonly number[] }
+  /** Nanoseconds a call; `cpuNs` is of all processors, dropped samples too, and absent where the system does not tell. */
+  | { readonly answer: 'samples'; readonly samplesNs: readonly number[]; readonly cpuNs?: number }
   | PairFault;
 
 /** Why an arm cannot be measured, in the words of a cell's status. */

@@ -1,18 +1,27 @@
 import { flushCompileCache } from 'node:module';
 import { questions, reply } from './channel.ts';
 import { systemClock } from './clock.ts';
+import { cpuTimeNs } from './cpu-time.ts';
 import { describeFault } from './fault.ts';
 import type { ModelArmRequest } from './messages.ts';
 import { pairProtocol } from './pair-messages.ts';
 import type { PairAnswer, PairQuestion } from './pair-messages.ts';
+import type { JudgedKernel } from './prepare-cell.ts';
 import { runSampleLoop, timedBy } from './sample-loop.ts';
 import type { Call, TimeCalls } from './sample-loop.ts';
 import { warmUp } from './sampling.ts';
 
 // One arm of a pair: stays resident, does nothing until it is asked, and answers one question at a time. It loads what its arm needs, a cell or a model.
 const clock = systemClock();
-let subject: { readonly call: Call; readonly timeCalls: TimeCalls } | undefined;
+let subject: Subject | undefined;
 let callsPerSample = 1;
+
+interface Subject {
+  readonly call: Call;
+  readonly timeCalls: TimeCalls;
+  /** The process that computes, where it is another one. */
+  readonly pid?: number | undefined;
+}
 
 for await (const question of questions<PairQuestion>()) await reply(await answer(question).catch(faultOf));
 
@@ -21,7 +30,7 @@ async function answer(question: PairQuestion): Promise<PairAnswer> {
   if (question.ask === 'prepare') return prepare(question).finally(() => flushCompileCache());
   if (subject === undefined) throw new Error(`asked to ${question.ask} before anything was prepared`);
   if (question.ask === 'warm') return warm(subject, question);
-  return { answer: 'samples', samplesNs: await sample(subject.timeCalls, question) };
+  return sample(subject, question);
 }
 
 async function prepare(question: PairQuestion & { ask: 'prepare' }): Promise<PairAnswer> {
@@ -32,12 +41,15 @@ async function prepare(question: PairQuestion & { ask: 'prepare' }): Promise<Pai
   if ('model' in question.request) return openModel(question.request);
   const { judgeKernel, prepareCell } = await import('./prepare-cell.ts');
   const cell = await prepareCell(question.request, 'latency');
-  const { error, reason } = await judgeKernel(cell, question.judgedRows);
-  if (reason !== undefined) return { answer: 'fault', status: 'mismatch', reason };
+  let judged: JudgedKernel | undefined;
+  if (question.judgedRows === 0) await cell.kernel.run();
+  else judged = await judgeKernel(cell, question.judgedRows);
+  if (judged?.reason !== undefined) return { answer: 'fault', status: 'mismatch', reason: judged.reason };
   const { kernel } = cell;
   const call = () => kernel.run();
-  subject = { call, timeCalls: kernel.timeCalls?.bind(kernel) ?? timedBy(clock, call) };
-  return { answer: 'prepared', protocol: pairProtocol, error, scoredPairs: cell.scoredPairs, warnings: cell.warnings };
+  subject = { call, timeCalls: kernel.timeCalls?.bind(kernel) ?? timedBy(clock, call), pid: kernel.pid };
+  const facts = { protocol: pairProtocol, scoredPairs: cell.scoredPairs, warnings: cell.warnings };
+  return { answer: 'prepared', ...facts, ...(judged !== undefined && { error: judged.error }) };
 }
 
 async function openModel(request: ModelArmRequest): Promise<PairAnswer> {
@@ -48,15 +60,16 @@ async function openModel(request: ModelArmRequest): Promise<PairAnswer> {
   return { answer: 'prepared', protocol: pairProtocol, warnings: [] };
 }
 
-async function warm({ call, timeCalls }: NonNullable<typeof subject>, question: PairQuestion & { ask: 'warm' }): Promise<PairAnswer> {
+async function warm({ call, timeCalls }: Subject, question: PairQuestion & { ask: 'warm' }): Promise<PairAnswer> {
   globalThis.gc?.();
   const warmed = await warmUp(call, { clock, timeCalls, warmUp: { capNs: question.capNs, window: 5 } });
   callsPerSample = question.callsPerSample ?? warmed.callsPerSample;
   return { answer: 'warm', callsPerSample, callNs: warmed.elapsedNs / warmed.calls };
 }
 
-async function sample(timeCalls: TimeCalls, { dropped, kept }: PairQuestion & { ask: 'sample' }): Promise<readonly number[]> {
+async function sample({ timeCalls, pid }: Subject, { dropped, kept }: PairQuestion & { ask: 'sample' }): Promise<PairAnswer> {
   const samplesNs: number[] = [];
+  const before = cpuTimeNs(pid);
   await runSampleLoop({
     clock,
     async sample() {
@@ -66,7 +79,9 @@ async function sample(timeCalls: TimeCalls, { dropped, kept }: PairQuestion & { 
     },
     done: () => samplesNs.length >= dropped + kept,
   });
-  return samplesNs.slice(dropped);
+  const after = cpuTimeNs(pid);
+  const cpu = before === undefined || after === undefined ? {} : { cpuNs: (after - before) / (samplesNs.length * callsPerSample) };
+  return { answer: 'samples', samplesNs: samplesNs.slice(dropped), ...cpu };
 }
 
 function faultOf(error: unknown): PairAnswer {

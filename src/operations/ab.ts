@@ -121,7 +121,7 @@ async function sideOf(what: string, options: AbOptions, origin: Origin, adapters
   const { seed = defaults.seed, threads } = options;
   const entries = origin.adapter === undefined ? adapters : [await adapterAt(origin.adapter)];
   if (!what.endsWith('.onnx')) {
-    const plan = await planArm(what, options, backend, entries);
+    const plan = await planCell(what, options, backend, entries);
     return { arm: armOf(plan, checkout, threads), name: kernelName(plan), id: plan.cell.id, backend };
   }
   const file = resolve(checkout?.directory ?? '.', what);
@@ -154,7 +154,7 @@ async function judge(base: Side, fresh: Side, host: unknown, options: AbOptions)
 }
 
 /** One cell by the options. @throws what planning throws */
-async function planArm(
+export async function planCell(
   variant: string,
   options: CellOptions & BlockOptions,
   backend: string,

@@ -19,6 +19,12 @@ export const defaults = {
   /** Blocks of a migration's or a tuning's last comparison. */
   finalBlocks: 10,
   cell: { length: 1024, inputs: 'calibrated', causal: true, dtype: 'f32', batch: 1, heads: 8, headDim: 64 },
+  /** Of an audit: the longest length, rounds at most, and threads inside one operator. */
+  auditLength: 4096,
+  auditRounds: 6,
+  auditThreads: 1,
+  /** What a Python function may be given; the first where nothing is said. */
+  arrays: ['torch', 'numpy'],
   /** Rows that `waste` measures. */
   rows: 512,
 } as const;

@@ -1,9 +1,11 @@
+import type { AuditRecord } from '../contract/audit.ts';
 import type { RunRecord } from '../contract/run.ts';
 import type { Verdict } from '../contract/verdict.ts';
 import type { Baseline } from '../compare/baseline.ts';
 import type { RunComparison } from '../report/compare-runs.ts';
 import type { AbOptions } from './ab.ts';
 import type { AttendOptions, AttendRecord } from './attend.ts';
+import type { AuditOptions } from './audit.ts';
 import type { SavedBaseline, SaveBaselineOptions, ShowBaselineOptions, StoreOptions } from './baseline.ts';
 import type { BenchOptions } from './bench.ts';
 import type { CalibrateOptions, CalibrationRecord } from './calibrate.ts';
@@ -61,6 +63,11 @@ export async function bench(options: BenchOptions): Promise<RunRecord> {
 /** Compares the latency of two cells, or two models, in blocks of fresh process pairs. */
 export async function ab(options: AbOptions): Promise<Verdict> {
   return (await import('./ab.ts')).ab(options);
+}
+
+/** Whether a kernel, a model or a Python function skips what it does not attend to, or only masks it. */
+export async function audit(options: AuditOptions): Promise<AuditRecord> {
+  return (await import('./audit.ts')).audit(options);
 }
 
 /** Measures, compares and decides what a suite's gates declare. */
@@ -123,7 +130,7 @@ export async function conform(options?: ConformOptions): Promise<ConformRecord> 
   return (await import('./conform.ts')).conform(options);
 }
 
-/** Makes a report of a run, a verdict, a migration or a tuning, and writes it. */
+/** Makes a report of a run, a verdict, an audit, a migration or a tuning, and writes it. */
 export async function report(options: ReportOptions): Promise<ReportRecord> {
   return (await import('./report.ts')).report(options);
 }

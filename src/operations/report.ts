@@ -12,7 +12,7 @@ import { reportEndings } from './endings.ts';
 import type { OperationOptions } from './options.ts';
 
 export interface ReportOptions extends Pick<OperationOptions, 'onProgress'> {
-  /** A run record, a verdict, or the folder of a migration or a tuning. */
+  /** A run record, a verdict, an audit, or the folder of a migration or a tuning. */
   readonly path: string;
   /** Files to write, each as its ending says: .html, .md, .csv, .json; .svg and .png are a folder of one picture a chart. @default none */
   readonly out?: readonly string[] | undefined;
@@ -25,7 +25,7 @@ export interface ReportRecord {
 }
 
 /**
- * Makes a report of a run, a verdict, a migration or a tuning, and writes it.
+ * Makes a report of a run, a verdict, an audit, a migration or a tuning, and writes it.
  * @throws FILE_UNREADABLE, INVALID_RUN, INVALID_VERDICT, INVALID_MIGRATION, INVALID_REPORT, FILE_UNWRITABLE; USAGE for an unknown ending
  */
 export async function report({ path, out = [], onProgress }: ReportOptions): Promise<ReportRecord> {

@@ -1,4 +1,5 @@
 /** What `attnswap/report` exports: reports of records, and what they are written as. */
+export { auditReport } from './audit-report.ts';
 export { compareRuns } from './compare-runs.ts';
 export type { RunComparison, SourcedRun } from './compare-runs.ts';
 export { comparedRunsCsv } from './compared-runs-csv.ts';

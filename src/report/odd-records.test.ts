@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RunRecord } from '../contract/run.ts';
 import { sampleComparison, sampleVerdict } from '../verdict/fixtures/sample-verdict.ts';
+import { auditReport } from './audit-report.ts';
 import type { Report } from './document.ts';
+import { sampleAudit } from './fixtures/sample-audit.ts';
 import { sampleMigration } from './fixtures/sample-migration.ts';
 import { sampleCell, sampleRun } from './fixtures/sample-run.ts';
 import { sampleTuning } from './fixtures/sample-tuning.ts';
@@ -39,6 +41,10 @@ test('figures of nothing are left off, whatever a record holds', async () => {
     runReport(withCells(() => ({ waste: { nonsense: true }, dispatch: undefined, error: undefined }))),
     runReport(withCells(({ waste }) => ({ waste: { ...(waste as object), heads: [] } }))),
     runReport(withCells(() => ({ backend: 'constructor' }))),
+    auditReport(sampleAudit({ knob: null, points: sampleAudit().points.map((point) => ({ ...point, knob: null })) })),
+    auditReport(
+      sampleAudit({ points: sampleAudit().points.map((point) => ({ ...point, rounds: [{ latencyNs: 1, cpuNs: null, peakBytes: 0 }] })) }),
+    ),
     migration({ baseline: { lengths: [], scores: [] }, candidates: [], tuned: null, final: null, standings: [], front: [], verdict: null }),
     migration({
       baseline: {

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { auditSchemaName, readAudit } from '../contract/audit.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { readRun, runSchemaName } from '../contract/run.ts';
 import { readVerdict, verdictSchemaName } from '../contract/verdict.ts';
@@ -9,6 +10,8 @@ import { isJournalFolder, journalSchemaName, oldJournalSchemaName, readJournal }
 import { migrationRecordName, readMigration } from '../migration/record.ts';
 import { parseTuningRecord, readTuningRecord, tuningRecordName } from '../tuning/record.ts';
 import type { StoredTuningRecord } from '../tuning/record.ts';
+import { auditCsv } from './audit-csv.ts';
+import { auditReport } from './audit-report.ts';
 import { comparisonsCsv } from './comparisons-csv.ts';
 import type { Report } from './document.ts';
 import { comparisonsIn, migrationReport } from './migration-report.ts';
@@ -20,14 +23,14 @@ import { verdictReport } from './verdict-report.ts';
 
 export interface ReadReport {
   readonly report: Report;
-  /** Its cells, comparisons or trials, one a row. */
+  /** Its cells, comparisons, trials or rounds, one a row. */
   csv(): string;
 }
 
-const readable = `${runSchemaName} (bench), ${verdictSchemaName} (ab, gate), or the folder of a migration or a tuning`;
+const readable = `${runSchemaName} (bench), ${verdictSchemaName} (ab, gate), ${auditSchemaName} (audit), or the folder of a migration or a tuning`;
 
 /**
- * Reads what a report is to be made of: a run record, a verdict, or the folder of a migration or a tuning.
+ * Reads what a report is to be made of: a run record, a verdict, an audit, or the folder of a migration or a tuning.
  * @throws FILE_UNREADABLE, INVALID_RUN, INVALID_VERDICT, INVALID_MIGRATION; INVALID_REPORT where it is none of them, naming its schema
  */
 export async function readReport(path: string): Promise<ReadReport> {
@@ -43,6 +46,10 @@ export async function readReport(path: string): Promise<ReadReport> {
   if (schema === verdictSchemaName) {
     const verdict = readVerdict(value, path);
     return { report: verdictReport(verdict), csv: () => comparisonsCsv(verdict.comparisons) };
+  }
+  if (schema === auditSchemaName) {
+    const audit = readAudit(value, path);
+    return { report: auditReport(audit), csv: () => auditCsv(audit) };
   }
   if (schema.startsWith('attnswap.run/')) {
     const run = readRun(value, path);

@@ -14,6 +14,7 @@ const sections: Readonly<Record<string, Readonly<Record<string, Load>>>> = {
   'Measure and compare': {
     bench: async () => [(await import('./bench.ts')).bench],
     ab: async () => [(await import('./ab.ts')).ab],
+    audit: async () => [(await import('./audit.ts')).audit],
     compare: async () => [(await import('./compare.ts')).compare],
     attend: async () => [(await import('./attend.ts')).attend],
     waste: async () => [(await import('./waste.ts')).waste],

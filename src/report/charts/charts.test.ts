@@ -7,8 +7,10 @@ import { pathToFileURL } from 'node:url';
 import { compile } from 'vega-lite';
 import type { TopLevelSpec } from 'vega-lite';
 import { sampleComparison, sampleVerdict } from '../../verdict/fixtures/sample-verdict.ts';
+import { auditReport } from '../audit-report.ts';
 import type { Chart, Report } from '../document.ts';
 import { drawSvg } from '../draw.ts';
+import { sampleAudit } from '../fixtures/sample-audit.ts';
 import { sampleMigration } from '../fixtures/sample-migration.ts';
 import { sampleRun } from '../fixtures/sample-run.ts';
 import { sampleTuning } from '../fixtures/sample-tuning.ts';
@@ -31,6 +33,7 @@ const reports: Report[] = [
   verdictReport(sampleVerdict([sampleComparison()])),
   migrationReport({ record: sampleMigration(), steps: { one: 1 }, ended: true }, 'runs/m'),
   tuningReport(sampleTuning()),
+  auditReport(sampleAudit()),
 ];
 const charts: Chart[] = reports.flatMap(({ sections }) => sections.flatMap(({ parts }) => parts.filter((part) => part.kind === 'chart')));
 

@@ -22,20 +22,38 @@ export interface ScalingData {
   readonly axis: string;
   readonly series: readonly Series[];
   readonly points: readonly ScalingPoint[];
+  /** What `length` is where it is no length. @default tokens */
+  readonly x?: { readonly title: string; readonly format: string };
+  /** Dashed lines through the first series' first point, by their power of x. @default n and n² */
+  readonly guides?: readonly Guide[];
 }
 
-/**
- * A figure over length, both logarithmic: a power of the length is a straight line. Two dashed lines show the slopes of n and n², through
- * the first series' first point.
- */
-export function scalingChart({ title, axis, series, points }: ScalingData): ChartSpec {
+interface Guide {
+  readonly slope: string;
+  readonly power: number;
+}
+
+const powers: readonly Guide[] = [
+  { slope: 'n', power: 1 },
+  { slope: 'n²', power: 2 },
+];
+
+/** A figure over length, both logarithmic: a power of the length is a straight line, as the dashed guides show. */
+export function scalingChart({
+  title,
+  axis,
+  series,
+  points,
+  x: along = { title: 'tokens', format: 'd' },
+  guides = powers,
+}: ScalingData): ChartSpec {
   const lengths = [...new Set(points.map(({ length }) => length))].sort((a, b) => a - b);
   const x = {
     field: 'length',
     type: 'quantitative',
-    title: 'tokens',
+    title: along.title,
     scale: { type: 'log', base: 2, nice: false, padding: 14 },
-    axis: { values: lengths, format: 'd' },
+    axis: { values: lengths, format: along.format },
   } as const;
   const y = {
     field: 'value',
@@ -50,12 +68,12 @@ export function scalingChart({ title, axis, series, points }: ScalingData): Char
     height: 260,
     layer: [
       {
-        data: { values: slopes(lengths, points) },
+        data: { values: slopes(lengths, points, guides) },
         mark: { type: 'line', color: lightTheme.muted, strokeDash: [3, 4], strokeWidth: 1, aria: false },
         encoding: { x, y, detail: { field: 'slope' } },
       },
       {
-        data: { values: slopes(lengths, points).filter(({ length }) => length === lengths.at(-1)) },
+        data: { values: slopes(lengths, points, guides).filter(({ length }) => length === lengths.at(-1)) },
         mark: { type: 'text', align: 'left', dx: 4, color: lightTheme.muted, aria: false },
         encoding: { x, y, text: { field: 'slope' } },
       },
@@ -78,11 +96,10 @@ export function scalingChart({ title, axis, series, points }: ScalingData): Char
   };
 }
 
-function slopes(lengths: readonly number[], points: readonly ScalingPoint[]) {
+function slopes(lengths: readonly number[], points: readonly ScalingPoint[], guides: readonly Guide[]) {
   const start = points.find(({ length }) => length === lengths[0]);
   if (start === undefined) return [];
-  return [
-    { slope: 'n', power: 1 },
-    { slope: 'n²', power: 2 },
-  ].flatMap(({ slope, power }) => lengths.map((length) => ({ slope, length, value: start.value * (length / start.length) ** power })));
+  return guides.flatMap(({ slope, power }) =>
+    lengths.map((length) => ({ slope, length, value: start.value * (length / start.length) ** power })),
+  );
 }

@@ -25,6 +25,10 @@ export const blockTopk: Variant = {
     const { block, blocks } = readParameters('block-topk', parameters, given);
     return blockTopkCost(block, blocks, shape);
   },
+  knob(given) {
+    const { block } = readParameters('block-topk', parameters, given);
+    return { parameter: 'blocks', leaving: (share, keys) => Math.max(2, Math.round((share * keys) / block)) };
+  },
   rows(inputs, given, at) {
     const { block, blocks } = readParameters('block-topk', parameters, given);
     const view = viewHead(inputs, at);

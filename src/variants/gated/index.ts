@@ -20,6 +20,7 @@ export const gated: Variant = {
     return block === 1 ? undefined : refusePositions('gated by block', shape);
   },
   cost: (given, shape) => gatedCost(readParameters('gated', gatedParameters, given), shape),
+  knob: ({ tau }) => (tau === undefined ? { parameter: 'sparsity', leaving: (share) => 1 - share } : undefined),
   rows(inputs, given, at) {
     const read = readParameters('gated', gatedParameters, given);
     return read.block === 1 ? elementwiseRows(inputs, read, at) : blockRows(inputs, read, at);

@@ -30,6 +30,10 @@ export const topk: Variant = {
     const heads = shape.batch * shape.heads;
     return workOf(shape, { scoredPairs: heads * densePairsPerHead(shape), weightedPairs: heads * perHead });
   },
+  knob: ({ keep }) =>
+    keep === undefined
+      ? { parameter: 'k', leaving: (share, keys) => Math.max(1, Math.round(share * keys)) }
+      : { parameter: 'keep', leaving: (share) => share },
   rows(inputs, given, at) {
     const kept = keptCounter(readParameters('topk', parameters, given));
     const view = viewHead(inputs, at);

@@ -22,6 +22,7 @@ export const window: Variant = {
     const pairs = shape.batch * shape.heads * sumOverQueries(shape, (query) => keysSeen(shape, query, w, globals));
     return workOf(shape, { scoredPairs: pairs, weightedPairs: pairs });
   },
+  knob: () => ({ parameter: 'w', leaving: (share, keys) => Math.max(1, Math.round(share * keys)) }),
   rows(inputs, given, at) {
     const { w, globals } = readParameters('window', parameters, given);
     const view = viewHead(inputs, at);

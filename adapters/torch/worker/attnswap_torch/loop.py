@@ -25,13 +25,21 @@ def answer(answers, question):
 
 
 def main():
+    """Answers what the PyTorch adapter is asked."""
+    def answers():
+        from .answers import Answers  # Imports PyTorch, which may print.
+
+        return Answers()
+
+    serve(answers)
+
+
+def serve(make_answers):
     """Answers until standard input ends, or until goodbye."""
     output = protected_output()
     # Compilers of kernels would otherwise start processes of their own.
     os.environ.setdefault('TORCHINDUCTOR_COMPILE_THREADS', '1')
-    from .answers import Answers  # Imports PyTorch, which may print.
-
-    answers = Answers()
+    answers = make_answers()
     for line in sys.stdin:
         if line.strip() == '':
             continue
