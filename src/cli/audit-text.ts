@@ -28,18 +28,30 @@ export function auditText(record: AuditRecord): string {
   ].join('\n\n');
 }
 
-function pointsTable({ knob, points }: AuditRecord): string {
+function pointsTable({ kind, knob, points }: AuditRecord): string {
   const rows = points.map((point) => {
     const { latencyNs, cpuNs, peakBytes } = typicalCall(point);
-    const share = percent(point.neededWork / point.fullWork);
     return [
       ...(knob === null ? [] : [String(point.knob)]),
       String(point.length),
-      share,
+      ...(kind === 'model' && knob === null ? [] : [percent(point.neededWork / point.fullWork)]),
       time(latencyNs),
       cpuNs === null ? '–' : time(cpuNs),
       peakBytes === null ? '–' : size(peakBytes),
     ];
   });
-  return table([[...(knob === null ? [] : [knob.name]), 'tokens', 'of dense', 'latency', 'CPU time', 'peak'], ...rows], 0);
+  return table(
+    [
+      [
+        ...(knob === null ? [] : [knob.name]),
+        'tokens',
+        ...(kind === 'model' && knob === null ? [] : ['of dense']),
+        'latency',
+        'CPU time',
+        'peak',
+      ],
+      ...rows,
+    ],
+    0,
+  );
 }

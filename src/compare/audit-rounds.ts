@@ -75,7 +75,7 @@ export async function auditRounds(options: AuditRounds): Promise<MeasuredAudit> 
     const points = arms.map(({ setting }, index) => ({ ...setting, rounds: rounds[index]! }));
     const overhead = hasOverhead ? typical(overheads) : null;
     const judgement = judgeAudit({ points, length, knob, overhead, onProcessors, tail });
-    if (judgement.verdict !== 'inconclusive' || round + 1 === most) return { points, overhead, judgement, warnings: [...warnings] };
+    if (judgement.settled || round + 1 === most) return { points, overhead, judgement, warnings: [...warnings] };
   }
 }
 

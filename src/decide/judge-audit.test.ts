@@ -68,7 +68,9 @@ test('memory as n² is told beside what masks only, and is a verdict of its own 
   assert.equal(both.verdict, 'masks-only');
   assert.match(both.reason, /memory grows as n²/);
   const copies = judge({ ...skips, bytes: squared });
-  assert.deepEqual([copies.verdict, copies.exitCode], ['copies-n2', 1]);
+  assert.deepEqual([copies.verdict, copies.exitCode, copies.settled], ['copies-n2', 1, true]);
+  const half = judge({ ...skips, bytes: squared, overheadNs: 1e12 });
+  assert.deepEqual([half.verdict, half.settled], ['copies-n2', false], 'more rounds may decide its work');
 });
 
 test('a peak below one byte per pair proves that nothing of n² is copied; peaks too small for that, and for a slope, decide nothing', () => {

@@ -41,6 +41,8 @@ export interface AuditJudgement {
   readonly findings: readonly AuditFinding[];
   readonly verdict: AuditVerdict;
   readonly exitCode: 0 | 1 | 2;
+  /** Whether more rounds could add to it: work, too, is decided. */
+  readonly settled: boolean;
   /** Why, as the end of a sentence about the kernel. */
   readonly reason: string;
 }
@@ -173,28 +175,26 @@ function verdictOf(findings: readonly AuditFinding[]): Omit<AuditJudgement, 'fin
   if (shows('skips') && shows('masks-only')) {
     const reason =
       'the two series contradict each other: something other than the skipped work takes most of the time, or only part of the work is skipped';
-    return memory === 'n2' ? copies(`its memory grows as n², and ${reason}`) : open(reason);
+    return memory === 'n2' ? copies(`its memory grows as n², and ${reason}`, false) : open(reason);
   }
   if (shows('masks-only'))
-    return { verdict: 'masks-only', exitCode: 1, reason: `it computes everything, whatever it attends to${squared}` };
-  if (memory === 'n2')
-    return copies(
-      shows('skips') ? 'its memory grows as n², although its work does not' : 'its memory grows as n²; its work is not decided',
-    );
+    return { verdict: 'masks-only', exitCode: 1, settled: true, reason: `it computes everything, whatever it attends to${squared}` };
+  if (memory === 'n2' && shows('skips')) return copies('its memory grows as n², although its work does not', true);
+  if (memory === 'n2') return copies('its memory grows as n²; its work is not decided', false);
   if (shows('skips') && memory !== 'inconclusive')
-    return { verdict: 'skips', exitCode: 0, reason: 'its work and its memory shrink with what it attends to' };
+    return { verdict: 'skips', exitCode: 0, settled: true, reason: 'its work and its memory shrink with what it attends to' };
   const undecided = deciding.find(({ standing }) => standing === 'inconclusive');
   return open(
     undecided === undefined ? 'nothing could be judged' : `${undecided.figure} over the ${undecided.against}: ${undecided.reason}`,
   );
 }
 
-function copies(reason: string): Omit<AuditJudgement, 'findings'> {
-  return { verdict: 'copies-n2', exitCode: 1, reason };
+function copies(reason: string, settled: boolean): Omit<AuditJudgement, 'findings'> {
+  return { verdict: 'copies-n2', exitCode: 1, settled, reason };
 }
 
 function open(reason: string): Omit<AuditJudgement, 'findings'> {
-  return { verdict: 'inconclusive', exitCode: 2, reason };
+  return { verdict: 'inconclusive', exitCode: 2, settled: false, reason };
 }
 
 function logs(values: readonly number[]): number[] {

@@ -119,7 +119,7 @@ class Answers:
         if problem is None and name == 'callable-cuda' and not self.arrays.cuda():
             problem = 'torch.cuda finds no device' if given['arrays'] == 'torch' else 'NumPy computes on the processor'
         if problem is not None:
-            return {'name': name, 'available': False, 'reason': problem, 'mend': ''}
+            return {'name': name, 'available': False, 'reason': problem, 'mend': '--python or ATTNSWAP_PYTHON selects another Python'}
         device = 'NVIDIA GPU' if name == 'callable-cuda' else 'CPU'
         return {'name': name, 'available': True, 'version': self.arrays.version, 'device': device, 'dtypes': ['f32']}
 
