@@ -26,7 +26,9 @@ export function selfTested(comparison: Comparison, { margin, absoluteFloor }: Ru
   if (outcome === 'regression') return { ...comparison, outcome: 'pass', reason: `${size} was seen: ${reason}` };
   if (outcome === 'error' || outcome === 'incomplete') return comparison;
   const fix = `use more blocks (--max-blocks 40), a quieter host${absoluteFloor > 0 ? ', a smaller absoluteFloor' : ''} or a larger margin`;
-  return { ...comparison, outcome: 'inconclusive', onInconclusive: 'fail', reason: `${size} was not seen (${outcome}: ${reason}): ${fix}` };
+  // An inconclusive reason ends in advice of its own.
+  const found = outcome === 'inconclusive' ? outcome : `${outcome}: ${reason}`;
+  return { ...comparison, outcome: 'inconclusive', onInconclusive: 'fail', reason: `${size} was not seen (${found}): ${fix}` };
 }
 
 /** A self-test in a sentence or two: which cells cannot fail, and what to do. */

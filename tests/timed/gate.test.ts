@@ -256,7 +256,7 @@ test('a gate that has expired decides nothing, and nothing that decides is no pa
 });
 
 test('a self-test passes where the gate sees an injected slowdown, and says which cells are blind', async () => {
-  const seeing = await gateCommand(folder(), ['--self-test']);
+  const seeing = await gateCommand(folder({ gates: wideGate }), ['--self-test', '--max-blocks', '5']);
   assert.equal(seeing.exitCode, 0, seeing.said);
   assert.match(seeing.said, /The gate can fail: it saw a slowdown of twice the margin in the one comparison/);
   const blind = await gateCommand(folder({ gates: "{ metric: 'latency', margin: 0.5, absoluteFloor: 1e12 }" }), ['--self-test']);
