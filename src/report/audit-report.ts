@@ -189,18 +189,27 @@ function settingOf({ knob, length }: AuditPoint): string {
   return knob === null ? `${length} tokens` : `${knob} at ${length} tokens`;
 }
 
-function pointsTable({ knob }: AuditRecord, points: readonly AuditPoint[]): Table {
+function pointsTable({ kind, knob }: AuditRecord, points: readonly AuditPoint[]): Table {
   const numeric = (title: string) => ({ title, numeric: true });
+  // Of a model without a window, nothing says how much work it needs.
+  const share = kind !== 'model' || knob !== null;
   return {
     kind: 'table',
     title: 'Medians over rounds',
-    columns: [knob?.name ?? 'knob', 'tokens', 'work of dense', 'latency', 'CPU time', 'peak memory'].map(numeric),
+    columns: [
+      ...(knob === null ? [] : [knob.name]),
+      'tokens',
+      ...(share ? ['work of dense'] : []),
+      'latency',
+      'CPU time',
+      'peak memory',
+    ].map(numeric),
     rows: points.map((point) => {
       const { latencyNs, cpuNs, peakBytes } = typicalCall(point);
       return [
-        figureCell(point.knob, String),
+        ...(knob === null ? [] : [figureCell(point.knob, String)]),
         figureCell(point.length, String),
-        figureCell(point.neededWork / point.fullWork, percent),
+        ...(share ? [figureCell(point.neededWork / point.fullWork, percent)] : []),
         figureCell(latencyNs, time),
         figureCell(cpuNs, time),
         figureCell(peakBytes, size),

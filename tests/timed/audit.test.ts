@@ -77,7 +77,7 @@ test('a function that masks is told from one that slices', { skip: noNumpy }, as
   assert.equal(sliced.exitCode, 0, sliced.said);
 });
 
-test('a function that is not what it claims is not timed, unless it is asked for', { skip: noNumpy }, async () => {
+test('a function that is not what it claims is not timed', { skip: noNumpy }, async () => {
   const refused = await audit(['window:w=16', '--callable', 'windows:wrong', '--arrays', 'numpy', '--length', '128', '--quiet']);
   assert.equal(refused.exitCode, 5);
   assert.match(refused.said, /mismatch: relative error .*hint: --unchecked/);
