@@ -124,10 +124,10 @@ describe('a swapped site gives what its variant is defined to give on what the s
 describe('what cannot be swapped', () => {
   test('a variant that takes no bias refuses a site that has one, by name', async () => {
     const { sites } = await subjectOf(inMemory('t5-bias', models['t5-bias'].build()));
-    const replacements = parseReplacements(['topk:k=3'], [0], runner.adapter);
+    const replacements = parseReplacements(['gated:sparsity=0.4'], [0], runner.adapter);
     assert.throws(
       () => swapSites(sites, { adapter: runner.adapter, replacements, seed }),
-      (error) => error instanceof AttnswapError && error.code === 'UNSUPPORTED' && /topk\.tiled takes no bias/.test(error.message),
+      (error) => error instanceof AttnswapError && error.code === 'UNSUPPORTED' && /gated\.tiled takes no bias/.test(error.message),
     );
   });
 

@@ -21,9 +21,13 @@ export function kernelOf({ variant, kernel: wanted, biased }: WantedKernel): Onn
 }
 
 /** A kernel for a model: see {@link Adapter.kernelGraph}. */
-export function kernelGraph({ dtype, opset, ...request }: KernelGraphRequest): Uint8Array | Unsupported {
+export function kernelGraph({ dtype, opset, window, ...request }: KernelGraphRequest): Uint8Array | Unsupported {
   const kernel = kernelOf(request);
-  return 'unsupported' in kernel ? kernel : kernelModel(kernel, { ...request, type: dtype }, opset);
+  if ('unsupported' in kernel) return kernel;
+  const config = { ...request, type: dtype };
+  if (window === undefined) return kernelModel(kernel, config, opset);
+  const skips = kernel.skipsOutside?.(request.parameters) === true;
+  return kernelModel(kernel, skips ? { ...config, biased: false, window } : { ...config, masked: false }, opset);
 }
 
 /** One kernel as a model, dynamic in batch and lengths. */

@@ -1,4 +1,5 @@
 import type { KernelDescription } from '../../src/contract/adapter.ts';
+import type { Span } from '../../src/contract/span.ts';
 import type { Parameters } from '../../src/contract/variant.ts';
 import type { GraphBuilder, Value } from '../../src/model/graph/graph-builder.ts';
 
@@ -15,6 +16,8 @@ export interface KernelConfig {
   readonly masked: boolean;
   /** Whether a bias is added to the logits. */
   readonly biased: boolean;
+  /** Outside of which every pair is masked, besides what the variant masks. */
+  readonly window?: Span | undefined;
   /** The element type of inputs, arithmetic and output. */
   readonly type: 'f32' | 'f16';
   readonly scale: number;
@@ -38,6 +41,8 @@ export interface KernelInputs {
 
 /** A kernel as an ONNX graph: the same builder serves benchmarks and models whose attention is swapped. */
 export interface OnnxKernel extends KernelDescription {
+  /** Whether it computes nothing outside of a given window, and so needs no bias for one; absent where it never does. */
+  skipsOutside?(parameters: Parameters): boolean;
   /** Appends the attention to `graph` and returns its output, `[batch, heads, queries, headDim]`. */
   build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value;
 }

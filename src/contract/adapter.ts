@@ -1,5 +1,6 @@
 import type { AttentionInputs } from './inputs.ts';
 import type { DType, Shape } from './shape.ts';
+import type { Span } from './span.ts';
 import type { Tensors, TensorType } from './tensor.ts';
 import type { Training, TrainRequest } from './training.ts';
 import type { Parameters } from './variant.ts';
@@ -135,6 +136,8 @@ export interface KernelGraphRequest {
   readonly masked: boolean;
   /** Whether there is an input `bias` in `dtype`, four axes that broadcast to `[batch, heads, queries, keys]`: see {@link BiasTensor}. */
   readonly biased: boolean;
+  /** Outside of which the model itself masks every pair. Where it is given, it says with `mask` what `bias` says: a kernel may read either. */
+  readonly window?: Span | undefined;
   readonly dtype: 'f32' | 'f16';
   readonly scale: number;
   /** Version of the standard operators that the model uses, at least 13. */

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { AttentionInputs } from './inputs.ts';
 import type { Shape } from './shape.ts';
+import type { Span } from './span.ts';
 
 /** Parameters as written and recorded: names to plain values. */
 export type Parameters = Readonly<Record<string, number | string>>;
@@ -76,6 +77,8 @@ export interface Variant extends Specification {
   readonly summary: string;
   /** Validates parameters and fills in defaults; unknown names are refused. */
   readonly parameters: z.ZodType<Parameters>;
+  /** The keys that every query sees for certain, by position; absent where a selection decides. */
+  span?(parameters: Parameters, causal: boolean): Span;
   /** Work of a good kernel, exact without padding (`gated` with `tau`: an upper bound, as if every gate were open). */
   cost(parameters: Parameters, shape: Shape): Work;
   /** What `audit` varies; absent, or undefined for these parameters, where no parameter alone says how much is attended to. */

@@ -1,16 +1,18 @@
 import type { GraphProto } from 'onnx-buf';
+import { covers, denseSpan } from '../contract/span.ts';
 import { subgraphsOf } from '../model/graph/graph-index.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
 import type { Site } from '../model/sites/site.ts';
 import type { Replacement } from '../model/swap/swap.ts';
+import { findVariant } from '../variants/index.ts';
 
-/** What must hold of a model's outputs where dense attention takes the place of dense attention. */
+/** What must hold of a model's outputs where new attention sees the same keys as the old. */
 export interface Exactness {
   /** The largest ‖changed − original‖ / ‖original‖ that another order of sums explains. */
   readonly tolerance: number;
   /**
    * Why a larger difference may be no fault; null where it always is one. `quantized`: next to the edge of a quantizer's step a rounding
-   * error becomes a whole step. `blind-rows`: causal queries whose keys are all padding, and those from which a bias hides every key, have no defined result.
+   * error becomes a whole step. `blind-rows`: causal queries whose keys are all padding, and those from which a window or a bias hides every key, have no defined result.
    */
   readonly exception: 'quantized' | 'blind-rows' | null;
 }
@@ -27,18 +29,22 @@ interface Replaced {
 
 /** The one rule for swaps that keep the mathematics; null for those that change it. */
 export function exactnessOf({ proto, sites }: Pick<ModelSites, 'proto' | 'sites'>, replaced: Replaced): Exactness | null {
-  if (!isExact(replaced)) return null;
+  if (!isExact(sites, replaced)) return null;
   const tolerance = tolerances[sites.some(({ dtype }) => dtype === 'f16') ? 'f16' : 'f32'];
-  const mayBeBlind = ({ causal, mask }: Site) => mask === 'bias' || (causal === true && mask === 'padding');
+  const mayBeBlind = ({ causal, mask }: Site) => mask === 'bias' || mask === 'window' || (causal === true && mask === 'padding');
   const blind = [...replaced.replacements.keys()].some((site) => mayBeBlind(sites[site]!));
   return { tolerance, exception: quantizes(proto.graph!) ? 'quantized' : blind ? 'blind-rows' : null };
 }
 
 /** The mathematics of the original, summed in another order. */
-export function isExact({ replacements, finish }: Replaced): boolean {
-  return (
-    finish === undefined && [...replacements.values()].every(({ variant, scaleFactor = 1 }) => variant === 'dense' && scaleFactor === 1)
-  );
+export function isExact(sites: readonly Site[], { replacements, finish }: Replaced): boolean {
+  return finish === undefined && [...replacements].every(([site, replacement]) => seesAll(sites[site]!, replacement));
+}
+
+/** Whether new attention sees every key that the site's own mask lets through, and scales it alike. */
+export function seesAll({ window, causal }: Site, { variant, parameters, scaleFactor = 1 }: Replacement): boolean {
+  const seen = findVariant(variant).span?.(parameters, causal === true);
+  return scaleFactor === 1 && seen !== undefined && covers(seen, window ?? denseSpan(causal === true));
 }
 
 /** Whether a model rounds to whole steps somewhere. */

@@ -8,6 +8,7 @@ import { openProto, usingModel } from '../model/file/open-proto.ts';
 import { withOutputs } from '../model/graph/with-outputs.ts';
 import { candidateProto } from './candidate.ts';
 import type { Candidate } from './candidate.ts';
+import { seesAll } from './exactness.ts';
 import type { Migration } from './migration.ts';
 
 /** New values of constants, by name; plain numbers, to be kept as JSON. */
@@ -29,7 +30,7 @@ const ratioLimits = { least: 0.5, most: 2 };
 export async function recalibrateNorms(migration: Migration, candidate: Candidate, items: readonly Item[]): Promise<NormValues> {
   const { sites } = migration;
   const index = new GraphIndex(sites.proto.graph!);
-  const approximated = [...candidate.replacements].filter(([, { variant }]) => variant !== 'dense');
+  const approximated = [...candidate.replacements].filter(([site, replacement]) => !seesAll(sites.sites[site]!, replacement));
   const found = approximated
     .toSorted(([a], [b]) => a - b)
     .map(([site]) => followingNorm(index, sites.swappable.get(site)!.plan.output.tensor));

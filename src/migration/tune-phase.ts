@@ -5,7 +5,7 @@ import { formatVariant } from '../variants/index.ts';
 import type { MeasuredBaseline } from './baseline-phase.ts';
 import { candidateProto, isRefusal, judgeCandidate } from './candidate.ts';
 import type { Candidate, CandidateResult } from './candidate.ts';
-import { isExact } from './exactness.ts';
+import { isExact, seesAll } from './exactness.ts';
 import { lossOf } from './loss-of.ts';
 import type { LossScale } from './loss-of.ts';
 import { itemsOf, sharedItems } from './items.ts';
@@ -64,7 +64,7 @@ export async function tune(migration: Migration, baseline: MeasuredBaseline): Pr
   const assigned = (assignment: Assignment): Candidate => assignedCandidate(assignment, sites, candidates);
   const quality = async (candidate: Candidate): Promise<number> => {
     // What is the same mathematics loses nothing: phase 2 judges that by its outputs.
-    if (isExact(candidate)) return 0;
+    if (isExact(migration.sites.sites, candidate)) return 0;
     migration.signal?.throwIfAborted();
     migration.progress(`tuning: ${candidate.name}`);
     try {
@@ -140,18 +140,20 @@ async function mendBeyond(migration: Migration, { search, budget, assigned, qual
     const tried = await migration.state.step(`tune/mend/${assignment.join('-')}`, async () => {
       let best: { factor: number | null; loss: number } = { factor: null, loss };
       for (const factor of scaleFactors) {
-        const lost = await quality(tempered(plain, factor));
+        const lost = await quality(tempered(migration, plain, factor));
         if (lost < best.loss) best = { factor, loss: lost };
       }
-      const norms = await recalibrateNorms(migration, tempered(plain, best.factor), items);
+      const norms = await recalibrateNorms(migration, tempered(migration, plain, best.factor), items);
       const lost =
-        Object.keys(norms).length === 0 ? Infinity : await quality({ ...tempered(plain, best.factor), finish: normsFrom(norms) });
+        Object.keys(norms).length === 0
+          ? Infinity
+          : await quality({ ...tempered(migration, plain, best.factor), finish: normsFrom(norms) });
       return { ...best, norms: lost < best.loss ? norms : null, loss: Math.min(best.loss, lost) };
     });
     const norms = tried.norms === null ? undefined : normsFrom(tried.norms);
     const factor = tried.factor === null ? '' : ` scale×${tried.factor}`;
     const name = `${plain.name}${factor}${norms === undefined ? '' : ' norms'}`;
-    const candidate = { ...tempered(plain, tried.factor), name, ...(norms !== undefined && { finish: norms }) };
+    const candidate = { ...tempered(migration, plain, tried.factor), name, ...(norms !== undefined && { finish: norms }) };
     const changed = Object.keys(tried.norms ?? {});
     const report = { name, lossBefore: loss, scaleFactor: tried.factor, norms: changed, lossAfter: tried.loss };
     found.push({ report, candidate, within: tried.loss <= budget && name !== plain.name });
@@ -159,10 +161,10 @@ async function mendBeyond(migration: Migration, { search, budget, assigned, qual
   return found;
 }
 
-function tempered(candidate: Candidate, scaleFactor: number | null): Candidate {
+function tempered({ sites }: Migration, candidate: Candidate, scaleFactor: number | null): Candidate {
   if (scaleFactor === null) return candidate;
   const replacements = [...candidate.replacements].map(
-    ([site, replacement]) => [site, replacement.variant === 'dense' ? replacement : { ...replacement, scaleFactor }] as const,
+    ([site, replacement]) => [site, seesAll(sites.sites[site]!, replacement) ? replacement : { ...replacement, scaleFactor }] as const,
   );
   return { name: `${candidate.name} scale×${scaleFactor}`, replacements: new Map(replacements) };
 }

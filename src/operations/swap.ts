@@ -1,7 +1,8 @@
 import { rm, stat } from 'node:fs/promises';
 import type { ModelProto } from 'onnx-buf';
 import { AttnswapError } from '../contract/errors.ts';
-import { exactnessOf } from '../migration/exactness.ts';
+import type { Span } from '../contract/span.ts';
+import { exactnessOf, seesAll } from '../migration/exactness.ts';
 import { driftSize } from '../migration/quality-of.ts';
 import { swapOnItems } from '../migration/swap-on-items.ts';
 import type { SwapOnItems } from '../migration/swap-on-items.ts';
@@ -48,6 +49,10 @@ export interface SiteChange {
   /** The branch of an `If` that it lies in; null in the model's own graph. */
   readonly body: string | null;
   readonly variant: string;
+  /** Of a site that is windowed already: the keys before and after its own that a query sees; null for others. */
+  readonly window: Span | null;
+  /** Whether the new attention sees the same keys as the old. */
+  readonly exact: boolean;
   /** The length up to which the site's mask and sizes were seen to hold; null where none is known. */
   readonly provenLength: number | null;
   /** What the user said of its mask and no run showed; null where nothing had to be assumed. */
@@ -98,13 +103,15 @@ export async function swap(options: SwapOptions): Promise<SwapRecord> {
   const onData = items && (await swapOnItems({ ...loaded, swapped, replacements, seed }, items));
   refuseOnData(path, onData);
   const proof = await writeProven(out, { sites, swapped, file });
-  const changes = replaced.map(({ site: { site, node, body, provenLength, assumed } }) => ({
-    site,
-    node,
-    body: body ?? null,
-    variant: nameOf(replacements.get(site)!),
-    provenLength: provenLength ?? null,
-    assumed: assumed ?? null,
+  const changes = replaced.map(({ site }) => ({
+    site: site.site,
+    node: site.node,
+    body: site.body ?? null,
+    variant: nameOf(replacements.get(site.site)!),
+    window: site.window ?? null,
+    exact: seesAll(site, replacements.get(site.site)!),
+    provenLength: site.provenLength ?? null,
+    assumed: site.assumed ?? null,
   }));
   return { out, changes, proof, atSites, comparison, onData, rewrittenForOpset13: sites.rewritten, inlinedFunctions: sites.inlined };
 }
@@ -177,12 +184,12 @@ interface Compared {
 }
 
 /**
- * Dense attention for dense attention must give the same outputs, but for rounding. A model that quantizes is judged at its sites alone, as no
+ * Attention that sees the same keys as the old must give the same outputs, but for rounding. A model that quantizes is judged at its sites alone, as no
  * bound on its outputs follows from rounding. Queries that see no key were left out of the comparison.
  */
 function refuseInexact(path: string, { sites, replacements, comparison: { largest } }: Compared): void {
   const exactness = exactnessOf(sites, { replacements });
   if (exactness === null || exactness.exception === 'quantized' || largest <= exactness.tolerance) return;
-  const message = `${path}: dense kernels changed the outputs by ${digits(largest)} of their size, expected at most ${exactness.tolerance.toExponential()}; nothing was written`;
+  const message = `${path}: attention to the same keys changed the outputs by ${digits(largest)} of their size, expected at most ${exactness.tolerance.toExponential()}; nothing was written`;
   throw new AttnswapError('WORKER_FAILED', message, { hint: 'please report this model: attnswap sites MODEL --json' });
 }

@@ -89,6 +89,7 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
 export const topkTiled: OnnxKernel = {
   variant: 'topk',
   kernel: 'tiled',
+  takesBias: true,
   summary: `tiles of ${tile} queries: MatMul, TopK, Softmax, gathered or scattered values`,
   scoredPairs: (_, shape) => shape.batch * shape.heads * tiledPairs(shape, tile),
   build,

@@ -73,6 +73,7 @@ function text({ model: path, sites: list, unknown, nodes }: SitesRecord): string
   return [
     heading,
     ...bodyLines(list),
+    ...windowLines(list),
     ...list.flatMap(({ site, reason }) => (reason === undefined ? [] : [`site ${site} cannot be swapped: ${visible(reason)}`])),
     ...list.flatMap((site) => visible(assumedText(site) ?? '') || []),
     ...unknown.map(({ node, reason }) => `not a site: ${visible(node)}: ${visible(reason)}`),
@@ -85,6 +86,20 @@ function bodyLines(list: readonly Site[]): string[] {
   return [...bodies].map((body) => {
     const inside = list.filter((site) => site.body === body).map(({ site }) => site);
     return `in the ${visible(body)}: ${inside.length === 1 ? 'site' : 'sites'} ${inside.join(', ')}`;
+  });
+}
+
+/** What a window lets a query see, and the variant that keeps it. */
+function windowLines(list: readonly Site[]): string[] {
+  const windowed = list.filter((site) => site.swappable && site.window !== undefined);
+  const texts = windowed.map(({ window, causal }) => {
+    const { left, right } = window!;
+    const w = causal === true ? left + 1 : 2 * Math.max(left, right);
+    return `each query sees ${left} keys before it and ${right} after it; window:w=${w} is exact`;
+  });
+  return [...new Set(texts)].map((text) => {
+    const sharing = windowed.filter((_, at) => texts[at] === text).map(({ site }) => site);
+    return `${sharing.length === 1 ? 'site' : 'sites'} ${sharing.join(', ')}: ${text}`;
   });
 }
 

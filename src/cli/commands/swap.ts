@@ -1,4 +1,5 @@
 import { AttnswapError } from '../../contract/errors.ts';
+import type { Span } from '../../contract/span.ts';
 import type { SwapRecord } from '../../operations/swap.ts';
 import { digits } from '../../text/figures.ts';
 import { visible } from '../../text/untrusted.ts';
@@ -56,8 +57,8 @@ function text(
   const removed = `${proof.nodesRemoved.length} nodes removed, ${proof.nodesAdded} added`;
   return [
     ...changes.map(
-      ({ site, node, body, variant, assumed }) =>
-        `site ${site}: ${visible(node)}${body === null ? '' : ` in the ${visible(body)}`} → ${variant}${assumed === null ? '' : ` (assumed: ${visible(assumed)})`}`,
+      ({ site, node, body, variant, window, exact, assumed }) =>
+        `site ${site}: ${visible(node)}${body === null ? '' : ` in the ${visible(body)}`} → ${variant}${window === null ? '' : windowText(window, exact)}${assumed === null ? '' : ` (assumed: ${visible(assumed)})`}`,
     ),
     `unchanged: ${proof.nodesKept} nodes and ${proof.initializersKept} initializers, byte for byte (sha256 ${proof.sha256.slice(0, 12)}); ${removed}`,
     ...(rewritten.length > 0 ? [`first upgraded to opset 13: ${rewritten.length} nodes rewritten, with identical results`] : []),
@@ -67,6 +68,10 @@ function text(
     ...(onData === null ? [] : [`your data: ${visible(onData)}`]),
     `written: ${out}`,
   ].join('\n');
+}
+
+function windowText({ left, right }: Span, exact: boolean): string {
+  return ` (${exact ? 'keeps' : 'narrows'} the model's own window: ${left} keys before, ${right} after)`;
 }
 
 /** How far outputs were compared, and what was not. */

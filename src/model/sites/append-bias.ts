@@ -4,7 +4,7 @@ import { elementTypes } from '../graph/graph-builder.ts';
 import type { GraphBuilder, Value } from '../graph/graph-builder.ts';
 import { attributeOf, integerOf } from '../graph/graph-index.ts';
 import { appendMask } from './append-mask.ts';
-import type { DeclaredMask } from './candidate.ts';
+import type { Declared } from './candidate.ts';
 import { reshapes } from './logit-path.ts';
 import type { PathStep } from './logit-path.ts';
 import type { Seen } from './watch.ts';
@@ -180,9 +180,18 @@ function finished(graph: GraphBuilder, bias: Value, type: Dtype, dtype: Dtype): 
   return type === dtype ? held : graph.op('Cast', [held], { to: elementTypes[dtype] });
 }
 
-/** What a fused operator's masks add to its logits; undefined where it has none. */
-export function declaredBias(masks: readonly DeclaredMask[], seen: Seen, dtype: Dtype): AppendBias | undefined {
-  if (masks.length === 0) return undefined;
+/** The pairs of a window of so many keys, up to a query's own: bool, `[1, 1, queries, keys]`. */
+function withinWindow(graph: GraphBuilder, { query, key }: BiasPlace, window: number): Value {
+  const [queries, keys] = [query, key].map((tensor) => graph.op('Squeeze', [graph.sizes(tensor, 2, 3)])) as [Value, Value];
+  const places = graph.op('Range', [graph.int(0), keys, graph.int(1)]);
+  const rows = graph.op('Range', [graph.op('Sub', [keys, queries]), keys, graph.int(1)]);
+  const distance = graph.op('Sub', [graph.op('Unsqueeze', [rows, graph.int([1])]), places]);
+  return graph.op('Unsqueeze', [graph.op('Less', [distance, graph.int(window)]), graph.int([0, 1])]);
+}
+
+/** What a fused operator's masks and window add to its logits; undefined where it has none. */
+export function declaredBias({ masks, window }: Declared, seen: Seen, dtype: Dtype): AppendBias | undefined {
+  if (masks.length === 0 && window === undefined) return undefined;
   return (graph, at) => {
     const choose = (keep: Value) => graph.op('Where', [keep, graph.scalar(0, dtype), graph.scalar(2 * removedBelow[dtype], dtype)]);
     const added = masks.map((mask) => {
@@ -191,9 +200,10 @@ export function declaredBias(masks: readonly DeclaredMask[], seen: Seen, dtype: 
       if (type === 'bool') return choose(mask.tensor);
       return finished(graph, mask.tensor, type === 'float16' ? 'f16' : 'f32', dtype);
     });
+    const all = window === undefined ? added : [...added, choose(withinWindow(graph, at, window))];
     return finished(
       graph,
-      added.reduce((sum, each) => graph.op('Add', [sum, each])),
+      all.reduce((sum, each) => graph.op('Add', [sum, each])),
       dtype,
       dtype,
     );

@@ -49,7 +49,7 @@ export function factorAt({ factor, before, keyFactors }: LogitPath, tensor: (nam
 export function biasOf(candidate: Candidate, reach: Reach, runs: readonly BiasRun[], dtype: Dtype): AppendBias | string | undefined {
   const { path, declared } = candidate;
   if (reach.nonlinear !== undefined) return reach.nonlinear;
-  if (path === undefined) return declaredBias(declared!.masks, runs[0]!.seen, dtype);
+  if (path === undefined) return declaredBias(declared!, runs[0]!.seen, dtype);
   const fault = runs.map(({ seen }) => settledFault(path, seen)).find((each) => each !== undefined);
   if (fault !== undefined) return fault;
   const layouts = new Map<string, Layout>();

@@ -39,6 +39,8 @@ export interface Declared {
   /** 1/√headDim where absent. */
   readonly scale: number | undefined;
   readonly masks: readonly DeclaredMask[];
+  /** How many keys, up to its own, a query of a causal operator sees at most; all of them where absent. */
+  readonly window?: number | undefined;
   /** Where the operator projects, shifts, rotates or joins queries, keys and values inside. */
   readonly project?: (graph: GraphBuilder) => Projected;
 }

@@ -141,14 +141,7 @@ async function searchScope(searching: Searching, { proto, body }: Scope, start: 
   const subject = { proto, file, index, candidates, runner, given, realInputs, onStep };
   const probing = await probeCandidates(subject);
   const short = probing.probed.map((each, place) => readSite(each.candidate, start + place, each, { assumption }));
-  const first = await proven(subject, probing, new Map(short.entries()));
-  // What long runs show of a mask that short ones did not is handed on as it is.
-  const longer = [...first].flatMap(([place, { site, swap }]): Array<[number, Read]> => {
-    if (short[place]!.swap === undefined || swap !== undefined || short[place]!.site.mask === 'bias') return [];
-    const each = probing.probed[place]!;
-    return [[place, readSite(each.candidate, start + place, each, { beyond: site.reason })]];
-  });
-  const read = [...new Map([...first, ...(await proven(subject, probing, new Map(longer)))]).values()];
+  const read = await provenSites(subject, probing, short);
   if (body === undefined) return { read, unknown, scope: { proto, probe: probing.first } };
   const told = read.map((each) => inBody(each, searching.proto, body));
   const probe = await takingBranch(probing.first, body, searching);
@@ -167,13 +160,30 @@ function inBody({ site, swap }: Read, { graph }: ModelProto, body: Body): Read {
   return { site: { ...site, ...told }, swap: { site: { ...swap.site, ...told }, plan: { ...swap.plan, body } } };
 }
 
-/** Sites, by their place, as far as long runs bear them out; what is assumed is not asked. */
-async function proven(subject: ProbeSubject, probing: Probing, read: ReadonlyMap<number, Read>): Promise<Map<number, Read>> {
-  const sites = [...read].flatMap(([place, { swap }]) =>
-    swap === undefined || swap.site.assumed !== undefined ? [] : [[place, swap] as const],
-  );
-  const proofs = await proveLong(subject, probing, new Map(sites));
-  return new Map([...read].map(([place, each]) => [place, withProof(each, proofs.get(place))]));
+/**
+ * Sites as far as long runs bear them out; what is assumed is not asked. A mask that long runs show to be another than short ones is a window
+ * if it is shown to be one in all of them, and else handed on as it is.
+ */
+async function provenSites(subject: ProbeSubject, probing: Probing, short: readonly Read[]): Promise<Read[]> {
+  const proven = [...short];
+  let open = new Map(short.entries());
+  while (open.size > 0) {
+    const sites = [...open].flatMap(([place, { swap }]) =>
+      swap === undefined || swap.site.assumed !== undefined ? [] : [[place, swap] as const],
+    );
+    const proofs = await proveLong(subject, probing, new Map(sites));
+    const again = new Map<number, Read>();
+    for (const [place, each] of open) {
+      const proof = proofs.get(place);
+      proven[place] = withProof(each, proof);
+      if (proof?.problem === undefined || each.site.mask === 'bias') continue;
+      const window = each.site.mask === 'window' ? undefined : proof.window;
+      const probed = probing.probed[place]!;
+      again.set(place, readSite(probed.candidate, each.site.site, probed, { beyond: proof.problem, window }));
+    }
+    open = again;
+  }
+  return proven;
 }
 
 /** A site as far as long runs bear out what short ones showed. */

@@ -1,3 +1,4 @@
+import type { Span } from '../../contract/span.ts';
 import { batchOf, probeInputs, sizesOfInputs } from './probe-inputs.ts';
 import type { ProbeCase } from './probe-inputs.ts';
 import type { Probing, ProbeSubject } from './probe-candidates.ts';
@@ -10,6 +11,9 @@ export const mostTokens = 9216;
 const readRows = 256;
 /** Tokens up to which every row is read where a whole number gives reason to. */
 const wholeRows = 2048;
+/** The same of a window: beyond {@link wholeWindow} of one as long as Mistral's. */
+const wholeWindows = 4608;
+
 /** A run at a length, a past or a batch beyond the small ones. */
 export interface LongRun {
   readonly at: ProbeCase;
@@ -31,6 +35,8 @@ export interface Farthest {
   readonly wholeNumbers: readonly number[];
   /** Lengths that masks may be compared with, as far as constants tell. */
   readonly thresholds: readonly number[];
+  /** Those that masks look like: every row is to be read. */
+  readonly windows: readonly Span[];
   /** Whether the whole model would run at these sizes. */
   readonly runsAt: (run: LongRun) => boolean;
 }
@@ -58,7 +64,7 @@ function batchesBeyond(wholeNumbers: readonly number[], sizes: ReadonlyArray<rea
  */
 export async function farthestRuns(
   model: WatchedModel,
-  { subject: { given }, probing: { first, inputs }, isStored, masksVary, wholeNumbers, thresholds, runsAt }: Farthest,
+  { subject: { given }, probing: { first, inputs }, isStored, masksVary, wholeNumbers, thresholds, windows, runsAt }: Farthest,
 ): Promise<{ runs: LongRun[]; cutAt?: number | undefined }> {
   let ranOut = false;
   // Of a part of a model, which need not read all that is large: a mask of all pairs, say.
@@ -113,9 +119,16 @@ export async function farthestRuns(
     0,
     ...wholeNumbers.map((count) => Math.ceil(1.1 * count)).filter((count) => count > readRows && count <= wholeRows),
   );
-  if (counted > 0 && counted < best.at.length) varied.push(await runAt({ ...best.at, length: counted }, 1));
+  const windowed = Math.max(0, ...windows.map(wholeWindow).filter((length) => length <= wholeWindows));
+  const whole = Math.max(counted < best.at.length ? counted : 0, Math.min(windowed, best.at.length));
+  if (whole > 0) varied.push(await runAt({ ...best.at, length: whole }, 1));
   const cutAt = masksVary && (isCut || ranOut) ? best.at.length : undefined;
   return { runs: [...runs, best, ...varied.filter((run) => run !== undefined)], cutAt };
+}
+
+/** Tokens in which a window shows whole, with keys beyond both of its ends. */
+export function wholeWindow({ left, right }: Span): number {
+  return Math.ceil(1.1 * (left + right + 1)) + 16;
 }
 
 async function longestRun(

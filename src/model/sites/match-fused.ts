@@ -149,9 +149,16 @@ function groupQuery(node: NodeProto): Candidate {
   const masks = masksOf({ tensor: present(node, 5), rule: 'last' }, { tensor: present(node, 10), rule: 'additive' });
   const prepares = handsOn(node) || key === '' || present(node, 3) !== undefined || integerOf(node, 'do_rotary', 0) === 1;
   const project = (graph: GraphBuilder) => groupQueryParts(graph, node);
-  const declared = { causal: 'last' as const, scale: scaleOf(node), masks, ...(prepares && { project }) };
+  const size = integerOf(node, 'local_window_size', -1);
+  const declared = {
+    causal: 'last' as const,
+    scale: scaleOf(node),
+    masks,
+    window: size > 0 ? size : undefined,
+    ...(prepares && { project }),
+  };
   const refusal = firstOf([
-    [integerOf(node, 'local_window_size', -1) !== -1, 'it is already windowed'],
+    [size > 0 && present(node, 3) !== undefined, 'its window counts from where the past of each batch element ends'],
     [(attributeOf(node, 'softcap')?.f ?? 0) !== 0, 'its logits are soft-capped'],
     [integerOf(node, 'smooth_softmax', 0) === 1, 'its softmax has a sink of weight 1 (smooth_softmax)'],
   ]);

@@ -1,5 +1,6 @@
 import type { BiasTensor } from '../../contract/inputs.ts';
 import type { Shape } from '../../contract/shape.ts';
+import { denseSpan } from '../../contract/span.ts';
 import type { Tensor } from '../../contract/tensor.ts';
 import { denseRows } from '../../variants/dense/rows.ts';
 import { referenceOutput } from '../../variants/reference.ts';
@@ -92,7 +93,7 @@ export function disagreement(
 ): string | undefined {
   const { shape, query, key, value, output, reading } = observation;
   if (isBlind(reading)) return undefined;
-  const masks = biased ? { bias: biasIn(reading) } : { mask: keptKeys(reading, causal)! };
+  const masks = biased ? { bias: biasIn(reading) } : { mask: keptKeys(reading, denseSpan(causal))! };
   const rows = sampleRows(shape, { count: judgedRows, seed: 1 });
   const expected = referenceOutput({ shape: { ...shape, causal }, query, key, value, ...masks, scale }, denseRows, {}, rows);
   let difference = 0;

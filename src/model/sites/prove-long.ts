@@ -1,11 +1,13 @@
 import type { NodeProto } from 'onnx-buf';
+import { denseSpan } from '../../contract/span.ts';
+import type { Span } from '../../contract/span.ts';
 import type { Tensor } from '../../contract/tensor.ts';
 import type { Candidate } from './candidate.ts';
 import { factorAt, factorsOf } from './bias.ts';
 import { carriedSizes, carriedSources } from './carried-sizes.ts';
 import { fitsPath } from './logit-path.ts';
 import type { PathRun } from './logit-path.ts';
-import { farthestRuns, mostTokens } from './long-runs.ts';
+import { farthestRuns, mostTokens, wholeWindow } from './long-runs.ts';
 import type { LongRun } from './long-runs.ts';
 import { isSameTensor, keptBy, numbersOf } from './mask-sources.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
@@ -14,7 +16,7 @@ import { opsetOf } from './probe-candidates.ts';
 import type { Probed, Probing, ProbeSubject } from './probe-candidates.ts';
 import { followSizes } from '../fit/follow-sizes.ts';
 import { batchOf, guessSizes, named } from './probe-inputs.ts';
-import { isBlind, keptKeys, operatorScale, readMasks, tolerances } from './read-masks.ts';
+import { isBlind, keptKeys, operatorScale, readMasks, tolerances, unseenKey } from './read-masks.ts';
 import type { MaskReading, PairSizes } from './read-masks.ts';
 import type { SitePlan, SwappableSite } from './site.ts';
 import { unsettledSize } from './settled-scale.ts';
@@ -24,6 +26,8 @@ import type { Reach } from './value-reach.ts';
 import { viewedSizes } from './views.ts';
 import type { View } from './views.ts';
 import { watchModel } from './watch.ts';
+import type { Seen } from './watch.ts';
+import { windowIn } from './window-in.ts';
 
 /** Elements from which on a stored tensor may hold a mask. */
 const storedMask = 257;
@@ -34,6 +38,8 @@ export interface LongProof {
   readonly length: number | undefined;
   /** What the site does in a long run that it did not do in small ones. */
   readonly problem?: string;
+  /** The window that such a run shows instead. */
+  readonly window?: Span | undefined;
 }
 
 interface LongSubject {
@@ -63,7 +69,7 @@ export async function proveLong(
   const placed = new Set([...instead.values()].flat());
   const masks = subjects.flatMap(({ reads }) => reads);
   const sources = subjects.flatMap(({ swap: { plan } }) => plan.mask?.tensor ?? []);
-  const masked = subjects.filter(({ swap: { plan } }) => plan.bias === undefined);
+  const masked = subjects.filter(readsMask);
   const carried = masked.flatMap(({ candidate: { path } }) => (path === undefined ? [] : [carriedSources(path)]));
   const short = probing.probed[0]!.runs[0]!.seen;
   const { dims } = followSizes(index, named(probing.inputs), guessSizes(probing.inputs, probing.first, subject.given));
@@ -93,28 +99,52 @@ export async function proveLong(
     const masksVary =
       masks.some((name) => short.dims(name).some((size) => size > 1)) || masked.some(({ candidate }) => candidate.declared !== undefined);
     const runsAt = (run: LongRun) => masked.every((each) => fits(each, run));
-    const { runs, cutAt } = await farthestRuns(model, { subject, probing, isStored, masksVary, wholeNumbers, thresholds, runsAt });
+    const windows = masked.flatMap(({ candidate, swap: { site } }) => (candidate.declared === undefined ? (site.window ?? []) : []));
+    const farthest = { subject, probing, isStored, masksVary, wholeNumbers, thresholds, windows, runsAt };
+    const { runs, cutAt } = await farthestRuns(model, farthest);
     const beyond = wholeNumbers.find((count) => count > (cutAt ?? Infinity) && count <= mostTokens);
     if (beyond !== undefined) {
       const problem = `its mask is computed with ${beyond}, and could be checked up to ${cutAt} tokens only: longer runs need too much time or memory`;
-      for (const [number, { plan }] of sites) if (plan.bias === undefined) proofs.set(number, { length: cutAt, problem });
+      for (const [place, number] of [...sites.keys()].entries())
+        if (readsMask(subjects[place]!)) proofs.set(number, { length: cutAt, problem });
     }
     for (const run of runs) {
       const readings = new Readings(run);
       for (const [place, number] of [...sites.keys()].entries()) {
         const known = proofs.get(number)!;
         if (known.problem !== undefined) continue;
-        const { length, problem } = judge(subjects[place]!, run, probing, readings);
-        proofs.set(number, { length: Math.max(length, known.length ?? 0), ...(problem !== undefined && { problem }) });
+        const { length, ...found } = judge(subjects[place]!, run, probing, readings);
+        proofs.set(number, { length: Math.max(length, known.length ?? 0), ...found });
       }
+    }
+    for (const [place, number] of [...sites.keys()].entries()) {
+      const known = proofs.get(number)!;
+      const problem = known.problem ?? unreadRows(subjects[place]!, runs, known.length);
+      if (problem !== undefined) proofs.set(number, { ...known, problem });
     }
   });
   return proofs;
 }
 
+/** Whether a site's mask is what runs show, and not handed over as it is. */
+function readsMask({ swap: { site } }: Pick<LongSubject, 'swap'>): boolean {
+  return site.mask !== 'bias';
+}
+
+/** A window that runs show is believed where every row was read in a run beyond its ends, or in one as long as the model allows. */
+function unreadRows({ candidate, probed, swap }: LongSubject, runs: readonly LongRun[], longest = 0): string | undefined {
+  const { window } = swap.site;
+  if (window === undefined || candidate.declared !== undefined) return undefined;
+  const keysIn = (run: { readonly seen: Seen }) => viewedSizes(swap.plan.key, run.seen.dims(swap.plan.key.tensor))[2];
+  const short = probed.runs.map(({ seen }) => seen.tensor(probed.names.key)!.dims[2]!);
+  const whole = Math.max(...short, ...runs.filter(({ step }) => step === 1).map(keysIn));
+  const wanted = Math.min(wholeWindow(window), Math.max(longest, ...short));
+  return whole >= wanted ? undefined : `its mask looks like a window, and could be read whole up to ${whole} tokens only`;
+}
+
 function longSubject(index: GraphIndex, probed: Probed, swap: SwappableSite): LongSubject {
   const { candidate, reach } = probed;
-  if (swap.plan.bias === undefined) return { candidate, probed, swap, reads: reach.masks, from: reach };
+  if (readsMask({ swap })) return { candidate, probed, swap, reads: reach.masks, from: reach };
   const reads = candidate.path === undefined ? [] : factorsOf(candidate.path);
   return { candidate, probed, swap, reads, from: walkBack(index, reads) };
 }
@@ -184,7 +214,7 @@ function sizesIn({ swap: { plan } }: LongSubject, { seen, step }: LongRun): Pair
   return { batch, heads, queries, keys, rows };
 }
 
-function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: Readings): { length: number; problem?: string } {
+function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: Readings): LongProof & { readonly length: number } {
   const { candidate, probed, swap } = subject;
   const { site, plan } = swap;
   const [query, key, value, output] = viewsOf(plan).map((view) => viewedSizes(view, run.seen.dims(view.tensor)));
@@ -208,7 +238,7 @@ function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: R
   );
   if (unsettled !== undefined) return wrong(unsettled);
   const agrees = (scale: number) => Math.abs((scale * operatorScale(candidate, site.headDim)) / site.scale - 1) <= 2e-3;
-  if (plan.bias !== undefined) {
+  if (!readsMask(subject)) {
     const { path } = candidate;
     const factor = path === undefined ? 1 : factorAt(path, (name) => run.seen.tensor(name));
     return factor !== undefined && agrees(factor) ? { length: keys } : wrong('its scale differs from that in short runs');
@@ -218,10 +248,12 @@ function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: R
   if (isBlind(reading)) return run.at.style === 'plain' ? wrong('none of its queries sees a key') : { length: 0 };
   if (reading.problem !== undefined) return wrong(reading.problem);
   if (!agrees(reading.scale)) return wrong('its scale differs from that in short runs');
-  const kept = keptKeys(reading, site.causal === true);
-  if (kept === undefined) return wrong('its mask differs from that in short runs: a window, chunks or a prefix');
+  const kept = keptKeys(reading, site.window ?? denseSpan(site.causal === true));
+  if (kept === undefined)
+    return { ...wrong('its mask differs from that in short runs: a window, chunks or a prefix'), window: windowIn([reading]) };
   const values = plan.mask === undefined ? undefined : run.seen.tensor(plan.mask.tensor);
   const keeps = plan.mask === undefined ? new Uint8Array(batch * keys).fill(1) : values && keptBy(values, plan.mask.rule, { batch, keys });
-  if (keeps === undefined || keeps.some((keep, slot) => keep !== kept[slot])) return wrong('it masks different keys than in short runs');
+  if (keeps === undefined || keeps.some((keep, slot) => ![keep, unseenKey].includes(kept[slot]!)))
+    return wrong('it masks different keys than in short runs');
   return { length: keys };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { NodeProtoSchema } from 'onnx-buf';
+import { denseSpan } from '../../contract/span.ts';
 import type { Tensor } from '../../contract/tensor.ts';
 import { tensorOf } from '../../inputs/model-inputs.ts';
 import type { Candidate } from './candidate.ts';
@@ -47,33 +48,33 @@ describe('what meets the logits is read without them', () => {
     ]);
     assert.equal(reading.scale, 0.125);
     assert.equal(reading.problem, undefined);
-    assert.equal(keptKeys(reading, false), undefined);
-    assert.deepEqual([...keptKeys(reading, true)!], [1, 1, 1, 1, 1, 1, 1, 1]);
+    assert.equal(keptKeys(reading, denseSpan(false)), undefined);
+    assert.deepEqual([...keptKeys(reading, denseSpan(true))!], [1, 1, 1, 1, 1, 1, 1, 1]);
   });
 
   test('padding of one batch element, by a condition', () => {
     const keep = tensorOf('bool', [2, 1, 1, 4], [1, 1, 1, 1, 1, 1, 0, 0]);
     const reading = read([['Where', keep]]);
-    assert.deepEqual([...keptKeys(reading, false)!], [1, 1, 1, 1, 1, 1, 0, 0]);
+    assert.deepEqual([...keptKeys(reading, denseSpan(false))!], [1, 1, 1, 1, 1, 1, 0, 0]);
   });
 
   test('a window is neither padding nor causal, in thinned rows too', () => {
     const window = (row: number, column: number) => (Math.abs(row - column) <= 1 ? 0 : -1e9);
     const reading = read([['Add', pairs(window)]]);
-    assert.deepEqual([keptKeys(reading, false), keptKeys(reading, true)], [undefined, undefined]);
+    assert.deepEqual([keptKeys(reading, denseSpan(false)), keptKeys(reading, denseSpan(true))], [undefined, undefined]);
     const thinned = tensorOf(
       'float32',
       [1, 1, 2, 4],
       [3, 1].flatMap((row) => [0, 1, 2, 3].map((column) => window(row, column))),
     );
     const rows = read([['Add', thinned]], { rows: [3, 1] });
-    assert.deepEqual([keptKeys(rows, false), keptKeys(rows, true)], [undefined, undefined]);
+    assert.deepEqual([keptKeys(rows, denseSpan(false)), keptKeys(rows, denseSpan(true))], [undefined, undefined]);
     const plain = tensorOf(
       'float32',
       [1, 1, 2, 4],
       [3, 1].flatMap((row) => [0, 1, 2, 3].map((column) => (column <= row ? 0 : -1e9))),
     );
-    assert.notEqual(keptKeys(read([['Add', plain]], { rows: [3, 1] }), true), undefined);
+    assert.notEqual(keptKeys(read([['Add', plain]], { rows: [3, 1] }), denseSpan(true)), undefined);
   });
 
   test('a bias, a cap by clipping, a scale for each pair, and masks of single heads are told', () => {

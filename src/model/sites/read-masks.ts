@@ -1,3 +1,4 @@
+import type { Span } from '../../contract/span.ts';
 import type { Candidate, Declared } from './candidate.ts';
 import type { LogitPath, PathRun } from './logit-path.ts';
 import { readPath } from './logit-path.ts';
@@ -88,7 +89,7 @@ function pathRule(path: LogitPath, run: PathRun, { batch, heads, queries, keys, 
   };
 }
 
-function declaredRule({ causal, masks }: Declared, run: PathRun, sizes: PairSizes): Rule | undefined {
+function declaredRule({ causal, masks, window = Infinity }: Declared, run: PathRun, sizes: PairSizes): Rule | undefined {
   const watched = { ...sizes, queries: sizes.rows?.length ?? sizes.queries };
   const added = masks.map(({ tensor, rule }) => {
     const values = run.tensor(tensor);
@@ -99,7 +100,7 @@ function declaredRule({ causal, masks }: Declared, run: PathRun, sizes: PairSize
   const logits: RowRule = (b, h, i, row) => {
     const end = causal === false ? row.length : (sizes.rows?.[i] ?? i) + offset + 1;
     for (let j = 0; j < row.length; j++) {
-      if (j >= end) row[j] = -Infinity;
+      if (j >= end || j < end - window) row[j] = -Infinity;
       else for (const { at } of added) row[j]! += at!(b, h, i, j);
     }
   };
@@ -204,20 +205,28 @@ function isBent(logit: number, expected: number): boolean {
   return expected > maskedBelow && Math.abs(logit - expected) > 1e-3 * (1 + Math.abs(expected));
 }
 
+/** Of a key that lies in the span of no row that was looked at: nothing says whether it is kept. */
+export const unseenKey = 2;
+
 /**
- * The keys that a mask keeps, `[batch, keys]`, where the pairs that it lets through are those of a padding mask, alone or under causality;
- * undefined where they are not. A single query fits both.
+ * The keys that a mask keeps, `[batch, keys]`, where the pairs that it lets through are those of a padding mask within a span: 1 kept, 0 not,
+ * {@link unseenKey}. Undefined where they are not. A single query fits many spans.
  */
-export function keptKeys({ allowed, rows, sizes: { batch, queries, keys } }: MaskReading, causal: boolean): Uint8Array | undefined {
-  const keep = new Uint8Array(batch * keys);
-  for (let start = 0, b = 0; b < batch; b++)
-    for (let place = 0; place < rows.length; place++, start += keys)
-      for (let column = 0; column < keys; column++) if (allowed[start + column] === 1) keep[b * keys + column] = 1;
+export function keptKeys(
+  { allowed, rows, sizes: { batch, queries, keys } }: MaskReading,
+  { left, right }: Span,
+): Uint8Array<ArrayBuffer> | undefined {
+  const keep = new Uint8Array(batch * keys).fill(unseenKey);
   for (let start = 0, b = 0; b < batch; b++)
     for (let place = 0; place < rows.length; place++, start += keys) {
-      const end = causal ? rows[place]! + keys - queries : keys;
-      for (let column = 0; column < keys; column++)
-        if (allowed[start + column] !== (column <= end ? keep[b * keys + column] : 0)) return undefined;
+      const position = rows[place]! + keys - queries;
+      for (let column = 0; column < keys; column++) {
+        const open = allowed[start + column]!;
+        const slot = b * keys + column;
+        const known = column < position - left || column > position + right ? 0 : keep[slot];
+        if (known === unseenKey) keep[slot] = open;
+        else if (known !== open) return undefined;
+      }
     }
   return keep;
 }

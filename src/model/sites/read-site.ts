@@ -1,3 +1,5 @@
+import { denseSpan } from '../../contract/span.ts';
+import type { Span } from '../../contract/span.ts';
 import type { AppendBias } from './append-bias.ts';
 import { biasOf } from './bias.ts';
 import type { Candidate, DeclaredMask } from './candidate.ts';
@@ -9,12 +11,13 @@ import type { MaskRule } from './mask-sources.ts';
 import type { Probed } from './probe-candidates.ts';
 import { disagreement, dtypeOf, misfit, observeAll, settleScale } from './observe.ts';
 import type { Observation } from './observe.ts';
-import { isBlind, isCausal, keptKeys, otherMask } from './read-masks.ts';
+import { isBlind, isCausal, keptKeys, otherMask, unseenKey } from './read-masks.ts';
 import type { MaskReading } from './read-masks.ts';
 import type { Assumption, Site, SwappableSite } from './site.ts';
 import { unsettledSize } from './settled-scale.ts';
 import type { Reach } from './value-reach.ts';
 import type { Seen } from './watch.ts';
+import { windowIn } from './window-in.ts';
 
 const unread = {
   heads: null,
@@ -40,10 +43,12 @@ interface ReadOptions {
   readonly assumption?: Assumption | undefined;
   /** Why the mask is not what these runs show. */
   readonly beyond?: string | undefined;
+  /** The window that longer runs showed instead. */
+  readonly window?: Span | undefined;
 }
 
 /** What a candidate is, by what it did: a site, and how to swap it where it is attention as defined. */
-export function readSite(candidate: Candidate, number: number, probed: Probed, { assumption, beyond }: ReadOptions): ReadSite {
+export function readSite(candidate: Candidate, number: number, probed: Probed, { assumption, beyond, window }: ReadOptions): ReadSite {
   const named = { site: number, node: nodeName(candidate.anchor), pattern: candidate.pattern };
   const { views } = probed;
   const observed = views === undefined ? misfit : observeAll(candidate, probed);
@@ -60,10 +65,12 @@ export function readSite(candidate: Candidate, number: number, probed: Probed, {
     selfAttention: observed.every(({ shape: { queries, keys } }) => queries === keys),
     dynamic: dynamicAxes(observed, probed.batchVaries),
   };
-  const seen = beyond === undefined ? understand(candidate, probed, observed) : { problem: beyond, mask: 'other' as const };
+  const spans = beyond === undefined ? undefined : window === undefined ? [] : [window];
+  const short = understand(candidate, probed, observed, spans);
+  const seen = beyond !== undefined && 'problem' in short ? { problem: beyond, mask: 'other' as const } : short;
   const assumed = 'problem' in seen && assumption !== undefined ? assume(candidate, observed, probed.domains, assumption) : undefined;
   const shown = assumed ?? seen;
-  const understood = 'problem' in shown && candidate.refusal === undefined ? understandBias(candidate, probed, observed, shown) : shown;
+  const understood = candidate.refusal === undefined ? withBias(candidate, probed, observed, shown) : shown;
   const reason = candidate.refusal ?? ('problem' in understood ? understood.problem : undefined);
   if ('problem' in understood) {
     const { mask = null, causal = null, scale = null } = understood;
@@ -93,47 +100,53 @@ function sizesOf({ views, names, runs }: Probed): Partial<Pick<Site, 'heads' | '
 type Understood =
   | {
       readonly scale: number;
-      readonly mask: 'none' | 'padding' | 'bias';
+      readonly mask: 'none' | 'padding' | 'window' | 'bias';
       readonly causal: boolean | null;
-      readonly source?: DeclaredMask;
+      readonly source?: DeclaredMask | undefined;
+      readonly window?: Span;
       readonly bias?: AppendBias;
       readonly biasPerHead?: boolean;
     }
   | {
       readonly problem: string;
       readonly scale?: number;
-      readonly mask?: 'none' | 'padding' | 'other';
+      readonly mask?: 'none' | 'padding' | 'window' | 'other';
       readonly causal?: boolean;
     };
 
-/** What a site does in all runs, of the model and of its mask alone: scale, causality and padding, and that nothing else happens. */
-function understand(candidate: Candidate, { sources, evidence, reach, runs }: Probed, observed: readonly Observation[]): Understood {
+/**
+ * What a site does in all runs, of the model and of its mask alone: scale, causality, a window and padding, and that nothing else happens.
+ * @param spans what a query may see beside padding: any that these runs show, where absent
+ */
+function understand(
+  candidate: Candidate,
+  { sources, evidence, reach, runs }: Probed,
+  observed: readonly Observation[],
+  spans?: readonly Span[],
+): Understood {
   const seen = [...observed, ...evidence.runs].filter(({ reading }) => !isBlind(reading));
   if (seen.length === 0) return { problem: 'none of its queries saw a key in any run' };
-  const forms = seen.map(({ reading }) => ({ full: keptKeys(reading, false), causal: keptKeys(reading, true) }));
-  const problem = seen.map(({ reading }) => reading.problem).find(Boolean) ?? evidence.problem;
-  const causal = forms.every(({ full }) => full !== undefined)
-    ? false
-    : forms.every((form) => form.causal !== undefined)
-      ? true
-      : undefined;
-  if (causal === undefined) {
-    const odd = seen.find((_, run) => forms[run]!.full === undefined && forms[run]!.causal === undefined);
-    return {
-      problem: problem ?? (odd === undefined ? 'it is causal in some runs and not in others' : otherMask(odd.reading)),
-      mask: 'other',
-    };
+  const readings = seen.map(({ reading }) => reading);
+  const problem = readings.map((reading) => reading.problem).find(Boolean) ?? evidence.problem;
+  const fitting = fittingSpan(readings, spans ?? spansOf(candidate, readings));
+  if (fitting === undefined) {
+    const odd = readings.find((reading) => [false, true].every((causal) => keptKeys(reading, denseSpan(causal)) === undefined));
+    return { problem: problem ?? (odd === undefined ? 'it is causal in some runs and not in others' : otherMask(odd)), mask: 'other' };
   }
-  const keeps = forms.map((form) => (causal ? form.causal! : form.full!));
-  const mask = keeps.every((keep) => keep.every((kept) => kept === 1)) ? 'none' : 'padding';
+  const { span, keeps } = fitting;
+  const window = Number.isFinite(span.left) ? span : undefined;
+  const causal = span.right === 0;
+  const isPadded = keeps.some((keep) => keep.includes(0));
+  const mask = window !== undefined ? 'window' : isPadded ? 'padding' : 'none';
   if (problem !== undefined) return { problem, mask, causal };
   const scale = settleScale(candidate, seen, observed[0]!.shape);
   if (scale === undefined) return { problem: 'its scale changes with the input' };
   const unsettled = scaleFault(reach, runs, observed[0]!.shape.headDim);
   if (unsettled !== undefined) return { problem: unsettled, scale, mask, causal };
-  const wrong = observed.map((observation) => disagreement(observation, { scale, causal })).find(Boolean);
+  const wrong = observed.map((observation) => disagreement(observation, { scale, causal, biased: window !== undefined })).find(Boolean);
   if (wrong !== undefined) return { problem: wrong, scale, mask, causal };
-  if (mask === 'none') return { scale, mask, causal };
+  const does = { scale, mask, causal, ...(window !== undefined && { window }) } as const;
+  if (!isPadded) return does;
   const matching = maskSources(candidate, sources, seen, keeps);
   const source = matching.find(({ tensor }) => reach.around(tensor).size === 0);
   if (source === undefined && matching.length > 0) {
@@ -142,13 +155,39 @@ function understand(candidate: Candidate, { sources, evidence, reach, runs }: Pr
     return { problem, scale, mask, causal };
   }
   if (source === undefined) return { problem: 'its padding does not come from a tensor with one value per key', scale, mask, causal };
-  return { scale, mask, causal, source };
+  return { ...does, source };
+}
+
+/** What queries may see beside padding, as far as an operator says or runs show. */
+function* spansOf({ declared }: Candidate, readings: readonly MaskReading[]): Generator<Span> {
+  if (declared?.window !== undefined) return yield { left: declared.window - 1, right: 0 };
+  yield denseSpan(false);
+  yield denseSpan(true);
+  const window = windowIn(readings);
+  if (window !== undefined) yield window;
+}
+
+/** The first span that masks have in all runs, with the keys that each keeps within it. */
+function fittingSpan(readings: readonly MaskReading[], spans: Iterable<Span>) {
+  for (const span of spans) {
+    const keeps = readings.map((reading) => keptKeys(reading, span)).filter((keep) => keep !== undefined);
+    if (keeps.length === readings.length) return { span, keeps };
+  }
+  return undefined;
 }
 
 /** Why a scale is not the same in every call: see {@link scaleSources}. */
 function scaleFault({ scale }: Reach, runs: ReadonlyArray<{ readonly seen: Seen }>, headDim: number): string | undefined {
   const tensors = runs.map(({ seen: { tensor } }) => tensor);
   return scale.problem ?? unsettledSize(scale, tensors, headDim);
+}
+
+/** A site with what is handed to kernels that do not know its mask otherwise. */
+function withBias(candidate: Candidate, probed: Probed, observed: readonly Observation[], shown: Understood): Understood {
+  if ('problem' in shown) return understandBias(candidate, probed, observed, shown);
+  if (shown.window === undefined) return shown;
+  const handed = understandBias(candidate, probed, observed, { problem: 'its mask is a window', mask: 'other' });
+  return 'problem' in handed ? handed : { ...shown, bias: handed.bias! };
 }
 
 /**
@@ -189,7 +228,8 @@ function assume(
   { mask, input }: Assumption,
 ): Understood | undefined {
   const counted = observed.filter(({ style, reading }) => style === 'plain' && !isBlind(reading) && reading.problem === undefined);
-  const isForm = (causal: boolean) => counted.every(({ reading }) => keptKeys(reading, causal)?.every((kept) => kept === 1) === true);
+  const isForm = (causal: boolean) =>
+    counted.every(({ reading }) => keptKeys(reading, denseSpan(causal))?.every((kept) => kept === 1) === true);
   const causal = mask === 'causal' || (mask === 'padding' && !isForm(false));
   const scale = counted.length === 0 || !isForm(causal) ? undefined : settleScale(candidate, counted, counted[0]!.shape);
   if (scale === undefined || counted.some((observation) => disagreement(observation, { scale, causal }) !== undefined)) return undefined;
@@ -217,7 +257,7 @@ function maskSources(
     seen.every((run, at) => {
       const values = run.seen.tensor(tensor);
       const kept = values === undefined ? undefined : keptBy(values, rule, run.reading.sizes);
-      return kept !== undefined && kept.every((value, key) => value === keeps[at]![key]);
+      return kept !== undefined && kept.every((value, key) => [value, unseenKey].includes(keeps[at]![key]!));
     }),
   );
 }

@@ -1,4 +1,5 @@
 import type { ModelInput } from '../../contract/adapter.ts';
+import { denseSpan } from '../../contract/span.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
 import type { Candidate } from './candidate.ts';
 import { domainOf, stylesOf } from './input-domains.ts';
@@ -117,7 +118,7 @@ function judgeEvidence({ inputs, unsettled }: Reach, domains: Domains, runs: rea
   const isStray = (run: MaskRun) =>
     isMarked(run) &&
     (run.reading.problem !== undefined ||
-      (!holdsFractions(run) && [false, true].some((causal) => keptKeys(run.reading, causal) !== undefined)));
+      (!holdsFractions(run) && [false, true].some((causal) => keptKeys(run.reading, denseSpan(causal)) !== undefined)));
   const sighted = runs.filter((run) => !isBlind(run.reading) && !isStray(run));
   const base = runs.find(({ at }) => at.style === 'plain');
   if (unsettled !== undefined) return { runs: sighted, problem: unsettled };

@@ -1,3 +1,4 @@
+import type { Span } from '../../contract/span.ts';
 import type { Body } from '../graph/bodies.ts';
 import type { AppendBias } from './append-bias.ts';
 import type { DeclaredMask, Declared } from './candidate.ts';
@@ -28,10 +29,13 @@ export interface Site {
   readonly headDim: number | null;
   readonly dtype: string | null;
   /**
-   * What is added to its scaled products beside causality: `bias`: a tensor that the model computes, handed to the new attention as it is,
-   * whatever it holds (positions, windows, masks of pairs, padding); `other`: something that no kernel takes.
+   * What is added to its scaled products beside causality: `window`: a query sees so many keys before and after it, without padding; `bias`:
+   * a tensor that the model computes, handed to the new attention as it is, whatever it holds (positions, windows, masks of pairs, padding);
+   * `other`: something that no kernel takes.
    */
-  readonly mask: 'none' | 'padding' | 'bias' | 'other' | null;
+  readonly mask: 'none' | 'padding' | 'window' | 'bias' | 'other' | null;
+  /** Of a window: the keys before and after its own that a query sees. */
+  readonly window?: Span;
   /** Whether heads have biases of their own; of a bias. */
   readonly biasPerHead?: boolean;
   /** Null where it is not known; of a bias, where the bias alone says which keys a query sees. */
@@ -58,8 +62,9 @@ export interface SitePlan {
   readonly key: View;
   readonly value: View;
   readonly output: View;
+  /** Which keys are padding, of a site whose mask is padding or a window. */
   readonly mask?: DeclaredMask;
-  /** Appends the bias of a site that has one. */
+  /** Of a site whose mask is a window or a bias: appends all of it. */
   readonly bias?: AppendBias;
   readonly project?: Declared['project'];
 }

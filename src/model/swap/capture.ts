@@ -87,7 +87,8 @@ async function openScope(
     return {
       ...parts,
       output: appendView(graph, plan.output),
-      mask: plan.mask === undefined ? undefined : appendMask(graph, plan.mask, parts),
+      // A bias says all of a mask.
+      mask: plan.mask === undefined || plan.bias !== undefined ? undefined : appendMask(graph, plan.mask, parts),
       bias: plan.bias?.(graph, parts),
     };
   });

@@ -189,7 +189,7 @@ interface Blind {
 function blindQueries(replaced: readonly SwappableSite[], seen: Seen, biases: ReadonlyMap<SwappableSite, string>): Blind[] {
   return replaced.flatMap((each): Blind[] => {
     const { site, plan } = each;
-    const values = seen.tensor(plan.mask?.tensor ?? biases.get(each) ?? '');
+    const values = seen.tensor(biases.get(each) ?? plan.mask?.tensor ?? '');
     if (values === undefined) return [];
     const [batch, , queries] = viewedSizes(plan.query, seen.dims(plan.query.tensor));
     const [, , keys] = viewedSizes(plan.key, seen.dims(plan.key.tensor));

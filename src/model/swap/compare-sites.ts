@@ -9,9 +9,11 @@ import type { ModelSites } from '../sites/find-sites.ts';
 import type { OnnxFile } from '../file/onnx-file.ts';
 import { usingModel } from '../file/open-proto.ts';
 import type { ModelRunner } from '../file/open-proto.ts';
+import { wholeWindow } from '../sites/long-runs.ts';
 import { distinctCases } from '../sites/probe-cases.ts';
 import { probeInputs } from '../sites/probe-inputs.ts';
 import type { ProbeCase } from '../sites/probe-inputs.ts';
+import type { SwappableSite } from '../sites/site.ts';
 import { gateOf } from './swap.ts';
 import type { Replacement } from './swap.ts';
 
@@ -52,7 +54,7 @@ export async function compareSites(
     const wanted = [...replacements.keys()].map((number) => sites.swappable.get(number)!).filter(({ plan }) => plan.body === body);
     if (wanted.length === 0) continue;
     await usingModel(openForCapture({ proto: swapped, original: sites.proto }, wanted, file, runner), async (opened) => {
-      for (const at of [...distinctCases(opened.inputs, probe, given), reachingCase(probe, replacements)]) {
+      for (const at of [...distinctCases(opened.inputs, probe, given), reachingCase(probe, wanted, replacements)]) {
         // Sizes may be fixed, or bound to each other: what does not run says nothing.
         const calls = await opened.capture(probeInputs(opened.inputs, at, given)).catch(() => undefined);
         for (const [site, call] of calls ?? []) {
@@ -70,15 +72,19 @@ export async function compareSites(
   }));
 }
 
-/** Most tokens of a run: the reference takes the square of them. */
+/** Most tokens of a run of which every row is judged: the reference takes the square of them. */
 const longestCase = 160;
+/** Most tokens of one that shows a window whole. */
+const longestWindow = 1200;
 
-/** A padded run long enough for a variant's blocks, regions or windows to end within it, where that is not too long. */
-function reachingCase(probe: ProbeCase, replacements: SwappedModel['replacements']): ProbeCase {
+/** A padded run long enough for blocks, regions or windows to end within it, of the variant and of the model, where that is not too long. */
+function reachingCase(probe: ProbeCase, wanted: readonly SwappableSite[], replacements: SwappedModel['replacements']): ProbeCase {
   const sizes = [...replacements.values()].flatMap(({ parameters }) =>
     Object.values(parameters).filter((value) => typeof value === 'number'),
   );
-  const length = Math.max(probe.length, Math.min(longestCase, 4 * Math.max(0, ...sizes) + 1));
+  const windows = wanted.flatMap(({ site: { window } }) => (window === undefined ? [] : [wholeWindow(window)]));
+  const whole = windows.filter((tokens) => tokens <= longestWindow);
+  const length = Math.max(probe.length, Math.min(longestCase, 4 * Math.max(0, ...sizes) + 1), ...whole);
   return { ...probe, batch: 3, length, past: 0, style: 'right', seed: 7 };
 }
 
@@ -94,5 +100,6 @@ function judgeCall({ sites, replacements, seed }: SwappedModel, number: number, 
   const { site } = sites.swappable.get(number)!;
   const gate = variant === 'gated' ? { gate: gateOf(site, parameters['rank'], seed) } : {};
   const inputs = { ...read, ...gate, scale: read.scale * scaleFactor };
-  return judgeOutput(output, inputs, findVariant(variant), parameters, { rows: 'all', ambiguousShare: 1 });
+  const rows = inputs.shape.queries > longestCase ? { count: 512, seed: 1 } : ('all' as const);
+  return judgeOutput(output, inputs, findVariant(variant), parameters, { rows, ambiguousShare: 1 });
 }

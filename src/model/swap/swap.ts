@@ -121,6 +121,7 @@ function replacementNodes(
     selfAttention: site.selfAttention === true,
     masked: plan.mask !== undefined,
     biased: plan.bias !== undefined,
+    window: site.window,
     dtype: site.dtype === 'f16' ? 'f16' : 'f32',
     scale: site.scale * scaleFactor,
     opset,

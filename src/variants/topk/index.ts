@@ -21,6 +21,7 @@ function keptCounter(given: TopkParameters): (allowed: number) => number {
 /** Keeps, for each query, the keys with the largest logits; a tie goes to the lower key (top-k attention: Gupta et al. 2021). */
 export const topk: Variant = {
   name: 'topk',
+  takesBias: true,
   summary: 'the k keys with the largest logits, or a fraction `keep` of the allowed keys',
   parameters,
   refuses: () => undefined,

@@ -4,7 +4,7 @@ import type { Variant } from '../../contract/variant.ts';
 import { allowedEnd, appendKeys, clearRow, viewHead } from '../head-view.ts';
 import { parameterObject, readParameters, wholeNumber } from '../parameter-types.ts';
 import { refusePositions, sumOverQueries, workOf } from '../work.ts';
-import { windowEnd, windowStart } from './span.ts';
+import { windowEnd, windowSpan, windowStart } from './span.ts';
 
 const parameters = parameterObject({ w: wholeNumber(1).default(256), globals: wholeNumber(0).default(0) });
 
@@ -14,8 +14,10 @@ const parameters = parameterObject({ w: wholeNumber(1).default(256), globals: wh
  */
 export const window: Variant = {
   name: 'window',
+  takesBias: true,
   summary: 'keys within a window around the query, and a few global keys',
   parameters,
+  span: (given, causal) => windowSpan(readParameters('window', parameters, given).w, causal),
   refuses: (_parameters, shape) => refusePositions('window', shape),
   cost(given, shape) {
     const { w, globals } = readParameters('window', parameters, given);
