@@ -4,7 +4,7 @@ import { elementTypes } from '../graph/graph-builder.ts';
 import type { GraphBuilder, Value } from '../graph/graph-builder.ts';
 import { attributeOf, integerOf } from '../graph/graph-index.ts';
 import { appendMask } from './append-mask.ts';
-import type { Declared } from './candidate.ts';
+import type { Declared, DeclaredWindow } from './candidate.ts';
 import { reshapes } from './logit-path.ts';
 import type { PathStep } from './logit-path.ts';
 import type { Seen } from './watch.ts';
@@ -180,13 +180,21 @@ function finished(graph: GraphBuilder, bias: Value, type: Dtype, dtype: Dtype): 
   return type === dtype ? held : graph.op('Cast', [held], { to: elementTypes[dtype] });
 }
 
-/** The pairs of a window of so many keys, up to a query's own: bool, `[1, 1, queries, keys]`. */
-function withinWindow(graph: GraphBuilder, { query, key }: BiasPlace, window: number): Value {
+/** The pairs of a window: bool, `[1 or batch, 1, queries, keys]`. */
+function withinWindow(graph: GraphBuilder, { query, key }: BiasPlace, window: DeclaredWindow): Value {
   const [queries, keys] = [query, key].map((tensor) => graph.op('Squeeze', [graph.sizes(tensor, 2, 3)])) as [Value, Value];
-  const places = graph.op('Range', [graph.int(0), keys, graph.int(1)]);
-  const rows = graph.op('Range', [graph.op('Sub', [keys, queries]), keys, graph.int(1)]);
-  const distance = graph.op('Sub', [graph.op('Unsqueeze', [rows, graph.int([1])]), places]);
-  return graph.op('Unsqueeze', [graph.op('Less', [distance, graph.int(window)]), graph.int([0, 1])]);
+  const places = (count: Value) => graph.op('Range', [graph.int(0), count, graph.int(1)]);
+  const rows = graph.op('Unsqueeze', [places(queries), graph.int([0, 1, 3])]);
+  const distance = graph.op('Sub', [graph.op('Add', [rows, firstQuery(graph, { queries, keys }, window)]), places(keys)]);
+  return graph.op('Less', [distance, graph.int(window.keys)]);
+}
+
+/** The position of the first query among the keys: int64, a scalar or `[batch, 1, 1, 1]`. */
+function firstQuery(graph: GraphBuilder, { queries, keys }: { queries: Value; keys: Value }, { ends }: DeclaredWindow): Value {
+  if (ends === undefined) return graph.op('Sub', [keys, queries]);
+  const last = graph.op('Reshape', [graph.op('Cast', [ends], { to: elementTypes.i64 }), graph.int([-1, 1, 1, 1])]);
+  const first = graph.op('Sub', [graph.op('Add', [last, graph.int(1)]), queries]);
+  return graph.op('Where', [graph.op('Equal', [queries, keys]), graph.int(0), first]);
 }
 
 /** What a fused operator's masks and window add to its logits; undefined where it has none. */

@@ -23,6 +23,13 @@ export interface DeclaredMask {
   readonly rule: MaskRule;
 }
 
+/** The keys, up to its own, that a query of a fused operator sees. */
+export interface DeclaredWindow {
+  readonly keys: number;
+  /** Of an operator with a past, which may end earlier for some batch elements: the tensor that holds the last key of each. */
+  readonly ends?: string | undefined;
+}
+
 /** What a fused operator attends with, where that is computed inside: queries, keys and values as tensors. */
 export interface Projected {
   readonly query: string;
@@ -39,8 +46,8 @@ export interface Declared {
   /** 1/√headDim where absent. */
   readonly scale: number | undefined;
   readonly masks: readonly DeclaredMask[];
-  /** How many keys, up to its own, a query of a causal operator sees at most; all of them where absent. */
-  readonly window?: number | undefined;
+  /** Of a causal operator whose queries see the last keys alone; all of them where absent. */
+  readonly window?: DeclaredWindow | undefined;
   /** Where the operator projects, shifts, rotates or joins queries, keys and values inside. */
   readonly project?: (graph: GraphBuilder) => Projected;
 }

@@ -154,11 +154,10 @@ function groupQuery(node: NodeProto): Candidate {
     causal: 'last' as const,
     scale: scaleOf(node),
     masks,
-    window: size > 0 ? size : undefined,
+    window: size > 0 ? { keys: size, ends: present(node, 3) && present(node, 5) } : undefined,
     ...(prepares && { project }),
   };
   const refusal = firstOf([
-    [size > 0 && present(node, 3) !== undefined, 'its window counts from where the past of each batch element ends'],
     [(attributeOf(node, 'softcap')?.f ?? 0) !== 0, 'its logits are soft-capped'],
     [integerOf(node, 'smooth_softmax', 0) === 1, 'its softmax has a sink of weight 1 (smooth_softmax)'],
   ]);

@@ -14,6 +14,8 @@ export function distinctCases(inputs: readonly ModelInput[], first: ProbeCase, g
     { ...first, batch: 3, length: longer, past: 5, style: 'right', seed: 2 },
     { ...first, style: 'left', seed: 3 },
     { ...first, batch: 1, past: 0, seed: 4 },
+    // Some operators take several tokens behind a past of one batch element alone.
+    { ...first, batch: 1, past: 5, seed: 11 },
     { ...first, batch: 1, length: longer, seed: 5 },
     { ...first, style: 'right', spread: 3, seed: 6 },
     { ...first, style: 'mixed', seed: 8 },

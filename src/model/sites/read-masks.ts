@@ -89,7 +89,7 @@ function pathRule(path: LogitPath, run: PathRun, { batch, heads, queries, keys, 
   };
 }
 
-function declaredRule({ causal, masks, window = Infinity }: Declared, run: PathRun, sizes: PairSizes): Rule | undefined {
+function declaredRule({ causal, masks, window }: Declared, run: PathRun, sizes: PairSizes): Rule | undefined {
   const watched = { ...sizes, queries: sizes.rows?.length ?? sizes.queries };
   const added = masks.map(({ tensor, rule }) => {
     const values = run.tensor(tensor);
@@ -97,10 +97,14 @@ function declaredRule({ causal, masks, window = Infinity }: Declared, run: PathR
   });
   if (added.some(({ at }) => at === undefined)) return undefined;
   const offset = causal === 'first' ? 0 : sizes.keys - sizes.queries;
+  const ends = window?.ends === undefined || offset === 0 ? undefined : numbersOf(run.tensor(window.ends)!);
+  const start = (b: number, end: number) =>
+    window === undefined ? 0 : end - window.keys - (ends === undefined ? 0 : sizes.keys - ends[b]! - 1);
   const logits: RowRule = (b, h, i, row) => {
     const end = causal === false ? row.length : (sizes.rows?.[i] ?? i) + offset + 1;
+    const from = start(b, end);
     for (let j = 0; j < row.length; j++) {
-      if (j >= end || j < end - window) row[j] = -Infinity;
+      if (j >= end || j < from) row[j] = -Infinity;
       else for (const { at } of added) row[j]! += at!(b, h, i, j);
     }
   };

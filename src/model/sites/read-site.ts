@@ -160,7 +160,8 @@ function understand(
 
 /** What queries may see beside padding, as far as an operator says or runs show. */
 function* spansOf({ declared }: Candidate, readings: readonly MaskReading[]): Generator<Span> {
-  if (declared?.window !== undefined) return yield { left: declared.window - 1, right: 0 };
+  if (declared?.window?.ends !== undefined) return;
+  if (declared?.window !== undefined) return yield { left: declared.window.keys - 1, right: 0 };
   yield denseSpan(false);
   yield denseSpan(true);
   const window = windowIn(readings);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { inMemory, runner, subjectOf } from '../../../tests/subjects.ts';
+import type { Subject } from '../../../tests/subjects.ts';
 import type { Tensors } from '../../contract/tensor.ts';
 import { tensorOf } from '../../inputs/model-inputs.ts';
 import { RandomStream } from '../../inputs/random.ts';
@@ -21,7 +22,7 @@ function bytesOf({ window, past = false }: { window: number; past?: boolean }): 
     graph.input(name, 'f32', ['batch', 'sequence', count * headDim]);
   const cache = past ? ['past_key', 'past_value'] : [];
   for (const name of cache) graph.input(name, 'f32', ['batch', kvHeads, 'past', headDim]);
-  graph.input('mask', 'i64', ['batch', 'total']);
+  graph.input('mask', 'i64', ['batch', past ? 'past + sequence' : 'sequence']);
   const counted = graph.op('ReduceSum', ['mask', graph.int([1])], { keepdims: 0 });
   const lengths = graph.op('Cast', [graph.op('Sub', [counted, graph.int(1)])], { to: elementTypes.i32 });
   const total = graph.op('Cast', [graph.sizes('mask', 1, 2)], { to: elementTypes.i32 });
@@ -32,22 +33,25 @@ function bytesOf({ window, past = false }: { window: number; past?: boolean }): 
   return graph.model([{ name: 'y', value: output, type: 'f32' }, ...kept]);
 }
 
-/** Of the last batch element only two thirds of the tokens count. */
-function feedsOf(batch: number, length: number): Tensors {
+/** Of the last of several batch elements only two thirds of all tokens count. */
+function feedsOf(batch: number, length: number, past?: number): Tensors {
   const stream = new RandomStream(batch + length, 'windowed');
-  const draw = (count: number) =>
-    tensorOf('float32', [batch, length, count * headDim], stream.fillNormal(new Float32Array(batch * length * count * headDim), 1));
-  const kept = Math.ceil((2 * length) / 3);
-  const mask = Array.from({ length: batch * length }, (_, at) => (at < (batch - 1) * length || at % length < kept ? 1 : 0));
-  return { q: draw(heads), k: draw(kvHeads), v: draw(kvHeads), mask: tensorOf('int64', [batch, length], mask) };
+  const draw = (...dims: readonly number[]) =>
+    tensorOf('float32', dims, stream.fillNormal(new Float32Array(dims.reduce((product, size) => product * size, 1)), 1));
+  const all = length + (past ?? 0);
+  const kept = batch === 1 ? all : Math.ceil((2 * all) / 3);
+  const mask = Array.from({ length: batch * all }, (_, at) => (at < (batch - 1) * all || at % all < kept ? 1 : 0));
+  const [q, k, v] = [heads, kvHeads, kvHeads].map((count) => draw(batch, length, count * headDim));
+  const cache = past === undefined ? [] : ['past_key', 'past_value'].map((name) => [name, draw(batch, kvHeads, past, headDim)] as const);
+  return { q: q!, k: k!, v: v!, mask: tensorOf('int64', [batch, all], mask), ...Object.fromEntries(cache) };
 }
 
-/** Over the tokens that count. */
-function differenceOf(actual: Tensors, expected: Tensors, { mask }: Tensors): number {
+/** Over the tokens that count; all of those behind a past do. */
+function differenceOf(actual: Tensors, expected: Tensors, { mask, past_key: past }: Tensors): number {
   const [own, wanted] = [actual, expected].map(({ y }) => y!.data as Float32Array);
   let [difference, total] = [0, 0];
   wanted!.forEach((value, place) => {
-    if (mask!.data[Math.floor(place / (heads * headDim))] === 0n) return;
+    if (past === undefined && mask!.data[Math.floor(place / (heads * headDim))] === 0n) return;
     difference += (own![place]! - value) ** 2;
     total += value ** 2;
   });
@@ -60,27 +64,35 @@ describe('the window of GroupQueryAttention', () => {
       const { file, sites } = await subjectOf(inMemory('windowed', bytesOf({ window })));
       const [site] = sites.sites;
       assert.deepEqual([site!.mask, site!.window, site!.causal, site!.reason], ['window', { left: window - 1, right: 0 }, true, undefined]);
-      for (const text of [`window:w=${window}`, 'window:w=1000', 'dense.tiled', 'dense.fused']) {
-        const replacements = parseReplacements([text], [0], runner.adapter);
-        const proto = swapSites(sites, { adapter: runner.adapter, replacements, seed: 1 });
-        await usingModel(openProto(sites.proto, file, runner), (original) =>
-          usingModel(openProto(proto, file, runner), async (changed) => {
-            for (const length of [1, 7, 66, 513]) {
-              const feeds = feedsOf(2, length);
-              const [before, now] = [original.bind(feeds), changed.bind(feeds)];
-              await before.run();
-              await now.run();
-              const difference = differenceOf(now.outputs(), before.outputs(), feeds);
-              assert.ok(difference <= 1e-5, `${text} at ${length}: ${difference}`);
-            }
-          }),
-        );
-      }
+      const items = [1, 7, 66, 513].map((length) => feedsOf(2, length));
+      for (const text of [`window:w=${window}`, 'window:w=1000', 'dense.tiled', 'dense.fused'])
+        await assertExact({ file, sites }, text, items);
     });
   }
 
-  test('behind a past it counts from where each batch element ends, which is refused', async () => {
-    const { sites } = await subjectOf(inMemory('windowed', bytesOf({ window: 5, past: true })));
-    assert.match(sites.sites[0]!.reason ?? '', /its window counts from where the past of each batch element ends/);
-  });
+  for (const window of [5, 40]) {
+    test(`behind a past, local_window_size=${window} counts from where each batch element ends, and is handed over`, async () => {
+      const { file, sites } = await subjectOf(inMemory('windowed', bytesOf({ window, past: true })));
+      const [site] = sites.sites;
+      assert.deepEqual([site!.mask, site!.window, site!.causal, site!.selfAttention], ['bias', undefined, true, false]);
+      const items = [feedsOf(1, 7, 0), feedsOf(2, 70, 0), feedsOf(2, 1, 90), feedsOf(3, 1, 9), feedsOf(1, 5, 66)];
+      for (const text of ['dense.tiled', 'dense.fused', 'topk:k=1000']) await assertExact({ file, sites }, text, items);
+    });
+  }
 });
+
+async function assertExact({ file, sites }: Subject, text: string, items: readonly Tensors[]): Promise<void> {
+  const replacements = parseReplacements([text], [0], runner.adapter);
+  const proto = swapSites(sites, { adapter: runner.adapter, replacements, seed: 1 });
+  await usingModel(openProto(sites.proto, file, runner), (original) =>
+    usingModel(openProto(proto, file, runner), async (changed) => {
+      for (const feeds of items) {
+        const [before, now] = [original.bind(feeds), changed.bind(feeds)];
+        await before.run();
+        await now.run();
+        const difference = differenceOf(now.outputs(), before.outputs(), feeds);
+        assert.ok(difference <= 1e-5, `${text} at ${feeds['q']!.dims.join(' × ')}: ${difference}`);
+      }
+    }),
+  );
+}
