@@ -73,13 +73,19 @@ export function feedWindowed({ padded = false, past = false }: WindowedModel, at
   };
 }
 
-/** ‖actual − expected‖ / ‖expected‖ over the tokens that are not padding. */
+/** ‖actual − expected‖ / ‖expected‖ of the output `y` over the tokens that are not padding. */
 export function differenceOfKept(actual: Tensors, expected: Tensors, at: FeedRequest): number {
   const kept = keptPositions(at).flat();
-  const [own, wanted] = [actual, expected].map(({ y }) => y!.data as Float32Array);
+  return differenceWhere(actual, expected, (token) => kept[token] === true);
+}
+
+/** The same over some tokens, which are counted through all batch elements. */
+export function differenceWhere({ y: actual }: Tensors, { y: expected }: Tensors, counts: (token: number) => boolean): number {
+  const [own, wanted] = [actual, expected].map((tensor) => tensor!.data as Float32Array);
+  const width = expected!.dims.at(-1)!;
   let [difference, total] = [0, 0];
   wanted!.forEach((value, place) => {
-    if (kept[Math.floor(place / hidden)] !== true) return;
+    if (!counts(Math.floor(place / width))) return;
     difference += (own![place]! - value) ** 2;
     total += value ** 2;
   });

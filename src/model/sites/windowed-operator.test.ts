@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { differenceWhere } from '../../../tests/models/windowed.ts';
 import { inMemory, runner, subjectOf } from '../../../tests/subjects.ts';
 import type { Subject } from '../../../tests/subjects.ts';
 import type { Tensors } from '../../contract/tensor.ts';
@@ -46,18 +47,6 @@ function feedsOf(batch: number, length: number, past?: number): Tensors {
   return { q: q!, k: k!, v: v!, mask: tensorOf('int64', [batch, all], mask), ...Object.fromEntries(cache) };
 }
 
-/** Over the tokens that count; all of those behind a past do. */
-function differenceOf(actual: Tensors, expected: Tensors, { mask, past_key: past }: Tensors): number {
-  const [own, wanted] = [actual, expected].map(({ y }) => y!.data as Float32Array);
-  let [difference, total] = [0, 0];
-  wanted!.forEach((value, place) => {
-    if (past === undefined && mask!.data[Math.floor(place / (heads * headDim))] === 0n) return;
-    difference += (own![place]! - value) ** 2;
-    total += value ** 2;
-  });
-  return Math.sqrt(difference / total);
-}
-
 describe('the window of GroupQueryAttention', () => {
   for (const window of [1, 5, 200]) {
     test(`local_window_size=${window} is so many keys, in every kernel`, async () => {
@@ -90,7 +79,9 @@ async function assertExact({ file, sites }: Subject, text: string, items: readon
         const [before, now] = [original.bind(feeds), changed.bind(feeds)];
         await before.run();
         await now.run();
-        const difference = differenceOf(now.outputs(), before.outputs(), feeds);
+        // Every token behind a past counts.
+        const counts = (token: number) => feeds['past_key'] !== undefined || feeds['mask']!.data[token] === 1n;
+        const difference = differenceWhere(now.outputs(), before.outputs(), counts);
         assert.ok(difference <= 1e-5, `${text} at ${feeds['q']!.dims.join(' × ')}: ${difference}`);
       }
     }),
