@@ -6,6 +6,8 @@ import { progressLine, progressText } from './progress.ts';
 test('a line of progress has what is done, the share and the time left', () => {
   assert.equal(progressText({ what: 'dense.fused', done: 3, total: 12 }, 30), '[4/12] dense.fused · 25 % · about 2 min left');
   assert.equal(progressText({ what: 'dense.fused', done: 0, total: 12 }, 30), '[1/12] dense.fused · 0 %');
+  assert.equal(progressText({ what: 'final', done: 8, total: 9, share: 0.5 }, 30), '[9/9] final · 50 % · about 30 s left');
+  assert.equal(progressText({ what: 'final', done: 6, total: 8 }, 30, 0.5), '[7/8] final · 75 % · about 30 s left', 'half was done before');
   assert.equal(progressText({ what: 'epoch 2 of 9', secondsLeft: 3900 }, 5), 'epoch 2 of 9 · at most 1 h 5 min left');
   assert.equal(progressText({ what: 'baseline: quality' }, 5), 'baseline: quality');
   assert.equal(progressText({ what: 'a\u001b[2Jb' }, 5), 'a\\u001b[2Jb', 'names of others move no cursor');

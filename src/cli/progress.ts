@@ -19,18 +19,32 @@ export function progressLine({ quiet }: CommonFlags, stream: NodeJS.WriteStream 
   return stream.isTTY ? onTerminal(stream) : inLog(stream);
 }
 
-function inLog(stream: NodeJS.WritableStream): ProgressLine {
+/** The latest progress as text, from now on. */
+function latestProgress() {
   const startedAt = performance.now();
-  let latest: Progress | undefined;
+  let [latest, firstShare]: [Progress?, number?] = [];
+  return {
+    update(progress: Progress): void {
+      latest = progress;
+      firstShare ??= shareOf(progress);
+    },
+    /** '' where nothing was told. */
+    text: () => (latest === undefined ? '' : progressText(latest, (performance.now() - startedAt) / 1000, firstShare)),
+  };
+}
+
+function inLog(stream: NodeJS.WritableStream): ProgressLine {
+  const latest = latestProgress();
   const write = () => {
-    if (latest !== undefined) stream.write(`${safeLines(progressText(latest, (performance.now() - startedAt) / 1000))}\n`);
+    const text = latest.text();
+    if (text !== '') stream.write(`${safeLines(text)}\n`);
   };
   // Unreferenced: work that can no longer end must not be waited for.
   const timer = setInterval(write, silenceMs).unref();
   return {
     update: (progress) => {
-      const isFirst = latest === undefined;
-      latest = progress;
+      const isFirst = latest.text() === '';
+      latest.update(progress);
       if (isFirst) write();
     },
     stop: () => clearInterval(timer),
@@ -38,27 +52,32 @@ function inLog(stream: NodeJS.WritableStream): ProgressLine {
 }
 
 function onTerminal(stream: NodeJS.WriteStream): ProgressLine {
-  const startedAt = performance.now();
-  let latest: Progress = { what: '' };
-  const format = () => progressText(latest, (performance.now() - startedAt) / 1000).slice(0, (stream.columns ?? 100) - 1);
+  const latest = latestProgress();
+  const format = () => latest.text().slice(0, (stream.columns ?? 100) - 1);
   const bar = import('cli-progress').then(({ SingleBar }) => {
     const line = new SingleBar({ format, stream, hideCursor: true, clearOnComplete: true, fps: 4, forceRedraw: true });
     line.start(1, 0);
     return line;
   });
-  return { update: (progress) => void (latest = progress), stop: () => void bar.then((line) => line.stop()) };
+  return { update: latest.update, stop: () => void bar.then((line) => line.stop()) };
 }
 
-/** `[3/12] dense.fused … · 17 % · 2 min left`. */
-export function progressText({ what, done, total, secondsLeft }: Progress, elapsedSeconds: number): string {
+/** `[3/12] dense.fused … · 17 % · 2 min left`; what was done before, `firstShare` of all, took none of the time. */
+export function progressText(progress: Progress, elapsedSeconds: number, firstShare = 0): string {
+  const { what, done, total, secondsLeft } = progress;
+  const share = shareOf(progress);
+  const left =
+    secondsLeft ?? (share !== undefined && share > firstShare ? (elapsedSeconds * (1 - share)) / (share - firstShare) : undefined);
   const known = done !== undefined && total !== undefined && total > 0;
-  const share = known ? done / total : undefined;
-  const left = secondsLeft ?? (share !== undefined && share > 0 ? (elapsedSeconds * (1 - share)) / share : undefined);
   return [
     `${known ? `[${Math.min(done + 1, total)}/${total}] ` : ''}${visible(what)}`,
     ...(share === undefined ? [] : [`${Math.round(100 * share)} %`]),
     ...(left === undefined ? [] : [`${secondsLeft === undefined ? 'about' : 'at most'} ${duration(left)} left`]),
   ].join(' · ');
+}
+
+function shareOf({ done, total, share }: Progress): number | undefined {
+  return share ?? (done !== undefined && total !== undefined && total > 0 ? done / total : undefined);
 }
 
 /** 40 s, 12 min, 1 h 5 min. */

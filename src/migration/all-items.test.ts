@@ -11,9 +11,10 @@ import { findSites } from '../model/sites/find-sites.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
 import { readOnnxFile } from '../model/file/onnx-file.ts';
 import type { OnnxFile } from '../model/file/onnx-file.ts';
-import { usingModel } from '../model/file/open-proto.ts';
+import { openProto, usingModel } from '../model/file/open-proto.ts';
 import { swapSites } from '../model/swap/swap.ts';
 import type { Migration } from './migration.ts';
+import { OriginalOutputs } from './original-outputs.ts';
 import { qualityOf } from './quality-of.ts';
 import { swapOnItems } from './swap-on-items.ts';
 
@@ -59,7 +60,9 @@ describe('a padding mask that only the last item shows', () => {
 
   test('fails an exact candidate that drops it, with a task and without, and names the item', async () => {
     const settings = { seed: 1, qualityMargin: 0.02 };
-    const migration = { file, sites: right, runner, settings, data: { evaluate: async () => [1, 1, 1, 1] } } as unknown as Migration;
+    const outputs = new OriginalOutputs(() => openProto(right.proto, file, runner));
+    const data = { evaluate: async () => [1, 1, 1, 1] };
+    const migration = { file, sites: right, runner, settings, outputs, data } as unknown as Migration;
     for (const base of [null, [1, 1, 1, 1]]) {
       const { judgement } = await qualityOf(migration, swapped(wrong), { items, base, exactness });
       assert.deepEqual([judgement.outcome, judgement.marginsLost], ['regression', Infinity], judgement.reason);

@@ -10,6 +10,7 @@ import type { LookPlan } from '../decide/sequential.ts';
 import { modelArm } from '../measure/arm.ts';
 import type { ModelArm } from '../measure/arm.ts';
 import { defaultBlockSeconds } from '../measure/pair-block.ts';
+import { candidateOf, comparisonStep } from './course.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
 
@@ -54,10 +55,13 @@ export function compareModels(migration: Migration, metric: 'latency' | 'peak-me
   const { name, model, length, plan } = wanted;
   const { file, settings, state, signal } = migration;
   return state.step(`${metric}/${name}/${length}`, async () => {
-    migration.progress(`${name}: ${metric === 'latency' ? 'latency' : 'peak memory'} at ${length} tokens`);
+    const what = `${candidateOf(name)}: ${metric === 'latency' ? 'latency' : 'peak memory'} at ${length} tokens`;
+    const most = plan.looks.at(-1)!;
+    const progress = (block: number) =>
+      migration.progress(comparisonStep(metric, name, length), `${what}, block ${block + 1} of at most ${most}`, block / most);
     const arms = { base: await armAt(migration, file.path, length), new: await armAt(migration, model, length) };
     const subject = { cell: `${name} at ${length}`, name };
-    const shared = { timeoutSeconds, family: 1, ...(signal !== undefined && { signal }) };
+    const shared = { timeoutSeconds, family: 1, progress, ...(signal !== undefined && { signal }) };
     if (metric === 'peak-memory')
       return compareMemory(arms, subject, plainRule(metric, settings.margin), { ...shared, plan, basePeaks: peaksAt(migration, length) });
     const options = { ...shared, seed: settings.seed, floor: null, plan, blockSeconds: defaultBlockSeconds };

@@ -9,7 +9,7 @@ import type { WasteFigures } from '../waste/schema.ts';
 import { armAt, peaksAt } from './arms.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
-import { openOriginal, scoresOf } from './quality-of.ts';
+import { originalScores } from './quality-of.ts';
 
 /** Rows of each site that waste is measured on. */
 const wasteRows = 256;
@@ -43,9 +43,8 @@ export async function measureBaseline(migration: Migration): Promise<MeasuredBas
   const lengths: BaselineAtLength[] = [];
   for (const length of migration.settings.lengths) lengths.push(await atLength(migration, length));
   const scores = await migration.state.step('baseline/scores', async () => {
-    migration.progress('baseline: quality');
-    const items = await itemsOf(migration, 'judging');
-    return usingModel(openOriginal(migration), (original) => scoresOf(migration, original, items));
+    migration.progress('baseline/scores', 'quality');
+    return originalScores(migration, await itemsOf(migration, 'judging'));
   });
   return { lengths, scores };
 }
@@ -55,7 +54,7 @@ async function atLength(migration: Migration, length: number): Promise<BaselineA
   const arm = await armAt(migration, file.path, length);
   const latency = await state.step(`baseline/latency/${length}`, () => latencyOf(migration, arm, length));
   const memory = await state.step(`baseline/memory/${length}`, async () => {
-    migration.progress(`baseline: peak memory at ${length} tokens`);
+    migration.progress(`baseline/memory/${length}`, `peak memory at ${length} tokens`);
     const outcome = await peak(arm, launchOptions(migration));
     if ('bytes' in outcome) return outcome;
     throw failed(length, 'reason' in outcome ? outcome.reason : outcome.outcome);
@@ -70,7 +69,7 @@ function launchOptions({ signal }: Migration) {
 }
 
 async function latencyOf(migration: Migration, arm: Awaited<ReturnType<typeof armAt>>, length: number) {
-  migration.progress(`baseline: latency at ${length} tokens`);
+  migration.progress(`baseline/latency/${length}`, `latency at ${length} tokens`);
   const { stageWorker: worker, cwd, request } = arm;
   const outcome = await launchStage({ ...request, stage: 'latency', sampleSeconds: 2 }, { ...launchOptions(migration), worker, cwd });
   if (outcome.outcome !== 'model-latency') throw failed(length, 'reason' in outcome ? outcome.reason : outcome.outcome);
@@ -85,7 +84,8 @@ function failed(length: number, reason: string): AttnswapError {
 /** Waste by site and head, on what the sites see of the length's first item; of sites that do something else there, none. */
 async function wasteAt(migration: Migration, length: number): Promise<SiteWaste[]> {
   const { sites, file, runner, settings } = migration;
-  migration.progress(`baseline: waste at ${length} tokens`);
+  const step = `baseline/waste/${length}`;
+  migration.progress(step, `waste at ${length} tokens`);
   const item = (await itemsOf(migration, 'judging')).find((each) => each.length === length)!;
   const captured = await usingModel(openForCapture(sites, [...sites.swappable.values()], file, runner), (model) =>
     model.capture(item.feeds),
@@ -94,7 +94,7 @@ async function wasteAt(migration: Migration, length: number): Promise<SiteWaste[
   return [...captured].flatMap(([site, inputs]) => {
     const fault = captureFault(inputs);
     if (fault !== undefined) {
-      migration.progress(`baseline: waste of site ${site} not measured on item ${item.id}: ${fault}`);
+      migration.progress(step, `waste of site ${site} not measured on item ${item.id}: ${fault}`);
       return [];
     }
     const rows = { count: wasteRows, seed: settings.seed };

@@ -83,7 +83,7 @@ export async function judgeCandidate(migration: Migration, candidate: Candidate,
 
 async function qualityOfCandidate(migration: Migration, candidate: Candidate, baseline: MeasuredBaseline): Promise<CandidateQuality> {
   migration.signal?.throwIfAborted();
-  migration.progress(`${candidate.name}: quality`);
+  migration.progress(`candidate/${candidate.name}/quality`, `${candidate.name}: quality`);
   const items = await itemsOf(migration, 'judging');
   const exactness = exactnessOf(migration.sites, candidate);
   return qualityOf(migration, candidateProto(migration, candidate), { items, base: baseline.scores, exactness });

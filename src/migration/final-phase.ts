@@ -3,6 +3,7 @@ import { gainPlan } from '../decide/sequential.ts';
 import { readOnnxFile, writeOnnxFile } from '../model/file/onnx-file.ts';
 import { compareModels, modelMemoryLooks } from './arms.ts';
 import type { CandidateResult } from './candidate.ts';
+import { finalName } from './course.ts';
 import { decideMigration } from './decide.ts';
 import type { ComparisonAtLength, MigrationDecision } from './decide.ts';
 import type { Migration } from './migration.ts';
@@ -68,7 +69,7 @@ export async function judgeFinally(migration: Migration, best: CandidateResult):
   const latency: ComparisonAtLength[] = [];
   const memory: ComparisonAtLength[] = [];
   for (const length of settings.lengths) {
-    const at = { name: `final ${best.name}`, model: best.model, length };
+    const at = { name: finalName(best.name), model: best.model, length };
     latency.push({ length, comparison: await compareModels(migration, 'latency', { ...at, plan: gainPlan(settings.maxBlocks) }) });
     // Peaks do not drift: what was shown of this length stays.
     const known = length === settings.compareAt && best.memory?.outcome !== 'inconclusive' ? best.memory : null;

@@ -2,7 +2,7 @@ import type { ModelProto } from 'onnx-buf';
 import type { Item } from '../contract/data.ts';
 import { openProto, usingModel } from '../model/file/open-proto.ts';
 import type { Migration } from './migration.ts';
-import { driftBetween, driftSize, openOriginal, scoresOf } from './quality-of.ts';
+import { driftBetween, driftSize, scoresOf } from './quality-of.ts';
 
 /** What losses are counted in: scores of the original, or, without a task, relative drift. */
 export interface LossScale {
@@ -30,7 +30,8 @@ export async function lossOf(
 }
 
 async function driftLoss(migration: Migration, changed: Parameters<typeof driftBetween>[1], items: readonly Item[]): Promise<number> {
-  const drift = await usingModel(openOriginal(migration), (original) => driftBetween(original, changed, items, migration.settings.seed));
+  const { outputs, settings } = migration;
+  const drift = await outputs.using(items, (outputsOf) => driftBetween(outputsOf, changed, items, settings.seed));
   if (drift.state === 'fault') return Infinity;
   return Math.max(...drift.outputs.map(driftSize));
 }

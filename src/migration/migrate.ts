@@ -5,7 +5,7 @@ import type { MigrationVerdict } from './decide.ts';
 import { bestOf, frontOf, judgeFinally, standingsOf } from './final-phase.ts';
 import type { FinalResult, ParetoPoint } from './final-phase.ts';
 import type { Migration, Phase } from './migration.ts';
-import { judgeCandidates, uniformCandidates } from './swap-phase.ts';
+import { judgeCandidates } from './swap-phase.ts';
 import { tune } from './tune-phase.ts';
 import type { TuneResult } from './tune-phase.ts';
 
@@ -24,8 +24,6 @@ export interface MigrationReport {
 
 /** Takes a migration as far as a phase: baseline; every candidate against it; tuning, and a last comparison of the best. */
 export async function migrate(migration: Migration, until: Phase): Promise<MigrationReport> {
-  // A misspelt candidate is told now, not after minutes of measuring.
-  if (until !== 'baseline') uniformCandidates(migration);
   const baseline = await measureBaseline(migration);
   const nothing = { candidates: null, tuned: null, standings: [], front: [], final: null, verdict: null };
   if (until === 'baseline') return { baseline, ...nothing };

@@ -5,6 +5,7 @@ import type { ModelSites } from '../model/sites/find-sites.ts';
 import type { OnnxFile } from '../model/file/onnx-file.ts';
 import type { ModelRunner } from '../model/file/open-proto.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { OriginalOutputs } from './original-outputs.ts';
 
 /** How far a migration is taken. */
 export const phases = ['baseline', 'swap', 'tune'] as const;
@@ -54,7 +55,9 @@ export interface Migration {
   readonly items: Map<'judging' | 'calibration', Promise<readonly Item[]>>;
   /** The original's peak memory, by length and launch. */
   readonly peaks: Map<number, Map<number, { bytes: number }>>;
+  /** The original's outputs, by item. */
+  readonly outputs: OriginalOutputs;
   readonly signal?: AbortSignal;
-  /** Told what begins. */
-  progress(what: string): void;
+  /** Told which step begins, what it is in words, and which share of it is done. */
+  progress(step: string, what: string, part?: number): void;
 }

@@ -15,6 +15,7 @@ import { estimatePaired, judgePaired } from '../quality/paired.ts';
 import type { PairedEstimate } from '../quality/paired.ts';
 import type { Exactness } from './exactness.ts';
 import type { Migration } from './migration.ts';
+import type { OutputsOf } from './original-outputs.ts';
 
 /** Items whose whole outputs are compared where a task decides: outputs may be large, and a few tell. */
 const driftItemsPerLength = 1;
@@ -27,10 +28,6 @@ export interface CandidateQuality {
   readonly judgement: QualityJudgement;
 }
 
-export function openOriginal({ sites, file, runner }: Migration): Promise<OpenModel> {
-  return openProto(sites.proto, file, runner);
-}
-
 function runnable(model: OpenModel): RunnableModel {
   return {
     run: async (feeds) => {
@@ -39,6 +36,13 @@ function runnable(model: OpenModel): RunnableModel {
       return bound.outputs();
     },
   };
+}
+
+/** The original's scores, by the rules of {@link scoresOf}. */
+export async function originalScores(migration: Migration, items: readonly Item[]): Promise<number[] | null> {
+  const { data, sites, file, runner } = migration;
+  if (data.evaluate === undefined) return null;
+  return usingModel(openProto(sites.proto, file, runner), (original) => scoresOf(migration, original, items));
 }
 
 /** The task's score of every item; null without a task. @throws INVALID_DATA where the module's answer is none */
@@ -68,11 +72,11 @@ interface QualityRequest {
 export async function qualityOf(migration: Migration, proto: ModelProto, request: QualityRequest): Promise<CandidateQuality> {
   const { settings, file, runner } = migration;
   const compared = request.base === null || request.exactness !== null ? request.items : firstOfEachLength(request.items);
-  return usingModel(openOriginal(migration), async (original) => {
+  return migration.outputs.using(compared, async (outputsOf) => {
     const changed = await openProto(proto, file, runner).catch(asRefusal);
     if (changed instanceof AttnswapError) return unusable({ state: 'fault', items: compared.length, reasons: [changed.message] });
     return usingModel(Promise.resolve(changed), async () => {
-      const drift = await driftBetween(original, changed, compared, settings.seed);
+      const drift = await driftBetween(outputsOf, changed, compared, settings.seed);
       if (drift.state === 'fault') return unusable(drift);
       const exact = request.exactness && judgeAsExact(drift, request.exactness, { items: compared, margin: settings.qualityMargin });
       if (exact !== null) return { drift, task: null, judgement: exact };
@@ -143,34 +147,23 @@ export function driftSize({ relativeError, agreement }: OutputDriftSummary): num
 }
 
 /** Drift of a changed model's outputs on items. */
-export async function driftBetween(original: OpenModel, changed: OpenModel, items: readonly Item[], seed: number): Promise<DriftSummary> {
-  return summariseDrift(await driftsOf(runnable(original), runnable(changed), items), { seed });
+export async function driftBetween(outputsOf: OutputsOf, changed: OpenModel, items: readonly Item[], seed: number): Promise<DriftSummary> {
+  return summariseDrift(await driftsOf(outputsOf, runnable(changed), items), { seed });
 }
 
 function firstOfEachLength(items: readonly Item[]): Item[] {
   return Object.values(Object.groupBy(items, ({ length }) => String(length))).flatMap((same) => same?.slice(0, driftItemsPerLength) ?? []);
 }
 
-async function driftsOf(original: RunnableModel, changed: RunnableModel, items: readonly Item[]): Promise<ItemDrift[]> {
+async function driftsOf(outputsOf: OutputsOf, changed: RunnableModel, items: readonly Item[]): Promise<ItemDrift[]> {
   const drifts: ItemDrift[] = [];
-  for (const { id, feeds } of items) {
-    const expected = await original.run(feeds).catch((error: unknown) => {
-      throw doesNotRun(id, error);
-    });
+  for (const item of items) {
+    const { id, feeds } = item;
+    const expected = await outputsOf(item);
     const outcome = await changed.run(feeds).catch((error: unknown) => error as Error);
     drifts.push(
       outcome instanceof Error ? { state: 'fault', item: id, reason: outcome.message } : itemDrift(id, expected, outcome as Tensors),
     );
   }
   return drifts;
-}
-
-/** What the runtime says of an item that the original does not run on, as an error with a name. */
-export function doesNotRun(item: string, error: unknown): AttnswapError {
-  if (error instanceof AttnswapError) return error;
-  const [said = ''] = (error as Error).message.split('\n');
-  return new AttnswapError('INVALID_DATA', `the model does not run on item ${item}: ${said}`, {
-    hint: 'the model may accept fewer tokens; try smaller --lengths',
-    cause: error,
-  });
 }

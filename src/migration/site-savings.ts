@@ -71,7 +71,7 @@ async function kernelCost(
 ): Promise<number | null> {
   const { entry, settings, signal } = migration;
   const name = formatVariant(kernel);
-  migration.progress(`tuning: ${name} alone at ${inputs.shape.queries} tokens`);
+  migration.progress('tune/saving', `${name} alone at ${inputs.shape.queries} tokens`);
   const cell: CellSpec = {
     id: name,
     variant: { name: kernel.variant, params: kernel.parameters },

@@ -8,6 +8,7 @@ import type { Replacement } from '../model/swap/swap.ts';
 import type { DriftSummary } from '../quality/drift-summary.ts';
 import type { QualityJudgement } from '../quality/judgement.ts';
 import { exactnessOf } from './exactness.ts';
+import { runOn } from './original-outputs.ts';
 import { driftBetween, judgeAsExact } from './quality-of.ts';
 
 /** A swapped model beside its original on items of the user's. */
@@ -38,7 +39,7 @@ export async function swapOnItems(
 ): Promise<SwapOnItems> {
   const open = (proto: ModelProto) => openProto(proto, file, runner);
   const drift = await usingModel(open(sites.proto), (original) =>
-    usingModel(open(swapped), (changed) => driftBetween(original, changed, items, seed)),
+    usingModel(open(swapped), (changed) => driftBetween((item) => runOn(original, item), changed, items, seed)),
   );
   const exactness = exactnessOf(sites, { replacements });
   const measured = drift.state === 'measured' && exactness !== null;

@@ -14,7 +14,7 @@ export async function judgeCandidates(migration: Migration, baseline: MeasuredBa
 }
 
 /** One candidate a variant, under its full name, `window.tiled:w=64`. @throws UNKNOWN_VARIANT, UNKNOWN_KERNEL, INVALID_PARAMETERS */
-export function uniformCandidates({ settings, sites, runner }: Migration): Candidate[] {
+export function uniformCandidates({ settings, sites, runner }: Pick<Migration, 'settings' | 'sites' | 'runner'>): Candidate[] {
   const found = settings.candidates.map((text) => {
     const replacements = parseReplacements([text], [...sites.swappable.keys()], runner.adapter);
     const { variant, parameters } = [...replacements.values()][0]!;

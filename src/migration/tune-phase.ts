@@ -1,5 +1,4 @@
 import type { Item } from '../contract/data.ts';
-import { usingModel } from '../model/file/open-proto.ts';
 import type { Replacement } from '../model/swap/swap.ts';
 import { formatVariant } from '../variants/index.ts';
 import type { MeasuredBaseline } from './baseline-phase.ts';
@@ -10,7 +9,7 @@ import { lossOf } from './loss-of.ts';
 import type { LossScale } from './loss-of.ts';
 import { itemsOf, sharedItems } from './items.ts';
 import type { Migration } from './migration.ts';
-import { openOriginal, scoresOf } from './quality-of.ts';
+import { originalScores } from './quality-of.ts';
 import { normsFrom, recalibrateNorms } from './recalibrate.ts';
 import { siteSavings } from './site-savings.ts';
 import { searchAssignments } from './search.ts';
@@ -66,7 +65,7 @@ export async function tune(migration: Migration, baseline: MeasuredBaseline): Pr
     // What is the same mathematics loses nothing: phase 2 judges that by its outputs.
     if (isExact(migration.sites.sites, candidate)) return 0;
     migration.signal?.throwIfAborted();
-    migration.progress(`tuning: ${candidate.name}`);
+    migration.progress('tune/search', candidate.name);
     try {
       return await lossOf(migration, candidateProto(migration, candidate), { items, scale });
     } catch (error) {
@@ -92,7 +91,7 @@ export async function tune(migration: Migration, baseline: MeasuredBaseline): Pr
 }
 
 async function lossScale(migration: Migration, items: readonly Item[]): Promise<LossScale> {
-  const scores = await usingModel(openOriginal(migration), (original) => scoresOf(migration, original, items));
+  const scores = await originalScores(migration, items);
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   return scores === null ? { scores, size: 1 } : { scores, size: Math.abs(mean(scores)) };
 }

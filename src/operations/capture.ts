@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
 import { writeInputs } from '../inputs/captured.ts';
 import { parseSites } from '../migration/parse-replacements.ts';
-import { doesNotRun } from '../migration/quality-of.ts';
+import { doesNotRun } from '../migration/original-outputs.ts';
 import { captureFault, openForCapture } from '../model/swap/capture.ts';
 import type { CapturedCall } from '../model/swap/capture.ts';
 import { itemsFor } from './model-data.ts';

@@ -3,11 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
 import { findAdapter } from '../loading/adapter.ts';
+import { courseOf } from '../migration/course.ts';
 import { itemsOf } from '../migration/items.ts';
 import { migrate as takeThrough } from '../migration/migrate.ts';
 import type { MigrationReport } from '../migration/migrate.ts';
 import type { Goal, MigrationSettings, Phase } from '../migration/migration.ts';
+import { OriginalOutputs } from '../migration/original-outputs.ts';
 import { migrationRecordName, migrationSteps } from '../migration/record.ts';
+import { uniformCandidates } from '../migration/swap-phase.ts';
+import { openProto } from '../model/file/open-proto.ts';
 import { assumedText } from '../model/sites/assume.ts';
 import type { Site } from '../model/sites/site.ts';
 import { alone } from '../measure/alone.ts';
@@ -93,7 +97,10 @@ export async function migrate(options: MigrateOptions): Promise<MigrationRecord>
   );
   const source = { data, settings, items: new Map() };
   // A folder keeps the settings that it began with: those that no item fits must not be kept.
-  if (state.count === 0) await itemsOf(source, 'judging');
+  if (state.count === 0) {
+    options.onProgress?.({ what: 'reading the data' });
+    await itemsOf(source, 'judging');
+  }
   // Of when it began: what goes on later measures nothing twice.
   const { tool, command, host, warnings } = await state.step('head', async () => head);
   const assumed = sites.sites.flatMap((site) => assumedText(site) ?? []);
@@ -105,8 +112,14 @@ export async function migrate(options: MigrateOptions): Promise<MigrationRecord>
     ...source,
     state,
     peaks: new Map(),
+    outputs: new OriginalOutputs(() => openProto(sites.proto, file, runner)),
   };
-  const progress = (what: string) => options.onProgress?.({ what });
+  // A misspelt candidate is told now, not after minutes of measuring.
+  const at = courseOf(settings, until === 'baseline' ? [] : uniformCandidates(shared).map(({ name }) => name), until);
+  const progress = (step: string, what: string, part?: number) => {
+    const { phase, ...position } = at(step, part);
+    options.onProgress?.({ what: `${phase}: ${what}`, ...position });
+  };
   const report = await alone(options, (signal) => takeThrough({ ...shared, signal, progress }, until)).catch(keeping(folder, 'measured'));
   const times = { startedAt: state.startedAt, endedAt: await state.step(`ended/${until}`, async () => new Date().toISOString()) };
   const subject = { model: path, folder, steps: state.count, settings, sites: sites.sites, metric: source.data.metric ?? null };

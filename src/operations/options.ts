@@ -8,6 +8,8 @@ export interface Progress {
   /** Steps done, of `total`; absent where nobody knows how many there will be. */
   readonly done?: number;
   readonly total?: number;
+  /** Share of the time that is done, where steps take different times. @default done / total */
+  readonly share?: number;
   /** At most this long is left, seconds; absent where it must be told from the share done. */
   readonly secondsLeft?: number;
 }
