@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { execa } from 'execa';
 import { migrate } from '../src/operations/migrate.ts';
 import type { MigrateOptions } from '../src/operations/migrate.ts';
+import type { Progress } from '../src/operations/options.ts';
 import * as model from './models/torchscript-bert.ts';
 import { attnswap, emptyFolder, main } from './run-cli.ts';
 
@@ -97,6 +98,23 @@ test('an interrupted migration keeps what it measured and goes on from there', a
   assert.match(finished.stdout, /Phase 2/);
   const after = JSON.parse(readFileSync(state, 'utf8')) as { steps: Record<string, unknown> };
   for (const [step, result] of Object.entries(kept.steps)) assert.deepEqual(after.steps[step], result, step);
+});
+
+test('a migration tells its phase, the step of how many, and the share done', async () => {
+  const { cwd } = subject();
+  process.chdir(cwd);
+  const told: Progress[] = [];
+  await migrate({ ...baseline, onProgress: (progress) => told.push(progress) });
+  const measuring = told.filter(({ share }) => share !== undefined);
+  assert.deepEqual(
+    measuring.map(({ what, done, total }) => [what, done, total]),
+    ['latency at 16 tokens', 'peak memory at 16 tokens', 'waste at 16 tokens', 'quality'].map((what, at) => [
+      `phase 1 of 3: ${what}`,
+      at,
+      4,
+    ]),
+  );
+  assert.ok(measuring.every(({ share }, at) => (at === 0 ? share === 0 : share! > measuring[at - 1]!.share! && share! < 1)));
 });
 
 test('a migration refuses another model, other data and other settings, by name', async () => {
