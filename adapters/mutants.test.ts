@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import { ModelProtoSchema } from 'onnx-buf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { AttributeProto_AttributeType as AttributeType, AttributeProtoSchema, ModelProtoSchema } from 'onnx-buf';
 import type { NodeProto } from 'onnx-buf';
 import * as ort from '../src/processes/onnxruntime.ts';
 import type { KernelRequest } from '../src/contract/adapter.ts';
@@ -28,7 +28,7 @@ interface Mutant {
 
 async function judge({ text, request, node, inputs = drawGaussian(shape, 7), exactLogits = false }: Mutant) {
   const spec = parseVariant(text);
-  const kernel = kernels.find(({ variant }) => variant === spec.variant)!;
+  const kernel = kernels.find((each) => each.variant === spec.variant && (spec.kernel ?? each.kernel) === each.kernel)!;
   const truth: KernelRequest = {
     backend: 'onnx-cpu',
     variant: spec.variant,
@@ -65,6 +65,17 @@ function reversed(values: Float32Array): Float32Array {
   });
 }
 
+const padded: AttentionInputs = {
+  ...drawGaussian(shape, 13),
+  mask: Uint8Array.from({ length: shape.keys }, (_, key) => (key % 3 === 1 ? 0 : 1)),
+};
+
+/** Keys that padding removes are zeros instead, which change nothing but the count of keys. */
+function zeroedKeys({ mask, ...inputs }: AttentionInputs): AttentionInputs {
+  const key = inputs.key.map((value, index) => value * mask![Math.floor(index / shape.headDim) % shape.keys]!);
+  return { ...inputs, key };
+}
+
 const mutants: Record<string, Mutant> = {
   'window off by one': { text: 'window:w=16', request: (given) => ({ ...given, parameters: { ...given.parameters, w: 17 } }) },
   'window one short': { text: 'window:w=16', request: (given) => ({ ...given, parameters: { ...given.parameters, w: 15 } }) },
@@ -82,6 +93,45 @@ const mutants: Record<string, Mutant> = {
     },
   },
   'one key too few': { text: 'topk:k=8', request: (given) => ({ ...given, parameters: { k: 7 } }) },
+  'a decay a hundredth off': {
+    text: 'linear:rule=gated,decay=0.9',
+    request: (given) => ({ ...given, parameters: { rule: 'gated', decay: 0.909 } }),
+  },
+  'writes that replace a little less': {
+    text: 'linear:rule=delta',
+    request: (given) => ({ ...given, parameters: { rule: 'delta', beta: 0.99 } }),
+  },
+  'padded keys that decay the state': {
+    text: 'linear:rule=gated-delta',
+    inputs: padded,
+    request: (given) => ({ ...given, inputs: zeroedKeys(given.inputs) }),
+  },
+  'no division by the sum of the weights': {
+    text: 'linear',
+    request: (given) => ({ ...given, parameters: { rule: 'linear', norm: 'none' } }),
+  },
+  'keys of later chunks': {
+    text: 'linear.chunked:rule=gated',
+    request: (given) => ({ ...given, inputs: { ...given.inputs, shape: { ...shape, causal: false } } }),
+  },
+  'chunks from the last to the first': {
+    text: 'linear.chunked',
+    node: (node) => {
+      if (node.opType !== 'Scan') return;
+      for (const name of ['scan_input_directions', 'scan_output_directions']) {
+        const count = name === 'scan_output_directions' ? 1 : node.input.length - 1;
+        const ints = Array.from({ length: count }, () => 1n);
+        node.attribute.push(create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints }));
+      }
+    },
+  },
+  'half of a chunk without the other half’s writes': {
+    text: 'linear.chunked:rule=delta',
+    node: (node) => {
+      if (node.opType === 'Concat' && node.input.length === 2 && node.input[0]!.startsWith('MatMul') && node.input[1]!.startsWith('Slice'))
+        node.input[0] = node.input[1]!;
+    },
+  },
   'one block too few': { text: 'block-topk:block=8,blocks=4', request: (given) => ({ ...given, parameters: { block: 8, blocks: 3 } }) },
 };
 

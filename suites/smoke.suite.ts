@@ -4,7 +4,17 @@ export default defineSuite({
   name: 'smoke',
   description: 'every variant at two short lengths: does everything run and match the reference?',
   matrix: {
-    variants: ['dense.fused', 'dense.naive', 'topk:k=32', 'window:w=256', 'gated', 'hierarchical', 'block-topk'],
+    variants: [
+      'dense.fused',
+      'dense.naive',
+      'topk:k=32',
+      'window:w=256',
+      'gated',
+      'hierarchical',
+      'block-topk',
+      'linear',
+      'linear:rule=gated-delta',
+    ],
     backends: ['onnx-cpu'],
     lengths: [256, 512],
   },

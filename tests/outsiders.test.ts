@@ -27,6 +27,8 @@ const variants = [
   'topk:k=3',
   'hierarchical',
   'gated',
+  'linear',
+  'linear.chunked',
 ];
 const folder = emptyFolder();
 

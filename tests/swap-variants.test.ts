@@ -23,6 +23,8 @@ const variants = [
   'gated:sparsity=0.4',
   'gated:block=4,sparsity=0.4',
   'gated:tau=0.5,form=log',
+  'linear',
+  'linear:rule=gated,decay=0.9',
 ];
 
 const seed = 5;
@@ -128,6 +130,16 @@ describe('what cannot be swapped', () => {
     assert.throws(
       () => swapSites(sites, { adapter: runner.adapter, replacements, seed }),
       (error) => error instanceof AttnswapError && error.code === 'UNSUPPORTED' && /gated\.tiled takes no bias/.test(error.message),
+    );
+  });
+
+  test('a delta rule refuses a site that is not causal, by name', async () => {
+    const { sites } = await subjectOf(inMemory('torchscript-bert', models['torchscript-bert'].build()));
+    const replacements = parseReplacements(['linear:rule=delta'], [0], runner.adapter);
+    assert.throws(
+      () => swapSites(sites, { adapter: runner.adapter, replacements, seed }),
+      (error) =>
+        error instanceof AttnswapError && error.code === 'UNSUPPORTED' && /linear with rule=delta is causal only/.test(error.message),
     );
   });
 

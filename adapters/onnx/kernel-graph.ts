@@ -1,4 +1,5 @@
 import type { KernelGraphRequest, Unsupported } from '../../src/contract/adapter.ts';
+import { findVariant } from '../../src/variants/index.ts';
 import { biasRefusal } from '../../src/variants/reference.ts';
 import { GraphBuilder } from '../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from './kernel.ts';
@@ -24,6 +25,11 @@ export function kernelOf({ variant, kernel: wanted, biased }: WantedKernel): Onn
 export function kernelGraph({ dtype, opset, window, ...request }: KernelGraphRequest): Uint8Array | Unsupported {
   const kernel = kernelOf(request);
   if ('unsupported' in kernel) return kernel;
+  // Lengths are known when the model runs; what a variant refuses at one position, it refuses at all lengths.
+  const { heads, kvHeads, headDim, causal } = request;
+  const shape = { batch: 1, heads, kvHeads, queries: 1, keys: 1, headDim, causal, dtype };
+  const refusal = findVariant(request.variant).refuses(request.parameters, shape);
+  if (refusal !== undefined) return { unsupported: refusal };
   const config = { ...request, type: dtype };
   if (window === undefined) return kernelModel(kernel, config, opset);
   const skips = kernel.skipsOutside?.(request.parameters) === true;

@@ -43,6 +43,10 @@ async function curve(trainer: { adapter: typeof adapter; backend: string }, text
   return losses;
 }
 
+test('tfjs-wasm: attention that keeps a state is refused by name', async () => {
+  await assert.rejects(curve({ adapter, backend: 'tfjs-wasm' }, 'linear'), /the tfjs trainer has no linear attention/);
+});
+
 const asPyTorch = [
   'dense',
   'topk:k=5',

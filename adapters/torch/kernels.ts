@@ -2,7 +2,7 @@ import type { KernelDescription } from '../../src/contract/adapter.ts';
 import type { Shape } from '../../src/contract/shape.ts';
 import type { Parameters } from '../../src/contract/variant.ts';
 import { findVariant } from '../../src/variants/index.ts';
-import { blockTopkPairs, gatedPairs, hierarchicalPairs, tiledPairs, windowPairs } from './scored-pairs.ts';
+import { blockTopkPairs, gatedPairs, hierarchicalPairs, linearPairs, tiledPairs, windowPairs } from './scored-pairs.ts';
 
 type Counter = KernelDescription['scoredPairs'];
 
@@ -76,5 +76,11 @@ export const kernels: readonly KernelDescription[] = [
     kernel: 'blocks',
     summary: 'the kept blocks of keys, gathered, in batched products',
     scoredPairs: blockTopkPairs,
+  },
+  {
+    variant: 'linear',
+    kernel: 'chunked',
+    summary: 'chunks of 64 positions: products within a chunk, a state between chunks',
+    scoredPairs: linearPairs,
   },
 ];

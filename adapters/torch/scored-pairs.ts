@@ -5,6 +5,7 @@ import { blockCount } from '../../src/variants/blocks.ts';
 import { openCounter } from '../../src/variants/gated/selection.ts';
 import { gatedParameters } from '../../src/variants/gated/parameters.ts';
 import { dealHeads, readRatio } from '../../src/variants/hierarchical/deal.ts';
+import { linearSettings } from '../../src/variants/linear/parameters.ts';
 import { readParameters } from '../../src/variants/parameter-types.ts';
 
 // How many q·k products the worker's kernels compute in one call, masked ones and those of padded blocks too: they follow from the
@@ -12,6 +13,8 @@ import { readParameters } from '../../src/variants/parameter-types.ts';
 
 /** Queries of a tile. */
 const tileRows = 128;
+/** Positions of a chunk of linear attention. */
+const linearChunk = 64;
 /** Logits that one batched product over chunks of blocks may hold. */
 const largestChunk = 2 ** 20;
 
@@ -78,6 +81,12 @@ export function hierarchicalPairs(parameters: Parameters, shape: Shape): number 
   const regional = local + Math.min(regions, 3) * (region / local);
   const pooled = shape.batch * rows * (regionalHeads * regional + globalHeads * (region + regions));
   return pooled + (localHeads === 0 ? 0 : windowPairs(local, 0, shape, localHeads));
+}
+
+/** Whole chunks of positions, against themselves; none where every query reads one state. */
+export function linearPairs(parameters: Parameters, { batch, heads, keys, causal }: Shape): number {
+  const isOneState = linearSettings(parameters).rule === 'linear' && !causal;
+  return isOneState ? 0 : batch * heads * blockCount(keys, linearChunk) * linearChunk ** 2;
 }
 
 /** Blocks of positions that hold a query. */

@@ -80,6 +80,8 @@ export const workSchema = z.object({
   densePairs: z.number(),
   flops: z.number(),
   bytes: z.number(),
+  /** Of a variant that keeps a running state instead of pairs. */
+  stateBytes: z.number().optional(),
 });
 
 /** What became of a cell. */

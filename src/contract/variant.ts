@@ -41,6 +41,14 @@ export interface HeadRows {
   fill(query: number, row: Row): void;
 }
 
+/** One head of one batch element of a variant that keeps a running state instead of weighing pairs, in float64. */
+export interface HeadOutputs {
+  /** `[queries asked for, headDim]`. */
+  readonly output: Float64Array;
+  /** `[queries asked for]`: the error ‖out − output‖ that rounding alone is expected to stay below. */
+  readonly allowance: Float64Array;
+}
+
 /** Work of one call over all batch elements and heads, in multiply–add = 2 FLOPs. */
 export interface Work {
   /** q·k products computed, masked ones too. */
@@ -52,17 +60,16 @@ export interface Work {
   readonly flops: number;
   /** Least traffic: inputs read once and the output written once, in the shape's dtype. */
   readonly bytes: number;
+  /** Of a variant that keeps a running state instead of pairs: the states of all heads in f32. */
+  readonly stateBytes?: number;
 }
 
-/** The mathematics of a variant, which every kernel is judged by. */
-export interface Specification {
+interface Definition {
   readonly name: string;
   /** Whether it is defined with a bias on the logits; absent where it is not. */
   readonly takesBias?: true;
   /** Why the variant is not defined for the shape, or undefined where it is. */
   refuses(parameters: Parameters, shape: Shape): string | undefined;
-  /** The float64 rows of batch element `batch`, query head `head`. */
-  rows(inputs: AttentionInputs, parameters: Parameters, at: { batch: number; head: number }): HeadRows;
 }
 
 /** The parameter that says how many keys are attended to. */
@@ -72,8 +79,31 @@ export interface Knob {
   leaving(share: number, keys: number): number;
 }
 
+/** Batch element `batch`, query head `head`. */
+export interface HeadAddress {
+  readonly batch: number;
+  readonly head: number;
+}
+
+/** A variant whose queries weigh pairs: its rows say which, and how. */
+export interface WeighingDefinition extends Definition {
+  /** The float64 rows of one head. */
+  rows(inputs: AttentionInputs, parameters: Parameters, at: HeadAddress): HeadRows;
+  readonly outputs?: never;
+}
+
+/** A variant whose queries read a state that every key has changed: there are no weights of pairs. */
+export interface RecurrentDefinition extends Definition {
+  /** What `queries` of one head give, in float64. */
+  outputs(inputs: AttentionInputs, parameters: Parameters, at: HeadAddress, queries: readonly number[]): HeadOutputs;
+  readonly rows?: never;
+}
+
+/** The mathematics of a variant, which every kernel is judged by. */
+export type Specification = WeighingDefinition | RecurrentDefinition;
+
 /** An attention mechanism, defined by mathematics and typed parameters. */
-export interface Variant extends Specification {
+export type Variant = Specification & {
   readonly summary: string;
   /** Validates parameters and fills in defaults; unknown names are refused. */
   readonly parameters: z.ZodType<Parameters>;
@@ -83,4 +113,4 @@ export interface Variant extends Specification {
   cost(parameters: Parameters, shape: Shape): Work;
   /** What `audit` varies; absent, or undefined for these parameters, where no parameter alone says how much is attended to. */
   knob?(parameters: Parameters): Knob | undefined;
-}
+};

@@ -187,3 +187,10 @@ test('exits that no model can have are refused by name', () => {
   refused({ exits: [0] }, /^mine: exits\.0: .*>0/);
   refused({ exits: [1.1] }, /^mine: exits\.0: .*<=1/);
 });
+
+test('attention that a testbed cannot have at any length is refused by name', () => {
+  const refused = (changes: Partial<Testbed>, message: RegExp) =>
+    assert.throws(() => readTestbed({ ...smallTestbed(), ...changes }, 'mine'), { code: 'INVALID_PARAMETERS', message });
+  refused({ attention: ['linear'], position: 'alibi' }, /^mine: linear: linear has no logits that position alibi could be added to$/);
+  refused({ attention: ['linear:rule=delta'], causal: false }, /^mine: linear:rule=delta: linear with rule=delta is causal only/);
+});

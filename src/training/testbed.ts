@@ -1,7 +1,8 @@
 import type { Testbed } from '../contract/testbed.ts';
 import { testbedSchema } from '../contract/testbed.ts';
+import { AttnswapError } from '../contract/errors.ts';
 import { recordReader } from '../files/read-record.ts';
-import { parseVariant } from '../variants/index.ts';
+import { findVariant, parseVariant } from '../variants/index.ts';
 import type { VariantSpec } from '../variants/index.ts';
 
 export { positionEncodings } from '../contract/testbed.ts';
@@ -10,8 +11,20 @@ export type { Testbed } from '../contract/testbed.ts';
 /** @throws INVALID_PARAMETERS, UNKNOWN_VARIANT */
 export function readTestbed(value: unknown, source: string): Testbed {
   const testbed = readDescription(value, source);
-  for (const text of testbed.attention) parseVariant(text);
+  for (const text of testbed.attention) {
+    const refusal = refusalIn(testbed, parseVariant(text));
+    if (refusal !== undefined) throw new AttnswapError('INVALID_PARAMETERS', `${source}: ${text}: ${refusal}`);
+  }
   return testbed;
+}
+
+/** Why a testbed cannot have an attention, at any length. */
+function refusalIn({ heads, width, causal, position }: Testbed, { variant: name, parameters }: VariantSpec): string | undefined {
+  const variant = findVariant(name);
+  const shape = { batch: 1, heads, kvHeads: heads, queries: 1, keys: 1, headDim: width / heads, causal, dtype: 'f32' } as const;
+  // ALiBi is a term of the logits.
+  const withoutLogits = variant.rows === undefined && position === 'alibi';
+  return withoutLogits ? `${name} has no logits that position alibi could be added to` : variant.refuses(parameters, shape);
 }
 
 const readDescription = recordReader(testbedSchema, { code: 'INVALID_PARAMETERS', whole: 'testbed' });

@@ -33,9 +33,9 @@ export const attentionWasteSchema = z.object({
 });
 export type AttentionWaste = z.infer<typeof attentionWasteSchema>;
 
-/** The waste of a trained model, from the queries and keys that its export forms; null where its training diverged. */
+/** The waste of a trained model, from the queries and keys that its export forms; null where its training diverged, or a layer weighs no pairs. */
 export async function attentionWaste(work: TuningWork, { trial, epochs }: FinishedTrial): Promise<AttentionWaste | null> {
-  if (epochs.at(-1)?.diverged === true) return null;
+  if (epochs.at(-1)?.diverged === true || findVariant(parseVariant(trial.attention).variant).rows === undefined) return null;
   return work.state.step(`waste/${trialId(trial)}`, async () => {
     work.progress(`${trialId(trial)}: what its attention wastes`);
     const { task, tuning, runner, seed } = work;

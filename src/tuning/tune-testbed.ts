@@ -66,7 +66,8 @@ export interface TuningReport {
 export async function tuneTestbed(work: TuningWork): Promise<TuningReport> {
   const { tuning, seed } = work;
   for (const attention of [tuning.baseline, ...tuning.candidates])
-    readTestbed(testbedOf({ ...baselineTrial(work, seed), attention }, tuning, work.task), tuning.name);
+    for (const position of tuning.space.position)
+      readTestbed(testbedOf({ ...baselineTrial(work, seed), attention, position }, tuning, work.task), tuning.name);
   const seeds = Array.from({ length: tuning.search.seeds }, (_, index) => seed + index);
   const baseline: FinishedTrial[] = [];
   for (const each of seeds) baseline.push(await finishTrial(work, baselineTrial(work, each)));

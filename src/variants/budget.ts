@@ -47,6 +47,7 @@ export function rowBudgets(inputs: AttentionInputs, variant: Variant, parameters
   let current: HeadView | undefined;
   let norms: HeadNorms | undefined;
   return (reference) => {
+    if (reference.allowance !== undefined) return { allowance: reference.allowance, selection: 0 };
     if (norms === undefined || current !== reference.view) norms = headNorms(reference, inputs, { variant, parameters });
     current = reference.view;
     const scoreError = u * norms.selection(reference.at.query);

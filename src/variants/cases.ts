@@ -41,11 +41,15 @@ const swept = [
   'gated:sparsity=0.4,block=16',
   'hierarchical:local=4,region=16,ratio=1:1:1',
   'block-topk:block=16,blocks=4',
+  'linear',
+  'linear:rule=gated',
+  'linear:rule=delta',
+  'linear:rule=gated-delta',
 ] as const;
 
 const lengths = [1, 2, 7, 63, 64, 65, 511, 512, 513, 1000];
 const directions = [{ causal: true }, { causal: false }];
-const isByPosition = (text: string): boolean => !/^(dense|topk)|^gated(?!.*block)/.test(text);
+const isByPosition = (text: string): boolean => !/^(dense|topk|linear$)|^gated(?!.*block)/.test(text);
 
 /** Every length, causal and not, with an odd number of heads or key/value heads in between. */
 function lengthCases(): ConformanceCase[] {
@@ -138,6 +142,9 @@ function parameterCases(): ConformanceCase[] {
     ...['hierarchical:local=1,region=1', 'hierarchical:local=16,region=16,ratio=1:1:1', 'hierarchical:local=3,region=21,ratio=1:2:1'],
     ...['hierarchical:local=200,region=400,ratio=1:1:1', 'block-topk', 'block-topk:block=8,blocks=2', 'block-topk:block=8,blocks=100'],
     ...['block-topk:block=1,blocks=6', 'block-topk:block=7,blocks=3'],
+    ...['linear:map=relu', 'linear:map=identity', 'linear:norm=none', 'linear:rule=delta,beta=0.5', 'linear:rule=delta,map=elu'],
+    ...['decay=1', 'decay=0.5', 'decay=0.01', 'map=relu,decay=0.9', 'norm=none,decay=0.9'].map((list) => `linear:rule=gated,${list}`),
+    ...['decay=1', 'decay=0.5', 'decay=0.01,beta=0.5', 'map=relu,decay=0.9'].map((list) => `linear:rule=gated-delta,${list}`),
   ];
   const plain = texts.flatMap((text) => directions.map((direction) => caseOf(text, { n: 100, heads: 4, kvHeads: 2, ...direction })));
   const fewHeads = ['hierarchical', 'hierarchical:ratio=1:1:1'].flatMap((text) =>
@@ -147,11 +154,17 @@ function parameterCases(): ConformanceCase[] {
   return [...plain, ...fewHeads, ...ranks];
 }
 
+/** Equal keys, which the delta rules write to again and again, and queries read in sum. */
+function equalKeyCases(): ConformanceCase[] {
+  const texts = ['linear', 'linear:rule=gated', 'linear:rule=delta', 'linear:rule=gated-delta', 'linear:rule=delta,beta=0.3'];
+  return texts.flatMap((text) => [1, 3].map((keyPeriod) => caseOf(text, { n: 100, keyPeriod, causal: true })));
+}
+
 /** Whole-numbered inputs: equal logits and equal block scores, where the lower key or block must win. */
 function tieCases(): ConformanceCase[] {
   const texts = [
     ...['topk:k=5', 'topk:keep=0.2', 'gated:sparsity=0.5', 'gated:tau=0.5', 'gated:sparsity=0.5,block=8', 'block-topk:block=8,blocks=3'],
-    ...['dense', 'window:w=9', 'hierarchical:local=4,region=8,ratio=1:1:1'],
+    ...['dense', 'window:w=9', 'hierarchical:local=4,region=8,ratio=1:1:1', 'linear', 'linear:rule=delta'],
   ];
   return texts.flatMap((text) =>
     directions.flatMap((direction) => [
@@ -189,7 +202,7 @@ function seedOf(name: string): number {
   return hash >>> 1;
 }
 
-/** The cases that every kernel of every adapter is judged on, each by its variant. */
+/** The cases that every kernel of every adapter is judged on, each by its variant; a delta rule has none that is not causal. */
 export const conformanceCases: readonly ConformanceCase[] = [
   ...lengthCases(),
   ...paddingCases(),
@@ -197,8 +210,9 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...shapeCases(),
   ...biasCases(),
   ...parameterCases(),
+  ...equalKeyCases(),
   ...tieCases(),
-];
+].filter(({ variant, parameters, shape }) => findVariant(variant).refuses(parameters, shape) === undefined);
 
 export function casesOf(set: CaseSet): readonly ConformanceCase[] {
   if (set === 'all') return conformanceCases;

@@ -4,7 +4,7 @@ import type { Shape } from '../contract/shape.ts';
 import type { Parameters, Variant } from '../contract/variant.ts';
 import { createCaseInputs } from './case-inputs.ts';
 import { findVariant, parseVariant } from './index.ts';
-import { createRow } from './reference.ts';
+import { createRow, weighedRows } from './reference.ts';
 
 const lengths = [
   [1, 1],
@@ -40,7 +40,7 @@ function summedRows(variant: Variant, parameters: Parameters, shape: Shape): num
   let sum = 0;
   for (let batch = 0; batch < shape.batch; batch++) {
     for (let head = 0; head < shape.heads; head++) {
-      const rows = variant.rows(inputs, parameters, { batch, head });
+      const rows = weighedRows(variant, inputs, parameters, { batch, head });
       for (let query = 0; query < shape.queries; query++) {
         rows.fill(query, row);
         sum += row.length;

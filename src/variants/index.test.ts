@@ -26,7 +26,15 @@ test('the notation gives name, kernel and parameters with defaults filled in', (
 });
 
 test('what is written is read back the same', () => {
-  const texts = ['dense.fused', 'topk:k=8', 'topk:keep=0.1', 'gated.tiled:tau=0.5,form=log,block=16', 'gated:sparsity=0.3', 'gated:rank=3'];
+  const texts = [
+    'dense.fused',
+    'topk:k=8',
+    'topk:keep=0.1',
+    'gated.tiled:tau=0.5,form=log,block=16',
+    'gated:sparsity=0.3',
+    'gated:rank=3',
+    'linear:rule=gated-delta,decay=0.9',
+  ];
   for (const text of [...texts, 'hierarchical:ratio=1:0:2', 'block-topk:blocks=2', ...variants.map(({ name }) => name)]) {
     const parsed = parseVariant(text);
     assert.deepEqual(parseVariant(formatVariant(parsed)), parsed, text);
@@ -35,7 +43,17 @@ test('what is written is read back the same', () => {
 });
 
 test('validating validated parameters changes nothing', () => {
-  for (const text of ['topk', 'topk:keep=0.5', 'gated', 'gated:tau=0', 'hierarchical', 'block-topk', 'window', 'dense']) {
+  for (const text of [
+    'topk',
+    'topk:keep=0.5',
+    'gated',
+    'gated:tau=0',
+    'hierarchical',
+    'block-topk',
+    'window',
+    'dense',
+    'linear:rule=delta',
+  ]) {
     const { variant, parameters } = parseVariant(text);
     assert.deepEqual(validParameters(variant, parameters), parameters);
   }
@@ -62,6 +80,21 @@ const bad = [
   ],
   ...['hierarchical:local=5', 'hierarchical:ratio=1:1', 'hierarchical:ratio=0:0:0', 'hierarchical:ratio=4', 'hierarchical:ratio=1:-1:1'],
   ...['block-topk:blocks=1', 'block-topk:block=0'],
+  ...[
+    'linear:rule=mamba',
+    'linear:map=exp',
+    'linear:norm=max',
+    'linear:decay=0.9',
+    'linear:rule=gated,decay=0',
+    'linear:rule=gated,decay=2',
+  ],
+  ...[
+    'linear:beta=1',
+    'linear:rule=delta,beta=0',
+    'linear:rule=delta,decay=0.5',
+    'linear:rule=delta,norm=sum',
+    'linear:map=identity,norm=sum',
+  ],
 ];
 
 for (const text of bad) {
@@ -83,14 +116,11 @@ test('more queries than keys are refused where positions must align', () => {
     const { variant, parameters } = parseVariant(text);
     return findVariant(variant).refuses(parameters, shape) !== undefined;
   };
-  assert.deepEqual(['dense', 'topk', 'gated', 'gated:block=4', 'window', 'hierarchical', 'block-topk'].map(refuses), [
-    false,
-    false,
-    false,
-    true,
-    true,
-    true,
-    true,
-  ]);
+  const defined = ['dense', 'topk', 'gated', 'linear'];
+  const refused = ['gated:block=4', 'window', 'hierarchical', 'block-topk', 'linear:rule=gated', 'linear:rule=delta'];
+  assert.deepEqual(
+    [...defined, ...refused].filter((text) => !refuses(text)),
+    defined,
+  );
   assert.equal(findVariant('gated').refuses({}, shape), undefined);
 });

@@ -7,7 +7,7 @@ import type { CaseInputs } from './case-inputs.ts';
 import { findVariant, parseVariant } from './index.ts';
 import { assertWithinBudget, judgeOutput } from './judge.ts';
 import type { JudgeOptions, Judgement } from './judge.ts';
-import { allRows, referenceOutput, visitRows } from './reference.ts';
+import { allRows, referenceOutput, visitRows, weighedRows } from './reference.ts';
 import type { ReferenceRow } from './reference.ts';
 
 const all: JudgeOptions = { rows: 'all' };
@@ -22,10 +22,11 @@ function inputsOf(keys: number, others: Partial<CaseInputs & { causal: boolean; 
 function tampered(text: string, inputs: AttentionInputs, tamper: (row: Row, query: number, head: number) => void): Float32Array {
   const { variant: name, parameters } = parseVariant(text);
   const variant = findVariant(name);
+  assert.ok(variant.rows !== undefined);
   const wrong: Variant = {
     ...variant,
     rows(given, read, at) {
-      const rows = variant.rows(given, read, at);
+      const rows = weighedRows(variant, given, read, at);
       return { pools: rows.pools, fill: (query, row) => (rows.fill(query, row), tamper(row, query, at.head)) };
     },
   };

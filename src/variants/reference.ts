@@ -1,8 +1,8 @@
 import { AttnswapError } from '../contract/errors.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Shape } from '../contract/shape.ts';
-import type { HeadRows, Parameters, Row, Specification } from '../contract/variant.ts';
-import { viewHead } from './head-view.ts';
+import type { HeadAddress, HeadOutputs, HeadRows, Parameters, Row, Specification } from '../contract/variant.ts';
+import { clearRow, viewHead } from './head-view.ts';
 import type { HeadView } from './head-view.ts';
 
 /** Where a row of the output is. */
@@ -55,6 +55,8 @@ export interface ReferenceRow {
   readonly weights: Float64Array;
   /** `[headDim]`. */
   readonly output: Float64Array;
+  /** Of a variant without weights of pairs, whose row is empty: the error that rounding alone is expected to stay below. */
+  readonly allowance?: number;
 }
 
 /**
@@ -69,22 +71,58 @@ export function visitRows(
 ): void {
   const refusal = refusalOf(inputs, variant, parameters);
   if (refusal !== undefined) throw new AttnswapError('INVALID_SHAPE', refusal);
-  const output = new Float64Array(inputs.shape.headDim);
   for (const indices of groupByHead(wanted, inputs.shape.heads)) {
-    const head = wanted[indices[0]!]!;
-    const view = viewHead(inputs, head);
-    const rows = variant.rows(inputs, parameters, head);
-    const row = createRow(inputs.shape.keys + rows.pools.length);
-    const weights = new Float64Array(row.logit.length);
-    for (const index of indices) {
-      const at = wanted[index]!;
-      rows.fill(at.query, row);
-      softmaxRow(row, weights);
-      weighValues(view, rows, row, weights, output);
-      visit({ index, at, view, rows, row, weights, output });
+    const first = wanted[indices[0]!]!;
+    const head = { view: viewHead(inputs, first), indices, wanted };
+    if (variant.rows !== undefined) visitWeighed(variant.rows(inputs, parameters, first), head, visit);
+    else {
+      const queries = indices.map((index) => wanted[index]!.query);
+      visitOutputs(variant.outputs(inputs, parameters, first, queries), head, visit);
     }
   }
 }
+
+interface WantedHead {
+  readonly view: HeadView;
+  /** Places in `wanted`. */
+  readonly indices: readonly number[];
+  readonly wanted: readonly RowAddress[];
+}
+
+function visitWeighed(rows: HeadRows, { view, indices, wanted }: WantedHead, visit: (reference: ReferenceRow) => void): void {
+  const output = new Float64Array(view.shape.headDim);
+  const row = createRow(view.shape.keys + rows.pools.length);
+  const weights = new Float64Array(row.logit.length);
+  for (const index of indices) {
+    const at = wanted[index]!;
+    rows.fill(at.query, row);
+    softmaxRow(row, weights);
+    weighValues(view, rows, row, weights, output);
+    visit({ index, at, view, rows, row, weights, output });
+  }
+}
+
+function visitOutputs(found: HeadOutputs, { view, indices, wanted }: WantedHead, visit: (reference: ReferenceRow) => void): void {
+  const { headDim } = view.shape;
+  const nothing = {
+    rows: { pools: [], fill: (_query: number, row: Row) => clearRow(row) },
+    row: createRow(0),
+    weights: new Float64Array(),
+  };
+  for (const [place, index] of indices.entries()) {
+    const output = found.output.subarray(place * headDim, (place + 1) * headDim);
+    visit({ index, at: wanted[index]!, view, ...nothing, output, allowance: found.allowance[place]! });
+  }
+}
+
+/** The rows of a variant that weighs pairs. @throws UNSUPPORTED where it weighs none */
+export function weighedRows(variant: Specification, inputs: AttentionInputs, parameters: Parameters, at: HeadAddress): HeadRows {
+  if (variant.rows !== undefined) return variant.rows(inputs, parameters, at);
+  throw new AttnswapError('UNSUPPORTED', `${variant.name}: ${weightlessReason}`);
+}
+
+/** Why what is measured by weights cannot be told of a variant that has none. */
+export const weightlessReason = 'it keeps a running state and weighs no pairs, so it has no weights of which some could be wasted';
 
 /** Why a variant is not defined for some inputs, by their shape or a bias; undefined where it is. */
 export function refusalOf(

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { z } from 'zod';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Pool, Variant } from '../contract/variant.ts';
+import { findVariant } from '../variants/index.ts';
 import { measureWaste } from './measure-waste.ts';
 import type { WasteRequest } from './measure-waste.ts';
 import type { WasteFigures } from './schema.ts';
@@ -285,6 +286,12 @@ test('logits without a softmax are refused, and the message says where', () => {
     [1, 1],
   );
   assert.equal(closed.wastedCompute.p99!.numerator.value, 1);
+});
+
+test('a variant that keeps a state instead of weighing pairs is refused by name', () => {
+  const variant = findVariant('linear');
+  const message = /^waste of linear: it keeps a running state and weighs no pairs/;
+  assert.throws(() => measure([[[0, 0]]], [1], { variant, parameters: { rule: 'delta' } }), { code: 'UNSUPPORTED', message });
 });
 
 test('a shape that the variant refuses and rows that are no number are refused', () => {

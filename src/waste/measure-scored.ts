@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Parameters, Variant } from '../contract/variant.ts';
+import { weighedRows } from '../variants/reference.ts';
 import { addReplicateSums, ratioInterval, seededGenerator } from '../statistics/resample.ts';
 import { massShareNames, massShares } from './columns.ts';
 import { frameHead } from './head-frame.ts';
@@ -69,8 +70,8 @@ export type ScoredFigures = z.infer<typeof scoredFiguresSchema>;
  */
 export function measureScored({ inputs, variant, parameters, dense, rows }: ScoredRequest, head: number): ScoredSums {
   const at = { batch: 0, head };
-  const variantRows = variant.rows(inputs, parameters, at);
-  const denseRows = variant.name === dense.name ? undefined : dense.rows(inputs, dense.parameters.parse({}), at);
+  const variantRows = weighedRows(variant, inputs, parameters, at);
+  const denseRows = variant.name === dense.name ? undefined : weighedRows(dense, inputs, dense.parameters.parse({}), at);
   const frame = frameHead(inputs, variantRows, at);
   const [row, denseRow] = [new RankedRow(frame.norm.length), new RankedRow(frame.keys)];
   const [relevantKeys, missed] = [new RelevantKeys(frame.keys), new MissedMass(frame.keys)];

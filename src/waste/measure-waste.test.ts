@@ -5,6 +5,7 @@ import type { Shape } from '../contract/shape.ts';
 import { drawGate } from '../inputs/gate.ts';
 import { drawGaussian } from '../inputs/gaussian.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
+import { weighedRows } from '../variants/reference.ts';
 import type { WasteRequest } from './measure-waste.ts';
 import { measureWaste } from './measure-waste.ts';
 import type { WasteFigures } from './schema.ts';
@@ -35,7 +36,7 @@ function attend(entries: readonly Entry[], headDim: number): number[] {
 function naiveRows(request: WasteRequest, variant: WasteRequest['variant'], at: { batch: number; head: number }): Entry[][] {
   const { inputs } = request;
   const { shape } = inputs;
-  const rows = variant.rows(inputs, variant === request.variant ? request.parameters : {}, at);
+  const rows = weighedRows(variant, inputs, variant === request.variant ? request.parameters : {}, at);
   const capacity = shape.keys + rows.pools.length;
   const row = { length: 0, margin: 0, key: new Int32Array(capacity), logit: new Float64Array(capacity) };
   const kept = (j: number): boolean => inputs.mask === undefined || inputs.mask[at.batch * shape.keys + j] === 1;

@@ -11,7 +11,7 @@ import type { WasteReport } from './schema.ts';
 import type { HeadSample, RowSelection } from './select-rows.ts';
 import { selectRows } from './select-rows.ts';
 import { admitsSinks } from './sink.ts';
-import { refusalOf } from '../variants/reference.ts';
+import { refusalOf, weighedRows, weightlessReason } from '../variants/reference.ts';
 
 export interface WasteRequest {
   readonly inputs: AttentionInputs;
@@ -89,14 +89,14 @@ class HeadMeter {
 
   #measureRows(at: HeadAt, sample: HeadSample, table: RowTable): RowMeter {
     const { inputs, variant, parameters, dense, relevant } = this.#request;
-    const rows = variant.rows(inputs, parameters, at);
+    const rows = weighedRows(variant, inputs, parameters, at);
     const frame = frameHead(inputs, rows, at);
     if (this.#meter === undefined || frame.norm.length > this.#slots) this.#meter = new RowMeter(frame);
     this.#slots = Math.max(this.#slots, frame.norm.length);
     const meter = this.#meter;
     meter.sinks.startHead();
     const isDense = variant.name === dense.name;
-    const head = { frame, variant: rows, dense: isDense ? undefined : dense.rows(inputs, dense.parameters.parse({}), at) };
+    const head = { frame, variant: rows, dense: isDense ? undefined : weighedRows(dense, inputs, dense.parameters.parse({}), at) };
     for (const [index, query] of sample.queries.entries()) {
       meter.measure(head, { query, weight: sample.weights[index]!, relevant: relevant?.({ ...at, query }) }, table);
     }
@@ -115,7 +115,7 @@ function describeRows({ inputs: { shape }, rows }: WasteRequest, measured: numbe
 }
 
 function refuse({ inputs, variant, parameters, rows }: WasteRequest): void {
-  const refusal = refusalOf(inputs, variant, parameters);
+  const refusal = variant.rows === undefined ? weightlessReason : refusalOf(inputs, variant, parameters);
   if (refusal !== undefined) throw new AttnswapError('UNSUPPORTED', `waste of ${variant.name}: ${refusal}`);
   if (rows === 'all' || (Number.isSafeInteger(rows.seed) && Number.isSafeInteger(rows.count) && rows.count > 0)) return;
   throw new AttnswapError('USAGE', `waste: rows need a positive integer count and an integer seed, got ${rows.count} and ${rows.seed}`);
@@ -124,7 +124,7 @@ function refuse({ inputs, variant, parameters, rows }: WasteRequest): void {
 /**
  * The waste metrics of a variant on given inputs, overall and by query head, streamed over rows in float64: memory
  * O(keys·headDim + queries), never n². The same request gives the same figures.
- * @throws UNSUPPORTED where the variant refuses the shape
+ * @throws UNSUPPORTED where the variant refuses the shape, or weighs no pairs
  * @throws INVALID_INPUTS where a row's logits have no softmax
  * @throws USAGE where the rows' count or seed is not an integer
  */

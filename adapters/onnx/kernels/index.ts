@@ -5,6 +5,8 @@ import { denseFused, denseMha } from './dense-operators.ts';
 import { denseTiled } from './dense-tiled.ts';
 import { gatedTiled } from './gated-tiled.ts';
 import { hierarchicalBatched } from './hierarchical-batched.ts';
+import { linearChunked } from './linear-chunked.ts';
+import { linearFused } from './linear-fused.ts';
 import { topkTiled } from './topk-tiled.ts';
 import { windowTiled } from './window-tiled.ts';
 
@@ -19,4 +21,6 @@ export const kernels: readonly OnnxKernel[] = [
   gatedTiled,
   hierarchicalBatched,
   blockTopkBlocks,
+  linearFused,
+  linearChunked,
 ];

@@ -1,4 +1,6 @@
+import { AttnswapError } from '../../../src/contract/errors.ts';
 import type { LayerAttention } from '../../../src/contract/training.ts';
+import { findVariant } from '../../../src/variants/index.ts';
 import type { Tensor, Tf } from '../kernel.ts';
 import { meansMatrix, membersMatrix, othersMatrix, speakersMatrix } from './block-matrices.ts';
 import { choiceOf } from './choose.ts';
@@ -28,7 +30,12 @@ export class Attention {
   readonly #given: LayerAttention;
   readonly #choices = new Map<number, Choice | undefined>();
 
+  /** @throws UNSUPPORTED for a variant that weighs no pairs */
   constructor(site: TrainingSite, given: LayerAttention) {
+    if (findVariant(given.variant).rows === undefined)
+      throw new AttnswapError('UNSUPPORTED', `the tfjs trainer has no ${given.variant} attention`, {
+        hint: 'train with --trainer torch-cpu',
+      });
     this.#tf = site.tf;
     this.#site = site;
     this.#given = given;

@@ -1,7 +1,7 @@
 import type { LayerAttention } from '../../../src/contract/training.ts';
 import type { AttentionInputs } from '../../../src/contract/inputs.ts';
 import type { Pool } from '../../../src/contract/variant.ts';
-import { createRow } from '../../../src/variants/reference.ts';
+import { createRow, weighedRows } from '../../../src/variants/reference.ts';
 import { findVariant } from '../../../src/variants/index.ts';
 import { maskedScore } from '../selection.ts';
 
@@ -21,7 +21,9 @@ export function visibleEntries(given: LayerAttention, site: { heads: number; len
   const shape = { batch: 1, heads, kvHeads: heads, queries: length, keys: length, headDim: 1, causal, dtype: 'f32' } as const;
   const zeros = new Float32Array(heads * length);
   const inputs: AttentionInputs = { shape, scale: 1, query: zeros, key: zeros, value: zeros };
-  const rows = Array.from({ length: heads }, (_, head) => findVariant(given.variant).rows(inputs, given.parameters, { batch: 0, head }));
+  const rows = Array.from({ length: heads }, (_, head) =>
+    weighedRows(findVariant(given.variant), inputs, given.parameters, { batch: 0, head }),
+  );
   const pools = distinctPools(
     rows.flatMap((head) => head.pools),
     length,

@@ -30,7 +30,7 @@ export type ElementType = keyof typeof elementTypes;
 type Branch = (graph: GraphBuilder) => Value;
 
 /** com.microsoft operators of ONNX Runtime that attnswap writes; every other operator is standard ONNX. */
-const contribOperators = new Set(['MultiHeadAttention', 'GroupQueryAttention', 'FusedMatMul', 'RotaryEmbedding']);
+const contribOperators = new Set(['MultiHeadAttention', 'GroupQueryAttention', 'FusedMatMul', 'RotaryEmbedding', 'LinearAttention']);
 
 /** An output of a model: a tensor, and the name that it gets. */
 export interface GraphOutput {
@@ -109,8 +109,17 @@ export class GraphBuilder {
 
   /** The maximum along `axes`, which are kept with size 1. */
   maximum(tensor: Value, axes: readonly number[]): Value {
-    if (this.opset >= 18) return this.op('ReduceMax', [tensor, this.int(axes)], { keepdims: 1 });
-    return this.op('ReduceMax', [tensor], { axes, keepdims: 1 });
+    return this.#reduce('ReduceMax', tensor, axes);
+  }
+
+  /** The Euclidean length along `axes`, which are kept with size 1. */
+  euclidean(tensor: Value, axes: readonly number[]): Value {
+    return this.#reduce('ReduceL2', tensor, axes);
+  }
+
+  #reduce(operator: string, tensor: Value, axes: readonly number[]): Value {
+    if (this.opset >= 18) return this.op(operator, [tensor, this.int(axes)], { keepdims: 1 });
+    return this.op(operator, [tensor], { axes, keepdims: 1 });
   }
 
   /** An int64 constant: a scalar for a number, a 1-D tensor for a list. */
@@ -168,6 +177,30 @@ export class GraphBuilder {
     const result = body(graph, iteration);
     const outputs = [valueInfo(graph.op('Identity', [condition]), 'bool', []), valueInfo(result, type, undefined)];
     return this.op('Loop', [count, ''], { body: graph.#graph(outputs) });
+  }
+
+  /**
+   * A `Scan` along the first axis of `inputs`, in f32. `body` gets the subgraph, the state and a slice of each input, and returns the next
+   * state and one tensor, both of `rank` axes; the tensors are stacked in the order of the slices. `backwards` begins with the last slice.
+   */
+  scan(
+    {
+      state,
+      inputs,
+      rank,
+      backwards,
+    }: { readonly state: Value; readonly inputs: readonly Value[]; readonly rank: number; readonly backwards: boolean },
+    body: (graph: GraphBuilder, state: Value, slices: readonly Value[]) => { readonly state: Value; readonly output: Value },
+  ): Value {
+    const graph = new GraphBuilder({ parent: this });
+    const [carried = '', ...slices] = [state, ...inputs].map(() => graph.input(graph.#fresh('slice'), 'f32'));
+    const result = body(graph, carried, slices);
+    // ONNX Runtime's Scan needs to know the ranks of its outputs, and cannot always infer them.
+    const axes = () => Array.from({ length: rank }, () => graph.#fresh('axis'));
+    const outputs = [result.state, result.output].map((value) => valueInfo(graph.op('Identity', [value]), 'f32', axes()));
+    const directions = backwards && { scan_input_directions: inputs.map(() => 1), scan_output_directions: [1] };
+    const attributes = { body: graph.#graph(outputs), num_scan_inputs: inputs.length, ...directions };
+    return this.ops('Scan', [state, ...inputs], attributes, 2)[1]!;
   }
 
   /** An `If` on a bool scalar with one tensor from each branch; only the branch that is taken is computed. */

@@ -83,15 +83,15 @@ export function workSection(groups: readonly SettingGroup[]): Section | undefine
       })),
     );
     const length = group.lengths.at(-1)!;
+    const state = cells.some(({ cell: { work } }) => work!.stateBytes !== undefined);
     const table: Table = {
       kind: 'table',
       title: `Work at ${length} tokens`,
       columns: [
         { title: 'kernel' },
-        ...['scored pairs', 'weighted pairs', 'dense pairs', 'scored / dense', 'FLOP', 'least bytes'].map((title) => ({
-          title,
-          numeric: true,
-        })),
+        ...['scored pairs', 'weighted pairs', 'dense pairs', 'scored / dense', 'FLOP', 'least bytes', ...(state ? ['state'] : [])].map(
+          (title) => ({ title, numeric: true }),
+        ),
       ],
       rows: cells.map(({ name, cell: { work } }) => [
         ...words(name),
@@ -99,6 +99,7 @@ export function workSection(groups: readonly SettingGroup[]): Section | undefine
         figureCell(work!.scoredPairs / work!.densePairs, percent),
         figureCell(work!.flops, count),
         figureCell(work!.bytes, size),
+        ...(state ? [figureCell(work!.stateBytes, size)] : []),
       ]),
     };
     return [

@@ -1,8 +1,8 @@
-import type { Specification } from '../../contract/variant.ts';
+import type { WeighingDefinition } from '../../contract/variant.ts';
 import { allowedEnd, appendKeys, clearRow, viewHead } from '../head-view.ts';
 
 /** The rows of dense attention alone, for who needs no other variant. */
-export const denseRows: Specification = {
+export const denseRows: WeighingDefinition = {
   name: 'dense',
   takesBias: true,
   refuses: () => undefined,

@@ -25,6 +25,7 @@ kernels = [
     entry('gated', 'tiled', 'cost', 'tiles of 128 queries; by block: only the kept blocks of keys'),
     entry('hierarchical', 'batched', 'cost', 'each level of heads in a few batched products'),
     entry('block-topk', 'blocks', 'cost', 'the kept blocks of keys, gathered, in batched products'),
+    entry('linear', 'chunked', 'cost', 'chunks of 64 positions: products within a chunk, a state between chunks'),
 ]
 
 

@@ -1,6 +1,6 @@
 """The kernels: one file a variant, or a way of computing it."""
 from ..unsupported import Unsupported
-from . import block_topk, dense, flex, gated, hierarchical, sdpa, topk, window
+from . import block_topk, dense, flex, gated, hierarchical, linear, sdpa, topk, window
 
 builders = {
     'dense.fused': sdpa.fused,
@@ -18,6 +18,7 @@ builders = {
     'gated.tiled': gated.tiled,
     'hierarchical.batched': hierarchical.batched,
     'block-topk.blocks': block_topk.blocks,
+    'linear.chunked': linear.chunked,
 }
 
 

@@ -6,7 +6,15 @@ from ..torch_import import torch
 from .positions import slopes, turned
 
 # Short sequences: writing the logits out is quicker than tiles that are computed again in the backward pass.
-kernel_of = {'dense': 'naive', 'topk': 'tiled', 'window': 'tiled', 'gated': 'tiled', 'hierarchical': 'batched', 'block-topk': 'blocks'}
+kernel_of = {
+    'dense': 'naive',
+    'topk': 'tiled',
+    'window': 'tiled',
+    'gated': 'tiled',
+    'hierarchical': 'batched',
+    'block-topk': 'blocks',
+    'linear': 'chunked',
+}
 
 
 class LayerInputs:
