@@ -32,9 +32,10 @@ async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsuppo
     return { unsupported: `${request.backend} has no ${dtype} kernels, only ${status.dtypes.join(', ')}` };
   if (request.outputGradient !== undefined)
     return { unsupported: 'onnx kernels have no backward pass: ONNX Runtime for Node supports inference only' };
-  const kernel = kernelOf({ ...request, biased: request.inputs.bias !== undefined });
+  const config = configOf(request);
+  const kernel = kernelOf(request, config);
   if ('unsupported' in kernel) return kernel;
-  const model = kernelModel(kernel, configOf(request));
+  const model = kernelModel(kernel, config);
   const session = await ort.InferenceSession.create(model, sessionOptions(backend, request));
   return new OnnxCall(session, request, (prefix) => ({
     model,
@@ -43,7 +44,7 @@ async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsuppo
 }
 
 /** What a request's kernel is specialised for. */
-export function configOf({ parameters, inputs: { shape, scale, mask, bias } }: KernelRequest): KernelConfig {
+export function configOf({ parameters, inputs: { shape, scale, softcap, mask, bias, sinks } }: KernelRequest): KernelConfig {
   return {
     parameters,
     heads: shape.heads,
@@ -53,6 +54,8 @@ export function configOf({ parameters, inputs: { shape, scale, mask, bias } }: K
     selfAttention: shape.queries === shape.keys,
     masked: mask !== undefined,
     biased: bias !== undefined,
+    softcap,
+    sinks: sinks !== undefined,
     type: shape.dtype === 'f16' ? 'f16' : 'f32',
     scale,
   };

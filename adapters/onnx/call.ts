@@ -17,6 +17,7 @@ export function feedsOf(request: KernelRequest): Record<string, ort.Tensor> {
   };
   if (inputs.mask !== undefined) feeds.mask = new ort.Tensor('bool', inputs.mask, [batch, keys]);
   if (inputs.bias !== undefined) feeds.bias = tensor(inputs.bias.values, [...inputs.bias.dims]);
+  if (inputs.sinks !== undefined) feeds.sinks = tensor(inputs.sinks, [heads]);
   return request.variant === 'gated' ? { ...feeds, ...gateFeeds(inputs, tensor) } : feeds;
 }
 

@@ -1,36 +1,33 @@
 import type { KernelGraphRequest, Unsupported } from '../../src/contract/adapter.ts';
 import { findVariant } from '../../src/variants/index.ts';
-import { biasRefusal } from '../../src/variants/reference.ts';
+import { logitRefusal } from '../../src/variants/reference.ts';
 import { GraphBuilder } from '../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from './kernel.ts';
 import { kernels } from './kernels/index.ts';
 
-const inputNames = ['query', 'key', 'value', 'mask', 'bias', 'gate_u', 'gate_w', 'gate_b'] as const;
+const inputNames = ['query', 'key', 'value', 'mask', 'bias', 'sinks', 'gate_u', 'gate_w', 'gate_b'] as const;
 export type KernelInputName = (typeof inputNames)[number];
 
-interface WantedKernel {
-  readonly variant: string;
-  readonly kernel: string;
-  readonly biased?: boolean;
-}
-
-/** The kernel of a variant by name, or why there is none. */
-export function kernelOf({ variant, kernel: wanted, biased }: WantedKernel): OnnxKernel | Unsupported {
+/** The kernel of a variant by name, or why there is none for a configuration. */
+export function kernelOf({ variant, kernel: wanted }: { variant: string; kernel: string }, config: KernelConfig): OnnxKernel | Unsupported {
   const found = kernels.find((kernel) => kernel.variant === variant && kernel.kernel === wanted);
   if (found === undefined) return { unsupported: `the onnx adapter has no kernel ${variant}.${wanted}` };
-  return biased === true && found.takesBias !== true ? { unsupported: biasRefusal(`${variant}.${wanted}`) } : found;
+  const { biased, softcap, sinks } = config;
+  const refusal = logitRefusal(`${variant}.${wanted}`, found, { bias: biased || undefined, softcap, sinks: sinks || undefined });
+  const unsupported = refusal ?? found.refuses?.(config);
+  return unsupported === undefined ? found : { unsupported };
 }
 
 /** A kernel for a model: see {@link Adapter.kernelGraph}. */
 export function kernelGraph({ dtype, opset, window, ...request }: KernelGraphRequest): Uint8Array | Unsupported {
-  const kernel = kernelOf(request);
+  const config = { ...request, type: dtype };
+  const kernel = kernelOf(request, config);
   if ('unsupported' in kernel) return kernel;
   // Lengths are known when the model runs; what a variant refuses at one position, it refuses at all lengths.
   const { heads, kvHeads, headDim, causal } = request;
   const shape = { batch: 1, heads, kvHeads, queries: 1, keys: 1, headDim, causal, dtype };
   const refusal = findVariant(request.variant).refuses(request.parameters, shape);
   if (refusal !== undefined) return { unsupported: refusal };
-  const config = { ...request, type: dtype };
   if (window === undefined) return kernelModel(kernel, config, opset);
   const skips = kernel.skipsOutside?.(request.parameters) === true;
   return kernelModel(kernel, skips ? { ...config, biased: false, window } : { ...config, masked: false }, opset);
@@ -47,7 +44,7 @@ export function kernelModel(kernel: OnnxKernel, config: KernelConfig, opset?: nu
 function declareInputs(
   graph: GraphBuilder,
   variant: string,
-  { heads, kvHeads, headDim, masked, biased, type }: KernelConfig,
+  { heads, kvHeads, headDim, masked, biased, sinks, type }: KernelConfig,
 ): KernelInputs {
   const name = (input: KernelInputName) => input;
   const inputs = {
@@ -55,15 +52,16 @@ function declareInputs(
     key: graph.input(name('key'), type, ['batch', kvHeads, 'keys', headDim]),
     value: graph.input(name('value'), type, ['batch', kvHeads, 'keys', headDim]),
   };
-  const mask = {
+  const more = {
     ...(masked && { mask: graph.input(name('mask'), 'bool', ['batch', 'keys']) }),
     ...(biased && { bias: graph.input(name('bias'), type, ['bias_batch', 'bias_heads', 'bias_queries', 'bias_keys']) }),
+    ...(sinks === true && { sinks: graph.input(name('sinks'), type, [heads]) }),
   };
-  if (variant !== 'gated') return { ...inputs, ...mask };
+  if (variant !== 'gated') return { ...inputs, ...more };
   const gate = {
     u: graph.input(name('gate_u'), type, [heads, headDim, 'rank']),
     w: graph.input(name('gate_w'), type, [heads, headDim, 'rank']),
     b: graph.input(name('gate_b'), type, [heads]),
   };
-  return { ...inputs, ...mask, gate };
+  return { ...inputs, ...more, gate };
 }

@@ -21,6 +21,10 @@ export interface KernelConfig {
   /** The element type of inputs, arithmetic and output. */
   readonly type: 'f32' | 'f16';
   readonly scale: number;
+  /** Caps the scaled logits, before biases and masks. */
+  readonly softcap?: number | undefined;
+  /** Whether there are attention sinks. */
+  readonly sinks?: boolean | undefined;
 }
 
 /** The graph's inputs. */
@@ -35,6 +39,8 @@ export interface KernelInputs {
   readonly mask?: Value;
   /** Four axes that broadcast to `[batch, heads, queries, keys]`, finite; present when `biased`. */
   readonly bias?: Value;
+  /** `[heads]`; present where there are sinks. */
+  readonly sinks?: Value;
   /** `[heads, headDim, rank]`, `[heads, headDim, rank]`, `[heads]`; present for `gated`. */
   readonly gate?: { readonly u: Value; readonly w: Value; readonly b: Value };
 }
@@ -43,6 +49,8 @@ export interface KernelInputs {
 export interface OnnxKernel extends KernelDescription {
   /** Whether it computes nothing outside of a given window, and so needs no bias for one; absent where it never does. */
   skipsOutside?(parameters: Parameters): boolean;
+  /** Why there is no such kernel for a configuration, where what the kernel takes does not tell; undefined where there is one. */
+  refuses?(config: KernelConfig): string | undefined;
   /** Appends the attention to `graph` and returns its output, `[batch, heads, queries, headDim]`. */
   build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value;
 }

@@ -46,10 +46,11 @@ test('the operators of a kernel with a loop take no longer than the call', async
   const shape = { batch: 1, heads: 2, kvHeads: 2, queries: 512, keys: 512, headDim: 32, dtype: 'f32', causal: true } as const;
   const { inputs } = await createInputs({ kind: 'gaussian', shape, seed: 1, wantsGate: false });
   const request = { backend: 'onnx-cpu', variant: 'dense', parameters: {}, kernel: 'tiled', inputs, purpose: 'latency' } as const;
-  const kernel = kernelOf(request);
+  const config = configOf(request);
+  const kernel = kernelOf(request, config);
   assert.ok(!('unsupported' in kernel));
   const options = { enableProfiling: true, profileFilePrefix: join(folder, 'call') };
-  const session = await ort.InferenceSession.create(kernelModel(kernel, configOf(request)), options);
+  const session = await ort.InferenceSession.create(kernelModel(kernel, config), options);
   await session.run(feedsOf(request));
   session.endProfiling();
   await session.release();

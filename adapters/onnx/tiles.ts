@@ -50,9 +50,21 @@ export function perHead(graph: GraphBuilder, tensor: Value, config: Pick<KernelC
   return graph.op('Gather', [tensor, graph.int(source)], { axis: 1 });
 }
 
-/** q·scale: ONNX Runtime folds it into the product that it feeds, where that is the only one. */
-export function scaled(graph: GraphBuilder, query: Value, config: Pick<KernelConfig, 'scale' | 'type'>): Value {
-  return graph.op('Mul', [query, graph.scalar(config.scale, config.type)]);
+/**
+ * q·scale: ONNX Runtime folds it into the product that it feeds, where that is the only one. Where logits are capped, in units of the cap:
+ * {@link capped} expects them so.
+ */
+export function scaled(
+  graph: GraphBuilder,
+  query: Value,
+  { scale, softcap, type }: Pick<KernelConfig, 'scale' | 'softcap' | 'type'>,
+): Value {
+  return graph.op('Mul', [query, graph.scalar(scale / (softcap ?? 1), type)]);
+}
+
+/** Scores of {@link scaled} queries as logits: softly capped where the configuration says so, before anything is added to them. */
+export function capped(graph: GraphBuilder, score: Value, { softcap, type }: Pick<KernelConfig, 'softcap' | 'type'>): Value {
+  return softcap === undefined ? score : graph.op('Mul', [graph.op('Tanh', [score]), graph.scalar(softcap, type)]);
 }
 
 /** Products q·kᵀ of `[…, rows, d]` and `[…, columns, d]`. */
@@ -87,18 +99,27 @@ export function addBiases(graph: GraphBuilder, ...biases: ReadonlyArray<Value | 
 }
 
 /**
- * softmax(score + bias)·value. With `mayBeEmpty`, rows whose every bias masks give zeros; without it the caller knows that
- * each row sees a key.
+ * softmax(score + bias)·value, each row of the softmax beside the sink of its head, where there are sinks `[heads]`. With `mayBeEmpty`, rows
+ * whose every bias masks give zeros; without it the caller knows that each row sees a key.
  */
 export function attend(
   graph: GraphBuilder,
-  parts: { score: Value; bias: Value | undefined; value: Value; mayBeEmpty: boolean },
+  parts: { score: Value; bias: Value | undefined; value: Value; sinks?: Value | undefined; mayBeEmpty: boolean },
   type: KernelConfig['type'],
 ): Value {
-  const { bias } = parts;
+  const { bias, sinks } = parts;
   const score = bias === undefined ? parts.score : graph.op('Add', [parts.score, bias]);
-  const output = graph.op('MatMul', [graph.op('Softmax', [score], { axis: -1 }), parts.value]);
+  const weights = sinks === undefined ? graph.op('Softmax', [score], { axis: -1 }) : besideSinks(graph, score, sinks);
+  const output = graph.op('MatMul', [weights, parts.value]);
   return bias === undefined || !parts.mayBeEmpty ? output : zeroEmptyRows(graph, output, bias, type);
+}
+
+/** The softmax of scores `[batch, heads, rows, columns]` and one more logit a row, whose weight is left out. */
+function besideSinks(graph: GraphBuilder, score: Value, sinks: Value): Value {
+  const column = graph.op('Concat', [graph.sizes(score, 0, 3), graph.int([1])], { axis: 0 });
+  const sink = graph.op('Expand', [graph.op('Reshape', [sinks, graph.int([1, -1, 1, 1])]), column]);
+  const weights = graph.op('Softmax', [graph.op('Concat', [score, sink], { axis: -1 })], { axis: -1 });
+  return graph.op('Slice', [weights, graph.int([0]), graph.int([-1]), graph.int([-1])]);
 }
 
 /** `output` with zeros in the rows that `bias` masks altogether. */

@@ -3,7 +3,7 @@ import { backends, loadEngine, statusOf } from './backends.ts';
 import { using } from './engine.ts';
 import { kernels } from './kernels/index.ts';
 import { setTensorflowEnvironment } from './tensorflow-environment.ts';
-import { biasRefusal } from '../../src/variants/reference.ts';
+import { logitRefusal } from '../../src/variants/reference.ts';
 
 /** TensorFlow.js: one set of kernels in tfjs operations, on whichever backend is there. */
 export const adapter: Adapter = {
@@ -31,7 +31,8 @@ async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsuppo
   if (kernel === undefined) return { unsupported: `the tfjs adapter has no kernel ${variant}.${name}` };
   const lacking = kernel.lacking?.[backend];
   if (lacking !== undefined) return { unsupported: `${backend}: ${lacking}` };
-  if (request.inputs.bias !== undefined) return { unsupported: biasRefusal(`${variant}.${name} on ${backend}`) };
+  const refusal = logitRefusal(`${variant}.${name} on ${backend}`, {}, inputs);
+  if (refusal !== undefined) return { unsupported: refusal };
   const engine = await loadEngine(backend);
   const { TfjsCall } = await import('./call.ts');
   return using(engine, () => new TfjsCall(engine, kernel, request));

@@ -37,9 +37,11 @@ export async function checkKernel(
   let checked = 0;
   const unsupported: CaseFinding[] = [];
   const failed: CaseFinding[] = [];
-  const takesBias = adapter.kernels.some((each) => each.variant === at.variant && each.kernel === at.kernel && each.takesBias === true);
+  const kernel = adapter.kernels.find((each) => each.variant === at.variant && each.kernel === at.kernel);
   for (const given of cases) {
-    if (given.bias !== undefined && !takesBias) continue;
+    if (given.bias !== undefined && kernel?.takesBias !== true) continue;
+    if (given.softcap !== undefined && kernel?.takesSoftcap !== true) continue;
+    if (given.sinks !== undefined && kernel?.takesSinks !== true) continue;
     if (given.variant !== at.variant || failed.length >= mostFailures) continue;
     if (findVariant(given.variant).refuses(given.parameters, given.shape) !== undefined) continue;
     const outcome = await checkCase(adapter, at, given).catch((error: unknown) => ({

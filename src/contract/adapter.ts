@@ -138,6 +138,10 @@ export interface KernelGraphRequest {
   readonly biased: boolean;
   /** Outside of which the model itself masks every pair. Where it is given, it says with `mask` what `bias` says: a kernel may read either. */
   readonly window?: Span | undefined;
+  /** Caps the scaled logits, before bias and masks; see {@link AttentionInputs}. */
+  readonly softcap?: number | undefined;
+  /** Whether there is an input `sinks` `[heads]` in `dtype`. */
+  readonly sinks?: boolean | undefined;
   readonly dtype: 'f32' | 'f16';
   readonly scale: number;
   /** Version of the standard operators that the model uses, at least 13. */
@@ -152,6 +156,10 @@ export interface KernelDescription {
   readonly summary: string;
   /** Whether it adds a bias to its logits; absent where it declines one. */
   readonly takesBias?: true;
+  /** Whether it caps its logits softly; absent where it declines a cap. */
+  readonly takesSoftcap?: true;
+  /** Whether it takes attention sinks; absent where it declines them. */
+  readonly takesSinks?: true;
   /** Backends of the adapter that have no such kernel, each with the reason. */
   readonly lacking?: Readonly<Record<string, string>>;
   /** q·k products that this kernel computes in one call, masked ones too. */
@@ -187,7 +195,7 @@ export interface Adapter {
   openModel?(request: ModelRequest): Promise<OpenModel | Unsupported>;
   /**
    * A kernel as an ONNX model, batch and lengths dynamic: inputs `query` `[batch, heads, queries, headDim]`, `key` and `value`
-   * `[batch, kvHeads, keys, headDim]`, `mask`, `bias`, and for `gated` `gate_u`, `gate_w`, `gate_b`; output `output`. Absent where kernels are no ONNX graphs.
+   * `[batch, kvHeads, keys, headDim]`, `mask`, `bias`, `sinks`, and for `gated` `gate_u`, `gate_w`, `gate_b`; output `output`. Absent where kernels are no ONNX graphs.
    */
   kernelGraph?(request: KernelGraphRequest): Uint8Array | Unsupported;
   /** Begins a training of the testbed. Absent where the adapter has no trainer. */

@@ -40,6 +40,10 @@ export interface AttentionInputs {
   readonly bias?: BiasTensor;
   /** The logits' factor: 1/√headDim unless captured inputs carry another. */
   readonly scale: number;
+  /** Caps the scaled logits softly: softcap · tanh(logit / softcap), before a bias is added and keys are masked. Absent: no cap. */
+  readonly softcap?: number;
+  /** Attention sinks, `[heads]`: a logit of each head that joins every row's softmax and weighs no value. Absent: none. */
+  readonly sinks?: Float32Array;
   /** Present whenever the variant is `gated`. */
   readonly gate?: GateTensors;
 }

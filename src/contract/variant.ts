@@ -18,6 +18,8 @@ export interface Row {
    * units of a logit (`gated`: of γ). A gap within rounding means that another selection is as right. Infinity where nothing was dropped by score.
    */
   margin: number;
+  /** The logit of the head's attention sink: −∞ where it has none. */
+  sink: number;
   readonly key: Int32Array;
   readonly logit: Float64Array;
 }
@@ -68,6 +70,10 @@ interface Definition {
   readonly name: string;
   /** Whether it is defined with a bias on the logits; absent where it is not. */
   readonly takesBias?: true;
+  /** Whether it is defined with a soft cap on the logits; absent where it is not. */
+  readonly takesSoftcap?: true;
+  /** Whether it is defined with attention sinks; absent where it is not. */
+  readonly takesSinks?: true;
   /** Why the variant is not defined for the shape, or undefined where it is. */
   refuses(parameters: Parameters, shape: Shape): string | undefined;
 }

@@ -45,11 +45,13 @@ function spoilt(tensor: TensorToWrite, value: number): TensorToWrite {
   return { ...tensor, data };
 }
 
-test('inputs with mask, gate and scale are read as they were written', async () => {
+test('inputs with mask, cap, sinks, gate and scale are read as they were written', async () => {
   const inputs = {
     ...drawGaussian(shape, 1),
     mask: Uint8Array.from([1, 1, 0, 1, 1, 0, 0, 0, 1, 1]),
     scale: 0.1,
+    softcap: 30,
+    sinks: Float32Array.of(1, -2, 0.5, 0),
     gate: drawGate(shape, 3, 1),
   };
   await writeInputs(path, inputs, { model: 'tiny' });
@@ -59,11 +61,12 @@ test('inputs with mask, gate and scale are read as they were written', async () 
   assert.deepEqual(read.warnings, []);
 });
 
-test('without metadata the scale is 1/√headDim, and there is neither mask nor gate', async () => {
+test('without metadata the scale is 1/√headDim, and there is no mask, cap, sink or gate', async () => {
   await writeSafetensors(path, good);
   const { inputs, warnings } = await readCapturedInputs(path, wanted);
   assert.equal(inputs.scale, 1 / Math.sqrt(8));
-  assert.deepEqual([inputs.mask, inputs.gate, warnings], [undefined, undefined, []]);
+  assert.deepEqual([inputs.mask, inputs.softcap, inputs.sinks, inputs.gate], [undefined, undefined, undefined, undefined]);
+  assert.deepEqual(warnings, []);
   assert.deepEqual(inputs.shape, shape);
 });
 
@@ -95,6 +98,7 @@ const wrongFiles: Readonly<Record<string, readonly [Record<string, TensorToWrite
   'a mask of another length': [{ ...good, mask: bytes('U8', [2, 4]) }, /mask has shape \[2, 4\], expected \[2, 5\]/],
   'a mask of floats': [{ ...good, mask: ones(2, 5) }, /mask has dtype F32/],
   'a mask with a 2': [{ ...good, mask: bytes('U8', [2, 5], 2) }, /mask holds 2 at element 0/],
+  'sinks for other heads': [{ ...good, sinks: ones(2) }, /sinks has shape \[2\], expected \[4\]/],
   'a gate without bias': [{ ...good, 'gate.u': gates['gate.u'], 'gate.w': gates['gate.w'] }, /gate\.b/],
   'a gate for other heads': [{ ...good, ...gates, 'gate.u': ones(2, 8, 3) }, /gate\.u has shape \[2, 8, 3\], expected \[4, 8, 3\]/],
   'gates of two ranks': [{ ...good, ...gates, 'gate.w': ones(4, 8, 2) }, /gate\.w has shape \[4, 8, 2\], expected \[4, 8, 3\]/],
@@ -130,6 +134,13 @@ test('a scale that is no finite number is refused', async () => {
   }
   await writeSafetensors(path, good, { scale: '1e-05' });
   assert.equal((await readCapturedInputs(path, wanted)).inputs.scale, 1e-5);
+});
+
+test('a soft cap that is no number above 0 is refused', async () => {
+  for (const softcap of ['', 'abc', 'Infinity', '0', '-50']) {
+    await writeSafetensors(path, good, { softcap });
+    await assert.rejects(readCapturedInputs(path, wanted), refusedAs('INVALID_INPUTS', /softcap/), softcap);
+  }
 });
 
 test('metadata about causality only warns: the flag alone counts', async () => {

@@ -17,8 +17,8 @@ export interface CapturedInputs {
 /**
  * Reads captured inputs: `q` `[batch, heads, queries, headDim]`, `k` and `v` `[batch, kvHeads, keys, headDim]`, and where
  * present `mask` `[batch, keys]` (BOOL or U8, 1 keeps), `bias` (four axes that broadcast to
- * `[batch, heads, queries, keys]`), `gate.u` and `gate.w` `[heads, headDim, rank]`, `gate.b` `[heads]`.
- * Metadata `scale` replaces 1/√headDim; `causal` holds where nothing is wanted, and warns where it differs from what is. So do many more
+ * `[batch, heads, queries, keys]`), `sinks` `[heads]`, `gate.u` and `gate.w` `[heads, headDim, rank]`, `gate.b` `[heads]`.
+ * Metadata `scale` replaces 1/√headDim; `softcap` caps the logits; `causal` holds where nothing is wanted, and warns where it differs from what is. So do many more
  * heads than tokens: they may be tokens, in the layout `[batch, n, heads, headDim]`.
  * @throws FILE_UNREADABLE, INVALID_SAFETENSORS, INVALID_INPUTS
  */
@@ -40,6 +40,8 @@ export async function readCapturedInputs(
     requirePossible(file, shape);
     const mask = await readMask(file, shape);
     const bias = await readBias(file, shape);
+    const sinks = await readSinks(file, shape);
+    const softcap = readSoftcap(file);
     const gate = await readGate(file, shape);
     const inputs = {
       shape,
@@ -49,7 +51,14 @@ export async function readCapturedInputs(
       scale: readScale(file, headDim),
     };
     return {
-      inputs: { ...inputs, ...(mask !== undefined && { mask }), ...(bias !== undefined && { bias }), ...(gate !== undefined && { gate }) },
+      inputs: {
+        ...inputs,
+        ...(mask !== undefined && { mask }),
+        ...(bias !== undefined && { bias }),
+        ...(softcap !== undefined && { softcap }),
+        ...(sinks !== undefined && { sinks }),
+        ...(gate !== undefined && { gate }),
+      },
       metadata: file.metadata,
       warnings: [...causalWarning(file, causal, wanted.causal), ...layoutWarning(file, shape)],
     };
@@ -60,7 +69,7 @@ export async function readCapturedInputs(
 
 function inputsError(file: SafetensorsFile, problem: string): AttnswapError {
   return new AttnswapError('INVALID_INPUTS', `${file.path}: ${problem}`, {
-    hint: 'tensors: q [batch, heads, n_q, d], k and v [batch, kvHeads, n_k, d], optional mask [batch, n_k] and bias [batch or 1, heads or 1, n_q or 1, n_k or 1]; for [batch, n, heads, d], swap axes 1 and 2',
+    hint: 'tensors: q [batch, heads, n_q, d], k and v [batch, kvHeads, n_k, d], optional mask [batch, n_k], bias [batch or 1, heads or 1, n_q or 1, n_k or 1] and sinks [heads]; for [batch, n, heads, d], swap axes 1 and 2',
   });
 }
 
@@ -126,6 +135,13 @@ async function readBias(file: SafetensorsFile, { batch, heads, queries, keys, dt
   return { dims: dims as unknown as BiasTensor['dims'], values: rounded(file, 'bias', held, dtype) };
 }
 
+async function readSinks(file: SafetensorsFile, { heads, dtype }: Shape): Promise<Float32Array | undefined> {
+  if (!file.tensors.has('sinks')) return undefined;
+  const { values, shape } = await readFloats(file, 'sinks', 1);
+  requireShape(file, 'sinks', shape, [heads]);
+  return rounded(file, 'sinks', values, dtype);
+}
+
 async function readGate(file: SafetensorsFile, shape: Shape): Promise<GateTensors | undefined> {
   const present = ['gate.u', 'gate.w', 'gate.b'].filter((name) => file.tensors.has(name));
   if (present.length === 0) return undefined;
@@ -141,11 +157,23 @@ async function readGate(file: SafetensorsFile, shape: Shape): Promise<GateTensor
 }
 
 function readScale(file: SafetensorsFile, headDim: number): number {
-  const text = file.metadata.get('scale');
-  if (text === undefined) return 1 / Math.sqrt(headDim);
-  const scale = text.trim() === '' ? NaN : Number(text);
-  if (Number.isFinite(scale)) return scale;
-  throw inputsError(file, `metadata scale is ${JSON.stringify(text.slice(0, 50))}, expected a finite number`);
+  return readNumber(file, 'scale', { accepts: Number.isFinite, expected: 'a finite number' }) ?? 1 / Math.sqrt(headDim);
+}
+
+function readSoftcap(file: SafetensorsFile): number | undefined {
+  return readNumber(file, 'softcap', { accepts: (value) => Number.isFinite(value) && value > 0, expected: 'a number above 0' });
+}
+
+function readNumber(
+  file: SafetensorsFile,
+  name: string,
+  { accepts, expected }: { accepts: (value: number) => boolean; expected: string },
+): number | undefined {
+  const text = file.metadata.get(name);
+  if (text === undefined) return undefined;
+  const value = text.trim() === '' ? NaN : Number(text);
+  if (accepts(value)) return value;
+  throw inputsError(file, `metadata ${name} is ${JSON.stringify(text.slice(0, 50))}, expected ${expected}`);
 }
 
 /** What a file says of its attention; its own text where that is no truth value, undefined where it says nothing. */
@@ -229,7 +257,7 @@ export async function writeInputs(
 ): Promise<void> {
   const { batch, heads, kvHeads, queries, keys, headDim } = inputs.shape;
   const float = (data: Float32Array, ...shape: number[]): TensorToWrite => ({ dtype: 'F32', shape, data });
-  const { mask, bias, gate } = inputs;
+  const { mask, bias, softcap, sinks, gate } = inputs;
   const tensors: Record<string, TensorToWrite> = {
     q: float(inputs.query, batch, heads, queries, headDim),
     k: float(inputs.key, batch, kvHeads, keys, headDim),
@@ -241,7 +269,13 @@ export async function writeInputs(
     }),
     ...(mask !== undefined && { mask: { dtype: 'U8', shape: [batch, keys], data: mask } }),
     ...(bias !== undefined && { bias: float(bias.values, ...bias.dims) }),
+    ...(sinks !== undefined && { sinks: float(sinks, heads) }),
     ...(outputGradient !== undefined && { do: float(outputGradient, batch, heads, queries, headDim) }),
   };
-  await writeSafetensors(path, tensors, { scale: String(inputs.scale), causal: String(inputs.shape.causal), ...metadata });
+  const facts = {
+    scale: String(inputs.scale),
+    causal: String(inputs.shape.causal),
+    ...(softcap !== undefined && { softcap: String(softcap) }),
+  };
+  await writeSafetensors(path, tensors, { ...facts, ...metadata });
 }

@@ -32,7 +32,7 @@ export async function siteSavings(migration: Migration, candidates: readonly Can
   const rows: number[][] = [];
   for (const [site, { site: facts }] of sites.swappable) {
     const { path, inputs } = captured.get(site)!;
-    const shape = JSON.stringify([inputs.shape, inputs.mask === undefined, inputs.bias?.dims]);
+    const shape = JSON.stringify([inputs.shape, inputs.mask === undefined, inputs.bias?.dims, inputs.softcap, inputs.sinks === undefined]);
     const cost = async (kernel: Kernel): Promise<number> => {
       const key = `${shape} ${formatVariant(kernel)}`;
       const measure = () => kernelCost(migration, kernel, { path, inputs });

@@ -15,7 +15,7 @@ import type { OperationOptions } from './options.ts';
 export interface AttendOptions extends Pick<OperationOptions, 'adapters' | 'onWarning'> {
   /** As `name[.kernel][:key=value,…]`. */
   readonly variant: string;
-  /** A safetensors file: q, k, v; optional mask, gate.u, gate.w, gate.b; metadata scale. */
+  /** A safetensors file: q, k, v; optional mask, bias, sinks, gate.u, gate.w, gate.b; metadata scale, softcap. */
   readonly inputs: string;
   /** Where tensor `o` is written. */
   readonly out: string;

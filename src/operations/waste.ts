@@ -7,7 +7,7 @@ import { gatedInputs } from './gated-inputs.ts';
 import type { OperationOptions } from './options.ts';
 
 export interface WasteOptions extends Pick<OperationOptions, 'onWarning'> {
-  /** A safetensors file: q, k, v; optional mask. */
+  /** A safetensors file: q, k, v; optional mask, bias and soft cap. */
   readonly inputs: string;
   /** Whose attention is measured. @default 'dense' */
   readonly variant?: string | undefined;
@@ -35,6 +35,11 @@ export async function waste(options: WasteOptions): Promise<WasteRecord> {
   const variant = findVariant(spec.variant);
   const refusal = refusalOf(inputs, variant, spec.parameters);
   if (refusal !== undefined) throw new AttnswapError('UNSUPPORTED', refusal);
+  if (inputs.sinks !== undefined)
+    throw new AttnswapError(
+      'UNSUPPORTED',
+      `${options.inputs}: has attention sinks, for which waste is not defined: part of each row's weight goes to no key`,
+    );
   const found = measureWaste({
     inputs,
     inputsName: `captured:${options.inputs}`,

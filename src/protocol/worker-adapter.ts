@@ -9,7 +9,7 @@ import { trainOnWorker } from './worker-training.ts';
 import { prepareOnWorker } from './worker-kernel.ts';
 import { startWorker } from './worker-process.ts';
 import type { WorkerCommand, WorkerProcess } from './worker-process.ts';
-import { biasRefusal } from '../variants/reference.ts';
+import { logitRefusal } from '../variants/reference.ts';
 
 /** An adapter whose kernels run in a worker: a program in any language that speaks the worker protocol. */
 /** Longest wait for one answer of a training: an epoch of a large task may take hours. A worker that died is noticed at once. */
@@ -135,10 +135,12 @@ async function train(options: WorkerCommand, request: TrainRequest): Promise<Tra
   return { unsupported: `${request.backend}: ${status.reason}${status.mend === '' ? '' : `; ${status.mend}`}` };
 }
 
-function refusalOf(status: BackendStatus, { backend, variant, kernel, inputs: { shape, bias } }: KernelRequest): string | undefined {
+function refusalOf(status: BackendStatus, { backend, variant, kernel, inputs }: KernelRequest): string | undefined {
   if (!status.available) return `${backend}: ${status.reason}${status.mend === '' ? '' : `; ${status.mend}`}`;
-  if (bias !== undefined) return biasRefusal(`${variant}.${kernel} on ${backend}`);
-  return status.dtypes.includes(shape.dtype) ? undefined : `${backend} has no ${shape.dtype} kernels, only ${status.dtypes.join(', ')}`;
+  const refusal = logitRefusal(`${variant}.${kernel} on ${backend}`, {}, inputs);
+  if (refusal !== undefined) return refusal;
+  const { dtype } = inputs.shape;
+  return status.dtypes.includes(dtype) ? undefined : `${backend} has no ${dtype} kernels, only ${status.dtypes.join(', ')}`;
 }
 
 function statusIn({ name, backends, kernels }: Hello, backend: string): BackendStatus {

@@ -37,7 +37,7 @@ interface HeadNorms {
  * u₃₂ = 2⁻²⁴ that of the sums over keys, which a kernel keeps in f32 whatever the dtype; errors of single operations
  * are independent, so they add in root mean square and a sum of t terms costs √t of them (Higham and Mary 2019).
  * - A logit: its headDim products, in size T_j = c‖q‖‖k_j‖, add up to |s_j| over partial sums of about |s_j| + T_j/√d, so
- *   it errs by u(T_j + √d|s_j|), and by u(T_j/√d + 2|s_j|) for a scaled query and a score in the dtype; exp adds
+ *   it errs by u(T_j + √d|s_j|), and by u(T_j/√d + 2|s_j|) for a scaled query and a score in the dtype (6|s_j| where tanh caps it); exp adds
  *   u₃₂(4 + 2|s_j − max|) (the least that WGSL promises), a gate the error of γ times max(1, |s_j|). Their sum is η_j.
  * - The output: ∂o/∂s_j = p_j(v_j − o), so the logits give √Σ(p_j(‖v_j‖ + ‖o‖)η_j)²; weights in the dtype 2u√Σp_j²‖v_j‖²;
  *   the m terms of the normaliser and of the weighted sum u₃₂(√m + 4)(‖o‖ + √Σp_j²‖v_j‖²); the stored result 2u‖o‖.
@@ -98,7 +98,8 @@ function logitErrors(view: HeadView, norms: HeadNorms, at: { query: number; larg
   return (key: number, logit: number): number => {
     const terms = perKey * (key < keys ? norms.key[key]! : norms.longestKey);
     const size = Math.abs(logit);
-    const dot = dotRoundoff[dtype] * (terms + root * size) + unitRoundoff[dtype] * (terms / root + 2 * size);
+    const dot =
+      dotRoundoff[dtype] * (terms + root * size) + unitRoundoff[dtype] * (terms / root + (view.softcap === undefined ? 2 : 6) * size);
     return dot + unitRoundoff.f32 * (4 + 2 * (at.largest - logit)) + at.gateError * Math.max(1, size);
   };
 }

@@ -26,6 +26,10 @@ export interface CaseInputs {
   readonly keyPeriod?: number;
   /** 1/√headDim where absent. */
   readonly scale?: number;
+  /** Caps the logits softly; none where absent. */
+  readonly softcap?: number;
+  /** Whether there are attention sinks. */
+  readonly sinks?: true;
   /** The gate's rank; a quarter of headDim where absent. */
   readonly gateRank?: number;
 }
@@ -43,11 +47,13 @@ export function createCaseInputs(given: CaseInputs): AttentionInputs {
   if (given.keyPeriod !== undefined) repeatKeys(key, shape, given.keyPeriod);
   const gate = drawGate(given, uniform);
   const inputs = { shape, query, key, value, scale: given.scale ?? 1 / Math.sqrt(shape.headDim), gate };
-  const { mask, bias = 'none' } = given;
+  const { mask, bias = 'none', softcap, sinks } = given;
   return {
     ...inputs,
     ...(mask !== 'none' && { mask: drawMask(shape, mask, uniform) }),
     ...(bias !== 'none' && { bias: drawBias(shape, bias, uniform) }),
+    ...(softcap !== undefined && { softcap }),
+    ...(sinks === true && { sinks: fill(shape.heads, () => Math.round(32 * normalDraw(uniform)()) / 16) }),
   };
 }
 

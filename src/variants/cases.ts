@@ -28,6 +28,8 @@ interface Deviation {
   readonly bias?: BiasKind;
   readonly keyPeriod?: number;
   readonly scale?: number;
+  readonly softcap?: number;
+  readonly sinks?: true;
   readonly gateRank?: number;
   readonly slow?: true;
 }
@@ -119,6 +121,29 @@ function biasCases(): ConformanceCase[] {
     .flatMap((text) => deviations.map((deviation) => caseOf(text, deviation)));
 }
 
+/** Soft caps and attention sinks, of variants that take them; scales that bring many logits to the cap and far beyond. */
+function cappedCases(): ConformanceCase[] {
+  const shapes: Deviation[] = [
+    { n: 1, causal: true },
+    { n: 70, heads: 4, kvHeads: 2, causal: true },
+    { n: 300, batch: 2, bias: 'heads', causal: true },
+    { n: 77, batch: 2, heads: 6, kvHeads: 2, mask: 'left', causal: true },
+    { n: 77, batch: 2, bias: 'elements', mask: 'holes' },
+    { n: 100, queries: 33, causal: true },
+    { n: 513 },
+  ];
+  const parts: Deviation[] = [
+    { n: 0, softcap: 50 },
+    { n: 0, softcap: 5, scale: 3 },
+    { n: 0, sinks: true },
+    { n: 0, softcap: 20, scale: 20, sinks: true },
+  ];
+  const deviations = shapes.flatMap((shape) => parts.map((part) => ({ ...part, ...shape })));
+  return swept
+    .filter((text) => findVariant(parseVariant(text).variant).takesSoftcap === true)
+    .flatMap((text) => deviations.map((deviation) => caseOf(text, deviation)));
+}
+
 /** Parameters at and beyond their edges. */
 function parameterCases(): ConformanceCase[] {
   const texts = [
@@ -179,15 +204,17 @@ function caseOf(text: string, deviation: Deviation): ConformanceCase {
   const kvHeads = deviation.kvHeads ?? heads;
   const { variant, parameters } = parseVariant(text);
   const shape = { batch, heads, kvHeads, queries, keys: n, headDim, causal, dtype: 'f32' } as const;
-  const { bias, keyPeriod, scale, gateRank, slow } = deviation;
+  const { bias, keyPeriod, scale, softcap, sinks, gateRank, slow } = deviation;
   const optional = {
     ...(bias === undefined ? {} : { bias }),
     ...(keyPeriod === undefined ? {} : { keyPeriod }),
     ...(scale === undefined ? {} : { scale }),
+    ...(softcap === undefined ? {} : { softcap }),
+    ...(sinks === undefined ? {} : { sinks }),
     ...(gateRank === undefined ? {} : { gateRank }),
     ...(slow === undefined ? {} : { slow }),
   };
-  const notes = Object.entries({ mask: mask === 'none' ? undefined : mask, bias, keyPeriod, scale })
+  const notes = Object.entries({ mask: mask === 'none' ? undefined : mask, bias, keyPeriod, scale, softcap, sinks })
     .filter(([, note]) => note !== undefined)
     .map(([key, note]) => `, ${key} ${note}`);
   const size = `${batch}x${heads}/${kvHeads}x${queries}x${n}x${headDim}`;
@@ -209,6 +236,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...unequalCases(),
   ...shapeCases(),
   ...biasCases(),
+  ...cappedCases(),
   ...parameterCases(),
   ...equalKeyCases(),
   ...tieCases(),

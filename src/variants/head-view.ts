@@ -20,6 +20,10 @@ export interface HeadView {
   readonly mask: Uint8Array | undefined;
   /** What is added to the logit of a pair. Absent: nothing. */
   readonly bias: ((query: number, key: number) => number) | undefined;
+  /** Caps the scaled logits. Absent: nothing does. */
+  readonly softcap: number | undefined;
+  /** The logit of the head's attention sink. Absent: it has none. */
+  readonly sink: number | undefined;
 }
 
 export function viewHead(inputs: AttentionInputs, at: { batch: number; head: number }): HeadView {
@@ -36,6 +40,8 @@ export function viewHead(inputs: AttentionInputs, at: { batch: number; head: num
     value: inputs.value.subarray(keyAt, keysEnd),
     mask: inputs.mask?.subarray(at.batch * shape.keys, (at.batch + 1) * shape.keys),
     bias: inputs.bias && biasAt(inputs.bias, at),
+    softcap: inputs.softcap,
+    sink: inputs.sinks?.[at.head],
   };
 }
 
@@ -60,7 +66,7 @@ export function countUnpadded(view: HeadView, end: number): number {
   return count;
 }
 
-/** The logit c·q_i·k_j, accumulated in float64. */
+/** The logit c·q_i·k_j, accumulated in float64, and capped where there is a cap. */
 export function logitOf(view: HeadView, query: number, key: number): number {
   const { query: queries, key: keys } = view;
   const { headDim } = view.shape;
@@ -68,7 +74,8 @@ export function logitOf(view: HeadView, query: number, key: number): number {
   const k = key * headDim;
   let sum = 0;
   for (let m = 0; m < headDim; m++) sum += queries[q + m]! * keys[k + m]!;
-  return view.scale * sum;
+  const logit = view.scale * sum;
+  return view.softcap === undefined ? logit : view.softcap * Math.tanh(logit / view.softcap);
 }
 
 /** Appends the keys of [start, end) that neither padding nor the bias removes, with their logits. The caller keeps the range within what `query` may see. */
@@ -86,7 +93,8 @@ export function appendKeys(view: HeadView, query: number, start: number, end: nu
 }
 
 /** Empties a row before it is filled. */
-export function clearRow(row: Row): void {
+export function clearRow(row: Row, sink = -Infinity): void {
   row.length = 0;
   row.margin = Infinity;
+  row.sink = sink;
 }

@@ -14,14 +14,14 @@ export interface RowAddress {
 
 /** An empty row whose buffers hold `capacity` entries: keys + pools.length suffices. */
 export function createRow(capacity: number): Row {
-  return { length: 0, margin: Infinity, key: new Int32Array(capacity), logit: new Float64Array(capacity) };
+  return { length: 0, margin: Infinity, sink: -Infinity, key: new Int32Array(capacity), logit: new Float64Array(capacity) };
 }
 
-/** The softmax of a row's logits in float64, into weights[0 … row.length). */
+/** The softmax of a row's logits in float64, into weights[0 … row.length). A sink takes the rest of the mass. */
 export function softmaxRow(row: Row, weights: Float64Array): void {
-  let max = -Infinity;
+  let max = row.length === 0 ? -Infinity : row.sink;
   for (let e = 0; e < row.length; e++) max = Math.max(max, row.logit[e]!);
-  let sum = 0;
+  let sum = row.sink === -Infinity ? 0 : Math.exp(row.sink - max);
   for (let e = 0; e < row.length; e++) {
     const weight = Math.exp(row.logit[e]! - max);
     weights[e] = weight;
@@ -124,18 +124,24 @@ export function weighedRows(variant: Specification, inputs: AttentionInputs, par
 /** Why what is measured by weights cannot be told of a variant that has none. */
 export const weightlessReason = 'it keeps a running state and weighs no pairs, so it has no weights of which some could be wasted';
 
-/** Why a variant is not defined for some inputs, by their shape or a bias; undefined where it is. */
+/** Why a variant is not defined for some inputs, by their shape or what changes their logits; undefined where it is. */
 export function refusalOf(
-  { shape, bias }: Pick<AttentionInputs, 'shape' | 'bias'>,
+  inputs: Pick<AttentionInputs, 'shape' | 'bias' | 'softcap' | 'sinks'>,
   variant: Specification,
   parameters: Parameters,
 ): string | undefined {
-  return variant.refuses(parameters, shape) ?? (bias !== undefined && variant.takesBias !== true ? biasRefusal(variant.name) : undefined);
+  return variant.refuses(parameters, inputs.shape) ?? logitRefusal(variant.name, variant, inputs);
 }
 
-/** Why a variant or kernel, by name, does not serve inputs with a bias. */
-export function biasRefusal(name: string): string {
-  return `${name} takes no bias on the logits`;
+/** Why a variant or kernel, by name, does not serve inputs with a bias, a soft cap or sinks; undefined where it takes what they have. */
+export function logitRefusal(
+  name: string,
+  takes: Pick<Specification, 'takesBias' | 'takesSoftcap' | 'takesSinks'>,
+  { bias, softcap, sinks }: Partial<Record<'bias' | 'softcap' | 'sinks', unknown>>,
+): string | undefined {
+  if (bias !== undefined && takes.takesBias !== true) return `${name} takes no bias on the logits`;
+  if (softcap !== undefined && takes.takesSoftcap !== true) return `${name} takes no soft cap on the logits`;
+  return sinks !== undefined && takes.takesSinks !== true ? `${name} takes no attention sinks` : undefined;
 }
 
 function groupByHead(wanted: readonly RowAddress[], heads: number): Iterable<readonly number[]> {

@@ -31,6 +31,14 @@ function holds(figure: WasteFigure | null, value: number, denominator: readonly 
 const weights = [1, 3, 2, 4];
 const last: ScoredRow = { query: 3, relevant: [1] };
 
+test('weights are those of capped logits', () => {
+  const capped = weights.map((weight) => Math.exp(2 * Math.atanh(Math.log(weight) / 2)));
+  const { variant, parameters } = parseVariant('dense');
+  const inputs = { ...inputsOf(capped), softcap: 2 };
+  const figures = scoredFigures([measureScored({ inputs, variant: findVariant(variant), parameters, dense, rows: [last] }, 0)], 1);
+  holds(figures.labelledWaste, 0.7, ['labelledRows', 1]);
+});
+
 test('dense attention wastes what lies off the relevant keys, and misses nothing', () => {
   // Row 3: p = .1, .3, .2, .4: .7 off key 1; 90 % is held by keys 3, 1 and 2. Row 1: p = .25, .75: all of it off key 0 but .25.
   const figures = scoredFigures([measure('dense', weights, [last]), measure('dense', weights, [{ query: 1, relevant: [0] }])], 1);

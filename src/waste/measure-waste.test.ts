@@ -38,7 +38,7 @@ function naiveRows(request: WasteRequest, variant: WasteRequest['variant'], at: 
   const { shape } = inputs;
   const rows = weighedRows(variant, inputs, variant === request.variant ? request.parameters : {}, at);
   const capacity = shape.keys + rows.pools.length;
-  const row = { length: 0, margin: 0, key: new Int32Array(capacity), logit: new Float64Array(capacity) };
+  const row = { length: 0, margin: 0, sink: -Infinity, key: new Int32Array(capacity), logit: new Float64Array(capacity) };
   const kept = (j: number): boolean => inputs.mask === undefined || inputs.mask[at.batch * shape.keys + j] === 1;
   const group = shape.heads / shape.kvHeads;
   const valueOf = (j: number): number[] => {

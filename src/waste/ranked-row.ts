@@ -9,6 +9,7 @@ import type { HeadFrame } from './head-frame.ts';
 export class RankedRow implements Row {
   length = 0;
   margin = Infinity;
+  sink = -Infinity;
   count = 0;
   /** Keys before this one are dropped, from pooled blocks too: 0, or 1 without the first token. */
   firstKey: 0 | 1 = 0;

@@ -1,6 +1,6 @@
 import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
-import { addBiases, attend, biasWhereNegative, scaled, scores, toFloat } from '../tiles.ts';
+import { addBiases, attend, biasWhereNegative, capped, scaled, scores, toFloat } from '../tiles.ts';
 import { keySource } from './dense-tiled.ts';
 
 function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
@@ -10,12 +10,9 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
   const column = toFloat(graph, graph.op('Range', [graph.int(0), keys, graph.int(1)]));
   const distance = graph.op('Sub', [graph.op('Unsqueeze', [position, graph.int([1])]), column]);
   const causal = config.causal ? biasWhereNegative(graph, distance, config.type) : undefined;
-  const score = scores(graph, scaled(graph, inputs.query, config), source.key, 4);
-  return attend(
-    graph,
-    { score, bias: addBiases(graph, causal, source.padding, inputs.bias), value: source.value, mayBeEmpty: true },
-    config.type,
-  );
+  const score = capped(graph, scores(graph, scaled(graph, inputs.query, config), source.key, 4), config);
+  const bias = addBiases(graph, causal, source.padding, inputs.bias);
+  return attend(graph, { score, bias, value: source.value, sinks: inputs.sinks, mayBeEmpty: true }, config.type);
 }
 
 /** The plain graph that exporters write: all n² logits, then softmax, then all n² weights. */
@@ -23,6 +20,8 @@ export const denseNaive: OnnxKernel = {
   variant: 'dense',
   kernel: 'naive',
   takesBias: true,
+  takesSoftcap: true,
+  takesSinks: true,
   summary: 'MatMul, Add, Softmax, MatMul over all n² logits',
   scoredPairs: (_, { batch, heads, queries, keys }) => batch * heads * queries * keys,
   build,

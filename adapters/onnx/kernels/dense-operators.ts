@@ -22,12 +22,28 @@ function groupQueryAttention(graph: GraphBuilder, inputs: KernelInputs, config: 
   const lastKeys = graph.op('Expand', [last, graph.op('Concat', [batch, graph.int([1])], { axis: 0 })]);
   const total = graph.op('Cast', [queries], { to: elementTypes.i32 });
   const packed = [inputs.query, inputs.key, inputs.value].map((tensor) => packHeads(graph, tensor));
-  const attributes = { num_heads: config.heads, kv_num_heads: config.kvHeads, scale: { float: config.scale } };
-  const bias = config.biased ? fullBias(graph, inputs, config) : undefined;
-  const biased = bias === undefined ? [] : ['', '', '', bias];
-  const [output = ''] = graph.ops('GroupQueryAttention', [...packed, '', '', lastKeys, total, ...biased], attributes, 3);
+  const attributes = {
+    num_heads: config.heads,
+    kv_num_heads: config.kvHeads,
+    scale: { float: config.scale },
+    ...(config.softcap !== undefined && { softcap: { float: config.softcap } }),
+  };
+  const bias = config.biased || config.masked ? fullBias(graph, inputs, config) : undefined;
+  const biased = bias === undefined && inputs.sinks === undefined ? [] : ['', '', '', bias ?? ''];
+  const sinks = inputs.sinks === undefined ? [] : [inputs.sinks];
+  const [output = ''] = graph.ops('GroupQueryAttention', [...packed, '', '', lastKeys, total, ...biased, ...sinks], attributes, 3);
   const unpacked = unpackHeads(graph, output, config);
   return bias === undefined ? unpacked : zeroEmptyRows(graph, unpacked, bias, config.type);
+}
+
+/** Whether GroupQueryAttention serves: always causal, and it refuses other head dimensions. */
+function isGrouped({ causal, selfAttention, headDim }: KernelConfig): boolean {
+  return causal && selfAttention && headDim % 8 === 0;
+}
+
+/** Whether only GroupQueryAttention serves: no other operator of ONNX Runtime caps logits softly or takes sinks. */
+function needsGrouped({ softcap, sinks }: KernelConfig): boolean {
+  return softcap !== undefined || sinks === true;
 }
 
 /** com.microsoft MultiHeadAttention: tiled on the CPU where there is no mask, else it materialises n² logits a head. */
@@ -59,14 +75,20 @@ export const denseFused: OnnxKernel = {
   variant: 'dense',
   kernel: 'fused',
   takesBias: true,
+  takesSoftcap: true,
+  takesSinks: true,
   summary: 'GroupQueryAttention where causal, MultiHeadAttention elsewhere',
   // Tiled operators skip key tiles beyond the diagonal; how far is the runtime's choice, so the exact half is an estimate.
   scoredPairs(_, { batch, heads, queries, keys, causal }) {
     return batch * heads * (causal && queries === keys ? (queries * (queries + 1)) / 2 : queries * keys);
   },
+  refuses(config) {
+    if (!needsGrouped(config) || isGrouped(config)) return undefined;
+    const what = config.softcap === undefined ? 'attention sinks' : 'a soft cap';
+    return `dense.fused takes ${what} only where GroupQueryAttention serves (causal, as many queries as keys, head dimension a multiple of 8); dense.tiled takes it everywhere`;
+  },
   build(graph, inputs, config) {
-    // GroupQueryAttention refuses other head dimensions.
-    const grouped = config.causal && !config.masked && config.selfAttention && config.headDim % 8 === 0;
+    const grouped = isGrouped(config) && (!config.masked || needsGrouped(config));
     return grouped ? groupQueryAttention(graph, inputs, config) : multiHeadAttention(graph, inputs, config);
   },
 };

@@ -6,6 +6,7 @@ import {
   attend,
   biasOfMask,
   biasWhereNegative,
+  capped,
   lengths,
   overQueryTiles,
   perHead,
@@ -75,7 +76,8 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
   const source = keySource(graph, inputs, config);
   return overQueryTiles(graph, { query: inputs.query, lengths: source.lengths, tile, heads: config.heads, config }, (body, rows) => {
     const { key, value, bias } = visibleKeys(body, rows, source, config);
-    return attend(body, { score: scores(body, scaled(body, rows.query, config), key, 4), bias, value, mayBeEmpty: true }, config.type);
+    const score = capped(body, scores(body, scaled(body, rows.query, config), key, 4), config);
+    return attend(body, { score, bias, value, sinks: inputs.sinks, mayBeEmpty: true }, config.type);
   });
 }
 
@@ -84,6 +86,8 @@ export const denseTiled: OnnxKernel = {
   variant: 'dense',
   kernel: 'tiled',
   takesBias: true,
+  takesSoftcap: true,
+  takesSinks: true,
   summary: `tiles of ${tile} queries: MatMul, Softmax, MatMul; keys after the tile are not computed when causal`,
   scoredPairs: (_, shape) => shape.batch * shape.heads * tiledPairs(shape, tile),
   build,

@@ -13,7 +13,7 @@ export const attend = defineCommand({
   arguments: {},
   options: {
     variant: required(option('<variant>', 'name[.kernel][:key=value,…]')),
-    inputs: required(option('<file>', 'tensors q, k, v; optional mask, gate.u, gate.w, gate.b; metadata scale')),
+    inputs: required(option('<file>', 'tensors q, k, v; optional mask, bias, sinks, gate.u, gate.w, gate.b; metadata scale, softcap')),
     out: place('file', required(option('<file>', 'output file for tensor o'))),
     backend,
     causal: toggle('causal, or --no-causal (default: from the file)'),

@@ -12,7 +12,7 @@ export const waste = defineCommand({
   summary: 'measure wasted attention on your own Q, K and V (safetensors)',
   arguments: {},
   options: {
-    inputs: required(option('<file>', 'tensors q, k, v; optional mask')),
+    inputs: required(option('<file>', 'tensors q, k, v; optional mask, bias; metadata scale, softcap')),
     variant: withDefault('dense', option('<variant>', 'attention to measure')),
     causal: toggle('causal, or --no-causal (default: from the file)'),
     rows: withDefault(defaults.rows, option('<n|all>', 'rows to measure, sampled over heads and positions', rowCount)),

@@ -5,13 +5,15 @@ import { allowedEnd, appendKeys, clearRow, viewHead } from '../head-view.ts';
 export const denseRows: WeighingDefinition = {
   name: 'dense',
   takesBias: true,
+  takesSoftcap: true,
+  takesSinks: true,
   refuses: () => undefined,
   rows(inputs, _parameters, at) {
     const view = viewHead(inputs, at);
     return {
       pools: [],
       fill(query, row) {
-        clearRow(row);
+        clearRow(row, view.sink);
         appendKeys(view, query, 0, allowedEnd(view.shape, query), row);
       },
     };
