@@ -25,11 +25,11 @@ const mutants = {
 
 const drawn = (file: string): string => fileURLToPath(new URL(`drawn/${file}`, import.meta.url));
 
-/** What becomes of graphs, by seed, where the given checks are left out. */
-async function verdictsOf(seeds: readonly number[], changes: readonly object[]): Promise<Record<number, string>> {
-  const args = ['--import', drawn('mutant.ts'), drawn('judge-seeds.ts'), ...seeds.map(String)];
+/** What becomes of graphs, by seed or by name, with the given changes to the sources. */
+async function verdictsOf(graphs: ReadonlyArray<number | string>, changes: readonly object[]): Promise<Record<number | string, string>> {
+  const args = ['--import', drawn('mutant.ts'), drawn('judge-seeds.ts'), ...graphs.map(String)];
   const { stdout } = await execa(process.execPath, args, { env: { ATTNSWAP_MUTANT: JSON.stringify(changes) } });
-  return JSON.parse(stdout) as Record<number, string>;
+  return JSON.parse(stdout) as Record<number | string, string>;
 }
 
 describe('without a check a mask is dropped, and the judge of drawn graphs sees it', () => {
@@ -53,6 +53,68 @@ describe('without a check a mask is dropped, and the judge of drawn graphs sees 
           assert.equal(mutated[seed], 'wrong');
         });
       }
+    });
+  }
+});
+
+/** Faults in what a site does to its logits beside scale and mask, each with a graph in which it shows and a variant. */
+const faults = {
+  'a kernel drops the cap': {
+    graph: '12/softcap/dense.naive',
+    changes: [{ file: 'adapters/onnx/tiles.ts', from: "graph.op('Tanh', [score])", to: 'score' }],
+  },
+  'a kernel caps after the mask': {
+    graph: '12/softcap/dense.naive',
+    changes: [
+      { file: 'dense-naive.ts', from: 'const score = capped(graph, scores(', to: 'const score = (scores(' },
+      { file: 'dense-naive.ts', from: ', 4), config);', to: ', 4));' },
+      {
+        file: 'dense-naive.ts',
+        from: '{ score, bias, value',
+        to: "{ score: capped(graph, bias === undefined ? score : graph.op('Add', [score, bias]), config), bias: undefined, value",
+      },
+    ],
+  },
+  'the cap of a graph is not seen': {
+    graph: '12/softcap/dense.naive',
+    changes: [{ file: 'sites/soft-cap.ts', from: 'return place < 0 ?', to: 'return place < 1e9 ?' }],
+  },
+  'the cap of an operator is not seen': {
+    graph: '1/softcap/dense.naive',
+    changes: [{ file: 'sites/soft-cap.ts', from: 'return declared?.softcap;', to: 'return undefined;' }],
+  },
+  'a cap after the mask is taken for one before it': {
+    graph: '1/capped masks/dense.naive',
+    changes: [{ file: 'sites/soft-cap.ts', from: 'return inside && `', to: 'return undefined && `' }],
+  },
+  'a kernel drops the sinks': {
+    graph: '2/sinks/dense.naive',
+    changes: [{ file: 'adapters/onnx/tiles.ts', from: 'sinks === undefined ?', to: 'sinks !== null ?' }],
+  },
+  'sinks are not seen': {
+    graph: '2/sinks/dense.naive',
+    changes: [{ file: 'sites/match-softmax.ts', from: '...(sinks !== undefined && { sinks:', to: '...(sinks === null && { sinks:' }],
+  },
+} as const;
+
+/** The checks that stand between such a fault and a file. */
+const withoutChecks = [
+  {
+    file: 'sites/observe.ts',
+    from: 'if (isBlind(reading)) return undefined;\n  const { scale }',
+    to: 'return undefined;\n  const { scale }',
+  },
+  { file: 'operations/swap.ts', from: '  refuseWrong(path, atSites);', to: '' },
+  { file: 'operations/swap.ts', from: '  refuseInexact(path, {', to: '  void ({' },
+];
+
+describe('a fault in a soft cap or in sinks is refused before anything is written', () => {
+  for (const [name, { graph, changes }] of Object.entries(faults)) {
+    test(name, async () => {
+      const verdictWith = async (all: readonly object[]) => (await verdictsOf([graph], all))[graph];
+      const refused = await verdictWith(changes);
+      assert.ok(refused === 'refused' || refused === 'crashed', refused);
+      assert.equal(await verdictWith([...changes, ...withoutChecks]), 'wrong');
     });
   }
 });

@@ -24,7 +24,7 @@ const items = `export const items = async ({ lengths, itemsPerLength }) => lengt
 
 before(() => {
   for (const name of used) writeFileSync(join(cwd, `${name}.onnx`), models[name].build());
-  writeFileSync(join(cwd, 'capped.onnx'), edgeModels['soft-capped logits']!.build());
+  writeFileSync(join(cwd, 'rounded.onnx'), edgeModels['quantizers around the softmax']!.build());
   writeFileSync(join(cwd, 'loop.onnx'), edgeModels['attention in a Loop']!.build());
   writeFileSync(join(cwd, 'empty.onnx'), '');
   writeFileSync(join(cwd, 'text.onnx'), 'not a model');
@@ -71,7 +71,7 @@ describe('sites', () => {
     mkdirSync(join(folder, 'more'), { recursive: true });
     for (const [from, to] of [
       ['no-attention', 'a'],
-      ['capped', 'more/b'],
+      ['rounded', 'more/b'],
       ['text', 'c'],
     ] as const)
       copyFileSync(join(cwd, `${from}.onnx`), join(folder, `${to}.onnx`));
@@ -92,7 +92,7 @@ describe('sites', () => {
       ],
     );
     assert.match(lines[2]![3]!, /^INVALID_MODEL: .*c\.onnx/);
-    assert.match(lines[3]![3]!, /soft-capped/);
+    assert.match(lines[3]![3]!, /rounded to whole steps/);
     const records = JSON.parse(readFileSync(join(cwd, 'several.json'), 'utf8')) as Array<{ code?: string; sites?: unknown[] }>;
     assert.deepEqual(
       records.map(({ code, sites }) => code ?? sites?.length),
@@ -101,7 +101,10 @@ describe('sites', () => {
   });
 
   test('says why a site cannot be swapped, what is no site, and where there is none', async () => {
-    assert.match((await run('sites', 'capped.onnx')).stdout, /site 0 cannot be swapped: its logits are soft-capped/);
+    assert.match(
+      (await run('sites', 'rounded.onnx')).stdout,
+      /site 0 cannot be swapped: its logits are rounded to whole steps by QuantizeLinear/,
+    );
     assert.match((await run('sites', 'loop.onnx')).stdout, /not a site: branch\/Softmax: it is inside the body of Loop repeat/);
     assert.match((await run('sites', 'no-attention.onnx')).stdout, /no attention found among \d+ nodes/);
   });
@@ -230,13 +233,13 @@ describe('errors exit 5 with a message and a hint, and write nothing', () => {
     },
     'no such file': { run: () => swapOf('nowhere'), says: /nowhere\.onnx.*\[FILE_UNREADABLE\]/ },
     'a site that cannot be swapped': {
-      run: () => swapOf('capped', { sites: '0' }),
-      says: /site 0 .*cannot be swapped: .*soft-capped/,
+      run: () => swapOf('rounded', { sites: '0' }),
+      says: /site 0 .*cannot be swapped: .*rounded to whole steps/,
     },
     'no site that can be swapped': {
-      run: () => swapOf('capped'),
+      run: () => swapOf('rounded'),
       says: /no site can be swapped \[UNSUPPORTED\]/,
-      hint: /attnswap sites capped/,
+      hint: /attnswap sites rounded/,
     },
     'no attention': { run: () => swapOf('no-attention'), says: /no site can be swapped/ },
     'a list of sites that is none': {

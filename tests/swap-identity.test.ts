@@ -103,14 +103,14 @@ describe('dense attention for dense attention gives the same outputs', () => {
     });
   }
 
-  for (const [name, { build, feeds, sites, only = {} }] of Object.entries(edgeModels).filter(([, edge]) =>
+  for (const [name, { build, feeds, sites, declinedBy = [], only = {} }] of Object.entries(edgeModels).filter(([, edge]) =>
     edge.sites.some((site) => site.swappable),
   )) {
     test(name, async () => {
       const subject = await subjectOf(inMemory(name, build()));
       assert.equal(subject.sites.swappable.size, sites.filter(({ swappable }) => swappable).length);
       const cases = casesOf(only.length === undefined ? lengths : [only.length], only.batch === undefined ? [1, 3] : [only.batch]);
-      for (const kernel of exactKernels) {
+      for (const kernel of exactKernels.filter((each) => !declinedBy.includes(each))) {
         const difference = await largestDifference(subject, everySite(subject, kernel), { feeds, cases });
         assert.ok(difference <= 1e-5, `${kernel}: ${difference}`);
       }

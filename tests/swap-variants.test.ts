@@ -143,12 +143,24 @@ describe('what cannot be swapped', () => {
     );
   });
 
-  test('says which site and why', async () => {
+  test('a variant that takes no soft cap refuses a site that has one, by name', async () => {
     const { sites } = await subjectOf(inMemory('soft-capped', edgeModels['soft-capped logits']!.build()));
+    for (const [text, says] of [
+      ['window:w=4', /window\.tiled takes no soft cap/],
+      ['dense.mha', /dense\.mha takes no soft cap/],
+      ['dense.fused', /dense\.fused takes a soft cap only where GroupQueryAttention serves/],
+    ] as const) {
+      const replacements = parseReplacements([text], [0], runner.adapter);
+      assert.throws(() => swapSites(sites, { adapter: runner.adapter, replacements, seed }), says);
+    }
+  });
+
+  test('says which site and why', async () => {
+    const { sites } = await subjectOf(inMemory('exposed', edgeModels['exposed weights']!.build()));
     const replacements = parseReplacements(['dense.naive'], [0], runner.adapter);
     assert.throws(
       () => swapSites(sites, { adapter: runner.adapter, replacements, seed }),
-      (error) => error instanceof AttnswapError && error.code === 'USAGE' && /site 0 .*soft-capped/.test(error.message),
+      (error) => error instanceof AttnswapError && error.code === 'USAGE' && /site 0 .*also used elsewhere/.test(error.message),
     );
   });
 });

@@ -8,7 +8,7 @@ import type { Run } from './draw.ts';
 import { both, maskKinds } from './masks.ts';
 import type { DrawnMask, Place } from './masks.ts';
 import { operatorKinds } from './operators.ts';
-import type { DrawnOperator, Heads, MaskValues } from './operators.ts';
+import type { DrawnIdiom, DrawnOperator, Heads, MaskValues } from './operators.ts';
 
 /** A drawn model with attention, and inputs on which all of its mask shows. */
 export interface DrawnGraph {
@@ -35,11 +35,23 @@ const dimensionNames = [
 /** Seeds below are swapped and judged in every run of the tests: four of each kind of mask. `npm run bench:swaps` judges 500. */
 export const firstGraphs = 44;
 
+/** What drawn attention does to its logits, by name. */
+export const idioms = {
+  plain: {},
+  softcap: { caps: 'before masks' },
+  'capped masks': { caps: 'after masks' },
+  sinks: { sinks: true },
+} as const satisfies Readonly<Record<string, DrawnIdiom>>;
+export type IdiomName = keyof typeof idioms;
+
 /** The same seed draws the same graph; every eleventh has the same kind of mask. */
-export function drawGraph(seed: number): DrawnGraph {
+export function drawGraph(seed: number, idiom: IdiomName = 'plain'): DrawnGraph {
   const draw = new Draw(seed, 'graph');
   const kind = kinds[seed % kinds.length]!;
-  const operator = operatorKinds[draw.pick(['plain', 'plain', 'plain', 'standard operator', 'contributed operator'])]!(draw);
+  const drawn = draw.pick(['plain', 'plain', 'plain', 'standard operator', 'contributed operator']);
+  // Which operators have these parts, and where, is the runtime's to say.
+  const plainOnly = idiom === 'capped masks' || (idiom === 'sinks' && drawn === 'standard operator');
+  const operator = operatorKinds[plainOnly ? 'plain' : drawn]!(draw, idioms[idiom]);
   const mask = drawMask(draw, kind, operator);
   const cross = crossing.has(kind) && operator.causal !== true && draw.chance(0.2);
   const tokens = mask.ids !== undefined || (!cross && draw.chance(0.3));

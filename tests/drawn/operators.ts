@@ -26,6 +26,14 @@ export interface Attending extends Heads {
   readonly mask: MaskValues;
 }
 
+/** What an attention does to its logits beside scale and mask. */
+export interface DrawnIdiom {
+  /** Caps logits softly, at a number of its own. */
+  readonly caps?: 'before masks' | 'after masks';
+  /** Has attention sinks. */
+  readonly sinks?: true;
+}
+
 export interface DrawnOperator {
   readonly text: string;
   readonly opset: number;
@@ -48,8 +56,9 @@ const lists = (g: GraphWriter, parts: readonly (Value | number)[]): Value =>
   );
 
 /** The softmax of products, node by node, as exporters write it. */
-export function plainOperator(draw: Draw): DrawnOperator {
-  const layout = draw.pick(['four axes', 'four axes', 'heads in the batch', 'einsum'] as const);
+export function plainOperator(draw: Draw, { caps, sinks }: DrawnIdiom = {}): DrawnOperator {
+  const drawnLayout = draw.pick(['four axes', 'four axes', 'heads in the batch', 'einsum'] as const);
+  const layout = sinks === true && drawnLayout === 'heads in the batch' ? 'four axes' : drawnLayout;
   const scaling = draw.pick(['product', 'divided', 'query', 'both', 'none'] as const);
   const masking = draw.pick(['where', 'add', 'product'] as const);
   const low = draw.pick(masking === 'product' ? [-1e4, -3.4028234663852886e38] : [-1e4, -1e9, -3.4028234663852886e38, -Infinity]);
@@ -59,6 +68,7 @@ export function plainOperator(draw: Draw): DrawnOperator {
     if (masking === 'add') return g.op('Add', [logits, g.op('Where', [keep, g.float(0), g.float(low)])]);
     return g.op('Add', [logits, g.op('Mul', [g.op('Sub', [g.float(1), g.cast(keep, 'f32')]), g.float(low)])]);
   };
+  const capped = caps === undefined ? (_: GraphWriter, logits: Value) => logits : softCap(draw);
   const softmax = (g: GraphWriter, logits: Value): Value => {
     if (!exponentials) return g.op('Softmax', [logits], { axis: -1 });
     const powers = g.op('Exp', [g.op('Sub', [logits, g.op('ReduceMax', [logits], { axes: [-1], keepdims: 1 })])]);
@@ -86,17 +96,53 @@ export function plainOperator(draw: Draw): DrawnOperator {
     if (scaling === 'product') logits = scaled(logits, scale);
     if (scaling === 'divided') logits = g.op('Div', [logits, g.float(Math.sqrt(headDim))]);
     if (mask.factor !== undefined) logits = g.op('Mul', [logits, mask.factor]);
+    if (caps === 'before masks') logits = capped(g, logits);
     const touched = mask.keep !== undefined || mask.bias !== undefined;
     if (flat && touched) logits = g.op('Reshape', [logits, lists(g, [-1, heads, queries, keys])]);
     if (mask.bias !== undefined) logits = g.op('Add', [logits, mask.bias]);
     if (mask.keep !== undefined) logits = masked(g, logits, mask.keep);
+    if (caps === 'after masks') logits = capped(g, logits);
     if (flat && touched) logits = g.op('Reshape', [logits, lists(g, [-1, queries, keys])]);
-    const weights = softmax(g, logits);
+    const weights =
+      sinks === true ? besideSinks(g, logits, { draw, heads, batch: sizeOf(g, query, 0), queries, softmax }) : softmax(g, logits);
     const result = einsum ? g.op('Einsum', [weights, v], { equation: 'bhqk,bhkd->bhqd' }) : g.op('MatMul', [weights, v]);
     return merge(g, flat ? g.op('Reshape', [result, lists(g, [-1, heads, queries, headDim])]) : result, heads * headDim);
   };
-  const text = `${layout}, scale: ${scaling}, ${masking} ${low}${exponentials ? ', exponentials' : ''}`;
+  const more = `${exponentials ? ', exponentials' : ''}${caps === undefined ? '' : `, capped ${caps}`}${sinks === true ? ', sinks' : ''}`;
+  const text = `${layout}, scale: ${scaling}, ${masking} ${low}${more}`;
   return { text, opset: 17, shares: true, attend };
+}
+
+/** A soft cap, in one of the ways that it is written. */
+function softCap(draw: Draw): (g: GraphWriter, logits: Value) => Value {
+  const cap = draw.pick(caps);
+  const divides = draw.chance(0.5);
+  return (g, logits) => {
+    const inside = divides ? g.op('Div', [logits, g.float(cap)]) : g.op('Mul', [g.float(1 / cap), logits]);
+    return g.op('Mul', [g.op('Tanh', [inside]), g.float(cap)]);
+  };
+}
+
+const caps = [5, 20, 50] as const;
+
+interface SinkPlace {
+  readonly draw: Draw;
+  readonly heads: number;
+  readonly batch: Value;
+  readonly queries: Value;
+  readonly softmax: (g: GraphWriter, logits: Value) => Value;
+}
+
+function drawSinks(g: GraphWriter, draw: Draw, heads: number): Value {
+  return g.weight(`sinks.${draw.whole(0, 2 ** 31)}`, [heads], draw.normals(heads));
+}
+
+/** The weights of a softmax over logits and a sink for each head, without the sink's, as gpt-oss has them. */
+function besideSinks(g: GraphWriter, logits: Value, { draw, heads, batch, queries, softmax }: SinkPlace): Value {
+  const row = g.op('Reshape', [drawSinks(g, draw, heads), g.int([1, -1, 1, 1])]);
+  const joined = g.op('Concat', [logits, g.op('Expand', [row, lists(g, [batch, heads, queries, 1])])], { axis: -1 });
+  const shifted = g.op('Sub', [joined, g.op('ReduceMax', [joined], { axes: [-1], keepdims: 1 })]);
+  return g.op('Slice', [softmax(g, shifted), g.int([0]), g.int([-1]), g.int([-1])]);
 }
 
 /** Heads of keys or values, each repeated for the queries that share it. */
@@ -125,15 +171,16 @@ function factored(g: GraphWriter, { query, mask: { factor } }: Attending): Value
 }
 
 /** `Attention` of opset 23, on three axes or four, with a bool or a float mask. */
-function standardOperator(draw: Draw): DrawnOperator {
+function standardOperator(draw: Draw, { caps: isCapped }: DrawnIdiom = {}): DrawnOperator {
   const three = draw.chance(0.5);
   const bools = draw.chance(0.5);
   const causal = draw.chance(0.3);
+  const softcap = isCapped === undefined ? {} : { softcap: { float: draw.pick(caps) } };
   const attend = (g: GraphWriter, at: Attending): Value => {
     const { heads, kvHeads, headDim, mask } = at;
     const own = bools && mask.keep !== undefined && mask.bias === undefined ? square(g, mask.keep, at) : additive(g, at, -1e4);
     const more = own === '' ? [] : [own];
-    const turned = causal ? { is_causal: 1 } : {};
+    const turned = { ...(causal && { is_causal: 1 }), ...softcap };
     if (three)
       return g.op('Attention', [factored(g, at), at.key, at.value, ...more], { q_num_heads: heads, kv_num_heads: kvHeads, ...turned });
     const parts = [split(g, factored(g, at), heads, headDim), split(g, at.key, kvHeads, headDim), split(g, at.value, kvHeads, headDim)];
@@ -149,8 +196,10 @@ function standardOperator(draw: Draw): DrawnOperator {
 }
 
 /** ONNX Runtime's own operators. */
-function contributedOperator(draw: Draw): DrawnOperator {
-  const operator = draw.pick(['MultiHeadAttention', 'MultiHeadAttention', 'GroupQueryAttention'] as const);
+function contributedOperator(draw: Draw, { caps: isCapped, sinks }: DrawnIdiom = {}): DrawnOperator {
+  const plain = draw.pick(['MultiHeadAttention', 'MultiHeadAttention', 'GroupQueryAttention'] as const);
+  const operator = isCapped === undefined && sinks === undefined ? plain : 'GroupQueryAttention';
+  const softcap = isCapped === undefined ? {} : { softcap: { float: draw.pick(caps) } };
   const causal = operator === 'GroupQueryAttention' || draw.chance(0.2);
   const attend = (g: GraphWriter, at: Attending): Value => {
     const { heads, kvHeads, mask, key, value } = at;
@@ -164,14 +213,25 @@ function contributedOperator(draw: Draw): DrawnOperator {
     const length = sizeOf(g, key, 1);
     const last = g.op('Expand', [g.cast(g.op('Sub', [length, g.int(1)]), 'i32'), g.unsqueeze(sizeOf(g, key, 0), [0])]);
     const bias = additive(g, at, -1e4);
-    const inputs = [query, key, value, '', '', last, g.cast(length, 'i32'), ...(bias === '' ? [] : ['', '', '', bias])];
-    return g.ops(operator, inputs, 3, { num_heads: heads, kv_num_heads: kvHeads })[0]!;
+    const parts = bias === '' && sinks === undefined ? [] : ['', '', '', bias];
+    const inputs = [
+      query,
+      key,
+      value,
+      '',
+      '',
+      last,
+      g.cast(length, 'i32'),
+      ...parts,
+      ...(sinks === true ? [drawSinks(g, draw, heads)] : []),
+    ];
+    return g.ops(operator, inputs, 3, { num_heads: heads, kv_num_heads: kvHeads, ...softcap })[0]!;
   };
   return { text: `${operator}${causal ? ', causal' : ''}`, opset: 17, shares: operator === 'GroupQueryAttention', causal, attend };
 }
 
 /** Every operator that attention is written with, by name. */
-export const operatorKinds: Readonly<Record<string, (draw: Draw) => DrawnOperator>> = {
+export const operatorKinds: Readonly<Record<string, (draw: Draw, idiom?: DrawnIdiom) => DrawnOperator>> = {
   plain: plainOperator,
   'standard operator': standardOperator,
   'contributed operator': contributedOperator,

@@ -63,6 +63,8 @@ export interface Expected {
   readonly sites: readonly ExpectedSite[];
   /** Whether the sites may be reported as a pattern that is not known, instead of found. */
   readonly mayBeUnknown?: boolean;
+  /** Nodes of softmaxes that are no attention. */
+  readonly unknown?: readonly string[];
 }
 
 /** The sites of an architecture, in the order of the graph. */

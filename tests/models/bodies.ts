@@ -10,7 +10,7 @@ import type { GraphProto, NodeProto } from 'onnx-buf';
 import { size } from './architecture.ts';
 import { torchScript } from './exporters.ts';
 import { GraphWriter } from './graph-writer.ts';
-import { tensorProto, valueInfo } from './protos.ts';
+import { attributeProto, tensorProto, valueInfo } from './protos.ts';
 
 const dims = ['batch', 'sequence', size.hidden] as const;
 
@@ -51,6 +51,20 @@ function graphAttribute(name: string, g: GraphProto) {
 export function inLoop(): Uint8Array {
   const { constants, node } = loopNode('y');
   return model([node], { initializer: constants });
+}
+
+/** Attention in the body of a Scan, once for each of two steps. Outputs `y`. */
+export function inScan(): Uint8Array {
+  const body = attentionBody('state', 'next');
+  body.input = [valueInfo('state', 'f32', dims), valueInfo('step', 'f32', [])];
+  const node = create(NodeProtoSchema, {
+    opType: 'Scan',
+    name: 'sweep',
+    input: ['x', 'steps'],
+    output: ['y'],
+    attribute: [graphAttribute('body', body), attributeProto('num_scan_inputs', 1)],
+  });
+  return model([node], { initializer: [tensorProto('steps', 'f32', [2], [0, 0])] });
 }
 
 /** How a branch is chosen: by the input `choice`, bool `[1]`, or always the first. */

@@ -6,7 +6,7 @@ import type { Site } from '../../src/model/sites/site.ts';
 import { tensorOf } from '../../src/inputs/model-inputs.ts';
 import { architecture, expectedSites, size } from './architecture.ts';
 import type { ExpectedSite } from './architecture.ts';
-import { inBranches, inLoop } from './bodies.ts';
+import { inBranches, inLoop, inScan } from './bodies.ts';
 import { torchScript } from './exporters.ts';
 import { GraphWriter } from './graph-writer.ts';
 import type { Value } from './graph-writer.ts';
@@ -33,12 +33,13 @@ export interface EdgeModel {
   readonly reason?: RegExp;
   /** Names of the nodes that are reported as no sites, and part of the reason. */
   readonly unknown?: { readonly nodes: readonly string[]; readonly reason: RegExp };
+  /** Kernels of dense attention that decline its sites. */
+  readonly declinedBy?: readonly string[];
   /** What can be fed, where not everything. */
   readonly only?: Partial<Pick<FeedRequest, 'batch' | 'length'>>;
 }
 
 const bertSites = expectedSites(bert.design).sites;
-const unswappable = (sites: readonly ExpectedSite[]): EdgeSite[] => sites.map((site) => ({ ...site, swappable: false }));
 
 /** Of the models with attention in bodies. */
 const bodySite: EdgeSite = { heads: 1, kvHeads: 1, headDim: size.hidden, mask: 'none', causal: false, swappable: true };
@@ -90,6 +91,24 @@ function softCapped(): Uint8Array {
   return buildTransformer({ exporter: torchScript(14), architecture: bert.design, prepare: bert.declareMask, attend }, 0);
 }
 
+/** BERT whose attention is quantized statically: every operator between quantizers, the softmax and the weights among them. */
+function quantizedAttention(): Uint8Array {
+  const attend = (g: GraphWriter, place: AttentionPlace<Value>): Value => {
+    const { query, key, value } = bert.projectHeads(g, place);
+    let count = 0;
+    const rounded = (x: Value, step: number, zero: number): Value => {
+      const name = `${place.weights.output.name}.quantizer${count++}`;
+      const steps = [g.weight(`${name}.scale`, [], [step]), g.weight(`${name}.zero_point`, [], [zero], { type: 'u8' })];
+      return g.op('DequantizeLinear', [g.op('QuantizeLinear', [x, ...steps]), ...steps]);
+    };
+    const products = rounded(g.op('MatMul', [rounded(query, 0.05, 128), rounded(key, 0.05, 128)]), 0.2, 128);
+    const logits = rounded(g.op('Div', [products, g.float(Math.sqrt(size.headDim))]), 0.1, 128);
+    const weights = rounded(g.op('Softmax', [g.op('Add', [logits, place.shared])], { axis: -1 }), 1 / 255, 0);
+    return linear(g, mergeHeads(g, rounded(g.op('MatMul', [weights, rounded(value, 0.05, 128)]), 0.05, 128)), place.weights.output);
+  };
+  return buildTransformer({ exporter: torchScript(14), architecture: bert.design, prepare: bert.declareMask, attend }, 0);
+}
+
 /** One attention whose values are twice as wide as its keys. */
 function wideValues(): Uint8Array {
   const { heads, headDim, hidden } = size;
@@ -125,7 +144,13 @@ export const edgeModels: Readonly<Record<string, EdgeModel>> = {
     sites: [{ ...bertSites[0]!, swappable: false }, bertSites[1]!],
     reason: /weights are also used elsewhere/,
   },
-  'soft-capped logits': { build: softCapped, feeds: bert.feeds, sites: unswappable(bertSites), reason: /soft-capped/ },
+  'soft-capped logits': { build: softCapped, feeds: bert.feeds, sites: bertSites, declinedBy: ['dense.fused', 'dense.mha'] },
+  'quantizers around the softmax': {
+    build: quantizedAttention,
+    feeds: bert.feeds,
+    sites: bertSites.map((site) => ({ ...site, mask: null, causal: null, swappable: false })),
+    reason: /its logits are rounded to whole steps by QuantizeLinear/,
+  },
   'values wider than keys': {
     build: wideValues,
     feeds: states,
@@ -165,6 +190,12 @@ export const edgeModels: Readonly<Record<string, EdgeModel>> = {
     feeds: states,
     sites: [],
     unknown: { nodes: ['branch/Softmax'], reason: /body of Loop repeat/ },
+  },
+  'attention in a Scan': {
+    build: inScan,
+    feeds: states,
+    sites: [],
+    unknown: { nodes: ['branch/Softmax'], reason: /body of Scan sweep/ },
   },
   'attention in a Loop in a branch': {
     build: () => inBranches({ looped: true }),

@@ -105,19 +105,27 @@ function windowLines(list: readonly Site[]): string[] {
 
 function sitesTable(list: readonly Site[]): string {
   const text = (value: number | string | null) => (value === null ? '?' : String(value));
+  const hasMore = list.some((site) => moreOf(site) !== '');
   const rows = list.map((site) => [
     `${site.site}`,
     text(site.heads) + (site.kvHeads === site.heads ? '' : `/${text(site.kvHeads)}`),
     text(site.headDim),
     site.scale === null ? '?' : digits(site.scale),
     text(site.mask),
+    ...(hasMore ? [moreOf(site)] : []),
     site.causal === null ? '?' : site.causal ? 'yes' : 'no',
     text(site.dtype),
     site.dynamic.join(', ') || 'none',
     site.swappable ? 'yes' : 'no',
     shortName(visible(site.node)),
   ]);
-  return table([['site', 'heads', 'dim', 'scale', 'mask', 'causal', 'type', 'dynamic', 'swap', 'node'], ...rows]);
+  const more = hasMore ? ['logits'] : [];
+  return table([['site', 'heads', 'dim', 'scale', 'mask', ...more, 'causal', 'type', 'dynamic', 'swap', 'node'], ...rows]);
+}
+
+/** What few sites do to their logits beside scale and mask. */
+function moreOf({ softcap, sinks }: Site): string {
+  return [...(softcap === undefined ? [] : [`cap ${digits(softcap)}`]), ...(sinks === true ? ['sinks'] : [])].join(', ');
 }
 
 /** The end of a long name, which tells nodes apart. */

@@ -3,8 +3,9 @@ import { declaredBias, PathBias } from './append-bias.ts';
 import type { AppendBias, Dtype, Layout } from './append-bias.ts';
 import type { Candidate } from './candidate.ts';
 import { carriedSizes } from './carried-sizes.ts';
+import { factorAt } from './factors.ts';
 import type { LogitPath } from './logit-path.ts';
-import { reshapes, sidesOf } from './logit-path.ts';
+import { reshapes } from './logit-path.ts';
 import { numbersOf } from './mask-sources.ts';
 import { maskedBelow } from './read-masks.ts';
 import type { PairSizes } from './read-masks.ts';
@@ -15,31 +16,6 @@ import type { Seen } from './watch.ts';
 export interface BiasRun {
   readonly seen: Seen;
   readonly sizes: PairSizes;
-}
-
-/** Tensors that multiply or divide logits on a path. */
-export function factorsOf({ before, keyFactors }: LogitPath): string[] {
-  return [
-    ...before.filter(({ node }) => node.opType === 'Mul' || node.opType === 'Div').flatMap(sidesOf),
-    ...keyFactors.map(({ tensor }) => tensor),
-  ];
-}
-
-/** By which a path multiplies its products, where every factor is one number; undefined where one is not. */
-export function factorAt({ factor, before, keyFactors }: LogitPath, tensor: (name: string) => Tensor | undefined): number | undefined {
-  const steps = before.filter(({ node }) => node.opType === 'Mul' || node.opType === 'Div');
-  const factors = [
-    ...steps.map((step) => ({ name: sidesOf(step)[0]!, divides: step.node.opType === 'Div' })),
-    ...keyFactors.map(({ tensor: name, divides }) => ({ name, divides })),
-  ];
-  let result = factor;
-  for (const { name, divides } of factors) {
-    const values = tensor(name);
-    if (values?.data.length !== 1) return undefined;
-    const [value = Number.NaN] = numbersOf(values);
-    result = divides ? result / value : result * value;
-  }
-  return result;
 }
 
 /**

@@ -45,11 +45,18 @@ export interface Declared {
   readonly causal: false | 'last' | 'first';
   /** 1/√headDim where absent. */
   readonly scale: number | undefined;
+  /** Caps the scaled logits softly, before masks. */
+  readonly softcap?: number | undefined;
   readonly masks: readonly DeclaredMask[];
   /** Of a causal operator whose queries see the last keys alone; all of them where absent. */
   readonly window?: DeclaredWindow | undefined;
   /** Where the operator projects, shifts, rotates or joins queries, keys and values inside. */
   readonly project?: (graph: GraphBuilder) => Projected;
+}
+
+/** Where a site's attention sinks come from: a tensor with a logit for each head, or zeros where there is none. */
+export interface SinkSource {
+  readonly tensor?: string;
 }
 
 /** Something that looks like attention: what it computes is settled by running it. */
@@ -66,6 +73,7 @@ export interface Candidate {
   readonly path?: LogitPath;
   /** Of fused operators. */
   readonly declared?: Declared;
+  readonly sinks?: SinkSource;
   /** Why it cannot be swapped, as far as the graph alone says. */
   readonly refusal?: string;
 }

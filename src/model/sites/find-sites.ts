@@ -214,8 +214,10 @@ function inBodies(index: GraphIndex, searched: ReadonlySet<GraphProto>): Unknown
   return index.graph.node.flatMap((node) =>
     subgraphsOf(node).flatMap((graph) => {
       const body = new GraphIndex(graph, index);
-      const own = searched.has(graph) ? [] : reachless(body, `it is inside the body of ${node.opType} ${nodeName(node)}`);
-      return [...own, ...inBodies(body, searched)];
+      if (searched.has(graph)) return inBodies(body, searched);
+      const own = reachless(body, `it is inside the body of ${node.opType} ${nodeName(node)}`);
+      const known = new Set(matchSoftmaxes(body).flatMap((match) => (match === undefined ? [] : [anchorOf(match)])));
+      return [...own, ...overlookedAttention(body, known), ...inBodies(body, searched)];
     }),
   );
 }

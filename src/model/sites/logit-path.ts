@@ -69,8 +69,8 @@ export interface ReadPath {
   readonly mayBend: boolean;
 }
 
-/** Operators whose result may bend with the product. */
-const bending = new Set(['Max', 'Min', 'Clip', 'Tanh']);
+/** Operators whose result may bend with the product, beside a soft cap, which is told apart. */
+const bending = new Set(['Max', 'Min', 'Clip']);
 
 /**
  * Reads what a path does to its product off a run; a string says why it cannot be read, undefined that the sizes do not go together: a
@@ -122,6 +122,7 @@ function readSteps(steps: readonly PathStep[], from: readonly number[], run: Pat
       dims = next;
       continue;
     }
+    if (!readable.has(node.opType)) return `what ${node.opType} ${node.output[0]} does to its logits or weights is not read`;
     const values = node.input.map((name, at) => (at === step.carried || name === '' ? undefined : valuesAt(run.tensor(name), dims)));
     if (node.input.some((name, at) => at !== step.carried && name !== '' && values[at] === undefined)) return undefined;
     leads.push(...values.flatMap((value) => (value === undefined ? [] : [value.leads])));
@@ -181,6 +182,9 @@ function valuesAt(tensor: Tensor | undefined, dims: readonly number[]): Values |
   return { values: numbersOf(tensor), leads, perRow, perColumn };
 }
 
+/** Operators whose work on logits is read, or that hand them on; Tanh as it does small ones, as a soft cap is told apart. */
+const readable = new Set('Add Sub Mul Div Max Min Where Clip Cast Identity Dropout Tanh'.split(' '));
+
 type Pairwise = (logit: number, other: number) => number;
 
 const pairwise: Readonly<Record<string, Pairwise>> = {
@@ -209,8 +213,6 @@ function stepRule({ node, carried }: PathStep, values: ReadonlyArray<Values | un
         combineRow(pairwise['Min']!, most, { lead, row, logits });
       };
     }
-    case 'Tanh':
-      return (_lead, _row, logits) => logits.forEach((logit, column) => (logits[column] = Math.tanh(logit)));
     default:
       return undefined;
   }

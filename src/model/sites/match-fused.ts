@@ -1,10 +1,11 @@
 import type { NodeProto } from 'onnx-buf';
 import { groupQueryParts, joinPast, joinStackedPast } from './cached-keys.ts';
-import type { Candidate, Declared, DeclaredMask, Projected, RawView } from './candidate.ts';
+import type { Candidate, Declared, DeclaredMask, Projected, RawView, SinkSource } from './candidate.ts';
 import { GraphBuilder } from '../graph/graph-builder.ts';
 import type { Value } from '../graph/graph-builder.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import { attributeOf, integerOf } from '../graph/graph-index.ts';
+import { softcapOf } from './soft-cap.ts';
 
 /** Attention as one operator: com.microsoft's three, and the standard one of opset 23. */
 export function matchFused(index: GraphIndex): Candidate[] {
@@ -32,7 +33,7 @@ const known: Readonly<Record<string, { readonly attributes: string; readonly inp
   },
   'com.microsoft/GroupQueryAttention': {
     attributes: 'num_heads kv_num_heads scale local_window_size do_rotary rotary_interleaved softcap smooth_softmax qk_output',
-    inputs: 11,
+    inputs: 12,
   },
   '/Attention': { attributes: 'is_causal q_num_heads kv_num_heads scale softcap softmax_precision qk_matmul_output_mode', inputs: 7 },
 };
@@ -67,6 +68,13 @@ function fused(node: NodeProto, views: { query: RawView; key: RawView; value: Ra
   const { packedHeads } = views.query;
   const output = { tensor: node.output[0]!, ...(packedHeads !== undefined && { packedHeads }) };
   return { anchor: node, pattern: node.opType, ...views, output, declared, ...(refusal !== undefined && { refusal }) };
+}
+
+/** Sinks by their input, or of zeros where the operator has them by its attribute. */
+function sinksOf(node: NodeProto, at: number): SinkSource | undefined {
+  const tensor = present(node, at);
+  if (tensor !== undefined) return { tensor };
+  return integerOf(node, 'smooth_softmax', 0) === 1 ? {} : undefined;
 }
 
 function scaleOf(node: NodeProto): number | undefined {
@@ -141,7 +149,7 @@ function packedAttention(node: NodeProto): Candidate {
   return fused(node, { query: view, key: view, value: view }, declared, refusal);
 }
 
-/** Inputs: query, key, value, past_key, past_value, seqlens_k, total_sequence_length, cos_cache, sin_cache, position_ids, attention_bias. Always causal. */
+/** Inputs: query, key, value, past_key, past_value, seqlens_k, total_sequence_length, cos_cache, sin_cache, position_ids, attention_bias, head_sink. Always causal. */
 function groupQuery(node: NodeProto): Candidate {
   const [query = '', key = '', value = ''] = node.input;
   const heads = integerOf(node, 'num_heads', 1);
@@ -153,20 +161,18 @@ function groupQuery(node: NodeProto): Candidate {
   const declared = {
     causal: 'last' as const,
     scale: scaleOf(node),
+    softcap: softcapOf(node),
     masks,
     window: size > 0 ? { keys: size, ends: present(node, 3) && present(node, 5) } : undefined,
     ...(prepares && { project }),
   };
-  const refusal = firstOf([
-    [(attributeOf(node, 'softcap')?.f ?? 0) !== 0, 'its logits are soft-capped'],
-    [integerOf(node, 'smooth_softmax', 0) === 1, 'its softmax has a sink of weight 1 (smooth_softmax)'],
-  ]);
   const views = {
     query: { tensor: query, packedHeads: heads },
     key: { tensor: key, packedHeads: kvHeads },
     value: { tensor: value, packedHeads: kvHeads },
   };
-  return fused(node, views, declared, refusal);
+  const sinks = sinksOf(node, 11);
+  return { ...fused(node, views, declared), ...(sinks !== undefined && { sinks }) };
 }
 
 /** Opset 23. Inputs: Q, K, V, attn_mask, past_key, past_value, nonpad_kv_seqlen; three axes where the numbers of heads are given. */
@@ -182,12 +188,12 @@ function standardAttention(node: NodeProto): Candidate {
   const declared = {
     causal: integerOf(node, 'is_causal', 0) === 1 && (past[0] === '' ? ('first' as const) : ('last' as const)),
     scale: scaleOf(node),
+    softcap: softcapOf(node),
     masks,
     ...(joins && { project }),
   };
-  const refusal = firstOf([[(attributeOf(node, 'softcap')?.f ?? 0) !== 0, 'its logits are soft-capped']]);
   const views = { query: view(query, Number(heads?.i ?? 0)), key: view(key, kvHeads), value: view(value, kvHeads) };
-  return fused(node, views, declared, refusal);
+  return fused(node, views, declared);
 }
 
 /** The three slices of an axis of size 3. */

@@ -4,6 +4,8 @@ import type { KeyFactor, PathStep } from './logit-path.ts';
 import { einsumProduct, einsumWeighted } from './einsum.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import { isGuard } from './guards.ts';
+import { matchSinks, unshifted } from './match-sinks.ts';
+import { capFault } from './soft-cap.ts';
 import { attributeOf, integerOf, nodeName } from '../graph/graph-index.ts';
 
 /** A softmax that multiplies something, without a product of two tensors before it. */
@@ -15,8 +17,9 @@ export interface UnknownPattern {
 export type Match = { readonly candidate: Candidate } | { readonly unknown: UnknownPattern; readonly anchor: NodeProto } | undefined;
 
 /** A softmax, written as one operator or as Exp, ReduceSum and Div. */
-interface SoftmaxNode {
+export interface SoftmaxNode {
   readonly node: NodeProto;
+  /** Its logits, before the largest of them is taken off. */
   readonly input: string;
   readonly output: string;
 }
@@ -29,27 +32,21 @@ export function matchSoftmaxes(index: GraphIndex): Match[] {
   });
 }
 
-function softmaxOf(index: GraphIndex, node: NodeProto): SoftmaxNode | undefined {
+export function softmaxOf(index: GraphIndex, node: NodeProto): SoftmaxNode | undefined {
   const [first = '', second = ''] = node.input;
-  if (node.opType === 'Softmax') return { node, input: first, output: node.output[0]! };
+  const [output = ''] = node.output;
+  if (node.opType === 'Softmax') return { node, input: unshifted(index, first), output };
   const exp = node.opType === 'Div' ? index.producer(first) : undefined;
   const sum = node.opType === 'Div' ? index.producer(second) : undefined;
   if (exp?.opType !== 'Exp' || sum?.opType !== 'ReduceSum' || sum.input[0] !== first) return undefined;
-  const shifted = index.producer(exp.input[0]!);
-  const largest = shifted?.opType === 'Sub' ? index.producer(shifted.input[1]!) : undefined;
-  const stable = largest?.opType === 'ReduceMax' && largest.input[0] === shifted?.input[0];
-  return { node, input: (stable ? shifted : exp)!.input[0]!, output: node.output[0]! };
+  return { node, input: unshifted(index, exp.input[0]!), output };
 }
 
 function matchSoftmax(index: GraphIndex, softmax: SoftmaxNode): Match {
-  const weighted = findWeighted(index, softmax.output, 12);
-  if (weighted === undefined || 'blocked' in weighted) {
-    const product = findProduct(index, softmax.input, 24);
-    if (weighted === undefined || product === undefined) return undefined;
-    return { anchor: softmax.node, unknown: { node: nodeName(softmax.node), reason: weighted.blocked } };
-  }
-  if (index.isConstant(weighted.value.tensor)) return undefined;
-  const product = findProduct(index, softmax.input, 24);
+  const sinks = matchSinks(index, softmax);
+  const weighted = findWeighted(index, sinks?.weights ?? softmax.output, 12);
+  if (weighted === undefined || index.isConstant(weighted.value.tensor)) return undefined;
+  const product = findProduct(index, sinks?.logits ?? softmax.input, 36);
   if (product === undefined) {
     const reason = 'its softmax weighs values, but no product of queries and keys leads to it';
     return { anchor: softmax.node, unknown: { node: nodeName(softmax.node), reason } };
@@ -59,16 +56,25 @@ function matchSoftmax(index: GraphIndex, softmax: SoftmaxNode): Match {
   const { value, output, steps, exposed } = weighted;
   const after = steps.filter((step) => !isGuard(index, step));
   const path = { product: node, factor, keyFactors, before, after };
-  const candidate = { anchor: softmax.node, pattern: 'graph', query, key, value, output, path };
-  // Small logits pass a cap nearly unchanged, so that running the model need not show it.
-  const capped = before.some(({ node }) => node.opType === 'Tanh');
   const refusal = exposed
     ? 'its weights are also used elsewhere, so they would still be computed'
-    : capped
-      ? 'its logits are soft-capped'
-      : undefined;
-  return { candidate: refusal === undefined ? candidate : { ...candidate, refusal } };
+    : (capFault(before) ?? roundedBy('logits', before) ?? roundedBy('weights', after));
+  return {
+    candidate: {
+      ...{ anchor: softmax.node, pattern: 'graph', query, key, value, output, path },
+      ...(sinks !== undefined && { sinks: { tensor: sinks.sinks } }),
+      ...(refusal !== undefined && { refusal }),
+    },
+  };
 }
+
+/** That logits or weights are quantized on their way: what is rounded to whole steps is no softmax of the products. */
+function roundedBy(what: string, steps: readonly PathStep[]): string | undefined {
+  const rounding = steps.find(({ node }) => quantizers.has(node.opType))?.node;
+  return rounding && `its ${what} are rounded to whole steps by ${rounding.opType} ${nodeName(rounding)}`;
+}
+
+const quantizers = new Set(['QuantizeLinear', 'DequantizeLinear']);
 
 interface Product {
   readonly node: NodeProto;
@@ -97,6 +103,8 @@ const onLogits: Readonly<Record<string, readonly number[]>> = {
   Squeeze: [0],
   Unsqueeze: [0],
   Tanh: [0],
+  QuantizeLinear: [0],
+  DequantizeLinear: [0],
 };
 
 /** The product of queries and keys that a softmax's input comes from. */
@@ -169,23 +177,15 @@ function isScaleLike(index: GraphIndex, tensor: string, depth = 12): boolean {
   return node.input.length > 0 && node.input.every((input) => input === '' || isScaleLike(index, input, depth - 1));
 }
 
-type Weighted =
-  | { readonly value: RawView; readonly output: RawView; readonly exposed: boolean; readonly steps: readonly PathStep[] }
-  | { readonly blocked: string };
+interface Weighted {
+  readonly value: RawView;
+  readonly output: RawView;
+  readonly exposed: boolean;
+  readonly steps: readonly PathStep[];
+}
 
 /** What passes a softmax's weights on. */
-const onWeights = new Set([
-  'Cast',
-  'Identity',
-  'Dropout',
-  'Where',
-  'Mul',
-  'Reshape',
-  'Squeeze',
-  'Unsqueeze',
-  'QuantizeLinear',
-  'DequantizeLinear',
-]);
+const onWeights = new Set([...['Cast', 'Identity', 'Dropout', 'Where', 'Mul', 'Reshape', 'Squeeze', 'Unsqueeze'], ...quantizers]);
 
 /** The product of weights and values that a softmax's output goes to. */
 function findWeighted(index: GraphIndex, tensor: string, depth: number): Weighted | undefined {
@@ -199,8 +199,6 @@ function findWeighted(index: GraphIndex, tensor: string, depth: number): Weighte
     if (!onWeights.has(node.opType)) continue;
     const found = findWeighted(index, node.output[0]!, depth - 1);
     if (found === undefined) continue;
-    if (node.opType === 'QuantizeLinear') return { blocked: 'its weights are quantized before they reach the values' };
-    if ('blocked' in found) return found;
     const steps = [{ node, carried: node.input.indexOf(tensor) }, ...found.steps];
     return { ...found, steps, exposed: found.exposed || isExposed(index, tensor, node) };
   }

@@ -5,7 +5,7 @@ import type { Tensor } from '../../contract/tensor.ts';
 import { denseRows } from '../../variants/dense/rows.ts';
 import { referenceOutput } from '../../variants/reference.ts';
 import { sampleRows } from '../../variants/sample-rows.ts';
-import type { Candidate } from './candidate.ts';
+import type { Candidate, SinkSource } from './candidate.ts';
 import { carriedSizes } from './carried-sizes.ts';
 import type { Style } from './input-domains.ts';
 import { isSameTensor, numbersOf } from './mask-sources.ts';
@@ -29,11 +29,15 @@ export interface Observation {
   readonly value: Float32Array;
   /** `[batch, heads, queries, headDim]`. */
   readonly output: Float32Array;
+  /** The output for logits that are larger by a factor before they are capped; absent where nothing caps them. */
+  readonly louder?: { readonly output: Float32Array; readonly factor: number };
+  /** `[heads]`; absent where there are none. */
+  readonly sinks?: Float32Array;
   readonly reading: MaskReading;
 }
 
 /** The runs as observations, or what is wrong with their sizes. */
-export function observeAll(candidate: Candidate, { names, given, runs }: Probed): Observation[] | string {
+export function observeAll(candidate: Candidate, { names, louder, given, runs }: Probed): Observation[] | string {
   const observed: Observation[] = [];
   for (const { at, seen } of runs) {
     const [query, key, value, output] = [names.query, names.key, names.value, names.output].map((name) => seen.tensor(name)!);
@@ -59,10 +63,24 @@ export function observeAll(candidate: Candidate, { names, given, runs }: Probed)
     const reading = readMasks(candidate, run, { batch, heads, queries, keys }, tolerances[dtype]);
     if (reading === undefined) return 'its mask does not have a known size';
     if (typeof reading === 'string') return reading;
+    const sinks = candidate.sinks && sinksIn(candidate.sinks, seen, heads);
+    if (sinks !== undefined && sinks.length !== heads) return `its sinks are ${sinks.length} numbers, not one for each of ${heads} heads`;
     const [q, k, v, o] = [query, key, value, output].map((tensor) => numbersOf(tensor!));
-    observed.push({ style: at.style, seen, shape, query: q!, key: k!, value: v!, output: o!, reading });
+    const own = { style: at.style, seen, shape, query: q!, key: k!, value: v!, output: o!, reading };
+    const loud = louder && { output: numbersOf(seen.tensor(louder.output)!), factor: numbersOf(seen.tensor(louder.factor)!)[0]! };
+    observed.push({ ...own, ...(loud !== undefined && { louder: loud }), ...(sinks !== undefined && { sinks }) });
   }
   return observed.length === 0 ? 'it received no finite numbers in any run' : observed;
+}
+
+function sinksIn({ tensor }: SinkSource, seen: Seen, heads: number): Float32Array {
+  return tensor === undefined ? new Float32Array(heads) : numbersOf(seen.tensor(tensor)!);
+}
+
+/** The soft cap of all runs: undefined where there is none, NaN where runs differ. */
+export function settleSoftcap(observed: readonly Observation[]): number | undefined {
+  const [first, ...others] = observed.map(({ reading }) => reading.softcap);
+  return others.every((other) => other === first) ? first : Number.NaN;
 }
 
 export function dtypeOf({ type }: Tensor): 'f32' | 'f16' | undefined {
@@ -86,16 +104,40 @@ export function settleScale(
 /** Rows that are computed again in float64 where there are more. */
 const judgedRows = 1024;
 
-/** The output must be softmax(scale·q·kᵀ)·v in float64; rows that see nothing are anyone's choice. */
-export function disagreement(
-  observation: Observation,
-  { scale, causal, biased = false }: { scale: number; causal: boolean; biased?: boolean },
-): string | undefined {
-  const { shape, query, key, value, output, reading } = observation;
+/** How far an output may be from the definition, by its size. */
+const faithfulWithin = { f32: 1e-4, f16: 2e-2, bf16: 2e-2 } as const;
+/** The same of larger logits, whose rounding is larger too: what a cap of another size leaves is about as large as the output. */
+const louderWithin = { f32: 1e-2, f16: 0.2, bf16: 0.2 } as const;
+
+interface Definition {
+  readonly scale: number;
+  readonly causal: boolean;
+  readonly biased?: boolean;
+}
+
+/** The output must be softmax(scale·q·kᵀ)·v in float64, with the soft cap and sinks that were read; rows that see nothing are anyone's choice. */
+export function disagreement(observation: Observation, definition: Definition): string | undefined {
+  const { shape, output, louder, reading } = observation;
   if (isBlind(reading)) return undefined;
+  const { scale } = definition;
+  const relative = distance(observation, definition, output);
+  const inner = reading.softcap === undefined ? '' : `, capped at ${reading.softcap}`;
+  if (!(relative < faithfulWithin[shape.dtype]))
+    return `its output is not softmax(${scale.toPrecision(4)}·q·kᵀ${inner})·v: it differs by ${relative.toPrecision(2)} of its size`;
+  if (louder === undefined || !Number.isFinite(louder.factor)) return undefined;
+  const ofLouder = distance(observation, { ...definition, scale: scale * louder.factor }, louder.output);
+  if (ofLouder < louderWithin[shape.dtype]) return undefined;
+  return `of logits beyond its soft cap its output is not softmax(${scale.toPrecision(4)}·q·kᵀ${inner})·v, masked behind the cap: it differs by ${ofLouder.toPrecision(2)} of its size`;
+}
+
+/** ‖output − definition‖ / ‖definition‖ over rows that see a key. */
+function distance(observation: Observation, { scale, causal, biased = false }: Definition, output: Float32Array): number {
+  const { shape, query, key, value, sinks, reading } = observation;
+  const { softcap } = reading;
   const masks = biased ? { bias: biasIn(reading) } : { mask: keptKeys(reading, denseSpan(causal))! };
   const rows = sampleRows(shape, { count: judgedRows, seed: 1 });
-  const expected = referenceOutput({ shape: { ...shape, causal }, query, key, value, ...masks, scale }, denseRows, {}, rows);
+  const parts = { query, key, value, scale, ...masks, ...(softcap !== undefined && { softcap }), ...(sinks !== undefined && { sinks }) };
+  const expected = referenceOutput({ shape: { ...shape, causal }, ...parts }, denseRows, {}, rows);
   let difference = 0;
   let size = 0;
   for (const [place, { batch, head, query: row }] of rows.entries()) {
@@ -107,9 +149,7 @@ export function disagreement(
       size += component ** 2;
     });
   }
-  const relative = Math.sqrt(difference / (size || 1));
-  if (relative < (shape.dtype === 'f32' ? 1e-4 : 2e-2)) return undefined;
-  return `its output is not softmax(${scale.toPrecision(4)}·q·kᵀ)·v: it differs by ${relative.toPrecision(2)} of its size`;
+  return Math.sqrt(difference / (size || 1));
 }
 
 /** What a reading says is added, with −∞ where a pair is masked. */

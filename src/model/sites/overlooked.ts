@@ -1,6 +1,7 @@
 import type { NodeProto } from 'onnx-buf';
 import { nodeName } from '../graph/graph-index.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
+import { softmaxOf } from './match-softmax.ts';
 import type { UnknownPattern } from './match-softmax.ts';
 
 /** Operators behind which logits are still logits, or weights weights, in one way or another. */
@@ -11,7 +12,9 @@ const passing = new Set(
   ).split(' '),
 );
 /** Those that matching follows. */
-const plain = new Set('Add Sub Mul Div Where Max Min Clip Cast Identity Dropout Reshape Squeeze Unsqueeze Tanh'.split(' '));
+const plain = new Set(
+  'Add Sub Mul Div Where Max Min Clip Cast Identity Dropout Reshape Squeeze Unsqueeze Tanh QuantizeLinear DequantizeLinear'.split(' '),
+);
 const integerProducts = new Set(['MatMulInteger', 'QLinearMatMul', 'ConvInteger']);
 const products = new Set(['MatMul', 'FusedMatMul', 'Einsum', ...integerProducts]);
 /** Nodes that are looked at from one anchor. */
@@ -24,18 +27,31 @@ interface Found {
 }
 
 /**
- * What looks like attention and matching passes over: weights by a softmax or a sigmoid of a product of two computed tensors (or of learned
- * queries with keys) that then weigh computed values.
+ * What matching passes over: first what looks like attention (weights by a softmax or a sigmoid of a product of two computed tensors, or of
+ * learned queries with keys, that then weigh computed values), then every other softmax.
  * @param known nodes that are sites, or told already
  */
 export function overlookedAttention(index: GraphIndex, known: ReadonlySet<NodeProto>): UnknownPattern[] {
-  return index.graph.node.flatMap((node) => {
-    if ((node.opType !== 'Softmax' && node.opType !== 'Sigmoid') || known.has(node)) return [];
-    const logits = search(index, node.input[0]!, 'back');
-    const values = logits === undefined ? undefined : search(index, node.output[0]!, 'forth');
-    if (logits === undefined || values === undefined || logits.product === values.product) return [];
-    return [{ node: nodeName(node), reason: reasonOf(index, node, logits, values) }];
-  });
+  const alike: UnknownPattern[] = [];
+  const others: UnknownPattern[] = [];
+  for (const node of index.graph.node.filter((each) => !known.has(each))) {
+    const softmax = softmaxOf(index, node);
+    if (softmax === undefined && node.opType !== 'Sigmoid') continue;
+    const logits = search(index, softmax?.input ?? node.input[0]!, 'back');
+    const values = search(index, node.output[0]!, 'forth');
+    const isAlike = logits !== undefined && values !== undefined && logits.product !== values.product;
+    if (isAlike) alike.push({ node: nodeName(node), reason: reasonOf(index, node, logits, values) });
+    else if (softmax !== undefined) others.push({ node: nodeName(node), reason: otherSoftmax(logits, values) });
+  }
+  return [...alike, ...others];
+}
+
+/** Why a softmax is no attention at all. */
+function otherSoftmax(logits: Found | undefined, values: Found | undefined): string {
+  if (values === undefined) return 'its softmax is not attention: no matrix product weighs computed values with it';
+  return logits === undefined
+    ? 'its softmax is not attention: its logits do not come from a product of queries and keys'
+    : 'its softmax is not attention: one product gives its logits and takes its weights';
 }
 
 function reasonOf(index: GraphIndex, anchor: NodeProto, logits: Found, values: Found): string {

@@ -6,6 +6,8 @@ import { carriedSizes, carriedSources } from './carried-sizes.ts';
 import { GraphBuilder } from '../graph/graph-builder.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import { domainOf } from './input-domains.ts';
+import { appendLouder, mayCap } from './louder.ts';
+import type { Louder } from './louder.ts';
 import type { Domains } from './input-domains.ts';
 import { isPerKey, maskAncestors } from './mask-sources.ts';
 import type { OnnxFile } from '../file/onnx-file.ts';
@@ -44,6 +46,8 @@ export interface Probed {
   readonly given: Readonly<Record<string, string>>;
   /** Under these names the runs hold them as `[batch, heads, n, headDim]`. */
   readonly names: Readonly<Record<Part, string>>;
+  /** Its attention again, of larger logits; absent where nothing caps them. */
+  readonly louder?: Louder;
   /** Tensors with a value for each key that its mask may come from, the nearest first. */
   readonly sources: readonly string[];
   readonly runs: readonly ProbeRun[];
@@ -94,7 +98,10 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   );
   onStep?.('reading sizes in short runs');
   const sizing = {
-    tensors: carried.flatMap(({ values }) => values),
+    tensors: [
+      ...carried.flatMap(({ values }) => values),
+      ...traced.flatMap(({ candidate, raw: { views } }) => (mayCap(candidate) ? [views.query.tensor, views.key.tensor] : [])),
+    ],
     sizes: [
       ...carried.flatMap(({ sizes }) => sizes),
       ...viewed,
@@ -115,8 +122,10 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   onStep?.('checking what each site does in short runs');
   const watching = {
     tensors: [
-      ...settled.flatMap(({ names, given, sources, reach }) => [
+      ...settled.flatMap(({ candidate, names, louder, given, sources, reach }) => [
         ...Object.values(names),
+        ...Object.values(louder ?? {}),
+        candidate.sinks?.tensor ?? '',
         ...Object.entries(given).flat(),
         ...sources,
         ...reach.masks,
@@ -273,7 +282,9 @@ function settle(
   const [elements, heads, queries] = viewedSizes(query, seen.dims(query.tensor));
   const sizes = { batch: elements, heads, queries, keys: viewedSizes(key, seen.dims(key.tensor))[2] };
   const sources = ancestors.filter((name) => isPerKey(seen.dims(name), sizes));
-  return { candidate: withLengths(candidate, seen, batch), reach, projected, given, views, names, sources, nodes: graph.fragment(), sizes };
+  const louder = appendLouder(graph, index, { candidate, views, read: raw.views, seen });
+  const more = { ...(louder !== undefined && { louder }), nodes: graph.fragment() };
+  return { candidate: withLengths(candidate, seen, batch), reach, projected, given, views, names, sources, sizes, ...more };
 }
 
 /** A key padding mask with one axis holds how many keys each batch element has. */

@@ -3,7 +3,7 @@ import { denseSpan } from '../../contract/span.ts';
 import type { Span } from '../../contract/span.ts';
 import type { Tensor } from '../../contract/tensor.ts';
 import type { Candidate } from './candidate.ts';
-import { factorAt, factorsOf } from './bias.ts';
+import { factorAt, factorsOf } from './factors.ts';
 import { carriedSizes, carriedSources } from './carried-sizes.ts';
 import { fitsPath } from './logit-path.ts';
 import type { PathRun } from './logit-path.ts';
@@ -21,6 +21,7 @@ import type { MaskReading, PairSizes } from './read-masks.ts';
 import type { SitePlan, SwappableSite } from './site.ts';
 import { unsettledSize } from './settled-scale.ts';
 import { skeletonOf } from './skeleton.ts';
+import { softcapIn } from './soft-cap.ts';
 import { walkBack } from './value-reach.ts';
 import type { Reach } from './value-reach.ts';
 import { viewedSizes } from './views.ts';
@@ -237,6 +238,7 @@ function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: R
     site.headDim,
   );
   if (unsettled !== undefined) return wrong(unsettled);
+  if (softcapIn(candidate, run.seen.tensor) !== site.softcap) return wrong('its soft cap differs from that in short runs');
   const agrees = (scale: number) => Math.abs((scale * operatorScale(candidate, site.headDim)) / site.scale - 1) <= 2e-3;
   if (!readsMask(subject)) {
     const { path } = candidate;

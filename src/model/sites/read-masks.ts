@@ -3,6 +3,7 @@ import type { Candidate, Declared } from './candidate.ts';
 import type { LogitPath, PathRun } from './logit-path.ts';
 import { readPath } from './logit-path.ts';
 import { addedBy, numbersOf } from './mask-sources.ts';
+import { softcapIn } from './soft-cap.ts';
 
 /** Below this a logit is masked: exporters write −10 000, the type's lowest number, or −∞. */
 export const maskedBelow = -1000;
@@ -25,6 +26,8 @@ export interface MaskReading {
   readonly sizes: PairSizes;
   /** By which products are multiplied. */
   readonly scale: number;
+  /** Caps the scaled products softly, before anything is added to them; absent where nothing does. */
+  readonly softcap?: number;
   /** The rows that were looked at, the last among them. */
   readonly rows: readonly number[];
   /** Which pairs it lets through, `[batch, rows, keys]`. */
@@ -66,8 +69,10 @@ export function readMasks(candidate: Candidate, run: PathRun, sizes: PairSizes, 
   if (rule === undefined || typeof rule === 'string') return rule;
   const factor = path === undefined ? 1 : keyFactorOf(path, run);
   if (typeof factor === 'string') return factor;
+  const softcap = softcapIn(candidate, run.tensor);
+  if (Number.isNaN(softcap)) return 'its soft cap differs from pair to pair';
   const scan = scanPairs(rule, sizes, tolerance);
-  return typeof scan === 'string' ? scan : { ...scan, scale: scan.scale * factor };
+  return typeof scan === 'string' ? scan : { ...scan, scale: scan.scale * factor, ...(softcap !== undefined && { softcap }) };
 }
 
 function pathRule(path: LogitPath, run: PathRun, { batch, heads, queries, keys, rows }: PairSizes): Rule | string | undefined {

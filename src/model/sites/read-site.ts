@@ -9,7 +9,7 @@ import type { Domains } from './input-domains.ts';
 import { isPerKey, keptBy } from './mask-sources.ts';
 import type { MaskRule } from './mask-sources.ts';
 import type { Probed } from './probe-candidates.ts';
-import { disagreement, dtypeOf, misfit, observeAll, settleScale } from './observe.ts';
+import { disagreement, dtypeOf, misfit, observeAll, settleScale, settleSoftcap } from './observe.ts';
 import type { Observation } from './observe.ts';
 import { isBlind, isCausal, keptKeys, otherMask, unseenKey } from './read-masks.ts';
 import type { MaskReading } from './read-masks.ts';
@@ -57,6 +57,8 @@ export function readSite(candidate: Candidate, number: number, probed: Probed, {
       site: { ...named, ...unread, ...sizesOf(probed), reason: candidate.refusal ?? (typeof observed === 'string' ? observed : misfit) },
     };
   const { shape } = observed[0]!;
+  const softcap = settleSoftcap(observed);
+  if (Number.isNaN(softcap)) return { site: { ...named, ...unread, ...sizesOf(probed), reason: 'its soft cap changes with the input' } };
   const facts = {
     heads: shape.heads,
     kvHeads: shape.kvHeads,
@@ -64,6 +66,8 @@ export function readSite(candidate: Candidate, number: number, probed: Probed, {
     dtype: shape.dtype,
     selfAttention: observed.every(({ shape: { queries, keys } }) => queries === keys),
     dynamic: dynamicAxes(observed, probed.batchVaries),
+    ...(softcap !== undefined && { softcap }),
+    ...(candidate.sinks !== undefined && { sinks: true as const }),
   };
   const spans = beyond === undefined ? undefined : window === undefined ? [] : [window];
   const short = understand(candidate, probed, observed, spans);
@@ -85,6 +89,7 @@ export function readSite(candidate: Candidate, number: number, probed: Probed, {
     ...views,
     ...(source !== undefined && { mask: source }),
     ...(bias !== undefined && { bias }),
+    ...(candidate.sinks !== undefined && { sinks: candidate.sinks }),
     ...(project !== undefined && { project }),
   };
   return { site, swap: { site, plan } };

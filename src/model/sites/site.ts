@@ -1,7 +1,7 @@
 import type { Span } from '../../contract/span.ts';
 import type { Body } from '../graph/bodies.ts';
 import type { AppendBias } from './append-bias.ts';
-import type { DeclaredMask, Declared } from './candidate.ts';
+import type { DeclaredMask, Declared, SinkSource } from './candidate.ts';
 import type { View } from './views.ts';
 
 /**
@@ -43,6 +43,10 @@ export interface Site {
   /** Whether queries and keys are always equally many. */
   readonly selfAttention: boolean | null;
   readonly scale: number | null;
+  /** Its scaled logits become softcap · tanh(logit / softcap) before anything is added to them; absent where they do not. */
+  readonly softcap?: number;
+  /** It has attention sinks: a logit of each head joins the softmax and weighs no value. Absent where it has none. */
+  readonly sinks?: true;
   /** Which of batch, queries and keys may change from call to call. */
   readonly dynamic: readonly string[];
   /** Tokens up to which its mask and its sizes were seen to be what is told here; absent where it was seen in small runs alone. */
@@ -66,6 +70,7 @@ export interface SitePlan {
   readonly mask?: DeclaredMask;
   /** Of a site whose mask is a window or a bias: appends all of it. */
   readonly bias?: AppendBias;
+  readonly sinks?: SinkSource;
   readonly project?: Declared['project'];
 }
 

@@ -72,8 +72,8 @@ export function reachOf(index: GraphIndex, candidate: Candidate, sized: Readonly
   };
 }
 
-/** Operators that hand logits on as they are, however they lie. */
-const plain = new Set([...reshapes, 'Cast', 'Identity', 'Dropout']);
+/** Operators that hand logits on as they are, however they lie; and a soft cap, which is told apart. */
+const plain = new Set([...reshapes, 'Cast', 'Identity', 'Dropout', 'Tanh']);
 
 /**
  * Why a path's logits are not scale · product + bias for every product: its operators and what decides about their factors. Undefined where

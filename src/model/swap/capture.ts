@@ -5,7 +5,7 @@ import type { ModelProto, NodeProto } from 'onnx-buf';
 import type { Body } from '../graph/bodies.ts';
 import { conditionOf, isTaken, scopeOf } from '../sites/scopes.ts';
 import { appendMask } from '../sites/append-mask.ts';
-import type { ModelSites } from '../sites/find-sites.ts';
+import { appendSinks } from '../sites/append-sinks.ts';
 import { copyMessage } from '../graph/copy-message.ts';
 import { GraphBuilder } from '../graph/graph-builder.ts';
 import { readsOf } from '../graph/graph-index.ts';
@@ -22,11 +22,14 @@ import { findVariant } from '../../variants/index.ts';
 import { visitRows } from '../../variants/reference.ts';
 import { sampleRows } from '../../variants/sample-rows.ts';
 import { appendView } from '../sites/views.ts';
+import type { NewAttention } from './swap.ts';
 
 /** What a site read, and what it gave. */
 export interface CapturedCall extends AttentionInputs {
   /** `[batch, heads, queries, headDim]`. */
   readonly output: Float32Array;
+  /** What attention beside the site's own read and gave, where there is one. */
+  readonly beside?: Pick<CapturedCall, 'query' | 'output'>;
 }
 
 /** A model that shows what its sites see. */
@@ -37,13 +40,21 @@ export interface CapturingModel {
   dispose(): Promise<void>;
 }
 
+/** The model to open. */
+interface Opening {
+  readonly proto: ModelProto;
+  /** Of a swapped model: what its sites are described by may be gone from it. */
+  readonly original?: ModelProto;
+  /** Attention to run beside that of a site, on the same keys and values. */
+  readonly beside?: ReadonlyMap<SwappableSite, NewAttention>;
+}
+
 /**
  * Opens a model with the queries, keys, values, masks, biases and outputs of some sites as further outputs.
- * @param original of a swapped model: what its sites are described by may be gone from it
  * @throws as opening a model does
  */
 export async function openForCapture(
-  { proto, original = proto }: Pick<ModelSites, 'proto'> & { readonly original?: ModelProto },
+  opening: Opening,
   wanted: readonly SwappableSite[],
   file: OnnxFile,
   runner: ModelRunner,
@@ -53,7 +64,7 @@ export async function openForCapture(
   try {
     for (const body of new Set(wanted.map(({ plan }) => plan.body))) {
       const inside = wanted.filter(({ plan }) => plan.body === body);
-      scopes.push(await openScope({ proto, original }, body, inside, file, runner));
+      scopes.push(await openScope(opening, body, inside, file, runner));
     }
   } catch (error) {
     await dispose();
@@ -72,14 +83,15 @@ export async function openForCapture(
 
 /** Opens the model as it computes in one scope. It captures nothing of items on which the model takes another branch. */
 async function openScope(
-  { proto, original }: { readonly proto: ModelProto; readonly original: ModelProto },
+  { proto, original = proto, beside }: Opening,
   body: Body | undefined,
   wanted: readonly SwappableSite[],
   file: OnnxFile,
   runner: ModelRunner,
 ): Promise<CapturingModel> {
   const graph = new GraphBuilder({ opset: opsetOf(proto), prefix: 'attnswap/capture/' });
-  const names = wanted.map(({ plan }) => {
+  const names = wanted.map((each) => {
+    const { site, plan } = each;
     const projected = plan.project?.(graph);
     const view = (part: 'query' | 'key' | 'value') =>
       appendView(graph, projected === undefined ? plan[part] : { ...plan[part], tensor: projected[part] });
@@ -90,14 +102,18 @@ async function openScope(
       // A bias says all of a mask.
       mask: plan.mask === undefined || plan.bias !== undefined ? undefined : appendMask(graph, plan.mask, parts),
       bias: plan.bias?.(graph, parts),
+      sinks: plan.sinks && appendSinks(graph, plan.sinks, site),
+      besideQuery: beside?.get(each)?.query,
+      besideOutput: beside?.get(each)?.output,
     };
   });
   const outputs = names.flatMap((each) => Object.values(each).filter((name) => name !== undefined));
   const condition = body && graph.op('Identity', [conditionOf(proto, body)]);
   if (condition !== undefined) outputs.push(condition);
+  const nodes = [...graph.fragment(), ...wanted.flatMap((each) => beside?.get(each)?.nodes ?? [])];
   // Optimised graphs move quantisers past reshapes and transpositions: a tensor would no longer hold what its name says.
-  const scope = restored(scopeOf(proto, body).proto, scopeOf(original, body).proto, graph.fragment());
-  const model: OpenModel = await openProto(withOutputs(scope, outputs, graph.fragment()), file, runner, 'reading');
+  const scope = restored(scopeOf(proto, body).proto, scopeOf(original, body).proto, nodes);
+  const model: OpenModel = await openProto(withOutputs(scope, outputs, nodes), file, runner, 'reading');
   return {
     inputs: model.inputs,
     capture: async (feeds) => {
@@ -127,7 +143,8 @@ function restored(proto: ModelProto, original: ModelProto, readers: readonly Nod
   });
 }
 
-type Names = Readonly<Record<'query' | 'key' | 'value' | 'output', string>> & Readonly<Record<'mask' | 'bias', string | undefined>>;
+type Names = Readonly<Record<'query' | 'key' | 'value' | 'output', string>> &
+  Readonly<Record<'mask' | 'bias' | 'sinks' | 'besideQuery' | 'besideOutput', string | undefined>>;
 
 function captured(site: SwappableSite['site'], names: Names, tensors: Tensors): CapturedCall {
   const [query, key, value, output] = [names.query, names.key, names.value, names.output].map((name) => tensors[name] as Tensor);
@@ -135,6 +152,9 @@ function captured(site: SwappableSite['site'], names: Names, tensors: Tensors): 
   const [, kvHeads = 0, keys = 0] = key!.dims;
   const mask = names.mask === undefined ? undefined : (tensors[names.mask]!.data as Uint8Array);
   const bias = names.bias === undefined ? undefined : tensors[names.bias]!;
+  const { sinks, besideQuery, besideOutput } = names;
+  const beside =
+    besideQuery === undefined ? undefined : { query: numbersOf(tensors[besideQuery]!), output: numbersOf(tensors[besideOutput!]!) };
   const dtype = site.dtype === 'f16' ? ('f16' as const) : ('f32' as const);
   return {
     shape: { batch, heads, kvHeads, queries, keys, headDim, causal: site.causal === true, dtype },
@@ -144,6 +164,9 @@ function captured(site: SwappableSite['site'], names: Names, tensors: Tensors): 
     output: numbersOf(output!),
     ...(mask !== undefined && { mask }),
     ...(bias !== undefined && { bias: { dims: bias.dims as unknown as BiasTensor['dims'], values: numbersOf(bias) } }),
+    ...(site.softcap !== undefined && { softcap: site.softcap }),
+    ...(sinks !== undefined && { sinks: numbersOf(tensors[sinks]!) }),
+    ...(beside !== undefined && { beside }),
     scale: site.scale,
   };
 }

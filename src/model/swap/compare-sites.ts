@@ -1,11 +1,15 @@
 import type { ModelProto } from 'onnx-buf';
+import type { Adapter } from '../../contract/adapter.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
 import { findVariant } from '../../variants/index.ts';
 import { judgeOutput } from '../../variants/judge.ts';
 import type { Judgement } from '../../variants/judge.ts';
 import { openForCapture } from './capture.ts';
 import type { CapturedCall } from './capture.ts';
+import type { Value } from '../graph/graph-builder.ts';
 import type { ModelSites } from '../sites/find-sites.ts';
+import { opsetOf } from '../sites/probe-candidates.ts';
+import type { SwappableSite } from '../sites/site.ts';
 import type { OnnxFile } from '../file/onnx-file.ts';
 import { usingModel } from '../file/open-proto.ts';
 import type { ModelRunner } from '../file/open-proto.ts';
@@ -13,9 +17,8 @@ import { wholeWindow } from '../sites/long-runs.ts';
 import { distinctCases } from '../sites/probe-cases.ts';
 import { probeInputs } from '../sites/probe-inputs.ts';
 import type { ProbeCase } from '../sites/probe-inputs.ts';
-import type { SwappableSite } from '../sites/site.ts';
-import { gateOf } from './swap.ts';
-import type { Replacement } from './swap.ts';
+import { gateOf, newAttention } from './swap.ts';
+import type { NewAttention, Replacement } from './swap.ts';
 
 /** How near a site's new attention is to what its variant is defined to give, on the queries, keys and values that it read. */
 export interface SiteComparison {
@@ -53,14 +56,16 @@ export async function compareSites(
   for (const { body, probe } of sites.scopes) {
     const wanted = [...replacements.keys()].map((number) => sites.swappable.get(number)!).filter(({ plan }) => plan.body === body);
     if (wanted.length === 0) continue;
-    await usingModel(openForCapture({ proto: swapped, original: sites.proto }, wanted, file, runner), async (opened) => {
+    const beside = louderAttention(model, wanted, runner.adapter);
+    await usingModel(openForCapture({ proto: swapped, original: sites.proto, beside }, wanted, file, runner), async (opened) => {
       for (const at of [...distinctCases(opened.inputs, probe, given), reachingCase(probe, wanted, replacements)]) {
         // Sizes may be fixed, or bound to each other: what does not run says nothing.
         const calls = await opened.capture(probeInputs(opened.inputs, at, given)).catch(() => undefined);
-        for (const [site, call] of calls ?? []) {
-          const judgement = judgeCall(model, site, call);
-          if (judgement !== undefined && isWorse(judgement, worst.get(site))) worst.set(site, judgement);
-        }
+        for (const [site, { beside: louder, ...call }] of calls ?? [])
+          for (const each of [call, ...(louder === undefined ? [] : [{ ...call, ...louder }])]) {
+            const judgement = judgeCall(model, site, each);
+            if (judgement !== undefined && isWorse(judgement, worst.get(site))) worst.set(site, judgement);
+          }
       }
     });
   }
@@ -72,7 +77,34 @@ export async function compareSites(
   }));
 }
 
-/** Most tokens of a run of which every row is judged: the reference takes the square of them. */
+/**
+ * The new attention of sites with a soft cap once more, of queries so large that their logits are about twice the cap: those of drawn inputs are
+ * small, and pass a cap nearly unchanged.
+ */
+function louderAttention(
+  { sites: { proto }, replacements, seed }: SwappedModel,
+  wanted: readonly SwappableSite[],
+  adapter: Adapter,
+): Map<SwappableSite, NewAttention> {
+  const capped = wanted.filter(({ site }) => site.softcap !== undefined);
+  return new Map(
+    capped.map((each) => {
+      const { site } = each;
+      const placing = { adapter, seed, prefix: `attnswap/louder${site.site}/`, opset: opsetOf(proto) };
+      const [scale, cap] = [Math.abs(site.scale) * Math.sqrt(site.headDim), site.softcap!];
+      const louder = newAttention(each, replacements.get(site.site)!, placing, (graph, { query, key }) => {
+        const mean = (tensor: Value) => graph.op('ReduceMean', [graph.op('Abs', [tensor])], { keepdims: 0 });
+        const inverse = graph.op('Reciprocal', [graph.op('Mul', [mean(query), mean(key)])]);
+        // The root mean square of normal numbers is √(π/2) times their mean size.
+        const factor = graph.scalar((2 * cap) / (scale * (Math.PI / 2)), site.dtype === 'f16' ? 'f16' : 'f32');
+        return graph.op('Mul', [query, graph.op('Mul', [inverse, factor])]);
+      });
+      return [each, louder];
+    }),
+  );
+}
+
+/** Most tokens of a run: the reference takes the square of them. */
 const longestCase = 160;
 /** Most tokens of one that shows a window whole. */
 const longestWindow = 1200;

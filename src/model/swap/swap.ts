@@ -7,6 +7,7 @@ import type { GateTensors } from '../../contract/inputs.ts';
 import type { Parameters } from '../../contract/variant.ts';
 import { drawGate } from '../../inputs/gate.ts';
 import { appendMask } from '../sites/append-mask.ts';
+import { appendSinks } from '../sites/append-sinks.ts';
 import { copyMessage } from '../graph/copy-message.ts';
 import { bodyGraph, withBody } from '../graph/bodies.ts';
 import type { Body } from '../graph/bodies.ts';
@@ -14,6 +15,7 @@ import type { ModelSites } from '../sites/find-sites.ts';
 import { elementTypes, GraphBuilder } from '../graph/graph-builder.ts';
 import type { Value } from '../graph/graph-builder.ts';
 import { GraphIndex, readsOf } from '../graph/graph-index.ts';
+import type { Projected } from '../sites/candidate.ts';
 import { opsetOf } from '../sites/probe-candidates.ts';
 import { neededNodes, stayingNodes } from '../graph/needed-nodes.ts';
 import type { SwappableSite } from '../sites/site.ts';
@@ -105,11 +107,47 @@ function freePrefix(taken: ReadonlySet<string>, site: number): string {
   }
 }
 
-function replacementNodes(
+/** Where new attention is put, and how. */
+export interface Placing extends Pick<SwapOptions, 'adapter' | 'seed'> {
+  readonly prefix: string;
+  readonly opset: number;
+}
+
+function replacementNodes(swappable: SwappableSite, replacement: Replacement, placing: Placing): NodeProto[] {
+  const { output } = swappable.plan;
+  const { prefix, opset } = placing;
+  const { nodes, projected, output: attended } = newAttention(swappable, replacement, placing);
+  const after = new GraphBuilder({ opset, prefix: `${prefix}out/` });
+  const result = appendInverse(after, attended, output);
+  return [
+    ...nodes,
+    ...after.fragment(),
+    ...new GraphBuilder({ opset, prefix }).named('Identity', [result], output.tensor),
+    ...Object.entries(projected?.outputs ?? {}).flatMap(([name, value]) =>
+      new GraphBuilder({ opset, prefix: `${prefix}${name}/` }).named('Identity', [value], name),
+    ),
+  ];
+}
+
+/** Attention in the place of a site's own. */
+export interface NewAttention {
+  readonly nodes: readonly NodeProto[];
+  readonly projected: Projected | undefined;
+  /** `[batch, heads, queries, headDim]`, both. */
+  readonly query: Value;
+  readonly output: Value;
+}
+
+/**
+ * The nodes of new attention.
+ * @param change what becomes of the queries first
+ */
+export function newAttention(
   { site, plan }: SwappableSite,
   { variant, kernel, parameters, scaleFactor = 1 }: Replacement,
-  { adapter, prefix, opset, seed }: SwapOptions & { prefix: string; opset: number },
-): NodeProto[] {
+  { adapter, prefix, opset, seed }: Placing,
+  change: (graph: GraphBuilder, at: { query: Value; key: Value }) => Value = (_, { query }) => query,
+): NewAttention {
   const model = adapter.kernelGraph?.({
     variant,
     kernel,
@@ -124,6 +162,8 @@ function replacementNodes(
     window: site.window,
     dtype: site.dtype === 'f16' ? 'f16' : 'f32',
     scale: site.scale * scaleFactor,
+    softcap: site.softcap,
+    sinks: plan.sinks !== undefined,
     opset,
   });
   if (model === undefined || 'unsupported' in model)
@@ -132,22 +172,17 @@ function replacementNodes(
   const projected = plan.project?.(before);
   const view = (part: 'query' | 'key' | 'value') =>
     appendView(before, projected === undefined ? plan[part] : { ...plan[part], tensor: projected[part] });
-  const query = view('query');
-  const bound: Record<string, string> = { query, key: view('key'), value: view('value') };
-  if (plan.mask !== undefined) bound['mask'] = appendMask(before, plan.mask, { query, key: bound['key']! });
-  if (plan.bias !== undefined) bound['bias'] = plan.bias(before, { query, key: bound['key']! });
+  const own = { query: view('query'), key: view('key') };
+  const { key } = own;
+  const query = change(before, own);
+  const bound: Record<string, string> = { query, key, value: view('value') };
+  if (plan.mask !== undefined) bound['mask'] = appendMask(before, plan.mask, { query, key });
+  if (plan.bias !== undefined) bound['bias'] = plan.bias(before, { query, key });
+  if (plan.sinks !== undefined) bound['sinks'] = appendSinks(before, plan.sinks, site);
   if (variant === 'gated') Object.assign(bound, appendGate(before, site, { rank: parameters['rank'], seed }));
-  const after = new GraphBuilder({ opset, prefix: `${prefix}out/` });
-  const result = appendInverse(after, `${prefix}output`, plan.output);
-  return [
-    ...before.fragment(),
-    ...spliceNodes(model, `${prefix}kernel/`, { ...bound, output: `${prefix}output` }),
-    ...after.fragment(),
-    ...new GraphBuilder({ opset, prefix }).named('Identity', [result], plan.output.tensor),
-    ...Object.entries(projected?.outputs ?? {}).flatMap(([name, value]) =>
-      new GraphBuilder({ opset, prefix: `${prefix}${name}/` }).named('Identity', [value], name),
-    ),
-  ];
+  const output = `${prefix}output`;
+  const nodes = [...before.fragment(), ...spliceNodes(model, `${prefix}kernel/`, { ...bound, output })];
+  return { nodes, projected, query, output };
 }
 
 /** The gate that a swap gives a site. @throws INVALID_PARAMETERS */
