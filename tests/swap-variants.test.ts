@@ -146,7 +146,7 @@ describe('what cannot be swapped', () => {
   test('a variant that takes no soft cap refuses a site that has one, by name', async () => {
     const { sites } = await subjectOf(inMemory('soft-capped', edgeModels['soft-capped logits']!.build()));
     for (const [text, says] of [
-      ['window:w=4', /window\.tiled takes no soft cap/],
+      ['topk:k=3', /topk\.tiled takes no soft cap/],
       ['dense.mha', /dense\.mha takes no soft cap/],
       ['dense.fused', /dense\.fused takes a soft cap only where GroupQueryAttention serves/],
     ] as const) {

@@ -4,7 +4,7 @@ import { patternBias } from '../blocks.ts';
 import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import type { QueryTile } from '../tiles.ts';
-import { addBiases, attend, biasWhereNegative, overQueryTiles, range, scaled, scores, slice, toFloat, vector } from '../tiles.ts';
+import { addBiases, attend, biasWhereNegative, capped, overQueryTiles, range, scaled, scores, slice, toFloat, vector } from '../tiles.ts';
 import type { KeySource } from './dense-tiled.ts';
 import { keySource } from './dense-tiled.ts';
 
@@ -82,7 +82,13 @@ function windowBias(graph: GraphBuilder, rows: QueryTile, column: Value, config:
 }
 
 /** Rows of the queries at positions 0 … globals−1, which see every allowed key, put in place of the band's. */
-function withGlobalQueries(graph: GraphBuilder, band: Value, query: Value, source: KeySource, config: KernelConfig): Value {
+function withGlobalQueries(
+  graph: GraphBuilder,
+  band: Value,
+  { query, sinks }: KernelInputs,
+  source: KeySource,
+  config: KernelConfig,
+): Value {
   const { queries, keys, offset } = source.lengths;
   const globals = graph.int(Number(config.parameters['globals']));
   const rows = graph.op('Max', [graph.op('Min', [graph.op('Sub', [globals, offset]), queries]), graph.int(0)]);
@@ -92,10 +98,10 @@ function withGlobalQueries(graph: GraphBuilder, band: Value, query: Value, sourc
   const column = toFloat(graph, graph.op('Range', [graph.int(0), keys, graph.int(1)]));
   const distance = graph.op('Sub', [graph.op('Unsqueeze', [position, graph.int([1])]), column]);
   const causal = config.causal ? biasWhereNegative(graph, distance, config.type) : undefined;
-  const score = scores(graph, scaled(graph, slice(graph, query, graph.int(0), computed, 2), config), source.key, 4);
+  const score = capped(graph, scores(graph, scaled(graph, slice(graph, query, graph.int(0), computed, 2), config), source.key, 4), config);
   const own = source.bias === undefined ? undefined : slice(graph, source.bias, graph.int(0), computed, 2);
   const bias = addBiases(graph, causal, source.padding, own);
-  const first = attend(graph, { score, bias, value: source.value, mayBeEmpty: mayBeEmpty(config) }, config.type);
+  const first = attend(graph, { score, bias, value: source.value, sinks, mayBeEmpty: mayBeEmpty(config) }, config.type);
   return graph.op('Concat', [slice(graph, first, graph.int(0), rows, 2), slice(graph, band, rows, queries, 2)], { axis: 2 });
 }
 
@@ -113,13 +119,10 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
   const source = { ...keySource(graph, inputs, config), pattern };
   const output = overQueryTiles(graph, { query, lengths: source.lengths, tile, heads: config.heads, config }, (body, rows) => {
     const { key, value, bias } = bandOf(body, rows, source, config);
-    return attend(
-      body,
-      { score: scores(body, scaled(body, rows.query, config), key, 4), bias, value, mayBeEmpty: mayBeEmpty(config) },
-      config.type,
-    );
+    const score = capped(body, scores(body, scaled(body, rows.query, config), key, 4), config);
+    return attend(body, { score, bias, value, sinks: inputs.sinks, mayBeEmpty: mayBeEmpty(config) }, config.type);
   });
-  return Number(config.parameters['globals']) === 0 ? output : withGlobalQueries(graph, output, query, source, config);
+  return Number(config.parameters['globals']) === 0 ? output : withGlobalQueries(graph, output, inputs, source, config);
 }
 
 /** Sliding window: tiles of queries against the band of keys that their windows cover, n·(w + tile) products. */
@@ -127,6 +130,8 @@ export const windowTiled: OnnxKernel = {
   variant: 'window',
   kernel: 'tiled',
   takesBias: true,
+  takesSoftcap: true,
+  takesSinks: true,
   skipsOutside: ({ globals }) => Number(globals) === 0,
   summary: `tiles of ${tile} queries against their band of keys`,
   scoredPairs(parameters, shape) {

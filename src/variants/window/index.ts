@@ -15,6 +15,8 @@ const parameters = parameterObject({ w: wholeNumber(1).default(256), globals: wh
 export const window: Variant = {
   name: 'window',
   takesBias: true,
+  takesSoftcap: true,
+  takesSinks: true,
   summary: 'keys within a window around the query, and a few global keys',
   parameters,
   span: (given, causal) => windowSpan(readParameters('window', parameters, given).w, causal),
@@ -31,7 +33,7 @@ export const window: Variant = {
     return {
       pools: [],
       fill(query, row) {
-        clearRow(row);
+        clearRow(row, view.sink);
         const position = query + view.offset;
         const start = position < globals ? 0 : windowStart(view.shape, position, w);
         const end = position < globals ? allowedEnd(view.shape, query) : windowEnd(view.shape, position, w);
