@@ -29,6 +29,8 @@ const naiveSets: Record<string, CaseSet> = { 'tfjs-wasm': 'quick' };
 
 /** Kernels of a runtime's own that take what it takes, by version and device: declined cases are counted and told, not failed. */
 const mayDecline = /^torch-(cpu|cuda) (dense\.(fused|flash|efficient|cudnn|math|compiled|flex)|window\.flex)$/;
+/** What dense.fused leaves to dense.tiled: the runtime's other operators know neither. */
+const operatorLimits = /^dense\.fused takes (a soft cap|attention sinks) only where GroupQueryAttention serves/;
 /** Kernels that are compiled for each shape take five seconds or more a case: two that show the most. */
 const isCompiled = /\.(compiled|flex)$/;
 const compiledCases = /causal (1x3\/3x33x100x16|2x6\/2x77x77x16, mask element)$/;
@@ -49,7 +51,8 @@ for (const { backend, kernels } of await supportOf(adapters)) {
       const taken = isCompiled.test(name) ? cases.filter((given) => compiledCases.test(given.name)) : cases;
       const { checked, failed, unsupported } = await checkKernel(loaded.get(backend)!, { ...kernel, ...oneThread(backend) }, taken);
       assert.deepEqual(failed, []);
-      if (!mayDecline.test(name)) assert.deepEqual(unsupported, []);
+      const unexplained = unsupported.filter(({ reason }) => !operatorLimits.test(reason));
+      if (!mayDecline.test(name)) assert.deepEqual(unexplained, []);
       if (checked === 0 && unsupported.length > 0) return context.skip(unsupported[0]!.reason);
       assert.ok(checked > 0, 'no case is defined for the kernel');
       context.diagnostic(
