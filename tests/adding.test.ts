@@ -107,7 +107,7 @@ const newFiles: Record<string, string> = {
 };
 const newLines: ReadonlyArray<readonly [file: string, before: string, line: string]> = [
   ['src/variants/index.ts', 'import { topk }', "import { stride } from './stride/index.ts';\n"],
-  ['src/variants/index.ts', 'blockTopk];', 'stride, '],
+  ['src/variants/index.ts', 'linear];', 'stride, '],
   ['src/variants/cases.ts', "  'topk:k=9',", "  'stride:step=3',\n"],
   [
     'adapters/index.ts',
