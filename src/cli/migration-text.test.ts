@@ -43,7 +43,7 @@ test('a tuning that saves nothing says so, and no figure of nothing', () => {
   const tuned = { choices: ['original', 'dense.fused'], saving: [], budget: 0.01, shared: 0, search, mended: [], result: null };
   const text = textOf({ tuned });
   assert.match(text, /^1 assignment measured \(converged\)/m);
-  assert.match(text, /^best within the budget: the original; nothing else is estimated to save anything$/m);
+  assert.match(text, /^best within the budget: the original \(by kernel times alone, nothing else saves anything\)$/m);
   assert.doesNotMatch(text, /saves 0/);
 });
 

@@ -106,7 +106,7 @@ function tunedText({ search, budget, shared, choices, mended, result }: TuneResu
     `${measured}, loss budget ${digits(budget)} on calibration items`,
     best.saving > 0
       ? wrapped(`best within the budget: ${named}: loss ${digits(best.loss)}, estimated saving ${saved(best.saving)} (${estimate})`)
-      : 'best within the budget: the original; nothing else is estimated to save anything',
+      : 'best within the budget: the original (by kernel times alone, nothing else saves anything)',
   ];
   if (search.correlation !== null) lines.push(`correlation of predicted and measured losses: ${digits(search.correlation)}`);
   if (shared > 0) lines.push(`${shared} calibration items are also used to judge quality, because the data has no others`);
