@@ -23,7 +23,7 @@ export interface Thinning {
 }
 
 /**
- * Appends what gives every so manieth row of a tensor, from the last one back, as far as can be from as many rows of what it is computed from:
+ * Appends what gives every n-th row of a tensor, counted back from the last, as far as can be from as many rows of what it is computed from:
  * of a mask of 4096 tokens 256 rows are then computed.
  */
 export class ThinRows {

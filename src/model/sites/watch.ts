@@ -29,7 +29,7 @@ export interface Watching {
 
 interface Alone {
   readonly instead: ReadonlyMap<NodeProto, readonly NodeProto[]>;
-  /** Of which tensors every so manieth row, from the last one back, is enough: the last axis but one. */
+  /** Of which tensors every n-th row, counted back from the last, is enough: the last axis but one. */
   readonly thinned?: Pick<Thinning, 'index' | 'dims'> & { readonly tensors: ReadonlySet<string> };
 }
 
