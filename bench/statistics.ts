@@ -33,7 +33,7 @@ const levels = noiseLevels.map((level): LevelTally => {
   const smallestMargin = 2 * Math.expm1(minimumDetectableEffect(plan));
   return { ...tally, level, smallestMargin, rampShift: simulateRamp(level, options) };
 });
-const rounds = 4;
+const rounds = 2;
 console.error(`attnswap, ${rounds} rounds`);
 const fewRounds = { rounds, tallies: noiseLevels.map((level) => simulateOurs(level, { ...options, rounds })) };
 const theirs = rivals.map((rival) => {

@@ -64,6 +64,7 @@ export function configOf({ parameters, inputs: { shape, scale, softcap, mask, bi
 type Profiled = (prefix: string) => { model: Uint8Array; options: ort.InferenceSession.SessionOptions };
 
 class OnnxCall implements PreparedKernel {
+  readonly compiledAhead = true;
   readonly #session: ort.InferenceSession;
   readonly #request: KernelRequest;
   readonly #feeds: ort.InferenceSession.FeedsType;

@@ -6,11 +6,11 @@ import { trimmedMean } from '../../src/statistics/trimmed-mean.ts';
 import type { SimulatedHost } from './host.ts';
 
 const droppedAfterSwitch = 2;
-/** Two samples a letter, two letters an arm. */
+/** Of each letter; two letters an arm. */
 const kept = 4;
 
 /**
- * Equal arms measured in blocks, as attnswap measures them: a fresh pair of processes a block, 10 to 20 rounds (the same number in all
+ * Equal arms measured in blocks, as attnswap measures them: a fresh pair of processes a block, 2 to 4 rounds (the same number in all
  * blocks of a comparison), each ABBA or BAAB at random, in three visits. Blocks are simulated when they are asked for. A true slowdown
  * adds its logarithm to every block, as medians and trimmed means move with their values.
  */
@@ -20,10 +20,15 @@ export class SimulatedComparison {
   readonly #random: JumpableRandomGenerator;
   readonly rounds: number;
 
-  constructor(host: SimulatedHost, random: JumpableRandomGenerator, rounds = 10 + drawBelow(random, 11)) {
+  constructor(host: SimulatedHost, random: JumpableRandomGenerator, rounds = 2 + drawBelow(random, 3)) {
     this.#host = host;
     this.#random = random;
     this.rounds = rounds;
+  }
+
+  /** Blocks simulated so far. */
+  get blocks(): number {
+    return this.#effects.length;
   }
 
   /** Effects of the first `count` blocks: ln(B/A), 0 but for noise. */
@@ -48,7 +53,7 @@ export class SimulatedComparison {
 function simulateBlock(host: SimulatedHost, rounds: number, random: JumpableRandomGenerator): number {
   const processes = host.launch();
   const effect = host.launch() - processes;
-  const samples = [new Float64Array(kept), new Float64Array(kept)] as const;
+  const samples = [new Float64Array(2 * kept), new Float64Array(2 * kept)] as const;
   const ratios: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const outer = random.next() < 0 ? 0 : 1;
@@ -57,23 +62,20 @@ function simulateBlock(host: SimulatedHost, rounds: number, random: JumpableRand
     take(host, samples[outer], 0);
     host.drop(droppedAfterSwitch);
     take(host, samples[inner], 0);
-    take(host, samples[inner], 2);
+    take(host, samples[inner], kept);
     host.drop(droppedAfterSwitch);
-    take(host, samples[outer], 2);
+    take(host, samples[outer], kept);
     ratios.push(effect + logMedian(samples[1]) - logMedian(samples[0]));
   }
   return trimmedMean(ratios);
 }
 
 function take(host: SimulatedHost, samples: Float64Array, from: number): void {
-  samples[from] = host.sample();
-  samples[from + 1] = host.sample();
+  for (let index = from; index < from + kept; index++) samples[index] = host.sample();
 }
 
-/** ln of the median of four durations, given their logarithms: of the mean of the two in the middle. */
+/** ln of the median of an even number of durations, given their logarithms: of the mean of the two in the middle. */
 function logMedian(logs: Float64Array): number {
-  const [a, b, c, d] = logs as unknown as readonly [number, number, number, number];
-  const low = Math.max(Math.min(a, b), Math.min(c, d));
-  const high = Math.min(Math.max(a, b), Math.max(c, d));
+  const [low, high] = logs.toSorted().subarray(kept - 1, kept + 1) as unknown as readonly [number, number];
   return (low + high) / 2 + Math.log(Math.cosh((high - low) / 2));
 }

@@ -24,7 +24,7 @@ const steepRamp = Math.log(1.2);
 export interface OurOptions {
   readonly runs: number;
   readonly seed: number;
-  /** Rounds of a block; 10 to 20 by chance where absent. */
+  /** Rounds of a block; 2 to 4 by chance where absent. */
   readonly rounds?: number;
 }
 
@@ -79,7 +79,7 @@ export function simulateOurs(level: NoiseLevel, options: OurOptions): OurTally {
     const host = new SimulatedHost(level, random);
     const first = new SimulatedComparison(host, random, options.rounds);
     addFirstCell(first, tally);
-    tally.samples.add(host.samples / coverageBlocks.at(-1)!);
+    tally.samples.add(host.samples / first.blocks);
     addEqualCells([first], { host, random, rounds: options.rounds }, tally.rules);
   }
   return { ...tally, floor };
@@ -163,8 +163,8 @@ export function simulateRamp(level: NoiseLevel, { runs, seed }: OurOptions): Fig
 function rampedMean(level: NoiseLevel, random: JumpableRandomGenerator, direction: number): number {
   const host = new SimulatedHost(level, random);
   const comparison = new SimulatedComparison(host, random);
-  // A block is two launches of 100 ticks and 14 ticks a round.
-  host.restart((direction * steepRamp) / (20 * (200 + 14 * comparison.rounds)));
+  // A block is two launches of 100 ticks and 22 ticks a round.
+  host.restart((direction * steepRamp) / (20 * (200 + 22 * comparison.rounds)));
   return mean(comparison.effects(20));
 }
 

@@ -6,7 +6,7 @@ import type { Figures } from './tally.ts';
 
 export interface LevelTally extends OurTally {
   readonly level: NoiseLevel;
-  /** The smallest margin that calibration admits on this machine: twice the smallest detectable effect of 20 blocks. */
+  /** The smallest margin that calibration admits on this machine: twice the smallest detectable effect of as many blocks as there may be. */
   readonly smallestMargin: number;
   /** What a ramp of ±20 % adds to θ. */
   readonly rampShift: Figures;

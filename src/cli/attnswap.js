@@ -19,7 +19,13 @@ if (isTooOld(process.versions.node)) {
   fail(
     `Node ${least} or newer is needed, and this is Node ${process.versions.node} [UNSUPPORTED]\n  hint: install a newer one from https://nodejs.org`,
   );
-} else void import('./main.ts');
+} else void start();
+
+async function start() {
+  const { keepCompiled } = await import('../processes/compiled.ts');
+  keepCompiled();
+  await import('./main.ts');
+}
 
 function isTooOld(version) {
   const [major, minor] = version.split('.').map(Number);

@@ -4,10 +4,10 @@ import type { BlockOptions, BlockOutcome } from '../measure/pair-block.ts';
 
 /** Rows of each output that are judged: all that a check needs in the first block, a reminder in the others. */
 const firstRows = 256;
-const laterRows = 16;
+const laterRows = 4;
 
 export interface PairedBlocksOptions extends Pick<BlockOptions, 'seed' | 'timeoutSeconds' | 'signal'> {
-  /** What the rounds of one block should take, seconds. @default 0.9 */
+  /** What the rounds of one block should take, seconds. @default 0.45 */
   readonly blockSeconds?: number | undefined;
   /** How one block is measured. @default in a fresh pair of workers */
   readonly measure?: typeof measureBlock | undefined;

@@ -77,6 +77,8 @@ export interface PreparedKernel {
   timeCalls?(calls: number): Promise<number>;
   /** The process that the calls run in, where it is not this one: its memory is read from outside. */
   readonly pid?: number;
+  /** Its code was compiled ahead of time: but for caches, the first calls take as long as later ones, and a short warm-up will do. */
+  readonly compiledAhead?: boolean;
   /** The last call's result, `[batch, heads, queries, headDim]` as f32. Throws where no call has ended yet. */
   output(): Promise<Float32Array>;
   /** Of a call forward and backward: the last call's gradients with respect to query, key and value, in their shapes, f32. */

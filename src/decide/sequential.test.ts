@@ -66,8 +66,8 @@ test('before the first look there is no verdict, however clear the blocks are', 
 });
 
 test('noise that hides the margin asks for more, and is inconclusive only at the last look', () => {
-  const wide = Array.from({ length: 20 }, (_, index) => 0.03 + (index % 2 === 0 ? 0.2 : -0.2));
-  for (const count of [5, 10, 15]) assert.equal(look(wide.slice(0, count), bounds).state, 'more');
+  const wide = Array.from({ length: 40 }, (_, index) => 0.03 + (index % 2 === 0 ? 0.2 : -0.2));
+  for (const count of [5, 10, 20]) assert.equal(look(wide.slice(0, count), bounds).state, 'more');
   assert.equal(look(wide, bounds).state, 'inconclusive');
 });
 
@@ -87,7 +87,7 @@ test('a change below the floor of the host, or below half the margin, is no regr
 });
 
 test('a slowdown past the margin never passes for the floor’s sake', () => {
-  assert.equal(look(blocksAt(20, 0.06, 1e-4), { ...bounds, floor: 0.1 }).state, 'inconclusive');
+  assert.equal(look(blocksAt(40, 0.06, 1e-4), { ...bounds, floor: 0.1 }).state, 'inconclusive');
 });
 
 test('at a true slowdown of the margin at most 5 % of comparisons pass, whatever the noise', () => {
@@ -145,11 +145,11 @@ test('fifty equal cells judged together seldom show a false regression, at a mar
 });
 
 test('a shorter plan ends at the blocks given, a longer one shares the error out anew', () => {
-  assert.deepEqual(planUpTo(20), defaultLooks);
+  assert.deepEqual(planUpTo(40), defaultLooks);
   assert.deepEqual(planUpTo(7), { looks: [5, 7], tail: defaultLooks.tail });
   assert.deepEqual(planUpTo(3), { looks: [3], tail: defaultLooks.tail });
-  const long = planUpTo(32);
-  assert.deepEqual(long.looks, [5, 10, 15, 20, 25, 30, 32]);
+  const long = planUpTo(90);
+  assert.deepEqual(long.looks, [5, 10, 20, 40, 80, 90]);
   assert.ok(Math.abs(long.tail * long.looks.length - 4 * defaultLooks.tail) < 1e-15);
 });
 

@@ -15,8 +15,8 @@ export interface LookPlan {
   readonly seeksGain?: boolean;
 }
 
-/** Four looks: together at most 5 % false passes at a true change of Δ (the looks' intervals overlap, so less than 4 × .0175). */
-export const defaultLooks: LookPlan = { looks: [5, 10, 15, 20], tail: 0.0175 };
+/** Four looks: together at most 5 % false passes at a true change of Δ (the looks' intervals overlap, so less than 4 × .015). */
+export const defaultLooks: LookPlan = { looks: [5, 10, 20, 40], tail: 0.015 };
 
 /** Natural logarithms of ratios, new over base. */
 export interface Bounds {
@@ -82,9 +82,9 @@ export function gainPlan(blocks: number): LookPlan {
 
 /** The default looks with at most `blocks` blocks: the last look is there, so that a comparison ends. */
 export function planUpTo(blocks: number): LookPlan {
-  const looks = defaultLooks.looks.filter((count) => count < blocks);
-  if (blocks <= defaultLooks.looks.at(-1)!) return { ...defaultLooks, looks: [...looks, blocks] };
+  const looks = [...defaultLooks.looks];
+  while (looks.at(-1)! < blocks) looks.push(2 * looks.at(-1)!);
+  const reached = [...looks.filter((count) => count < blocks), blocks];
   // Looks beyond the plan: the error is shared out anew, so that all of them together stay where four were.
-  const every = Array.from({ length: Math.ceil(blocks / 5) }, (_, index) => Math.min(5 * (index + 1), blocks));
-  return { looks: every, tail: (defaultLooks.tail * defaultLooks.looks.length) / every.length };
+  return { looks: reached, tail: defaultLooks.tail * Math.min(1, defaultLooks.looks.length / reached.length) };
 }

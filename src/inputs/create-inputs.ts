@@ -33,6 +33,11 @@ export function isInputsKind(kind: string): kind is InputsKind {
   return kind === 'gaussian' || kind === 'calibrated' || (kind.startsWith(capturedPrefix) && kind.length > capturedPrefix.length);
 }
 
+/** Whether inputs follow from their kind, shape and seed alone. */
+export function isDrawn(kind: string): boolean {
+  return kind === 'gaussian' || kind === 'calibrated';
+}
+
 /**
  * Draws or reads the inputs of one cell, with a gate where the variant wants one (the file's own before a drawn one).
  * @throws USAGE for an unknown kind, INVALID_PARAMETERS for a bad seed or a rank that differs from captured gates',

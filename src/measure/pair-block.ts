@@ -15,16 +15,15 @@ interface Visits {
   /** Samples kept of each letter of ABBA. */
   readonly kept: number;
 }
-const visits: Visits = { dropped: 2, kept: 2 };
+const visits: Visits = { dropped: 2, kept: 4 };
 /** What is left of a switch passes within a tenth of a second: of slow calls, one each is enough, and half the time. */
 const slowVisits: Visits = { dropped: 1, kept: 1 };
 const slowNs = 0.1e9;
-/** Fewest rounds of a block; a sample of half a second averages what many short ones would show. */
-const fewestRounds = { usual: 4, verySlow: 2 };
-const verySlowNs = 0.5e9;
+/** Fewest rounds of a block: processes differ by more than a few dozen samples of a pair do, so that time is better spent on another pair. */
+const fewestRounds = 2;
 const minSampleNs = 5e6;
-/** What the rounds of one block take unless told otherwise: twenty blocks of a 10 ms call then fit in 40 s. */
-export const defaultBlockSeconds = 0.9;
+/** What the rounds of one block take unless told otherwise: forty blocks of a 10 ms call then fit in 45 s. */
+export const defaultBlockSeconds = 0.45;
 
 export interface BlockOptions {
   readonly seed: number;
@@ -32,7 +31,7 @@ export interface BlockOptions {
   readonly index: number;
   /** Rows of each arm's output that are judged before it is timed. */
   readonly judgedRows: number;
-  /** What all rounds together should take, nanoseconds: between 4 and 20 rounds, or 2 and 20 of calls of half a second and more. */
+  /** What all rounds together should take, nanoseconds: between 2 and 20 rounds. */
   readonly samplingNs: number;
   readonly timeoutSeconds: number;
   /** Calls a sample of each arm; settled by the first block, so that all blocks measure alike. */
@@ -116,10 +115,9 @@ type RoundPlan = Visits & { readonly rounds: number };
 function planRounds(warmed: ReadonlyArray<{ callsPerSample: number; callNs: number }>, { samplingNs }: BlockOptions): RoundPlan {
   const sampleNs = warmed.map(({ callsPerSample, callNs }) => Math.max(minSampleNs, callsPerSample * callNs));
   const { dropped, kept } = Math.min(...sampleNs) >= slowNs ? slowVisits : visits;
-  const fewest = Math.min(...sampleNs) >= verySlowNs ? fewestRounds.verySlow : fewestRounds.usual;
   // Three visits a round, as the two letters in the middle are one.
   const roundNs = ((3 * dropped + 4 * kept) * sampleNs.reduce((sum, ns) => sum + ns, 0)) / sampleNs.length;
-  return { dropped, kept, rounds: Math.min(20, Math.max(fewest, Math.floor(samplingNs / roundNs))) };
+  return { dropped, kept, rounds: Math.min(20, Math.max(fewestRounds, Math.floor(samplingNs / roundNs))) };
 }
 
 interface Round {

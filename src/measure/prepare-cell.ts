@@ -2,10 +2,11 @@ import type { z } from 'zod';
 import type { Adapter, KernelRequest, PreparedKernel } from '../contract/adapter.ts';
 import type { errorSchema } from '../contract/cell.ts';
 import { AttnswapError } from '../contract/errors.ts';
-import { createInputs } from '../inputs/create-inputs.ts';
+import { createInputs, isDrawn } from '../inputs/create-inputs.ts';
 import { findVariant } from '../variants/index.ts';
 import { judgeGradients, drawOutputGradient } from '../variants/judge-gradients.ts';
 import { judgeOutput } from '../variants/judge.ts';
+import { drawnOnce } from './kept-inputs.ts';
 import type { CellRequest } from './messages.ts';
 
 /** A kernel with its inputs, in this process. */
@@ -22,13 +23,14 @@ export interface PreparedCell {
 /** The inputs that a cell declares. */
 export async function cellInputs({ cell }: CellRequest) {
   const gateRank = cell.variant.params['rank'];
-  return createInputs({
+  const request = {
     kind: cell.inputs,
     shape: cell.shape,
     seed: cell.seed,
     wantsGate: cell.variant.name === 'gated',
     ...(typeof gateRank === 'number' && { gateRank }),
-  });
+  };
+  return isDrawn(cell.inputs) ? drawnOnce(request, () => createInputs(request)) : createInputs(request);
 }
 
 /** @throws UNSUPPORTED, and what creating inputs throws */

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { compiledSources } from '../processes/compiled.ts';
 import '../processes/quiet-environment.ts';
 import { temporaryFolder } from '../processes/temporary.ts';
 import { oneLine } from '../text/untrusted.ts';
@@ -26,19 +27,16 @@ export function endOf(exitCode: number | undefined, signal: string | undefined, 
 
 let compiled: Promise<string> | undefined;
 
-/**
- * Where the workers of this process keep their compiled sources for one another: each then starts in half the time. A folder that Node was
- * told to use, or one that goes with this process; a lasting one in a place that others can write to would let them hand us code.
- */
-async function compiledSources(): Promise<string> {
-  return process.env['NODE_COMPILE_CACHE'] ?? (await (compiled ??= temporaryFolder('compiled')));
-}
-
 /** A folder for a worker's temporary files, which go when it ends, however it ends. */
 export async function scratchFolder() {
   const folder = await temporaryFolder('scratch');
   return {
-    env: { TMPDIR: folder, TEMP: folder, TMP: folder, NODE_COMPILE_CACHE: await compiledSources() },
+    env: {
+      TMPDIR: folder,
+      TEMP: folder,
+      TMP: folder,
+      NODE_COMPILE_CACHE: compiledSources() ?? (await (compiled ??= temporaryFolder('compiled'))),
+    },
     remove: () => rm(folder, { recursive: true, force: true, maxRetries: 3 }),
   };
 }

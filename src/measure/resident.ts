@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import { tamed } from '../text/untrusted.ts';
 import type { Arm } from './arm.ts';
+import { handOn } from './kept-inputs.ts';
 import { endOf, hasGroups, scratchFolder, signalGroup } from './process-group.ts';
 import type { PairAnswer, PairFault, PairQuestion } from './pair-messages.ts';
 
@@ -25,7 +26,7 @@ export async function startResident(arm: Arm, options: { timeoutSeconds: number;
   const child = execa(process.execPath, ['--expose-gc', arm.worker], {
     ipc: true,
     cwd: arm.cwd,
-    env: scratch.env,
+    env: { ...scratch.env, ...(await handOn(arm.worker)) },
     reject: false,
     // A session of its own: a stopped process in the tool's group would have the whole group hung up when its shell ends.
     detached: hasGroups,

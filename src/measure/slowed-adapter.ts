@@ -18,7 +18,7 @@ function slowed(inner: Adapter, share: number): Adapter {
 }
 
 function slowedKernel(kernel: PreparedKernel, share: number): PreparedKernel {
-  const { pid } = kernel;
+  const { pid, compiledAhead } = kernel;
   return {
     async run() {
       const start = process.hrtime.bigint();
@@ -34,6 +34,7 @@ function slowedKernel(kernel: PreparedKernel, share: number): PreparedKernel {
       },
     }),
     ...(pid !== undefined && { pid }),
+    ...(compiledAhead !== undefined && { compiledAhead }),
     output: () => kernel.output(),
     ...(kernel.gradients && { gradients: () => kernel.gradients!() }),
     dispatch: () => kernel.dispatch(),

@@ -47,9 +47,9 @@ export interface CellOptions {
 
 /** How a comparison in blocks is made. */
 export interface BlockOptions {
-  /** Blocks at the last look. @default 20 */
+  /** Blocks at the last look. @default 40 */
   readonly maxBlocks?: number | undefined;
-  /** Sampling of one block, seconds. @default 0.9 */
+  /** Sampling of one block, seconds. @default 0.45 */
   readonly blockSeconds?: number | undefined;
   /** Of inputs and of the order of rounds. @default 1 */
   readonly seed?: number | undefined;

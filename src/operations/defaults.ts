@@ -3,7 +3,7 @@ export const defaults = {
   backend: 'onnx-cpu',
   seed: 1,
   store: '.attnswap',
-  maxBlocks: 20,
+  maxBlocks: 40,
   /** Blocks per cell of a calibration. */
   blocks: 20,
   /** The largest slowdown, or growth of memory, that passes: a share. */

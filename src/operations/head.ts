@@ -24,8 +24,7 @@ export async function describeRun(
   adapters: readonly AdapterEntry[],
   { command = [], onWarning }: OperationOptions,
 ): Promise<RunHead> {
-  const host = await describeHost();
-  const backends = await backendStatuses(adapters, backendNames);
+  const [host, backends] = await Promise.all([describeHost(), backendStatuses(adapters, backendNames)]);
   const version = await toolVersion();
   const versions = { node: process.versions.node, attnswap: version, ...versionsOf(backends) };
   const warnings = noiseWarnings(host).map(({ message }) => message);

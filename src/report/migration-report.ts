@@ -102,8 +102,8 @@ function verdictOf(record: StoredMigrationRecord): string {
 function answerOf(record: StoredMigrationRecord): string {
   const { verdict, baseline } = record;
   if (verdict === null) return `The original model was measured at ${baseline.lengths.length} lengths.`;
-  const [first = '', second = ''] = decisionOf(record)?.reasons.map(oneLine) ?? [];
-  return clip(`${first} ${second}`.trim(), 900);
+  // What decided comes first; the other reasons are told under Why.
+  return clip(oneLine(decisionOf(record)?.reasons[0] ?? ''), 900);
 }
 
 function standingOf({ verdict }: StoredMigrationRecord): Standing {

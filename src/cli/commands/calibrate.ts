@@ -47,7 +47,7 @@ function text({ store: folder, fingerprint, calibrations }: CalibrationRecord): 
     table([heading, ...rows]),
     '',
     'floor: 95 % of A/A differences at the first look are smaller.',
-    'detectable: the smallest change that 20 blocks show 9 times in 10.',
+    'detectable: the smallest change that 40 blocks show 9 times in 10.',
     'least margin: gates with a smaller margin are refused.',
     '',
     `stored in ${folder}; valid for 14 days on the host with fingerprint ${fingerprint.short}`,
