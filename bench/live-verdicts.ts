@@ -15,6 +15,7 @@ const { values } = parseArgs({
     length: { type: 'string', default: '640' },
     equal: { type: 'string', default: '200' },
     slowed: { type: 'string', default: '20' },
+    metric: { type: 'string', default: 'latency' },
     first: { type: 'string', default: '1' },
     log: { type: 'string' },
   },
@@ -33,7 +34,7 @@ interface Tally {
 
 async function compare(name: string, count: number, shares: { base: number; new: number }, margin: number): Promise<void> {
   if (count === 0) return;
-  const rule = plainRule('latency', margin);
+  const rule = plainRule(values.metric === 'cpu-time' ? 'cpu-time' : 'latency', margin);
   const tally: Tally = { outcomes: {}, estimates: [], blocks: [], seconds: [] };
   const first = Number(values.first);
   for (let seed = first; seed < first + count; seed++) {

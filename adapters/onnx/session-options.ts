@@ -4,7 +4,7 @@ import type { OnnxBackend } from './backends.ts';
 
 /**
  * A session's options. Where memory is measured, nothing is pooled, so that a peak shows what a call needs; nor where a model is read, as runs of
- * many sizes would leave a pool of each. What fails is thrown, and not logged besides.
+ * many sizes would leave a pool of each. Where CPU time is measured, threads that wait sleep instead of spinning. What fails is thrown, and not logged besides.
  */
 export function sessionOptions(
   backend: OnnxBackend,
@@ -12,10 +12,9 @@ export function sessionOptions(
 ): ort.InferenceSession.SessionOptions {
   const pooling =
     request.purpose === 'memory' || request.purpose === 'reading' ? { enableCpuMemArena: false, enableMemPattern: false } : {};
-  const asWritten =
-    request.purpose === 'reading'
-      ? { graphOptimizationLevel: 'disabled' as const, extra: { session: { intra_op: { allow_spinning: '0' } } } }
-      : {};
+  const asWritten = request.purpose === 'reading' ? { graphOptimizationLevel: 'disabled' as const } : {};
+  const idle =
+    request.purpose === 'reading' || request.purpose === 'cpu-time' ? { extra: { session: { intra_op: { allow_spinning: '0' } } } } : {};
   const threads = request.threads === undefined ? {} : { intraOpNumThreads: request.threads };
-  return { executionProviders: backend.providers, logSeverityLevel: 4, ...pooling, ...asWritten, ...threads };
+  return { executionProviders: backend.providers, logSeverityLevel: 4, ...pooling, ...asWritten, ...idle, ...threads };
 }

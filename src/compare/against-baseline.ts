@@ -3,7 +3,7 @@ import type { Suite } from '../contract/suite.ts';
 import type { Comparison, Metric } from '../contract/verdict.ts';
 import { heldToLimit, judgeFigures, judgeMissing } from '../decide/judge-figures.ts';
 import { judgeLaunches, leastLaunches } from '../decide/judge-launches.ts';
-import { varies } from '../decide/rule.ts';
+import { isCalibrated, varies } from '../decide/rule.ts';
 import type { Rule, Subject } from '../decide/rule.ts';
 import { measureCell } from '../measure/measure-cell.ts';
 import type { CellPlan } from '../measure/measure-cell.ts';
@@ -115,8 +115,7 @@ function judge(task: Task, gate: BaselineGate): Comparison {
   if (!varies(rule.metric)) return judgeFigures(subject, rule, { base: base.length === 0 ? null : median(base), new: median(fresh) });
   // Without a base there is the limit alone.
   if (base.length === 0) return judgeFigures(subject, rule, { base: null, new: median(fresh) });
-  const timed = rule.metric === 'latency' || rule.metric === 'ratio-to-reference';
-  const floor = timed ? (calibrationFor(gate.calibrations, plan.cell, gate)?.floor ?? null) : null;
+  const floor = isCalibrated(rule.metric) ? (calibrationFor(gate.calibrations, plan.cell, gate)?.floor ?? null) : null;
   const judged = heldToLimit(judgeLaunches(subject, rule, { base, new: fresh }, { floor, family }), rule);
   const notCompared = hostsOf(gate).unknown.map((part) => `the ${part} could not be read and was not compared with the baseline's`);
   return { ...judged, warnings: [...judged.warnings, ...notCompared] };

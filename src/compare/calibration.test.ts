@@ -29,7 +29,7 @@ test('a margin below twice what can be told is refused, with the blocks it would
   const least = 2 * calibration.minimumDetectableEffect;
   assert.equal(refusalOf(least * 1.001, calibration), undefined);
   const blocks = Number(/: (\d+) blocks would be needed/.exec(refusalOf(least / 2, calibration)!)![1]);
-  assert.ok(blocks > 20 && blocks < 120, String(blocks));
+  assert.ok(blocks > 40 && blocks < 240, String(blocks));
   const enough = Number(/use a margin of ([\d.]+) % or more/.exec(refusalOf(least / 2, calibration)!)![1]) / 100;
   assert.equal(refusalOf(enough, calibration), undefined);
 });

@@ -1,4 +1,5 @@
 import type { Comparison } from '../contract/verdict.ts';
+import { isCalibrated } from '../decide/rule.ts';
 import type { Rule, Subject } from '../decide/rule.ts';
 import { defaultLooks } from '../decide/sequential.ts';
 import type { LookPlan } from '../decide/sequential.ts';
@@ -21,7 +22,7 @@ export interface PairResult {
 }
 
 /**
- * Compares two arms block by block until a look decides.
+ * Compares two arms, by latency or CPU time as the rule says, block by block until a look decides.
  * @throws the signal's reason once it is aborted
  */
 export async function compareLatency(
@@ -30,9 +31,9 @@ export async function compareLatency(
   rule: Rule,
   options: PairOptions,
 ): Promise<PairResult> {
-  const measure = pairedBlocks(arms, options);
+  const measure = pairedBlocks(arms, { ...options, figure: rule.metric === 'cpu-time' ? 'cpu-time' : 'latency' });
   let facts: PairResult['facts'];
-  const comparison = await untilDecided(subject, rule, lookingAt(subject, options), async (index) => {
+  const comparison = await untilDecided(subject, rule, lookingAt(subject, rule, options), async (index) => {
     const outcome = await measure(index);
     facts = outcome.state === 'fault' ? undefined : (facts ?? outcome.facts);
     return outcome.state === 'fault' ? noBlock(outcome.arm, outcome.fault.status, outcome.fault.reason) : outcome.block;
@@ -40,7 +41,7 @@ export async function compareLatency(
   return facts === undefined ? { comparison } : { comparison, facts };
 }
 
-/** How timed blocks are looked at: where the host was not calibrated, the comparison says so. */
-export function lookingAt({ cell }: Subject, { plan = defaultLooks, floor, family, progress }: PairOptions): Looking {
-  return { plan, floor, family, progress, warnings: floor === null ? [notCalibrated(cell)] : [] };
+/** How timed blocks are looked at: where the host was not calibrated for what it can be, the comparison says so. */
+export function lookingAt({ cell }: Subject, { metric }: Rule, { plan = defaultLooks, floor, family, progress }: PairOptions): Looking {
+  return { plan, floor, family, progress, warnings: floor === null && isCalibrated(metric) ? [notCalibrated(cell)] : [] };
 }

@@ -27,6 +27,7 @@ export type GateOptions = PairOptions & StageOptions & { readonly wasteRows: num
 export function gateCell(arms: CellArms, subject: Subject, rule: Rule, options: GateOptions): Promise<Comparison> {
   switch (rule.metric) {
     case 'latency':
+    case 'cpu-time':
       return latency(arms, subject, rule, options);
     case 'peak-memory':
       return compareMemory(arms, subject, rule, options);
@@ -89,7 +90,7 @@ async function ratio(arms: CellArms, subject: Subject, rule: Rule, options: Gate
     base: pairedBlocks({ base: reference.base, new: arms.base }, options),
   };
   const judged = limit === null ? rule : { ...rule, margin: 0 };
-  const comparison = await untilDecided(subject, judged, lookingAt(subject, options), async (index) => {
+  const comparison = await untilDecided(subject, judged, lookingAt(subject, rule, options), async (index) => {
     const fresh = await measure.new(index);
     if (fresh.state === 'fault') return withoutRatio('new', fresh);
     const base = limit === null ? await measure.base(index) : undefined;

@@ -1,7 +1,7 @@
 import type { Suite } from '../contract/suite.ts';
 import type { Comparison } from '../contract/verdict.ts';
 import { judgeMissing } from '../decide/judge-figures.ts';
-import { varies } from '../decide/rule.ts';
+import { isCalibrated, varies } from '../decide/rule.ts';
 import type { Rule, Subject } from '../decide/rule.ts';
 import type { LookPlan } from '../decide/sequential.ts';
 import { armOf } from '../measure/arm.ts';
@@ -83,8 +83,7 @@ function subjectOf(plan: CellPlan): Subject {
 }
 
 async function judgeTask({ plan, rule, subject }: Task, family: number, run: GateRun): Promise<Comparison> {
-  const timed = rule.metric === 'latency' || rule.metric === 'ratio-to-reference';
-  const calibration = timed ? calibrationFor(run.calibrations, plan.cell, run) : undefined;
+  const calibration = isCalibrated(rule.metric) ? calibrationFor(run.calibrations, plan.cell, run) : undefined;
   const refusal = calibration === undefined || rule.limit !== null ? undefined : refusalOf(rule.margin, calibration);
   if (refusal !== undefined) return judgeMissing(subject, rule, 'refused', refusal);
   const basePlan = run.basePlans.find(({ cell }) => cell.id === plan.cell.id);

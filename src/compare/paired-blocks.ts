@@ -6,7 +6,7 @@ import type { BlockOptions, BlockOutcome } from '../measure/pair-block.ts';
 const firstRows = 256;
 const laterRows = 4;
 
-export interface PairedBlocksOptions extends Pick<BlockOptions, 'seed' | 'timeoutSeconds' | 'signal'> {
+export interface PairedBlocksOptions extends Pick<BlockOptions, 'seed' | 'timeoutSeconds' | 'signal' | 'figure'> {
   /** What the rounds of one block should take, seconds. @default 0.45 */
   readonly blockSeconds?: number | undefined;
   /** How one block is measured. @default in a fresh pair of workers */
@@ -16,13 +16,13 @@ export interface PairedBlocksOptions extends Pick<BlockOptions, 'seed' | 'timeou
 /** Measures blocks of two arms by their number, one after another. The first settles the calls per sample, so that all measure alike. */
 export function pairedBlocks(
   arms: { base: Arm; new: Arm },
-  { seed, timeoutSeconds, signal, blockSeconds = defaultBlockSeconds, measure = measureBlock }: PairedBlocksOptions,
+  { seed, timeoutSeconds, signal, figure, blockSeconds = defaultBlockSeconds, measure = measureBlock }: PairedBlocksOptions,
 ): (index: number) => Promise<BlockOutcome> {
   let callsPerSample: BlockOptions['callsPerSample'];
   return async (index) => {
     const judgedRows = index === 0 ? firstRows : laterRows;
     const samplingNs = blockSeconds * 1e9;
-    const outcome = await measure(arms, { seed, timeoutSeconds, signal, index, judgedRows, samplingNs, callsPerSample });
+    const outcome = await measure(arms, { seed, timeoutSeconds, signal, figure, index, judgedRows, samplingNs, callsPerSample });
     if (outcome.state === 'measured') callsPerSample ??= outcome.callsPerSample;
     return outcome;
   };

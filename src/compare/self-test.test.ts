@@ -27,7 +27,7 @@ test('a self-test passes only where every injected slowdown is called a regressi
 test('the sentence says what saw it, or which cells did not and what to do', () => {
   assert.match(selfTestSummary(verdict(['regression', 'regression'])), /can fail: .* all 2 comparisons/);
   const blind = selfTestSummary(verdict(['regression', 'pass']));
-  assert.match(blind, /^1 of 2 comparisons cannot see a slowdown of twice their margin: kernel \(cell\): .*--max-blocks 40/);
+  assert.match(blind, /^1 of 2 comparisons cannot see a slowdown of twice their margin: kernel \(cell\): .*--max-blocks 80/);
   assert.match(selfTestSummary(verdict([])), /No gate compares times/);
 });
 

@@ -10,7 +10,11 @@ const mostNamed = 3;
 
 /** Whether a comparison turns red for a slowdown: it decides, and compares times with the base's. A ratio's limit has no margin. */
 export function seesSlowdowns({ rule: { metric, decides, direction, limit } }: { readonly rule: Rule }): boolean {
-  return decides && direction === 'lower' && (metric === 'latency' || (metric === 'ratio-to-reference' && limit === null));
+  return (
+    decides &&
+    direction === 'lower' &&
+    (metric === 'latency' || metric === 'cpu-time' || (metric === 'ratio-to-reference' && limit === null))
+  );
 }
 
 /** The same with a new arm that is slower by twice the margin. Its limit is left out: what exceeds that is red without any slowdown. */
@@ -25,7 +29,7 @@ export function selfTested(comparison: Comparison, { margin, absoluteFloor }: Ru
   const size = `an injected slowdown of ${Number((100 * injected * margin).toPrecision(3))} %`;
   if (outcome === 'regression') return { ...comparison, outcome: 'pass', reason: `${size} was seen: ${reason}` };
   if (outcome === 'error' || outcome === 'incomplete') return comparison;
-  const fix = `use more blocks (--max-blocks 40), a quieter host${absoluteFloor > 0 ? ', a smaller absoluteFloor' : ''} or a larger margin`;
+  const fix = `use more blocks (--max-blocks 80), a quieter host${absoluteFloor > 0 ? ', a smaller absoluteFloor' : ''} or a larger margin`;
   // An inconclusive reason ends in advice of its own.
   const found = outcome === 'inconclusive' ? outcome : `${outcome}: ${reason}`;
   return { ...comparison, outcome: 'inconclusive', onInconclusive: 'fail', reason: `${size} was not seen (${found}): ${fix}` };

@@ -42,7 +42,7 @@ for (const [metric, compare] of Object.entries(comparisons)) {
     const { outcome, blocks, warnings } = await compare(measure, (block) => told.push(block));
     assert.equal(outcome, 'pass');
     assert.deepEqual(told, [...blocks.keys()]);
-    const expected = blocks.map((_, index) => [index, index === 0 ? 256 : 16, index === 0 ? undefined : callsPerSample]);
+    const expected = blocks.map((_, index) => [index, index === 0 ? 256 : 4, index === 0 ? undefined : callsPerSample]);
     const pairs = metric === 'latency' ? 1 : 2;
     assert.deepEqual(
       asked.map(({ index, judgedRows, callsPerSample: calls }) => [index, judgedRows, calls]),

@@ -55,9 +55,9 @@ export interface KernelRequest {
   readonly outputGradient?: Float32Array;
   /**
    * What the kernel is prepared for: `memory` asks the runtime to pool nothing, so that a peak shows what the call needs
-   * rather than what the pool held already.
+   * rather than what the pool held already; `cpu-time` that threads with nothing to do sleep, as spinning would count.
    */
-  readonly purpose: 'latency' | 'memory';
+  readonly purpose: 'latency' | 'cpu-time' | 'memory';
   /** Threads inside one operator; the runtime's own default where absent. */
   readonly threads?: number;
 }

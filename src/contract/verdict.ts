@@ -3,9 +3,10 @@ import { recordReader } from '../files/read-record.ts';
 
 export const verdictSchemaName = 'attnswap.verdict/1';
 
-/** What is compared. All but latency and memory carry across machines. */
+/** What is compared. All but latency, CPU time and memory carry across machines. */
 export const metrics = [
   'latency',
+  'cpu-time',
   'peak-memory',
   'memory-growth',
   'waste',
@@ -14,6 +15,9 @@ export const metrics = [
   'ratio-to-reference',
   'quality',
 ] as const;
+/** What one call of each arm takes. */
+export const comparedFigures = ['latency', 'cpu-time'] as const satisfies Metric[];
+export type ComparedFigure = (typeof comparedFigures)[number];
 export type Metric = (typeof metrics)[number];
 
 /**
@@ -43,6 +47,8 @@ export const blockSchema = z.object({
   base: z.number(),
   new: z.number(),
   elapsedNs: z.number(),
+  /** Processors that other work kept busy while it sampled; absent where the system does not tell, and from older versions. */
+  othersCores: z.number().min(0).optional(),
 });
 export type Block = z.infer<typeof blockSchema>;
 

@@ -32,6 +32,7 @@ export function judgeBlocks(subject: Subject, rule: Rule, evidence: BlockEvidenc
   const used = blocks.slice(0, seen.count);
   const base = median(used.map((block) => block.base));
   const fresh = median(used.map((block) => block.new));
+  const busy = busyBlocks(used);
   const small = Math.abs(fresh - base) < rule.absoluteFloor;
   const state = small && seen.state !== 'more' ? 'pass' : seen.state;
   const comparison: Comparison = {
@@ -41,12 +42,22 @@ export function judgeBlocks(subject: Subject, rule: Rule, evidence: BlockEvidenc
     effect: effectOf(seen, sign, plan.tail),
     floor: evidence.floor,
     outcome: state === 'more' ? 'inconclusive' : state,
-    reason: small ? `the change is below the absolute floor of ${rule.absoluteFloor}` : reasonOf(seen, rule),
+    reason: small ? `the change is below the absolute floor of ${rule.absoluteFloor}` : reasonOf(seen, rule, busy !== undefined),
     minimumDetectableEffect: detectable(seen, plan),
     blocks: used,
-    warnings: [...(evidence.warnings ?? [])],
+    warnings: [...(evidence.warnings ?? []), ...(busy ?? [])],
   };
   return { state, comparison };
+}
+
+/** Where others kept this much of a processor busy, the arms wait for them. */
+const busyCores = 0.2;
+
+/** In how many blocks others were at work, and how much; undefined where they were not. */
+function busyBlocks(blocks: readonly Block[]): [string] | undefined {
+  const cores = blocks.flatMap(({ othersCores = 0 }) => (othersCores >= busyCores ? [othersCores] : []));
+  if (cores.length === 0) return undefined;
+  return [`other work kept ${median(cores).toFixed(1)} processors busy in ${cores.length} of ${blocks.length} blocks`];
 }
 
 function effectOf({ mean, low, high }: Look, sign: number, tail: number): Effect | null {
@@ -61,12 +72,13 @@ function detectable({ standardDeviation, count }: Look, { tail }: LookPlan): num
   return Math.expm1(minimumDetectableEffect({ standardDeviation, blocks: count, tail, power: statedPower }));
 }
 
-function reasonOf({ state, low, high, count }: Look, { margin }: Rule): string {
+function reasonOf({ state, low, high, count }: Look, { margin, metric }: Rule, busy: boolean): string {
   const change = (logRatio: number) => `${(100 * Math.expm1(logRatio)).toFixed(1)} %`.replace('-', '−');
   const interval = `${change(low)} to ${change(high)} over ${count} blocks`;
   const limit = `${Number((100 * margin).toPrecision(3))} %`;
   if (state === 'regression') return `worse by ${interval}: more than half the margin of ${limit} and more than this host's noise floor`;
   if (state === 'improvement') return `better by a change of ${interval}`;
   if (state === 'pass') return `${low > 0 ? 'worse, within the margin' : 'no change beyond the margin'}: ${interval}, below ${limit}`;
-  return `the interval of ${interval} neither stays below ${limit} nor shows a regression: use more blocks or a quieter host`;
+  const other = busy && metric === 'latency' ? 'a quieter host, or compare cpu-time' : 'a quieter host';
+  return `the interval of ${interval} neither stays below ${limit} nor shows a regression: use more blocks or ${other}`;
 }

@@ -37,6 +37,19 @@ test('swapping the arms negates the effect and mirrors the outcome', () => {
   assert.ok(Math.abs(Math.log1p(slower.effect!.estimate) + Math.log1p(faster.effect!.estimate)) < 1e-12);
 });
 
+test('a comparison tells in how many blocks other work was beside it, and what to compare instead where it decides nothing', () => {
+  const beside = (cores: number, ...logRatios: readonly number[]) =>
+    blocksOf(...logRatios).map((block) => ({ ...block, othersCores: cores }));
+  const open = [0.3, -0.3, 0.3, -0.3, 0.3];
+  const busy = judged([...beside(1.5, ...open.slice(2)), ...beside(0.05, ...open.slice(0, 2))]);
+  assert.equal(busy.outcome, 'inconclusive');
+  assert.deepEqual(busy.warnings, ['other work kept 1.5 processors busy in 3 of 5 blocks']);
+  assert.match(busy.reason, /more blocks or a quieter host, or compare cpu-time$/);
+  const quiet = judged(beside(0.05, ...open));
+  assert.deepEqual(quiet.warnings, []);
+  assert.match(quiet.reason, /more blocks or a quieter host$/);
+});
+
 test('where higher is better, a fall is the regression', () => {
   const fall = blocksOf(-0.09, -0.1, -0.11, -0.1, -0.095);
   const { outcome, effect } = judged(fall, { direction: 'higher' });

@@ -38,6 +38,7 @@ export interface Subject {
 
 export const units: Readonly<Record<Metric, string>> = {
   latency: 'ns',
+  'cpu-time': 'ns',
   'peak-memory': 'bytes',
   'memory-growth': 'factor per doubling',
   waste: 'share',
@@ -47,11 +48,16 @@ export const units: Readonly<Record<Metric, string>> = {
   quality: 'score',
 };
 
-const varying: ReadonlySet<Metric> = new Set(['latency', 'peak-memory', 'memory-growth', 'ratio-to-reference']);
+const varying: ReadonlySet<Metric> = new Set(['latency', 'cpu-time', 'peak-memory', 'memory-growth', 'ratio-to-reference']);
 
 /** Whether a metric's figures vary from launch to launch: only then can a verdict be wrong by chance. */
 export function varies(metric: Metric): boolean {
   return varying.has(metric);
+}
+
+/** Whether calibration says what equal arms differ by: it compares their latencies. */
+export function isCalibrated(metric: Metric): boolean {
+  return metric === 'latency' || metric === 'ratio-to-reference';
 }
 
 /** The fields that every comparison of a rule shares. */

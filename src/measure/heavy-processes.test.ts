@@ -1,15 +1,21 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
-import { findHeavyProcesses, heavyBetween, parseStat } from './heavy-processes.ts';
+import { setTimeout } from 'node:timers/promises';
+import { findHeavyProcesses, heavyBetween, othersBetween, parseStat, snapshotProcesses } from './heavy-processes.ts';
 
 const self = 100;
 const named = (pid: number, parent: number, name: string, time: number) => ({ pid, parent, name, time });
 
 test('heavy are those that used a fifth of a core between two snapshots, the busiest first', () => {
-  const before = { timePerCore: 1000, processes: [named(1, 0, 'old', 90_000), named(2, 1, 'busy', 50), named(3, 1, 'light', 0)] };
+  const before = {
+    timePerCore: 1000,
+    busyTime: 0,
+    processes: [named(1, 0, 'old', 90_000), named(2, 1, 'busy', 50), named(3, 1, 'light', 0)],
+  };
   const after = {
     timePerCore: 1025,
+    busyTime: 0,
     processes: [named(1, 0, 'old', 90_000), named(2, 1, 'busy', 62), named(3, 1, 'light', 4), named(4, 1, 'new', 25)],
   };
   assert.deepEqual(heavyBetween(before, after, self), [
@@ -19,12 +25,38 @@ test('heavy are those that used a fifth of a core between two snapshots, the bus
 });
 
 test('this process and its descendants are not counted, in whatever order they are listed', () => {
-  const before = { timePerCore: 0, processes: [] };
+  const before = { timePerCore: 0, busyTime: 0, processes: [] };
   const after = {
     timePerCore: 10,
+    busyTime: 0,
     processes: [named(103, 102, 'ours', 10), named(102, self, 'ours', 10), named(self, 1, 'ours', 10), named(9, 1, 'theirs', 10)],
   };
   assert.deepEqual(heavyBetween(before, after, self), [{ pid: 9, name: 'theirs', cores: 1 }]);
+});
+
+test('others are what kept processors busy beyond this process and its descendants, also what ended meanwhile or was stolen', () => {
+  const before = { timePerCore: 0, busyTime: 100, processes: [named(self, 1, 'ours', 40), named(9, 1, 'theirs', 5)] };
+  const after = {
+    timePerCore: 10,
+    busyTime: 118,
+    processes: [named(self, 1, 'ours', 44), named(102, self, 'ours', 9), named(9, 1, 'theirs', 6)],
+  };
+  assert.equal(othersBetween(before, after, self), 0.5);
+  assert.equal(othersBetween(before, { ...after, busyTime: 110 }, self), 0);
+});
+
+test('a busy process that is none of ours shows between two looks at this machine', { skip: process.platform !== 'linux' }, async () => {
+  const spinning = spawn(process.execPath, ['-e', 'for (;;);']);
+  try {
+    const before = snapshotProcesses()!;
+    while (snapshotProcesses()!.timePerCore - before.timePerCore < 30) await setTimeout(20);
+    const after = snapshotProcesses()!;
+    const share = (parent: number) => othersBetween(before, after, parent);
+    // Seen from itself alone it is one of us; seen from a process without children it is another.
+    assert.ok(share(spinning.pid!) >= 0 && share(-1) - share(spinning.pid!) > 0.2, `${share(-1)} and ${share(spinning.pid!)}`);
+  } finally {
+    spinning.kill('SIGKILL');
+  }
 });
 
 test('a name with spaces and parentheses does not shift the fields', () => {

@@ -15,6 +15,8 @@ export interface ProcessTime {
 export interface ProcessSnapshot {
   /** Time that one processor had, idle time included. */
   readonly timePerCore: number;
+  /** Time in which processors were busy, or kept from this machine by its host. */
+  readonly busyTime: number;
   readonly processes: readonly ProcessTime[];
 }
 
@@ -41,6 +43,23 @@ export function heavyBetween(before: ProcessSnapshot, after: ProcessSnapshot, se
     .toSorted((a, b) => b.cores - a.cores);
 }
 
+/** Processors that all but this process and its descendants kept busy between two snapshots, time stolen by other guests included. */
+export function othersBetween(before: ProcessSnapshot, after: ProcessSnapshot, self: number): number {
+  const ours = descendants(after.processes, self);
+  const timeOf = ({ processes }: ProcessSnapshot) => processes.reduce((sum, { pid, time }) => sum + (ours.has(pid) ? time : 0), 0);
+  const own = timeOf(after) - timeOf(before);
+  return Math.max(0, after.busyTime - before.busyTime - own) / (after.timePerCore - before.timePerCore);
+}
+
+/** Undefined where the system does not tell. */
+export function snapshotProcesses(): ProcessSnapshot | undefined {
+  try {
+    return process.platform === 'linux' ? readProcesses() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function descendants(all: readonly { readonly pid: number; readonly parent: number }[], self: number): Set<number> {
   const found = new Set([self]);
   for (let size = 0; size < found.size;) {
@@ -56,13 +75,15 @@ function readProcesses(): ProcessSnapshot {
     .split('\n')
     .filter((line) => line.startsWith('cpu'));
   // user, nice, system, idle, iowait, irq, softirq, steal: guest time is within user time.
-  const ticks = total
-    .split(/\s+/)
-    .slice(1, 9)
-    .map(Number)
-    .reduce((sum, value) => sum + value, 0);
+  const times = total.split(/\s+/).slice(1, 9).map(Number);
+  const ticks = times.reduce((sum, value) => sum + value, 0);
+  const [, , , idle = 0, waiting = 0] = times;
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return { timePerCore: ticks / Math.max(1, cores.length), processes: pids.map(readProcess).filter((read) => read !== undefined) };
+  return {
+    timePerCore: ticks / Math.max(1, cores.length),
+    busyTime: ticks - idle - waiting,
+    processes: pids.map(readProcess).filter((read) => read !== undefined),
+  };
 }
 
 function readProcess(pid: string): ProcessTime | undefined {

@@ -1,8 +1,9 @@
-import type { Block } from '../contract/verdict.ts';
+import type { Block, ComparedFigure } from '../contract/verdict.ts';
 import { median } from '../statistics/order-statistics.ts';
 import { drawBelow, seededGenerator } from '../statistics/resample.ts';
 import { trimmedMean } from '../statistics/trimmed-mean.ts';
 import type { Arm } from './arm.ts';
+import { othersBetween, snapshotProcesses } from './heavy-processes.ts';
 import { pairProtocol } from './pair-messages.ts';
 import type { PairAnswer, PairFault } from './pair-messages.ts';
 import { startResident } from './resident.ts';
@@ -34,6 +35,8 @@ export interface BlockOptions {
   /** What all rounds together should take, nanoseconds: between 2 and 20 rounds. */
   readonly samplingNs: number;
   readonly timeoutSeconds: number;
+  /** What is compared. @default 'latency' */
+  readonly figure?: ComparedFigure | undefined;
   /** Calls a sample of each arm; settled by the first block, so that all blocks measure alike. */
   readonly callsPerSample?: { readonly base: number; readonly new: number } | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -77,10 +80,13 @@ export async function measureBlock(arms: { base: Arm; new: Arm }, options: Block
     const prepared = await Promise.all([prepare(pair, arms, first, options), prepare(pair, arms, second, options)]);
     const early = await warm(pair[first], first, options);
     const late = await warm(pair[second], second, options);
+    const before = snapshotProcesses();
     const rounds = await measureRounds(pair, planRounds([early, late], options), options);
+    const after = snapshotProcesses();
+    const others = before && after && { othersCores: othersBetween(before, after, process.pid) };
     return {
       state: 'measured',
-      block: { ...summarize(rounds), elapsedNs: Number(process.hrtime.bigint() - start) },
+      block: { ...summarize(rounds), ...others, elapsedNs: Number(process.hrtime.bigint() - start) },
       callsPerSample: inTurn(early.callsPerSample, late.callsPerSample),
       facts: inTurn(prepared[0], prepared[1]),
     };
@@ -97,9 +103,14 @@ type Pair = { readonly base: Resident; readonly new: Resident };
 /** Both arms load and are judged side by side: nothing is timed yet. */
 async function prepare(pair: Pair, arms: { base: Arm; new: Arm }, name: 'base' | 'new', options: BlockOptions): Promise<ArmFacts> {
   const { request } = arms[name];
-  const question = { ask: 'prepare' as const, protocol: pairProtocol, request, judgedRows: options.judgedRows };
+  const { judgedRows, figure = 'latency' } = options;
+  const question = { ask: 'prepare' as const, protocol: pairProtocol, request, judgedRows, figure };
   const answer = await pair[name].ask(question, 'prepared');
   if (answer.answer === 'fault') throw new ArmFault(name, answer);
+  if ((answer.figure ?? 'latency') !== figure) {
+    const reason = 'this version of attnswap compares latencies only: update it, or compare by latency';
+    throw new ArmFault(name, { answer: 'fault', status: 'unsupported', reason });
+  }
   return answer;
 }
 

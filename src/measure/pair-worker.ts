@@ -1,4 +1,6 @@
 import { flushCompileCache } from 'node:module';
+import { AttnswapError } from '../contract/errors.ts';
+import type { ComparedFigure } from '../contract/verdict.ts';
 import { questions, reply } from './channel.ts';
 import { systemClock } from './clock.ts';
 import { cpuTimeNs } from './cpu-time.ts';
@@ -42,31 +44,42 @@ async function prepare(question: PairQuestion & { ask: 'prepare' }): Promise<Pai
     const reason = `this attnswap speaks pair protocol ${pairProtocol}, but was asked in ${question.protocol}: update one of the two`;
     return { answer: 'fault', status: 'unsupported', reason };
   }
-  if ('model' in question.request) return openModel(question.request);
+  const { request, figure = 'latency' } = question;
+  if ('model' in request) return openModel(request, figure);
   const { judgeKernel, prepareCell } = await import('./prepare-cell.ts');
-  const cell = await prepareCell(question.request, 'latency');
+  const cell = await prepareCell(request, figure);
   let judged: JudgedKernel | undefined;
   if (question.judgedRows === 0) await cell.kernel.run();
   else judged = await judgeKernel(cell, question.judgedRows);
   if (judged?.reason !== undefined) return { answer: 'fault', status: 'mismatch', reason: judged.reason };
   const { kernel } = cell;
+  const { pid, compiledAhead } = kernel;
   const call = () => kernel.run();
-  subject = {
-    call,
-    timeCalls: kernel.timeCalls?.bind(kernel) ?? timedBy(clock, call),
-    pid: kernel.pid,
-    compiledAhead: kernel.compiledAhead,
-  };
-  const facts = { protocol: pairProtocol, scoredPairs: cell.scoredPairs, warnings: cell.warnings };
+  const calls = kernel.timeCalls?.bind(kernel) ?? timedBy(clock, call);
+  subject = { call, timeCalls: figure === 'cpu-time' ? cpuTimeOf(calls, pid) : calls, pid, compiledAhead };
+  const facts = { protocol: pairProtocol, figure, scoredPairs: cell.scoredPairs, warnings: cell.warnings };
   return { answer: 'prepared', ...facts, ...(judged !== undefined && { error: judged.error }) };
 }
 
-async function openModel(request: ModelArmRequest): Promise<PairAnswer> {
+async function openModel(request: ModelArmRequest, figure: ComparedFigure): Promise<PairAnswer> {
   const { prepareModel } = await import('./prepare-model.ts');
-  const model = await prepareModel(request, 'latency');
+  const model = await prepareModel(request, figure);
   const call = () => model.run();
-  subject = { call, timeCalls: timedBy(clock, call) };
-  return { answer: 'prepared', protocol: pairProtocol, warnings: [] };
+  const calls = timedBy(clock, call);
+  subject = { call, timeCalls: figure === 'cpu-time' ? cpuTimeOf(calls, undefined) : calls };
+  return { answer: 'prepared', protocol: pairProtocol, figure, warnings: [] };
+}
+
+/** The same calls, timed by what all threads of the process that computes have run. */
+function cpuTimeOf(timeCalls: TimeCalls, pid: number | undefined): TimeCalls {
+  return async (calls) => {
+    const before = cpuTimeNs(pid);
+    await timeCalls(calls);
+    const after = cpuTimeNs(pid);
+    if (before === undefined || after === undefined)
+      throw new AttnswapError('UNSUPPORTED', 'this system does not tell the CPU time of another process');
+    return after - before;
+  };
 }
 
 async function warm({ call, timeCalls, compiledAhead }: Subject, question: PairQuestion & { ask: 'warm' }): Promise<PairAnswer> {

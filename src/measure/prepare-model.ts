@@ -1,4 +1,4 @@
-import type { Adapter, BoundModel, OpenModel } from '../contract/adapter.ts';
+import type { Adapter, BoundModel, KernelRequest, OpenModel } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Tensor } from '../contract/tensor.ts';
 import { readTensors } from '../data/tensor-files.ts';
@@ -15,7 +15,7 @@ export interface PreparedModel extends BoundModel {
  * Opens a model, binds its inputs and runs it once.
  * @throws UNSUPPORTED; INVALID_MODEL; INVALID_INPUTS; WORKER_FAILED where an output is not finite
  */
-export async function prepareModel(request: ModelArmRequest, purpose: 'latency' | 'memory'): Promise<PreparedModel> {
+export async function prepareModel(request: ModelArmRequest, purpose: KernelRequest['purpose']): Promise<PreparedModel> {
   const { adapter } = (await import(request.adapterModule)) as { adapter: Adapter };
   const { backend, model, threads } = request;
   const opened = await adapter.openModel?.({ backend, model, purpose, ...(threads !== undefined && { threads }) });

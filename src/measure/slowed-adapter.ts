@@ -1,4 +1,5 @@
-import type { Adapter, AdapterEntry, PreparedKernel } from '../contract/adapter.ts';
+import type { Adapter, AdapterEntry, KernelRequest, PreparedKernel } from '../contract/adapter.ts';
+import { cpuTimeNs } from './cpu-time.ts';
 
 /** The entry of an adapter whose calls are slower by a known share: real kernels, with a regression of known size. */
 export function slowedEntry(entry: AdapterEntry, share: number): AdapterEntry {
@@ -12,18 +13,20 @@ function slowed(inner: Adapter, share: number): Adapter {
     ...inner,
     async prepare(request) {
       const kernel = await inner.prepare(request);
-      return 'unsupported' in kernel ? kernel : slowedKernel(kernel, share);
+      return 'unsupported' in kernel ? kernel : slowedKernel(kernel, share, request.purpose);
     },
   };
 }
 
-function slowedKernel(kernel: PreparedKernel, share: number): PreparedKernel {
+function slowedKernel(kernel: PreparedKernel, share: number, purpose: KernelRequest['purpose']): PreparedKernel {
   const { pid, compiledAhead } = kernel;
+  // Of a process that computes elsewhere, what is spun here is no part of its CPU time.
+  const nowNs = () => (purpose === 'cpu-time' && pid === undefined ? cpuTimeNs()! : Number(process.hrtime.bigint()));
   return {
     async run() {
-      const start = process.hrtime.bigint();
+      const start = nowNs();
       await kernel.run();
-      spin(share * Number(process.hrtime.bigint() - start));
+      spin(share * (nowNs() - start));
     },
     // A kernel that times itself does so elsewhere: what is spun here is added to what it says.
     ...(kernel.timeCalls && {

@@ -8,9 +8,9 @@ import type { AdapterEntry } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { DType } from '../contract/shape.ts';
 import { readSuite } from '../contract/suite.ts';
-import type { Comparison, Verdict } from '../contract/verdict.ts';
+import type { ComparedFigure, Comparison, Verdict } from '../contract/verdict.ts';
 import { judgeMissing } from '../decide/judge-figures.ts';
-import { plainRule } from '../decide/rule.ts';
+import { isCalibrated, plainRule } from '../decide/rule.ts';
 import { planUpTo } from '../decide/sequential.ts';
 import { adapterAt } from '../loading/adapter.ts';
 import { findAdapter } from '../loading/adapter.ts';
@@ -76,6 +76,8 @@ export interface AbOptions extends OperationOptions, CellOptions, BlockOptions {
   readonly baseAdapter?: string | undefined;
   /** A checkout or installation whose attnswap, and whose files, the base uses. */
   readonly baseDir?: string | undefined;
+  /** What is compared. @default 'latency' */
+  readonly metric?: ComparedFigure | undefined;
   /** The largest slowdown that passes, a share. @default 0.05 */
   readonly margin?: number | undefined;
 }
@@ -133,9 +135,10 @@ async function sideOf(what: string, options: AbOptions, origin: Origin, adapters
 
 async function judge(base: Side, fresh: Side, host: unknown, options: AbOptions): Promise<Comparison> {
   const { margin = defaults.margin, maxBlocks = defaults.maxBlocks, store = defaults.store, onProgress } = options;
-  const rule = plainRule('latency', margin);
+  const rule = plainRule(options.metric ?? defaults.metric, margin);
   const subject = { cell: fresh.id, name: `${base.name} → ${fresh.name}` };
-  const calibration = calibrationFor(await loadCalibrations(store), fresh, { host, now: new Date() });
+  const calibrations = isCalibrated(rule.metric) ? await loadCalibrations(store) : [];
+  const calibration = calibrationFor(calibrations, fresh, { host, now: new Date() });
   const refusal = calibration === undefined ? undefined : refusalOf(rule.margin, calibration);
   if (refusal !== undefined) return judgeMissing(subject, rule, 'refused', refusal);
   const { comparison } = await alone(options, (signal) =>

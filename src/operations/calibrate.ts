@@ -1,5 +1,6 @@
 import { calibrate as calibrationOf, calibrationSchema } from '../compare/calibration.ts';
 import type { Calibration } from '../compare/calibration.ts';
+import { isCalibrated } from '../decide/rule.ts';
 import { pairedBlocks } from '../compare/paired-blocks.ts';
 import { saveCalibrations } from '../compare/store.ts';
 import { AttnswapError } from '../contract/errors.ts';
@@ -43,7 +44,7 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
   const { suite, ...loaded } = await loadSuite(options.suite ?? 'ci');
   const adapters = adaptersOf(options, loaded.adapters);
   const plans = await planCells(suite, adapters);
-  const timed = suite.gates.filter(({ metric }) => metric === 'latency' || metric === 'ratio-to-reference');
+  const timed = suite.gates.filter(({ metric }) => isCalibrated(metric));
   const wanted = timed.length === 0 ? plans : plans.filter((plan) => timed.some((gate) => selects(gate.select, plan)));
   const { host } = await describeRun(recordedBackends(suite, adapters), adapters, options);
   const { short, sha256, identity } = host.fingerprint;

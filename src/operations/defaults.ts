@@ -1,8 +1,11 @@
+import type { ComparedFigure } from '../contract/verdict.ts';
+
 /** What operations take where nothing is said, in one place for them and for the command line's help. */
 export const defaults = {
   backend: 'onnx-cpu',
   seed: 1,
   store: '.attnswap',
+  metric: 'latency' as ComparedFigure,
   maxBlocks: 40,
   /** Blocks per cell of a calibration. */
   blocks: 20,

@@ -37,7 +37,8 @@ export async function prepareOnWorker(
 }
 
 function fieldsOf({ inputs, ...request }: KernelRequest, path: string): Record<string, unknown> {
-  const { backend, variant, parameters, kernel, purpose, threads = null } = request;
+  const { backend, variant, parameters, kernel, threads = null } = request;
+  const purpose = request.purpose === 'memory' ? 'memory' : 'latency';
   const pass = request.outputGradient === undefined ? 'forward' : 'forward+backward';
   return { backend, variant, parameters, kernel, purpose, pass, threads, shape: inputs.shape, scale: inputs.scale, inputs: path };
 }
@@ -69,7 +70,7 @@ class WorkerKernel implements PreparedKernel {
   }
 
   async run(): Promise<void> {
-    if (this.#request.purpose === 'latency') await this.timeCalls(1);
+    if (this.#request.purpose !== 'memory') await this.timeCalls(1);
     else {
       const { peakDeviceBytes, deviceMethod } = await this.#worker.ask('memory', {}, memorySchema);
       this.#device = peakDeviceBytes === null ? null : { bytes: peakDeviceBytes, method: deviceMethod! };

@@ -9,7 +9,7 @@ import { standingOf } from './verdict/changes-section.ts';
 
 /** The figures of the first screen, in this order. */
 const tileMetrics = [
-  { name: 'Latency', metrics: ['latency', 'ratio-to-reference'] },
+  { name: 'Latency', metrics: ['latency', 'cpu-time', 'ratio-to-reference'] },
   { name: 'Peak memory', metrics: ['peak-memory', 'memory-growth'] },
   { name: 'Quality', metrics: ['quality', 'error', 'waste', 'scored-pairs'] },
 ] as const satisfies ReadonlyArray<{ name: string; metrics: readonly Metric[] }>;

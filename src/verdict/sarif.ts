@@ -18,6 +18,7 @@ type Rule = Metric | typeof wholeRule;
 
 const meanings: Readonly<Record<Rule, string>> = {
   latency: 'Time per attention call, compared in paired blocks of fresh processes.',
+  'cpu-time': 'Time of all processors per attention call, idle threads asleep, compared in paired blocks of fresh processes.',
   'peak-memory': 'Memory that one attention call needs beyond its inputs.',
   'memory-growth': 'Factor by which peak memory grows when the length doubles: 2 for n, 4 for n².',
   waste: 'Share of scored pairs beyond the smallest sets of keys that hold 95 % of the weight.',

@@ -4,6 +4,7 @@ import { oneLine } from '../text/untrusted.ts';
 
 export const metricNames: Readonly<Record<Metric, string>> = {
   latency: 'latency',
+  'cpu-time': 'CPU time',
   'peak-memory': 'peak memory',
   'memory-growth': 'memory growth',
   waste: 'waste',

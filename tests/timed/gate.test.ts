@@ -113,6 +113,18 @@ test('a slower new arm is a regression, a faster one an improvement, and swappin
   assert.ok(Math.abs(Math.log(both)) < Math.log(2), `there and back is a factor of ${both}`);
 });
 
+test('CPU time counts what computes: a new arm that only waits longer passes, one that computes more is a regression', async () => {
+  const gates = "{ metric: 'cpu-time', margin: 0.5 }";
+  const base = folder({ gates });
+  const waits = await gate(folder({ gates, script: { idleMs: 8 } }), { baseDir: base });
+  assert.equal(waits.exitCode, 0, waits.said);
+  assert.equal(waits.verdict().comparisons[0]!.outcome, 'pass');
+  const computes = await gate(folder({ gates, script: { ms: 4 } }), { baseDir: base });
+  assert.equal(computes.exitCode, 1, computes.said);
+  assert.match(computes.said, /CPU time/);
+  assert.doesNotMatch(computes.said, /calibrate/);
+});
+
 /** What goes wrong in the new arm, what the gate exits with, and what it says. */
 const faultyArms: ReadonlyArray<[what: string, given: Given, exitCode: number, says: RegExp]> = [
   ['a worker that exits before it answers', { script: { fault: 'exit' } }, 5, /new: failed: the worker exited with code 7/],

@@ -1,5 +1,7 @@
 import { AttnswapError } from '../../contract/errors.ts';
-import { argument, defineCommand, flag, hidden, inGroup, optionalArgument, option } from '../declare.ts';
+import { comparedFigures } from '../../contract/verdict.ts';
+import { defaults } from '../../operations/defaults.ts';
+import { argument, choice, defineCommand, flag, hidden, inGroup, optionalArgument, option, withDefault } from '../declare.ts';
 import { adaptersFrom, backend, blocks, causal, cell, margin, model, moreBackends } from '../options.ts';
 import { verdictExits, verdictOutputs, writeVerdict } from '../write-verdict.ts';
 import { working } from '../work.ts';
@@ -12,6 +14,7 @@ export const ab = defineCommand({
     b: optionalArgument('new version (default: A again, with another --base-dir or --base-backend)'),
   },
   options: {
+    metric: withDefault(defaults.metric, choice('<metric>', comparedFigures, 'what is compared; cpu-time also holds on a busy machine')),
     margin: margin('largest acceptable slowdown, %'),
     backend: { ...backend, help: "backend (--base-backend: A's, if different)" },
     baseBackend: hidden(option('<backend>', "A's backend")),
