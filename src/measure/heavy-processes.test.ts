@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import type { ProcessSnapshot } from './heavy-processes.ts';
 import { findHeavyProcesses, heavyBetween, othersBetween, parseStat, snapshotProcesses } from './heavy-processes.ts';
 
 const self = 100;
@@ -49,11 +50,14 @@ test('a busy process that is none of ours shows between two looks at this machin
   const spinning = spawn(process.execPath, ['-e', 'for (;;);']);
   try {
     const before = snapshotProcesses()!;
-    while (snapshotProcesses()!.timePerCore - before.timePerCore < 30) await setTimeout(20);
-    const after = snapshotProcesses()!;
-    const share = (parent: number) => othersBetween(before, after, parent);
-    // Seen from itself alone it is one of us; seen from a process without children it is another.
-    assert.ok(share(spinning.pid!) >= 0 && share(-1) - share(spinning.pid!) > 0.2, `${share(-1)} and ${share(spinning.pid!)}`);
+    const timeIn = ({ processes }: ProcessSnapshot) => processes.find(({ pid }) => pid === spinning.pid)?.time ?? 0;
+    let after = before;
+    for (; timeIn(after) - timeIn(before) < 10; after = snapshotProcesses()!) await setTimeout(20);
+    // Seen from itself alone it is one of us; seen from a process that is not there it is another.
+    const [own, foreign] = [spinning.pid!, -1].map((self) => othersBetween(before, after, self)) as [number, number];
+    const expected = (timeIn(after) - timeIn(before)) / (after.timePerCore - before.timePerCore);
+    assert.ok(own === 0 || Math.abs(foreign - own - expected) < 1e-9, `${foreign}, ${own} of its own`);
+    assert.ok(foreign > own);
   } finally {
     spinning.kill('SIGKILL');
   }
