@@ -55,4 +55,5 @@ const text = report({ ...options, levels, fewRounds, rivals: theirs, variations 
 console.log(text);
 // What was seen on real machines is not simulated, and stays.
 const live = '\n## On real machines\n';
-if (values.write) await writeFile(page, [text, (await readFile(page, 'utf8')).split(live)[1]].filter((part) => part !== undefined).join(live));
+if (values.write)
+  await writeFile(page, [text, (await readFile(page, 'utf8')).split(live)[1]].filter((part) => part !== undefined).join(live));

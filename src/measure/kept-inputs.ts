@@ -7,7 +7,7 @@ import { temporaryFolder } from '../processes/temporary.ts';
 const variable = 'ATTNSWAP_DRAWN';
 const folders = new Map<string, Promise<string>>();
 
-/** What lets the workers of one script draw inputs once and hand them on: each block starts new ones, and drawing takes longer than reading. */
+/** What lets the workers of one script draw inputs once and hand them on: each stage and block starts new ones, and drawing takes longer than reading. */
 export async function handOn(script: string): Promise<Record<string, string>> {
   const folder = folders.get(script) ?? temporaryFolder('drawn');
   folders.set(script, folder);

@@ -1,6 +1,7 @@
 import { execa } from 'execa';
 import { fileURLToPath } from 'node:url';
 import { tamed } from '../text/untrusted.ts';
+import { handOn } from './kept-inputs.ts';
 import type { StageAnswer, StageRequest } from './messages.ts';
 import { memoryEnvironment } from './peak-memory.ts';
 import { endOf, hasGroups, scratchFolder, signalGroup } from './process-group.ts';
@@ -24,7 +25,10 @@ export interface LaunchOptions {
  */
 export async function launchStage(request: StageRequest, options: LaunchOptions): Promise<LaunchOutcome> {
   const scratch = await scratchFolder();
-  const child = execa(process.execPath, ['--expose-gc', options.worker ?? worker], {
+  const script = options.worker ?? worker;
+  // Where memory is measured, what reading leaves behind would be reused by the call.
+  const ofStage = request.stage === 'memory' ? memoryEnvironment : await handOn(script);
+  const child = execa(process.execPath, ['--expose-gc', script], {
     ipc: true,
     ipcInput: request as never,
     timeout: options.timeoutSeconds * 1000,
@@ -33,7 +37,7 @@ export async function launchStage(request: StageRequest, options: LaunchOptions)
     stdin: 'ignore',
     maxBuffer: 1e6,
     ...(options.cwd !== undefined && { cwd: options.cwd }),
-    env: { ...scratch.env, ...(request.stage === 'memory' && memoryEnvironment) },
+    env: { ...scratch.env, ...ofStage },
     ...(options.signal !== undefined && { cancelSignal: options.signal }),
     detached: hasGroups,
   });
