@@ -10,6 +10,7 @@ import { tokensText } from '../quality/judgement.ts';
 import { digits, percent, signed, size, time } from '../text/figures.ts';
 import { table, wrapped } from '../text/layout.ts';
 import { baseToNew } from '../verdict/wording.ts';
+import { decodeBaselineText, decodeCandidatesText, decodeFinalText, generationText, usesText } from './decode-text.ts';
 import { visible } from '../text/untrusted.ts';
 
 interface Context {
@@ -40,7 +41,13 @@ function baselineText({ baseline }: MigrationReport, { metric, sites }: Context)
   // More columns than a terminal has room for become lines of their own.
   const shown = wasted.length <= mostColumns ? wasted : [];
   const listed = shown.length > 0 ? [] : baseline.lengths.map((at) => wasteLine(at.length, wasted, (site) => waste(site, at)));
-  const header = ['tokens', 'latency', '95 % interval', 'peak memory', ...shown.map((site) => `waste, site ${site}`)];
+  const header = [
+    'tokens',
+    baseline.decode ? 'prefill' : 'latency',
+    '95 % interval',
+    'peak memory',
+    ...shown.map((site) => `waste, site ${site}`),
+  ];
   const rows = baseline.lengths.map((at) => [
     `${at.length}`,
     time(at.medianNs),
@@ -53,6 +60,7 @@ function baselineText({ baseline }: MigrationReport, { metric, sites }: Context)
   lines.push('waste: share of scored pairs beyond the smallest sets of keys that hold 95 % of the attention');
   if (baseline.scores !== null)
     lines.push(`quality: ${digits(mean(baseline.scores))} over ${baseline.scores.length} items (${visible(metric ?? 'score')})`);
+  if (baseline.decode) lines.push(decodeBaselineText(baseline.decode));
   return lines.join('\n');
 }
 
@@ -81,6 +89,9 @@ function candidatesText(results: readonly CandidateResult[], report: MigrationRe
     'Phase 2: each candidate at every site, compared with the original',
     table([header, ...rows]),
     '* on the Pareto front (quality, latency, memory)',
+    ...[decodeCandidatesText(results, { length: settings.compareAt, name: short, change }), generationText(results, short)].filter(
+      (text) => text !== '',
+    ),
     '',
     ...reasons,
   ].join('\n');
@@ -117,7 +128,7 @@ function tunedText({ search, budget, shared, choices, mended, result }: TuneResu
 }
 
 function finalText({ final }: MigrationReport): string {
-  const { candidate, latency, memory, decision } = final!;
+  const { candidate, latency, memory, decode, decision } = final!;
   const rows = latency.map(({ length, comparison }, at) => {
     const peak = memory[at]!.comparison;
     return [`${length}`, baseToNew(comparison) || '–', change(comparison), baseToNew(peak) || '–', change(peak)];
@@ -126,6 +137,7 @@ function finalText({ final }: MigrationReport): string {
   return [
     `Final comparison: ${short(candidate)} against the original`,
     table([header, ...rows]),
+    ...(decode ? [decodeFinalText(decode, change)] : []),
     ...decision.reasons.map((text) => visible(text)),
   ].join('\n');
 }
@@ -144,7 +156,12 @@ function conclusion({ final, verdict, candidates }: MigrationReport, { folder, s
     none: 'No verdict yet',
   }[verdict ?? 'none'];
   const model = final?.model ?? null;
-  return [said, ...(model === null ? [] : [`migrated model: ${model}`]), `all results: ${folder}/record.json`].join('\n');
+  const deciding = final?.decision ?? candidates?.find(({ decision }) => decision.verdict === verdict)?.decision;
+  return [
+    `${said}${usesText(deciding?.uses)}`,
+    ...(model === null ? [] : [`migrated model: ${model}`]),
+    `all results: ${folder}/record.json`,
+  ].join('\n');
 }
 
 /** −12.3 % [−14, −10]. */

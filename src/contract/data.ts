@@ -25,4 +25,6 @@ export interface DataModule {
   evaluate?(model: RunnableModel, items: readonly Item[]): Promise<readonly number[]>;
   /** What a score is, such as «1 − character error rate». */
   readonly metric?: string;
+  /** The text that token ids stand for, for bits per byte; without it, only bits per token are told. */
+  textOf?(ids: readonly number[]): string | Promise<string>;
 }

@@ -59,5 +59,5 @@ async function textData(path: string, { tokenizer: tokenizerPath, inputs }: Data
     throw invalidData(path, 'is text, but no tokenizer was given', { hint: "add --tokenizer with the model's tokenizer.json" });
   const tokenizer = await openTokenizer(tokenizerPath);
   const text = await readText(path, textLimit);
-  return { items: async (request) => textItems({ text, tokenizer, inputs, ...request }) };
+  return { items: async (request) => textItems({ text, tokenizer, inputs, ...request }), textOf: (ids) => tokenizer.decode(ids) };
 }

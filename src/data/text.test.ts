@@ -94,6 +94,38 @@ test('inputs that are not made from tokens are refused by name', async () => {
   assert.throws(with_({ name: 'input_ids', type: 'int64', dims: ['sequence'] }), refused(/shape \[sequence\]/));
 });
 
+test("a decoder's cache is empty, or a buffer of zeros where its sizes are fixed", async () => {
+  const tokenizer = await opened();
+  const cached = (name: string, dims: ModelInput['dims'], type: ModelInput['type'] = 'float32'): ModelInput => ({ name, type, dims });
+  const inputs = [
+    input('input_ids'),
+    cached('past_key_values.0.key', ['batch', 4, 'past', 8]),
+    cached('past_0', [2, 'batch_size', 4, 'past', 8], 'float16'),
+    cached('past_1', ['', 4, '', 8]),
+    cached('cache', [1, 4, 16, 8]),
+    cached('use_cache_branch', [1], 'bool'),
+  ];
+  const { feeds } = textItems({ text: prose, tokenizer, inputs, lengths: [8], itemsPerLength: 1, seed: 1 })[0]!;
+  assert.deepEqual(
+    Object.entries(feeds)
+      .slice(1)
+      .map(([name, { type, dims, data }]) => [name, type, dims, data.length]),
+    [
+      ['past_key_values.0.key', 'float32', [1, 4, 0, 8], 0],
+      ['past_0', 'float16', [2, 1, 4, 0, 8], 0],
+      ['past_1', 'float32', [1, 4, 0, 8], 0],
+      ['cache', 'float32', [1, 4, 16, 8], 512],
+      ['use_cache_branch', 'bool', [1], 1],
+    ],
+  );
+  assert.equal(feeds['use_cache_branch']!.data[0], 0);
+});
+
+test('tokens are turned back into their text', async () => {
+  const tokenizer = await opened();
+  assert.equal(tokenizer.decode([...tokenizer.before, ...tokenizer.encode('ab c'), ...tokenizer.after]), 'ab c');
+});
+
 test('a tokenizer that is none is refused', async () => {
   for (const content of ['', '{', '[]', '{}', 'null', '{"model":{"type":"Nonsense"}}', { ...wordTokenizer, model: {} }])
     await assert.rejects(opened(content), refused(/tokenizer\.json/), JSON.stringify(content));

@@ -7,6 +7,8 @@ import { readText } from '../files/read-bytes.ts';
 export interface TextTokenizer {
   /** Token ids of a piece of text, without special tokens. */
   encode(text: string): readonly number[];
+  /** The text that ids stand for, without special tokens. */
+  decode(ids: readonly number[]): string;
   /** Such as [CLS]. */
   readonly before: readonly number[];
   /** Such as [SEP]. */
@@ -26,7 +28,8 @@ export async function openTokenizer(path: string): Promise<TextTokenizer> {
     const idsOf = (piece: string, special: boolean) =>
       guarded(path, () => checkIds(tokenizer.encode(piece, { add_special_tokens: special }).ids));
     const encode = (piece: string) => idsOf(piece, false);
-    return { encode, ...specialTokens(encode('a'), idsOf('a', true), path) };
+    const decode = (ids: readonly number[]) => guarded(path, () => tokenizer.decode([...ids], { skip_special_tokens: true }));
+    return { encode, decode, ...specialTokens(encode('a'), idsOf('a', true), path) };
   });
 }
 

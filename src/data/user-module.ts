@@ -11,12 +11,14 @@ import { checkTensor, invalidData, shown } from './check-tensor.ts';
  */
 export async function loadDataModule(path: string): Promise<DataModule> {
   hookOwnName();
-  const { items, evaluate, metric } = await guarded(path, 'could not be loaded', async () => {
+  const { items, evaluate, metric, textOf } = await guarded(path, 'could not be loaded', async () => {
     return (await import(pathToFileURL(resolve(path)).href)) as Partial<DataModule>;
   });
   if (typeof items !== 'function') throw invalidData(path, `exports items as ${typeof items}, expected a function`, { hint: example });
   if (!['function', 'undefined'].includes(typeof evaluate))
     throw invalidData(path, `exports evaluate as ${typeof evaluate}, expected a function`);
+  if (!['function', 'undefined'].includes(typeof textOf))
+    throw invalidData(path, `exports textOf as ${typeof textOf}, expected a function`);
   if (!['string', 'undefined'].includes(typeof metric)) throw invalidData(path, `exports metric as ${typeof metric}, expected a string`);
   return {
     items: async (request) => checkItems(await guarded(path, 'items() threw', () => items(request)), request.lengths, path),
@@ -25,6 +27,7 @@ export async function loadDataModule(path: string): Promise<DataModule> {
         checkScores(await guarded(path, 'evaluate() threw', () => evaluate(model, given)), given.length, path),
     }),
     ...(metric !== undefined && { metric }),
+    ...(textOf !== undefined && { textOf: async (ids) => checkText(await guarded(path, 'textOf() threw', async () => textOf(ids)), path) }),
   };
 }
 
@@ -65,6 +68,11 @@ function checkItem(item: unknown, lengths: readonly number[], source: string): a
   const tensors = Object.entries(Object(feeds) as object);
   if (tensors.length === 0) throw invalidData(source, 'feeds contain no tensor', { hint: example });
   for (const [name, tensor] of tensors) checkTensor(tensor, `${source}, feed ${name.slice(0, 100)}`);
+}
+
+function checkText(text: unknown, path: string): string {
+  if (typeof text === 'string') return text;
+  throw invalidData(path, `textOf() returned ${shown(text)}, expected a string`);
 }
 
 function checkScores(scores: unknown, expected: number, path: string): readonly number[] {

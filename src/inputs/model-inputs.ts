@@ -45,12 +45,12 @@ function drawInput(input: ModelInput, sizes: DimensionSizes, seed: number, vocab
   return tensorOf(input.type, dims, values);
 }
 
-/** A tensor of other sizes, along each axis repeated from its start, or cut. */
+/** A tensor of other sizes, along each axis repeated from its start, or cut; of one that holds nothing, zeros. */
 export function repeatedTo({ type, dims: from, data }: Tensor, dims: readonly number[]): Tensor {
   const strides = from.map((_, axis) => from.slice(axis + 1).reduce((product, size) => product * size, 1));
   const result = data.slice(0, 0).constructor as new (length: number) => TensorData;
   const repeated = new result(dims.reduce((product, size) => product * size, 1));
-  for (let place = 0; place < repeated.length; place++) {
+  for (let place = 0; data.length > 0 && place < repeated.length; place++) {
     let rest = place;
     let source = 0;
     for (let axis = dims.length - 1; axis >= 0; axis--) {

@@ -10,24 +10,26 @@ import type { LookPlan } from '../decide/sequential.ts';
 import { modelArm } from '../measure/arm.ts';
 import type { ModelArm } from '../measure/arm.ts';
 import { defaultBlockSeconds } from '../measure/pair-block.ts';
-import { candidateOf, comparisonStep } from './course.ts';
+import { candidateOf, comparisonStep, placeName } from './course.ts';
+import type { Place } from './course.ts';
+import { decodingOf } from './decoding.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
 
 const timeoutSeconds = 300;
 
-/** A model's file as an arm, on the first item of a length. */
-export async function armAt(migration: Migration, model: string, length: number): Promise<ModelArm> {
+/** A model's file as an arm, on the first item of a length; to decode, on one token behind the cache that the original makes of that item. */
+export async function armAt(migration: Migration, model: string, place: Place): Promise<ModelArm> {
   const { entry, settings, state } = migration;
   const { backend, threads } = settings;
-  const file = resolve(state.folder, 'feeds', `${length}.safetensors`);
+  const file = resolve(state.folder, 'feeds', `${placeName(place).replace('/', '-')}.safetensors`);
   const write = async () => {
-    const item = (await itemsOf(migration, 'judging')).find((each) => each.length === length)!;
+    const item = (await itemsOf(migration, 'judging')).find((each) => each.length === place.length)!;
     await mkdir(join(state.folder, 'feeds'), { recursive: true });
-    await writeTensors(file, item.feeds);
+    await writeTensors(file, place.use === 'decode' ? (await decodingOf(migration, item)).feeds : item.feeds);
     return { item: item.id };
   };
-  await state.step(`feeds/${length}`, write);
+  await state.step(`feeds/${placeName(place)}`, write);
   // A user may have made room since.
   if (!existsSync(file)) await write();
   return modelArm({ backend, model: resolve(model), feeds: { file }, ...(threads !== null && { threads }) }, entry);
@@ -36,34 +38,38 @@ export async function armAt(migration: Migration, model: string, length: number)
 /** Peaks of whole models hardly vary: two pairs mostly tell, and a launch of a large model takes long. */
 export const modelMemoryLooks: LookPlan = { looks: [2, 3, 6], tail: 0.0175 };
 
-/** The original's peaks at a length, launch by launch. */
-export function peaksAt({ peaks }: Migration, length: number): Map<number, { bytes: number }> {
-  const known = peaks.get(length) ?? new Map<number, { bytes: number }>();
-  peaks.set(length, known);
+/** The original's peaks at a place, launch by launch. */
+export function peaksAt({ peaks }: Migration, place: Place): Map<number, { bytes: number }> {
+  const known = peaks.get(placeName(place)) ?? new Map<number, { bytes: number }>();
+  peaks.set(placeName(place), known);
   return known;
 }
 
-export interface ArmComparison {
+export interface ArmComparison extends Place {
   readonly name: string;
   readonly model: string;
-  readonly length: number;
   readonly plan: LookPlan;
 }
 
-/** The original against another model at one length, in paired blocks; kept as a step. */
+/** `latency at 512 tokens`, or `decode latency behind 512 tokens`. */
+export function placeText(what: string, { length, use }: Place): string {
+  return use === 'prefill' ? `${what} at ${length} tokens` : `decode ${what} behind ${length} tokens`;
+}
+
+/** The original against another model at one place, in paired blocks; kept as a step. */
 export function compareModels(migration: Migration, metric: 'latency' | 'peak-memory', wanted: ArmComparison): Promise<Comparison> {
-  const { name, model, length, plan } = wanted;
+  const { name, model, length, use, plan } = wanted;
   const { file, settings, state, signal } = migration;
-  return state.step(`${metric}/${name}/${length}`, async () => {
-    const what = `${candidateOf(name)}: ${metric === 'latency' ? 'latency' : 'peak memory'} at ${length} tokens`;
+  return state.step(`${metric}/${name}/${placeName(wanted)}`, async () => {
+    const what = `${candidateOf(name)}: ${placeText(metric === 'latency' ? 'latency' : 'peak memory', wanted)}`;
     const most = plan.looks.at(-1)!;
     const progress = (block: number) =>
-      migration.progress(comparisonStep(metric, name, length), `${what}, block ${block + 1} of at most ${most}`, block / most);
-    const arms = { base: await armAt(migration, file.path, length), new: await armAt(migration, model, length) };
-    const subject = { cell: `${name} at ${length}`, name };
+      migration.progress(comparisonStep(metric, name, wanted), `${what}, block ${block + 1} of at most ${most}`, block / most);
+    const arms = { base: await armAt(migration, file.path, wanted), new: await armAt(migration, model, wanted) };
+    const subject = { cell: `${name} ${use === 'decode' ? 'decode ' : ''}at ${length}`, name };
     const shared = { timeoutSeconds, family: 1, progress, ...(signal !== undefined && { signal }) };
     if (metric === 'peak-memory')
-      return compareMemory(arms, subject, plainRule(metric, settings.margin), { ...shared, plan, basePeaks: peaksAt(migration, length) });
+      return compareMemory(arms, subject, plainRule(metric, settings.margin), { ...shared, plan, basePeaks: peaksAt(migration, wanted) });
     const options = { ...shared, seed: settings.seed, floor: null, plan, blockSeconds: defaultBlockSeconds };
     return (await compareLatency(arms, subject, plainRule(metric, settings.margin), options)).comparison;
   });

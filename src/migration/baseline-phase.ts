@@ -1,12 +1,16 @@
 import { AttnswapError } from '../contract/errors.ts';
 import { peak } from '../compare/compare-memory.ts';
+import type { ModelArm } from '../measure/arm.ts';
 import { launchStage } from '../measure/launch.ts';
 import { captureFault, openForCapture } from '../model/swap/capture.ts';
 import { usingModel } from '../model/file/open-proto.ts';
 import { findVariant } from '../variants/index.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
 import type { WasteFigures } from '../waste/schema.ts';
-import { armAt, peaksAt } from './arms.ts';
+import { armAt, peaksAt, placeText } from './arms.ts';
+import { placeName } from './course.ts';
+import type { Place } from './course.ts';
+import { decodingOf } from './decoding.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
 import { originalScores } from './quality-of.ts';
@@ -32,8 +36,31 @@ export interface SiteWaste {
   readonly heads: ReadonlyArray<number | null>;
 }
 
+/** The original with one new token behind so many tokens in its cache. */
+export interface DecodeAtLength {
+  /** Tokens in the cache. */
+  readonly length: number;
+  /** Time of a token. */
+  readonly medianNs: number;
+  readonly lowNs: number;
+  readonly highNs: number;
+  readonly peakHostBytes: number;
+  /** Of the cache, all batch elements. */
+  readonly cacheBytes: number;
+}
+
+/** The original as it decodes token by token. */
+export interface DecodeBaseline {
+  /** What one more token adds to the cache, all batch elements. */
+  readonly cacheBytesPerToken: number;
+  readonly lengths: readonly DecodeAtLength[];
+}
+
 export interface MeasuredBaseline {
+  /** Of a decoder with a cache, the prefill: its latency is the time to the first token. */
   readonly lengths: readonly BaselineAtLength[];
+  /** Null where the model is not decoded through a cache. */
+  readonly decode: DecodeBaseline | null;
   /** One score an item; null without a task. */
   readonly scores: readonly number[] | null;
 }
@@ -42,43 +69,66 @@ export interface MeasuredBaseline {
 export async function measureBaseline(migration: Migration): Promise<MeasuredBaseline> {
   const lengths: BaselineAtLength[] = [];
   for (const length of migration.settings.lengths) lengths.push(await atLength(migration, length));
+  const decode = migration.cache === null ? null : await measureDecode(migration);
   const scores = await migration.state.step('baseline/scores', async () => {
     migration.progress('baseline/scores', 'quality');
     return originalScores(migration, await itemsOf(migration, 'judging'));
   });
-  return { lengths, scores };
+  return { lengths, decode, scores };
+}
+
+async function measureDecode(migration: Migration): Promise<DecodeBaseline> {
+  const lengths: DecodeAtLength[] = [];
+  const sizes: Array<{ readonly bytes: number; readonly bytesPerToken: number }> = [];
+  for (const length of migration.settings.lengths) {
+    const measured = await timeAndPeak(migration, { length, use: 'decode' });
+    const size = await migration.state.step(`baseline/cache/${length}`, async () => {
+      const item = (await itemsOf(migration, 'judging')).find((each) => each.length === length)!;
+      const { bytes, bytesPerToken } = await decodingOf(migration, item);
+      return { bytes, bytesPerToken };
+    });
+    sizes.push(size);
+    lengths.push({ length, ...measured, cacheBytes: size.bytes });
+  }
+  return { cacheBytesPerToken: sizes[0]!.bytesPerToken, lengths };
 }
 
 async function atLength(migration: Migration, length: number): Promise<BaselineAtLength> {
+  const measured = await timeAndPeak(migration, { length, use: 'prefill' });
+  const waste = await migration.state.step(`baseline/waste/${length}`, () => wasteAt(migration, length));
+  return { length, ...measured, waste };
+}
+
+async function timeAndPeak(migration: Migration, place: Place): Promise<Omit<DecodeAtLength, 'length' | 'cacheBytes'>> {
   const { file, state } = migration;
-  const arm = await armAt(migration, file.path, length);
-  const latency = await state.step(`baseline/latency/${length}`, () => latencyOf(migration, arm, length));
-  const memory = await state.step(`baseline/memory/${length}`, async () => {
-    migration.progress(`baseline/memory/${length}`, `peak memory at ${length} tokens`);
+  const arm = await armAt(migration, file.path, place);
+  const name = placeName(place);
+  const latency = await state.step(`baseline/latency/${name}`, () => latencyOf(migration, arm, place));
+  const memory = await state.step(`baseline/memory/${name}`, async () => {
+    migration.progress(`baseline/memory/${name}`, placeText('peak memory', place));
     const outcome = await peak(arm, launchOptions(migration));
     if ('bytes' in outcome) return outcome;
-    throw failed(length, 'reason' in outcome ? outcome.reason : outcome.outcome);
+    throw failed(place, 'reason' in outcome ? outcome.reason : outcome.outcome);
   });
-  peaksAt(migration, length).set(0, memory);
-  const waste = await state.step(`baseline/waste/${length}`, () => wasteAt(migration, length));
-  return { length, ...latency, peakHostBytes: memory.bytes, waste };
+  peaksAt(migration, place).set(0, memory);
+  return { ...latency, peakHostBytes: memory.bytes };
 }
 
 function launchOptions({ signal }: Migration) {
   return { timeoutSeconds: 300, ...(signal !== undefined && { signal }) };
 }
 
-async function latencyOf(migration: Migration, arm: Awaited<ReturnType<typeof armAt>>, length: number) {
-  migration.progress(`baseline/latency/${length}`, `latency at ${length} tokens`);
+async function latencyOf(migration: Migration, arm: ModelArm, place: Place) {
+  migration.progress(`baseline/latency/${placeName(place)}`, placeText('latency', place));
   const { stageWorker: worker, cwd, request } = arm;
   const outcome = await launchStage({ ...request, stage: 'latency', sampleSeconds: 2 }, { ...launchOptions(migration), worker, cwd });
-  if (outcome.outcome !== 'model-latency') throw failed(length, 'reason' in outcome ? outcome.reason : outcome.outcome);
+  if (outcome.outcome !== 'model-latency') throw failed(place, 'reason' in outcome ? outcome.reason : outcome.outcome);
   const { medianNs, ciNs } = outcome.latency;
   return { medianNs, lowNs: ciNs.low, highNs: ciNs.high };
 }
 
-function failed(length: number, reason: string): AttnswapError {
-  return new AttnswapError('WORKER_FAILED', `the original cannot be measured at ${length} tokens: ${reason}`);
+function failed(place: Place, reason: string): AttnswapError {
+  return new AttnswapError('WORKER_FAILED', `the original cannot be measured: ${placeText('latency', place)}: ${reason}`);
 }
 
 /** Waste by site and head, on what the sites see of the length's first item; of sites that do something else there, none. */

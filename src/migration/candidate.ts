@@ -6,6 +6,7 @@ import type { ModelProto } from 'onnx-buf';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Comparison } from '../contract/verdict.ts';
 import type { LookPlan } from '../decide/sequential.ts';
+import { requireCache } from '../model/cache/require-cache.ts';
 import { compareSites } from '../model/swap/compare-sites.ts';
 import { readOnnxFile, writeOnnxFile } from '../model/file/onnx-file.ts';
 import { proveUnchanged } from '../model/swap/prove.ts';
@@ -13,13 +14,14 @@ import type { SwapProof } from '../model/swap/prove.ts';
 import { swapSites } from '../model/swap/swap.ts';
 import type { Replacement } from '../model/swap/swap.ts';
 import { compareModels, modelMemoryLooks } from './arms.ts';
+import type { ArmComparison } from './arms.ts';
 import type { MeasuredBaseline } from './baseline-phase.ts';
-import { decideMigration, tunableMargins } from './decide.ts';
+import { isHopeless, judgementOf, qualitiesOf } from './candidate-quality.ts';
+import type { CandidateQualities } from './candidate-quality.ts';
+import { decideMigration } from './decide.ts';
 import type { MigrationDecision } from './decide.ts';
-import { exactnessOf } from './exactness.ts';
-import { itemsOf } from './items.ts';
+import type { DecodeQuality } from './decoding.ts';
 import type { Migration } from './migration.ts';
-import { qualityOf } from './quality-of.ts';
 import type { CandidateQuality } from './quality-of.ts';
 
 /** Attention to be judged in place of the original's. */
@@ -32,7 +34,7 @@ export interface Candidate {
 }
 
 /** What a candidate came to. */
-export interface CandidateResult {
+export interface CandidateResult extends Pick<CandidateQualities, 'generation'> {
   readonly name: string;
   /** Where its model lies. */
   readonly model: string;
@@ -41,7 +43,16 @@ export interface CandidateResult {
   /** At the length at which candidates are compared; null where quality was lost beyond tuning, so that nothing was timed. */
   readonly latency: Comparison | null;
   readonly memory: Comparison | null;
+  /** The same of one token behind a cache; null where the model is not decoded through one. */
+  readonly decode: CandidateDecode | null;
   readonly decision: MigrationDecision;
+}
+
+/** What a candidate came to in decoding. */
+export interface CandidateDecode {
+  readonly quality: DecodeQuality;
+  readonly latency: Comparison | null;
+  readonly memory: Comparison | null;
 }
 
 /** Few blocks: enough for the gains that a migration is for; the last comparison takes more. */
@@ -59,40 +70,31 @@ export async function judgeCandidate(migration: Migration, candidate: Candidate,
   const { state, settings } = migration;
   const model = join(state.folder, 'models', fileNameOf(name));
   const written = await state.step(`candidate/${name}/model`, () => writeCandidate(migration, candidate, model));
-  if ('failure' in written) return rejected({ name, model, proof: null, quality: null }, written.failure);
+  if ('failure' in written) return rejected({ name, model, proof: null, quality: null, decode: null, generation: null }, written.failure);
   // A user may have made room since.
   if (!existsSync(model)) await writeCandidate(migration, candidate, model);
-  const quality = readBack(await state.step(`candidate/${name}/quality`, () => qualityOfCandidate(migration, candidate, baseline)));
-  const { proof } = written;
-  const { judgement } = quality;
-  if (judgement.outcome === 'regression' && !(judgement.marginsLost <= tunableMargins))
-    return rejected({ name, model, proof, quality }, `${judgement.reason}; it was not timed`);
-  const at = { name, model, length: settings.compareAt, plan: screening };
-  const latency = await compareModels(migration, 'latency', at);
-  const memory = await compareModels(migration, 'peak-memory', { ...at, plan: modelMemoryLooks });
-  const wantedLengths = [settings.compareAt];
-  const decision = decideMigration({
-    candidate: name,
-    latency: [{ length: settings.compareAt, comparison: latency }],
-    memory: [{ length: settings.compareAt, comparison: memory }],
-    wantedLengths,
-    quality: judgement,
-  });
-  return { name, model, proof, quality, latency, memory, decision };
+  const qualities = await qualitiesOf(migration, { ...candidate, proto: () => candidateProto(migration, candidate) }, baseline);
+  const untimed = { latency: null, memory: null };
+  const judged = { name, model, proof: written.proof, ...qualities, decode: qualities.decode && { quality: qualities.decode, ...untimed } };
+  const judgement = judgementOf(judged);
+  if (isHopeless(judgement)) return rejected(judged, `${judgement.reason}; it was not timed`);
+  const at = { name, model, length: settings.compareAt };
+  const prefill = await comparedAt(migration, { ...at, use: 'prefill' });
+  const decode = judged.decode && { ...judged.decode, ...(await comparedAt(migration, { ...at, use: 'decode' })) };
+  const found = (metric: 'latency' | 'memory') => [
+    { length: at.length, comparison: prefill[metric], ...(decode && { use: 'prefill' as const }) },
+    ...(decode ? [{ length: at.length, comparison: decode[metric], use: 'decode' as const }] : []),
+  ];
+  const evidence = { candidate: name, latency: found('latency'), memory: found('memory'), wantedLengths: [at.length] };
+  return { ...judged, ...prefill, decode, decision: decideMigration({ ...evidence, quality: judgement }) };
 }
 
-async function qualityOfCandidate(migration: Migration, candidate: Candidate, baseline: MeasuredBaseline): Promise<CandidateQuality> {
-  migration.signal?.throwIfAborted();
-  migration.progress(`candidate/${candidate.name}/quality`, `${candidate.name}: quality`);
-  const items = await itemsOf(migration, 'judging');
-  const exactness = exactnessOf(migration.sites, candidate);
-  return qualityOf(migration, candidateProto(migration, candidate), { items, base: baseline.scores, exactness });
-}
-
-/** JSON has no Infinity. */
-function readBack(quality: CandidateQuality): CandidateQuality {
-  const { judgement } = quality;
-  return { ...quality, judgement: { ...judgement, marginsLost: (judgement.marginsLost as number | null) ?? Infinity } };
+async function comparedAt(
+  migration: Migration,
+  at: Omit<ArmComparison, 'plan'>,
+): Promise<{ readonly latency: Comparison; readonly memory: Comparison }> {
+  const latency = await compareModels(migration, 'latency', { ...at, plan: screening });
+  return { latency, memory: await compareModels(migration, 'peak-memory', { ...at, plan: modelMemoryLooks }) };
 }
 
 /** A candidate's file: its name where a file can have it, shortened and told apart by a digest where there are many sites. */
@@ -102,7 +104,7 @@ export function fileNameOf(candidate: string): string {
   return `${plain.length <= 100 ? plain : `${plain.slice(0, 80)}-${digest}`}.onnx`;
 }
 
-function rejected(known: Pick<CandidateResult, 'name' | 'model' | 'proof' | 'quality'>, reason: string): CandidateResult {
+function rejected(known: Omit<CandidateResult, 'latency' | 'memory' | 'decision'>, reason: string): CandidateResult {
   const decision = {
     candidate: known.name,
     verdict: 'reject' as const,
@@ -122,6 +124,7 @@ async function writeCandidate(
   try {
     const proto = candidateProto(migration, candidate);
     await requireRight(migration, candidate, proto);
+    await requireCache(proto, migration.cache, file, migration.runner);
     await writeOnnxFile(model, proto, file);
     return { proof: proveUnchanged(sites.proto, (await readOnnxFile(model)).proto, new Set(candidate.finish?.tensors)) };
   } catch (error) {

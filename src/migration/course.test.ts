@@ -13,7 +13,9 @@ const steps = [
   'tune/saving',
   'tune/search',
   ...settings.lengths.flatMap((length) =>
-    (['latency', 'peak-memory'] as const).map((metric) => comparisonStep(metric, finalName('window.tiled:w=128'), length)),
+    (['latency', 'peak-memory'] as const).map((metric) =>
+      comparisonStep(metric, finalName('window.tiled:w=128'), { length, use: 'prefill' }),
+    ),
   ),
 ];
 
@@ -28,6 +30,17 @@ test('every step of a migration lies farther on its way, and the last ends it', 
   positions.forEach(({ share }, index) => assert.ok(index === 0 ? share === 0 : share > positions[index - 1]!.share, steps[index]));
   assert.equal(at(steps.at(-1)!, 1).share, 1);
   assert.deepEqual([...new Set(positions.map(({ phase }) => phase))], ['phase 1 of 3', 'phase 2 of 3', 'phase 3 of 3', 'final comparison']);
+});
+
+test('a decoder that generates has the steps of both uses', () => {
+  const at = courseOf({ ...settings, decodes: true, generate: 16 }, candidates, 'swap');
+  const decoded = ['baseline/latency/decode/512', 'baseline/scores', 'candidate/dense.fused/decode', 'candidate/dense.fused/generation'];
+  const places = [...decoded, comparisonStep('latency', 'dense.fused', { length: 512, use: 'decode' })].map((step) => at(step).done);
+  assert.deepEqual(
+    places,
+    places.toSorted((a, b) => a - b),
+  );
+  assert.equal(new Set(places).size, places.length);
 });
 
 test('what nobody knows in advance lies where the last known step did', () => {

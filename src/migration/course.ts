@@ -1,3 +1,4 @@
+import type { Use } from './decide.ts';
 import type { MigrationSettings, Phase } from './migration.ts';
 import { phases } from './migration.ts';
 
@@ -21,11 +22,14 @@ interface Stage {
 
 type Weighed = readonly [step: string, weight: number];
 
+/** `decodes`: whether the model is decoded token by token as well. */
+type Subject = Pick<MigrationSettings, 'lengths' | 'compareAt' | 'generate'> & { readonly decodes?: boolean };
+
 /**
  * Where a step lies on a migration's way, `part` of it done. What nobody knows in advance, such as the judging of a tuned candidate, lies where the last known
  * step did.
  */
-export function courseOf(settings: Pick<MigrationSettings, 'lengths' | 'compareAt'>, candidates: readonly string[], until: Phase) {
+export function courseOf(settings: Subject, candidates: readonly string[], until: Phase) {
   const stages = stagesOf(settings, candidates)
     .slice(0, phases.indexOf(until) + 1)
     .flat();
@@ -42,24 +46,35 @@ export function courseOf(settings: Pick<MigrationSettings, 'lengths' | 'compareA
 }
 
 /** By phase; the final comparison ends the last. */
-function stagesOf({ lengths, compareAt }: Pick<MigrationSettings, 'lengths' | 'compareAt'>, candidates: readonly string[]): Stage[][] {
-  const comparison = (name: string, length: number): Weighed[] => [
-    [comparisonStep('latency', name, length), 8],
-    [comparisonStep('peak-memory', name, length), 2],
-  ];
+function stagesOf({ lengths, compareAt, decodes = false, generate }: Subject, candidates: readonly string[]): Stage[][] {
+  const measured: readonly Use[] = decodes ? ['prefill', 'decode'] : ['prefill'];
+  const comparison = (name: string, length: number): Weighed[] =>
+    measured.flatMap((use): Weighed[] => [
+      [comparisonStep('latency', name, { length, use }), 8],
+      [comparisonStep('peak-memory', name, { length, use }), 2],
+    ]);
   const baseline = lengths.flatMap((length): Weighed[] => [
     [`baseline/latency/${length}`, 3],
     [`baseline/memory/${length}`, 1],
     [`baseline/waste/${length}`, 1],
   ]);
-  const swapped = candidates.flatMap((name): Weighed[] => [[`candidate/${name}/quality`, 2], ...comparison(name, compareAt)]);
+  const decoded = (decodes ? lengths : []).flatMap((length): Weighed[] => [
+    [`baseline/latency/decode/${length}`, 3],
+    [`baseline/memory/decode/${length}`, 1],
+  ]);
+  const swapped = candidates.flatMap((name): Weighed[] => [
+    [`candidate/${name}/quality`, 2],
+    ...(decodes ? [[`candidate/${name}/decode`, 2] as const] : []),
+    ...(generate === undefined ? [] : [[`candidate/${name}/generation`, 4] as const]),
+    ...comparison(name, compareAt),
+  ]);
   const tuned: Weighed[] = [
     ['tune/saving', 4],
     ['tune/search', 4],
   ];
   const staged = (phase: string, steps: readonly Weighed[]) => steps.map(([step, weight]): Stage => ({ step, phase, weight }));
   return [
-    staged('phase 1 of 3', [...baseline, ['baseline/scores', 2]]),
+    staged('phase 1 of 3', [...baseline, ...decoded, ['baseline/scores', 2]]),
     staged('phase 2 of 3', swapped),
     [
       ...staged('phase 3 of 3', tuned),
@@ -83,9 +98,20 @@ export function candidateOf(name: string): string {
   return name.startsWith(final) ? name.slice(final.length) : name;
 }
 
+/** At which length, and in which use, something is measured. */
+export interface Place {
+  readonly length: number;
+  readonly use: Use;
+}
+
+/** A place as the end of a step's name: `512`, or `decode/512`. */
+export function placeName({ length, use }: Place): string {
+  return use === 'prefill' ? `${length}` : `${use}/${length}`;
+}
+
 /** The step of a comparison; of the last one, whatever is compared in it. */
-export function comparisonStep(metric: 'latency' | 'peak-memory', name: string, length: number): string {
-  return `${metric}/${name.startsWith(final) ? 'final' : name}/${length}`;
+export function comparisonStep(metric: 'latency' | 'peak-memory', name: string, place: Place): string {
+  return `${metric}/${name.startsWith(final) ? 'final' : name}/${placeName(place)}`;
 }
 
 function weightOf(stages: readonly Stage[]): number {

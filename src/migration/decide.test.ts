@@ -63,6 +63,27 @@ test('rejects where no gain is shown, however good the quality', () => {
   }
 });
 
+test('both uses of a decoder decide alike, and what each came to is told', () => {
+  const both = (prefill: Outcome, decode: Outcome) => ({
+    latency: [
+      { ...compared('latency', 512, prefill), use: 'prefill' as const },
+      { ...compared('latency', 512, decode), use: 'decode' as const },
+    ],
+    memory: [],
+  });
+  const found = (prefill: Outcome, decode: Outcome) => {
+    const { verdict: decided, uses } = decideMigration(evidence(both(prefill, decode)));
+    return [decided, uses?.prefill, uses?.decode];
+  };
+  assert.deepEqual(found('pass', 'improvement'), ['adopt', 'no-gain', 'better']);
+  assert.deepEqual(found('improvement', 'regression'), ['tune-first', 'better', 'worse']);
+  assert.deepEqual(found('regression', 'pass'), ['reject', 'worse', 'no-gain']);
+  const { reasons } = decideMigration(evidence(both('improvement', 'improvement')));
+  assert.match(reasons[0]!, /^Prefill latency at 512 tokens: −20\.0 %/);
+  assert.match(reasons[1]!, /^Decode latency behind 512 tokens: −20\.0 %/);
+  assert.equal(decideMigration(evidence({})).uses, undefined);
+});
+
 test('a rejection names the lengths that it looked at', () => {
   const at = [256, 1024, 512].map((length) => compared('latency', length, 'pass', 0));
   const { reasons } = decideMigration(evidence({ latency: at, memory: [], wantedLengths: [256, 512, 1024] }));

@@ -18,12 +18,30 @@ export const verdictWords: Readonly<Record<MigrationVerdict, string>> = {
 /** A verdict in a cell of a table. */
 export const verdictCells: typeof verdictWords = { ...verdictWords, reject: 'keep as is' };
 
+/** What a decoder is run for: a prompt in one call, or one token behind a cache. */
+export const uses = ['prefill', 'decode'] as const;
+export type Use = (typeof uses)[number];
+
 /** A latency or memory comparison of the model's two arms at one length. */
 export interface ComparisonAtLength {
-  /** Tokens. */
+  /** Tokens of the call; of decoding, tokens in the cache. */
   readonly length: number;
   readonly comparison: Comparison;
+  /** Of a decoder with a cache, which of its uses was compared. */
+  readonly use?: Use;
 }
+
+/** What was shown of one use of a decoder. */
+export const useFindings = ['better', 'worse', 'mixed', 'no-gain'] as const;
+export type UseFinding = (typeof useFindings)[number];
+
+/** A finding in a sentence's words. */
+export const findingWords: Readonly<Record<UseFinding, string>> = {
+  better: 'better',
+  worse: 'worse',
+  mixed: 'better in one respect, worse in another',
+  'no-gain': 'no gain shown',
+};
 
 export interface CandidateEvidence {
   readonly candidate: string;
@@ -44,6 +62,8 @@ export interface MigrationDecision {
   readonly reasons: readonly string[];
   /** Ids of comparisons, and `quality`, that the verdict rests on. */
   readonly decidedBy: readonly string[];
+  /** What latency and memory show of each use; of a decoder with a cache alone. */
+  readonly uses?: Readonly<Record<Use, UseFinding>>;
 }
 
 /** A quality loss up to as many margins is worth tuning. */
@@ -59,7 +79,7 @@ export const tunableMargins = 5;
  * 5. **tune first**: there is a gain and quality holds, but there is a setback as well;
  * 6. **adopt**: quality is shown not to be worse than the margin, there is a gain, and no setback.
  * A comparison that is inconclusive, refused or incomplete is neither gain nor setback, and is told. A gain at a length that is not wanted is
- * told, and does not count.
+ * told, and does not count. Both uses of a decoder count alike: a gain in one does not outweigh a setback in the other.
  * @throws INVALID_MIGRATION where a wanted length was not compared, or nothing was
  */
 export function decideMigration(evidence: CandidateEvidence): MigrationDecision {
@@ -80,7 +100,16 @@ export function decideMigration(evidence: CandidateEvidence): MigrationDecision 
     others: wanted.filter(({ comparison }) => comparison.outcome !== 'improvement' && comparison.outcome !== 'regression'),
     beside: all.filter((found) => !wanted.includes(found) && found.comparison.outcome === 'improvement'),
   };
-  return { candidate, ...judge(sorted, quality) };
+  const byUse = wanted.some(({ use }) => use !== undefined) && {
+    uses: { prefill: findingOf('prefill', sorted), decode: findingOf('decode', sorted) },
+  };
+  return { candidate, ...judge(sorted, quality), ...byUse };
+}
+
+function findingOf(wanted: Use, { gains, setbacks }: Sorted): UseFinding {
+  const [gain, setback] = [gains, setbacks].map((group) => group.some(({ use }) => use === wanted));
+  if (gain && setback) return 'mixed';
+  return gain ? 'better' : setback ? 'worse' : 'no-gain';
 }
 
 type Group = readonly ComparisonAtLength[];
@@ -127,12 +156,18 @@ function judge({ gains, setbacks, others, beside }: Sorted, quality: QualityJudg
   return { verdict: 'adopt', reasons: [...told([gains]), lost, ...told([others]), ...asides], decidedBy: [...ids(gains), 'quality'] };
 }
 
+const useWords: Readonly<Record<Use, (metric: string) => string>> = {
+  prefill: (metric) => `Prefill ${metric} at`,
+  decode: (metric) => `Decode ${metric} behind`,
+};
+
 const metricWords: Readonly<Partial<Record<Comparison['metric'], string>>> = { latency: 'Latency', 'peak-memory': 'Peak memory' };
 
 /** `Latency at 512 tokens: −20.0 % (−21.0 % to −19.0 %), improvement over 8 blocks.`; where that does not say it all, why. */
-function sentence({ length, comparison }: ComparisonAtLength): string {
+function sentence({ length, comparison, use }: ComparisonAtLength): string {
   const { metric, outcome, effect, reason, blocks } = comparison;
-  const what = `${metricWords[metric] ?? metric} at ${length} tokens:`;
+  const named = metricWords[metric] ?? metric;
+  const what = use === undefined ? `${named} at ${length} tokens:` : `${useWords[use](named.toLowerCase())} ${length} tokens:`;
   if (withinPeakNoise(comparison)) return `${what} less than 1 MiB apart, which is noise.`;
   if (effect === null) return `${what} ${outcome}, ${reason}.`;
   const change = `${percent(effect.estimate)} (${percent(effect.low)} to ${percent(effect.high)})`;

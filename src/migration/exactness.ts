@@ -21,7 +21,7 @@ const quantizers = new Set(['QuantizeLinear', 'DynamicQuantizeLinear', 'DynamicQ
 
 const tolerances = { f32: 1e-5, f16: 1e-2 } as const;
 
-interface Replaced {
+export interface Replaced {
   readonly replacements: ReadonlyMap<number, Replacement>;
   /** Further changes to the model. */
   readonly finish?: unknown;
@@ -48,6 +48,6 @@ export function seesAll({ window, causal }: Site, { variant, parameters, scaleFa
 }
 
 /** Whether a model rounds to whole steps somewhere. */
-function quantizes({ node }: GraphProto): boolean {
+export function quantizes({ node }: GraphProto): boolean {
   return node.some((each) => quantizers.has(each.opType) || subgraphsOf(each).some(quantizes));
 }

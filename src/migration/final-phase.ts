@@ -3,9 +3,10 @@ import { gainPlan } from '../decide/sequential.ts';
 import { readOnnxFile, writeOnnxFile } from '../model/file/onnx-file.ts';
 import { compareModels, modelMemoryLooks } from './arms.ts';
 import type { CandidateResult } from './candidate.ts';
+import { judgementOf } from './candidate-quality.ts';
 import { finalName } from './course.ts';
 import { decideMigration } from './decide.ts';
-import type { ComparisonAtLength, MigrationDecision } from './decide.ts';
+import type { ComparisonAtLength, MigrationDecision, Use } from './decide.ts';
 import type { Migration } from './migration.ts';
 import { paretoFront } from './pareto.ts';
 
@@ -14,6 +15,8 @@ export interface FinalResult {
   readonly candidate: string;
   readonly latency: readonly ComparisonAtLength[];
   readonly memory: readonly ComparisonAtLength[];
+  /** The same of one token behind a cache; null where the model is not decoded through one. */
+  readonly decode: Pick<FinalResult, 'latency' | 'memory'> | null;
   readonly decision: MigrationDecision;
   /** The migrated model, where it is to be adopted. */
   readonly model: string | null;
@@ -27,21 +30,34 @@ export interface ParetoPoint {
   /** New over base at the length of comparison. */
   readonly latency: number;
   readonly memory: number;
+  /** The same of one token behind a cache; of a decoder alone. */
+  readonly decode?: { readonly latency: number; readonly memory: number };
 }
+
+type Compared = Pick<CandidateResult, 'latency' | 'memory'>;
 
 /** What was measured of each candidate; those that were not timed have no place. */
 export function standingsOf(results: readonly CandidateResult[]): ParetoPoint[] {
-  return results.flatMap(({ name, quality, latency, memory }) => {
-    if (quality === null || !latency?.effect || !memory?.effect) return [];
-    const loss = Math.max(0, quality.judgement.marginsLost);
-    return [{ name, loss, latency: 1 + latency.effect.estimate, memory: 1 + memory.effect.estimate }];
+  const ratios = ({ latency, memory }: Compared) =>
+    latency?.effect && memory?.effect ? { latency: 1 + latency.effect.estimate, memory: 1 + memory.effect.estimate } : undefined;
+  return results.flatMap((result) => {
+    const [prefill, decode] = [ratios(result), result.decode && ratios(result.decode)];
+    if (result.quality === null || prefill === undefined) return [];
+    const loss = Math.max(0, judgementOf(result).marginsLost);
+    return [{ name: result.name, loss, ...prefill, ...(decode && { decode }) }];
   });
 }
 
+const figures = ['loss', 'latency', 'memory'];
+
 /** Names of the candidates on the front. */
 export function frontOf(standings: readonly ParetoPoint[]): string[] {
-  const candidates = standings.map(({ name, loss, latency, memory }) => ({ name, figures: { loss, latency, memory } }));
-  const objectives = (['loss', 'latency', 'memory'] as const).map((name) => ({ name, goal: 'minimise' as const }));
+  const candidates = standings.map(({ name, loss, latency, memory, decode }) => ({
+    name,
+    figures: { loss, latency, memory, ...(decode && { decodeLatency: decode.latency, decodeMemory: decode.memory }) },
+  }));
+  const names = standings.some(({ decode }) => decode !== undefined) ? [...figures, 'decodeLatency', 'decodeMemory'] : figures;
+  const objectives = names.map((name) => ({ name, goal: 'minimise' as const }));
   return paretoFront(candidates, objectives).front.map(({ name }) => name);
 }
 
@@ -58,29 +74,50 @@ export function bestOf(results: readonly CandidateResult[], margin: number): Can
 }
 
 /** The logarithm of what latency and memory came to together, as estimated or at the best that their intervals allow; lower is better. */
-function costOf({ latency, memory }: CandidateResult, end: 'estimate' | 'low'): number {
+function costOf({ latency, memory, decode }: Compared & { readonly decode?: Compared | null }, end: 'estimate' | 'low'): number {
   if (!latency?.effect || !memory?.effect) return Infinity;
-  return Math.log1p(latency.effect[end]) + Math.log1p(memory.effect[end]);
+  return Math.log1p(latency.effect[end]) + Math.log1p(memory.effect[end]) + (decode ? costOf(decode, end) : 0);
 }
 
 /** Compares the best candidate with the original at every length, and keeps its model where the verdict is to adopt it. */
 export async function judgeFinally(migration: Migration, best: CandidateResult): Promise<FinalResult> {
   const { settings, state } = migration;
-  const latency: ComparisonAtLength[] = [];
-  const memory: ComparisonAtLength[] = [];
-  for (const length of settings.lengths) {
-    const at = { name: finalName(best.name), model: best.model, length };
-    latency.push({ length, comparison: await compareModels(migration, 'latency', { ...at, plan: gainPlan(settings.maxBlocks) }) });
-    // Peaks do not drift: what was shown of this length stays.
-    const known = length === settings.compareAt && best.memory?.outcome !== 'inconclusive' ? best.memory : null;
-    memory.push({ length, comparison: known ?? (await compareModels(migration, 'peak-memory', { ...at, plan: modelMemoryLooks })) });
-  }
-  const quality = best.quality?.judgement ?? null;
-  const decision = decideMigration({ candidate: best.name, latency, memory, wantedLengths: settings.lengths, quality });
-  if (decision.verdict !== 'adopt') return { candidate: best.name, latency, memory, decision, model: null };
+  const prefill = await comparedAtAll(migration, best, best.decode === null ? undefined : 'prefill');
+  const decode = best.decode === null ? null : await comparedAtAll(migration, best, 'decode');
+  const evidence = {
+    candidate: best.name,
+    latency: [...prefill.latency, ...(decode?.latency ?? [])],
+    memory: [...prefill.memory, ...(decode?.memory ?? [])],
+    wantedLengths: settings.lengths,
+  };
+  const decision = decideMigration({ ...evidence, quality: best.quality && judgementOf(best) });
+  const compared = { candidate: best.name, ...prefill, decode, decision };
+  if (decision.verdict !== 'adopt') return { ...compared, model: null };
   const model = join(state.folder, 'migrated.onnx');
   // Not a copy of the file alone: a model may have its weights beside it.
   const adopted = await readOnnxFile(best.model);
   await writeOnnxFile(model, adopted.proto, adopted);
-  return { candidate: best.name, latency, memory, decision, model };
+  return { ...compared, model };
+}
+
+/** The best candidate against the original at every length, in one use; none is named where the model has but one. */
+async function comparedAtAll(
+  migration: Migration,
+  best: CandidateResult,
+  named: Use | undefined,
+): Promise<Pick<FinalResult, 'latency' | 'memory'>> {
+  const { settings } = migration;
+  const use = named ?? 'prefill';
+  const screened = use === 'decode' ? best.decode : best;
+  const latency: ComparisonAtLength[] = [];
+  const memory: ComparisonAtLength[] = [];
+  for (const length of settings.lengths) {
+    const at = { name: finalName(best.name), model: best.model, length, use };
+    const compared = { length, ...(named !== undefined && { use: named }) };
+    latency.push({ ...compared, comparison: await compareModels(migration, 'latency', { ...at, plan: gainPlan(settings.maxBlocks) }) });
+    // Peaks do not drift: what was shown of this length stays.
+    const known = length === settings.compareAt && screened?.memory?.outcome !== 'inconclusive' ? (screened?.memory ?? null) : null;
+    memory.push({ ...compared, comparison: known ?? (await compareModels(migration, 'peak-memory', { ...at, plan: modelMemoryLooks })) });
+  }
+  return { latency, memory };
 }

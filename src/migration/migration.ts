@@ -1,6 +1,7 @@
 import type { AdapterEntry } from '../contract/adapter.ts';
 import type { DataModule, Item } from '../contract/data.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
+import type { Cache } from '../model/cache/cache.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
 import type { OnnxFile } from '../model/file/onnx-file.ts';
 import type { ModelRunner } from '../model/file/open-proto.ts';
@@ -37,6 +38,8 @@ export interface MigrationSettings {
   readonly seed: number;
   readonly maxBlocks: number;
   readonly threads: number | null;
+  /** Tokens that a decoder generates from each prompt; absent where it generates none. */
+  readonly generate?: number;
 }
 
 /** A migration at work. */
@@ -51,10 +54,12 @@ export interface Migration {
   /** Sizes of dynamic dimensions, for small runs on drawn inputs. */
   readonly dimensions?: DimensionSizes;
   readonly state: Journal;
+  /** The cache that the model is decoded through; null where it is not. */
+  readonly cache: Cache | null;
   /** What `itemsOf` made already. */
   readonly items: Map<'judging' | 'calibration', Promise<readonly Item[]>>;
-  /** The original's peak memory, by length and launch. */
-  readonly peaks: Map<number, Map<number, { bytes: number }>>;
+  /** The original's peak memory, by place and launch. */
+  readonly peaks: Map<string, Map<number, { bytes: number }>>;
   /** The original's outputs, by item. */
   readonly outputs: OriginalOutputs;
   readonly signal?: AbortSignal;

@@ -7,14 +7,27 @@ import type { StepSchemas } from '../journal/check-steps.ts';
 import { recordPath } from '../journal/stored.ts';
 import type { StoredJournal } from '../journal/stored.ts';
 import { wasteFiguresSchema } from '../waste/schema.ts';
-import { migrationVerdicts } from './decide.ts';
+import { migrationVerdicts, useFindings } from './decide.ts';
 
 export const migrationRecordName = 'attnswap.migration-record/1';
 
 const text = z.string().max(20_000);
-const decisionSchema = z.object({ candidate: text, verdict: z.enum(migrationVerdicts), reasons: z.array(text), decidedBy: z.array(text) });
+const findingSchema = z.enum(useFindings);
+const decisionSchema = z.object({
+  candidate: text,
+  verdict: z.enum(migrationVerdicts),
+  reasons: z.array(text),
+  decidedBy: z.array(text),
+  /** Of a decoder with a cache alone. */
+  uses: z.object({ prefill: findingSchema, decode: findingSchema }).optional(),
+});
+const judgementSchema = z.object({
+  outcome: z.enum(['pass', 'regression', 'inconclusive']),
+  reason: text,
+  marginsLost: z.number().nullable(),
+});
 const qualitySchema = z.object({
-  judgement: z.object({ outcome: z.enum(['pass', 'regression', 'inconclusive']), reason: text, marginsLost: z.number().nullable() }),
+  judgement: judgementSchema,
   task: z
     .object({
       items: z.int(),
@@ -33,12 +46,45 @@ const proofSchema = z.object({
   initializersRemoved: z.array(text),
   sha256: text,
 });
+const pairedSchema = z.object({
+  items: z.int(),
+  base: z.number(),
+  new: z.number(),
+  difference: z.number(),
+  twoSided: z.object({ low: z.number().nullable(), high: z.number().nullable() }),
+});
+const sharedSchema = z.object({ mean: z.number(), low: z.number().nullable(), high: z.number().nullable() });
+const generationSchema = z.object({
+  summary: z
+    .object({
+      items: z.int(),
+      tokens: z.int(),
+      agreement: sharedSchema,
+      firstDivergences: z.array(z.object({ item: text, position: z.int().nullable() })),
+      forcedAgreement: sharedSchema,
+      divergence: sharedSchema,
+      divergenceByPosition: z.array(z.number()),
+      bitsPerToken: pairedSchema,
+      bitsPerByte: z.object({ base: z.number(), new: z.number() }).nullable(),
+    })
+    .nullable(),
+  judgement: judgementSchema,
+});
 const candidateSchema = z.object({
   name: text,
   proof: proofSchema.nullable(),
   quality: qualitySchema.nullable(),
   latency: comparisonSchema.nullable(),
   memory: comparisonSchema.nullable(),
+  /** One token behind a cache; null where the model is not decoded, absent in records of older versions, as is `generation`. */
+  decode: z
+    .object({
+      quality: z.object({ judgement: judgementSchema.nullable() }),
+      latency: comparisonSchema.nullable(),
+      memory: comparisonSchema.nullable(),
+    })
+    .nullish(),
+  generation: generationSchema.nullish(),
   decision: decisionSchema,
 });
 const atLengthSchema = z.object({
@@ -49,7 +95,12 @@ const atLengthSchema = z.object({
   peakHostBytes: z.number(),
   waste: z.array(z.object({ site: z.int(), overall: wasteFiguresSchema, heads: z.array(z.number().nullable()) })),
 });
+const decodeAtLengthSchema = z.object({
+  ...atLengthSchema.omit({ waste: true }).shape,
+  cacheBytes: z.number(),
+});
 const comparedSchema = z.array(z.object({ length: z.int(), comparison: comparisonSchema }));
+const bothSchema = z.object({ latency: comparedSchema, memory: comparedSchema });
 
 const length = String.raw`\d+$`;
 const number = z.number();
@@ -65,12 +116,16 @@ const driftSchema = z.discriminatedUnion('state', [
 
 /** What the steps of a migration hold. */
 export const migrationSteps: StepSchemas = [
-  [new RegExp(`^feeds/${length}`), z.object({ item: z.string() })],
-  [new RegExp(`^baseline/latency/${length}`), atLengthSchema.pick({ medianNs: true, lowNs: true, highNs: true })],
-  [new RegExp(`^baseline/memory/${length}`), z.object({ bytes: number.positive() })],
+  [new RegExp(`^feeds/(decode/)?${length}`), z.object({ item: z.string() })],
+  [new RegExp(`^baseline/latency/(decode/)?${length}`), atLengthSchema.pick({ medianNs: true, lowNs: true, highNs: true })],
+  [new RegExp(`^baseline/memory/(decode/)?${length}`), z.object({ bytes: number.positive() })],
+  [new RegExp(`^baseline/cache/${length}`), z.object({ bytes: number.min(0), bytesPerToken: number.min(0) })],
   [new RegExp(`^baseline/waste/${length}`), atLengthSchema.shape.waste],
   [/^baseline\/scores$/, z.array(number).nullable()],
   [/^candidate\/.+\/model$/s, z.union([z.object({ proof: proofSchema }), z.object({ failure: z.string() })])],
+  [/^candidate\/.+\/decode$/s, z.object({ drift: driftSchema, judgement: judgementSchema.nullable() })],
+  [/^candidate\/.+\/generation$/s, generationSchema],
+  [/^generation\//s, z.array(z.int())],
   [/^candidate\/.+\/quality$/s, qualitySchema.extend({ drift: driftSchema })],
   [new RegExp(`^(latency|peak-memory)/.+/${length}`, 's'), comparisonSchema],
   [/^tune\/saving$/, z.array(z.array(number))],
@@ -101,12 +156,20 @@ export const migrationRecordSchema = z.object({
     qualityMargin: z.number(),
     margin: z.number(),
     goal: text,
+    generate: z.int().optional(),
   }),
   /** What was assumed of the mask of which site; absent in records of older versions. */
   sites: z.array(z.object({ site: z.int(), assumed: text.optional() })).optional(),
   /** What a score is; null without a task. */
   metric: text.nullable(),
-  baseline: z.object({ lengths: z.array(atLengthSchema), scores: z.array(z.number()).nullable() }),
+  /** Why the model's cache is not decoded through. */
+  notDecoded: text.nullish(),
+  baseline: z.object({
+    lengths: z.array(atLengthSchema),
+    /** Of a decoder with a cache; absent in records of older versions. */
+    decode: z.object({ cacheBytesPerToken: z.number(), lengths: z.array(decodeAtLengthSchema) }).nullish(),
+    scores: z.array(z.number()).nullable(),
+  }),
   candidates: z.array(candidateSchema).nullable(),
   tuned: z
     .object({
@@ -129,10 +192,18 @@ export const migrationRecordSchema = z.object({
       result: candidateSchema.nullable(),
     })
     .nullable(),
-  standings: z.array(z.object({ name: text, loss: z.number().nullable(), latency: z.number(), memory: z.number() })),
+  standings: z.array(
+    z.object({
+      name: text,
+      loss: z.number().nullable(),
+      latency: z.number(),
+      memory: z.number(),
+      decode: z.object({ latency: z.number(), memory: z.number() }).optional(),
+    }),
+  ),
   front: z.array(text),
   final: z
-    .object({ candidate: text, latency: comparedSchema, memory: comparedSchema, decision: decisionSchema, model: text.nullable() })
+    .object({ candidate: text, ...bothSchema.shape, decode: bothSchema.nullish(), decision: decisionSchema, model: text.nullable() })
     .nullable(),
   verdict: z.enum(migrationVerdicts).nullable(),
 });

@@ -7,10 +7,13 @@ import { courseOf } from '../migration/course.ts';
 import { itemsOf } from '../migration/items.ts';
 import { migrate as takeThrough } from '../migration/migrate.ts';
 import type { MigrationReport } from '../migration/migrate.ts';
-import type { Goal, MigrationSettings, Phase } from '../migration/migration.ts';
+import { promptsOf } from '../migration/generation.ts';
+import type { Goal, Migration, MigrationSettings, Phase } from '../migration/migration.ts';
 import { OriginalOutputs } from '../migration/original-outputs.ts';
 import { migrationRecordName, migrationSteps } from '../migration/record.ts';
 import { uniformCandidates } from '../migration/swap-phase.ts';
+import { usableCache } from '../migration/usable-cache.ts';
+import type { Cache } from '../model/cache/cache.ts';
 import { openProto } from '../model/file/open-proto.ts';
 import { assumedText } from '../model/sites/assume.ts';
 import type { Site } from '../model/sites/site.ts';
@@ -51,6 +54,8 @@ export interface MigrateOptions extends ModelOptions, DataOptions {
   readonly maxBlocks?: number | undefined;
   /** Threads inside one operator. @default the runtime's own */
   readonly threads?: number | undefined;
+  /** Tokens that a decoder with a cache generates behind the beginning of each item, to be held against the original's. @default none */
+  readonly generate?: number | undefined;
 }
 
 /** All that a migration found, with what it was of: what `record.json` in its folder holds. */
@@ -67,6 +72,8 @@ export interface MigrationRecord extends MigrationReport, Omit<RunHead, 'backend
   readonly sites: readonly Site[];
   /** What a score is; null without a task. */
   readonly metric: string | null;
+  /** Why the model's cache is not decoded through; null where it is, or where there is none. */
+  readonly notDecoded: string | null;
 }
 
 /**
@@ -96,6 +103,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrationRecord>
     options,
   );
   const source = { data, settings, items: new Map() };
+  const dimensions = options.dimensions === undefined ? {} : { dimensions: options.dimensions };
   // A folder keeps the settings that it began with: those that no item fits must not be kept.
   if (state.count === 0) {
     options.onProgress?.({ what: 'reading the data' });
@@ -106,26 +114,61 @@ export async function migrate(options: MigrateOptions): Promise<MigrationRecord>
   const assumed = sites.sites.flatMap((site) => assumedText(site) ?? []);
   for (const warning of assumed) options.onWarning?.(warning);
   const opened = { file, sites, runner, entry: findAdapter(adapters, backend) };
+  const { cache, notDecoded } = await decoderOf({ ...opened, ...dimensions }, source, options);
   const shared = {
     ...opened,
-    ...(options.dimensions !== undefined && { dimensions: options.dimensions }),
+    ...dimensions,
     ...source,
+    cache,
     state,
     peaks: new Map(),
     outputs: new OriginalOutputs(() => openProto(sites.proto, file, runner)),
   };
   // A misspelt candidate is told now, not after minutes of measuring.
-  const at = courseOf(settings, until === 'baseline' ? [] : uniformCandidates(shared).map(({ name }) => name), until);
+  const at = courseOf(
+    { ...settings, decodes: cache !== null },
+    until === 'baseline' ? [] : uniformCandidates(shared).map(({ name }) => name),
+    until,
+  );
   const progress = (step: string, what: string, part?: number) => {
     const { phase, ...position } = at(step, part);
     options.onProgress?.({ what: `${phase}: ${what}`, ...position });
   };
   const report = await alone(options, (signal) => takeThrough({ ...shared, signal, progress }, until)).catch(keeping(folder, 'measured'));
   const times = { startedAt: state.startedAt, endedAt: await state.step(`ended/${until}`, async () => new Date().toISOString()) };
-  const subject = { model: path, folder, steps: state.count, settings, sites: sites.sites, metric: source.data.metric ?? null };
+  const subject = { model: path, folder, steps: state.count, settings, sites: sites.sites, metric: source.data.metric ?? null, notDecoded };
   const record = { schema: migrationRecordName, tool, command, ...times, host, warnings, ...subject, ...report } as const;
   await writeJson(recordPath(folder), record);
   return record;
+}
+
+/**
+ * The cache that the model is decoded through, where it can be.
+ * @throws UNSUPPORTED where tokens are to be generated and it cannot; INVALID_DATA where no item is long enough for them
+ */
+async function decoderOf(
+  subject: Pick<Migration, 'file' | 'sites' | 'runner' | 'dimensions'>,
+  source: Pick<Migration, 'data' | 'settings' | 'items'>,
+  { model, generate, onProgress, onWarning }: MigrateOptions,
+): Promise<{ readonly cache: Cache | null; readonly notDecoded: string | null }> {
+  onProgress?.({ what: 'looking for a cache' });
+  const items = () => itemsOf(source, 'judging');
+  const found = await usableCache(subject, async () => (await items())[0]!);
+  const reason = found.cache === null ? (found.reason ?? 'it has no cache: no output hands on what an input holds') : null;
+  if (generate === undefined) {
+    if (found.cache === null && found.reason !== null) onWarning?.(`decoding through the cache is not measured: ${found.reason}`);
+    return { cache: found.cache, notDecoded: found.cache === null ? found.reason : null };
+  }
+  if (reason !== null || found.cache?.logits === null)
+    throw new AttnswapError(
+      'UNSUPPORTED',
+      `${model}: --generate needs a decoder with a cache and logits, but ${reason ?? 'no output holds logits'}`,
+      {
+        hint: 'export the model with past keys and values as inputs, or leave --generate out',
+      },
+    );
+  promptsOf({ cache: found.cache, settings: source.settings }, await items());
+  return { cache: found.cache, notDecoded: null };
 }
 
 /** Says of an interruption that nothing is lost. */
@@ -157,6 +200,7 @@ function settingsOf(options: MigrateOptions, lengths: readonly number[]): Migrat
     seed: options.seed ?? defaults.seed,
     maxBlocks: options.maxBlocks ?? defaults.finalBlocks,
     threads: options.threads ?? null,
+    ...(options.generate !== undefined && { generate: options.generate }),
   };
 }
 

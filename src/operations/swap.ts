@@ -7,6 +7,8 @@ import { driftSize } from '../migration/quality-of.ts';
 import { swapOnItems } from '../migration/swap-on-items.ts';
 import type { SwapOnItems } from '../migration/swap-on-items.ts';
 import { parseReplacements, parseSites } from '../migration/parse-replacements.ts';
+import { findCache } from '../model/cache/find-cache.ts';
+import { requireCache } from '../model/cache/require-cache.ts';
 import { compareOutputs } from '../model/swap/compare-outputs.ts';
 import type { OutputComparison } from '../model/swap/compare-outputs.ts';
 import { compareSites } from '../model/swap/compare-sites.ts';
@@ -97,6 +99,7 @@ export async function swap(options: SwapOptions): Promise<SwapRecord> {
   options.onProgress?.({ what: 'comparing both models' });
   const comparison = await compareOutputs(file, { sites, swapped, replaced }, runner, dimensions);
   const atSites = await compareSites(file, { sites, swapped, replacements, seed }, runner, dimensions);
+  await requireCache(swapped, await findCache(sites, file, runner, dimensions), file, runner);
   refuseWrong(path, atSites);
   refuseInexact(path, { sites, replacements, comparison });
   const items = options.data === undefined ? null : await itemsFor(loaded, { ...options, data: options.data }, defaults.items);

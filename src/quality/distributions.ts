@@ -57,6 +57,11 @@ export function divergenceOfLogits(original: Float64Array, changed: Float64Array
   return Math.max(0, sum);
 }
 
+/** −log₂ of the probability that softmax(logits) gives to one class; float64 throughout. */
+export function bitsOf(logits: Float64Array, chosen: number): number {
+  return (logSumExp(logits) - logits[chosen]!) / Math.LN2;
+}
+
 /** As {@link divergenceOfLogits}, of probabilities: each at least the smallest that `type` can hold, then made to sum to 1. */
 export function divergenceOfProbabilities(original: Float64Array, changed: Float64Array, type: TensorType): number {
   const floor = least[type] ?? least.float32!;

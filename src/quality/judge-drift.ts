@@ -1,7 +1,7 @@
 import { AttnswapError } from '../contract/errors.ts';
 import type { DriftSummary, OutputDriftSummary } from './drift-summary.ts';
 import type { ItemMean } from './item-mean.ts';
-import { figureText } from './judgement.ts';
+import { figureText, severity } from './judgement.ts';
 import type { QualityJudgement, QualityOutcome } from './judgement.ts';
 
 /** The most drift that passes; what is absent is not asked. All are distances: 0 is no drift. */
@@ -52,8 +52,6 @@ export function judgeDrift(summary: DriftSummary, limits: DriftLimits): QualityJ
     marginsLost: Math.max(...judged.map(({ lost }) => lost)),
   };
 }
-
-const severity: Readonly<Record<QualityOutcome, number>> = { pass: 0, inconclusive: 1, regression: 2 };
 
 function figuresOf(summary: OutputDriftSummary, limits: DriftLimits): Figure[] {
   const { output, relativeError, cosineDistance, cosineFifthPercentile, divergence, agreement } = summary;

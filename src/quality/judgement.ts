@@ -11,6 +11,19 @@ export interface QualityJudgement {
   readonly marginsLost: number;
 }
 
+/** The worse, the higher. */
+export const severity: Readonly<Record<QualityOutcome, number>> = { pass: 0, inconclusive: 1, regression: 2 };
+
+/** Judgements of several parts as one, by the names of the parts: all must pass, and the worst decides. What was not judged is left out. */
+export function combined(parts: Readonly<Record<string, QualityJudgement | null | undefined>>): QualityJudgement {
+  const judged = Object.entries(parts).flatMap(([name, judgement]) => (judgement ? [{ name, ...judgement }] : []));
+  const worst = judged.reduce((a, b) => (severity[b.outcome] > severity[a.outcome] ? b : a));
+  const told = [worst, ...judged.filter((part) => part !== worst)].map(({ name, reason }) =>
+    judged.length === 1 ? reason : `${name}: ${reason}`,
+  );
+  return { outcome: worst.outcome, reason: told.join('; '), marginsLost: Math.max(...judged.map(({ marginsLost }) => marginsLost)) };
+}
+
 /** Three digits, with a proper minus. */
 export function figureText(value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? '∞' : value < 0 ? '−∞' : 'NaN';

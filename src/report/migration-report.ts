@@ -14,6 +14,7 @@ import { wasteBySite, whereWeWere } from './migration/baseline-sections.ts';
 import type { ComparedFigures } from './migration/baseline-sections.ts';
 import type { CandidateRecord } from './migration/candidate-sections.ts';
 import { migrationTiles } from './migration/migration-tiles.ts';
+import { decodeSection, generationSection } from './migration/decode-sections.ts';
 import { candidatesSection, nameOf, proofSection, qualitySection, tuningSection } from './migration/candidate-sections.ts';
 import { blocksSection } from './verdict/blocks-section.ts';
 import { changesSection } from './verdict/changes-section.ts';
@@ -32,8 +33,10 @@ function wholeReport(record: StoredMigrationRecord): Report {
   const { baseline, tuned, final, host, tool, startedAt, endedAt, model, settings } = record;
   const candidates = judgedCandidates(record);
   const all = [
-    ...(final === null ? [] : [...final.latency, ...final.memory].map(({ comparison }) => comparison)),
-    ...candidates.flatMap(({ latency, memory }) => [latency, memory].filter((each) => each !== null)),
+    ...(final === null ? [] : comparedIn(final).map(({ comparison }) => comparison)),
+    ...candidates.flatMap(({ latency, memory, decode }) =>
+      [latency, memory, decode?.latency ?? null, decode?.memory ?? null].filter((each) => each !== null),
+    ),
   ];
   // The last comparison takes over what was shown before.
   const compared = [...new Map(all.map((comparison) => [comparison.id, comparison])).values()];
@@ -43,6 +46,8 @@ function wholeReport(record: StoredMigrationRecord): Report {
     candidates.length > 0 ? candidatesSection(candidates, record) : undefined,
     candidates.length > 0 ? qualitySection(candidates, record) : undefined,
     compared.length > 0 ? changesSection(compared) : undefined,
+    decodeSection(record, candidates),
+    generationSection(candidates),
     wasteBySite(baseline.lengths),
     tuned === null ? undefined : tuningSection(tuned, record),
     proofSection(candidates),
@@ -61,6 +66,7 @@ function wholeReport(record: StoredMigrationRecord): Report {
     answer: answerOf(record),
     alerts: [
       ...(candidates.length === 0 ? ['Only the baseline was measured. There is no candidate to judge yet.'] : []),
+      ...(record.notDecoded ? [`Decoding through the cache was not measured: ${clip(oneLine(record.notDecoded), 300)}.`] : []),
       ...(record.sites ?? []).flatMap((site) => clip(oneLine(assumedText(site) ?? ''), 200) || []),
       ...noiseAlerts(record.warnings),
     ],
@@ -77,6 +83,11 @@ function wholeReport(record: StoredMigrationRecord): Report {
     ],
     sections: sections.filter((section) => section !== undefined),
   };
+}
+
+/** All that the last comparison compared, in both uses of a decoder. */
+function comparedIn({ latency, memory, decode }: NonNullable<StoredMigrationRecord['final']>) {
+  return [...latency, ...memory, ...(decode ? [...decode.latency, ...decode.memory] : [])];
 }
 
 /** All that were judged: phase 2's candidates, and what tuning found. */

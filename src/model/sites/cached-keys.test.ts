@@ -168,6 +168,11 @@ describe('a fault in what an operator computes inside refuses the site', () => {
       return groupQueryParts(graph, withInput(node, 5, graph.op('Sub', [node.input[5]!, one])));
     },
     'keys without their past': (graph, node) => groupQueryParts(graph, withInput(withInput(node, 3, ''), 4, '')),
+    'keys in the cache that are one bit off': (graph, node) => {
+      const parts = groupQueryParts(graph, node);
+      const key = node.output[1]!;
+      return { ...parts, outputs: { ...parts.outputs, [key]: graph.op('Mul', [parts.outputs![key]!, graph.float(1 + 2 ** -23)]) } };
+    },
     'values for keys in the cache': (graph, node) => {
       const parts = groupQueryParts(graph, node);
       const [key = '', value = ''] = node.output.slice(1);

@@ -21,8 +21,10 @@ export function migrationTiles(record: StoredMigrationRecord, candidates: readon
   };
   const latency = at(final?.latency, judged?.latency);
   const memory = at(final?.memory, judged?.memory);
+  const decode = final?.decode?.latency.find(({ length }) => length === settings.compareAt)?.comparison ?? judged?.decode?.latency;
   return [
-    comparisonTile('Latency', latency.of, latency.comparison),
+    comparisonTile(judged?.decode ? 'Prefill' : 'Latency', latency.of, latency.comparison),
+    ...(judged?.decode ? [comparisonTile('Time per token', `decode, ${settings.compareAt} cached tokens`, decode)] : []),
     comparisonTile('Peak memory', memory.of, memory.comparison),
     qualityTile(record, judged?.quality),
   ];

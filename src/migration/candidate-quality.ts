@@ -1,0 +1,79 @@
+import type { ModelProto } from 'onnx-buf';
+import { combined } from '../quality/judgement.ts';
+import type { QualityJudgement } from '../quality/judgement.ts';
+import type { MeasuredBaseline } from './baseline-phase.ts';
+import { tunableMargins } from './decide.ts';
+import { decodeQualityOf } from './decoding.ts';
+import type { DecodeQuality } from './decoding.ts';
+import { exactnessOf } from './exactness.ts';
+import type { Replaced } from './exactness.ts';
+import { generationOf } from './generation.ts';
+import type { Generation } from './generation.ts';
+import { itemsOf } from './items.ts';
+import type { Migration } from './migration.ts';
+import { qualityOf } from './quality-of.ts';
+import type { CandidateQuality } from './quality-of.ts';
+
+/** A candidate's quality in all that its model is used for. */
+export interface CandidateQualities {
+  readonly quality: CandidateQuality;
+  /** One token behind the cache; null where the model is not decoded through one. */
+  readonly decode: DecodeQuality | null;
+  /** What it generates; null where nothing was asked for, or worth it. */
+  readonly generation: Generation | null;
+}
+
+interface Subject extends Replaced {
+  readonly name: string;
+  proto(): ModelProto;
+}
+
+/** Judges a candidate in one call, behind the cache, and token by token; nothing more of one that is hopeless. Each is kept as a step. */
+export async function qualitiesOf(migration: Migration, candidate: Subject, baseline: MeasuredBaseline): Promise<CandidateQualities> {
+  const { state, cache, settings } = migration;
+  const items = await itemsOf(migration, 'judging');
+  const exactness = exactnessOf(migration.sites, candidate);
+  const step = <Result>(name: string, what: string, compute: () => Promise<Result>) =>
+    state.step(`candidate/${candidate.name}/${name}`, () => {
+      migration.signal?.throwIfAborted();
+      migration.progress(`candidate/${candidate.name}/${name}`, `${candidate.name}: ${what}`);
+      return compute();
+    });
+  const { scores } = baseline;
+  const quality = withInfinity(
+    await step('quality', 'quality', () => qualityOf(migration, candidate.proto(), { items, base: scores, exactness })),
+  );
+  if (cache === null || isHopeless(quality.judgement)) return { quality, decode: null, generation: null };
+  const request = { items, exactness, hasTask: scores !== null };
+  const decode = withInfinity(
+    await step('decode', 'quality behind the cache', () => decodeQualityOf(migration, candidate.proto(), request)),
+  );
+  if (settings.generate === undefined || (decode.judgement && isHopeless(decode.judgement))) return { quality, decode, generation: null };
+  const what = `${settings.generate} tokens behind each item`;
+  const generation = withInfinity(await step('generation', what, () => generationOf(migration, candidate.proto(), request)));
+  return { quality, decode, generation };
+}
+
+interface Judged {
+  readonly quality: Pick<CandidateQuality, 'judgement'> | null;
+  readonly decode?: { readonly quality: Pick<DecodeQuality, 'judgement'> } | null;
+  readonly generation?: Pick<Generation, 'judgement'> | null;
+}
+
+/** All that was judged of a candidate's quality, as one. */
+export function judgementOf({ quality, decode, generation }: Judged): QualityJudgement {
+  return combined({ prefill: quality?.judgement, decoding: decode?.quality.judgement, generation: generation?.judgement });
+}
+
+/** Whether so much is lost that tuning is not expected to recover it. */
+export function isHopeless({ outcome, marginsLost }: QualityJudgement): boolean {
+  return outcome === 'regression' && !(marginsLost <= tunableMargins);
+}
+
+/** JSON has no Infinity. */
+function withInfinity<Part extends { readonly judgement: QualityJudgement | null }>(part: Part): Part {
+  const { judgement } = part;
+  return judgement === null
+    ? part
+    : { ...part, judgement: { ...judgement, marginsLost: (judgement.marginsLost as number | null) ?? Infinity } };
+}

@@ -1,0 +1,83 @@
+import type { ModelProto } from 'onnx-buf';
+import type { OpenModel } from '../contract/adapter.ts';
+import type { Item } from '../contract/data.ts';
+import type { Tensors } from '../contract/tensor.ts';
+import type { Cache } from '../model/cache/cache.ts';
+import { cacheFault, cacheSizeOf, call, greedyIds, idsIn, nextCall } from '../model/cache/drive.ts';
+import { lastRow } from '../model/cache/rows.ts';
+import { openProto, usingModel } from '../model/file/open-proto.ts';
+import { itemDrift } from '../quality/drift.ts';
+import type { ItemDrift } from '../quality/drift.ts';
+import { summariseDrift } from '../quality/drift-summary.ts';
+import type { DriftSummary } from '../quality/drift-summary.ts';
+import { judgeDrift } from '../quality/judge-drift.ts';
+import type { QualityJudgement } from '../quality/judgement.ts';
+import type { Exactness } from './exactness.ts';
+import type { Migration } from './migration.ts';
+import { runOn } from './original-outputs.ts';
+import { judge, judgeAsExact } from './quality-of.ts';
+
+/** One token behind a cache. */
+export interface Decoding {
+  readonly feeds: Tensors;
+  /** Of the cache, all batch elements. */
+  readonly bytes: number;
+  readonly bytesPerToken: number;
+}
+
+/**
+ * What a decoder is run on behind an item: the cache that the original makes of it, and the token that the original then chooses, or the item's
+ * last one where it has no logits.
+ */
+export async function decodingOf({ cache, outputs }: Migration, item: Item): Promise<Decoding> {
+  return outputs.using([item], async (outputsOf) => decodingBehind(cache!, item, await outputsOf(item)));
+}
+
+function decodingBehind(cache: Cache, { feeds }: Item, handed: Tensors): Decoding {
+  const ids = cache.logits === null ? lastRow(idsIn(cache, feeds), 1) : greedyIds(cache, feeds, handed);
+  return { feeds: nextCall(cache, feeds, handed, ids), ...cacheSizeOf(cache, handed) };
+}
+
+/** How good a changed model is at one token behind the original's own cache. */
+export interface DecodeQuality {
+  readonly drift: DriftSummary;
+  /** Null where a task decides instead. */
+  readonly judgement: QualityJudgement | null;
+}
+
+interface DecodeRequest {
+  readonly items: readonly Item[];
+  /** Whether the user's task decides where outputs may differ. */
+  readonly hasTask: boolean;
+  readonly exactness: Exactness | null;
+}
+
+/** As `qualityOf`, of one token behind each item; a cache that is not handed on byte for byte is a fault. */
+export async function decodeQualityOf(migration: Migration, proto: ModelProto, request: DecodeRequest): Promise<DecodeQuality> {
+  const { items, hasTask, exactness } = request;
+  const { sites, file, runner, settings } = migration;
+  const drifts = await usingModel(openProto(sites.proto, file, runner), (original) =>
+    usingModel(openProto(proto, file, runner), async (changed) => {
+      const found: ItemDrift[] = [];
+      for (const item of items) found.push(await driftBehind(migration, item, { original, changed }));
+      return found;
+    }),
+  );
+  const drift = summariseDrift(drifts, { seed: settings.seed });
+  if (drift.state === 'fault') return { drift, judgement: judgeDrift(drift, {}) };
+  const exact = exactness && judgeAsExact(drift, exactness, { items, margin: settings.qualityMargin });
+  return { drift, judgement: exact ?? (hasTask ? null : judge(settings.qualityMargin, { drift, task: null })) };
+}
+
+async function driftBehind(
+  migration: Migration,
+  item: Item,
+  { original, changed }: { original: OpenModel; changed: OpenModel },
+): Promise<ItemDrift> {
+  const cache = migration.cache!;
+  const { feeds } = await decodingOf(migration, item);
+  const expected = await runOn(original, { ...item, feeds });
+  const actual = await call(changed, feeds).catch((error: unknown) => error as Error);
+  const fault = actual instanceof Error ? actual.message : cacheFault(cache, feeds, actual);
+  return fault === undefined ? itemDrift(item.id, expected, actual as Tensors) : { state: 'fault', item: item.id, reason: fault };
+}
