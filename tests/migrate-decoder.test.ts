@@ -62,7 +62,7 @@ test('a decoder with a cache is measured, judged and shown in both uses, and gen
     stdout,
     /^Generation: 8 tokens behind the beginning of each of 3 items, through the cache$[\s\S]*^dense\.fused +100 % +none /m,
   );
-  assert.match(stdout, /^Verdict: .*\(prefill: .*; decode: .*\)$/m);
+  assert.match(stdout, /^Verdict: .*[(; ]prefill: .*; decode: .*\)$/m);
   assert.ok(stdout.split('\n').every((line) => !line.startsWith('dense.fused ') || line.length <= 110));
 
   const page = await attnswap(['report', 'state', '--json', '--quiet'], { cwd });

@@ -89,7 +89,9 @@ export function decodeFinalText({ latency, memory }: NonNullable<FinalResult['de
   return table([['cached tokens', 'time per token', 'change', 'peak memory', 'change'], ...rows]);
 }
 
-/** ` (prefill: no gain shown; decode: better)`. */
-export function usesText(uses: MigrationDecision['uses']): string {
-  return uses === undefined ? '' : ` (prefill: ${findingWords[uses.prefill]}; decode: ${findingWords[uses.decode]})`;
+/** A verdict with what was found of each use: `… (prefill: no gain shown; decode: better)`. */
+export function withUses(said: string, uses: MigrationDecision['uses']): string {
+  if (uses === undefined) return said;
+  const found = `prefill: ${findingWords[uses.prefill]}; decode: ${findingWords[uses.decode]})`;
+  return said.endsWith(')') ? `${said.slice(0, -1)}; ${found}` : `${said} (${found}`;
 }

@@ -10,7 +10,7 @@ import { tokensText } from '../quality/judgement.ts';
 import { digits, percent, signed, size, time } from '../text/figures.ts';
 import { table, wrapped } from '../text/layout.ts';
 import { baseToNew } from '../verdict/wording.ts';
-import { decodeBaselineText, decodeCandidatesText, decodeFinalText, generationText, usesText } from './decode-text.ts';
+import { decodeBaselineText, decodeCandidatesText, decodeFinalText, generationText, withUses } from './decode-text.ts';
 import { visible } from '../text/untrusted.ts';
 
 interface Context {
@@ -158,7 +158,7 @@ function conclusion({ final, verdict, candidates }: MigrationReport, { folder, s
   const model = final?.model ?? null;
   const deciding = final?.decision ?? candidates?.find(({ decision }) => decision.verdict === verdict)?.decision;
   return [
-    `${said}${usesText(deciding?.uses)}`,
+    withUses(said, deciding?.uses),
     ...(model === null ? [] : [`migrated model: ${model}`]),
     `all results: ${folder}/record.json`,
   ].join('\n');

@@ -109,12 +109,12 @@ export async function migrate(options: MigrateOptions): Promise<MigrationRecord>
     options.onProgress?.({ what: 'reading the data' });
     await itemsOf(source, 'judging');
   }
+  const opened = { file, sites, runner, entry: findAdapter(adapters, backend) };
+  const { cache, notDecoded } = await decoderOf({ ...opened, ...dimensions }, source, options);
   // Of when it began: what goes on later measures nothing twice.
   const { tool, command, host, warnings } = await state.step('head', async () => head);
   const assumed = sites.sites.flatMap((site) => assumedText(site) ?? []);
   for (const warning of assumed) options.onWarning?.(warning);
-  const opened = { file, sites, runner, entry: findAdapter(adapters, backend) };
-  const { cache, notDecoded } = await decoderOf({ ...opened, ...dimensions }, source, options);
   const shared = {
     ...opened,
     ...dimensions,

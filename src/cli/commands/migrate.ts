@@ -19,7 +19,7 @@ export const migrate = defineCommand({
   options: {
     ...data,
     candidate: withDefault(defaults.candidates as readonly string[], option('<variant>', 'replacement to try (repeatable)', repeated)),
-    goal: withDefault('latency', choice('<goal>', goals, 'tuning minimizes this')),
+    goal: withDefault('latency', choice('<goal>', goals, 'what to tune for')),
     until: withDefault('tune', choice('<phase>', phases, 'last phase')),
     generate: option('<n>', 'tokens that a decoder generates from each item, through its cache', wholeNumber(1)),
     dir: place('folder', option('<dir>', 'results, and where a rerun resumes (default: runs/<model>.migration)')),
