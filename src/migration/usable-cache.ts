@@ -8,7 +8,6 @@ import { openProto, usingModel } from '../model/file/open-proto.ts';
 import type { ModelRunner } from '../model/file/open-proto.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
 import { quantizes } from './exactness.ts';
-import { doesNotRun } from './original-outputs.ts';
 
 /** The cache that a model is decoded through, or why it is not: `reason` is null where it has none at all. */
 export type UsableCache = { readonly cache: Cache } | { readonly cache: null; readonly reason: string | null };
@@ -23,14 +22,12 @@ interface Subject {
 /** The most that a token may differ between a call behind the cache and one over all tokens; activations that are quantized by the call differ more. */
 const tolerances = { f32: 1e-3, f16: 3e-2, quantized: 0.25 } as const;
 
-/** Finds a model's cache, and shows on an item that decoding through it gives what one call gives. @throws INVALID_DATA where the model does not run on the item */
+/** Finds a model's cache, and shows on an item that decoding through it gives what one call gives. */
 export async function usableCache({ file, sites, runner, dimensions }: Subject, itemOf: () => Promise<Item>): Promise<UsableCache> {
   const cache = await findCache(sites, file, runner, dimensions);
   if (cache === null) return { cache, reason: null };
   const item = await itemOf();
   const kind = quantizes(sites.proto.graph!) ? 'quantized' : sites.sites.some(({ dtype }) => dtype === 'f16') ? 'f16' : 'f32';
-  const reason = await usingModel(openProto(sites.proto, file, runner), (model) =>
-    driveFault(model, cache, item.feeds, tolerances[kind]).catch((error: unknown) => Promise.reject(doesNotRun(item.id, error))),
-  );
+  const reason = await usingModel(openProto(sites.proto, file, runner), (model) => driveFault(model, cache, item.feeds, tolerances[kind]));
   return reason === undefined ? { cache } : { cache: null, reason };
 }

@@ -1,5 +1,8 @@
+import type { ModelInput } from '../contract/adapter.ts';
 import type { DataModule, Item } from '../contract/data.ts';
 import { areTensorFiles, loadData } from '../data/data-module.ts';
+import type { DimensionSizes } from '../inputs/model-inputs.ts';
+import { named } from '../model/sites/probe-inputs.ts';
 import { openProto } from '../model/file/open-proto.ts';
 import { defaults } from './defaults.ts';
 import type { DataOptions } from './data-options.ts';
@@ -9,7 +12,17 @@ import type { LoadedModel } from './open-model.ts';
 export async function dataFor({ file, runner, sites }: LoadedModel, { data, tokenizer }: DataOptions): Promise<DataModule> {
   const model = await openProto(sites.proto, file, runner);
   await model.dispose();
-  return loadData(data, { inputs: model.inputs, ...(tokenizer !== undefined && { tokenizer }) });
+  const widths = Object.assign({}, ...sites.scopes.map(({ probe }) => probe.fixed ?? {})) as DimensionSizes;
+  return loadData(data, { inputs: withWidths(model.inputs, widths), ...(tokenizer !== undefined && { tokenizer }) });
+}
+
+/** The inputs with the channels of a cache, their last axis, as the graph fixes them where an input leaves them open. */
+function withWidths(inputs: readonly ModelInput[], widths: DimensionSizes): ModelInput[] {
+  return named(inputs).map(({ dims: names }, at) => {
+    const input = inputs[at]!;
+    const width = widths[String(names.at(-1))];
+    return input.dims.length < 4 || width === undefined ? input : { ...input, dims: input.dims.with(-1, width) };
+  });
 }
 
 /** What is asked of a model's data, beside the data themselves. */

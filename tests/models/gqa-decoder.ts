@@ -36,7 +36,7 @@ export function build({ seed = 1, fault, capacity }: { seed?: number; fault?: Fa
   const present: Array<readonly [key: Value, value: Value]> = [];
   for (let layer = 0; layer < size.layers; layer++) {
     const past = (['key', 'value'] as const).map((part) =>
-      graph.input(`past_key_values.${layer}.${part}`, 'f32', ['batch', size.kvHeads, capacity ?? 'past', size.headDim]),
+      graph.input(`past_key_values.${layer}.${part}`, 'f32', ['batch', size.kvHeads, capacity ?? 'past', 'kv_cache_dim']),
     );
     const kvWidth = size.kvHeads * size.headDim;
     const parts = [hidden, kvWidth, kvWidth].map((width, at) => graph.op('MatMul', [states, weight(`layer${layer}.${at}`, hidden, width)]));

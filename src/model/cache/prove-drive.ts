@@ -14,25 +14,26 @@ const mostTokens = 16;
  * before anything rests on it.
  * @param feeds of one call, with two new tokens at least
  * @param tolerance the most that the last token may differ, a share of its size
- * @throws what the runtime says where the first call does not run
  */
 export async function driveFault(model: OpenModel, cache: Cache, feeds: Tensors, tolerance: number): Promise<string | undefined> {
   const roles = Object.values(cache.roles);
   if (!roles.includes('ids')) return 'it has no input of token ids';
   if (!cache.parts.some(({ axis }) => axis !== null)) return 'no part of its cache takes new tokens';
+  const missing = model.inputs.find(({ name }) => feeds[name] === undefined);
+  if (missing !== undefined) return `the items of the data lack the input ${missing.name}`;
   if (tokensIn(cache, feeds) < 2) return 'the items of the data have a single token each';
   const count = Math.min(mostTokens, tokensIn(cache, feeds));
   const whole = firstTokens(cache, feeds, count);
   const before = firstTokens(cache, whole, count - 1);
-  const [atOnce, handed] = [await call(model, whole), await call(model, before)];
-  const step = nextCall(cache, before, handed, lastRow(idsIn(cache, whole), 1));
-  const stepped = await call(model, step).catch((error: unknown) => error as Error);
-  if (stepped instanceof Error) return `it does not run behind its cache: ${stepped.message.split('\n')[0]}`;
-  const lost = cacheFault(cache, step, stepped as Tensors);
-  if (lost !== undefined) return lost;
-  const difference = differenceOf(seen(cache, atOnce), seen(cache, stepped as Tensors));
-  if (difference <= tolerance) return undefined;
-  return `the last of ${count} tokens differs by ${Number(difference.toPrecision(2))} of its size between a call behind the cache and one call over all of them`;
+  const last = lastRow(idsIn(cache, whole), 1);
+  try {
+    const [atOnce, handed] = [await call(model, whole), await call(model, before)];
+    const step = nextCall(cache, before, handed, last);
+    const stepped = await call(model, step);
+    return cacheFault(cache, step, stepped) ?? difference(seen(cache, atOnce), seen(cache, stepped), { count, tolerance });
+  } catch (error) {
+    return `it does not run on the first ${count} tokens of an item, or behind its cache: ${(error as Error).message.split('\n')[0]}`;
+  }
 }
 
 /** What the last token gave: its logits, or without logits the whole cache. */
@@ -41,8 +42,12 @@ function seen(cache: Cache, outputs: Tensors): Float32Array[] {
   return cache.parts.filter(({ axis }) => axis !== null).map(({ output }) => numbersOf(outputs[output]!));
 }
 
-/** ‖one − other‖ / ‖one‖ over all of them. */
-function differenceOf(one: readonly Float32Array[], other: readonly Float32Array[]): number {
+/** What is said of ‖one − other‖ / ‖one‖ over all of them; undefined within the tolerance. */
+function difference(
+  one: readonly Float32Array[],
+  other: readonly Float32Array[],
+  { count, tolerance }: { count: number; tolerance: number },
+): string | undefined {
   let [error, norm] = [0, 0];
   one.forEach((values, place) =>
     values.forEach((value, at) => {
@@ -50,5 +55,7 @@ function differenceOf(one: readonly Float32Array[], other: readonly Float32Array
       norm += value ** 2;
     }),
   );
-  return Math.sqrt(error / norm);
+  const relative = Math.sqrt(error / norm);
+  if (relative <= tolerance) return undefined;
+  return `the last of ${count} tokens differs by ${Number(relative.toPrecision(2))} of its size between a call behind the cache and one call over all of them`;
 }
