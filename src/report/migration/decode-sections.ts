@@ -31,7 +31,7 @@ export function decodeSection(
       figureCell(baseline.lengths.find((prefill) => prefill.length === length)?.medianNs, time),
     ]),
   };
-  const lead = `One new token in a call, behind a cache that the original made of real text. The cache grows by ${size(decode.cacheBytesPerToken)} per token. The time to the first token is the latency of the prefill. Prefill and decode are compared apart, and the verdict rests on both.`;
+  const lead = `One new token in a call, behind a cache that the original made of your data. The cache grows by ${size(decode.cacheBytesPerToken)} per token. The time to the first token is the latency of the prefill. Prefill and decode are compared apart, and the verdict rests on both.`;
   const parts = [original, candidatesTable(candidates, settings.compareAt), ...(final?.decode ? [finalTable(final.decode)] : [])];
   return { id: 'decode', title: 'Decoding through the cache', lead, parts: parts.filter((part) => part.rows.length > 0) };
 }
