@@ -20,6 +20,7 @@ export {
   sites,
   sitesInFolder,
   swap,
+  swapFolder,
   tune,
   waste,
 } from './operations/index.ts';
@@ -42,7 +43,9 @@ export type { MigrateOptions, MigrationRecord } from './operations/migrate.ts';
 export type { ModelOptions } from './operations/open-model.ts';
 export type { ReportOptions, ReportRecord } from './operations/report.ts';
 export type { FailedModel, SitesOptions, SitesRecord } from './operations/sites.ts';
-export type { SiteChange, SwapOptions, SwapRecord } from './operations/swap.ts';
+export type { SiteChange } from './operations/checked-swap.ts';
+export type { FolderSwapRecord } from './operations/swap-folder.ts';
+export type { SwapOptions, SwapRecord } from './operations/swap.ts';
 export type { TuneOptions, TuningRecord } from './operations/tune.ts';
 export type { WasteOptions, WasteRecord } from './operations/waste.ts';
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { files as encoderDecoder } from './models/encoder-decoder.ts';
 import * as model from './models/torchscript-bert.ts';
 import * as operations from '../src/operations/index.ts';
 import { emptyFolder } from './run-cli.ts';
@@ -26,6 +27,8 @@ before(async () => {
   }
   writeFileSync(join(cwd, 'package.json'), JSON.stringify({ name: 'elsewhere', private: true, type: 'module' }));
   writeFileSync(join(cwd, 'model.onnx'), model.build({ seed: 1 }));
+  mkdirSync(join(cwd, 'pair'));
+  for (const [name, bytes] of Object.entries(encoderDecoder())) writeFileSync(join(cwd, 'pair', name), bytes);
   copyFileSync(recogniser, join(cwd, 'recogniser.onnx'));
   for (const [name, text] of Object.entries(programs)) writeFileSync(join(cwd, name), text);
 });

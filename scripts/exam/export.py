@@ -88,24 +88,27 @@ def slim(source, target, name):
     onnxslim.slim(str(source), str(target))
 
 
-def note(path, family, row, exporter, post):
-    inputs = [{'name': name, 'role': role, 'dims': sizes} for name, (role, sizes) in INPUTS[family].items()]
-    about = {'architecture': path.name.split('.')[0], 'exporter': exporter, 'post': post, 'sites': row.sites, 'family': family, 'inputs': inputs}
+def note(path, sites, exporter, post):
+    about = {'architecture': path.name.split('.')[0], 'exporter': exporter, 'post': post, 'sites': sites}
     path.with_suffix('.json').write_text(json.dumps(about))
 
 
-def attempt(path, family, row, exporter, post, make):
+def fail(folder, file, error):
+    with open(folder / 'failed.jsonl', 'a') as lines:
+        lines.write(json.dumps({'file': file, 'reason': f'{type(error).__name__}: {error}'[:300]}) + '\n')
+    print(f'{file}: {type(error).__name__}', flush=True)
+
+
+def attempt(path, sites, exporter, post, make):
     if path.with_suffix('.json').exists():
         return
     try:
         make()
-        note(path, family, row, exporter, post)
+        note(path, sites, exporter, post)
         print(path.name, flush=True)
     except Exception as error:  # an exporter that fails is a line of the table, whatever it failed of
         path.unlink(missing_ok=True)
-        with open(path.parent / 'failed.jsonl', 'a') as file:
-            file.write(json.dumps({'file': path.name, 'reason': f'{type(error).__name__}: {error}'[:300]}) + '\n')
-        print(f'{path.name}: {type(error).__name__}', flush=True)
+        fail(path.parent, path.name, error)
 
 
 def main(folder, wanted):
@@ -116,11 +119,11 @@ def main(folder, wanted):
                 continue
             for exporter in EXPORTERS:
                 path = folder / f'{name}.{exporter}.onnx'
-                attempt(path, family, row, exporter, '', lambda: export(path, name, family, row, exporter))
+                attempt(path, row.sites, exporter, '', lambda: export(path, name, family, row, exporter))
             source = folder / f'{name}.torchscript-17.onnx'
             for post in AFTER.get(name, []) if source.exists() else []:
                 path = folder / f'{name}.torchscript-17+{post}.onnx'
-                attempt(path, family, row, 'torchscript-17', post, lambda: globals()[post](source, path, name))
+                attempt(path, row.sites, 'torchscript-17', post, lambda: globals()[post](source, path, name))
 
 
 if __name__ == '__main__':

@@ -1,35 +1,59 @@
-import type { Judgment } from '../../tests/drawn/judge.ts';
-
 /** One exported file, and what became of its attention. */
-export interface Graded extends Judgment {
+export interface Graded {
   readonly architecture: string;
   readonly exporter: string;
   /** What was done to the file after its export; '' for nothing. */
   readonly post: string;
+  /** Attention sites that the architecture has. */
   readonly sites: number;
-  /** Sites that were swapped, and whose model was compared with its original. */
-  readonly swapped: number;
+  readonly found: number;
+  readonly swappable: number;
+  /** Sites that were swapped, and whose file agrees with its original. */
+  readonly confirmed: number;
+  readonly reason: string;
 }
 
-/** Architectures by ways of exporting: sites swapped, of those that are there; then why the others are not. Markdown. */
+/** Architectures by ways of exporting: sites confirmed, of those that are there; then shares, then why the others are not. Markdown. */
 export function reachTable(graded: readonly Graded[]): string {
   const way = ({ exporter, post }: Graded): string => `${exporter}${post && ` + ${post}`}`;
   const ways = [...new Set(graded.map(way))].toSorted();
   const architectures = [...new Set(graded.map(({ architecture }) => architecture))];
   const cell = (architecture: string, column: string): string => {
-    const found = graded.find((each) => each.architecture === architecture && way(each) === column);
-    return found === undefined ? '' : `${found.swapped}/${found.sites}`;
+    const found = graded.filter((each) => each.architecture === architecture && way(each) === column);
+    return found.length === 0 ? '' : `${sum(found, 'confirmed')}/${sum(found, 'sites')}`;
   };
-  const rows = architectures.map((architecture) => [architecture, ...ways.map((column) => cell(architecture, column))]);
-  const lines = [['architecture', ...ways], ways.map(() => '---').concat('---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
-  const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
-  const total = `${sum(graded.map(({ swapped }) => swapped))} of ${sum(graded.map(({ sites }) => sites))} sites in ${graded.length} files were swapped.`;
+  const reach = table([
+    ['architecture', ...ways],
+    ...architectures.map((architecture) => [architecture, ...ways.map((column) => cell(architecture, column))]),
+  ]);
+  const shares = table([
+    ['exported by', 'files', 'sites', 'found', 'swappable', 'confirmed'],
+    ...ways.map((column) => [column, ...counts(graded.filter((each) => way(each) === column))]),
+    ['all', ...counts(graded)],
+  ]);
   const reasons = Map.groupBy(
-    graded.filter(({ swapped, sites }) => swapped < sites),
+    graded.filter(({ confirmed, sites }) => confirmed < sites),
     ({ reason }) => reason.replaceAll(/\d+(\.\d+)?(e[+-]?\d+)?/g, 'N'),
   );
-  const why = [...reasons].map(
-    ([, files]) => `- ${[...new Set(files.map(({ architecture }) => architecture))].join(', ')}: ${files[0]!.reason}`,
+  const why = [...reasons.values()].map(
+    (files) => `- ${[...new Set(files.map((each) => `${each.architecture} (${way(each)})`))].join(', ')}: ${files[0]!.reason}`,
   );
-  return [...lines, '', total, '', ...why].join('\n');
+  return [...reach, '', ...shares, ...(why.length === 0 ? [] : ['', 'Not swapped:', '', ...why])].join('\n');
+}
+
+function table([heading, ...rows]: ReadonlyArray<readonly string[]>): string[] {
+  return [heading!, heading!.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
+}
+
+type Counted = 'sites' | 'found' | 'swappable' | 'confirmed';
+
+function sum(graded: readonly Graded[], what: Counted): number {
+  return graded.reduce((total, each) => total + each[what], 0);
+}
+
+/** Files and sites, then how many of the sites, with their share. */
+function counts(graded: readonly Graded[]): string[] {
+  const sites = sum(graded, 'sites');
+  const share = (what: Counted) => `${sum(graded, what)} (${Math.round((100 * sum(graded, what)) / sites)} %)`;
+  return [`${graded.length}`, `${sites}`, ...(['found', 'swappable', 'confirmed'] as const).map(share)];
 }

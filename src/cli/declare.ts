@@ -20,7 +20,7 @@ export interface OptionSpec<Value> {
   /** Whether `--no-<name>` exists too. */
   readonly negatable?: boolean;
   /** What its value names, where the command writes there: checked before it runs. */
-  readonly writes?: 'file' | 'folder';
+  readonly writes?: Written;
   /** Heading in the help; the common options have none. */
   readonly group?: string;
   /** Not listed: the help of another option, or of every command, tells of it. */
@@ -68,8 +68,11 @@ export function defineCommand<const A extends Arguments, const O extends Options
   return spec;
 }
 
+/** What a place takes: `either` is a folder where there is one, else a file. */
+type Written = 'file' | 'folder' | 'either';
+
 /** An option that names where the command writes. */
-export function place<Value>(writes: 'file' | 'folder', spec: OptionSpec<Value>): OptionSpec<Value> {
+export function place<Value>(writes: Written, spec: OptionSpec<Value>): OptionSpec<Value> {
   return { ...spec, writes };
 }
 

@@ -4,6 +4,7 @@ import { verdictCells, verdictWords } from '../migration/decide.ts';
 import type { MigrationReport } from '../migration/migrate.ts';
 import type { MigrationSettings } from '../migration/migration.ts';
 import type { TuneResult } from '../migration/tune-phase.ts';
+import { passedOverText } from '../migration/passed-over.ts';
 import { driftSize } from '../migration/quality-of.ts';
 import type { Site } from '../model/sites/site.ts';
 import { tokensText } from '../quality/judgement.ts';
@@ -89,6 +90,7 @@ function candidatesText(results: readonly CandidateResult[], report: MigrationRe
     'Phase 2: each candidate at every site, compared with the original',
     table([header, ...rows]),
     '* on the Pareto front (quality, latency, memory)',
+    ...results.flatMap(({ name, passedOver }) => (passedOver === undefined ? [] : [`${short(name)}: ${passedOverText(passedOver)}`])),
     ...[decodeCandidatesText(results, { length: settings.compareAt, name: short, change }), generationText(results, short)].filter(
       (text) => text !== '',
     ),

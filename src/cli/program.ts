@@ -85,8 +85,11 @@ async function requirePlaces({ options }: CommandSpec, flags: Readonly<Record<st
     writes === undefined || flags[name] === undefined ? [] : [flags[name]].flat().map((value) => ({ writes, path: pathOf(value) })),
   );
   if (places.length === 0) return;
-  const { requireWritableFile, requireWritableFolder } = await import('../files/writable.ts');
-  for (const { writes, path } of places) await (writes === 'folder' ? requireWritableFolder(path) : requireWritableFile(path));
+  const { isFolder, requireWritableFile, requireWritableFolder } = await import('../files/writable.ts');
+  for (const { writes, path } of places) {
+    const toFolder = writes === 'folder' || (writes === 'either' && (await isFolder(path)));
+    await (toFolder ? requireWritableFolder(path) : requireWritableFile(path));
+  }
 }
 
 /** Of an output, or of a path itself. */

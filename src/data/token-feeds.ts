@@ -9,11 +9,14 @@ const valuesByName: Readonly<Record<string, (ids: readonly number[]) => readonly
   attention_mask: (ids) => ids.map(() => 1),
   token_type_ids: (ids) => ids.map(() => 0),
   position_ids: (ids) => ids.map((_, index) => index),
+  decoder_input_ids: (ids) => ids,
+  decoder_attention_mask: (ids) => ids.map(() => 1),
 };
 
 /**
  * The inputs of a model for one passage, `[1, tokens]` each: `input_ids`, `attention_mask` (all ones), `token_type_ids` (all zeros),
- * `position_ids` (counted from 0); int64 or int32 as the model declares. A decoder's cache is empty, and the switch that says so is off.
+ * `position_ids` (counted from 0), and of an encoder–decoder model `decoder_input_ids` (the same tokens) and `decoder_attention_mask`; int64
+ * or int32 as the model declares. A decoder's cache is empty, and the switch that says so is off.
  * @throws INVALID_DATA for an input that is not made from tokens, or whose shape the passage does not fit
  */
 export function tokenFeeds(ids: readonly number[], inputs: readonly ModelInput[]): Tensors {

@@ -5,10 +5,14 @@ import { AttnswapError } from '../contract/errors.ts';
 /** What a folder must have room for, bytes: a full one refuses less than that. */
 const probeBytes = 65_536;
 
+/** Whether there is a folder at a path. */
+export async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
+}
+
 /** A file that is to be written later can be: its folder is there, or made, and takes a file. @throws FILE_UNWRITABLE */
 export async function requireWritableFile(path: string): Promise<void> {
-  const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory() === true) throw unwritable(path, 'it is a folder, expected a file');
+  if (await isFolder(path)) throw unwritable(path, 'it is a folder, expected a file');
   await requireWritableFolder(dirname(path), path);
 }
 

@@ -22,6 +22,7 @@ import { decideMigration } from './decide.ts';
 import type { MigrationDecision } from './decide.ts';
 import type { DecodeQuality } from './decoding.ts';
 import type { Migration } from './migration.ts';
+import { passedOverText } from './passed-over.ts';
 import type { CandidateQuality } from './quality-of.ts';
 
 /** Attention to be judged in place of the original's. */
@@ -31,6 +32,8 @@ export interface Candidate {
   readonly replacements: ReadonlyMap<number, Replacement>;
   /** Applied to the swapped model; `tensors` are those whose values it changes. */
   readonly finish?: { readonly tensors: readonly string[]; apply(proto: ModelProto): ModelProto };
+  /** As of a {@link CandidateResult}. */
+  readonly passedOver?: readonly number[];
 }
 
 /** What a candidate came to. */
@@ -46,6 +49,8 @@ export interface CandidateResult extends Pick<CandidateQualities, 'generation'> 
   /** The same of one token behind a cache; null where the model is not decoded through one. */
   readonly decode: CandidateDecode | null;
   readonly decision: MigrationDecision;
+  /** Cross-attention that keeps its own, as the candidate is for positions of one sequence; absent where there is none. */
+  readonly passedOver?: readonly number[];
 }
 
 /** What a candidate came to in decoding. */
@@ -66,6 +71,15 @@ export function candidateProto({ sites, runner, settings }: Migration, { replace
 
 /** Writes a candidate's model, proves it, judges its quality and, where that is worth it, times it. */
 export async function judgeCandidate(migration: Migration, candidate: Candidate, baseline: MeasuredBaseline): Promise<CandidateResult> {
+  const { name, replacements, passedOver } = candidate;
+  migration.replacements.set(name, replacements);
+  const result = await judged(migration, candidate, baseline);
+  if (passedOver === undefined) return result;
+  const reasons = [...result.decision.reasons, `S${passedOverText(passedOver).slice(1)}.`];
+  return { ...result, decision: { ...result.decision, reasons }, passedOver };
+}
+
+async function judged(migration: Migration, candidate: Candidate, baseline: MeasuredBaseline): Promise<CandidateResult> {
   const { name } = candidate;
   const { state, settings } = migration;
   const model = join(state.folder, 'models', fileNameOf(name));
@@ -125,6 +139,7 @@ async function writeCandidate(
     const proto = candidateProto(migration, candidate);
     await requireRight(migration, candidate, proto);
     await requireCache(proto, migration.cache, file, migration.runner);
+    await migration.files?.check(candidate.replacements);
     await writeOnnxFile(model, proto, file);
     return { proof: proveUnchanged(sites.proto, (await readOnnxFile(model)).proto, new Set(candidate.finish?.tensors)) };
   } catch (error) {

@@ -18,7 +18,7 @@ export interface FinalResult {
   /** The same of one token behind a cache; null where the model is not decoded through one. */
   readonly decode: Pick<FinalResult, 'latency' | 'memory'> | null;
   readonly decision: MigrationDecision;
-  /** The migrated model, where it is to be adopted. */
+  /** The migrated model, where it is to be adopted: its file, or the folder of its files. */
   readonly model: string | null;
 }
 
@@ -93,6 +93,11 @@ export async function judgeFinally(migration: Migration, best: CandidateResult):
   const decision = decideMigration({ ...evidence, quality: best.quality && judgementOf(best) });
   const compared = { candidate: best.name, ...prefill, decode, decision };
   if (decision.verdict !== 'adopt') return { ...compared, model: null };
+  if (migration.files !== undefined) {
+    const folder = join(state.folder, 'migrated');
+    await migration.files.write(migration.replacements.get(best.name)!, folder);
+    return { ...compared, model: folder };
+  }
   const model = join(state.folder, 'migrated.onnx');
   // Not a copy of the file alone: a model may have its weights beside it.
   const adopted = await readOnnxFile(best.model);

@@ -6,6 +6,7 @@ import type { ModelSites } from '../model/sites/find-sites.ts';
 import type { OnnxFile } from '../model/file/onnx-file.ts';
 import type { ModelRunner } from '../model/file/open-proto.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { Replacement } from '../model/swap/swap.ts';
 import type { OriginalOutputs } from './original-outputs.ts';
 
 /** How far a migration is taken. */
@@ -42,6 +43,14 @@ export interface MigrationSettings {
   readonly generate?: number;
 }
 
+/** The files of a model that several hold, which is measured as one. */
+export interface ModelFiles {
+  /** @throws UNSUPPORTED where a file cannot take new attention, or is wrong with it */
+  check(replacements: ReadonlyMap<number, Replacement>): Promise<void>;
+  /** Writes every file with new attention, side by side. */
+  write(replacements: ReadonlyMap<number, Replacement>, folder: string): Promise<void>;
+}
+
 /** A migration at work. */
 export interface Migration {
   readonly file: OnnxFile;
@@ -62,6 +71,10 @@ export interface Migration {
   readonly peaks: Map<string, Map<number, { bytes: number }>>;
   /** The original's outputs, by item. */
   readonly outputs: OriginalOutputs;
+  /** Of every candidate that was judged, by its name. */
+  readonly replacements: Map<string, ReadonlyMap<number, Replacement>>;
+  /** Absent where one file holds the model. */
+  readonly files?: ModelFiles | undefined;
   readonly signal?: AbortSignal;
   /** Told which step begins, what it is in words, and which share of it is done. */
   progress(step: string, what: string, part?: number): void;

@@ -41,7 +41,10 @@ export async function siteSavings(migration: Migration, candidates: readonly Can
     };
     const original = await cost({ variant: 'dense', kernel: facts.pattern === 'graph' ? 'naive' : 'fused', parameters: {} });
     const row = [0];
-    for (const { replacements } of candidates) row.push(original - (await cost(replacements.get(site)!)));
+    for (const { replacements } of candidates) {
+      const replacement = replacements.get(site);
+      row.push(replacement === undefined ? 0 : original - (await cost(replacement)));
+    }
     rows.push(row.map((saved) => (Number.isFinite(saved) ? saved : 0)));
   }
   return rows;

@@ -22,7 +22,7 @@ export interface SwapOnItems {
 
 export interface SwapToCompare {
   readonly file: OnnxFile;
-  readonly sites: ModelSites;
+  readonly sites: Pick<ModelSites, 'proto' | 'sites'>;
   readonly runner: ModelRunner;
   readonly swapped: ModelProto;
   readonly replacements: ReadonlyMap<number, Replacement>;

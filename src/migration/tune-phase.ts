@@ -96,14 +96,18 @@ async function lossScale(migration: Migration, items: readonly Item[]): Promise<
   return scores === null ? { scores, size: 1 } : { scores, size: Math.abs(mean(scores)) };
 }
 
-/** The same choice everywhere keeps the name that phase 2 gave it. */
+/** The same choice everywhere, or everywhere that it is for, keeps the name that phase 2 gave it. */
 function assignedCandidate(assignment: Assignment, sites: readonly number[], candidates: readonly Candidate[]): Candidate {
-  const [first = 0] = assignment;
-  if (first > 0 && assignment.every((choice) => choice === first)) return candidates[first - 1]!;
+  const first = candidates[(assignment.find((choice) => choice > 0) ?? 0) - 1];
+  const uniform = assignment.every(
+    (choice, at) => candidates[choice - 1] === first || (choice === 0 && first?.replacements.has(sites[at]!) === false),
+  );
+  if (first !== undefined && uniform) return first;
   const replacements = new Map<number, Replacement>();
   assignment.forEach((choice, at) => {
     const site = sites[at]!;
-    if (choice > 0) replacements.set(site, candidates[choice - 1]!.replacements.get(site)!);
+    const replacement = candidates[choice - 1]?.replacements.get(site);
+    if (replacement !== undefined) replacements.set(site, replacement);
   });
   return { name: nameOf(replacements), replacements };
 }
@@ -142,7 +146,8 @@ async function mendBeyond(migration: Migration, { search, budget, assigned, qual
         const lost = await quality(tempered(migration, plain, factor));
         if (lost < best.loss) best = { factor, loss: lost };
       }
-      const norms = await recalibrateNorms(migration, tempered(migration, plain, best.factor), items);
+      // Norms that are calibrated in the model as one are not those of each file.
+      const norms = migration.files === undefined ? await recalibrateNorms(migration, tempered(migration, plain, best.factor), items) : {};
       const lost =
         Object.keys(norms).length === 0
           ? Infinity

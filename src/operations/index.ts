@@ -19,6 +19,7 @@ import type { ListOptions, ListRecord } from './list.ts';
 import type { MigrateOptions, MigrationRecord } from './migrate.ts';
 import type { ReportOptions, ReportRecord } from './report.ts';
 import type { FailedModel, SitesOptions, SitesRecord } from './sites.ts';
+import type { FolderSwapRecord } from './swap-folder.ts';
 import type { SwapOptions, SwapRecord } from './swap.ts';
 import type { TuneOptions, TuningRecord } from './tune.ts';
 import type { WasteOptions, WasteRecord } from './waste.ts';
@@ -38,6 +39,11 @@ export async function sitesInFolder(options: SitesOptions): Promise<ReadonlyArra
 /** Writes a model with other attention at the chosen sites, and proves that nothing else changed. */
 export async function swap(options: SwapOptions): Promise<SwapRecord> {
   return (await import('./swap.ts')).swap(options);
+}
+
+/** The same in the files of an encoder–decoder model, side by side: `model` and `out` are folders. */
+export async function swapFolder(options: SwapOptions): Promise<FolderSwapRecord> {
+  return (await import('./swap-folder.ts')).swapFolder(options);
 }
 
 /** Writes the queries, keys and values of sites on real input, one safetensors file a site and item. */

@@ -16,6 +16,7 @@ import { usableCache } from '../migration/usable-cache.ts';
 import type { Cache } from '../model/cache/cache.ts';
 import { openProto } from '../model/file/open-proto.ts';
 import { assumedText } from '../model/sites/assume.ts';
+import type { ModelSites } from '../model/sites/find-sites.ts';
 import type { Site } from '../model/sites/site.ts';
 import { alone } from '../measure/alone.ts';
 import { writeJson } from '../files/json.ts';
@@ -28,6 +29,7 @@ import { dataFor, lengthsOf } from './model-data.ts';
 import type { DataOptions } from './data-options.ts';
 import { loadModel } from './open-model.ts';
 import type { ModelOptions } from './open-model.ts';
+import { openFiles } from './migrated-files.ts';
 import { openJournal } from './open-journal.ts';
 import { adaptersOf } from './options.ts';
 
@@ -84,18 +86,18 @@ export interface MigrationRecord extends MigrationReport, Omit<RunHead, 'backend
  */
 export async function migrate(options: MigrateOptions): Promise<MigrationRecord> {
   const { model: path, backend = defaults.backend, until = 'tune' } = options;
-  const loaded = await loadModel(options);
-  const { file, runner, sites } = loaded;
-  if (sites.swappable.size === 0)
-    throw new AttnswapError('UNSUPPORTED', `${path}: no attention that can be swapped`, { hint: `attnswap sites ${path} says why` });
+  const read = await loadModel(options);
+  requireSwappable(path, read.sites);
   const adapters = adaptersOf(options);
   const head = await describeRun([backend], adapters, options);
-  const data = await dataFor(loaded, options);
+  const data = await dataFor(read, options);
   const settings = settingsOf(options, await lengthsOf(data, options));
   const folder = options.dir ?? join('runs', `${basename(path, extname(path))}.migration`);
   await requireWritableFolder(folder);
+  const { file, runner, sites, files: ownFiles, digests: ownDigests } = await openFiles(read, folder, options);
+  requireSwappable(path, sites);
   const inputs = [...options.data, ...(options.tokenizer === undefined ? [] : [options.tokenizer])];
-  const files = { [path]: file.sha256, ...(await digests(inputs)) };
+  const files = { [path]: file.sha256, ...ownDigests, ...(await digests(inputs)) };
   const state = await openJournal(
     folder,
     { files, settings: { ...settings }, host: head.host },
@@ -122,6 +124,8 @@ export async function migrate(options: MigrateOptions): Promise<MigrationRecord>
     cache,
     state,
     peaks: new Map(),
+    replacements: new Map(),
+    files: ownFiles,
     outputs: new OriginalOutputs(() => openProto(sites.proto, file, runner)),
   };
   // A misspelt candidate is told now, not after minutes of measuring.
@@ -179,6 +183,11 @@ export function keeping(folder: string, what: 'measured' | 'trained'): (error: u
       hint: 'run the same command to continue',
     });
   };
+}
+
+function requireSwappable(path: string, { swappable }: ModelSites): void {
+  if (swappable.size > 0) return;
+  throw new AttnswapError('UNSUPPORTED', `${path}: no attention that can be swapped`, { hint: `attnswap sites ${path} says why` });
 }
 
 function settingsOf(options: MigrateOptions, lengths: readonly number[]): MigrationSettings {

@@ -8,8 +8,11 @@ import { defaults } from './defaults.ts';
 import type { DataOptions } from './data-options.ts';
 import type { LoadedModel } from './open-model.ts';
 
+/** A model as far as its data need it. */
+type Opened = Pick<LoadedModel, 'file' | 'runner'> & { readonly sites: Pick<LoadedModel['sites'], 'proto'> };
+
 /** The data, as the model wants them. @throws INVALID_DATA */
-export async function dataFor({ file, runner, sites }: LoadedModel, { data, tokenizer }: DataOptions): Promise<DataModule> {
+export async function dataFor({ file, runner, sites }: Opened, { data, tokenizer }: DataOptions): Promise<DataModule> {
   const model = await openProto(sites.proto, file, runner);
   await model.dispose();
   const widths = Object.assign({}, ...sites.scopes.map(({ probe }) => probe.fixed ?? {})) as DimensionSizes;
@@ -32,7 +35,7 @@ interface ItemOptions extends DataOptions {
 }
 
 /** The items that a model's data give. @throws INVALID_DATA */
-export async function itemsFor(loaded: LoadedModel, options: ItemOptions, usual: number): Promise<readonly Item[]> {
+export async function itemsFor(loaded: Opened, options: ItemOptions, usual: number): Promise<readonly Item[]> {
   const source = await dataFor(loaded, options);
   const { data, seed = defaults.seed } = options;
   const tensors = areTensorFiles(data);

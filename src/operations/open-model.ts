@@ -5,6 +5,9 @@ import { readOnnxFile } from '../model/file/onnx-file.ts';
 import type { OnnxFile } from '../model/file/onnx-file.ts';
 import type { Assumption } from '../model/sites/site.ts';
 import type { ModelRunner } from '../model/file/open-proto.ts';
+import { partsAt } from '../model/parts/find-parts.ts';
+import type { PartPaths } from '../model/parts/find-parts.ts';
+import { readJoined } from '../model/parts/read-joined.ts';
 import type { ModelInput } from '../contract/adapter.ts';
 import { firstItem } from './data-options.ts';
 import type { OptionalData } from './data-options.ts';
@@ -14,7 +17,7 @@ import type { OperationOptions } from './options.ts';
 
 /** What every operation on a model takes. */
 export interface ModelOptions extends OperationOptions {
-  /** Path of an ONNX file. */
+  /** Path of an ONNX file, or of a folder with an encoder and a decoder, which are then one model. */
   readonly model: string;
   /** Sizes of dynamic dimensions in the probe runs, which show what sites do. @default small ones */
   readonly dimensions?: Readonly<Record<string, number>> | undefined;
@@ -29,14 +32,17 @@ export interface LoadedModel {
   readonly file: OnnxFile;
   readonly runner: ModelRunner;
   readonly sites: ModelSites;
+  /** The files that it was joined of; absent where one file holds it. */
+  readonly parts?: PartPaths | undefined;
 }
 
 /** With data, a model that runs on no random inputs is run on the first item. @throws INVALID_MODEL, UNSUPPORTED, INVALID_INPUTS, INVALID_DATA */
 export async function loadModel(options: ModelOptions & OptionalData): Promise<LoadedModel> {
   const { model, backend = defaults.backend, dimensions, assume, data } = options;
   const onStep = (what: string) => options.onProgress?.({ what: `reading ${model}: ${what}` });
-  const file = await readOnnxFile(model);
+  const parts = await partsAt(model);
+  const file = parts === undefined ? await readOnnxFile(model) : await readJoined(model, parts);
   const runner = { adapter: await findAdapter(adaptersOf(options), backend).load(), backend };
   const realInputs = data === undefined ? undefined : (inputs: readonly ModelInput[]) => firstItem(inputs, { ...options, data });
-  return { file, runner, sites: await findSites(file, runner, dimensions, { assumption: assume, realInputs, onStep }) };
+  return { file, runner, parts, sites: await findSites(file, runner, dimensions, { assumption: assume, realInputs, onStep }) };
 }

@@ -4,9 +4,11 @@ import { AttnswapError } from '../contract/errors.ts';
 import type { ErrorCode } from '../contract/errors.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
 import type { Site } from '../model/sites/site.ts';
+import { partsAt, pathsOf } from '../model/parts/find-parts.ts';
 import type { OptionalData } from './data-options.ts';
 import { loadModel } from './open-model.ts';
 import type { ModelOptions } from './open-model.ts';
+import { siteNumbers } from './parts.ts';
 
 /** With data, a model that runs on no random inputs is run on the first item. */
 export type SitesOptions = ModelOptions & OptionalData;
@@ -26,6 +28,8 @@ export interface SitesRecord {
   readonly inlinedFunctions: ModelSites['inlined'];
   /** Nodes that were searched. */
   readonly nodes: number;
+  /** The folder, of a file of an encoder–decoder model: sites are numbered throughout its files. Absent for others. */
+  readonly partOf?: string;
 }
 
 /**
@@ -53,7 +57,8 @@ export interface FailedModel {
 }
 
 /**
- * The attention in every .onnx file below a folder, by path; what one of them fails of stops none of the others.
+ * The attention in every .onnx file below a folder, by path; what one of them fails of stops none of the others. The files of an
+ * encoder–decoder model come first.
  * @throws FILE_UNREADABLE where there is no folder; USAGE where it holds no model
  */
 export async function sitesInFolder({ model: folder, ...options }: SitesOptions): Promise<ReadonlyArray<SitesRecord | FailedModel>> {
@@ -68,7 +73,35 @@ export async function sitesInFolder({ model: folder, ...options }: SitesOptions)
     options.onProgress?.({ what: model, done, total: models.length });
     results.push(await sites({ ...options, model, onProgress: undefined }).catch((error: unknown) => failed(model, error)));
   }
-  return results;
+  return numberedThroughout(folder, results);
+}
+
+/** The files of an encoder–decoder model first, with sites numbered as `swap` and `migrate` of the folder take them. */
+async function numberedThroughout(
+  folder: string,
+  records: ReadonlyArray<SitesRecord | FailedModel>,
+): Promise<ReadonlyArray<SitesRecord | FailedModel>> {
+  const parts = await partsAt(folder).catch(() => undefined);
+  const own = parts && pathsOf(parts).map((path) => records.find(({ model }) => model === path)!);
+  if (own === undefined || !own.every((record) => 'sites' in record)) return records;
+  const numbers = numbersOf(own);
+  if (numbers === undefined) return records;
+  const numbered = own.map((record, at) => ({
+    ...record,
+    sites: record.sites.map((site, place) => ({ ...site, site: numbers[at]![place]! })),
+    partOf: folder,
+  }));
+  return [...numbered, ...records.filter((record) => !own.includes(record as SitesRecord))];
+}
+
+/** Undefined where the files do not belong together. */
+function numbersOf(own: readonly SitesRecord[]): number[][] | undefined {
+  try {
+    return siteNumbers(own);
+  } catch (error) {
+    if (error instanceof AttnswapError) return undefined;
+    throw error;
+  }
 }
 
 function failed(model: string, error: unknown): FailedModel {

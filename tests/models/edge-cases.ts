@@ -31,8 +31,6 @@ export interface EdgeModel {
   readonly sites: readonly EdgeSite[];
   /** Part of the first site's reason. */
   readonly reason?: RegExp;
-  /** Names of the nodes that are reported as no sites, and part of the reason. */
-  readonly unknown?: { readonly nodes: readonly string[]; readonly reason: RegExp };
   /** Kernels of dense attention that decline its sites. */
   readonly declinedBy?: readonly string[];
   /** What can be fed, where not everything. */
@@ -42,6 +40,8 @@ export interface EdgeModel {
 const bertSites = expectedSites(bert.design).sites;
 
 /** Of the models with attention in bodies. */
+/** Of a site that no run shows. */
+const unreadSite: EdgeSite = { heads: null, kvHeads: null, headDim: null, mask: null, causal: null, swappable: false };
 const bodySite: EdgeSite = { heads: 1, kvHeads: 1, headDim: size.hidden, mask: 'none', causal: false, swappable: true };
 
 function changed(bytes: Uint8Array, change: (proto: ModelProto) => void): Uint8Array {
@@ -188,19 +188,19 @@ export const edgeModels: Readonly<Record<string, EdgeModel>> = {
   'attention in a Loop': {
     build: () => inLoop(),
     feeds: states,
-    sites: [],
-    unknown: { nodes: ['branch/Softmax'], reason: /body of Loop repeat/ },
+    sites: [unreadSite],
+    reason: /^it is inside the body of Loop repeat$/,
   },
   'attention in a Scan': {
     build: inScan,
     feeds: states,
-    sites: [],
-    unknown: { nodes: ['branch/Softmax'], reason: /body of Scan sweep/ },
+    sites: [unreadSite],
+    reason: /^it is inside the body of Scan sweep$/,
   },
   'attention in a Loop in a branch': {
     build: () => inBranches({ looped: true }),
     feeds: states,
-    sites: [],
-    unknown: { nodes: ['branch/Softmax', 'branch/Softmax'], reason: /body of Loop repeat/ },
+    sites: [unreadSite, unreadSite],
+    reason: /^it is inside the body of Loop repeat$/,
   },
 };

@@ -15,7 +15,7 @@ const someData = '--data book.txt --tokenizer tokenizer.json --lengths 128,256,5
 export const migrate = defineCommand({
   name: 'migrate',
   summary: 'try other attention in an ONNX model, up to a verdict',
-  arguments: { model: argument('an ONNX file') },
+  arguments: { model: argument('an ONNX file, or a folder with an encoder and a decoder') },
   options: {
     ...data,
     candidate: withDefault(defaults.candidates as readonly string[], option('<variant>', 'replacement to try (repeatable)', repeated)),
@@ -43,7 +43,8 @@ export const migrate = defineCommand({
   exits: { [exitCodes.regression]: 'keep the model as it is', [exitCodes.inconclusive]: 'tune first' },
   async run({ model: path, data: files, dim, candidate, out = [], ...given }) {
     const { isModelPath } = await import('../../model/file/foreign-files.ts');
-    if (!isModelPath(path)) {
+    const { partsAt } = await import('../../model/parts/find-parts.ts');
+    if (!isModelPath(path) && (await partsAt(path)) === undefined) {
       throw new AttnswapError('USAGE', `migrate is for ONNX models, got ${path}`, {
         hint: `for testbeds and tuning suites: attnswap tune ${path}`,
       });

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { assumedText } from '../../model/sites/assume.ts';
 import type { Site } from '../../model/sites/site.ts';
 import type { FailedModel, SitesRecord } from '../../operations/sites.ts';
@@ -25,10 +24,11 @@ export const sites = defineCommand({
   async run({ dim, out = [], ...given }) {
     const { sites: find, sitesInFolder } = await import('../../operations/sites.ts');
     const adapters = await adaptersFrom(given);
+    const { isFolder } = await import('../../files/writable.ts');
     if (await isFolder(given.model)) {
       const records = await watching(given, (told) => sitesInFolder({ ...given, ...told, dimensions: dim, adapters }));
       if (given.json === true) printJson(records);
-      else print(folderText(records));
+      else print([...partTexts(records), folderText(records)].join('\n\n'));
       await writeOutputs(out, { '.json': json(records) }, given);
       return records.some(isFailed) ? exitCodes.error : exitCodes.pass;
     }
@@ -40,12 +40,14 @@ export const sites = defineCommand({
   },
 });
 
-async function isFolder(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
-}
-
 function isFailed(record: SitesRecord | FailedModel): record is FailedModel {
   return 'code' in record;
+}
+
+/** The tables of an encoder–decoder model's files, whose sites are numbered throughout. */
+function partTexts(records: ReadonlyArray<SitesRecord | FailedModel>): string[] {
+  const parts = records.flatMap((record) => (isFailed(record) || record.partOf === undefined ? [] : [record]));
+  return parts.map((record) => `${visible(record.model)}:\n${text(record)}`);
 }
 
 /** Characters of a reason in a line of a folder. */
@@ -65,7 +67,10 @@ function folderText(records: ReadonlyArray<SitesRecord | FailedModel>): string {
   const heading = ['model', 'sites', 'swap'];
   const columns = table([heading, ...rows.map((row) => row.slice(0, 3))]).split('\n');
   const lines = columns.map((line, row) => `${line}  ${rows[row - 1]?.[3] ?? ''}`.trimEnd());
-  return [...lines, failures === 0 ? total : `${total}; ${failures} could not be read`].join('\n');
+  const whole = found.find(({ partOf }) => partOf !== undefined)?.partOf;
+  const joined =
+    whole === undefined ? [] : [`${visible(whole)} is one encoder–decoder model: swap and migrate take the folder, and these site numbers`];
+  return [...lines, failures === 0 ? total : `${total}; ${failures} could not be read`, ...joined].join('\n');
 }
 
 function text({ model: path, sites: list, unknown, nodes }: SitesRecord): string {

@@ -1,5 +1,7 @@
 import { AttnswapError } from '../../contract/errors.ts';
 import type { Span } from '../../contract/span.ts';
+import { passedOverText } from '../../migration/passed-over.ts';
+import type { FolderSwapRecord } from '../../operations/swap-folder.ts';
 import type { SwapRecord } from '../../operations/swap.ts';
 import { digits } from '../../text/figures.ts';
 import { visible } from '../../text/untrusted.ts';
@@ -13,10 +15,13 @@ import { watching } from '../work.ts';
 export const swap = defineCommand({
   name: 'swap',
   summary: 'replace attention in a model and prove that nothing else changed',
-  arguments: { model: argument('an ONNX file') },
+  arguments: { model: argument('an ONNX file, or a folder with an encoder and a decoder') },
   options: {
     variant: required(option('<variant>', 'name[.kernel][:key=value,…], or <sites>=<variant> (repeatable)', repeated)),
-    out: place('file', required(option('<file>', 'new model; a second --out file.json takes the proof', repeated))),
+    out: place(
+      'either',
+      required(option('<file>', 'new model, or folder of new files; a second --out file.json takes the proof', repeated)),
+    ),
     site: option('<list>', 'sites to swap, e.g. 0,2-3 (default: all that can be swapped)'),
     ...model,
     ...inGroup('Data for comparing outputs', {
@@ -41,6 +46,15 @@ export const swap = defineCommand({
     const { onDataText, swap: write } = await import('../../operations/swap.ts');
     const adapters = await adaptersFrom(given);
     const options = { ...given, out, variants: variant, sites: site, dimensions: dim, adapters };
+    const { partsAt } = await import('../../model/parts/find-parts.ts');
+    if ((await partsAt(given.model)) !== undefined) {
+      const { swapFolder } = await import('../../operations/swap-folder.ts');
+      const record = await watching(given, (told) => swapFolder({ ...options, ...told }));
+      if (given.json === true) printJson(record);
+      else print(folderText(record, record.onData && onDataText(record.onData)));
+      await writeOutputs(records, { '.json': json(record) }, given);
+      return exitCodes.pass;
+    }
     const record = await watching(given, (told) => write({ ...options, ...told }));
     if (given.json === true) printJson(record);
     else print(text(record, record.onData && onDataText(record.onData)));
@@ -49,10 +63,32 @@ export const swap = defineCommand({
   },
 });
 
-function text(
-  { out, changes, proof, atSites, comparison, rewrittenForOpset13: rewritten, inlinedFunctions: inlined }: SwapRecord,
-  onData: string | null,
-): string {
+function text(record: SwapRecord, onData: string | null): string {
+  return [...fileLines(record), ...passedOverLines(record), ...onDataLines(onData), `written: ${record.out}`].join('\n');
+}
+
+/** What was done to each file, under its path, and what holds for all of them. */
+function folderText({ files, out, ...record }: FolderSwapRecord, onData: string | null): string {
+  const lines = files.flatMap((file) => [`${visible(file.out)}:`, ...fileLines(file).map((line) => `  ${line}`)]);
+  return [...lines, ...passedOverLines(record), ...onDataLines(onData), `written: ${out}`].join('\n');
+}
+
+function onDataLines(onData: string | null): string[] {
+  return onData === null ? [] : [`your data: ${visible(onData)}`];
+}
+
+function passedOverLines({ passedOver }: Pick<SwapRecord, 'passedOver'>): string[] {
+  return passedOver.length === 0 ? [] : [passedOverText(passedOver)];
+}
+
+function fileLines({
+  changes,
+  proof,
+  atSites,
+  comparison,
+  rewrittenForOpset13: rewritten,
+  inlinedFunctions: inlined,
+}: FolderSwapRecord['files'][number]): string[] {
   const most = atSites.reduce((largest, { relative }) => Math.max(largest, relative), 0);
   const removed = `${proof.nodesRemoved.length} nodes removed, ${proof.nodesAdded} added`;
   return [
@@ -65,9 +101,7 @@ function text(
     ...(inlined.length > 0 ? [`functions inlined first: ${inlined.map((name) => visible(name)).join(', ')}`] : []),
     `each new attention matches its definition on the site's own inputs, within ${digits(most)} (relative)`,
     ...comparisonLines(comparison, Math.min(...changes.map(({ provenLength }) => provenLength ?? 0))),
-    ...(onData === null ? [] : [`your data: ${visible(onData)}`]),
-    `written: ${out}`,
-  ].join('\n');
+  ];
 }
 
 function windowText({ left, right }: Span, exact: boolean): string {

@@ -1,8 +1,9 @@
-import { clone, create, fromBinary } from '@bufbuild/protobuf';
-import { AttributeProtoSchema, GraphProtoSchema, ModelProtoSchema, NodeProtoSchema } from 'onnx-buf';
+import { fromBinary } from '@bufbuild/protobuf';
+import { ModelProtoSchema } from 'onnx-buf';
 import type { GraphProto, NodeProto } from 'onnx-buf';
 import { constantNode } from './graph-builder.ts';
 import { subgraphsOf } from './graph-index.ts';
+import { renameNode } from './rename.ts';
 
 /**
  * The nodes of a model, to be put into another graph: every name gets `prefix`, but inputs and outputs get the names in
@@ -10,33 +11,8 @@ import { subgraphsOf } from './graph-index.ts';
  */
 export function spliceNodes(model: Uint8Array, prefix: string, bound: Readonly<Record<string, string>>): NodeProto[] {
   const graph = fromBinary(ModelProtoSchema, model).graph!;
-  const renamed = (name: string) => (name === '' ? '' : (bound[name] ?? `${prefix}${name}`));
+  const renamed = (name: string) => bound[name] ?? `${prefix}${name}`;
   return [...graph.initializer.map(constantNode), ...graph.node].map((node) => renameNode(node, renamed));
-}
-
-function renameNode(node: NodeProto, renamed: (name: string) => string): NodeProto {
-  const copy = clone(NodeProtoSchema, node);
-  return create(NodeProtoSchema, {
-    ...copy,
-    name: renamed(copy.name),
-    input: copy.input.map(renamed),
-    output: copy.output.map(renamed),
-    attribute: copy.attribute.map((attribute) =>
-      attribute.g === undefined ? attribute : create(AttributeProtoSchema, { ...attribute, g: renameGraph(attribute.g, renamed) }),
-    ),
-  });
-}
-
-function renameGraph(graph: GraphProto, renamed: (name: string) => string): GraphProto {
-  const named = <Entry extends { name: string }>(entries: readonly Entry[]) =>
-    entries.map((entry) => ({ ...entry, name: renamed(entry.name) }));
-  return create(GraphProtoSchema, {
-    ...graph,
-    node: graph.node.map((node) => renameNode(node, renamed)),
-    initializer: named(graph.initializer),
-    input: named(graph.input),
-    output: named(graph.output),
-  });
 }
 
 /** Every name that a graph uses: tensors and nodes, its subgraphs' too. */

@@ -3,6 +3,7 @@ import { GraphProtoSchema } from 'onnx-buf';
 import type { GraphProto, ModelProto, NodeProto } from 'onnx-buf';
 import { AttnswapError } from '../../contract/errors.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
+import { attendsAcross } from './across.ts';
 import type { Candidate } from './candidate.ts';
 import { bodyGraph, bodyName } from '../graph/bodies.ts';
 import type { Body } from '../graph/bodies.ts';
@@ -18,7 +19,7 @@ import type { Probing, ProbeSubject } from './probe-candidates.ts';
 import type { RealInputs } from './probe.ts';
 import { proveLong } from './prove-long.ts';
 import type { LongProof } from './prove-long.ts';
-import { readSite } from './read-site.ts';
+import { readSite, unread } from './read-site.ts';
 import type { ReadSite as Read } from './read-site.ts';
 import type { Assumption, Site, SwappableSite } from './site.ts';
 import { branchScopes, takingBranch } from './scopes.ts';
@@ -74,19 +75,20 @@ export async function findSites(
   const searching: Searching = { proto, file, runner, given, options };
   const found = [await searchScope(searching, { proto }, 0)];
   const index = new GraphIndex(proto.graph!);
-  const holdsAttention = (graph: GraphProto) => reachless(new GraphIndex(graph, index), '').length > 0;
+  const holdsAttention = (graph: GraphProto) => Object.values(reachless(new GraphIndex(graph, index), { reason: '' })).flat().length > 0;
   for (const scope of branchScopes(proto, holdsAttention))
     found.push(await searchBranch(searching, scope, found.flatMap(({ read }) => read).length));
   const read = found.flatMap((each) => each.read);
   const swappable = new Map(read.flatMap(({ swap }) => (swap === undefined ? [] : [[swap.site.site, swap] as const])));
   const searched = new Set(found.flatMap(({ body }) => (body === undefined ? [] : [bodyGraph(proto.graph!, body)])));
+  const beyond = outOfReach(proto, searched);
   return {
     proto,
     rewritten,
     inlined,
-    sites: read.map(({ site }) => site),
+    sites: [...read.map(({ site }) => site), ...beyond.flatMap(({ sites }) => sites)].map((site, number) => ({ ...site, site: number })),
     swappable,
-    unknown: [...found.flatMap(({ unknown }) => unknown), ...outOfReach(proto, searched)],
+    unknown: [...found, ...beyond].flatMap(({ unknown }) => unknown),
     scopes: found.flatMap(({ scope }) => scope ?? []),
   };
 }
@@ -113,13 +115,11 @@ async function searchBranch(searching: Searching, scope: Scope, start: number): 
     return await searchScope(searching, scope, start);
   } catch (error) {
     if (!(error instanceof AttnswapError) || error.code !== 'INVALID_INPUTS') throw error;
-    const { graph } = searching.proto;
-    const reason = `it is inside the ${bodyName(graph!, scope.body!)}, and ${error.message}`;
-    return {
-      body: scope.body,
-      read: [],
-      unknown: reachless(new GraphIndex(bodyGraph(graph!, scope.body!), new GraphIndex(graph!)), reason),
-    };
+    const graph = searching.proto.graph!;
+    const body = bodyName(graph, scope.body!);
+    const index = new GraphIndex(bodyGraph(graph, scope.body!), new GraphIndex(graph));
+    const { sites, unknown } = reachless(index, { body, reason: `it is inside the ${body}, and ${error.message}` });
+    return { body: scope.body, read: sites.map((site, place) => ({ site: { ...site, site: start + place } })), unknown };
   }
 }
 
@@ -141,7 +141,9 @@ async function searchScope(searching: Searching, { proto, body }: Scope, start: 
   const subject = { proto, file, index, candidates, runner, given, realInputs, onStep };
   const probing = await probeCandidates(subject);
   const short = probing.probed.map((each, place) => readSite(each.candidate, start + place, each, { assumption }));
-  const read = await provenSites(subject, probing, short);
+  const read = (await provenSites(subject, probing, short)).map((each, place) =>
+    each.site.selfAttention === false && attendsAcross(index, probing.probed[place]!.candidate) ? across(each) : each,
+  );
   if (body === undefined) return { read, unknown, scope: { proto, probe: probing.first } };
   const told = read.map((each) => inBody(each, searching.proto, body));
   const probe = await takingBranch(probing.first, body, searching);
@@ -152,6 +154,11 @@ async function searchScope(searching: Searching, { proto, body }: Scope, start: 
 
 function anchorOf(match: NonNullable<Match>): NodeProto {
   return 'candidate' in match ? match.candidate.anchor : match.anchor;
+}
+
+function across({ site, swap }: Read): Read {
+  const crossAttention = true as const;
+  return { site: { ...site, crossAttention }, ...(swap !== undefined && { swap: { ...swap, site: { ...swap.site, crossAttention } } }) };
 }
 
 function inBody({ site, swap }: Read, { graph }: ModelProto, body: Body): Read {
@@ -200,33 +207,42 @@ function inGraphOrder({ graph }: GraphIndex, candidates: readonly Candidate[]): 
   return candidates.toSorted((a, b) => place.get(a.anchor)! - place.get(b.anchor)!);
 }
 
+/** Attention that no run shows: sites that cannot be swapped, whose numbers are still to come, and what else weighs values by a softmax. */
+interface Reachless {
+  readonly sites: readonly Site[];
+  readonly unknown: readonly UnknownPattern[];
+}
+
 /** Attention in bodies that were not searched, and in functions of the model's own. */
-function outOfReach(proto: ModelProto, searched: ReadonlySet<GraphProto>): UnknownPattern[] {
+function outOfReach(proto: ModelProto, searched: ReadonlySet<GraphProto>): Reachless[] {
   const functions = proto.functions.flatMap(({ node, name }) => {
     const body = new GraphIndex(create(GraphProtoSchema, { node }));
-    return [...reachless(body, `it is inside the model's own function ${name}: inline that function first`), ...inBodies(body, searched)];
+    const place = { body: `function ${name}`, reason: `it is inside the model's own function ${name}: inline that function first` };
+    return [reachless(body, place), ...inBodies(body, searched)];
   });
   return [...inBodies(new GraphIndex(proto.graph!), searched), ...functions];
 }
 
 /** Attention in the bodies of a graph's nodes, and in the bodies of theirs. */
-function inBodies(index: GraphIndex, searched: ReadonlySet<GraphProto>): UnknownPattern[] {
+function inBodies(index: GraphIndex, searched: ReadonlySet<GraphProto>): Reachless[] {
   return index.graph.node.flatMap((node) =>
     subgraphsOf(node).flatMap((graph) => {
       const body = new GraphIndex(graph, index);
       if (searched.has(graph)) return inBodies(body, searched);
-      const own = reachless(body, `it is inside the body of ${node.opType} ${nodeName(node)}`);
+      const name = `body of ${node.opType} ${nodeName(node)}`;
+      const own = reachless(body, { body: name, reason: `it is inside the ${name}` });
       const known = new Set(matchSoftmaxes(body).flatMap((match) => (match === undefined ? [] : [anchorOf(match)])));
-      return [...own, ...overlookedAttention(body, known), ...inBodies(body, searched)];
+      return [own, { sites: [], unknown: overlookedAttention(body, known) }, ...inBodies(body, searched)];
     }),
   );
 }
 
-function reachless(index: GraphIndex, reason: string): UnknownPattern[] {
-  const softmaxes = matchSoftmaxes(index).flatMap((match) => {
-    if (match === undefined) return [];
-    return ['candidate' in match ? nodeName(match.candidate.anchor) : match.unknown.node];
-  });
-  const fused = matchFused(index).map(({ anchor }) => nodeName(anchor));
-  return [...softmaxes, ...fused].map((node) => ({ node, reason }));
+function reachless(index: GraphIndex, { body, reason }: { readonly body?: string; readonly reason: string }): Reachless {
+  const matches = matchSoftmaxes(index).filter((match) => match !== undefined);
+  const candidates = [...matches.flatMap((match) => ('candidate' in match ? [match.candidate] : [])), ...matchFused(index)];
+  const told = { ...unread, ...(body !== undefined && { body }), reason };
+  return {
+    sites: inGraphOrder(index, candidates).map(({ anchor, pattern }) => ({ site: 0, node: nodeName(anchor), pattern, ...told })),
+    unknown: matches.flatMap((match) => ('unknown' in match ? [{ node: match.unknown.node, reason }] : [])),
+  };
 }

@@ -179,7 +179,21 @@ function valuesAt(tensor: Tensor | undefined, dims: readonly number[]): Values |
     }
     return offset;
   });
-  return { values: numbersOf(tensor), leads, perRow, perColumn };
+  const values = numbersOf(tensor);
+  const plane = own.slice(-2).reduce((product, size) => product * size, 1);
+  return { values, leads: withoutRepeats(values, leads, plane), perRow, perColumn };
+}
+
+/** Places of planes of values, that of an equal plane just before in the place of its own: what heads share, a model may repeat for each. */
+function withoutRepeats(values: Float32Array, places: readonly number[], plane: number): readonly number[] {
+  const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  const at = (place: number) => bytes.subarray(4 * place, 4 * (place + plane));
+  const distinct: number[] = [];
+  for (const place of places) {
+    const before = distinct.at(-1);
+    distinct.push(before !== undefined && (place === before || at(place).equals(at(before))) ? before : place);
+  }
+  return distinct;
 }
 
 /** Operators whose work on logits is read, or that hand them on; Tanh as it does small ones, as a soft cap is told apart. */

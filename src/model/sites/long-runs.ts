@@ -39,6 +39,8 @@ export interface Farthest {
   readonly windows: readonly Span[];
   /** Whether the whole model would run at these sizes. */
   readonly runsAt: (run: LongRun) => boolean;
+  /** Given each run that counts, one after the other: its masks are as large as all of a small model. */
+  readonly onRun: (run: LongRun) => void;
 }
 
 /** Milliseconds of CPU after which a run is not followed by a longer one. */
@@ -61,11 +63,12 @@ function batchesBeyond(wholeNumbers: readonly number[], sizes: ReadonlyArray<rea
 /**
  * Runs at the longest length that the model takes, with everything counted and with every input that reaches a mask varied, and one of many
  * batch elements.
+ * @returns tokens of the longest run, where masks vary and a longer one would take too much time or memory
  */
 export async function farthestRuns(
   model: WatchedModel,
-  { subject: { given }, probing: { first, inputs }, isStored, masksVary, wholeNumbers, thresholds, windows, runsAt }: Farthest,
-): Promise<{ runs: LongRun[]; cutAt?: number | undefined }> {
+  { subject: { given }, probing: { first, inputs }, isStored, masksVary, wholeNumbers, thresholds, windows, runsAt, onRun }: Farthest,
+): Promise<number | undefined> {
   let ranOut = false;
   // Of a part of a model, which need not read all that is large: a mask of all pairs, say.
   const readInputs = new Set(model.inputs.map(({ name }) => name));
@@ -104,26 +107,26 @@ export async function farthestRuns(
         ]
       : []),
   ];
-  const runs: LongRun[] = [];
-  for (const at of odd) runs.push(...[await runAt(at)].filter((run) => run !== undefined));
-  if (!changes({ length: wanted })) return { runs };
+  const show = (run: LongRun | undefined): void => {
+    if (run !== undefined) onRun(run);
+  };
+  for (const at of odd) show(await runAt(at));
+  if (!changes({ length: wanted })) return undefined;
   const single = { ...first, batch: 1, past: 0 };
   const start = (await runAt(single)) === undefined ? first : single;
-  const { best, isCut } = await longestRun(runAt, start, { wanted, slowMs: masksVary ? slowMs : slowSizesMs });
-  if (best === undefined) return { runs };
+  const { longest, isCut } = await longestRun(runAt, start, { wanted, slowMs: masksVary ? slowMs : slowSizesMs, onRun });
+  if (longest === undefined) return undefined;
   const styles = Object.keys(first.domains).length === 0 ? [] : (['right', 'mixed', 'blocks'] as const);
-  const varied: Array<LongRun | undefined> = [];
-  for (const style of styles) varied.push(await runAt({ ...best.at, style }));
+  for (const style of styles) show(await runAt({ ...longest, style }));
   // Where a mask knows a number that rows can be counted to, every row is read.
   const counted = Math.max(
     0,
     ...wholeNumbers.map((count) => Math.ceil(1.1 * count)).filter((count) => count > readRows && count <= wholeRows),
   );
   const windowed = Math.max(0, ...windows.map(wholeWindow).filter((length) => length <= wholeWindows));
-  const whole = Math.max(counted < best.at.length ? counted : 0, Math.min(windowed, best.at.length));
-  if (whole > 0) varied.push(await runAt({ ...best.at, length: whole }, 1));
-  const cutAt = masksVary && (isCut || ranOut) ? best.at.length : undefined;
-  return { runs: [...runs, best, ...varied.filter((run) => run !== undefined)], cutAt };
+  const whole = Math.max(counted < longest.length ? counted : 0, Math.min(windowed, longest.length));
+  if (whole > 0) show(await runAt({ ...longest, length: whole }, 1));
+  return masksVary && (isCut || ranOut) ? longest.length : undefined;
 }
 
 /** Tokens in which a window shows whole, with keys beyond both of its ends. */
@@ -131,18 +134,21 @@ export function wholeWindow({ left, right }: Span): number {
   return Math.ceil(1.1 * (left + right + 1)) + 16;
 }
 
+/** Finds the longest run, gives it to `onRun`, and keeps only its sizes. */
 async function longestRun(
   runAt: (at: ProbeCase) => Promise<LongRun | undefined>,
   start: ProbeCase,
-  { wanted, slowMs }: { wanted: number; slowMs: number },
-): Promise<{ best: LongRun | undefined; isCut: boolean }> {
+  { wanted, slowMs, onRun }: { wanted: number; slowMs: number } & Pick<Farthest, 'onRun'>,
+): Promise<{ longest: ProbeCase | undefined; isCut: boolean }> {
   let best: LongRun | undefined;
   let refused = Infinity;
   for (let length = 4 * start.length; refused === Infinity; length *= 4) {
     const run = await runAt({ ...start, length: Math.min(wanted, length) });
     if (run === undefined) refused = Math.min(wanted, length);
     else best = run;
-    if (run !== undefined && (length >= wanted || run.ms > slowMs)) return { best, isCut: length < wanted };
+    if (run === undefined || (length < wanted && run.ms <= slowMs)) continue;
+    onRun(run);
+    return { longest: run.at, isCut: length < wanted };
   }
   // A model may end at the size of a table: the longest length that it takes lies between.
   for (let low = best?.at.length ?? start.length; refused - low > 1;) {
@@ -151,7 +157,8 @@ async function longestRun(
     if (run === undefined) refused = middle;
     else [best, low] = [run, middle];
   }
-  return { best, isCut: false };
+  if (best !== undefined) onRun(best);
+  return { longest: best?.at, isCut: false };
 }
 
 /** Of the whole numbers between two, the multiple of the largest power of two: tables end at such lengths. */

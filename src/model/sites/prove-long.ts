@@ -27,7 +27,6 @@ import type { Reach } from './value-reach.ts';
 import { viewedSizes } from './views.ts';
 import type { View } from './views.ts';
 import { watchModel } from './watch.ts';
-import type { Seen } from './watch.ts';
 import { windowIn } from './window-in.ts';
 
 /** Elements from which on a stored tensor may hold a mask. */
@@ -101,27 +100,31 @@ export async function proveLong(
       masks.some((name) => short.dims(name).some((size) => size > 1)) || masked.some(({ candidate }) => candidate.declared !== undefined);
     const runsAt = (run: LongRun) => masked.every((each) => fits(each, run));
     const windows = masked.flatMap(({ candidate, swap: { site } }) => (candidate.declared === undefined ? (site.window ?? []) : []));
-    const farthest = { subject, probing, isStored, masksVary, wholeNumbers, thresholds, windows, runsAt };
-    const { runs, cutAt } = await farthestRuns(model, farthest);
-    const beyond = wholeNumbers.find((count) => count > (cutAt ?? Infinity) && count <= mostTokens);
-    if (beyond !== undefined) {
-      const problem = `its mask is computed with ${beyond}, and could be checked up to ${cutAt} tokens only: longer runs need too much time or memory`;
-      for (const [place, number] of [...sites.keys()].entries())
-        if (readsMask(subjects[place]!)) proofs.set(number, { length: cutAt, problem });
-    }
-    for (const run of runs) {
+    // Keys of the longest run in which every row was read.
+    const whole = new Map<LongSubject, number>();
+    const numbered = [...sites.keys()].map((number, place) => [number, subjects[place]!] as const);
+    const onRun = (run: LongRun): void => {
       const readings = new Readings(run);
-      for (const [place, number] of [...sites.keys()].entries()) {
+      for (const [number, each] of numbered) {
+        if (run.step === 1) whole.set(each, Math.max(whole.get(each) ?? 0, sizesIn(each, run).keys));
         const known = proofs.get(number)!;
         if (known.problem !== undefined) continue;
-        const { length, ...found } = judge(subjects[place]!, run, probing, readings);
+        const { length, ...found } = judge(each, run, probing, readings);
         proofs.set(number, { length: Math.max(length, known.length ?? 0), ...found });
       }
-    }
-    for (const [place, number] of [...sites.keys()].entries()) {
+    };
+    const farthest = { subject, probing, isStored, masksVary, wholeNumbers, thresholds, windows, runsAt, onRun };
+    const cutAt = await farthestRuns(model, farthest);
+    const beyond = wholeNumbers.find((count) => count > (cutAt ?? Infinity) && count <= mostTokens);
+    for (const [number, each] of numbered) {
       const known = proofs.get(number)!;
-      const problem = known.problem ?? unreadRows(subjects[place]!, runs, known.length);
+      const problem = known.problem ?? unreadRows(each, whole.get(each) ?? 0, known.length);
       if (problem !== undefined) proofs.set(number, { ...known, problem });
+      if (beyond !== undefined && readsMask(each))
+        proofs.set(number, {
+          length: cutAt,
+          problem: `its mask is computed with ${beyond}, and could be checked up to ${cutAt} tokens only: longer runs need too much time or memory`,
+        });
     }
   });
   return proofs;
@@ -133,12 +136,11 @@ function readsMask({ swap: { site } }: Pick<LongSubject, 'swap'>): boolean {
 }
 
 /** A window that runs show is believed where every row was read in a run beyond its ends, or in one as long as the model allows. */
-function unreadRows({ candidate, probed, swap }: LongSubject, runs: readonly LongRun[], longest = 0): string | undefined {
+function unreadRows({ candidate, probed, swap }: LongSubject, read: number, longest = 0): string | undefined {
   const { window } = swap.site;
   if (window === undefined || candidate.declared !== undefined) return undefined;
-  const keysIn = (run: { readonly seen: Seen }) => viewedSizes(swap.plan.key, run.seen.dims(swap.plan.key.tensor))[2];
   const short = probed.runs.map(({ seen }) => seen.tensor(probed.names.key)!.dims[2]!);
-  const whole = Math.max(...short, ...runs.filter(({ step }) => step === 1).map(keysIn));
+  const whole = Math.max(...short, read);
   const wanted = Math.min(wholeWindow(window), Math.max(longest, ...short));
   return whole >= wanted ? undefined : `its mask looks like a window, and could be read whole up to ${whole} tokens only`;
 }

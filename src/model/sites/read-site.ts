@@ -19,7 +19,8 @@ import type { Reach } from './value-reach.ts';
 import type { Seen } from './watch.ts';
 import { windowIn } from './window-in.ts';
 
-const unread = {
+/** Facts of a site of which nothing is known. */
+export const unread = {
   heads: null,
   kvHeads: null,
   headDim: null,

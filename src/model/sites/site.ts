@@ -42,6 +42,8 @@ export interface Site {
   readonly causal: boolean | null;
   /** Whether queries and keys are always equally many. */
   readonly selfAttention: boolean | null;
+  /** Its keys are those of another sequence, such as an encoder's; absent where they are of the queries' own. */
+  readonly crossAttention?: true;
   readonly scale: number | null;
   /** Its scaled logits become softcap · tanh(logit / softcap) before anything is added to them; absent where they do not. */
   readonly softcap?: number;
