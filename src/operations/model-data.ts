@@ -9,13 +9,16 @@ import type { DataOptions } from './data-options.ts';
 import type { LoadedModel } from './open-model.ts';
 
 /** A model as far as its data need it. */
-type Opened = Pick<LoadedModel, 'file' | 'runner'> & { readonly sites: Pick<LoadedModel['sites'], 'proto'> };
+type Opened = Pick<LoadedModel, 'file' | 'runner'> & {
+  /** A model that was joined from several files has no scopes of its own. */
+  readonly sites: Pick<LoadedModel['sites'], 'proto'> & Partial<Pick<LoadedModel['sites'], 'scopes'>>;
+};
 
 /** The data, as the model wants them. @throws INVALID_DATA */
 export async function dataFor({ file, runner, sites }: Opened, { data, tokenizer }: DataOptions): Promise<DataModule> {
   const model = await openProto(sites.proto, file, runner);
   await model.dispose();
-  const widths = Object.assign({}, ...sites.scopes.map(({ probe }) => probe.fixed ?? {})) as DimensionSizes;
+  const widths = Object.assign({}, ...(sites.scopes ?? []).map(({ probe }) => probe.fixed ?? {})) as DimensionSizes;
   return loadData(data, { inputs: withWidths(model.inputs, widths), ...(tokenizer !== undefined && { tokenizer }) });
 }
 
