@@ -14,14 +14,18 @@ import { adapters } from './index.ts';
 const runtimeFaults: Record<string, string> = {
   'onnx-webgpu dense.fused': "ONNX Runtime's WebGPU attention operators are wrong on software Vulkan",
   'onnx-webgpu dense.mha': "ONNX Runtime's WebGPU attention operators are wrong on software Vulkan",
+  'openvino-cpu gated.tiled': 'OpenVINO is wrong where a block of queries chooses no other block',
 };
 
-/** Other backends are checked on the quick cases. A GPU that is emulated compiles for seconds a shape. */
+/** Other backends are checked on the quick cases. A GPU that is emulated, and OpenVINO, compile for seconds a shape. */
 const caseSets: Record<string, CaseSet> = {
   'onnx-cpu': 'all',
   'torch-cpu': 'all',
   'tfjs-wasm': 'everyday',
   'onnx-webgpu': 'few',
+  'openvino-cpu': 'few',
+  'ort-cpu': 'few',
+  'ort-openvino': 'few',
   'tfjs-webgpu': 'few',
 };
 /** Kernels that write the n² logits out, where that takes minutes. */
@@ -67,7 +71,7 @@ for (const { backend, kernels } of await supportOf(adapters)) {
  * as long as one. Tests of adapters and of the command line leave the number to the runtime.
  */
 function oneThread(backend: string): { readonly threads?: number } {
-  return backend.startsWith('torch-') || backend === 'onnx-cpu' ? { threads: 1 } : {};
+  return /^torch-|^(onnx|openvino|ort)-cpu$/.test(backend) ? { threads: 1 } : {};
 }
 
 function skipOf({ backend, variant, kernel, state, reason }: Support): string | false {

@@ -22,4 +22,16 @@ export const adapters: readonly AdapterEntry[] = [
     module: new URL(`./tfjs/adapter.${extension}`, import.meta.url).href,
     load: async () => (await import('./tfjs/adapter.ts')).adapter,
   },
+  {
+    name: 'openvino',
+    backends: ['openvino-cpu', 'openvino-gpu', 'openvino-npu'],
+    module: new URL(`./openvino/adapter.${extension}`, import.meta.url).href,
+    load: async () => (await import('./openvino/adapter.ts')).adapter,
+  },
+  {
+    name: 'ort-python',
+    backends: ['ort-cpu', 'ort-openvino', 'ort-qnn', 'ort-tensorrt-rtx', 'ort-webgpu', 'ort-mlx', 'ort-coreml'],
+    module: new URL(`./ort-python/adapter.${extension}`, import.meta.url).href,
+    load: async () => (await import('./ort-python/adapter.ts')).adapter,
+  },
 ];

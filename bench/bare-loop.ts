@@ -1,7 +1,6 @@
 import * as ort from '../src/processes/onnxruntime.ts';
-import { configOf } from '../adapters/onnx/adapter.ts';
 import { feedsOf } from '../adapters/onnx/call.ts';
-import { kernelModel } from '../adapters/onnx/kernel-graph.ts';
+import { configOf, kernelModel } from '../adapters/onnx/kernel-graph.ts';
 import { kernels } from '../adapters/onnx/kernels/index.ts';
 import { createInputs } from '../src/inputs/create-inputs.ts';
 import { serveBareLoop } from './bare-arm.ts';

@@ -15,6 +15,10 @@ if (process.env['VK_DRIVER_FILES'] === undefined && existsSync(softwareVulkan)) 
 const builtTfjsNode = fileURLToPath(new URL('../.cache/tfjs-node/node_modules/@tensorflow/tfjs-node', import.meta.url));
 if (existsSync(builtTfjsNode)) process.env['ATTNSWAP_TFJS_NODE'] ??= builtTfjsNode;
 
+/** What `npm run setup:openvino` made. */
+const onnxPython = fileURLToPath(new URL('../.cache/openvino/bin/python3', import.meta.url));
+if (existsSync(onnxPython)) process.env['ATTNSWAP_ONNX_PYTHON'] ??= onnxPython;
+
 /** The system's Python has Debian's PyTorch, where the first on the path is another one without it. */
 const hasTorch = (python: string) => spawnSync(python, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0;
 const systemPython = '/usr/bin/python3';

@@ -4,9 +4,8 @@ import { AttnswapError } from '../../src/contract/errors.ts';
 import { backends, findBackend, statusOf } from './backends.ts';
 import { ceilings } from './ceilings.ts';
 import { feedsOf, outputValues } from './call.ts';
-import type { KernelConfig } from './kernel.ts';
 import { kernels } from './kernels/index.ts';
-import { kernelGraph, kernelModel, kernelOf } from './kernel-graph.ts';
+import { configOf, kernelGraph, kernelModel, kernelOf } from './kernel-graph.ts';
 import { openModel } from './open-model.ts';
 import { sessionOptions } from './session-options.ts';
 
@@ -41,24 +40,6 @@ async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsuppo
     model,
     options: { ...sessionOptions(backend, request), enableProfiling: true, profileFilePrefix: prefix },
   }));
-}
-
-/** What a request's kernel is specialised for. */
-export function configOf({ parameters, inputs: { shape, scale, softcap, mask, bias, sinks } }: KernelRequest): KernelConfig {
-  return {
-    parameters,
-    heads: shape.heads,
-    kvHeads: shape.kvHeads,
-    headDim: shape.headDim,
-    causal: shape.causal,
-    selfAttention: shape.queries === shape.keys,
-    masked: mask !== undefined,
-    biased: bias !== undefined,
-    softcap,
-    sinks: sinks !== undefined,
-    type: shape.dtype === 'f16' ? 'f16' : 'f32',
-    scale,
-  };
 }
 
 type Profiled = (prefix: string) => { model: Uint8Array; options: ort.InferenceSession.SessionOptions };

@@ -1,4 +1,4 @@
-import type { KernelGraphRequest, Unsupported } from '../../src/contract/adapter.ts';
+import type { KernelGraphRequest, KernelRequest, Unsupported } from '../../src/contract/adapter.ts';
 import { findVariant } from '../../src/variants/index.ts';
 import { logitRefusal } from '../../src/variants/reference.ts';
 import { GraphBuilder } from '../../src/model/graph/graph-builder.ts';
@@ -16,6 +16,24 @@ export function kernelOf({ variant, kernel: wanted }: { variant: string; kernel:
   const refusal = logitRefusal(`${variant}.${wanted}`, found, { bias: biased || undefined, softcap, sinks: sinks || undefined });
   const unsupported = refusal ?? found.refuses?.(config);
   return unsupported === undefined ? found : { unsupported };
+}
+
+/** What a request's kernel is specialised for. */
+export function configOf({ parameters, inputs: { shape, scale, softcap, mask, bias, sinks } }: KernelRequest): KernelConfig {
+  return {
+    parameters,
+    heads: shape.heads,
+    kvHeads: shape.kvHeads,
+    headDim: shape.headDim,
+    causal: shape.causal,
+    selfAttention: shape.queries === shape.keys,
+    masked: mask !== undefined,
+    biased: bias !== undefined,
+    softcap,
+    sinks: sinks !== undefined,
+    type: shape.dtype === 'f16' ? 'f16' : 'f32',
+    scale,
+  };
 }
 
 /** A kernel for a model: see {@link Adapter.kernelGraph}. */

@@ -6,9 +6,8 @@ import { after, test } from 'node:test';
 import * as ort from '../../src/processes/onnxruntime.ts';
 import { GraphBuilder } from '../../src/model/graph/graph-builder.ts';
 import { createInputs } from '../../src/inputs/create-inputs.ts';
-import { configOf } from './adapter.ts';
 import { feedsOf } from './call.ts';
-import { kernelModel, kernelOf } from './kernel-graph.ts';
+import { configOf, kernelModel, kernelOf } from './kernel-graph.ts';
 import { profileCall, summarize } from './profile.ts';
 
 const node = (operator: string, ts: number, dur: number, tid = 1) => ({

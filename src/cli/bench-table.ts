@@ -2,7 +2,7 @@ import type { CellRecord } from '../contract/cell.ts';
 import type { RunRecord } from '../contract/run.ts';
 import { nameOf, peakOf, settingOf, speedUp, wasteOf } from '../report/cell-facts.ts';
 import { sideBySide } from './side-by-side.ts';
-import { count, digits, percent, size, time } from '../text/figures.ts';
+import { count, digits, joules, percent, size, time } from '../text/figures.ts';
 import { visible } from '../text/untrusted.ts';
 import { table, wrapped } from '../text/layout.ts';
 
@@ -50,6 +50,7 @@ function notes(run: RunRecord): string[] {
     run.cells.flatMap(({ backend, memory }) => (memory?.deviceMethod ? [`${backend} by ${memory.deviceMethod}`] : [])),
   );
   if (methods.size > 0) lines.push(`device peak memory: ${[...methods].map((text) => visible(text)).join(', ')}.`);
+  lines.push(...energyNotes(run));
   const flags = new Map<string, Set<string>>();
   for (const cell of run.cells)
     for (const flag of cell.dispatch?.flags ?? [])
@@ -61,6 +62,19 @@ function notes(run: RunRecord): string[] {
   const left = run.declared.length - run.cells.length;
   if (left > 0) lines.push(`${left} of ${run.declared.length} cells were not measured; continue with --resume.`);
   return [lines.join('\n')];
+}
+
+/** One line a cell: energy is measured where it is asked for, and few machines have counters. */
+function energyNotes({ cells }: RunRecord): string[] {
+  const lines = cells.flatMap((cell) => {
+    if (cell.energy === undefined || 'unavailable' in cell.energy) return [];
+    const { aboveIdleJoules, grossJoules, idleWatts, blocks } = cell.energy;
+    const [above, gross] = [aboveIdleJoules, grossJoules].map(({ mean, low, high }) => `${joules(mean)} [${joules(low)}, ${joules(high)}]`);
+    const name = `${nameOf(cell)} at ${cell.shape.keys} on ${cell.backend}`;
+    return [`energy: ${visible(name)}: ${above} per call above idle, ${gross} gross (idle ${digits(idleWatts)} W, ${blocks} blocks).`];
+  });
+  const reasons = new Set(cells.flatMap(({ energy }) => (energy !== undefined && 'unavailable' in energy ? [energy.unavailable] : [])));
+  return [...lines, ...[...reasons].map((reason) => `not measured: ${visible(reason)}.`)];
 }
 
 /** Where two kinds of inputs order the variants differently: cells alike but for their inputs, ranked by the figure. */

@@ -60,6 +60,29 @@ export const memorySchema = z.object({
   deviceMethod: z.string().nullable(),
 });
 
+const joulesPerCall = z.object({ mean: z.number(), low: z.number(), high: z.number() });
+
+/** Of one call, with 95 % intervals over blocks of calls; or why there is no figure. */
+export const energySchema = z.union([
+  z.object({ unavailable: z.string() }),
+  z.object({
+    method: z.literal('powercap'),
+    /** Processor packages whose counters are added. */
+    packages: z.array(z.string()),
+    blocks: size,
+    /** Blocks left out, as other processes were busy beside them. */
+    voidBlocks: z.int().min(0),
+    calls: size,
+    grossJoules: joulesPerCall,
+    /** Less what the idle machine takes in the same time. */
+    aboveIdleJoules: joulesPerCall,
+    idleWatts: z.number(),
+    /** Of memory that has counters of its own; gross. */
+    memoryJoules: joulesPerCall.optional(),
+  }),
+]);
+export type Energy = z.infer<typeof energySchema>;
+
 export const errorSchema = z.object({
   relative: z.number(),
   budget: z.number(),
@@ -90,6 +113,7 @@ export const cellRecordSchema = cellSpecSchema.extend({
   reason: z.string().max(20_000).optional(),
   latency: latencySchema.optional(),
   memory: memorySchema.optional(),
+  energy: energySchema.optional(),
   work: workSchema.optional(),
   error: errorSchema.optional(),
   dispatch: dispatchSchema.optional(),

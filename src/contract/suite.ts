@@ -83,6 +83,8 @@ export const suiteSchema = z.strictObject({
   timeoutSeconds: z.number().positive().max(3600).default(120),
   /** Rows that waste is measured on. */
   wasteRows: z.int().min(1).default(256),
+  /** Whether the energy of a call is measured too, where the machine has counters of it; half a minute a cell. */
+  energy: z.boolean().default(false),
 });
 
 /** A suite as its file writes it. */

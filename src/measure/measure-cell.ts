@@ -1,5 +1,5 @@
 import type { AdapterEntry, KernelDescription } from '../contract/adapter.ts';
-import type { CellRecord, CellSpec } from '../contract/cell.ts';
+import type { CellRecord, CellSpec, Energy } from '../contract/cell.ts';
 import type { Suite } from '../contract/suite.ts';
 import { findVariant } from '../variants/index.ts';
 import { launchStage } from './launch.ts';
@@ -15,12 +15,17 @@ export interface CellPlan {
 export interface MeasureOptions {
   readonly suite: Pick<Suite, 'sampleSeconds' | 'timeoutSeconds' | 'wasteRows'>;
   readonly threads?: number;
+  /** Whether energy is measured too. */
+  readonly energy?: boolean;
   readonly signal?: AbortSignal;
 }
 
+/** Its blocks take as long whatever the call. */
+const energySeconds = 60;
+
 /**
  * Measures one cell in processes of its own: latency first and alone; then peak memory and waste side by side, as neither is a matter
- * of time. Failures are part of the record.
+ * of time; then, where it is wanted, energy, alone. Failures are part of the record.
  */
 export async function measureCell({ cell, entry, kernel }: CellPlan, options: MeasureOptions): Promise<CellRecord> {
   const { suite } = options;
@@ -36,7 +41,10 @@ export async function measureCell({ cell, entry, kernel }: CellPlan, options: Me
         kernelScoredPairs: scoredPairs,
         ...(options.threads !== undefined && { threads: options.threads }),
       },
-      { timeoutSeconds: suite.timeoutSeconds, ...(options.signal !== undefined && { signal: options.signal }) },
+      {
+        timeoutSeconds: suite.timeoutSeconds + (stage === 'energy' ? energySeconds : 0),
+        ...(options.signal !== undefined && { signal: options.signal }),
+      },
     );
   const timed = await launch('latency');
   if (timed.outcome !== 'latency') return unmeasured(cell, timed);
@@ -47,13 +55,20 @@ export async function measureCell({ cell, entry, kernel }: CellPlan, options: Me
   const [memory, waste] = await Promise.all([launch('memory'), launch('waste')]);
   if (memory.outcome !== 'memory') return { ...measured, dispatch, ...unmeasured(cell, memory, 'peak memory: '), warnings };
   if (waste.outcome !== 'waste') warnings.push(`waste was not measured: ${'reason' in waste ? waste.reason : waste.outcome}`);
+  const energy = options.energy === true ? await launch('energy') : undefined;
   return {
     ...measured,
     memory: memory.memory,
+    ...(energy !== undefined && { energy: energyOf(energy) }),
     dispatch: { ...dispatch, flags: [...dispatch.flags, ...materialised(cell, memory.memory.peakHostBytes, measured.work.bytes)] },
     ...(waste.outcome === 'waste' && { waste: waste.waste }),
     warnings,
   };
+}
+
+function energyOf(answer: LaunchOutcome): Energy {
+  if (answer.outcome === 'energy') return answer.energy;
+  return { unavailable: 'reason' in answer ? answer.reason : answer.outcome };
 }
 
 /** Every product of the forward pass has two of its size in the backward one; what is computed again there is not counted. */

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { ModelRequest } from '../contract/adapter.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import type { Ceiling } from '../contract/run.ts';
-import type { CellSpec, dispatchSchema, errorSchema, latencySchema, memorySchema } from '../contract/cell.ts';
+import type { CellSpec, Energy, dispatchSchema, errorSchema, latencySchema, memorySchema } from '../contract/cell.ts';
 
 /** A cell, and what runs it. */
 export interface CellRequest {
@@ -24,7 +24,7 @@ export interface ModelArmRequest extends ModelRequest {
 
 /** What a worker process is asked: one stage of one cell, or one of a model. */
 export interface CellStageRequest extends CellRequest {
-  readonly stage: 'latency' | 'memory' | 'waste';
+  readonly stage: 'latency' | 'memory' | 'waste' | 'energy';
   readonly sampleSeconds: number;
   readonly wasteRows: number;
   readonly kernelScoredPairs?: number;
@@ -63,4 +63,5 @@ export type StageAnswer =
   | { readonly outcome: 'model-latency'; readonly latency: z.infer<typeof latencySchema> }
   | { readonly outcome: 'memory'; readonly memory: z.infer<typeof memorySchema> }
   | { readonly outcome: 'waste'; readonly waste: unknown }
+  | { readonly outcome: 'energy'; readonly energy: Energy }
   | { readonly outcome: 'ceilings'; readonly ceilings: readonly Ceiling[] };

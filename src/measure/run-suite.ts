@@ -14,6 +14,7 @@ export interface RunOptions {
   /** A record to continue: cells that it measured are kept. */
   readonly resumed?: RunRecord;
   readonly threads?: number;
+  readonly energy?: boolean;
   readonly signal?: AbortSignal;
   /** Called with the whole record after every cell, and once at the end. */
   save(record: RunRecord): Promise<void>;

@@ -21,8 +21,9 @@ export async function runStage(request: StageRequest): Promise<StageAnswer> {
   if ('model' in request) return modelStage(request);
   if (request.stage === 'ceilings') return ceilingsStage(request);
   if (request.stage === 'waste') return wasteStage(request);
-  const prepared = await prepareCell(request, request.stage);
+  const prepared = await prepareCell(request, request.stage === 'memory' ? 'memory' : 'latency');
   if (request.stage === 'latency') return latencyStage(request, prepared);
+  if (request.stage === 'energy') return energyStage(prepared);
   await prepared.kernel.run();
   return memoryStage(prepared.kernel);
 }
@@ -35,6 +36,14 @@ async function latencyStage(stage: CellStageRequest, prepared: PreparedCell): Pr
   const dispatch = await kernel.dispatch();
   await kernel.dispose();
   return { outcome: 'latency', latency, error: judged.error, dispatch, warnings };
+}
+
+async function energyStage({ kernel }: PreparedCell): Promise<StageAnswer> {
+  const { measureEnergy } = await import('./energy/energy-blocks.ts');
+  for (const start = process.hrtime.bigint(); process.hrtime.bigint() - start < 1e9;) await kernel.run();
+  const energy = await measureEnergy(kernel);
+  await kernel.dispose();
+  return { outcome: 'energy', energy };
 }
 
 async function sample(subject: Runnable, seconds: number) {

@@ -22,6 +22,8 @@ export interface BenchOptions extends OperationOptions {
   readonly resume?: boolean | undefined;
   /** Threads inside one operator. @default the runtime's own */
   readonly threads?: number | undefined;
+  /** Whether the energy of a call is measured too. @default as the suite says */
+  readonly energy?: boolean | undefined;
 }
 
 /** Where the record of a suite's run is kept, unless an option says otherwise. */
@@ -52,6 +54,7 @@ export async function bench(options: BenchOptions): Promise<RunRecord> {
       suite,
       plans,
       signal,
+      energy: options.energy ?? suite.energy,
       ...(resumed !== undefined && { resumed }),
       ...threads,
       save: (part) => writeJson(record, part),

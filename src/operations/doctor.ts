@@ -1,5 +1,6 @@
 import type { BackendSupport } from '../conformance/support.ts';
 import { toolVersion } from '../loading/version.ts';
+import { energyStatus } from '../measure/energy/powercap.ts';
 import { fingerprint } from '../measure/fingerprint.ts';
 import type { Fingerprint } from '../measure/fingerprint.ts';
 import type { Host } from '../measure/host-schema.ts';
@@ -19,6 +20,8 @@ export interface DoctorRecord {
   readonly host: Host;
   readonly fingerprint: Fingerprint;
   readonly backends: readonly BackendSupport[];
+  /** The processor packages whose energy can be read, or why there are none. */
+  readonly energy: ReturnType<typeof energyStatus>;
   /** Variables that keep runtimes from sending and downloading, as workers have them. */
   readonly environment: Readonly<Record<string, string>>;
   readonly warnings: ReturnType<typeof noiseWarnings>;
@@ -30,5 +33,6 @@ export async function doctor(options: DoctorOptions = {}): Promise<DoctorRecord>
   const backends = await supportApart(adaptersOf(options));
   const version = await toolVersion();
   const identity = fingerprint(host, { node: process.versions.node, attnswap: version });
-  return { version, host, fingerprint: identity, backends, environment: quietSettings(), warnings: noiseWarnings(host) };
+  const found = { version, host, fingerprint: identity, backends, energy: energyStatus() };
+  return { ...found, environment: quietSettings(), warnings: noiseWarnings(host) };
 }

@@ -21,6 +21,8 @@ export interface WorkerAdapterOptions extends WorkerCommand {
   readonly kernels: readonly KernelDescription[];
   /** As of an {@link Adapter}. */
   readonly needs?: Adapter['needs'];
+  /** The ONNX model that the worker runs for a request, where its kernel is one; undefined where the worker builds the kernel itself. */
+  readonly graphOf?: (request: KernelRequest) => Uint8Array | Unsupported | undefined;
   /** Whether the worker answers the questions of training. */
   readonly trains?: boolean;
   /** What makes the worker start, where it does not. */
@@ -70,11 +72,13 @@ function sharedAdapter(options: WorkerAdapterOptions): Adapter & { close(): Prom
         running = { worker, hello: await sayHello(worker, options) };
       }
       const refusal = refusalOf(statusIn(running.hello, request.backend), request);
-      if (refusal !== undefined) return { unsupported: refusal };
+      const graph = refusal === undefined ? options.graphOf?.(request) : { unsupported: refusal };
+      if (graph !== undefined && 'unsupported' in graph) return graph;
       taken = true;
-      return prepareOnWorker(running.worker, request, async () => {
+      const leave = async () => {
         taken = false;
-      });
+      };
+      return prepareOnWorker(running.worker, request, { graph, leave });
     },
   };
 }
@@ -118,13 +122,14 @@ async function sayHello(worker: WorkerProcess, { command }: WorkerCommand): Prom
   );
 }
 
-async function prepare(options: WorkerCommand, request: KernelRequest): Promise<PreparedKernel | Unsupported> {
+async function prepare(options: WorkerAdapterOptions, request: KernelRequest): Promise<PreparedKernel | Unsupported> {
   const worker = startWorker(options);
   const status = statusIn(await sayHello(worker, options), request.backend);
   const refusal = refusalOf(status, request);
-  if (refusal === undefined) return prepareOnWorker(worker, request, () => worker.close());
+  const graph = refusal === undefined ? options.graphOf?.(request) : { unsupported: refusal };
+  if (graph === undefined || !('unsupported' in graph)) return prepareOnWorker(worker, request, { graph, leave: () => worker.close() });
   await worker.close();
-  return { unsupported: refusal };
+  return graph;
 }
 
 async function train(options: WorkerCommand, request: TrainRequest): Promise<Training | Unsupported> {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dispatch, Gradients, KernelRequest, PreparedKernel, Unsupported } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
@@ -9,11 +9,14 @@ import { temporaryFolder } from '../processes/temporary.ts';
 import { dispatchSchema, doneSchema, memorySchema, prepareSchema, sampleSchema } from './messages.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
-/** Puts a request's inputs in place in a worker that has said hello. Disposing of the kernel calls `leave`: it ends the process, or frees it for the next kernel. */
+/**
+ * Puts a request's inputs, and its kernel where that is an ONNX model, in place in a worker that has said hello. Disposing of the kernel calls
+ * `leave`: it ends the process, or frees it for the next kernel.
+ */
 export async function prepareOnWorker(
   worker: WorkerProcess,
   request: KernelRequest,
-  leave: () => Promise<void>,
+  { graph, leave }: { readonly graph: Uint8Array | undefined; leave(): Promise<void> },
 ): Promise<PreparedKernel | Unsupported> {
   const folder = await temporaryFolder('worker');
   const release = async () => {
@@ -23,7 +26,10 @@ export async function prepareOnWorker(
   try {
     const path = join(folder, 'inputs.safetensors');
     await writeInputs(path, request.inputs, {}, request.outputGradient);
-    const reply = await worker.ask('prepare', fieldsOf(request, path), prepareSchema);
+    const graphPath = join(folder, 'kernel.onnx');
+    if (graph !== undefined) await writeFile(graphPath, graph);
+    const fields = { ...fieldsOf(request, path), ...(graph !== undefined && { graph: graphPath }) };
+    const reply = await worker.ask('prepare', fields, prepareSchema);
     if (!('unsupported' in reply)) {
       requireSameInputs(reply.inputs, request.inputs);
       return new WorkerKernel(worker, request, { output: join(folder, 'output.safetensors'), release });

@@ -1,4 +1,5 @@
 import { stringify } from 'csv-stringify/sync';
+import type { CellRecord } from '../contract/cell.ts';
 import type { RunRecord } from '../contract/run.ts';
 import { nameOf, settingOf, speedUp, wasteOf } from './cell-facts.ts';
 
@@ -46,7 +47,15 @@ export function runCsv(run: RunRecord): string {
       peakDeviceBytes: cell.memory?.peakDeviceBytes,
       deviceMethod: cell.memory?.deviceMethod,
       gradientError: cell.error?.gradients?.relative,
+      joulesGross: energyOf(cell)?.grossJoules.mean,
+      joulesAboveIdle: energyOf(cell)?.aboveIdleJoules.mean,
+      joulesAboveIdleLow: energyOf(cell)?.aboveIdleJoules.low,
+      joulesAboveIdleHigh: energyOf(cell)?.aboveIdleJoules.high,
     };
   });
   return stringify(rows, { header: true, escape_formulas: true });
+}
+
+function energyOf({ energy }: CellRecord) {
+  return energy === undefined || 'unavailable' in energy ? undefined : energy;
 }

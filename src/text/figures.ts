@@ -17,6 +17,12 @@ export function size(bytes: number): string {
   return `${digits(bytes / scale)} ${unit}`;
 }
 
+/** Joules in the unit that reads best. */
+export function joules(value: number): string {
+  const [scale, unit] = Math.abs(value) >= 1 ? [1, 'J'] : Math.abs(value) >= 1e-3 ? [1e-3, 'mJ'] : [1e-6, 'µJ'];
+  return `${digits(value / scale)} ${unit}`;
+}
+
 /** 67 108 864 → 67.1 M. */
 export function count(value: number): string {
   const [scale, unit] = value >= 1e9 ? [1e9, ' G'] : value >= 1e6 ? [1e6, ' M'] : value >= 1e3 ? [1e3, ' k'] : [1, ''];

@@ -15,6 +15,7 @@ export const bench = defineCommand({
   options: {
     out: outputs(['.json', '.csv', '.md', '.html'], 'write the run (default: runs/<suite>.run.json)'),
     resume: flag('continue an interrupted run, keeping the cells already measured'),
+    energy: flag('also measure the energy of a call (half a minute per cell)'),
     threads,
     wait,
     csv: oldOutput('.csv'),

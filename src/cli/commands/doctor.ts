@@ -25,13 +25,14 @@ export const doctor = defineCommand({
   },
 });
 
-function text({ version, fingerprint, backends, host, environment, warnings }: DoctorRecord): string {
+function text({ version, fingerprint, backends, host, energy, environment, warnings }: DoctorRecord): string {
   return [
     `attnswap ${version} · Node ${process.versions.node} · fingerprint ${fingerprint.short}`,
     '',
     ...backendLines(backends),
     '',
     ...hostLines(host),
+    `energy   ${'packages' in energy ? energy.packages.map((name) => visible(name)).join(', ') : `unavailable: ${visible(energy.unavailable)}`}`,
     '',
     ...quietLines(environment),
     '',

@@ -1,0 +1,143 @@
+"""ONNX Runtime with one execution provider: built in, or a plug-in from a package of its own."""
+import importlib
+import json
+import os
+import tempfile
+
+import onnxruntime as ort
+
+from . import ort_profile
+from .catalogue import providers, select
+from .words import Unsupported, first_words
+
+version = f'ONNX Runtime {ort.__version__}'
+cpu = 'CPUExecutionProvider'
+# OpenVINO would otherwise compute f32 models in bf16 where the processor has it.
+provider_options = {'OpenVINOExecutionProvider': {'load_config': json.dumps({'CPU': {'INFERENCE_PRECISION_HINT': 'f32'}, 'GPU': {'INFERENCE_PRECISION_HINT': 'f32'}})}}
+
+
+def backends():
+    """The backends as `hello` tells them."""
+    return [describe(backend, *of) for backend, of in providers.items()]
+
+
+def describe(backend, provider, package):
+    """One backend: what its provider is, or what is missing."""
+    try:
+        devices = devices_of(provider, package)
+    except Unsupported as reason:
+        mend = f'pip install {package}, {select}' if package else f'install a build of onnxruntime with {provider}, {select}'
+        return {'name': backend, 'available': False, 'reason': str(reason), 'mend': mend}
+    found = ', '.join(sorted({str(device.device.type).split('.')[-1] for device in devices})) or provider.replace('ExecutionProvider', '')
+    return {
+        'name': backend,
+        'available': True,
+        'version': version_of(package) if devices else version,
+        'device': found,
+        'threads': len(os.sched_getaffinity(0)) if provider == cpu and hasattr(os, 'sched_getaffinity') else None,
+        'dtypes': ['f32'],
+        'details': {'provider': provider},
+    }
+
+
+def version_of(package):
+    """ONNX Runtime's version and the plug-in's."""
+    from importlib.metadata import version as installed
+
+    return f'{version}, {package} {installed(package)}'
+
+
+def devices_of(provider, package):
+    """What a plug-in registers; nothing where the provider is built in. Raises Unsupported where it is neither."""
+    devices = registered(provider) if package else []
+    # Once a plug-in is registered its provider counts as available, but a session takes it by its devices alone.
+    if devices or provider in ort.get_available_providers():
+        return devices
+    if package is None:
+        raise Unsupported(f'{version} has no {provider}, only {", ".join(ort.get_available_providers())}')
+    try:
+        plugin = importlib.import_module(package.replace('-', '_'))
+        ort.register_execution_provider_library(package, plugin.get_library_path())
+    except ImportError as error:
+        raise Unsupported(f'{version} has no {provider}, and its plug-in is not installed: {error}') from error
+    except Exception as error:  # Whatever the plug-in says where its driver is missing.
+        raise Unsupported(f'{version} cannot register {package}: {first_words(error)}') from error
+    devices = registered(provider)
+    if not devices:
+        raise Unsupported(f'{package} finds no device')
+    return devices
+
+
+def registered(provider):
+    """Devices that plug-ins have registered for a provider."""
+    return [device for device in ort.get_ep_devices() if device.ep_name == provider]
+
+
+def prepare(question, feeds):
+    """The call. Raises Unsupported."""
+    return Call(question, feeds)
+
+
+class Call:
+    """A session with its inputs in place."""
+
+    def __init__(self, question, feeds):
+        self.question = question
+        self.provider, package = providers[question['backend']]
+        self.devices = devices_of(self.provider, package)
+        self.feeds = feeds
+        self.session, self.binding = self.open(self.options())
+
+    def options(self):
+        """Nothing is pooled where memory is read."""
+        options = ort.SessionOptions()
+        options.log_severity_level = 4
+        if self.question.get('threads') is not None:
+            options.intra_op_num_threads = self.question['threads']
+        if self.question.get('purpose') == 'memory':
+            options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+        if self.devices:
+            options.add_provider_for_devices(self.devices[:1], provider_options.get(self.provider, {}))
+        return options
+
+    def open(self, options):
+        """The session, and the binding of its inputs. Raises Unsupported where the provider takes no part in it."""
+        wanted = {} if self.devices else {'providers': list(dict.fromkeys([self.provider, cpu]))}
+        try:
+            session = ort.InferenceSession(self.question['graph'], options, **wanted)
+        except Exception as error:  # Its classes differ by what is wrong.
+            raise Unsupported(f'{version} does not take the kernel on {self.provider}: {first_words(error)}') from error
+        if self.provider not in session.get_providers():
+            raise Unsupported(f'{version} left {self.provider} out of the session, and took {", ".join(session.get_providers())}')
+        session.disable_fallback()
+        binding = session.io_binding()
+        for given in session.get_inputs():
+            binding.bind_ortvalue_input(given.name, ort.OrtValue.ortvalue_from_numpy(self.feeds[given.name]))
+        binding.bind_output('output')
+        return session, binding
+
+    def run(self):
+        """One call; its result stays in the binding."""
+        self.session.run_with_iobinding(self.binding)
+
+    def output(self):
+        """The last call's result, `[batch, heads, queries, headDim]`."""
+        return self.binding.copy_outputs_to_cpu()[0]
+
+    def release(self):
+        """Gives back the last call's result."""
+        self.binding.clear_binding_outputs()
+        self.binding.bind_output('output')
+
+    def dispatch(self):
+        """The operators of one call by ONNX Runtime's own profile, in a second session."""
+        with tempfile.TemporaryDirectory() as folder:
+            options = self.options()
+            options.enable_profiling = True
+            options.profile_file_prefix = os.path.join(folder, 'call')
+            session, binding = self.open(options)
+            for _ in range(3):
+                session.run_with_iobinding(binding)
+            with open(session.end_profiling(), encoding='utf-8') as file:
+                operators = ort_profile.operators(json.load(file))
+        return {'operators': operators, 'flags': ort_profile.flags(operators, self.provider)}

@@ -1,0 +1,165 @@
+"""OpenVINO: a kernel is a model compiled for one device, with static shapes, in a precision that is set and read back."""
+import numpy as np
+import openvino as ov
+
+from . import openvino_sdpa
+from .catalogue import openvino_devices
+from .words import Unsupported, counted, first_words
+
+version = f'OpenVINO {ov.__version__.split("-")[0]}'
+mend = {
+    'CPU': 'reinstall openvino',
+    'GPU': "install the GPU's OpenCL driver (Debian: apt-get install intel-opencl-icd)",
+    'NPU': "install the NPU's driver: https://github.com/intel/linux-npu-driver/releases",
+}
+# What a device computes kernels in; an NPU has no f32.
+dtypes = {'CPU': ['f32'], 'GPU': ['f32', 'f16'], 'NPU': ['f16']}
+# Devices that run models of fixed shapes only.
+static_devices = ('NPU',)
+
+
+def backends():
+    """The backends as `hello` tells them."""
+    core = ov.Core()
+    return [describe(core, backend, device) for backend, device in openvino_devices.items()]
+
+
+def describe(core, backend, device):
+    """One backend: what the device is, or that OpenVINO does not find it."""
+    if not is_found(core, device):
+        reason = f'{version} finds no {device}, only {", ".join(core.available_devices) or "no device at all"}'
+        return {'name': backend, 'available': False, 'reason': reason, 'mend': mend[device]}
+    return {
+        'name': backend,
+        'available': True,
+        'version': version,
+        'device': core.get_property(device, 'FULL_DEVICE_NAME'),
+        'threads': threads_of(core) if device == 'CPU' else None,
+        'dtypes': dtypes[device],
+        'details': {'precision': 'set to that of the inputs', 'capabilities': ', '.join(core.get_property(device, 'OPTIMIZATION_CAPABILITIES'))},
+    }
+
+
+def is_found(core, device):
+    """Whether there is such a device: GPUs are numbered where there are several."""
+    return any(name.split('.')[0] == device for name in core.available_devices)
+
+
+def threads_of(core):
+    """The threads that the CPU device takes unless told otherwise."""
+    x = ov.opset13.parameter([1], np.float32)
+    model = ov.Model([ov.opset13.relu(x)], [x])
+    return core.compile_model(model, 'CPU', settings('f32', None)).get_property('INFERENCE_NUM_THREADS')
+
+
+def settings(dtype, threads):
+    """How a model is compiled: by default a device may compute f32 models in half precision."""
+    wish = {'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': dtype}
+    return wish if threads is None else {**wish, 'INFERENCE_NUM_THREADS': threads}
+
+
+def prepare(question, feeds):
+    """The call. Raises Unsupported."""
+    device = openvino_devices[question['backend']]
+    core = ov.Core()
+    if not is_found(core, device):
+        raise Unsupported(f'{version} finds no {device}')
+    try:
+        model = core.read_model(question['graph']) if 'graph' in question else openvino_sdpa.build(question, 'mask' in feeds)
+    except RuntimeError as error:
+        raise Unsupported(f'{version} does not take the ONNX model: {first_words(error)}') from error
+    # By place: where a compiler drops an operator, an input takes over the name of its result.
+    given = [feeds[port.any_name] for port in model.inputs]
+    model.reshape({port: list(values.shape) for port, values in zip(model.inputs, given)})
+    break_ties_by_index(model)
+    return Call(core, device, model, settings(question['shape']['dtype'], question.get('threads')), given)
+
+
+def break_ties_by_index(model):
+    """Equal values in the order of their indices, as ONNX demands of TopK, and OpenVINO does only where it is told to."""
+    for node in operators_in(model):
+        if node.get_type_name() == 'TopK':
+            node.set_attribute('stable', True)
+
+
+def operators_in(model):
+    """Every operator, those in bodies of loops included."""
+    for node in model.get_ops():
+        yield node
+        if node.get_type_name() in ('Loop', 'TensorIterator'):
+            yield from operators_in(node.get_function())
+
+
+def dynamic_operators(model):
+    """Kinds of operators whose results have no fixed shape."""
+    return {node.get_type_name() for node in operators_in(model) if any(output.get_partial_shape().is_dynamic for output in node.outputs())}
+
+
+class Call:
+    """A compiled model with its inputs in place."""
+
+    def __init__(self, core, device, model, wish, given):
+        self.core, self.device, self.model, self.wish, self.given = core, device, model, wish, given
+        self.dynamic = dynamic_operators(model)
+        if device in static_devices and self.dynamic:
+            raise Unsupported(f'an {device} runs fixed shapes only, and these operators have none: {", ".join(sorted(self.dynamic))}')
+        self.compiled, self.request = self.compile(wish)
+        got = self.compiled.get_property('INFERENCE_PRECISION_HINT').get_type_name()
+        wanted = wish['INFERENCE_PRECISION_HINT']
+        if got != wanted:
+            raise Unsupported(f'{device} computes in {got} where {wanted} was asked for')
+        self.precision = got
+
+    def compile(self, wish):
+        """The compiled model, and a request that holds the inputs. Raises Unsupported."""
+        try:
+            compiled = self.core.compile_model(self.model, self.device, wish)
+        except RuntimeError as error:
+            raise Unsupported(f'{version} does not compile the kernel for {self.device}: {first_words(error)}') from error
+        request = compiled.create_infer_request()
+        for port, values in zip(compiled.inputs, self.given):
+            request.set_tensor(port, ov.Tensor(values, shared_memory=True))
+        return compiled, request
+
+    def run(self):
+        """One call; its result stays in the request."""
+        self.request.infer(share_outputs=True)
+
+    def output(self):
+        """The last call's result, `[batch, heads, queries, headDim]`."""
+        return self.request.get_output_tensor(0).data
+
+    def release(self):
+        """Gives back the tensors between operators, which OpenVINO keeps from call to call."""
+        self.compiled.release_memory()
+
+    def dispatch(self):
+        """The operators of one call by OpenVINO's own counters, which a second compilation turns on."""
+        compiled, request = self.compile({**self.wish, 'PERF_COUNT': True})
+        for _ in range(3):
+            request.infer(share_outputs=True)
+        operators = summed(info for info in request.profiling_info if info.status == ov.ProfilingInfo.Status.EXECUTED)
+        flags = self.flags(operators)
+        return {'operators': [{**told, 'provider': self.device + ' ' + told['provider']} for told in operators], 'flags': flags}
+
+    def flags(self, operators):
+        """What a reader of the figures should know."""
+        name = self.core.get_property(self.device, 'FULL_DEVICE_NAME').strip()
+        flags = [f'compiled for {self.device} ({name}), computing in {self.precision}']
+        total = sum(told['totalNs'] for told in operators)
+        plain = [told for told in operators if told['provider'].startswith('ref') and told['totalNs'] > total / 100]
+        if plain:
+            flags.append('fell back to reference code: ' + counted(plain))
+        if self.dynamic:
+            flags.append(f'shapes are known only at run time in {", ".join(sorted(self.dynamic))}')
+        return flags
+
+
+def summed(infos):
+    """Calls and time by operator and the code that ran it, the longest first."""
+    totals = {}
+    for info in infos:
+        told = totals.setdefault((info.node_type, info.exec_type), {'operator': info.node_type, 'provider': info.exec_type, 'calls': 0, 'totalNs': 0})
+        told['calls'] += 1
+        told['totalNs'] += round(info.real_time.total_seconds() * 1e9)
+    return sorted(totals.values(), key=lambda told: -told['totalNs'])

@@ -1,0 +1,162 @@
+import { availableParallelism } from 'node:os';
+import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import type { PreparedKernel } from '../../contract/adapter.ts';
+import type { Energy } from '../../contract/cell.ts';
+import { AttnswapError } from '../../contract/errors.ts';
+import { meanInterval } from '../../statistics/student.ts';
+import { cpuTimeNs } from '../cpu-time.ts';
+import { findEnergyZones, joulesBetween, readZones, whyUnavailable } from './powercap.ts';
+import type { EnergyZones } from './powercap.ts';
+
+type Subject = Pick<PreparedKernel, 'run' | 'pid' | 'timeCalls'>;
+
+/** What the blocks take from the machine. */
+export interface Surroundings {
+  nowNs(): number;
+  wait(ms: number): Promise<void>;
+  /** Time of all processors, and of the subject's processes, nanoseconds so far; undefined where the system does not tell. */
+  processorNs(subject: Subject): { readonly all: number; readonly own: number } | undefined;
+  readonly processors: number;
+}
+
+/** What was used while something ran, or nothing did. */
+interface Stretch {
+  readonly seconds: number;
+  readonly calls: number;
+  readonly packageJoules: number;
+  readonly memoryJoules: number;
+  /** Whether others used more of the processors than {@link quietShare}. */
+  readonly disturbed: boolean;
+}
+
+const blocks = 5;
+const blockSeconds = 2;
+/** Runtimes' threads spin for a moment after a call, which is not idling. */
+const settleMs = 200;
+/** Of all processors, by others: above it a block is void. */
+const quietShare = 0.05;
+/** Blocks that an interval needs. */
+const fewest = 3;
+/** Beyond each end of a 95 % interval. */
+const tail = 0.025;
+
+/**
+ * Energy of one call of what has run before: five blocks of calls for two seconds each, between stretches of idling in the same process. A value, also
+ * where nothing can be measured: then with the reason.
+ */
+export async function measureEnergy(subject: Subject, folder?: string, surroundings: Surroundings = machine): Promise<Energy> {
+  try {
+    return await measure(subject, findEnergyZones(folder), surroundings);
+  } catch (error) {
+    return { unavailable: whyUnavailable(error) };
+  }
+}
+
+async function measure(subject: Subject, zones: EnergyZones, surroundings: Surroundings): Promise<Energy> {
+  const idle = () =>
+    stretch(zones, subject, surroundings, async () => {
+      await surroundings.wait(1000 * blockSeconds);
+      return 0;
+    });
+  const stretches: Array<{ before: Stretch; busy: Stretch; after: Stretch }> = [];
+  let before = await idle();
+  for (let block = 0; block < blocks; block++) {
+    const busy = await stretch(zones, subject, surroundings, () => callFor(subject, surroundings));
+    await surroundings.wait(settleMs);
+    const after = await idle();
+    stretches.push({ before, busy, after });
+    before = after;
+  }
+  const valid = stretches.filter((each) => ![each.before, each.busy, each.after].some(({ disturbed }) => disturbed));
+  if (valid.length < fewest) {
+    const share = `${100 * quietShare} %`;
+    throw new AttnswapError(
+      'UNSUPPORTED',
+      `energy: in ${blocks - valid.length} of ${blocks} blocks other processes used more than ${share} of the processors`,
+      {
+        hint: 'stop other work, then measure again',
+      },
+    );
+  }
+  const per = (joules: (each: (typeof valid)[number]) => number) => {
+    const { mean, low, high } = meanInterval(
+      valid.map((each) => joules(each) / each.busy.calls),
+      tail,
+    );
+    return { mean, low, high };
+  };
+  const idleWatts = ({ before: first, after }: (typeof valid)[number]) =>
+    (first.packageJoules + after.packageJoules) / (first.seconds + after.seconds);
+  return {
+    method: 'powercap',
+    packages: zones.packages.map(({ name }) => name),
+    blocks: valid.length,
+    voidBlocks: blocks - valid.length,
+    calls: valid.reduce((sum, { busy }) => sum + busy.calls, 0),
+    grossJoules: per(({ busy }) => busy.packageJoules),
+    aboveIdleJoules: per((each) => each.busy.packageJoules - idleWatts(each) * each.busy.seconds),
+    idleWatts: valid.reduce((sum, each) => sum + idleWatts(each), 0) / valid.length,
+    ...(zones.memory.length > 0 && { memoryJoules: per(({ busy }) => busy.memoryJoules) }),
+  };
+}
+
+async function stretch(zones: EnergyZones, subject: Subject, surroundings: Surroundings, act: () => Promise<number>): Promise<Stretch> {
+  const look = () => ({
+    ns: surroundings.nowNs(),
+    cpu: surroundings.processorNs(subject),
+    packages: readZones(zones.packages),
+    memory: readZones(zones.memory),
+  });
+  const start = look();
+  const calls = await act();
+  const end = look();
+  const elapsedNs = end.ns - start.ns;
+  const others = start.cpu === undefined || end.cpu === undefined ? 0 : end.cpu.all - start.cpu.all - (end.cpu.own - start.cpu.own);
+  return {
+    seconds: elapsedNs / 1e9,
+    calls,
+    packageJoules: joulesBetween(zones.packages, start.packages, end.packages),
+    memoryJoules: joulesBetween(zones.memory, start.memory, end.memory),
+    disturbed: others > quietShare * surroundings.processors * elapsedNs,
+  };
+}
+
+/** Calls until two seconds are over, and how many. Batches of a worker's calls, so that nothing of ours runs in between. */
+async function callFor(subject: Subject, { nowNs }: Surroundings): Promise<number> {
+  const end = nowNs() + 1e9 * blockSeconds;
+  let calls = 0;
+  for (let batch = 1; nowNs() < end; batch = Math.min(2 * batch, 64)) {
+    if (subject.timeCalls === undefined) {
+      await subject.run();
+      calls += 1;
+      continue;
+    }
+    await subject.timeCalls(batch);
+    calls += batch;
+  }
+  return calls;
+}
+
+const machine: Surroundings = {
+  nowNs: () => Number(process.hrtime.bigint()),
+  wait: (ms) => setTimeout(ms),
+  processorNs({ pid }) {
+    const all = allProcessorsNs();
+    const own = [undefined, ...(pid === undefined ? [] : [pid])].map((each) => cpuTimeNs(each));
+    if (all === undefined || own.includes(undefined)) return undefined;
+    return { all, own: own.reduce<number>((sum, value) => sum + value!, 0) };
+  },
+  processors: availableParallelism(),
+};
+
+/** Busy time of all processors since the system started, proc(5): /proc/stat counts hundredths of a second. */
+function allProcessorsNs(): number | undefined {
+  try {
+    const [first = ''] = readFileSync('/proc/stat', 'utf8').split('\n');
+    const [user, nice, system, , , interrupts, soft, steal] = first.trim().split(/\s+/).slice(1).map(Number);
+    return 1e7 * (user! + nice! + system! + interrupts! + soft! + steal!);
+  } catch {
+    return undefined;
+  }
+}
