@@ -116,13 +116,19 @@ class Call:
             compiled = self.core.compile_model(self.model, self.device, wish)
         except RuntimeError as error:
             raise Unsupported(f'{version} does not compile the kernel for {self.device}: {first_words(error)}') from error
+        return compiled, self.bound(compiled)
+
+    def bound(self, compiled):
+        """A request that holds the inputs."""
         request = compiled.create_infer_request()
         for port, values in zip(compiled.inputs, self.given):
             request.set_tensor(port, ov.Tensor(values, shared_memory=True))
-        return compiled, request
+        return request
 
     def run(self):
         """One call; its result stays in the request."""
+        if self.request is None:
+            self.request = self.bound(self.compiled)
         self.request.infer(share_outputs=True)
 
     def output(self):
@@ -130,7 +136,8 @@ class Call:
         return self.request.get_output_tensor(0).data
 
     def release(self):
-        """Gives back the tensors between operators, which OpenVINO keeps from call to call."""
+        """Gives back the output, and the tensors between operators, which OpenVINO keeps from call to call."""
+        self.request = None
         self.compiled.release_memory()
 
     def dispatch(self):
