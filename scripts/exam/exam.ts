@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
@@ -31,10 +31,10 @@ const models = join(values.folder, 'models');
 const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const python = values.python ?? (await exporters(values.folder));
 await execa(python, ['-B', script('export.py'), models, ...positionals], { stdio: 'inherit' });
-await execa(values['optimum-python'] ?? (await optimum(values.folder)), ['-B', script('optimum.py'), models, ...positionals], {
+await execa(values['optimum-python'] ?? (await optimum(values.folder)), ['-B', script('export_optimum.py'), models, ...positionals], {
   stdio: 'inherit',
 });
-process.env['NODE_COMPILE_CACHE'] ??= join(process.cwd(), values.folder, 'compiled');
+process.env['NODE_COMPILE_CACHE'] ??= resolve(values.folder, 'compiled');
 const graded: Graded[] = [];
 for (const file of readdirSync(models).filter((name) => name.endsWith('.json') && !name.endsWith('.graded.json'))) {
   const about = JSON.parse(readFileSync(join(models, file), 'utf8')) as About;

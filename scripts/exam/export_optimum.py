@@ -1,4 +1,4 @@
-"""python optimum.py FOLDER [NAME…]: the same architectures by Optimum, decoders with a past; FOLDER/NAME.optimum[-FILE].onnx, beside each a .json.
+"""python export_optimum.py FOLDER [NAME…]: the same architectures by Optimum, decoders with a past; FOLDER/NAME.optimum[-FILE].onnx, beside each a .json.
 
 An encoder–decoder is four files: encoder, decoder, decoder with a past, and both decoders merged. A file that is there already is left.
 """
