@@ -14,7 +14,7 @@ export const ab = defineCommand({
     b: optionalArgument('new version (default: A again, with another --base-dir or --base-backend)'),
   },
   options: {
-    metric: withDefault(defaults.metric, choice('<metric>', comparedFigures, 'what is compared; cpu-time also holds on a busy machine')),
+    metric: withDefault(defaults.metric, choice('<metric>', comparedFigures, 'what is compared')),
     margin: margin('largest acceptable slowdown, %'),
     backend: { ...backend, help: "backend (--base-backend: A's, if different)" },
     baseBackend: hidden(option('<backend>', "A's backend")),
