@@ -1,7 +1,6 @@
 import { AttnswapError } from '../../contract/errors.ts';
 import { comparedFigures } from '../../contract/verdict.ts';
-import { defaults } from '../../operations/defaults.ts';
-import { argument, choice, defineCommand, flag, hidden, inGroup, optionalArgument, option, withDefault } from '../declare.ts';
+import { argument, choice, defineCommand, flag, hidden, inGroup, optionalArgument, option } from '../declare.ts';
 import { adaptersFrom, backend, blocks, causal, cell, margin, model, moreBackends } from '../options.ts';
 import { verdictExits, verdictOutputs, writeVerdict } from '../write-verdict.ts';
 import { working } from '../work.ts';
@@ -14,8 +13,8 @@ export const ab = defineCommand({
     b: optionalArgument('new version (default: A again, with another --base-dir or --base-backend)'),
   },
   options: {
-    metric: withDefault(defaults.metric, choice('<metric>', comparedFigures, 'what is compared')),
-    margin: margin('largest acceptable slowdown, %'),
+    margin: margin('largest acceptable slowdown, % (--metric cpu-time: of CPU time, not latency)'),
+    metric: hidden(choice('<metric>', comparedFigures, 'what is compared')),
     backend: { ...backend, help: "backend (--base-backend: A's, if different)" },
     baseBackend: hidden(option('<backend>', "A's backend")),
     baseDir: option('<dir>', 'run A from this checkout or installation'),
