@@ -8,17 +8,21 @@ export {
   capture,
   compare,
   conform,
+  dashboard,
   doctor,
   gate,
   history,
   list,
   listBaselines,
+  listRecords,
   migrate,
+  query,
   report,
   saveBaseline,
   showBaseline,
   sites,
   sitesInFolder,
+  storeRecords,
   swap,
   swapFolder,
   tune,
@@ -35,17 +39,21 @@ export type { CaptureOptions, CaptureRecord } from './operations/capture.ts';
 export type { CompareOptions } from './operations/compare.ts';
 export type { ConformOptions, ConformRecord, KernelResult, WorkerFindings } from './operations/conform.ts';
 export type { DataOptions, OptionalData } from './operations/data-options.ts';
+export type { DashboardOptions, DashboardRecord } from './operations/dashboard.ts';
 export type { DoctorOptions, DoctorRecord } from './operations/doctor.ts';
 export type { GateOptions } from './operations/gate.ts';
 export type { HistoryOptions, HistoryRecord, LatencyChange, Series } from './operations/history.ts';
 export type { Described, ListedVariant, ListOptions, ListRecord } from './operations/list.ts';
 export type { MigrateOptions, MigrationRecord } from './operations/migrate.ts';
 export type { ModelOptions } from './operations/open-model.ts';
+export type { QueryOptions, QueryResult } from './operations/query.ts';
 export type { ReportOptions, ReportRecord } from './operations/report.ts';
 export type { FailedModel, SitesOptions, SitesRecord } from './operations/sites.ts';
 export type { SiteChange } from './operations/checked-swap.ts';
 export type { FolderSwapRecord } from './operations/swap-folder.ts';
 export type { SwapOptions, SwapRecord } from './operations/swap.ts';
+export type { AddedFile, ListedRun, ListedVerdict, StoredRecords, StoreRecordsOptions } from './operations/store.ts';
+export type { SiteChange, SwapOptions, SwapRecord } from './operations/swap.ts';
 export type { TuneOptions, TuningRecord } from './operations/tune.ts';
 export type { WasteOptions, WasteRecord } from './operations/waste.ts';
 

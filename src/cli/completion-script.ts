@@ -19,6 +19,7 @@ const firstArguments: Readonly<Record<string, readonly string[]>> = {
   init: ['suite', 'data', 'ci'],
   completion: ['bash', 'zsh', 'fish'],
   baseline: ['save', 'list', 'show'],
+  store: ['add', 'list'],
 };
 
 /** A shell's script that completes commands, their options and what is built in; files otherwise. */

@@ -34,7 +34,7 @@ export interface OptionSpec<Value> {
 /** An argument, in the order of the table. */
 export interface ArgumentSpec<Value> {
   readonly help: string;
-  readonly kind: 'required' | 'optional' | 'rest';
+  readonly kind: 'required' | 'optional' | 'rest' | 'optionalRest';
   /** Never set: what the argument is parsed to. */
   readonly value?: Value;
 }
@@ -137,4 +137,9 @@ export function optionalArgument(help: string): ArgumentSpec<string | undefined>
 
 export function restArguments(help: string): ArgumentSpec<readonly string[]> {
   return { help, kind: 'rest' };
+}
+
+/** As many as there are, or none. */
+export function optionalArguments(help: string): ArgumentSpec<readonly string[]> {
+  return { help, kind: 'optionalRest' };
 }

@@ -15,7 +15,7 @@ export const moreBackends = inGroup('Backends', {
 
 export const threads = option('<n>', 'threads per operator', wholeNumber(1));
 export const wait = flag('wait for another attnswap to finish measuring');
-export const store = withDefault(defaults.store, option('<dir>', 'folder with calibrations and baselines'));
+export const store = withDefault(defaults.store, option('<dir>', 'folder with calibrations, baselines and stored records'));
 export const causal = toggle('causal attention (--no-causal: full attention)');
 
 /** How a comparison in blocks is made. */

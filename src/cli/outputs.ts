@@ -1,10 +1,11 @@
 import { InvalidArgumentError } from 'commander';
 import { remark } from './console.ts';
 import type { CommonFlags } from './console.ts';
+import type { ReportEnding } from '../operations/endings.ts';
 import type { OptionSpec } from './declare.ts';
 
 /** What files are written as, by their ending. */
-export type Ending = '.json' | '.csv' | '.md' | '.html' | '.junit.xml' | '.sarif' | '.svg' | '.png';
+export type Ending = ReportEnding | '.junit.xml' | '.sarif';
 
 /** A file to write. */
 export interface Output<Known extends Ending = Ending> {
@@ -18,7 +19,8 @@ export function outputs<Known extends Ending>(
   what: string,
 ): OptionSpec<ReadonlyArray<Output<Known>> | undefined> {
   const parse = (text: string, before: ReadonlyArray<Output<Known>> = []) => {
-    const as = endings.find((ending) => text.endsWith(ending));
+    // The longest: `.bmf.json` ends in `.json` too.
+    const as = endings.filter((ending) => text.endsWith(ending)).toSorted((a, b) => b.length - a.length)[0];
     if (as === undefined) throw new InvalidArgumentError(`expected a file name ending in ${endings.join(', ')}`);
     return [...before, { path: text, as }];
   };

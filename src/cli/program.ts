@@ -8,7 +8,10 @@ const everyCommand = { json: { help: '', hidden: true }, quiet: { help: '', hidd
 const everyCommandHelp = 'Every command takes --json (print the result as JSON), --quiet (no progress, no notes) and --help.';
 
 /** What stands above the parts of a command of two words. */
-const parents: Readonly<Record<string, string>> = { baseline: 'store runs as a baseline, and show what is stored' };
+const parents: Readonly<Record<string, string>> = {
+  baseline: 'store runs as a baseline, and show what is stored',
+  store: 'keep run records and verdicts, each once, and list them',
+};
 
 /** The whole command line; what a command resolves to becomes the exit code. */
 export function buildProgram(version: string, description: string, sections: readonly Section[]): Command {
@@ -104,7 +107,7 @@ function byGroup([, a]: [string, OptionSpec<unknown>], [, b]: [string, OptionSpe
 
 function argumentOf(name: string, { help, kind }: ArgumentSpec<unknown>): Argument {
   const shown = kebab(name);
-  return new Argument({ required: `<${shown}>`, optional: `[${shown}]`, rest: `<${shown}...>` }[kind], help);
+  return new Argument({ required: `<${shown}>`, optional: `[${shown}]`, rest: `<${shown}...>`, optionalRest: `[${shown}...]` }[kind], help);
 }
 
 /** The option, and its opposite where it has one. */

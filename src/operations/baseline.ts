@@ -10,13 +10,13 @@ import { defaults } from './defaults.ts';
 import { loadRun } from './load-run.ts';
 
 export interface StoreOptions {
-  /** Folder of calibrations and baselines. @default '.attnswap' */
+  /** Folder of calibrations, baselines and stored records. @default '.attnswap' */
   readonly store?: string | undefined;
 }
 
 export interface SaveBaselineOptions extends StoreOptions {
   readonly name: string;
-  /** Paths of run records: whole, clean, of one host and suite. */
+  /** Paths of run records, or `store:<id>`: whole, clean, of one host and suite. */
   readonly runs: readonly string[];
   /** Why they are promoted. */
   readonly reason?: string | undefined;
@@ -44,7 +44,7 @@ export async function saveBaseline(options: SaveBaselineOptions): Promise<SavedB
   const { name, reason, store: folder = defaults.store } = options;
   if (reason === undefined) throw new AttnswapError('USAGE', 'a baseline needs a reason', { hint: "--reason 'release 1.2'" });
   const runs = [];
-  for (const file of options.runs) runs.push(await loadRun(file));
+  for (const file of options.runs) runs.push(await loadRun(file, folder));
   // A portable one is made anew: it keeps no runs that others could be added to.
   const known = existsSync(join(folder, 'baselines', `${name}.json`)) && options.replace !== true && options.portable !== true;
   const existing = known ? await loadBaseline(folder, name) : undefined;

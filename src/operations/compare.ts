@@ -2,21 +2,22 @@ import { realpath } from 'node:fs/promises';
 import { AttnswapError } from '../contract/errors.ts';
 import { compareRuns } from '../report/compare-runs.ts';
 import type { RunComparison, SourcedRun } from '../report/compare-runs.ts';
+import type { StoreOptions } from './baseline.ts';
 import { loadRun } from './load-run.ts';
 
-export interface CompareOptions {
-  /** Paths of run records, two at least; the first is the base, backend by backend. */
+export interface CompareOptions extends StoreOptions {
+  /** Paths of run records, or `store:<id>`, two at least; the first is the base, backend by backend. */
   readonly runs: readonly string[];
 }
 
 /**
  * Lays run records of machines, runtimes or versions side by side: what differs, then ratios with intervals. No verdict.
- * @throws USAGE, FILE_UNREADABLE, INVALID_RUN
+ * @throws USAGE, FILE_UNREADABLE, INVALID_RUN, INVALID_STORE
  */
-export async function compare({ runs }: CompareOptions): Promise<RunComparison> {
+export async function compare({ runs, store }: CompareOptions): Promise<RunComparison> {
   await refuseRepeated(runs);
   const sources: SourcedRun[] = [];
-  for (const source of runs) sources.push({ source, run: await loadRun(source) });
+  for (const source of runs) sources.push({ source, run: await loadRun(source, store) });
   return compareRuns(sources);
 }
 

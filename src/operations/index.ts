@@ -12,14 +12,17 @@ import type { CalibrateOptions, CalibrationRecord } from './calibrate.ts';
 import type { CaptureOptions, CaptureRecord } from './capture.ts';
 import type { CompareOptions } from './compare.ts';
 import type { ConformOptions, ConformRecord } from './conform.ts';
+import type { DashboardOptions, DashboardRecord } from './dashboard.ts';
 import type { DoctorOptions, DoctorRecord } from './doctor.ts';
 import type { GateOptions } from './gate.ts';
 import type { HistoryOptions, HistoryRecord } from './history.ts';
 import type { ListOptions, ListRecord } from './list.ts';
 import type { MigrateOptions, MigrationRecord } from './migrate.ts';
+import type { QueryOptions, QueryResult } from './query.ts';
 import type { ReportOptions, ReportRecord } from './report.ts';
 import type { FailedModel, SitesOptions, SitesRecord } from './sites.ts';
 import type { FolderSwapRecord } from './swap-folder.ts';
+import type { AddedFile, StoredRecords, StoreRecordsOptions } from './store.ts';
 import type { SwapOptions, SwapRecord } from './swap.ts';
 import type { TuneOptions, TuningRecord } from './tune.ts';
 import type { WasteOptions, WasteRecord } from './waste.ts';
@@ -106,9 +109,29 @@ export async function compare(options: CompareOptions): Promise<RunComparison> {
   return (await import('./compare.ts')).compare(options);
 }
 
-/** Finds where latency changed over stored runs, each host by itself, and between which two runs. */
-export async function history(options: HistoryOptions): Promise<HistoryRecord> {
+/** Finds where latency changed over runs, each host by itself, and between which two runs. */
+export async function history(options: HistoryOptions = {}): Promise<HistoryRecord> {
   return (await import('./history.ts')).history(options);
+}
+
+/** Adds run records and verdicts to the store, all of them or none; what is there already is left. */
+export async function storeRecords(options: StoreRecordsOptions): Promise<readonly AddedFile[]> {
+  return (await import('./store.ts')).storeRecords(options);
+}
+
+/** What is in the store, oldest first. */
+export async function listRecords(options?: StoreOptions): Promise<StoredRecords> {
+  return (await import('./store.ts')).listRecords(options);
+}
+
+/** Answers a SELECT over the store; needs the package `@duckdb/node-api`. */
+export async function query(options: QueryOptions): Promise<QueryResult> {
+  return (await import('./query.ts')).query(options);
+}
+
+/** Writes the store as static pages, which open from the disk and load nothing. */
+export async function dashboard(options: DashboardOptions): Promise<DashboardRecord> {
+  return (await import('./dashboard.ts')).dashboard(options);
 }
 
 /** One attention over the user's own tensors, checked against float64, written to a file. */

@@ -41,14 +41,19 @@ export async function requireTemporaryFolder(): Promise<void> {
 
 function ownFolder(): string {
   if (own === undefined) {
-    sweep(tmpdir());
-    const folder = mkdtempSync(join(tmpdir(), `${prefix}${formatIdentity(ownIdentity())}-`));
+    const folder = claimFolder(tmpdir());
     process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
     own = folder;
   }
   // Whoever cleans up temporary files of old must not end a run.
   mkdirSync(own, { recursive: true });
   return own;
+}
+
+/** A new folder in `parent` under this process's name: the next call there takes away those of processes that are gone. @throws what the system says */
+export function claimFolder(parent: string): string {
+  sweep(parent);
+  return mkdtempSync(join(parent, `${prefix}${formatIdentity(ownIdentity())}-`));
 }
 
 /** Removes the folders of processes that are gone; never one whose process lives, or may live elsewhere. */

@@ -1,7 +1,7 @@
 export const reportSchemaName = 'attnswap.report/1';
 
 /** What a report is of. */
-export const reportKinds = ['run', 'ab', 'gate', 'calibration', 'migration', 'tuning', 'comparison', 'audit'] as const;
+export const reportKinds = ['run', 'ab', 'gate', 'calibration', 'migration', 'tuning', 'comparison', 'audit', 'dashboard'] as const;
 export type ReportKind = (typeof reportKinds)[number];
 
 /** How the answer reads at a glance; `plain` where there is nothing to judge. */
@@ -26,6 +26,15 @@ export interface Report {
   readonly alerts: readonly string[];
   readonly facts: readonly Term[];
   readonly sections: readonly Section[];
+  /** The pages of the site that this one is part of. */
+  readonly pages?: readonly PageLink[];
+}
+
+/** A page of a site, as another one links to it. */
+export interface PageLink {
+  readonly title: string;
+  /** A file's name beside this page: letters, digits, hyphens and dots. */
+  readonly href: string;
 }
 
 /** One figure of the first screen: before and after, how sure the change is, and how much of one is allowed. */
@@ -116,6 +125,8 @@ export interface TableCell {
   /** What the column is sorted by; the text where absent. */
   readonly value?: number;
   readonly standing?: Standing;
+  /** A page of the same site that tells more: a file's name and a fragment, of letters, digits, hyphens and dots. */
+  readonly href?: string;
   /** Drawn as a small line, in order. */
   readonly line?: readonly number[];
 }

@@ -10,6 +10,7 @@ export type {
   ChartSpec,
   Column,
   LineList,
+  PageLink,
   Part,
   Report,
   ReportKind,

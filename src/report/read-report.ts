@@ -14,6 +14,8 @@ import { auditCsv } from './audit-csv.ts';
 import { auditReport } from './audit-report.ts';
 import { comparisonsCsv } from './comparisons-csv.ts';
 import type { Report } from './document.ts';
+import { runFigures, verdictFigures } from './export/figures.ts';
+import type { Figures } from './export/figures.ts';
 import { comparisonsIn, migrationReport } from './migration-report.ts';
 import { runCsv } from './run-csv.ts';
 import { runReport } from './run-report.ts';
@@ -25,6 +27,8 @@ export interface ReadReport {
   readonly report: Report;
   /** Its cells, comparisons, trials or rounds, one a row. */
   csv(): string;
+  /** What other tools are given; absent where the record is no run and no verdict. */
+  readonly figures?: Figures;
 }
 
 const readable = `${runSchemaName} (bench), ${verdictSchemaName} (ab, gate), ${auditSchemaName} (audit), or the folder of a migration or a tuning`;
@@ -45,7 +49,7 @@ export async function readReport(path: string): Promise<ReadReport> {
   if (schema === tuningRecordName) return ofTuning(parseTuningRecord(value, path));
   if (schema === verdictSchemaName) {
     const verdict = readVerdict(value, path);
-    return { report: verdictReport(verdict), csv: () => comparisonsCsv(verdict.comparisons) };
+    return { report: verdictReport(verdict), csv: () => comparisonsCsv(verdict.comparisons), figures: verdictFigures(verdict) };
   }
   if (schema === auditSchemaName) {
     const audit = readAudit(value, path);
@@ -53,7 +57,7 @@ export async function readReport(path: string): Promise<ReadReport> {
   }
   if (schema.startsWith('attnswap.run/')) {
     const run = readRun(value, path);
-    return { report: runReport(run), csv: () => runCsv(run) };
+    return { report: runReport(run), csv: () => runCsv(run), figures: runFigures(run) };
   }
   throw new AttnswapError('INVALID_REPORT', `${path}: schema is ${JSON.stringify(schema)}, expected ${readable}`, {
     hint: 'a document of another version of a schema is read with the attnswap that wrote it',

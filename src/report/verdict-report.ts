@@ -12,7 +12,8 @@ import { comparisonTiles } from './tiles.ts';
 import { blocksSection } from './verdict/blocks-section.ts';
 import { changesSection } from './verdict/changes-section.ts';
 
-const standings: Readonly<Record<Outcome, Standing>> = {
+/** How an outcome reads at a glance. */
+export const standings: Readonly<Record<Outcome, Standing>> = {
   pass: 'good',
   improvement: 'good',
   regression: 'bad',

@@ -2,14 +2,16 @@ import type { RunComparison } from '../../report/compare-runs.ts';
 import { exitCodes, print, printJson, tell } from '../console.ts';
 import type { ExitCode } from '../console.ts';
 import { defineCommand, restArguments } from '../declare.ts';
+import { store } from '../options.ts';
 import { json, oldOutput, outputs, writeOutputs } from '../outputs.ts';
 
 export const compare = defineCommand({
   name: 'compare',
   summary: 'compare run records of machines, runtimes or versions side by side',
-  arguments: { runs: restArguments('run records from attnswap bench; the first is the base for each backend') },
+  arguments: { runs: restArguments('run records or store:<id>; the first is the base for each backend') },
   options: {
     out: outputs(['.json', '.csv', '.md', '.html'], 'write the comparison'),
+    store,
     html: oldOutput('.html'),
     csv: oldOutput('.csv'),
   },

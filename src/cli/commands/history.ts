@@ -3,15 +3,16 @@ import { digits, time } from '../../text/figures.ts';
 import { table } from '../../text/layout.ts';
 import { visible } from '../../text/untrusted.ts';
 import { exitCodes, print, printJson } from '../console.ts';
-import { defineCommand, restArguments } from '../declare.ts';
+import { defineCommand, optionalArguments } from '../declare.ts';
+import { store } from '../options.ts';
 import { json, outputs, writeOutputs } from '../outputs.ts';
 
 export const history = defineCommand({
   name: 'history',
   summary: 'find when latency changed over stored runs',
-  arguments: { runs: restArguments('run records; each host is examined separately') },
-  options: { out: outputs(['.json'], 'write the changes') },
-  examples: ['attnswap history runs/*.run.json'],
+  arguments: { runs: optionalArguments('run records or store:<id> (default: all stored runs); each host is examined separately') },
+  options: { out: outputs(['.json'], 'write the changes'), store },
+  examples: ['attnswap history runs/*.run.json', 'attnswap history'],
   async run({ out = [], ...given }) {
     const { history: find } = await import('../../operations/history.ts');
     const record = await find(given);

@@ -24,6 +24,9 @@ const sections: Readonly<Record<string, Readonly<Record<string, Load>>>> = {
     calibrate: async () => [(await import('./calibrate.ts')).calibrate],
     baseline: async () => (await import('./baseline.ts')).baselineCommands,
     history: async () => [(await import('./history.ts')).history],
+    store: async () => (await import('./store.ts')).storeCommands,
+    query: async () => [(await import('./query.ts')).query],
+    dashboard: async () => [(await import('./dashboard.ts')).dashboard],
   },
   'Set up and report': {
     init: async () => [(await import('./init.ts')).init],

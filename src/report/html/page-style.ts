@@ -11,6 +11,7 @@ body { margin: 0; background: var(--surface); color: var(--ink); font: 16px/1.5 
 header, .body, footer { max-width: 90rem; margin-inline: auto; padding-inline: 1.25rem; }
 .skip { position: absolute; left: -99rem; } .skip:focus { left: 1rem; top: .5rem; background: var(--surface); padding: .25rem .5rem; z-index: 3; }
 header { padding-top: 1.25rem; }
+.pages { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0 0 1rem; padding: 0; list-style: none; font-size: .875rem; }
 .kind { margin: 0; color: var(--muted); font-size: .875rem; }
 h1 { margin: 0 0 .5rem; font-size: 1.25rem; line-height: 1.25; font-weight: normal; }
 h2 { margin: 2.5rem 0 .5rem; font-size: 1.25rem; border-bottom: 1px solid var(--grid); padding-bottom: .25rem; break-after: avoid; }
@@ -78,7 +79,7 @@ footer { margin-top: 3rem; padding-block: 1rem 2rem; color: var(--muted); border
   dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; } .verdict { font-size: 1.35rem; } header, .body, footer { padding-inline: .8rem; }
 }
 @media print {
-  nav, .filter, .more, .skip, summary { display: none; }
+  nav, .pages, .filter, .more, .skip, summary { display: none; }
   body { font-size: 10pt; } .body { display: block; } h2 { margin-top: 1.5rem; } .verdict { font-size: 1.5rem; }
   .scroll { max-height: none; overflow: visible; border: 0; } .plot svg { max-width: 11cm; } .plot, .tiles li, tr, h3 { break-inside: avoid; } .plot { break-after: avoid; } .tiles { gap: .5rem; } .tiles li { padding: .4rem .6rem; } .figures { font-size: 1.1rem; }
   table { font-size: 7.5pt; } .wide table { font-size: 5pt; } .wide svg.line { width: 3rem; }

@@ -35,7 +35,7 @@ export async function reportPage(report: Report, progress: (done: number, sectio
 <body>
 <a class="skip" href="#content">Skip to the content</a>
 <header>
-<p class="kind">attnswap · ${escapeHtml(kind)}</p>
+${pagesHtml(report.pages)}<p class="kind">attnswap · ${escapeHtml(kind)}</p>
 <h1>${escapeHtml(title)}</h1>
 <p class="verdict ${standing}">${standingMarks[standing]}${escapeHtml(verdict)}</p>
 ${tilesHtml(tiles)}
@@ -54,6 +54,11 @@ ${sections.join('\n')}
 </body>
 </html>
 `;
+}
+
+function pagesHtml(pages: Report['pages'] = []): string {
+  const links = pages.map(({ title, href }) => `<li><a href="${escapeHtml(href)}">${escapeHtml(title)}</a></li>`);
+  return links.length === 0 ? '' : `<ul class="pages">${links.join('')}</ul>\n`;
 }
 
 function hashOf(content: string): string {

@@ -21,12 +21,13 @@ export function tableHtml({ title, columns, rows }: Table): string {
   return `<div class="table${wide}">${filter}<div class="scroll" tabindex="0" role="region" aria-label="${name}"><table><caption>${name}</caption><thead><tr>${head}</tr></thead><tbody>\n${body}\n</tbody></table></div></div>`;
 }
 
-function cellHtml({ text, value, standing, line }: TableCell, column: Column | undefined, first: boolean): string {
+function cellHtml({ text, value, standing, line, href }: TableCell, column: Column | undefined, first: boolean): string {
   const classes = [...(column?.numeric === true ? ['n'] : []), ...(standing === undefined ? [] : [standing])].join(' ');
   const attributes = `${classes === '' ? '' : ` class="${classes}"`}${value === undefined || !Number.isFinite(value) ? '' : ` data-v="${Number(value.toPrecision(6))}"`}`;
   // A proper minus, at which no line breaks.
   const shown = column?.numeric === true ? text.replaceAll('-', '−') : text;
-  const content = line === undefined ? escapeHtml(shown) : lineHtml(line);
+  const plain = line === undefined ? escapeHtml(shown) : lineHtml(line);
+  const content = href === undefined ? plain : `<a href="${escapeHtml(href)}">${plain}</a>`;
   return first ? `<th scope="row"${attributes}>${content}</th>` : `<td${attributes}>${content}</td>`;
 }
 

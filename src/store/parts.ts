@@ -1,0 +1,52 @@
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { AttnswapError } from '../contract/errors.ts';
+import { readTable } from './parquet.ts';
+import type { Row } from './parquet.ts';
+import type { TableName } from './tables.ts';
+
+/** The folder of records in a store. Each folder in it is a part: what one `store add` brought, never changed again. */
+export function recordsFolder(store: string): string {
+  return join(store, 'records');
+}
+
+function partFolder(store: string, number: number): string {
+  return join(recordsFolder(store), String(number).padStart(6, '0'));
+}
+
+/** Where the part after all of these will lie. */
+export function nextPart(store: string, parts: readonly string[]): string {
+  return partFolder(store, Number(basename(parts.at(-1) ?? '0')) + 1);
+}
+
+/** A table's file in a part. */
+export function tableFile(part: string, table: TableName): string {
+  return join(part, `${table}.parquet`);
+}
+
+/** Folders of a store's parts, oldest first; none where nothing was added yet. @throws FILE_UNREADABLE */
+export async function partsOf(store: string): Promise<string[]> {
+  const folder = recordsFolder(store);
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw new AttnswapError('FILE_UNREADABLE', `${folder}: ${error.message}`, { hint: 'check the path', cause: error });
+  });
+  const numbers = names.filter((name) => /^\d{6,}$/.test(name)).map(Number);
+  return numbers.toSorted((a, b) => a - b).map((number) => partFolder(store, number));
+}
+
+/** A row with the part that it lies in. */
+export type PartRow<Name extends string> = Row<Name> & { readonly part: string };
+
+/** Rows of a table from all parts, in the order in which they were added. @throws FILE_UNREADABLE, INVALID_STORE */
+export async function rowsOf<Name extends string>(
+  parts: readonly string[],
+  table: TableName,
+  columns: readonly Name[],
+): Promise<PartRow<Name>[]> {
+  const rows: PartRow<Name>[] = [];
+  for (const part of parts) {
+    for (const row of await readTable(tableFile(part, table), { columns })) rows.push({ ...row, part });
+  }
+  return rows;
+}
