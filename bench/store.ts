@@ -8,9 +8,10 @@ import { table } from '../src/text/layout.ts';
 
 // How long does the store take? Adds runs of 100 cells with 100 samples each, 100,000 cells in all, to an empty store, each command in a process of its
 // own, and asks for them. Prints wall and CPU seconds, and asserts nothing.
-//   node bench/store.ts [runs, 1000]
+//   node bench/store.ts [runs, 1000] [--waste: with each cell's waste report, ten times as much JSON]
 
-const [runs = 1000] = process.argv.slice(2).map(Number);
+const withWaste = process.argv.includes('--waste');
+const runs = Number(process.argv.slice(2).find((argument) => argument !== '--waste') ?? 1000);
 const main = fileURLToPath(new URL('../src/cli/attnswap.js', import.meta.url));
 const variants = [
   'dense.fused',
@@ -28,20 +29,20 @@ const folder = mkdtempSync(join(tmpdir(), 'attnswap-bench-store-'));
 try {
   const files: string[] = [];
   let [bytes, cells] = [0, 0];
-  for (let done = 0; done < runs; done += 100) {
-    for (const run of nightlyRuns({ nights: Math.min(100, runs - done), variants, lengths, samples: 100, seed: 1 + done, stepAt: 60 })) {
-      const some = run.cells.slice(0, 100);
-      const file = join(folder, `${files.length}.run.json`);
-      const text = JSON.stringify(
-        { ...run, suite: { ...run.suite, name: `suite-${done}`, sha256: `${done}` }, cells: some, declared: some.map(({ id }) => id) },
-        null,
-        1,
-      );
-      writeFileSync(file, text);
-      files.push(file);
-      bytes += text.length;
-      cells += some.length;
-    }
+  const [base] = nightlyRuns({ nights: 1, variants, lengths, samples: 100 });
+  for (let index = 0; index < runs; index++) {
+    const some = base!.cells.slice(0, 100).map(({ waste, latency, ...cell }) => ({
+      ...cell,
+      latency: { ...latency!, medianNs: latency!.medianNs * (1 + 0.01 * Math.sin(index * 7919 + cell.shape.keys)) },
+      ...(withWaste && { waste }),
+    }));
+    const startedAt = new Date(Date.UTC(2026, 0, 1) + 3_600_000 * index).toISOString();
+    const file = join(folder, `${index}.run.json`);
+    const text = JSON.stringify({ ...base, startedAt, cells: some, declared: some.map(({ id }) => id) }, null, 1);
+    writeFileSync(file, text);
+    files.push(file);
+    bytes += text.length;
+    cells += some.length;
   }
   const store = join(folder, 'store');
   const ask =

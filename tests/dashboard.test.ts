@@ -13,6 +13,7 @@ import type { Verdict } from '../src/contract/verdict.ts';
 import { siteOf } from '../src/dashboard/site.ts';
 import { dashboard } from '../src/operations/dashboard.ts';
 import { quietHost } from '../src/measure/quiet-host.ts';
+import { label } from '../src/report/comparison/wording.ts';
 import type { Report } from '../src/report/document.ts';
 import { addRecords } from '../src/store/add.ts';
 import { nightlyRuns } from '../src/store/fixtures/nightly.ts';
@@ -66,11 +67,11 @@ test('the first page has the machines, the change with the two runs about it, an
   assert.deepEqual(
     rowsOf(first, 'machines').map(([name, , runs, changes]) => [name!.split(' (')[0], runs, changes]),
     [
-      ['AMD Ryzen 9 7950X · 32 cores · NVIDIA GeForce RTX 4090 · Raphael', '12', '12'],
+      [label('AMD Ryzen 9 7950X · 32 cores · NVIDIA GeForce RTX 4090 · Raphael', 50), '12', '12'],
       ['Intel Xeon 8375C · 8 cores', '2', '0'],
     ],
   );
-  for (const [, , from, to, , last, next] of rowsOf(first, 'changes')) {
+  for (const [, from, to, , last, next] of rowsOf(first, 'changes')) {
     assert.match(`${from} ${to}`, /s .*s$/);
     assert.match(last!, /^2026-01-07T02:00 store:/);
     assert.match(next!, /^2026-01-08T02:00 store:/);
@@ -80,9 +81,9 @@ test('the first page has the machines, the change with the two runs about it, an
 test('machines are compared by the ratio to their own reference kernel, over runs where there are enough, in the order of names', async () => {
   const pages = await siteOf(await storeOf(records()));
   const rows = rowsOf(pages.get('ratios.html')!, 'ratios');
-  const longest = rows.filter(([, , tokens]) => tokens === '2048');
+  const longest = rows.filter(([, tokens]) => tokens === '2048');
   assert.deepEqual(
-    longest.map(([kernel, machine, , , , , runs]) => [kernel, machine!.slice(0, 5), runs]),
+    longest.map(([kernel, , , , , runs, machine]) => [kernel, machine!.slice(0, 5), runs]),
     ['dense.naive', 'topk.tiled', 'window.tiled:w=128'].flatMap((kernel) => [
       [kernel, 'AMD R', '10'],
       [kernel, 'Intel', '1'],
@@ -90,7 +91,7 @@ test('machines are compared by the ratio to their own reference kernel, over run
   );
   // Both machines run the same made-up kernels at another speed: their ratios agree, and the step cancels out.
   for (let row = 0; row < longest.length; row += 2) {
-    const [one, other] = [longest[row]!, longest[row + 1]!].map(([, , , ratio]) => Number.parseFloat(ratio!));
+    const [one, other] = [longest[row]!, longest[row + 1]!].map(([, , ratio]) => Number.parseFloat(ratio!));
     assert.ok(Math.abs(one! / other! - 1) < 0.1, `${one} and ${other}`);
   }
   assert.match(sectionOf(pages.get('ratios.html')!, 'ratios').lead!, /Only this ratio is compared across machines.*never a ranking/);

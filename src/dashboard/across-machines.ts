@@ -117,7 +117,7 @@ function ratioTable(title: string, ratios: readonly MachineRatio[]): Table {
   return {
     kind: 'table',
     title,
-    columns: ['kernel', 'machine', ...numeric, 'setting'].map((name) => ({
+    columns: ['kernel', ...numeric, 'machine', 'setting'].map((name) => ({
       title: name,
       ...(numeric.includes(name) && { numeric: true }),
     })),
@@ -125,12 +125,12 @@ function ratioTable(title: string, ratios: readonly MachineRatio[]): Table {
       .toSorted(byName)
       .map(({ kernel, machine, length, value, interval, runs, setting }): TableCell[] => [
         { text: kernel },
-        { text: machine.name, href: machine.page },
         figureCell(length, String),
         figureCell(value, times),
         figureCell(interval?.low, times),
         figureCell(interval?.high, times),
         figureCell(runs, String),
+        { text: machine.name, href: machine.page },
         { text: setting },
       ]),
   };

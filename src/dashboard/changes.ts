@@ -14,19 +14,19 @@ export function changesTable(machines: readonly Machine[]): Table {
     title: 'Changes in latency, latest first',
     columns: [
       { title: 'cell' },
-      ...(machines.length === 1 ? [] : [{ title: 'machine' }]),
       ...['before', 'after', 'change'].map((title) => ({ title, numeric: true })),
       { title: 'last run before' },
       { title: 'first run after' },
+      ...(machines.length === 1 ? [] : [{ title: 'machine' }]),
     ],
     rows: rows.map(({ machine, cell, beforeNs, afterNs, change, before, after }): TableCell[] => [
       { text: label(cell, 120) },
-      ...(machines.length === 1 ? [] : [{ text: machine.name, href: machine.page }]),
       figureCell(beforeNs, time),
       figureCell(afterNs, time),
       { text: changeText({ estimate: change, low: change, high: change, confidence: 1 }), value: change },
       { text: label(before, 80) },
       { text: label(after, 80) },
+      ...(machines.length === 1 ? [] : [{ text: machine.name, href: machine.page }]),
     ]),
   };
 }

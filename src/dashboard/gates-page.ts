@@ -40,7 +40,7 @@ export function gatesPage(verdicts: readonly StoredVerdict[]): Page {
           ? `${undecided.length} of ${current.length} undecided`
           : 'All pass',
     standing: failing.length > 0 ? 'bad' : undecided.length > 0 ? 'unsure' : 'good',
-    answer: `The latest verdict of each of ${current.length} gates and comparisons on each machine. ${judged.length} verdicts are stored.`,
+    answer: `Gates and comparisons whose latest verdict counts, machine by machine: ${current.length}. Verdicts stored: ${judged.length}.`,
     sections: [
       historySection(judged),
       latestSection(current),

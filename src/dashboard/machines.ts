@@ -59,7 +59,7 @@ async function suitesOf(runs: readonly TimedStoredRun[]): Promise<MachineSuite[]
 
 function machineName({ host }: TimedStoredRun): string {
   const digits = fingerprintOf({ host }).slice(0, 6);
-  return label(`${hostName(host)}${digits === '' ? '' : ` (${digits})`}`, 90);
+  return `${label(hostName(host), 50)}${digits === '' ? '' : ` (${label(digits)})`}`;
 }
 
 /** A record may hold anything for a fingerprint: a file's name is made of its hash. */

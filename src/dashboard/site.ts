@@ -52,7 +52,7 @@ function overviewPage(machines: readonly Machine[], gates: Page | undefined): Pa
       changes.length === 0
         ? 'No change in latency found'
         : `${changes.length} change${changes.length === 1 ? '' : 's'} in latency, on ${changed} of ${machines.length} machines`,
-    standing: gates?.standing === 'bad' ? 'bad' : 'plain',
+    standing: 'plain',
     tiles: [
       plainTile(
         'Measured',

@@ -54,3 +54,20 @@ export function rowNames(names: readonly string[]) {
     { ...layer, mark },
   ] as const;
 }
+
+/** Days that an axis of time names. */
+const mostDays = 5;
+
+/** An axis of time that names some of the days that there are figures of, each once. `times` are ISO 8601, in UTC. */
+export function dayAxis(times: readonly string[]) {
+  const days = [...new Map(times.toSorted().map((time) => [time.slice(0, 10), time])).values()];
+  const step = Math.ceil(days.length / mostDays);
+  const values = days
+    .filter((_, index) => index % step === 0)
+    .map((time) => {
+      const at = new Date(time);
+      const [year, month, date] = [at.getUTCFullYear(), at.getUTCMonth() + 1, at.getUTCDate()];
+      return { year, month, date, hours: at.getUTCHours(), minutes: at.getUTCMinutes(), utc: true };
+    });
+  return { format: '%Y-%m-%d', values, labelOverlap: true } as const;
+}

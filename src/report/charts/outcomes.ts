@@ -1,6 +1,6 @@
 import type { ChartSpec, Standing } from '../document.ts';
 import { lightTheme } from '../theme.ts';
-import { frame, inRow, rowNames, rowPosition, rowsHeight } from './frame.ts';
+import { dayAxis, frame, inRow, rowNames, rowPosition, rowsHeight } from './frame.ts';
 
 /** What came of a gate at one time. */
 export interface OutcomeMark {
@@ -20,6 +20,7 @@ const looks: ReadonlyArray<readonly [standing: Standing, name: string, shape: st
 
 /** Outcomes over time, a row for each gate: color and shape say which. */
 export function outcomesChart({ title, marks }: { readonly title: string; readonly marks: readonly OutcomeMark[] }): ChartSpec {
+  const times = marks.map(({ time }) => time);
   const names = marks.map(({ name }) => name);
   const values = marks.map((mark) => ({ ...mark, outcome: looks.find(([standing]) => standing === mark.standing)?.[1] ?? 'undecided' }));
   const field = { field: 'outcome', type: 'nominal', title: null, legend: { columns: 3 } } as const;
@@ -38,7 +39,7 @@ export function outcomesChart({ title, marks }: { readonly title: string; readon
             type: 'temporal',
             title: null,
             scale: { type: 'utc', padding: 14 },
-            axis: { format: '%Y-%m-%d', tickCount: 5, labelOverlap: true },
+            axis: dayAxis(times),
           },
           y: rowPosition,
           color: { ...field, scale: { domain, range: looks.map(([standing]) => lightTheme.standing[standing]) } },

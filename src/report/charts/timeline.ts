@@ -1,6 +1,6 @@
 import type { ChartSpec } from '../document.ts';
 import { lightTheme } from '../theme.ts';
-import { frame } from './frame.ts';
+import { dayAxis, frame } from './frame.ts';
 
 /** A figure of one run. */
 export interface TimelinePoint {
@@ -27,19 +27,20 @@ export interface TimelineData {
 
 /** A figure run by run, the level that it keeps between changes as a line, and a dashed line where a new level begins. */
 export function timelineChart({ title, axis, points, levels }: TimelineData): ChartSpec {
+  const times = points.map(({ time }) => time);
   const x = {
     field: 'time',
     type: 'temporal',
     title: null,
     scale: { type: 'utc', padding: 14 },
-    axis: { format: '%Y-%m-%d', tickCount: 5, labelOverlap: true },
+    axis: dayAxis(times),
   } as const;
   const y = {
     field: 'value',
     type: 'quantitative',
     title: axis,
-    scale: { type: 'log', nice: false, padding: 14 },
-    axis: { format: '.3~g', tickCount: 5 },
+    scale: { zero: false, padding: 14 },
+    axis: { format: '.4~g', tickCount: 5 },
   } as const;
   return {
     ...frame(title),
