@@ -53,7 +53,6 @@ export type { SiteChange } from './operations/checked-swap.ts';
 export type { FolderSwapRecord } from './operations/swap-folder.ts';
 export type { SwapOptions, SwapRecord } from './operations/swap.ts';
 export type { AddedFile, ListedRun, ListedVerdict, StoredRecords, StoreRecordsOptions } from './operations/store.ts';
-export type { SiteChange, SwapOptions, SwapRecord } from './operations/swap.ts';
 export type { TuneOptions, TuningRecord } from './operations/tune.ts';
 export type { WasteOptions, WasteRecord } from './operations/waste.ts';
 

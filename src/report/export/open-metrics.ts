@@ -12,6 +12,7 @@ interface Family {
 const ratio = { unit: 'ratio', per: 1 } as const;
 const families: Readonly<Partial<Record<Measure, Family>>> = {
   latency: { name: 'latency', help: 'Median latency of one call.', unit: 'seconds', per: 1e9 },
+  'cpu-time': { name: 'cpu_time', help: 'Processor time of one call.', unit: 'seconds', per: 1e9 },
   'peak-memory': { name: 'peak_memory', help: 'Peak memory of one call beyond its inputs.', unit: 'bytes', per: 1 },
   waste: { name: 'waste', help: 'Share of scored pairs beyond the smallest sets of keys that hold 95 % of the attention.', ...ratio },
   'missed-mass': { name: 'missed_mass', help: 'Share of dense attention on keys that the variant does not see.', ...ratio },
