@@ -13,7 +13,7 @@ export const ab = defineCommand({
     b: optionalArgument('new version (default: A again, with another --base-dir or --base-backend)'),
   },
   options: {
-    margin: margin('largest acceptable slowdown, % (--metric cpu-time: of CPU time, not latency)'),
+    margin: margin('largest acceptable slowdown, % (--metric cpu-time: of CPU time)'),
     metric: hidden(choice('<metric>', comparedFigures, 'what is compared')),
     backend: { ...backend, help: "backend (--base-backend: A's, if different)" },
     baseBackend: hidden(option('<backend>', "A's backend")),
