@@ -1,4 +1,5 @@
 import type { AttentionInputs } from './inputs.ts';
+import type { ModelAttention } from './model-attention.ts';
 import type { DType, Shape } from './shape.ts';
 import type { Span } from './span.ts';
 import type { Tensors, TensorType } from './tensor.ts';
@@ -93,7 +94,7 @@ export interface PreparedKernel {
 /** A model to open. */
 export interface ModelRequest {
   readonly backend: string;
-  /** Path of the model's file, or its bytes where it has no external data. */
+  /** Path of the model's file, or its bytes where it has no external data. Of a worker's model: its folder, or `module.py:function`. */
   readonly model: string | Uint8Array;
   /** As of a kernel: `memory` pools nothing. `reading` runs every node as it is written, so that each tensor is what its name says. */
   readonly purpose?: KernelRequest['purpose'] | 'reading';
@@ -105,12 +106,19 @@ export interface ModelInput {
   readonly name: string;
   readonly type: TensorType;
   readonly dims: ReadonlyArray<number | string>;
+  /** Whole numbers of it are below this, where that is known. */
+  readonly below?: number | undefined;
 }
 
 /** A model in a runtime. */
 export interface OpenModel {
   readonly inputs: readonly ModelInput[];
-  readonly outputs: readonly string[];
+  /** Absent where a call alone tells. */
+  readonly outputs?: readonly string[];
+  /** The process that it runs in, where it is not this one. */
+  readonly pid?: number;
+  /** Its attention, where the runtime knows it and can put other in its place. Absent: the model's graph tells. */
+  readonly attention?: ModelAttention;
   /** Puts inputs in place, to be run again and again. @throws INVALID_INPUTS for a name that the model lacks or misses */
   bind(feeds: Tensors): BoundModel;
   dispose(): Promise<void>;
@@ -119,6 +127,10 @@ export interface OpenModel {
 export interface BoundModel {
   /** One whole call; resolves when the outputs exist. */
   run(): Promise<void>;
+  /** As of a kernel. */
+  timeCalls?(calls: number): Promise<number>;
+  /** As of a kernel. */
+  peakDeviceBytes?(): Promise<{ readonly bytes: number; readonly method: string } | null>;
   /** The last call's outputs. Throws where no call has ended yet. */
   outputs(): Tensors;
 }

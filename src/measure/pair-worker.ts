@@ -65,8 +65,8 @@ async function openModel(request: ModelArmRequest, figure: ComparedFigure): Prom
   const { prepareModel } = await import('./prepare-model.ts');
   const model = await prepareModel(request, figure);
   const call = () => model.run();
-  const calls = timedBy(clock, call);
-  subject = { call, timeCalls: figure === 'cpu-time' ? cpuTimeOf(calls, undefined) : calls };
+  const calls = model.timeCalls ?? timedBy(clock, call);
+  subject = { call, timeCalls: figure === 'cpu-time' ? cpuTimeOf(calls, model.pid) : calls, pid: model.pid };
   return { answer: 'prepared', protocol: pairProtocol, figure, warnings: [] };
 }
 

@@ -7,7 +7,7 @@ import { drawModelInputs } from '../inputs/model-inputs.ts';
 import type { ModelArmRequest } from './messages.ts';
 
 /** A model that ran once, its inputs in place. */
-export interface PreparedModel extends BoundModel {
+export interface PreparedModel extends BoundModel, Pick<OpenModel, 'pid'> {
   dispose(): Promise<void>;
 }
 
@@ -25,7 +25,7 @@ export async function prepareModel(request: ModelArmRequest, purpose: KernelRequ
   await bound.run();
   const bad = Object.entries(bound.outputs()).find(([, tensor]) => !isFinite(tensor));
   if (bad !== undefined) throw new AttnswapError('WORKER_FAILED', `${model}: output ${bad[0]} has values that are not finite`);
-  return { ...bound, dispose: () => opened.dispose() };
+  return { ...bound, ...(opened.pid !== undefined && { pid: opened.pid }), dispose: () => opened.dispose() };
 }
 
 async function feedsFor(opened: OpenModel, { feeds }: ModelArmRequest) {

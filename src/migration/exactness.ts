@@ -19,7 +19,10 @@ export interface Exactness {
 
 const quantizers = new Set(['QuantizeLinear', 'DynamicQuantizeLinear', 'DynamicQuantizeMatMul']);
 
-const tolerances = { f32: 1e-5, f16: 1e-2 } as const;
+const tolerances = { bf16: 1e-1, f16: 1e-2, f32: 1e-5 } as const;
+
+/** A model with its sites; its graph where it has one. */
+export type Exactable = Pick<ModelSites, 'sites'> & Partial<Pick<ModelSites, 'proto'>>;
 
 export interface Replaced {
   readonly replacements: ReadonlyMap<number, Replacement>;
@@ -28,12 +31,13 @@ export interface Replaced {
 }
 
 /** The one rule for swaps that keep the mathematics; null for those that change it. */
-export function exactnessOf({ proto, sites }: Pick<ModelSites, 'proto' | 'sites'>, replaced: Replaced): Exactness | null {
+export function exactnessOf({ proto, sites }: Exactable, replaced: Replaced): Exactness | null {
   if (!isExact(sites, replaced)) return null;
-  const tolerance = tolerances[sites.some(({ dtype }) => dtype === 'f16') ? 'f16' : 'f32'];
+  const coarse = (['bf16', 'f16'] as const).find((known) => sites.some(({ dtype }) => dtype === known));
+  const tolerance = tolerances[coarse ?? 'f32'];
   const mayBeBlind = ({ causal, mask }: Site) => mask === 'bias' || mask === 'window' || (causal === true && mask === 'padding');
   const blind = [...replaced.replacements.keys()].some((site) => mayBeBlind(sites[site]!));
-  return { tolerance, exception: quantizes(proto.graph!) ? 'quantized' : blind ? 'blind-rows' : null };
+  return { tolerance, exception: proto?.graph !== undefined && quantizes(proto.graph) ? 'quantized' : blind ? 'blind-rows' : null };
 }
 
 /** The mathematics of the original, summed in another order. */

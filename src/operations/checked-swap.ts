@@ -4,6 +4,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import type { Span } from '../contract/span.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import { exactnessOf, seesAll } from '../migration/exactness.ts';
+import type { Exactable } from '../migration/exactness.ts';
 import { findCache } from '../model/cache/find-cache.ts';
 import { requireCache } from '../model/cache/require-cache.ts';
 import { compareOutputs } from '../model/swap/compare-outputs.ts';
@@ -11,6 +12,7 @@ import type { OutputComparison } from '../model/swap/compare-outputs.ts';
 import { compareSites } from '../model/swap/compare-sites.ts';
 import type { SiteComparison } from '../model/swap/compare-sites.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
+import type { Site } from '../model/sites/site.ts';
 import { readOnnxFile, writeOnnxFile } from '../model/file/onnx-file.ts';
 import type { OnnxFile } from '../model/file/onnx-file.ts';
 import { proveUnchanged } from '../model/swap/prove.ts';
@@ -65,17 +67,21 @@ export async function checkedSwap(
   await requireCache(swapped, await findCache(sites, file, runner, dimensions), file, runner);
   refuseWrong(file.path, atSites);
   refuseInexact(file.path, { sites, replacements, comparison });
-  const changes = replaced.map(({ site }) => ({
+  const changes = replaced.map(({ site }) => changeOf(site, replacements.get(site.site)!));
+  return { swapped, changes, atSites, comparison };
+}
+
+export function changeOf(site: Site, replacement: Replacement): SiteChange {
+  return {
     site: site.site,
     node: site.node,
     body: site.body ?? null,
-    variant: nameOf(replacements.get(site.site)!),
+    variant: nameOf(replacement),
     window: site.window ?? null,
-    exact: seesAll(site, replacements.get(site.site)!),
+    exact: seesAll(site, replacement),
     provenLength: site.provenLength ?? null,
     assumed: site.assumed ?? null,
-  }));
-  return { swapped, changes, atSites, comparison };
+  };
 }
 
 function nameOf({ variant, kernel, parameters }: Replacement): string {
@@ -101,7 +107,7 @@ export async function writeProven(out: string, { sites, swapped, file }: Proving
 }
 
 /** New attention must be what its variant is defined to be, on what each site itself reads. */
-function refuseWrong(path: string, atSites: readonly SiteComparison[]): void {
+export function refuseWrong(path: string, atSites: readonly SiteComparison[]): void {
   const wrong = atSites.find(({ reason }) => reason !== undefined);
   if (wrong === undefined) return;
   throw new AttnswapError(
@@ -114,7 +120,7 @@ function refuseWrong(path: string, atSites: readonly SiteComparison[]): void {
 }
 
 interface Compared {
-  readonly sites: ModelSites;
+  readonly sites: Exactable;
   readonly replacements: ReadonlyMap<number, Replacement>;
   readonly comparison: OutputComparison;
 }
@@ -123,7 +129,7 @@ interface Compared {
  * Attention that sees the same keys as the old must give the same outputs, but for rounding. A model that quantizes is judged at its sites alone, as no
  * bound on its outputs follows from rounding. Queries that see no key were left out of the comparison.
  */
-function refuseInexact(path: string, { sites, replacements, comparison: { largest } }: Compared): void {
+export function refuseInexact(path: string, { sites, replacements, comparison: { largest } }: Compared): void {
   const exactness = exactnessOf(sites, { replacements });
   if (exactness === null || exactness.exception === 'quantized' || largest <= exactness.tolerance) return;
   const message = `${path}: attention to the same keys changed the outputs by ${digits(largest)} of their size, expected at most ${exactness.tolerance.toExponential()}; nothing was written`;

@@ -3,6 +3,8 @@ import type { ComparedFigure } from '../contract/verdict.ts';
 /** What operations take where nothing is said, in one place for them and for the command line's help. */
 export const defaults = {
   backend: 'onnx-cpu',
+  /** Of models of PyTorch. */
+  hostedBackend: 'torch-cpu',
   seed: 1,
   store: '.attnswap',
   metric: 'latency' as ComparedFigure,

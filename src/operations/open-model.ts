@@ -17,13 +17,16 @@ import type { OperationOptions } from './options.ts';
 
 /** What every operation on a model takes. */
 export interface ModelOptions extends OperationOptions {
-  /** Path of an ONNX file, or of a folder with an encoder and a decoder, which are then one model. */
+  /**
+   * Path of an ONNX file, or of a folder with an encoder and a decoder, which are then one model. For `sites` and `swap` also a model of PyTorch: a
+   * folder with config.json and safetensors, or `module.py:function`.
+   */
   readonly model: string;
   /** Sizes of dynamic dimensions in the probe runs, which show what sites do. @default small ones */
   readonly dimensions?: Readonly<Record<string, number>> | undefined;
   /** What is known of masks that probe runs cannot show: sites that rest on it say so. @default nothing */
   readonly assume?: Assumption | undefined;
-  /** @default 'onnx-cpu' */
+  /** @default 'onnx-cpu', of models of PyTorch 'torch-cpu' */
   readonly backend?: string | undefined;
 }
 

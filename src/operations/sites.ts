@@ -2,10 +2,12 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
 import type { ErrorCode } from '../contract/errors.ts';
+import { isHostedModel } from '../model/hosted/model-path.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
 import type { Site } from '../model/sites/site.ts';
 import { partsAt, pathsOf } from '../model/parts/find-parts.ts';
 import type { OptionalData } from './data-options.ts';
+import { usingHosted } from './open-hosted.ts';
 import { loadModel } from './open-model.ts';
 import type { ModelOptions } from './open-model.ts';
 import { siteNumbers } from './parts.ts';
@@ -17,7 +19,7 @@ export type SitesOptions = ModelOptions & OptionalData;
 export interface SitesRecord {
   /** Path of the model. */
   readonly model: string;
-  /** Of the model's file. */
+  /** Of the model's file; of a model of PyTorch: of its modules, parameters and buffers. */
   readonly sha256: string;
   readonly sites: readonly Site[];
   /** What looked like attention and is none, or was not understood. */
@@ -26,7 +28,7 @@ export interface SitesRecord {
   readonly rewrittenForOpset13: ModelSites['rewritten'];
   /** The model's own functions that were inlined. */
   readonly inlinedFunctions: ModelSites['inlined'];
-  /** Nodes that were searched. */
+  /** Nodes that were searched; of a model of PyTorch: modules. */
   readonly nodes: number;
   /** The folder, of a file of an encoder–decoder model: sites are numbered throughout its files. Absent for others. */
   readonly partOf?: string;
@@ -37,6 +39,7 @@ export interface SitesRecord {
  * @throws INVALID_MODEL, UNSUPPORTED, UNKNOWN_BACKEND
  */
 export async function sites(options: SitesOptions): Promise<SitesRecord> {
+  if (await isHostedModel(options.model)) return hostedSites(options);
   const { file, sites: found } = await loadModel(options);
   return {
     model: file.path,
@@ -47,6 +50,18 @@ export async function sites(options: SitesOptions): Promise<SitesRecord> {
     inlinedFunctions: found.inlined,
     nodes: found.proto.graph!.node.length,
   };
+}
+
+function hostedSites(options: SitesOptions): Promise<SitesRecord> {
+  return usingHosted(options, async ({ path, sha256, sites: found, unknown, modules }) => ({
+    model: path,
+    sha256,
+    sites: found,
+    unknown,
+    rewrittenForOpset13: [],
+    inlinedFunctions: [],
+    nodes: modules,
+  }));
 }
 
 /** A model of a folder whose attention could not be read. */

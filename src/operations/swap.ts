@@ -6,6 +6,7 @@ import type { SwapOnItems } from '../migration/swap-on-items.ts';
 import { parseReplacements, parseSites, replacementsAnywhere } from '../migration/parse-replacements.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
 import type { Site } from '../model/sites/site.ts';
+import { isHostedModel } from '../model/hosted/model-path.ts';
 import type { SwapProof } from '../model/swap/prove.ts';
 import type { Replacement } from '../model/swap/swap.ts';
 import { digits } from '../text/figures.ts';
@@ -15,6 +16,7 @@ import { defaults } from './defaults.ts';
 import { itemsFor } from './model-data.ts';
 import type { DataOptions } from './data-options.ts';
 import { loadModel } from './open-model.ts';
+import { swapHosted } from './swap-hosted.ts';
 import type { LoadedModel, ModelOptions } from './open-model.ts';
 
 export interface SwapOptions extends ModelOptions, Omit<DataOptions, 'data'> {
@@ -61,6 +63,11 @@ export interface SwapRecord {
 export async function swap(options: SwapOptions): Promise<SwapRecord> {
   const { model: path, out, dimensions, seed = defaults.seed } = options;
   await requireOtherFile(path, out);
+  if (await isHostedModel(path)) {
+    const { sites, replacements, record } = await swapHosted(options);
+    const passedOver = passedOverOf(options, sites, replacements);
+    return { ...record, passedOver, onData: null, rewrittenForOpset13: [], inlinedFunctions: [] };
+  }
   const loaded = await loadModel(options);
   const { file, runner, sites, parts } = loaded;
   if (parts !== undefined)

@@ -1,4 +1,13 @@
-import type { Adapter, BackendStatus, KernelDescription, KernelRequest, PreparedKernel, Unsupported } from '../contract/adapter.ts';
+import type {
+  Adapter,
+  BackendStatus,
+  KernelDescription,
+  KernelRequest,
+  ModelRequest,
+  OpenModel,
+  PreparedKernel,
+  Unsupported,
+} from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Shape } from '../contract/shape.ts';
 import { findVariant } from '../variants/index.ts';
@@ -7,6 +16,7 @@ import type { Hello } from './messages.ts';
 import type { Training, TrainRequest } from '../contract/training.ts';
 import { trainOnWorker } from './worker-training.ts';
 import { prepareOnWorker } from './worker-kernel.ts';
+import { openModelOnWorker } from './worker-model.ts';
 import { startWorker } from './worker-process.ts';
 import type { WorkerCommand, WorkerProcess } from './worker-process.ts';
 import { logitRefusal } from '../variants/reference.ts';
@@ -25,6 +35,8 @@ export interface WorkerAdapterOptions extends WorkerCommand {
   readonly graphOf?: (request: KernelRequest) => Uint8Array | Unsupported | undefined;
   /** Whether the worker answers the questions of training. */
   readonly trains?: boolean;
+  /** Whether it answers those about whole models. */
+  readonly opensModels?: boolean;
   /** What makes the worker start, where it does not. */
   readonly mend: string;
 }
@@ -46,6 +58,7 @@ export function workerAdapter(options: WorkerAdapterOptions): Adapter {
     },
     prepare: (request) => prepare(options, request),
     ...(options.trains === true && { train: (request: TrainRequest) => train(options, request) }),
+    ...(options.opensModels === true && { openModel: (request: ModelRequest) => openModel(options, request) }),
     inOneProcess: () => sharedAdapter(options),
   };
 }
@@ -136,6 +149,14 @@ async function train(options: WorkerCommand, request: TrainRequest): Promise<Tra
   const worker = startWorker({ ...options, timeoutSeconds: trainingSeconds, signal: request.signal });
   const status = statusIn(await sayHello(worker, options), request.backend);
   if (status.available) return trainOnWorker(worker, request);
+  await worker.close();
+  return { unsupported: `${request.backend}: ${status.reason}${status.mend === '' ? '' : `; ${status.mend}`}` };
+}
+
+async function openModel(options: WorkerCommand, request: ModelRequest): Promise<OpenModel | Unsupported> {
+  const worker = startWorker(options);
+  const status = statusIn(await sayHello(worker, options), request.backend);
+  if (status.available) return openModelOnWorker(worker, request);
   await worker.close();
   return { unsupported: `${request.backend}: ${status.reason}${status.mend === '' ? '' : `; ${status.mend}`}` };
 }

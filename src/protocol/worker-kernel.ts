@@ -60,6 +60,15 @@ function requireSameInputs(got: string, { query, key, value }: AttentionInputs):
   });
 }
 
+/** Nanoseconds that calls of what a worker holds took, by its own clock, which cannot have seen more time pass than this one. */
+export async function timeOnWorker(worker: WorkerProcess, calls: number): Promise<number> {
+  const start = process.hrtime.bigint();
+  const { elapsedNs } = await worker.ask('sample', { calls }, sampleSchema);
+  const mostNs = Number(process.hrtime.bigint() - start);
+  if (elapsedNs <= mostNs) return elapsedNs;
+  throw new AttnswapError('WORKER_PROTOCOL', `the worker reports ${elapsedNs} ns for ${calls} calls, but answered within ${mostNs} ns`);
+}
+
 class WorkerKernel implements PreparedKernel {
   readonly pid: number;
   readonly #worker: WorkerProcess;
@@ -84,13 +93,8 @@ class WorkerKernel implements PreparedKernel {
     this.#called = true;
   }
 
-  /** The worker's own clock, which cannot have seen more time pass than this one. */
-  async timeCalls(calls: number): Promise<number> {
-    const start = process.hrtime.bigint();
-    const { elapsedNs } = await this.#worker.ask('sample', { calls }, sampleSchema);
-    const mostNs = Number(process.hrtime.bigint() - start);
-    if (elapsedNs <= mostNs) return elapsedNs;
-    throw new AttnswapError('WORKER_PROTOCOL', `the worker reports ${elapsedNs} ns for ${calls} calls, but answered within ${mostNs} ns`);
+  timeCalls(calls: number): Promise<number> {
+    return timeOnWorker(this.#worker, calls);
   }
 
   async output(): Promise<Float32Array> {

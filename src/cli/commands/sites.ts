@@ -12,20 +12,26 @@ import { watching } from '../work.ts';
 
 export const sites = defineCommand({
   name: 'sites',
-  summary: 'find the attention in an ONNX model and show what each site does',
-  arguments: { model: argument('an ONNX file, or a folder: one line per model') },
+  summary: 'find the attention in a model and show what each site does',
+  arguments: { model: argument('ONNX file, Hugging Face folder, module.py:function, or folder of ONNX files') },
   options: {
     ...model,
     out: outputs(['.json'], 'write the sites'),
     ...inGroup('Inputs for a model that runs on no random ones', data),
     ...moreBackends,
   },
-  examples: ['attnswap sites model.onnx', 'attnswap sites model.onnx --dim sequence=128 --json', 'attnswap sites models/'],
+  examples: [
+    'attnswap sites model.onnx',
+    'attnswap sites model.onnx --dim sequence=128 --json',
+    'attnswap sites models/',
+    'attnswap sites ./my-bert',
+  ],
   async run({ dim, out = [], ...given }) {
     const { sites: find, sitesInFolder } = await import('../../operations/sites.ts');
     const adapters = await adaptersFrom(given);
     const { isFolder } = await import('../../files/writable.ts');
-    if (await isFolder(given.model)) {
+    const { isHostedModel } = await import('../../model/hosted/model-path.ts');
+    if ((await isFolder(given.model)) && !(await isHostedModel(given.model))) {
       const records = await watching(given, (told) => sitesInFolder({ ...given, ...told, dimensions: dim, adapters }));
       if (given.json === true) printJson(records);
       else print([...partTexts(records), folderText(records)].join('\n\n'));

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { AttnswapError } from '../../contract/errors.ts';
 import type { Span } from '../../contract/span.ts';
 import { passedOverText } from '../../migration/passed-over.ts';
@@ -15,7 +16,7 @@ import { watching } from '../work.ts';
 export const swap = defineCommand({
   name: 'swap',
   summary: 'replace attention in a model and prove that nothing else changed',
-  arguments: { model: argument('an ONNX file, or a folder with an encoder and a decoder') },
+  arguments: { model: argument('ONNX file, folder with an encoder and a decoder, Hugging Face folder, or module.py:function') },
   options: {
     variant: required(option('<variant>', 'name[.kernel][:key=value,…], or <sites>=<variant> (repeatable)', repeated)),
     out: place(
@@ -64,7 +65,8 @@ export const swap = defineCommand({
 });
 
 function text(record: SwapRecord, onData: string | null): string {
-  return [...fileLines(record), ...passedOverLines(record), ...onDataLines(onData), `written: ${record.out}`].join('\n');
+  const readme = record.proof.of === 'modules' ? [`load it: see ${join(record.out, 'README.md')}`] : [];
+  return [...fileLines(record), ...passedOverLines(record), ...onDataLines(onData), `written: ${record.out}`, ...readme].join('\n');
 }
 
 /** What was done to each file, under its path, and what holds for all of them. */
@@ -90,13 +92,15 @@ function fileLines({
   inlinedFunctions: inlined,
 }: FolderSwapRecord['files'][number]): string[] {
   const most = atSites.reduce((largest, { relative }) => Math.max(largest, relative), 0);
-  const removed = `${proof.nodesRemoved.length} nodes removed, ${proof.nodesAdded} added`;
+  const ofModules = proof.of === 'modules';
+  const kept = `${proof.nodesKept} ${ofModules ? 'modules' : 'nodes'} and ${proof.initializersKept} ${ofModules ? 'parameters and buffers' : 'initializers'}`;
+  const removed = ofModules ? '' : `; ${proof.nodesRemoved.length} nodes removed, ${proof.nodesAdded} added`;
   return [
     ...changes.map(
       ({ site, node, body, variant, window, exact, assumed }) =>
         `site ${site}: ${visible(node)}${body === null ? '' : ` in the ${visible(body)}`} → ${variant}${window === null ? '' : windowText(window, exact)}${assumed === null ? '' : ` (assumed: ${visible(assumed)})`}`,
     ),
-    `unchanged: ${proof.nodesKept} nodes and ${proof.initializersKept} initializers, byte for byte (sha256 ${proof.sha256.slice(0, 12)}); ${removed}`,
+    `unchanged: ${kept}, byte for byte (sha256 ${proof.sha256.slice(0, 12)})${removed}`,
     ...(rewritten.length > 0 ? [`first upgraded to opset 13: ${rewritten.length} nodes rewritten, with identical results`] : []),
     ...(inlined.length > 0 ? [`functions inlined first: ${inlined.map((name) => visible(name)).join(', ')}`] : []),
     `each new attention matches its definition on the site's own inputs, within ${digits(most)} (relative)`,

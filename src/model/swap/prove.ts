@@ -9,6 +9,8 @@ import { changed, requireSameGraph, requireSameRest } from './same-rest.ts';
 
 /** That a swap touched nothing but attention. */
 export interface SwapProof {
+  /** Of a model of PyTorch, nodes are modules, and initializers are parameters and buffers; absent of a graph. */
+  readonly of?: 'modules';
   readonly nodesKept: number;
   readonly nodesAdded: number;
   /** What only the old attention needed. */

@@ -1,5 +1,6 @@
 """What each question of the protocol is answered with."""
 from .catalogue import kernels, told
+from .models.answers import ModelAnswers
 from .torch_import import problem, torch
 from .training.answers import TrainingAnswers
 
@@ -10,8 +11,8 @@ mend = (
 )
 
 
-class Answers(TrainingAnswers):
-    """The worker's state: at most one prepared kernel, dropped by the next `prepare`."""
+class Answers(TrainingAnswers, ModelAnswers):
+    """The worker's state: at most one prepared kernel or model call, dropped by the next `prepare`, `model-open` or `model-run`."""
 
     def __init__(self):
         self.prepared = None

@@ -1,5 +1,6 @@
 """What this machine's processor is to PyTorch."""
 import platform
+import sys
 
 from .blas import blas_in_use
 from .device import dtypes_of, settle
@@ -18,8 +19,20 @@ def describe_cpu():
         'device': processor(),
         'threads': torch.get_num_threads(),
         'dtypes': dtypes,
-        'details': {**blas_in_use(), 'oneDNN': one_dnn(), 'f32 products': 'true f32', 'instructions': instructions()},
+        'details': {**blas_in_use(), 'oneDNN': one_dnn(), 'f32 products': 'true f32', 'instructions': instructions(), 'transformers': transformers()},
     }
+
+
+def transformers():
+    """Which transformers there is, for models; or what is missing, and the command that brings it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    command = f'{sys.executable} -m pip install "transformers>=5"'
+    try:
+        found = version('transformers')
+    except PackageNotFoundError:
+        return f'not installed; models need it: {command}'
+    return found if int(found.split('.')[0]) >= 5 else f'{found}; models need 5 or later: {command}'
 
 
 def processor():

@@ -2,12 +2,13 @@
 import hashlib
 
 from . import safetensors_file
+from .geometry import Geometry
 from .torch_import import torch
 
 dtypes = {'f32': 'float32', 'f16': 'float16', 'bf16': 'bfloat16'}
 
 
-class Inputs:
+class Inputs(Geometry):
     """
     q [batch, heads, queries, headDim], k and v [batch, kvHeads, keys, headDim] in the shape's dtype; padding
     [batch, keys] bool, True removes a key, or None; gate_u, gate_w [heads, headDim, rank] and gate_b [heads], or None;
@@ -32,21 +33,6 @@ class Inputs:
     def floats(self, given, name):
         """The tensor `name` on the device, in the dtype; None where the file has none."""
         return given[name].to(device=self.device, dtype=self.dtype) if name in given else None
-
-    @property
-    def offset(self):
-        """The position of query 0 on the keys' axis."""
-        return self.keys - self.queries
-
-    @property
-    def group(self):
-        """Query heads that read one key/value head."""
-        return self.heads // self.kv_heads
-
-    @property
-    def rows_may_be_empty(self):
-        """Whether there may be a query that sees no key."""
-        return self.padding is not None or (self.causal and self.offset < 0)
 
     def digest(self):
         """SHA-256 over q, k and v as they are held, in f32."""

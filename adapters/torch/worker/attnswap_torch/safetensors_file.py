@@ -9,7 +9,7 @@ longest_header = 100_000_000
 
 
 def read(path):
-    """The file's tensors by name: F32 as float32, I32 as int32, U8 and BOOL as uint8, in their shapes. Raises ValueError for a file that is none."""
+    """The file's tensors by name, in their shapes; U8 and BOOL as uint8. Raises ValueError for a file that is none."""
     with open(path, 'rb') as file:
         content = bytearray(file.read())
     if len(content) < 8:
@@ -25,9 +25,16 @@ def read(path):
 
 def tensor(path, name, at, content, start):
     """One tensor of the file's bytes, whose data begin at `start`."""
-    kinds = {'F32': (torch.float32, 4), 'I32': (torch.int32, 4), 'U8': (torch.uint8, 1), 'BOOL': (torch.uint8, 1)}
+    kinds = {
+        'F32': (torch.float32, 4),
+        'F16': (torch.float16, 2),
+        'I64': (torch.int64, 8),
+        'I32': (torch.int32, 4),
+        'U8': (torch.uint8, 1),
+        'BOOL': (torch.uint8, 1),
+    }
     if at['dtype'] not in kinds:
-        raise ValueError(f'{path}: {name} has dtype {at["dtype"]}, expected F32, I32, U8 or BOOL')
+        raise ValueError(f'{path}: {name} has dtype {at["dtype"]}, expected one of {", ".join(kinds)}')
     dtype, size = kinds[at['dtype']]
     begin, end = at['data_offsets']
     count = 1
@@ -43,12 +50,12 @@ def tensor(path, name, at, content, start):
     return torch.frombuffer(content, dtype=torch.uint8, count=count * size, offset=start + begin).clone().view(dtype).view(at['shape'])
 
 
-def write(path, tensors):
-    """Writes tensors by name as F32, row-major."""
+def write(path, tensors, typed=False):
+    """Writes tensors by name, row-major, as F32; `typed` ones as they are: whole numbers as I64, truth values as BOOL."""
     header, chunks, offset = {}, [], 0
     for name, values in tensors.items():
-        chunk = raw_bytes(values)
-        header[name] = {'dtype': 'F32', 'shape': list(values.shape), 'data_offsets': [offset, offset + len(chunk)]}
+        dtype, chunk = encoded(values) if typed else ('F32', raw_bytes(values))
+        header[name] = {'dtype': dtype, 'shape': list(values.shape), 'data_offsets': [offset, offset + len(chunk)]}
         chunks.append(chunk)
         offset += len(chunk)
     told = json.dumps(header).encode('utf-8')
@@ -59,7 +66,21 @@ def write(path, tensors):
             file.write(chunk)
 
 
+def encoded(values):
+    """A tensor's dtype in the file, and its bytes."""
+    if values.dtype == torch.bool:
+        return 'BOOL', bytes_of(values.detach().cpu().to(torch.uint8))
+    if values.dtype in (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8):
+        return 'I64', bytes_of(values.detach().cpu().to(torch.int64))
+    return 'F32', raw_bytes(values)
+
+
 def raw_bytes(values):
-    """The little-endian float32 bytes of a tensor on any device, row-major. NumPy is not needed."""
-    plain = values.detach().to(device='cpu', dtype=torch.float32).contiguous()
-    return ctypes.string_at(plain.data_ptr(), plain.numel() * 4)
+    """The little-endian float32 bytes of a tensor on any device, row-major."""
+    return bytes_of(values.detach().to(device='cpu', dtype=torch.float32))
+
+
+def bytes_of(values):
+    """The bytes of a tensor of the processor's, row-major. NumPy is not needed."""
+    plain = values.contiguous()
+    return ctypes.string_at(plain.data_ptr(), plain.numel() * plain.element_size())

@@ -1,4 +1,5 @@
 """torch.nn.functional.scaled_dot_product_attention, with the backend that PyTorch chooses or with a single one allowed."""
+import functools
 import math as arithmetic
 
 from ..torch_import import torch
@@ -115,14 +116,15 @@ class Form:
         elif self.groups == 'copies':
             key, value = (given.repeat_interleave(inputs.group, 1) for given in (key, value))
         if not self.masked:
-            return self.attention(query, key, value, **self.options).reshape(inputs.q.shape)
+            return self.attention(query, key, value, **self.options).reshape(inputs.output_shape)
         hidden = hidden_keys(inputs, 0, inputs.queries, inputs.keys)
         empty = hidden.all(-1, keepdim=True)
         # A row that sees nothing is computed as if it saw everything, then zeroed: neither NaN nor its gradient gets out.
         output = self.attention(query, key, value, attn_mask=~hidden | empty, **self.options)
-        return output.reshape(inputs.q.shape).masked_fill(empty, 0)
+        return output.reshape(inputs.output_shape).masked_fill(empty, 0)
 
 
+@functools.cache
 def takes(attention, **option):
     """Whether the operator knows an option: a tiny call tells."""
     x = torch.ones(1, 1, 1, 8)

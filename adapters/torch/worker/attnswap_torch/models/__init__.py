@@ -1,0 +1,1 @@
+"""Whole models: opened, run, looked into, and given other attention."""

@@ -1,0 +1,165 @@
+"""What the questions about whole models are answered with."""
+from ..torch_import import problem, torch
+from ..unsupported import Unsupported
+
+
+class Bound:
+    """A model with its inputs in place: what `sample`, `memory` and `check` call."""
+
+    def __init__(self, opened, feeds):
+        self.opened, self.feeds, self.device = opened, feeds, opened.device
+
+    def call(self):
+        """One call: what the model returns. Results are not kept between calls."""
+        with torch.inference_mode():
+            return self.opened.model(**self.feeds, **self.opened.options)
+
+    def check(self, path):
+        """One call, its tensors in a file."""
+        from .. import safetensors_file
+
+        safetensors_file.write(path, named_outputs(self.call()), typed=True)
+
+
+class Opened:
+    """A model on its device, all its attention led through the interface."""
+
+    def __init__(self, question):
+        import inspect
+
+        from .. import device as devices
+        from .interface import install
+        from .open import open_model
+
+        self.device = devices.of_backend(question['backend'])
+        devices.settle(question.get('threads'))
+        if question.get('purpose') != 'memory':
+            devices.settle_allocator()
+        self.model, self.inputs, self.longest = open_model(question['model'])
+        self.model.to(self.device)
+        taken = inspect.signature(self.model.forward).parameters
+        # What is measured is a whole sequence at once.
+        self.options = {name: value for name, value in (('use_cache', False), ('return_dict', True)) if name in taken or takes_any(taken)}
+        self.original = install(self.model)
+
+    def feeds(self, path):
+        """The inputs in a file, on the device. Raises ValueError for names that the model has not, or lacks."""
+        from .. import safetensors_file
+
+        given = safetensors_file.read(path)
+        expected = {each.name: each for each in self.inputs}
+        if given.keys() != expected.keys():
+            raise ValueError(f'expected the inputs {", ".join(expected)}, got {", ".join(given)}')
+        return {name: given[name].to(self.device, getattr(torch, expected[name].type)) for name in expected}
+
+
+def alike(one, other):
+    """Whether two tensors are the same, bit for bit but for the kind of what is no number."""
+    return one.shape == other.shape and bool(((one == other) | ((one != one) & (other != other))).all())
+
+
+def takes_any(parameters):
+    """Whether a function takes any keyword."""
+    return any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+
+
+def named_outputs(returned):
+    """The tensors that a model returned, by name; other things, such as caches, are left out."""
+    if isinstance(returned, torch.Tensor):
+        return {'output': returned}
+    if isinstance(returned, (tuple, list)):
+        returned = {f'output{place}': value for place, value in enumerate(returned)}
+    return {name: value for name, value in returned.items() if isinstance(value, torch.Tensor)}
+
+
+class ModelAnswers:
+    """The worker's model: at most one, dropped by the next `model-open`."""
+
+    opened = None
+
+    def on_model_open(self, question):
+        self.opened = self.prepared = None
+        if problem is not None:
+            return {'unsupported': problem}
+        try:
+            self.opened = Opened(question)
+        except Unsupported as reason:
+            return {'unsupported': str(reason)[:2000]}
+        model = self.opened.model
+        return {
+            'model': type(model).__name__,
+            'attention': self.opened.original,
+            'inputs': [each.told() for each in self.opened.inputs],
+            'longest': self.opened.longest,
+        }
+
+    def on_model_sites(self, question):
+        seen, faithful = self.observed(question['inputs'], None)
+        sites = {}
+        for call in seen.calls:
+            sites.setdefault(call.module, []).append(call.facts())
+        elsewhere = [{'where': where, 'what': what} for where, what in seen.elsewhere.items()]
+        return {'sites': [{'module': path, 'calls': calls} for path, calls in sites.items()], 'elsewhere': elsewhere, 'faithful': faithful}
+
+    def on_model_capture(self, question):
+        from .. import safetensors_file
+
+        tensors, counts, calls = {}, {}, []
+        for call in self.observed(question['inputs'], set(question['modules']))[0].calls:
+            if call.module not in question['modules']:
+                continue
+            place = counts.get(call.module, 0)
+            counts[call.module] = place + 1
+            prefix = f'{len(calls)}.'
+            tensors.update({prefix + 'q': call.query, prefix + 'k': call.key, prefix + 'v': call.value, prefix + 'o': call.output})
+            if call.padding is not None:
+                tensors[prefix + 'mask'] = ~call.padding.expand(call.query.shape[0], -1)
+            if call.bias is not None:
+                tensors[prefix + 'bias'] = call.bias
+            calls.append({'module': call.module, **call.facts(), 'causal': call.causal})
+        safetensors_file.write(question['output'], tensors, typed=True)
+        return {'calls': calls}
+
+    def observed(self, path, keep):
+        """One call on the inputs in a file, seen; and whether it gave, bit for bit, what it gives unseen."""
+        from .observe import Observer
+
+        bound = Bound(self.model(), self.model().feeds(path))
+        plain = named_outputs(bound.call())
+        with Observer(self.model().model, keep) as seen:
+            outputs = named_outputs(bound.call())
+        return seen, plain.keys() == outputs.keys() and all(alike(plain[name], outputs[name]) for name in plain)
+
+    def on_model_run(self, question):
+        self.prepared = Bound(self.model(), self.model().feeds(question['inputs']))
+        if question.get('output') is None:
+            self.prepared.call()
+        else:
+            self.prepared.check(question['output'])
+        return {}
+
+    def on_model_swap(self, question):
+        from .interface import place
+
+        try:
+            place(self.model().model, question['sites'])
+        except Unsupported as reason:
+            return {'unsupported': str(reason)[:2000]}
+        return {}
+
+    def on_model_proof(self, _):
+        from .prove import fingerprint
+
+        return fingerprint(self.model().model)
+
+    def on_model_save(self, question):
+        from .save import save
+
+        save(self.model().model, question)
+        return {}
+
+    def model(self):
+        """The opened model."""
+        if self.opened is None:
+            raise RuntimeError('no model is open')
+        return self.opened

@@ -1,0 +1,107 @@
+"""Models of the user's: a folder as save_pretrained writes it, or a function that builds a module."""
+import importlib.util
+import inspect
+import json
+import os
+import sys
+
+from ..torch_import import torch
+from ..unsupported import Unsupported
+
+types = {'float32', 'float16', 'int64', 'int32', 'bool'}
+
+
+class Input:
+    """An input as the model wants it: dims are sizes, or names where they may change; whole numbers are drawn below `below`."""
+
+    def __init__(self, name, type_, dims, below=None):
+        if type_ not in types:
+            raise Unsupported(f'input {name} has type {type_!r}, expected one of {", ".join(sorted(types))}')
+        self.name, self.type, self.dims, self.below = name, type_, list(dims), below
+
+    def told(self):
+        return {'name': self.name, 'type': self.type, 'dims': self.dims, **({} if self.below is None else {'below': self.below})}
+
+
+def open_model(target):
+    """(model in evaluation mode, inputs, longest sequence or None). Raises Unsupported."""
+    path, _, function = target.rpartition(':')
+    model, inputs, longest = built(path, function) if path.endswith('.py') else from_folder(target)
+    return model.eval(), inputs, longest
+
+
+def from_folder(folder):
+    """A model of transformers, from config.json and safetensors alone: nothing is downloaded, and no code of the folder's is run."""
+    try:
+        with open(os.path.join(folder, 'config.json'), encoding='utf-8') as file:
+            config = json.load(file)
+    except (OSError, ValueError) as error:
+        raise Unsupported(f'{folder}: no config.json that can be read: {error}') from None
+    try:
+        import transformers
+    except Exception as error:
+        raise Unsupported(f'{sys.executable} cannot import transformers: {type(error).__name__}: {error}') from None
+    cls = model_class(folder, config, transformers)
+    model, loaded = cls.from_pretrained(folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True)
+    missing = sorted(loaded.get('missing_keys') or [])
+    if missing:
+        raise Unsupported(f'{folder}: {cls.__name__} finds no weights for {len(missing)} of its tensors, {missing[0]} among them: they would be drawn at random')
+    longest = getattr(model.config.get_text_config(), 'max_position_embeddings', None)
+    return model, declared(model), longest if isinstance(longest, int) else None
+
+
+def model_class(folder, config, transformers):
+    """The class that config.json names, of transformers' own."""
+    names = config.get('architectures') or []
+    cls = getattr(transformers, names[0], None) if names and isinstance(names[0], str) else None
+    if cls is not None and inspect.isclass(cls) and issubclass(cls, transformers.PreTrainedModel):
+        return cls
+    if 'auto_map' in config:
+        raise Unsupported(f'{folder}: needs code of its own (config.json has auto_map), and attnswap runs none: trust_remote_code stays off')
+    if names:
+        raise Unsupported(f'{folder}: transformers {transformers.__version__} has no model {names[0]}, which config.json names')
+    return transformers.AutoModel
+
+
+def declared(model):
+    """The inputs of a model of transformers. Raises Unsupported where its kind is not known."""
+    config = model.config
+    taken = inspect.signature(model.forward).parameters
+    main = model.main_input_name
+    inputs = []
+    if main == 'input_ids':
+        vocabulary = config.get_text_config().vocab_size
+        inputs = [Input('input_ids', 'int64', ['batch', 'sequence'], vocabulary)]
+        if 'attention_mask' in taken:
+            inputs.append(Input('attention_mask', 'int64', ['batch', 'sequence'], 2))
+    elif main == 'pixel_values' and hasattr(config, 'image_size'):
+        sides = config.image_size if isinstance(config.image_size, (list, tuple)) else [config.image_size] * 2
+        inputs = [Input('pixel_values', 'float32', ['batch', getattr(config, 'num_channels', 3), *sides])]
+    elif main == 'input_features' and hasattr(config, 'num_mel_bins') and hasattr(config, 'max_source_positions'):
+        inputs = [Input('input_features', 'float32', ['batch', config.num_mel_bins, 2 * config.max_source_positions])]
+    if not inputs:
+        raise Unsupported(f'{type(model).__name__} takes {main}, and attnswap does not know its shape: give a module.py:build that says it')
+    if getattr(config, 'is_encoder_decoder', False) and 'decoder_input_ids' in taken:
+        inputs.append(Input('decoder_input_ids', 'int64', ['batch', 'decoder_sequence'], config.vocab_size))
+    return inputs
+
+
+def built(path, function):
+    """
+    What `function` of the file returns: (module, inputs), with inputs as {name: {'type', 'dims', 'below'}}. The user's own code: it is run.
+    """
+    if not os.path.isfile(path):
+        raise Unsupported(f'{path}: no such file')
+    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+    spec = importlib.util.spec_from_file_location(os.path.basename(path)[:-3], path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    build = getattr(module, function, None)
+    if not callable(build):
+        raise Unsupported(f'{path}: has no function {function}')
+    given = build()
+    if not (isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], torch.nn.Module) and isinstance(given[1], dict)):
+        raise Unsupported(f'{path}:{function} returned {type(given).__name__}, expected (module, {{name: {{"type", "dims"}}}})')
+    model, inputs = given
+    return model, [Input(name, said['type'], said['dims'], said.get('below')) for name, said in inputs.items()], None

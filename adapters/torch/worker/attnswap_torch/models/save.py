@@ -1,0 +1,127 @@
+"""A model's new attention as one Python file, which needs PyTorch and transformers alone."""
+import ast
+import hashlib
+import os
+import pprint
+
+root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+file_text = '''"""
+{title}. Made by attnswap {version}; needs PyTorch and transformers, and nothing else.
+
+    {lines}
+"""
+import importlib.abc
+import importlib.util
+import sys
+
+# Which attention stands at which module; every other module keeps its own.
+table = {table}
+
+
+def swapped(model):
+    """The model, with other attention at the modules of `table`. Nothing else of it changes."""
+    interface = importlib.import_module('{name}.models.interface')
+    interface.install(model)
+    interface.place(model, table)
+    return model
+
+
+class Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports the modules below from their text."""
+
+    def find_spec(self, name, path, target=None):
+        return importlib.util.spec_from_loader(name, self, is_package=name in packages) if name in sources else None
+
+    def exec_module(self, module):
+        exec(compile(sources[module.__name__], f'<{{module.__name__}}>', 'exec'), module.__dict__)
+
+
+packages = {packages}
+sources = {{}}
+{sources}
+sys.meta_path.append(Sources())
+'''
+
+readme_text = '''# {title}
+
+Made by attnswap {version}. The weights are those of `{source}`, unchanged; `attnswap_attention.py` holds the new attention and needs PyTorch and
+transformers alone. In this folder:
+
+```python
+{lines}
+```
+
+| module | attention |
+|---|---|
+{rows}
+'''
+
+
+def save(model, question):
+    """Writes attnswap_attention.py and README.md into a folder."""
+    folder, table = question['folder'], question['sites']
+    cls = type(model).__name__
+    found = needed('models.interface')
+    digest = hashlib.sha256(''.join(f'{name}\n{text}' for name, text in sorted(found.items())).encode()).hexdigest()
+    name = f'attnswap_{digest[:12]}'
+    opening = f'from transformers import {cls}\nfrom attnswap_attention import swapped\nmodel = swapped({cls}.from_pretrained({question["source"]!r}))'
+    given = {
+        'title': f'{cls} with other attention',
+        'version': question['version'],
+        'source': question['source'],
+        'name': name,
+        'table': pprint.pformat(table, width=120, sort_dicts=False),
+    }
+    rows = '\n'.join(f'| `{path}` | {variant_of(place)} |' for path, place in table.items())
+    modules = {f'{name}.{each}' if each else name: text for each, text in sorted(found.items())}
+    texts = '\n'.join(f'sources[{each!r}] = {quoted(text)}' for each, text in modules.items())
+    packages = sorted(f'{name}.{each}' if each else name for each in found if os.path.isdir(path_of(each)))
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, 'attnswap_attention.py'), 'w', encoding='utf-8') as file:
+        file.write(file_text.format(**given, lines=opening.replace('\n', '\n    '), packages=pprint.pformat(packages), sources=texts))
+    with open(os.path.join(folder, 'README.md'), 'w', encoding='utf-8') as file:
+        file.write(readme_text.format(**given, lines=opening, rows=rows))
+
+
+def variant_of(place):
+    """A variant as a user writes it."""
+    parameters = ','.join(f'{key}={value}' for key, value in place['parameters'].items())
+    factor = '' if place.get('scaleFactor') is None else f', logits × {place["scaleFactor"]}'
+    return f'`{place["variant"]}.{place["kernel"]}{":" if parameters else ""}{parameters}`{factor}'
+
+
+def quoted(text):
+    """A Python literal of several lines."""
+    escaped = text.replace('\\', '\\\\').replace("'''", "\\'\\'\\'")
+    return f"'''{escaped}'''"
+
+
+def needed(start):
+    """The text of a module of this package and of all that it imports of it, by name; the package itself is ''."""
+    found, waiting = {}, [start]
+    while waiting:
+        name = waiting.pop()
+        path = path_of(name)
+        if name in found or path is None:
+            continue
+        directory = os.path.isdir(path)
+        with open(os.path.join(path, '__init__.py') if directory else path, encoding='utf-8') as file:
+            found[name] = file.read()
+        parts = [part for part in name.split('.') if part]
+        inside = parts if directory else parts[:-1]
+        waiting.extend('.'.join(parts[:count]) for count in range(len(parts)))
+        for node in ast.walk(ast.parse(found[name])):
+            if isinstance(node, ast.ImportFrom) and node.level > 0:
+                base = inside[: len(inside) - node.level + 1] + (node.module.split('.') if node.module else [])
+                waiting.append('.'.join(base))
+                waiting.extend('.'.join([*base, alias.name]) for alias in node.names)
+    return found
+
+
+def path_of(name):
+    """The file, or folder, of a module of this package; None where a name is none."""
+    path = os.path.join(root, *[part for part in name.split('.') if part])
+    if os.path.isfile(os.path.join(path, '__init__.py')):
+        return path
+    return f'{path}.py' if os.path.isfile(f'{path}.py') else None

@@ -1,0 +1,67 @@
+import type { ModelInput } from '../../contract/adapter.ts';
+import type { Tensors } from '../../contract/tensor.ts';
+import { drawModelInputs, tensorOf } from '../../inputs/model-inputs.ts';
+import type { DimensionSizes } from '../../inputs/model-inputs.ts';
+
+/** One run of a model on drawn inputs. */
+export interface HostedCase {
+  readonly batch: number;
+  readonly length: number;
+  /** Which tokens of all sequences but the first are padding. */
+  readonly style: 'whole' | 'right' | 'left';
+  readonly feeds: Tensors;
+}
+
+/** Tokens of the short runs; other sequences, such as a decoder's, are shorter, so that the two are told apart. */
+const usual = { batch: 2, length: 12, other: 7 } as const;
+/** Most tokens of the longest run: the reference takes the square of them. */
+const most = 256;
+
+export interface CaseOptions {
+  /** Tokens that the model takes at most; null where that is not known. */
+  readonly longest: number | null;
+  /** What the user said of dynamic dimensions. */
+  readonly sizes: DimensionSizes;
+  /** Tokens of a further run, where blocks, regions or windows have to end within it. */
+  readonly reach?: number | undefined;
+}
+
+/** Short runs whole, padded on the right and on the left, where the model takes a padding mask; and a longer one. */
+export function hostedCases(inputs: readonly ModelInput[], { longest, sizes, reach }: CaseOptions): HostedCase[] {
+  const fit = (length: number) => Math.min(length, longest ?? length);
+  const styles = inputs.some(isPadding) ? (['whole', 'right', 'left'] as const) : (['whole'] as const);
+  const short = styles.map((style, seed) => ({ batch: usual.batch, length: fit(usual.length), style, seed }));
+  const long = { batch: 1, length: fit(reach ?? most), style: 'whole' as const, seed: 7 };
+  const dynamic = inputs.some(({ dims }) => dims.includes('sequence') || dims.includes('decoder_sequence'));
+  const padded = { ...long, batch: usual.batch, style: styles.at(1) ?? 'whole' };
+  const planned = !dynamic ? short : reach === undefined ? [...short, long] : [...short, padded];
+  return planned.map(({ seed, ...run }) => ({ ...run, feeds: draw(inputs, { ...run, seed, sizes }) }));
+}
+
+/** Whether an input says which tokens are padding. */
+export function isPadding({ name, dims }: Pick<ModelInput, 'name' | 'dims'>): boolean {
+  return name === 'attention_mask' && dims.length === 2;
+}
+
+interface Drawing extends Omit<HostedCase, 'feeds'> {
+  readonly seed: number;
+  readonly sizes: DimensionSizes;
+}
+
+function draw(inputs: readonly ModelInput[], { batch, length, style, seed, sizes }: Drawing): Tensors {
+  const names = new Set(inputs.flatMap(({ dims }) => dims.filter((dim) => typeof dim === 'string')));
+  const own = Object.fromEntries([...names].map((name) => [name, name === 'batch' ? batch : name === 'sequence' ? length : usual.other]));
+  const below = (input: string) => inputs.find(({ name }) => name === input)?.below ?? 100;
+  const drawn = drawModelInputs(inputs, { ...own, ...sizes }, seed, below);
+  const padding = inputs.find(isPadding);
+  if (padding === undefined || style === 'whole') return drawn;
+  const { type, dims } = drawn[padding.name]!;
+  const [rows, tokens] = dims as readonly [number, number];
+  const hidden = Math.floor(tokens / 3);
+  const values = Float64Array.from({ length: rows * tokens }, (_, place) => {
+    const [row, token] = [Math.floor(place / tokens), place % tokens];
+    if (row === 0) return 1;
+    return (style === 'right' ? token < tokens - hidden : token >= hidden) ? 1 : 0;
+  });
+  return { ...drawn, [padding.name]: tensorOf(type, dims, values) };
+}

@@ -1,0 +1,126 @@
+import { AttnswapError } from '../../contract/errors.ts';
+import type { PlacedAttentions } from '../../contract/model-attention.ts';
+import type { Tensor, Tensors } from '../../contract/tensor.ts';
+import type { DimensionSizes } from '../../inputs/model-inputs.ts';
+import { itemDrift } from '../../quality/drift.ts';
+import { findVariant } from '../../variants/index.ts';
+import { judgeOutput } from '../../variants/judge.ts';
+import type { Judgement } from '../../variants/judge.ts';
+import { numbersOf } from '../sites/mask-sources.ts';
+import type { OutputComparison, ComparedRun } from '../swap/compare-outputs.ts';
+import type { SiteComparison } from '../swap/compare-sites.ts';
+import type { Replacement } from '../swap/swap.ts';
+import { hostedCases, isPadding } from './cases.ts';
+import type { HostedCase } from './cases.ts';
+import type { HostedModel } from './find-hosted-sites.ts';
+
+/** Which site becomes what. */
+export type Replacements = ReadonlyMap<number, Replacement>;
+
+/** A swap as a worker is asked for it. @throws USAGE for a site that is not there, or cannot be swapped */
+export function placedAt({ path, sites }: Pick<HostedModel, 'path' | 'sites'>, replacements: Replacements): PlacedAttentions {
+  const entries = [...replacements].map(([number, { variant, kernel, parameters, scaleFactor }]) => {
+    const site = sites[number];
+    if (site?.swappable !== true) {
+      const why = site === undefined ? 'there is no such site' : site.reason;
+      throw new AttnswapError('USAGE', `${path}: site ${number} cannot be swapped: ${why}`, { hint: `attnswap sites ${path}` });
+    }
+    return [site.node, { variant, kernel, parameters, ...(scaleFactor !== undefined && { scaleFactor }) }] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Longest sequence that shows a variant whole. */
+const longestReach = 160;
+
+function casesFor({ model: { inputs, attention } }: HostedModel, replacements: Replacements, sizes: DimensionSizes): HostedCase[] {
+  const parameters = [...replacements.values()].flatMap((replacement) =>
+    Object.values(replacement.parameters).filter((value) => typeof value === 'number'),
+  );
+  const reach = Math.min(longestReach, 4 * Math.max(8, ...parameters) + 1);
+  return hostedCases(inputs, { longest: attention.longest, sizes, reach });
+}
+
+/**
+ * Runs a model with its own attention and with other on the same drawn inputs, whole and padded. At positions that are padding nothing is
+ * compared: there attention may see no key at all.
+ * @throws WORKER_FAILED where an output is missing, of another shape, or not finite; UNSUPPORTED where the worker cannot swap
+ */
+export async function compareHosted(
+  hosted: HostedModel,
+  replacements: Replacements,
+  sizes: DimensionSizes = {},
+): Promise<OutputComparison> {
+  const { path, model } = hosted;
+  const cases = casesFor(hosted, replacements, sizes);
+  const run = async (placed: PlacedAttentions): Promise<Tensors[]> => {
+    await model.attention.swap(placed);
+    const all: Tensors[] = [];
+    for (const { feeds } of cases) {
+      const bound = model.bind(feeds);
+      await bound.run();
+      all.push(bound.outputs());
+    }
+    return all;
+  };
+  const original = await run({});
+  const swapped = await run(placedAt(hosted, replacements));
+  const runs = cases.map(({ batch, length, style, feeds }, at): ComparedRun => {
+    const drift = itemDrift(style, kept(original[at]!, feeds), kept(swapped[at]!, feeds));
+    if (drift.state === 'fault') {
+      const where = `${path}, swapped, batch ${batch}, length ${length}, ${style}`;
+      throw new AttnswapError('WORKER_FAILED', `${where}: ${drift.reason}; nothing was written`);
+    }
+    return { batch, length, style, relative: Math.max(...drift.outputs.map(({ relativeError }) => relativeError ?? 0)), blindQueries: 0 };
+  });
+  const varied = model.inputs.filter(isPadding).map(({ name }) => name);
+  return { runs, notRun: [], varied, largest: Math.max(...runs.map(({ relative }) => relative ?? 0)) };
+}
+
+/** Outputs without the positions that an attention mask hides. */
+function kept(outputs: Tensors, feeds: Tensors): Tensors {
+  const mask = feeds['attention_mask'];
+  if (mask === undefined) return outputs;
+  const keep = [...numbersOf(mask)].map((value) => value !== 0);
+  const [rows, tokens] = mask.dims;
+  if (keep.every(Boolean)) return outputs;
+  const cut = (tensor: Tensor): Tensor => {
+    if (tensor.dims.length < 3 || tensor.dims[0] !== rows || tensor.dims[1] !== tokens || tensor.type !== 'float32') return tensor;
+    const width = tensor.data.length / keep.length;
+    const places = keep.flatMap((stays, place) => (stays ? [place] : []));
+    const data = new Float32Array(places.length * width);
+    places.forEach((place, at) => data.set((tensor.data as Float32Array).subarray(place * width, (place + 1) * width), at * width));
+    return { type: 'float32', dims: [places.length, width], data };
+  };
+  return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, cut(tensor)]));
+}
+
+/** Holds each new attention, on what its site reads in the swapped model, against the float64 rows of its variant. */
+export async function compareHostedSites(
+  hosted: HostedModel,
+  replacements: Replacements,
+  sizes: DimensionSizes = {},
+): Promise<SiteComparison[]> {
+  const { sites, model } = hosted;
+  const numbers = new Map(sites.map(({ node, site }) => [node, site]));
+  const worst = new Map<number, Judgement>();
+  await model.attention.swap(placedAt(hosted, replacements));
+  for (const { feeds } of casesFor(hosted, replacements, sizes)) {
+    const modules = [...replacements.keys()].map((number) => sites[number]!.node);
+    for (const { module, output, ...read } of await model.attention.capture(feeds, modules)) {
+      const site = numbers.get(module)!;
+      const { variant, parameters, scaleFactor = 1 } = replacements.get(site)!;
+      const inputs = { ...read, scale: read.scale * scaleFactor };
+      const judgement = judgeOutput(output, inputs, findVariant(variant), parameters, { rows: 'all', ambiguousShare: 1 });
+      const known = worst.get(site);
+      const worse = known === undefined || (known.ok === judgement.ok ? judgement.relative > known.relative : known.ok);
+      if (worse) worst.set(site, judgement);
+    }
+  }
+  return [...worst].map(([site, { ok, relative, budget, reason = 'it exceeds its budget' }]) => ({
+    site,
+    relative,
+    budget,
+    ...(!ok && { reason }),
+  }));
+}

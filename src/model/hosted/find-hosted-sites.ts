@@ -1,0 +1,118 @@
+import { AttnswapError } from '../../contract/errors.ts';
+import type { Adapter, OpenModel } from '../../contract/adapter.ts';
+import type { ModelAttention, SeenCall } from '../../contract/model-attention.ts';
+import { dtypes } from '../../contract/shape.ts';
+import type { DimensionSizes } from '../../inputs/model-inputs.ts';
+import type { Site } from '../sites/site.ts';
+import { captureFault } from '../swap/capture.ts';
+import { hostedCases } from './cases.ts';
+import type { HostedCase } from './cases.ts';
+
+/** A model that a worker holds, and its attention. */
+export interface HostedModel {
+  /** As the user named it. */
+  readonly path: string;
+  readonly model: OpenModel & { readonly attention: ModelAttention };
+  readonly sites: readonly Site[];
+  /** What attends and is no site, by file and line. */
+  readonly unknown: ReadonlyArray<{ readonly node: string; readonly reason: string }>;
+  /** Modules that were searched. */
+  readonly modules: number;
+  /** Of the model: its modules, parameters and buffers. */
+  readonly sha256: string;
+}
+
+/** Opens a model in a worker. @throws UNSUPPORTED where it cannot be opened, or its attention cannot be looked into */
+export async function openHosted(path: string, adapter: Adapter, backend: string): Promise<HostedModel['model']> {
+  const opened = await adapter.openModel?.({ backend, model: path });
+  if (opened === undefined) throw unsupported(`${path}: ${backend} opens no models of this kind`, 'use --backend torch-cpu');
+  if ('unsupported' in opened) throw unsupported(opened.unsupported);
+  const { attention } = opened;
+  if (attention !== undefined) return { ...opened, attention };
+  await opened.dispose();
+  throw unsupported(`${path}: ${backend} does not look into the attention of models`, 'use --backend torch-cpu');
+}
+
+function unsupported(message: string, hint = 'attnswap doctor shows which PyTorch and transformers there are'): AttnswapError {
+  return new AttnswapError('UNSUPPORTED', message, { hint });
+}
+
+/**
+ * Finds every attention of a model by running it on drawn inputs, whole and padded, and holds what each computed against float64.
+ * @throws UNSUPPORTED where none of it goes through what the worker looks into
+ */
+export async function findHostedSites(path: string, model: HostedModel['model'], sizes: DimensionSizes = {}): Promise<HostedModel> {
+  const { attention, inputs } = model;
+  const seen = new Map<string, SeenCall[]>();
+  const faults = new Map<string, string>();
+  const elsewhere = new Map<string, string>();
+  for (const each of hostedCases(inputs, { longest: attention.longest, sizes })) {
+    const run = await attention.sites(each.feeds);
+    if (!run.faithful)
+      throw unsupported(
+        `${path}: ${attention.model}: its outputs change when its attention is looked into (${each.style}, ${each.length} tokens)`,
+      );
+    for (const { module, calls } of run.sites) seen.set(module, [...(seen.get(module) ?? []), ...calls]);
+    for (const { where, what } of run.elsewhere) elsewhere.set(where, what);
+    const readable = run.sites.filter(({ calls }) => calls.every(isReadable)).map(({ module }) => module);
+    await judgeCalls(attention, each, readable, faults);
+  }
+  const unknown = [...elsewhere].map(([node, what]) => ({ node, reason: `${what}: does not go through the attention interface` }));
+  if (seen.size === 0) {
+    const [first] = unknown;
+    const why = first === undefined ? 'no attention was seen in its runs' : `${first.node}: ${first.reason}`;
+    throw unsupported(`${path}: ${attention.model}: ${why}`, 'such attention is found in an ONNX export: attnswap sites model.onnx');
+  }
+  const { modules, sha256 } = await attention.proof();
+  const sites = [...seen].map(([module, calls], site) => siteOf(site, module, calls, faults.get(module)));
+  return { path, model, sites, unknown, modules, sha256 };
+}
+
+/** Whether float64 can judge it. */
+function isReadable({ dtype, heads, kvHeads }: SeenCall): boolean {
+  return (dtypes as readonly string[]).includes(dtype) && heads % kvHeads === 0;
+}
+
+async function judgeCalls(attention: ModelAttention, { feeds }: HostedCase, modules: readonly string[], faults: Map<string, string>) {
+  if (modules.length === 0) return;
+  for (const call of await attention.capture(feeds, modules)) {
+    const fault = faults.has(call.module) ? undefined : captureFault(call);
+    if (fault !== undefined) faults.set(call.module, fault);
+  }
+}
+
+function siteOf(site: number, node: string, calls: readonly SeenCall[], fault: string | undefined): Site {
+  const same = <Key extends 'heads' | 'kvHeads' | 'headDim' | 'scale' | 'dtype'>(key: Key) =>
+    calls.every((call) => call[key] === calls[0]![key]) ? calls[0]![key] : null;
+  const causal = [...new Set(calls.flatMap((call) => call.causal ?? []))];
+  const biased = calls.some((call) => call.biased);
+  const facts = { heads: same('heads'), kvHeads: same('kvHeads'), headDim: same('headDim'), dtype: same('dtype'), scale: same('scale') };
+  const varied = Object.entries(facts).find(([, value]) => value === null);
+  const reason =
+    calls.find(({ refused }) => refused !== undefined)?.refused ??
+    (isReadable(calls[0]!) ? undefined : `its type is ${facts.dtype}, with ${facts.heads} heads on ${facts.kvHeads}`) ??
+    (varied === undefined ? undefined : `its ${varied[0]} changes from call to call`) ??
+    (causal.length > 1 ? 'it is causal in some runs alone' : undefined) ??
+    fault;
+  const selfAttention = calls.every(({ queries, keys }) => queries === keys);
+  const changes = (key: 'batch' | 'queries' | 'keys') => calls.some((call) => call[key] !== calls[0]![key]);
+  return {
+    site,
+    node,
+    pattern: 'interface',
+    ...facts,
+    mask: biased ? 'bias' : calls.some(({ padded }) => padded) ? 'padding' : 'none',
+    causal: biased ? null : (causal[0] ?? false),
+    selfAttention,
+    ...(!selfAttention && { crossAttention: true as const }),
+    dynamic: (['batch', 'queries', 'keys'] as const).filter(changes),
+    provenLength: Math.max(...calls.map(({ keys }) => keys)),
+    swappable: reason === undefined,
+    ...(reason !== undefined && { reason }),
+  };
+}
+
+/** The numbers of the sites that can be swapped. */
+export function swappableOf(sites: readonly Site[]): number[] {
+  return sites.filter(({ swappable }) => swappable).map(({ site }) => site);
+}

@@ -1,0 +1,137 @@
+import { rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { BoundModel, ModelInput, ModelRequest, OpenModel, Unsupported } from '../contract/adapter.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import type { ModelAttention, PlacedAttentions } from '../contract/model-attention.ts';
+import type { Tensors } from '../contract/tensor.ts';
+import { readTensors, writeTensors } from '../data/tensor-files.ts';
+import { temporaryFolder } from '../processes/temporary.ts';
+import { readCaptured } from './captured-calls.ts';
+import { doneSchema, memorySchema } from './messages.ts';
+import { modelCaptureSchema, modelOpenSchema, modelProofSchema, modelSitesSchema, modelSwapSchema } from './model-messages.ts';
+import { timeOnWorker } from './worker-kernel.ts';
+import type { WorkerProcess } from './worker-process.ts';
+
+/** Opens a model in a worker that has said hello; disposing of it ends the process. @throws WORKER_FAILED, WORKER_PROTOCOL, INVALID_MODEL */
+export async function openModelOnWorker(worker: WorkerProcess, request: ModelRequest): Promise<OpenModel | Unsupported> {
+  const { backend, model, purpose = 'latency', threads = null } = request;
+  if (typeof model !== 'string') return refused(worker, `${backend} opens models of PyTorch, not ONNX graphs`);
+  const opened = await worker.ask('model-open', { backend, model: resolve(model), purpose, threads }, modelOpenSchema);
+  if ('unsupported' in opened) return refused(worker, opened.unsupported);
+  const folder = await temporaryFolder('model');
+  const hosted = new WorkerModel(worker, { folder, inputs: opened.inputs, purpose });
+  return {
+    inputs: opened.inputs,
+    pid: worker.pid,
+    attention: attentionOf(worker, hosted, opened),
+    bind: (feeds) => hosted.bind(feeds),
+    async dispose() {
+      await worker.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function refused(worker: WorkerProcess, unsupported: string): Promise<Unsupported> {
+  await worker.close();
+  return { unsupported };
+}
+
+interface Hosting {
+  /** For the files that questions name. */
+  readonly folder: string;
+  readonly inputs: readonly ModelInput[];
+  readonly purpose: NonNullable<ModelRequest['purpose']>;
+}
+
+/** A model that a worker holds, and the inputs that it holds of it. */
+class WorkerModel {
+  readonly #worker: WorkerProcess;
+  readonly #hosting: Hosting;
+  /** Whose inputs lie in the worker. */
+  #holder: object | undefined;
+
+  constructor(worker: WorkerProcess, hosting: Hosting) {
+    this.#worker = worker;
+    this.#hosting = hosting;
+  }
+
+  path(name: string): string {
+    return join(this.#hosting.folder, `${name}.safetensors`);
+  }
+
+  async write(feeds: Tensors): Promise<string> {
+    const { inputs } = this.#hosting;
+    const names = inputs.map(({ name }) => name);
+    const got = Object.keys(feeds);
+    if (got.length !== names.length || !names.every((name) => Object.hasOwn(feeds, name)))
+      throw new AttnswapError('INVALID_INPUTS', `the model: expected the inputs ${names.join(', ')}, got ${got.join(', ')}`);
+    await writeTensors(this.path('inputs'), feeds);
+    return this.path('inputs');
+  }
+
+  /** Forgets the inputs in place: what the model gives has changed. */
+  changed(): void {
+    this.#holder = undefined;
+  }
+
+  bind(feeds: Tensors): BoundModel {
+    const worker = this.#worker;
+    const me = {};
+    let outputs: Tensors | undefined;
+    let device: { readonly bytes: number; readonly method: string } | null = null;
+    /** The first call puts the inputs in place and gives the outputs; those that follow are the same call. */
+    const settle = async (): Promise<boolean> => {
+      if (this.#holder === me) return false;
+      await worker.ask('model-run', { inputs: await this.write(feeds), output: this.path('outputs') }, doneSchema);
+      outputs = await readTensors(this.path('outputs'));
+      this.#holder = me;
+      return true;
+    };
+    const timeCalls = async (calls: number): Promise<number> => {
+      await settle();
+      return timeOnWorker(worker, calls);
+    };
+    return {
+      timeCalls,
+      run: async () => {
+        if (await settle()) return;
+        if (this.#hosting.purpose !== 'memory') return void (await timeOnWorker(worker, 1));
+        const { peakDeviceBytes, deviceMethod } = await worker.ask('memory', {}, memorySchema);
+        device = peakDeviceBytes === null ? null : { bytes: peakDeviceBytes, method: deviceMethod! };
+      },
+      outputs: () => {
+        if (outputs === undefined) throw new AttnswapError('WORKER_FAILED', 'no call has ended, so there are no outputs');
+        return outputs;
+      },
+      peakDeviceBytes: async () => device,
+    };
+  }
+}
+
+function attentionOf(
+  worker: WorkerProcess,
+  hosted: WorkerModel,
+  { model, attention, longest }: { readonly model: string; readonly attention: string | null; readonly longest: number | null },
+): ModelAttention {
+  return {
+    model,
+    implementation: attention,
+    longest,
+    sites: async (feeds) => worker.ask('model-sites', { inputs: await hosted.write(feeds) }, modelSitesSchema),
+    async capture(feeds, modules) {
+      const output = hosted.path('captured');
+      const { calls } = await worker.ask('model-capture', { inputs: await hosted.write(feeds), modules, output }, modelCaptureSchema);
+      return readCaptured(output, calls);
+    },
+    async swap(placed: PlacedAttentions) {
+      hosted.changed();
+      const answer = await worker.ask('model-swap', { sites: placed }, modelSwapSchema);
+      if ('unsupported' in answer) throw new AttnswapError('UNSUPPORTED', answer.unsupported);
+    },
+    proof: () => worker.ask('model-proof', {}, modelProofSchema),
+    async save(folder, { placed, source, version }) {
+      await worker.ask('model-save', { folder: resolve(folder), sites: placed, source, version }, doneSchema);
+    },
+  };
+}

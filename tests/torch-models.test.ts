@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { after, before, describe, test } from 'node:test';
+import { execa } from 'execa';
+import { adapter, workerFolder } from '../adapters/torch/adapter.ts';
+import { exactnessOf } from '../src/migration/exactness.ts';
+import { parseReplacements } from '../src/migration/parse-replacements.ts';
+import { compareHosted, compareHostedSites } from '../src/model/hosted/compare-hosted.ts';
+import { findHostedSites, swappableOf } from '../src/model/hosted/find-hosted-sites.ts';
+import type { HostedModel } from '../src/model/hosted/find-hosted-sites.ts';
+import { proveHosted } from '../src/model/hosted/prove-hosted.ts';
+import { doneSchema, helloSchema, workerProtocol } from '../src/protocol/messages.ts';
+import { openModelOnWorker } from '../src/protocol/worker-model.ts';
+import { startWorker } from '../src/protocol/worker-process.ts';
+import type { WorkerProcess } from '../src/protocol/worker-process.ts';
+import { attnswap, emptyFolder } from './run-cli.ts';
+import { python, skip } from './transformers-installed.ts';
+
+const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
+const folder = emptyFolder();
+const replacementsOf = ({ sites }: HostedModel, variant: string) => parseReplacements([variant], swappableOf(sites), adapter);
+
+/** Sites of each kind: [self-attention of encoders, causal, cross-attention]. */
+const architectures = {
+  bert: [2, 0, 0],
+  distilbert: [2, 0, 0],
+  gpt2: [0, 2, 0],
+  llama: [0, 2, 0],
+  qwen3: [0, 2, 0],
+  vit: [2, 0, 0],
+  marian: [2, 2, 2],
+  whisper: [2, 2, 2],
+} as const;
+
+describe('models of transformers', { skip }, () => {
+  let worker: WorkerProcess;
+  before(async () => {
+    await execa(python!, [fixture('tiny-models.py'), folder]);
+    worker = startWorker({ command: [python!, '-B', fixture('faulty-worker.py'), workerFolder] });
+    await worker.ask('hello', { protocol: workerProtocol }, helloSchema);
+  });
+  after(() => worker?.close());
+  const fault = (name: string) => worker.ask('fault', { name }, doneSchema);
+
+  async function found(name: string, path = join(folder, name)): Promise<HostedModel> {
+    const opened = await openModelOnWorker(worker, { backend: 'torch-cpu', model: path, threads: 1 });
+    assert.ok(!('unsupported' in opened), name);
+    return findHostedSites(path, { ...opened, attention: opened.attention! });
+  }
+
+  for (const [name, [encoder, causal, cross]] of Object.entries(architectures))
+    test(`${name}: every attention is a site, and an exact swap keeps the outputs, padded or not`, async () => {
+      const hosted = await found(name);
+      const { sites } = hosted;
+      assert.deepEqual(
+        sites.flatMap(({ reason }) => reason ?? []),
+        [],
+      );
+      assert.deepEqual(hosted.unknown, []);
+      const count = (wanted: (site: (typeof sites)[number]) => boolean) => sites.filter(wanted).length;
+      assert.deepEqual(
+        [
+          count(({ causal: is, selfAttention }) => is !== true && selfAttention === true),
+          count(({ causal: is }) => is === true),
+          count(({ selfAttention }) => selfAttention === false),
+        ],
+        [encoder, causal, cross],
+      );
+      const grouped = name === 'llama' || name === 'qwen3';
+      for (const { heads, kvHeads } of sites) assert.deepEqual([heads, kvHeads], [4, grouped ? 2 : 4]);
+      for (const variant of ['dense.naive', 'dense.fused', 'dense.tiled']) {
+        const replacements = replacementsOf(hosted, variant);
+        const { largest, runs } = await compareHosted(hosted, replacements);
+        assert.ok(largest <= 1e-5, `${variant}: ${largest}`);
+        assert.ok(runs.length >= 3 || name === 'vit' || name === 'whisper');
+        for (const { site, reason } of await compareHostedSites(hosted, replacements))
+          assert.equal(reason, undefined, `${variant} ${site}`);
+      }
+      await proveHosted(hosted);
+    });
+
+  test('every variant computes in a model what it is defined to, and changes the outputs where it sees less', async () => {
+    for (const name of ['bert', 'llama', 'marian']) {
+      const hosted = await found(name);
+      // Positions of two sequences are not compared: cross-attention is for variants that need none.
+      const own = hosted.sites.filter(({ selfAttention }) => selfAttention === true).map(({ site }) => site);
+      for (const variant of ['topk:k=4', 'window:w=6', 'block-topk:block=8,blocks=2', 'hierarchical', 'linear']) {
+        const replacements = parseReplacements([variant], own, adapter);
+        const { largest } = await compareHosted(hosted, replacements);
+        assert.ok(largest > 1e-4, `${name} ${variant}: ${largest}`);
+        assert.equal(exactnessOf({ sites: hosted.sites }, { replacements }), null);
+        for (const { site, reason } of await compareHostedSites(hosted, replacements))
+          assert.equal(reason, undefined, `${name} ${variant} ${site}`);
+      }
+    }
+  });
+
+  test('other attention at some sites leaves the others as they were', async () => {
+    const hosted = await found('bert');
+    const both = await compareHosted(hosted, replacementsOf(hosted, 'window:w=4'));
+    const one = await compareHosted(hosted, parseReplacements(['1=window:w=4'], [], adapter));
+    const none = await compareHosted(hosted, new Map());
+    assert.ok(one.largest > 0 && both.largest !== one.largest);
+    assert.equal(none.largest, 0);
+  });
+
+  for (const [name, models] of Object.entries({
+    'no mask': ['bert', 'gpt2'],
+    'no causality': ['gpt2', 'llama'],
+    'no scale': ['bert', 'llama'],
+    'other heads': ['llama', 'qwen3'],
+    'no twin': ['bert', 'llama'],
+  }))
+    test(`a swap with a fault is caught: ${name}`, async () => {
+      for (const model of models) {
+        await fault('none');
+        const hosted = await found(model);
+        await fault(name);
+        for (const variant of ['dense.naive', 'dense.fused']) {
+          const replacements = replacementsOf(hosted, variant);
+          const { largest } = await compareHosted(hosted, replacements);
+          assert.ok(largest > exactnessOf({ sites: hosted.sites }, { replacements })!.tolerance, `${model} ${variant}: ${largest}`);
+          const wrong = (await compareHostedSites(hosted, replacements)).filter(({ reason }) => reason !== undefined);
+          // Without the twin the mask is lost before the site: the outputs alone show that.
+          if (name !== 'no twin') assert.equal(wrong.length, hosted.sites.length, `${model} ${variant}`);
+        }
+        await fault('none');
+      }
+    });
+
+  test('a model that gives other outputs when it is looked into is not believed', async () => {
+    await fault('no twin');
+    await assert.rejects(found('bert'), /its outputs change when its attention is looked into \(right, 12 tokens\)/);
+    await fault('none');
+  });
+
+  test('a position bias is seen, and its sites are refused by name', async () => {
+    const { sites } = await found('t5');
+    assert.equal(sites.length, 6);
+    for (const { mask, scale, swappable, reason } of sites) {
+      assert.deepEqual([scale, swappable], [1, false]);
+      if (mask === 'bias') assert.match(reason!, /position_bias/);
+    }
+  });
+
+  test('a module of the user’s own that calls the operator is found, swapped and proven like any other', async () => {
+    const hosted = await found('own', `${fixture('own_model.py')}:build`);
+    assert.deepEqual(
+      hosted.sites.map(({ node, causal, mask, swappable }) => [node, causal, mask, swappable]),
+      ['layers.0', 'layers.1'].map((node) => [node, true, 'padding', true]),
+    );
+    const replacements = replacementsOf(hosted, 'dense.naive');
+    const { largest } = await compareHosted(hosted, replacements);
+    assert.ok(largest > 0 && largest <= 1e-5, `${largest}`);
+    for (const { reason } of await compareHostedSites(hosted, replacements)) assert.equal(reason, undefined);
+    await proveHosted(hosted);
+    await assert.rejects(found('written', `${fixture('own_model.py')}:written`), {
+      code: 'UNSUPPORTED',
+      message: /own_model\.py:25: softmax of \[/,
+    });
+  });
+
+  test('attention that goes past the interface is refused, with where it is', async () => {
+    const opened = await openModelOnWorker(worker, { backend: 'torch-cpu', model: join(folder, 'deberta'), threads: 1 }).catch(
+      (error: unknown) => error,
+    );
+    assert.match(JSON.stringify(opened), /DebertaV2/);
+  });
+});
+
+describe('the command line on a folder of transformers', { skip }, () => {
+  before(async () => {
+    await execa(python!, [fixture('tiny-models.py'), folder, 'bert']);
+  });
+
+  test('sites, swap, and the swapped model in plain transformers', async () => {
+    const sites = await attnswap(['sites', 'bert'], { cwd: folder });
+    assert.equal(sites.exitCode, 0, sites.stderr);
+    assert.match(sites.stdout, /padding +no +f32 +batch, queries, keys +yes +…?.*attention\.self/);
+    const swapped = await attnswap(['swap', 'bert', '--variant', '0=window:w=4', '--out', 'new', '--json'], { cwd: folder });
+    assert.equal(swapped.exitCode, 0, swapped.stderr);
+    const record = JSON.parse(swapped.stdout) as { comparison: { largest: number } };
+    const script = join(folder, 'check.py');
+    writeFileSync(
+      script,
+      `import sys, torch
+sys.path.insert(0, 'new')
+from transformers import BertForMaskedLM
+from attnswap_attention import swapped
+plain = BertForMaskedLM.from_pretrained('bert')
+model = swapped(BertForMaskedLM.from_pretrained('bert'))
+ids = torch.arange(24).view(2, 12)
+mask = torch.ones(2, 12, dtype=torch.long)
+mask[1, 8:] = 0
+with torch.no_grad():
+    a, b = plain(ids, mask).logits[mask == 1], model(ids, mask).logits[mask == 1]
+assert 'attnswap_torch' not in sys.modules
+print(float((a - b).norm() / a.norm()))
+`,
+    );
+    const { stdout } = await execa(python!, [script], { cwd: folder });
+    // Other inputs, and the same attention: as far from the original.
+    assert.ok(Number(stdout) > record.comparison.largest / 10 && Number(stdout) < 10 * record.comparison.largest, stdout);
+  });
+});
