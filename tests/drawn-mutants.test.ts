@@ -104,8 +104,8 @@ const withoutChecks = [
     from: 'if (isBlind(reading)) return undefined;\n  const { scale }',
     to: 'return undefined;\n  const { scale }',
   },
-  { file: 'operations/swap.ts', from: '  refuseWrong(path, atSites);', to: '' },
-  { file: 'operations/swap.ts', from: '  refuseInexact(path, {', to: '  void ({' },
+  { file: 'operations/checked-swap.ts', from: '  refuseWrong(file.path, atSites);', to: '' },
+  { file: 'operations/checked-swap.ts', from: '  refuseInexact(file.path, {', to: '  void ({' },
 ];
 
 describe('a fault in a soft cap or in sinks is refused before anything is written', () => {
