@@ -140,7 +140,7 @@ test('without a check, a query that long runs skip is taken for one of a window'
     from: 'known.problem ?? unreadRows(',
     to: 'known.problem ?? ((..._: unknown[]) => undefined)(',
   };
-  const unread = { file: 'src/model/sites/long-runs.ts', from: 'varied.push(await runAt({ ...best.at, length: whole }, 1))', to: 'void 0' };
+  const unread = { file: 'src/model/sites/long-runs.ts', from: 'show(await runAt({ ...longest, length: whole }, 1))', to: 'void 0' };
   const env = { ATTNSWAP_MUTANT: JSON.stringify([unjudged, unread]) };
   const { stdout } = await execa(process.execPath, ['--import', mutant, judge], { env });
   const taken = Object.entries(JSON.parse(stdout) as Record<string, string>).filter(([, mask]) => mask === 'window');
