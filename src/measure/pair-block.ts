@@ -15,13 +15,17 @@ interface Visits {
   readonly dropped: number;
   /** Samples kept of each letter of ABBA. */
   readonly kept: number;
+  /** Rounds of a block, at the least. */
+  readonly fewest: number;
 }
-const visits: Visits = { dropped: 2, kept: 4 };
+/** Processes differ by more than a few dozen samples of a pair do, so that time is better spent on another pair. */
+const visits: Visits = { dropped: 2, kept: 4, fewest: 2 };
 /** What is left of a switch passes within a tenth of a second: of slow calls, one each is enough, and half the time. */
-const slowVisits: Visits = { dropped: 1, kept: 1 };
+const slowVisits: Visits = { dropped: 1, kept: 1, fewest: 4 };
 const slowNs = 0.1e9;
-/** Fewest rounds of a block: processes differ by more than a few dozen samples of a pair do, so that time is better spent on another pair. */
-const fewestRounds = 2;
+/** A sample of half a second averages what many short ones would show. */
+const verySlowVisits: Visits = { ...slowVisits, fewest: 2 };
+const verySlowNs = 0.5e9;
 const minSampleNs = 5e6;
 /** What the rounds of one block take unless told otherwise: forty blocks of a 10 ms call then fit in 45 s. */
 export const defaultBlockSeconds = 0.45;
@@ -121,14 +125,15 @@ async function warm(resident: Resident, name: 'base' | 'new', options: BlockOpti
   return answer;
 }
 
-type RoundPlan = Visits & { readonly rounds: number };
+type RoundPlan = Pick<Visits, 'dropped' | 'kept'> & { readonly rounds: number };
 
 function planRounds(warmed: ReadonlyArray<{ callsPerSample: number; callNs: number }>, { samplingNs }: BlockOptions): RoundPlan {
   const sampleNs = warmed.map(({ callsPerSample, callNs }) => Math.max(minSampleNs, callsPerSample * callNs));
-  const { dropped, kept } = Math.min(...sampleNs) >= slowNs ? slowVisits : visits;
+  const quickestNs = Math.min(...sampleNs);
+  const { dropped, kept, fewest } = quickestNs >= verySlowNs ? verySlowVisits : quickestNs >= slowNs ? slowVisits : visits;
   // Three visits a round, as the two letters in the middle are one.
   const roundNs = ((3 * dropped + 4 * kept) * sampleNs.reduce((sum, ns) => sum + ns, 0)) / sampleNs.length;
-  return { dropped, kept, rounds: Math.min(20, Math.max(fewestRounds, Math.floor(samplingNs / roundNs))) };
+  return { dropped, kept, rounds: Math.min(20, Math.max(fewest, Math.floor(samplingNs / roundNs))) };
 }
 
 interface Round {
@@ -150,7 +155,7 @@ async function measureRounds(pair: Pair, { rounds: count, dropped, kept }: Round
   return rounds;
 }
 
-async function visit(pair: Pair, name: 'base' | 'new', { dropped, kept }: Visits): Promise<readonly number[]> {
+async function visit(pair: Pair, name: 'base' | 'new', { dropped, kept }: Pick<Visits, 'dropped' | 'kept'>): Promise<readonly number[]> {
   const answer = await pair[name].ask({ ask: 'sample', dropped, kept }, 'samples');
   if (answer.answer === 'fault') throw new ArmFault(name, answer);
   if (answer.samplesNs.length !== kept || answer.samplesNs.some((ns) => !(ns > 0 && Number.isFinite(ns)))) {
