@@ -21,7 +21,7 @@ export const noiseLevels: readonly NoiseLevel[] = [
 export const ticksPerSecond = 200;
 /** Half a second to launch a process. */
 const launchTicks = 100;
-/** The ramp reaches its full height in 30 s, about as long as a comparison of 20 blocks. */
+/** The ramp reaches its full height in 30 s. */
 const rampTicks = 6000;
 const spikeChance = 0.01;
 

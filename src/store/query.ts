@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { AttnswapError } from '../contract/errors.ts';
+import { oneLine } from '../text/untrusted.ts';
 import { partsOf, recordsFolder, tableFile } from './parts.ts';
 import { tableNames, tables } from './tables.ts';
 import type { ColumnType, TableName } from './tables.ts';
@@ -60,7 +61,7 @@ export async function queryStore(store: string, sql: string, signal?: AbortSigna
     return { columns: reader.columnNames(), rows: reader.getRowsJS().map((row) => row.map(plain)) };
   } catch (error) {
     signal?.throwIfAborted();
-    throw new AttnswapError('INVALID_QUERY', (error as Error).message, {
+    throw new AttnswapError('INVALID_QUERY', oneLine((error as Error).message), {
       hint: 'attnswap query "describe cells" lists the columns',
       cause: error,
     });
