@@ -65,14 +65,19 @@ export function bitsOf(logits: Float64Array, chosen: number): number {
 /** As {@link divergenceOfLogits}, of probabilities: each at least the smallest that `type` can hold, then made to sum to 1. */
 export function divergenceOfProbabilities(original: Float64Array, changed: Float64Array, type: TensorType): number {
   const floor = least[type] ?? least.float32!;
-  const total = (vector: Float64Array) => vector.reduce((sum, value) => sum + Math.max(value, floor), 0);
-  const [scale, changedScale] = [total(original), total(changed)];
+  const [scale, changedScale] = [totalOf(original, floor), totalOf(changed, floor)];
   let sum = 0;
   for (let at = 0; at < original.length; at += 1) {
     const share = Math.max(original[at]!, floor) / scale;
     sum += share * Math.log((share * changedScale) / Math.max(changed[at]!, floor));
   }
   return Math.max(0, sum);
+}
+
+function totalOf(vector: Float64Array, floor: number): number {
+  let sum = 0;
+  for (let at = 0; at < vector.length; at += 1) sum += Math.max(vector[at]!, floor);
+  return sum;
 }
 
 /**

@@ -107,7 +107,7 @@ class DriftTally {
   }
 
   #faultOf(side: 'original' | 'changed', vector: Float64Array): string | null {
-    const at = vector.findIndex((value) => !Number.isFinite(value));
+    const at = firstNonFinite(vector);
     if (at >= 0) return `the ${side} element ${at} is ${vector[at]}`;
     if (this.#kind !== 'probabilities') return null;
     const fault = faultOfProbabilities(vector, this.#tensors[side].type, side);
@@ -115,16 +115,20 @@ class DriftTally {
   }
 
   #add(index: number, original: Float64Array, changed: Float64Array): void {
+    // Outputs have millions of elements: sums in local variables, and no closure or pair per element, take a quarter of the time.
+    let error = 0;
     let norm = 0;
     let changedNorm = 0;
     let equal = 0;
-    for (let at = 0; at < this.#size; at += 1) {
-      const [b, a] = [original[at]!, changed[at]!];
-      this.#error += (a - b) ** 2;
+    for (let at = 0; at < original.length; at += 1) {
+      const b = original[at]!;
+      const a = changed[at]!;
+      error += (a - b) * (a - b);
       norm += b * b;
       changedNorm += a * a;
       if (a === b) equal += 1;
     }
+    this.#error += error;
     this.#norm += norm;
     if (this.#kind === 'labels') this.#agreed += equal;
     else this.#distances[index] = cosineDistance({ vector: original, norm }, { vector: changed, norm: changedNorm });
@@ -147,6 +151,11 @@ class DriftTally {
   }
 }
 
+function firstNonFinite(vector: Float64Array): number {
+  for (let at = 0; at < vector.length; at += 1) if (!Number.isFinite(vector[at])) return at;
+  return -1;
+}
+
 interface Measured {
   readonly vector: Float64Array;
   /** Sum of squares. */
@@ -157,7 +166,12 @@ interface Measured {
 function cosineDistance(a: Measured, b: Measured): number {
   if (a.norm === 0 || b.norm === 0) return a.norm === b.norm ? 0 : 1;
   const [scale, other] = [1 / Math.sqrt(a.norm), 1 / Math.sqrt(b.norm)];
+  const { vector } = a;
+  const second = b.vector;
   let sum = 0;
-  for (let at = 0; at < a.vector.length; at += 1) sum += (a.vector[at]! * scale - b.vector[at]! * other) ** 2;
+  for (let at = 0; at < vector.length; at += 1) {
+    const apart = vector[at]! * scale - second[at]! * other;
+    sum += apart * apart;
+  }
   return sum / 2;
 }
