@@ -10,8 +10,12 @@ import { emptyFolder, suiteText } from './run-cli.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const cwd = emptyFolder();
-// The tests' Node and no other, as an installed command takes the first one on the path.
-const env = { PATH: `${dirname(process.execPath)}:${process.env['PATH']}` };
+// The tests' Node and no other, as an installed command takes the first one on the path; and where npm runs the tests, nothing of its command.
+const env = {
+  PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
+  npm_config_call: undefined,
+  npm_config_package: undefined,
+};
 const words = 'the quick brown fox jumps over a lazy dog while nine small cats sleep under old trees'.split(' ');
 
 /** The command as it is installed; a shell's words. */
