@@ -62,7 +62,7 @@ function overRuns(ratios: readonly number[]) {
 
 export const acrossMachinesLead =
   'Latency of each kernel divided by that of the suite’s reference kernel on the same machine, at the same length, in the same run. Only this ratio is compared across machines: ' +
-  'absolute latencies differ in everything the machines differ in. The order is by name and never a ranking: two machines whose intervals overlap are not told apart here. ' +
+  'absolute latencies differ in everything the machines differ in. The order is by name and never a ranking: two machines whose intervals overlap cannot be told apart here. ' +
   `The 95 % interval is over runs, where a machine has at least ${fewestRuns} of them (the latest ${mostRuns}); otherwise it covers only the spread within one run, and is too narrow.`;
 
 /** One chart for each setting at its longest length, and a table of everything. */
@@ -94,7 +94,7 @@ function chartOf(setting: string, all: readonly MachineRatio[], index: number): 
     kind: 'chart',
     id: `ratio-${index + 1}`,
     title,
-    summary: `Of ${drawn.length} kernels on machines, ${less} take less time than their machine’s reference kernel, ${more} take more, and ${drawn.length - less - more} have an interval that includes 1.${cut}`,
+    summary: `${drawn.length} pairs of kernel and machine: ${less} are faster than that machine’s reference kernel, ${more} are slower, and ${drawn.length - less - more} cannot be told apart from it (the interval includes 1).${cut}`,
     spec: intervalChart({ title, axis: 'latency / latency of the reference kernel', rows, neutral: 1, logarithmic: true, format: '.3~g' }),
     table: ratioTable(title, drawn),
   };

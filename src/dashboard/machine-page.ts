@@ -124,7 +124,7 @@ function runsSection({ runs }: Machine): Section {
   return {
     id: 'runs',
     title: 'Runs',
-    lead: 'Latest first. attnswap compare store:… store:… lays two of them side by side.',
+    lead: 'Latest first. attnswap compare store:… store:… shows two of them side by side.',
     parts: [
       {
         kind: 'table',

@@ -81,7 +81,7 @@ function machinesSection(machines: readonly Machine[]): Section {
   return {
     id: 'machines',
     title: 'Machines',
-    lead: 'Each machine has a page with its history, latest figures and runs. Machines are told apart by their fingerprint, as records name none.',
+    lead: 'Each machine has a page with its history, latest figures and runs. Records hold no host names: machines are told apart by their fingerprints.',
     parts: [
       {
         kind: 'table',
