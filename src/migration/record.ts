@@ -34,6 +34,8 @@ const qualitySchema = z.object({
       base: z.number(),
       new: z.number(),
       difference: z.number(),
+      /** What the judgement rests on; records of 0.1 lack it. */
+      oneSided: z.object({ low: z.number(), high: z.number() }).optional(),
       twoSided: z.object({ low: z.number(), high: z.number() }),
     })
     .nullable(),

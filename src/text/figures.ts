@@ -5,15 +5,15 @@ export function digits(value: number): string {
   return (exponent ? value.toExponential(1) : Number(value.toPrecision(3)).toString()).replace(/^-/, '−');
 }
 
-/** Nanoseconds in the unit that reads best. */
-export function time(nanoseconds: number): string {
-  const [scale, unit] = nanoseconds >= 1e9 ? [1e9, 's'] : nanoseconds >= 1e6 ? [1e6, 'ms'] : [1e3, 'µs'];
+/** Nanoseconds in the unit that reads best for them, or for `like`. */
+export function time(nanoseconds: number, like = nanoseconds): string {
+  const [scale, unit] = like >= 1e9 ? [1e9, 's'] : like >= 1e6 ? [1e6, 'ms'] : [1e3, 'µs'];
   return `${digits(nanoseconds / scale)} ${unit}`;
 }
 
-/** Bytes in powers of 1000. */
-export function size(bytes: number): string {
-  const [scale, unit] = bytes >= 1e9 ? [1e9, 'GB'] : bytes >= 1e6 ? [1e6, 'MB'] : [1e3, 'kB'];
+/** Bytes in powers of 1000, in the unit that reads best for them, or for `like`. */
+export function size(bytes: number, like = bytes): string {
+  const [scale, unit] = like >= 1e9 ? [1e9, 'GB'] : like >= 1e6 ? [1e6, 'MB'] : [1e3, 'kB'];
   return `${digits(bytes / scale)} ${unit}`;
 }
 

@@ -20,6 +20,7 @@ test('a unit that both sides share is written once, and a missing side is a dash
   assert.equal(baseToNew(sampleComparison({ base: 999_000, effect: null })), '999 µs → 12.7 ms');
   // Medians that fell, beside a paired change that rose.
   assert.equal(baseToNew(sampleComparison({ base: 202e6, new: 199e6 })), '202 → 208 ms');
+  assert.equal(baseToNew(sampleComparison({ base: 1.003e9, new: 954e6, effect: null })), '1000 → 954 ms');
   assert.equal(baseToNew(sampleComparison({ base: null })), '– → 12.7 ms');
   assert.equal(baseToNew(sampleWithoutFigures({})), '');
   assert.equal(measured(sampleWithoutFigures({})), '');

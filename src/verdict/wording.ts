@@ -14,10 +14,10 @@ export const metricNames: Readonly<Record<Metric, string>> = {
   quality: 'quality',
 };
 
-/** A figure in the unit that reads best. */
-export function figure(value: number, unit: string): string {
-  if (unit === 'ns') return time(value);
-  if (unit === 'bytes') return size(value);
+/** A figure in the unit that reads best for it, or for `like`. */
+export function figure(value: number, unit: string, like = value): string {
+  if (unit === 'ns') return time(value, like);
+  if (unit === 'bytes') return size(value, like);
   if (unit === 'pairs') return count(value);
   if (unit === 'share') return percent(value);
   return unit === 'ratio' || unit === 'factor per doubling' ? `${digits(value)}×` : digits(value);
@@ -31,12 +31,15 @@ export function pairedNew({ base, new: fresh, effect }: Comparison): number | nu
   return base !== null && fresh !== null && effect !== null && effect.low !== effect.high ? base * (1 + effect.estimate) : fresh;
 }
 
-/** `12.3 → 12.7 ms`; a missing side is `–`, and '' where both are. */
+/** `12.3 → 12.7 ms`, in one unit where they are within a factor of 10; a missing side is `–`, and '' where both are. */
 export function baseToNew(comparison: Comparison): string {
   const { base, unit } = comparison;
   const fresh = pairedNew(comparison);
   if (base === null && fresh === null) return '';
-  const [from, to] = [base, fresh].map((value) => (value === null ? '–' : figure(value, unit))) as [string, string];
+  const smaller = Math.min(base ?? Infinity, fresh ?? Infinity);
+  const text = (value: number | null) =>
+    value === null ? '–' : figure(value, unit, value < 10 * smaller ? smaller : value);
+  const [from, to] = [text(base), text(fresh)];
   const shared = / \S+$/.exec(to)?.[0];
   return `${shared !== undefined && from.endsWith(shared) ? from.slice(0, -shared.length) : from} → ${to}`;
 }

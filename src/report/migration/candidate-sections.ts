@@ -19,6 +19,11 @@ const verdictStandings: Readonly<Record<CandidateRecord['decision']['verdict'], 
 
 export const nameOf = (text: string) => shorten(oneLine(text), 60);
 
+type Task = NonNullable<NonNullable<CandidateRecord['quality']>['task']>;
+
+/** The interval that a task's judgement rests on, so that the picture agrees with the verdict. */
+export const boundsOf = ({ oneSided, twoSided }: Task) => oneSided ?? twoSided;
+
 /** What every candidate came to, and why. */
 export function candidatesSection(candidates: readonly CandidateRecord[], record: StoredMigrationRecord): Section {
   const table: Table = {
@@ -132,7 +137,7 @@ export function qualitySection(candidates: readonly CandidateRecord[], { setting
       const figures =
         task === null
           ? [null, null, null, null, null, null]
-          : [task.base, task.new, task.difference, task.twoSided.low, task.twoSided.high, task.items];
+          : [task.base, task.new, task.difference, boundsOf(task).low, boundsOf(task).high, task.items];
       return [
         ...words(nameOf(name)),
         {
@@ -146,17 +151,17 @@ export function qualitySection(candidates: readonly CandidateRecord[], { setting
     }),
   };
   const rows = scored.map(({ name, quality }) => {
-    const { difference, twoSided } = quality!.task!;
+    const { difference } = quality!.task!;
+    const bounds = boundsOf(quality!.task!);
     const standing: Standing =
       quality!.judgement.outcome === 'pass' ? 'plain' : quality!.judgement.outcome === 'regression' ? 'bad' : 'unsure';
     return {
       name: nameOf(name),
       value: difference,
-      low: twoSided.low,
-      high: twoSided.high,
+      ...bounds,
       standing,
       margin: -limit,
-      label: `${nameOf(name)}: ${digits(difference)} (${digits(twoSided.low)} to ${digits(twoSided.high)})`,
+      label: `${nameOf(name)}: ${digits(difference)} (${digits(bounds.low)} to ${digits(bounds.high)})`,
     };
   });
   const chart: Chart = {
@@ -165,7 +170,7 @@ export function qualitySection(candidates: readonly CandidateRecord[], { setting
     title: `Difference in mean score: ${clip(oneLine(metric ?? 'score'), 200)}`,
     summary: `${rows.map(({ label }) => label).join('; ')}. The largest allowed loss is ${digits(limit)}.`,
     spec: intervalChart({
-      title: 'new minus original, paired item by item',
+      title: 'new minus original, paired item by item; each end is a one-sided 95 % bound',
       axis: 'difference in mean score',
       rows,
       neutral: 0,

@@ -2,7 +2,7 @@ import type { StoredMigrationRecord } from '../../migration/record.ts';
 import { digits, signed, size, time } from '../../text/figures.ts';
 import type { Tile } from '../document.ts';
 import { comparisonTile, driftTile, emptyTile, plainTile, scoreTile } from '../tiles.ts';
-import { nameOf } from './candidate-sections.ts';
+import { boundsOf, nameOf } from './candidate-sections.ts';
 import type { CandidateRecord } from './candidate-sections.ts';
 
 /** What the verdict rests on: the last comparison where there was one, else the candidate that was judged, else the original alone. */
@@ -34,14 +34,15 @@ function qualityTile({ settings, metric, baseline }: StoredMigrationRecord, qual
   if (quality === null || quality === undefined) return emptyTile('Quality', 'not judged');
   const { judgement, task } = quality;
   if (task === null) return driftTile(metric === null ? 'drift of the outputs, no task' : 'drift of the outputs', judgement);
-  const { base, difference, twoSided, items } = task;
+  const { base, difference, items } = task;
   const mean = baseline.scores === null || baseline.scores.length === 0 ? base : average(baseline.scores);
   return scoreTile({
     of: `${metric === null ? 'score' : nameOf(metric)}, ${items} items`,
     base,
     new: task.new,
     difference,
-    ...twoSided,
+    ...boundsOf(task),
+    judgedBy: 'each end is a one-sided 95 % bound',
     margin: settings.qualityMargin * Math.abs(mean),
     outcome: judgement.outcome,
     text: digits,
