@@ -27,7 +27,9 @@ export function combined(parts: Readonly<Record<string, QualityJudgement | null 
 /** Three digits, with a proper minus. */
 export function figureText(value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? '∞' : value < 0 ? '−∞' : 'NaN';
-  return String(Number(value.toPrecision(3))).replace(/^-/, '−');
+  const rounded = Number(value.toPrecision(3));
+  const small = rounded !== 0 && Math.abs(rounded) < 1e-4;
+  return (small ? rounded.toExponential() : String(rounded)).replace(/^-/, '−');
 }
 
 /** `512 tokens`, or `128, 256 and 512 tokens`. */

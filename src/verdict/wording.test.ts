@@ -52,6 +52,8 @@ test('a label tells cells of one name apart, and says nothing that all share', (
   const comparisons = [512, 4096].map((queries) => sampleComparison({ name: 'dense.fused', cell: cell(queries) }));
   assert.deepEqual([...labelsOf(comparisons).values()], ['dense.fused q512', 'dense.fused q4096']);
   assert.deepEqual([...labelsOf(comparisons.slice(0, 1)).values()], ['dense.fused']);
+  const final = [512, 2048].map((length) => sampleComparison({ name: 'final window.tiled', cell: `final window.tiled at ${length}` }));
+  assert.deepEqual([...labelsOf(final).values()], ['final window.tiled 512', 'final window.tiled 2048']);
 });
 
 test('a warning of many comparisons is said once', () => {

@@ -91,7 +91,11 @@ export function labelsOf(comparisons: readonly Comparison[]): Map<Comparison, st
   const cells = comparisons.map(({ cell }) => cell.split(' ').slice(1));
   const shared = new Set(cells[0]?.filter((word) => cells.every((words) => words.includes(word))));
   const labels = comparisons.map(({ name, cell }, index): [Comparison, string] => {
-    const telling = name === cell ? [] : cells[index]!.filter((word, _, words) => !shared.has(word) && !repeatsQueries(word, words));
+    const said = new Set(name.split(' '));
+    const telling =
+      name === cell
+        ? []
+        : cells[index]!.filter((word, _, words) => !shared.has(word) && !said.has(word) && !repeatsQueries(word, words));
     return [comparisons[index]!, oneLine([name, ...telling].join(' '))];
   });
   return new Map(labels);
