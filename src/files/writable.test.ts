@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { requireTemporaryFolder } from '../processes/temporary.ts';
-import { requireWritableFile, requireWritableFolder } from './writable.ts';
+import { requireWritableFile, requireWritableFolder, tryWriting } from './writable.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'attnswap-writable-'));
 const refused = { code: 'FILE_UNWRITABLE' };
@@ -16,6 +17,17 @@ test('a place that can be written is left as it was, but for its folder', async 
   await requireWritableFile(join(folder, 'old.json'));
   await requireWritableFolder(join(folder, 'state'));
   assert.ok(existsSync(join(folder, 'state')));
+});
+
+test('trying to write shows no file at any moment: a kill would leave it', async () => {
+  const empty = mkdtempSync(join(folder, 'empty-'));
+  let tried = false;
+  const trying = tryWriting(empty).finally(() => (tried = true));
+  do {
+    assert.deepEqual(readdirSync(empty), []);
+    await setImmediate();
+  } while (!tried);
+  await trying;
 });
 
 test('a folder instead of a file, a file instead of a folder, and a place that takes no files are refused by name', async () => {

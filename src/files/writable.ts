@@ -1,5 +1,8 @@
-import { mkdir, mkdtemp, open, rm, stat } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { close, fsync, openSync, unlinkSync, writeFile } from 'node:fs';
+import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { AttnswapError } from '../contract/errors.ts';
 
 /** What a folder must have room for, bytes: a full one refuses less than that. */
@@ -37,19 +40,16 @@ async function nearestFolder(folder: string): Promise<string> {
   }
 }
 
-/** Writes a file into a folder, and removes it again. @throws what the system says */
+/** Writes a file into a folder. Its name is gone before anything is written, so that a kill leaves nothing. @throws what the system says */
 export async function tryWriting(folder: string): Promise<void> {
-  const own = await mkdtemp(join(folder, '.attnswap-'));
+  const path = join(folder, `.attnswap-${randomUUID()}`);
+  const file = openSync(path, 'wx');
   try {
-    const file = await open(join(own, 'probe'), 'wx');
-    try {
-      await file.writeFile(new Uint8Array(probeBytes));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    unlinkSync(path);
+    await promisify(writeFile)(file, new Uint8Array(probeBytes));
+    await promisify(fsync)(file);
   } finally {
-    await rm(own, { recursive: true, force: true });
+    await promisify(close)(file);
   }
 }
 
