@@ -54,6 +54,7 @@ export const sizeRules: ReadonlyMap<string, SizeRule> = new Map<string, SizeRule
     ({ first }) => ({ axes: first.axes?.map((size, axis) => (axis < 2 ? size : fixedSize(1))) }),
   ]),
   ['GatherElements', (reading) => ({ axes: reading.axesOf(1) })],
+  ['GatherND', pickedPoints],
   ['com.microsoft/GatherBlockQuantized', pickedFromBlocks],
   ['Einsum', summed],
   ['Flatten', flattened],
@@ -86,6 +87,13 @@ function embedded(reading: SizeReading): TensorSizes[] {
   reading.picks(segments, reading.axesOf(4)?.[0]);
   const axes = ids.axes && [...ids.axes, words_?.[1]];
   return [{ axes }, { axes: ids.axes?.slice(0, 1) }, { axes }];
+}
+
+function pickedPoints(reading: SizeReading): TensorSizes {
+  const [data, indices] = [reading.first.axes, reading.axesOf(1)];
+  const depth = indices?.at(-1)?.value;
+  if (data === undefined || indices === undefined || depth === undefined) return unknownTensor;
+  return { axes: [...indices.slice(0, -1), ...data.slice(reading.integer('batch_dims', 0) + depth)] };
 }
 
 function pickedFromBlocks(reading: SizeReading): TensorSizes {

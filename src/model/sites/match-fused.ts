@@ -32,7 +32,8 @@ const known: Readonly<Record<string, { readonly attributes: string; readonly inp
     inputs: 6,
   },
   'com.microsoft/GroupQueryAttention': {
-    attributes: 'num_heads kv_num_heads scale local_window_size do_rotary rotary_interleaved softcap smooth_softmax qk_output',
+    attributes:
+      'num_heads kv_num_heads scale local_window_size do_rotary rotary_interleaved softcap smooth_softmax qk_output causal sliding_window_cache',
     inputs: 12,
   },
   '/Attention': { attributes: 'is_causal q_num_heads kv_num_heads scale softcap softmax_precision qk_matmul_output_mode', inputs: 7 },
@@ -149,7 +150,7 @@ function packedAttention(node: NodeProto): Candidate {
   return fused(node, { query: view, key: view, value: view }, declared, refusal);
 }
 
-/** Inputs: query, key, value, past_key, past_value, seqlens_k, total_sequence_length, cos_cache, sin_cache, position_ids, attention_bias, head_sink. Always causal. */
+/** Inputs: query, key, value, past_key, past_value, seqlens_k, total_sequence_length, cos_cache, sin_cache, position_ids, attention_bias, head_sink. */
 function groupQuery(node: NodeProto): Candidate {
   const [query = '', key = '', value = ''] = node.input;
   const heads = integerOf(node, 'num_heads', 1);
@@ -159,7 +160,7 @@ function groupQuery(node: NodeProto): Candidate {
   const project = (graph: GraphBuilder) => groupQueryParts(graph, node);
   const size = integerOf(node, 'local_window_size', -1);
   const declared = {
-    causal: 'last' as const,
+    causal: integerOf(node, 'causal', 1) === 1 && ('last' as const),
     scale: scaleOf(node),
     softcap: softcapOf(node),
     masks,
@@ -171,8 +172,11 @@ function groupQuery(node: NodeProto): Candidate {
     key: { tensor: key, packedHeads: kvHeads },
     value: { tensor: value, packedHeads: kvHeads },
   };
+  const refusal = firstOf([
+    [integerOf(node, 'sliding_window_cache', 0) === 1, 'its cache holds the newest keys alone (sliding_window_cache)'],
+  ]);
   const sinks = sinksOf(node, 11);
-  return { ...fused(node, views, declared), ...(sinks !== undefined && { sinks }) };
+  return { ...fused(node, views, declared, refusal), ...(sinks !== undefined && { sinks }) };
 }
 
 /** Opset 23. Inputs: Q, K, V, attn_mask, past_key, past_value, nonpad_kv_seqlen; three axes where the numbers of heads are given. */

@@ -15,11 +15,13 @@ import { usingModel } from '../file/open-proto.ts';
 import { opsetOf } from './probe-candidates.ts';
 import type { Probed, Probing, ProbeSubject } from './probe-candidates.ts';
 import { followSizes } from '../fit/follow-sizes.ts';
+import type { FollowedSizes } from '../fit/follow-sizes.ts';
 import { batchOf, guessSizes, named } from './probe-inputs.ts';
 import { isBlind, keptKeys, operatorScale, readMasks, tolerances, unseenKey } from './read-masks.ts';
 import type { MaskReading, PairSizes } from './read-masks.ts';
 import type { SitePlan, SwappableSite } from './site.ts';
 import { unsettledSize } from './settled-scale.ts';
+import { sizesAlone } from './sizes-alone.ts';
 import { skeletonOf } from './skeleton.ts';
 import { softcapIn } from './soft-cap.ts';
 import { walkBack } from './value-reach.ts';
@@ -65,14 +67,16 @@ export async function proveLong(
   if (subjects.length === 0) return new Map();
   subject.onStep?.('checking masks and sizes in long runs');
   const keep = new Set<NodeProto>(subjects.flatMap(({ from }) => [...from.nodes]));
-  const instead = skeletonOf(index, probing.probed, { keep, opset: opsetOf(proto) });
-  const placed = new Set([...instead.values()].flat());
+  const [dims, longer] = [dimsAt(subject, probing, 1), dimsAt(subject, probing, 2)];
+  const opset = opsetOf(proto);
+  const skeleton = skeletonOf(index, probing.probed, { keep, opset });
+  const placed = new Set([...skeleton.values()].flat());
+  const instead = new Map([...skeleton, ...sizesAlone(index, { opset, dims, longer })]);
   const masks = subjects.flatMap(({ reads }) => reads);
   const sources = subjects.flatMap(({ swap: { plan } }) => plan.mask?.tensor ?? []);
   const masked = subjects.filter(readsMask);
   const carried = masked.flatMap(({ candidate: { path } }) => (path === undefined ? [] : [carriedSources(path)]));
   const short = probing.probed[0]!.runs[0]!.seen;
-  const { dims } = followSizes(index, named(probing.inputs), guessSizes(probing.inputs, probing.first, subject.given));
   const thinned = new Set(masks.filter((name) => short.dims(name).length >= 2 && !sources.includes(name)));
   const watching = {
     tensors: [
@@ -128,6 +132,11 @@ export async function proveLong(
     }
   });
   return proofs;
+}
+
+/** Sizes of a model's tensors at a multiple of the first length, as far as they are known. */
+function dimsAt({ index, given }: ProbeSubject, { inputs, first }: Probing, times: number): FollowedSizes['dims'] {
+  return followSizes(index, named(inputs), guessSizes(inputs, { ...first, length: times * first.length }, given)).dims;
 }
 
 /** Whether a site's mask is what runs show, and not handed over as it is. */

@@ -13,7 +13,7 @@ import { swapSites } from '../swap/swap.ts';
 
 const [heads, kvHeads, headDim] = [4, 2, 16];
 
-function bytesOf({ window, past = false }: { window: number; past?: boolean }): Uint8Array {
+function bytesOf({ window = -1, past = false, more }: { window?: number; past?: boolean; more?: Record<string, number> }): Uint8Array {
   const graph = new GraphBuilder({ opset: 21 });
   for (const [name, count] of [
     ['q', heads],
@@ -27,7 +27,7 @@ function bytesOf({ window, past = false }: { window: number; past?: boolean }): 
   const counted = graph.op('ReduceSum', ['mask', graph.int([1])], { keepdims: 0 });
   const lengths = graph.op('Cast', [graph.op('Sub', [counted, graph.int(1)])], { to: elementTypes.i32 });
   const total = graph.op('Cast', [graph.sizes('mask', 1, 2)], { to: elementTypes.i32 });
-  const attributes = { num_heads: heads, kv_num_heads: kvHeads, local_window_size: window };
+  const attributes = { num_heads: heads, kv_num_heads: kvHeads, local_window_size: window, ...more };
   const inputs = ['q', 'k', 'v', ...(past ? cache : ['', '']), lengths, total];
   const [output = '', ...present] = graph.ops('GroupQueryAttention', inputs, attributes, 3);
   const kept = past ? present.map((value, at) => ({ name: ['present_key', 'present_value'][at]!, value, type: 'f32' as const })) : [];
@@ -68,6 +68,27 @@ describe('the window of GroupQueryAttention', () => {
       for (const text of ['dense.tiled', 'dense.fused', 'topk:k=1000']) await assertExact({ file, sites }, text, items);
     });
   }
+
+  test('attributes that say what is meant without them change nothing', async () => {
+    const { sites } = await subjectOf(
+      inMemory('windowed', bytesOf({ window: 5, past: true, more: { causal: 1, sliding_window_cache: 0 } })),
+    );
+    assert.deepEqual([sites.sites[0]!.mask, sites.sites[0]!.swappable], ['bias', true]);
+  });
+
+  test('a cache that holds the newest keys alone is refused by name', async () => {
+    const file = inMemory('windowed', bytesOf({ window: 2, past: true, more: { sliding_window_cache: 1 } }));
+    const [site] = (await subjectOf(file)).sites.sites;
+    assert.match(site!.reason!, /newest keys alone \(sliding_window_cache\)/);
+  });
+});
+
+test('GroupQueryAttention that is not causal is swapped as such', async () => {
+  const { file, sites } = await subjectOf(inMemory('bidirectional', bytesOf({ more: { causal: 0 } })));
+  const [site] = sites.sites;
+  assert.deepEqual([site!.mask, site!.causal, site!.reason], ['padding', false, undefined]);
+  const items = [1, 7, 66].map((length) => feedsOf(2, length));
+  for (const text of ['dense.tiled', 'dense.fused']) await assertExact({ file, sites }, text, items);
 });
 
 async function assertExact({ file, sites }: Subject, text: string, items: readonly Tensors[]): Promise<void> {
