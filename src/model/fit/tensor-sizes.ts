@@ -42,8 +42,13 @@ export function constantSizes(tensor: TensorProto): TensorSizes {
   const dims = tensor.dims.map(Number);
   const count = dims.reduce((product, size) => product * size, 1);
   const isReal = tensor.dataType === DataType.FLOAT;
-  const values = count > fewValues || dims.length > 1 ? undefined : isReal ? floatsOf(tensor) : integersOf(tensor);
+  const values = count > fewValues || dims.length > 1 ? undefined : isReal ? floatsOf(tensor) : (flagsOf(tensor) ?? integersOf(tensor));
   return { axes: dims.map(fixedSize), isReal, values: values?.length === count ? values.map(fixedSize) : undefined };
+}
+
+function flagsOf({ dataType, rawData, int32Data }: TensorProto): readonly number[] | undefined {
+  if (dataType !== DataType.BOOL) return undefined;
+  return rawData.length === 0 ? int32Data : [...rawData];
 }
 
 function floatsOf({ floatData, rawData }: TensorProto): readonly number[] {

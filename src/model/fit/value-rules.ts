@@ -148,8 +148,9 @@ function filled({ node, first }: SizeReading): TensorSizes {
 
 function expanded(reading: SizeReading): TensorSizes {
   const { axes, numbers } = reading.first;
-  const target = reading.inputs[1]?.values;
-  return { axes: reading.broadcast([axes, target]), numbers };
+  const [target = unknownTensor] = reading.inputs.slice(1);
+  const sizes = target.values ?? (target.axes?.[0] && Array.from({ length: target.axes[0].value }, () => undefined));
+  return { axes: reading.broadcast([axes, sizes]), numbers };
 }
 
 function gathered(reading: SizeReading): TensorSizes {

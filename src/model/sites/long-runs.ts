@@ -47,17 +47,17 @@ export interface Farthest {
 const slowMs = 4000;
 /** The same where no mask is to be read, only sizes. */
 const slowSizesMs = 50;
-/** Batch elements of a run that shows whether they are treated alike; more where a whole number may count them, up to limits. */
-const manyElements = 9;
-const mostElements = 300;
-/** Numbers that the inputs of such a run hold. */
-const mostFed = 2 ** 22;
+/** Batch elements of a run that shows whether they are treated alike, fewer where each is large; more where a whole number may count them, up to limits. */
+const [fewElements, manyElements, mostElements] = [3, 9, 300];
+/** Numbers that the inputs of such a run hold: enough, and the most. */
+const [enoughFed, mostFed] = [2 ** 19, 2 ** 22];
 
 function batchesBeyond(wholeNumbers: readonly number[], sizes: ReadonlyArray<readonly number[]>): number[] {
   const fed = sizes.reduce((sum, dims) => sum + dims.reduce((product, size) => product * size, 1), 0);
   const most = Math.min(mostElements, Math.floor(mostFed / fed));
-  const counted = wholeNumbers.filter((count) => count >= manyElements && count < most).map((count) => count + 1);
-  return [manyElements, ...(counted.length === 0 ? [] : [Math.max(...counted)])];
+  const many = Math.max(fewElements, Math.min(manyElements, Math.floor(enoughFed / fed)));
+  const counted = wholeNumbers.filter((count) => count >= many && count < most).map((count) => count + 1);
+  return [many, ...(counted.length === 0 ? [] : [Math.max(...counted)])];
 }
 
 /**

@@ -27,8 +27,10 @@ export interface Observation {
   /** `[batch, kvHeads, keys, headDim]`. */
   readonly key: Float32Array;
   readonly value: Float32Array;
-  /** `[batch, heads, queries, headDim]`. */
+  /** `[batch, heads, queries, headDim]`, or as many queries as `rows` names. */
   readonly output: Float32Array;
+  /** Queries whose output is there; absent where all are. */
+  readonly rows?: readonly number[];
   /** The output for logits that are larger by a factor before they are capped; absent where nothing caps them. */
   readonly louder?: { readonly output: Float32Array; readonly factor: number };
   /** `[heads]`; absent where there are none. */
@@ -37,7 +39,7 @@ export interface Observation {
 }
 
 /** The runs as observations, or what is wrong with their sizes. */
-export function observeAll(candidate: Candidate, { names, louder, given, runs }: Probed): Observation[] | string {
+export function observeAll(candidate: Candidate, { names, louder, given, runs, rowStep }: Probed): Observation[] | string {
   const observed: Observation[] = [];
   for (const { at, seen } of runs) {
     const [query, key, value, output] = [names.query, names.key, names.value, names.output].map((name) => seen.tensor(name)!);
@@ -68,7 +70,8 @@ export function observeAll(candidate: Candidate, { names, louder, given, runs }:
     const [q, k, v, o] = [query, key, value, output].map((tensor) => numbersOf(tensor!));
     const own = { style: at.style, seen, shape, query: q!, key: k!, value: v!, output: o!, reading };
     const loud = louder && { output: numbersOf(seen.tensor(louder.output)!), factor: numbersOf(seen.tensor(louder.factor)!)[0]! };
-    observed.push({ ...own, ...(loud !== undefined && { louder: loud }), ...(sinks !== undefined && { sinks }) });
+    const rows = rowStep === undefined ? {} : { rows: Array.from({ length: output!.dims[2]! }, (_, at) => queries - 1 - at * rowStep) };
+    observed.push({ ...own, ...rows, ...(loud !== undefined && { louder: loud }), ...(sinks !== undefined && { sinks }) });
   }
   return observed.length === 0 ? 'it received no finite numbers in any run' : observed;
 }
@@ -135,15 +138,17 @@ function distance(observation: Observation, { scale, causal, biased = false }: D
   const { shape, query, key, value, sinks, reading } = observation;
   const { softcap } = reading;
   const masks = biased ? { bias: biasIn(reading) } : { mask: keptKeys(reading, denseSpan(causal))! };
-  const rows = sampleRows(shape, { count: judgedRows, seed: 1 });
+  const queries = observation.rows?.length ?? shape.queries;
+  const places = sampleRows({ ...shape, queries }, { count: judgedRows, seed: 1 });
+  const rows = places.map((at) => ({ ...at, query: observation.rows?.[at.query] ?? at.query }));
   const parts = { query, key, value, scale, ...masks, ...(softcap !== undefined && { softcap }), ...(sinks !== undefined && { sinks }) };
   const expected = referenceOutput({ shape: { ...shape, causal }, ...parts }, denseRows, {}, rows);
   let difference = 0;
   let size = 0;
-  for (const [place, { batch, head, query: row }] of rows.entries()) {
+  for (const [place, { batch, head, query: row }] of places.entries()) {
     const vector = expected.subarray(place * shape.headDim, (place + 1) * shape.headDim);
     if (vector.every((component) => component === 0)) continue;
-    const at = ((batch * shape.heads + head) * shape.queries + row) * shape.headDim;
+    const at = ((batch * shape.heads + head) * queries + row) * shape.headDim;
     vector.forEach((component, m) => {
       difference += (output[at + m]! - component) ** 2;
       size += component ** 2;

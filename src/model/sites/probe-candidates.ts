@@ -16,13 +16,15 @@ import type { ModelRunner } from '../file/open-proto.ts';
 import { distinctCases } from './probe-cases.ts';
 import { batchOf, sizesOfInputs } from './probe-inputs.ts';
 import type { ProbeCase } from './probe-inputs.ts';
-import { findProbeCase, runProbe } from './probe.ts';
+import { findProbeCase, runProbe, smallestDims } from './probe.ts';
 import type { DimsOf, Prober, ProbeRun, RealInputs } from './probe.ts';
 import { tolerances } from './read-masks.ts';
 import type { PairSizes } from './read-masks.ts';
 import { findDomains, seeMasks } from './see-masks.ts';
 import type { MaskEvidence } from './see-masks.ts';
 import { sizedByValue } from './size-reads.ts';
+import { largeAttention } from './thin-attention.ts';
+import type { ThinAttention } from './thin-attention.ts';
 import { reachOf } from './value-reach.ts';
 import type { Reach } from './value-reach.ts';
 import { appendView, repeatedFrom, settleView, viewedSizes } from './views.ts';
@@ -46,6 +48,8 @@ export interface Probed {
   readonly given: Readonly<Record<string, string>>;
   /** Under these names the runs hold them as `[batch, heads, n, headDim]`. */
   readonly names: Readonly<Record<Part, string>>;
+  /** Between the rows of its output that runs show, counted back from the last; absent where they show all. */
+  readonly rowStep?: number;
   /** Its attention again, of larger logits; absent where nothing caps them. */
   readonly louder?: Louder;
   /** Tensors with a value for each key that its mask may come from, the nearest first. */
@@ -109,12 +113,25 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
     ].filter((name) => name !== ''),
     nodes,
   };
-  const { first, inputs } = await usingModel(watchModel(proto, sizing, file, runner), async (model) => {
+  const { inputs, large, found } = await usingModel(watchModel(proto, sizing, file, runner), async (model) => {
     const { inputs } = model;
-    return { first: await findSizes({ model, inputs, given }, traced, subject), inputs };
+    const large = largeAttention(index, candidates, { opset, dims: smallestDims({ inputs, given }, index) });
+    return { inputs, large, found: large.size > 0 ? undefined : await findSizes({ model, inputs, given }, traced, subject) };
   });
+  const alone = large.size === 0 ? {} : { alone: { instead: new Map([...large.values()].map(({ node, standIn }) => [node, standIn])) } };
+  const first =
+    found ??
+    (await usingModel(watchModel(proto, { ...sizing, ...alone }, file, runner), (model) =>
+      findSizes({ model, inputs, given }, traced, subject),
+    ));
   const settled = traced.map((each, site) =>
-    settle(index, each, first, new GraphBuilder({ opset, prefix: `attnswap/view${site}/` }), inputs),
+    settle(
+      index,
+      { ...each, large: large.get(each.candidate) },
+      first,
+      new GraphBuilder({ opset, prefix: `attnswap/view${site}/` }),
+      inputs,
+    ),
   );
   onStep?.('reading masks, varying every input');
   const { domains, evidence } = await seeAlone(subject, settled, { first, inputs });
@@ -136,6 +153,7 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
     ].filter((name) => name !== ''),
     sizes: carried.flatMap((each) => each.sizes),
     nodes: [...nodes, ...settled.flatMap((each) => each.nodes)],
+    ...alone,
   };
   const runs = await usingModel(watchModel(proto, watching, file, runner), (model) => runCases({ model, inputs, given }, start));
   const dimsOf = (batch: number) => JSON.stringify(sizesOfInputs(inputs, { ...start, batch }, given));
@@ -243,7 +261,7 @@ export function rawViews(candidate: Candidate, graph: GraphBuilder): RawViews {
 
 function settle(
   index: GraphIndex,
-  { candidate, reach, raw, ancestors }: Traced,
+  { candidate, reach, raw, ancestors, large }: Traced & { readonly large: ThinAttention | undefined },
   { seen }: ProbeRun,
   graph: GraphBuilder,
   inputs: readonly ModelInput[],
@@ -277,13 +295,13 @@ function settle(
     query: appendView(graph, query),
     key: appendView(graph, key),
     value: appendView(graph, value),
-    output: appendView(graph, output),
+    output: appendView(graph, large === undefined ? output : { ...output, tensor: large.append(graph) }),
   };
   const [elements, heads, queries] = viewedSizes(query, seen.dims(query.tensor));
   const sizes = { batch: elements, heads, queries, keys: viewedSizes(key, seen.dims(key.tensor))[2] };
   const sources = ancestors.filter((name) => isPerKey(seen.dims(name), sizes));
   const louder = appendLouder(graph, index, { candidate, views, read: raw.views, seen });
-  const more = { ...(louder !== undefined && { louder }), nodes: graph.fragment() };
+  const more = { ...(louder !== undefined && { louder }), ...(large !== undefined && { rowStep: large.step }), nodes: graph.fragment() };
   return { candidate: withLengths(candidate, seen, batch), reach, projected, given, views, names, sources, sizes, ...more };
 }
 

@@ -3,6 +3,7 @@ import type { ModelInput } from '../../contract/adapter.ts';
 import type { Tensors } from '../../contract/tensor.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
 import { fitSizes } from '../fit/fit-sizes.ts';
+import type { Fit } from '../fit/fit-sizes.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import type { Domains } from './input-domains.ts';
 import { givenName, guessSizes, named, probeInputs, sizesOfInputs, sizesOfReal } from './probe-inputs.ts';
@@ -45,7 +46,9 @@ export async function runProbe({ model, inputs, given }: Prober, at: ProbeCase):
 const lengths = [7, 32, 64, 160, 320];
 /** Sound and the like, which few tokens are made of; taken only where the graph says that a run shows enough. */
 const longLengths = [1024, 4096, 16_384];
+const allLengths = [...lengths, ...longLengths];
 const vocabularies = [100, 8];
+const plainCase = { style: 'plain', length: lengths[0]!, seed: 1, vocabulary: vocabularies[0]!, domains: {} } as const;
 /** Bytes of all tensors of a first run, and of what is drawn for it; CPU time of all runs that look for one. */
 const mostBytes = 2 ** 29;
 const mostDrawn = 2 ** 26;
@@ -89,7 +92,7 @@ export async function findProbeCase(prober: Prober, first: FirstRun): Promise<Pr
 
 /** Batches and pasts to begin with: exporters bake a batch of 1 in, and caches begin empty; then the user's own inputs, at other sizes and at theirs. */
 async function* startsOf(inputs: readonly ModelInput[], { domains, realInputs }: FirstRun): AsyncGenerator<ProbeCase> {
-  const base = { style: 'plain', length: lengths[0]!, seed: 1, vocabulary: vocabularies[0]!, domains } as const;
+  const base = { ...plainCase, domains };
   const small = { ...base, batch: 2, past: 3 };
   const smallest = { ...base, batch: 1, past: 0 };
   yield small;
@@ -101,15 +104,26 @@ async function* startsOf(inputs: readonly ModelInput[], { domains, realInputs }:
   yield { ...smallest, real, fixed: sizesOfReal(inputs, real) };
 }
 
-/** Cases of a batch and a past: what suits the graph and shows enough by it, the shortest first; then what may do all the same. */
-function* casesInOrder({ inputs, given }: Prober, { index, enough }: FirstRun, at: ProbeCase): Generator<ProbeCase> {
-  const fit = fitSizes({
+/** Sizes of a model's dynamic dimensions that suit its graph, at any length, by the batch and the past of a case. */
+function fitOf({ inputs, given }: Omit<Prober, 'model'>, index: GraphIndex, at: ProbeCase): Fit {
+  return fitSizes({
     index,
     inputs: named(inputs),
     given,
-    lengths: [...lengths, ...longLengths],
+    lengths: allLengths,
     sizesAt: (length, fixed) => guessSizes(inputs, { ...at, length, fixed: { ...at.fixed, ...fixed } }, given),
   });
+}
+
+/** Sizes of a model's tensors in the smallest run that suits its graph, as far as they are known. */
+export function smallestDims(prober: Omit<Prober, 'model'>, index: GraphIndex): DimsOf {
+  const fit = fitOf(prober, index, { ...plainCase, batch: 2, past: 3 });
+  return fit.at(allLengths.find((length) => fit.at(length).conflict === undefined) ?? plainCase.length).dims;
+}
+
+/** Cases of a batch and a past: what suits the graph and shows enough by it, the shortest first; then what may do all the same. */
+function* casesInOrder(prober: Prober, { index, enough }: FirstRun, at: ProbeCase): Generator<ProbeCase> {
+  const fit = fitOf(prober, index, at);
   const caseAt = (length: number, vocabulary: number): ProbeCase => ({
     ...at,
     length,
@@ -118,7 +132,7 @@ function* casesInOrder({ inputs, given }: Prober, { index, enough }: FirstRun, a
     tables: Object.fromEntries(fit.at(length).tables),
   });
   const doubtful: number[] = [];
-  for (const length of [...lengths, ...longLengths]) {
+  for (const length of allLengths) {
     const { conflict, bytes, dims } = fit.at(length);
     if (conflict !== undefined || isLarge(length, bytes) || !enough(dims)) doubtful.push(length);
     else for (const vocabulary of vocabularies) yield caseAt(length, vocabulary);

@@ -135,6 +135,9 @@ export class ThinRows {
         const isPlain = picked !== undefined && place < picked - 1 && integerOf(node, 'batch_dims', 0) === 0;
         return isPlain ? [data, this.of(second, place - picked)] : undefined;
       }
+      case 'Softmax':
+        // Each row by itself.
+        return axis < -1 && [-1, rank - 1].includes(integerOf(node, 'axis', -1)) ? [this.of(data, axis)] : undefined;
       case 'MatMul': {
         const otherRank = this.#rank(second);
         if (otherRank === undefined || dataRank < 2 || otherRank < 2 || this.#in.index.isConstant(second)) return undefined;
