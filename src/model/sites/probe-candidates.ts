@@ -16,6 +16,8 @@ import type { ModelRunner } from '../file/open-proto.ts';
 import { distinctCases } from './probe-cases.ts';
 import { batchOf, sizesOfInputs } from './probe-inputs.ts';
 import type { ProbeCase } from './probe-inputs.ts';
+import { parts, probePrefix, rawViews } from './raw-views.ts';
+import type { Part, RawViews } from './raw-views.ts';
 import { findProbeCase, runProbe, smallestDims } from './probe.ts';
 import type { DimsOf, Prober, ProbeRun, RealInputs } from './probe.ts';
 import { tolerances } from './read-masks.ts';
@@ -32,8 +34,6 @@ import type { View } from './views.ts';
 import { watchModel } from './watch.ts';
 import type { Seen } from './watch.ts';
 
-const parts = ['query', 'key', 'value', 'output'] as const;
-type Part = (typeof parts)[number];
 export type Views = Readonly<Record<Part, View>>;
 
 /** What a candidate did in some small runs. */
@@ -233,30 +233,9 @@ async function runCases(prober: Prober, first: ProbeCase): Promise<ProbeRun[]> {
   return runs;
 }
 
-/** Begins the names of what an operator projects inside. */
-export function probePrefix(site: number): string {
-  return `attnswap/probe${site}/`;
-}
-
 /** Version of the standard operators. */
 export function opsetOf(proto: ModelProto): number {
   return Number(proto.opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0n);
-}
-
-interface RawViews {
-  readonly views: Readonly<Record<Part, RawView>>;
-  readonly given: Readonly<Record<string, string>>;
-  readonly nodes: readonly NodeProto[];
-}
-
-/** A candidate's views, with what its operator projects inside put in front of them. */
-export function rawViews(candidate: Candidate, graph: GraphBuilder): RawViews {
-  const { query, key, value, output, declared } = candidate;
-  const projected = declared?.project?.(graph);
-  if (projected === undefined) return { views: { query, key, value, output }, given: {}, nodes: [] };
-  const moved = (view: RawView, tensor: string): RawView => ({ ...view, tensor });
-  const views = { query: moved(query, projected.query), key: moved(key, projected.key), value: moved(value, projected.value), output };
-  return { views, given: projected.outputs ?? {}, nodes: graph.fragment() };
 }
 
 function settle(
