@@ -5,13 +5,16 @@ export {
   audit,
   bench,
   calibrate,
+  cancelSubmission,
   capture,
   compare,
   conform,
   dashboard,
   doctor,
+  fleetStatus,
   gate,
   history,
+  joinFleet,
   list,
   listBaselines,
   listRecords,
@@ -23,9 +26,11 @@ export {
   sites,
   sitesInFolder,
   storeRecords,
+  submitToFleet,
   swap,
   swapFolder,
   tune,
+  waitForFleet,
   waste,
 } from './operations/index.ts';
 export type { OperationOptions, Progress } from './operations/options.ts';
@@ -41,6 +46,10 @@ export type { ConformOptions, ConformRecord, KernelResult, WorkerFindings } from
 export type { DataOptions, OptionalData } from './operations/data-options.ts';
 export type { DashboardOptions, DashboardRecord } from './operations/dashboard.ts';
 export type { DoctorOptions, DoctorRecord } from './operations/doctor.ts';
+export type { JoinedHost, JoinFleetOptions, QueueAddress, Taken } from './operations/fleet-join.ts';
+export type { CancelOptions, FleetHost, FleetStatus, FleetSubmission } from './operations/fleet-status.ts';
+export type { SubmitOptions, SubmittedRuns } from './operations/fleet-submit.ts';
+export type { FetchedRecord, FetchedRun, FleetResult, WaitForFleetOptions } from './operations/fleet-wait.ts';
 export type { GateOptions } from './operations/gate.ts';
 export type { HistoryOptions, HistoryRecord, LatencyChange, Series } from './operations/history.ts';
 export type { Described, ListedVariant, ListOptions, ListRecord } from './operations/list.ts';

@@ -27,5 +27,9 @@ export async function loadSuite(nameOrPath: string): Promise<LoadedSuite> {
     ...suite.adapters.map((path) => adapterAt(fileURLToPath(new URL(path, url)))),
     ...suite.workers.map((command) => workerEntry(command, fileURLToPath(new URL('.', url)))),
   ]);
-  return { suite, adapters: own, sha256: createHash('sha256').update(JSON.stringify(suite)).digest('hex') };
+  return { suite, adapters: own, sha256: hashOfSuite(suite) };
+}
+
+export function hashOfSuite(suite: Suite): string {
+  return createHash('sha256').update(JSON.stringify(suite)).digest('hex');
 }

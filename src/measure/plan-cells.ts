@@ -154,9 +154,12 @@ export function kernelName({ cell, kernel }: CellPlan): string {
 
 /** Whether two cells differ in variant and kernel at most: what a ratio may be taken of. */
 export function sameSetting(a: Pick<CellPlan, 'cell'>, b: Pick<CellPlan, 'cell'>): boolean {
-  const setting = ({ cell: { backend, shape, pass, inputs, seed } }: Pick<CellPlan, 'cell'>) =>
-    JSON.stringify([backend, shape, pass, inputs, seed]);
-  return setting(a) === setting(b);
+  return settingKey(a.cell) === settingKey(b.cell);
+}
+
+/** The same for cells that differ in variant and kernel at most. */
+export function settingKey({ backend, shape, pass, inputs, seed }: CellSpec): string {
+  return JSON.stringify([backend, shape, pass, inputs, seed]);
 }
 
 /** What cells share that are alike but for their length. */

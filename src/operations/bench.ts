@@ -1,10 +1,11 @@
 import { AttnswapError } from '../contract/errors.ts';
 import type { RunRecord } from '../contract/run.ts';
 import { loadSuite } from '../loading/suite.ts';
+import type { LoadedSuite } from '../loading/suite.ts';
 import { alone } from '../measure/alone.ts';
 import { measureCeilings } from '../measure/ceilings.ts';
+import type { CellPlan } from '../measure/measure-cell.ts';
 import { planCells, recordedBackends } from '../measure/plan-cells.ts';
-
 import { runSuite } from '../measure/run-suite.ts';
 import { writeJson } from '../files/json.ts';
 import { requireWritableFile } from '../files/writable.ts';
@@ -36,12 +37,35 @@ export function runPath(suite: string): string {
  * @throws UNKNOWN_SUITE, INVALID_SUITE, UNKNOWN_BACKEND, INVALID_RUN, BUSY, FILE_UNWRITABLE
  */
 export async function bench(options: BenchOptions): Promise<RunRecord> {
-  const { suite, sha256, ...loaded } = await loadSuite(options.suite);
-  const adapters = adaptersOf(options, loaded.adapters);
-  const plans = await planCells(suite, adapters);
-  const record = options.record ?? runPath(suite.name);
+  const planned = await planSuite(await loadSuite(options.suite), options);
+  const record = options.record ?? runPath(planned.suite.name);
   await requireWritableFile(record);
-  const resumed = options.resume === true ? await resumable(record, sha256) : undefined;
+  const resumed = options.resume === true ? await resumable(record, planned.sha256) : undefined;
+  return measurePlanned(planned, options, { resumed, save: (part) => writeJson(record, part) });
+}
+
+/** A suite, and what measures each of its cells. */
+export interface PlannedSuite extends LoadedSuite {
+  readonly plans: readonly CellPlan[];
+}
+
+export async function planSuite({ adapters: own, ...loaded }: LoadedSuite, options: OperationOptions): Promise<PlannedSuite> {
+  const adapters = adaptersOf(options, own);
+  return { ...loaded, adapters, plans: await planCells(loaded.suite, adapters) };
+}
+
+/** What a measurement goes on from, and where its record is kept after every cell. */
+export interface KeptRun {
+  readonly resumed: RunRecord | undefined;
+  save(record: RunRecord): Promise<void>;
+}
+
+/** Measures the planned cells of a suite, alone on this machine. @throws BUSY */
+export async function measurePlanned(
+  { suite, sha256, adapters, plans }: PlannedSuite,
+  options: Pick<BenchOptions, 'threads' | 'energy'> & OperationOptions,
+  { resumed, save }: KeptRun,
+): Promise<RunRecord> {
   const described = await describeRun(recordedBackends(suite, adapters), adapters, options);
   const threads = options.threads === undefined ? {} : { threads: options.threads };
   return alone(options, async (signal) => {
@@ -57,7 +81,7 @@ export async function bench(options: BenchOptions): Promise<RunRecord> {
       energy: options.energy ?? suite.energy,
       ...(resumed !== undefined && { resumed }),
       ...threads,
-      save: (part) => writeJson(record, part),
+      save,
       progress: ({ done, total, cell }) => options.onProgress?.({ done, total, what: cell }),
     });
   });

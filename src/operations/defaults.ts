@@ -30,6 +30,13 @@ export const defaults = {
   auditThreads: 1,
   /** What a Python function may be given; the first where nothing is said. */
   arrays: ['torch', 'numpy'],
+  /** Of a fleet: a host's private key, the public keys that are believed, and where records are fetched to. */
+  fleetKey: '.attnswap/fleet-key.pem',
+  fleetTrust: '.attnswap/fleet-trust',
+  fleetRuns: 'runs',
+  /** Without a sign of life a host counts as lost after so long, and a run is given up. */
+  lostAfterSeconds: 60,
+  giveUpSeconds: 120,
   /** Rows that `waste` measures. */
   rows: 512,
 } as const;

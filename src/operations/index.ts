@@ -14,6 +14,10 @@ import type { CompareOptions } from './compare.ts';
 import type { ConformOptions, ConformRecord } from './conform.ts';
 import type { DashboardOptions, DashboardRecord } from './dashboard.ts';
 import type { DoctorOptions, DoctorRecord } from './doctor.ts';
+import type { JoinFleetOptions, QueueAddress, Taken } from './fleet-join.ts';
+import type { CancelOptions, FleetStatus } from './fleet-status.ts';
+import type { SubmitOptions, SubmittedRuns } from './fleet-submit.ts';
+import type { FleetResult, WaitForFleetOptions } from './fleet-wait.ts';
 import type { GateOptions } from './gate.ts';
 import type { HistoryOptions, HistoryRecord } from './history.ts';
 import type { ListOptions, ListRecord } from './list.ts';
@@ -162,4 +166,29 @@ export async function conform(options?: ConformOptions): Promise<ConformRecord> 
 /** Makes a report of a run, a verdict, an audit, a migration or a tuning, and writes it. */
 export async function report(options: ReportOptions): Promise<ReportRecord> {
   return (await import('./report.ts')).report(options);
+}
+
+/** Makes this machine a worker of a fleet, until the signal is aborted; needs the packages `bullmq` and `ioredis`, as do the next four. */
+export async function joinFleet(options: JoinFleetOptions): Promise<Taken> {
+  return (await import('./fleet-join.ts')).joinFleet(options);
+}
+
+/** Queues runs of a suite at the hosts of a fleet. */
+export async function submitToFleet(options: SubmitOptions): Promise<SubmittedRuns> {
+  return (await import('./fleet-submit.ts')).submitToFleet(options);
+}
+
+/** Waits until a submission has ended, and writes one run record per host and repeat, complete or with the missing cells named. */
+export async function waitForFleet(options: WaitForFleetOptions): Promise<FleetResult> {
+  return (await import('./fleet-wait.ts')).waitForFleet(options);
+}
+
+/** Hosts and submissions of a fleet. */
+export async function fleetStatus(options: QueueAddress): Promise<FleetStatus> {
+  return (await import('./fleet-status.ts')).fleetStatus(options);
+}
+
+/** Takes what has not begun of a submission out of the queue, and says how many runs that were. */
+export async function cancelSubmission(options: CancelOptions): Promise<number> {
+  return (await import('./fleet-status.ts')).cancelSubmission(options);
 }

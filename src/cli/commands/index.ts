@@ -18,6 +18,7 @@ const sections: Readonly<Record<string, Readonly<Record<string, Load>>>> = {
     compare: async () => [(await import('./compare.ts')).compare],
     attend: async () => [(await import('./attend.ts')).attend],
     waste: async () => [(await import('./waste.ts')).waste],
+    fleet: async () => (await import('./fleet.ts')).fleetCommands,
   },
   'Watch for regressions': {
     gate: async () => [(await import('./gate.ts')).gate],

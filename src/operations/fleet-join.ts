@@ -1,0 +1,81 @@
+import { hostname } from 'node:os';
+import { joinQueue } from '../fleet/join.ts';
+import type { Taken } from '../fleet/join.ts';
+import { hostKey } from '../fleet/keys.ts';
+import { labelsText, ownLabels, parseLabels } from '../fleet/labels.ts';
+import type { Labels } from '../fleet/labels.ts';
+import type { QueueAddress } from '../fleet/redis.ts';
+import type { Measure } from '../fleet/take-run.ts';
+import { toolVersion } from '../loading/version.ts';
+import type { CellPlan } from '../measure/measure-cell.ts';
+import { settingKey } from '../measure/plan-cells.ts';
+import { oneLine } from '../text/untrusted.ts';
+import { measurePlanned, planSuite } from './bench.ts';
+import { defaults } from './defaults.ts';
+import type { OperationOptions } from './options.ts';
+
+export type { Taken } from '../fleet/join.ts';
+export type { QueueAddress } from '../fleet/redis.ts';
+
+export interface JoinFleetOptions extends QueueAddress, Omit<OperationOptions, 'wait' | 'command'> {
+  /** What jobs are matched by, such as `gpu=none,rack=3`, beside the host's own `os`, `arch` and `cpu`. */
+  readonly labels?: string | undefined;
+  /** @default the host's name */
+  readonly name?: string | undefined;
+  /** File of the private key that signs what is measured; made where there is none. @default '.attnswap/fleet-key.pem' */
+  readonly key?: string | undefined;
+  /** Without a sign of life for so long the host counts as lost, and its run goes to another one with the same labels. @default 60 */
+  readonly lostAfterSeconds?: number | undefined;
+  /** Threads inside one operator. @default the runtime's own */
+  readonly threads?: number | undefined;
+  /** Told once the host has joined. */
+  readonly onJoined?: ((host: JoinedHost) => void) | undefined;
+}
+
+export interface JoinedHost {
+  readonly name: string;
+  readonly labels: Labels;
+  /** What whoever submits must trust. */
+  readonly publicKey: string;
+}
+
+/**
+ * Makes this machine a worker of a fleet until the signal is aborted: it measures one run at a time, as `bench` does, in processes of their own,
+ * and waits where another attnswap is measuring.
+ * @returns how many runs it took, by how they ended
+ * @throws USAGE, UNSUPPORTED without the packages `bullmq` and `ioredis`, FLEET_UNREACHABLE, INVALID_FLEET, FILE_UNWRITABLE
+ */
+export async function joinFleet(options: JoinFleetOptions): Promise<Taken> {
+  const { lostAfterSeconds = defaults.lostAfterSeconds, onProgress, onWarning, onJoined } = options;
+  const labels = { ...ownLabels(), ...parseLabels(options.labels ?? '') };
+  const name = oneLine(options.name ?? hostname()).slice(0, 80) || 'unnamed';
+  const key = await hostKey(options.key ?? defaults.fleetKey);
+  const tell = (what: string) => onWarning?.(what);
+  const measure: Measure = async ({ place, loaded, resumed, elsewhere }, { signal, save }) => {
+    const planned = await planSuite(loaded, options);
+    const plans = withoutMeasured(planned.plans, elsewhere);
+    const hooks = { ...options, command: ['fleet', 'join', place.submission], signal, wait: true };
+    await measurePlanned({ ...planned, plans }, hooks, { resumed, save });
+  };
+  return joinQueue({
+    redis: options.redis,
+    insecure: options.insecure,
+    key,
+    name,
+    labels,
+    version: await toolVersion(),
+    lostAfterMs: 1000 * lostAfterSeconds,
+    measure,
+    signal: options.signal ?? new AbortController().signal,
+    tell,
+    onJoined: () => onJoined?.({ name, labels, publicKey: key.publicKey }),
+    onIdle: () => onProgress?.({ what: `${name} (${labelsText(labels)}) waits for runs` }),
+  });
+}
+
+/** Cells in settings that one other host has measured completely are compared there. */
+function withoutMeasured(plans: readonly CellPlan[], elsewhere: ReadonlyArray<ReadonlySet<string>>): readonly CellPlan[] {
+  const settings = Map.groupBy(plans, ({ cell }) => settingKey(cell));
+  const isMeasured = (of: readonly CellPlan[] = []) => elsewhere.some((ids) => of.every(({ cell }) => ids.has(cell.id)));
+  return plans.filter(({ cell }) => !isMeasured(settings.get(settingKey(cell))));
+}
