@@ -107,8 +107,12 @@ async function simulate(): Promise<void> {
   for (const child of children) child.kill();
   const cells = runs.flatMap(({ records }) => records).reduce((sum, record) => sum + record.cells, 0);
   const s = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
-  console.log(`${hosts} hosts, ${cells} cells, ${complete ? 'complete' : 'incomplete'}; this process took ${s(process.cpuUsage().user / 1000)} of CPU time`);
-  console.log(`joined in ${s(joined - start)}, submitted in ${s(submitted - joined)}, from submit to the last record ${s(fetched - joined)}`);
+  console.log(
+    `${hosts} hosts, ${cells} cells, ${complete ? 'complete' : 'incomplete'}; this process took ${s(process.cpuUsage().user / 1000)} of CPU time`,
+  );
+  console.log(
+    `joined in ${s(joined - start)}, submitted in ${s(submitted - joined)}, from submit to the last record ${s(fetched - joined)}`,
+  );
 }
 
 function writeSuite(name: string, variants: readonly string[], lengths: readonly number[]): string {

@@ -41,7 +41,10 @@ export async function endure({ kills, suite, worker, pauseMs, random }: Enduranc
   const env = { TMPDIR: temporary, [marker]: folder, ATTNSWAP_REDIS: redis.url };
   const start = (args: readonly string[]) => execa(process.execPath, args, { cwd: folder, env, reject: false });
   const fleet = (...args: string[]) => start([main, 'fleet', ...args, '--insecure', '--quiet', '--json', '--trust', 'trust']);
-  writeFileSync(join(folder, 'trust'), (await Promise.all(names.map((name) => hostKey(join(folder, `${name}.pem`))))).map(({ publicKey }) => `${publicKey}\n`).join(''));
+  writeFileSync(
+    join(folder, 'trust'),
+    (await Promise.all(names.map((name) => hostKey(join(folder, `${name}.pem`))))).map(({ publicKey }) => `${publicKey}\n`).join(''),
+  );
   let over = false;
   const workers = new Map<string, ReturnType<typeof start>>();
   const supervised = names.map(async (name) => {
@@ -52,34 +55,44 @@ export async function endure({ kills, suite, worker, pauseMs, random }: Enduranc
     }
   });
   const tally = { killed: Object.fromEntries(victims.map((name) => [name, 0])), submissions: 0, cells: 0, missing: 0, failed: 0 };
-  while (killed() < kills) {
-    const submission = await submit();
-    tally.submissions += 1;
-    let waiting = fleet('wait', submission, '--give-up', '60');
-    let ended = false;
-    const fetched = (async () => {
-      for (;;) {
-        const { exitCode, stdout, stderr } = await waiting;
-        if (exitCode === undefined) {
-          waiting = fleet('wait', submission, '--give-up', '60'); // It was killed.
-          continue;
+  try {
+    while (killed() < kills) {
+      const submission = await submit();
+      tally.submissions += 1;
+      let waiting = fleet('wait', submission, '--give-up', '60');
+      let ended = false;
+      const fetched = (async () => {
+        for (;;) {
+          const { exitCode, stdout, stderr } = await waiting;
+          if (exitCode === undefined || String(stderr).includes('FLEET_UNREACHABLE')) {
+            await setTimeout(500); // It was killed, or met a server that was.
+            waiting = fleet('wait', submission, '--give-up', '60');
+            continue;
+          }
+          ended = true;
+          assert.ok([0, 3, 5].includes(exitCode) && stdout !== '', `${exitCode}: ${stderr}`);
+          return JSON.parse(String(stdout)) as FleetResult;
         }
-        ended = true;
-        assert.ok([0, 3, 5].includes(exitCode) && stdout !== '', `${exitCode}: ${stderr}`);
-        return JSON.parse(String(stdout)) as FleetResult;
+      })();
+      while (!ended && killed() < kills) {
+        await Promise.race([setTimeout(pauseMs * random()), fetched]);
+        if (!ended) await kill(victims[Math.floor(victims.length * random())]!, () => waiting);
       }
-    })();
-    while (!ended && killed() < kills) {
-      await Promise.race([setTimeout(pauseMs * random()), fetched]);
-      if (!ended) await kill(victims[Math.floor(victims.length * random())]!, () => waiting);
+      judge(await fetched);
     }
-    judge(await fetched);
+  } finally {
+    over = true;
+    for (const child of workers.values()) child.kill('SIGTERM');
+    await Promise.all(supervised);
+    await redis.stop();
   }
-  over = true;
-  for (const child of workers.values()) child.kill('SIGTERM');
-  await Promise.all(supervised);
-  await redis.stop();
-  await until(() => processes().length === 0, () => `processes are left: ${processes().map(([, words]) => words).join('; ')}`);
+  await until(
+    () => processes().length === 0,
+    () =>
+      `processes are left: ${processes()
+        .map(([, words]) => words)
+        .join('; ')}`,
+  );
   const left = readdirSync(temporary).filter((name) => name.endsWith('.lock'));
   for (const name of left) assert.ok(!isAlive(readFileSync(join(temporary, name), 'utf8')), `the lock ${name} is held`);
   return tally;
@@ -137,7 +150,10 @@ export async function endure({ kills, suite, worker, pauseMs, random }: Enduranc
       tally.failed += cells.filter(({ status }) => status !== 'ok').length;
       tally.missing += missing === 'all' ? 1 : missing.length;
     }
-    assert.equal(complete, runs.every(({ missing }) => missing.length === 0));
+    assert.equal(
+      complete,
+      runs.every(({ missing }) => missing.length === 0),
+    );
   }
 
   /** What carries our mark in its environment and is no zombie, but for the server. */

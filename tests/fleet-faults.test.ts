@@ -131,7 +131,15 @@ test('records of a foreign key are left out and told; what is missing is named, 
   const foreign = keyOf(newPrivateKey(), 'foreign');
   const place = { submission, run: 0 };
   const [field, other] = [`${foreign.id}:head`, `${host.key.id}:head`];
-  await client.hset(runKey(place), field, sealed(foreign, place, field, {}), other, sealed(foreign, place, other, {}), 'x'.repeat(1000), 'y');
+  await client.hset(
+    runKey(place),
+    field,
+    sealed(foreign, place, field, {}),
+    other,
+    sealed(foreign, place, other, {}),
+    'x'.repeat(1000),
+    'y',
+  );
   await client.hset(runKey(place), `${host.key.id}:cell:${'0'.repeat(16)}`, sealed(foreign, place, other, {}));
   const { complete, runs } = await wait(submission);
   assert.ok(complete);

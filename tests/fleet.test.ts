@@ -8,6 +8,7 @@ import { readRun } from '../src/contract/run.ts';
 import { joinFleet } from '../src/operations/fleet-join.ts';
 import { submitToFleet } from '../src/operations/fleet-submit.ts';
 import { waitForFleet } from '../src/operations/fleet-wait.ts';
+import { adapter } from './fixtures/scripted-adapter.ts';
 import { attnswap, emptyFolder, main, suiteText, untilSaid } from './run-cli.ts';
 import { freePort, lacksRedis, password, startRedis } from './redis-server.ts';
 
@@ -49,7 +50,7 @@ test('three workers measure a suite, one after another on one machine, and every
     );
     assert.ok(!JSON.stringify(command).includes('redis://'), 'no password in a record');
   }
-  const intervals = runs.map(({ startedAt, endedAt }) => [startedAt, endedAt!] as const).toSorted();
+  const intervals = runs.map(({ startedAt, endedAt }) => [startedAt, endedAt!] as const).toSorted(([a], [b]) => (a < b ? -1 : 1));
   for (const [index, [start]] of intervals.entries()) if (index > 0) assert.ok(intervals[index - 1]![1] <= start, 'two at once');
   const { stdout } = await attnswap(['fleet', 'status', '--insecure'], { cwd, env });
   assert.match(stdout, /^alpha +idle .*gpu=none .*rack=alpha/m);
@@ -59,43 +60,52 @@ test('three workers measure a suite, one after another on one machine, and every
   await redis.stop();
 });
 
-test('a call that blocks for longer than a host may be silent loses nothing: locks are renewed outside of the measuring process', { skip }, async () => {
-  const redis = await startRedis();
-  const cwd = emptyFolder();
-  // The measuring process reads it in the folder that it is started in.
-  const before = process.cwd();
-  process.chdir(cwd);
-  try {
-    writeFileSync('fault.json', JSON.stringify({ ms: 2500 }));
-    const scripted = new URL('./fixtures/scripted-adapter.ts', import.meta.url);
-    const load = async () => ((await import(scripted.href)) as typeof import('./fixtures/scripted-adapter.ts')).adapter;
-    const adapters = [{ name: 'scripted', backends: ['scripted'], module: scripted.href, load }];
-    writeFileSync('slow.suite.mjs', `export default { name: 'slow', matrix: { variants: ['dense'], backends: ['scripted'], lengths: [4] }, sampleSeconds: 0.01, wasteRows: 4 };\n`);
-    const stop = new AbortController();
-    const told: string[] = [];
-    const address = { redis: redis.url, insecure: true };
-    const joined = Promise.withResolvers<string>();
-    const work = joinFleet({
-      ...address,
-      adapters,
-      name: 'slow',
-      lostAfterSeconds: 1,
-      signal: stop.signal,
-      onWarning: (warning) => told.push(warning),
-      onJoined: ({ publicKey }) => joined.resolve(publicKey),
-    });
-    writeFileSync('trust', await Promise.race([joined.promise, work.then(() => '')]));
-    const { submission } = await submitToFleet({ ...address, suite: './slow.suite.mjs', trust: 'trust' });
-    const { complete, runs } = await waitForFleet({ ...address, submission, trust: 'trust' });
-    assert.ok(complete, JSON.stringify(runs));
-    stop.abort();
-    assert.deepEqual(await work, { done: 1, refused: 0, cancelled: 0, dropped: 0 });
-    assert.deepEqual(told.filter((words) => !words.startsWith('noise: ')), []);
-  } finally {
-    process.chdir(before);
-    await redis.stop();
-  }
-});
+test(
+  'a call that blocks for longer than a host may be silent loses nothing: locks are renewed outside of the measuring process',
+  { skip },
+  async () => {
+    const redis = await startRedis();
+    const cwd = emptyFolder();
+    // The measuring process reads it in the folder that it is started in.
+    const before = process.cwd();
+    process.chdir(cwd);
+    try {
+      writeFileSync('fault.json', JSON.stringify({ ms: 2500 }));
+      const scripted = new URL('./fixtures/scripted-adapter.ts', import.meta.url);
+      const adapters = [{ name: 'scripted', backends: ['scripted'], module: scripted.href, load: async () => adapter }];
+      writeFileSync(
+        'slow.suite.mjs',
+        `export default { name: 'slow', matrix: { variants: ['dense'], backends: ['scripted'], lengths: [4] }, sampleSeconds: 0.01, wasteRows: 4 };\n`,
+      );
+      const stop = new AbortController();
+      const told: string[] = [];
+      const address = { redis: redis.url, insecure: true };
+      const joined = Promise.withResolvers<string>();
+      const work = joinFleet({
+        ...address,
+        adapters,
+        name: 'slow',
+        lostAfterSeconds: 1,
+        signal: stop.signal,
+        onWarning: (warning) => told.push(warning),
+        onJoined: ({ publicKey }) => joined.resolve(publicKey),
+      });
+      writeFileSync('trust', await Promise.race([joined.promise, work.then(() => '')]));
+      const { submission } = await submitToFleet({ ...address, suite: './slow.suite.mjs', trust: 'trust' });
+      const { complete, runs } = await waitForFleet({ ...address, submission, trust: 'trust' });
+      assert.ok(complete, JSON.stringify(runs));
+      stop.abort();
+      assert.deepEqual(await work, { done: 1, refused: 0, cancelled: 0, dropped: 0 });
+      assert.deepEqual(
+        told.filter((words) => !words.startsWith('noise: ')),
+        [],
+      );
+    } finally {
+      process.chdir(before);
+      await redis.stop();
+    }
+  },
+);
 
 const lacksOpenssl = spawnSync('openssl', ['version']).error === undefined ? false : 'openssl is not installed';
 
@@ -104,7 +114,14 @@ test("over TLS, with an authority of one's own as docs/fleet.md makes it", { ski
   const made = /```sh\nmkdir tls && cd tls\n([^]*?)\nchmod/.exec(readFileSync(new URL('../docs/fleet.md', import.meta.url), 'utf8'))![1]!;
   await execa('sh', ['-ec', made.replaceAll('DNS:queue', 'DNS:localhost')], { cwd });
   const port = await freePort();
-  const files = ['--tls-cert-file', join(cwd, 'queue.crt'), '--tls-key-file', join(cwd, 'queue.key'), '--tls-ca-cert-file', join(cwd, 'ca.crt')];
+  const files = [
+    '--tls-cert-file',
+    join(cwd, 'queue.crt'),
+    '--tls-key-file',
+    join(cwd, 'queue.key'),
+    '--tls-ca-cert-file',
+    join(cwd, 'ca.crt'),
+  ];
   const redis = await startRedis(['--port', '0', '--tls-port', `${port}`, '--tls-auth-clients', 'no', ...files]);
   const env = { ATTNSWAP_REDIS: `rediss://:${password}@localhost:${port}` };
   const trusted = await attnswap(['fleet', 'status'], { cwd, env: { ...env, NODE_EXTRA_CA_CERTS: join(cwd, 'ca.crt') } });
@@ -118,17 +135,15 @@ test("over TLS, with an authority of one's own as docs/fleet.md makes it", { ski
 
 test('without TLS and a password nothing connects, unless --insecure says so', async () => {
   const cwd = emptyFolder();
-  for (const [url, lacks] of [
-    ['redis://127.0.0.1:1', 'without TLS and without a password'],
-    ['rediss://127.0.0.1:1', 'without a password'],
-    ['redis://:secret@127.0.0.1:1', 'without TLS'],
+  for (const [command, url, lacks] of [
+    ['join', 'redis://127.0.0.1:1', 'without TLS and without a password'],
+    ['status', 'rediss://127.0.0.1:1', 'without a password'],
+    ['join', 'redis://:secret@127.0.0.1:1', 'without TLS'],
   ] as const) {
-    for (const args of [['join'], ['status'], ['cancel', 'abcdefghijkl']]) {
-      const { exitCode, stderr } = await attnswap(['fleet', ...args, '--redis', url], { cwd });
-      assert.equal(exitCode, 5);
-      assert.match(stderr, new RegExp(`127\\.0\\.0\\.1:1 is reached ${lacks}: .*\\[USAGE\\]\\n.*--insecure`));
-      assert.ok(!stderr.includes('secret'));
-    }
+    const { exitCode, stderr } = await attnswap(['fleet', command, '--redis', url], { cwd });
+    assert.equal(exitCode, 5);
+    assert.match(stderr, new RegExp(`127\\.0\\.0\\.1:1 is reached ${lacks}: .*\\[USAGE\\]\\n.*--insecure`));
+    assert.ok(!stderr.includes('secret'));
   }
   const { stderr } = await attnswap(['fleet', 'status', '--redis', 'redis://:secret@127.0.0.1:1', '--insecure'], { cwd });
   assert.match(stderr, /ECONNREFUSED.*\[FLEET_UNREACHABLE\]/);

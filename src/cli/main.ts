@@ -5,8 +5,7 @@ import { commandNames, loadCommands } from './commands/index.ts';
 import { exitCodes, printError } from './console.ts';
 import { buildProgram } from './program.ts';
 
-const description =
-  'Replaces the attention in a model and measures the effect on latency, peak memory, wasted attention and error. Each measurement runs in its own process.';
+const description = 'Replaces the attention in a model and measures the effect, each measurement in its own process.';
 
 /** A usage error without a hint points to the help of its command. */
 function withHelp(error: unknown, command: string | undefined): unknown {

@@ -10,7 +10,7 @@ const everyCommandHelp = 'Every command takes --json (print the result as JSON),
 /** What stands above the parts of a command of two words. */
 const parents: Readonly<Record<string, string>> = {
   baseline: 'store runs as a baseline, and show what is stored',
-  fleet: 'measure a suite on many machines; needs the packages bullmq and ioredis',
+  fleet: 'measure a suite on many machines, through a queue on Redis',
   store: 'keep run records and verdicts, each once, and list them',
 };
 

@@ -30,7 +30,13 @@ async function serverMs(client: Redis): Promise<number> {
 /** Makes a host known, and forgets those that have been lost for days. */
 export async function register(client: Redis, id: string, host: Host): Promise<void> {
   const gone = await client.zrangebyscore(heardKey, 0, (await serverMs(client)) - 1000 * keptSeconds, 'LIMIT', 0, mostLost);
-  if (gone.length > 0) await client.multi().zrem(heardKey, gone).hdel(hostsKey, ...gone).hdel(doingKey, ...gone).exec();
+  if (gone.length > 0)
+    await client
+      .multi()
+      .zrem(heardKey, gone)
+      .hdel(hostsKey, ...gone)
+      .hdel(doingKey, ...gone)
+      .exec();
   await client.hset(hostsKey, id, JSON.stringify(host));
 }
 

@@ -99,7 +99,12 @@ class Queues {
   /** Ends when the run before has: one at a time, whatever the queue. */
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(worker: typeof Worker, options: JoinOptions, trouble: (what: string) => void, take: (data: unknown, signal: AbortSignal) => Promise<void>) {
+  constructor(
+    worker: typeof Worker,
+    options: JoinOptions,
+    trouble: (what: string) => void,
+    take: (data: unknown, signal: AbortSignal) => Promise<void>,
+  ) {
     [this.#Worker, this.#options, this.#trouble, this.#take] = [worker, options, trouble, take];
   }
 
@@ -135,7 +140,10 @@ class Queues {
     for (const [host, worker] of this.#workers) {
       if (hosts.includes(host)) continue;
       this.#workers.delete(host);
-      const closing = worker.close().catch(() => undefined).then(() => void this.#closing.delete(closing));
+      const closing = worker
+        .close()
+        .catch(() => undefined)
+        .then(() => void this.#closing.delete(closing));
       this.#closing.add(closing);
     }
   }

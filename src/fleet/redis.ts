@@ -100,10 +100,14 @@ function unreachable(where: string, error: Error): AttnswapError {
   const hint = /WRONGPASS|NOAUTH|invalid password/i.test(error.message)
     ? 'check user and password in the URL'
     : 'check the address, and that the server runs: redis-cli -u <url> ping';
-  return new AttnswapError('FLEET_UNREACHABLE', `${where}: ${oneLine(error.message || (error as NodeJS.ErrnoException).code || error.name)}`, {
-    hint,
-    cause: error,
-  });
+  return new AttnswapError(
+    'FLEET_UNREACHABLE',
+    `${where}: ${oneLine(error.message || (error as NodeJS.ErrnoException).code || error.name)}`,
+    {
+      hint,
+      cause: error,
+    },
+  );
 }
 
 /** Makes of what Redis answers to a command the error that a user sees. */

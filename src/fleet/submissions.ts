@@ -35,7 +35,10 @@ export async function queuedAt(client: Redis, host: string): Promise<number> {
  */
 export async function queueRuns(client: Redis, address: QueueAddress, submission: Submission): Promise<string> {
   const { FlowProducer } = await loadBullmq();
-  const id = BigInt(`0x${randomBytes(8).toString('hex')}`).toString(36).padStart(12, '0').slice(-12);
+  const id = BigInt(`0x${randomBytes(8).toString('hex')}`)
+    .toString(36)
+    .padStart(12, '0')
+    .slice(-12);
   const producer = new FlowProducer({ connection: connectionOptions(address), prefix, skipVersionCheck: true });
   producer.on('error', () => undefined); // What a call throws is told.
   try {

@@ -42,7 +42,10 @@ export async function fleetStatus(options: QueueAddress): Promise<FleetStatus> {
       const suite = 'data' in found.suite ? found.suite.data.name : found.suite.name;
       submissions.push({ id, suite, submittedAt: found.submittedAt, runs: found.runs.length, ended: ended.size, cancelled });
     }
-    return { hosts: hosts.map(({ doing = null, lostAfterMs: _, ...host }) => ({ ...host, doing })), submissions };
+    return {
+      hosts: hosts.map(({ name, id, labels, publicKey, version, doing = null }) => ({ name, id, labels, publicKey, version, doing })),
+      submissions,
+    };
   } catch (error) {
     throw refusedByRedis(error, 'nothing was changed');
   } finally {

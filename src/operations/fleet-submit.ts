@@ -51,7 +51,8 @@ export async function submitToFleet(options: SubmitOptions): Promise<SubmittedRu
       options.onWarning?.(`${name} is left out: ${trust} does not have its key ${publicKey}`);
     if (hosts.length === 0) throw noHosts(all, selected, trust);
     const runs = hosts.flatMap(({ id }) => Array.from({ length: repeat }, (_, index) => ({ host: id, repeat: index + 1 })));
-    if (runs.length > mostRuns) throw new AttnswapError('USAGE', `${runs.length} runs, expected at most ${mostRuns}`, { hint: '--on selects hosts' });
+    if (runs.length > mostRuns)
+      throw new AttnswapError('USAGE', `${runs.length} runs, expected at most ${mostRuns}`, { hint: '--on selects hosts' });
     const submission = await queueRuns(client, options, { suite, submittedAt: new Date().toISOString(), runs });
     return { submission, suite: loaded.suite.name, hosts: hosts.map(({ name, id }) => ({ name, id })), repeat };
   } finally {
@@ -65,5 +66,7 @@ function noHosts(all: readonly ListedHost[], selected: readonly ListedHost[], tr
     selected.length > 0
       ? `${selected.length} hosts match, and ${trust} trusts none of them`
       : `no host matches; ${alive} of the ${all.length} hosts that joined are there now`;
-  return new AttnswapError('INVALID_FLEET', `${found}: nothing was submitted`, { hint: 'attnswap fleet status lists hosts, labels and keys' });
+  return new AttnswapError('INVALID_FLEET', `${found}: nothing was submitted`, {
+    hint: 'attnswap fleet status lists hosts, labels and keys',
+  });
 }

@@ -57,7 +57,14 @@ export async function waitForFleet(options: WaitForFleetOptions): Promise<FleetR
     const submission = await readSubmission(client, id);
     const suite = 'data' in submission.suite ? submission.suite.data.name : submission.suite.name;
     const runs: FetchedRun[] = [];
-    const found = waitForRuns(client, { id, submission, trusted, giveUpMs: 1000 * giveUpSeconds, tell: options.onWarning, signal: options.signal });
+    const found = waitForRuns(client, {
+      id,
+      submission,
+      trusted,
+      giveUpMs: 1000 * giveUpSeconds,
+      tell: options.onWarning,
+      signal: options.signal,
+    });
     for await (const { records, ...run } of found) {
       const files: FetchedRecord[] = [];
       for (const { host, hostId, record } of records) {

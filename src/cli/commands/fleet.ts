@@ -31,7 +31,7 @@ const join = defineCommand({
     lostAfter: withDefault(defaults.lostAfterSeconds, option('<s>', 'count as lost after so long without a sign of life', seconds)),
     threads,
   },
-  examples: ['ATTNSWAP_REDIS=rediss://:secret@queue:6380 attnswap fleet join --labels gpu=none'],
+  examples: ['attnswap fleet join --labels gpu=none,rack=3', 'attnswap fleet join --redis redis://localhost --insecure'],
   async run({ lostAfter, ...given }) {
     const { joinFleet } = await import('../../operations/fleet-join.ts');
     const onJoined = ({ name, publicKey }: { name: string; publicKey: string }) => tell(`${name} has joined; its key: ${publicKey}`);
