@@ -7,6 +7,7 @@ export {
   calibrate,
   cancelSubmission,
   capture,
+  claims,
   compare,
   conform,
   dashboard,
@@ -41,6 +42,7 @@ export type { SaveBaselineOptions, SavedBaseline, ShowBaselineOptions, StoreOpti
 export type { BenchOptions } from './operations/bench.ts';
 export type { CalibrateOptions, CalibrationRecord } from './operations/calibrate.ts';
 export type { CaptureOptions, CaptureRecord } from './operations/capture.ts';
+export type { ClaimsOptions, ClaimsResult } from './operations/claims.ts';
 export type { CompareOptions } from './operations/compare.ts';
 export type { ConformOptions, ConformRecord, KernelResult, WorkerFindings } from './operations/conform.ts';
 export type { DataOptions, OptionalData } from './operations/data-options.ts';
@@ -71,6 +73,7 @@ export type { Calibration } from './compare/calibration.ts';
 export type { BackendSupport } from './conformance/support.ts';
 export type { AuditFinding, AuditPoint, AuditRecord, AuditVerdict } from './contract/audit.ts';
 export type { CellRecord, CellSpec } from './contract/cell.ts';
+export type { ClaimDefinition, ClaimFigure, ClaimsRecord, ClaimStanding, ClaimVerdict, JudgedClaim } from './contract/claims.ts';
 export type { RunRecord } from './contract/run.ts';
 export type { Block, Comparison, Effect, Metric, Outcome, Verdict } from './contract/verdict.ts';
 export type { Host } from './measure/host-schema.ts';

@@ -6,12 +6,14 @@ import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import type { RunRecord } from '../src/contract/run.ts';
 import type { Report } from '../src/report/document.ts';
+import { sampleClaims } from '../src/claims/fixtures/sample-claims.ts';
 import { compareRuns } from '../src/report/compare-runs.ts';
 import { comparisonReport } from '../src/report/comparison-report.ts';
 import { sampleMigration } from '../src/report/fixtures/sample-migration.ts';
 import { sampleRun } from '../src/report/fixtures/sample-run.ts';
 import { sampleTuning } from '../src/report/fixtures/sample-tuning.ts';
 import { reportPage } from '../src/report/html/page.ts';
+import { claimsReport } from '../src/report/claims-report.ts';
 import { migrationReport } from '../src/report/migration-report.ts';
 import { runReport } from '../src/report/run-report.ts';
 import { tuningReport } from '../src/report/tuning-report.ts';
@@ -55,6 +57,7 @@ const reports: ReadonlyArray<[name: string, make: () => Report]> = [
   ['a gate', gate],
   ['a migration', migration],
   ['a tuning', () => tuningReport(sampleTuning())],
+  ['claims', () => claimsReport(sampleClaims())],
   ['runs side by side', comparison],
 ];
 

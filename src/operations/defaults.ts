@@ -17,6 +17,9 @@ export const defaults = {
   qualityMargin: 0.02,
   lengths: [128, 256, 512],
   candidates: ['dense.fused', 'dense.tiled', 'window:w=256', 'block-topk', 'topk:k=64'],
+  /** Of the article's claims: those that name a length name 1024 or 4096 tokens. */
+  claimsLengths: [1024, 4096],
+  claimsCandidates: ['dense.fused', 'window:w=256'],
   /** Items of each length that quality is judged on. */
   items: 8,
   /** Assignments that tuning may measure. */

@@ -10,6 +10,7 @@ import type { SavedBaseline, SaveBaselineOptions, ShowBaselineOptions, StoreOpti
 import type { BenchOptions } from './bench.ts';
 import type { CalibrateOptions, CalibrationRecord } from './calibrate.ts';
 import type { CaptureOptions, CaptureRecord } from './capture.ts';
+import type { ClaimsOptions, ClaimsResult } from './claims.ts';
 import type { CompareOptions } from './compare.ts';
 import type { ConformOptions, ConformRecord } from './conform.ts';
 import type { DashboardOptions, DashboardRecord } from './dashboard.ts';
@@ -81,6 +82,11 @@ export async function ab(options: AbOptions): Promise<Verdict> {
 /** Whether a kernel, a model or a Python function skips what it does not attend to, or only masks it. */
 export async function audit(options: AuditOptions): Promise<AuditRecord> {
   return (await import('./audit.ts')).audit(options);
+}
+
+/** Holds an article's claims about attention against the user's own models, testbeds and records. */
+export async function claims(options: ClaimsOptions): Promise<ClaimsResult> {
+  return (await import('./claims.ts')).claims(options);
 }
 
 /** Measures, compares and decides what a suite's gates declare. */
@@ -163,7 +169,7 @@ export async function conform(options?: ConformOptions): Promise<ConformRecord> 
   return (await import('./conform.ts')).conform(options);
 }
 
-/** Makes a report of a run, a verdict, an audit, a migration or a tuning, and writes it. */
+/** Makes a report of a run, a verdict, an audit, a migration, a tuning or claims, and writes it. */
 export async function report(options: ReportOptions): Promise<ReportRecord> {
   return (await import('./report.ts')).report(options);
 }

@@ -16,7 +16,7 @@ import { reportEndings } from './endings.ts';
 import type { OperationOptions } from './options.ts';
 
 export interface ReportOptions extends Pick<OperationOptions, 'onProgress'> {
-  /** A run record, a verdict, an audit, or the folder of a migration or a tuning. */
+  /** A run record, a verdict, an audit, or the folder of a migration, a tuning or claims. */
   readonly path: string;
   /**
    * Files to write, each as its ending says: .html, .md, .csv, .json; .svg and .png are a folder of one picture a chart; .openmetrics.txt, .bmf.json
@@ -32,7 +32,7 @@ export interface ReportRecord {
 }
 
 /**
- * Makes a report of a run, a verdict, an audit, a migration or a tuning, and writes it.
+ * Makes a report of a run, a verdict, an audit, a migration, a tuning or claims, and writes it.
  * @throws FILE_UNREADABLE, INVALID_RUN, INVALID_VERDICT, INVALID_MIGRATION, INVALID_REPORT, FILE_UNWRITABLE; USAGE for an unknown ending, or one for figures that the record has none of
  */
 export async function report({ path, out = [], onProgress }: ReportOptions): Promise<ReportRecord> {

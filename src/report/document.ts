@@ -1,7 +1,18 @@
 export const reportSchemaName = 'attnswap.report/1';
 
 /** What a report is of. */
-export const reportKinds = ['run', 'ab', 'gate', 'calibration', 'migration', 'tuning', 'comparison', 'audit', 'dashboard'] as const;
+export const reportKinds = [
+  'run',
+  'ab',
+  'gate',
+  'calibration',
+  'migration',
+  'tuning',
+  'comparison',
+  'audit',
+  'claims',
+  'dashboard',
+] as const;
 export type ReportKind = (typeof reportKinds)[number];
 
 /** How the answer reads at a glance; `plain` where there is nothing to judge. */

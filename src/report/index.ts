@@ -1,5 +1,7 @@
 /** What `attnswap/report` exports: reports of records, and what they are written as. */
 export { auditReport } from './audit-report.ts';
+export { claimsCsv } from './claims-csv.ts';
+export { claimsReport } from './claims-report.ts';
 export { compareRuns } from './compare-runs.ts';
 export type { RunComparison, SourcedRun } from './compare-runs.ts';
 export { comparedRunsCsv } from './compared-runs-csv.ts';

@@ -28,6 +28,8 @@ const definitions = {
     'adopt: quality is shown to hold, and latency or peak memory is shown to improve while neither gets worse. tune first: there is a gain, but quality is not shown to hold, or something else gets worse. keep the model as it is: no gain is shown, or too much quality is lost to recover by tuning.',
   audit:
     'Every setting is measured once per round, in an order drawn anew, in processes of its own. A slope is Theil and Sen’s, between logarithms, in each round; the figure is its mean over rounds with Student’s interval. It decides if the whole interval lies on one side of a cut between two expected slopes, that of an attention that computes what it needs and that of one that computes everything: at a quarter over the knob, in the middle over the length. Times below three times the fixed overhead of a call, and peaks below 1 MiB, are set aside; a peak below one byte per pair holds nothing of n². On processors the verdict rests on CPU time, on a GPU on latency.',
+  claims:
+    'A claim is met if the whole interval of a figure is on the right side of the weakest value that rounds to the article’s, or of the end of its range. The first definition that was measured decides; where another one is met instead, the verdict names it. Of several candidates, the most favorable decides: the claims are about what can be reached. Figures of kernels alone say nothing of quality.',
   ratio:
     'The ratio of two medians. Its interval combines the intervals of both medians in quadrature, on a log scale. It covers only the spread within the two processes and is not a verdict.',
   seeds:
@@ -53,6 +55,7 @@ const names: Readonly<Record<keyof typeof definitions, string>> = {
   quality: 'quality',
   adopt: 'verdicts',
   audit: 'audit',
+  claims: 'claims',
   ratio: 'ratio',
   seeds: 'differences over seeds',
   swapped: 'swapped, and the control',

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RunRecord } from '../contract/run.ts';
 import { sampleComparison, sampleVerdict } from '../verdict/fixtures/sample-verdict.ts';
+import { sampleClaims } from '../claims/fixtures/sample-claims.ts';
 import { auditReport } from './audit-report.ts';
+import { claimsReport } from './claims-report.ts';
 import type { Report } from './document.ts';
 import { sampleAudit } from './fixtures/sample-audit.ts';
 import { sampleMigration } from './fixtures/sample-migration.ts';
@@ -45,6 +47,8 @@ test('figures of nothing are left off, whatever a record holds', async () => {
     auditReport(
       sampleAudit({ points: sampleAudit().points.map((point) => ({ ...point, rounds: [{ latencyNs: 1, cpuNs: null, peakBytes: 0 }] })) }),
     ),
+    claimsReport(sampleClaims()),
+    claimsReport(sampleClaims([])),
     migration({ baseline: { lengths: [], scores: [] }, candidates: [], tuned: null, final: null, standings: [], front: [], verdict: null }),
     migration({
       baseline: {

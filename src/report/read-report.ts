@@ -1,17 +1,21 @@
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { auditSchemaName, readAudit } from '../contract/audit.ts';
+import { claimsSchemaName, readClaims } from '../contract/claims.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { readRun, runSchemaName } from '../contract/run.ts';
 import { readVerdict, verdictSchemaName } from '../contract/verdict.ts';
 import { readJson } from '../files/json.ts';
 import { schemaNameOf } from '../files/read-record.ts';
-import { isJournalFolder, journalSchemaName, oldJournalSchemaName, readJournal } from '../journal/stored.ts';
+import { isJournalFolder, journalSchemaName, oldJournalSchemaName, readJournal, recordPath } from '../journal/stored.ts';
 import { migrationRecordName, readMigration } from '../migration/record.ts';
 import { parseTuningRecord, readTuningRecord, tuningRecordName } from '../tuning/record.ts';
 import type { StoredTuningRecord } from '../tuning/record.ts';
 import { auditCsv } from './audit-csv.ts';
 import { auditReport } from './audit-report.ts';
+import { claimsCsv } from './claims-csv.ts';
+import { claimsReport } from './claims-report.ts';
 import { comparisonsCsv } from './comparisons-csv.ts';
 import type { Report } from './document.ts';
 import { runFigures, verdictFigures } from './export/figures.ts';
@@ -31,18 +35,23 @@ export interface ReadReport {
   readonly figures?: Figures;
 }
 
-const readable = `${runSchemaName} (bench), ${verdictSchemaName} (ab, gate), ${auditSchemaName} (audit), or the folder of a migration or a tuning`;
+const readable = `${runSchemaName} (bench), ${verdictSchemaName} (ab, gate), ${auditSchemaName} (audit), or the folder of a migration, a tuning or claims`;
 
 /**
- * Reads what a report is to be made of: a run record, a verdict, an audit, or the folder of a migration or a tuning.
+ * Reads what a report is to be made of: a run record, a verdict, an audit, or the folder of a migration, a tuning or claims.
  * @throws FILE_UNREADABLE, INVALID_RUN, INVALID_VERDICT, INVALID_MIGRATION; INVALID_REPORT where it is none of them, naming its schema
  */
 export async function readReport(path: string): Promise<ReadReport> {
   if (await isJournalFolder(path)) return ofFolder(path);
-  if ((await stat(path).catch(() => undefined))?.isDirectory() === true)
-    throw new AttnswapError('INVALID_REPORT', `${path}: a folder without journal.json, expected ${readable}`, {
-      hint: 'name a file, or the --dir of attnswap migrate or tune',
-    });
+  if ((await stat(path).catch(() => undefined))?.isDirectory() !== true) return ofFile(path);
+  // Claims keep their record in a folder, too; their journals are those of what they measured.
+  if (existsSync(recordPath(path))) return ofFile(recordPath(path));
+  throw new AttnswapError('INVALID_REPORT', `${path}: a folder without journal.json, expected ${readable}`, {
+    hint: 'name a file, or the --dir of attnswap migrate, tune or claims',
+  });
+}
+
+async function ofFile(path: string): Promise<ReadReport> {
   const value = await readJson(path, 'INVALID_REPORT');
   const schema = schemaNameOf(value) ?? 'none';
   if (schema === migrationRecordName || schema === journalSchemaName || schema === oldJournalSchemaName) return ofFolder(dirname(path));
@@ -54,6 +63,10 @@ export async function readReport(path: string): Promise<ReadReport> {
   if (schema === auditSchemaName) {
     const audit = readAudit(value, path);
     return { report: auditReport(audit), csv: () => auditCsv(audit) };
+  }
+  if (schema === claimsSchemaName) {
+    const claims = readClaims(value, path);
+    return { report: claimsReport(claims), csv: () => claimsCsv(claims) };
   }
   if (schema.startsWith('attnswap.run/')) {
     const run = readRun(value, path);

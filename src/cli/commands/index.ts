@@ -15,6 +15,7 @@ const sections: Readonly<Record<string, Readonly<Record<string, Load>>>> = {
     bench: async () => [(await import('./bench.ts')).bench],
     ab: async () => [(await import('./ab.ts')).ab],
     audit: async () => [(await import('./audit.ts')).audit],
+    claims: async () => [(await import('./claims.ts')).claims],
     compare: async () => [(await import('./compare.ts')).compare],
     attend: async () => [(await import('./attend.ts')).attend],
     waste: async () => [(await import('./waste.ts')).waste],

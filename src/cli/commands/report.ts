@@ -10,7 +10,7 @@ import { progressLine } from '../progress.ts';
 export const report = defineCommand({
   name: 'report',
   summary: 'render a run, verdict, audit, migration or tuning as HTML, PNG, …',
-  arguments: { path: argument('run record, verdict (ab, gate --out), audit, or folder of a migration or tuning') },
+  arguments: { path: argument('run record, verdict, audit, or folder of a migration, tuning or claims') },
   options: {
     out: outputs(reportEndings, 'write the report (default: reports/<name>.html)'),
     open: flag('open the first file written'),

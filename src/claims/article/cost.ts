@@ -1,0 +1,65 @@
+import { kernelAlone, least, most, qualityAside, qualityKept, saving, wholeModel } from '../claim.ts';
+import type { Claim } from '../claim.ts';
+import { kernelPeakRatio, operationsSaved } from '../kernels.ts';
+import { anyAttention, attentionOf, exactAttention, modelRatio, pairsSaved, sparseAttention } from '../whole-model.ts';
+
+const gated = attentionOf((variant) => variant === 'gated');
+
+export const gateCompute: Claim = {
+  id: 'gate-compute',
+  words: 'A learned gate saves 41 % of the attention computation.',
+  figure: '−41 %',
+  unit: 'share',
+  bound: least(0.405),
+  definitions: [
+    {
+      name: 'pairs',
+      formula: `1 − pairs that the gate keeps / pairs of dense attention, trained, ${qualityKept}`,
+      tuning: pairsSaved(gated),
+    },
+    { name: 'model latency', formula: `1 − new / base, ${qualityKept}`, ...wholeModel('latency', gated, saving) },
+    {
+      name: 'kernel operations',
+      formula: `1 − FLOPs / FLOPs of dense.fused, the gate’s own included; ${qualityAside}`,
+      run: operationsSaved('dense.fused', gated),
+    },
+    {
+      name: 'kernel latency',
+      formula: `1 − new / dense.fused; ${qualityAside}`,
+      ...kernelAlone('dense.fused', gated, saving),
+    },
+  ],
+  missing: {
+    reason: 'a gate must be trained, and no trained gate that keeps 98 % of the quality was measured',
+    measure: { suite: 'tune-recall' },
+  },
+};
+
+export const memory: Claim = {
+  id: 'memory',
+  words: 'At 4096 tokens, memory falls from 12 to 3.2 GB with 98 % of the quality kept.',
+  figure: '12 → 3.2 GB',
+  unit: 'share',
+  bound: most(3.25 / 11.5),
+  definitions: [
+    {
+      name: 'memory, sparse attention',
+      formula: `new / base of the whole model at 4096 tokens, ${qualityKept}`,
+      migration: modelRatio('memory', sparseAttention, 4096),
+    },
+    {
+      name: 'memory, exact attention',
+      formula: 'the same by another kernel of dense attention, whose outputs are the same',
+      migration: modelRatio('memory', exactAttention, 4096),
+    },
+    {
+      name: 'kernel memory',
+      formula: `kernel / dense.naive at 4096 tokens; ${qualityAside}`,
+      run: kernelPeakRatio('dense.naive', anyAttention, 4096),
+    },
+  ],
+  missing: {
+    reason: 'no candidate that keeps 98 % of the quality was compared at 4096 tokens',
+    measure: { model: ['--lengths', '1024,4096'] },
+  },
+};

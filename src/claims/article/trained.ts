@@ -1,0 +1,77 @@
+import { least } from '../claim.ts';
+import type { Claim } from '../claim.ts';
+import { accuracyOnImages, layersSaved, stepsSaved } from '../training.ts';
+import { bleuGained } from '../whole-model.ts';
+
+export const translationQuality: Claim = {
+  id: 'translation-quality',
+  words: 'Translation improves by 1.2 BLEU.',
+  figure: '+1.2',
+  unit: 'points',
+  bound: least(1.15),
+  definitions: [
+    {
+      name: 'BLEU difference',
+      formula: 'new − base over the items of a data module whose metric is called BLEU, from 0 to 100',
+      migration: bleuGained,
+    },
+  ],
+  missing: {
+    reason: 'no translation was scored: it takes a data module whose metric is BLEU',
+    measure: { model: [], data: 'translations.data.ts' },
+  },
+};
+
+export const imageAccuracy: Claim = {
+  id: 'image-accuracy',
+  words: 'Images are classified with 86.7 % accuracy by the cheaper attention.',
+  figure: '86.7 %',
+  unit: 'share',
+  bound: least(0.8665),
+  definitions: [
+    {
+      name: 'top-1 accuracy',
+      formula: 'right answers / test items of a task of images, mean over seeds; the article’s images are not these',
+      tuning: accuracyOnImages,
+    },
+  ],
+  missing: {
+    reason: "no model was trained on images: it takes a tuning suite with task: 'digits'",
+    measure: { suite: './digits.suite.ts' },
+  },
+};
+
+export const fewerSteps: Claim = {
+  id: 'fewer-steps',
+  words: 'Progressive sparsification and distillation reach the same quality in 27 % fewer steps.',
+  figure: '−27 %',
+  unit: 'share',
+  bound: least(0.265),
+  definitions: [
+    {
+      name: 'steps to the same score',
+      formula: '1 − steps with / steps without, to the validation score that both reach; geometric mean over seeds',
+      tuning: stepsSaved,
+    },
+  ],
+  missing: { reason: 'no technique was left out in turn', measure: { suite: 'tune-techniques' } },
+};
+
+export const easyInputs: Claim = {
+  id: 'easy-inputs',
+  words: 'Depth that follows the input makes easy inputs 12 times as fast, and keeps the hard ones right.',
+  figure: '12×',
+  unit: 'factor',
+  bound: least(11.5),
+  definitions: [
+    {
+      name: 'layers until the answer',
+      formula: 'layers of the model / mean layers until a scored position has its answer: an upper bound of the time saved',
+      tuning: layersSaved,
+    },
+  ],
+  missing: {
+    reason: 'no model with early exits was trained: it takes a tuning suite with exits: [0.9]',
+    measure: { suite: './exits.suite.ts' },
+  },
+};

@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { ClaimVerdict, JudgedClaim } from '../contract/claims.ts';
+import { sampleMigration } from '../report/fixtures/sample-migration.ts';
+import { sampleRun } from '../report/fixtures/sample-run.ts';
+import { sampleTuning } from '../report/fixtures/sample-tuning.ts';
+import { sampleComparison } from '../verdict/fixtures/sample-verdict.ts';
+import { articleClaims } from './article/index.ts';
+import type { Evidence, Figure } from './evidence.ts';
+import { sampleEvidence } from './fixtures/sample-claims.ts';
+import { judgeClaim, standingOf } from './judge.ts';
+
+const least = { side: 'least', value: 3 } as const;
+const most = { side: 'most', value: 3 } as const;
+
+describe('a figure', () => {
+  const standings: ReadonlyArray<[Figure['low'], Figure['high'], typeof least | typeof most, string]> = [
+    [3, 4, least, 'holds'],
+    [2.9, 4, least, 'undecided'],
+    [2, 2.99, least, 'does-not-hold'],
+    [2, 3, least, 'undecided'],
+    [2, 3, most, 'holds'],
+    [2, 3.1, most, 'undecided'],
+    [3.1, 4, most, 'does-not-hold'],
+    [null, null, least, 'undecided'],
+  ];
+  for (const [low, high, bound, standing] of standings)
+    test(`from ${low} to ${high}, at ${bound.side} 3: ${standing}`, () => assert.equal(standingOf({ low, high }, bound), standing));
+});
+
+const given = articleClaims.find(({ id }) => id === 'memory')!;
+type Ends = readonly [low: number, high: number] | null;
+/** A claim of at least 3 whose definitions give these figures in turn. */
+const judged = (...figures: readonly Ends[]): JudgedClaim =>
+  judgeClaim(
+    {
+      ...given,
+      bound: least,
+      definitions: figures.map((ends, index) => ({
+        name: `definition ${index}`,
+        formula: '',
+        run: () => (ends === null ? [] : [{ of: 'a kernel', value: ends[0], low: ends[0], high: ends[1] }]),
+      })),
+    },
+    [{ kind: 'run', path: 'a.run.json', record: sampleRun() }],
+  );
+
+describe('a claim', () => {
+  const verdicts: ReadonlyArray<[readonly Ends[], ClaimVerdict, JudgedClaim['decidedBy']]> = [
+    [
+      [
+        [3, 4],
+        [1, 2],
+      ],
+      'holds',
+      'definition 0',
+    ],
+    [
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      'holds-otherwise',
+      'definition 1',
+    ],
+    [
+      [
+        [2, 4],
+        [3, 4],
+      ],
+      'holds-otherwise',
+      'definition 1',
+    ],
+    [
+      [
+        [1, 2],
+        [2, 4],
+      ],
+      'does-not-hold',
+      'definition 0',
+    ],
+    [
+      [
+        [2, 4],
+        [1, 2],
+      ],
+      'undecided',
+      'definition 0',
+    ],
+    [[null, [1, 2]], 'does-not-hold', 'definition 1'],
+    [[null, [3, 4]], 'holds', 'definition 1'],
+    [[null, null], 'not-measured', null],
+  ];
+  for (const [figures, verdict, decidedBy] of verdicts)
+    test(`with ${JSON.stringify(figures)}: ${verdict}`, () => {
+      const claim = judged(...figures);
+      assert.deepEqual([claim.verdict, claim.decidedBy], [verdict, decidedBy]);
+    });
+
+  test('that holds otherwise says by what, and by what it does not', () => {
+    const { reason, command } = judged([1, 2], [3, 4]);
+    assert.match(reason, /^definition 1 is .* while definition 0 is .*; the article’s figure takes at least/);
+    assert.deepEqual(command, sampleRun().command);
+  });
+
+  test('that was not measured says what would, on the same model and data', () => {
+    const record = sampleMigration({ candidates: null, command: ['migrate', 'm.onnx', '--data', 'a.npz', '--data=b.npz', '--seed', '2'] });
+    const { verdict, command } = judgeClaim(given, [{ kind: 'migration', path: 'runs/m.migration', record }]);
+    assert.equal(verdict, 'not-measured');
+    assert.deepEqual(command, [
+      'claims',
+      'models/model.onnx',
+      '--data',
+      'a.npz',
+      '--data=b.npz',
+      '--lengths',
+      '1024,4096',
+      '--only',
+      'memory',
+    ]);
+  });
+});
+
+const judgedBy = (id: string, evidence: readonly Evidence[]) =>
+  judgeClaim(
+    articleClaims.find((claim) => claim.id === id)!,
+    evidence,
+  );
+const figuresOf = (claim: JudgedClaim, name: string) => claim.definitions.find((definition) => definition.name === name)!.figures;
+
+describe('evidence', () => {
+  test('sites are pooled as sums over sums, and told one by one', () => {
+    const { baseline } = sampleMigration();
+    const sites = baseline.lengths.at(-1)!.waste.map(({ overall }) => overall.wastedCompute.p95!);
+    const value =
+      sites.reduce((sum, { numerator }) => sum + numerator.value, 0) / sites.reduce((sum, { denominator }) => sum + denominator.value, 0);
+    const [figure] = figuresOf(judgedBy('ineffective-weight', sampleEvidence()), 'wastedCompute[.95]');
+    assert.ok(Math.abs(figure!.value - value) < 1e-12);
+    // Two equal sites: the interval is narrower by the root of two.
+    const narrower = (figure!.high! - figure!.value) / (sites[0]!.high! - sites[0]!.value);
+    assert.ok(Math.abs(narrower - Math.SQRT1_2) < 1e-9, String(narrower));
+    assert.match(figure!.note, /^site 0: \d+ %, site 1: \d+ %; single heads: 20 % to 90 %$/);
+  });
+
+  test('a candidate counts only where its quality is shown to hold, and within 2 %', () => {
+    const at4096 = (changes: object) => {
+      const record = sampleMigration({ settings: { ...sampleMigration().settings, compareAt: 4096, ...changes }, final: null });
+      return judgedBy('memory', [{ kind: 'migration', path: 'm', record }]);
+    };
+    assert.equal(at4096({}).decidedBy, 'memory, sparse attention');
+    assert.equal(at4096({ qualityMargin: 0.1 }).verdict, 'not-measured');
+    const candidates = sampleMigration().candidates!.map((candidate) => ({
+      ...candidate,
+      quality: { ...candidate.quality!, judgement: { outcome: 'inconclusive' as const, reason: '', marginsLost: 0.5 } },
+    }));
+    const record = sampleMigration({ settings: { ...sampleMigration().settings, compareAt: 4096 }, final: null, candidates });
+    assert.equal(judgedBy('memory', [{ kind: 'migration', path: 'm', record }]).verdict, 'not-measured');
+  });
+
+  test('12 → 3.2 GB holds by an exact kernel alone where only that one reaches it', () => {
+    const memory = (estimate: number) =>
+      sampleComparison({
+        metric: 'peak-memory',
+        unit: 'bytes',
+        effect: { estimate, low: estimate - 0.01, high: estimate + 0.01, confidence: 0.965 },
+      });
+    const [exact, sparse] = sampleMigration().candidates!;
+    const candidates = [
+      { ...exact!, memory: memory(-0.73) },
+      { ...sparse!, memory: memory(-0.5) },
+    ];
+    const record = sampleMigration({ settings: { ...sampleMigration().settings, compareAt: 4096 }, final: null, candidates });
+    const claim = judgedBy('memory', [{ kind: 'migration', path: 'm', record }]);
+    assert.deepEqual([claim.verdict, claim.decidedBy], ['holds-otherwise', 'memory, exact attention']);
+    // The weakest value that rounds to the claim: 3.25 of 11.5 GB.
+    assert.ok(Math.abs(claim.bound.value - 0.2826) < 1e-4);
+  });
+
+  test('a speed-up is the inverse of a ratio, its ends in order', () => {
+    const [figure] = figuresOf(judgedBy('efficiency', sampleEvidence()), 'model latency');
+    assert.ok(Math.abs(figure!.value - 1 / 0.6) < 1e-12);
+    assert.ok(Math.abs(figure!.low! - 1 / 0.62) < 1e-12 && Math.abs(figure!.high! - 1 / 0.58) < 1e-12);
+  });
+
+  test('the most favorable technique decides on steps, with its own interval', () => {
+    const claim = judgedBy('fewer-steps', sampleEvidence());
+    assert.equal(claim.verdict, 'undecided');
+    assert.deepEqual(
+      claim.definitions[0]!.figures.map(({ value, low, high }) => [value, low, high]),
+      [
+        [0.24, 0.12, 0.34],
+        [0.24, 0.12, 0.34],
+      ],
+    );
+  });
+
+  test('half precision is held against the same kernel in single, and nothing else', () => {
+    const run = sampleRun({ variants: ['dense.fused', 'dense.naive'], lengths: [1024] });
+    const halved = run.cells.map((cell) => ({
+      ...cell,
+      id: `${cell.id} f16`,
+      shape: { ...cell.shape, dtype: 'f16' as const },
+      latency: {
+        ...cell.latency!,
+        medianNs: cell.latency!.medianNs / 4,
+        ciNs: { ...cell.latency!.ciNs, low: cell.latency!.ciNs.low / 4, high: cell.latency!.ciNs.high / 4 },
+      },
+    }));
+    const claim = judgedBy('half-precision', [{ kind: 'run', path: 'r', record: { ...run, cells: [...run.cells, ...halved] } }]);
+    assert.equal(claim.verdict, 'holds');
+    assert.deepEqual(
+      claim.definitions[0]!.figures.map(({ value }) => value.toFixed(6)),
+      ['4.000000', '4.000000'],
+    );
+    assert.equal(judgedBy('half-precision', [{ kind: 'run', path: 'r', record: run }]).verdict, 'not-measured');
+  });
+
+  test('a trained gate saves the pairs that it drops, where the score holds', () => {
+    const [topk] = sampleTuning().candidates;
+    const gate = (weightedShare: number, outcome: 'pass' | 'regression') => ({
+      ...topk!,
+      candidate: `gated:sparsity=${1 - weightedShare}`,
+      weightedShare,
+      quality: { ...topk!.quality, outcome },
+    });
+    const candidates = [gate(0.71, 'pass'), gate(0.5, 'pass'), gate(0.2, 'regression'), { ...gate(0.1, 'pass'), candidate: 'topk:k=2' }];
+    const claim = judgedBy('gate-compute', [{ kind: 'tuning', path: 't', record: sampleTuning({ candidates }) }]);
+    assert.deepEqual(
+      figuresOf(claim, 'pairs').map(({ value }) => value),
+      [0.5, 1 - 0.71],
+    );
+    assert.deepEqual([claim.verdict, claim.decidedBy], ['holds', 'pairs']);
+  });
+
+  test('BLEU is taken from a data module whose metric is called so, and from no other', () => {
+    const by = (metric: string) => judgedBy('translation-quality', [{ kind: 'migration', path: 'm', record: sampleMigration({ metric }) }]);
+    assert.deepEqual([by('BLEU of sentences').definitions[0]!.figures[0]!.value, by('BLEURT').verdict], [-0.005, 'not-measured']);
+    assert.equal(by('BLEU').verdict, 'does-not-hold');
+  });
+
+  test('cycles of a gate follow from the clock and the cores', () => {
+    const run = sampleRun({ variants: ['dense.tiled', 'gated.tiled'], lengths: [1024] });
+    const [base, gated] = run.cells;
+    const host = { availableCores: 2, volatile: { cpuMhz: 3000 } };
+    const claim = judgedBy('one-cycle', [{ kind: 'run', path: 'r', record: { ...run, host } }]);
+    const expected = ((gated!.latency!.medianNs - base!.latency!.medianNs) * 3 * 2) / gated!.work!.weightedPairs;
+    assert.ok(Math.abs(claim.definitions[0]!.figures[0]!.value - expected) < 1e-9);
+    assert.equal(judgedBy('one-cycle', [{ kind: 'run', path: 'r', record: { ...run, host: {} } }]).verdict, 'not-measured');
+  });
+});

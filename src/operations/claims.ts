@@ -1,0 +1,146 @@
+import { basename, extname, join } from 'node:path';
+import { articleClaims, claimIds } from '../claims/article/index.ts';
+import type { Claim } from '../claims/claim.ts';
+import type { Evidence } from '../claims/evidence.ts';
+import { judgeClaim, sourceOf } from '../claims/judge.ts';
+import { claimsSchemaName, evidenceKinds } from '../contract/claims.ts';
+import type { ClaimsRecord } from '../contract/claims.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import { writeJson } from '../files/json.ts';
+import { requireWritableFolder } from '../files/writable.ts';
+import { recordPath } from '../journal/stored.ts';
+import { builtInSuites, builtInTunings } from '../loading/built-in.ts';
+import { loadDefinition } from '../loading/definition.ts';
+import { nearestName } from '../variants/nearest-name.ts';
+import { benchEvidence, isStored, readEvidence } from './claims-evidence.ts';
+import { measureKernels } from './claims-kernels.ts';
+import type { OptionalData } from './data-options.ts';
+import { defaults } from './defaults.ts';
+import { describeRun } from './head.ts';
+import { migrate } from './migrate.ts';
+import type { MigrateOptions } from './migrate.ts';
+import { adaptersOf } from './options.ts';
+import type { OperationOptions } from './options.ts';
+import { tune } from './tune.ts';
+
+export interface ClaimsOptions extends OperationOptions, OptionalData, Pick<MigrateOptions, 'dimensions' | 'assume' | 'items' | 'threads'> {
+  /** What claims are held against: models, suites, testbeds; run records, and folders of migrations and tunings, which are read as they are. */
+  readonly subjects: readonly string[];
+  /** Ids of the claims to judge; what no other one needs is not measured. @default all */
+  readonly only?: readonly string[] | undefined;
+  /** Of models: what may take the place of the attention. @default ['dense.fused', 'window:w=256'] */
+  readonly candidates?: readonly string[] | undefined;
+  /** Of models. @default 'onnx-cpu' */
+  readonly backend?: string | undefined;
+  /** Of testbeds. @default the best that is here */
+  readonly trainer?: string | undefined;
+  /** Keeps the record and all that was measured; the same options go on from there. @default 'runs/<subject>.claims' */
+  readonly dir?: string | undefined;
+}
+
+/** All that `claims` found, with the folder that it lies in. */
+export type ClaimsResult = ClaimsRecord & { readonly folder: string };
+
+/**
+ * Holds the article's claims against the user's own models, testbeds and records: measures what is missing by `migrate`, `tune` and `bench`, and
+ * judges each claim by every definition that it can be read by.
+ * @throws USAGE for an unknown claim, a model without data, or data without a model; and what those operations and reading records throw
+ */
+export async function claims(options: ClaimsOptions): Promise<ClaimsResult> {
+  const { subjects } = options;
+  const wanted = wantedClaims(options.only);
+  const folder = options.dir ?? join('runs', `${stemOf(subjects[0] ?? '')}.claims`);
+  const kinds = await Promise.all(subjects.map(kindOf));
+  refuse(options, kinds);
+  await requireWritableFolder(folder);
+  const startedAt = new Date().toISOString();
+  // What measures tells of noise itself.
+  const { tool, command, host } = await describeRun([], adaptersOf(options), { ...options, onWarning: undefined });
+  const told: string[] = [];
+  const onWarning = (warning: string) => {
+    told.push(warning.replace(/^noise: /, ''));
+    options.onWarning?.(warning);
+  };
+  const evidence: Evidence[] = [];
+  for (const [at, subject] of subjects.entries())
+    evidence.push(...(await evidenceOf(subject, kinds[at]!, join(folder, stemOf(subject)), wanted, { ...options, onWarning })));
+  const record: ClaimsRecord = {
+    schema: claimsSchemaName,
+    tool,
+    command,
+    startedAt,
+    endedAt: new Date().toISOString(),
+    host,
+    warnings: [...new Set([...told, ...evidence.flatMap(({ record: { warnings } }) => warnings)])],
+    sources: evidence.map(sourceOf),
+    claims: wanted.map((claim) => judgeClaim(claim, evidence)),
+  };
+  await writeJson(recordPath(folder), record);
+  return { ...record, folder };
+}
+
+/** @throws USAGE naming the claim that there is none of */
+function wantedClaims(only: readonly string[] = claimIds): readonly Claim[] {
+  const unknown = only.find((id) => !claimIds.includes(id));
+  if (unknown === undefined) return articleClaims.filter(({ id }) => only.includes(id));
+  const near = nearestName(unknown, claimIds);
+  throw new AttnswapError('USAGE', `unknown claim ${JSON.stringify(unknown)}, expected one of ${claimIds.join(', ')}`, {
+    hint: near === undefined ? undefined : `did you mean ${near}?`,
+  });
+}
+
+type SubjectKind = 'stored' | 'suite' | 'model';
+
+async function kindOf(subject: string): Promise<SubjectKind> {
+  if (await isStored(subject)) return 'stored';
+  const isNamed = [...builtInSuites, ...builtInTunings].some((name) => name === subject);
+  return isNamed || /\.[cm]?[jt]s$/.test(subject) ? 'suite' : 'model';
+}
+
+/** @throws USAGE */
+function refuse({ subjects, data }: ClaimsOptions, kinds: readonly SubjectKind[]): void {
+  if (subjects.length === 0)
+    throw new AttnswapError('USAGE', 'claims: nothing named to measure', { hint: 'name a model, a suite, or a record' });
+  const model = subjects[kinds.indexOf('model')];
+  const example = '--data book.txt --tokenizer tokenizer.json';
+  if (model !== undefined && data === undefined) throw new AttnswapError('USAGE', `claims ${model}: --data is missing`, { hint: example });
+  if (model === undefined && data !== undefined)
+    throw new AttnswapError('USAGE', 'claims: data are for models, and none is named', { hint: 'leave --data out' });
+}
+
+/** The subject's records: measured where they are not there yet. */
+async function evidenceOf(
+  subject: string,
+  kind: SubjectKind,
+  folder: string,
+  wanted: readonly Claim[],
+  options: ClaimsOptions,
+): Promise<Evidence[]> {
+  if (kind === 'stored') return [await readEvidence(subject)];
+  if (kind === 'suite') return [await measuredSuite(subject, folder, options)];
+  const needed = new Set(
+    evidenceKinds.filter((each) => wanted.some(({ definitions }) => definitions.some((one) => one[each] !== undefined))),
+  );
+  const { data = [], lengths = defaults.claimsLengths, candidates = defaults.claimsCandidates, dir: _, ...shared } = options;
+  const model = { ...shared, model: subject, data, lengths, candidates };
+  const migrated = needed.has('migration') ? await migrate({ ...model, until: 'swap', dir: join(folder, 'migration') }) : undefined;
+  const site = migrated?.sites.find(({ swappable }) => swappable)?.site ?? 0;
+  return [
+    ...(migrated === undefined ? [] : [await readEvidence(migrated.folder)]),
+    ...(needed.has('run') ? await measureKernels(model, { site, folder: join(folder, 'kernels') }) : []),
+  ];
+}
+
+/** The record of a suite of kernels, or of a testbed. */
+async function measuredSuite(suite: string, folder: string, options: ClaimsOptions): Promise<Evidence> {
+  const { definition } = await loadDefinition(suite, [...builtInSuites, ...builtInTunings]);
+  const isTuning = typeof definition === 'object' && definition !== null && 'task' in definition;
+  if (isTuning) return readEvidence((await tune({ ...options, suite, dir: join(folder, 'tuning') })).folder);
+  return benchEvidence({ ...options, suite }, join(folder, 'suite.run.json'));
+}
+
+/** Of a path without its folders and its last ending. */
+function stemOf(subject: string): string {
+  const name = basename(subject);
+  return basename(name, extname(name)).replaceAll(/[^\w.-]+/g, '_') || 'article';
+}

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { before, test } from 'node:test';
+import { readClaims } from '../src/contract/claims.ts';
+import type { ClaimsRecord, JudgedClaim } from '../src/contract/claims.ts';
+import * as model from './models/torchscript-bert.ts';
+import { attnswap, emptyFolder } from './run-cli.ts';
+
+const cwd = emptyFolder();
+const data = `
+export const items = async ({ lengths, itemsPerLength, seed }) =>
+  lengths.flatMap((length) => Array.from({ length: itemsPerLength }, (_, index) => ({
+    id: length + '-' + index,
+    length,
+    feeds: {
+      input_ids: { type: 'int64', dims: [1, length], data: BigInt64Array.from({ length }, (_, at) => BigInt((7 * at + 13 * (seed + index)) % 90)) },
+      attention_mask: { type: 'int64', dims: [1, length], data: new BigInt64Array(length).fill(1n) },
+    },
+  })));
+`;
+const onModel = ['claims', 'model.onnx', '--data', 'my.data.mjs', '--lengths', '16', '--items', '5', '--candidate', 'dense.fused'];
+
+before(() => {
+  writeFileSync(join(cwd, 'model.onnx'), model.build({ seed: 1 }));
+  writeFileSync(join(cwd, 'my.data.mjs'), data);
+});
+
+const read = (file: string): ClaimsRecord => readClaims(JSON.parse(readFileSync(join(cwd, file), 'utf8')), file);
+const measured = ({ claims }: ClaimsRecord) => claims.filter(({ verdict }) => verdict !== 'not-measured').map(({ id }) => id);
+const definition = ({ definitions }: JudgedClaim, name: string) => definitions.find((each) => each.name === name)!;
+
+test('only what a claim needs is measured: no kernels for a score', async () => {
+  const { exitCode, stdout, stderr } = await attnswap([...onModel, '--only', 'translation-quality'], { cwd });
+  assert.equal(exitCode, 0, stderr);
+  assert.match(stdout, /attnswap claims model\.onnx --data translations\.data\.ts --only translation-quality/);
+  assert.ok(existsSync(join(cwd, 'runs/model.claims/model/migration/record.json')));
+  assert.ok(!existsSync(join(cwd, 'runs/model.claims/model/kernels')));
+});
+
+test('a model is measured by migrate and bench, every claim is judged, and a rerun measures nothing again', async () => {
+  const first = await attnswap(onModel, { cwd });
+  assert.equal(first.exitCode, 0, first.stderr);
+  const record = read('runs/model.claims/record.json');
+  assert.equal(record.claims.length, 13);
+  assert.deepEqual(
+    record.sources.map(({ kind }) => kind),
+    ['migration', 'run'],
+  );
+  for (const id of ['ineffective-weight', 'hierarchical-speed', 'throughput', 'efficiency']) assert.ok(measured(record).includes(id), id);
+  const [weight] = record.claims;
+  const own = definition(weight!, 'wastedCompute[.95]').figures;
+  // The model's own inputs: of the migration's rows, and of those that the kernels ran on.
+  assert.deepEqual(
+    own.map(({ source }) => source),
+    [0, 1],
+  );
+  assert.match(own[1]!.of, /captured:runs\/model\.claims\/model\/kernels\/site0-item0\.safetensors/);
+  assert.match(first.stdout, /^ineffective-weight +> 60 % /m);
+  // What is missing is named with the command that measures it.
+  assert.match(first.stdout, /attnswap claims model\.onnx --data my\.data\.mjs --lengths 1024 --only ineffective-compute/);
+  const kept = ['migration/journal.json', 'kernels/kernels.run.json'].map((file) => join(cwd, 'runs/model.claims/model', file));
+  const cells = () =>
+    kept
+      .map((file) => JSON.parse(readFileSync(file, 'utf8')) as { steps?: unknown; cells?: unknown })
+      .map(({ steps, cells: own }) => steps ?? own);
+  const before_ = cells();
+  const again = await attnswap([...onModel, '--only', 'efficiency', '--out', 'claims.html', '--out', 'claims.csv'], { cwd });
+  assert.equal(again.exitCode, 0, again.stderr);
+  assert.deepEqual(cells(), before_);
+  assert.equal(read('runs/model.claims/record.json').claims.length, 1);
+  assert.match(readFileSync(join(cwd, 'claims.html'), 'utf8'), /<h1/);
+  assert.match(readFileSync(join(cwd, 'claims.csv'), 'utf8'), /^claim,claimed,unit,.*\nefficiency,3–5×,factor,least,3,/);
+  const page = await attnswap(['report', 'runs/model.claims'], { cwd });
+  assert.equal(page.exitCode, 0, page.stderr);
+  assert.ok(existsSync(join(cwd, 'reports/model.claims.html')));
+});
+
+test('records are read as they are, several at once', async () => {
+  const { exitCode, stdout, stderr } = await attnswap(
+    [
+      'claims',
+      'runs/model.claims/model/migration',
+      'runs/model.claims/model/kernels/kernels.run.json',
+      '--only',
+      'one-cycle',
+      '--only',
+      'fewer-steps',
+      '--json',
+      '--dir',
+      'again',
+    ],
+    { cwd },
+  );
+  assert.equal(exitCode, 0, stderr);
+  const record = readClaims(JSON.parse(stdout), 'stdout');
+  assert.deepEqual(measured(record), ['one-cycle']);
+  assert.deepEqual(record.claims.find(({ id }) => id === 'fewer-steps')!.command, ['claims', 'tune-techniques', '--only', 'fewer-steps']);
+  assert.ok(!existsSync(join(cwd, 'again/migration')) && existsSync(join(cwd, 'again/record.json')));
+});
+
+const refusals: ReadonlyArray<[what: string, args: readonly string[], says: RegExp]> = [
+  ['an unknown claim', ['claims', 'model.onnx', '--only', 'memry'], /unknown claim "memry"[^]*did you mean memory\?/],
+  ['a model without data', ['claims', 'model.onnx'], /claims model\.onnx: --data is missing/],
+  ['data without a model', ['claims', 'lengths', '--data', 'my.data.mjs'], /data are for models, and none is named/],
+  ['a record of something else', ['claims', 'my.json'], /schema is "attnswap\.verdict\/1", expected a run record/],
+  ['a record that is not there', ['claims', 'none.json'], /none\.json/],
+];
+for (const [what, args, says] of refusals) {
+  test(`refused before anything is measured: ${what}`, async () => {
+    const folder = emptyFolder();
+    writeFileSync(join(folder, 'my.json'), '{"schema":"attnswap.verdict/1"}');
+    const { exitCode, stdout, stderr } = await attnswap(args, { cwd: folder });
+    assert.deepEqual([exitCode, stdout], [5, '']);
+    assert.match(stderr, says);
+  });
+}
