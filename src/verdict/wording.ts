@@ -37,8 +37,7 @@ export function baseToNew(comparison: Comparison): string {
   const fresh = pairedNew(comparison);
   if (base === null && fresh === null) return '';
   const smaller = Math.min(base ?? Infinity, fresh ?? Infinity);
-  const text = (value: number | null) =>
-    value === null ? '–' : figure(value, unit, value < 10 * smaller ? smaller : value);
+  const text = (value: number | null) => (value === null ? '–' : figure(value, unit, value < 10 * smaller ? smaller : value));
   const [from, to] = [text(base), text(fresh)];
   const shared = / \S+$/.exec(to)?.[0];
   return `${shared !== undefined && from.endsWith(shared) ? from.slice(0, -shared.length) : from} → ${to}`;
@@ -93,9 +92,7 @@ export function labelsOf(comparisons: readonly Comparison[]): Map<Comparison, st
   const labels = comparisons.map(({ name, cell }, index): [Comparison, string] => {
     const said = new Set(name.split(' '));
     const telling =
-      name === cell
-        ? []
-        : cells[index]!.filter((word, _, words) => !shared.has(word) && !said.has(word) && !repeatsQueries(word, words));
+      name === cell ? [] : cells[index]!.filter((word, _, words) => !shared.has(word) && !said.has(word) && !repeatsQueries(word, words));
     return [comparisons[index]!, oneLine([name, ...telling].join(' '))];
   });
   return new Map(labels);
