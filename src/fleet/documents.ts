@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { runSchema } from '../contract/run.ts';
+import type { RunRecord } from '../contract/run.ts';
 import { suiteSchema } from '../contract/suite.ts';
 import { hostIdPattern } from './keys.ts';
 import { labelName, labelValue } from './labels.ts';
@@ -60,3 +61,22 @@ export const endSchema = z.object({
   reason: z.string().max(2000).optional(),
 });
 export type End = z.infer<typeof endSchema>;
+
+/** How a run ended on a host; `dropped` where nobody can be told. */
+export type Outcome = End['outcome'] | 'dropped';
+/** How many runs a host took, by how they ended. */
+export type Taken = Readonly<Record<Outcome, number>>;
+
+/** A run that has ended, or was given up. */
+export interface WaitedRun {
+  /** From 0, in the order of the submission. */
+  readonly number: number;
+  /** The host that it was meant for. */
+  readonly host: string;
+  readonly repeat: number;
+  readonly records: ReadonlyArray<{ readonly host: string; readonly hostId: string; readonly record: RunRecord }>;
+  /** Ids of declared cells that nobody measured; `all` where no host got as far as saying which there are. */
+  readonly missing: 'all' | readonly string[];
+  /** Why something is missing, or was left out. */
+  readonly reasons: readonly string[];
+}

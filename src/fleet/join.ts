@@ -2,15 +2,17 @@ import type { Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { oneLine } from '../text/untrusted.ts';
+import { connectionOptions } from './address.ts';
+import type { QueueAddress } from './address.ts';
+import type { Taken } from './documents.ts';
 import { beat, leave, listHosts, lostWithRuns, register } from './hosts.ts';
 import type { HostKey } from './keys.ts';
 import { sameLabels } from './labels.ts';
 import type { Labels } from './labels.ts';
-import { connect, connectionOptions, loadBullmq } from './redis.ts';
-import type { QueueAddress } from './redis.ts';
+import { connect, loadBullmq } from './redis.ts';
 import { queueOptions } from './submissions.ts';
 import { takeRun } from './take-run.ts';
-import type { Measure, Outcome } from './take-run.ts';
+import type { Measure } from './take-run.ts';
 
 export interface JoinOptions extends QueueAddress {
   readonly key: HostKey;
@@ -28,9 +30,6 @@ export interface JoinOptions extends QueueAddress {
   /** Called whenever it has nothing to do. */
   readonly onIdle: () => void;
 }
-
-/** How many runs a host took, by how they ended. */
-export type Taken = Readonly<Record<Outcome, number>>;
 
 /**
  * Makes this host a worker of the fleet until the signal is aborted. It takes the runs of its own queue one at a time, and those of lost hosts

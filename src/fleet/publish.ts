@@ -76,7 +76,7 @@ export class RunPublisher {
       () =>
         answersOf(
           this.#client
-            .multi()
+            .pipeline()
             .hset(endedKey(this.#place.submission), this.#place.run, this.#key.id)
             .expire(endedKey(this.#place.submission), keptSeconds)
             .exec(),
@@ -89,9 +89,9 @@ export class RunPublisher {
     const run = runKey(this.#place);
     const fields = values.map(([field, value]) => [field, sealed(this.#key, this.#place, field, value)] as const);
     const answers = await persistently(() => {
-      const multi = this.#client.multi();
-      if (fields.length > 0) multi.hset(run, Object.fromEntries(fields)).expire(run, keptSeconds);
-      return answersOf(multi.hexists(endedKey(this.#place.submission), cancelledField).exec());
+      const pipeline = this.#client.pipeline();
+      if (fields.length > 0) pipeline.hset(run, Object.fromEntries(fields)).expire(run, keptSeconds);
+      return answersOf(pipeline.hexists(endedKey(this.#place.submission), cancelledField).exec());
     }, this.#patience);
     for (const [field, text] of fields) this.#written.set(field, text);
     return answers.at(-1) === 0;

@@ -2,45 +2,8 @@ import type * as Bullmq from 'bullmq';
 import type { Redis } from 'ioredis';
 import { AttnswapError } from '../contract/errors.ts';
 import { oneLine } from '../text/untrusted.ts';
-
-/** Where the queue is, and how carefully it must be reached. */
-export interface QueueAddress {
-  /** `rediss://user:password@host:port`. */
-  readonly redis: string;
-  /** Accepts a connection without TLS or without a password. @default false */
-  readonly insecure?: boolean | undefined;
-}
-
-const answerMs = 10_000;
-/** Between attempts to connect: at once after a hiccup, then ever more seldom. */
-const retryMs = (attempt: number): number => Math.min(100 * 2 ** attempt, 20_000);
-
-/** Settings of a connection, as ioredis and BullMQ take them. @throws USAGE where it is no URL of Redis, or an insecure one that was not asked for */
-export function connectionOptions({ redis, insecure = false }: QueueAddress) {
-  const url = URL.canParse(redis) ? new URL(redis) : undefined;
-  if (url === undefined || !['redis:', 'rediss:'].includes(url.protocol) || url.hostname === '')
-    throw new AttnswapError('USAGE', 'expected the URL of a Redis server, such as rediss://user:password@host:6379');
-  const lacks = [...(url.protocol === 'rediss:' ? [] : ['TLS']), ...(url.password === '' ? ['a password'] : [])];
-  if (lacks.length > 0 && !insecure) {
-    throw new AttnswapError(
-      'USAGE',
-      `${shown(url)} is reached without ${lacks.join(' and without ')}: others on the network could read and change jobs and results`,
-      { hint: 'use rediss://user:password@host:port; --insecure accepts this connection, on a network that you trust' },
-    );
-  }
-  const database = Number(url.pathname.slice(1));
-  return {
-    host: url.hostname.replaceAll(/^\[|\]$/g, ''),
-    port: url.port === '' ? 6379 : Number(url.port),
-    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
-    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
-    ...(database > 0 && { db: database }),
-    ...(url.protocol === 'rediss:' && { tls: {} }),
-    connectTimeout: answerMs,
-    maxRetriesPerRequest: null,
-    retryStrategy: retryMs,
-  };
-}
+import { answerMs, connectionOptions, retryMs, shown } from './address.ts';
+import type { QueueAddress } from './address.ts';
 
 /**
  * Connects, and asks for an answer before anything relies on it.
@@ -89,11 +52,6 @@ async function loadPackage<Module>(load: () => Promise<Module>): Promise<Module>
       cause: error,
     });
   }
-}
-
-/** An address without user and password. */
-function shown({ protocol, host }: URL): string {
-  return `${protocol}//${host}`;
 }
 
 function unreachable(where: string, error: Error): AttnswapError {

@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { AttnswapError } from '../contract/errors.ts';
 import { recordReader } from '../files/read-record.ts';
+import { connectionOptions } from './address.ts';
+import type { QueueAddress } from './address.ts';
 import { submissionIdPattern, submissionSchema } from './documents.ts';
 import type { Submission } from './documents.ts';
 import { boundedHash, boundedText, fleetKey, keptSeconds, most, prefix, untrustedJson } from './entries.ts';
-import { connect, connectionOptions, loadBullmq, refusedByRedis } from './redis.ts';
-import type { QueueAddress } from './redis.ts';
+import { connect, loadBullmq, refusedByRedis } from './redis.ts';
 
 const submissionKey = (id: string): string => fleetKey('submission', id);
 const submissionsKey = fleetKey('submissions');

@@ -4,7 +4,7 @@ import type { RunRecord } from '../contract/run.ts';
 import type { LoadedSuite } from '../loading/suite.ts';
 import { oneLine } from '../text/untrusted.ts';
 import { jobSchema } from './documents.ts';
-import type { End, Place } from './documents.ts';
+import type { End, Outcome, Place } from './documents.ts';
 import { listHosts } from './hosts.ts';
 import { suiteOfJob } from './job-suite.ts';
 import { keyring } from './keys.ts';
@@ -42,8 +42,6 @@ export interface Taker {
   /** Told of trouble with the server. */
   readonly trouble: (what: string) => void;
 }
-
-export type Outcome = End['outcome'] | 'dropped';
 
 /**
  * Measures the run that a job names and writes it, signed. Whatever is wrong with the job, its submission or its suite is told, written as the

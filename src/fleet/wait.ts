@@ -1,28 +1,13 @@
 import type { Redis } from 'ioredis';
 import { setTimeout } from 'node:timers/promises';
-import type { RunRecord } from '../contract/run.ts';
-import type { Submission } from './documents.ts';
+import type { Submission, WaitedRun } from './documents.ts';
 import { listHosts } from './hosts.ts';
 import type { ListedHost } from './hosts.ts';
 import type { Keyring } from './keys.ts';
-import { sameLabels } from './labels.ts';
+import { labelsText } from './labels.ts';
 import { collectRun, readParts } from './parts.ts';
 import { persistently } from './publish.ts';
 import { endedRuns, jobKey } from './submissions.ts';
-
-/** A run that has ended, or was given up. */
-export interface WaitedRun {
-  /** From 0, in the order of the submission. */
-  readonly number: number;
-  /** The host that it was meant for. */
-  readonly host: string;
-  readonly repeat: number;
-  readonly records: ReadonlyArray<{ readonly host: string; readonly hostId: string; readonly record: RunRecord }>;
-  /** Ids of declared cells that nobody measured; `all` where no host got as far as saying which there are. */
-  readonly missing: 'all' | readonly string[];
-  /** Why something is missing, or was left out. */
-  readonly reasons: readonly string[];
-}
 
 interface WaitOptions {
   readonly id: string;
@@ -102,7 +87,8 @@ class Watch {
   async givenUp(left: readonly number[]): Promise<ReadonlyMap<number, string>> {
     const { id, submission, giveUpMs } = this.#options;
     this.hosts = new Map((await listHosts(this.#client)).map((host) => [host.id, host]));
-    const there = [...this.hosts.values()].filter(({ doing }) => doing !== undefined);
+    const texts = new Map([...this.hosts.values()].map(({ id: host, labels }) => [host, labelsText(labels)]));
+    const served = new Set([...this.hosts.values()].flatMap(({ id: host, doing }) => (doing === undefined ? [] : texts.get(host))));
     const pipeline = this.#client.pipeline();
     for (const run of left) pipeline.exists(jobKey(submission.runs[run]!.host, id, run));
     const queued = (await pipeline.exec()) ?? [];
@@ -110,8 +96,7 @@ class Watch {
     const over = new Map<number, string>();
     for (const [index, run] of left.entries()) {
       const { host } = submission.runs[run]!;
-      const labels = this.hosts.get(host)?.labels;
-      const isAlone = !there.some((other) => other.id === host || (labels !== undefined && sameLabels(other.labels, labels)));
+      const isAlone = !served.has(texts.get(host));
       const since = isAlone ? (this.#aloneSince.get(run) ?? performance.now()) : undefined;
       if (since === undefined) this.#aloneSince.delete(run);
       else this.#aloneSince.set(run, since);

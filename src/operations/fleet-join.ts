@@ -1,10 +1,10 @@
 import { hostname } from 'node:os';
 import { joinQueue } from '../fleet/join.ts';
-import type { Taken } from '../fleet/join.ts';
+import type { Taken } from '../fleet/documents.ts';
 import { hostKey } from '../fleet/keys.ts';
 import { labelsText, ownLabels, parseLabels } from '../fleet/labels.ts';
 import type { Labels } from '../fleet/labels.ts';
-import type { QueueAddress } from '../fleet/redis.ts';
+import type { QueueAddress } from '../fleet/address.ts';
 import type { Measure } from '../fleet/take-run.ts';
 import { toolVersion } from '../loading/version.ts';
 import type { CellPlan } from '../measure/measure-cell.ts';
@@ -14,8 +14,8 @@ import { measurePlanned, planSuite } from './bench.ts';
 import { defaults } from './defaults.ts';
 import type { OperationOptions } from './options.ts';
 
-export type { Taken } from '../fleet/join.ts';
-export type { QueueAddress } from '../fleet/redis.ts';
+export type { Taken } from '../fleet/documents.ts';
+export type { QueueAddress } from '../fleet/address.ts';
 
 export interface JoinFleetOptions extends QueueAddress, Omit<OperationOptions, 'wait' | 'command'> {
   /** What jobs are matched by, such as `gpu=none,rack=3`, beside the host's own `os`, `arch` and `cpu`. */

@@ -1,6 +1,6 @@
 import { listHosts } from '../fleet/hosts.ts';
 import { connect, refusedByRedis } from '../fleet/redis.ts';
-import type { QueueAddress } from '../fleet/redis.ts';
+import type { QueueAddress } from '../fleet/address.ts';
 import { cancelRuns, endedRuns, readSubmission, submissionIds } from '../fleet/submissions.ts';
 
 /** Who is in a fleet, and what it was given to do. */

@@ -6,7 +6,7 @@ import { jobSuite } from '../fleet/job-suite.ts';
 import { trustedKeys } from '../fleet/keys.ts';
 import { isSelected, parseSelector } from '../fleet/labels.ts';
 import { connect, refusedByRedis } from '../fleet/redis.ts';
-import type { QueueAddress } from '../fleet/redis.ts';
+import type { QueueAddress } from '../fleet/address.ts';
 import { queueRuns } from '../fleet/submissions.ts';
 import { loadSuite } from '../loading/suite.ts';
 import { defaults } from './defaults.ts';

@@ -1,8 +1,8 @@
 import { waitForRuns } from '../fleet/wait.ts';
-import type { WaitedRun } from '../fleet/wait.ts';
+import type { WaitedRun } from '../fleet/documents.ts';
 import { trustedKeys } from '../fleet/keys.ts';
 import { connect } from '../fleet/redis.ts';
-import type { QueueAddress } from '../fleet/redis.ts';
+import type { QueueAddress } from '../fleet/address.ts';
 import { readSubmission } from '../fleet/submissions.ts';
 import { writeJson } from '../files/json.ts';
 import { requireWritableFolder } from '../files/writable.ts';
