@@ -245,6 +245,18 @@ test('a full Redis refuses a submission, and keeps a worker waiting without a bu
   await host.leave();
 });
 
+test('a user with the rights that docs/fleet.md gives can do everything', { skip }, async () => {
+  const text = readFileSync(new URL('../docs/fleet.md', import.meta.url), 'utf8');
+  await client.call('ACL', /`ACL (SETUSER fleet [^`]*)`/.exec(text)![1]!.split(' '));
+  const url = redis.url.replace(`:${password}`, 'fleet:password');
+  const host = await joined('limited', { url });
+  const { submission } = await submit('of=limited', { redis: url });
+  assert.ok((await wait(submission, { redis: url })).complete);
+  assert.equal(await cancelSubmission({ redis: url, insecure: true, submission }), 0);
+  assert.deepEqual(host.told, []);
+  await host.leave();
+});
+
 test('what a worker leaves in Redis goes by itself', { skip }, async () => {
   for await (const keys of client.scanStream({ match: `${fleetKey('*')}` }) as AsyncIterable<string[]>)
     for (const key of keys) {

@@ -109,7 +109,10 @@ export async function cancelRuns(client: Redis, address: QueueAddress, id: strin
     for (const [host, ofHost] of Map.groupBy(runs.entries(), ([, run]) => run.host)) {
       const queue = new Queue(host, { connection, prefix, skipVersionCheck: true });
       queue.on('error', () => undefined); // What a call throws is told.
-      for (const [run] of ofHost) removed += await queue.remove(jobId(id, run)).catch(() => 0); // A run that is measured is locked.
+      for (const [run] of ofHost) {
+        if ((await client.exists(jobKey(host, id, run))) === 0) continue; // Of one that has ended BullMQ says that it removed it.
+        removed += await queue.remove(jobId(id, run)).catch(() => 0); // One that is measured is locked.
+      }
       await queue.close();
     }
     return removed;
