@@ -89,6 +89,11 @@ export type { Report } from './report/document.ts';
 export type { TunedCandidate } from './tuning/tune-testbed.ts';
 export type { WasteFigure } from './waste/schema.ts';
 
+// What a data module scores translations by.
+export { corpusBleu, sentenceBleu } from './quality/translation/bleu.ts';
+export { corpusChrf, sentenceChrf } from './quality/translation/chrf.ts';
+export type { Translation } from './quality/translation/ngrams.ts';
+
 // What a user writes: suites, data modules, errors.
 export { AttnswapError } from './contract/errors.ts';
 export type { ErrorCode } from './contract/errors.ts';
