@@ -176,8 +176,12 @@ describe('evidence', () => {
     assert.ok(Math.abs(claim.bound.value - 0.2826) < 1e-4);
   });
 
-  test('a speed-up is the inverse of a ratio, its ends in order', () => {
-    const [figure] = figuresOf(judgedBy('efficiency', sampleEvidence()), 'model latency');
+  test('a speed-up is the inverse of a ratio, its ends in order; the last comparison goes by its candidate’s name', () => {
+    const sample = sampleMigration();
+    const latency = sample.final!.latency.map((each) => ({ ...each, comparison: { ...each.comparison, name: 'final dense.fused' } }));
+    const evidence = { kind: 'migration' as const, path: 'm', record: { ...sample, final: { ...sample.final!, latency } } };
+    const [figure] = figuresOf(judgedBy('efficiency', [evidence]), 'model latency');
+    assert.equal(figure!.of, 'whole model, dense.fused at 512 tokens');
     assert.ok(Math.abs(figure!.value - 1 / 0.6) < 1e-12);
     assert.ok(Math.abs(figure!.low! - 1 / 0.62) < 1e-12 && Math.abs(figure!.high! - 1 / 0.58) < 1e-12);
   });

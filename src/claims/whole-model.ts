@@ -28,7 +28,7 @@ function comparedModels(
   record: StoredMigrationRecord,
   what: Compared,
   wanted: Attention,
-): Array<{ length: number; comparison: Comparison }> {
+): Array<{ name: string; length: number; comparison: Comparison }> {
   const { candidates, tuned, final, settings } = record;
   const judged = [...(candidates ?? []), ...(tuned?.result ? [tuned.result] : [])];
   const kept = judged.filter(
@@ -50,7 +50,7 @@ export function modelRatio(what: Compared, wanted: Attention, at?: number) {
   return (record: StoredMigrationRecord): Figure[] =>
     comparedModels(record, what, wanted)
       .filter(({ length }) => at === undefined || length === at)
-      .map(({ length, comparison }) => ratioOf(comparison, `whole model, ${comparison.name} at ${length} tokens`));
+      .map(({ name, length, comparison }) => ratioOf(comparison, `whole model, ${name} at ${length} tokens`));
 }
 
 /** The same of a testbed's exported models, trained with their attention, those that keep 98 % of the score. */
