@@ -1,7 +1,7 @@
 import type { GraphBuilder, Value } from '../../src/model/graph/graph-builder.ts';
 import type { KernelConfig } from './kernel.ts';
 import type { Lengths } from './tiles.ts';
-import { ceilDivide, biasWhereNegative, cast, maskedScore, shape, slice, toFloat } from './tiles.ts';
+import { ceilDivide, biasWhereNegative, cast, maskedScore, perHead, shape, slice, toFloat } from './tiles.ts';
 
 /**
  * Queries cut into blocks by their position on the keys' axis, so that block t of the queries is block `first` + t of the
@@ -19,11 +19,6 @@ export interface BlockSpan {
   readonly rows: Value;
 }
 
-export interface QueryBlocks extends BlockSpan {
-  /** `[batch, heads, blocks, size, headDim]`. */
-  readonly query: Value;
-}
-
 export function blockSpan(graph: GraphBuilder, at: { lengths: Lengths; size: number }): BlockSpan {
   const { queries, keys, offset } = at.lengths;
   const size = graph.int(at.size);
@@ -32,17 +27,6 @@ export function blockSpan(graph: GraphBuilder, at: { lengths: Lengths; size: num
   const count = graph.op('Sub', [ceilDivide(graph, keys, at.size), first]);
   const rows = graph.op('Range', [graph.int(0), graph.op('Mul', [count, size]), graph.int(1)]);
   return { size: at.size, count, first, lead, rows: clamp(graph, graph.op('Sub', [rows, lead]), queries) };
-}
-
-export function queryBlocks(
-  graph: GraphBuilder,
-  query: Value,
-  at: { lengths: Lengths; size: number },
-  config: { headDim: number; heads: number },
-): QueryBlocks {
-  const span = blockSpan(graph, at);
-  const gathered = graph.op('Gather', [query, span.rows], { axis: 2 });
-  return { ...span, query: graph.op('Reshape', [gathered, graph.int([0, config.heads, -1, at.size, config.headDim])]) };
 }
 
 /** `[batch, heads, blocks, size, headDim]` → `[batch, heads, queries, headDim]`. */
@@ -61,51 +45,41 @@ export function clamp(graph: GraphBuilder, index: Value, size: Value): Value {
   return graph.op('Max', [graph.op('Min', [index, graph.op('Sub', [size, graph.int(1)])]), graph.int(0)]);
 }
 
-/** Keys and values cut into blocks, the last filled up with zeros, and how many unpadded keys each holds. */
+/** Blocks of keys, and how many unpadded keys each holds. */
 export interface KeyBlocks {
-  /** `[batch, heads, blocks, size, headDim]`. */
-  readonly key: Value;
-  readonly value: Value;
   readonly size: number;
   /** int64 scalar. */
   readonly count: Value;
+  /** int64 scalar: keys that the last block lacks. */
+  readonly missing: Value;
   /** f32, 1 for a real, unpadded key, else 0: `[batch or 1, 1, blocks, size]`. */
   readonly kept: Value;
   /** f32 `[batch or 1, 1, blocks]`: unpadded keys in the block. */
   readonly tokens: Value;
 }
 
-export function keyBlocks(
-  graph: GraphBuilder,
-  source: { key: Value; value: Value; mask: Value | undefined; lengths: Lengths; heads: number },
-  size: number,
-  config: { headDim: number; type: KernelConfig['type'] },
-): KeyBlocks {
-  const { keys } = source.lengths;
+export function keyBlocks(graph: GraphBuilder, mask: Value | undefined, { keys }: Lengths, size: number): KeyBlocks {
   const count = ceilDivide(graph, keys, size);
   const missing = graph.op('Sub', [graph.op('Mul', [count, graph.int(size)]), keys]);
-  // Joined with zeros, not padded: ONNX Runtime's Pad takes four times as long.
-  const batch = graph.sizes(source.key, 0, 1);
-  const zeros = graph.op('Expand', [
-    graph.scalar(0, config.type),
-    graph.op('Concat', [batch, shape(graph, [source.heads, missing, config.headDim])], { axis: 0 }),
-  ]);
-  const cut = (tensor: Value) =>
-    graph.op('Reshape', [graph.op('Concat', [tensor, zeros], { axis: 2 }), graph.int([0, source.heads, -1, size, config.headDim])]);
-  const ones = source.mask === undefined ? graph.op('Expand', [graph.float(1), shape(graph, [1, keys])]) : toFloat(graph, source.mask);
+  const ones = mask === undefined ? graph.op('Expand', [graph.float(1), shape(graph, [1, keys])]) : toFloat(graph, mask);
   const filled = graph.op('Pad', [ones, shape(graph, [0, 0, 0, missing])]);
   const kept = graph.op('Reshape', [filled, graph.int([0, 1, -1, size])]);
-  const tokens = graph.op('ReduceSum', [kept, graph.int([-1])], { keepdims: 0 });
-  return { key: cut(source.key), value: cut(source.value), size, count, kept, tokens };
+  return { size, count, missing, kept, tokens: graph.op('ReduceSum', [kept, graph.int([-1])], { keepdims: 0 }) };
 }
 
 /** Each block's mean over its unpadded keys, `[batch, heads, blocks, headDim]`, summed in f32; 0 over none. */
-export function blockMeans(graph: GraphBuilder, tensor: Value, blocks: KeyBlocks, config: Pick<KernelConfig, 'masked' | 'type'>): Value {
-  const single = config.type === 'f32' ? tensor : toFloat(graph, tensor);
-  const summand = config.masked ? graph.op('Mul', [single, graph.op('Unsqueeze', [blocks.kept, graph.int([-1])])]) : single;
+export function blockMeans(graph: GraphBuilder, key: Value, blocks: KeyBlocks, config: KernelConfig): Value {
+  const { type, kvHeads, headDim, masked } = config;
+  // Joined with zeros, not padded: ONNX Runtime's Pad takes four times as long.
+  const lacking = graph.op('Concat', [graph.sizes(key, 0, 1), shape(graph, [kvHeads, blocks.missing, headDim])], { axis: 0 });
+  const filled = graph.op('Concat', [key, graph.op('Expand', [graph.scalar(0, type), lacking])], { axis: 2 });
+  const cut = graph.op('Reshape', [filled, graph.int([0, kvHeads, -1, blocks.size, headDim])]);
+  const single = type === 'f32' ? cut : toFloat(graph, cut);
+  const summand = masked ? graph.op('Mul', [single, graph.op('Unsqueeze', [blocks.kept, graph.int([-1])])]) : single;
   const sum = graph.op('ReduceSum', [summand, graph.int([3])], { keepdims: 0 });
   const tokens = graph.op('Max', [blocks.tokens, graph.float(1)]);
-  return cast(graph, graph.op('Div', [sum, graph.op('Unsqueeze', [tokens, graph.int([-1])])]), config.type);
+  const mean = graph.op('Div', [sum, graph.op('Unsqueeze', [tokens, graph.int([-1])])]);
+  return perHead(graph, cast(graph, mean, type), config);
 }
 
 /** ln(tokens) of each block, the masked score where a block is empty: `[batch or 1, 1, blocks]`. */

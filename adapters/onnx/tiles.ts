@@ -68,8 +68,8 @@ export function capped(graph: GraphBuilder, score: Value, { softcap, type }: Pic
 }
 
 /** Products q·kᵀ of `[…, rows, d]` and `[…, columns, d]`. */
-export function scores(graph: GraphBuilder, query: Value, key: Value, rank: 4 | 5): Value {
-  const perm = rank === 4 ? [0, 1, 3, 2] : [0, 1, 2, 4, 3];
+export function scores(graph: GraphBuilder, query: Value, key: Value, rank: 3 | 4 | 5): Value {
+  const perm = [...Array.from({ length: rank - 2 }, (_, axis) => axis), rank - 1, rank - 2];
   return graph.op('MatMul', [query, graph.op('Transpose', [key], { perm })]);
 }
 

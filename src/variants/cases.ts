@@ -187,16 +187,18 @@ function equalKeyCases(): ConformanceCase[] {
 
 /** Whole-numbered inputs: equal logits and equal block scores, where the lower key or block must win. */
 function tieCases(): ConformanceCase[] {
+  const long = directions.map((direction) => caseOf('topk:k=5', { n: 600, heads: 1, values: 'integer', keyPeriod: 8, ...direction }));
   const texts = [
     ...['topk:k=5', 'topk:keep=0.2', 'gated:sparsity=0.5', 'gated:tau=0.5', 'gated:sparsity=0.5,block=8', 'block-topk:block=8,blocks=3'],
     ...['dense', 'window:w=9', 'hierarchical:local=4,region=8,ratio=1:1:1', 'linear', 'linear:rule=delta'],
   ];
-  return texts.flatMap((text) =>
+  const short = texts.flatMap((text) =>
     directions.flatMap((direction) => [
       caseOf(text, { n: 64, heads: 3, values: 'integer', ...direction }),
       caseOf(text, { n: 64, heads: 3, values: 'integer', keyPeriod: 8, ...direction }),
     ]),
   );
+  return [...short, ...long];
 }
 
 function caseOf(text: string, deviation: Deviation): ConformanceCase {

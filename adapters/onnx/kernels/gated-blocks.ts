@@ -8,19 +8,26 @@ import { elementTypes } from '../../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs } from '../kernel.ts';
 import { attendSelectedBlocks, blockSite, largestSlots } from '../selected-blocks.ts';
 import type { BlockSite, Slots } from '../selected-blocks.ts';
+import { allHeads, runsByTile } from '../tile-runs.ts';
 import { biasWhereNegative, cast, maskedScore, scores, toFloat } from '../tiles.ts';
 import { ceilShare } from './topk-tiled.ts';
 
 /** γ of every pair of blocks, f32 `[batch, heads, queryBlocks, keyBlocks]`, the masked score added where a block is no candidate. */
-function blockGates(graph: GraphBuilder, site: BlockSite, gate: NonNullable<KernelInputs['gate']>, config: KernelConfig): Value {
-  const means = blockMeans(graph, site.keys.key, site.keys, config);
+function blockGates(
+  graph: GraphBuilder,
+  { key }: KernelInputs,
+  site: BlockSite,
+  gate: NonNullable<KernelInputs['gate']>,
+  config: KernelConfig,
+): Value {
+  const means = blockMeans(graph, key, site.keys, config);
   const queries = projectedQueries(graph, site.speakers, gate.u, config.type);
   const keys = projectedKeys(graph, means, gate.w);
   const logit = graph.op('Add', [scores(graph, queries, keys, 4), graph.op('Unsqueeze', [gate.b, graph.int([1, 2])])]);
   return graph.op('Add', [graph.op('Cast', [logit], { to: elementTypes.f32 }), site.candidates]);
 }
 
-/** The gates that stay for one block of queries, the most open first, with a bias for slots that a batch element does not fill. */
+/** The gates `[all heads, keyBlocks]` that stay for one block of queries, the most open first, with a bias for slots that a head does not fill. */
 function openSlots(graph: GraphBuilder, gates: Value, config: KernelConfig): Slots {
   const open = openCount(graph, gates, config);
   const kept = largestSlots(graph, gates, graph.op('ReduceMax', [open], { keepdims: 0 }));
@@ -29,12 +36,12 @@ function openSlots(graph: GraphBuilder, gates: Value, config: KernelConfig): Slo
   const slotGate = cast(graph, kept.score, config.type);
   return {
     index: kept.index,
-    bias: biasWhereNegative(graph, spare, 'f32'),
+    ...(isUneven(config) && { bias: biasWhereNegative(graph, spare, 'f32') }),
     correct: (inner, score) => correctKept(inner, score, slotGate, config),
   };
 }
 
-/** int64 `[batch, heads, 1]`: how many blocks stay. */
+/** int64 `[all heads, 1]`: how many blocks stay. */
 function openCount(graph: GraphBuilder, gates: Value, config: KernelConfig): Value {
   const { sparsity, tau } = config.parameters;
   const candidate = graph.op('Greater', [gates, graph.float(maskedScore.f32 / 2)]);
@@ -54,22 +61,24 @@ function correctKept(graph: GraphBuilder, score: Value, slotGate: Value, config:
     config.parameters['form'] === 'multiply'
       ? graph.op('Sigmoid', [slotGate])
       : graph.op('Neg', [graph.op('Softplus', [graph.op('Neg', [slotGate])])]);
-  const slots = graph.op('Pad', [unit, graph.int([0, 0, 0, 0, 0, 1]), graph.scalar(neutral, config.type)]);
-  return graph.op(neutral === 1 ? 'Mul' : 'Add', [score, graph.op('Unsqueeze', [slots, graph.int([2, 4])])]);
+  const slots = graph.op('Pad', [unit, graph.int([0, 0, 0, 1]), graph.scalar(neutral, config.type)]);
+  return graph.op(neutral === 1 ? 'Mul' : 'Add', [score, graph.op('Unsqueeze', [slots, graph.int([1, 3])])]);
+}
+
+/** Whether heads may keep different numbers of blocks: those of one block of queries are taken together, as they otherwise keep equally many. */
+function isUneven({ masked, parameters }: KernelConfig): boolean {
+  return masked || parameters['tau'] !== undefined;
 }
 
 /** One gate for all pairs of two blocks: dropped blocks are neither scored nor read. */
 export function blockGated(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
   const site = blockSite(graph, inputs, Number(config.parameters['block']), config);
-  const gates = blockGates(graph, site, inputs.gate!, config);
-  const uneven = config.masked || config.parameters['tau'] !== undefined;
-  return attendSelectedBlocks(
-    graph,
-    site,
-    config,
-    (body, iteration) => openSlots(body, body.op('Gather', [gates, iteration], { axis: 2 }), config),
-    uneven,
-  );
+  const byBlock = blockGates(graph, inputs, site, inputs.gate!, config);
+  const gates = graph.op('Reshape', [byBlock, graph.op('Concat', [graph.int([-1]), graph.sizes(byBlock, 2, 4)], { axis: 0 })]);
+  const heads = allHeads(graph, inputs.query, config.heads);
+  const runs = runsByTile(graph, { heads, tiles: site.queries.count }, heads);
+  const select = (body: GraphBuilder, run: Value) => openSlots(body, body.op('Gather', [gates, run], { axis: 1 }), config);
+  return attendSelectedBlocks(graph, inputs, site, { runs, most: site.keys.count, varies: true, select }, config);
 }
 
 /** q·k products of all heads: every kept block in full. With `tau` the number kept depends on the data: an upper bound. */

@@ -57,10 +57,15 @@ function tokensAt(graph: GraphBuilder, { tensor, heads }: HeadTokens, index: Val
   return graph.op('Gather', [flat, graph.op('Add', [start, index])], { axis: 1 });
 }
 
-/** Exact keys of each block: `[batch, heads, blocks, columns, headDim]`, and f32 `[batch or 1, 1, blocks, 1, columns]` added to their scores. */
-interface Columns {
+/** Blocks of tokens: `[batch, heads, blocks, size, headDim]`, and f32 `[batch or 1, 1, blocks, size]`, 1 for a real, unpadded key. */
+interface Tokens {
   readonly key: Value;
   readonly value: Value;
+  readonly kept: Value;
+}
+
+/** Exact keys of each block, and f32 `[batch or 1, 1, blocks, 1, columns]` added to their scores. */
+interface Columns extends Tokens {
   readonly bias: Value;
 }
 
@@ -84,30 +89,39 @@ function positionsAround(graph: GraphBuilder, level: Level, size: number, from: 
 
 /** Exact keys from `from` on around each block of `size` queries; outside the sequence, and under padding, they are masked. */
 function exactColumns(graph: GraphBuilder, level: Level, size: number, from: number, count: number): Columns {
-  const index = positionsAround(graph, level, size, from, count);
-  const inside = clamp(graph, index, level.lengths.keys);
-  const masked = graph.op('Sub', [graph.float(1), keptAt(graph, level, index)]);
+  const tokens = tokensOf(graph, level, positionsAround(graph, level, size, from, count));
+  const masked = graph.op('Sub', [graph.float(1), tokens.kept]);
   const bias = graph.op('Unsqueeze', [graph.op('Mul', [masked, graph.float(maskedScore.f32)]), graph.int([3])]);
+  return { ...tokens, bias };
+}
+
+/** At int64 `index` `[blocks, size]`, held within the sequence. */
+function tokensOf(graph: GraphBuilder, level: Level, index: Value): Tokens {
+  const inside = clamp(graph, index, level.lengths.keys);
   const gather = (tokens: HeadTokens) => tokensAt(graph, tokens, inside, level.config);
-  return { key: gather(level.key), value: gather(level.value), bias };
+  return { key: gather(level.key), value: gather(level.value), kept: keptAt(graph, level, index) };
+}
+
+/** All blocks of `size` keys. Where queries and keys are the same tokens, they are the blocks that queries have as their own. */
+function allBlocks(graph: GraphBuilder, level: Level, size: number, own: Tokens): Tokens & { count: Value } {
+  const { region } = level.sizes;
+  if (level.config.selfAttention) return { ...own, count: graph.op('Mul', [level.blocks.count, graph.int(region / size)]) };
+  const count = ceilDivide(graph, level.lengths.keys, size);
+  const start = graph.op('Range', [graph.int(0), graph.op('Mul', [count, graph.int(size)]), graph.int(size)]);
+  return { ...tokensOf(graph, level, graph.op('Add', [graph.op('Unsqueeze', [start, graph.int([1])]), range(graph, size)])), count };
 }
 
 /** Means of blocks of `size` keys, `[batch, heads, count, headDim]`, summed in f32, and ln(tokens), f32 `[batch or 1, 1, count]`. */
-function pooled(graph: GraphBuilder, level: Level, size: number) {
-  const { keys } = level.lengths;
-  const count = ceilDivide(graph, keys, size);
-  const start = graph.op('Range', [graph.int(0), graph.op('Mul', [count, graph.int(size)]), graph.int(size)]);
-  const index = graph.op('Add', [graph.op('Unsqueeze', [start, graph.int([1])]), range(graph, size)]);
-  const kept = keptAt(graph, level, index);
+function pooled(graph: GraphBuilder, level: Level, size: number, own: Tokens) {
+  const { key, value, kept, count } = allBlocks(graph, level, size, own);
   const tokens = graph.op('ReduceSum', [kept, graph.int([-1])], { keepdims: 1 });
   const share = graph.op('Unsqueeze', [graph.op('Div', [kept, graph.op('Max', [tokens, graph.float(1)])]), graph.int([3])]);
-  const mean = (of: HeadTokens) => {
-    const rows = tokensAt(graph, of, clamp(graph, index, keys), level.config);
+  const mean = (rows: Value) => {
     const product = graph.op('MatMul', [share, level.config.type === 'f32' ? rows : toFloat(graph, rows)]);
     return cast(graph, graph.op('Squeeze', [product, graph.int([3])]), level.config.type);
   };
   const bias = tokenBias(graph, graph.op('Squeeze', [tokens, graph.int([3])]));
-  return { key: mean(level.key), value: mean(level.value), bias, count };
+  return { key: mean(key), value: mean(value), bias, count };
 }
 
 function localHeads(graph: GraphBuilder, level: Level): Value {
@@ -138,10 +152,9 @@ interface Far {
 }
 
 /** One softmax over each query's own block of `size` exact keys and the far means, scored apart, so that no keys are copied together. */
-function ownAndFar(graph: GraphBuilder, level: Level, size: number, far: Far): Value {
+function ownAndFar(graph: GraphBuilder, level: Level, size: number, own: Columns, far: Far): Value {
   const { region } = level.sizes;
   const { causal, type, masked, headDim } = level.config;
-  const own = exactColumns(graph, level, size, 0, size);
   const seen = patternBias(graph, { rows: size, columns: size }, (row, column) => !causal || column <= row, 'f32');
   const ownBias = graph.op('Min', [own.bias, seen]);
   const query = scaled(graph, level.query, level.config);
@@ -165,7 +178,8 @@ function regionalHeads(graph: GraphBuilder, level: Level): Value {
   const { causal } = level.config;
   const perRegion = region / local;
   const count = causal ? 2 * perRegion : 3 * perRegion;
-  const means = pooled(graph, level, local);
+  const own = exactColumns(graph, level, local, 0, local);
+  const means = pooled(graph, level, local, own);
   const first = graph.op('Mul', [graph.op('Sub', [blockNumbers(graph, level.blocks), graph.int(1)]), graph.int(perRegion)]);
   const index = graph.op('Add', [graph.op('Unsqueeze', [first, graph.int([1])]), range(graph, count)]);
   const inside = clamp(graph, index, means.count);
@@ -182,12 +196,13 @@ function regionalHeads(graph: GraphBuilder, level: Level): Value {
   );
   const tokens = graph.op('Unsqueeze', [gather(means.bias), graph.int([3])]);
   const bias = graph.op('Add', [graph.op('Min', [outside, others]), tokens]);
-  return ownAndFar(graph, level, local, { key: gather(means.key), value: gather(means.value), bias });
+  return ownAndFar(graph, level, local, own, { key: gather(means.key), value: gather(means.value), bias });
 }
 
 function globalHeads(graph: GraphBuilder, level: Level): Value {
   const { region } = level.sizes;
-  const means = pooled(graph, level, region);
+  const own = exactColumns(graph, level, region, 0, region);
+  const means = pooled(graph, level, region, own);
   const index = toFloat(graph, graph.op('Range', [graph.int(0), means.count, graph.int(1)]));
   const home = toFloat(graph, graph.op('Unsqueeze', [blockNumbers(graph, level.blocks), graph.int([1])]));
   const ahead = graph.op('Sub', [home, index]);
@@ -195,7 +210,7 @@ function globalHeads(graph: GraphBuilder, level: Level): Value {
   const others = graph.op('Unsqueeze', [biasWhereNegative(graph, distance, 'f32'), graph.int([0, 1, 3])]);
   const bias = graph.op('Add', [others, graph.op('Unsqueeze', [means.bias, graph.int([2, 3])])]);
   const perRegion = (tensor: Value) => graph.op('Unsqueeze', [tensor, graph.int([2])]);
-  return ownAndFar(graph, level, region, { key: perRegion(means.key), value: perRegion(means.value), bias });
+  return ownAndFar(graph, level, region, own, { key: perRegion(means.key), value: perRegion(means.value), bias });
 }
 
 const builders = [localHeads, regionalHeads, globalHeads] as const;
@@ -222,11 +237,17 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
       config,
       sizes,
     };
-    outputs.push(builders[index]!(graph, level));
+    outputs.push(graph.op('Reshape', [builders[index]!(graph, level), graph.int([0, heads, -1, config.headDim])]));
     first += heads;
   }
-  const joined = outputs.length === 1 ? outputs[0]! : graph.op('Concat', outputs, { axis: 1 });
-  return joinBlocks(graph, joined, blocks, { lengths: at.lengths, heads: config.heads, headDim: config.headDim });
+  const joined = (inner: GraphBuilder) => (outputs.length === 1 ? outputs[0]! : inner.op('Concat', outputs, { axis: 1 }));
+  const { headDim, type } = config;
+  // Whole regions need no trimming, which would copy the output.
+  const isWhole = graph.op('Equal', [graph.op('Mul', [blocks.count, graph.int(sizes.region)]), at.lengths.queries]);
+  return graph.branch(isWhole, type, {
+    yes: joined,
+    no: (inner) => joinBlocks(inner, joined(inner), blocks, { lengths: at.lengths, heads: config.heads, headDim }),
+  });
 }
 
 /** Blocks of queries in batches of small products: near keys gathered, far ones as means. */

@@ -5,6 +5,7 @@ import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import { biasWhereNegative, lengths, maskedScore, overQueryTiles, scaled, scores, toFloat, vector, zeroEmptyRows } from '../tiles.ts';
 import type { VisibleKeys } from './dense-tiled.ts';
 import { keySource, tiledPairs, visibleKeys } from './dense-tiled.ts';
+import { fewPairs, isFew, keepFew, servesFew } from './topk-few.ts';
 
 const tile = 128;
 
@@ -62,6 +63,7 @@ function scatterWeights(graph: GraphBuilder, weight: Value, kept: Kept, score: V
 }
 
 function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
+  if (servesFew(config)) return keepFew(graph, inputs, config);
   const source = keySource(graph, inputs, config);
   const { k, keep } = config.parameters;
   return overQueryTiles(
@@ -76,8 +78,7 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
           ? keepK(body, score, body.op('Min', [visible.count, body.int(Number(k))]))
           : keepShare(body, { score, visible, share: decimalOf(Number(keep)) }, config);
       const weight = body.op('Softmax', [kept.score], { axis: -1 });
-      const few = keep === undefined && Number(k) <= 2 * config.headDim;
-      const output = few
+      const output = isFew(config.parameters, config.headDim)
         ? gatherValues(body, weight, kept, visible.value)
         : scatterWeights(body, weight, kept, score, visible.value, config.type);
       return visible.bias === undefined ? output : zeroEmptyRows(body, output, visible.bias, config.type);
@@ -90,7 +91,10 @@ export const topkTiled: OnnxKernel = {
   variant: 'topk',
   kernel: 'tiled',
   takesBias: true,
-  summary: `tiles of ${tile} queries: MatMul, TopK, Softmax, gathered or scattered values`,
-  scoredPairs: (_, shape) => shape.batch * shape.heads * tiledPairs(shape, tile),
+  summary: 'tiles of queries: MatMul, TopK, Softmax, gathered or scattered values',
+  scoredPairs(parameters, shape) {
+    const few = isFew(parameters, shape.headDim) && (shape.queries === shape.keys || !shape.causal);
+    return shape.batch * shape.heads * (few ? fewPairs(shape) : tiledPairs(shape, tile));
+  },
   build,
 };

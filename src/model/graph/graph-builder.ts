@@ -112,6 +112,11 @@ export class GraphBuilder {
     return this.#reduce('ReduceMax', tensor, axes);
   }
 
+  /** The minimum along `axes`, which are kept with size 1. */
+  minimum(tensor: Value, axes: readonly number[]): Value {
+    return this.#reduce('ReduceMin', tensor, axes);
+  }
+
   /** The Euclidean length along `axes`, which are kept with size 1. */
   euclidean(tensor: Value, axes: readonly number[]): Value {
     return this.#reduce('ReduceL2', tensor, axes);

@@ -79,6 +79,9 @@ def break_ties_by_index(model):
     """Equal values in the order of their indices, as ONNX demands of TopK, and OpenVINO does only where it is told to."""
     for node in operators_in(model):
         if node.get_type_name() == 'TopK':
+            # Only sorted results can be stable.
+            if node.get_attributes()['sort'] == 'none':
+                node.set_attribute('sort', 'value')
             node.set_attribute('stable', True)
 
 
