@@ -49,6 +49,20 @@ test('a suite file of the user’s own works from any folder, and gives a table,
   assert.equal(rows.length, 2);
 });
 
+test('a batch of different requests is padded to one call, judged, and its work counted without the padding', async () => {
+  const cwd = emptyFolder();
+  writeFileSync(join(cwd, 'mixed.suite.ts'), suiteText('mixed', ['dense.tiled']).replace(/lengths: \[\d+\]/, "shapes: ['q8_2q1s4']"));
+  const { exitCode, stdout, stderr } = await attnswap(['bench', './mixed.suite.ts'], { cwd });
+  assert.equal(exitCode, 0, stderr);
+  assert.match(stdout, /batch of q8_2q1s4/);
+  const [cell] = record(cwd, 'mixed').cells;
+  const { batch, heads, queries, keys } = cell!.shape;
+  assert.deepEqual([batch, queries, keys, cell!.requests], [3, 8, 8, 'q8_2q1s4']);
+  // A prefill of 8 tokens, and two single tokens that see 4 each.
+  assert.equal(cell!.work!.densePairs, heads * ((8 * 9) / 2 + 2 * 4));
+  assert.ok(cell!.work!.scoredPairs >= batch * heads * queries * keys);
+});
+
 test('a backend that this machine lacks is an unsupported cell with its mend, and exit 3', async () => {
   const cwd = emptyFolder();
   writeFileSync(join(cwd, 'cuda.suite.ts'), suiteText('cuda', ['dense']).replace('onnx-cpu', 'onnx-cuda'));

@@ -29,7 +29,7 @@ export function launchArm(
 ): Promise<LaunchOutcome> {
   const { request, plan } = arm;
   const { cell } = request;
-  const kernelScoredPairs = plan.kernel.scoredPairs(cell.variant.params, cell.shape);
+  const kernelScoredPairs = plan.kernel.scoredPairs(cell.variant.params, cell.shape, cell.backend);
   return launch(arm, { ...request, stage, sampleSeconds: 0.01, wasteRows: options.wasteRows, kernelScoredPairs }, options);
 }
 

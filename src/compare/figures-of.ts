@@ -28,14 +28,14 @@ export function figureOf(metric: Metric, cell: CellRecord | undefined, reference
 /** How the peak of one run's cells grows with their length; undefined where one has none, or all are of one length. */
 export function growthOf(cells: ReadonlyArray<CellRecord | undefined>): number | undefined {
   const peaks = cells.flatMap((cell) => peakOf(cell) ?? []);
-  const lengths = cells.flatMap((cell) => cell?.shape.queries ?? []);
+  const lengths = cells.flatMap((cell) => cell?.shape.keys ?? []);
   return peaks.length < cells.length || new Set(lengths).size < 2 ? undefined : growthPerDoubling(lengths, peaks);
 }
 
 /** What a growth is told of: the first cell, and the last one's length. */
-export function growthId(cells: ReadonlyArray<{ readonly id: string; readonly shape: { readonly queries: number } }>): string {
+export function growthId(cells: ReadonlyArray<{ readonly id: string; readonly shape: { readonly keys: number } }>): string {
   const [first, last] = [cells[0]!, cells.at(-1)!];
-  return first === last ? first.id : `${first.id} … ${last.shape.queries}`;
+  return first === last ? first.id : `${first.id} … ${last.shape.keys}`;
 }
 
 function peakOf(cell: CellRecord | undefined): number | undefined {

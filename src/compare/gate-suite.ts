@@ -58,7 +58,7 @@ export async function gateSuite(run: GateRun): Promise<Comparison[]> {
   const comparisons: Comparison[] = [];
   for (const [done, task] of single.entries()) {
     if (run.signal?.aborted !== true)
-      run.progress?.(done, single.length, `${task.subject.name} ${task.plan.cell.shape.queries}: ${task.rule.metric}`);
+      run.progress?.(done, single.length, `${task.subject.name} ${task.plan.cell.shape.keys}: ${task.rule.metric}`);
     const comparison = await unlessAborted(() => judgeTask(task, family, run), task, run);
     comparisons.push(run.selfTest === true ? selfTested(comparison, task.rule) : comparison);
   }
@@ -119,7 +119,7 @@ function armsOf(plan: CellPlan, basePlan: CellPlan, run: GateRun): CellArms {
 /** How the peak of cells that differ in nothing but their length grows with it. */
 async function judgeGrowth(group: readonly Task[], family: number, run: GateRun): Promise<Comparison> {
   const { rule, subject } = group[0]!;
-  const lengths = group.map(({ plan }) => plan.cell.shape.queries);
+  const lengths = group.map(({ plan }) => plan.cell.shape.keys);
   const at = { ...subject, cell: `${subject.cell} … ${lengths.at(-1)}` };
   if (new Set(lengths).size < 2) return judgeMissing(at, rule, 'incomplete', 'memory growth needs at least two lengths');
   const pairs = group.map(({ plan }) => armsOf(plan, run.basePlans.find(({ cell }) => cell.id === plan.cell.id) ?? plan, run));

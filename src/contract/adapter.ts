@@ -176,8 +176,8 @@ export interface KernelDescription {
   readonly takesSinks?: true;
   /** Backends of the adapter that have no such kernel, each with the reason. */
   readonly lacking?: Readonly<Record<string, string>>;
-  /** q·k products that this kernel computes in one call, masked ones too. */
-  scoredPairs(parameters: Parameters, shape: Shape): number;
+  /** q·k products that this kernel computes in one call, masked ones too; on which backend, where it differs between them. */
+  scoredPairs(parameters: Parameters, shape: Shape, backend?: string): number;
 }
 
 /** A call that reaches one of a backend's ceilings: what it does, and how much of it. */

@@ -24,6 +24,8 @@ export const cellSpecSchema = z.object({
   kernel: z.string(),
   backend: z.string(),
   shape: shapeSchema,
+  /** Present where the batch is of different requests, padded to one shape: as `2q2k_32q1s1k`. */
+  requests: z.string().max(200).optional(),
   /** Present where a call is forward and backward; forward alone where absent. */
   pass: z.literal('forward+backward').optional(),
   inputs: z.string(),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { recordReader } from '../files/read-record.ts';
+import { formatRequests, readRequests } from './requests.ts';
 import { dtypes } from './shape.ts';
 import { metrics } from './verdict.ts';
 import type { Metric } from './verdict.ts';
@@ -7,13 +8,24 @@ import type { Metric } from './verdict.ts';
 const size = z.int().min(1);
 const oneOrMore = <T extends z.ZodType>(item: T) => z.array(item).min(1);
 
+/** A batch as {@link readRequests} reads it, in the one way that it is written here. */
+const requests = z
+  .string()
+  .refine((text) => readRequests(text) !== undefined, 'expected requests such as q2k, q1s4k, 8q1s1k or 2q2k_32q1s1k')
+  .transform((text) => formatRequests(readRequests(text)!));
+
 const matrixSchema = z.strictObject({
   /** As `name[.kernel][:key=value,…]`. */
   variants: oneOrMore(z.string()),
   /** By name; `*` is every backend that runs on the machine, with the kernels and element types that it has. */
   backends: oneOrMore(z.string()),
   /** Tokens: queries and keys alike. */
-  lengths: oneOrMore(size),
+  lengths: z.array(size).default([]),
+  /**
+   * Batches of requests, beside `lengths` or instead: `q2k` is a prefill of 2048 tokens, `q1s4k` one new token of 4096, `8q1s1k` eight such
+   * requests, `2q2k_32q1s1k` a padded batch of both.
+   */
+  shapes: z.array(requests).default([]),
   inputs: oneOrMore(z.string()).default(['calibrated']),
   causal: oneOrMore(z.boolean()).default([true]),
   dtypes: oneOrMore(z.enum(dtypes)).default(['f32']),
@@ -29,7 +41,10 @@ const matrixSchema = z.strictObject({
 const selectionSchema = z.strictObject({
   variant: z.string().optional(),
   backend: z.string().optional(),
+  /** Keys. */
   length: size.optional(),
+  /** As in `shapes`; cells of `lengths` have one, too, such as `q512`. */
+  shape: requests.optional(),
   inputs: z.string().optional(),
   causal: z.boolean().optional(),
   dtype: z.enum(dtypes).optional(),
@@ -66,7 +81,12 @@ export type Gate = z.output<typeof gateSchema>;
 export const suiteSchema = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]*$/, 'lower-case letters, digits and hyphens'),
   description: z.string().default(''),
-  matrix: matrixSchema,
+  matrix: matrixSchema
+    .refine(({ lengths, shapes }) => lengths.length + shapes.length > 0, { error: 'expected lengths, shapes or both', path: ['lengths'] })
+    .refine(({ batch, shapes }) => batch === 1 || shapes.length === 0, {
+      error: 'got a batch size and shapes, which have their own: 8q1s1k is a batch of 8',
+      path: ['batch'],
+    }),
   /** Modules that export an `adapter` of the user's own, relative to the suite's file. */
   adapters: z.array(z.string()).default([]),
   /** Commands of workers of the user's own, such as `python3 my_worker.py`, started in the folder of the suite's file. */

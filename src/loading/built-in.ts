@@ -1,5 +1,5 @@
 /** Suites that attnswap brings, for `bench`, `gate` and `calibrate`. */
-export const builtInSuites = ['smoke', 'lengths', 'longest', 'inputs', 'backends', 'half-precision', 'ci'] as const;
+export const builtInSuites = ['smoke', 'lengths', 'longest', 'inputs', 'backends', 'half-precision', 'decode', 'cross', 'ci'] as const;
 
 /** Testbeds that attnswap brings, for `tune`. */
 export const builtInTunings = ['tune-recall', 'tune-induction', 'tune-prose', 'tune-techniques', 'tune-guide'] as const;

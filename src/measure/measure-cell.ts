@@ -1,6 +1,8 @@
 import type { AdapterEntry, KernelDescription } from '../contract/adapter.ts';
 import type { CellRecord, CellSpec, Energy } from '../contract/cell.ts';
+import { readRequests } from '../contract/requests.ts';
 import type { Suite } from '../contract/suite.ts';
+import type { Work } from '../contract/variant.ts';
 import { findVariant } from '../variants/index.ts';
 import { launchStage } from './launch.ts';
 import type { LaunchOutcome } from './launch.ts';
@@ -29,7 +31,7 @@ const energySeconds = 60;
  */
 export async function measureCell({ cell, entry, kernel }: CellPlan, options: MeasureOptions): Promise<CellRecord> {
   const { suite } = options;
-  const scoredPairs = kernel.scoredPairs(cell.variant.params, cell.shape);
+  const scoredPairs = kernel.scoredPairs(cell.variant.params, cell.shape, cell.backend);
   const launch = (stage: CellStageRequest['stage']): Promise<LaunchOutcome> =>
     launchStage(
       {
@@ -76,11 +78,32 @@ const backwardWork = 2;
 
 /** The good kernel's work with the products that this kernel really computes. */
 function workOf(cell: CellSpec, scoredPairs: number) {
-  const work = findVariant(cell.variant.name).cost(cell.variant.params, cell.shape);
+  const work = neededWork(cell);
   const flops = work.flops + 2 * cell.shape.headDim * (scoredPairs - work.scoredPairs);
   return cell.pass === undefined
     ? { ...work, scoredPairs, flops }
     : { ...work, scoredPairs, flops: (1 + backwardWork) * flops, bytes: 2 * work.bytes };
+}
+
+/** What a batch needs: of different requests, what each of them needs, without padding. */
+function neededWork({ variant, shape, requests }: CellSpec): Work {
+  const { cost } = findVariant(variant.name);
+  const parts = readRequests(requests ?? '')?.map(({ count, queries, keys }) =>
+    cost(variant.params, { ...shape, batch: count, queries, keys }),
+  );
+  return parts?.reduce((sum, part) => addWork(sum, part)) ?? cost(variant.params, shape);
+}
+
+function addWork(a: Work, b: Work): Work {
+  const stateBytes = a.stateBytes === undefined ? undefined : a.stateBytes + (b.stateBytes ?? 0);
+  return {
+    scoredPairs: a.scoredPairs + b.scoredPairs,
+    weightedPairs: a.weightedPairs + b.weightedPairs,
+    densePairs: a.densePairs + b.densePairs,
+    flops: a.flops + b.flops,
+    bytes: a.bytes + b.bytes,
+    ...(stateBytes !== undefined && { stateBytes }),
+  };
 }
 
 /** A peak that holds the n² logits of every head says that they were written out, where they are far larger than the inputs. */

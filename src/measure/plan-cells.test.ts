@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Adapter, AdapterEntry, BackendStatus, KernelDescription } from '../contract/adapter.ts';
 import { readSuite } from '../contract/suite.ts';
-import { kernelOf, planCells, recordedBackends, selects } from './plan-cells.ts';
+import { kernelOf, planCells, recordedBackends, selects, withoutLength } from './plan-cells.ts';
 
 const kernel = (variant: string, name: string, lacking?: Record<string, string>): KernelDescription => ({
   variant,
@@ -107,4 +107,45 @@ test('without a backend a kernel’s default is the first of its variant', async
   const adapter = await entries[0]!.load();
   assert.equal(kernelOf(adapter, 'dense').kernel, 'fused');
   assert.equal(kernelOf(adapter, 'dense', { backend: 'one-gpu' }).kernel, 'naive');
+});
+
+test('shapes are batches of their own beside lengths, padded to one where requests differ', async () => {
+  const matrix = { variants: ['dense'], backends: ['one-cpu'], shapes: ['8q1s1024', 'q1s4k', '2q16_3q1s8'] };
+  const plans = await planCells(suiteOf(matrix), entries);
+  assert.deepEqual(
+    plans.map(({ cell }) => cell.id),
+    [
+      'dense.fused one-cpu b1 h8/8 q8 k8 d64 causal f32 calibrated seed1',
+      'dense.fused one-cpu b8 h8/8 q1 k1024 d64 causal f32 calibrated seed1',
+      'dense.fused one-cpu b1 h8/8 q1 k4096 d64 causal f32 calibrated seed1',
+      'dense.fused one-cpu b5 h8/8 q16 k16 d64 causal f32 2q16_3q1s8 calibrated seed1',
+    ],
+  );
+  assert.deepEqual(
+    plans.map(({ cell }) => cell.requests),
+    [undefined, undefined, undefined, '2q16_3q1s8'],
+  );
+  const chosen = (selection: object) => plans.filter((plan) => selects(selection, plan)).map(({ cell }) => cell.shape.keys);
+  assert.deepEqual(chosen({ shape: 'q8' }), [8]);
+  assert.deepEqual(chosen({ shape: '2q16_3q1s8' }), [16]);
+  assert.deepEqual(chosen({ length: 4096 }), [4096]);
+  // Single tokens behind caches grow with the cache; they are not short sequences.
+  const decoded = await planCells(suiteOf({ ...matrix, shapes: ['q1s1k', 'q1s4k'] }), entries);
+  assert.equal(new Set(decoded.map(({ cell }) => withoutLength(cell))).size, 2);
+  const left = await planCells(
+    readSuite({ name: 'test', matrix: { ...matrix, lengths: [] }, exclude: [{ shape: 'q1s4096' }] }, 'test'),
+    entries,
+  );
+  assert.equal(left.length, 2);
+});
+
+test('shapes that are none, a batch size beside them, and neither lengths nor shapes are refused by name', () => {
+  const refused = (matrix: object, message: RegExp) =>
+    assert.throws(() => readSuite({ name: 'test', matrix: { variants: ['dense'], backends: ['one-cpu'], ...matrix } }, 'test'), {
+      code: 'INVALID_SUITE',
+      message,
+    });
+  refused({ shapes: ['q1x4k'] }, /matrix\.shapes.*q2k, q1s4k/);
+  refused({ shapes: ['q1s4k'], batch: 2 }, /matrix\.batch.*8q1s1k/);
+  refused({}, /matrix\.lengths.*lengths, shapes or both/);
 });

@@ -1,6 +1,7 @@
 import type { Adapter, AdapterEntry, KernelDescription } from '../contract/adapter.ts';
 import type { CellSpec } from '../contract/cell.ts';
 import { AttnswapError } from '../contract/errors.ts';
+import { batchOf, formatRequests, readRequests } from '../contract/requests.ts';
 import type { Shape } from '../contract/shape.ts';
 import type { Selection, Suite } from '../contract/suite.ts';
 import { findAdapter } from '../loading/adapter.ts';
@@ -56,10 +57,23 @@ function planOf(point: Point, entry: AdapterEntry, kernel: Adapter['kernels'][nu
   const spec = parseVariant(point.text);
   const variant = { name: spec.variant, params: spec.parameters };
   const text = formatVariant({ ...spec, kernel: kernel.kernel });
-  const { backend, inputs, seed, shape, pass } = point;
+  const { backend, inputs, seed, shape, requests, pass } = point;
   const backward = pass === 'forward+backward';
-  const id = [text, backend, describeShape(shape), ...(backward ? [pass] : []), inputs, `seed${seed}`].join(' ');
-  const cell: CellSpec = { id, variant, kernel: kernel.kernel, backend, shape, ...(backward && { pass }), inputs, seed };
+  const padded = requests?.includes('_') === true;
+  const id = [text, backend, describeShape(shape), ...(padded ? [requests] : []), ...(backward ? [pass] : []), inputs, `seed${seed}`].join(
+    ' ',
+  );
+  const drawn = { inputs, seed };
+  const cell: CellSpec = {
+    id,
+    variant,
+    kernel: kernel.kernel,
+    backend,
+    shape,
+    ...(padded && { requests }),
+    ...(backward && { pass }),
+    ...drawn,
+  };
   return { cell, entry, kernel };
 }
 
@@ -69,25 +83,41 @@ interface Point {
   readonly inputs: string;
   readonly seed: number;
   readonly shape: Shape;
+  /** As `shapes` has them. */
+  readonly requests: string;
   readonly pass: 'forward' | 'forward+backward';
 }
 
 function points({ matrix, exclude }: Suite, here: readonly string[]): Point[] {
   const backends = new Set(matrix.backends.flatMap((name) => (name === everyBackend ? here : name)));
-  const all: Array<Point & { length: number; causal: boolean; dtype: string }> = [];
+  const all: Point[] = [];
+  const batches = [
+    ...matrix.lengths.map((length) => formatRequests([{ count: matrix.batch, queries: length, keys: length }])),
+    ...matrix.shapes,
+  ];
   for (const backend of backends)
     for (const dtype of matrix.dtypes)
       for (const pass of matrix.passes)
         for (const causal of matrix.causal)
           for (const inputs of matrix.inputs)
-            for (const length of matrix.lengths)
+            for (const requests of batches)
               for (const text of matrix.variants) {
-                const { batch, heads, headDim, seed } = matrix;
-                const shape = { batch, heads, kvHeads: matrix.kvHeads ?? heads, queries: length, keys: length, headDim, causal, dtype };
-                all.push({ text, backend, inputs, seed, shape, pass, length, causal, dtype });
+                const { heads, headDim, seed } = matrix;
+                const shape = { heads, kvHeads: matrix.kvHeads ?? heads, headDim, causal, dtype, ...batchOf(readRequests(requests)!) };
+                all.push({ text, backend, inputs, seed, shape, requests, pass });
               }
-  const facts = (point: (typeof all)[number]) => ({ ...point, variant: point.text });
-  return all.filter((point) => !exclude.some((selection) => matches(selection, facts(point))));
+  return all.filter((point) => !exclude.some((selection) => matches(selection, factsOf(point, point.text))));
+}
+
+/** What a selection may ask for. */
+function factsOf({ backend, inputs, shape, requests, pass }: Omit<Point, 'text' | 'seed'>, variant: string | undefined) {
+  const { keys, causal, dtype } = shape;
+  return { variant, backend, length: keys, shape: requests, inputs, causal, dtype, pass };
+}
+
+/** A cell's batch as `shapes` has it. */
+function requestsOf({ requests, shape }: CellSpec): string {
+  return requests ?? formatRequests([{ count: shape.batch, queries: shape.queries, keys: shape.keys }]);
 }
 
 /** Whether every field of a selection has the value that it has in `facts`. */
@@ -98,9 +128,7 @@ function matches(selection: Selection, facts: Readonly<Record<keyof Selection, u
 /** Whether a planned cell is among those that a selection means; its variant may leave out the kernel. */
 export function selects(selection: Selection, { cell }: CellPlan): boolean {
   const { variant, ...rest } = selection;
-  const { backend, inputs, shape, pass = 'forward' } = cell;
-  const { causal, dtype } = shape;
-  if (!matches(rest, { variant, backend, length: shape.queries, inputs, causal, dtype, pass })) return false;
+  if (!matches(rest, factsOf({ ...cell, pass: cell.pass ?? 'forward', requests: requestsOf(cell) }, variant))) return false;
   if (variant === undefined) return true;
   const spec = parseVariant(variant);
   const named = { variant: cell.variant.name, parameters: cell.variant.params };
@@ -158,11 +186,12 @@ export function sameSetting(a: Pick<CellPlan, 'cell'>, b: Pick<CellPlan, 'cell'>
 }
 
 /** The same for cells that differ in variant and kernel at most. */
-export function settingKey({ backend, shape, pass, inputs, seed }: CellSpec): string {
-  return JSON.stringify([backend, shape, pass, inputs, seed]);
+export function settingKey({ backend, shape, requests, pass, inputs, seed }: CellSpec): string {
+  return JSON.stringify([backend, shape, requests, pass, inputs, seed]);
 }
 
 /** What cells share that are alike but for their length. */
-export function withoutLength({ variant, kernel, backend, shape, pass, inputs, seed }: CellSpec): string {
-  return JSON.stringify([variant, kernel, backend, { ...shape, queries: 0, keys: 0 }, pass, inputs, seed]);
+export function withoutLength({ variant, kernel, backend, shape, requests, pass, inputs, seed }: CellSpec): string {
+  const queries = shape.queries === shape.keys ? 0 : shape.queries;
+  return JSON.stringify([variant, kernel, backend, { ...shape, queries, keys: 0 }, requests, pass, inputs, seed]);
 }

@@ -2,7 +2,9 @@ import type { z } from 'zod';
 import type { Adapter, KernelRequest, PreparedKernel } from '../contract/adapter.ts';
 import type { errorSchema } from '../contract/cell.ts';
 import { AttnswapError } from '../contract/errors.ts';
+import { keptKeys, readRequests } from '../contract/requests.ts';
 import { createInputs, isDrawn } from '../inputs/create-inputs.ts';
+import type { CreatedInputs } from '../inputs/create-inputs.ts';
 import { findVariant } from '../variants/index.ts';
 import { judgeGradients, drawOutputGradient } from '../variants/judge-gradients.ts';
 import { judgeOutput } from '../variants/judge.ts';
@@ -20,8 +22,8 @@ export interface PreparedCell {
   readonly seed: number;
 }
 
-/** The inputs that a cell declares. */
-export async function cellInputs({ cell }: CellRequest) {
+/** The inputs that a cell declares, with a padding mask where it holds different requests. */
+export async function cellInputs({ cell }: CellRequest): Promise<CreatedInputs> {
   const gateRank = cell.variant.params['rank'];
   const request = {
     kind: cell.inputs,
@@ -30,7 +32,9 @@ export async function cellInputs({ cell }: CellRequest) {
     wantsGate: cell.variant.name === 'gated',
     ...(typeof gateRank === 'number' && { gateRank }),
   };
-  return isDrawn(cell.inputs) ? drawnOnce(request, () => createInputs(request)) : createInputs(request);
+  const created = await (isDrawn(cell.inputs) ? drawnOnce(request, () => createInputs(request)) : createInputs(request));
+  const mask = cell.requests === undefined ? undefined : keptKeys(readRequests(cell.requests)!);
+  return mask === undefined ? created : { ...created, inputs: { ...created.inputs, mask } };
 }
 
 /** @throws UNSUPPORTED, and what creating inputs throws */
@@ -54,7 +58,7 @@ export async function prepareCell(given: CellRequest, purpose: KernelRequest['pu
   const kernel = await adapter.prepare(request);
   if ('unsupported' in kernel) throw new AttnswapError('UNSUPPORTED', kernel.unsupported);
   const described = adapter.kernels.find((other) => other.variant === cell.variant.name && other.kernel === cell.kernel);
-  const scoredPairs = described?.scoredPairs(cell.variant.params, cell.shape) ?? Number.NaN;
+  const scoredPairs = described?.scoredPairs(cell.variant.params, cell.shape, cell.backend) ?? Number.NaN;
   return { kernel, request, warnings, scoredPairs, seed: cell.seed };
 }
 

@@ -39,13 +39,13 @@ export function peakOf({ memory }: Pick<CellRecord, 'memory'>): number | undefin
 }
 
 /** What a cell shares with those that it is shown beside: `onnx-cpu · 8 heads × 64 · causal · f32 · calibrated`, with its length where asked for. */
-export function settingOf({ backend, shape, pass, inputs }: CellRecord, { length = false } = {}): string {
+export function settingOf({ backend, shape, requests, pass, inputs }: CellRecord, { length = false } = {}): string {
   const { batch, heads, kvHeads, queries, keys, headDim, causal, dtype } = shape;
   const tokens = queries === keys ? `${queries} tokens` : `${queries} queries × ${keys} keys`;
   return [
     backend,
     ...(length ? [tokens] : []),
-    ...(batch === 1 ? [] : [`batch ${batch}`]),
+    ...(batch === 1 ? [] : [requests === undefined ? `batch ${batch}` : `batch of ${requests}`]),
     `${heads}${kvHeads === heads ? '' : `/${kvHeads}`} heads × ${headDim}`,
     causal ? 'causal' : 'full',
     dtype,
