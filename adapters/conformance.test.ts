@@ -32,11 +32,11 @@ const caseSets: Record<string, CaseSet> = {
 const naiveSets: Record<string, CaseSet> = { 'tfjs-wasm': 'quick' };
 
 /** Kernels of a runtime's own that take what it takes, by version and device: declined cases are counted and told, not failed. */
-const mayDecline = /^torch-(cpu|cuda) (dense\.(fused|flash|efficient|cudnn|math|compiled|flex)|window\.flex)$/;
+const mayDecline = /^torch-(cpu|cuda) (dense\.(fused|flash|efficient|cudnn|math|compiled(-naive)?|flex)|window\.flex)$/;
 /** What dense.fused leaves to dense.tiled: the runtime's other operators know neither. */
 const operatorLimits = /^dense\.fused takes (a soft cap|attention sinks) only where GroupQueryAttention serves/;
 /** Kernels that are compiled for each shape take five seconds or more a case: two that show the most. */
-const isCompiled = /\.(compiled|flex)$/;
+const isCompiled = /\.(compiled|compiled-naive|flex)$/;
 const compiledCases = /causal (1x3\/3x33x100x16|2x6\/2x77x77x16, mask element)$/;
 
 const loaded = new Map<string, Adapter>();

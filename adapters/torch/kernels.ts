@@ -1,8 +1,15 @@
 import type { KernelDescription } from '../../src/contract/adapter.ts';
-import type { Shape } from '../../src/contract/shape.ts';
-import type { Parameters } from '../../src/contract/variant.ts';
 import { findVariant } from '../../src/variants/index.ts';
-import { blockTopkPairs, gatedPairs, hierarchicalPairs, linearPairs, tiledPairs, windowPairs } from './scored-pairs.ts';
+import {
+  blockTopkPairs,
+  flexPairs,
+  fusedCausalPairs,
+  gatedPairs,
+  hierarchicalPairs,
+  linearPairs,
+  tiledPairs,
+  windowPairs,
+} from './scored-pairs.ts';
 
 type Counter = KernelDescription['scoredPairs'];
 
@@ -13,9 +20,11 @@ const costOf =
   (parameters, shape) =>
     findVariant(variant).cost(parameters, shape).scoredPairs;
 
-/** Where its causal flag serves, scaled_dot_product_attention skips what causality hides; with a mask it computes all. */
-const fused = (parameters: Parameters, shape: Shape): number =>
-  shape.queries === shape.keys ? costOf('dense')(parameters, shape) : all(parameters, shape);
+/** Where its causal flag serves, scaled_dot_product_attention skips blocks that causality hides, on GPUs of unknown size; with a mask it computes all. */
+const fused: Counter = (parameters, shape, backend) => {
+  if (!shape.causal || shape.queries !== shape.keys) return all(parameters, shape);
+  return backend === 'torch-cuda' ? costOf('dense')(parameters, shape) : fusedCausalPairs(shape);
+};
 
 const cudaOnly = { 'torch-cpu': 'this kernel requires a CUDA device' };
 
@@ -44,8 +53,19 @@ export const kernels: readonly KernelDescription[] = [
     summary: "scaled_dot_product_attention's math backend: the n² logits are written out",
     scoredPairs: all,
   },
-  { variant: 'dense', kernel: 'compiled', summary: 'dense.naive through torch.compile', scoredPairs: all },
-  { variant: 'dense', kernel: 'flex', summary: 'flex_attention, compiled, with a block mask', scoredPairs: costOf('dense') },
+  { variant: 'dense', kernel: 'compiled', summary: 'softmax(q·kᵀ/√d + mask)·v through torch.compile', scoredPairs: all },
+  {
+    variant: 'dense',
+    kernel: 'compiled-naive',
+    summary: 'dense.naive, which scales q first, through torch.compile',
+    scoredPairs: all,
+  },
+  {
+    variant: 'dense',
+    kernel: 'flex',
+    summary: 'flex_attention, compiled, with a block mask',
+    scoredPairs: (_, shape) => flexPairs(shape),
+  },
   {
     variant: 'topk',
     kernel: 'tiled',
@@ -62,7 +82,7 @@ export const kernels: readonly KernelDescription[] = [
     variant: 'window',
     kernel: 'flex',
     summary: 'flex_attention, compiled, with a block mask of the window',
-    scoredPairs: costOf('window'),
+    scoredPairs: ({ w, globals }, shape) => flexPairs(shape, { w: Number(w), globals: Number(globals) }),
   },
   {
     variant: 'gated',

@@ -7,6 +7,7 @@ import { gatedParameters } from '../../src/variants/gated/parameters.ts';
 import { dealHeads, readRatio } from '../../src/variants/hierarchical/deal.ts';
 import { linearSettings } from '../../src/variants/linear/parameters.ts';
 import { readParameters } from '../../src/variants/parameter-types.ts';
+import { windowSpan } from '../../src/variants/window/span.ts';
 
 // How many q·k products the worker's kernels compute in one call, masked ones and those of padded blocks too: they follow from the
 // tiles and chunks that worker/attnswap_torch/kernels/ cuts.
@@ -17,6 +18,45 @@ const tileRows = 128;
 const linearChunk = 64;
 /** Logits that one batched product over chunks of blocks may hold. */
 const largestChunk = 2 ** 20;
+
+/** Keys of a block of scaled_dot_product_attention on processors. */
+const fusedKeys = 512;
+/** Queries and keys of a block of flex_attention. */
+const flexBlock = 128;
+
+/**
+ * scaled_dot_product_attention's fused path on processors with its causal flag: blocks of 256, 64 or 32 queries, by how many there are, against
+ * whole blocks of keys up to the one that holds the block's last query (PyTorch's FlashAttentionKernel.cpp).
+ */
+export function fusedCausalPairs({ batch, heads, queries, keys }: Shape): number {
+  const size = queries >= 768 ? 256 : queries >= 192 ? 64 : 32;
+  let pairs = 0;
+  for (let start = 0; start < queries; start += size) {
+    const stop = Math.min(queries, start + size);
+    pairs += (stop - start) * Math.min(keys, Math.ceil(Math.min(stop, keys) / fusedKeys) * fusedKeys);
+  }
+  return batch * heads * pairs;
+}
+
+/** flex_attention: every block of 128 × 128 that holds a pair of the mask, whole. Without a window every pair is in it that causality allows. */
+export function flexPairs(shape: Shape, window?: { readonly w: number; readonly globals: number }): number {
+  const { batch, heads, queries, keys, causal } = shape;
+  const { left, right } = window === undefined ? { left: Infinity, right: causal ? 0 : Infinity } : windowSpan(window.w, causal);
+  const globals = window?.globals ?? 0;
+  let pairs = 0;
+  for (let start = 0; start < queries; start += flexBlock) {
+    const rows = Math.min(flexBlock, queries - start);
+    const first = start + positionOffset(shape);
+    const last = first + rows - 1;
+    for (let key = 0; key < keys; key += flexBlock) {
+      const end = Math.min(key + flexBlock, keys) - 1;
+      const isNear = end >= first - left && key <= last + right;
+      const isSeen = isNear || ((key < globals || first < globals) && (!causal || key <= last));
+      if (isSeen) pairs += rows * (end - key + 1);
+    }
+  }
+  return batch * heads * pairs;
+}
 
 /** Tiles of queries against every key that causality lets the tile's last query see; only the first `rows` queries, of `heads` heads. */
 export function tiledPairs(shape: Shape, { rows = shape.queries, heads = shape.heads } = {}): number {

@@ -17,7 +17,8 @@ kernels = [
     entry('dense', 'efficient', 'cost', "scaled_dot_product_attention's memory-efficient backend", no_cuda_kernel),
     entry('dense', 'cudnn', 'cost', "scaled_dot_product_attention's cuDNN backend", no_cuda_kernel),
     entry('dense', 'math', 'all', "scaled_dot_product_attention's math backend: the n² logits are written out"),
-    entry('dense', 'compiled', 'all', 'dense.naive through torch.compile'),
+    entry('dense', 'compiled', 'all', 'softmax(q·kᵀ/√d + mask)·v through torch.compile'),
+    entry('dense', 'compiled-naive', 'all', 'dense.naive, which scales q first, through torch.compile'),
     entry('dense', 'flex', 'cost', 'flex_attention, compiled, with a block mask'),
     entry('topk', 'tiled', 'all', 'tiles of 128 queries: topk of their logits, then only the kept values'),
     entry('window', 'tiled', 'cost', 'blocks of queries against the span of keys around them'),
@@ -35,5 +36,5 @@ def told(torch, backends):
     if not hasattr(torch.nn.functional, 'scaled_dot_product_attention'):
         missing.update(dict.fromkeys(('fused', 'flash', 'efficient', 'cudnn', 'math'), 'this PyTorch has no scaled_dot_product_attention'))
     if not hasattr(torch, 'compile'):
-        missing.update(dict.fromkeys(('compiled', 'flex'), 'this PyTorch has no torch.compile'))
+        missing.update(dict.fromkeys(('compiled', 'compiled-naive', 'flex'), 'this PyTorch has no torch.compile'))
     return [known if known['kernel'] not in missing else {**known, 'lacking': dict.fromkeys(backends, missing[known['kernel']])} for known in kernels]

@@ -20,7 +20,9 @@ def dispatch(prepared):
     kernels_listed = any(on_gpu(event) for event in events)
     operators = [told for told in (operator(event, kernels_listed) for event in events) if told is not None]
     operators.sort(key=lambda told: -told['totalNs'])
-    flags = [*fused_flags({event.key for event in events}), *prepared.kernel.flags]
+    ran = fused_flags({event.key for event in events})
+    unfused = ['torch.compile put no attention operator in: the n² logits were written out'] if prepared.kernel.logits and not ran else []
+    flags = [*ran, *unfused, *prepared.kernel.flags]
     if on_device:
         flags += [f'SM clock and throttle reasons before the call: {before or "unknown"}; after: {clocks() or "unknown"}']
     return {'operators': operators[:200], 'flags': flags}

@@ -11,6 +11,7 @@ builders = {
     'dense.cudnn': sdpa.cudnn,
     'dense.math': sdpa.math,
     'dense.compiled': dense.compiled,
+    'dense.compiled-naive': dense.compiled_naive,
     'dense.flex': flex.dense,
     'topk.tiled': topk.tiled,
     'window.tiled': window.tiled,

@@ -37,8 +37,35 @@ def tiled(inputs, _):
     return Kernel(lambda query, key, value: over_query_tiles(inputs, query * inputs.scale, key, value, body))
 
 
+def usual(inputs):
+    """softmax(q·kᵀ/√d + mask)·v, as most code spells it: torch.compile may put its own attention operator in the place of this."""
+    hidden = hidden_keys(inputs, 0, inputs.queries, inputs.keys)
+    least = torch.finfo(inputs.dtype).min / 2
+    mask = None if hidden is None else torch.zeros(hidden.shape, dtype=inputs.dtype, device=inputs.device).masked_fill(hidden, least)
+    divisor = 1 / inputs.scale
+
+    def run(query, key, value):
+        if inputs.group > 1:
+            key, value = (given.repeat_interleave(inputs.group, 1) for given in (key, value))
+        logits = query @ key.transpose(-2, -1) / divisor
+        weight = torch.softmax(logits if mask is None else logits + mask, -1)
+        return zero_empty(weight @ value, hidden, inputs.rows_may_be_empty)
+
+    return run
+
+
 def compiled(inputs, _):
+    """The usual spelling through torch.compile."""
+    return through_compiler(usual(inputs))
+
+
+def compiled_naive(inputs, _):
     """`naive` through torch.compile."""
+    return through_compiler(whole(inputs))
+
+
+def through_compiler(run):
+    """A kernel that torch.compile makes. Raises Unsupported."""
     if not hasattr(torch, 'compile'):
         raise Unsupported('this PyTorch has no torch.compile')
-    return Kernel(torch.compile(whole(inputs), dynamic=False), tried=True, compiled=True)
+    return Kernel(torch.compile(run, dynamic=False), tried=True, compiled=True, logits=True)

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Shape } from '../../src/contract/shape.ts';
+import { findVariant } from '../../src/variants/index.ts';
+import { windowStart } from '../../src/variants/window/span.ts';
+import { flexPairs, fusedCausalPairs } from './scored-pairs.ts';
+
+const shapeOf = (n: number, causal = true): Shape => ({
+  ...{ batch: 1, heads: 1, kvHeads: 1, queries: n, keys: n, headDim: 64 },
+  causal,
+  dtype: 'f32',
+});
+
+test('whole blocks of 512 keys are what the fused path adds to causal pairs', () => {
+  const ratio = (n: number) => fusedCausalPairs(shapeOf(n)) / findVariant('dense').cost({}, shapeOf(n)).scoredPairs;
+  assert.deepEqual(
+    [512, 1024, 4096].map((n) => ratio(n).toFixed(2)),
+    ['2.00', '1.50', '1.12'],
+  );
+  assert.equal(fusedCausalPairs(shapeOf(100)), 100 * 100);
+  assert.equal(fusedCausalPairs(shapeOf(600)), 512 * 512 + 88 * 600);
+});
+
+test('flex_attention computes each block of 128 that holds a pair of the mask', () => {
+  for (const causal of [true, false])
+    for (const [n, w, globals] of [
+      [512, 256, 0],
+      [1000, 100, 0],
+      [1000, 1, 0],
+      [700, 129, 3],
+      [300, 40, 200],
+    ] as const) {
+      const shape = shapeOf(n, causal);
+      const seen = (i: number, j: number) =>
+        (!causal || j <= i) && (j < globals || i < globals || (j >= windowStart(shape, i, w) && j <= i + (causal ? 0 : Math.floor(w / 2))));
+      assert.equal(flexPairs(shape, { w, globals }), blocksWith(n, seen), `${n} ${w} ${globals} ${causal}`);
+    }
+  assert.equal(flexPairs(shapeOf(512)), 10 * 128 ** 2);
+  assert.equal(flexPairs(shapeOf(512, false)), 512 ** 2);
+});
+
+/** Pairs of all blocks of 128 × 128 with a pair that is seen, counted pair by pair. */
+function blocksWith(n: number, seen: (i: number, j: number) => boolean): number {
+  const blocks = new Set<string>();
+  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) if (seen(i, j)) blocks.add(`${Math.floor(i / 128)} ${Math.floor(j / 128)}`);
+  const height = (block: number) => Math.min(128, n - 128 * block);
+  return [...blocks].reduce((sum, block) => {
+    const [i = 0, j = 0] = block.split(' ').map(Number);
+    return sum + height(i) * height(j);
+  }, 0);
+}
