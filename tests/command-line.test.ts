@@ -49,7 +49,7 @@ test('a command loads nothing of the others: --version loads no adapter, no runt
 const refusals: Readonly<Record<string, { readonly args: readonly string[]; readonly says: RegExp }>> = {
   'a testbed for migrate': {
     args: ['migrate', 'tune-recall', '--goal', 'memory'],
-    says: /migrate is for ONNX models.*\n.*attnswap tune tune-recall/,
+    says: /migrate is for ONNX and PyTorch models.*\n.*attnswap tune tune-recall/,
   },
   'a model for tune': { args: ['tune', 'model.onnx'], says: /tune is for testbeds.*\n.*attnswap migrate model\.onnx/ },
   'a goal for a testbed': { args: ['tune', 'tune-recall', '--goal', 'memory'], says: /tune does not take --goal.*\n.*attnswap migrate/ },

@@ -69,13 +69,15 @@ test('a model that calls everything alike scores 0, one that knows continuations
   assert.deepEqual(await data.evaluate!({ run: knowing }, items.slice(0, 1)), [1]);
 });
 
-test('the sentence embedding is the one output of rank 2 that is float32', () => {
+test('the sentence embedding is the one output of rank 2 that is float32, else the mean of the states', () => {
   const values = Float32Array.of(3, 4);
   const ids = { type: 'int64', dims: [1, 2], data: BigInt64Array.of(1n, 2n) } as const;
-  const states = { type: 'float32', dims: [1, 2, 2], data: new Float32Array(4) } as const;
+  const states = { type: 'float32', dims: [1, 2, 2], data: Float32Array.of(1, 2, 3, 6) } as const;
   const sentence = { type: 'float32', dims: [1, 2], data: values } as const;
   assert.equal(sentenceEmbedding({ ids, states, sentence }), values);
-  assert.throws(() => sentenceEmbedding({ ids, states }), /expected one output float32 \[1, hidden\]/);
+  assert.deepEqual(sentenceEmbedding({ ids, states }), Float32Array.of(2, 4));
+  assert.throws(() => sentenceEmbedding({ ids }), /expected one output float32 \[1, hidden\]/);
+  assert.throws(() => sentenceEmbedding({ states, others: states }), /expected one output float32 \[1, hidden\]/);
   assert.throws(() => sentenceEmbedding({ sentence, other: sentence }), /expected one output/);
   assert.equal(cosine(values, Float32Array.of(6, 8)), 1);
   assert.equal(cosine(values, Float32Array.of(-4, 3)), 0);

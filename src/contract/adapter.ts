@@ -94,7 +94,7 @@ export interface PreparedKernel {
 /** A model to open. */
 export interface ModelRequest {
   readonly backend: string;
-  /** Path of the model's file, or its bytes where it has no external data. Of a worker's model: its folder, or `module.py:function`. */
+  /** Path of the model's file, or its bytes where it has no external data. Of a worker's model: its folder, `module.py:function`, or a swap of one of them. */
   readonly model: string | Uint8Array;
   /** As of a kernel: `memory` pools nothing. `reading` runs every node as it is written, so that each tensor is what its name says. */
   readonly purpose?: KernelRequest['purpose'] | 'reading';

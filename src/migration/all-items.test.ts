@@ -61,13 +61,14 @@ describe('a padding mask that only the last item shows', () => {
   test('fails an exact candidate that drops it, with a task and without, and names the item', async () => {
     const settings = { seed: 1, qualityMargin: 0.02 };
     const outputs = new OriginalOutputs(() => openProto(right.proto, file, runner));
+    const open = (sites: ModelSites) => () => openProto(swapped(sites), file, runner);
     const data = { evaluate: async () => [1, 1, 1, 1] };
-    const migration = { file, sites: right, runner, settings, outputs, data } as unknown as Migration;
+    const migration = { settings, outputs, data } as unknown as Migration;
     for (const base of [null, [1, 1, 1, 1]]) {
-      const { judgement } = await qualityOf(migration, swapped(wrong), { items, base, exactness });
+      const { judgement } = await qualityOf(migration, open(wrong), { items, base, exactness });
       assert.deepEqual([judgement.outcome, judgement.marginsLost], ['regression', Infinity], judgement.reason);
       assert.match(judgement.reason, /at item item 4 of 4 items \(16 tokens\)/);
-      const kept = await qualityOf(migration, swapped(right), { items, base, exactness });
+      const kept = await qualityOf(migration, open(right), { items, base, exactness });
       assert.equal(kept.judgement.outcome, 'pass', kept.judgement.reason);
       assert.match(kept.judgement.reason, /all 4 items \(16 tokens\)/);
     }

@@ -2,8 +2,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import { peak } from '../compare/compare-memory.ts';
 import type { ModelArm } from '../measure/arm.ts';
 import { launchStage } from '../measure/launch.ts';
-import { captureFault, openForCapture } from '../model/swap/capture.ts';
-import { usingModel } from '../model/file/open-proto.ts';
+import { captureFault } from '../model/swap/capture.ts';
 import { findVariant } from '../variants/index.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
 import type { WasteFigures } from '../waste/schema.ts';
@@ -133,13 +132,11 @@ function failed(place: Place, reason: string): AttnswapError {
 
 /** Waste by site and head, on what the sites see of the length's first item; of sites that do something else there, none. */
 async function wasteAt(migration: Migration, length: number): Promise<SiteWaste[]> {
-  const { sites, file, runner, settings } = migration;
+  const { subject, settings } = migration;
   const step = `baseline/waste/${length}`;
   migration.progress(step, `waste at ${length} tokens`);
   const item = (await itemsOf(migration, 'judging')).find((each) => each.length === length)!;
-  const captured = await usingModel(openForCapture(sites, [...sites.swappable.values()], file, runner), (model) =>
-    model.capture(item.feeds),
-  );
+  const captured = await subject.capture(item.feeds);
   const dense = findVariant('dense');
   return [...captured].flatMap(([site, inputs]) => {
     const fault = captureFault(inputs);

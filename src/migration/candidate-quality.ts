@@ -1,4 +1,3 @@
-import type { ModelProto } from 'onnx-buf';
 import { combined } from '../quality/judgement.ts';
 import type { QualityJudgement } from '../quality/judgement.ts';
 import type { MeasuredBaseline } from './baseline-phase.ts';
@@ -6,13 +5,13 @@ import { tunableMargins } from './decide.ts';
 import { decodeQualityOf } from './decoding.ts';
 import type { DecodeQuality } from './decoding.ts';
 import { exactnessOf } from './exactness.ts';
-import type { Replaced } from './exactness.ts';
 import { generationOf } from './generation.ts';
 import type { Generation } from './generation.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
 import { qualityOf } from './quality-of.ts';
 import type { CandidateQuality } from './quality-of.ts';
+import type { Candidate } from './subject.ts';
 
 /** A candidate's quality in all that its model is used for. */
 export interface CandidateQualities {
@@ -23,14 +22,10 @@ export interface CandidateQualities {
   readonly generation: Generation | null;
 }
 
-interface Subject extends Replaced {
-  readonly name: string;
-  proto(): ModelProto;
-}
-
 /** Judges a candidate in one call, behind the cache, and token by token; nothing more of one that is hopeless. Each is kept as a step. */
-export async function qualitiesOf(migration: Migration, candidate: Subject, baseline: MeasuredBaseline): Promise<CandidateQualities> {
+export async function qualitiesOf(migration: Migration, candidate: Candidate, baseline: MeasuredBaseline): Promise<CandidateQualities> {
   const { state, cache, settings } = migration;
+  const open = () => migration.subject.open(candidate);
   const items = await itemsOf(migration, 'judging');
   const exactness = exactnessOf(migration.sites, candidate);
   const step = <Result>(name: string, what: string, compute: () => Promise<Result>) =>
@@ -40,17 +35,13 @@ export async function qualitiesOf(migration: Migration, candidate: Subject, base
       return compute();
     });
   const { scores } = baseline;
-  const quality = withInfinity(
-    await step('quality', 'quality', () => qualityOf(migration, candidate.proto(), { items, base: scores, exactness })),
-  );
+  const quality = withInfinity(await step('quality', 'quality', () => qualityOf(migration, open, { items, base: scores, exactness })));
   if (cache === null || isHopeless(quality.judgement)) return { quality, decode: null, generation: null };
   const request = { items, exactness, hasTask: scores !== null };
-  const decode = withInfinity(
-    await step('decode', 'quality behind the cache', () => decodeQualityOf(migration, candidate.proto(), request)),
-  );
+  const decode = withInfinity(await step('decode', 'quality behind the cache', () => decodeQualityOf(migration, open, request)));
   if (settings.generate === undefined || (decode.judgement && isHopeless(decode.judgement))) return { quality, decode, generation: null };
   const what = `${settings.generate} tokens behind each item`;
-  const generation = withInfinity(await step('generation', what, () => generationOf(migration, candidate.proto(), request)));
+  const generation = withInfinity(await step('generation', what, () => generationOf(migration, open, request)));
   return { quality, decode, generation };
 }
 

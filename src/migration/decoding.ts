@@ -1,11 +1,10 @@
-import type { ModelProto } from 'onnx-buf';
 import type { OpenModel } from '../contract/adapter.ts';
 import type { Item } from '../contract/data.ts';
 import type { Tensors } from '../contract/tensor.ts';
 import type { Cache } from '../model/cache/cache.ts';
 import { cacheFault, cacheSizeOf, call, greedyIds, idsIn, nextCall } from '../model/cache/drive.ts';
 import { lastRow } from '../model/cache/rows.ts';
-import { openProto, usingModel } from '../model/file/open-proto.ts';
+import { usingModel } from '../model/file/open-proto.ts';
 import { itemDrift } from '../quality/drift.ts';
 import type { ItemDrift } from '../quality/drift.ts';
 import { summariseDrift } from '../quality/drift-summary.ts';
@@ -53,11 +52,15 @@ interface DecodeRequest {
 }
 
 /** As `qualityOf`, of one token behind each item; a cache that is not handed on byte for byte is a fault. */
-export async function decodeQualityOf(migration: Migration, proto: ModelProto, request: DecodeRequest): Promise<DecodeQuality> {
+export async function decodeQualityOf(
+  migration: Migration,
+  open: () => Promise<OpenModel>,
+  request: DecodeRequest,
+): Promise<DecodeQuality> {
   const { items, hasTask, exactness } = request;
-  const { sites, file, runner, settings } = migration;
-  const drifts = await usingModel(openProto(sites.proto, file, runner), (original) =>
-    usingModel(openProto(proto, file, runner), async (changed) => {
+  const { subject, settings } = migration;
+  const drifts = await usingModel(subject.open(), (original) =>
+    usingModel(open(), async (changed) => {
       const found: ItemDrift[] = [];
       for (const item of items) found.push(await driftBehind(migration, item, { original, changed }));
       return found;

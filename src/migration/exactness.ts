@@ -26,8 +26,8 @@ export type Exactable = Pick<ModelSites, 'sites'> & Partial<Pick<ModelSites, 'pr
 
 export interface Replaced {
   readonly replacements: ReadonlyMap<number, Replacement>;
-  /** Further changes to the model. */
-  readonly finish?: unknown;
+  /** Values of layer norms that are changed, too. */
+  readonly norms?: unknown;
 }
 
 /** The one rule for swaps that keep the mathematics; null for those that change it. */
@@ -41,8 +41,8 @@ export function exactnessOf({ proto, sites }: Exactable, replaced: Replaced): Ex
 }
 
 /** The mathematics of the original, summed in another order. */
-export function isExact(sites: readonly Site[], { replacements, finish }: Replaced): boolean {
-  return finish === undefined && [...replacements].every(([site, replacement]) => seesAll(sites[site]!, replacement));
+export function isExact(sites: readonly Site[], { replacements, norms }: Replaced): boolean {
+  return norms === undefined && [...replacements].every(([site, replacement]) => seesAll(sites[site]!, replacement));
 }
 
 /** Whether new attention sees every key that the site's own mask lets through, and scales it alike. */

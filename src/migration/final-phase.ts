@@ -1,6 +1,4 @@
-import { join } from 'node:path';
 import { gainPlan } from '../decide/sequential.ts';
-import { readOnnxFile, writeOnnxFile } from '../model/file/onnx-file.ts';
 import { compareModels, modelMemoryLooks } from './arms.ts';
 import type { CandidateResult } from './candidate.ts';
 import { judgementOf } from './candidate-quality.ts';
@@ -81,7 +79,7 @@ function costOf({ latency, memory, decode }: Compared & { readonly decode?: Comp
 
 /** Compares the best candidate with the original at every length, and keeps its model where the verdict is to adopt it. */
 export async function judgeFinally(migration: Migration, best: CandidateResult): Promise<FinalResult> {
-  const { settings, state } = migration;
+  const { settings, state, subject } = migration;
   const prefill = await comparedAtAll(migration, best, best.decode === null ? undefined : 'prefill');
   const decode = best.decode === null ? null : await comparedAtAll(migration, best, 'decode');
   const evidence = {
@@ -93,16 +91,8 @@ export async function judgeFinally(migration: Migration, best: CandidateResult):
   const decision = decideMigration({ ...evidence, quality: best.quality && judgementOf(best) });
   const compared = { candidate: best.name, ...prefill, decode, decision };
   if (decision.verdict !== 'adopt') return { ...compared, model: null };
-  if (migration.files !== undefined) {
-    const folder = join(state.folder, 'migrated');
-    await migration.files.write(migration.replacements.get(best.name)!, folder);
-    return { ...compared, model: folder };
-  }
-  const model = join(state.folder, 'migrated.onnx');
-  // Not a copy of the file alone: a model may have its weights beside it.
-  const adopted = await readOnnxFile(best.model);
-  await writeOnnxFile(model, adopted.proto, adopted);
-  return { ...compared, model };
+  const written = { path: best.model, folder: state.folder };
+  return { ...compared, model: await subject.adopt(migration.judged.get(best.name)!, written) };
 }
 
 /** The best candidate against the original at every length, in one use; none is named where the model has but one. */

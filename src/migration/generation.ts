@@ -1,11 +1,10 @@
-import type { ModelProto } from 'onnx-buf';
 import type { OpenModel } from '../contract/adapter.ts';
 import type { Item } from '../contract/data.ts';
 import type { Tensors } from '../contract/tensor.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { firstTokens, idsIn, largestAt, tokensIn } from '../model/cache/drive.ts';
 import { Follower } from '../model/cache/follower.ts';
-import { openProto, usingModel } from '../model/file/open-proto.ts';
+import { usingModel } from '../model/file/open-proto.ts';
 import { agreesOnTop, bitsOf, divergenceOfLogits } from '../quality/distributions.ts';
 import { judgeGeneration, summariseGeneration } from '../quality/generation.ts';
 import type { GeneratedItem, GenerationSummary } from '../quality/generation.ts';
@@ -29,11 +28,15 @@ interface Wanted {
  * Runs both models token by token through their caches, behind the beginning of each item. Its last tokens, as many as are to be generated, are
  * the text that both are then held against, one token at a time; behind the same prompt, each also chooses as many tokens greedily.
  */
-export async function generationOf(migration: Migration, proto: ModelProto, { items, exactness }: Wanted): Promise<Generation> {
-  const { sites, file, runner, settings } = migration;
+export async function generationOf(
+  migration: Migration,
+  open: () => Promise<OpenModel>,
+  { items, exactness }: Wanted,
+): Promise<Generation> {
+  const { subject, settings } = migration;
   const prompts = promptsOf(migration, items);
-  return usingModel(openProto(sites.proto, file, runner), (original) =>
-    usingModel(openProto(proto, file, runner), async (changed) => {
+  return usingModel(subject.open(), (original) =>
+    usingModel(open(), async (changed) => {
       const found: GeneratedItem[] = [];
       for (const prompt of prompts) {
         const generated = await generate(migration, prompt, { original, changed });

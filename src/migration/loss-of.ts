@@ -1,6 +1,6 @@
-import type { ModelProto } from 'onnx-buf';
+import type { OpenModel } from '../contract/adapter.ts';
 import type { Item } from '../contract/data.ts';
-import { openProto, usingModel } from '../model/file/open-proto.ts';
+import { usingModel } from '../model/file/open-proto.ts';
 import type { Migration } from './migration.ts';
 import { driftBetween, driftSize, scoresOf } from './quality-of.ts';
 
@@ -18,10 +18,10 @@ export interface LossScale {
  */
 export async function lossOf(
   migration: Migration,
-  proto: ModelProto,
+  open: () => Promise<OpenModel>,
   { items, scale }: { readonly items: readonly Item[]; readonly scale: LossScale },
 ): Promise<number> {
-  return usingModel(openProto(proto, migration.file, migration.runner), async (changed) => {
+  return usingModel(open(), async (changed) => {
     if (scale.scores === null) return driftLoss(migration, changed, items);
     const scores = await scoresOf(migration, changed, items);
     const lost = scale.scores.map((score, at) => score - scores![at]!);
@@ -29,7 +29,7 @@ export async function lossOf(
   });
 }
 
-async function driftLoss(migration: Migration, changed: Parameters<typeof driftBetween>[1], items: readonly Item[]): Promise<number> {
+async function driftLoss(migration: Migration, changed: OpenModel, items: readonly Item[]): Promise<number> {
   const { outputs, settings } = migration;
   const drift = await outputs.using(items, (outputsOf) => driftBetween(outputsOf, changed, items, settings.seed));
   if (drift.state === 'fault') return Infinity;

@@ -1,13 +1,12 @@
 import type { AdapterEntry } from '../contract/adapter.ts';
 import type { DataModule, Item } from '../contract/data.ts';
-import type { DimensionSizes } from '../inputs/model-inputs.ts';
-import type { Cache } from '../model/cache/cache.ts';
-import type { ModelSites } from '../model/sites/find-sites.ts';
-import type { OnnxFile } from '../model/file/onnx-file.ts';
-import type { ModelRunner } from '../model/file/open-proto.ts';
 import type { Journal } from '../journal/journal.ts';
-import type { Replacement } from '../model/swap/swap.ts';
+import type { Cache } from '../model/cache/cache.ts';
+import type { ModelRunner } from '../model/file/open-proto.ts';
+import type { Site } from '../model/sites/site.ts';
+import type { Exactable } from './exactness.ts';
 import type { OriginalOutputs } from './original-outputs.ts';
+import type { Candidate, Subject } from './subject.ts';
 
 /** How far a migration is taken. */
 export const phases = ['baseline', 'swap', 'tune'] as const;
@@ -43,25 +42,17 @@ export interface MigrationSettings {
   readonly generate?: number;
 }
 
-/** The files of a model that several hold, which is measured as one. */
-export interface ModelFiles {
-  /** @throws UNSUPPORTED where a file cannot take new attention, or is wrong with it */
-  check(replacements: ReadonlyMap<number, Replacement>): Promise<void>;
-  /** Writes every file with new attention, side by side. */
-  write(replacements: ReadonlyMap<number, Replacement>, folder: string): Promise<void>;
-}
-
 /** A migration at work. */
 export interface Migration {
-  readonly file: OnnxFile;
-  readonly sites: ModelSites;
+  /** What is opened as the original. */
+  readonly file: { readonly path: string; readonly sha256: string };
+  readonly sites: Exactable & { readonly swappable: ReadonlyMap<number, { readonly site: Site }> };
   readonly runner: ModelRunner;
+  readonly subject: Subject;
   /** Where workers find the adapter. */
   readonly entry: AdapterEntry;
   readonly data: DataModule;
   readonly settings: MigrationSettings;
-  /** Sizes of dynamic dimensions, for small runs on drawn inputs. */
-  readonly dimensions?: DimensionSizes;
   readonly state: Journal;
   /** The cache that the model is decoded through; null where it is not. */
   readonly cache: Cache | null;
@@ -71,10 +62,8 @@ export interface Migration {
   readonly peaks: Map<string, Map<number, { bytes: number }>>;
   /** The original's outputs, by item. */
   readonly outputs: OriginalOutputs;
-  /** Of every candidate that was judged, by its name. */
-  readonly replacements: Map<string, ReadonlyMap<number, Replacement>>;
-  /** Absent where one file holds the model. */
-  readonly files?: ModelFiles | undefined;
+  /** Every candidate that was judged, by its name. */
+  readonly judged: Map<string, Candidate>;
   readonly signal?: AbortSignal;
   /** Told which step begins, what it is in words, and which share of it is done. */
   progress(step: string, what: string, part?: number): void;

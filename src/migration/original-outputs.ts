@@ -52,7 +52,8 @@ export async function runOn(original: OpenModel, { id, feeds }: Item): Promise<T
 
 /** What the runtime says of an item that the original does not run on, as an error with a name. */
 export function doesNotRun(item: string, error: unknown): AttnswapError {
-  if (error instanceof AttnswapError) return error;
+  // A worker gives the runtime's own words so.
+  if (error instanceof AttnswapError && error.code !== 'WORKER_FAILED') return error;
   const [said = ''] = (error as Error).message.split('\n');
   return new AttnswapError('INVALID_DATA', `the model does not run on item ${item}: ${said}`, {
     hint: 'the model may accept fewer tokens; try smaller --lengths',

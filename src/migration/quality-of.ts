@@ -1,9 +1,8 @@
-import type { ModelProto } from 'onnx-buf';
 import type { OpenModel } from '../contract/adapter.ts';
 import type { Item, RunnableModel } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Tensors } from '../contract/tensor.ts';
-import { openProto, usingModel } from '../model/file/open-proto.ts';
+import { usingModel } from '../model/file/open-proto.ts';
 import { itemDrift } from '../quality/drift.ts';
 import type { ItemDrift } from '../quality/drift.ts';
 import { summariseDrift } from '../quality/drift-summary.ts';
@@ -40,9 +39,8 @@ function runnable(model: OpenModel): RunnableModel {
 
 /** The original's scores, by the rules of {@link scoresOf}. */
 export async function originalScores(migration: Migration, items: readonly Item[]): Promise<number[] | null> {
-  const { data, sites, file, runner } = migration;
-  if (data.evaluate === undefined) return null;
-  return usingModel(openProto(sites.proto, file, runner), (original) => scoresOf(migration, original, items));
+  if (migration.data.evaluate === undefined) return null;
+  return usingModel(migration.subject.open(), (original) => scoresOf(migration, original, items));
 }
 
 /** The task's score of every item; null without a task. @throws INVALID_DATA where the module's answer is none */
@@ -69,11 +67,11 @@ interface QualityRequest {
  * changed (`exactness`), the drift on every item decides; else the task does, and the drift on all items where there is none. A model that
  * does not open, run or score loses without measure.
  */
-export async function qualityOf(migration: Migration, proto: ModelProto, request: QualityRequest): Promise<CandidateQuality> {
-  const { settings, file, runner } = migration;
+export async function qualityOf(migration: Migration, open: () => Promise<OpenModel>, request: QualityRequest): Promise<CandidateQuality> {
+  const { settings } = migration;
   const compared = request.base === null || request.exactness !== null ? request.items : firstOfEachLength(request.items);
   return migration.outputs.using(compared, async (outputsOf) => {
-    const changed = await openProto(proto, file, runner).catch(asRefusal);
+    const changed = await open().catch(asRefusal);
     if (changed instanceof AttnswapError) return unusable({ state: 'fault', items: compared.length, reasons: [changed.message] });
     return usingModel(Promise.resolve(changed), async () => {
       const drift = await driftBetween(outputsOf, changed, compared, settings.seed);

@@ -16,10 +16,10 @@ import { readOnnxFile } from '../model/file/onnx-file.ts';
 import { openProto, usingModel } from '../model/file/open-proto.ts';
 import { withOutputs } from '../model/graph/with-outputs.ts';
 import { proveUnchanged } from '../model/swap/prove.ts';
-import { candidateProto } from './candidate.ts';
-import type { Candidate } from './candidate.ts';
-import type { Migration } from './migration.ts';
-import { normsFrom, recalibrateNorms } from './recalibrate.ts';
+import { candidateProto } from './graph.ts';
+import type { Graph } from './graph.ts';
+import { recalibrateNorms } from './recalibrate.ts';
+import type { Candidate } from './subject.ts';
 
 const runner = { adapter, backend: 'onnx-cpu' };
 
@@ -28,15 +28,15 @@ async function subject(model: typeof torchscript | typeof dynamo) {
   writeFileSync(path, model.build({ seed: 1 }));
   const file = await readOnnxFile(path);
   const sites = await findSites(file, runner);
-  const migration = { file, sites, runner, settings: { seed: 1 } } as unknown as Migration;
+  const graph: Graph = { file, sites, runner, seed: 1, cache: null };
   const items: Item[] = [1, 2, 3].map((seed) => ({ id: `${seed}`, length: 24, feeds: model.feeds({ batch: 1, length: 24, seed }) }));
   const window = { variant: 'window', kernel: 'tiled', parameters: { w: 2, globals: 0 } };
   const candidate: Candidate = { name: 'window', replacements: new Map([...sites.swappable.keys()].map((site) => [site, window])) };
-  return { migration, items, candidate };
+  return { graph, items, candidate };
 }
 
 /** Mean and standard deviation of every channel of a tensor, over items. */
-async function moments({ file }: Migration, proto: ModelProto, tensor: string, channels: number, items: readonly Item[]) {
+async function moments({ file }: Graph, proto: ModelProto, tensor: string, channels: number, items: readonly Item[]) {
   const values = await usingModel(openProto(withOutputs(proto, [tensor]), file, runner), async (model) => {
     const all: number[][] = Array.from({ length: channels }, () => []);
     for (const { feeds } of items) {
@@ -54,20 +54,19 @@ async function moments({ file }: Migration, proto: ModelProto, tensor: string, c
 
 for (const [name, model] of Object.entries({ 'a written-out': torchscript, 'a one-operator': dynamo })) {
   test(`${name} layer norm after a swapped site gets the original's mean and deviation back, and nothing else changes`, async () => {
-    const { migration, items, candidate } = await subject(model);
-    const values = await recalibrateNorms(migration, candidate, items);
-    const { sites } = migration;
+    const { graph, items, candidate } = await subject(model);
+    const values = await recalibrateNorms(graph, candidate, items);
+    const { sites } = graph;
     const index = new GraphIndex(sites.proto.graph!);
     const norms = [...sites.swappable.values()].map(({ plan }) => followingNorm(index, plan.output.tensor)!);
     assert.equal(Object.keys(values).length, 2 * norms.length);
-    const plain = candidateProto(migration, candidate);
-    const finish = normsFrom(values);
-    const mended = candidateProto(migration, { ...candidate, finish });
+    const plain = candidateProto(graph, candidate);
+    const mended = candidateProto(graph, { ...candidate, norms: values });
     for (const { output, channels } of norms) {
       const [wanted, before, after] = [
-        await moments(migration, sites.proto, output, channels, items),
-        await moments(migration, plain, output, channels, items),
-        await moments(migration, mended, output, channels, items),
+        await moments(graph, sites.proto, output, channels, items),
+        await moments(graph, plain, output, channels, items),
+        await moments(graph, mended, output, channels, items),
       ];
       const far = (from: typeof wanted) =>
         Math.max(...wanted.map(({ mean, deviation }, at) => Math.abs(mean - from[at]!.mean) / deviation));
@@ -78,17 +77,17 @@ for (const [name, model] of Object.entries({ 'a written-out': torchscript, 'a on
         if (ratio > 0.5 && ratio < 2) assert.ok(Math.abs(after[at]!.deviation / deviation - 1) < 1e-3);
       });
     }
-    const proof = proveUnchanged(sites.proto, mended, new Set(finish.tensors));
+    const proof = proveUnchanged(sites.proto, mended, new Set(Object.keys(values)));
     assert.ok(proof.nodesKept > 0);
     assert.throws(() => proveUnchanged(sites.proto, mended), { code: 'INVALID_MODEL' });
   });
 }
 
 test('a softmax temperature changes what a swapped site gives, and a factor of 1 does not', async () => {
-  const { migration, items, candidate } = await subject(torchscript);
+  const { graph, items, candidate } = await subject(torchscript);
   const outputsAt = async (scaleFactor: number) => {
     const replacements = new Map([...candidate.replacements].map(([site, replacement]) => [site, { ...replacement, scaleFactor }]));
-    return usingModel(openProto(candidateProto(migration, { ...candidate, replacements }), migration.file, runner), async (model) => {
+    return usingModel(openProto(candidateProto(graph, { ...candidate, replacements }), graph.file, runner), async (model) => {
       const bound = model.bind(items[0]!.feeds);
       await bound.run();
       return numbersOf(Object.values(bound.outputs())[0]!);

@@ -2,23 +2,14 @@ import type { ModelProto } from 'onnx-buf';
 import type { Item } from '../contract/data.ts';
 import { GraphIndex } from '../model/graph/graph-index.ts';
 import { numbersOf } from '../model/sites/mask-sources.ts';
-import { floatsOf, followingNorm, withConstants } from '../model/graph/norms.ts';
+import { floatsOf, followingNorm } from '../model/graph/norms.ts';
 import type { LayerNorm } from '../model/graph/norms.ts';
 import { openProto, usingModel } from '../model/file/open-proto.ts';
 import { withOutputs } from '../model/graph/with-outputs.ts';
-import { candidateProto } from './candidate.ts';
-import type { Candidate } from './candidate.ts';
 import { seesAll } from './exactness.ts';
-import type { Migration } from './migration.ts';
-
-/** New values of constants, by name; plain numbers, to be kept as JSON. */
-export type NormValues = Readonly<Record<string, readonly number[]>>;
-
-/** A finish that puts calibrated layer norms into a swapped model. */
-export function normsFrom(values: NormValues): NonNullable<Candidate['finish']> {
-  const constants = new Map(Object.entries(values).map(([name, numbers]) => [name, Float32Array.from(numbers)]));
-  return { tensors: [...constants.keys()], apply: (proto: ModelProto) => withConstants(proto, constants) };
-}
+import { candidateProto } from './graph.ts';
+import type { Graph } from './graph.ts';
+import type { Candidate, NormValues } from './subject.ts';
 
 /** How far a channel's spread may be corrected: beyond it something else is wrong. */
 const ratioLimits = { least: 0.5, most: 2 };
@@ -27,8 +18,8 @@ const ratioLimits = { least: 0.5, most: 2 };
  * Calibrates the first layer norm after each approximated site, in the graph's order: scale and shift are set so that each channel
  * has the mean and the standard deviation that it has in the original, on the given items.
  */
-export async function recalibrateNorms(migration: Migration, candidate: Candidate, items: readonly Item[]): Promise<NormValues> {
-  const { sites } = migration;
+export async function recalibrateNorms(graph: Graph, candidate: Candidate, items: readonly Item[]): Promise<NormValues> {
+  const { sites } = graph;
   const index = new GraphIndex(sites.proto.graph!);
   const approximated = [...candidate.replacements].filter(([site, replacement]) => !seesAll(sites.sites[site]!, replacement));
   const found = approximated
@@ -37,9 +28,9 @@ export async function recalibrateNorms(migration: Migration, candidate: Candidat
   const norms = [...new Map(found.flatMap((norm) => (norm === undefined ? [] : [[norm.output, norm] as const]))).values()];
   let values: NormValues = {};
   for (const norm of norms) {
-    const wanted = await momentsOf(migration, sites.proto, norm, items);
-    const proto = normsFrom(values).apply(candidateProto(migration, candidate));
-    const got = await momentsOf(migration, proto, norm, items);
+    const wanted = await momentsOf(graph, sites.proto, norm, items);
+    const proto = candidateProto(graph, { ...candidate, norms: values });
+    const got = await momentsOf(graph, proto, norm, items);
     values = { ...values, ...corrected(new GraphIndex(proto.graph!), norm, wanted, got) };
   }
   return values;
@@ -63,7 +54,7 @@ function corrected(index: GraphIndex, norm: LayerNorm, wanted: Moments, got: Mom
   };
 }
 
-async function momentsOf({ file, runner }: Migration, proto: ModelProto, norm: LayerNorm, items: readonly Item[]): Promise<Moments> {
+async function momentsOf({ file, runner }: Graph, proto: ModelProto, norm: LayerNorm, items: readonly Item[]): Promise<Moments> {
   const sum = new Float64Array(norm.channels);
   const squares = new Float64Array(norm.channels);
   let count = 0;

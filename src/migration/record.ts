@@ -41,6 +41,7 @@ const qualitySchema = z.object({
     .nullable(),
 });
 const proofSchema = z.object({
+  of: z.literal('modules').optional(),
   nodesKept: z.int(),
   nodesAdded: z.int(),
   nodesRemoved: z.array(text),

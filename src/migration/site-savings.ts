@@ -5,12 +5,10 @@ import type { Parameters } from '../contract/variant.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import { writeInputs } from '../inputs/captured.ts';
 import { launchStage } from '../measure/launch.ts';
-import { openForCapture } from '../model/swap/capture.ts';
-import { usingModel } from '../model/file/open-proto.ts';
 import { formatVariant } from '../variants/index.ts';
-import type { Candidate } from './candidate.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
+import type { Candidate } from './subject.ts';
 
 /** Sampling of one kernel: an estimate that the last comparison of whole models is there to check. */
 const sampleSeconds = 0.5;
@@ -51,11 +49,9 @@ export async function siteSavings(migration: Migration, candidates: readonly Can
 }
 
 async function captureAll(migration: Migration): Promise<Map<number, { path: string; inputs: AttentionInputs }>> {
-  const { sites, file, runner, settings, state } = migration;
+  const { subject, file, settings, state } = migration;
   const item = (await itemsOf(migration, 'calibration')).find(({ length }) => length === settings.compareAt)!;
-  const captured = await usingModel(openForCapture(sites, [...sites.swappable.values()], file, runner), (model) =>
-    model.capture(item.feeds),
-  );
+  const captured = await subject.capture(item.feeds);
   const folder = resolve(state.folder, 'captured');
   await mkdir(folder, { recursive: true });
   const found = new Map<number, { path: string; inputs: AttentionInputs }>();

@@ -2,9 +2,10 @@ import { kernelOf } from '../measure/plan-cells.ts';
 import { formatVariant } from '../variants/index.ts';
 import type { MeasuredBaseline } from './baseline-phase.ts';
 import { judgeCandidate } from './candidate.ts';
-import type { Candidate, CandidateResult } from './candidate.ts';
+import type { CandidateResult } from './candidate.ts';
 import type { Migration } from './migration.ts';
 import { replacementsAnywhere } from './parse-replacements.ts';
+import type { Candidate } from './subject.ts';
 
 /** Phase 2: every candidate at all sites that can be swapped and that it is for, against the original. */
 export async function judgeCandidates(migration: Migration, baseline: MeasuredBaseline): Promise<CandidateResult[]> {

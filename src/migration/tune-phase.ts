@@ -2,19 +2,19 @@ import type { Item } from '../contract/data.ts';
 import type { Replacement } from '../model/swap/swap.ts';
 import { formatVariant } from '../variants/index.ts';
 import type { MeasuredBaseline } from './baseline-phase.ts';
-import { candidateProto, isRefusal, judgeCandidate } from './candidate.ts';
-import type { Candidate, CandidateResult } from './candidate.ts';
+import { isRefusal, judgeCandidate } from './candidate.ts';
+import type { CandidateResult } from './candidate.ts';
 import { isExact, seesAll } from './exactness.ts';
 import { lossOf } from './loss-of.ts';
 import type { LossScale } from './loss-of.ts';
 import { itemsOf, sharedItems } from './items.ts';
 import type { Migration } from './migration.ts';
 import { originalScores } from './quality-of.ts';
-import { normsFrom, recalibrateNorms } from './recalibrate.ts';
 import { siteSavings } from './site-savings.ts';
 import { searchAssignments } from './search.ts';
 import type { AssignmentSearch } from './search.ts';
 import type { Assignment } from './search-problem.ts';
+import type { Candidate } from './subject.ts';
 import { uniformCandidates } from './swap-phase.ts';
 
 /** Softmax temperatures that are tried, as factors of the logits' scale. */
@@ -67,7 +67,7 @@ export async function tune(migration: Migration, baseline: MeasuredBaseline): Pr
     migration.signal?.throwIfAborted();
     migration.progress('tune/search', candidate.name);
     try {
-      return await lossOf(migration, candidateProto(migration, candidate), { items, scale });
+      return await lossOf(migration, () => migration.subject.open(candidate), { items, scale });
     } catch (error) {
       if (isRefusal(error)) return Infinity;
       throw error;
@@ -146,18 +146,15 @@ async function mendBeyond(migration: Migration, { search, budget, assigned, qual
         const lost = await quality(tempered(migration, plain, factor));
         if (lost < best.loss) best = { factor, loss: lost };
       }
-      // Norms that are calibrated in the model as one are not those of each file.
-      const norms = migration.files === undefined ? await recalibrateNorms(migration, tempered(migration, plain, best.factor), items) : {};
-      const lost =
-        Object.keys(norms).length === 0
-          ? Infinity
-          : await quality({ ...tempered(migration, plain, best.factor), finish: normsFrom(norms) });
+      const warmer = tempered(migration, plain, best.factor);
+      const norms = await migration.subject.norms(warmer, items);
+      const lost = Object.keys(norms).length === 0 ? Infinity : await quality({ ...warmer, norms });
       return { ...best, norms: lost < best.loss ? norms : null, loss: Math.min(best.loss, lost) };
     });
-    const norms = tried.norms === null ? undefined : normsFrom(tried.norms);
+    const { norms } = tried;
     const factor = tried.factor === null ? '' : ` scale×${tried.factor}`;
-    const name = `${plain.name}${factor}${norms === undefined ? '' : ' norms'}`;
-    const candidate = { ...tempered(migration, plain, tried.factor), name, ...(norms !== undefined && { finish: norms }) };
+    const name = `${plain.name}${factor}${norms === null ? '' : ' norms'}`;
+    const candidate = { ...tempered(migration, plain, tried.factor), name, ...(norms !== null && { norms }) };
     const changed = Object.keys(tried.norms ?? {});
     const report = { name, lossBefore: loss, scaleFactor: tried.factor, norms: changed, lossAfter: tried.loss };
     found.push({ report, candidate, within: tried.loss <= budget && name !== plain.name });

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
+import { join } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
 import { findAdapter } from '../loading/adapter.ts';
 import { courseOf } from '../migration/course.ts';
+import { HostedSubject } from '../migration/hosted-subject.ts';
 import { itemsOf } from '../migration/items.ts';
 import { migrate as takeThrough } from '../migration/migrate.ts';
 import type { MigrationReport } from '../migration/migrate.ts';
@@ -12,11 +13,10 @@ import type { Goal, Migration, MigrationSettings, Phase } from '../migration/mig
 import { OriginalOutputs } from '../migration/original-outputs.ts';
 import { migrationRecordName, migrationSteps } from '../migration/record.ts';
 import { uniformCandidates } from '../migration/swap-phase.ts';
-import { usableCache } from '../migration/usable-cache.ts';
 import type { Cache } from '../model/cache/cache.ts';
-import { openProto } from '../model/file/open-proto.ts';
+import { isHostedModel } from '../model/hosted/model-path.ts';
+import { partsAt } from '../model/parts/find-parts.ts';
 import { assumedText } from '../model/sites/assume.ts';
-import type { ModelSites } from '../model/sites/find-sites.ts';
 import type { Site } from '../model/sites/site.ts';
 import { alone } from '../measure/alone.ts';
 import { writeJson } from '../files/json.ts';
@@ -25,11 +25,13 @@ import { recordPath } from '../journal/stored.ts';
 import { defaults } from './defaults.ts';
 import { describeRun } from './head.ts';
 import type { RunHead } from './head.ts';
-import { dataFor, lengthsOf } from './model-data.ts';
+import { lengthsOf } from './model-data.ts';
 import type { DataOptions } from './data-options.ts';
+import { graphModel, hostedModel } from './migrated-model.ts';
+import type { MigratedModel, OpenedModel } from './migrated-model.ts';
+import { hostedBackend, usingHosted } from './open-hosted.ts';
 import { loadModel } from './open-model.ts';
 import type { ModelOptions } from './open-model.ts';
-import { openFiles } from './migrated-files.ts';
 import { openJournal } from './open-journal.ts';
 import { adaptersOf } from './options.ts';
 
@@ -85,19 +87,34 @@ export interface MigrationRecord extends MigrationReport, Omit<RunHead, 'backend
  * UNKNOWN_VARIANT, USAGE, BUSY; INTERRUPTED: the same options go on from there
  */
 export async function migrate(options: MigrateOptions): Promise<MigrationRecord> {
-  const { model: path, backend = defaults.backend, until = 'tune' } = options;
-  const read = await loadModel(options);
+  const { model } = options;
+  if ((await partsAt(model)) !== undefined || !(await isHostedModel(model)))
+    return migrateModel(options, graphModel(await loadModel(options), options));
+  return usingHosted(options, async (hosted, adapter) => {
+    const subject = new HostedSubject(hosted, { adapter, backend: hostedBackend(options), dimensions: options.dimensions });
+    try {
+      return await migrateModel(options, hostedModel({ hosted, subject, adapter }, options));
+    } finally {
+      await subject.dispose();
+    }
+  });
+}
+
+async function migrateModel(options: MigrateOptions, read: MigratedModel): Promise<MigrationRecord> {
+  const { model: path, until = 'tune' } = options;
   requireSwappable(path, read.sites);
+  const { runner } = read;
   const adapters = adaptersOf(options);
-  const head = await describeRun([backend], adapters, options);
-  const data = await dataFor(read, options);
-  const settings = settingsOf(options, await lengthsOf(data, options));
-  const folder = options.dir ?? join('runs', `${basename(path, extname(path))}.migration`);
+  const head = await describeRun([runner.backend], adapters, options);
+  const data = await read.data();
+  const settings = settingsOf({ ...options, backend: runner.backend }, await lengthsOf(data, options));
+  const folder = options.dir ?? join('runs', `${read.name}.migration`);
   await requireWritableFolder(folder);
-  const { file, runner, sites, files: ownFiles, digests: ownDigests } = await openFiles(read, folder, options);
+  const opened = await read.open(folder);
+  const { file, sites } = opened;
   requireSwappable(path, sites);
   const inputs = [...options.data, ...(options.tokenizer === undefined ? [] : [options.tokenizer])];
-  const files = { [path]: file.sha256, ...ownDigests, ...(await digests(inputs)) };
+  const files = { [path]: file.sha256, ...opened.digests, ...(await digests(inputs)) };
   const state = await openJournal(
     folder,
     { files, settings: { ...settings }, host: head.host },
@@ -105,28 +122,25 @@ export async function migrate(options: MigrateOptions): Promise<MigrationRecord>
     options,
   );
   const source = { data, settings, items: new Map() };
-  const dimensions = options.dimensions === undefined ? {} : { dimensions: options.dimensions };
   // A folder keeps the settings that it began with: those that no item fits must not be kept.
   if (state.count === 0) {
     options.onProgress?.({ what: 'reading the data' });
     await itemsOf(source, 'judging');
   }
-  const opened = { file, sites, runner, entry: findAdapter(adapters, backend) };
-  const { cache, notDecoded } = await decoderOf({ ...opened, ...dimensions }, source, options);
+  const { cache, notDecoded } = await decoderOf(opened, source, options);
   // Of when it began: what goes on later measures nothing twice.
   const { tool, command, host, warnings } = await state.step('head', async () => head);
   const assumed = sites.sites.flatMap((site) => assumedText(site) ?? []);
   for (const warning of assumed) options.onWarning?.(warning);
+  const subject = opened.subject(cache);
   const shared = {
-    ...opened,
-    ...dimensions,
+    ...{ file, sites, runner, subject, entry: findAdapter(adapters, runner.backend) },
     ...source,
     cache,
     state,
     peaks: new Map(),
-    replacements: new Map(),
-    files: ownFiles,
-    outputs: new OriginalOutputs(() => openProto(sites.proto, file, runner)),
+    judged: new Map(),
+    outputs: new OriginalOutputs(() => subject.open()),
   };
   // A misspelt candidate is told now, not after minutes of measuring.
   const at = courseOf(
@@ -140,8 +154,8 @@ export async function migrate(options: MigrateOptions): Promise<MigrationRecord>
   };
   const report = await alone(options, (signal) => takeThrough({ ...shared, signal, progress }, until)).catch(keeping(folder, 'measured'));
   const times = { startedAt: state.startedAt, endedAt: await state.step(`ended/${until}`, async () => new Date().toISOString()) };
-  const subject = { model: path, folder, steps: state.count, settings, sites: sites.sites, metric: source.data.metric ?? null, notDecoded };
-  const record = { schema: migrationRecordName, tool, command, ...times, host, warnings, ...subject, ...report } as const;
+  const of = { model: path, folder, steps: state.count, settings, sites: sites.sites, metric: source.data.metric ?? null, notDecoded };
+  const record = { schema: migrationRecordName, tool, command, ...times, host, warnings, ...of, ...report } as const;
   await writeJson(recordPath(folder), record);
   return record;
 }
@@ -151,13 +165,13 @@ export async function migrate(options: MigrateOptions): Promise<MigrationRecord>
  * @throws UNSUPPORTED where tokens are to be generated and it cannot; INVALID_DATA where no item is long enough for them
  */
 async function decoderOf(
-  subject: Pick<Migration, 'file' | 'sites' | 'runner' | 'dimensions'>,
+  opened: OpenedModel,
   source: Pick<Migration, 'data' | 'settings' | 'items'>,
   { model, generate, onProgress, onWarning }: MigrateOptions,
 ): Promise<{ readonly cache: Cache | null; readonly notDecoded: string | null }> {
   onProgress?.({ what: 'looking for a cache' });
   const items = () => itemsOf(source, 'judging');
-  const found = await usableCache(subject, async () => (await items())[0]!);
+  const found = await opened.usableCache(async () => (await items())[0]!);
   const reason = found.cache === null ? (found.reason ?? 'it has no cache: no output hands on what an input holds') : null;
   if (generate === undefined) {
     if (found.cache === null && found.reason !== null) onWarning?.(`decoding through the cache is not measured: ${found.reason}`);
@@ -185,19 +199,19 @@ export function keeping(folder: string, what: 'measured' | 'trained'): (error: u
   };
 }
 
-function requireSwappable(path: string, { swappable }: ModelSites): void {
+function requireSwappable(path: string, { swappable }: Migration['sites']): void {
   if (swappable.size > 0) return;
   throw new AttnswapError('UNSUPPORTED', `${path}: no attention that can be swapped`, { hint: `attnswap sites ${path} says why` });
 }
 
-function settingsOf(options: MigrateOptions, lengths: readonly number[]): MigrationSettings {
+function settingsOf(options: MigrateOptions & { readonly backend: string }, lengths: readonly number[]): MigrationSettings {
   const sorted = [...new Set(lengths)].sort((a, b) => a - b);
   // Attention's share grows with the length: a gain shows there first.
   const compareAt = options.compareAt ?? sorted.at(-1)!;
   if (!sorted.includes(compareAt))
     throw new AttnswapError('USAGE', `--compare-at is ${compareAt}, expected one of the lengths ${sorted.join(', ')}`);
   return {
-    backend: options.backend ?? defaults.backend,
+    backend: options.backend,
     lengths: sorted,
     compareAt,
     itemsPerLength: options.items ?? defaults.items,

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
-import type { ModelFiles } from '../migration/migration.ts';
+import type { ModelFiles } from '../migration/graph.ts';
 import { writeOnnxFile } from '../model/file/onnx-file.ts';
 import { defaults } from './defaults.ts';
 import type { LoadedModel, ModelOptions } from './open-model.ts';
@@ -9,8 +9,8 @@ import { loadParts, sitesOfParts } from './parts.ts';
 import type { LoadedPart } from './parts.ts';
 import { checkParts, writeParts } from './swap-folder.ts';
 
-/** A model as a migration measures it. */
-export interface MigratedModel extends LoadedModel {
+/** A graph as a migration measures it. */
+export interface MigratedGraph extends LoadedModel {
   /** Absent where one file holds it. */
   readonly files?: ModelFiles;
   /** SHA-256 of its files, by path, where there are several. */
@@ -26,7 +26,7 @@ export async function openFiles(
   loaded: LoadedModel,
   folder: string,
   options: ModelOptions & { readonly seed?: number | undefined },
-): Promise<MigratedModel> {
+): Promise<MigratedGraph> {
   if (loaded.parts === undefined) return { ...loaded, digests: {} };
   const parts = await loadParts(options, loaded.parts);
   const path = join(folder, 'models', 'original.onnx');

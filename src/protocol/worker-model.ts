@@ -9,6 +9,7 @@ import { temporaryFolder } from '../processes/temporary.ts';
 import { readCaptured } from './captured-calls.ts';
 import { doneSchema, memorySchema } from './messages.ts';
 import { modelCaptureSchema, modelOpenSchema, modelProofSchema, modelSitesSchema, modelSwapSchema } from './model-messages.ts';
+import { isSwapFile, readSwapFile } from './swap-file.ts';
 import { timeOnWorker } from './worker-kernel.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
@@ -16,8 +17,13 @@ import type { WorkerProcess } from './worker-process.ts';
 export async function openModelOnWorker(worker: WorkerProcess, request: ModelRequest): Promise<OpenModel | Unsupported> {
   const { backend, model, purpose = 'latency', threads = null } = request;
   if (typeof model !== 'string') return refused(worker, `${backend} opens models of PyTorch, not ONNX graphs`);
-  const opened = await worker.ask('model-open', { backend, model: resolve(model), purpose, threads }, modelOpenSchema);
+  const { source, placed } = isSwapFile(model) ? await readSwapFile(model) : { source: resolve(model), placed: {} };
+  const opened = await worker.ask('model-open', { backend, model: source, purpose, threads }, modelOpenSchema);
   if ('unsupported' in opened) return refused(worker, opened.unsupported);
+  if (Object.keys(placed).length > 0) {
+    const swapped = await worker.ask('model-swap', { sites: placed }, modelSwapSchema);
+    if ('unsupported' in swapped) return refused(worker, swapped.unsupported);
+  }
   const folder = await temporaryFolder('model');
   const hosted = new WorkerModel(worker, { folder, inputs: opened.inputs, purpose });
   return {

@@ -14,8 +14,8 @@ const someData = '--data book.txt --tokenizer tokenizer.json --lengths 128,256,5
 
 export const migrate = defineCommand({
   name: 'migrate',
-  summary: 'try other attention in an ONNX model, up to a verdict',
-  arguments: { model: argument('an ONNX file, or a folder with an encoder and a decoder') },
+  summary: 'try other attention in a model, up to a verdict',
+  arguments: { model: argument('ONNX file, encoder–decoder or Hugging Face folder, module.py:function') },
   options: {
     ...data,
     candidate: withDefault(defaults.candidates as readonly string[], option('<variant>', 'replacement to try (repeatable)', repeated)),
@@ -44,8 +44,9 @@ export const migrate = defineCommand({
   async run({ model: path, data: files, dim, candidate, out = [], ...given }) {
     const { isModelPath } = await import('../../model/file/foreign-files.ts');
     const { partsAt } = await import('../../model/parts/find-parts.ts');
-    if (!isModelPath(path) && (await partsAt(path)) === undefined) {
-      throw new AttnswapError('USAGE', `migrate is for ONNX models, got ${path}`, {
+    const { isHostedModel } = await import('../../model/hosted/model-path.ts');
+    if (!isModelPath(path) && (await partsAt(path)) === undefined && !(await isHostedModel(path))) {
+      throw new AttnswapError('USAGE', `migrate is for ONNX and PyTorch models, got ${path}`, {
         hint: `for testbeds and tuning suites: attnswap tune ${path}`,
       });
     }

@@ -231,14 +231,14 @@ function lossText(loss: number | null): string {
 export function proofSection(candidates: readonly CandidateRecord[]): Section | undefined {
   const proven = candidates.filter(({ proof }) => proof !== null);
   if (proven.length === 0) return undefined;
+  const ofModules = proven[0]!.proof!.of === 'modules';
+  const titles = ofModules
+    ? ['modules kept', 'added', 'removed', 'parameters and buffers kept']
+    : ['nodes kept', 'nodes added', 'nodes removed', 'constants kept'];
   const table: Table = {
     kind: 'table',
     title: 'Proofs',
-    columns: [
-      { title: 'candidate' },
-      ...['nodes kept', 'nodes added', 'nodes removed', 'constants kept'].map((title) => ({ title, numeric: true })),
-      { title: 'SHA-256 of everything kept' },
-    ],
+    columns: [{ title: 'candidate' }, ...titles.map((title) => ({ title, numeric: true })), { title: 'SHA-256 of everything kept' }],
     rows: proven.map(({ name, proof }) => [
       ...words(nameOf(name)),
       ...[proof!.nodesKept, proof!.nodesAdded, proof!.nodesRemoved.length, proof!.initializersKept].map((value) => ({
@@ -248,7 +248,8 @@ export function proofSection(candidates: readonly CandidateRecord[]): Section | 
       ...words(clip(oneLine(proof!.sha256), 16)),
     ]),
   };
-  const lead =
-    'Every node, constant, input and output that was kept is identical to the original’s, byte for byte and in the same order. Only what the old attention alone needed was removed.';
+  const lead = ofModules
+    ? 'Every module, parameter and buffer is the original’s, byte for byte. Only the attention that some modules call was replaced.'
+    : 'Every node, constant, input and output that was kept is identical to the original’s, byte for byte and in the same order. Only what the old attention alone needed was removed.';
   return { id: 'proof', title: 'Proof that nothing else changed', lead, parts: [table] };
 }

@@ -42,12 +42,25 @@ def from_folder(folder):
     except Exception as error:
         raise Unsupported(f'{sys.executable} cannot import transformers: {type(error).__name__}: {error}') from None
     cls = model_class(folder, config, transformers)
-    model, loaded = cls.from_pretrained(folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True)
-    missing = sorted(loaded.get('missing_keys') or [])
+    model, missing = loaded(cls, folder)
+    if missing and takes_no_pooler(cls) and all(name.startswith('pooler.') for name in missing):
+        model, missing = loaded(cls, folder, add_pooling_layer=False)
     if missing:
         raise Unsupported(f'{folder}: {cls.__name__} finds no weights for {len(missing)} of its tensors, {missing[0]} among them: they would be drawn at random')
     longest = getattr(model.config.get_text_config(), 'max_position_embeddings', None)
     return model, declared(model), longest if isinstance(longest, int) else None
+
+
+def loaded(cls, folder, **more):
+    """(model, names of the tensors without weights), of local files alone."""
+    local = {'local_files_only': True, 'use_safetensors': True, 'trust_remote_code': False}
+    model, told = cls.from_pretrained(folder, **local, **more, output_loading_info=True)
+    return model, sorted(told.get('missing_keys') or [])
+
+
+def takes_no_pooler(cls):
+    """Whether a class can do without its pooler, as encoders of sentences are often saved."""
+    return 'add_pooling_layer' in inspect.signature(cls.__init__).parameters
 
 
 def model_class(folder, config, transformers):

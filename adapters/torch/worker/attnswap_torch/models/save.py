@@ -4,6 +4,8 @@ import hashlib
 import os
 import pprint
 
+from .open import takes_no_pooler
+
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 file_text = '''"""
@@ -65,7 +67,8 @@ def save(model, question):
     found = needed('models.interface')
     digest = hashlib.sha256(''.join(f'{name}\n{text}' for name, text in sorted(found.items())).encode()).hexdigest()
     name = f'attnswap_{digest[:12]}'
-    opening = f'from transformers import {cls}\nfrom attnswap_attention import swapped\nmodel = swapped({cls}.from_pretrained({question["source"]!r}))'
+    imported, made = opening_of(model, question['source'])
+    opening = f'{imported}\nfrom attnswap_attention import swapped\nmodel = swapped({made})'
     given = {
         'title': f'{cls} with other attention',
         'version': question['version'],
@@ -82,6 +85,16 @@ def save(model, question):
         file.write(file_text.format(**given, lines=opening.replace('\n', '\n    '), packages=pprint.pformat(packages), sources=texts))
     with open(os.path.join(folder, 'README.md'), 'w', encoding='utf-8') as file:
         file.write(readme_text.format(**given, lines=opening, rows=rows))
+
+
+def opening_of(model, source):
+    """The line that imports what opens the original, and the call that does."""
+    path, _, function = source.rpartition(':')
+    if path.endswith('.py'):
+        return f'from {os.path.basename(path)[:-3]} import {function}', f'{function}()[0].eval()'
+    cls = type(model)
+    without_pooler = takes_no_pooler(cls) and getattr(model, 'pooler', model) is None
+    return f'from transformers import {cls.__name__}', f'{cls.__name__}.from_pretrained({source!r}{", add_pooling_layer=False" if without_pooler else ""})'
 
 
 def variant_of(place):

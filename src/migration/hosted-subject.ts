@@ -1,0 +1,122 @@
+import { join } from 'node:path';
+import type { Adapter, BoundModel, OpenModel } from '../contract/adapter.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import type { PlacedAttentions } from '../contract/model-attention.ts';
+import type { Tensors } from '../contract/tensor.ts';
+import type { DimensionSizes } from '../inputs/model-inputs.ts';
+import { toolVersion } from '../loading/version.ts';
+import { compareHostedSites, placedAt } from '../model/hosted/compare-hosted.ts';
+import { openHosted, swappableOf } from '../model/hosted/find-hosted-sites.ts';
+import type { HostedModel } from '../model/hosted/find-hosted-sites.ts';
+import { proveHosted } from '../model/hosted/prove-hosted.ts';
+import type { CapturedCall } from '../model/swap/capture.ts';
+import type { SwapProof } from '../model/swap/prove.ts';
+import { swapFileEnding, writeSwapFile } from '../protocol/swap-file.ts';
+import { requireRight } from './subject.ts';
+import type { Candidate, NormValues, Subject } from './subject.ts';
+
+interface Opening {
+  readonly adapter: Adapter;
+  readonly backend: string;
+  /** Sizes of dynamic dimensions, for small runs on drawn inputs. */
+  readonly dimensions?: DimensionSizes | undefined;
+}
+
+type Opened = HostedModel['model'];
+
+/**
+ * A model that one worker holds for all that is not timed: attention is put into it and taken out again. A candidate's file says what stands
+ * at which module; who times it opens the model in a worker of its own.
+ */
+export class HostedSubject implements Subject {
+  readonly ending = swapFileEnding;
+  readonly #hosted: HostedModel;
+  readonly #opening: Opening;
+  #model: Opened | undefined;
+  /** What stands in it, as JSON. */
+  #placed: string | undefined;
+
+  constructor(hosted: HostedModel, opening: Opening) {
+    this.#hosted = hosted;
+    this.#model = hosted.model;
+    this.#opening = opening;
+  }
+
+  async open(candidate?: Candidate): Promise<OpenModel> {
+    const placed = this.#placedOf(candidate);
+    const bind = (feeds: Tensors): BoundModel => {
+      let bound = this.#hosted.model.bind(feeds);
+      const run = (model: Opened) => (bound = model.bind(feeds)).run();
+      return { run: () => this.#using(placed, run), outputs: () => bound.outputs() };
+    };
+    return { inputs: this.#hosted.model.inputs, bind, dispose: async () => undefined };
+  }
+
+  async capture(feeds: Tensors): Promise<ReadonlyMap<number, CapturedCall>> {
+    const { sites } = this.#hosted;
+    const numbers = new Map(swappableOf(sites).map((number) => [sites[number]!.node, number]));
+    const captured = new Map<number, CapturedCall>();
+    // Of a module that attends several times in a call, the first.
+    for (const { module, ...call } of await this.#using({}, ({ attention }) => attention.capture(feeds, [...numbers.keys()]))) {
+      const number = numbers.get(module)!;
+      if (!captured.has(number)) captured.set(number, call);
+    }
+    return captured;
+  }
+
+  write(candidate: Candidate, path: string): Promise<SwapProof> {
+    const placed = this.#placedOf(candidate);
+    return this.#using(placed, async (model) => {
+      const hosted = { ...this.#hosted, model };
+      requireRight(await compareHostedSites(hosted, candidate.replacements, this.#opening.dimensions));
+      const proof = await proveHosted(hosted);
+      await writeSwapFile(path, { source: hosted.path, placed });
+      return proof;
+    });
+  }
+
+  async adopt(candidate: Candidate, { folder }: { readonly folder: string }): Promise<string> {
+    const out = join(folder, 'migrated');
+    const placed = this.#placedOf(candidate);
+    const saving = { placed, source: this.#hosted.path, version: await toolVersion() };
+    await this.#using(placed, ({ attention }) => attention.save(out, saving));
+    return out;
+  }
+
+  /** Which norm follows which attention is not known of modules. */
+  async norms(): Promise<NormValues> {
+    return {};
+  }
+
+  /** Ends the worker. */
+  async dispose(): Promise<void> {
+    const model = this.#model;
+    this.#model = this.#placed = undefined;
+    await model?.dispose();
+  }
+
+  #placedOf(candidate: Candidate | undefined): PlacedAttentions {
+    return candidate === undefined ? {} : placedAt(this.#hosted, candidate.replacements);
+  }
+
+  /** Works on the model with some attention in place. Whatever fails may have ended the worker, so that the next call opens the model anew. */
+  async #using<Result>(placed: PlacedAttentions, work: (model: Opened) => Promise<Result>): Promise<Result> {
+    try {
+      return await work(await this.#with(placed));
+    } catch (error) {
+      await this.dispose();
+      // What is wrong with a candidate ends the candidate, not the migration.
+      if (Object.keys(placed).length === 0 || !(error instanceof AttnswapError) || error.code !== 'WORKER_FAILED') throw error;
+      throw new AttnswapError('UNSUPPORTED', error.message, { cause: error });
+    }
+  }
+
+  async #with(placed: PlacedAttentions): Promise<Opened> {
+    const { adapter, backend } = this.#opening;
+    const model = (this.#model ??= await openHosted(this.#hosted.path, adapter, backend));
+    const wanted = JSON.stringify(placed);
+    if (this.#placed !== wanted) await model.attention.swap(placed);
+    this.#placed = wanted;
+    return model;
+  }
+}

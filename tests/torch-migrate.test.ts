@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, test } from 'node:test';
+import { execa } from 'execa';
+import { adapter } from '../adapters/torch/adapter.ts';
+import type { OpenModel } from '../src/contract/adapter.ts';
+import type { Tensors } from '../src/contract/tensor.ts';
+import { readTensors, writeTensors } from '../src/data/tensor-files.ts';
+import { tensorOf } from '../src/inputs/model-inputs.ts';
+import { HostedSubject } from '../src/migration/hosted-subject.ts';
+import { parseReplacements } from '../src/migration/parse-replacements.ts';
+import { findHostedSites, openHosted, swappableOf } from '../src/model/hosted/find-hosted-sites.ts';
+import { migrate } from '../src/operations/migrate.ts';
+import type { MigrateOptions } from '../src/operations/migrate.ts';
+import { itemDrift } from '../src/quality/drift.ts';
+import { attnswap, emptyFolder } from './run-cli.ts';
+import { python, skip } from './transformers-installed.ts';
+
+const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
+const backend = 'torch-cpu';
+
+const dataModule = `
+const tokens = (length, seed) => BigInt64Array.from({ length }, (_, at) => BigInt((7 * at + 13 * seed) % 50));
+export async function items({ lengths, itemsPerLength, seed }) {
+  return lengths.flatMap((length) => Array.from({ length: itemsPerLength }, (_, index) => ({
+    id: length + '-' + index,
+    length,
+    feeds: {
+      tokens: { type: 'int64', dims: [1, length], data: tokens(length, seed + index) },
+      attention_mask: { type: 'int64', dims: [1, length], data: new BigInt64Array(length).fill(1n) },
+    },
+  })));
+}
+`;
+
+async function outputsOf(model: OpenModel, feeds: Tensors): Promise<Tensors> {
+  const bound = model.bind(feeds);
+  await bound.run();
+  return bound.outputs();
+}
+
+/** What the folder `migrated` makes of the folder `bert`, without attnswap. */
+async function inPlainTransformers(cwd: string, feeds: Tensors): Promise<Tensors> {
+  await writeTensors(join(cwd, 'feeds.safetensors'), feeds);
+  const script = `import sys, torch
+sys.path.insert(0, 'migrated')
+from safetensors.torch import load_file, save_file
+from transformers import BertForMaskedLM
+from attnswap_attention import swapped
+model = swapped(BertForMaskedLM.from_pretrained('bert'))
+with torch.no_grad():
+    save_file({'logits': model(**load_file('feeds.safetensors')).logits}, 'plain.safetensors')
+assert 'attnswap_torch' not in sys.modules
+`;
+  await execa(python!, ['-c', script], { cwd });
+  return readTensors(join(cwd, 'plain.safetensors'));
+}
+
+describe('migrations of PyTorch models', { skip }, () => {
+  test('a model is taken through the phases, and an interrupted migration goes on from what it measured', async () => {
+    const cwd = emptyFolder();
+    process.chdir(cwd);
+    writeFileSync('mine.data.mjs', dataModule);
+    const options: MigrateOptions = {
+      model: `${fixture('own_model.py')}:build`,
+      data: ['mine.data.mjs'],
+      lengths: [16],
+      items: 6,
+      candidates: ['dense.fused', 'window:w=2'],
+      evaluations: 2,
+      maxBlocks: 2,
+      threads: 1,
+      dir: 'state',
+    };
+    const steps = () => (JSON.parse(readFileSync('state/journal.json', 'utf8')) as { steps: Record<string, unknown> }).steps;
+    const stop = new AbortController();
+    const stopped = migrate({ ...options, signal: stop.signal, onProgress: ({ what }) => /^phase 2.*block/.test(what) && stop.abort() });
+    await assert.rejects(stopped, { name: 'AbortError' });
+    const kept = steps();
+    assert.ok('candidate/dense.fused/quality' in kept && !('latency/dense.fused/16' in kept), Object.keys(kept).join(', '));
+    const { settings, baseline, candidates, tuned, notDecoded } = await migrate(options);
+    const after = steps();
+    for (const [step, result] of Object.entries(kept)) assert.deepEqual(after[step], result, step);
+    assert.equal(settings.backend, backend);
+    assert.match(notDecoded!, /whole sequences/);
+    assert.deepEqual(
+      baseline.lengths.map(({ length, waste }) => [length, waste.map(({ site }) => site)]),
+      [[16, [0, 1]]],
+    );
+    const [fused, window] = candidates!;
+    assert.deepEqual([fused!.quality!.judgement.outcome, fused!.latency!.outcome !== undefined], ['pass', true]);
+    assert.deepEqual([fused!.proof!.of, fused!.proof!.nodesRemoved], ['modules', []]);
+    assert.ok(fused!.memory!.effect !== null);
+    assert.deepEqual([window!.decision.verdict, window!.latency], ['reject', null]);
+    assert.ok(tuned!.search.evaluations <= 2);
+    const page = await attnswap(['report', 'state', '--out', 'page.md'], { cwd });
+    assert.equal(page.exitCode, 0, page.stderr);
+    assert.match(readFileSync('page.md', 'utf8'), /Migration of own[\s\S]*Every module, parameter and buffer is the original’s/);
+  });
+
+  test('what is adopted computes in plain transformers what was judged and timed', async () => {
+    const folder = emptyFolder();
+    await execa(python!, [fixture('tiny-models.py'), folder, 'bert']);
+    const path = join(folder, 'bert');
+    const hosted = await findHostedSites(path, await openHosted(path, adapter, backend));
+    const subject = new HostedSubject(hosted, { adapter, backend });
+    try {
+      const replacements = parseReplacements(['window:w=4'], swappableOf(hosted.sites), adapter);
+      const candidate = { name: 'window.tiled:w=4', replacements };
+      const ids = Array.from({ length: 24 }, (_, at) => at);
+      const keep = ids.map((at) => (at < 20 ? 1 : 0));
+      const feeds = { input_ids: tensorOf('int64', [2, 12], ids), attention_mask: tensorOf('int64', [2, 12], keep) };
+      const judged = await outputsOf(await subject.open(candidate), feeds);
+      const swapFile = join(folder, 'models.swap.json');
+      await subject.write(candidate, swapFile);
+      const timed = await adapter.openModel!({ backend, model: swapFile });
+      assert.ok(!('unsupported' in timed));
+      assert.deepEqual(await outputsOf(timed, feeds), judged);
+      await timed.dispose();
+      assert.equal(await subject.adopt(candidate, { folder }), join(folder, 'migrated'));
+      const drift = itemDrift('plain', judged, await inPlainTransformers(folder, feeds));
+      assert.ok(drift.state === 'measured' && drift.outputs[0]!.relativeError! < 1e-6, JSON.stringify(drift));
+      const original = await outputsOf(await subject.open(), feeds);
+      const moved = itemDrift('original', original, judged);
+      assert.ok(moved.state === 'measured' && moved.outputs[0]!.relativeError! > 1e-3, JSON.stringify(moved));
+
+      const wrong = { ...feeds, input_ids: tensorOf('int64', [2, 12], Array<number>(24).fill(1000)) };
+      await assert.rejects(outputsOf(await subject.open(candidate), wrong), { code: 'UNSUPPORTED', message: /index out of range/ });
+      assert.deepEqual(await outputsOf(await subject.open(), feeds), original, 'the model is opened anew, with its own attention');
+    } finally {
+      await subject.dispose();
+    }
+  });
+});
