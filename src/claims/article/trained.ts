@@ -35,10 +35,7 @@ export const imageAccuracy: Claim = {
       tuning: accuracyOnImages,
     },
   ],
-  missing: {
-    reason: "no model was trained on images: it takes a tuning suite with task: 'digits'",
-    measure: { suite: './digits.suite.ts' },
-  },
+  missing: { reason: 'no model was trained on images', measure: { suite: 'tune-vision' } },
 };
 
 export const fewerSteps: Claim = {

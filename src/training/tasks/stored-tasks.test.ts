@@ -20,7 +20,7 @@ async function storedIn(task: Task, split: Split): Promise<number> {
   return Number(/at most (\d+)/.exec(error.message)![1]);
 }
 
-for (const task of [prose({ length: 64 }), digits({ side: 28 })]) {
+for (const task of [prose({ length: 64 }), digits({ side: 28 }), digits({ side: 28, patch: 2 })]) {
   test(`${task.name}: no item is in two splits, and none of validation and test is given twice`, async () => {
     const owner = new Map<string, Split>();
     for (const split of splits) {
@@ -105,6 +105,21 @@ test('smaller digits are the same images, each level the mean of a square of pix
   }
 });
 
+test('patches are the same images in black and white, row by row', async () => {
+  const [whole, patched] = [await digits({ side: 14 }).items('test', 50, 1), await digits({ side: 14, patch: 2 }).items('test', 50, 1)];
+  assert.deepEqual([patched.length, digits({ side: 14, patch: 2 }).vocabulary], [50, 17]);
+  for (let item = 0; item < 50; item++) {
+    const [pixels, patches] = [itemOf(whole, item), itemOf(patched, item)];
+    assert.equal(pixels.targets.at(-1), patches.targets.at(-1));
+    assert.equal(patches.tokens.at(-1), 16);
+    for (let at = 0; at < 49; at++) {
+      const corner = 2 * Math.floor(at / 7) * 14 + 2 * (at % 7);
+      const levels = [0, 1, 14, 15].map((step) => Math.floor(pixels.tokens[corner + step]! / 8));
+      assert.equal(patches.tokens[at], parseInt(levels.join(''), 2));
+    }
+  }
+});
+
 test('training goes through every digit once before it repeats one', async () => {
   const task = digits({ side: 7 });
   const { targets } = await task.items('train', 16_000, 1);
@@ -120,6 +135,8 @@ test('training goes through every digit once before it repeats one', async () =>
 test('more items than there are, other sides and too short texts are refused', async () => {
   await assert.rejects(digits({ side: 28 }).items('test', 5000, 1), refused('INVALID_PARAMETERS', /5000 test items, expected at most/));
   assert.throws(() => digits({ side: 27 as 28 }), refused('INVALID_PARAMETERS', /side is 27, expected one of 28, 14, 7/));
+  assert.throws(() => digits({ side: 14, patch: 3 as 2 }), refused('INVALID_PARAMETERS', /patch is 3, expected 2/));
+  assert.throws(() => digits({ side: 7, patch: 2 }), refused('INVALID_PARAMETERS', /side must be a multiple of patch/));
   assert.throws(() => prose({ length: 8 }), refused('INVALID_PARAMETERS', /length is 8, expected a whole number ≥ 64/));
 });
 
