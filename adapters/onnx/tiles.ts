@@ -148,8 +148,8 @@ export interface QueryTile {
   readonly query: Value;
   /** int64 `[tile]`: numbers of the queries; past the last one they go on. */
   readonly rows: Value;
-  /** How many there are. */
-  readonly size: number;
+  /** int64 scalar: how many there are. */
+  readonly size: Value;
   /** int64 scalar: the position of the tile's first query on the keys' axis. */
   readonly start: Value;
   /** int64 `[tile]`: each row's position on the keys' axis. */
@@ -157,7 +157,7 @@ export interface QueryTile {
 }
 
 /**
- * Runs `body` over tiles of `tile` queries, one after another, and joins what it returns for each
+ * Runs `body` over tiles of `tile` queries, or of all where they are fewer, one after another, and joins what it returns for each
  * (`[batch, heads, tile, headDim]`): scores of one tile at a time, so memory grows with n and not with n².
  */
 export function overQueryTiles(
@@ -169,12 +169,14 @@ export function overQueryTiles(
   const { queries, offset } = options.lengths;
   const last = graph.op('Sub', [queries, graph.int(1)]);
   const tiles = ceilDivide(graph, queries, tile);
+  const size = graph.op('Min', [queries, graph.int(tile)]);
+  const within = graph.op('Range', [graph.int(0), size, graph.int(1)]);
   const stacked = graph.loop(tiles, config.type, (inner, iteration) => {
-    const rows = inner.op('Add', [inner.op('Mul', [iteration, inner.int(tile)]), range(inner, tile)]);
+    const rows = inner.op('Add', [inner.op('Mul', [iteration, inner.int(tile)]), within]);
     const start = inner.op('Add', [inner.op('Mul', [iteration, inner.int(tile)]), offset]);
     const positions = inner.op('Add', [rows, offset]);
     const rowsOfQuery = inner.op('Gather', [query, inner.op('Min', [rows, last])], { axis: 2 });
-    return body(inner, { query: rowsOfQuery, rows, size: tile, start, positions }, iteration);
+    return body(inner, { query: rowsOfQuery, rows, size, start, positions }, iteration);
   });
   return unstackTiles(graph, stacked, { queries, heads, headDim: config.headDim });
 }

@@ -55,7 +55,7 @@ export function visibleKeys(graph: GraphBuilder, rows: QueryTile, source: KeySou
   const { keys } = source.lengths;
   const own = biasOfRows(graph, rows, source);
   if (!config.causal) return { key: source.key, value: source.value, count: keys, bias: addBiases(graph, source.padding, own) };
-  const end = graph.op('Add', [rows.start, graph.int(rows.size)]);
+  const end = graph.op('Add', [rows.start, rows.size]);
   const count = graph.op('Max', [graph.op('Min', [end, keys]), graph.int(1)]);
   const cut = (tensor: Value, axis: number) => slice(graph, tensor, graph.int(0), count, axis);
   const column = toFloat(graph, graph.op('Range', [graph.int(0), count, graph.int(1)]));
@@ -93,8 +93,9 @@ export const denseTiled: OnnxKernel = {
   build,
 };
 
-/** q·k products of one head when tiles of `size` queries each read keys up to the tile's end (all keys unless causal). */
-export function tiledPairs(shape: { queries: number; keys: number; causal: boolean }, size: number): number {
+/** q·k products of one head when tiles of `most` queries each read keys up to the tile's end (all keys unless causal). */
+export function tiledPairs(shape: { queries: number; keys: number; causal: boolean }, most: number): number {
+  const size = Math.min(most, shape.queries);
   const tiles = Math.ceil(shape.queries / size);
   if (!shape.causal) return tiles * size * shape.keys;
   const end = (index: number) => Math.max(1, Math.min((index + 1) * size + shape.keys - shape.queries, shape.keys));

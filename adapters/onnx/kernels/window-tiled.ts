@@ -4,7 +4,7 @@ import { patternBias } from '../blocks.ts';
 import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import type { QueryTile } from '../tiles.ts';
-import { addBiases, attend, biasWhereNegative, capped, overQueryTiles, range, scaled, scores, slice, toFloat, vector } from '../tiles.ts';
+import { addBiases, attend, biasWhereNegative, capped, overQueryTiles, scaled, scores, slice, toFloat, vector } from '../tiles.ts';
 import type { KeySource } from './dense-tiled.ts';
 import { keySource } from './dense-tiled.ts';
 
@@ -31,7 +31,7 @@ function bandOf(graph: GraphBuilder, rows: QueryTile, source: KeySource & { patt
   const globals = Number(config.parameters['globals']);
   const { keys } = source.lengths;
   const low = graph.op('Max', [graph.op('Sub', [rows.start, graph.int(left)]), graph.int(0)]);
-  const high = graph.op('Min', [graph.op('Add', [rows.start, graph.int(rows.size + right)]), keys]);
+  const high = graph.op('Min', [graph.op('Add', [graph.op('Add', [rows.start, rows.size]), graph.int(right)]), keys]);
   const prefix = globals === 0 ? undefined : graph.op('Min', [low, graph.int(globals)]);
   const cut = (tensor: Value, axis: number) => {
     const band = slice(graph, tensor, low, high, axis);
@@ -57,13 +57,15 @@ function biasOfTile(graph: GraphBuilder, bias: Value, rows: QueryTile, spans: Re
   const row = graph.op('Min', [graph.op('Slice', [rows.rows, graph.int([0]), graph.int([1])]), last(bias, 2)]);
   const parts = spans.map(([low, high]) => {
     const start = graph.op('Concat', [row, graph.op('Min', [vector(graph, low), last(bias, 3)])], { axis: 0 });
-    const end = graph.op('Concat', [graph.op('Add', [row, graph.int([rows.size])]), vector(graph, high)], { axis: 0 });
+    const end = graph.op('Concat', [graph.op('Add', [row, rows.size]), vector(graph, high)], { axis: 0 });
     const width = vector(graph, graph.op('Sub', [high, low]));
     const sizes = graph.op('Concat', [graph.int([1, 1, 1]), width], { axis: 0 });
     return graph.op('Expand', [graph.op('Slice', [bias, start, end, graph.int([2, 3])]), sizes]);
   });
   const joined = graph.op('Concat', parts, { axis: 3 });
-  return graph.op('Gather', [joined, graph.op('Min', [range(graph, rows.size), last(joined, 2)])], { axis: 2 });
+  return graph.op('Gather', [joined, graph.op('Min', [graph.op('Range', [graph.int(0), rows.size, graph.int(1)]), last(joined, 2)])], {
+    axis: 2,
+  });
 }
 
 /** 0 where −right ≤ i − j ≤ left, or j is global (and not later when causal); the masked score elsewhere. `[tile, columns]`. */
@@ -115,8 +117,10 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
   const { left, right } = reach(config);
   // Without globals every tile sees the same diagonal band: made once, and cut at the sequence's ends.
   const band = { rows: tile, columns: left + tile + right };
-  const pattern = patternBias(graph, band, (row, column) => column >= row && column <= row + left + right, config.type);
-  const source = { ...keySource(graph, inputs, config), pattern };
+  const whole = patternBias(graph, band, (row, column) => column >= row && column <= row + left + right, config.type);
+  const keys = keySource(graph, inputs, config);
+  const pattern = slice(graph, whole, graph.int(0), keys.lengths.queries, 0);
+  const source = { ...keys, pattern };
   const output = overQueryTiles(graph, { query, lengths: source.lengths, tile, heads: config.heads, config }, (body, rows) => {
     const { key, value, bias } = bandOf(body, rows, source, config);
     const score = capped(body, scores(body, scaled(body, rows.query, config), key, 4), config);
@@ -139,10 +143,11 @@ export const windowTiled: OnnxKernel = {
     const globals = Number(parameters['globals']);
     const offset = shape.keys - shape.queries;
     let pairs = Math.max(0, Math.min(globals - offset, shape.queries)) * shape.keys;
+    const rows = Math.min(tile, shape.queries);
     for (let first = 0; first < shape.queries; first += tile) {
       const low = Math.max(first + offset - left, 0);
-      const high = Math.min(first + offset + tile + right, shape.keys);
-      pairs += tile * (high - low + Math.min(low, globals));
+      const high = Math.min(first + offset + rows + right, shape.keys);
+      pairs += rows * (high - low + Math.min(low, globals));
     }
     return shape.batch * shape.heads * pairs;
   },
