@@ -20,7 +20,9 @@ export function buildProgram(version: string, description: string, sections: rea
     .version(version)
     .description(description)
     .exitOverride()
-    .configureHelp({ helpWidth: 100, visibleCommands: withoutHelp });
+    .configureHelp({ helpWidth: 100, visibleCommands: withoutHelp })
+    // Whoever reads the list has found it, and the list has to fit one screen.
+    .addHelpOption(new Option('-h, --help').hideHelp());
   program.showHelpAfterError('(attnswap --help lists the commands)');
   for (const { heading, commands } of sections) {
     program.commandsGroup(`${heading}:`);

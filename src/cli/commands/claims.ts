@@ -11,7 +11,7 @@ import { working } from '../work.ts';
 export const claims = defineCommand({
   name: 'claims',
   summary: 'hold an article’s claims about attention against your own model',
-  arguments: { subjects: restArguments('ONNX models, suites, testbeds; run records, folders of migrations or tunings') },
+  arguments: { what: restArguments('ONNX models, suites, testbeds; run records, folders of migrations or tunings') },
   options: {
     only: option('<claim>', 'judge this claim, and measure only what it needs (repeatable)', repeated),
     ...data,
@@ -36,10 +36,10 @@ export const claims = defineCommand({
     'attnswap claims runs/model.migration tune-techniques half-precision',
     'attnswap claims runs/model.migration --only memory',
   ],
-  async run({ dim, candidate, out = [], ...given }) {
+  async run({ what, dim, candidate, out = [], ...given }) {
     const { claims: judge } = await import('../../operations/claims.ts');
     const adapters = await adaptersFrom(given);
-    const shared = { ...given, candidates: candidate, dimensions: dim, adapters };
+    const shared = { ...given, subjects: what, candidates: candidate, dimensions: dim, adapters };
     const { folder, ...record } = await working(given, (hooks) => judge({ ...shared, ...hooks }));
     const { claimsText } = await import('../claims-text.ts');
     if (given.json === true) printJson(record);
