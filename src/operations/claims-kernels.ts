@@ -7,6 +7,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import { writeWhole } from '../files/whole-file.ts';
 import { readCapturedInputs } from '../inputs/captured.ts';
 import { findAdapter } from '../loading/adapter.ts';
+import { isHostedModel } from '../model/hosted/model-path.ts';
 import { capture } from './capture.ts';
 import type { CaptureOptions } from './capture.ts';
 import { benchEvidence } from './claims-evidence.ts';
@@ -28,6 +29,10 @@ interface KernelOptions extends Omit<CaptureOptions, 'out' | 'items' | 'sites'> 
  */
 export async function measureKernels(options: KernelOptions, { site, folder }: { site: number; folder: string }): Promise<Evidence[]> {
   const { lengths, backend = defaults.backend, seed = defaults.seed, onWarning } = options;
+  if (await isHostedModel(options.model)) {
+    onWarning?.('kernels alone are not measured: the inputs of a PyTorch model are not captured');
+    return [];
+  }
   const inputs = join(folder, `site${site}-item0.safetensors`);
   try {
     if (!existsSync(inputs)) await capture({ ...options, lengths: [Math.max(...lengths)], items: 1, sites: String(site), out: folder });
