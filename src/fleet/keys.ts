@@ -19,6 +19,7 @@ export interface HostKey {
 const prefix = 'attnswap-ed25519:';
 const publicKeyPattern = /^attnswap-ed25519:([A-Za-z0-9_-]{43})$/;
 export const hostIdPattern = /^[0-9a-f]{32}$/;
+const whereKeysAre = 'one key per line: attnswap fleet join prints that of its host, attnswap fleet status lists all';
 /** What a file of keys may hold. */
 const limit = { bytes: 2 ** 20, hint: 'one public key per line' };
 
@@ -99,12 +100,14 @@ export function isSignedBy(key: KeyObject, text: string, signature: string): boo
 
 /** The hosts that a file of public keys names, one key per line, followed by a comment if wanted. @throws FILE_UNREADABLE, INVALID_FLEET */
 export async function trustedKeys(path: string): Promise<Keyring> {
-  const lines = (await readText(path, limit)).split('\n').map((line) => line.trim());
+  const text = await readText(path, limit).catch((error: unknown) => {
+    if (!(error instanceof AttnswapError)) throw error;
+    throw new AttnswapError(error.code, error.message, { hint: whereKeysAre, cause: error });
+  });
+  const lines = text.split('\n').map((line) => line.trim());
   const keys = lines.filter((line) => line !== '' && !line.startsWith('#')).map((line) => line.split(/\s/)[0]!);
   const wrong = keys.find((key) => !publicKeyPattern.test(key));
   if (wrong === undefined && keys.length > 0) return keyring(keys);
   const found = wrong === undefined ? 'holds no key' : `${JSON.stringify(wrong.slice(0, 80))} is no key`;
-  throw new AttnswapError('INVALID_FLEET', `${path}: ${found}, expected lines such as ${prefix}…`, {
-    hint: 'attnswap fleet join prints the key of its host; attnswap fleet status lists all',
-  });
+  throw new AttnswapError('INVALID_FLEET', `${path}: ${found}, expected lines such as ${prefix}…`, { hint: whereKeysAre });
 }
