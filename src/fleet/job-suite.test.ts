@@ -36,7 +36,10 @@ test('a suite that needs code or files is refused, when it is submitted and when
     [{ adapters: ['./mine.ts'] }, /names adapters or workers/],
     [{ workers: ['python3 mine.py'] }, /names adapters or workers/],
     [{ matrix: { ...matrix, inputs: ['captured:/etc/passwd'] } }, /takes no files/],
-    [{ matrix: { ...matrix, lengths: Array.from({ length: 10_001 }, (_, index) => index + 1) } }, /declares 10001 cells/],
+    [
+      { matrix: { ...matrix, shapes: ['q1s4k'], lengths: Array.from({ length: 10_000 }, (_, index) => index + 1) } },
+      /declares 10001 cells/,
+    ],
   ];
   for (const [definition, says] of needing) {
     const suite = loaded(definition);

@@ -47,7 +47,8 @@ function withoutCode(suite: Suite): Suite {
   const inputs = matrix.inputs.find((kind) => !kindsOfInputs.includes(kind));
   if (inputs !== undefined)
     refuse(`inputs ${JSON.stringify(inputs)}, expected ${kindsOfInputs.join(' or ')}: a fleet takes no files`, 'use inputs that are drawn');
-  const lists = [matrix.variants, matrix.backends, matrix.lengths, matrix.inputs, matrix.causal, matrix.dtypes, matrix.passes];
+  const { lengths, shapes, ...others } = matrix;
+  const lists = [[...lengths, ...shapes], ...Object.values(others).filter((each) => Array.isArray(each))];
   const cells = lists.reduce((product, { length }) => product * length, 1);
   if (cells > mostCells) refuse(`declares ${cells} cells, expected at most ${mostCells}`, 'split it into several suites');
   return suite;
