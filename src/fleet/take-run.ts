@@ -5,6 +5,7 @@ import type { LoadedSuite } from '../loading/suite.ts';
 import { oneLine } from '../text/untrusted.ts';
 import { jobSchema } from './documents.ts';
 import type { End, Outcome, Place } from './documents.ts';
+import { runKey } from './entries.ts';
 import { listHosts } from './hosts.ts';
 import { suiteOfJob } from './job-suite.ts';
 import { keyring } from './keys.ts';
@@ -62,7 +63,8 @@ export async function takeRun(taker: Taker, data: unknown, signal: AbortSignal):
       .then(() => outcome);
   try {
     const { submission, parts } = await persistently(async () => {
-      const ring = keyring([key.publicKey, ...(await listHosts(client)).map(({ publicKey }) => publicKey)]);
+      const isBegun = (await client.exists(runKey(place))) === 1;
+      const ring = keyring(isBegun ? [key.publicKey, ...(await listHosts(client)).map(({ publicKey }) => publicKey)] : []);
       return { submission: await readSubmission(client, place.submission), ...(await readParts(client, place, ring)) };
     }, patience);
     if (place.run >= submission.runs.length) throw new AttnswapError('INVALID_FLEET', `the submission has ${submission.runs.length} runs`);
