@@ -58,6 +58,14 @@ const refusals: Readonly<Record<string, { readonly args: readonly string[]; read
     args: ['migrate', 'model.onnx', '--trainer', 'torch-cpu'],
     says: /migrate does not take --trainer.*\n.*attnswap tune/,
   },
+  'training of an ONNX model': {
+    args: ['migrate', 'model.onnx', '--data', 'nothing.txt', '--recover', 'transfer'],
+    says: /--recover trains models of PyTorch, and this is an ONNX model/,
+  },
+  'training by what there is not': {
+    args: ['migrate', 'my-bert', '--recover', 'transfer:speed=1'],
+    says: /expected steps, labels, rank or lr/,
+  },
   'a length for models': { args: ['ab', 'a.onnx', 'b.onnx', '--length', '64'], says: /--length applies only to variants/ },
   'a dimension for variants': { args: ['ab', 'dense', '--dim', 'batch=1'], says: /--dim applies only to models/ },
   'an output of another kind': { args: ['bench', 'smoke', '--out', 'run.sarif'], says: /ending in \.json, \.csv, \.md, \.html/ },

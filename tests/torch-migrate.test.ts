@@ -12,6 +12,7 @@ import { tensorOf } from '../src/inputs/model-inputs.ts';
 import { HostedSubject } from '../src/migration/hosted-subject.ts';
 import { parseReplacements } from '../src/migration/parse-replacements.ts';
 import { findHostedSites, openHosted, swappableOf } from '../src/model/hosted/find-hosted-sites.ts';
+import type { HostedModel } from '../src/model/hosted/find-hosted-sites.ts';
 import { migrate } from '../src/operations/migrate.ts';
 import type { MigrateOptions } from '../src/operations/migrate.ts';
 import { itemDrift } from '../src/quality/drift.ts';
@@ -58,6 +59,11 @@ assert 'attnswap_torch' not in sys.modules
   return readTensors(join(cwd, 'plain.safetensors'));
 }
 
+async function hostedSubject(path: string): Promise<{ readonly hosted: HostedModel; readonly subject: HostedSubject }> {
+  const hosted = await findHostedSites(path, await openHosted(path, adapter, backend));
+  return { hosted, subject: new HostedSubject(hosted, { adapter, backend }) };
+}
+
 describe('migrations of PyTorch models', { skip }, () => {
   test('a model is taken through the phases, and an interrupted migration goes on from what it measured', async () => {
     const cwd = emptyFolder();
@@ -72,6 +78,7 @@ describe('migrations of PyTorch models', { skip }, () => {
       evaluations: 2,
       maxBlocks: 2,
       threads: 1,
+      recover: { steps: 60, labels: 10, rank: 4, learningRate: 1e-2 },
       dir: 'state',
     };
     const steps = () => (JSON.parse(readFileSync('state/journal.json', 'utf8')) as { steps: Record<string, unknown> }).steps;
@@ -80,7 +87,7 @@ describe('migrations of PyTorch models', { skip }, () => {
     await assert.rejects(stopped, { name: 'AbortError' });
     const kept = steps();
     assert.ok('candidate/dense.fused/quality' in kept && !('latency/dense.fused/16' in kept), Object.keys(kept).join(', '));
-    const { settings, baseline, candidates, tuned, notDecoded } = await migrate(options);
+    const { settings, baseline, candidates, tuned, recovered, notDecoded } = await migrate(options);
     const after = steps();
     for (const [step, result] of Object.entries(kept)) assert.deepEqual(after[step], result, step);
     assert.equal(settings.backend, backend);
@@ -95,17 +102,26 @@ describe('migrations of PyTorch models', { skip }, () => {
     assert.ok(fused!.memory!.effect !== null);
     assert.deepEqual([window!.decision.verdict, window!.latency], ['reject', null]);
     assert.ok(tuned!.search.evaluations <= 2);
+    const [trained] = recovered!;
+    assert.ok(recovered!.length === 1 && 'result' in trained!, JSON.stringify(recovered));
+    const { from, losses, lostBefore, lostAfter, share, result } = trained;
+    assert.deepEqual([from, losses.transfer.length, losses.labels.length], ['window.tiled:w=2', 60, 10]);
+    assert.equal(lostBefore, window!.quality!.judgement.marginsLost);
+    assert.ok(lostAfter < lostBefore && share === 1 - lostAfter / lostBefore, `${lostBefore} → ${lostAfter}`);
+    assert.deepEqual([result.name, result.proof!.sha256], ['window.tiled:w=2 recovered', fused!.proof!.sha256]);
     const page = await attnswap(['report', 'state', '--out', 'page.md'], { cwd });
     assert.equal(page.exitCode, 0, page.stderr);
-    assert.match(readFileSync('page.md', 'utf8'), /Migration of own[\s\S]*Every module, parameter and buffer is the original’s/);
+    assert.match(
+      readFileSync('page.md', 'utf8'),
+      /Migration of own[\s\S]*low-rank parts[\s\S]*Every module, parameter and buffer is the original’s/,
+    );
   });
 
   test('what is adopted computes in plain transformers what was judged and timed', async () => {
     const folder = emptyFolder();
     await execa(python!, [fixture('tiny-models.py'), folder, 'bert']);
     const path = join(folder, 'bert');
-    const hosted = await findHostedSites(path, await openHosted(path, adapter, backend));
-    const subject = new HostedSubject(hosted, { adapter, backend });
+    const { hosted, subject } = await hostedSubject(path);
     try {
       const replacements = parseReplacements(['window:w=4'], swappableOf(hosted.sites), adapter);
       const candidate = { name: 'window.tiled:w=4', replacements };
@@ -131,6 +147,64 @@ describe('migrations of PyTorch models', { skip }, () => {
       assert.deepEqual(await outputsOf(await subject.open(), feeds), original, 'the model is opened anew, with its own attention');
     } finally {
       await subject.dispose();
+    }
+  });
+
+  test('training goes on from a checkpoint as if it had not stopped, and leaves the model as it was', async () => {
+    const folder = emptyFolder();
+    await execa(python!, [fixture('tiny-models.py'), folder, 'bert', 'gpt2']);
+    for (const [name, parameters] of [
+      // Query, key and value of two layers; in GPT-2 one map for all three, and that of the output.
+      ['bert', 2 * 3 * 4 * (32 + 32)],
+      ['gpt2', 2 * 4 * (32 + 96 + 32 + 32)],
+    ] as const) {
+      const { hosted, subject } = await hostedSubject(join(folder, name));
+      try {
+        const candidate = { name: 'window', replacements: parseReplacements(['window:w=4'], swappableOf(hosted.sites), adapter) };
+        const keep = tensorOf('int64', [1, 24], Array<number>(24).fill(1));
+        const items: string[] = [];
+        for (const seed of [0, 1, 2, 3]) {
+          const ids = Array.from({ length: 24 }, (_, at) => (7 * at + 13 * seed) % 99);
+          items.push(join(folder, `${name}-${seed}.safetensors`));
+          await writeTensors(items[seed]!, { input_ids: tensorOf('int64', [1, 24], ids), attention_mask: keep });
+        }
+        const feeds = await readTensors(items[0]!);
+        const before = await outputsOf(await subject.open(), feeds);
+        const optimizer = { learningRate: 0.02, weightDecay: 0, warmUpSteps: 2, steps: 40, clip: 1 };
+        const steps = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => items[(from + at) % 4]!);
+        const train = (from: number, to: number, state: string | null, output: string) =>
+          subject.train(candidate, { objective: 'transfer', items: steps(from, to), rank: 4, seed: 1, optimizer, state, output });
+        const [half, whole, resumed] = ['half', 'whole', 'resumed'].map((each) => join(folder, `${name}-${each}.safetensors`)) as [
+          string,
+          string,
+          string,
+        ];
+        const all = await train(0, 40, null, whole);
+        const first = await train(0, 20, null, half);
+        const rest = await train(20, 40, half, resumed);
+        assert.equal(all.parameters, parameters);
+        [...first.losses, ...rest.losses].forEach((loss, at) => assert.ok(Math.abs(loss - all.losses[at]!) <= 1e-5 * loss, `step ${at}`));
+        const [start, end] = [all.losses.slice(0, 4), all.losses.slice(-4)].map((losses) => losses.reduce((sum, loss) => sum + loss));
+        assert.ok(end! < 0.7 * start!, `${name}: ${start} → ${end}`);
+        assert.deepEqual(await outputsOf(await subject.open(), feeds), before);
+
+        const trained = { ...candidate, name: 'window recovered', adapters: whole };
+        const path = join(folder, `${name}.swap.json`);
+        assert.equal((await subject.write(trained, path)).sha256, hosted.sha256);
+        const judged = await outputsOf(await subject.open(trained), feeds);
+        const timed = await adapter.openModel!({ backend, model: path });
+        assert.ok(!('unsupported' in timed));
+        assert.deepEqual(await outputsOf(timed, feeds), judged);
+        await timed.dispose();
+        const plain = itemDrift('plain', await outputsOf(await subject.open(candidate), feeds), judged);
+        assert.ok(plain.state === 'measured' && plain.outputs[0]!.relativeError! > 1e-3, JSON.stringify(plain));
+        if (name === 'gpt2') continue;
+        await subject.adopt(trained, { folder });
+        const same = itemDrift('adopted', judged, await inPlainTransformers(folder, feeds));
+        assert.ok(same.state === 'measured' && same.outputs[0]!.relativeError! < 1e-6, JSON.stringify(same));
+      } finally {
+        await subject.dispose();
+      }
     }
   });
 });

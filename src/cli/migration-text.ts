@@ -25,9 +25,12 @@ interface Context {
 /** A migration as a text of at most 100 columns: where we were, what changed, what it cost, what to do. */
 export function migrationText(report: MigrationReport, context: Context): string {
   const parts = [baselineText(report, context)];
+  const recovered = report.recovered ?? [];
+  const trained = recovered.flatMap((each) => ('result' in each ? each.result : []));
   if (report.candidates !== null)
-    parts.push(candidatesText([...report.candidates, ...(report.tuned?.result ? [report.tuned.result] : [])], report, context));
+    parts.push(candidatesText([...report.candidates, ...(report.tuned?.result ? [report.tuned.result] : []), ...trained], report, context));
   if (report.tuned !== null) parts.push(tunedText(report.tuned, context));
+  if (recovered.length > 0) parts.push(recoveryText(recovered));
   if (report.final !== null) parts.push(finalText(report));
   parts.push(conclusion(report, context));
   return parts.join('\n\n');
@@ -127,6 +130,21 @@ function tunedText({ search, budget, shared, choices, mended, result }: TuneResu
     lines.push(`recalibrated: ${short(name)}: loss ${digits(lossBefore)} → ${digits(lossAfter)}`);
   if (result !== null) lines.push(`judged above under the name ${short(result.name)}`);
   return lines.join('\n');
+}
+
+function recoveryText(recovered: NonNullable<MigrationReport['recovered']>): string {
+  const trained = recovered.filter((each) => 'result' in each);
+  const rows = trained.map(({ from, parameters, losses, lostBefore, lostAfter, share }) => [
+    short(from),
+    `${parameters}`,
+    `${digits(losses.transfer[0] ?? NaN)} → ${digits(losses.transfer.at(-1) ?? NaN)}`,
+    `${digits(lostBefore)} → ${digits(lostAfter)}`,
+    percent(share),
+  ]);
+  const header = ['candidate', 'trained numbers', 'loss by layer', 'quality lost, in margins', 'recovered'];
+  const failures = recovered.flatMap((each) => ('failure' in each ? `${short(each.from)}: not trained: ${visible(each.failure)}` : []));
+  const title = 'Phase 3: low-rank parts of the attention layers, trained on other items';
+  return [title, ...(rows.length > 0 ? [table([header, ...rows])] : []), ...failures].join('\n');
 }
 
 function finalText({ final }: MigrationReport): string {

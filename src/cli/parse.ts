@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import type { RecoverySettings } from '../migration/migration.ts';
 import type { Assumption } from '../model/sites/site.ts';
 
 /** A whole number. */
@@ -42,6 +43,23 @@ export function assumption(text: string): Assumption {
   if ((mask === 'none' || mask === 'causal') && input === undefined) return { mask };
   if (mask === 'padding' && input !== undefined) return { mask, input };
   throw new InvalidArgumentError('expected mask=none, mask=causal or mask=padding:<input>');
+}
+
+const recoveryKeys = { steps: 'steps', labels: 'labels', rank: 'rank', lr: 'learningRate' } as const;
+
+/** `transfer`, or `transfer:steps=300,labels=100,rank=8,lr=0.001`. */
+export function recovery(text: string): Partial<RecoverySettings> {
+  const [, given] = /^transfer(?::(.+))?$/.exec(text) ?? [null];
+  if (given === null) throw new InvalidArgumentError('expected transfer, or transfer:steps=300,labels=100,rank=8,lr=0.001');
+  const entries = (given?.split(',') ?? []).map((part) => {
+    const [, name = '', number = ''] = /^(\w+)=(.+)$/.exec(part) ?? [];
+    const key = Object.hasOwn(recoveryKeys, name) ? recoveryKeys[name as keyof typeof recoveryKeys] : undefined;
+    const value = Number(number);
+    const whole = key === 'learningRate' || (Number.isSafeInteger(value) && value <= 1e6);
+    if (key !== undefined && whole && (value > 0 || (key === 'labels' && value === 0))) return [key, value] as const;
+    throw new InvalidArgumentError(`${part}: expected steps, labels, rank or lr, and a number above 0`);
+  });
+  return Object.fromEntries(entries);
 }
 
 /** A text, after those before. */

@@ -1,6 +1,7 @@
 import type { AttentionInputs } from './inputs.ts';
 import type { Shape } from './shape.ts';
 import type { Tensors } from './tensor.ts';
+import type { OptimizerOptions } from './training.ts';
 import type { Parameters } from './variant.ts';
 
 /** A call of attention in a running model. */
@@ -43,6 +44,22 @@ export interface PlacedAttention {
 /** By name of the module. */
 export type PlacedAttentions = Readonly<Record<string, PlacedAttention>>;
 
+/** Some steps of training low-rank parts of the linear maps in attention modules, until new attention gives what the model's own gives. */
+export interface AdapterTraining {
+  /** `transfer`: what each module gives, on what it reads in the original; `labels`: what the whole model gives. */
+  readonly objective: 'transfer' | 'labels';
+  /** Paths of tensor files, one for each step. */
+  readonly items: readonly string[];
+  readonly rank: number;
+  /** Of the first weights. */
+  readonly seed: number;
+  readonly optimizer: OptimizerOptions;
+  /** Path of the state to go on from; null at the start. */
+  readonly state: string | null;
+  /** Path of the state after these steps. */
+  readonly output: string;
+}
+
 /** The attention of a model that its runtime looks into. */
 export interface ModelAttention {
   /** The model's class. */
@@ -61,10 +78,23 @@ export interface ModelAttention {
   }>;
   /** Runs the model once; calls in order. */
   capture(feeds: Tensors, modules: readonly string[]): Promise<readonly CapturedAttention[]>;
-  /** Puts other attention at some modules, and the model's own at all others. @throws UNSUPPORTED */
-  swap(placed: PlacedAttentions): Promise<void>;
+  /** Puts other attention at some modules, and the model's own at all others; with the parts in a file of {@link AdapterTraining}'s. @throws UNSUPPORTED */
+  swap(placed: PlacedAttentions, adapters?: string): Promise<void>;
+  /** Trains, and leaves the model as it was opened. */
+  train(placed: PlacedAttentions, training: AdapterTraining): Promise<{ readonly losses: readonly number[]; readonly parameters: number }>;
   /** What must not change when attention does: how many modules and tensors there are, and a SHA-256 of them. */
   proof(): Promise<{ readonly modules: number; readonly tensors: number; readonly sha256: string }>;
   /** Writes what puts the same attention into the same model without attnswap. */
-  save(folder: string, saving: { readonly placed: PlacedAttentions; readonly source: string; readonly version: string }): Promise<void>;
+  save(folder: string, saving: SavedAttention): Promise<void>;
+}
+
+/** What is written for those who load the model. */
+export interface SavedAttention {
+  readonly placed: PlacedAttentions;
+  /** As of {@link ModelAttention.swap}. */
+  readonly adapters?: string | undefined;
+  /** The original's path. */
+  readonly source: string;
+  /** Of attnswap. */
+  readonly version: string;
 }

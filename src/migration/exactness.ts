@@ -28,6 +28,8 @@ export interface Replaced {
   readonly replacements: ReadonlyMap<number, Replacement>;
   /** Values of layer norms that are changed, too. */
   readonly norms?: unknown;
+  /** Trained parts of linear maps. */
+  readonly adapters?: unknown;
 }
 
 /** The one rule for swaps that keep the mathematics; null for those that change it. */
@@ -41,8 +43,9 @@ export function exactnessOf({ proto, sites }: Exactable, replaced: Replaced): Ex
 }
 
 /** The mathematics of the original, summed in another order. */
-export function isExact(sites: readonly Site[], { replacements, norms }: Replaced): boolean {
-  return norms === undefined && [...replacements].every(([site, replacement]) => seesAll(sites[site]!, replacement));
+export function isExact(sites: readonly Site[], { replacements, norms, adapters }: Replaced): boolean {
+  const same = norms === undefined && adapters === undefined;
+  return same && [...replacements].every(([site, replacement]) => seesAll(sites[site]!, replacement));
 }
 
 /** Whether new attention sees every key that the site's own mask lets through, and scales it alike. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Adapter, BoundModel, OpenModel } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
-import type { PlacedAttentions } from '../contract/model-attention.ts';
+import type { AdapterTraining, PlacedAttentions } from '../contract/model-attention.ts';
 import type { Tensors } from '../contract/tensor.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import { toolVersion } from '../loading/version.ts';
@@ -24,6 +24,12 @@ interface Opening {
 
 type Opened = HostedModel['model'];
 
+/** What is put into the model. */
+interface Put {
+  readonly placed: PlacedAttentions;
+  readonly adapters?: string | undefined;
+}
+
 /**
  * A model that one worker holds for all that is not timed: attention is put into it and taken out again. A candidate's file says what stands
  * at which module; who times it opens the model in a worker of its own.
@@ -34,7 +40,7 @@ export class HostedSubject implements Subject {
   readonly #opening: Opening;
   #model: Opened | undefined;
   /** What stands in it, as JSON. */
-  #placed: string | undefined;
+  #put: string | undefined;
 
   constructor(hosted: HostedModel, opening: Opening) {
     this.#hosted = hosted;
@@ -43,11 +49,11 @@ export class HostedSubject implements Subject {
   }
 
   async open(candidate?: Candidate): Promise<OpenModel> {
-    const placed = this.#placedOf(candidate);
+    const put = this.#putOf(candidate);
     const bind = (feeds: Tensors): BoundModel => {
       let bound = this.#hosted.model.bind(feeds);
       const run = (model: Opened) => (bound = model.bind(feeds)).run();
-      return { run: () => this.#using(placed, run), outputs: () => bound.outputs() };
+      return { run: () => this.#using(put, run), outputs: () => bound.outputs() };
     };
     return { inputs: this.#hosted.model.inputs, bind, dispose: async () => undefined };
   }
@@ -57,7 +63,7 @@ export class HostedSubject implements Subject {
     const numbers = new Map(swappableOf(sites).map((number) => [sites[number]!.node, number]));
     const captured = new Map<number, CapturedCall>();
     // Of a module that attends several times in a call, the first.
-    for (const { module, ...call } of await this.#using({}, ({ attention }) => attention.capture(feeds, [...numbers.keys()]))) {
+    for (const { module, ...call } of await this.#using({ placed: {} }, ({ attention }) => attention.capture(feeds, [...numbers.keys()]))) {
       const number = numbers.get(module)!;
       if (!captured.has(number)) captured.set(number, call);
     }
@@ -65,22 +71,32 @@ export class HostedSubject implements Subject {
   }
 
   write(candidate: Candidate, path: string): Promise<SwapProof> {
-    const placed = this.#placedOf(candidate);
-    return this.#using(placed, async (model) => {
+    const put = this.#putOf(candidate);
+    return this.#using(put, async (model) => {
       const hosted = { ...this.#hosted, model };
       requireRight(await compareHostedSites(hosted, candidate.replacements, this.#opening.dimensions));
+      // The comparison is of attention alone: it left no trained parts in the model.
+      await model.attention.swap(put.placed, put.adapters);
       const proof = await proveHosted(hosted);
-      await writeSwapFile(path, { source: hosted.path, placed });
+      await writeSwapFile(path, { source: hosted.path, ...put });
       return proof;
     });
   }
 
   async adopt(candidate: Candidate, { folder }: { readonly folder: string }): Promise<string> {
     const out = join(folder, 'migrated');
-    const placed = this.#placedOf(candidate);
-    const saving = { placed, source: this.#hosted.path, version: await toolVersion() };
-    await this.#using(placed, ({ attention }) => attention.save(out, saving));
+    const put = this.#putOf(candidate);
+    const saving = { ...put, source: this.#hosted.path, version: await toolVersion() };
+    await this.#using(put, ({ attention }) => attention.save(out, saving));
     return out;
+  }
+
+  async train(candidate: Candidate, training: AdapterTraining) {
+    const { placed } = this.#putOf(candidate);
+    const done = await this.#using({ placed }, ({ attention }) => attention.train(placed, training));
+    // It left the model as it was opened.
+    this.#put = undefined;
+    return done;
   }
 
   /** Which norm follows which attention is not known of modules. */
@@ -91,32 +107,34 @@ export class HostedSubject implements Subject {
   /** Ends the worker. */
   async dispose(): Promise<void> {
     const model = this.#model;
-    this.#model = this.#placed = undefined;
+    this.#model = this.#put = undefined;
     await model?.dispose();
   }
 
-  #placedOf(candidate: Candidate | undefined): PlacedAttentions {
-    return candidate === undefined ? {} : placedAt(this.#hosted, candidate.replacements);
+  #putOf(candidate: Candidate | undefined): Put {
+    return candidate === undefined
+      ? { placed: {} }
+      : { placed: placedAt(this.#hosted, candidate.replacements), adapters: candidate.adapters };
   }
 
   /** Works on the model with some attention in place. Whatever fails may have ended the worker, so that the next call opens the model anew. */
-  async #using<Result>(placed: PlacedAttentions, work: (model: Opened) => Promise<Result>): Promise<Result> {
+  async #using<Result>(put: Put, work: (model: Opened) => Promise<Result>): Promise<Result> {
     try {
-      return await work(await this.#with(placed));
+      return await work(await this.#with(put));
     } catch (error) {
       await this.dispose();
       // What is wrong with a candidate ends the candidate, not the migration.
-      if (Object.keys(placed).length === 0 || !(error instanceof AttnswapError) || error.code !== 'WORKER_FAILED') throw error;
+      if (Object.keys(put.placed).length === 0 || !(error instanceof AttnswapError) || error.code !== 'WORKER_FAILED') throw error;
       throw new AttnswapError('UNSUPPORTED', error.message, { cause: error });
     }
   }
 
-  async #with(placed: PlacedAttentions): Promise<Opened> {
+  async #with(put: Put): Promise<Opened> {
     const { adapter, backend } = this.#opening;
     const model = (this.#model ??= await openHosted(this.#hosted.path, adapter, backend));
-    const wanted = JSON.stringify(placed);
-    if (this.#placed !== wanted) await model.attention.swap(placed);
-    this.#placed = wanted;
+    const wanted = JSON.stringify(put);
+    if (this.#put !== wanted) await model.attention.swap(put.placed, put.adapters);
+    this.#put = wanted;
     return model;
   }
 }

@@ -44,6 +44,11 @@ test('where the data hold no others the same items stand in, and are counted', a
   assert.equal(await sharedItems(few), 4);
 });
 
+test('what is trained on is neither judged nor tuned on', async () => {
+  assert.deepEqual(ids(await itemsOf(source(fixed(9)), 'training')).toSorted(), ['16-6', '16-7', '16-8', '8-6', '8-7', '8-8']);
+  await assert.rejects(itemsOf(source(fixed(6)), 'training'), { code: 'INVALID_DATA', message: /no items beside the 12 / });
+});
+
 test('a length without items is refused by name', async () => {
   const gap = source(async () => [item(8, 0)]);
   await assert.rejects(

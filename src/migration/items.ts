@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Item } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
-import type { Migration } from './migration.ts';
+import type { ItemUse, Migration } from './migration.ts';
 
 type Source = Pick<Migration, 'data' | 'settings' | 'items'>;
 
@@ -13,9 +13,9 @@ const calibrationShare = 1 / 4;
  * a length, some of the same stand in, as the same objects: {@link sharedItems} counts them.
  * @throws INVALID_DATA where there is no item of a length
  */
-export function itemsOf(source: Source, use: 'judging' | 'calibration'): Promise<readonly Item[]> {
+export function itemsOf(source: Source, use: ItemUse): Promise<readonly Item[]> {
   const { items } = source;
-  const made = items.get(use) ?? (use === 'judging' ? judgingItems(source) : calibrationItems(source));
+  const made = items.get(use) ?? { judging: judgingItems, calibration: calibrationItems, training: trainingItems }[use](source);
   items.set(use, made);
   return made;
 }
@@ -51,6 +51,21 @@ async function calibrationItems(source: Source): Promise<readonly Item[]> {
   return lengths.flatMap((wanted) => {
     const own = fresh.filter(({ length }) => length === wanted);
     return (own.length > 0 ? own : judged.filter(({ length }) => length === wanted)).slice(0, count);
+  });
+}
+
+/** Items to train on, of each length. */
+const trainingCount = 64;
+
+/** In an order that mixes lengths. @throws INVALID_DATA where the data hold none but those that are judged or tuned on */
+async function trainingItems(source: Source): Promise<readonly Item[]> {
+  const { lengths, itemsPerLength, seed } = source.settings;
+  const known = new Set([...(await itemsOf(source, 'judging')), ...(await itemsOf(source, 'calibration'))].map(contentOf));
+  const drawn = await source.data.items({ lengths, itemsPerLength: trainingCount + 2 * itemsPerLength, seed: seed + 2 });
+  const own = new Map(drawn.map((item) => [contentOf(item), item] as const).filter(([content]) => !known.has(content)));
+  if (own.size > 0) return [...own].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item);
+  throw new AttnswapError('INVALID_DATA', `--recover: the data hold no items beside the ${known.size} that are judged and tuned on`, {
+    hint: 'use more data, or fewer --items',
   });
 }
 

@@ -5,6 +5,8 @@ import type { MigrationVerdict } from './decide.ts';
 import { bestOf, frontOf, judgeFinally, standingsOf } from './final-phase.ts';
 import type { FinalResult, ParetoPoint } from './final-phase.ts';
 import type { Migration, Phase } from './migration.ts';
+import { recoverCandidates } from './recover.ts';
+import type { NotRecovered, Recovered } from './recover.ts';
 import { judgeCandidates } from './swap-phase.ts';
 import { tune } from './tune-phase.ts';
 import type { TuneResult } from './tune-phase.ts';
@@ -14,6 +16,8 @@ export interface MigrationReport {
   readonly baseline: MeasuredBaseline;
   readonly candidates: readonly CandidateResult[] | null;
   readonly tuned: TuneResult | null;
+  /** What training brought back; null where nothing was trained. */
+  readonly recovered: ReadonlyArray<Recovered | NotRecovered> | null;
   readonly standings: readonly ParetoPoint[];
   /** Names of the candidates that no other one beats in quality, latency and memory. */
   readonly front: readonly string[];
@@ -25,13 +29,16 @@ export interface MigrationReport {
 /** Takes a migration as far as a phase: baseline; every candidate against it; tuning, and a last comparison of the best. */
 export async function migrate(migration: Migration, until: Phase): Promise<MigrationReport> {
   const baseline = await measureBaseline(migration);
-  const nothing = { candidates: null, tuned: null, standings: [], front: [], final: null, verdict: null };
+  const nothing = { candidates: null, tuned: null, recovered: null, standings: [], front: [], final: null, verdict: null };
   if (until === 'baseline') return { baseline, ...nothing };
   const candidates = await judgeCandidates(migration, baseline);
   const tuned = until === 'tune' ? await tune(migration, baseline) : null;
-  const results = tuned === null || tuned.result === null ? candidates : [...candidates, tuned.result];
+  const trains = until === 'tune' && migration.settings.recover !== undefined;
+  const recovered = trains ? await recoverCandidates(migration, baseline, candidates) : null;
+  const found = [tuned?.result ?? [], ...(recovered ?? []).map((each) => ('result' in each ? each.result : []))];
+  const results = [...candidates, ...found.flat()];
   const standings = standingsOf(results);
-  const shared = { baseline, candidates, tuned, standings, front: frontOf(standings) };
+  const shared = { baseline, candidates, tuned, recovered, standings, front: frontOf(standings) };
   const best = bestOf(results, migration.settings.margin);
   const final = until === 'tune' && best !== undefined ? await judgeFinally(migration, best) : null;
   return { ...shared, final, verdict: final?.decision.verdict ?? overall(results) };

@@ -40,7 +40,22 @@ export interface MigrationSettings {
   readonly threads: number | null;
   /** Tokens that a decoder generates from each prompt; absent where it generates none. */
   readonly generate?: number;
+  /** How lost quality is trained back; absent where it is not. */
+  readonly recover?: RecoverySettings;
 }
+
+/** Training of low-rank parts, for candidates that lose quality. */
+export interface RecoverySettings {
+  /** That match new attention to the original's, layer by layer. */
+  readonly steps: number;
+  /** That match the model's outputs, after those. */
+  readonly labels: number;
+  readonly rank: number;
+  readonly learningRate: number;
+}
+
+/** What items are for: no item is used twice, but where the data hold too few to tune on. */
+export type ItemUse = 'judging' | 'calibration' | 'training';
 
 /** A migration at work. */
 export interface Migration {
@@ -57,7 +72,7 @@ export interface Migration {
   /** The cache that the model is decoded through; null where it is not. */
   readonly cache: Cache | null;
   /** What `itemsOf` made already. */
-  readonly items: Map<'judging' | 'calibration', Promise<readonly Item[]>>;
+  readonly items: Map<ItemUse, Promise<readonly Item[]>>;
   /** The original's peak memory, by place and launch. */
   readonly peaks: Map<string, Map<number, { bytes: number }>>;
   /** The original's outputs, by item. */

@@ -136,6 +136,7 @@ export const migrationSteps: StepSchemas = [
   [/^tune\/loss\//, number.min(0).nullable()],
   [/^tune\/kernel\//, number.min(0).nullable()],
   [/^tune\/mend\//, z.object({ factor: number.nullable(), loss: number.min(0), norms: z.record(z.string(), z.array(number)).nullable() })],
+  [/^recover\//s, z.object({ losses: z.array(number).min(1), parameters: z.int().positive() })],
   [/^head$/, z.object({ tool: z.object({ version: z.string() }), command: z.array(z.string()), warnings: z.array(z.string()) })],
   [/^ended\//, z.iso.datetime()],
 ];
@@ -160,6 +161,7 @@ export const migrationRecordSchema = z.object({
     margin: z.number(),
     goal: text,
     generate: z.int().optional(),
+    recover: z.object({ steps: z.int(), labels: z.int(), rank: z.int(), learningRate: z.number() }).optional(),
   }),
   /** What was assumed of the mask of which site; absent in records of older versions. */
   sites: z.array(z.object({ site: z.int(), assumed: text.optional() })).optional(),
@@ -195,6 +197,23 @@ export const migrationRecordSchema = z.object({
       result: candidateSchema.nullable(),
     })
     .nullable(),
+  /** Of a migration that trained; absent in records of older versions. */
+  recovered: z
+    .array(
+      z.union([
+        z.object({
+          from: text,
+          parameters: z.int(),
+          losses: z.object({ transfer: z.array(z.number()), labels: z.array(z.number()) }),
+          lostBefore: z.number(),
+          lostAfter: z.number().nullable(),
+          share: z.number().nullable(),
+          result: candidateSchema,
+        }),
+        z.object({ from: text, failure: text }),
+      ]),
+    )
+    .nullish(),
   standings: z.array(
     z.object({
       name: text,

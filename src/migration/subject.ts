@@ -1,6 +1,7 @@
 import type { OpenModel } from '../contract/adapter.ts';
 import type { Item } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
+import type { AdapterTraining } from '../contract/model-attention.ts';
 import type { Tensors } from '../contract/tensor.ts';
 import type { CapturedCall } from '../model/swap/capture.ts';
 import type { SiteComparison } from '../model/swap/compare-sites.ts';
@@ -17,6 +18,8 @@ export interface Candidate {
   readonly replacements: ReadonlyMap<number, Replacement>;
   /** Values of layer norms that are changed, too. */
   readonly norms?: NormValues;
+  /** Path of trained low-rank parts of the linear maps in attention modules. */
+  readonly adapters?: string;
   /** Cross-attention that keeps its own, as the candidate is for positions of one sequence; absent where there is none. */
   readonly passedOver?: readonly number[];
 }
@@ -38,6 +41,8 @@ export interface Subject {
   adopt(candidate: Candidate, written: { readonly path: string; readonly folder: string }): Promise<string>;
   /** Layer norms behind approximated sites, calibrated on items; none where they are not known. */
   norms(candidate: Candidate, items: readonly Item[]): Promise<NormValues>;
+  /** Trains parts that bring a candidate's attention back to the original's. Absent where the model is not trained. @throws UNSUPPORTED */
+  train?(candidate: Candidate, training: AdapterTraining): Promise<{ readonly losses: readonly number[]; readonly parameters: number }>;
 }
 
 /** New attention must be what its variant is defined to be, on what each site itself reads. @throws UNSUPPORTED where it is not */

@@ -9,7 +9,7 @@ import { itemsOf } from '../migration/items.ts';
 import { migrate as takeThrough } from '../migration/migrate.ts';
 import type { MigrationReport } from '../migration/migrate.ts';
 import { promptsOf } from '../migration/generation.ts';
-import type { Goal, Migration, MigrationSettings, Phase } from '../migration/migration.ts';
+import type { Goal, Migration, MigrationSettings, Phase, RecoverySettings } from '../migration/migration.ts';
 import { OriginalOutputs } from '../migration/original-outputs.ts';
 import { migrationRecordName, migrationSteps } from '../migration/record.ts';
 import { uniformCandidates } from '../migration/swap-phase.ts';
@@ -60,6 +60,8 @@ export interface MigrateOptions extends ModelOptions, DataOptions {
   readonly threads?: number | undefined;
   /** Tokens that a decoder with a cache generates behind the beginning of each item, to be held against the original's. @default none */
   readonly generate?: number | undefined;
+  /** Trains low-rank parts of models of PyTorch, for candidates that lose quality. @default none */
+  readonly recover?: Partial<RecoverySettings> | undefined;
 }
 
 /** All that a migration found, with what it was of: what `record.json` in its folder holds. */
@@ -88,8 +90,13 @@ export interface MigrationRecord extends MigrationReport, Omit<RunHead, 'backend
  */
 export async function migrate(options: MigrateOptions): Promise<MigrationRecord> {
   const { model } = options;
-  if ((await partsAt(model)) !== undefined || !(await isHostedModel(model)))
+  if ((await partsAt(model)) !== undefined || !(await isHostedModel(model))) {
+    if (options.recover !== undefined)
+      throw new AttnswapError('USAGE', `${model}: --recover trains models of PyTorch, and this is an ONNX model`, {
+        hint: 'leave --recover out, or name the folder that the model was exported from',
+      });
     return migrateModel(options, graphModel(await loadModel(options), options));
+  }
   return usingHosted(options, async (hosted, adapter) => {
     const subject = new HostedSubject(hosted, { adapter, backend: hostedBackend(options), dimensions: options.dimensions });
     try {
@@ -224,6 +231,7 @@ function settingsOf(options: MigrateOptions & { readonly backend: string }, leng
     maxBlocks: options.maxBlocks ?? defaults.finalBlocks,
     threads: options.threads ?? null,
     ...(options.generate !== undefined && { generate: options.generate }),
+    ...(options.recover !== undefined && { recover: { ...defaults.recovery, ...options.recover } }),
   };
 }
 

@@ -52,6 +52,8 @@ export const modelCaptureSchema = z.object({
 
 export const modelSwapSchema = z.union([refused, z.object({})]);
 
+export const modelTrainSchema = z.object({ losses: z.array(z.number()).min(1).max(1e6), parameters: size });
+
 export const modelProofSchema = z.object({
   modules: z.int().min(1),
   tensors: z.int().min(0),

@@ -21,12 +21,16 @@ const schema = z.object({
       scaleFactor: z.number().positive().optional(),
     }),
   ),
+  /** Path of trained parts, from the folder of this file. */
+  adapters: z.string().max(4096).optional(),
 });
 
 /** A worker's model with other attention: which model, and what stands at which of its modules. */
 export interface SwappedModel {
   readonly source: string;
   readonly placed: PlacedAttentions;
+  /** Path of trained parts of linear maps. */
+  readonly adapters?: string | undefined;
 }
 
 const parse = recordReader(schema, { code: 'INVALID_MODEL', hint: `expected a document with schema ${schemaName}` });
@@ -38,11 +42,13 @@ export function isSwapFile(path: string): boolean {
 
 /** @throws FILE_UNREADABLE, INVALID_MODEL */
 export async function readSwapFile(path: string): Promise<SwappedModel> {
-  const { source, placed } = parse(await readJson(path, 'INVALID_MODEL'), path);
-  return { source: resolve(dirname(path), source), placed };
+  const { source, placed, adapters } = parse(await readJson(path, 'INVALID_MODEL'), path);
+  const from = (file: string) => resolve(dirname(path), file);
+  return { source: from(source), placed, adapters: adapters && from(adapters) };
 }
 
 /** @throws FILE_UNWRITABLE */
-export async function writeSwapFile(path: string, { source, placed }: SwappedModel): Promise<void> {
-  await writeJson(path, { schema: schemaName, source: relative(resolve(dirname(path)), resolve(source)), placed });
+export async function writeSwapFile(path: string, { source, placed, adapters }: SwappedModel): Promise<void> {
+  const to = (file: string) => relative(resolve(dirname(path)), resolve(file));
+  await writeJson(path, { schema: schemaName, source: to(source), placed, adapters: adapters && to(adapters) });
 }

@@ -8,7 +8,14 @@ import { readTensors, writeTensors } from '../data/tensor-files.ts';
 import { temporaryFolder } from '../processes/temporary.ts';
 import { readCaptured } from './captured-calls.ts';
 import { doneSchema, memorySchema } from './messages.ts';
-import { modelCaptureSchema, modelOpenSchema, modelProofSchema, modelSitesSchema, modelSwapSchema } from './model-messages.ts';
+import {
+  modelCaptureSchema,
+  modelOpenSchema,
+  modelProofSchema,
+  modelSitesSchema,
+  modelSwapSchema,
+  modelTrainSchema,
+} from './model-messages.ts';
 import { isSwapFile, readSwapFile } from './swap-file.ts';
 import { timeOnWorker } from './worker-kernel.ts';
 import type { WorkerProcess } from './worker-process.ts';
@@ -17,11 +24,11 @@ import type { WorkerProcess } from './worker-process.ts';
 export async function openModelOnWorker(worker: WorkerProcess, request: ModelRequest): Promise<OpenModel | Unsupported> {
   const { backend, model, purpose = 'latency', threads = null } = request;
   if (typeof model !== 'string') return refused(worker, `${backend} opens models of PyTorch, not ONNX graphs`);
-  const { source, placed } = isSwapFile(model) ? await readSwapFile(model) : { source: resolve(model), placed: {} };
+  const { source, placed, adapters = null } = isSwapFile(model) ? await readSwapFile(model) : { source: resolve(model), placed: {} };
   const opened = await worker.ask('model-open', { backend, model: source, purpose, threads }, modelOpenSchema);
   if ('unsupported' in opened) return refused(worker, opened.unsupported);
   if (Object.keys(placed).length > 0) {
-    const swapped = await worker.ask('model-swap', { sites: placed }, modelSwapSchema);
+    const swapped = await worker.ask('model-swap', { sites: placed, adapters }, modelSwapSchema);
     if ('unsupported' in swapped) return refused(worker, swapped.unsupported);
   }
   const folder = await temporaryFolder('model');
@@ -130,14 +137,18 @@ function attentionOf(
       const { calls } = await worker.ask('model-capture', { inputs: await hosted.write(feeds), modules, output }, modelCaptureSchema);
       return readCaptured(output, calls);
     },
-    async swap(placed: PlacedAttentions) {
+    async swap(placed: PlacedAttentions, adapters?: string) {
       hosted.changed();
-      const answer = await worker.ask('model-swap', { sites: placed }, modelSwapSchema);
+      const answer = await worker.ask('model-swap', { sites: placed, adapters: adapters ?? null }, modelSwapSchema);
       if ('unsupported' in answer) throw new AttnswapError('UNSUPPORTED', answer.unsupported);
     },
     proof: () => worker.ask('model-proof', {}, modelProofSchema),
-    async save(folder, { placed, source, version }) {
-      await worker.ask('model-save', { folder: resolve(folder), sites: placed, source, version }, doneSchema);
+    train(placed, training) {
+      hosted.changed();
+      return worker.ask('model-train', { sites: placed, ...training }, modelTrainSchema);
+    },
+    async save(folder, { placed, adapters = null, source, version }) {
+      await worker.ask('model-save', { folder: resolve(folder), sites: placed, adapters, source, version }, doneSchema);
     },
   };
 }

@@ -15,6 +15,7 @@ import type { ComparedFigures } from './migration/baseline-sections.ts';
 import type { CandidateRecord } from './migration/candidate-sections.ts';
 import { migrationTiles } from './migration/migration-tiles.ts';
 import { decodeSection, generationSection } from './migration/decode-sections.ts';
+import { recoverySection } from './migration/recovery-section.ts';
 import { candidatesSection, nameOf, proofSection, qualitySection, tuningSection } from './migration/candidate-sections.ts';
 import { blocksSection } from './verdict/blocks-section.ts';
 import { changesSection } from './verdict/changes-section.ts';
@@ -50,6 +51,7 @@ function wholeReport(record: StoredMigrationRecord): Report {
     generationSection(candidates),
     wasteBySite(baseline.lengths),
     tuned === null ? undefined : tuningSection(tuned, record),
+    recoverySection(record),
     proofSection(candidates),
     blocksSection(compared, labelsOf(compared)),
     hostSection(host, record.warnings),
@@ -90,9 +92,10 @@ function comparedIn({ latency, memory, decode }: NonNullable<StoredMigrationReco
   return [...latency, ...memory, ...(decode ? [...decode.latency, ...decode.memory] : [])];
 }
 
-/** All that were judged: phase 2's candidates, and what tuning found. */
-function judgedCandidates({ candidates, tuned }: StoredMigrationRecord): CandidateRecord[] {
-  return [...(candidates ?? []), ...(tuned?.result ? [tuned.result] : [])];
+/** All that were judged: phase 2's candidates, and what tuning and training found. */
+function judgedCandidates({ candidates, tuned, recovered }: StoredMigrationRecord): CandidateRecord[] {
+  const trained = (recovered ?? []).flatMap((each) => ('result' in each ? each.result : []));
+  return [...(candidates ?? []), ...(tuned?.result ? [tuned.result] : []), ...trained];
 }
 
 /** What the verdict rests on; undefined where nothing was judged. */

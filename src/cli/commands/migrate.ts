@@ -5,7 +5,7 @@ import { exitCodes, print, printJson } from '../console.ts';
 import { argument, choice, defineCommand, inGroup, option, place, refused, withDefault } from '../declare.ts';
 import { adaptersFrom, data, margin, model, moreBackends, threads, wait } from '../options.ts';
 import { outputs } from '../outputs.ts';
-import { percentage, repeated, wholeNumber } from '../parse.ts';
+import { percentage, recovery, repeated, wholeNumber } from '../parse.ts';
 import { recordOutputs, writeRecord } from '../write-record.ts';
 import { suggest } from '../suggest.ts';
 import { working } from '../work.ts';
@@ -22,6 +22,7 @@ export const migrate = defineCommand({
     goal: withDefault('latency', choice('<goal>', goals, 'what to tune for')),
     until: withDefault('tune', choice('<phase>', phases, 'last phase')),
     generate: option('<n>', 'tokens that a decoder generates from each item, through its cache', wholeNumber(1)),
+    recover: option('<how>', 'train lost quality back, e.g. transfer:steps=300 (PyTorch models)', recovery),
     dir: place('folder', option('<dir>', 'results, and where a rerun resumes (default: runs/<model>.migration)')),
     out: outputs(recordOutputs, 'write the record'),
     ...inGroup('Decision', {
@@ -36,10 +37,7 @@ export const migrate = defineCommand({
     ...moreBackends,
     ...refused(['trainer'], 'migrate tunes without training; attnswap tune trains testbeds'),
   },
-  examples: [
-    `attnswap migrate model.onnx ${someData}`,
-    "attnswap migrate model.onnx --data my.data.ts --candidate dense.fused --candidate 'window:w=128'",
-  ],
+  examples: [`attnswap migrate model.onnx ${someData}`],
   exits: { [exitCodes.regression]: 'keep the model as it is', [exitCodes.inconclusive]: 'tune first' },
   async run({ model: path, data: files, dim, candidate, out = [], ...given }) {
     const { isModelPath } = await import('../../model/file/foreign-files.ts');

@@ -139,13 +139,22 @@ class ModelAnswers:
         return {}
 
     def on_model_swap(self, question):
+        from . import adapters
         from .interface import place
 
+        path = question.get('adapters')
         try:
             place(self.model().model, question['sites'])
+            adapters.put(self.model().model, {} if path is None else adapters.read(path))
         except Unsupported as reason:
             return {'unsupported': str(reason)[:2000]}
         return {}
+
+    def on_model_train(self, question):
+        from .train import train
+
+        self.prepared = None
+        return train(self.model(), question)
 
     def on_model_proof(self, _):
         from .prove import fingerprint

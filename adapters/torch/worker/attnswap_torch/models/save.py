@@ -4,6 +4,8 @@ import hashlib
 import os
 import pprint
 
+from .. import safetensors_file
+from . import adapters
 from .open import takes_no_pooler
 
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -15,17 +17,23 @@ file_text = '''"""
 """
 import importlib.abc
 import importlib.util
+import os
 import sys
 
 # Which attention stands at which module; every other module keeps its own.
 table = {table}
+# File beside this one whose low-rank parts are added to weights; None where nothing was trained.
+parts = {parts!r}
 
 
 def swapped(model):
-    """The model, with other attention at the modules of `table`. Nothing else of it changes."""
+    """The model, with other attention at the modules of `table` and trained parts where there are any. Nothing else of it changes."""
     interface = importlib.import_module('{name}.models.interface')
     interface.install(model)
     interface.place(model, table)
+    if parts is not None:
+        adapters = importlib.import_module('{name}.models.adapters')
+        adapters.put(model, adapters.read(os.path.join(os.path.dirname(os.path.abspath(__file__)), parts)))
     return model
 
 
@@ -47,7 +55,7 @@ sys.meta_path.append(Sources())
 
 readme_text = '''# {title}
 
-Made by attnswap {version}. The weights are those of `{source}`, unchanged; `attnswap_attention.py` holds the new attention and needs PyTorch and
+Made by attnswap {version}. The weights are those of `{source}`{changed}; `attnswap_attention.py` holds the new attention and needs PyTorch and
 transformers alone. In this folder:
 
 ```python
@@ -64,7 +72,7 @@ def save(model, question):
     """Writes attnswap_attention.py and README.md into a folder."""
     folder, table = question['folder'], question['sites']
     cls = type(model).__name__
-    found = needed('models.interface')
+    found = needed('models.interface', 'models.adapters')
     digest = hashlib.sha256(''.join(f'{name}\n{text}' for name, text in sorted(found.items())).encode()).hexdigest()
     name = f'attnswap_{digest[:12]}'
     imported, made = opening_of(model, question['source'])
@@ -75,6 +83,7 @@ def save(model, question):
         'source': question['source'],
         'name': name,
         'table': pprint.pformat(table, width=120, sort_dicts=False),
+        'parts': None if question.get('adapters') is None else 'adapters.safetensors',
     }
     rows = '\n'.join(f'| `{path}` | {variant_of(place)} |' for path, place in table.items())
     modules = {f'{name}.{each}' if each else name: text for each, text in sorted(found.items())}
@@ -83,8 +92,13 @@ def save(model, question):
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, 'attnswap_attention.py'), 'w', encoding='utf-8') as file:
         file.write(file_text.format(**given, lines=opening.replace('\n', '\n    '), packages=pprint.pformat(packages), sources=texts))
+    if given['parts'] is not None:
+        found = adapters.read(question['adapters'])
+        named = {f'{path}.{name}': part for path, pair in found.items() for name, part in zip('ab', pair)}
+        safetensors_file.write(os.path.join(folder, given['parts']), named)
     with open(os.path.join(folder, 'README.md'), 'w', encoding='utf-8') as file:
-        file.write(readme_text.format(**given, lines=opening, rows=rows))
+        changed = ', unchanged' if given['parts'] is None else f', with the low-rank parts in `{given["parts"]}` added to those of its attention'
+        file.write(readme_text.format(**given, lines=opening, rows=rows, changed=changed))
 
 
 def opening_of(model, source):
@@ -110,9 +124,9 @@ def quoted(text):
     return f"'''{escaped}'''"
 
 
-def needed(start):
-    """The text of a module of this package and of all that it imports of it, by name; the package itself is ''."""
-    found, waiting = {}, [start]
+def needed(*starts):
+    """The text of modules of this package and of all that they import of it, by name; the package itself is ''."""
+    found, waiting = {}, [*starts]
     while waiting:
         name = waiting.pop()
         path = path_of(name)

@@ -1,0 +1,55 @@
+"""Low-rank parts of the linear maps in attention modules: W + b·a."""
+from .. import safetensors_file
+from ..torch_import import torch
+
+# A state of a training holds the parts and the optimizer's state; this begins the names of the latter.
+optimizer_prefix = 'optimizer/'
+
+
+def linears(model, sites):
+    """The linear maps within some modules, by path. Raises ValueError where a module has none."""
+    modules = dict(model.named_modules())
+    found = {}
+    for site in sites:
+        inside = {path: module for path, module in modules[site].named_modules(prefix=site) if is_linear(module)}
+        if not inside:
+            raise ValueError(f'{site} has no linear maps to train')
+        found.update(inside)
+    return found
+
+
+def is_linear(module):
+    """Whether it is a matrix that inputs are multiplied with: PyTorch's own, or transformers' transposed one."""
+    return isinstance(module, torch.nn.Linear) or type(module).__name__ == 'Conv1D'
+
+
+def sizes(module):
+    """(outputs, inputs)."""
+    rows, columns = module.weight.shape
+    return (rows, columns) if isinstance(module, torch.nn.Linear) else (columns, rows)
+
+
+def put(model, parts):
+    """Adds parts, {path: (a [rank, inputs], b [outputs, rank])}, to the model's own weights; what was added before is taken out, bit for bit."""
+    for module in model.modules():
+        own = module.__dict__.pop('attnswap_own_weight', None)
+        if own is not None:
+            module.weight.data = own
+    modules = dict(model.named_modules())
+    for path, (a, b) in parts.items():
+        module = modules[path]
+        own = module.__dict__['attnswap_own_weight'] = module.weight.data
+        added = b.to(own) @ a.to(own)
+        module.weight.data = own + (added if isinstance(module, torch.nn.Linear) else added.T)
+
+
+def own_weights(model):
+    """The model's own weights beneath what was added, by name of the parameter."""
+    held = {path: module.__dict__.get('attnswap_own_weight') for path, module in model.named_modules()}
+    return {f'{path}.weight': weight for path, weight in held.items() if weight is not None}
+
+
+def read(path):
+    """The parts in a file, which may hold the optimizer's state, too."""
+    tensors = {name: values for name, values in safetensors_file.read(path).items() if not name.startswith(optimizer_prefix)}
+    return {name[:-2]: (tensors[name], tensors[f'{name[:-2]}.b']) for name in tensors if name.endswith('.a')}

@@ -1,0 +1,45 @@
+import { digits, percent } from '../../text/figures.ts';
+import type { StoredMigrationRecord } from '../../migration/record.ts';
+import { clip } from '../../text/layout.ts';
+import { oneLine } from '../../text/untrusted.ts';
+import { figureCell, words } from '../document.ts';
+import type { Section } from '../document.ts';
+import { nameOf } from './candidate-sections.ts';
+
+/** What training brought back; undefined where nothing was trained. */
+export function recoverySection({ recovered, settings }: StoredMigrationRecord): Section | undefined {
+  if (!recovered || recovered.length === 0 || settings.recover === undefined) return undefined;
+  const { steps, labels, rank, learningRate } = settings.recover;
+  const trained = recovered.filter((each) => 'result' in each);
+  const lines = recovered.flatMap((each) =>
+    'failure' in each ? `${nameOf(each.from)} was not trained: ${clip(oneLine(each.failure), 600)}` : [],
+  );
+  return {
+    id: 'recovery',
+    title: 'Training',
+    lead: `For each candidate that lost quality, low-rank parts (rank ${rank}) of the linear layers in its attention modules were trained on items that are not judged: ${steps} steps on what each module gives, then ${labels} on the model's outputs; learning rate ${digits(learningRate)}.`,
+    parts: [
+      {
+        kind: 'table',
+        title: 'Quality recovered by training',
+        columns: [
+          { title: 'candidate' },
+          ...['trained numbers', 'first loss by layer', 'last', 'quality lost before, in margins', 'after', 'recovered'].map((title) => ({
+            title,
+            numeric: true,
+          })),
+        ],
+        rows: trained.map(({ from, parameters, losses, lostBefore, lostAfter, share }) => [
+          ...words(nameOf(from)),
+          figureCell(parameters, String),
+          figureCell(losses.transfer[0], digits),
+          figureCell(losses.transfer.at(-1), digits),
+          figureCell(lostBefore, digits),
+          figureCell(lostAfter, digits),
+          figureCell(share, percent),
+        ]),
+      },
+      ...(lines.length > 0 ? [{ kind: 'notes' as const, lines }] : []),
+    ],
+  };
+}
