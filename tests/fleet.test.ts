@@ -70,7 +70,7 @@ test(
     const before = process.cwd();
     process.chdir(cwd);
     try {
-      writeFileSync('fault.json', JSON.stringify({ ms: 2500 }));
+      writeFileSync('fault.json', JSON.stringify({ ms: 1500 }));
       const scripted = new URL('./fixtures/scripted-adapter.ts', import.meta.url);
       const adapters = [{ name: 'scripted', backends: ['scripted'], module: scripted.href, load: async () => adapter }];
       writeFileSync(
