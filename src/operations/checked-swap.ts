@@ -41,7 +41,7 @@ export interface SiteChange {
   readonly assumed: string | null;
 }
 
-/** A model with other attention that was held against its original, and is not written yet. */
+/** A model with other attention that was checked against its original, and is not written yet. */
 export interface CheckedSwap {
   readonly swapped: ModelProto;
   readonly changes: readonly SiteChange[];

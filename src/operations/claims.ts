@@ -24,7 +24,7 @@ import type { OperationOptions } from './options.ts';
 import { tune } from './tune.ts';
 
 export interface ClaimsOptions extends OperationOptions, OptionalData, Pick<MigrateOptions, 'dimensions' | 'assume' | 'items' | 'threads'> {
-  /** What claims are held against: models, suites, testbeds; run records, and folders of migrations and tunings, which are read as they are. */
+  /** What claims are checked on: models, suites, testbeds; run records, and folders of migrations and tunings, which are read as they are. */
   readonly subjects: readonly string[];
   /** Ids of the claims to judge; what no other one needs is not measured. @default all */
   readonly only?: readonly string[] | undefined;
@@ -42,7 +42,7 @@ export interface ClaimsOptions extends OperationOptions, OptionalData, Pick<Migr
 export type ClaimsResult = ClaimsRecord & { readonly folder: string };
 
 /**
- * Holds the article's claims against the user's own models, testbeds and records: measures what is missing by `migrate`, `tune` and `bench`, and
+ * Checks the article's claims on the user's own models, testbeds and records: measures what is missing by `migrate`, `tune` and `bench`, and
  * judges each claim by every definition that it can be read by.
  * @throws USAGE for an unknown claim, a model without data, or data without a model; and what those operations and reading records throw
  */

@@ -84,7 +84,7 @@ export async function audit(options: AuditOptions): Promise<AuditRecord> {
   return (await import('./audit.ts')).audit(options);
 }
 
-/** Holds an article's claims about attention against the user's own models, testbeds and records. */
+/** Checks an article's claims about attention on the user's own models, testbeds and records. */
 export async function claims(options: ClaimsOptions): Promise<ClaimsResult> {
   return (await import('./claims.ts')).claims(options);
 }

@@ -58,7 +58,7 @@ export interface MigrateOptions extends ModelOptions, DataOptions {
   readonly maxBlocks?: number | undefined;
   /** Threads inside one operator. @default the runtime's own */
   readonly threads?: number | undefined;
-  /** Tokens that a decoder with a cache generates behind the beginning of each item, to be held against the original's. @default none */
+  /** Tokens that a decoder with a cache generates behind the beginning of each item, to be compared with the original's. @default none */
   readonly generate?: number | undefined;
   /** Trains low-rank parts of models of PyTorch, for candidates that lose quality. @default none */
   readonly recover?: Partial<RecoverySettings> | undefined;

@@ -10,7 +10,7 @@ import { working } from '../work.ts';
 
 export const claims = defineCommand({
   name: 'claims',
-  summary: 'hold an article’s claims about attention against your own model',
+  summary: 'check an article’s claims about attention on your own model',
   arguments: { what: restArguments('models, suites, testbeds; run records, folders of migrations or tunings') },
   options: {
     only: option('<claim>', 'judge this claim, and measure only what it needs (repeatable)', repeated),
