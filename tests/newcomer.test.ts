@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, globSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, globSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -16,11 +16,14 @@ const env = {
   npm_config_call: undefined,
   npm_config_package: undefined,
 };
+const minilm = join(root, 'models/paraphrase-minilm-l3.onnx');
 const words = 'the quick brown fox jumps over a lazy dog while nine small cats sleep under old trees'.split(' ');
+const book = Array.from({ length: 1500 }, (_, at) => words[(Math.imul(at, 2654435761) >>> 9) % words.length]).join(' ');
 
 /** The command as it is installed; a shell's words. */
-async function attnswap(line: string) {
-  const { exitCode, stdout, stderr } = await execa('npx', ['--no-install', 'attnswap', ...line.split(' ')], { cwd, env, reject: false });
+async function attnswap(line: string, folder = cwd) {
+  const given = ['--no-install', 'attnswap', ...line.split(' ')];
+  const { exitCode, stdout, stderr } = await execa('npx', given, { cwd: folder, env, reject: false });
   return { exitCode, stdout, stderr };
 }
 
@@ -42,28 +45,39 @@ before(async () => {
   await execa(command, [...args.map((word) => (word === 'attnswap' ? `./${tarball}` : word)), '--no-audit', '--no-fund'], { cwd, env });
   writeFileSync(join(cwd, 'model.onnx'), bert.build({ seed: 1 }));
   writeFileSync(join(cwd, 'tokenizer.json'), JSON.stringify(wordTokenizer));
-  writeFileSync(
-    join(cwd, 'book.txt'),
-    Array.from({ length: 1500 }, (_, at) => words[(Math.imul(at, 2654435761) >>> 9) % words.length]).join(' '),
-  );
+  writeFileSync(join(cwd, 'book.txt'), book);
 });
 
-test('sites, migrate and report of an own model and text, by what each command says is next', async () => {
-  const sites = await attnswap('sites model.onnx');
+/** From a model and a text to a report, in a folder of theirs, by what each command says is next. */
+async function migrateAsHinted(folder: string, lengths: string) {
+  const sites = await attnswap('sites model.onnx', folder);
   assert.equal(sites.exitCode, 0, sites.stderr);
   assert.match(sites.stdout, /padding/);
-  const asked = await attnswap('migrate model.onnx');
+  const asked = await attnswap('migrate model.onnx', folder);
   assert.equal(asked.exitCode, 5);
   const hint = /hint: (--data book\.txt --tokenizer tokenizer\.json) --lengths \S+$/m.exec(asked.stderr)?.[1];
   assert.ok(hint, asked.stderr);
-  const migrated = await attnswap(`migrate model.onnx ${hint} --lengths 16,24 --candidate dense.fused --until swap`);
+  const migrated = await attnswap(`migrate model.onnx ${hint} --lengths ${lengths} --candidate dense.fused --until swap`, folder);
   assert.ok([0, 1, 2].includes(migrated.exitCode!), migrated.stderr);
   assert.match(migrated.stdout, /^Verdict: /m);
-  assert.match(migrated.stdout, /all 16 items \(16 and 24 tokens\)|at 24 tokens/);
-  const report = await attnswap(nextOf(migrated.stderr));
+  const report = await attnswap(nextOf(migrated.stderr), folder);
   assert.equal(report.exitCode, 0, report.stderr);
   const [page = ''] = report.stdout.trim().split('\n');
-  assert.match(readFileSync(join(cwd, page), 'utf8'), /^<!doctype html>/i);
+  assert.match(readFileSync(join(folder, page), 'utf8'), /^<!doctype html>/i);
+  return migrated.stdout;
+}
+
+test('sites, migrate and report of an own model and text, by what each command says is next', async () => {
+  assert.match(await migrateAsHinted(cwd, '16,24'), /all 16 items \(16 and 24 tokens\)|at 24 tokens/);
+});
+
+test('the same of a trained sentence encoder', { skip: existsSync(minilm) ? false : 'npm run fetch-models brings it' }, async () => {
+  const folder = join(cwd, 'minilm');
+  mkdirSync(folder);
+  copyFileSync(minilm, join(folder, 'model.onnx'));
+  copyFileSync(join(root, 'models/minilm-tokenizer.json'), join(folder, 'tokenizer.json'));
+  writeFileSync(join(folder, 'book.txt'), book);
+  assert.match(await migrateAsHinted(folder, '128'), /all 8 items \(128 tokens\)|at 128 tokens/);
 });
 
 test('capture leads to waste, and a file of another kind to how to export a model', async () => {
