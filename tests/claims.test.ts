@@ -105,10 +105,17 @@ const refusals: ReadonlyArray<[what: string, args: readonly string[], says: RegE
   ['data without a model', ['claims', 'lengths', '--data', 'my.data.mjs'], /data are for models, and none is named/],
   ['a record of something else', ['claims', 'my.json'], /schema is "attnswap\.verdict\/1", expected a run record/],
   ['a record that is not there', ['claims', 'none.json'], /none\.json/],
+  [
+    'a folder that is not there',
+    ['claims', 'runs/none.migration'],
+    /runs\/none\.migration: there is no such file, folder or built-in suite/,
+  ],
+  ['a mistyped testbed', ['claims', 'tune-visoin'], /no such file[^]*did you mean tune-vision\?/],
 ];
 for (const [what, args, says] of refusals) {
   test(`refused before anything is measured: ${what}`, async () => {
     const folder = emptyFolder();
+    writeFileSync(join(folder, 'model.onnx'), '');
     writeFileSync(join(folder, 'my.json'), '{"schema":"attnswap.verdict/1"}');
     const { exitCode, stdout, stderr } = await attnswap(args, { cwd: folder });
     assert.deepEqual([exitCode, stdout], [5, '']);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { articleClaims, claimIds } from '../claims/article/index.ts';
 import type { Claim } from '../claims/claim.ts';
@@ -44,7 +45,7 @@ export type ClaimsResult = ClaimsRecord & { readonly folder: string };
 /**
  * Checks the article's claims on the user's own models, testbeds and records: measures what is missing by `migrate`, `tune` and `bench`, and
  * judges each claim by every definition that it can be read by.
- * @throws USAGE for an unknown claim, a model without data, or data without a model; and what those operations and reading records throw
+ * @throws USAGE for an unknown claim, what is not there, a model without data, or data without a model; and what those operations and reading records throw
  */
 export async function claims(options: ClaimsOptions): Promise<ClaimsResult> {
   const { subjects } = options;
@@ -91,10 +92,16 @@ function wantedClaims(only: readonly string[] = claimIds): readonly Claim[] {
 
 type SubjectKind = 'stored' | 'suite' | 'model';
 
+/** @throws USAGE where there is nothing of that name */
 async function kindOf(subject: string): Promise<SubjectKind> {
   if (await isStored(subject)) return 'stored';
-  const isNamed = [...builtInSuites, ...builtInTunings].some((name) => name === subject);
-  return isNamed || /\.[cm]?[jt]s$/.test(subject) ? 'suite' : 'model';
+  const suites: readonly string[] = [...builtInSuites, ...builtInTunings];
+  if (suites.includes(subject) || /\.[cm]?[jt]s$/.test(subject)) return 'suite';
+  if (existsSync(subject) || existsSync(subject.replace(/:\w+$/, ''))) return 'model';
+  const near = nearestName(subject, suites);
+  throw new AttnswapError('USAGE', `claims ${subject}: there is no such file, folder or built-in suite`, {
+    hint: near === undefined ? 'attnswap list shows the built-in suites' : `did you mean ${near}?`,
+  });
 }
 
 /** @throws USAGE */
