@@ -18,6 +18,6 @@ export default defineSuite({
     backends: ['onnx-cpu'],
     lengths: [256, 512],
   },
-  sampleSeconds: 0.5,
+  sampleSeconds: 0.25,
   wasteRows: 64,
 });

@@ -2,6 +2,7 @@ import { execa } from 'execa';
 import { fileURLToPath } from 'node:url';
 import { tamed } from '../text/untrusted.ts';
 import { handOn } from './kept-inputs.ts';
+import { readiness } from './messages.ts';
 import type { StageAnswer, StageRequest } from './messages.ts';
 import { memoryEnvironment } from './peak-memory.ts';
 import { endOf, hasGroups, scratchFolder, signalGroup } from './process-group.ts';
@@ -11,7 +12,10 @@ const worker = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './worker
 export type LaunchOutcome = StageAnswer | { readonly outcome: 'timed-out'; readonly reason: string };
 
 export interface LaunchOptions {
+  /** For all that it does; of a cell that is timed, up to then and from then on. */
   readonly timeoutSeconds: number;
+  /** Resolves when nothing else runs: a cell is prepared before, and timed after. */
+  readonly quiet?: Promise<unknown> | undefined;
   /** The script that runs the stage; this version's own where absent. */
   readonly worker?: string;
   readonly cwd?: string;
@@ -28,25 +32,41 @@ export async function launchStage(request: StageRequest, options: LaunchOptions)
   const script = options.worker ?? worker;
   // Where memory is measured, what reading leaves behind would be reused by the call.
   const ofStage = request.stage === 'memory' ? memoryEnvironment : await handOn(script);
+  const late = new AbortController();
+  const limit = (): NodeJS.Timeout => setTimeout(() => late.abort(), options.timeoutSeconds * 1000).unref();
+  let timer = limit();
   const child = execa(process.execPath, ['--expose-gc', script], {
     ipc: true,
     ipcInput: request as never,
-    timeout: options.timeoutSeconds * 1000,
     killSignal: 'SIGKILL',
     reject: false,
     stdin: 'ignore',
     maxBuffer: 1e6,
     ...(options.cwd !== undefined && { cwd: options.cwd }),
     env: { ...scratch.env, ...ofStage },
-    ...(options.signal !== undefined && { cancelSignal: options.signal }),
+    cancelSignal: options.signal === undefined ? late.signal : AbortSignal.any([late.signal, options.signal]),
     detached: hasGroups,
   });
+  const timed = async (): Promise<void> => {
+    await child.getOneMessage({ filter: isReady });
+    clearTimeout(timer);
+    await options.quiet;
+    timer = limit();
+    await child.sendMessage('go');
+  };
+  // A process that ends before it is ready, or is not there any more, is told by its end.
+  timed().catch(() => undefined);
   const result = await child;
+  clearTimeout(timer);
   signalGroup(child.pid, 'SIGKILL');
   await scratch.remove();
   options.signal?.throwIfAborted();
-  const answer = result.ipcOutput?.at(-1) as StageAnswer | undefined;
-  if (answer !== undefined) return tamed(answer);
-  if (result.timedOut) return { outcome: 'timed-out', reason: `no answer within ${options.timeoutSeconds} s` };
+  const answer = result.ipcOutput?.at(-1);
+  if (answer !== undefined && !isReady(answer)) return tamed(answer as StageAnswer);
+  if (late.signal.aborted) return { outcome: 'timed-out', reason: `no answer within ${options.timeoutSeconds} s` };
   return { outcome: 'failed', reason: endOf(result.exitCode, result.signal, String(result.stderr ?? '')) };
+}
+
+function isReady(message: unknown): boolean {
+  return typeof message === 'object' && message !== null && 'outcome' in message && message.outcome === readiness.outcome;
 }

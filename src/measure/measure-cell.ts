@@ -26,13 +26,13 @@ export interface MeasureOptions {
 const energySeconds = 60;
 
 /**
- * Measures one cell in processes of its own: latency first and alone; then peak memory and waste side by side, as neither is a matter
- * of time; then, where it is wanted, energy, alone. Failures are part of the record.
+ * Measures one cell in processes of its own: one for peak memory, and beside it another that prepares and checks the kernel and measures
+ * waste, none of which is a matter of time, and then times the kernel alone; at last, where it is wanted, energy. Failures are part of the record.
  */
 export async function measureCell({ cell, entry, kernel }: CellPlan, options: MeasureOptions): Promise<CellRecord> {
   const { suite } = options;
   const scoredPairs = kernel.scoredPairs(cell.variant.params, cell.shape, cell.backend);
-  const launch = (stage: CellStageRequest['stage']): Promise<LaunchOutcome> =>
+  const launch = (stage: CellStageRequest['stage'], quiet?: Promise<unknown>): Promise<LaunchOutcome> =>
     launchStage(
       {
         stage,
@@ -45,25 +45,25 @@ export async function measureCell({ cell, entry, kernel }: CellPlan, options: Me
       },
       {
         timeoutSeconds: suite.timeoutSeconds + (stage === 'energy' ? energySeconds : 0),
+        quiet,
         ...(options.signal !== undefined && { signal: options.signal }),
       },
     );
-  const timed = await launch('latency');
+  const peak = launch('memory');
+  const [memory, timed] = await Promise.all([peak, launch('latency', peak)]);
   if (timed.outcome !== 'latency') return unmeasured(cell, timed);
-  const { latency, error, dispatch } = timed;
+  const { latency, error, dispatch, waste } = timed;
   const warnings = [...timed.warnings];
   if (!latency.warmup.steady) warnings.push(latency.warmup.reason ?? 'no steady state');
   const measured = { ...cell, status: 'ok' as const, latency, error, work: workOf(cell, scoredPairs) };
-  const [memory, waste] = await Promise.all([launch('memory'), launch('waste')]);
   if (memory.outcome !== 'memory') return { ...measured, dispatch, ...unmeasured(cell, memory, 'peak memory: '), warnings };
-  if (waste.outcome !== 'waste') warnings.push(`waste was not measured: ${'reason' in waste ? waste.reason : waste.outcome}`);
   const energy = options.energy === true ? await launch('energy') : undefined;
   return {
     ...measured,
     memory: memory.memory,
     ...(energy !== undefined && { energy: energyOf(energy) }),
     dispatch: { ...dispatch, flags: [...dispatch.flags, ...materialised(cell, memory.memory.peakHostBytes, measured.work.bytes)] },
-    ...(waste.outcome === 'waste' && { waste: waste.waste }),
+    ...(waste !== undefined && { waste }),
     warnings,
   };
 }

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { ModelRequest } from '../contract/adapter.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import type { Ceiling } from '../contract/run.ts';
+import type { WasteReport } from '../waste/schema.ts';
 import type { CellSpec, Energy, dispatchSchema, errorSchema, latencySchema, memorySchema } from '../contract/cell.ts';
 
 /** A cell, and what runs it. */
@@ -43,6 +44,9 @@ export interface CeilingsRequest {
 }
 export type StageRequest = CellStageRequest | ModelStageRequest | CeilingsRequest;
 
+/** What a worker sends before it times anything; it goes on when it hears from its parent. */
+export const readiness = { outcome: 'ready' } as const;
+
 /** What it answers, once. */
 export type StageAnswer =
   | { readonly outcome: 'unsupported'; readonly reason: string }
@@ -58,10 +62,12 @@ export type StageAnswer =
       readonly latency: z.infer<typeof latencySchema>;
       readonly error: z.infer<typeof errorSchema>;
       readonly dispatch: z.infer<typeof dispatchSchema>;
+      /** Absent where it could not be measured; a warning then says why. */
+      readonly waste?: WasteReport;
       readonly warnings: readonly string[];
     }
   | { readonly outcome: 'model-latency'; readonly latency: z.infer<typeof latencySchema> }
   | { readonly outcome: 'memory'; readonly memory: z.infer<typeof memorySchema> }
-  | { readonly outcome: 'waste'; readonly waste: unknown }
+  | { readonly outcome: 'waste'; readonly waste: WasteReport }
   | { readonly outcome: 'energy'; readonly energy: Energy }
   | { readonly outcome: 'ceilings'; readonly ceilings: readonly Ceiling[] };

@@ -1,7 +1,10 @@
 import type { Adapter, PreparedKernel } from '../contract/adapter.ts';
+import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Ceiling } from '../contract/run.ts';
 import { findVariant } from '../variants/index.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
+import type { WasteReport } from '../waste/schema.ts';
+import { describeFault } from './fault.ts';
 import type { CeilingsRequest, CellStageRequest, ModelStageRequest, StageAnswer, StageRequest } from './messages.ts';
 import { openMemoryRegion } from './peak-memory.ts';
 import { cellInputs, judgeKernel, prepareCell } from './prepare-cell.ts';
@@ -16,26 +19,30 @@ const judgedRows = 256;
 /** The cap of a warm-up: 2.5 times the suite's sampling time, and no less than 1.5 s. */
 const warmUpCapNs = (budgetNs: number) => Math.max(1.5e9, 2.5 * budgetNs);
 
-/** Runs one stage of one cell, or of a model, in this process. */
-export async function runStage(request: StageRequest): Promise<StageAnswer> {
+/** Runs one stage of one cell, or of a model, in this process; awaits `ready` before it times a cell. */
+export async function runStage(request: StageRequest, ready: () => Promise<void>): Promise<StageAnswer> {
   if ('model' in request) return modelStage(request);
   if (request.stage === 'ceilings') return ceilingsStage(request);
-  if (request.stage === 'waste') return wasteStage(request);
+  if (request.stage === 'waste') return { outcome: 'waste', waste: wasteOf(request, (await cellInputs(request)).inputs) };
   const prepared = await prepareCell(request, request.stage === 'memory' ? 'memory' : 'latency');
-  if (request.stage === 'latency') return latencyStage(request, prepared);
+  if (request.stage === 'latency') return latencyStage(request, prepared, ready);
   if (request.stage === 'energy') return energyStage(prepared);
   await prepared.kernel.run();
   return memoryStage(prepared.kernel);
 }
 
-async function latencyStage(stage: CellStageRequest, prepared: PreparedCell): Promise<StageAnswer> {
-  const { kernel, warnings } = prepared;
+async function latencyStage(stage: CellStageRequest, prepared: PreparedCell, ready: () => Promise<void>): Promise<StageAnswer> {
+  const { kernel, warnings, request } = prepared;
   const judged = await judgeKernel(prepared, judgedRows);
   if (judged.reason !== undefined) return { outcome: 'mismatch', reason: judged.reason, error: judged.error, warnings };
+  const waste = wasteIfWeighed(stage, request.inputs);
+  await ready();
   const latency = await sample(kernel, stage.sampleSeconds);
   const dispatch = await kernel.dispatch();
   await kernel.dispose();
-  return { outcome: 'latency', latency, error: judged.error, dispatch, warnings };
+  const measured = { outcome: 'latency', latency, error: judged.error, dispatch } as const;
+  if (typeof waste === 'string') return { ...measured, warnings: [...warnings, `waste was not measured: ${waste}`] };
+  return { ...measured, waste, warnings };
 }
 
 async function energyStage({ kernel }: PreparedCell): Promise<StageAnswer> {
@@ -83,9 +90,17 @@ async function memoryStage(subject: Runnable): Promise<StageAnswer> {
   };
 }
 
-async function wasteStage(stage: CellStageRequest): Promise<StageAnswer> {
-  const { inputs } = await cellInputs(stage);
-  const waste = measureWaste({
+/** The waste report, or why there is none. */
+function wasteIfWeighed(stage: CellStageRequest, inputs: AttentionInputs): WasteReport | string {
+  try {
+    return wasteOf(stage, inputs);
+  } catch (error) {
+    return describeFault(error).reason;
+  }
+}
+
+function wasteOf(stage: CellStageRequest, inputs: AttentionInputs): WasteReport {
+  return measureWaste({
     inputs,
     inputsName: stage.cell.inputs,
     variant: findVariant(stage.cell.variant.name),
@@ -94,7 +109,6 @@ async function wasteStage(stage: CellStageRequest): Promise<StageAnswer> {
     rows: { count: stage.wasteRows, seed: stage.cell.seed },
     ...(stage.kernelScoredPairs !== undefined && { kernelScoredPairs: stage.kernelScoredPairs }),
   });
-  return { outcome: 'waste', waste };
 }
 
 /** Nanoseconds that one probe is repeated for. */
