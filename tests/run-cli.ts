@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-
-/** A test file's own temporary folder: the machine's lock is in it, so that files run side by side, and it goes when the file ends. */
-const ownTemporary = mkdtempSync(join(tmpdir(), 'attnswap-tests-'));
-process.env['TMPDIR'] = ownTemporary;
-process.once('exit', () => rmSync(ownTemporary, { recursive: true, force: true, maxRetries: 5 }));
+import './own-temporary.ts';
 
 export const main = fileURLToPath(new URL('../src/cli/attnswap.js', import.meta.url));
 
