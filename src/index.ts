@@ -20,6 +20,7 @@ export {
   listBaselines,
   listRecords,
   migrate,
+  push,
   query,
   report,
   saveBaseline,
@@ -57,6 +58,7 @@ export type { HistoryOptions, HistoryRecord, LatencyChange, Series } from './ope
 export type { Described, ListedVariant, ListOptions, ListRecord } from './operations/list.ts';
 export type { MigrateOptions, MigrationRecord } from './operations/migrate.ts';
 export type { ModelOptions } from './operations/open-model.ts';
+export type { PushOptions, PushRecord } from './operations/push.ts';
 export type { QueryOptions, QueryResult } from './operations/query.ts';
 export type { ReportOptions, ReportRecord } from './operations/report.ts';
 export type { FailedModel, SitesOptions, SitesRecord } from './operations/sites.ts';

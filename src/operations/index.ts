@@ -23,6 +23,7 @@ import type { GateOptions } from './gate.ts';
 import type { HistoryOptions, HistoryRecord } from './history.ts';
 import type { ListOptions, ListRecord } from './list.ts';
 import type { MigrateOptions, MigrationRecord } from './migrate.ts';
+import type { PushOptions, PushRecord } from './push.ts';
 import type { QueryOptions, QueryResult } from './query.ts';
 import type { ReportOptions, ReportRecord } from './report.ts';
 import type { FailedModel, SitesOptions, SitesRecord } from './sites.ts';
@@ -172,6 +173,11 @@ export async function conform(options?: ConformOptions): Promise<ConformRecord> 
 /** Makes a report of a run, a verdict, an audit, a migration, a tuning or claims, and writes it. */
 export async function report(options: ReportOptions): Promise<ReportRecord> {
   return (await import('./report.ts')).report(options);
+}
+
+/** Sends the figures of a run or a verdict to a monitoring system: OTLP (optional packages of OpenTelemetry), or OpenMetrics text. */
+export async function push(options: PushOptions): Promise<PushRecord> {
+  return (await import('./push.ts')).push(options);
 }
 
 /** Makes this machine a worker of a fleet, until the signal is aborted; needs the packages `bullmq` and `ioredis`, as do the next four. */

@@ -14,14 +14,23 @@ export const report = defineCommand({
   options: {
     out: outputs(reportEndings, 'write the report (default: reports/<name>.html)'),
     open: flag('open the first file written'),
+    otlp: option('<url>', 'push the figures to an OTLP/HTTP receiver; needs the OpenTelemetry SDK'),
+    openmetrics: option('<url>', 'put the figures as OpenMetrics text to a URL, e.g. of a Pushgateway'),
     format: { ...option('<list>', '', formats), deprecated: 'use --out file.<format>, which can be repeated' },
   },
   examples: [
     'attnswap report runs/lengths.run.json --open',
     'attnswap report runs/ocr.migration --out reports/ocr.html',
     'attnswap report ci.verdict.json --out ci.html --out ci.md --out ci.png',
+    'attnswap report runs/ci.run.json --otlp http://collector:4318',
   ],
-  async run({ path, format, ...given }) {
+  async run({ path, format, otlp, openmetrics, ...given }) {
+    if (otlp !== undefined || openmetrics !== undefined) {
+      const { push } = await import('../../operations/push.ts');
+      const { figures, pushed } = await push({ path, otlp, openMetrics: openmetrics });
+      remark(`${figures} figures pushed to ${pushed.join(' and ')}`, given);
+      if (given.out === undefined && given.json !== true) return exitCodes.pass;
+    }
     const named = given.out?.map((output) => output.path);
     const out = format === undefined ? (named ?? [`${defaultStem(path)}.html`]) : inFormats(path, named?.[0], format);
     const { report: render } = await import('../../operations/report.ts');

@@ -1,0 +1,78 @@
+import { AttnswapError } from '../contract/errors.ts';
+import { openMetrics } from '../report/export/open-metrics.ts';
+import type { Figures } from '../report/export/figures.ts';
+import { readReport } from '../report/read-report.ts';
+import { oneLine } from '../text/untrusted.ts';
+import { pushOtlp } from './push-otlp.ts';
+import type { Receiver } from './push-otlp.ts';
+
+export interface PushOptions {
+  /** A run record or a verdict. */
+  readonly path: string;
+  /** URL of an OTLP/HTTP receiver, such as `http://collector:4318`; without a path, `/v1/metrics` is meant. */
+  readonly otlp?: string | undefined;
+  /** URL that OpenMetrics text is put to, such as `http://pushgateway:9091/metrics/job/attnswap`. */
+  readonly openMetrics?: string | undefined;
+}
+
+export interface PushRecord {
+  /** Figures in the record. */
+  readonly figures: number;
+  /** The receivers, without user and password. */
+  readonly pushed: readonly string[];
+}
+
+/**
+ * Sends the figures of a run record or a verdict to a monitoring system.
+ * @throws USAGE; FILE_UNREADABLE, INVALID_RUN, INVALID_VERDICT, INVALID_REPORT; UNSUPPORTED without the packages of OpenTelemetry;
+ *   PUSH_FAILED where a receiver cannot be reached or refuses
+ */
+export async function push({ path, otlp, openMetrics: text }: PushOptions): Promise<PushRecord> {
+  const targets = [
+    ...(otlp === undefined ? [] : [{ receiver: receiverOf(otlp, '/v1/metrics'), send: pushOtlp }]),
+    ...(text === undefined ? [] : [{ receiver: receiverOf(text), send: putOpenMetrics }]),
+  ];
+  if (targets.length === 0) throw new AttnswapError('USAGE', 'no receiver is named, expected --otlp or --openmetrics');
+  const { figures: record, report } = await readReport(path);
+  if (record === undefined)
+    throw new AttnswapError('USAGE', `${path}: a ${report.kind} has no figures to push, expected a run record or a verdict`);
+  for (const { receiver, send } of targets) {
+    await send(record, receiver).catch((error: unknown) => {
+      throw error instanceof AttnswapError ? error : failed(receiver, error as Error);
+    });
+  }
+  return { figures: record.figures.length, pushed: targets.map(({ receiver }) => receiver.url) };
+}
+
+/** User and password go into a header: they are shown nowhere. */
+function receiverOf(text: string, path = '/'): Receiver {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol))
+    throw new AttnswapError('USAGE', 'expected the URL of a receiver, such as http://collector:4318');
+  const { username, password } = url;
+  const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+  const headers: Record<string, string> = username + password === '' ? {} : { authorization: `Basic ${credentials}` };
+  [url.username, url.password] = ['', ''];
+  if (url.pathname === '/') url.pathname = path;
+  return { url: url.href, headers, timeoutMs: 10_000 };
+}
+
+/** The whole text in one request, which replaces what the receiver had under this URL. */
+async function putOpenMetrics(record: Figures, { url, headers, timeoutMs }: Receiver): Promise<void> {
+  const response = await fetch(url, {
+    method: 'PUT',
+    // Receivers that know OpenMetrics take it as this older format, too.
+    headers: { ...headers, 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
+    body: openMetrics(record),
+    signal: AbortSignal.timeout(timeoutMs),
+  });
+  if (!response.ok) throw new Error(`${response.status} ${response.statusText}: ${(await response.text()).slice(0, 200)}`);
+}
+
+function failed({ url }: Receiver, error: Error): AttnswapError {
+  const { cause = error } = error; // What fetch throws says only that it failed.
+  return new AttnswapError('PUSH_FAILED', `${url}: ${oneLine((cause as Error).message)}; the figures may not have arrived`, {
+    hint: 'check the URL, and that the receiver runs',
+    cause: error,
+  });
+}
