@@ -7,6 +7,7 @@ export {
   calibrate,
   cancelSubmission,
   capture,
+  captureTrace,
   claims,
   compare,
   conform,
@@ -43,6 +44,7 @@ export type { SaveBaselineOptions, SavedBaseline, ShowBaselineOptions, StoreOpti
 export type { BenchOptions } from './operations/bench.ts';
 export type { CalibrateOptions, CalibrationRecord } from './operations/calibrate.ts';
 export type { CaptureOptions, CaptureRecord } from './operations/capture.ts';
+export type { CapturedTrace, CapturedWorkload, CaptureTraceOptions } from './operations/capture-trace.ts';
 export type { ClaimsOptions, ClaimsResult } from './operations/claims.ts';
 export type { CompareOptions } from './operations/compare.ts';
 export type { ConformOptions, ConformRecord, KernelResult, WorkerFindings } from './operations/conform.ts';

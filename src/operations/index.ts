@@ -10,6 +10,7 @@ import type { SavedBaseline, SaveBaselineOptions, ShowBaselineOptions, StoreOpti
 import type { BenchOptions } from './bench.ts';
 import type { CalibrateOptions, CalibrationRecord } from './calibrate.ts';
 import type { CaptureOptions, CaptureRecord } from './capture.ts';
+import type { CapturedTrace, CaptureTraceOptions } from './capture-trace.ts';
 import type { ClaimsOptions, ClaimsResult } from './claims.ts';
 import type { CompareOptions } from './compare.ts';
 import type { ConformOptions, ConformRecord } from './conform.ts';
@@ -58,6 +59,11 @@ export async function swapFolder(options: SwapOptions): Promise<FolderSwapRecord
 /** Writes the queries, keys and values of sites on real input, one safetensors file a site and item. */
 export async function capture(options: CaptureOptions): Promise<CaptureRecord> {
   return (await import('./capture.ts')).capture(options);
+}
+
+/** Writes the requests of a FlashInfer trace as captured inputs, one safetensors file each. */
+export async function captureTrace(options: CaptureTraceOptions): Promise<CapturedTrace> {
+  return (await import('./capture-trace.ts')).captureTrace(options);
 }
 
 /** Takes a model through baseline, swap and tuning, from where its folder stands, to a verdict. */

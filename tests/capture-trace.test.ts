@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { before, test } from 'node:test';
+import { readCapturedInputs } from '../src/inputs/captured.ts';
+import { writeSafetensors } from '../src/inputs/safetensors.ts';
+import { captureTrace } from '../src/operations/capture-trace.ts';
+import { attnswap, emptyFolder } from './run-cli.ts';
+
+// Traces as FlashInfer-Bench 0.1.2 records them (`dump_all`, a list of names, `dump_int`), small enough to count in.
+
+const root = emptyFolder();
+const out = join(root, 'captured');
+const [heads, kvHeads, headDim] = [4, 2, 3];
+const blob = 'blob/tensors.safetensors';
+
+/** Element (token, head, dim) of tensor `of` is its own address. */
+const address = (of: number, token: number, head: number, dim: number) => 1000 * of + 100 * token + 10 * head + dim;
+const tokens = (of: number, count: number, ofHeads: number) =>
+  Float32Array.from({ length: count * ofHeads * headDim }, (_, at) =>
+    address(of, Math.floor(at / (ofHeads * headDim)), Math.floor(at / headDim) % ofHeads, at % headDim),
+  );
+const floats = (of: number, count: number, ofHeads: number, ...shape: number[]) =>
+  ({ dtype: 'F32', shape: [...shape, ofHeads, headDim], data: tokens(of, count, ofHeads) }) as const;
+const integers = (...values: number[]) => ({ dtype: 'I32', shape: [values.length], data: Int32Array.from(values) }) as const;
+
+before(async () => {
+  mkdirSync(join(root, 'blob'));
+  await writeSafetensors(join(root, blob), {
+    q: floats(1, 5, heads, 5),
+    k: floats(2, 7, kvHeads, 7),
+    v: floats(3, 7, kvHeads, 7),
+    k_cache: floats(4, 8, kvHeads, 4, 2),
+    v_cache: floats(5, 8, kvHeads, 4, 2),
+    scale: { dtype: 'F32', shape: [], data: Float32Array.of(0.25) },
+    qo_indptr: integers(0, 2, 5),
+    kv_indptr: integers(0, 4, 7),
+    page_indptr: integers(0, 2, 2, 3),
+    page_indices: integers(3, 0, 1),
+    last: integers(1, 1, 2),
+    falling: integers(0, 4, 3),
+    beyond: integers(3, 0, 9),
+  });
+});
+
+const dumped = (tensor_key: string, path = `./${blob}`) => ({ type: 'safetensors', path, tensor_key });
+const random = { type: 'random' };
+const ragged = {
+  q: dumped('q'),
+  k: dumped('k'),
+  v: dumped('v'),
+  qo_indptr: dumped('qo_indptr'),
+  kv_indptr: dumped('kv_indptr'),
+  sm_scale: dumped('scale'),
+};
+const paged = {
+  q: dumped('q'),
+  k_cache: dumped('k_cache'),
+  v_cache: dumped('v_cache'),
+  kv_indptr: dumped('page_indptr'),
+  kv_indices: dumped('page_indices'),
+  kv_last_page_len: dumped('last'),
+  sm_scale: { type: 'scalar', value: 0.5 },
+};
+
+function traceOf(...calls: ReadonlyArray<readonly [definition: string, inputs: object]>): string {
+  const file = join(root, 'workloads', 'op', 'calls.jsonl');
+  mkdirSync(dirname(file), { recursive: true });
+  const lines = calls.map(([definition, inputs], at) => ({
+    definition,
+    workload: { axes: {}, inputs, uuid: `${at}2345678-0000-0000-0000-000000000000` },
+    solution: null,
+    evaluation: null,
+  }));
+  writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  return file;
+}
+
+test('each request becomes captured inputs: its own queries, and its keys and values in the order of its pages', async () => {
+  const trace = traceOf(['gqa_ragged_prefill_causal_h4_kv2_d3', ragged], ['gqa_paged_decode_h4_kv2_d3_ps2', paged]);
+  const { files, workloads } = await captureTrace({ trace, out });
+  assert.deepEqual(
+    workloads.map(({ shape, reason }) => [shape, reason]),
+    [
+      ['q2s4_q3', null],
+      ['q1s3_q1s2', null],
+    ],
+  );
+  const expected = [
+    { queries: [0, 1], key: 2, keys: [0, 1, 2, 3], scale: 0.25 },
+    { queries: [2, 3, 4], key: 2, keys: [4, 5, 6], scale: 0.25 },
+    { queries: [0], key: 4, keys: [6, 7, 0], scale: 0.5 }, // pages 3 and 0, of which the last holds one token
+    { queries: [2], key: 4, keys: [2, 3], scale: 0.5 }, // the request in between has no keys
+  ];
+  assert.equal(files.length, expected.length);
+  for (const [at, { queries, key, keys, scale }] of expected.entries()) {
+    const { inputs } = await readCapturedInputs(files[at]!, { dtype: 'f32' });
+    const headsFirst = (of: number, rows: readonly number[], ofHeads: number) =>
+      Array.from({ length: ofHeads }, (_, head) =>
+        rows.map((token) => Array.from({ length: headDim }, (__, dim) => address(of, token, head, dim))),
+      ).flat(2);
+    assert.deepEqual([...inputs.query], headsFirst(1, queries, heads));
+    assert.deepEqual([...inputs.key], headsFirst(key, keys, kvHeads));
+    assert.deepEqual([...inputs.value], headsFirst(key + 1, keys, kvHeads));
+    assert.deepEqual([inputs.scale, inputs.shape.causal], [scale, true]);
+  }
+});
+
+test('where tensors were not dumped, the lengths are told for a suite, and the exit code is 3', async () => {
+  const trace = traceOf(
+    ['gqa_ragged_prefill_causal_h4_kv2_d3', { ...ragged, q: random, k: random, v: random }],
+    ['gqa_paged_decode_h4_kv2_d3_ps2', { ...paged, kv_last_page_len: random }],
+    ['gemm_n128_k2048', { A: random, B: random }],
+  );
+  const { exitCode, stdout, stderr } = await attnswap(['capture', trace, '--out', out]);
+  assert.equal(exitCode, 3, stderr);
+  assert.equal(stdout, '');
+  assert.match(stderr, /^shapes: \['q2s4_q3'\]$/m);
+  assert.match(stderr, /1 of 3 workloads: its index tensors were not dumped/);
+  assert.match(stderr, /1 of 3 workloads: no attention with keys and values of its own: it has A, B/);
+});
+
+test('a scale that was not dumped is 1/√d, and told', async () => {
+  const told: string[] = [];
+  const trace = traceOf(['gqa_ragged_prefill_causal_h4_kv2_d3', { ...ragged, sm_scale: random }]);
+  const { files } = await captureTrace({ trace, out, items: 1, onWarning: (what) => told.push(what) });
+  assert.equal(files.length, 1);
+  assert.equal((await readCapturedInputs(files[0]!, { dtype: 'f32' })).inputs.scale, 1 / Math.sqrt(headDim));
+  assert.match(told.join(), /line 1: sm_scale was not dumped/);
+});
+
+const wrongInputs: Readonly<Record<string, readonly [object, RegExp]>> = {
+  'a path above the data set': [{ ...ragged, q: dumped('q', '../secret.safetensors') }, /line 1: \.\.\/secret\.safetensors lies outside/],
+  'an absolute path': [{ ...ragged, q: dumped('q', '/etc/passwd') }, /\/etc\/passwd lies outside/],
+  'a tensor that the file lacks': [{ ...ragged, v: dumped('w') }, /holds no readable tensor w/],
+  'offsets that fall': [{ ...ragged, kv_indptr: dumped('falling') }, /kv_indptr does not rise/],
+  'offsets of floats': [{ ...ragged, kv_indptr: dumped('q') }, /kv_indptr is F32/],
+  'a page that there is not': [{ ...paged, kv_indices: dumped('beyond') }, /token 18 is asked for, of 8/],
+  'a scale below 0': [{ ...paged, sm_scale: { type: 'scalar', value: -1 } }, /sm_scale is -1/],
+  'an input of another kind': [{ ...paged, q: { type: 'url' } }, /line 1: workload\.inputs\.q/],
+};
+
+for (const [name, [inputs, says]] of Object.entries(wrongInputs)) {
+  test(`refused, naming line and tensor: ${name}`, async () => {
+    const trace = traceOf(['gqa_paged_decode_h4_kv2_d3_ps2', inputs]);
+    await assert.rejects(captureTrace({ trace, out }), { code: 'INVALID_DATA', message: says });
+  });
+}
+
+test('a model still needs --data', async () => {
+  const { exitCode, stderr } = await attnswap(['capture', 'model.onnx', '--out', out]);
+  assert.equal(exitCode, 5);
+  assert.match(stderr, /a model needs --data/);
+});
