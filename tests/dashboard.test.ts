@@ -184,6 +184,9 @@ describe('the site in a browser', { skip: noBrowser }, () => {
     const { page, complaints } = await open(join(site, 'index.html'));
     const links = await page.locator('.pages a').allInnerTexts();
     assert.deepEqual(links, ['Overview', 'Across machines', 'Gates and comparisons', 'Search']);
+    assert.equal(await page.locator('.pages [aria-current=page]').innerText(), 'Overview');
+    // A change is read with both runs and the machine, without scrolling to the right.
+    assert.ok(await page.locator('#changes .scroll').evaluate((table) => table.scrollWidth <= table.clientWidth));
     await page.locator('#machines a').first().click();
     await page.locator('h1', { hasText: 'Machine: AMD Ryzen' }).waitFor();
     assert.equal(await page.locator('#history figure').count(), 12);

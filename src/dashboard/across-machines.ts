@@ -119,7 +119,8 @@ function ratioTable(title: string, ratios: readonly MachineRatio[]): Table {
     title,
     columns: ['kernel', ...numeric, 'machine', 'setting'].map((name) => ({
       title: name,
-      ...(numeric.includes(name) && { numeric: true }),
+      numeric: numeric.includes(name),
+      wraps: ['machine', 'setting'].includes(name),
     })),
     rows: ratios
       .toSorted(byName)

@@ -48,7 +48,8 @@ export function cellsPage(machines: readonly Machine[]): Page {
             columns: ['kernel', 'tokens', 'machine', 'latency', 'speed-up', 'peak', 'waste', 'started', 'suite', 'setting'].map(
               (title) => ({
                 title,
-                ...(numeric.includes(title) && { numeric: true }),
+                numeric: numeric.includes(title),
+                wraps: ['machine', 'setting'].includes(title),
               }),
             ),
             rows: rows.slice(0, mostRows),

@@ -13,11 +13,11 @@ export function changesTable(machines: readonly Machine[]): Table {
     kind: 'table',
     title: 'Changes in latency, latest first',
     columns: [
-      { title: 'cell' },
+      { title: 'cell', wraps: true },
       ...['before', 'after', 'change'].map((title) => ({ title, numeric: true })),
-      { title: 'last run before' },
-      { title: 'first run after' },
-      ...(machines.length === 1 ? [] : [{ title: 'machine' }]),
+      { title: 'last run before', wraps: true },
+      { title: 'first run after', wraps: true },
+      ...(machines.length === 1 ? [] : [{ title: 'machine', wraps: true }]),
     ],
     rows: rows.map(({ machine, cell, beforeNs, afterNs, change, before, after }): TableCell[] => [
       { text: label(cell, 120) },

@@ -85,7 +85,7 @@ function verdictTable(title: string, judged: readonly Judged[]): Table {
     kind: 'table',
     title,
     columns: [
-      { title: 'gate' },
+      { title: 'gate', wraps: true },
       { title: 'started' },
       { title: 'outcome' },
       { title: 'comparisons', numeric: true },
@@ -117,7 +117,10 @@ function notPassed(judged: readonly Judged[]): Section[] {
         {
           kind: 'table',
           title: 'Comparisons that did not pass, latest first',
-          columns: ['cell', 'metric', 'base → new', 'change', 'margin', 'outcome', 'started', 'gate'].map((title) => ({ title })),
+          columns: ['cell', 'metric', 'base → new', 'change', 'margin', 'outcome', 'started', 'gate'].map((title) => ({
+            title,
+            wraps: title === 'cell' || title === 'gate',
+          })),
           rows: shown.map(({ gate, startedAt, comparison }): TableCell[] => [
             ...words(label(comparison.cell, 120), metricNames[comparison.metric], baseToNew(comparison)),
             ...words(comparison.effect === null ? '' : changeText(comparison.effect), marginText(comparison.margin)),

@@ -129,6 +129,8 @@ export interface Column {
   readonly title: string;
   /** Aligned to the right, and sorted as numbers. */
   readonly numeric?: boolean;
+  /** Long texts that break into lines, so that more columns are seen. */
+  readonly wraps?: boolean;
 }
 
 export interface TableCell {

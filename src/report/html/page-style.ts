@@ -11,7 +11,7 @@ body { margin: 0; background: var(--surface); color: var(--ink); font: 16px/1.5 
 header, .body, footer { max-width: 90rem; margin-inline: auto; padding-inline: 1.25rem; }
 .skip { position: absolute; left: -99rem; } .skip:focus { left: 1rem; top: .5rem; background: var(--surface); padding: .25rem .5rem; z-index: 3; }
 header { padding-top: 1.25rem; }
-.pages { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0 0 1rem; padding: 0; list-style: none; font-size: .875rem; }
+.pages { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0 0 1rem; padding: 0; list-style: none; font-size: .875rem; } .pages [aria-current] { color: inherit; text-decoration: none; font-weight: bold; }
 .kind { margin: 0; color: var(--muted); font-size: .875rem; }
 h1 { margin: 0 0 .5rem; font-size: 1.25rem; line-height: 1.25; font-weight: normal; }
 h2 { margin: 2.5rem 0 .5rem; font-size: 1.25rem; border-bottom: 1px solid var(--grid); padding-bottom: .25rem; break-after: avoid; }
@@ -47,6 +47,7 @@ table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tab
 caption { text-align: left; color: var(--muted); padding: .35rem .6rem; }
 th, td { text-align: left; padding: .25rem .6rem; border-top: 1px solid var(--grid); font-weight: normal; white-space: nowrap; overflow-wrap: normal; max-width: 34rem; overflow: hidden; text-overflow: ellipsis; }
 td:last-child { white-space: normal; min-width: 18rem; overflow-wrap: anywhere; }
+th.w, td.w { white-space: normal; min-width: 8rem; max-width: 16rem; overflow-wrap: anywhere; }
 thead th { position: sticky; top: 0; background: var(--shade); border-top: 0; vertical-align: bottom; }
 th.n, td.n { text-align: right; min-width: 0; white-space: nowrap; }
 thead button { all: unset; cursor: pointer; } thead button:focus-visible { outline: 2px solid var(--standing-plain); }

@@ -35,7 +35,7 @@ export async function reportPage(report: Report, progress: (done: number, sectio
 <body>
 <a class="skip" href="#content">Skip to the content</a>
 <header>
-${pagesHtml(report.pages)}<p class="kind">attnswap · ${escapeHtml(kind)}</p>
+${pagesHtml(report)}<p class="kind">attnswap · ${escapeHtml(kind)}</p>
 <h1>${escapeHtml(title)}</h1>
 <p class="verdict ${standing}">${standingMarks[standing]}${escapeHtml(verdict)}</p>
 ${tilesHtml(tiles)}
@@ -56,8 +56,10 @@ ${sections.join('\n')}
 `;
 }
 
-function pagesHtml(pages: Report['pages'] = []): string {
-  const links = pages.map(({ title, href }) => `<li><a href="${escapeHtml(href)}">${escapeHtml(title)}</a></li>`);
+function pagesHtml({ pages = [], title: own }: Report): string {
+  const links = pages.map(
+    ({ title, href }) => `<li><a href="${escapeHtml(href)}"${title === own ? ' aria-current="page"' : ''}>${escapeHtml(title)}</a></li>`,
+  );
   return links.length === 0 ? '' : `<ul class="pages">${links.join('')}</ul>\n`;
 }
 

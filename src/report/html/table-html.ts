@@ -13,22 +13,28 @@ export function tableHtml({ title, columns, rows }: Table): string {
     rows.length < filteredFrom
       ? ''
       : `<p class="filter" hidden><label>Filter <input type="search" placeholder="part of any column"></label> <span role="status"></span></p>`;
-  const head = columns
-    .map(({ title: column, numeric }) => `<th scope="col"${numeric === true ? ' class="n"' : ''}>${escapeHtml(column)}</th>`)
-    .join('');
+  const head = columns.map((column) => `<th scope="col"${classAttribute(classesOf(column))}>${escapeHtml(column.title)}</th>`).join('');
   const body = rows.map((row) => `<tr>${row.map((cell, index) => cellHtml(cell, columns[index], index === 0)).join('')}</tr>`).join('\n');
   const wide = columns.length > wideFrom ? ' wide' : '';
   return `<div class="table${wide}">${filter}<div class="scroll" tabindex="0" role="region" aria-label="${name}"><table><caption>${name}</caption><thead><tr>${head}</tr></thead><tbody>\n${body}\n</tbody></table></div></div>`;
 }
 
 function cellHtml({ text, value, standing, line, href }: TableCell, column: Column | undefined, first: boolean): string {
-  const classes = [...(column?.numeric === true ? ['n'] : []), ...(standing === undefined ? [] : [standing])].join(' ');
-  const attributes = `${classes === '' ? '' : ` class="${classes}"`}${value === undefined || !Number.isFinite(value) ? '' : ` data-v="${Number(value.toPrecision(6))}"`}`;
+  const classes = classAttribute([...classesOf(column), ...(standing === undefined ? [] : [standing])]);
+  const attributes = `${classes}${value === undefined || !Number.isFinite(value) ? '' : ` data-v="${Number(value.toPrecision(6))}"`}`;
   // A proper minus, at which no line breaks.
   const shown = column?.numeric === true ? text.replaceAll('-', '−') : text;
   const plain = line === undefined ? escapeHtml(shown) : lineHtml(line);
   const content = href === undefined ? plain : `<a href="${escapeHtml(href)}">${plain}</a>`;
   return first ? `<th scope="row"${attributes}>${content}</th>` : `<td${attributes}>${content}</td>`;
+}
+
+function classesOf(column: Column | undefined): string[] {
+  return [...(column?.numeric === true ? ['n'] : []), ...(column?.wraps === true ? ['w'] : [])];
+}
+
+function classAttribute(classes: readonly string[]): string {
+  return classes.length === 0 ? '' : ` class="${classes.join(' ')}"`;
 }
 
 /** Values of a small line; who has more thins them first. */
