@@ -5,6 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { after, before, describe, test } from 'node:test';
 import { execa } from 'execa';
 import { adapter, workerFolder } from '../adapters/torch/adapter.ts';
+import { writeTensors } from '../src/data/tensor-files.ts';
+import { readCapturedInputs } from '../src/inputs/captured.ts';
+import { tensorOf } from '../src/inputs/model-inputs.ts';
 import { exactnessOf } from '../src/migration/exactness.ts';
 import { parseReplacements } from '../src/migration/parse-replacements.ts';
 import { compareHosted, compareHostedSites } from '../src/model/hosted/compare-hosted.ts';
@@ -203,5 +206,28 @@ print(float((a - b).norm() / a.norm()))
     const { stdout } = await execa(python!, [script], { cwd: folder });
     // Other inputs, and the same attention: as far from the original.
     assert.ok(Number(stdout) > record.comparison.largest / 10 && Number(stdout) < 10 * record.comparison.largest, stdout);
+  });
+
+  test('capture → waste: what each site read is measured, as it is of an ONNX model', async () => {
+    const tokens = (values: readonly number[]) => tensorOf('int64', [2, 12], values);
+    const keep = Array.from({ length: 24 }, (_, at) => (at < 20 ? 1 : 0));
+    await writeTensors(join(folder, 'feeds.safetensors'), {
+      input_ids: tokens(Array.from({ length: 24 }, (_, at) => at)),
+      attention_mask: tokens(keep),
+    });
+    const args = ['capture', 'bert', '--data', 'feeds.safetensors', '--out', 'captured', '--json'];
+    const captured = await attnswap(args, { cwd: folder });
+    assert.equal(captured.exitCode, 0, captured.stderr);
+    const { files } = JSON.parse(captured.stdout) as { files: string[] };
+    assert.deepEqual(files, ['captured/site0-item0.safetensors', 'captured/site1-item0.safetensors']);
+    const { inputs, metadata } = await readCapturedInputs(join(folder, files[1]!), { dtype: 'f32' });
+    const { batch, heads, queries, keys, headDim } = inputs.shape;
+    assert.deepEqual([batch, heads, queries, keys, headDim, metadata.get('site')], [2, 4, 12, 12, 8, '1']);
+    assert.deepEqual([...inputs.mask!], keep);
+    const waste = await attnswap(['waste', '--inputs', files[0]!, '--rows', 'all', '--json'], { cwd: folder });
+    assert.equal((JSON.parse(waste.stdout) as { rows: { of: number } }).rows.of, 2 * 4 * 12, waste.stderr);
+    const missing = await attnswap([...args, '--site', '7'], { cwd: folder });
+    assert.equal(missing.exitCode, 5);
+    assert.match(missing.stderr, /site 7 cannot be captured/);
   });
 });

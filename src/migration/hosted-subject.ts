@@ -5,6 +5,7 @@ import type { AdapterTraining, PlacedAttentions } from '../contract/model-attent
 import type { Tensors } from '../contract/tensor.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import { toolVersion } from '../loading/version.ts';
+import { captureHosted } from '../model/hosted/capture-hosted.ts';
 import { compareHostedSites, placedAt } from '../model/hosted/compare-hosted.ts';
 import { openHosted, swappableOf } from '../model/hosted/find-hosted-sites.ts';
 import type { HostedModel } from '../model/hosted/find-hosted-sites.ts';
@@ -60,14 +61,7 @@ export class HostedSubject implements Subject {
 
   async capture(feeds: Tensors): Promise<ReadonlyMap<number, CapturedCall>> {
     const { sites } = this.#hosted;
-    const numbers = new Map(swappableOf(sites).map((number) => [sites[number]!.node, number]));
-    const captured = new Map<number, CapturedCall>();
-    // Of a module that attends several times in a call, the first.
-    for (const { module, ...call } of await this.#using({ placed: {} }, ({ attention }) => attention.capture(feeds, [...numbers.keys()]))) {
-      const number = numbers.get(module)!;
-      if (!captured.has(number)) captured.set(number, call);
-    }
-    return captured;
+    return this.#using({ placed: {} }, (model) => captureHosted(model, sites, swappableOf(sites), feeds));
   }
 
   write(candidate: Candidate, path: string): Promise<SwapProof> {

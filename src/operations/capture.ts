@@ -1,13 +1,18 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Item } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { writeInputs } from '../inputs/captured.ts';
 import { parseSites } from '../migration/parse-replacements.ts';
 import { doesNotRun } from '../migration/original-outputs.ts';
+import { captureHosted } from '../model/hosted/capture-hosted.ts';
+import { swappableOf } from '../model/hosted/find-hosted-sites.ts';
+import { isHostedModel } from '../model/hosted/model-path.ts';
 import { captureFault, openForCapture } from '../model/swap/capture.ts';
-import type { CapturedCall } from '../model/swap/capture.ts';
-import { itemsFor } from './model-data.ts';
+import type { CapturedCall, CapturingModel } from '../model/swap/capture.ts';
+import { hostedData, itemsFor, itemsFrom } from './model-data.ts';
 import type { DataOptions } from './data-options.ts';
+import { usingHosted } from './open-hosted.ts';
 import { loadModel } from './open-model.ts';
 import type { ModelOptions } from './open-model.ts';
 
@@ -25,22 +30,53 @@ export interface CaptureRecord {
   readonly files: readonly string[];
 }
 
+/** What is captured from. */
+interface Source {
+  /** Of the model. */
+  readonly sha256: string;
+  /** The sites that can be captured. */
+  readonly swappable: readonly number[];
+  items(): Promise<readonly Item[]>;
+  open(sites: readonly number[]): Promise<Pick<CapturingModel, 'capture' | 'dispose'>>;
+}
+
 /**
  * Writes the queries, keys and values of sites on real input, one safetensors file a site and item.
- * @throws USAGE, INVALID_MODEL, INVALID_DATA, FILE_UNWRITABLE
+ * @throws USAGE, INVALID_MODEL, INVALID_DATA, FILE_UNWRITABLE; of a model of PyTorch also UNSUPPORTED, WORKER_FAILED
  */
 export async function capture(options: CaptureOptions): Promise<CaptureRecord> {
-  const { model: path, out, signal } = options;
+  if (await isHostedModel(options.model))
+    return usingHosted(options, ({ sha256, sites, model }) =>
+      captureFrom(options, {
+        sha256,
+        swappable: swappableOf(sites),
+        items: async () => itemsFrom(await hostedData(model, options), options, 1),
+        open: async (numbers) => ({ capture: (feeds) => captureHosted(model, sites, numbers, feeds), dispose: async () => undefined }),
+      }),
+    );
   const loaded = await loadModel(options);
-  const { swappable } = loaded.sites;
-  const numbers = options.sites === undefined ? [...swappable.keys()] : parseSites(options.sites);
-  const wanted = numbers.map((number) => {
-    const site = swappable.get(number);
-    if (site === undefined) throw new AttnswapError('USAGE', `site ${number} cannot be captured`, { hint: `attnswap sites ${path}` });
-    return site;
+  const { file, runner, sites } = loaded;
+  return captureFrom(options, {
+    sha256: file.sha256,
+    swappable: [...sites.swappable.keys()],
+    items: () => itemsFor(loaded, options, 1),
+    open: (numbers) =>
+      openForCapture(
+        sites,
+        numbers.map((number) => sites.swappable.get(number)!),
+        file,
+        runner,
+      ),
   });
-  const items = await itemsFor(loaded, options, 1);
-  const model = await openForCapture(loaded.sites, wanted, loaded.file, loaded.runner);
+}
+
+async function captureFrom(options: CaptureOptions, source: Source): Promise<CaptureRecord> {
+  const { model: path, out, signal } = options;
+  const numbers = options.sites === undefined ? source.swappable : parseSites(options.sites);
+  const missing = numbers.find((number) => !source.swappable.includes(number));
+  if (missing !== undefined) throw new AttnswapError('USAGE', `site ${missing} cannot be captured`, { hint: `attnswap sites ${path}` });
+  const items = await source.items();
+  const model = await source.open(numbers);
   const files: string[] = [];
   try {
     for (const [place, { id, feeds }] of items.entries()) {
@@ -53,7 +89,7 @@ export async function capture(options: CaptureOptions): Promise<CaptureRecord> {
       for (const [site, inputs] of calls) {
         await makeFolder(out);
         const file = join(out, `site${site}-item${place}.safetensors`);
-        await writeInputs(file, inputs, { model: loaded.file.sha256, site: String(site), item: id });
+        await writeInputs(file, inputs, { model: source.sha256, site: String(site), item: id });
         files.push(file);
       }
     }

@@ -1,7 +1,6 @@
 import { basename, extname } from 'node:path';
 import type { Adapter } from '../contract/adapter.ts';
 import type { DataModule, Item } from '../contract/data.ts';
-import { loadData } from '../data/data-module.ts';
 import { GraphSubject } from '../migration/graph-subject.ts';
 import type { HostedSubject } from '../migration/hosted-subject.ts';
 import type { Migration } from '../migration/migration.ts';
@@ -14,7 +13,7 @@ import type { HostedModel } from '../model/hosted/find-hosted-sites.ts';
 import type { DataOptions } from './data-options.ts';
 import { defaults } from './defaults.ts';
 import { openFiles } from './migrated-files.ts';
-import { dataFor } from './model-data.ts';
+import { dataFor, hostedData } from './model-data.ts';
 import { hostedBackend } from './open-hosted.ts';
 import type { LoadedModel, ModelOptions } from './open-model.ts';
 
@@ -65,14 +64,13 @@ interface Hosted {
 /** A model that a worker holds. */
 export function hostedModel({ hosted, subject, adapter }: Hosted, options: Options): MigratedModel {
   const { path, sha256, model, sites } = hosted;
-  const { data, tokenizer } = options;
   const found = { sites, swappable: new Map(swappableOf(sites).map((number) => [number, { site: sites[number]! }])) };
   const decodes = sites.some(({ causal }) => causal === true);
   return {
     sites: found,
     runner: { adapter, backend: hostedBackend(options) },
     name: basename(path).replace(/\.py:\w+$/, ''),
-    data: () => loadData(data, { inputs: model.inputs, ...(tokenizer !== undefined && { tokenizer }) }),
+    data: () => hostedData(model, options),
     open: async () => ({
       file: { path, sha256 },
       sites: found,

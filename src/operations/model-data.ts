@@ -1,4 +1,4 @@
-import type { ModelInput } from '../contract/adapter.ts';
+import type { ModelInput, OpenModel } from '../contract/adapter.ts';
 import type { DataModule, Item } from '../contract/data.ts';
 import { areTensorFiles, loadData } from '../data/data-module.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
@@ -22,6 +22,11 @@ export async function dataFor({ file, runner, sites }: Opened, { data, tokenizer
   return loadData(data, { inputs: withWidths(model.inputs, widths), ...(tokenizer !== undefined && { tokenizer }) });
 }
 
+/** The same of a model that a worker holds. @throws INVALID_DATA */
+export function hostedData({ inputs }: Pick<OpenModel, 'inputs'>, { data, tokenizer }: DataOptions): Promise<DataModule> {
+  return loadData(data, { inputs, ...(tokenizer !== undefined && { tokenizer }) });
+}
+
 /** The inputs with the channels of a cache, their last axis, as the graph fixes them where an input leaves them open. */
 function withWidths(inputs: readonly ModelInput[], widths: DimensionSizes): ModelInput[] {
   return named(inputs).map(({ dims: names }, at) => {
@@ -39,7 +44,11 @@ interface ItemOptions extends DataOptions {
 
 /** The items that a model's data give. @throws INVALID_DATA */
 export async function itemsFor(loaded: Opened, options: ItemOptions, usual: number): Promise<readonly Item[]> {
-  const source = await dataFor(loaded, options);
+  return itemsFrom(await dataFor(loaded, options), options, usual);
+}
+
+/** The same of data that were read. */
+export async function itemsFrom(source: DataModule, options: ItemOptions, usual: number): Promise<readonly Item[]> {
   const { data, seed = defaults.seed } = options;
   const tensors = areTensorFiles(data);
   const lengths = options.lengths ?? (tensors ? [] : defaults.lengths);

@@ -18,8 +18,8 @@ import type { OperationOptions } from './options.ts';
 /** What every operation on a model takes. */
 export interface ModelOptions extends OperationOptions {
   /**
-   * Path of an ONNX file, or of a folder with an encoder and a decoder, which are then one model. For `sites`, `swap` and `migrate` also a model of
-   * PyTorch: a folder with config.json and safetensors, or `module.py:function`.
+   * Path of an ONNX file, or of a folder with an encoder and a decoder, which are then one model. For `sites`, `swap`, `capture` and `migrate` also a
+   * model of PyTorch: a folder with config.json and safetensors, or `module.py:function`.
    */
   readonly model: string;
   /** Sizes of dynamic dimensions in the probe runs, which show what sites do. @default small ones */

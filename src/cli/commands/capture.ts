@@ -12,7 +12,7 @@ import { working } from '../work.ts';
 export const capture = defineCommand({
   name: 'capture',
   summary: 'save the Q, K and V of sites on real inputs (safetensors)',
-  arguments: { model: argument('an ONNX file, or a FlashInfer trace (.jsonl)') },
+  arguments: { model: argument('ONNX file, Hugging Face folder, module.py:function, or FlashInfer trace (.jsonl)') },
   options: {
     ...data,
     out: place('folder', required(option('<dir>', 'output folder'))),
