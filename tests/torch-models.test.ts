@@ -165,6 +165,66 @@ describe('models of transformers', { skip }, () => {
     });
   });
 
+  test('nn.MultiheadAttention is a site in PyTorch’s own layers and in the user’s modules, padded, causal and across', async () => {
+    const hosted = await found('multihead', `${fixture('own_model.py')}:multihead`);
+    assert.deepEqual(
+      hosted.sites.map(({ node, causal, mask, selfAttention, reason }) => [node, causal, mask, selfAttention, reason]),
+      [
+        ['encoder.layers.0.self_attn', false, 'padding', true, undefined],
+        ['encoder.layers.1.self_attn', false, 'padding', true, undefined],
+        ['causal', true, 'none', true, undefined],
+        ['across', false, 'padding', false, undefined],
+      ],
+    );
+    assert.deepEqual(hosted.unknown, []);
+    for (const [variant, exact] of [
+      ['dense.naive', true],
+      ['dense.fused', true],
+      ['topk:k=4', false],
+    ] as const) {
+      const replacements = replacementsOf(hosted, variant);
+      const { largest } = await compareHosted(hosted, replacements);
+      assert.ok(exact ? largest > 0 && largest <= 1e-5 : largest > 1e-4, `${variant}: ${largest}`);
+      for (const { site, reason } of await compareHostedSites(hosted, replacements)) assert.equal(reason, undefined, `${variant} ${site}`);
+    }
+    const last = await compareHosted(hosted, parseReplacements(['3=topk:k=2'], [], adapter));
+    assert.ok(last.largest > 1e-4);
+    await proveHosted(hosted);
+    assert.equal((await compareHosted(hosted, new Map())).largest, 0);
+
+    const placed = Object.fromEntries(hosted.sites.map(({ node }) => [node, { variant: 'topk', kernel: 'tiled', parameters: { k: 2 } }]));
+    await hosted.model.attention.save(join(folder, 'multihead'), { placed, source: hosted.path, version: '0' });
+    const { stdout } = await execa(
+      python!,
+      [
+        '-c',
+        `import sys, torch
+sys.path[:0] = ['multihead', sys.argv[1]]
+from own_model import multihead
+from attnswap_attention import swapped
+tokens = torch.arange(24).view(2, 12)
+keep = torch.ones_like(tokens)
+with torch.no_grad():
+    plain, other = multihead()[0].eval()(tokens, keep), swapped(multihead()[0].eval())(tokens, keep)
+assert 'attnswap_torch' not in sys.modules
+print(float((plain - other).norm() / plain.norm()))
+`,
+        fixture(''),
+      ],
+      { cwd: folder },
+    );
+    assert.ok(Number(stdout) > 1e-4, stdout);
+  });
+
+  test('a module that reads attention weights, or attends by itself, is refused with file and line', async () => {
+    await assert.rejects(found('reading', `${fixture('own_model.py')}:reading`), {
+      code: 'UNSUPPORTED',
+      message: /own_model\.py:\d+: reads the attention weights of across/,
+    });
+    const { unknown } = await found('beside', `${fixture('own_model.py')}:beside`);
+    assert.match(unknown[0]!.node, /own_model\.py:\d+$/);
+  });
+
   test('attention that goes past the interface is refused, with where it is', async () => {
     const opened = await openModelOnWorker(worker, { backend: 'torch-cpu', model: join(folder, 'deberta'), threads: 1 }).catch(
       (error: unknown) => error,

@@ -68,7 +68,7 @@ export interface ModelAttention {
   readonly implementation: string | null;
   /** Tokens of the longest sequence that it takes; null where that is not known. */
   readonly longest: number | null;
-  /** Runs the model once. */
+  /** Runs the model once. @throws UNSUPPORTED where it needs of its attention what no other gives */
   sites(feeds: Tensors): Promise<{
     readonly sites: readonly SeenModule[];
     /** Attention that went past what the runtime can look into: file and line, and what was called. */

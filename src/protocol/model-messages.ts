@@ -40,11 +40,14 @@ const callSchema = z.object({
   refused: words.optional(),
 });
 
-export const modelSitesSchema = z.object({
-  sites: z.array(z.object({ module: path, calls: z.array(callSchema).min(1).max(10_000) })).max(10_000),
-  elsewhere: z.array(z.object({ where: words, what: words })).max(1000),
-  faithful: z.boolean(),
-});
+export const modelSitesSchema = z.union([
+  refused,
+  z.object({
+    sites: z.array(z.object({ module: path, calls: z.array(callSchema).min(1).max(10_000) })).max(10_000),
+    elsewhere: z.array(z.object({ where: words, what: words })).max(1000),
+    faithful: z.boolean(),
+  }),
+]);
 
 export const modelCaptureSchema = z.object({
   calls: z.array(callSchema.extend({ module: path, causal: z.boolean() })).max(10_000),

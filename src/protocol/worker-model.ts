@@ -131,7 +131,11 @@ function attentionOf(
     model,
     implementation: attention,
     longest,
-    sites: async (feeds) => worker.ask('model-sites', { inputs: await hosted.write(feeds) }, modelSitesSchema),
+    async sites(feeds) {
+      const answer = await worker.ask('model-sites', { inputs: await hosted.write(feeds) }, modelSitesSchema);
+      if ('unsupported' in answer) throw new AttnswapError('UNSUPPORTED', answer.unsupported);
+      return answer;
+    },
     async capture(feeds, modules) {
       const output = hosted.path('captured');
       const { calls } = await worker.ask('model-capture', { inputs: await hosted.write(feeds), modules, output }, modelCaptureSchema);

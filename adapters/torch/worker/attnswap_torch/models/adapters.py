@@ -20,7 +20,9 @@ def linears(model, sites):
 
 def is_linear(module):
     """Whether it is a matrix that inputs are multiplied with: PyTorch's own, or transformers' transposed one."""
-    return isinstance(module, torch.nn.Linear) or type(module).__name__ == 'Conv1D'
+    # Of nn.MultiheadAttention's map, only the weight is read: the module is never called.
+    unread = torch.nn.modules.linear.NonDynamicallyQuantizableLinear
+    return (isinstance(module, torch.nn.Linear) and not isinstance(module, unread)) or type(module).__name__ == 'Conv1D'
 
 
 def sizes(module):

@@ -54,12 +54,12 @@ def plain(given):
 
 def read(mask, queries, keys):
     """
-    (padding, causal) of a mask [batch or 1, 1, queries or 1, keys], or of its last axes: bool, True keeps; or added to the logits. Every
+    (padding, causal) of a mask [batch or 1, heads or 1, queries or 1, keys], or of its last axes: bool, True keeps; or added to the logits. Every
     pair is compared. Raises MoreThanPadding.
     """
     mask = mask[(None,) * (4 - mask.dim())]
     keep = mask if mask.dtype == torch.bool else kept_by(mask)
-    if keep is None or keep.dim() != 4 or keep.shape[1] != 1:
+    if keep is None or keep.dim() != 4 or not torch.equal(keep, keep[:, :1].expand_as(keep)):
         raise MoreThanPadding('it adds to logits, or differs from head to head')
     keep = keep[:, 0].expand(-1, queries, keys)
     last = keep[:, -1:]

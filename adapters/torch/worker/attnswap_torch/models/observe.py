@@ -1,9 +1,7 @@
 """What a model's attention does, seen while it runs."""
-import os
-import sys
-
 from ..torch_import import torch
 from . import interface, masks
+from .plain import caller
 
 most_calls = 10_000
 attending = ('softmax', 'scaled_dot_product_attention', '_native_multi_head_attention', 'multi_head_attention_forward')
@@ -50,7 +48,7 @@ class Observer(torch.overrides.TorchFunctionMode if torch is not None else objec
         self.keep = keep
         self.calls = []
         self.elsewhere = {}
-        self.inside = 0
+        self.inside = self.count = 0
 
     def __enter__(self):
         self.led = interface.is_led(self.model)
@@ -65,14 +63,18 @@ class Observer(torch.overrides.TorchFunctionMode if torch is not None else objec
         return super().__exit__(*error)
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        if self.inside == 0 and getattr(func, '__name__', '') in attending and args and isinstance(args[0], torch.Tensor) and args[0].dim() > 2:
-            where = caller()
-            self.elsewhere.setdefault(where, f'{func.__name__} of {[*args[0].shape]}')
-        return func(*args, **(kwargs or {}))
+        before = self.count
+        output = func(*args, **(kwargs or {}))
+        attends = getattr(func, '__name__', '') in attending and args and isinstance(args[0], torch.Tensor) and args[0].dim() > 2
+        # nn.MultiheadAttention's function calls the operator, which is seen.
+        if attends and self.inside == 0 and self.count == before:
+            self.elsewhere.setdefault(caller(), f'{func.__name__} of {[*args[0].shape]}')
+        return output
 
     def call(self, module, query, key, value, attention_mask, dropout, scaling, is_causal, kwargs):
         """In the place of `interface.attend`."""
         self.inside += 1
+        self.count += 1
         try:
             call = self.described(module, query, key, value, attention_mask, scaling, is_causal, kwargs)
             output = interface.attend(module, query, key, value, attention_mask, dropout, scaling, is_causal, kwargs)
@@ -118,13 +120,3 @@ def without_tensors(call):
     for name in ('query', 'key', 'value', 'output'):
         setattr(call, name, getattr(call, name).to('meta'))
     return call
-
-
-def caller():
-    """File and line of the innermost code that is not PyTorch's own."""
-    own = os.path.dirname(torch.__file__)
-    here = os.path.dirname(__file__)
-    frame = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith((own, here)):
-        frame = frame.f_back
-    return 'unknown' if frame is None else f'{frame.f_code.co_filename}:{frame.f_lineno}'

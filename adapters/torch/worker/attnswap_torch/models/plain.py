@@ -1,7 +1,9 @@
-"""Attention of our own in modules that call torch.nn.functional.scaled_dot_product_attention themselves."""
+"""Attention of our own in modules that call torch.nn.functional.scaled_dot_product_attention, themselves or through nn.MultiheadAttention."""
+import contextlib
 import sys
 
 from ..torch_import import torch
+from ..unsupported import Unsupported
 
 real = None
 # Whether a call is being answered: kernels call the operator, too.
@@ -14,14 +16,96 @@ def lead(model, attention):
     if real is None:
         real = torch.nn.functional.scaled_dot_product_attention
         torch.nn.functional.scaled_dot_product_attention = led_by(attention)
+    release(model)
     for module in model.modules():
         module.__dict__['attnswap_led'] = True
+    attentions = multiheads(model)
+    for path, module in attentions.items():
+        replace(module, openly(path, module))
+    if attentions:
+        replace(model, step_by_step(model.forward))
 
 
 def release(model):
     """Gives the modules the operator back."""
     for module in model.modules():
         module.__dict__.pop('attnswap_led', None)
+        own = module.__dict__.pop('attnswap_forward', module)
+        if own is None:
+            del module.forward
+        elif own is not module:
+            module.forward = own
+
+
+def multiheads(model):
+    """The modules that compute nn.MultiheadAttention by PyTorch's own code, by path."""
+    return {path: module for path, module in model.named_modules() if type(module).forward is torch.nn.MultiheadAttention.forward}
+
+
+def replace(module, forward):
+    """Gives a module another forward pass until `release`."""
+    module.__dict__.setdefault('attnswap_forward', module.__dict__.get('forward'))
+    module.forward = forward
+
+
+def step_by_step(forward):
+    """A forward pass without PyTorch's fast paths, which compute attention, or whole layers, in one kernel of their own."""
+
+    def slow(*inputs, **named):
+        with without_fast_paths():
+            return forward(*inputs, **named)
+
+    return slow
+
+
+@contextlib.contextmanager
+def without_fast_paths():
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+def openly(path, module):
+    """nn.MultiheadAttention that calls the operator where it is seen or has other attention: asked for weights, PyTorch writes them out instead."""
+    own = module.forward
+
+    def forward(query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None, average_attn_weights=True, is_causal=False):
+        from . import interface
+
+        seen = interface.observer is not None or module.__dict__.get('attnswap_placed') is not None
+        output, weights = own(query, key, value, key_padding_mask, need_weights and not seen, attn_mask, average_attn_weights, is_causal)
+        return output, NoWeights(path) if need_weights and seen else weights
+
+    return forward
+
+
+class NoWeights:
+    """In the place of weights that other attention does not give: to read them raises Unsupported."""
+
+    def __init__(self, path):
+        self.refusal = f'reads the attention weights of {path}, which other attention does not give'
+
+    def __getattr__(self, name):
+        raise Unsupported(f'{caller()}: {self.refusal}')
+
+    def __getitem__(self, place):
+        return self.values
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        return next(each for each in args if isinstance(each, cls)).values
+
+
+def caller():
+    """File and line of the innermost code that is neither PyTorch's nor of this package."""
+    own = ('torch', __name__.partition('.')[0])
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_globals.get('__name__', '').partition('.')[0] in own:
+        frame = frame.f_back
+    return 'unknown' if frame is None else f'{frame.f_code.co_filename}:{frame.f_lineno}'
 
 
 def is_led(model):
