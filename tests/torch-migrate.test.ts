@@ -207,4 +207,39 @@ describe('migrations of PyTorch models', { skip }, () => {
       }
     }
   });
+
+  test('soft labels of token states are told in the mean over tokens as well, padding left out', async () => {
+    const folder = emptyFolder();
+    const { hosted, subject } = await hostedSubject(`${fixture('own_model.py')}:build`);
+    try {
+      const candidate = { name: 'window', replacements: parseReplacements(['window:w=2'], swappableOf(hosted.sites), adapter) };
+      const ids = Array.from({ length: 24 }, (_, at) => (7 * at) % 50);
+      const keep = ids.map((_, at) => (at < 20 ? 1 : 0));
+      const feeds = { tokens: tensorOf('int64', [2, 12], ids), attention_mask: tensorOf('int64', [2, 12], keep) };
+      const item = join(folder, 'item.safetensors');
+      await writeTensors(item, feeds);
+      const [wanted, given] = [
+        (await outputsOf(await subject.open(), feeds))['output']!.data as Float32Array,
+        (await outputsOf(await subject.open(candidate), feeds))['output']!.data as Float32Array,
+      ];
+      const width = wanted.length / 24;
+      const states = (data: Float32Array) => [...data].filter((_, at) => keep[Math.floor(at / width)] === 1);
+      const means = (data: Float32Array) =>
+        [12, 8].flatMap((tokens, row) =>
+          Array.from({ length: width }, (_, column) =>
+            Array.from({ length: tokens }, (__, token) => data[(12 * row + token) * width + column]! / tokens).reduce((a, b) => a + b),
+          ),
+        );
+      const relative = (a: number[], b: number[]) =>
+        a.reduce((sum, value, at) => sum + (value - b[at]!) ** 2, 0) / b.reduce((sum, value) => sum + value ** 2, 0);
+      const optimizer = { learningRate: 0.01, weightDecay: 0, warmUpSteps: 1, steps: 1, clip: 1 };
+      const training = { items: [item], rank: 2, seed: 1, optimizer, state: null, output: join(folder, 'trained.safetensors') };
+      const { losses } = await subject.train(candidate, { objective: 'labels', ...training });
+      const expected = relative(states(given), states(wanted)) + relative(means(given), means(wanted));
+      // b is zero before the first step.
+      assert.ok(Math.abs(losses[0]! - expected) < 1e-4 * expected, `${losses[0]}, expected ${expected}`);
+    } finally {
+      await subject.dispose();
+    }
+  });
 });

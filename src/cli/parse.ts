@@ -47,10 +47,10 @@ export function assumption(text: string): Assumption {
 
 const recoveryKeys = { steps: 'steps', labels: 'labels', rank: 'rank', lr: 'learningRate' } as const;
 
-/** `transfer`, or `transfer:steps=300,labels=100,rank=8,lr=0.001`. */
+/** `transfer`, or `transfer:steps=100,labels=300,rank=8,lr=0.003`. */
 export function recovery(text: string): Partial<RecoverySettings> {
   const [, given] = /^transfer(?::(.+))?$/.exec(text) ?? [null];
-  if (given === null) throw new InvalidArgumentError('expected transfer, or transfer:steps=300,labels=100,rank=8,lr=0.001');
+  if (given === null) throw new InvalidArgumentError('expected transfer, or transfer:steps=100,labels=300,rank=8,lr=0.003');
   const entries = (given?.split(',') ?? []).map((part) => {
     const [, name = '', number = ''] = /^(\w+)=(.+)$/.exec(part) ?? [];
     const key = Object.hasOwn(recoveryKeys, name) ? recoveryKeys[name as keyof typeof recoveryKeys] : undefined;

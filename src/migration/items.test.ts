@@ -49,6 +49,26 @@ test('what is trained on is neither judged nor tuned on', async () => {
   await assert.rejects(itemsOf(source(fixed(6)), 'training'), { code: 'INVALID_DATA', message: /no items beside the 12 / });
 });
 
+test('passages that share text with a judged one are not trained on', async () => {
+  const passage = (start: number): Item => {
+    const tokens = BigInt64Array.from({ length: 16 }, (_, at) => BigInt(start + at));
+    const ones = new BigInt64Array(16).fill(1n);
+    const feeds = { tokens: { type: 'int64', dims: [1, 16], data: tokens }, keep: { type: 'int64', dims: [1, 16], data: ones } } as const;
+    return { id: `${start}`, length: 16, feeds };
+  };
+  const known: Record<number, number[]> = { 1: [0, 100], 2: [200, 300] };
+  const drawn = (trained: number[]) => {
+    const text = source(async ({ seed }) => (seed === 3 ? trained : known[seed]!).map(passage), 2);
+    return { ...text, settings: { ...text.settings, lengths: [16] } };
+  };
+  // 3 shares 13 tokens with 0; 104 shares 12 with 100.
+  assert.deepEqual(ids(await itemsOf(drawn([3, 104, 288, 500]), 'training')).toSorted(), ['104', '288', '500']);
+  await assert.rejects(itemsOf(drawn([0, 1, 2, 98, 203]), 'training'), {
+    code: 'INVALID_DATA',
+    message: /the 4 that are judged and tuned on, and those that share text/,
+  });
+});
+
 test('a length without items is refused by name', async () => {
   const gap = source(async () => [item(8, 0)]);
   await assert.rejects(

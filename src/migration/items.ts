@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Item } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { ItemUse, Migration } from './migration.ts';
+import { tokenRuns } from './token-runs.ts';
 
 type Source = Pick<Migration, 'data' | 'settings' | 'items'>;
 
@@ -57,14 +58,21 @@ async function calibrationItems(source: Source): Promise<readonly Item[]> {
 /** Items to train on, of each length. */
 const trainingCount = 64;
 
-/** In an order that mixes lengths. @throws INVALID_DATA where the data hold none but those that are judged or tuned on */
+/**
+ * In an order that mixes lengths.
+ * @throws INVALID_DATA where the data hold none but those that are judged or tuned on, or that share text with them
+ */
 async function trainingItems(source: Source): Promise<readonly Item[]> {
   const { lengths, itemsPerLength, seed } = source.settings;
-  const known = new Set([...(await itemsOf(source, 'judging')), ...(await itemsOf(source, 'calibration'))].map(contentOf));
+  const others = [...(await itemsOf(source, 'judging')), ...(await itemsOf(source, 'calibration'))];
+  const known = new Set(others.map(contentOf));
+  const runs = new Set(others.flatMap(tokenRuns));
   const drawn = await source.data.items({ lengths, itemsPerLength: trainingCount + 2 * itemsPerLength, seed: seed + 2 });
-  const own = new Map(drawn.map((item) => [contentOf(item), item] as const).filter(([content]) => !known.has(content)));
-  if (own.size > 0) return [...own].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item);
-  throw new AttnswapError('INVALID_DATA', `--recover: the data hold no items beside the ${known.size} that are judged and tuned on`, {
+  const own = new Map(drawn.map((item) => [contentOf(item), item] as const));
+  const fresh = [...own].filter(([content, item]) => !known.has(content) && !tokenRuns(item).some((tokens) => runs.has(tokens)));
+  if (fresh.length > 0) return fresh.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item);
+  const what = `--recover: the data hold no items beside the ${known.size} that are judged and tuned on`;
+  throw new AttnswapError('INVALID_DATA', own.size > known.size ? `${what}, and those that share text with them` : what, {
     hint: 'use more data, or fewer --items',
   });
 }

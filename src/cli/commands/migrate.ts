@@ -22,7 +22,7 @@ export const migrate = defineCommand({
     goal: withDefault('latency', choice('<goal>', goals, 'what to tune for')),
     until: withDefault('tune', choice('<phase>', phases, 'last phase')),
     generate: option('<n>', 'tokens that a decoder generates from each item, through its cache', wholeNumber(1)),
-    recover: option('<how>', 'train lost quality back, e.g. transfer:steps=300 (PyTorch models)', recovery),
+    recover: option('<how>', 'train lost quality back, e.g. transfer:labels=300 (PyTorch models)', recovery),
     dir: place('folder', option('<dir>', 'results, and where a rerun resumes (default: runs/<model>.migration)')),
     out: outputs(recordOutputs, 'write the record'),
     ...inGroup('Decision', {

@@ -84,11 +84,13 @@ class Training:
         return sum(relative(first_of(module(*inputs, **named)), wanted) for module, inputs, named, wanted in calls) / len(calls)
 
     def labels(self, feeds):
-        """How far the model's outputs are from those that its own attention leads to: divergence of logits, else the relative squared error."""
+        """How far the model's outputs are from those that its own attention leads to: divergence of logits, else `apart`."""
         wanted = self.teach(feeds)
         given = named_outputs(self.call(feeds))
         compared = [name for name, tensor in given.items() if tensor.is_floating_point() and tensor.requires_grad]
-        return sum(divergence(given[name], wanted[name]) if name == 'logits' else relative(given[name], wanted[name]) for name in compared) / len(compared)
+        keep = feeds.get('attention_mask')
+        losses = [divergence(given[name], wanted[name]) if name == 'logits' else apart(given[name], wanted[name], keep) for name in compared]
+        return sum(losses) / len(losses)
 
     def call(self, feeds):
         return self.model(**feeds, **self.opened.options)
@@ -128,6 +130,18 @@ def first_of(output):
 def relative(given, wanted):
     """The squared error over the squares of what was wanted."""
     return ((given - wanted) ** 2).sum() / (wanted**2).sum().clamp_min(1e-12)
+
+
+def apart(given, wanted, keep):
+    """
+    The relative squared error; of states of tokens, [batch, tokens, width], with that of their mean over tokens that `keep` keeps: errors of
+    tokens that point one way are small in each token, and large in the mean, which is what embedders and classifiers read.
+    """
+    if given.dim() != 3:
+        return relative(given, wanted)
+    weight = given.new_ones(given.shape[:2]) if keep is None or keep.shape != given.shape[:2] else keep.to(given.dtype)
+    mean = [(states * weight[..., None]).sum(1) / weight.sum(1, keepdim=True).clamp_min(1) for states in (given, wanted)]
+    return relative(*mean) + relative(given * weight[..., None], wanted * weight[..., None])
 
 
 def divergence(given, wanted):
