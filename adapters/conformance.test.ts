@@ -14,7 +14,6 @@ import { adapters } from './index.ts';
 const runtimeFaults: Record<string, string> = {
   'onnx-webgpu dense.fused': "ONNX Runtime's WebGPU attention operators are wrong on software Vulkan",
   'onnx-webgpu dense.mha': "ONNX Runtime's WebGPU attention operators are wrong on software Vulkan",
-  'openvino-cpu gated.tiled': 'OpenVINO is wrong where a block of queries chooses no other block',
 };
 
 /** Other backends are checked on the quick cases. A GPU that is emulated, and OpenVINO, compile for seconds a shape. */

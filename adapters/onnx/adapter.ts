@@ -7,6 +7,7 @@ import { feedsOf, outputValues } from './call.ts';
 import { kernels } from './kernels/index.ts';
 import { configOf, kernelGraph, kernelModel, kernelOf } from './kernel-graph.ts';
 import { openModel } from './open-model.ts';
+import type { Profiled } from './profile.ts';
 import { sessionOptions } from './session-options.ts';
 
 /** ONNX Runtime, embedded: kernels are ONNX graphs built here, run by onnxruntime-node. */
@@ -41,8 +42,6 @@ async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsuppo
     options: { ...sessionOptions(backend, request), enableProfiling: true, profileFilePrefix: prefix },
   }));
 }
-
-type Profiled = (prefix: string) => { model: Uint8Array; options: ort.InferenceSession.SessionOptions };
 
 class OnnxCall implements PreparedKernel {
   readonly compiledAhead = true;

@@ -5,7 +5,8 @@ import { tensorTypes } from '../../src/contract/tensor.ts';
 import type { Tensor, Tensors, TensorType } from '../../src/contract/tensor.ts';
 import { findBackend, statusOf } from './backends.ts';
 import { halfTensor } from './call.ts';
-import { sessionOptions } from './session-options.ts';
+import type { Profiled } from './profile.ts';
+import { createSession, sessionOptions } from './session-options.ts';
 
 /** Opens a user's model. @throws INVALID_MODEL where ONNX Runtime refuses it; INVALID_INPUTS for an input of a type that cannot be given */
 export async function openModel(request: ModelRequest): Promise<OpenModel | Unsupported> {
@@ -19,13 +20,13 @@ export async function openModel(request: ModelRequest): Promise<OpenModel | Unsu
   return {
     inputs: session.inputMetadata.map((input) => describeInput(input, name)),
     outputs: session.outputNames,
-    bind: (feeds) => bind(session, feeds, name),
+    bind: (feeds) =>
+      bind(session, feeds, name, (prefix) => ({
+        model: request.model,
+        options: { ...sessionOptions(backend, request), enableProfiling: true, profileFilePrefix: prefix },
+      })),
     dispose: () => session.release(),
   };
-}
-
-function createSession(model: string | Uint8Array, options: ort.InferenceSession.SessionOptions): Promise<ort.InferenceSession> {
-  return typeof model === 'string' ? ort.InferenceSession.create(model, options) : ort.InferenceSession.create(model, options);
 }
 
 function describeInput(input: ort.InferenceSession.ValueMetadata, model: string): ModelInput {
@@ -37,7 +38,7 @@ function describeInput(input: ort.InferenceSession.ValueMetadata, model: string)
   return { name: input.name, type, dims: input.shape.map((size) => (typeof size === 'number' && size < 0 ? '' : size)) };
 }
 
-function bind(session: ort.InferenceSession, feeds: Tensors, model: string): BoundModel {
+function bind(session: ort.InferenceSession, feeds: Tensors, model: string, profiled: Profiled): BoundModel {
   const missing = session.inputNames.filter((name) => feeds[name] === undefined);
   const unknown = Object.keys(feeds).filter((name) => !session.inputNames.includes(name));
   if (missing.length + unknown.length > 0) {
@@ -50,6 +51,10 @@ function bind(session: ort.InferenceSession, feeds: Tensors, model: string): Bou
     run: async () => {
       results = undefined;
       results = await session.run(values);
+    },
+    async dispatch() {
+      const { profileCall } = await import('./profile.ts');
+      return profileCall(profiled, values);
     },
     outputs: () => {
       if (results === undefined) throw new AttnswapError('WORKER_FAILED', `${model}: no call has ended, so there are no outputs`);

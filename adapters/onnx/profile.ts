@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Dispatch, DispatchedOperator } from '../../src/contract/adapter.ts';
 import { AttnswapError } from '../../src/contract/errors.ts';
-import * as ort from '../../src/processes/onnxruntime.ts';
+import type * as ort from '../../src/processes/onnxruntime.ts';
 import { temporaryFolder } from '../../src/processes/temporary.ts';
+import { createSession } from './session-options.ts';
 
 const event = z.object({
   cat: z.string(),
@@ -39,18 +40,18 @@ const bookkeeping = new Set([
   'MemcpyFromHost',
 ]);
 
+/** A session to profile: its model, and its options with the beginning of the profile's path. */
+export type Profiled = (prefix: string) => { readonly model: string | Uint8Array; readonly options: ort.InferenceSession.SessionOptions };
+
 /**
  * Runs three calls in a second session with ONNX Runtime's profiler on, and reports the last: the first pays for its memory, and the
  * second for the one block that ONNX Runtime then plans to hold it.
  */
-export async function profileCall(
-  profiled: (prefix: string) => { model: Uint8Array; options: ort.InferenceSession.SessionOptions },
-  feeds: ort.InferenceSession.FeedsType,
-): Promise<Dispatch> {
+export async function profileCall(profiled: Profiled, feeds: ort.InferenceSession.FeedsType): Promise<Dispatch> {
   const folder = await temporaryFolder('profile');
   try {
     const { model, options } = profiled(join(folder, 'call'));
-    const session = await ort.InferenceSession.create(model, options);
+    const session = await createSession(model, options);
     for (let call = 0; call < 3; call++) await session.run(feeds);
     session.endProfiling();
     await session.release();

@@ -207,13 +207,11 @@ function bothBiases(graph: GraphBuilder, own: Value, columns: Value, slots: Slot
   return graph.branch(isUneven, type, { yes: sum, no: () => own });
 }
 
-/** The `count` slots of largest score (int64 scalar), a tie going to the lower block. */
+/** The `count` slots of largest score (int64 scalar), a tie going to the lower block. ONNX's TopK takes one at least: none are cut from one. */
 export function largestSlots(graph: GraphBuilder, score: Value, count: Value): { score: Value; index: Value } {
-  const [values = '', index = ''] = graph.ops(
-    'TopK',
-    [score, graph.op('Unsqueeze', [count, graph.int([0])])],
-    { axis: -1, largest: 1, sorted: 1 },
-    2,
-  );
-  return { score: values, index };
+  const some = graph.op('Unsqueeze', [graph.op('Max', [count, graph.int(1)]), graph.int([0])]);
+  const [values = '', index = ''] = graph.ops('TopK', [score, some], { axis: -1, largest: 1, sorted: 1 }, 2);
+  const wanted = graph.op('Unsqueeze', [count, graph.int([0])]);
+  const cut = (tensor: Value) => graph.op('Slice', [tensor, graph.int([0]), wanted, graph.int([-1])]);
+  return { score: cut(values), index: cut(index) };
 }

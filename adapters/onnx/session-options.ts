@@ -1,5 +1,5 @@
 import type { ModelRequest } from '../../src/contract/adapter.ts';
-import type * as ort from '../../src/processes/onnxruntime.ts';
+import * as ort from '../../src/processes/onnxruntime.ts';
 import type { OnnxBackend } from './backends.ts';
 
 /**
@@ -17,4 +17,9 @@ export function sessionOptions(
     request.purpose === 'reading' || request.purpose === 'cpu-time' ? { extra: { session: { intra_op: { allow_spinning: '0' } } } } : {};
   const threads = request.threads === undefined ? {} : { intraOpNumThreads: request.threads };
   return { executionProviders: backend.providers, logSeverityLevel: 4, ...pooling, ...asWritten, ...idle, ...threads };
+}
+
+/** Opens a model by its path or its bytes. @throws what ONNX Runtime throws */
+export function createSession(model: string | Uint8Array, options: ort.InferenceSession.SessionOptions): Promise<ort.InferenceSession> {
+  return typeof model === 'string' ? ort.InferenceSession.create(model, options) : ort.InferenceSession.create(model, options);
 }

@@ -64,6 +64,7 @@ function baselineText({ baseline }: MigrationReport, { metric, sites }: Context)
   lines.push('waste: share of scored pairs beyond the smallest sets of keys that hold 95 % of the attention');
   if (baseline.scores !== null)
     lines.push(`quality: ${digits(mean(baseline.scores))} over ${baseline.scores.length} items (${visible(metric ?? 'score')})`);
+  for (const flag of baseline.dispatch?.flags ?? []) lines.push(wrapped(`runtime: ${visible(flag)}`));
   if (baseline.decode) lines.push(decodeBaselineText(baseline.decode));
   return lines.join('\n');
 }

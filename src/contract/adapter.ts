@@ -133,6 +133,8 @@ export interface BoundModel {
   peakDeviceBytes?(): Promise<{ readonly bytes: number; readonly method: string } | null>;
   /** The last call's outputs. Throws where no call has ended yet. */
   outputs(): Tensors;
+  /** As of a kernel; absent where the runtime does not tell. */
+  dispatch?(): Promise<Dispatch>;
 }
 
 /** A kernel wanted as a graph of its own, to be put into a model. */

@@ -9,6 +9,8 @@ import type { WasteFigures } from '../waste/schema.ts';
 import { armAt, peaksAt, placeText } from './arms.ts';
 import { placeName } from './course.ts';
 import type { Place } from './course.ts';
+import type { Dispatch } from '../contract/adapter.ts';
+import { dispatchOf } from './dispatch.ts';
 import { decodingOf } from './decoding.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
@@ -60,6 +62,8 @@ export interface MeasuredBaseline {
   readonly lengths: readonly BaselineAtLength[];
   /** Null where the model is not decoded through a cache. */
   readonly decode: DecodeBaseline | null;
+  /** What a call runs at the length of comparison; null where the runtime does not tell. */
+  readonly dispatch: Dispatch | null;
   /** One score an item; null without a task. */
   readonly scores: readonly number[] | null;
 }
@@ -69,11 +73,12 @@ export async function measureBaseline(migration: Migration): Promise<MeasuredBas
   const lengths: BaselineAtLength[] = [];
   for (const length of migration.settings.lengths) lengths.push(await atLength(migration, length));
   const decode = migration.cache === null ? null : await measureDecode(migration);
+  const dispatch = await dispatchOf(migration, 'original', migration.file.path);
   const scores = await migration.state.step('baseline/scores', async () => {
     migration.progress('baseline/scores', 'quality');
     return originalScores(migration, await itemsOf(migration, 'judging'));
   });
-  return { lengths, decode, scores };
+  return { lengths, decode, dispatch, scores };
 }
 
 async function measureDecode(migration: Migration): Promise<DecodeBaseline> {

@@ -1,8 +1,10 @@
 import { gainPlan } from '../decide/sequential.ts';
 import { compareModels, modelMemoryLooks } from './arms.ts';
 import type { CandidateResult } from './candidate.ts';
+import type { Dispatch } from '../contract/adapter.ts';
 import { judgementOf } from './candidate-quality.ts';
 import { finalName } from './course.ts';
+import { dispatchOf } from './dispatch.ts';
 import { decideMigration } from './decide.ts';
 import type { ComparisonAtLength, MigrationDecision, Use } from './decide.ts';
 import type { Migration } from './migration.ts';
@@ -16,6 +18,8 @@ export interface FinalResult {
   /** The same of one token behind a cache; null where the model is not decoded through one. */
   readonly decode: Pick<FinalResult, 'latency' | 'memory'> | null;
   readonly decision: MigrationDecision;
+  /** As of the original. */
+  readonly dispatch: Dispatch | null;
   /** The migrated model, where it is to be adopted: its file, or the folder of its files. */
   readonly model: string | null;
 }
@@ -89,7 +93,8 @@ export async function judgeFinally(migration: Migration, best: CandidateResult):
     wantedLengths: settings.lengths,
   };
   const decision = decideMigration({ ...evidence, quality: best.quality && judgementOf(best) });
-  const compared = { candidate: best.name, ...prefill, decode, decision };
+  const dispatch = await dispatchOf(migration, finalName(best.name), best.model);
+  const compared = { candidate: best.name, ...prefill, decode, decision, dispatch };
   if (decision.verdict !== 'adopt') return { ...compared, model: null };
   const written = { path: best.model, folder: state.folder };
   return { ...compared, model: await subject.adopt(migration.judged.get(best.name)!, written) };

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import type { OpenModel } from '../contract/adapter.ts';
+import type { Dispatch, OpenModel } from '../contract/adapter.ts';
 import type { Item } from '../contract/data.ts';
 import type { Tensors } from '../contract/tensor.ts';
 import { requireCache } from '../model/cache/require-cache.ts';
 import { readOnnxFile, writeOnnxFile } from '../model/file/onnx-file.ts';
-import { openProto, usingModel } from '../model/file/open-proto.ts';
+import { openBytes, openProto, usingModel } from '../model/file/open-proto.ts';
 import { openForCapture } from '../model/swap/capture.ts';
 import type { CapturedCall } from '../model/swap/capture.ts';
 import { compareSites } from '../model/swap/compare-sites.ts';
@@ -58,6 +58,11 @@ export class GraphSubject implements Subject {
     const written = await readOnnxFile(path);
     await writeOnnxFile(model, written.proto, written);
     return model;
+  }
+
+  dispatch(path: string, feeds: Tensors): Promise<Dispatch | null> {
+    const { runner } = this.#graph;
+    return usingModel(openBytes(path, runner, 'latency'), async (model) => (await model.bind(feeds).dispatch?.()) ?? null);
   }
 
   async norms(candidate: Candidate, items: readonly Item[]): Promise<NormValues> {

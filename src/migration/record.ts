@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
+import { dispatchSchema } from '../contract/cell.ts';
 import { comparisonSchema } from '../contract/verdict.ts';
 import { readJson } from '../files/json.ts';
 import { recordReader } from '../files/read-record.ts';
@@ -124,6 +125,7 @@ export const migrationSteps: StepSchemas = [
   [new RegExp(`^baseline/memory/(decode/)?${length}`), z.object({ bytes: number.positive() })],
   [new RegExp(`^baseline/cache/${length}`), z.object({ bytes: number.min(0), bytesPerToken: number.min(0) })],
   [new RegExp(`^baseline/waste/${length}`), atLengthSchema.shape.waste],
+  [/^dispatch\//s, dispatchSchema.nullable()],
   [/^baseline\/scores$/, z.array(number).nullable()],
   [/^candidate\/.+\/model$/s, z.union([z.object({ proof: proofSchema }), z.object({ failure: z.string() })])],
   [/^candidate\/.+\/decode$/s, z.object({ drift: driftSchema, judgement: judgementSchema.nullable() })],
@@ -173,6 +175,8 @@ export const migrationRecordSchema = z.object({
     lengths: z.array(atLengthSchema),
     /** Of a decoder with a cache; absent in records of older versions. */
     decode: z.object({ cacheBytesPerToken: z.number(), lengths: z.array(decodeAtLengthSchema) }).nullish(),
+    /** What a call runs; null where the runtime does not tell, absent in records of older versions. */
+    dispatch: dispatchSchema.nullish(),
     scores: z.array(z.number()).nullable(),
   }),
   candidates: z.array(candidateSchema).nullable(),
@@ -225,7 +229,14 @@ export const migrationRecordSchema = z.object({
   ),
   front: z.array(text),
   final: z
-    .object({ candidate: text, ...bothSchema.shape, decode: bothSchema.nullish(), decision: decisionSchema, model: text.nullable() })
+    .object({
+      candidate: text,
+      ...bothSchema.shape,
+      decode: bothSchema.nullish(),
+      decision: decisionSchema,
+      dispatch: dispatchSchema.nullish(),
+      model: text.nullable(),
+    })
     .nullable(),
   verdict: z.enum(migrationVerdicts).nullable(),
 });

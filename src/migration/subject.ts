@@ -1,4 +1,4 @@
-import type { OpenModel } from '../contract/adapter.ts';
+import type { Dispatch, OpenModel } from '../contract/adapter.ts';
 import type { Item } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { AdapterTraining } from '../contract/model-attention.ts';
@@ -39,6 +39,8 @@ export interface Subject {
   write(candidate: Candidate, path: string): Promise<SwapProof>;
   /** Puts the model of a candidate that was written to a path into a folder, for its user. Its path. */
   adopt(candidate: Candidate, written: { readonly path: string; readonly folder: string }): Promise<string>;
+  /** What one call of a model's file runs, by the runtime's own profile; null, or absent, where it does not tell. */
+  dispatch?(path: string, feeds: Tensors): Promise<Dispatch | null>;
   /** Layer norms behind approximated sites, calibrated on items; none where they are not known. */
   norms(candidate: Candidate, items: readonly Item[]): Promise<NormValues>;
   /** Trains parts that bring a candidate's attention back to the original's. Absent where the model is not trained. @throws UNSUPPORTED */

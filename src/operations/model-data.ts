@@ -16,7 +16,7 @@ type Opened = Pick<LoadedModel, 'file' | 'runner'> & {
 
 /** The data, as the model wants them. @throws INVALID_DATA */
 export async function dataFor({ file, runner, sites }: Opened, { data, tokenizer }: DataOptions): Promise<DataModule> {
-  const model = await openProto(sites.proto, file, runner);
+  const model = await openProto(sites.proto, file, runner, 'reading');
   await model.dispose();
   const widths = Object.assign({}, ...(sites.scopes ?? []).map(({ probe }) => probe.fixed ?? {})) as DimensionSizes;
   return loadData(data, { inputs: withWidths(model.inputs, widths), ...(tokenizer !== undefined && { tokenizer }) });

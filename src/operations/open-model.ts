@@ -1,3 +1,4 @@
+import { AttnswapError } from '../contract/errors.ts';
 import { findAdapter } from '../loading/adapter.ts';
 import { findSites } from '../model/sites/find-sites.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
@@ -42,10 +43,18 @@ export interface LoadedModel {
 /** With data, a model that runs on no random inputs is run on the first item. @throws INVALID_MODEL, UNSUPPORTED, INVALID_INPUTS, INVALID_DATA */
 export async function loadModel(options: ModelOptions & OptionalData): Promise<LoadedModel> {
   const { model, backend = defaults.backend, dimensions, assume, data } = options;
+  const runner = await runnerOf(options, backend);
   const onStep = (what: string) => options.onProgress?.({ what: `reading ${model}: ${what}` });
   const parts = await partsAt(model);
   const file = parts === undefined ? await readOnnxFile(model) : await readJoined(model, parts);
-  const runner = { adapter: await findAdapter(adaptersOf(options), backend).load(), backend };
   const realInputs = data === undefined ? undefined : (inputs: readonly ModelInput[]) => firstItem(inputs, { ...options, data });
   return { file, runner, parts, sites: await findSites(file, runner, dimensions, { assumption: assume, realInputs, onStep }) };
+}
+
+/** A backend that is missing is told before anything is read for it. @throws UNSUPPORTED, UNKNOWN_BACKEND */
+async function runnerOf(options: OperationOptions, backend: string): Promise<ModelRunner> {
+  const adapter = await findAdapter(adaptersOf(options), backend).load();
+  const status = await adapter.status(backend);
+  if (status.available) return { adapter, backend };
+  throw new AttnswapError('UNSUPPORTED', `${backend}: ${status.reason}`, { hint: status.mend });
 }

@@ -53,6 +53,8 @@ export const modelCaptureSchema = z.object({
   calls: z.array(callSchema.extend({ module: path, causal: z.boolean() })).max(10_000),
 });
 
+export const modelRunSchema = z.union([refused, z.object({})]);
+
 export const modelSwapSchema = z.union([refused, z.object({})]);
 
 export const modelTrainSchema = z.object({ losses: z.array(z.number()).min(1).max(1e6), parameters: size });

@@ -16,7 +16,8 @@ import type { Hello } from './messages.ts';
 import type { Training, TrainRequest } from '../contract/training.ts';
 import { trainOnWorker } from './worker-training.ts';
 import { prepareOnWorker } from './worker-kernel.ts';
-import { openModelOnWorker } from './worker-model.ts';
+import { openGraphOnWorker, openModelOnWorker } from './worker-model.ts';
+import type { GraphPorts } from './worker-model.ts';
 import { startWorker } from './worker-process.ts';
 import type { WorkerCommand, WorkerProcess } from './worker-process.ts';
 import { logitRefusal } from '../variants/reference.ts';
@@ -35,8 +36,10 @@ export interface WorkerAdapterOptions extends WorkerCommand {
   readonly graphOf?: (request: KernelRequest) => Uint8Array | Unsupported | undefined;
   /** Whether the worker answers the questions of training. */
   readonly trains?: boolean;
-  /** Whether it answers those about whole models. */
+  /** Whether it answers those about models of its own framework. */
   readonly opensModels?: boolean;
+  /** Of a worker that opens ONNX models: what a model reads and gives. */
+  readonly portsOf?: (model: string | Uint8Array) => Promise<GraphPorts>;
   /** What makes the worker start, where it does not. */
   readonly mend: string;
 }
@@ -58,7 +61,9 @@ export function workerAdapter(options: WorkerAdapterOptions): Adapter {
     },
     prepare: (request) => prepare(options, request),
     ...(options.trains === true && { train: (request: TrainRequest) => train(options, request) }),
-    ...(options.opensModels === true && { openModel: (request: ModelRequest) => openModel(options, request) }),
+    ...((options.opensModels === true || options.portsOf !== undefined) && {
+      openModel: (request: ModelRequest) => openModel(options, request),
+    }),
     inOneProcess: () => sharedAdapter(options),
   };
 }
@@ -153,10 +158,11 @@ async function train(options: WorkerCommand, request: TrainRequest): Promise<Tra
   return { unsupported: `${request.backend}: ${status.reason}${status.mend === '' ? '' : `; ${status.mend}`}` };
 }
 
-async function openModel(options: WorkerCommand, request: ModelRequest): Promise<OpenModel | Unsupported> {
+async function openModel(options: WorkerAdapterOptions, request: ModelRequest): Promise<OpenModel | Unsupported> {
+  const ports = await options.portsOf?.(request.model);
   const worker = startWorker(options);
   const status = statusIn(await sayHello(worker, options), request.backend);
-  if (status.available) return openModelOnWorker(worker, request);
+  if (status.available) return ports === undefined ? openModelOnWorker(worker, request) : openGraphOnWorker(worker, request, ports);
   await worker.close();
   return { unsupported: `${request.backend}: ${status.reason}${status.mend === '' ? '' : `; ${status.mend}`}` };
 }

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { BoundModel, ModelInput, ModelRequest, OpenModel, Unsupported } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
@@ -7,11 +7,12 @@ import type { Tensors } from '../contract/tensor.ts';
 import { readTensors, writeTensors } from '../data/tensor-files.ts';
 import { temporaryFolder } from '../processes/temporary.ts';
 import { readCaptured } from './captured-calls.ts';
-import { doneSchema, memorySchema } from './messages.ts';
+import { dispatchSchema, doneSchema, memorySchema } from './messages.ts';
 import {
   modelCaptureSchema,
   modelOpenSchema,
   modelProofSchema,
+  modelRunSchema,
   modelSitesSchema,
   modelSwapSchema,
   modelTrainSchema,
@@ -45,6 +46,41 @@ export async function openModelOnWorker(worker: WorkerProcess, request: ModelReq
   };
 }
 
+/** What an ONNX model reads and gives, as its file says. */
+export interface GraphPorts {
+  readonly inputs: readonly ModelInput[];
+  readonly outputs: readonly string[];
+}
+
+/** The same for an ONNX model, whose graph tells what it attends with. */
+export async function openGraphOnWorker(
+  worker: WorkerProcess,
+  { backend, model, purpose = 'latency', threads }: ModelRequest,
+  ports: GraphPorts,
+): Promise<OpenModel | Unsupported> {
+  const folder = await temporaryFolder('model');
+  const dispose = async () => {
+    await worker.close();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const path = typeof model === 'string' ? resolve(model) : join(folder, 'model.onnx');
+    if (typeof model !== 'string') await writeFile(path, model);
+    const asked = purpose === 'memory' ? purpose : 'latency';
+    const fields = { backend, model: path, purpose: asked, threads: threads ?? null, ...ports };
+    const opened = await worker.ask('model-open', fields, modelOpenSchema);
+    if ('unsupported' in opened) {
+      await dispose();
+      return opened;
+    }
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  const hosted = new WorkerModel(worker, { folder, inputs: ports.inputs, purpose, tellsDispatch: true });
+  return { ...ports, pid: worker.pid, bind: (feeds) => hosted.bind(feeds), dispose };
+}
+
 async function refused(worker: WorkerProcess, unsupported: string): Promise<Unsupported> {
   await worker.close();
   return { unsupported };
@@ -55,6 +91,8 @@ interface Hosting {
   readonly folder: string;
   readonly inputs: readonly ModelInput[];
   readonly purpose: NonNullable<ModelRequest['purpose']>;
+  /** Whether the worker tells what a call of a model runs. */
+  readonly tellsDispatch?: boolean;
 }
 
 /** A model that a worker holds, and the inputs that it holds of it. */
@@ -96,7 +134,9 @@ class WorkerModel {
     /** The first call puts the inputs in place and gives the outputs; those that follow are the same call. */
     const settle = async (): Promise<boolean> => {
       if (this.#holder === me) return false;
-      await worker.ask('model-run', { inputs: await this.write(feeds), output: this.path('outputs') }, doneSchema);
+      const given = { inputs: await this.write(feeds), output: this.path('outputs') };
+      const ran = await worker.ask('model-run', given, modelRunSchema);
+      if ('unsupported' in ran) throw new AttnswapError('UNSUPPORTED', ran.unsupported);
       outputs = await readTensors(this.path('outputs'));
       this.#holder = me;
       return true;
@@ -118,6 +158,12 @@ class WorkerModel {
         return outputs;
       },
       peakDeviceBytes: async () => device,
+      ...(this.#hosting.tellsDispatch === true && {
+        dispatch: async () => {
+          await settle();
+          return worker.ask('dispatch', {}, dispatchSchema);
+        },
+      }),
     };
   }
 }

@@ -14,6 +14,7 @@ import { wasteBySite, whereWeWere } from './migration/baseline-sections.ts';
 import type { ComparedFigures } from './migration/baseline-sections.ts';
 import type { CandidateRecord } from './migration/candidate-sections.ts';
 import { migrationTiles } from './migration/migration-tiles.ts';
+import { operatorsSection } from './run/dispatch-section.ts';
 import { decodeSection, generationSection } from './migration/decode-sections.ts';
 import { recoverySection } from './migration/recovery-section.ts';
 import { candidatesSection, nameOf, proofSection, qualitySection, tuningSection } from './migration/candidate-sections.ts';
@@ -53,6 +54,7 @@ function wholeReport(record: StoredMigrationRecord): Report {
     tuned === null ? undefined : tuningSection(tuned, record),
     recoverySection(record),
     proofSection(candidates),
+    ranSection(record),
     blocksSection(compared, labelsOf(compared)),
     hostSection(host, record.warnings),
     methodsSection(['adopt', 'effect', 'outcomes', 'quality', 'waste', 'front', 'memory']),
@@ -85,6 +87,17 @@ function wholeReport(record: StoredMigrationRecord): Report {
     ],
     sections: sections.filter((section) => section !== undefined),
   };
+}
+
+/** What the runtime ran of the original, and of the last comparison's model. */
+function ranSection({ baseline, final, settings }: StoredMigrationRecord): Section | undefined {
+  const setting = clip(oneLine(settings.backend), 60);
+  const told = (name: string, dispatch: typeof baseline.dispatch) =>
+    dispatch ? [{ name, setting, length: settings.compareAt, dispatch }] : [];
+  return operatorsSection([
+    ...told('original', baseline.dispatch),
+    ...(final === null ? [] : told(nameOf(final.candidate), final.dispatch)),
+  ]);
 }
 
 /** All that the last comparison compared, in both uses of a decoder. */

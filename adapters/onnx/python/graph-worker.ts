@@ -1,9 +1,11 @@
 import { fileURLToPath } from 'node:url';
-import type { Adapter, KernelDescription, KernelRequest, Unsupported } from '../../../src/contract/adapter.ts';
+import type { Adapter, KernelDescription, KernelGraphRequest, KernelRequest, Unsupported } from '../../../src/contract/adapter.ts';
 import { workerAdapter } from '../../../src/protocol/worker-adapter.ts';
 import { findPython } from '../../torch/python.ts';
-import { configOf, kernelModel, kernelOf } from '../kernel-graph.ts';
+import { adapter as onnx } from '../adapter.ts';
+import { configOf, kernelGraph, kernelModel, kernelOf } from '../kernel-graph.ts';
 import { kernels } from '../kernels/index.ts';
+import { portsOf } from './graph-ports.ts';
 
 /** The folder that Python runs, with its `__main__.py`. */
 export const workerFolder: string = fileURLToPath(new URL('./worker', import.meta.url));
@@ -31,19 +33,34 @@ export function graphWorker(runtime: GraphRuntime): Adapter {
     const missing = reason !== undefined && { lacking: Object.fromEntries(backends.map((backend) => [backend, reason])) };
     return { variant, kernel, summary, scoredPairs, ...missing };
   });
-  return workerAdapter({
+  const worker = workerAdapter({
     name,
     backends,
     // What is lacking comes last, so that it is no variant's default.
     kernels: [...own, ...shared].toSorted((a, b) => Number('lacking' in a) - Number('lacking' in b)),
     needs,
     graphOf: (request) => (own.some((kernel) => isOf(kernel, request)) ? undefined : graphOf(request)),
+    portsOf,
     // -B: an installed package's folder is not to be written into.
     get command(): [string, ...string[]] {
       return [graphPython(), '-B', workerFolder, runtime.package];
     },
     mend: `pip install ${runtime.package} numpy; --python or ATTNSWAP_ONNX_PYTHON selects another Python`,
   });
+  return {
+    ...worker,
+    // A compiler may merge, rename and leave out nodes: what a tensor of the file holds is read where every node runs as it is written.
+    openModel: (request) =>
+      request.purpose === 'reading' ? onnx.openModel!({ ...request, backend: 'onnx-cpu' }) : worker.openModel!(request),
+    kernelGraph(request) {
+      const wanted = `${request.variant}.${request.kernel}`;
+      if (own.some((kernel) => isOf(kernel, request)))
+        return {
+          unsupported: `${wanted} is an operator of ${runtime.package}, not an ONNX graph: choose another kernel of ${request.variant}`,
+        };
+      return wanted in lacking ? { unsupported: `${name} has no ${wanted}: ${lacking[wanted]}` } : kernelGraph(request);
+    },
+  };
 }
 
 /** The Python with the packages: the one that `ATTNSWAP_ONNX_PYTHON` names, else PyTorch's. */
@@ -51,7 +68,7 @@ export function graphPython(environment: Readonly<Record<string, string | undefi
   return environment['ATTNSWAP_ONNX_PYTHON'] || findPython(environment);
 }
 
-function isOf(kernel: KernelDescription, request: KernelRequest): boolean {
+function isOf(kernel: KernelDescription, request: KernelRequest | KernelGraphRequest): boolean {
   return kernel.variant === request.variant && kernel.kernel === request.kernel;
 }
 

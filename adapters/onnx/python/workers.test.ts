@@ -4,7 +4,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { skipWithout } from '../../../tests/onnx-python-installed.ts';
+import { openvinoStandIn, skipWithout } from '../../../tests/onnx-python-installed.ts';
 import type { Adapter, KernelRequest } from '../../../src/contract/adapter.ts';
 import { drawGaussian } from '../../../src/inputs/gaussian.ts';
 import { roundToDType } from '../../../src/inputs/half-precision.ts';
@@ -162,29 +162,12 @@ test('a provider without its plug-in, and a device that is not there, are unavai
   assert.match(status.mend, /linux-npu-driver/);
 });
 
-/** OpenVINO whose CPU stands behind an NPU that is lost after three calls. */
-const standIn = `
-import openvino as ov
-compile_model, get_property, of_compiled = ov.Core.compile_model, ov.Core.get_property, ov.CompiledModel.get_property
-ov.Core.available_devices = property(lambda self: ['CPU', 'NPU'])
-ov.Core.get_property = lambda self, device, name: get_property(self, 'CPU', name)
-ov.Core.compile_model = lambda self, model, device, config: compile_model(self, model, 'CPU', {**config, 'INFERENCE_PRECISION_HINT': 'f32'})
-ov.CompiledModel.get_property = lambda self, name: ov.Type.f16 if name == 'INFERENCE_PRECISION_HINT' else of_compiled(self, name)
-infer, calls = ov.InferRequest.infer, []
-def lost(self, *given, **more):
-    calls.append(1)
-    if len(calls) > 3:
-        raise RuntimeError('L0 zeFenceHostSynchronize result: ZE_RESULT_ERROR_DEVICE_LOST')
-    return infer(self, *given, **more)
-ov.InferRequest.infer = lost
-`;
-
 test(
   'up to the device an NPU is served: f16 alone, fixed shapes alone, and its loss fails the call',
   { skip: withoutOpenvino },
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'attnswap-npu-'));
-    writeFileSync(join(folder, 'sitecustomize.py'), standIn);
+    writeFileSync(join(folder, 'sitecustomize.py'), openvinoStandIn('NPU', { callsUntilLost: 3 }));
     process.env['PYTHONPATH'] = folder;
     try {
       const half = { ...drawGaussian(shape, 8), shape: { ...shape, dtype: 'f16' as const } };

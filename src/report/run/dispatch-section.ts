@@ -11,16 +11,28 @@ const mostOperators = 6;
 
 /** What the runtime's own profile says really ran, at the greatest length of each setting. */
 export function dispatchSection(groups: readonly SettingGroup[]): Section | undefined {
-  const rows = groups.flatMap((group) =>
-    longest(group).flatMap(({ name, setting, length, cell }) =>
-      cell.dispatch === undefined ? [] : rowsOf({ name, setting, length }, cell.dispatch),
-    ),
+  const told = ({ name, setting, length, cell }: SettingGroup['cells'][number]): Told[] =>
+    cell.dispatch === undefined ? [] : [{ name, setting, length, dispatch: cell.dispatch }];
+  return operatorsSection(
+    groups.flatMap((group) => longest(group).flatMap(told)),
+    groups.flatMap(({ cells }) => cells.flatMap(told)),
   );
+}
+
+/** A profile, and of which call it is. */
+interface Told {
+  readonly name: string;
+  readonly setting: string;
+  readonly length: number;
+  readonly dispatch: Dispatch;
+}
+
+/** The operators of some calls, and what the runtime says of those and others. */
+export function operatorsSection(shown: readonly Told[], flagged: readonly Told[] = shown): Section | undefined {
+  const rows = shown.flatMap((told) => rowsOf(told, told.dispatch));
   if (rows.length === 0) return undefined;
-  const flags = groups.flatMap(({ cells }) =>
-    cells.flatMap(({ name, length, cell }) =>
-      (cell.dispatch?.flags ?? []).map((flag) => `${name} at ${length} tokens: ${clip(oneLine(flag), 400)}`),
-    ),
+  const flags = flagged.flatMap(({ name, length, dispatch }) =>
+    dispatch.flags.map((flag) => `${name} at ${length} tokens: ${clip(oneLine(flag), 400)}`),
   );
   const table: Table = {
     kind: 'table',
@@ -48,7 +60,7 @@ export function dispatchSection(groups: readonly SettingGroup[]): Section | unde
 
 type Dispatch = NonNullable<SettingGroup['cells'][number]['cell']['dispatch']>;
 
-function rowsOf({ name, setting, length }: { name: string; setting: string; length: number }, { operators }: Dispatch): TableCell[][] {
+function rowsOf({ name, setting, length }: Omit<Told, 'dispatch'>, { operators }: Dispatch): TableCell[][] {
   const total = operators.reduce((sum, { totalNs }) => sum + totalNs, 0);
   const sorted = operators.toSorted((a, b) => b.totalNs - a.totalNs);
   const rest = sorted.slice(mostOperators);

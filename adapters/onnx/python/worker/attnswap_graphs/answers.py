@@ -10,13 +10,14 @@ from .words import Unsupported
 
 class Answers:
     """
-    The worker's state: one runtime, and at most one prepared call, which the next `prepare` drops. A runtime is a module with `backends(module)`
-    and `prepare(question, feeds)`; a call has `run()`, `output()`, `release()` and `dispatch()`.
+    The worker's state: one runtime, and at most one call with its inputs in place, which the next `prepare` or `model-run` drops. A runtime is a
+    module with `backends()`, `prepare(question, feeds)` and `open_model(question)`; a model has `bind(feeds)`; a call has `run()`, `outputs()`,
+    `release()` and `dispatch()`.
     """
 
     def __init__(self, package):
         self.package = package
-        self.call = self.problem = None
+        self.model = self.call = self.problem = None
         try:
             self.runtime = importlib.import_module(f'.with_{package}', __package__)
         except Exception as error:  # A missing library is an OSError.
@@ -35,8 +36,7 @@ class Answers:
     def on_prepare(self, question):
         from . import tensors
 
-        self.call = None
-        gc.collect()
+        self.drop()
         if question.get('pass', 'forward') != 'forward':
             return {'unsupported': f'{self.package} only computes forward passes'}
         given = tensors.read(question['inputs'])
@@ -51,7 +51,34 @@ class Answers:
         from . import tensors
 
         self.ready().run()
-        tensors.write(question['output'], self.call.output())
+        (output,) = self.call.outputs().values()
+        tensors.write(question['output'], {'o': output.astype('<f4')})
+        return {}
+
+    def on_model_open(self, question):
+        self.drop()
+        try:
+            self.model = self.runtime.open_model(question)
+            self.gives_back = question.get('purpose') == 'memory'
+        except Unsupported as reason:
+            return {'unsupported': str(reason)[:2000]}
+        return {'model': 'ONNX graph', 'inputs': question['inputs']}
+
+    def on_model_run(self, question):
+        from . import tensors
+
+        self.call = None
+        gc.collect()
+        if self.model is None:
+            raise RuntimeError('no model is open')
+        try:
+            self.call = self.model.bind(tensors.read(question['inputs']))
+            self.call.run()
+            tensors.write(question['output'], self.call.outputs())
+            if self.gives_back:
+                self.call.release()
+        except Unsupported as reason:
+            return {'unsupported': str(reason)[:2000]}
         return {}
 
     def on_sample(self, question):
@@ -71,8 +98,13 @@ class Answers:
     def on_dispatch(self, _):
         return self.ready().dispatch()
 
+    def drop(self):
+        """Lets go of what an earlier question opened."""
+        self.model = self.call = None
+        gc.collect()
+
     def ready(self):
-        """The prepared call."""
+        """The call with its inputs in place."""
         if self.call is None:
             raise RuntimeError('nothing is prepared')
         return self.call

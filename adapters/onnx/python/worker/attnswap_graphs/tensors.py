@@ -5,7 +5,10 @@ import struct
 
 import numpy as np
 
-kinds = {'F32': '<f4', 'U8': 'u1', 'BOOL': 'u1'}
+from .words import Unsupported
+
+kinds = {'F32': '<f4', 'F16': '<f2', 'F64': '<f8', 'I64': '<i8', 'I32': '<i4', 'I8': 'i1', 'U8': 'u1', 'BOOL': '?'}
+codes = {np.dtype(code): name for name, code in kinds.items()}
 # Names of a kernel's inputs in the file and in its ONNX model.
 names = {'q': 'query', 'k': 'key', 'v': 'value', 'mask': 'mask', 'gate.u': 'gate_u', 'gate.w': 'gate_w', 'gate.b': 'gate_b'}
 
@@ -31,10 +34,20 @@ def feeds(tensors, dtype):
     return {names[name]: values.astype(bool if name == 'mask' else floats) for name, values in tensors.items() if name in names}
 
 
-def write(path, output):
-    """Writes an output as the F32 tensor `o`, row-major."""
-    values = np.ascontiguousarray(output, '<f4')
-    header = json.dumps({'o': {'dtype': 'F32', 'shape': values.shape, 'data_offsets': [0, values.nbytes]}}).encode()
-    header += b' ' * (-len(header) % 8)
+def write(path, tensors):
+    """Writes tensors by name, row-major, each as what it is. Raises Unsupported for a type that attnswap reads from no file."""
+    header, chunks, offset = {}, [], 0
+    for name, values in tensors.items():
+        values = np.asarray(values)
+        code = codes.get(values.dtype)
+        if code is None:
+            raise Unsupported(f'output {name} has type {values.dtype}, expected one of {", ".join(kinds)}')
+        chunks.append(values.tobytes())
+        header[name] = {'dtype': code, 'shape': values.shape, 'data_offsets': [offset, offset + values.nbytes]}
+        offset += values.nbytes
+    told = json.dumps(header).encode()
+    told += b' ' * (-len(told) % 8)
     with open(path, 'wb') as file:
-        file.write(struct.pack('<Q', len(header)) + header + values.tobytes())
+        file.write(struct.pack('<Q', len(told)) + told)
+        for chunk in chunks:
+            file.write(chunk)

@@ -74,19 +74,23 @@ def registered(provider):
 
 
 def prepare(question, feeds):
-    """The call. Raises Unsupported."""
-    return Call(question, feeds)
+    """The call of a kernel. Raises Unsupported."""
+    return Model(question['graph'], question).bind(feeds)
 
 
-class Call:
-    """A session with its inputs in place."""
+def open_model(question):
+    """A whole model. Raises Unsupported."""
+    return Model(question['model'], question)
 
-    def __init__(self, question, feeds):
-        self.question = question
+
+class Model:
+    """A session on one provider."""
+
+    def __init__(self, path, question):
+        self.path, self.question = path, question
         self.provider, package = providers[question['backend']]
         self.devices = devices_of(self.provider, package)
-        self.feeds = feeds
-        self.session, self.binding = self.open(self.options())
+        self.session = self.open(self.options())
 
     def options(self):
         """Nothing is pooled where memory is read."""
@@ -101,43 +105,67 @@ class Call:
         return options
 
     def open(self, options):
-        """The session, and the binding of its inputs. Raises Unsupported where the provider takes no part in it."""
+        """A session. Raises Unsupported where the provider takes no part in it."""
         wanted = {} if self.devices else {'providers': list(dict.fromkeys([self.provider, cpu]))}
         try:
-            session = ort.InferenceSession(self.question['graph'], options, **wanted)
+            session = ort.InferenceSession(self.path, options, **wanted)
         except Exception as error:  # Its classes differ by what is wrong.
-            raise Unsupported(f'{version} does not take the kernel on {self.provider}: {first_words(error)}') from error
+            raise Unsupported(f'{version} does not take the ONNX model on {self.provider}: {first_words(error)}') from error
         if self.provider not in session.get_providers():
             raise Unsupported(f'{version} left {self.provider} out of the session, and took {", ".join(session.get_providers())}')
         session.disable_fallback()
+        return session
+
+    def bind(self, feeds):
+        """A call on some inputs."""
+        return Call(self, feeds)
+
+
+class Call:
+    """A session with its inputs in place."""
+
+    def __init__(self, model, feeds):
+        self.model, self.feeds = model, feeds
+        self.binding = self.bound(model.session)
+
+    def bound(self, session):
+        """The binding of the inputs to a session."""
         binding = session.io_binding()
-        for given in session.get_inputs():
-            binding.bind_ortvalue_input(given.name, ort.OrtValue.ortvalue_from_numpy(self.feeds[given.name]))
-        binding.bind_output('output')
-        return session, binding
+        for name, values in self.feeds.items():
+            binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(values))
+        bind_outputs(binding, session)
+        return binding
 
     def run(self):
-        """One call; its result stays in the binding."""
-        self.session.run_with_iobinding(self.binding)
+        """One call; its results stay in the binding."""
+        self.model.session.run_with_iobinding(self.binding)
 
-    def output(self):
-        """The last call's result, `[batch, heads, queries, headDim]`."""
-        return self.binding.copy_outputs_to_cpu()[0]
+    def outputs(self):
+        """The last call's results by name."""
+        names = [output.name for output in self.model.session.get_outputs()]
+        return dict(zip(names, self.binding.copy_outputs_to_cpu()))
 
     def release(self):
-        """Gives back the last call's result."""
+        """Gives back the last call's results."""
         self.binding.clear_binding_outputs()
-        self.binding.bind_output('output')
+        bind_outputs(self.binding, self.model.session)
 
     def dispatch(self):
         """The operators of one call by ONNX Runtime's own profile, in a second session."""
         with tempfile.TemporaryDirectory() as folder:
-            options = self.options()
+            options = self.model.options()
             options.enable_profiling = True
             options.profile_file_prefix = os.path.join(folder, 'call')
-            session, binding = self.open(options)
+            session = self.model.open(options)
+            binding = self.bound(session)
             for _ in range(3):
                 session.run_with_iobinding(binding)
             with open(session.end_profiling(), encoding='utf-8') as file:
                 operators = ort_profile.operators(json.load(file))
-        return {'operators': operators, 'flags': ort_profile.flags(operators, self.provider)}
+        return {'operators': operators, 'flags': ort_profile.flags(operators, self.model.provider)}
+
+
+def bind_outputs(binding, session):
+    """Lets a session allocate its outputs."""
+    for output in session.get_outputs():
+        binding.bind_output(output.name)

@@ -59,20 +59,67 @@ def settings(dtype, threads):
 
 
 def prepare(question, feeds):
-    """The call. Raises Unsupported."""
-    device = openvino_devices[question['backend']]
-    core = ov.Core()
-    if not is_found(core, device):
-        raise Unsupported(f'{version} finds no {device}')
-    try:
-        model = core.read_model(question['graph']) if 'graph' in question else openvino_sdpa.build(question, 'mask' in feeds)
-    except RuntimeError as error:
-        raise Unsupported(f'{version} does not take the ONNX model: {first_words(error)}') from error
-    # By place: where a compiler drops an operator, an input takes over the name of its result.
-    given = [feeds[port.any_name] for port in model.inputs]
-    model.reshape({port: list(values.shape) for port, values in zip(model.inputs, given)})
-    break_ties_by_index(model)
-    return Call(core, device, model, settings(question['shape']['dtype'], question.get('threads')), given)
+    """The call of a kernel. Raises Unsupported."""
+    build = None if 'graph' in question else lambda: openvino_sdpa.build(question, 'mask' in feeds)
+    model = Model(question.get('graph'), question, question['shape']['dtype'], build)
+    # Whichever names OpenVINO finds for them, a kernel's inputs are named in its own graph.
+    return model.bind([feeds[port.any_name] for port in model.graph.inputs])
+
+
+def open_model(question):
+    """A whole model, in the widest precision that the device has. Raises Unsupported."""
+    return NamedModel(question)
+
+
+class Model:
+    """A model as OpenVINO read it, to be compiled for one device at the sizes of its inputs."""
+
+    def __init__(self, path, question, precision, build=None):
+        self.device = openvino_devices[question['backend']]
+        self.wish = settings(precision, question.get('threads'))
+        self.core = ov.Core()
+        if not is_found(self.core, self.device):
+            raise Unsupported(f'{version} finds no {self.device}')
+        try:
+            self.graph = self.core.read_model(path) if build is None else build()
+        except RuntimeError as error:
+            raise Unsupported(f'{version} does not take the ONNX model: {first_words(error)}') from error
+        break_ties_by_index(self.graph)
+        self.sizes = self.compiled = None
+
+    def bind(self, values):
+        """A call on the inputs, in the order of the graph's; compiled anew where a size differs from the last call's."""
+        sizes = [array.shape for array in values]
+        if sizes != self.sizes:
+            self.compiled = None
+            self.compiled = self.fitted(sizes)
+            self.sizes = sizes
+        return Call(self.compiled, values)
+
+    def fitted(self, sizes):
+        """It compiled for these sizes. Raises Unsupported."""
+        fixed = self.graph.clone()
+        try:
+            fixed.reshape({port: list(size) for port, size in zip(fixed.inputs, sizes)})
+        except RuntimeError as error:
+            raise Unsupported(f'{version} cannot give the model the sizes {sizes}: {first_words(error)}') from error
+        return Compiled(self.core, self.device, fixed, self.wish)
+
+
+class NamedModel(Model):
+    """A whole model, whose inputs and outputs go by the names that its file has for them: OpenVINO may give a port another."""
+
+    def __init__(self, question):
+        super().__init__(question['model'], question, dtypes[openvino_devices[question['backend']]][0])
+        self.inputs, self.outputs = ([each['name'] for each in question['inputs']], question['outputs'])
+        found = [len(self.graph.inputs), len(self.graph.outputs)]
+        if found != [len(self.inputs), len(self.outputs)]:
+            raise Unsupported(f'{version} reads {found[0]} inputs and {found[1]} outputs in the model, expected {len(self.inputs)} and {len(self.outputs)}')
+
+    def bind(self, feeds):
+        call = super().bind([feeds[name] for name in self.inputs])
+        call.names = self.outputs
+        return call
 
 
 def break_ties_by_index(model):
@@ -98,59 +145,27 @@ def dynamic_operators(model):
     return {node.get_type_name() for node in operators_in(model) if any(output.get_partial_shape().is_dynamic for output in node.outputs())}
 
 
-class Call:
-    """A compiled model with its inputs in place."""
+class Compiled:
+    """A model compiled for a device, in a precision that was read back."""
 
-    def __init__(self, core, device, model, wish, given):
-        self.core, self.device, self.model, self.wish, self.given = core, device, model, wish, given
+    def __init__(self, core, device, model, wish):
+        self.core, self.device, self.model, self.wish = core, device, model, wish
         self.dynamic = dynamic_operators(model)
         if device in static_devices and self.dynamic:
             raise Unsupported(f'an {device} runs fixed shapes only, and these operators have none: {", ".join(sorted(self.dynamic))}')
-        self.compiled, self.request = self.compile(wish)
-        got = self.compiled.get_property('INFERENCE_PRECISION_HINT').get_type_name()
+        self.code = self.compile(wish)
+        got = self.code.get_property('INFERENCE_PRECISION_HINT').get_type_name()
         wanted = wish['INFERENCE_PRECISION_HINT']
         if got != wanted:
             raise Unsupported(f'{device} computes in {got} where {wanted} was asked for')
         self.precision = got
 
     def compile(self, wish):
-        """The compiled model, and a request that holds the inputs. Raises Unsupported."""
+        """The device's code. Raises Unsupported."""
         try:
-            compiled = self.core.compile_model(self.model, self.device, wish)
+            return self.core.compile_model(self.model, self.device, wish)
         except RuntimeError as error:
-            raise Unsupported(f'{version} does not compile the kernel for {self.device}: {first_words(error)}') from error
-        return compiled, self.bound(compiled)
-
-    def bound(self, compiled):
-        """A request that holds the inputs."""
-        request = compiled.create_infer_request()
-        for port, values in zip(compiled.inputs, self.given):
-            request.set_tensor(port, ov.Tensor(values, shared_memory=True))
-        return request
-
-    def run(self):
-        """One call; its result stays in the request."""
-        if self.request is None:
-            self.request = self.bound(self.compiled)
-        self.request.infer(share_outputs=True)
-
-    def output(self):
-        """The last call's result, `[batch, heads, queries, headDim]`."""
-        return self.request.get_output_tensor(0).data
-
-    def release(self):
-        """Gives back the output, and the tensors between operators, which OpenVINO keeps from call to call."""
-        self.request = None
-        self.compiled.release_memory()
-
-    def dispatch(self):
-        """The operators of one call by OpenVINO's own counters, which a second compilation turns on."""
-        compiled, request = self.compile({**self.wish, 'PERF_COUNT': True})
-        for _ in range(3):
-            request.infer(share_outputs=True)
-        operators = summed(info for info in request.profiling_info if info.status == ov.ProfilingInfo.Status.EXECUTED)
-        flags = self.flags(operators)
-        return {'operators': [{**told, 'provider': self.device + ' ' + told['provider']} for told in operators], 'flags': flags}
+            raise Unsupported(f'{version} does not compile the model for {self.device}: {first_words(error)}') from error
 
     def flags(self, operators):
         """What a reader of the figures should know."""
@@ -163,6 +178,47 @@ class Call:
         if self.dynamic:
             flags.append(f'shapes are known only at run time in {", ".join(sorted(self.dynamic))}')
         return flags
+
+
+class Call:
+    """A compiled model with its inputs in place."""
+
+    names = ['output']
+
+    def __init__(self, compiled, given):
+        self.compiled, self.given = compiled, given
+        self.request = self.bound(compiled.code)
+
+    def bound(self, code):
+        """A request that holds the inputs."""
+        request = code.create_infer_request()
+        for port, values in zip(code.inputs, self.given):
+            request.set_tensor(port, ov.Tensor(values, shared_memory=True))
+        return request
+
+    def run(self):
+        """One call; its results stay in the request."""
+        if self.request is None:
+            self.request = self.bound(self.compiled.code)
+        self.request.infer(share_outputs=True)
+
+    def outputs(self):
+        """The last call's results by name."""
+        return {name: self.request.get_output_tensor(place).data for place, name in enumerate(self.names)}
+
+    def release(self):
+        """Gives back the results, and the tensors between operators, which OpenVINO keeps from call to call."""
+        self.request = None
+        self.compiled.code.release_memory()
+
+    def dispatch(self):
+        """The operators of one call by OpenVINO's own counters, which a second compilation turns on."""
+        request = self.bound(self.compiled.compile({**self.compiled.wish, 'PERF_COUNT': True}))
+        for _ in range(3):
+            request.infer(share_outputs=True)
+        operators = summed(info for info in request.profiling_info if info.status == ov.ProfilingInfo.Status.EXECUTED)
+        flags = self.compiled.flags(operators)
+        return {'operators': [{**told, 'provider': self.compiled.device + ' ' + told['provider']} for told in operators], 'flags': flags}
 
 
 def summed(infos):

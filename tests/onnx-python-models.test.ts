@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { adapter as onnx } from '../adapters/onnx/adapter.ts';
+import { configOf, kernelModel, kernelOf } from '../adapters/onnx/kernel-graph.ts';
+import { adapter as openvino } from '../adapters/openvino/adapter.ts';
+import { adapter as ortPython } from '../adapters/ort-python/adapter.ts';
+import type { Adapter, KernelRequest, OpenModel } from '../src/contract/adapter.ts';
+import type { Tensors } from '../src/contract/tensor.ts';
+import { drawGaussian } from '../src/inputs/gaussian.ts';
+import { drawModelInputs } from '../src/inputs/model-inputs.ts';
+import { migrate } from '../src/operations/migrate.ts';
+import type { MigrateOptions } from '../src/operations/migrate.ts';
+import { swap } from '../src/operations/swap.ts';
+import { readReport } from '../src/report/read-report.ts';
+import { parseVariant } from '../src/variants/index.ts';
+import * as bert from './models/torchscript-bert.ts';
+import { openvinoStandIn, skipWithout } from './onnx-python-installed.ts';
+import { emptyFolder } from './run-cli.ts';
+
+// Whole models in the workers of OpenVINO and PyPI's ONNX Runtime, against onnx-cpu.
+const cwd = emptyFolder();
+const path = join(cwd, 'model.onnx');
+writeFileSync(path, bert.build({ seed: 1 }));
+const data = join(cwd, 'mine.data.mjs');
+writeFileSync(
+  data,
+  `export async function items({ lengths, itemsPerLength }) {
+  return lengths.flatMap((length) => Array.from({ length: itemsPerLength }, (_, index) => ({ id: length + '-' + index, length, feeds: {
+    input_ids: { type: 'int64', dims: [1, length], data: BigInt64Array.from({ length }, (_, at) => BigInt((7 * at + index) % 90)) },
+    attention_mask: { type: 'int64', dims: [1, length], data: new BigInt64Array(length).fill(1n) },
+  } })));
+}
+`,
+);
+const migration = (backend: string, dir: string): MigrateOptions => ({
+  ...{ model: path, backend, data: [data], lengths: [16], items: 1, candidates: ['dense.tiled'], until: 'baseline', dir: join(cwd, dir) },
+});
+
+async function opened(adapter: Adapter, backend: string, model: string | Uint8Array = path): Promise<OpenModel> {
+  const found = await adapter.openModel!({ backend, model, threads: 1 });
+  assert.ok(!('unsupported' in found), 'unsupported' in found ? found.unsupported : '');
+  return found;
+}
+
+async function outputsOf(model: OpenModel, feeds: Tensors): Promise<Tensors> {
+  const bound = model.bind(feeds);
+  await bound.run();
+  return bound.outputs();
+}
+
+/** The largest difference of two models' outputs, relative to the largest value. */
+function difference(one: Tensors, other: Tensors): number {
+  assert.deepEqual(Object.keys(one), Object.keys(other));
+  const faults = Object.entries(one).map(([name, tensor]) => {
+    assert.deepEqual([tensor.type, tensor.dims], [other[name]!.type, other[name]!.dims]);
+    const [a, b] = [[...tensor.data].map(Number), [...other[name]!.data].map(Number)];
+    return Math.max(...a.map((value, at) => Math.abs(value - b[at]!))) / Math.max(...a.map(Math.abs));
+  });
+  return Math.max(...faults);
+}
+
+const backends = [
+  { adapter: openvino, backend: 'openvino-cpu', ran: /^CPU /, flag: /^compiled for CPU \(.+\), computing in f32$/ },
+  { adapter: ortPython, backend: 'ort-cpu', ran: /^CPUExecutionProvider$/, flag: /^$/ },
+] as const;
+
+for (const { adapter, backend, ran, flag } of backends) {
+  const skip = await skipWithout(adapter, backend);
+
+  test(`${backend} gives what onnx-cpu gives, at one length after another, under the file's own names`, { skip }, async () => {
+    const [truth, model] = [await opened(onnx, 'onnx-cpu'), await opened(adapter, backend)];
+    try {
+      assert.deepEqual(model.inputs, truth.inputs);
+      assert.deepEqual(model.outputs, truth.outputs);
+      assert.notEqual(model.pid, undefined);
+      for (const sequence of [16, 9, 16]) {
+        const feeds = drawModelInputs(model.inputs, { batch: 2, sequence }, sequence);
+        assert.ok(difference(await outputsOf(truth, feeds), await outputsOf(model, feeds)) < 1e-5);
+      }
+      await assert.rejects(
+        outputsOf(model, { input_ids: bert.feeds({ batch: 1, length: 4, seed: 1 })['input_ids']! }),
+        /expected the inputs/,
+      );
+    } finally {
+      await Promise.all([truth.dispose(), model.dispose()]);
+    }
+  });
+
+  test(`${backend}: an identity swap changes outputs by less than 1e-5`, { skip }, async () => {
+    const { comparison, changes } = await swap({ model: path, backend, variants: ['dense.tiled'], out: join(cwd, `${backend}.onnx`) });
+    assert.ok(changes.length > 0 && comparison.runs.length > 0);
+    assert.ok(comparison.largest < 1e-5, `${comparison.largest}`);
+  });
+
+  test(`${backend}: a migration's record and report say what ran`, { skip }, async () => {
+    const { baseline, folder } = await migrate(migration(backend, backend));
+    const { operators, flags } = baseline.dispatch!;
+    assert.ok(operators.length > 3 && operators.every(({ provider }) => ran.test(provider)), JSON.stringify(operators));
+    assert.match(flags[0] ?? '', flag);
+    assert.ok(baseline.lengths[0]!.medianNs > 0);
+    const { report } = await readReport(folder);
+    assert.ok(report.sections.some(({ id }) => id === 'dispatch'));
+  });
+}
+
+const withoutOpenvino = await skipWithout(openvino, 'openvino-cpu');
+
+/** A kernel as the model of a user. */
+function kernelOnly(text: string): Uint8Array {
+  const { variant, kernel, parameters } = parseVariant(text);
+  const inputs = drawGaussian({ batch: 1, heads: 2, kvHeads: 2, queries: 8, keys: 8, headDim: 8, causal: true, dtype: 'f32' }, 1);
+  const request: KernelRequest = { backend: 'onnx-cpu', variant, kernel: kernel!, parameters, inputs, purpose: 'latency' };
+  const found = kernelOf(request, configOf(request));
+  assert.ok(!('unsupported' in found));
+  return kernelModel(found, configOf(request));
+}
+
+test('a model with an operator that OpenVINO lacks is refused by its name', { skip: withoutOpenvino }, async () => {
+  const refused = await openvino.openModel!({ backend: 'openvino-cpu', model: kernelOnly('linear.fused') });
+  assert.ok('unsupported' in refused);
+  assert.match(refused.unsupported, /^OpenVINO .* does not take the ONNX model: .*LinearAttention/);
+});
+
+test(
+  'without an NPU a migration to it is refused at once, with the reason and what mends it',
+  { skip: withoutOpenvino },
+  async (context) => {
+    if ((await openvino.status('openvino-npu')).available) return context.skip('there is an NPU');
+    await assert.rejects(migrate(migration('openvino-npu', 'none')), {
+      code: 'UNSUPPORTED',
+      message: /^openvino-npu: OpenVINO .* finds no NPU, only CPU$/,
+      hint: /linux-npu-driver/,
+    });
+  },
+);
+
+/** Runs `work` with workers whose OpenVINO has an NPU, the CPU behind it. */
+async function withNpu(options: Parameters<typeof openvinoStandIn>[1], work: (adapter: Adapter) => Promise<void>): Promise<void> {
+  const folder = emptyFolder();
+  writeFileSync(join(folder, 'sitecustomize.py'), openvinoStandIn('NPU', options));
+  process.env['PYTHONPATH'] = folder;
+  try {
+    // Each adapter asks its worker once what there is: another one asks again.
+    const { graphWorker } = await import('../adapters/onnx/python/graph-worker.ts');
+    await work(graphWorker({ name: 'openvino', package: 'openvino', needs: { 'openvino-npu': 'an NPU' } }));
+  } finally {
+    delete process.env['PYTHONPATH'];
+  }
+}
+
+test('up to the device, an NPU runs a whole model at fixed lengths in f16, and its loss is a failure', { skip: withoutOpenvino }, () =>
+  withNpu({ callsUntilLost: 6 }, async (adapter) => {
+    const model = await opened(adapter, 'openvino-npu');
+    try {
+      const feeds = drawModelInputs(model.inputs, { batch: 1, sequence: 16 }, 1);
+      const bound = model.bind(feeds);
+      await bound.run();
+      const { flags } = await bound.dispatch!();
+      assert.match(flags[0]!, /^compiled for NPU \(.+\), computing in f16$/);
+      await bound.timeCalls!(2);
+      await assert.rejects(bound.run(), /failed to sample: RuntimeError: L0 .*DEVICE_LOST/);
+    } finally {
+      await model.dispose();
+    }
+  }),
+);
+
+test('an NPU refuses a model whose shapes stay dynamic, and names the operators', { skip: withoutOpenvino }, () =>
+  withNpu({}, async (adapter) => {
+    const model = await opened(adapter, 'openvino-npu', kernelOnly('dense.tiled'));
+    try {
+      const feeds = drawModelInputs(model.inputs, { batch: 1, queries: 200, keys: 200 }, 1);
+      await assert.rejects(outputsOf(model, feeds), {
+        code: 'UNSUPPORTED',
+        message: /^an NPU runs fixed shapes only, and these operators have none: .*Slice/,
+      });
+    } finally {
+      await model.dispose();
+    }
+  }),
+);
