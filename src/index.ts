@@ -35,6 +35,7 @@ export {
   tune,
   waitForFleet,
   waste,
+  whatif,
 } from './operations/index.ts';
 export type { OperationOptions, Progress } from './operations/options.ts';
 export type { AbOptions, BlockOptions, CellOptions } from './operations/ab.ts';
@@ -70,6 +71,7 @@ export type { SwapOptions, SwapRecord } from './operations/swap.ts';
 export type { AddedFile, ListedRun, ListedVerdict, StoredRecords, StoreRecordsOptions } from './operations/store.ts';
 export type { TuneOptions, TuningRecord } from './operations/tune.ts';
 export type { WasteOptions, WasteRecord } from './operations/waste.ts';
+export type { Predicted, WhatIfOptions, WhatIfRecord } from './operations/whatif.ts';
 
 // What records are made of.
 export type { Baseline } from './compare/baseline.ts';

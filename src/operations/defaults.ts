@@ -28,6 +28,11 @@ export const defaults = {
   evaluations: 24,
   /** Blocks of a migration's or a tuning's last comparison. */
   finalBlocks: 10,
+  /** Of predictions for a declared device. */
+  whatif: {
+    variants: ['dense', 'window:w=256', 'block-topk', 'topk:k=64', 'gated:block=64,sparsity=0.4'],
+    lengths: [512, 1024, 2048, 4096],
+  },
   cell: { length: 1024, inputs: 'calibrated', causal: true, dtype: 'f32', batch: 1, heads: 8, headDim: 64 },
   /** Of an audit: the longest length, rounds at most, and threads inside one operator. */
   auditLength: 4096,

@@ -32,6 +32,7 @@ import type { FolderSwapRecord } from './swap-folder.ts';
 import type { AddedFile, StoredRecords, StoreRecordsOptions } from './store.ts';
 import type { SwapOptions, SwapRecord } from './swap.ts';
 import type { TuneOptions, TuningRecord } from './tune.ts';
+import type { WhatIfOptions, WhatIfRecord } from './whatif.ts';
 import type { WasteOptions, WasteRecord } from './waste.ts';
 
 // Each loads what it needs when it is called: whoever imports all of them pays for none.
@@ -159,6 +160,11 @@ export async function attend(options: AttendOptions): Promise<AttendRecord> {
 /** Wasted attention of one variant over the user's own tensors, overall and by head. */
 export async function waste(options: WasteOptions): Promise<WasteRecord> {
   return (await import('./waste.ts')).waste(options);
+}
+
+/** The least time that attention could take on a declared device: arithmetic, nothing is run. */
+export async function whatif(options: WhatIfOptions): Promise<WhatIfRecord> {
+  return (await import('./whatif.ts')).whatif(options);
 }
 
 /** The built-in suites and testbeds, variants, backends and metrics. */

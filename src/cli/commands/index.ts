@@ -19,6 +19,7 @@ const sections: Readonly<Record<string, Readonly<Record<string, Load>>>> = {
     compare: async () => [(await import('./compare.ts')).compare],
     attend: async () => [(await import('./attend.ts')).attend],
     waste: async () => [(await import('./waste.ts')).waste],
+    whatif: async () => [(await import('./whatif.ts')).whatif],
     fleet: async () => (await import('./fleet.ts')).fleetCommands,
   },
   'Watch for regressions': {

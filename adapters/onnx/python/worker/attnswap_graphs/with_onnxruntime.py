@@ -131,8 +131,8 @@ class Call:
     def bound(self, session):
         """The binding of the inputs to a session."""
         binding = session.io_binding()
-        for name, values in self.feeds.items():
-            binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(values))
+        for given in session.get_inputs():
+            binding.bind_ortvalue_input(given.name, ort.OrtValue.ortvalue_from_numpy(self.feeds[given.name]))
         bind_outputs(binding, session)
         return binding
 
