@@ -31,7 +31,7 @@ const caseSets: Record<string, CaseSet> = {
 const naiveSets: Record<string, CaseSet> = { 'tfjs-wasm': 'quick' };
 
 /** Kernels of a runtime's own that take what it takes, by version and device: declined cases are counted and told, not failed. */
-const mayDecline = /^torch-(cpu|cuda) (dense\.(fused|flash|efficient|cudnn|math|compiled(-naive)?|flex)|window\.flex)$/;
+const mayDecline = /^torch-(cpu|cuda) (dense\.(fused|flash|efficient|cudnn|math|compiled(-naive)?|flex|mha)|window\.flex)$/;
 /** What dense.fused leaves to dense.tiled: the runtime's other operators know neither. */
 const operatorLimits = /^dense\.fused takes (a soft cap|attention sinks) only where GroupQueryAttention serves/;
 /** Kernels that are compiled for each shape take five seconds or more a case: two that show the most. */

@@ -69,6 +69,16 @@ test('a worker of another version is refused with both versions, before anything
   assert.match(stderr, /speaks "attnswap\.worker\/7", expected attnswap\.worker\/1/);
 });
 
+test('conform finds a worker whose answer changes from call to call, and passes one that rounds differently', async () => {
+  const check = (fault: string) => attnswap(['conform', '--cases', 'few', '--quiet', '--worker', worker(fault)]);
+  const fickle = await check('fickle');
+  assert.equal(fickle.exitCode, 5);
+  assert.match(fickle.stdout, /✗ worker-fickle dense\.script: wrong in 5 of 5 cases/);
+  assert.match(fickle.stdout, /call 2 differs from those before: /);
+  const rounding = await check('rounding');
+  assert.match(rounding.stdout, /✓ worker-rounding dense\.script: \d+ cases agree with float64/);
+});
+
 test('conform tells what a worker does wrong, and passes one that does all right', async () => {
   const wrong = await attnswap(['conform', '--cases', 'quick', '--quiet', '--worker', worker('rubbish@prepare')]);
   assert.equal(wrong.exitCode, 5);

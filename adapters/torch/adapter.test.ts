@@ -119,12 +119,16 @@ const request = { backend: 'torch-cpu', purpose: 'latency' as const };
 const mayDecline = ({ variant, kernel }: KernelDescription) => variant === 'dense' || kernel === 'flex';
 
 async function prepared(text: string, dtype: DType = 'f32'): Promise<PreparedKernel> {
-  const { variant, kernel, parameters } = parseVariant(text);
-  const kernelName = kernel ?? adapter.kernels.find((known) => known.variant === variant)!.kernel;
-  const shape = { batch: 1, heads: 4, kvHeads: 2, queries: 150, keys: 150, headDim: 16, causal: true, dtype };
-  const made = await shared.prepare({ ...request, variant, kernel: kernelName, parameters, inputs: caseInputs(shape) });
+  const made = await tried(text, { dtype });
   assert.ok(!('unsupported' in made), 'unsupported' in made ? made.unsupported : '');
   return made;
+}
+
+function tried(text: string, { dtype = 'f32', kvHeads = 2 }: { readonly dtype?: DType; readonly kvHeads?: number } = {}) {
+  const { variant, kernel, parameters } = parseVariant(text);
+  const kernelName = kernel ?? adapter.kernels.find((known) => known.variant === variant)!.kernel;
+  const shape = { batch: 1, heads: 4, kvHeads, queries: 150, keys: 150, headDim: 16, causal: true, dtype };
+  return shared.prepare({ ...request, variant, kernel: kernelName, parameters, inputs: caseInputs(shape) });
 }
 
 function caseInputs(shape: Parameters<typeof createCaseInputs>[0]['shape']) {
@@ -165,6 +169,18 @@ test('the profile names the operators of one call, and what materialises n² say
   assert.deepEqual((await tiled.dispatch()).flags, []);
   await tiled.dispose();
 });
+
+for (const [text, says] of [
+  ['dense.compiled', 'scaled_dot_product_attention ran its flash backend'],
+  ['dense.compiled-naive', 'torch.compile put no attention operator in: the n² logits were written out'],
+] as const) {
+  test(`the profile says whether the compiler put the fused operator in: ${text}`, { skip }, async (context) => {
+    const kernel = await tried(text, { kvHeads: 4 });
+    if ('unsupported' in kernel) return context.skip(kernel.unsupported);
+    assert.deepEqual((await kernel.dispatch()).flags, [says]);
+    await kernel.dispose();
+  });
+}
 
 test('a kernel that the worker lacks, or a second one at a time, is refused', { skip }, async () => {
   const inputs = caseInputs({ batch: 1, heads: 4, kvHeads: 2, queries: 9, keys: 9, headDim: 16, causal: true, dtype: 'f32' });

@@ -54,7 +54,7 @@ function changes(
 }
 
 const specs = [
-  ...['dense.fused', 'dense.naive', 'dense.tiled', 'dense.flash', 'dense.math'],
+  ...['dense.fused', 'dense.naive', 'dense.tiled', 'dense.flash', 'dense.math', 'dense.mha'],
   ...['topk.tiled:k=5', 'topk.tiled:keep=0.3', 'window.tiled:w=5,globals=2'],
   ...['gated.tiled', 'gated.tiled:form=log,sparsity=0.4', 'gated.tiled:tau=0.5', 'gated.tiled:block=4,sparsity=0.4'],
   ...['gated.tiled:block=4,tau=0.4,form=log', 'hierarchical.batched:local=2,region=4,ratio=1:1:1', 'block-topk.blocks:block=4,blocks=3'],
@@ -70,7 +70,7 @@ for (const text of specs) {
   test(`torch-cpu ${text}: gradients are those of the float64 reference`, { skip }, async (context) => {
     const spec = parseVariant(text);
     for (const [seed, { mask, ...lengths }] of shapes.entries()) {
-      const shape = { batch: 2, heads: 6, kvHeads: 2, headDim: 8, dtype: 'f32' as const, ...lengths };
+      const shape = { batch: 2, heads: 6, kvHeads: spec.kernel === 'mha' ? 6 : 2, headDim: 8, dtype: 'f32' as const, ...lengths };
       if (findVariant(spec.variant).refuses(spec.parameters, shape) !== undefined) continue;
       const inputs = createCaseInputs({ shape, mask, values: 'normal', seed: seed + 1 });
       const outputGradient = noise(inputs.query.length, 5);

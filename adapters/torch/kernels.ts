@@ -67,6 +67,12 @@ export const kernels: readonly KernelDescription[] = [
     scoredPairs: (_, shape) => flexPairs(shape),
   },
   {
+    variant: 'dense',
+    kernel: 'mha',
+    summary: 'nn.MultiheadAttention: in evaluation it writes the n² logits out, in training it does not',
+    scoredPairs: all,
+  },
+  {
     variant: 'topk',
     kernel: 'tiled',
     summary: 'tiles of 128 queries: topk of their logits, then only the kept values',

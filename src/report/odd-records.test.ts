@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { CellRecord } from '../contract/cell.ts';
 import type { RunRecord } from '../contract/run.ts';
 import { sampleComparison, sampleVerdict } from '../verdict/fixtures/sample-verdict.ts';
 import { sampleClaims } from '../claims/fixtures/sample-claims.ts';
@@ -104,6 +105,21 @@ test('a type that the ceilings are not of is held against none', () => {
   const half = runReport({ ...withCells(({ shape }) => ({ shape: { ...shape, dtype: 'f16' as const } })), ceilings });
   assert.doesNotMatch(chartsOf(half).find(({ id }) => id === 'rates-1')!.summary, /ceiling/);
   assert.match(chartsOf(runReport({ ...whole, ceilings })).find(({ id }) => id === 'rates-1')!.summary, /% of the ceiling/);
+});
+
+test('the share of the ideal is the speed-up over the share of the work that is needed, and is left out where that is not known', () => {
+  const timed = (text: string, medianNs: number) => {
+    const cell = sampleCell(text, 512);
+    return { ...cell, latency: { ...cell.latency!, medianNs } };
+  };
+  const cells = [timed('dense.fused', 8e6), timed('window.tiled:w=1', 2e6)];
+  const shares = (given: readonly CellRecord[]) => {
+    const { columns, rows } = chartsOf(runReport({ ...whole, cells: [...given] })).find(({ id }) => id === 'rates-1')!.table;
+    return rows.map((row) => row[columns.findIndex(({ title }) => title === 'of the ideal')]!.text);
+  };
+  // One pair a query instead of (512 + 1) / 2 on average, and a quarter of the time.
+  assert.deepEqual(shares(cells), ['100 %', `${((100 * 4) / 256.5).toPrecision(2)} %`]);
+  assert.deepEqual(shares([cells[0]!, { ...cells[1]!, variant: { name: 'gone', params: {} } }]), ['100 %', '–']);
 });
 
 test('what tuning found decides where it is the best; a loss without measure has no place on the front', () => {

@@ -19,6 +19,10 @@ const models = [...lengths, '--values', '128,512,2048'];
 const fast = [...models, '--heads', '4', '--head-dim', '32'];
 /** Of a function in Python, whose calls take longer. */
 const narrow = [...models, '--heads', '1', '--head-dim', '32'];
+const noFlex =
+  spawnSync(findPython(), ['-c', 'from torch.nn.attention.flex_attention import flex_attention']).status === 0
+    ? false
+    : `${findPython()} has no PyTorch with flex_attention`;
 const noNumpy = spawnSync(findPython(), ['-c', 'import numpy']).status === 0 ? false : `${findPython()} has no NumPy`;
 
 /** A folder with models and Python functions, and an audit there. */
@@ -109,6 +113,14 @@ test('PyTorch’s fused operator with a banded mask masks only', { skip: noTorch
   const { exitCode, said, record } = ran;
   assert.equal(exitCode, 1, said);
   assert.equal(standing(record(), 'knob'), 'masks-only');
+});
+
+test('PyTorch’s flex_attention with a block mask skips', { skip: noFlex }, async (t) => {
+  const ran = await audit(['--callable', 'torch_windows:flex', ...fast]);
+  if (leftOpen(t, ran)) return;
+  const { exitCode, said, record } = ran;
+  assert.equal(exitCode, 0, said);
+  assert.equal(standing(record(), 'knob'), 'skips');
 });
 
 const refusals: ReadonlyArray<[what: string, args: readonly string[], says: RegExp]> = [

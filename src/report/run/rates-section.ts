@@ -1,7 +1,10 @@
 import { digits, percent } from '../../text/figures.ts';
+import type { CellRecord } from '../../contract/cell.ts';
 import type { RunRecord } from '../../contract/run.ts';
 import { clip } from '../../text/layout.ts';
 import { oneLine } from '../../text/untrusted.ts';
+import { variants } from '../../variants/index.ts';
+import { nameOf } from '../cell-facts.ts';
 import { rooflineChart } from '../charts/roofline.ts';
 import { figureCell, words } from '../document.ts';
 import type { Chart, Section } from '../document.ts';
@@ -9,8 +12,9 @@ import { longest } from './measured-cell.ts';
 import type { MeasuredCell, SettingGroup } from './measured-cell.ts';
 
 /** How fast each kernel computes, against what the backend's own operators reach on this machine. */
-export function ratesSection(groups: readonly SettingGroup[], { ceilings }: RunRecord): Section | undefined {
-  const charts = groups.slice(0, 4).flatMap((group, index) => chartOf(group, ceilings, `rates-${index + 1}`) ?? []);
+export function ratesSection(groups: readonly SettingGroup[], run: RunRecord): Section | undefined {
+  const { ceilings } = run;
+  const charts = groups.slice(0, 4).flatMap((group, index) => chartOf(group, run, `rates-${index + 1}`) ?? []);
   if (charts.length === 0) return undefined;
   const known = Object.entries(ceilings).flatMap(([backend, found]) =>
     found.map(
@@ -18,6 +22,8 @@ export function ratesSection(groups: readonly SettingGroup[], { ceilings }: RunR
         `${clip(oneLine(backend), 60)}: ${digits(perSecond / 1e9)} ${kind === 'flops' ? 'GFLOP/s' : 'GB/s'}, ${clip(oneLine(what), 200)}`,
     ),
   );
+  const reference = clip(oneLine(run.suite.reference), 60);
+  const ideal = ` The ideal is the speed-up over ${reference} if time followed the operations that the variant needs: a kernel below it computes more pairs, or computes them more slowly.`;
   const lead =
     known.length === 0
       ? 'The kernel’s operations divided by its median latency. The ceilings of the machine were not measured.'
@@ -25,17 +31,17 @@ export function ratesSection(groups: readonly SettingGroup[], { ceilings }: RunR
   return {
     id: 'rates',
     title: 'Achieved rates and machine ceilings',
-    lead,
+    lead: lead + ideal,
     parts: [...charts, ...(known.length > 0 ? [{ kind: 'notes' as const, lines: known }] : [])],
   };
 }
 
-function chartOf(group: SettingGroup, ceilings: RunRecord['ceilings'], id: string): Chart | undefined {
+function chartOf(group: SettingGroup, { ceilings, suite }: RunRecord, id: string): Chart | undefined {
   const rated = group.cells.flatMap((measured) => {
     const { work } = measured.cell;
     return work === undefined || measured.medianNs === undefined || work.bytes <= 0 || work.flops <= 0
       ? []
-      : [{ ...measured, ...rateOf(measured) }];
+      : [{ ...measured, ...rateOf(measured), ideal: idealShare(measured, group, suite.reference) }];
   });
   if (rated.length === 0) return undefined;
   const { backend, shape } = rated[0]!.cell;
@@ -49,30 +55,36 @@ function chartOf(group: SettingGroup, ceilings: RunRecord['ceilings'], id: strin
   const roof = flops === undefined || bytes === undefined ? null : { rate: flops / 1e9, bandwidth: bytes / 1e9 };
   const share = (rate: number) => (flops === undefined ? undefined : (1e9 * rate) / flops);
   const last = rated.filter((each) => longest(group).some(({ cell }) => cell.id === each.cell.id)).toSorted((a, b) => b.rate - a.rate);
-  const points = rated.map(({ name, length, intensity, rate }) => ({
-    series: name,
-    intensity,
-    rate,
-    label: `${name}, ${length} tokens: ${digits(rate)} GFLOP/s${flops === undefined ? '' : `, ${percent(share(rate)!)} of the ceiling`}`,
+  const shares = ({ rate, ideal }: (typeof rated)[number]) =>
+    [
+      ...(flops === undefined ? [] : [`${percent(share(rate)!)} of the ceiling`]),
+      ...(ideal === undefined ? [] : [`${percent(ideal)} of the ideal`]),
+    ].join(', ');
+  const points = rated.map((each) => ({
+    series: each.name,
+    intensity: each.intensity,
+    rate: each.rate,
+    label: [`${each.name}, ${each.length} tokens: ${digits(each.rate)} GFLOP/s`, shares(each)].filter(Boolean).join(', '),
   }));
   return {
     kind: 'chart',
     id,
     title: group.setting,
-    summary: `At ${group.lengths.at(-1)!} tokens: ${last.map(({ name, rate }) => `${name} ${digits(rate)} GFLOP/s${flops === undefined ? '' : ` (${percent(share(rate)!)} of the ceiling)`}`).join('; ')}.`,
+    summary: `At ${group.lengths.at(-1)!} tokens: ${last.map((each) => `${each.name} ${digits(each.rate)} GFLOP/s${shares(each) === '' ? '' : ` (${shares(each)})`}`).join('; ')}.`,
     spec: rooflineChart({ title: group.setting, series: group.series, points, ceilings: roof }),
     table: {
       kind: 'table',
       title: 'Rates',
       columns: [
         { title: 'kernel' },
-        ...['tokens', 'GFLOP/s', 'of the ceiling', 'operations per byte'].map((title) => ({ title, numeric: true })),
+        ...['tokens', 'GFLOP/s', 'of the ceiling', 'of the ideal', 'operations per byte'].map((title) => ({ title, numeric: true })),
       ],
-      rows: rated.map(({ name, length, rate, intensity }) => [
+      rows: rated.map(({ name, length, rate, intensity, ideal }) => [
         ...words(name),
         { text: String(length), value: length },
         figureCell(rate, digits),
         figureCell(share(rate), percent),
+        figureCell(ideal, percent),
         figureCell(intensity, digits),
       ]),
     },
@@ -82,4 +94,21 @@ function chartOf(group: SettingGroup, ceilings: RunRecord['ceilings'], id: strin
 function rateOf({ cell, medianNs }: MeasuredCell): { rate: number; intensity: number } {
   const { flops, bytes } = cell.work!;
   return { rate: flops / medianNs!, intensity: flops / bytes };
+}
+
+/**
+ * A kernel's speed-up over the reference cell, as a share of what it would be if time followed the operations that each variant needs: 1 for
+ * the reference itself. Undefined where one of the two was not timed, or is of a variant that is not known here.
+ */
+function idealShare({ cell, length, speedUp }: MeasuredCell, group: SettingGroup, reference: string): number | undefined {
+  const base = group.cells.find((each) => each.length === length && nameOf(each.cell) === reference);
+  const [own, whole] = [neededFlops(cell), base && neededFlops(base.cell)];
+  return speedUp === null || own === undefined || !whole ? undefined : (speedUp * own) / whole;
+}
+
+/** Of a kernel that computes no pair more than the variant needs. */
+function neededFlops({ variant, shape }: CellRecord): number | undefined {
+  const known = variants.find(({ name }) => name === variant.name);
+  const parameters = known?.parameters.safeParse(variant.params);
+  return parameters?.success === true ? known!.cost(parameters.data, shape).flops : undefined;
 }

@@ -20,6 +20,7 @@ kernels = [
     entry('dense', 'compiled', 'all', 'softmax(q·kᵀ/√d + mask)·v through torch.compile'),
     entry('dense', 'compiled-naive', 'all', 'dense.naive, which scales q first, through torch.compile'),
     entry('dense', 'flex', 'cost', 'flex_attention, compiled, with a block mask'),
+    entry('dense', 'mha', 'all', 'nn.MultiheadAttention: in evaluation it writes the n² logits out, in training it does not'),
     entry('topk', 'tiled', 'all', 'tiles of 128 queries: topk of their logits, then only the kept values'),
     entry('window', 'tiled', 'cost', 'blocks of queries against the span of keys around them'),
     entry('window', 'flex', 'cost', 'flex_attention, compiled, with a block mask of the window'),

@@ -1,6 +1,6 @@
 """The kernels: one file a variant, or a way of computing it."""
 from ..unsupported import Unsupported
-from . import block_topk, dense, flex, gated, hierarchical, linear, sdpa, topk, window
+from . import block_topk, dense, flex, gated, hierarchical, linear, multihead, sdpa, topk, window
 
 builders = {
     'dense.fused': sdpa.fused,
@@ -13,6 +13,7 @@ builders = {
     'dense.compiled': dense.compiled,
     'dense.compiled-naive': dense.compiled_naive,
     'dense.flex': flex.dense,
+    'dense.mha': multihead.mha,
     'topk.tiled': topk.tiled,
     'window.tiled': window.tiled,
     'window.flex': flex.window,
