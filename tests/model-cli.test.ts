@@ -24,7 +24,7 @@ const items = `export const items = async ({ lengths, itemsPerLength }) => lengt
 
 before(() => {
   for (const name of used) writeFileSync(join(cwd, `${name}.onnx`), models[name].build());
-  writeFileSync(join(cwd, 'rounded.onnx'), edgeModels['quantizers around the softmax']!.build());
+  writeFileSync(join(cwd, 'rounded.onnx'), edgeModels['quantizers that change the scale']!.build());
   writeFileSync(join(cwd, 'loop.onnx'), edgeModels['attention in a Loop']!.build());
   writeFileSync(join(cwd, 'empty.onnx'), '');
   writeFileSync(join(cwd, 'text.onnx'), 'not a model');

@@ -48,10 +48,10 @@ export function isExact(sites: readonly Site[], { replacements, norms, adapters 
   return same && [...replacements].every(([site, replacement]) => seesAll(sites[site]!, replacement));
 }
 
-/** Whether new attention sees every key that the site's own mask lets through, and scales it alike. */
-export function seesAll({ window, causal }: Site, { variant, parameters, scaleFactor = 1 }: Replacement): boolean {
+/** Whether new attention sees every key that the site's own mask lets through, and scales it alike; where a site rounds, none gives the same. */
+export function seesAll({ window, causal, rounds }: Site, { variant, parameters, scaleFactor = 1 }: Replacement): boolean {
   const seen = findVariant(variant).span?.(parameters, causal === true);
-  return scaleFactor === 1 && seen !== undefined && covers(seen, window ?? denseSpan(causal === true));
+  return scaleFactor === 1 && rounds === undefined && seen !== undefined && covers(seen, window ?? denseSpan(causal === true));
 }
 
 /** Whether a model rounds to whole steps somewhere. */

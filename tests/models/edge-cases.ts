@@ -12,6 +12,7 @@ import { GraphWriter } from './graph-writer.ts';
 import type { Value } from './graph-writer.ts';
 import { linear } from './layers.ts';
 import { valueInfo } from './protos.ts';
+import { buildRounded } from './rounded-attention.ts';
 import { drawStates } from './sequences.ts';
 import type { FeedRequest } from './sequences.ts';
 import { additiveMask, mergeHeads, splitHeads } from './torch-shapes.ts';
@@ -91,24 +92,6 @@ function softCapped(): Uint8Array {
   return buildTransformer({ exporter: torchScript(14), architecture: bert.design, prepare: bert.declareMask, attend }, 0);
 }
 
-/** BERT whose attention is quantized statically: every operator between quantizers, the softmax and the weights among them. */
-function quantizedAttention(): Uint8Array {
-  const attend = (g: GraphWriter, place: AttentionPlace<Value>): Value => {
-    const { query, key, value } = bert.projectHeads(g, place);
-    let count = 0;
-    const rounded = (x: Value, step: number, zero: number): Value => {
-      const name = `${place.weights.output.name}.quantizer${count++}`;
-      const steps = [g.weight(`${name}.scale`, [], [step]), g.weight(`${name}.zero_point`, [], [zero], { type: 'u8' })];
-      return g.op('DequantizeLinear', [g.op('QuantizeLinear', [x, ...steps]), ...steps]);
-    };
-    const products = rounded(g.op('MatMul', [rounded(query, 0.05, 128), rounded(key, 0.05, 128)]), 0.2, 128);
-    const logits = rounded(g.op('Div', [products, g.float(Math.sqrt(size.headDim))]), 0.1, 128);
-    const weights = rounded(g.op('Softmax', [g.op('Add', [logits, place.shared])], { axis: -1 }), 1 / 255, 0);
-    return linear(g, mergeHeads(g, rounded(g.op('MatMul', [weights, rounded(value, 0.05, 128)]), 0.05, 128)), place.weights.output);
-  };
-  return buildTransformer({ exporter: torchScript(14), architecture: bert.design, prepare: bert.declareMask, attend }, 0);
-}
-
 /** One attention whose values are twice as wide as its keys. */
 function wideValues(): Uint8Array {
   const { heads, headDim, hidden } = size;
@@ -145,8 +128,8 @@ export const edgeModels: Readonly<Record<string, EdgeModel>> = {
     reason: /weights are also used elsewhere/,
   },
   'soft-capped logits': { build: softCapped, feeds: bert.feeds, sites: bertSites, declinedBy: ['dense.fused', 'dense.mha'] },
-  'quantizers around the softmax': {
-    build: quantizedAttention,
+  'quantizers that change the scale': {
+    build: () => buildRounded({ shrinks: 2 }),
     feeds: bert.feeds,
     sites: bertSites.map((site) => ({ ...site, mask: null, causal: null, swappable: false })),
     reason: /its logits are rounded to whole steps by QuantizeLinear/,

@@ -135,8 +135,9 @@ function sitesTable(list: readonly Site[]): string {
 }
 
 /** What few sites do to their logits beside scale and mask. */
-function moreOf({ softcap, sinks }: Site): string {
-  return [...(softcap === undefined ? [] : [`cap ${digits(softcap)}`]), ...(sinks === true ? ['sinks'] : [])].join(', ');
+function moreOf({ softcap, sinks, rounds }: Site): string {
+  const cap = softcap === undefined ? [] : [`cap ${digits(softcap)}`];
+  return [...cap, ...(sinks === true ? ['sinks'] : []), ...(rounds === undefined ? [] : ['rounded'])].join(', ');
 }
 
 /** The end of a long name, which tells nodes apart. */

@@ -104,7 +104,18 @@ function fileLines({
     ...(rewritten.length > 0 ? [`first upgraded to opset 13: ${rewritten.length} nodes rewritten, with identical results`] : []),
     ...(inlined.length > 0 ? [`functions inlined first: ${inlined.map((name) => visible(name)).join(', ')}`] : []),
     `each new attention matches its definition on the site's own inputs, within ${digits(most)} (relative)`,
+    ...unroundedLines(atSites),
     ...comparisonLines(comparison, Math.min(...changes.map(({ provenLength }) => provenLength ?? 0))),
+  ];
+}
+
+function unroundedLines(atSites: FolderSwapRecord['files'][number]['atSites']): string[] {
+  const rounded = atSites.filter(({ unrounded }) => unrounded !== undefined);
+  if (rounded.length === 0) return [];
+  const most = Math.max(...rounded.map(({ unrounded }) => unrounded!));
+  const sites = `${rounded.length === 1 ? 'site' : 'sites'} ${rounded.map(({ site }) => site).join(', ')}`;
+  return [
+    `${sites}: the original rounds its logits or weights and the new attention does not; that alone changes their outputs by up to ${digits(most)} (relative)`,
   ];
 }
 

@@ -20,6 +20,8 @@ import type { RealInputs } from './probe.ts';
 import { proveLong } from './prove-long.ts';
 import type { LongProof } from './prove-long.ts';
 import { readSite, unread } from './read-site.ts';
+import { largestSteps, withoutRounding } from './rounding.ts';
+import type { Rounding } from './rounding.ts';
 import type { ReadSite as Read } from './read-site.ts';
 import type { Assumption, Site, SwappableSite } from './site.ts';
 import { branchScopes, takingBranch } from './scopes.ts';
@@ -72,8 +74,9 @@ export async function findSites(
   const assumed = options.assumption?.input;
   if (assumed !== undefined && !inputs.includes(assumed))
     throw new AttnswapError('INVALID_INPUTS', `the model has no input ${assumed}, expected one of ${inputs.join(', ')}`);
-  const searching: Searching = { proto, file, runner, given, options };
-  const found = [await searchScope(searching, { proto }, 0)];
+  const { proto: unrounded, roundings } = withoutRounding(proto);
+  const searching: Searching = { proto, file, runner, given, options, roundings };
+  const found = [await searchScope(searching, { proto: unrounded }, 0)];
   const index = new GraphIndex(proto.graph!);
   const holdsAttention = (graph: GraphProto) => Object.values(reachless(new GraphIndex(graph, index), { reason: '' })).flat().length > 0;
   for (const scope of branchScopes(proto, holdsAttention))
@@ -99,6 +102,8 @@ interface Searching {
   readonly runner: ModelRunner;
   readonly given: DimensionSizes;
   readonly options: FindOptions;
+  /** Of softmaxes in the model's own graph whose quantizers the search leaves out, by output. */
+  readonly roundings: ReadonlyMap<string, Rounding>;
 }
 
 /** What was found in one graph. */
@@ -141,9 +146,12 @@ async function searchScope(searching: Searching, { proto, body }: Scope, start: 
   const subject = { proto, file, index, candidates, runner, given, realInputs, onStep };
   const probing = await probeCandidates(subject);
   const short = probing.probed.map((each, place) => readSite(each.candidate, start + place, each, { assumption }));
-  const read = (await provenSites(subject, probing, short)).map((each, place) =>
-    each.site.selfAttention === false && attendsAcross(index, probing.probed[place]!.candidate) ? across(each) : each,
-  );
+  const read = (await provenSites(subject, probing, short)).map((each, place) => {
+    const { candidate } = probing.probed[place]!;
+    const told = each.site.selfAttention === false && attendsAcross(index, candidate) ? across(each) : each;
+    const rounding = searching.roundings.get(candidate.anchor.output[0]!);
+    return rounding === undefined || body !== undefined ? told : rounded(told, rounding);
+  });
   if (body === undefined) return { read, unknown, scope: { proto, probe: probing.first } };
   const told = read.map((each) => inBody(each, searching.proto, body));
   const probe = await takingBranch(probing.first, body, searching);
@@ -159,6 +167,12 @@ function anchorOf(match: NonNullable<Match>): NodeProto {
 function across({ site, swap }: Read): Read {
   const crossAttention = true as const;
   return { site: { ...site, crossAttention }, ...(swap !== undefined && { swap: { ...swap, site: { ...swap.site, crossAttention } } }) };
+}
+
+function rounded({ site, swap }: Read, rounding: Rounding): Read {
+  const rounds = largestSteps(rounding);
+  if (swap === undefined) return { site: { ...site, rounds } };
+  return { site: { ...site, rounds }, swap: { site: { ...swap.site, rounds }, plan: { ...swap.plan, rounding } } };
 }
 
 function inBody({ site, swap }: Read, { graph }: ModelProto, body: Body): Read {

@@ -2,6 +2,7 @@ import type { Span } from '../../contract/span.ts';
 import type { Body } from '../graph/bodies.ts';
 import type { AppendBias } from './append-bias.ts';
 import type { DeclaredMask, Declared, SinkSource } from './candidate.ts';
+import type { Rounding } from './rounding.ts';
 import type { View } from './views.ts';
 
 /**
@@ -49,6 +50,11 @@ export interface Site {
   readonly softcap?: number;
   /** It has attention sinks: a logit of each head joins the softmax and weighs no value. Absent where it has none. */
   readonly sinks?: true;
+  /**
+   * The model rounds its logits, or its weights, to whole steps of this size: the largest step of a scaled logit and of a weight. New attention
+   * does not round. Absent where nothing is rounded.
+   */
+  readonly rounds?: { readonly logits?: number; readonly weights?: number };
   /** Which of batch, queries and keys may change from call to call. */
   readonly dynamic: readonly string[];
   /** Tokens up to which its mask and its sizes were seen to be what is told here; absent where it was seen in small runs alone. */
@@ -74,6 +80,7 @@ export interface SitePlan {
   readonly bias?: AppendBias;
   readonly sinks?: SinkSource;
   readonly project?: Declared['project'];
+  readonly rounding?: Rounding;
 }
 
 /** A site that can be swapped, and how. */

@@ -13,6 +13,8 @@ import { neededNodes } from '../graph/needed-nodes.ts';
 import { numbersOf } from '../sites/mask-sources.ts';
 import type { OnnxFile } from '../file/onnx-file.ts';
 import { maskedBelow } from '../sites/read-masks.ts';
+import { roundedRow } from '../sites/rounding.ts';
+import type { Rounding } from '../sites/rounding.ts';
 import { openProto } from '../file/open-proto.ts';
 import type { ModelRunner } from '../file/open-proto.ts';
 import { opsetOf } from '../sites/probe-candidates.ts';
@@ -30,6 +32,8 @@ export interface CapturedCall extends AttentionInputs {
   readonly output: Float32Array;
   /** What attention beside the site's own read and gave, where there is one. */
   readonly beside?: Pick<CapturedCall, 'query' | 'output'>;
+  /** What the model rounds on the way to `output`; absent where it does not. */
+  readonly rounding?: Rounding;
 }
 
 /** A model that shows what its sites see. */
@@ -121,7 +125,7 @@ async function openScope(
       await bound.run();
       const tensors = { ...feeds, ...bound.outputs() };
       if (body !== undefined && !isTaken(body, tensors[condition!])) return new Map();
-      return new Map(wanted.map(({ site }, at) => [site.site, captured(site, names[at]!, tensors)]));
+      return new Map(wanted.map((each, at) => [each.site.site, captured(each, names[at]!, tensors)]));
     },
     dispose: () => model.dispose(),
   };
@@ -146,7 +150,7 @@ function restored(proto: ModelProto, original: ModelProto, readers: readonly Nod
 type Names = Readonly<Record<'query' | 'key' | 'value' | 'output', string>> &
   Readonly<Record<'mask' | 'bias' | 'sinks' | 'besideQuery' | 'besideOutput', string | undefined>>;
 
-function captured(site: SwappableSite['site'], names: Names, tensors: Tensors): CapturedCall {
+function captured({ site, plan: { rounding } }: SwappableSite, names: Names, tensors: Tensors): CapturedCall {
   const [query, key, value, output] = [names.query, names.key, names.value, names.output].map((name) => tensors[name] as Tensor);
   const [batch = 0, heads = 0, queries = 0, headDim = 0] = query!.dims;
   const [, kvHeads = 0, keys = 0] = key!.dims;
@@ -167,6 +171,7 @@ function captured(site: SwappableSite['site'], names: Names, tensors: Tensors): 
     ...(site.softcap !== undefined && { softcap: site.softcap }),
     ...(sinks !== undefined && { sinks: numbersOf(tensors[sinks]!) }),
     ...(beside !== undefined && { beside }),
+    ...(rounding !== undefined && { rounding }),
     scale: site.scale,
   };
 }
@@ -178,26 +183,41 @@ const checkedRows = { count: 512, seed: 1 } as const;
 const faithfulWithin = { f32: 1e-3, f16: 2e-2, bf16: 2e-2 } as const;
 
 /**
- * Why what was captured does not say what the site did: where softmax(scale·q·kᵀ)·v of it, masked as it says, is not what the site gave, the
- * site hides keys or adds to logits by something that no tensor of it carries. Undefined where it is right. Queries that see no key are left out.
+ * ‖output − definition‖ / ‖definition‖, where that is softmax(scale·q·kᵀ)·v, masked and rounded as the call says, and as much of it as numbers
+ * in the middle of two steps explain. Queries that see no key are left out.
  */
-export function captureFault(call: CapturedCall): string | undefined {
-  const { output, ...inputs } = call;
+export function distanceFromDefinition({ output, rounding, ...inputs }: CapturedCall): {
+  readonly relative: number;
+  readonly slack: number;
+} {
   const { shape } = inputs;
-  let difference = 0;
-  let size = 0;
-  visitRows(inputs, { variant: findVariant('dense'), parameters: {} }, sampleRows(shape, checkedRows), ({ at, row, output: expected }) => {
+  let [difference, size, slack] = [0, 0, 0];
+  visitRows(inputs, { variant: findVariant('dense'), parameters: {} }, sampleRows(shape, checkedRows), (reference) => {
+    const { at, row } = reference;
+    const rounded = rounding && roundedRow(reference, rounding);
+    const expected = rounded?.output ?? reference.output;
     const hidden = inputs.bias !== undefined && row.logit.subarray(0, row.length).every((logit) => logit < maskedBelow);
-    if (hidden || expected.every((component) => component === 0)) return;
+    if (hidden || reference.output.every((component) => component === 0)) return;
     const from = ((at.batch * shape.heads + at.head) * shape.queries + at.query) * shape.headDim;
     expected.forEach((component, place) => {
       difference += (output[from + place]! - component) ** 2;
       size += component ** 2;
     });
+    slack += (rounded?.slack ?? 0) ** 2;
   });
-  const relative = Math.sqrt(difference / (size || 1));
+  const whole = size || 1;
+  return { relative: Math.sqrt(difference / whole), slack: Math.sqrt(slack / whole) };
+}
+
+/**
+ * Why what was captured does not say what the site did: where the definition, of what it read, is not what the site gave, the site hides
+ * keys or adds to logits by something that no tensor of it carries. Undefined where it is right.
+ */
+export function captureFault(call: CapturedCall): string | undefined {
+  const { shape, ...inputs } = call;
+  const { relative, slack } = distanceFromDefinition(call);
   // Not >: what is no number is no agreement.
-  if (relative <= faithfulWithin[shape.dtype]) return undefined;
+  if (relative <= faithfulWithin[shape.dtype] + slack) return undefined;
   const masks = [
     ...(shape.causal ? ['the causal mask'] : []),
     ...(inputs.mask === undefined ? [] : ['its padding mask']),

@@ -4,7 +4,7 @@ import type { DimensionSizes } from '../../inputs/model-inputs.ts';
 import { findVariant } from '../../variants/index.ts';
 import { judgeOutput } from '../../variants/judge.ts';
 import type { Judgement } from '../../variants/judge.ts';
-import { openForCapture } from './capture.ts';
+import { captureFault, distanceFromDefinition, openForCapture } from './capture.ts';
 import type { CapturedCall } from './capture.ts';
 import type { Value } from '../graph/graph-builder.ts';
 import type { ModelSites } from '../sites/find-sites.ts';
@@ -27,6 +27,11 @@ export interface SiteComparison {
   readonly relative: number;
   /** What rounding explains, by the variant's own error budget, in that run. */
   readonly budget: number;
+  /**
+   * How far the original's output is from attention that does not round, as the new one, by its size: the largest of a run. Absent where the original
+   * does not round.
+   */
+  readonly unrounded?: number;
   /** Why it is not what it should be, where it is not. */
   readonly reason?: string;
 }
@@ -53,6 +58,7 @@ export async function compareSites(
 ): Promise<SiteComparison[]> {
   const { sites, swapped, replacements } = model;
   const worst = new Map<number, Judgement>();
+  const unrounded = new Map<number, Unrounding>();
   for (const { body, probe } of sites.scopes) {
     const wanted = [...replacements.keys()].map((number) => sites.swappable.get(number)!).filter(({ plan }) => plan.body === body);
     if (wanted.length === 0) continue;
@@ -68,13 +74,38 @@ export async function compareSites(
           }
       }
     });
+    const rounding = wanted.filter(({ plan }) => plan.rounding !== undefined);
+    if (rounding.length > 0)
+      await usingModel(openForCapture(sites, rounding, file, runner), async (original) => {
+        for (const at of distinctCases(original.inputs, probe, given)) {
+          const calls = await original.capture(probeInputs(original.inputs, at, given)).catch(() => undefined);
+          for (const [site, call] of calls ?? []) unrounded.set(site, unroundingOf(call, unrounded.get(site)));
+        }
+      });
   }
-  return [...worst].map(([site, { ok, relative, budget, reason = 'it exceeds its budget' }]) => ({
-    site,
-    relative,
-    budget,
-    ...(!ok && { reason }),
-  }));
+  return [...worst].map(([site, { ok, relative, budget, reason = 'it exceeds its budget' }]) => {
+    const { fault, difference } = unrounded.get(site) ?? {};
+    return {
+      ...{ site, relative, budget },
+      ...(difference !== undefined && { unrounded: difference }),
+      ...((!ok || fault !== undefined) && { reason: ok ? fault! : reason }),
+    };
+  });
+}
+
+/** What an original that rounds shows of its rounding. */
+interface Unrounding {
+  readonly difference: number;
+  /** Why its output is not what its quantizers alone make of attention. */
+  readonly fault?: string | undefined;
+}
+
+function unroundingOf({ rounding, ...plain }: CapturedCall, known: Unrounding | undefined): Unrounding {
+  const fault = captureFault({ ...plain, ...(rounding !== undefined && { rounding }) });
+  return {
+    difference: Math.max(known?.difference ?? 0, distanceFromDefinition(plain).relative),
+    fault: known?.fault ?? (fault && `its quantizers do not explain what the original gives: ${fault}`),
+  };
 }
 
 /**
