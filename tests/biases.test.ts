@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
+import type { Adapter } from '../src/contract/adapter.ts';
 import { parseReplacements } from '../src/migration/parse-replacements.ts';
 import type { AppendBias } from '../src/model/sites/append-bias.ts';
 import { captureFault, openForCapture } from '../src/model/swap/capture.ts';
 import { compareOutputs } from '../src/model/swap/compare-outputs.ts';
 import { compareSites } from '../src/model/swap/compare-sites.ts';
 import { swapSites } from '../src/model/swap/swap.ts';
+import { checkedSwap } from '../src/operations/checked-swap.ts';
 import { size } from './models/architecture.ts';
 import type { GraphWriter, Value } from './models/graph-writer.ts';
 import { drawStates } from './models/sequences.ts';
@@ -111,12 +113,29 @@ describe('what a model adds to its logits is handed over', () => {
     });
   }
 
-  test('a mistaken bias is seen in the outputs', async () => {
-    const subject = await subjectOf(inMemory('bias', buildUnseen({ logits: ofAll })));
+  describe('a fault in a bias is refused before anything is written', () => {
+    let subject: Subject;
+    before(async () => {
+      subject = await subjectOf(inMemory('bias', buildUnseen({ logits: ofAll })));
+    });
+    const swapOf = ({ file, sites }: Subject, adapter = runner.adapter) => {
+      const replacements = parseReplacements(['dense.naive'], [0], adapter);
+      return checkedSwap({ file, sites, runner: { ...runner, adapter } }, replacements, { seed: 1, dimensions: {} });
+    };
+
+    test('without one it is not', async () => {
+      assert.ok((await swapOf(subject)).comparison.largest <= 1e-5);
+    });
+
     for (const [fault, change] of Object.entries(faults)) {
-      const difference = await differenceOf(withBias(subject, change), 'dense.naive');
-      assert.ok(difference > 1e-2, `${fault}: ${difference}`);
+      test(fault, () => assert.rejects(swapOf(withBias(subject, change)), /changed the outputs by .*; nothing was written/));
     }
+
+    test('dropped by the kernel', async () => {
+      const { adapter } = runner;
+      const kernelGraph: Adapter['kernelGraph'] = (request) => adapter.kernelGraph!({ ...request, biased: false });
+      await assert.rejects(swapOf(subject, { ...adapter, kernelGraph }), /the new attention at site 0 is wrong: .*; nothing was written/);
+    });
   });
 
   test('it is captured at awkward lengths, and a fault in it is told', async () => {

@@ -10,9 +10,9 @@ import { optimum, exporters } from './environment.ts';
 import { reachTable } from './table.ts';
 import type { Graded } from './table.ts';
 
-// How far the tool reaches: exports toy models of many architectures by real exporters, swaps every attention for `dense.fused`, or `dense.tiled` where that declines, and
-// compares each file with its original in ONNX Runtime alone. With --write, docs/reach.md gets the table. What was graded stays in the
-// folder, so that the same command goes on where it was interrupted; --again grades all files anew.
+// How far the tool reaches: exports toy models of many architectures by real exporters, swaps every attention for `dense.fused` (`dense.tiled`
+// where that declines), and compares each file with its original in ONNX Runtime alone. With --write, docs/reach.md gets the table. What was
+// graded stays in the folder, so that the same command goes on where it was interrupted; --again grades all files anew.
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
