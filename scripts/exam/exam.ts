@@ -81,7 +81,7 @@ async function gradeModel(model: string, about: About): Promise<Graded> {
 
 /** A quantized model answers to rounding by whole steps: its outputs say little about its attention, which `swap` judges at the sites. */
 function toleranceOf({ post }: About): number {
-  return post === 'int8' ? 0.3 : 1e-5;
+  return post === 'int8' || post === 'qdq' ? 0.3 : 1e-5;
 }
 
 function firstLine(text: string): string {

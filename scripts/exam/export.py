@@ -16,7 +16,7 @@ from architectures import EAGER_ONLY, FAMILIES, HEADS, INPUTS, ONE, VOCABULARY, 
 warnings.filterwarnings('ignore')
 transformers.logging.set_verbosity_error()
 EXPORTERS = {'torch-export-18': ('export', 18, 'sdpa'), 'torch-export-23': ('export', 23, 'sdpa'), 'torchscript-17': ('script', 17, 'eager')}
-AFTER = {'bert': ['optimized', 'int8', 'slim'], 'gpt2': ['optimized', 'slim'], 'llama': ['int8', 'slim'], 'bart': ['int8', 'slim'], 'vit': ['optimized', 'int8', 'slim']}
+AFTER = {'bert': ['optimized', 'int8', 'qdq', 'slim'], 'gpt2': ['optimized', 'slim'], 'llama': ['int8', 'slim'], 'bart': ['int8', 'slim'], 'vit': ['optimized', 'int8', 'qdq', 'slim']}
 
 
 def built(name, row, attention):
@@ -80,6 +80,26 @@ def int8(source, target, name):
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantize_dynamic(str(source), str(target), weight_type=QuantType.QInt8, extra_options={'DefaultTensorType': onnx.TensorProto.FLOAT})
+
+
+def qdq(source, target, name):
+    """Every operator between quantizers, with steps from three drawn batches."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quant_pre_process, quantize_static
+
+    family, row = next((family, rows[name]) for family, rows in FAMILIES.items() if name in rows)
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.batches = iter([{key: sample(*spec).numpy() for key, spec in INPUTS[family].items()} for _ in range(3)])
+
+        def get_next(self):
+            return next(self.batches, None)
+
+    torch.manual_seed(11)
+    prepared = target.with_suffix('.prepared')
+    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+    quantize_static(str(prepared), str(target), Reader(), quant_format=QuantFormat.QDQ, per_channel=False)
+    prepared.unlink()
 
 
 def slim(source, target, name):

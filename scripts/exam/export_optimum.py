@@ -20,6 +20,9 @@ TASKS = {'encoder': 'feature-extraction', 'decoder': 'text-generation-with-past'
 # Attention sites of an encoder–decoder's files; the merged decoder holds those of the decoder in each of its two branches.
 SITES = {'encoder_model': LAYERS, 'decoder_model': 2 * LAYERS, 'decoder_with_past_model': 2 * LAYERS, 'decoder_model_merged': 4 * LAYERS}
 
+# Optimum exports pooled states too: SigLIP pools by the attention of a learned query.
+POOLED = {'siglip-vision': 1}
+
 
 def export(folder, name, family, row):
     from optimum.exporters.onnx import onnx_export_from_model
@@ -29,7 +32,7 @@ def export(folder, name, family, row):
         for file in sorted(Path(out).glob('*.onnx')):
             path = folder / (f'{name}.optimum.onnx' if file.stem == 'model' else f'{name}.optimum-{file.stem}.onnx')
             shutil.copy(file, path)
-            note(path, SITES.get(file.stem, row.sites), 'optimum', '')
+            note(path, SITES.get(file.stem, row.sites + POOLED.get(name, 0)), 'optimum', '')
             print(path.name, flush=True)
 
 

@@ -68,10 +68,10 @@ function matchSoftmax(index: GraphIndex, softmax: SoftmaxNode): Match {
   };
 }
 
-/** That logits or weights are quantized on their way: what is rounded to whole steps is no softmax of the products. */
+/** That logits or weights pass through quantizers, which leave the path where they only round: see `withoutRounding`. */
 function roundedBy(what: string, steps: readonly PathStep[]): string | undefined {
   const rounding = steps.find(({ node }) => quantizers.has(node.opType))?.node;
-  return rounding && `its ${what} are rounded to whole steps by ${rounding.opType} ${nodeName(rounding)}`;
+  return rounding && `its ${what} pass a quantizer that does more than round: ${rounding.opType} ${nodeName(rounding)}`;
 }
 
 const quantizers = new Set(['QuantizeLinear', 'DequantizeLinear']);

@@ -127,6 +127,20 @@ function numberIn(tensor: TensorProto | undefined): number | undefined {
   }
 }
 
+/** The one number that a tensor always holds: a constant, or one that went through quantizers. */
+function numberAt(index: GraphIndex, tensor: string): number | undefined {
+  const constant = index.constant(tensor);
+  const node = index.producer(tensor);
+  if (constant !== undefined || node?.opType !== 'DequantizeLinear') return numberIn(constant);
+  const [quantized = '', scale = '', zero = ''] = node.input;
+  const quantize = index.producer(quantized);
+  const rounder = quantize?.opType === 'QuantizeLinear' ? rounderOf(index, quantize, node) : undefined;
+  const number = quantize === undefined ? undefined : numberAt(index, quantize.input[0]!);
+  if (rounder !== undefined) return number === undefined ? undefined : round(number, [rounder]).value;
+  const [whole, step, zeroAt] = [quantized, scale, zero].map((name) => (name === '' ? 0 : numberIn(index.constant(name))));
+  return whole === undefined || step === undefined || zeroAt === undefined ? undefined : (whole - zeroAt) * step;
+}
+
 /** Undefined where numbers are rounded between two additions, before a soft cap, or before a factor that is not constant. */
 function roundingOf(
   index: GraphIndex,
@@ -145,7 +159,7 @@ function roundingOf(
       else if (kinds.slice(at).some(adds)) return undefined;
       else logits!.unshift(inLogits);
     } else if (step.node.opType === 'Mul' || step.node.opType === 'Div') {
-      const by = numberIn(index.constant(step.node.input[1 - step.carried]!));
+      const by = numberAt(index, step.node.input[1 - step.carried]!);
       if (by === undefined || !(by > 0)) return undefined;
       factor *= step.node.opType === 'Mul' ? by : 1 / by;
     }
