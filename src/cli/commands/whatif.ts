@@ -11,7 +11,7 @@ const { batch, heads, kvHeads, headDim } = cell;
 
 export const whatif = defineCommand({
   name: 'whatif',
-  summary: 'least time that attention could take on a declared device (arithmetic)',
+  summary: 'predict the least time on a device of declared rates (arithmetic)',
   arguments: {},
   options: {
     device: required(option('<file>', 'peak rates of a device, as devices/npu.json')),
@@ -27,7 +27,7 @@ export const whatif = defineCommand({
     }),
     out: outputs(['.json'], 'write the figures'),
   },
-  examples: ['attnswap whatif --device devices/npu.json --variant dense --variant window:w=256 --length 1024,4096'],
+  examples: ['attnswap whatif --device devices/npu.json --variant window:w=256 --length 1024,4096'],
   async run({ out = [], variant, length, ...given }) {
     const { whatif: predict } = await import('../../operations/whatif.ts');
     const record = await predict({ ...given, variants: variant, lengths: length });
