@@ -9,6 +9,7 @@ export {
   capture,
   captureTrace,
   claims,
+  compactRecords,
   compare,
   conform,
   dashboard,
@@ -68,7 +69,15 @@ export type { FailedModel, SitesOptions, SitesRecord } from './operations/sites.
 export type { SiteChange } from './operations/checked-swap.ts';
 export type { FolderSwapRecord } from './operations/swap-folder.ts';
 export type { SwapOptions, SwapRecord } from './operations/swap.ts';
-export type { AddedFile, ListedRun, ListedVerdict, StoredRecords, StoreRecordsOptions } from './operations/store.ts';
+export type {
+  AddedFile,
+  CompactOptions,
+  Compaction,
+  ListedRun,
+  ListedVerdict,
+  StoredRecords,
+  StoreRecordsOptions,
+} from './operations/store.ts';
 export type { TuneOptions, TuningRecord } from './operations/tune.ts';
 export type { WasteOptions, WasteRecord } from './operations/waste.ts';
 export type { Predicted, WhatIfOptions, WhatIfRecord } from './operations/whatif.ts';

@@ -36,7 +36,7 @@ export async function dashboard(options: DashboardOptions): Promise<DashboardRec
     const record = await build(store, options);
     onBuilt?.(record);
     if (!watch) return record;
-    while ((await partsOf(store)).length === parts.length) await pause(signal);
+    while ((await partsOf(store)).join() === parts.join()) await pause(signal);
   }
 }
 

@@ -29,7 +29,7 @@ import type { QueryOptions, QueryResult } from './query.ts';
 import type { ReportOptions, ReportRecord } from './report.ts';
 import type { FailedModel, SitesOptions, SitesRecord } from './sites.ts';
 import type { FolderSwapRecord } from './swap-folder.ts';
-import type { AddedFile, StoredRecords, StoreRecordsOptions } from './store.ts';
+import type { AddedFile, CompactOptions, Compaction, StoredRecords, StoreRecordsOptions } from './store.ts';
 import type { SwapOptions, SwapRecord } from './swap.ts';
 import type { TuneOptions, TuningRecord } from './tune.ts';
 import type { WhatIfOptions, WhatIfRecord } from './whatif.ts';
@@ -140,6 +140,11 @@ export async function storeRecords(options: StoreRecordsOptions): Promise<readon
 /** What is in the store, oldest first. */
 export async function listRecords(options?: StoreOptions): Promise<StoredRecords> {
   return (await import('./store.ts')).listRecords(options);
+}
+
+/** Joins the small parts of the store into one, so that reading opens fewer files. */
+export async function compactRecords(options?: CompactOptions): Promise<Compaction> {
+  return (await import('./store.ts')).compactRecords(options);
 }
 
 /** Answers a SELECT over the store; needs the package `@duckdb/node-api`. */

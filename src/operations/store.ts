@@ -1,11 +1,14 @@
 import { addRecords } from '../store/add.ts';
 import type { AddedFile } from '../store/add.ts';
+import { compactStore } from '../store/compact.ts';
+import type { Compaction } from '../store/compact.ts';
 import { storedRuns, storedVerdicts } from '../store/read.ts';
 import type { StoreOptions } from './baseline.ts';
 import { defaults } from './defaults.ts';
 import type { OperationOptions } from './options.ts';
 
 export type { AddedFile } from '../store/add.ts';
+export type { Compaction } from '../store/compact.ts';
 
 export interface StoreRecordsOptions extends StoreOptions, Pick<OperationOptions, 'onProgress' | 'signal'> {
   /** Run records and verdicts. */
@@ -24,6 +27,16 @@ export async function storeRecords({
 }: StoreRecordsOptions): Promise<readonly AddedFile[]> {
   const onFile = (what: string, done: number) => onProgress?.({ what, done, total: files.length });
   return addRecords(store, files, { signal, onFile });
+}
+
+export interface CompactOptions extends StoreOptions, Pick<OperationOptions, 'signal'> {}
+
+/**
+ * Joins the small parts of the store into one, so that reading opens fewer files; no record changes.
+ * @throws FILE_UNREADABLE, INVALID_STORE, INVALID_RUN, INVALID_VERDICT, FILE_UNWRITABLE, INTERRUPTED
+ */
+export async function compactRecords({ store = defaults.store, signal }: CompactOptions = {}): Promise<Compaction> {
+  return compactStore(store, signal);
 }
 
 /** What a store holds. */

@@ -24,10 +24,14 @@ export class KnownRecords {
   static async read(parts: readonly string[]): Promise<KnownRecords> {
     const known = new KnownRecords();
     for (const { verdict } of await rowsOf(parts, 'verdicts', ['verdict'])) known.ids.add(String(verdict));
-    for (const row of await rowsOf(parts, 'runs', ['run', 'key', 'replaces', 'firstCell', 'cells'])) {
+    const rows = await rowsOf(parts, 'runs', ['run', 'key', 'replaces', 'firstCell', 'cells']);
+    // A compaction may have put the later state of a run before the earlier one.
+    const replaced = new Set(rows.map(({ replaces }) => replaces));
+    for (const row of rows) {
       const [start, cells] = [Number(row.firstCell), Number(row.cells)];
       const medians = () => storedMedians(row.part, { start, end: start + cells });
-      known.add(String(row.key), { id: String(row.run), cells, medians }, row.replaces);
+      known.ids.add(String(row.run));
+      if (!replaced.has(row.run)) known.add(String(row.key), { id: String(row.run), cells, medians }, row.replaces);
     }
     return known;
   }

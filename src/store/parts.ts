@@ -1,11 +1,15 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { z } from 'zod';
 import { AttnswapError } from '../contract/errors.ts';
+import { readJson } from '../files/json.ts';
+import { recordReader } from '../files/read-record.ts';
 import { readTable } from './parquet.ts';
 import type { Row } from './parquet.ts';
 import type { TableName } from './tables.ts';
 
-/** The folder of records in a store. Each folder in it is a part: what one `store add` brought, never changed again. */
+/** The folder of records in a store. Each folder in it is a part: what one `store add` brought or `store compact` joined, never changed again. */
 export function recordsFolder(store: string): string {
   return join(store, 'records');
 }
@@ -24,15 +28,33 @@ export function tableFile(part: string, table: TableName): string {
   return join(part, `${table}.parquet`);
 }
 
-/** Folders of a store's parts, oldest first; none where nothing was added yet. @throws FILE_UNREADABLE */
+/** In a part that a compaction made: the numbers of the parts that it holds the records of. */
+export const compactedName = 'compacted.json';
+
+/** Folders of a store's parts, oldest first; none where nothing was added yet. @throws FILE_UNREADABLE, INVALID_STORE */
 export async function partsOf(store: string): Promise<string[]> {
+  return (await allParts(store)).current;
+}
+
+/** The parts that are read, and those whose records a later one holds. @throws FILE_UNREADABLE, INVALID_STORE */
+export async function allParts(store: string): Promise<{ readonly current: string[]; readonly compacted: string[] }> {
   const folder = recordsFolder(store);
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     throw new AttnswapError('FILE_UNREADABLE', `${folder}: ${error.message}`, { hint: 'check the path', cause: error });
   });
   const numbers = names.filter((name) => /^\d{6,}$/.test(name)).map(Number);
-  return numbers.toSorted((a, b) => a - b).map((number) => partFolder(store, number));
+  const parts = numbers.toSorted((a, b) => a - b).map((number) => partFolder(store, number));
+  const held = new Set((await Promise.all(parts.map(heldIn))).flat());
+  const isHeld = (part: string) => held.has(Number(basename(part)));
+  return { current: parts.filter((part) => !isHeld(part)), compacted: parts.filter(isHeld) };
+}
+
+const readHeld = recordReader(z.array(z.int().min(1)), { code: 'INVALID_STORE', hint: 'restore the file from a copy of the store' });
+
+async function heldIn(part: string): Promise<number[]> {
+  const file = join(part, compactedName);
+  return existsSync(file) ? readHeld(await readJson(file, 'INVALID_STORE'), file) : [];
 }
 
 /** A row with the part that it lies in. */

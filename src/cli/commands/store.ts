@@ -2,7 +2,7 @@ import type { AddedFile, ListedRun, ListedVerdict } from '../../operations/store
 import { defaults } from '../../operations/defaults.ts';
 import { table } from '../../text/layout.ts';
 import { visible } from '../../text/untrusted.ts';
-import { exitCodes, print, printJson } from '../console.ts';
+import { exitCodes, print, printJson, remark } from '../console.ts';
 import { defineCommand, restArguments } from '../declare.ts';
 import { store } from '../options.ts';
 import { working } from '../work.ts';
@@ -39,7 +39,23 @@ const list = defineCommand({
   },
 });
 
-export const storeCommands = [add, list];
+const compact = defineCommand({
+  name: 'store compact',
+  summary: 'join what many additions brought, so that reading gets faster',
+  arguments: {},
+  options: { store },
+  examples: ['attnswap store compact'],
+  async run(given) {
+    const { compactRecords } = await import('../../operations/store.ts');
+    const { joined, removed } = await working(given, ({ signal }) => compactRecords({ ...given, signal }));
+    if (given.json === true) printJson({ joined, removed });
+    else print(joined === 0 ? 'nothing to join' : `${joined} parts joined into one; they are removed by the next compaction`);
+    if (removed > 0) remark(`${removed} parts that were joined before are removed`, given);
+    return exitCodes.pass;
+  },
+});
+
+export const storeCommands = [add, list, compact];
 
 function addedText(added: readonly AddedFile[], folder: string): string {
   const fresh = added.filter(({ outcome }) => outcome === 'added');
