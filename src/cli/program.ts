@@ -21,8 +21,9 @@ export function buildProgram(version: string, description: string, sections: rea
     .description(description)
     .exitOverride()
     .configureHelp({ helpWidth: 100, visibleCommands: withoutHelp })
-    // Whoever reads the list has found it, and the list has to fit one screen.
+    // Whoever reads the list has found it; the list has to fit one screen, so that --version, which everyone knows, is left out, too.
     .addHelpOption(new Option('-h, --help').hideHelp());
+  program.options.find(({ long }) => long === '--version')?.hideHelp();
   program.showHelpAfterError('(attnswap --help lists the commands)');
   for (const { heading, commands } of sections) {
     program.commandsGroup(`${heading}:`);
