@@ -22,7 +22,13 @@ export function buildRounded({ shrinks = 1 } = {}): Uint8Array {
       return g.op('DequantizeLinear', [g.op('QuantizeLinear', [x, to!, zeroPoint]), from!, zeroPoint]);
     };
     const products = rounded(g.op('MatMul', [rounded(query, 0.05, 128), rounded(key, 0.05, 128)]), 0.2, 128);
-    const logits = rounded(g.op('Div', [products, g.float(Math.sqrt(size.headDim))]), 0.1, 128, 0.1 / shrinks);
+    // A factor is quantized, too: 181 steps from its zero point.
+    const factor = [
+      g.weight(`${place.weights.output.name}.factor`, [], [200], { type: 'u8' }),
+      g.weight(`${place.weights.output.name}.factor.scale`, [], [1 / (181 * Math.sqrt(size.headDim))]),
+      g.weight(`${place.weights.output.name}.factor.zero_point`, [], [19], { type: 'u8' }),
+    ];
+    const logits = rounded(g.op('Mul', [products, g.op('DequantizeLinear', factor)]), 0.1, 128, 0.1 / shrinks);
     const weights = rounded(g.op('Softmax', [g.op('Add', [logits, place.shared])], { axis: -1 }), 1 / 255, 0);
     return linear(g, mergeHeads(g, rounded(g.op('MatMul', [weights, rounded(value, 0.05, 128)]), 0.05, 128)), place.weights.output);
   };
