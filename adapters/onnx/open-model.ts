@@ -14,7 +14,12 @@ export async function openModel(request: ModelRequest): Promise<OpenModel | Unsu
   const status = await statusOf(backend);
   if (!status.available) return { unsupported: `${request.backend}: ${status.reason}; ${status.mend}` };
   const name = typeof request.model === 'string' ? request.model : 'model';
-  const session = await createSession(request.model, sessionOptions(backend, request)).catch((error: unknown) => {
+  const options = sessionOptions(backend, request);
+  const session = await createSession(request.model, options).catch(async (error: unknown) => {
+    // Without optimization, ONNX Runtime 1.30 trips over a Cast from f16 to f16 behind an operator that it computes in f32.
+    const basic = options.graphOptimizationLevel === 'disabled' ? { ...options, graphOptimizationLevel: 'basic' as const } : undefined;
+    const opened = basic && (await createSession(request.model, basic).catch(() => undefined));
+    if (opened !== undefined) return opened;
     throw new AttnswapError('INVALID_MODEL', `${name}: ${request.backend} cannot open it: ${(error as Error).message}`, { cause: error });
   });
   return {

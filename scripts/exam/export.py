@@ -16,7 +16,7 @@ from architectures import EAGER_ONLY, FAMILIES, HEADS, INPUTS, ONE, VOCABULARY, 
 warnings.filterwarnings('ignore')
 transformers.logging.set_verbosity_error()
 EXPORTERS = {'torch-export-18': ('export', 18, 'sdpa'), 'torch-export-23': ('export', 23, 'sdpa'), 'torchscript-17': ('script', 17, 'eager')}
-AFTER = {'bert': ['optimized', 'int8', 'qdq', 'slim'], 'gpt2': ['optimized', 'slim'], 'llama': ['int8', 'slim'], 'bart': ['int8', 'slim'], 'vit': ['optimized', 'int8', 'qdq', 'slim']}
+AFTER = {'bert': ['optimized', 'fp16', 'int8', 'qdq', 'slim'], 't5-encoder': ['fp16'], 'gemma2': ['fp16'], 'mistral': ['fp16'], 'gpt2': ['optimized', 'slim'], 'llama': ['int8', 'slim'], 'bart': ['int8', 'slim'], 'vit': ['optimized', 'int8', 'qdq', 'slim']}
 
 
 def built(name, row, attention):
@@ -74,6 +74,15 @@ def optimized(source, target, name):
 
     kind = {'bart': 'bart', 'vit': 'vit', 'gpt2': 'gpt2'}.get(name, 'bert')
     optimizer.optimize_model(str(source), model_type=kind, num_heads=HEADS, hidden_size=WIDTH, opt_level=0).save_model_to_file(str(target))
+
+
+def fp16(source, target, name):
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    model = onnx.load(str(source))
+    # Exporters note the types of what nodes give, which then are other types.
+    del model.graph.value_info[:]
+    onnx.save(convert_float_to_float16(model, keep_io_types=True, op_block_list=['Range', 'Log']), str(target))
 
 
 def int8(source, target, name):

@@ -1,6 +1,7 @@
 import type { FunctionProto, GraphProto, NodeProto } from 'onnx-buf';
-import { nodeName, readsOf, subgraphsOf } from '../graph/graph-index.ts';
+import { nodeName, subgraphsOf } from '../graph/graph-index.ts';
 import { invalidModel, quoted } from './invalid-model.ts';
+import { nodeOnCycle } from './sort-nodes.ts';
 
 export const maximumNameLength = 10_000;
 
@@ -13,8 +14,7 @@ interface Scope {
 }
 
 /**
- * A graph is in single static assignment form, sorted, and every tensor that is read is produced before, in subgraphs
- * too.
+ * A graph is in single static assignment form, and every tensor that is read is produced before, in subgraphs too: see sort-nodes.ts.
  * @throws INVALID_MODEL naming the node and the tensor
  */
 export function checkGraph(graph: GraphProto, path: string, parent?: Scope): void {
@@ -73,43 +73,13 @@ function checkName(name: string, path: string): void {
     throw invalidModel(path, `name ${quoted(name)} has ${name.length} characters, expected at most ${maximumNameLength}`);
 }
 
-/** Why a tensor is not there: nothing makes it, it is made later, or it depends on itself. */
+/** Why a tensor is not there, in sorted graphs: nothing makes it, or it depends on itself. */
 function missing(node: NodeProto, input: string, scope: Scope, path: string): Error {
   const who = `node ${quoted(nodeName(node))} (${node.opType.slice(0, 100)}) reads ${quoted(input)}`;
   for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
-    if (!at.nodes.some(({ output }) => output.includes(input))) continue;
-    const looped = nodeOnCycle(at.nodes);
+    const looped = at.nodes.some(({ output }) => output.includes(input)) ? nodeOnCycle(at.nodes) : undefined;
     if (looped !== undefined)
       return invalidModel(path, `node ${quoted(nodeName(looped))} is on a cycle: it depends on its own output; found as ${who}`);
-    const hint = 'sort the nodes so that each one follows its inputs, for example with onnx_graphsurgeon: graph.toposort()';
-    return invalidModel(path, `${who} before it is produced: the nodes are not topologically sorted`, hint);
   }
   return invalidModel(path, `${who}, which nothing produces`);
-}
-
-/** A node that depends on its own output; undefined where an order exists. */
-export function nodeOnCycle(nodes: readonly NodeProto[]): NodeProto | undefined {
-  const producer = new Map<string, number>();
-  for (const [index, { output }] of nodes.entries()) for (const name of output) if (name !== '') producer.set(name, index);
-  const needs = nodes.map((node) => [...readsOf(node)].flatMap((name) => producer.get(name) ?? []));
-  const left = unsortable(needs);
-  let at = left.indexOf(true);
-  // Each node that no order reaches needs another such node: going back must come round.
-  for (const seen = new Set<number>(); at >= 0 && !seen.has(at); at = needs[at]!.find((index) => left[index]) ?? -1) seen.add(at);
-  return at < 0 ? undefined : nodes[at];
-}
-
-/** Which nodes no topological order reaches (Kahn's algorithm). */
-function unsortable(needs: readonly (readonly number[])[]): boolean[] {
-  const waiting = needs.map((list) => list.length);
-  const wanted: number[][] = needs.map(() => []);
-  for (const [index, list] of needs.entries()) for (const other of list) wanted[other]!.push(index);
-  const ready = waiting.flatMap((count, index) => (count === 0 ? [index] : []));
-  const left = needs.map(() => true);
-  while (ready.length > 0) {
-    const index = ready.pop()!;
-    left[index] = false;
-    for (const other of wanted[index]!) if (--waiting[other]! === 0) ready.push(other);
-  }
-  return left;
 }

@@ -12,6 +12,7 @@ import type { ExternalFile } from './external-files.ts';
 import { headBytes, refuseForeign } from './foreign-files.ts';
 import { invalidModel } from './invalid-model.ts';
 import { scanModel } from './scan-protobuf.ts';
+import { sortNodes } from './sort-nodes.ts';
 
 export type { ExternalFile } from './external-files.ts';
 export { writeOnnxFile } from './write-onnx-file.ts';
@@ -54,6 +55,7 @@ export function parseModel(bytes: Uint8Array<ArrayBuffer>, path: string): ModelP
   refuseForeign(bytes, path);
   scanModel(bytes, path, getHeapStatistics().heap_size_limit / 2);
   const proto = decode(bytes, path);
+  for (const graph of [proto.graph ?? [], proto.functions].flat()) sortNodes(graph);
   checkModel(proto, path);
   return proto;
 }
