@@ -79,7 +79,7 @@ export async function compareSites(
       await usingModel(openForCapture(sites, rounding, file, runner), async (original) => {
         for (const at of distinctCases(original.inputs, probe, given)) {
           const calls = await original.capture(probeInputs(original.inputs, at, given)).catch(() => undefined);
-          for (const [site, call] of calls ?? []) unrounded.set(site, unroundingOf(call, unrounded.get(site)));
+          for (const [site, call] of calls ?? []) if (readsNumbers(call)) unrounded.set(site, unroundingOf(call, unrounded.get(site)));
         }
       });
   }
@@ -159,10 +159,14 @@ function isWorse(judgement: Judgement, known: Judgement | undefined): boolean {
 /** Undefined where what came before left no numbers: a sequence that begins with padding may. */
 function judgeCall({ sites, replacements, seed }: SwappedModel, number: number, { output, ...read }: CapturedCall): Judgement | undefined {
   const { variant, parameters, scaleFactor = 1 } = replacements.get(number)!;
-  if (![read.query, read.key, read.value].every((values) => values.every(Number.isFinite))) return undefined;
+  if (!readsNumbers(read)) return undefined;
   const { site } = sites.swappable.get(number)!;
   const gate = variant === 'gated' ? { gate: gateOf(site, parameters['rank'], seed) } : {};
   const inputs = { ...read, ...gate, scale: read.scale * scaleFactor };
   const rows = inputs.shape.queries > longestCase ? { count: 512, seed: 1 } : ('all' as const);
   return judgeOutput(output, inputs, findVariant(variant), parameters, { rows, ambiguousShare: 1 });
+}
+
+function readsNumbers({ query, key, value }: Pick<CapturedCall, 'query' | 'key' | 'value'>): boolean {
+  return [query, key, value].every((values) => values.every(Number.isFinite));
 }
