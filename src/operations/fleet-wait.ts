@@ -81,7 +81,7 @@ export async function waitForFleet(options: WaitForFleetOptions): Promise<FleetR
         });
       }
       runs.push({ ...run, records: files });
-      options.onProgress?.({ what: `${suite}: ${run.host}`, done: runs.length, total: submission.runs.length });
+      options.onProgress?.({ what: suite, done: runs.length, total: submission.runs.length });
     }
     runs.sort((a, b) => a.number - b.number);
     return { submission: id, suite, complete: runs.every(({ missing }) => missing !== 'all' && missing.length === 0), runs };
