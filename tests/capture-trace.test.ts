@@ -40,6 +40,7 @@ before(async () => {
     last: integers(1, 1, 2),
     falling: integers(0, 4, 3),
     beyond: integers(3, 0, 9),
+    endless: integers(0, 4, 2 ** 31 - 1),
   });
 });
 
@@ -134,6 +135,7 @@ const wrongInputs: Readonly<Record<string, readonly [object, RegExp]>> = {
   'an absolute path': [{ ...ragged, q: dumped('q', '/etc/passwd') }, /\/etc\/passwd lies outside/],
   'a tensor that the file lacks': [{ ...ragged, v: dumped('w') }, /holds no readable tensor w/],
   'offsets that fall': [{ ...ragged, kv_indptr: dumped('falling') }, /kv_indptr does not rise/],
+  'more tokens than any batch has': [{ ...ragged, kv_indptr: dumped('endless') }, /2147483647 keys, expected at most/],
   'offsets of floats': [{ ...ragged, kv_indptr: dumped('q') }, /kv_indptr is F32/],
   'a page that there is not': [{ ...paged, kv_indices: dumped('beyond') }, /token 18 is asked for, of 8/],
   'a scale below 0': [{ ...paged, sm_scale: { type: 'scalar', value: -1 } }, /sm_scale is -1/],

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { AttentionInputs } from '../contract/inputs.ts';
+import type { Shape } from '../contract/shape.ts';
 import { formatRequests } from '../contract/requests.ts';
 import { requireWritableFolder } from '../files/writable.ts';
 import { writeInputs } from '../inputs/captured.ts';
@@ -7,6 +8,7 @@ import { gathered, namesOf, requestsOf, rowsOf, scaleOf, wrong } from '../inputs
 import type { Request, Rows } from '../inputs/flashinfer/requests.ts';
 import { readTrace } from '../inputs/flashinfer/trace.ts';
 import type { Workload } from '../inputs/flashinfer/trace.ts';
+import { checkShape } from '../inputs/check-shape.ts';
 import { floatsOf } from '../inputs/safetensors.ts';
 import type { OperationOptions } from './options.ts';
 
@@ -40,7 +42,7 @@ export interface CapturedWorkload {
 /**
  * Writes the requests of a FlashInfer trace as captured inputs, one safetensors file each; of a workload whose tensors were not dumped, it tells the
  * lengths alone.
- * @throws FILE_UNREADABLE, INVALID_DATA, INVALID_SAFETENSORS, FILE_UNWRITABLE, INTERRUPTED
+ * @throws FILE_UNREADABLE, INVALID_DATA, INVALID_SAFETENSORS, INVALID_SHAPE, FILE_UNWRITABLE, INTERRUPTED
  */
 export async function captureTrace({ trace, root, signal, onProgress, ...options }: CaptureTraceOptions): Promise<CapturedTrace> {
   const workloads = await readTrace(trace, root);
@@ -95,19 +97,21 @@ function inputsOf(workload: Workload, request: Request, { query, key, value, sca
       workload,
       `heads and sizes do not fit: q ${heads} × ${headDim}, k ${key.heads} × ${key.headDim}, v ${value.heads} × ${value.headDim}`,
     );
+  const shape: Shape = {
+    batch: 1,
+    heads,
+    kvHeads: key.heads,
+    queries: request.queries.length,
+    keys: request.keys.length,
+    headDim,
+    // FlashInfer aligns the mask to the last key, as here; of a single query it removes nothing.
+    causal: workload.definition.includes('causal') || request.queries.length === 1,
+    dtype: 'f32',
+  };
+  checkShape(shape);
   const of = (rows: Rows, tokens: readonly number[]) => floatsOf(gathered(workload, rows, tokens), rows.dtype);
   return {
-    shape: {
-      batch: 1,
-      heads,
-      kvHeads: key.heads,
-      queries: request.queries.length,
-      keys: request.keys.length,
-      headDim,
-      // FlashInfer aligns the mask to the last key, as here; of a single query it removes nothing.
-      causal: workload.definition.includes('causal') || request.queries.length === 1,
-      dtype: 'f32',
-    },
+    shape,
     query: of(query, request.queries),
     key: of(key, request.keys),
     value: of(value, request.keys),

@@ -20,6 +20,9 @@ export interface Request {
   readonly keys: readonly number[];
 }
 
+/** Of a whole batch. */
+const mostTokens = 2 ** 24;
+
 /** What a workload attends with: `k` and `v` lie together, or on pages of a cache. */
 export function namesOf({ inputs }: Workload): readonly [query: string, key: string, value: string] | undefined {
   const has = (...names: readonly string[]) => names.every((name) => Object.hasOwn(inputs, name));
@@ -40,10 +43,12 @@ export async function requestsOf(workload: Workload): Promise<readonly Request[]
     if (offsets.length !== count + 1 || offsets[0] !== 0 || offsets.some((offset, at) => at > 0 && offset < offsets[at - 1]!))
       throw wrong(workload, `${name} does not rise from 0 in ${count + 1} steps`);
   const isPaged = 'kv_indices' in workload.inputs;
+  const pageSize = isPaged ? Number(/_ps(\d{1,4})(?:_|$)/.exec(workload.definition)?.[1] ?? 1) : 1;
+  if (queryOffsets[count]! > mostTokens || kvOffsets[count]! * pageSize > mostTokens)
+    throw wrong(workload, `it has ${queryOffsets[count]} queries and ${kvOffsets[count]! * pageSize} keys, expected at most ${mostTokens}`);
   const pages = isPaged ? await integers(workload, 'kv_indices') : range(0, kvOffsets[count]!);
   if (pages === undefined) return undefined;
   if (pages.length < kvOffsets[count]!) throw wrong(workload, `kv_indices holds ${pages.length} pages, expected ${kvOffsets[count]}`);
-  const pageSize = isPaged ? Number(/_ps(\d{1,4})(?:_|$)/.exec(workload.definition)?.[1] ?? 1) : 1;
   const lastLengths = pageSize === 1 ? undefined : await integers(workload, 'kv_last_page_len');
   if (pageSize > 1 && lastLengths?.length !== count) return undefined;
   const requests = Array.from({ length: count }, (_, at): Request => {
