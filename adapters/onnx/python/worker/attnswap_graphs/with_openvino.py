@@ -12,8 +12,8 @@ mend = {
     'GPU': "install the GPU's OpenCL driver (Debian: apt-get install intel-opencl-icd)",
     'NPU': "install the NPU's driver: https://github.com/intel/linux-npu-driver/releases",
 }
-# What a device computes kernels in; an NPU has no f32.
-dtypes = {'CPU': ['f32'], 'GPU': ['f32', 'f16'], 'NPU': ['f16']}
+# What a device may compute kernels in, the widest first; an NPU has no f32.
+dtypes = {'CPU': ['f32', 'f16'], 'GPU': ['f32', 'f16'], 'NPU': ['f16']}
 # Devices that run models of fixed shapes only.
 static_devices = ('NPU',)
 
@@ -29,14 +29,15 @@ def describe(core, backend, device):
     if not is_found(core, device):
         reason = f'{version} finds no {device}, only {", ".join(core.available_devices) or "no device at all"}'
         return {'name': backend, 'available': False, 'reason': reason, 'mend': mend[device]}
+    capabilities = core.get_property(device, 'OPTIMIZATION_CAPABILITIES')
     return {
         'name': backend,
         'available': True,
         'version': version,
         'device': core.get_property(device, 'FULL_DEVICE_NAME'),
         'threads': threads_of(core) if device == 'CPU' else None,
-        'dtypes': dtypes[device],
-        'details': {'precision': 'set to that of the inputs', 'capabilities': ', '.join(core.get_property(device, 'OPTIMIZATION_CAPABILITIES'))},
+        'dtypes': [dtype for dtype in dtypes[device] if device != 'CPU' or dtype == 'f32' or 'FP16' in capabilities],
+        'details': {'precision': 'set to that of the inputs', 'capabilities': ', '.join(capabilities)},
     }
 
 
@@ -60,6 +61,9 @@ def settings(dtype, threads):
 
 def prepare(question, feeds):
     """The call of a kernel. Raises Unsupported."""
+    if question['shape']['dtype'] == 'f16' and question['variant'] not in ('dense', 'window'):
+        # The graphs keep what selects keys in f32; OpenVINO's precision is one for the whole model.
+        raise Unsupported(f'{version} computes in f16 what {question["variant"]} selects keys by, too: other keys would be selected')
     build = None if 'graph' in question else lambda: openvino_sdpa.build(question, 'mask' in feeds)
     model = Model(question.get('graph'), question, question['shape']['dtype'], build)
     # Whichever names OpenVINO finds for them, a kernel's inputs are named in its own graph.
@@ -172,6 +176,9 @@ class Compiled:
         name = self.core.get_property(self.device, 'FULL_DEVICE_NAME').strip()
         flags = [f'compiled for {self.device} ({name}), computing in {self.precision}']
         total = sum(told['totalNs'] for told in operators)
+        if self.precision != 'f32':
+            others = [told for told in operators if told['provider'].endswith('_f32') and told['totalNs'] > total / 100]
+            flags.append(f'computed in f32 all the same: {counted(others)}' if others else f'no operator computed in f32 instead of {self.precision}')
         plain = [told for told in operators if told['provider'].startswith('ref') and told['totalNs'] > total / 100]
         if plain:
             flags.append('fell back to reference code: ' + counted(plain))
