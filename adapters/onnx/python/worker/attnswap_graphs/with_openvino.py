@@ -62,8 +62,8 @@ def settings(dtype, threads):
 def prepare(question, feeds):
     """The call of a kernel. Raises Unsupported."""
     if question['shape']['dtype'] == 'f16' and question['variant'] not in ('dense', 'window'):
-        # The graphs keep what selects keys in f32; OpenVINO's precision is one for the whole model.
-        raise Unsupported(f'{version} computes in f16 what {question["variant"]} selects keys by, too: other keys would be selected')
+        # Graphs keep selection and means in f32.
+        raise Unsupported(f'{version} has one precision for a whole model, and {question["variant"]} needs f32 in parts of its graph')
     build = None if 'graph' in question else lambda: openvino_sdpa.build(question, 'mask' in feeds)
     model = Model(question.get('graph'), question, question['shape']['dtype'], build)
     # Whichever names OpenVINO finds for them, a kernel's inputs are named in its own graph.
