@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import '../tests/optional-runtimes.ts';
 import { checkKernel } from '../src/conformance/check-kernel.ts';
+import type { RunOptions } from '../src/conformance/check-kernel.ts';
 import { supportOf } from '../src/conformance/support.ts';
 import type { Support } from '../src/conformance/support.ts';
 import type { Adapter } from '../src/contract/adapter.ts';
@@ -31,7 +32,8 @@ const caseSets: Record<string, CaseSet> = {
 const naiveSets: Record<string, CaseSet> = { 'tfjs-wasm': 'quick' };
 
 /** Kernels of a runtime's own that take what it takes, by version and device: declined cases are counted and told, not failed. */
-const mayDecline = /^torch-(cpu|cuda) (dense\.(fused|flash|efficient|cudnn|math|compiled(-naive)?|flex|mha)|window\.flex)$/;
+const mayDecline =
+  /^torch-(cpu|cuda) (dense\.(fused|flash|efficient|cudnn|math|compiled(-naive)?|flex|mha)|window\.flex)$|^ort-\w+ linear\.standard$/;
 /** What dense.fused leaves to dense.tiled: the runtime's other operators know neither. */
 const operatorLimits = /^dense\.fused takes (a soft cap|attention sinks) only where GroupQueryAttention serves/;
 /** Kernels that are compiled for each shape take five seconds or more a case: two that show the most. */
@@ -52,7 +54,7 @@ for (const { backend, kernels } of await supportOf(adapters)) {
     test(`${name} agrees with the float64 reference`, { skip: skipOf(kernel) }, async (context) => {
       const cases = casesOf((kernel.kernel === 'naive' ? naiveSets[backend] : undefined) ?? caseSets[backend] ?? 'quick');
       const taken = isCompiled.test(name) ? cases.filter((given) => compiledCases.test(given.name)) : cases;
-      const { checked, failed, unsupported } = await checkKernel(loaded.get(backend)!, { ...kernel, ...oneThread(backend) }, taken);
+      const { checked, failed, unsupported } = await checkKernel(loaded.get(backend)!, { ...kernel, ...runOptions(backend) }, taken);
       assert.deepEqual(failed, []);
       const unexplained = unsupported.filter(({ reason }) => !operatorLimits.test(reason));
       if (!mayDecline.test(name)) assert.deepEqual(unexplained, []);
@@ -67,10 +69,11 @@ for (const { backend, kernels } of await supportOf(adapters)) {
 
 /**
  * Idle threads of a runtime wait for the next of many small cases by spinning, PyTorch's for each other: on a busy machine two take many times
- * as long as one. Tests of adapters and of the command line leave the number to the runtime.
+ * as long as one. Tests of adapters and of the command line leave the number to the runtime. Small cases are repeated where a call takes little time.
  */
-function oneThread(backend: string): { readonly threads?: number } {
-  return /^torch-|^(onnx|openvino|ort)-cpu$/.test(backend) ? { threads: 1 } : {};
+function runOptions(backend: string): RunOptions {
+  const isNative = /^torch-|^(onnx|openvino|ort)-cpu$/.test(backend);
+  return isNative ? { threads: 1, calls: 2 } : { calls: 1 };
 }
 
 function skipOf({ backend, variant, kernel, state, reason }: Support): string | false {

@@ -3,14 +3,14 @@ import { findVariant } from '../../src/variants/index.ts';
 import { logitRefusal } from '../../src/variants/reference.ts';
 import { GraphBuilder } from '../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from './kernel.ts';
-import { kernels } from './kernels/index.ts';
+import { kernels, newerKernels } from './kernels/index.ts';
 
 const inputNames = ['query', 'key', 'value', 'mask', 'bias', 'sinks', 'gate_u', 'gate_w', 'gate_b'] as const;
 export type KernelInputName = (typeof inputNames)[number];
 
 /** The kernel of a variant by name, or why there is none for a configuration. */
 export function kernelOf({ variant, kernel: wanted }: { variant: string; kernel: string }, config: KernelConfig): OnnxKernel | Unsupported {
-  const found = kernels.find((kernel) => kernel.variant === variant && kernel.kernel === wanted);
+  const found = [...kernels, ...newerKernels].find((kernel) => kernel.variant === variant && kernel.kernel === wanted);
   if (found === undefined) return { unsupported: `the onnx adapter has no kernel ${variant}.${wanted}` };
   const { biased, softcap, sinks } = config;
   const refusal = logitRefusal(`${variant}.${wanted}`, found, { bias: biased || undefined, softcap, sinks: sinks || undefined });
@@ -41,6 +41,8 @@ export function kernelGraph({ dtype, opset, window, ...request }: KernelGraphReq
   const config = { ...request, type: dtype };
   const kernel = kernelOf(request, config);
   if ('unsupported' in kernel) return kernel;
+  if (opset < (kernel.opset ?? 0))
+    return { unsupported: `${request.variant}.${request.kernel} needs opset ${kernel.opset}, the model has ${opset}` };
   // Lengths are known when the model runs; what a variant refuses at one position, it refuses at all lengths.
   const { heads, kvHeads, headDim, causal } = request;
   const shape = { batch: 1, heads, kvHeads, queries: 1, keys: 1, headDim, causal, dtype };
@@ -52,7 +54,7 @@ export function kernelGraph({ dtype, opset, window, ...request }: KernelGraphReq
 }
 
 /** One kernel as a model, dynamic in batch and lengths. */
-export function kernelModel(kernel: OnnxKernel, config: KernelConfig, opset?: number): Uint8Array {
+export function kernelModel(kernel: OnnxKernel, config: KernelConfig, opset = kernel.opset): Uint8Array {
   const graph = new GraphBuilder(opset === undefined ? {} : { opset });
   const inputs = declareInputs(graph, kernel.variant, config);
   const value = kernel.build(graph, inputs, config);

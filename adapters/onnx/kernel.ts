@@ -47,6 +47,8 @@ export interface KernelInputs {
 
 /** A kernel as an ONNX graph: the same builder serves benchmarks and models whose attention is swapped. */
 export interface OnnxKernel extends KernelDescription {
+  /** The oldest version of the standard operators that it can be written in, where that is newer than what every kernel is written in. */
+  readonly opset?: number;
   /** Whether it computes nothing outside of a given window, and so needs no bias for one; absent where it never does. */
   skipsOutside?(parameters: Parameters): boolean;
   /** Why there is no such kernel for a configuration, where what the kernel takes does not tell; undefined where there is one. */

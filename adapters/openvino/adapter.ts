@@ -21,6 +21,7 @@ export const adapter: Adapter = graphWorker({
   lacking: {
     'dense.fused': 'OpenVINO takes GroupQueryAttention only with past keys and values',
     'linear.fused': 'OpenVINO has no LinearAttention operator',
+    'linear.standard': 'OpenVINO has no LinearAttention operator',
     'linear.chunked': 'OpenVINO takes no Scan whose body reads tensors from outside of it',
   },
 });

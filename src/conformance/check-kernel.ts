@@ -11,6 +11,12 @@ export interface KernelAt {
   readonly kernel: string;
 }
 
+export interface RunOptions {
+  readonly threads?: number;
+  /** Calls of a small case. @default 4 */
+  readonly calls?: number;
+}
+
 /** What became of a kernel on the conformance cases. */
 export interface Conformance {
   /** Cases whose output was judged. */
@@ -27,20 +33,16 @@ export interface CaseFinding {
 }
 
 const mostFailures = 5;
-/** Calls of a small case. What reads memory that was never written, or that threads race for, gives other numbers in a later call. */
+/** What reads memory that was never written, or that threads race for, gives other numbers in a later call. */
 const smallCalls = 4;
 /** Query–key pairs of the largest case that is small: kernels take special paths for short lengths and narrow heads. */
-const smallPairs = 20_000;
+const smallPairs = 6000;
 
 /**
  * Runs a kernel on the cases of its variant that are for it, each judged against the float64 reference; small ones several times in one process.
  * Calls may differ in their last bits, as sums may be taken in any order, but every output must be within the error budget. Stops at the fifth failure.
  */
-export async function checkKernel(
-  adapter: Adapter,
-  at: KernelAt & { readonly threads?: number },
-  cases: readonly ConformanceCase[],
-): Promise<Conformance> {
+export async function checkKernel(adapter: Adapter, at: KernelAt & RunOptions, cases: readonly ConformanceCase[]): Promise<Conformance> {
   let checked = 0;
   const unsupported: CaseFinding[] = [];
   const failed: CaseFinding[] = [];
@@ -66,7 +68,7 @@ type CaseOutcome = { readonly state: 'agrees' } | { readonly state: 'unsupported
 
 async function checkCase(
   adapter: Adapter,
-  { backend, kernel, threads }: KernelAt & { readonly threads?: number },
+  { backend, kernel, threads, calls = smallCalls }: KernelAt & RunOptions,
   given: ConformanceCase,
 ): Promise<CaseOutcome> {
   const { variant: name, parameters, shape, exactLogits, seed } = given;
@@ -82,10 +84,10 @@ async function checkCase(
   });
   if ('unsupported' in prepared) return { state: 'unsupported', reason: prepared.unsupported };
   const rows = shape.heads * shape.queries > 2000 ? ({ count: 300, seed } as const) : 'all';
-  const calls = shape.queries * shape.keys <= smallPairs ? smallCalls : 1;
+  const isSmall = shape.queries * shape.keys <= smallPairs;
   const seen: Float32Array[] = [];
   try {
-    for (let call = 1; call <= calls; call++) {
+    for (let call = 1; call <= (isSmall ? calls : 1); call++) {
       await prepared.run();
       const output = Float32Array.from(await prepared.output());
       if (seen.some((before) => sameBits(before, output))) continue;

@@ -6,7 +6,7 @@ import { denseTiled } from './dense-tiled.ts';
 import { gatedTiled } from './gated-tiled.ts';
 import { hierarchicalBatched } from './hierarchical-batched.ts';
 import { linearChunked } from './linear-chunked.ts';
-import { linearFused } from './linear-fused.ts';
+import { linearFused, linearStandard } from './linear-fused.ts';
 import { topkTiled } from './topk-tiled.ts';
 import { windowTiled } from './window-tiled.ts';
 
@@ -24,3 +24,6 @@ export const kernels: readonly OnnxKernel[] = [
   linearFused,
   linearChunked,
 ];
+
+/** Kernels on standard operators that ONNX Runtime for Node does not know yet: for other runtimes of ONNX models. */
+export const newerKernels: readonly OnnxKernel[] = [linearStandard];

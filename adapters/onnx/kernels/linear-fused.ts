@@ -10,7 +10,7 @@ import { buildChunked, linearChunked } from './linear-chunked.ts';
 const lanes = 32;
 
 /**
- * com.microsoft LinearAttention: the recurrence itself, position by position. It takes heads packed side by side; here each key/value head
+ * LinearAttention, standard or com.microsoft's by the graph's opset: the recurrence itself, position by position. It takes heads packed side by side; here each key/value head
  * is a batch element of its own, so that nothing has to be packed. The sum of the weights is read like a value of ones, by a second operator.
  */
 function linearAttention(graph: GraphBuilder, inputs: KernelInputs, settings: LinearSettings, config: KernelConfig): Value {
@@ -83,4 +83,12 @@ export const linearFused: OnnxKernel = {
     if (!config.causal) return buildChunked(graph, inputs, config);
     return cast(graph, linearAttention(graph, inputs, linearSettings(config.parameters), config), config.type);
   },
+};
+
+/** The same by the operator that became standard in opset 27. */
+export const linearStandard: OnnxKernel = {
+  ...linearFused,
+  kernel: 'standard',
+  summary: 'LinearAttention of opset 27 where causal, the products of linear.chunked elsewhere',
+  opset: 27,
 };

@@ -4,7 +4,7 @@ import { workerAdapter } from '../../../src/protocol/worker-adapter.ts';
 import { findPython } from '../../torch/python.ts';
 import { adapter as onnx } from '../adapter.ts';
 import { configOf, kernelGraph, kernelModel, kernelOf } from '../kernel-graph.ts';
-import { kernels } from '../kernels/index.ts';
+import { kernels, newerKernels } from '../kernels/index.ts';
 import { portsOf } from './graph-ports.ts';
 
 /** The folder that Python runs, with its `__main__.py`. */
@@ -28,7 +28,7 @@ export interface GraphRuntime {
 export function graphWorker(runtime: GraphRuntime): Adapter {
   const { name, needs, own = [], lacking = {} } = runtime;
   const backends = Object.keys(needs);
-  const shared = kernels.map(({ variant, kernel, summary, scoredPairs }) => {
+  const shared = [...kernels, ...newerKernels].map(({ variant, kernel, summary, scoredPairs }) => {
     const reason = lacking[`${variant}.${kernel}`];
     const missing = reason !== undefined && { lacking: Object.fromEntries(backends.map((backend) => [backend, reason])) };
     return { variant, kernel, summary, scoredPairs, ...missing };

@@ -31,6 +31,8 @@ type Branch = (graph: GraphBuilder) => Value;
 
 /** com.microsoft operators of ONNX Runtime that attnswap writes; every other operator is standard ONNX. */
 const contribOperators = new Set(['MultiHeadAttention', 'GroupQueryAttention', 'FusedMatMul', 'RotaryEmbedding', 'LinearAttention']);
+/** Those that a version of the standard operators defines alike, by that version. */
+const standardSince: Readonly<Record<string, number>> = { LinearAttention: 27 };
 
 /** An output of a model: a tensor, and the name that it gets. */
 export interface GraphOutput {
@@ -91,7 +93,7 @@ export class GraphBuilder {
     this.#nodes.push(
       create(NodeProtoSchema, {
         opType: operator,
-        domain: contribOperators.has(operator) ? 'com.microsoft' : '',
+        domain: contribOperators.has(operator) && this.opset < (standardSince[operator] ?? Infinity) ? 'com.microsoft' : '',
         name: `${operator}_${output[0]}`,
         input: [...inputs],
         output,
