@@ -100,18 +100,32 @@ export function addBiases(graph: GraphBuilder, ...biases: ReadonlyArray<Value | 
 
 /**
  * softmax(score + bias)·value, each row of the softmax beside the sink of its head, where there are sinks `[heads]`. With `mayBeEmpty`, rows
- * whose every bias masks give zeros; without it the caller knows that each row sees a key.
+ * whose every bias masks give zeros; without it the caller knows that each row sees a key. `manyMasked`: see {@link floored}.
  */
 export function attend(
   graph: GraphBuilder,
-  parts: { score: Value; bias: Value | undefined; value: Value; sinks?: Value | undefined; mayBeEmpty: boolean },
+  parts: { score: Value; bias: Value | undefined; value: Value; sinks?: Value | undefined; mayBeEmpty: boolean; manyMasked?: boolean },
   type: KernelConfig['type'],
 ): Value {
   const { bias, sinks } = parts;
-  const score = bias === undefined ? parts.score : graph.op('Add', [parts.score, bias]);
+  const biased = bias === undefined ? parts.score : graph.op('Add', [parts.score, bias]);
+  const score = parts.manyMasked === true && sinks === undefined ? floored(graph, biased, type) : biased;
   const weights = sinks === undefined ? graph.op('Softmax', [score], { axis: -1 }) : besideSinks(graph, score, sinks);
   const output = graph.op('MatMul', [weights, parts.value]);
   return bias === undefined || !parts.mayBeEmpty ? output : zeroEmptyRows(graph, output, bias, type);
+}
+
+/** A weight of e⁻⁶⁴ is lost beside one of 1, and still a normal number after it was divided by a row's sum and multiplied by a value. */
+const leastExponent = 64;
+
+/**
+ * f32 scores `[…, columns]` raised to 64 below their row's largest. ONNX Runtime computes the exponentials of masked scores as denormal numbers,
+ * at two to five times the cost: two more passes pay where a fifth of the scores or more is masked. A masked key then has a weight of 1.6e-28
+ * instead of 0, which shows only if its value is 1e20 times as large as the others'.
+ */
+export function floored(graph: GraphBuilder, score: Value, type: KernelConfig['type']): Value {
+  if (type !== 'f32') return score;
+  return graph.op('Max', [score, graph.op('Sub', [graph.maximum(score, [-1]), graph.float(leastExponent)])]);
 }
 
 /** The softmax of scores `[batch, heads, rows, columns]` and one more logit a row, whose weight is left out. */

@@ -10,6 +10,7 @@ import {
   cast,
   castBias,
   ceilDivide,
+  floored,
   lengths,
   maskedScore,
   range,
@@ -135,7 +136,7 @@ function localHeads(graph: GraphBuilder, level: Level): Value {
   const bias = castBias(graph, graph.op('Min', [columns.bias, near]), type);
   const query = graph.op('Reshape', [level.query, graph.int([0, level.heads, -1, rows, headDim])]);
   const score = scores(graph, scaled(graph, query, level.config), columns.key, 5);
-  const output = attend(graph, { score, bias, value: columns.value, mayBeEmpty: masked }, type);
+  const output = attend(graph, { score, bias, value: columns.value, mayBeEmpty: masked, manyMasked: true }, type);
   return graph.op('Reshape', [output, graph.int([0, level.heads, -1, region, headDim])]);
 }
 
@@ -163,7 +164,7 @@ function ownAndFar(graph: GraphBuilder, level: Level, size: number, own: Columns
   const add = (score: Value, bias: Value) => graph.op('Add', [score, castBias(graph, bias, type)]);
   const ownScore = byRegion(add(scores(graph, bySize(query, headDim), own.key, 5), ownBias), size);
   const score = graph.op('Concat', [ownScore, add(scores(graph, query, far.key, 5), far.bias)], { axis: -1 });
-  const weight = graph.op('Softmax', [score], { axis: -1 });
+  const weight = graph.op('Softmax', [floored(graph, score, type)], { axis: -1 });
   const cut = (from: number, to: number) => graph.op('Slice', [weight, graph.int([from]), graph.int([to]), graph.int([4])]);
   const near = graph.op('MatMul', [bySize(cut(0, size), size), own.value]);
   const output = graph.op('Add', [byRegion(near, headDim), graph.op('MatMul', [cut(size, endOfAxis), far.value])]);

@@ -124,7 +124,7 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
   const output = overQueryTiles(graph, { query, lengths: source.lengths, tile, heads: config.heads, config }, (body, rows) => {
     const { key, value, bias } = bandOf(body, rows, source, config);
     const score = capped(body, scores(body, scaled(body, rows.query, config), key, 4), config);
-    return attend(body, { score, bias, value, sinks: inputs.sinks, mayBeEmpty: mayBeEmpty(config) }, config.type);
+    return attend(body, { score, bias, value, sinks: inputs.sinks, mayBeEmpty: mayBeEmpty(config), manyMasked: true }, config.type);
   });
   return Number(config.parameters['globals']) === 0 ? output : withGlobalQueries(graph, output, inputs, source, config);
 }
