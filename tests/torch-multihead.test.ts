@@ -8,7 +8,7 @@ import { skip } from './torch-installed.ts';
 
 const logitBytes = 4 * 1024 ** 2 * 4;
 
-test('nn.MultiheadAttention writes the n² logits out in evaluation, and says so; in training it does not', { skip }, async () => {
+test('nn.MultiheadAttention writes the n² logits out in evaluation, and says so; in training it does not', { skip }, async (t) => {
   const cwd = emptyFolder();
   const matrix = { variants: ['dense.mha', 'dense.fused'], backends: ['torch-cpu'], lengths: [1024], heads: 4, headDim: 16 };
   const suite = { name: 'heads', matrix: { ...matrix, passes: ['forward', 'forward+backward'] }, sampleSeconds: 0.05, wasteRows: 4 };
@@ -18,12 +18,12 @@ test('nn.MultiheadAttention writes the n² logits out in evaluation, and says so
   const [evaluated, trained, fused] = ['mha forward', 'mha forward+backward', 'fused forward'].map((each) =>
     cells.find(({ kernel, pass = 'forward' }) => `${kernel} ${pass}` === each)!,
   );
+  // Before PyTorch 2 the module's own operator takes no causal mask, and there was no scaled_dot_product_attention for it to use.
+  if (fused!.status === 'unsupported') return t.skip(`${evaluated!.reason ?? ''}; ${fused!.reason ?? ''}`);
+  assert.equal(exitCode, 0, stderr);
   assert.equal(evaluated!.status, 'ok', evaluated!.reason ?? stderr);
   assert.ok(evaluated!.memory!.peakHostBytes >= logitBytes, JSON.stringify(evaluated!.memory));
   assert.ok(evaluated!.dispatch!.flags.includes('the n² logits were materialised'));
-  // Before PyTorch 2 there was no scaled_dot_product_attention for it to use.
-  if (fused!.status !== 'ok') return;
-  assert.equal(exitCode, 0, stderr);
   assert.ok(trained!.memory!.peakHostBytes < logitBytes, JSON.stringify(trained!.memory));
   assert.match(trained!.dispatch!.flags.join('; '), /ran its flash backend/);
 });
