@@ -89,7 +89,7 @@ const faults = {
   },
   'a kernel drops the sinks': {
     graph: '2/sinks/dense.naive',
-    changes: [{ file: 'adapters/onnx/tiles.ts', from: 'sinks === undefined ?', to: 'sinks !== null ?' }],
+    changes: [{ file: 'adapters/onnx/tiles.ts', from: 'sinks === undefined ? graph', to: 'sinks !== null ? graph' }],
   },
   'sinks are not seen': {
     graph: '2/sinks/dense.naive',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { execa } from 'execa';
 import { readRun } from '../src/contract/run.ts';
 import { joinFleet } from '../src/operations/fleet-join.ts';
@@ -20,6 +20,8 @@ async function worker(redis: { url: string }, name: string, labels: string) {
   mkdirSync(cwd);
   const args = ['fleet', 'join', '--insecure', '--name', name, '--labels', labels, '--lost-after', '3'];
   const child = execa(process.execPath, [main, ...args], { cwd, reject: false, env: { ATTNSWAP_REDIS: redis.url } });
+  // A test that fails leaves none, which would keep this file from ending.
+  after(() => child.kill('SIGKILL'));
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
   await untilSaid(child, 'has joined');
@@ -28,6 +30,7 @@ async function worker(redis: { url: string }, name: string, labels: string) {
 
 test('three workers measure a suite, one after another on one machine, and every record is fetched whole', { skip }, async () => {
   const redis = await startRedis();
+  after(() => redis.stop());
   const workers = await Promise.all(['alpha', 'beta', 'gamma'].map((name) => worker(redis, name, `gpu=none,rack=${name}`)));
   const cwd = emptyFolder();
   mkdirSync(join(cwd, '.attnswap'));
@@ -52,12 +55,14 @@ test('three workers measure a suite, one after another on one machine, and every
   }
   const intervals = runs.map(({ startedAt, endedAt }) => [startedAt, endedAt!] as const).toSorted(([a], [b]) => (a < b ? -1 : 1));
   for (const [index, [start]] of intervals.entries()) if (index > 0) assert.ok(intervals[index - 1]![1] <= start, 'two at once');
-  const { stdout } = await attnswap(['fleet', 'status', '--insecure'], { cwd, env });
+  let { stdout } = await attnswap(['fleet', 'status', '--insecure'], { cwd, env });
+  // A host tells what it does once a second.
+  for (let tries = 0; tries < 20 && !/^alpha +idle /m.test(stdout); tries++)
+    ({ stdout } = await attnswap(['fleet', 'status', '--insecure'], { cwd, env }));
   assert.match(stdout, /^alpha +idle .*gpu=none .*rack=alpha/m);
   assert.match(stdout, /mine .*3 of 3 runs +ended/);
   for (const { child } of workers) child.kill('SIGTERM');
   for (const { child } of workers) assert.equal((await child).exitCode, 143);
-  await redis.stop();
 });
 
 test(

@@ -12,9 +12,9 @@ const worker = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './worker
 export type LaunchOutcome = StageAnswer | { readonly outcome: 'timed-out'; readonly reason: string };
 
 export interface LaunchOptions {
-  /** For all that it does; of a cell that is timed, up to then and from then on. */
+  /** For all that it does; of a cell that is timed, until it is prepared and from its first call on. */
   readonly timeoutSeconds: number;
-  /** Resolves when nothing else runs: a cell is prepared before, and timed after. */
+  /** Settles when nothing else runs: a cell is prepared before, and called after. */
   readonly quiet?: Promise<unknown> | undefined;
   /** The script that runs the stage; this version's own where absent. */
   readonly worker?: string;
@@ -50,7 +50,7 @@ export async function launchStage(request: StageRequest, options: LaunchOptions)
   const timed = async (): Promise<void> => {
     await child.getOneMessage({ filter: isReady });
     clearTimeout(timer);
-    await options.quiet;
+    await Promise.allSettled([options.quiet]);
     timer = limit();
     await child.sendMessage('go');
   };

@@ -26,8 +26,9 @@ export interface MeasureOptions {
 const energySeconds = 60;
 
 /**
- * Measures one cell in processes of its own: one for peak memory, and beside it another that prepares and checks the kernel and measures
- * waste, none of which is a matter of time, and then times the kernel alone; at last, where it is wanted, energy. Failures are part of the record.
+ * Measures one cell in processes of its own: one for peak memory, and beside it another that prepares the kernel and measures waste, neither of
+ * which is a matter of time or calls the kernel, and then checks and times it alone; at last, where it is wanted, energy. Failures are part of the
+ * record.
  */
 export async function measureCell({ cell, entry, kernel }: CellPlan, options: MeasureOptions): Promise<CellRecord> {
   const { suite } = options;

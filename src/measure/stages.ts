@@ -19,7 +19,7 @@ const judgedRows = 256;
 /** The cap of a warm-up: 2.5 times the suite's sampling time, and no less than 1.5 s. */
 const warmUpCapNs = (budgetNs: number) => Math.max(1.5e9, 2.5 * budgetNs);
 
-/** Runs one stage of one cell, or of a model, in this process; awaits `ready` before it times a cell. */
+/** Runs one stage of one cell, or of a model, in this process; awaits `ready` before it calls what it times. */
 export async function runStage(request: StageRequest, ready: () => Promise<void>): Promise<StageAnswer> {
   if ('model' in request) return modelStage(request);
   if (request.stage === 'ceilings') return ceilingsStage(request);
@@ -33,10 +33,10 @@ export async function runStage(request: StageRequest, ready: () => Promise<void>
 
 async function latencyStage(stage: CellStageRequest, prepared: PreparedCell, ready: () => Promise<void>): Promise<StageAnswer> {
   const { kernel, warnings, request } = prepared;
+  const waste = wasteOrReason(stage, request.inputs);
+  await ready();
   const judged = await judgeKernel(prepared, judgedRows);
   if (judged.reason !== undefined) return { outcome: 'mismatch', reason: judged.reason, error: judged.error, warnings };
-  const waste = wasteIfWeighed(stage, request.inputs);
-  await ready();
   const latency = await sample(kernel, stage.sampleSeconds);
   const dispatch = await kernel.dispatch();
   await kernel.dispose();
@@ -91,7 +91,7 @@ async function memoryStage(subject: Runnable): Promise<StageAnswer> {
 }
 
 /** The waste report, or why there is none. */
-function wasteIfWeighed(stage: CellStageRequest, inputs: AttentionInputs): WasteReport | string {
+function wasteOrReason(stage: CellStageRequest, inputs: AttentionInputs): WasteReport | string {
   try {
     return wasteOf(stage, inputs);
   } catch (error) {

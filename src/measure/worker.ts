@@ -11,7 +11,7 @@ const { value: request } = await asked.next();
 await reply(await runStage(request, untilTold).catch(faultOf));
 process.exit(0);
 
-/** Says that all is ready to be timed, and waits until the parent says that nothing else runs. */
+/** Says that all is ready to be called, and waits until the parent says that nothing else runs. */
 async function untilTold(): Promise<void> {
   await reply(readiness);
   await asked.next();
