@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { before, test } from 'node:test';
 import { readCapturedInputs } from '../src/inputs/captured.ts';
@@ -41,7 +41,16 @@ before(async () => {
     falling: integers(0, 4, 3),
     beyond: integers(3, 0, 9),
     endless: integers(0, 4, 2 ** 31 - 1),
+    square: { dtype: 'I32', shape: [1, 3], data: Int32Array.of(0, 4, 7) },
+    many: { dtype: 'I64', shape: [2 ** 24 + 2], data: new Uint8Array(8 * (2 ** 24 + 2)) },
+    empty: integers(0, 0, 0),
   });
+  const bytes = 5 * heads * headDim;
+  const header = JSON.stringify({ q: { dtype: 'F8_E4M3', shape: [5, heads, headDim], data_offsets: [0, bytes] } }).padEnd(80);
+  const file = Buffer.alloc(8 + header.length + bytes);
+  file.writeBigUInt64LE(BigInt(header.length));
+  file.write(header, 8);
+  writeFileSync(join(root, 'blob', 'eight.safetensors'), file);
 });
 
 const dumped = (tensor_key: string, path = `./${blob}`) => ({ type: 'safetensors', path, tensor_key });
@@ -67,9 +76,10 @@ const paged = {
 function traceOf(...calls: ReadonlyArray<readonly [definition: string, inputs: object]>): string {
   const file = join(root, 'workloads', 'op', 'calls.jsonl');
   mkdirSync(dirname(file), { recursive: true });
+  // They differ in their last digit alone.
   const lines = calls.map(([definition, inputs], at) => ({
     definition,
-    workload: { axes: {}, inputs, uuid: `${at}2345678-0000-0000-0000-000000000000` },
+    workload: { axes: {}, inputs, uuid: `12345678-0000-0000-0000-00000000000${at}` },
     solution: null,
     evaluation: null,
   }));
@@ -121,6 +131,39 @@ test('where tensors were not dumped, the lengths are told for a suite, and the e
   assert.match(stderr, /1 of 3 workloads: no attention with keys and values of its own: it has A, B/);
 });
 
+test('what cannot be captured of a workload is a reason, and the others are written', async () => {
+  const trace = traceOf(
+    ['gqa_ragged_prefill_causal_h4_kv2_d3', ragged],
+    ['gqa_ragged_prefill_causal_h4_kv2_d3', { ...ragged, q: dumped('q', 'blob/eight.safetensors') }],
+    ['gqa_ragged_prefill_causal_h4_kv2_d3', { ...ragged, kv_indptr: dumped('empty') }],
+    ['gqa_ragged_prefill_causal_h4_kv2_d3', ragged],
+  );
+  const { files, workloads } = await captureTrace({ trace, out });
+  assert.equal(new Set(files).size, 4, 'each has a file of its own');
+  assert.deepEqual(
+    workloads.map(({ shape, reason }) => [shape, reason]),
+    [
+      ['q2s4_q3', null],
+      ['q2s4_q3', 'q not dumped as F64, F32, F16, BF16'],
+      [null, 'no request has queries and keys'],
+      ['q2s4_q3', null],
+    ],
+  );
+});
+
+test('a file is never written over by another workload', async () => {
+  const trace = traceOf(['gqa h4', ragged], ['gqa/h4', ragged]);
+  writeFileSync(trace, readFileSync(trace, 'utf8').replaceAll('00000000001', '00000000000'));
+  await assert.rejects(captureTrace({ trace, out }), { code: 'INVALID_DATA', message: /line 2: its files would be named gqa-h4-/ });
+});
+
+for (const [definition, causal] of Object.entries({ gqa_causal: true, causal_h4: true, gqa_noncausal_h4: false, gqa_non_causal: false })) {
+  test(`${definition} is ${causal ? '' : 'not '}causal`, async () => {
+    const { files } = await captureTrace({ trace: traceOf([definition, ragged]), out, items: 1 });
+    assert.equal((await readCapturedInputs(files[0]!, { dtype: 'f32' })).inputs.shape.causal, causal);
+  });
+}
+
 test('a scale that was not dumped is 1/√d, and told', async () => {
   const told: string[] = [];
   const trace = traceOf(['gqa_ragged_prefill_causal_h4_kv2_d3', { ...ragged, sm_scale: random }]);
@@ -133,9 +176,12 @@ test('a scale that was not dumped is 1/√d, and told', async () => {
 const wrongInputs: Readonly<Record<string, readonly [object, RegExp]>> = {
   'a path above the data set': [{ ...ragged, q: dumped('q', '../secret.safetensors') }, /line 1: \.\.\/secret\.safetensors lies outside/],
   'an absolute path': [{ ...ragged, q: dumped('q', '/etc/passwd') }, /\/etc\/passwd lies outside/],
-  'a tensor that the file lacks': [{ ...ragged, v: dumped('w') }, /holds no readable tensor w/],
+  'a tensor that the file lacks': [{ ...ragged, v: dumped('w') }, /holds no tensor w/],
   'offsets that fall': [{ ...ragged, kv_indptr: dumped('falling') }, /kv_indptr does not rise/],
   'more tokens than any batch has': [{ ...ragged, kv_indptr: dumped('endless') }, /2147483647 keys, expected at most/],
+  'offsets of two axes': [{ ...ragged, kv_indptr: dumped('square') }, /kv_indptr is I32 \[1, 3\]/],
+  'more offsets than any batch has': [{ ...ragged, kv_indptr: dumped('many') }, /kv_indptr is I64 \[16777218\]/],
+  'a scale of many values': [{ ...ragged, sm_scale: dumped('q') }, /sm_scale is F32 \[5, 4, 3\]/],
   'offsets of floats': [{ ...ragged, kv_indptr: dumped('q') }, /kv_indptr is F32/],
   'a page that there is not': [{ ...paged, kv_indices: dumped('beyond') }, /token 18 is asked for, of 8/],
   'a scale below 0': [{ ...paged, sm_scale: { type: 'scalar', value: -1 } }, /sm_scale is -1/],
@@ -148,6 +194,29 @@ for (const [name, [inputs, says]] of Object.entries(wrongInputs)) {
     await assert.rejects(captureTrace({ trace, out }), { code: 'INVALID_DATA', message: says });
   });
 }
+
+for (const [pages, says] of Object.entries({
+  ps1: /k_cache has pages of 2 tokens, its definition says 1/,
+  ps0: /says pages of 0 tokens/,
+})) {
+  test(`refused: a definition with ${pages} over a cache with pages of 2 tokens`, async () => {
+    const trace = traceOf([`gqa_paged_decode_h4_kv2_d3_${pages}`, paged]);
+    await assert.rejects(captureTrace({ trace, out }), { code: 'INVALID_DATA', message: says });
+  });
+}
+
+test('a link out of the data set, as in a cache of Hugging Face, is refused with what to do', async () => {
+  symlinkSync(import.meta.filename, join(root, 'blob', 'link.safetensors'));
+  const trace = traceOf(['gqa_ragged', { ...ragged, q: dumped('q', 'blob/link.safetensors') }]);
+  await assert.rejects(captureTrace({ trace, out }), { code: 'INVALID_DATA', hint: /--local-dir/ });
+});
+
+test('a trace takes no options of models, and a model none of traces', async () => {
+  const ofTrace = await attnswap(['capture', 'calls.jsonl', '--out', out, '--site', '0', '--lengths', '64']);
+  assert.equal(ofTrace.exitCode, 5);
+  assert.match(ofTrace.stderr, /a trace does not take --lengths, --site/);
+  assert.match((await attnswap(['capture', 'model.onnx', '--out', out, '--root', root])).stderr, /a model does not take --root/);
+});
 
 test('a model still needs --data', async () => {
   const { exitCode, stderr } = await attnswap(['capture', 'model.onnx', '--out', out]);

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import { AttnswapError } from '../contract/errors.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Shape } from '../contract/shape.ts';
 import { formatRequests } from '../contract/requests.ts';
 import { requireWritableFolder } from '../files/writable.ts';
 import { writeInputs } from '../inputs/captured.ts';
-import { gathered, namesOf, requestsOf, rowsOf, scaleOf, wrong } from '../inputs/flashinfer/requests.ts';
+import { floatTypes, gathered, namesOf, requestsOf, rowsOf, scaleOf, wrong } from '../inputs/flashinfer/requests.ts';
 import type { Request, Rows } from '../inputs/flashinfer/requests.ts';
 import { readTrace } from '../inputs/flashinfer/trace.ts';
 import type { Workload } from '../inputs/flashinfer/trace.ts';
@@ -46,6 +47,7 @@ export interface CapturedWorkload {
  */
 export async function captureTrace({ trace, root, signal, onProgress, ...options }: CaptureTraceOptions): Promise<CapturedTrace> {
   const workloads = await readTrace(trace, root);
+  requireOwnFiles(workloads);
   const captured: CapturedWorkload[] = [];
   for (const [done, workload] of workloads.entries()) {
     signal?.throwIfAborted();
@@ -66,21 +68,42 @@ async function captureWorkload(
     return nothing(null, `no attention with keys and values of its own: it has ${Object.keys(workload.inputs).join(', ')}`);
   const requests = await requestsOf(workload);
   if (requests === undefined) return nothing(null, 'its index tensors were not dumped');
+  if (requests.length === 0) return nothing(null, 'no request has queries and keys');
   const shape = shapeOf(requests);
-  const [query, key, value] = await Promise.all(names.map((name) => rowsOf(workload, name)));
-  if (query === undefined || key === undefined || value === undefined) return nothing(shape, `${names.join(', ')} were not dumped`);
+  const rows = await Promise.all(names.map((name) => rowsOf(workload, name)));
+  const [query, key, value] = rows;
+  if (query === undefined || key === undefined || value === undefined) {
+    const missing = names.filter((_, at) => rows[at] === undefined);
+    return nothing(shape, `${missing.join(', ')} not dumped as ${floatTypes.join(', ')}`);
+  }
   const scale = await scaleOf(workload);
   if (scale === undefined) onWarning?.(`${workload.source}: sm_scale was not dumped: 1/√d is assumed, as FlashInfer does by default`);
   await requireWritableFolder(out);
   const files: string[] = [];
   for (const [at, request] of requests.slice(0, items).entries()) {
-    const name = `${definition}-${uuid.slice(0, 8)}-${at}`.replaceAll(/[^\w.-]/g, '-');
-    const file = join(out, `${name}.safetensors`);
+    const file = join(out, `${stemOf(workload)}-${at}.safetensors`);
     const inputs = inputsOf(workload, request, { query, key, value, scale });
     await writeInputs(file, inputs, { trace: definition, workload: uuid, request: String(at) });
     files.push(file);
   }
   return { definition, uuid, shape, files, reason: null };
+}
+
+/** What the names of a workload's files begin with. */
+function stemOf({ definition, uuid }: Workload): string {
+  return `${definition}-${uuid}`.replaceAll(/[^\w.-]/g, '-');
+}
+
+/** No file is written over by another workload; the same one may be there more than once, as in the traces of several solutions. @throws INVALID_DATA */
+function requireOwnFiles(workloads: readonly Workload[]): void {
+  const contentOf = ({ definition, uuid, inputs }: Workload) => JSON.stringify([definition, uuid, inputs]);
+  for (const [stem, own] of Map.groupBy(workloads, stemOf)) {
+    const other = own.find((each) => contentOf(each) !== contentOf(own[0]!));
+    if (other !== undefined)
+      throw new AttnswapError('INVALID_DATA', `${other.source}: its files would be named ${stem}, as those of ${own[0]!.source}`, {
+        hint: 'give each workload a uuid of its own',
+      });
+  }
 }
 
 interface Dumped {
@@ -105,7 +128,7 @@ function inputsOf(workload: Workload, request: Request, { query, key, value, sca
     keys: request.keys.length,
     headDim,
     // FlashInfer aligns the mask to the last key, as here; of a single query it removes nothing.
-    causal: workload.definition.includes('causal') || request.queries.length === 1,
+    causal: isCausal(workload) || request.queries.length === 1,
     dtype: 'f32',
   };
   checkShape(shape);
@@ -117,6 +140,11 @@ function inputsOf(workload: Workload, request: Request, { query, key, value, sca
     value: of(value, request.keys),
     scale: scale ?? 1 / Math.sqrt(headDim),
   };
+}
+
+/** As its definition's name says. */
+function isCausal({ definition }: Workload): boolean {
+  return /(?:^|_)causal(?:_|$)/.test(definition) && !definition.includes('non_causal');
 }
 
 /** Equal requests together, in the order of their first. */

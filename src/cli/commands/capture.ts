@@ -9,31 +9,44 @@ import { suggest } from '../suggest.ts';
 import { visible } from '../../text/untrusted.ts';
 import { working } from '../work.ts';
 
+/** A trace takes none of these. */
+const ofModels = {
+  ...data,
+  site: option('<list>', 'sites to capture, e.g. 0,2-3 (default: all that can be swapped)'),
+  ...model,
+  ...moreBackends,
+};
+
 export const capture = defineCommand({
   name: 'capture',
   summary: 'save the Q, K and V of sites on real inputs (safetensors)',
   arguments: { model: argument('ONNX file, Hugging Face folder, module.py:function, or FlashInfer trace (.jsonl)') },
   options: {
-    ...data,
+    ...ofModels,
     out: place('folder', required(option('<dir>', 'output folder'))),
-    site: option('<list>', 'sites to capture, e.g. 0,2-3 (default: all that can be swapped)'),
-    items: option('<n>', 'items per length (default: every tensor file, else 1)', wholeNumber(1)),
+    items: option(
+      '<n>',
+      'items per length (default: every tensor file, else 1), or requests per workload of a trace (default: all)',
+      wholeNumber(1),
+    ),
     root: option('<dir>', "a trace's data set (default: the folder that holds workloads/ or traces/)"),
-    ...model,
-    ...moreBackends,
   },
   examples: [
     'attnswap capture model.onnx --data book.txt --tokenizer tokenizer.json --out captured',
     'attnswap capture flashinfer-trace/workloads/gqa_paged/decode.jsonl --out captured',
   ],
-  exits: { [exitCodes.incomplete]: 'a workload of a trace has no tensors' },
-  async run({ dim, site, root, ...given }) {
-    if (given.model.endsWith('.jsonl')) return captureOfTrace({ ...given, root });
-    const { data: items } = given;
+  exits: { [exitCodes.incomplete]: 'a workload of a trace was not captured' },
+  async run(given) {
+    const isTrace = given.model.endsWith('.jsonl');
+    const names = isTrace ? (Object.keys(ofModels) as ReadonlyArray<keyof typeof ofModels>) : (['root'] as const);
+    const ignored = names.filter((name) => given[name] !== undefined).map((name) => `--${name}`);
+    if (ignored.length > 0) throw new AttnswapError('USAGE', `a ${isTrace ? 'trace' : 'model'} does not take ${ignored.join(', ')}`);
+    if (isTrace) return captureOfTrace(given);
+    const { data: items, site: sites, dim: dimensions } = given;
     if (items === undefined) throw new AttnswapError('USAGE', 'a model needs --data', { hint: 'attnswap init data writes a data module' });
     const { capture: write } = await import('../../operations/capture.ts');
     const adapters = await adaptersFrom(given);
-    const record = await working(given, (hooks) => write({ ...given, ...hooks, data: items, sites: site, dimensions: dim, adapters }));
+    const record = await working(given, (hooks) => write({ ...given, ...hooks, data: items, sites, dimensions, adapters }));
     if (given.json === true) printJson(record);
     else print(record.files.join('\n'));
     suggest(['waste', '--inputs', record.files[0]!], given);

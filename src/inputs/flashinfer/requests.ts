@@ -1,6 +1,8 @@
 import { AttnswapError } from '../../contract/errors.ts';
-import { elementBytes, isReadable } from '../safetensors-header.ts';
+import { elementBytes } from '../safetensors-header.ts';
+import type { TensorEntry } from '../safetensors-header.ts';
 import { floatsOf, openSafetensors } from '../safetensors.ts';
+import type { SafetensorsFile } from '../safetensors.ts';
 import { tensorFile } from './trace.ts';
 import type { Workload } from './trace.ts';
 
@@ -22,6 +24,7 @@ export interface Request {
 
 /** Of a whole batch. */
 const mostTokens = 2 ** 24;
+export const floatTypes: readonly string[] = ['F64', 'F32', 'F16', 'BF16'];
 
 /** What a workload attends with: `k` and `v` lie together, or on pages of a cache. */
 export function namesOf({ inputs }: Workload): readonly [query: string, key: string, value: string] | undefined {
@@ -41,9 +44,9 @@ export async function requestsOf(workload: Workload): Promise<readonly Request[]
   if (queryOffsets === undefined) return undefined;
   for (const [name, offsets] of Object.entries({ kv_indptr: kvOffsets, qo_indptr: queryOffsets }))
     if (offsets.length !== count + 1 || offsets[0] !== 0 || offsets.some((offset, at) => at > 0 && offset < offsets[at - 1]!))
-      throw wrong(workload, `${name} does not rise from 0 in ${count + 1} steps`);
+      throw wrong(workload, `${name} does not rise from 0 in ${count + 1} values`);
   const isPaged = 'kv_indices' in workload.inputs;
-  const pageSize = isPaged ? Number(/_ps(\d{1,4})(?:_|$)/.exec(workload.definition)?.[1] ?? 1) : 1;
+  const pageSize = isPaged ? pageSizeOf(workload) : 1;
   if (queryOffsets[count]! > mostTokens || kvOffsets[count]! * pageSize > mostTokens)
     throw wrong(workload, `it has ${queryOffsets[count]} queries and ${kvOffsets[count]! * pageSize} keys, expected at most ${mostTokens}`);
   const pages = isPaged ? await integers(workload, 'kv_indices') : range(0, kvOffsets[count]!);
@@ -61,15 +64,26 @@ export async function requestsOf(workload: Workload): Promise<readonly Request[]
   return requests.filter(({ queries, keys }) => queries.length > 0 && keys.length > 0);
 }
 
-/** A dumped tensor of `[tokens, heads, headDim]`, or of pages of them; undefined where it was not dumped. @throws INVALID_DATA, INVALID_SAFETENSORS, FILE_UNREADABLE */
+/** Tokens on a page of a cache, which the name of the definition tells. @throws INVALID_DATA */
+function pageSizeOf(workload: Workload): number {
+  const size = Number(/_ps(\d{1,4})(?:_|$)/.exec(workload.definition)?.[1] ?? 1);
+  if (size === 0) throw wrong(workload, `${workload.definition} says pages of 0 tokens`);
+  return size;
+}
+
+/** A dumped tensor of `[tokens, heads, headDim]`, or of pages of them; undefined where it was not dumped as floats that are read. @throws INVALID_DATA, INVALID_SAFETENSORS, FILE_UNREADABLE */
 export async function rowsOf(workload: Workload, name: string): Promise<Rows | undefined> {
-  const tensor = await dumped(workload, name);
-  if (tensor === undefined) return undefined;
-  const { bytes, dtype, shape } = tensor;
-  const [headDim = 0, heads = 0, ...tokens] = shape.toReversed();
-  if (tokens.length < 1 || tokens.length > 2 || !['F64', 'F32', 'F16', 'BF16'].includes(dtype))
-    throw wrong(workload, `${name} is ${dtype} [${shape.join(', ')}], expected floats of [tokens, heads, d] or [pages, tokens, heads, d]`);
-  return { bytes, dtype, heads, headDim, count: tokens.reduce((product, size) => product * size, 1) };
+  return dumped(workload, name, async (tensor, file) => {
+    const { dtype, shape } = tensor;
+    if (!floatTypes.includes(dtype)) return undefined;
+    const [headDim = 0, heads = 0, ...tokens] = shape.toReversed();
+    if (tokens.length < 1 || tokens.length > 2)
+      throw wrong(workload, `${name} is ${dtype} [${shape.join(', ')}], expected [tokens, heads, d] or [pages, tokens, heads, d]`);
+    if (name.endsWith('_cache') && tokens.length === 2 && tokens[0] !== pageSizeOf(workload))
+      throw wrong(workload, `${name} has pages of ${tokens[0]} tokens, its definition says ${pageSizeOf(workload)}`);
+    const count = tokens.reduce((product, size) => product * size, 1);
+    return { bytes: await file.bytes(tensor), dtype, heads, headDim, count };
+  });
 }
 
 /** The rows of one request as `[heads, tokens, headDim]`. @throws INVALID_DATA where one is beyond the tensor */
@@ -93,33 +107,44 @@ export function gathered(
 /** The factor of the logits; undefined where it was not recorded. @throws INVALID_DATA, INVALID_SAFETENSORS, FILE_UNREADABLE */
 export async function scaleOf(workload: Workload): Promise<number | undefined> {
   const input = workload.inputs['sm_scale'];
-  const tensor = await dumped(workload, 'sm_scale');
   const scale =
-    tensor === undefined ? (input?.type === 'scalar' ? Number(input.value) : undefined) : floatsOf(tensor.bytes, tensor.dtype)[0];
+    input?.type === 'scalar'
+      ? Number(input.value)
+      : await dumped(workload, 'sm_scale', async (tensor, file) => {
+          const { dtype, shape } = tensor;
+          if (!floatTypes.includes(dtype) || shape.some((size) => size !== 1))
+            throw wrong(workload, `sm_scale is ${dtype} [${shape.join(', ')}], expected one of ${floatTypes.join(', ')}`);
+          return floatsOf(await file.bytes(tensor), dtype)[0];
+        });
   if (scale !== undefined && !(Number.isFinite(scale) && scale > 0))
     throw wrong(workload, `sm_scale is ${scale}, expected a number above 0`);
   return scale;
 }
 
 async function integers(workload: Workload, name: string): Promise<readonly number[] | undefined> {
-  const tensor = await dumped(workload, name);
-  if (tensor === undefined) return undefined;
-  const { bytes, dtype } = tensor;
-  if (dtype === 'I32') return [...new Int32Array(bytes.buffer)];
-  if (dtype === 'I64') return [...new BigInt64Array(bytes.buffer)].map(Number);
-  throw wrong(workload, `${name} is ${dtype}, expected I32 or I64`);
+  return dumped(workload, name, async (tensor, file) => {
+    const { dtype, shape } = tensor;
+    if ((dtype !== 'I32' && dtype !== 'I64') || shape.length !== 1 || shape[0]! > mostTokens + 1)
+      throw wrong(workload, `${name} is ${dtype} [${shape.join(', ')}], expected I32 or I64 [n], n at most ${mostTokens + 1}`);
+    const { buffer } = await file.bytes(tensor);
+    return dtype === 'I32' ? [...new Int32Array(buffer)] : [...new BigInt64Array(buffer)].map(Number);
+  });
 }
 
-async function dumped(workload: Workload, name: string) {
+/** What `read` makes of a tensor, which it checks before it reads the values; undefined where it was not dumped. */
+async function dumped<Value>(
+  workload: Workload,
+  name: string,
+  read: (tensor: TensorEntry, file: SafetensorsFile) => Promise<Value>,
+): Promise<Value | undefined> {
   const input = workload.inputs[name];
   if (input?.type !== 'safetensors') return undefined;
   const path = await tensorFile(workload, input.path);
   const file = await openSafetensors(path);
   try {
     const tensor = file.tensors.get(input.tensor_key);
-    if (tensor === undefined || !isReadable(tensor.dtype))
-      throw wrong(workload, `${name}: ${path} holds no readable tensor ${input.tensor_key}`);
-    return { bytes: await file.bytes(tensor), dtype: tensor.dtype, shape: tensor.shape };
+    if (tensor === undefined) throw wrong(workload, `${name}: ${path} holds no tensor ${input.tensor_key}`);
+    return await read(tensor, file);
   } finally {
     await file.close();
   }

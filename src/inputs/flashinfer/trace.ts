@@ -69,7 +69,7 @@ export async function tensorFile({ root, source }: Workload, path: string): Prom
   const [realRoot, realFile] = await Promise.all([root, file].map((each) => realpath(each).catch(() => undefined)));
   if (isAbsolute(path) || outside(root, file) || (realRoot !== undefined && realFile !== undefined && outside(realRoot, realFile)))
     throw new AttnswapError('INVALID_DATA', `${source}: ${path} lies outside of ${root}`, {
-      hint: 'paths are relative to the data set; --root names its folder',
+      hint: 'paths are relative to the data set, whose folder --root names; of a Hugging Face cache, download with --local-dir',
     });
   return file;
 }
