@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { push as send } from '../src/operations/push.ts';
 import { sampleRun } from '../src/report/fixtures/sample-run.ts';
+import { sampleComparison, sampleVerdict } from '../src/verdict/fixtures/sample-verdict.ts';
 import { attnswap, emptyFolder } from './run-cli.ts';
 import { freePort } from './redis-server.ts';
 
@@ -95,8 +96,39 @@ test('a receiver that refuses, or is not there, is an error that says so; so is 
   await assert.rejects(send({ path, openMetrics: nobody }), { code: 'PUSH_FAILED', message: /ECONNREFUSED/ });
   await assert.rejects(send({ path }), { code: 'USAGE', message: /no receiver is named/ });
   await assert.rejects(send({ path, otlp: 'collector:4318' }), { code: 'USAGE', message: /expected the URL of a receiver/ });
+  for (const [option, receiver] of [
+    ['--otlp', { otlp: 'http://user:50%@host' }],
+    ['--openmetrics', { openMetrics: 'http://user:50%@host' }],
+  ] as const)
+    await assert.rejects(send({ path, ...receiver }), { code: 'USAGE', message: new RegExp(`^${option}: user and password`) });
   writeFileSync(join(cwd, 'none.json'), '{}');
   await assert.rejects(send({ path: join(cwd, 'none.json'), otlp: base }), { code: 'INVALID_REPORT' });
+});
+
+test('an error without a text of its own is told by those that it holds, or its code', async (t) => {
+  const path = join(cwd, 'a.run.json');
+  let cause: Error;
+  t.mock.method(globalThis, 'fetch', () => Promise.reject(new TypeError('fetch failed', { cause })));
+  for (cause of [new AggregateError([new Error('connect ECONNREFUSED')]), Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' })])
+    await assert.rejects(send({ path, openMetrics: base }), { code: 'PUSH_FAILED', message: /: .*ECONNREFUSED; the figures/ });
+});
+
+test('only figures that are sent are counted, and nothing is sent where there are none', async () => {
+  arrived.length = 0;
+  const path = join(cwd, 'a.verdict.json');
+  const quality = sampleComparison({ metric: 'quality' });
+  writeFileSync(path, JSON.stringify(sampleVerdict([sampleComparison(), quality])));
+  assert.equal((await send({ path, openMetrics: base })).figures, 1);
+  writeFileSync(path, JSON.stringify(sampleVerdict([quality])));
+  await assert.rejects(send({ path, openMetrics: base }), { code: 'USAGE', message: /holds none of the figures that are pushed/ });
+  assert.equal(arrived.length, 1);
+});
+
+test('a push with --format writes the report, too', async () => {
+  const { exitCode, stdout, stderr } = await push('--openmetrics', base, '--format', 'md');
+  assert.equal(exitCode, 0, stderr);
+  assert.equal(stdout, join('reports', 'a.md'));
+  assert.ok(existsSync(join(cwd, 'reports', 'a.md')));
 });
 
 /** The values of one field of a Protocol Buffers message. */

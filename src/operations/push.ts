@@ -1,6 +1,7 @@
 import { AttnswapError } from '../contract/errors.ts';
 import { openMetrics } from '../report/export/open-metrics.ts';
 import type { Figures } from '../report/export/figures.ts';
+import { hasGauge } from '../report/export/gauges.ts';
 import { readReport } from '../report/read-report.ts';
 import { oneLine } from '../text/untrusted.ts';
 import { pushOtlp } from './push-otlp.ts';
@@ -16,7 +17,7 @@ export interface PushOptions {
 }
 
 export interface PushRecord {
-  /** Figures in the record. */
+  /** Figures of the record that were sent. */
   readonly figures: number;
   /** The receivers, without user and password. */
   readonly pushed: readonly string[];
@@ -29,32 +30,42 @@ export interface PushRecord {
  */
 export async function push({ path, otlp, openMetrics: text }: PushOptions): Promise<PushRecord> {
   const targets = [
-    ...(otlp === undefined ? [] : [{ receiver: receiverOf(otlp, '/v1/metrics'), send: pushOtlp }]),
-    ...(text === undefined ? [] : [{ receiver: receiverOf(text), send: putOpenMetrics }]),
+    ...(otlp === undefined ? [] : [{ receiver: receiverOf(otlp, '--otlp', '/v1/metrics'), send: pushOtlp }]),
+    ...(text === undefined ? [] : [{ receiver: receiverOf(text, '--openmetrics'), send: putOpenMetrics }]),
   ];
   if (targets.length === 0) throw new AttnswapError('USAGE', 'no receiver is named, expected --otlp or --openmetrics');
   const { figures: record, report } = await readReport(path);
   if (record === undefined)
     throw new AttnswapError('USAGE', `${path}: a ${report.kind} has no figures to push, expected a run record or a verdict`);
+  const figures = record.figures.filter(hasGauge).length;
+  if (figures === 0) throw new AttnswapError('USAGE', `${path}: holds none of the figures that are pushed: latency, memory, waste, error`);
   for (const { receiver, send } of targets) {
     await send(record, receiver).catch((error: unknown) => {
       throw error instanceof AttnswapError ? error : failed(receiver, error as Error);
     });
   }
-  return { figures: record.figures.length, pushed: targets.map(({ receiver }) => receiver.url) };
+  return { figures, pushed: targets.map(({ receiver }) => receiver.url) };
 }
 
 /** User and password go into a header: they are shown nowhere. */
-function receiverOf(text: string, path = '/'): Receiver {
+function receiverOf(text: string, option: string, path = '/'): Receiver {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !['http:', 'https:'].includes(url.protocol))
-    throw new AttnswapError('USAGE', 'expected the URL of a receiver, such as http://collector:4318');
+    throw new AttnswapError('USAGE', `${option}: expected the URL of a receiver, such as http://collector:4318`);
   const { username, password } = url;
-  const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+  const credentials = Buffer.from(decoded(`${username}:${password}`, option)).toString('base64');
   const headers: Record<string, string> = username + password === '' ? {} : { authorization: `Basic ${credentials}` };
   [url.username, url.password] = ['', ''];
   if (url.pathname === '/') url.pathname = path;
   return { url: url.href, headers, timeoutMs: 10_000 };
+}
+
+function decoded(text: string, option: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new AttnswapError('USAGE', `${option}: user and password are not percent-encoded, expected %25 for a percent sign`);
+  }
 }
 
 /** The whole text in one request, which replaces what the receiver had under this URL. */
@@ -71,7 +82,10 @@ async function putOpenMetrics(record: Figures, { url, headers, timeoutMs }: Rece
 
 function failed({ url }: Receiver, error: Error): AttnswapError {
   const { cause = error } = error; // What fetch throws says only that it failed.
-  return new AttnswapError('PUSH_FAILED', `${url}: ${oneLine((cause as Error).message)}; the figures may not have arrived`, {
+  // The error of a host with several addresses holds one for each, and says nothing itself.
+  const { message, errors, code } = cause as NodeJS.ErrnoException & Partial<AggregateError>;
+  const said = [message, (errors?.[0] as Error | undefined)?.message, code].find((each) => each !== undefined && each !== '');
+  return new AttnswapError('PUSH_FAILED', `${url}: ${oneLine(said ?? error.name)}; the figures may not have arrived`, {
     hint: 'check the URL, and that the receiver runs',
     cause: error,
   });

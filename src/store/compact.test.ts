@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import promises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -7,7 +9,7 @@ import { sampleComparison, sampleVerdict } from '../verdict/fixtures/sample-verd
 import { addRecords } from './add.ts';
 import { compactStore } from './compact.ts';
 import { nightlyRuns } from './fixtures/nightly.ts';
-import { partsOf, recordsFolder } from './parts.ts';
+import { compactedName, partsOf, recordsFolder } from './parts.ts';
 import { queryStore } from './query.ts';
 import { runOf, storedRuns, storedVerdicts } from './read.ts';
 
@@ -97,4 +99,34 @@ test('one that is interrupted leaves the store as it was', async () => {
   await assert.rejects(compactStore(store, AbortSignal.abort(new Error('stopped'))), /stopped/);
   assert.equal(readdirSync(recordsFolder(store)).length, 6);
   assert.deepEqual(await contents(store), before);
+});
+
+test('a part that names itself or a later one is refused: nothing of it is removed', async () => {
+  const { store } = await scattered();
+  for (const number of [2, 3]) {
+    writeFileSync(join(recordsFolder(store), '000002', compactedName), JSON.stringify([1, number]));
+    await assert.rejects(compactStore(store), { code: 'INVALID_STORE', message: new RegExp(`names part ${number}`) });
+  }
+  assert.equal(readdirSync(recordsFolder(store)).length, 6);
+});
+
+test('where joined parts cannot be removed, that is said, and what was joined stays', async (t) => {
+  const { store, files } = await scattered();
+  await compactStore(store);
+  const { rm } = promises;
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  const fault = Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES', syscall: 'rm' });
+  t.mock.method(promises, 'rm', (...args: Parameters<typeof rm>) => (/\d{6}$/.test(String(args[0])) ? Promise.reject(fault) : rm(...args)));
+  syncBuiltinESMExports();
+  const says = { code: 'FILE_UNWRITABLE', message: /parts that were joined before could not be removed/ };
+  await assert.rejects(compactStore(store), says);
+  const changed = join(store, 'changed.json');
+  writeFileSync(changed, JSON.stringify({ ...runs[0]!, startedAt: '2027-01-01T00:00:00.000Z' }));
+  await addRecords(store, [changed]);
+  await assert.rejects(compactStore(store), says);
+  assert.deepEqual(await partsOf(store), [join(recordsFolder(store), '000009')]);
+  assert.equal((await addRecords(store, files))[0]!.outcome, 'known');
 });

@@ -30,8 +30,16 @@ export async function compactStore(store: string, signal?: AbortSignal): Promise
   const { current, compacted } = await allParts(store);
   const small: string[] = [];
   for (const part of current) if ((await itemsIn(part)) <= fewItems) small.push(part);
-  if (small.length < 2) return { joined: 0, removed: await remove(compacted) };
-  const draft = claimFolder(folder);
+  if (small.length < 2) return { joined: 0, removed: await remove(folder, compacted) };
+  const isJoined = await joinParts(store, small, signal).catch((error: unknown) => {
+    throw systemFault(error, `${folder}: nothing was joined`);
+  });
+  return isJoined ? { joined: small.length, removed: await remove(folder, compacted) } : { joined: 0, removed: 0 };
+}
+
+/** False where another compaction was faster. */
+async function joinParts(store: string, small: readonly string[], signal: AbortSignal | undefined): Promise<boolean> {
+  const draft = claimFolder(recordsFolder(store));
   try {
     const writer = new PartWriter(draft);
     for (const part of small) await copyRecords(part, writer, signal);
@@ -39,12 +47,9 @@ export async function compactStore(store: string, signal?: AbortSignal): Promise
     await writer.finish();
     for (;;) {
       const now = (await allParts(store)).current;
-      // Another compaction was faster: what this one holds is there.
-      if (small.some((part) => !now.includes(part))) return { joined: 0, removed: 0 };
-      if (await publish(draft, nextPart(store, now))) return { joined: small.length, removed: await remove(compacted) };
+      if (small.some((part) => !now.includes(part))) return false;
+      if (await publish(draft, nextPart(store, now))) return true;
     }
-  } catch (error) {
-    throw systemFault(error, `${folder}: nothing was joined`);
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
@@ -59,8 +64,12 @@ async function itemsIn(part: string): Promise<number> {
   );
 }
 
-async function remove(parts: readonly string[]): Promise<number> {
-  for (const part of parts) await rm(part, { recursive: true, force: true });
+async function remove(folder: string, parts: readonly string[]): Promise<number> {
+  try {
+    for (const part of parts) await rm(part, { recursive: true, force: true });
+  } catch (error) {
+    throw systemFault(error, `${folder}: parts that were joined before could not be removed`);
+  }
   return parts.length;
 }
 

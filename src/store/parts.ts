@@ -50,11 +50,17 @@ export async function allParts(store: string): Promise<{ readonly current: strin
   return { current: parts.filter((part) => !isHeld(part)), compacted: parts.filter(isHeld) };
 }
 
-const readHeld = recordReader(z.array(z.int().min(1)), { code: 'INVALID_STORE', hint: 'restore the file from a copy of the store' });
+const restore = { hint: 'restore the file from a copy of the store' };
+const readHeld = recordReader(z.array(z.int().min(1)), { code: 'INVALID_STORE', ...restore });
 
 async function heldIn(part: string): Promise<number[]> {
   const file = join(part, compactedName);
-  return existsSync(file) ? readHeld(await readJson(file, 'INVALID_STORE'), file) : [];
+  if (!existsSync(file)) return [];
+  const numbers = readHeld(await readJson(file, 'INVALID_STORE'), file);
+  // What is named here is removed: never the part itself, nor a later one.
+  const wrong = numbers.find((number) => number >= Number(basename(part)));
+  if (wrong !== undefined) throw new AttnswapError('INVALID_STORE', `${file}: names part ${wrong}, expected parts before its own`, restore);
+  return numbers;
 }
 
 /** A row with the part that it lies in. */

@@ -15,7 +15,7 @@ export const report = defineCommand({
     out: outputs(reportEndings, 'write the report (default: reports/<name>.html)'),
     open: flag('open the first file written'),
     otlp: option('<url>', 'push the figures to an OTLP/HTTP receiver; needs the OpenTelemetry SDK'),
-    openmetrics: option('<url>', 'put the figures as OpenMetrics text to a URL, e.g. of a Pushgateway'),
+    openmetrics: option('<url>', 'send the figures as OpenMetrics text by PUT, e.g. to a Pushgateway'),
     format: { ...option('<list>', '', formats), deprecated: 'use --out file.<format>, which can be repeated' },
   },
   examples: [
@@ -29,7 +29,7 @@ export const report = defineCommand({
       const { push } = await import('../../operations/push.ts');
       const { figures, pushed } = await push({ path, otlp, openMetrics: openmetrics });
       remark(`${figures} figures pushed to ${pushed.join(' and ')}`, given);
-      if (given.out === undefined && given.json !== true) return exitCodes.pass;
+      if (given.out === undefined && format === undefined && given.open !== true && given.json !== true) return exitCodes.pass;
     }
     const named = given.out?.map((output) => output.path);
     const out = format === undefined ? (named ?? [`${defaultStem(path)}.html`]) : inFormats(path, named?.[0], format);

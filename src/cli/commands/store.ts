@@ -41,7 +41,7 @@ const list = defineCommand({
 
 const compact = defineCommand({
   name: 'store compact',
-  summary: 'join what many additions brought, so that reading gets faster',
+  summary: 'join small parts into one, so that reading is faster',
   arguments: {},
   options: { store },
   examples: ['attnswap store compact'],
@@ -49,8 +49,8 @@ const compact = defineCommand({
     const { compactRecords } = await import('../../operations/store.ts');
     const { joined, removed } = await working(given, ({ signal }) => compactRecords({ ...given, signal }));
     if (given.json === true) printJson({ joined, removed });
-    else print(joined === 0 ? 'nothing to join' : `${joined} parts joined into one; they are removed by the next compaction`);
-    if (removed > 0) remark(`${removed} parts that were joined before are removed`, given);
+    else print(joined === 0 ? 'nothing to join' : `${joined} parts joined into one; the next compaction removes the old ones`);
+    if (removed > 0) remark(`removed ${removed} parts that an earlier compaction had joined`, given);
     return exitCodes.pass;
   },
 });

@@ -35,6 +35,11 @@ const ends = [
   ['high', ['high'], ' Upper end of the interval.'],
 ] as const;
 
+/** Whether monitoring systems are told of a figure. */
+export function hasGauge({ measure }: Figure): boolean {
+  return families[measure] !== undefined;
+}
+
 /** The figures of a record in base units, measure by measure; without those that have no value. */
 export function gaugesOf({ name: record, figures }: Figures): Gauge[] {
   const gauges = Object.entries(families).flatMap(([measure, { name, help, unit, per }]) => {
