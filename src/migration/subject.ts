@@ -50,5 +50,6 @@ export interface Subject {
 /** New attention must be what its variant is defined to be, on what each site itself reads. @throws UNSUPPORTED where it is not */
 export function requireRight(sites: readonly SiteComparison[]): void {
   const wrong = sites.find(({ reason }) => reason !== undefined);
-  if (wrong !== undefined) throw new AttnswapError('UNSUPPORTED', `the new attention at site ${wrong.site} is wrong: ${wrong.reason}`);
+  if (wrong !== undefined)
+    throw new AttnswapError('UNSUPPORTED', `the new attention at site ${wrong.site} fails its check: ${wrong.reason}`);
 }

@@ -112,7 +112,7 @@ export function refuseWrong(path: string, atSites: readonly SiteComparison[]): v
   if (wrong === undefined) return;
   throw new AttnswapError(
     'WORKER_FAILED',
-    `${path}: the new attention at site ${wrong.site} is wrong: ${wrong.reason}; nothing was written`,
+    `${path}: the new attention at site ${wrong.site} fails its check: ${wrong.reason}; nothing was written`,
     {
       hint: 'please report this model: attnswap sites MODEL --json',
     },

@@ -132,7 +132,7 @@ export const edgeModels: Readonly<Record<string, EdgeModel>> = {
     build: () => buildRounded({ shrinks: 2 }),
     feeds: bert.feeds,
     sites: bertSites.map((site) => ({ ...site, mask: null, causal: null, swappable: false })),
-    reason: /its logits pass a quantizer that does more than round: QuantizeLinear/,
+    reason: /its logits pass a quantizer that cannot be removed: QuantizeLinear/,
   },
   'values wider than keys': {
     build: wideValues,

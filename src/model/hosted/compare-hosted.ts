@@ -8,6 +8,7 @@ import { judgeOutput } from '../../variants/judge.ts';
 import type { Judgement } from '../../variants/judge.ts';
 import { numbersOf } from '../sites/mask-sources.ts';
 import type { OutputComparison, ComparedRun } from '../swap/compare-outputs.ts';
+import { unjudged } from '../swap/compare-sites.ts';
 import type { SiteComparison } from '../swap/compare-sites.ts';
 import type { Replacement } from '../swap/swap.ts';
 import { hostedCases, isPadding } from './cases.ts';
@@ -117,10 +118,8 @@ export async function compareHostedSites(
       if (worse) worst.set(site, judgement);
     }
   }
-  return [...worst].map(([site, { ok, relative, budget, reason = 'it exceeds its budget' }]) => ({
-    site,
-    relative,
-    budget,
-    ...(!ok && { reason }),
-  }));
+  return [...replacements.keys()].map((site) => {
+    const { ok, relative, budget, reason = 'it exceeds its budget' } = worst.get(site) ?? unjudged;
+    return { site, relative, budget, ...(!ok && { reason }) };
+  });
 }

@@ -71,7 +71,7 @@ function matchSoftmax(index: GraphIndex, softmax: SoftmaxNode): Match {
 /** That logits or weights pass through quantizers, which leave the path where they only round: see `withoutRounding`. */
 function roundedBy(what: string, steps: readonly PathStep[]): string | undefined {
   const rounding = steps.find(({ node }) => quantizers.has(node.opType))?.node;
-  return rounding && `its ${what} pass a quantizer that does more than round: ${rounding.opType} ${nodeName(rounding)}`;
+  return rounding && `its ${what} pass a quantizer that cannot be removed: ${rounding.opType} ${nodeName(rounding)}`;
 }
 
 const quantizers = new Set(['QuantizeLinear', 'DequantizeLinear']);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
+import type { ModelRequest } from '../../contract/adapter.ts';
 import { buildRounded } from '../../../tests/models/rounded-attention.ts';
 import * as bert from '../../../tests/models/torchscript-bert.ts';
 import { inMemory, runner, subjectOf } from '../../../tests/subjects.ts';
@@ -72,5 +73,24 @@ describe('attention whose logits and weights a model rounds', () => {
     const { swapped } = await checkedSwap({ file, runner, sites }, replacements([0]), { seed: 1, dimensions: {} });
     const atSites = await compareSites(file, { sites: wrong, swapped, replacements: replacements([0]), seed: 1 }, runner);
     assert.throws(() => refuseWrong('rounded', atSites), /its quantizers do not explain what the original gives/);
+  });
+
+  test('is not swapped where no run shows what its quantizers, or its new attention, do', async () => {
+    const { sites } = subject;
+    const { swapped } = await checkedSwap({ file, runner, sites }, replacements([0]), { seed: 1, dimensions: {} });
+    const comparedUpTo = (running: number) => {
+      let opened = 0;
+      const openModel = async (request: ModelRequest) => {
+        const model = await runner.adapter.openModel!(request);
+        return opened++ < running || 'unsupported' in model ? model : { ...model, bind: () => assert.fail('out of memory') };
+      };
+      const failing = { ...runner, adapter: { ...runner.adapter, openModel } };
+      return compareSites(file, { sites, swapped, replacements: replacements([0]), seed: 1 }, failing);
+    };
+    const [whole, newAlone, none] = [await comparedUpTo(2), await comparedUpTo(1), await comparedUpTo(0)];
+    assert.deepEqual(
+      [whole, newAlone, none].map(([at]) => at?.reason),
+      [undefined, 'no run shows what its quantizers do', 'no run shows what it gives'],
+    );
   });
 });

@@ -24,7 +24,7 @@ export interface Rounding {
 }
 
 /** A model whose attention is free of quantizers, as far as their pairs do nothing but round. */
-export interface Unrounded {
+interface Unrounded {
   readonly proto: ModelProto;
   /** By the output of the softmax. */
   readonly roundings: ReadonlyMap<string, Rounding>;

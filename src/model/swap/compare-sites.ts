@@ -83,8 +83,10 @@ export async function compareSites(
         }
       });
   }
-  return [...worst].map(([site, { ok, relative, budget, reason = 'it exceeds its budget' }]) => {
-    const { fault, difference } = unrounded.get(site) ?? {};
+  return [...replacements.keys()].map((site) => {
+    const { ok, relative, budget, reason = 'it exceeds its budget' } = worst.get(site) ?? unjudged;
+    const rounds = sites.swappable.get(site)!.plan.rounding !== undefined;
+    const { fault, difference } = unrounded.get(site) ?? { fault: rounds ? 'no run shows what its quantizers do' : undefined };
     return {
       ...{ site, relative, budget },
       ...(difference !== undefined && { unrounded: difference }),
@@ -92,6 +94,9 @@ export async function compareSites(
     };
   });
 }
+
+/** Of a site that no run reached with numbers: what was not checked has not passed. */
+export const unjudged = { ok: false, relative: Infinity, budget: 0, reason: 'no run shows what it gives' };
 
 /** What an original that rounds shows of its rounding. */
 interface Unrounding {
