@@ -15,6 +15,8 @@ import type { MigrateOptions } from '../src/operations/migrate.ts';
 import { swap } from '../src/operations/swap.ts';
 import { readReport } from '../src/report/read-report.ts';
 import { parseVariant } from '../src/variants/index.ts';
+import { torchScript } from './models/exporters.ts';
+import { GraphWriter } from './models/graph-writer.ts';
 import * as bert from './models/torchscript-bert.ts';
 import { openvinoStandIn, skipWithout } from './onnx-python-installed.ts';
 import { emptyFolder } from './run-cli.ts';
@@ -85,6 +87,22 @@ for (const { adapter, backend, ran, flag } of backends) {
       );
     } finally {
       await Promise.all([truth.dispose(), model.dispose()]);
+    }
+  });
+
+  test(`${backend} opens a model with many inputs, and one with none`, { skip }, async () => {
+    for (const count of [101, 0]) {
+      const g = new GraphWriter(torchScript(14));
+      const one = g.weight('one', [1], [1]);
+      const inputs = Array.from({ length: count }, (_, at) => g.input(`x${at}`, 'f32', [1]));
+      g.output('sum', g.op('Sum', [one, ...inputs]), 'f32', [1]);
+      const model = await opened(adapter, backend, g.bytes());
+      try {
+        const { sum } = await outputsOf(model, drawModelInputs(model.inputs, { batch: 1, sequence: 1 }, 1));
+        assert.equal(sum!.data.length, 1);
+      } finally {
+        await model.dispose();
+      }
     }
   });
 

@@ -225,6 +225,40 @@ print(float((plain - other).norm() / plain.norm()))
     assert.match(unknown[0]!.node, /own_model\.py:\d+$/);
   });
 
+  test('weights that other attention does not give are refused however they are read', async () => {
+    const script = `
+import sys
+sys.path.insert(0, ${JSON.stringify(workerFolder)})
+import torch
+from attnswap_torch.models.plain import no_weights
+from attnswap_torch.unsupported import Unsupported
+w = no_weights('across')
+reads = (
+    'w.mean(1)', 'w.shape', 'w[0]', 'len(w)', 'list(w)', 'bool(w)', 'float(w)', 'w * 2', '2 - w', 'w + w', '-w', 'w > 0.5', 'w == w', 'w @ w',
+    'torch.stack([w, w])', 'torch.mean(input=w)', 'torch.ones(1) + w', 'torch.where(torch.tensor(True), w, 0)',
+)
+for each in reads:
+    try:
+        print(each, eval(each))
+    except Unsupported as reason:
+        assert str(reason).endswith('<string>:1: reads the attention weights of across, which other attention does not give'), reason
+{w, (w, None)}
+`;
+    assert.equal((await execa(python!, ['-B', '-c', script])).stdout, '');
+  });
+
+  test('two outputs are compared by their numbers: rows that are none, and none at all, are no difference', async () => {
+    const script = `
+import sys
+sys.path.insert(0, ${JSON.stringify(workerFolder)})
+import torch
+from attnswap_torch.models.answers import close
+one = torch.tensor([[100, 1e-3], [float('nan'), float('inf')]])
+print(close(one, one + 5e-4), close(one, one + 5e-2), close(one, one.nan_to_num()), close(torch.ones(0), torch.ones(0)), close(one, one[:1]))
+`;
+    assert.equal((await execa(python!, ['-B', '-c', script])).stdout, 'True False False True False');
+  });
+
   test('attention that goes past the interface is refused, with where it is', async () => {
     const opened = await openModelOnWorker(worker, { backend: 'torch-cpu', model: join(folder, 'deberta'), threads: 1 }).catch(
       (error: unknown) => error,
@@ -290,4 +324,13 @@ print(float((a - b).norm() / a.norm()))
     assert.equal(missing.exitCode, 5);
     assert.match(missing.stderr, /site 7 cannot be captured/);
   });
+});
+
+test('new attention that no run calls is not taken for right', async () => {
+  const attention = { longest: null, swap: async () => {}, capture: async () => [] };
+  const site = { site: 0, node: 'attention', swappable: true };
+  const inputs = [{ name: 'x', type: 'float32', dims: ['batch', 'sequence'] }];
+  const hosted = { path: 'model.py:build', sites: [site], model: { inputs, attention } } as unknown as HostedModel;
+  const [compared] = await compareHostedSites(hosted, parseReplacements(['dense.fused'], [0], adapter));
+  assert.equal(compared?.reason, 'no run shows what it gives');
 });

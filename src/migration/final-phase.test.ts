@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileNameOf } from './candidate.ts';
 import type { CandidateResult } from './candidate.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import { dispatchOf } from './dispatch.ts';
 import { bestOf } from './final-phase.ts';
+import type { Migration } from './migration.ts';
 
 function result(name: string, figures: { latency: number; memory: number; loss: number; verdict?: string }): CandidateResult {
   const { latency, memory, loss, verdict = 'adopt' } = figures;
@@ -42,4 +45,21 @@ test('a candidate of many sites has a file name that a folder takes, and its own
   assert.ok(fileNameOf(name('24=dense.fused')).length <= 100);
   assert.notEqual(fileNameOf(name('24=dense.fused')), fileNameOf(name('24=dense.tiled')));
   assert.equal(fileNameOf('window.tiled:w=64'), 'window.tiled_w=64.onnx');
+});
+
+test('a call whose operators cannot be told does not end the migration, but an interruption does', async () => {
+  const told: string[] = [];
+  const failing = (error: Error) =>
+    ({
+      settings: { compareAt: 8 },
+      items: new Map([['judging', Promise.resolve([{ length: 8, feeds: {} }])]]),
+      state: { step: (_: string, run: () => unknown) => run() },
+      subject: { dispatch: () => Promise.reject(error) },
+      progress: (_: string, what: string) => told.push(what),
+    }) as unknown as Migration;
+  assert.equal(await dispatchOf(failing(new Error('no space left on device')), 'original', 'model.onnx'), null);
+  assert.deepEqual(told, ['which operators ran is not known: no space left on device']);
+  await assert.rejects(dispatchOf(failing(new AttnswapError('INTERRUPTED', 'interrupted')), 'original', 'model.onnx'), {
+    code: 'INTERRUPTED',
+  });
 });

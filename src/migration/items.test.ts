@@ -51,9 +51,10 @@ test('what is trained on is neither judged nor tuned on', async () => {
 
 test('passages that share text with a judged one are not trained on', async () => {
   const passage = (start: number): Item => {
-    const tokens = BigInt64Array.from({ length: 16 }, (_, at) => BigInt(start + at));
-    const ones = new BigInt64Array(16).fill(1n);
-    const feeds = { tokens: { type: 'int64', dims: [1, 16], data: tokens }, keep: { type: 'int64', dims: [1, 16], data: ones } } as const;
+    const row = (valueAt: (at: number) => number) =>
+      ({ type: 'int64', dims: [1, 16], data: BigInt64Array.from({ length: 16 }, (_, at) => BigInt(valueAt(at))) }) as const;
+    // Positions and masks, padded on the left, are the same in all.
+    const feeds = { tokens: row((at) => (start + at) ** 2), keep: row((at) => +(at > 1)), positions: row((at) => (at > 1 ? at - 2 : 1)) };
     return { id: `${start}`, length: 16, feeds };
   };
   const known: Record<number, number[]> = { 1: [0, 100], 2: [200, 300] };

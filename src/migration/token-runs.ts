@@ -3,7 +3,7 @@ import type { Tensor } from '../contract/tensor.ts';
 
 /** Tokens in a row that tell where a text comes from; shorter runs recur by chance. What Brown et al. 2020 look for a test set's text with. */
 const run = 13;
-/** Different values in such a run at least: masks and padding tell nothing. */
+/** Different values in such a run at least, and different steps from one to the next: masks, padding and positions tell nothing. */
 const varied = 5;
 
 /** Every run of tokens among an item's whole-number inputs, row by row: two items that have one in common share text. */
@@ -14,7 +14,8 @@ export function tokenRuns({ feeds }: Pick<Item, 'feeds'>): string[] {
     const values = Array.from(data as ArrayLike<number | bigint>, String);
     return values.flatMap((_, at) => {
       const tokens = (at % length) + run <= length ? values.slice(at, at + run) : [];
-      return new Set(tokens).size < varied ? [] : tokens.join(' ');
+      const steps = tokens.slice(1).map((token, before) => Number(token) - Number(tokens[before]));
+      return [tokens, steps].some((each) => new Set<unknown>(each).size < varied) ? [] : tokens.join(' ');
     });
   });
 }

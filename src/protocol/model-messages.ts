@@ -53,6 +53,9 @@ export const modelCaptureSchema = z.object({
   calls: z.array(callSchema.extend({ module: path, causal: z.boolean() })).max(10_000),
 });
 
+/** Of an ONNX model, whose file tells the rest. */
+export const graphOpenSchema = z.union([refused, z.object({})]);
+
 export const modelRunSchema = z.union([refused, z.object({})]);
 
 export const modelSwapSchema = z.union([refused, z.object({})]);

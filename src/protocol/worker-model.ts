@@ -9,6 +9,7 @@ import { temporaryFolder } from '../processes/temporary.ts';
 import { readCaptured } from './captured-calls.ts';
 import { dispatchSchema, doneSchema, memorySchema } from './messages.ts';
 import {
+  graphOpenSchema,
   modelCaptureSchema,
   modelOpenSchema,
   modelProofSchema,
@@ -68,10 +69,10 @@ export async function openGraphOnWorker(
     if (typeof model !== 'string') await writeFile(path, model);
     const asked = purpose === 'memory' ? purpose : 'latency';
     const fields = { backend, model: path, purpose: asked, threads: threads ?? null, ...ports };
-    const opened = await worker.ask('model-open', fields, modelOpenSchema);
+    const opened = await worker.ask('model-open', fields, graphOpenSchema);
     if ('unsupported' in opened) {
       await dispose();
-      return opened;
+      return { unsupported: opened.unsupported };
     }
   } catch (error) {
     await dispose();

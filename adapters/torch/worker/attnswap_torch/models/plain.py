@@ -60,43 +60,49 @@ def step_by_step(forward):
 
 @contextlib.contextmanager
 def without_fast_paths():
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
+    switch = getattr(torch.backends, 'mha', None)
+    # Older releases of PyTorch have no switch.
+    if switch is None:
+        yield
+        return
+    before = switch.get_fastpath_enabled()
+    switch.set_fastpath_enabled(False)
     try:
         yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(before)
+        switch.set_fastpath_enabled(before)
 
 
 def openly(path, module):
     """nn.MultiheadAttention that calls the operator where it is seen or has other attention: asked for weights, PyTorch writes them out instead."""
     own = module.forward
 
-    def forward(query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None, average_attn_weights=True, is_causal=False):
+    def forward(query, key, value, key_padding_mask=None, need_weights=True, *more, **named):
         from . import interface
 
         seen = interface.observer is not None or module.__dict__.get('attnswap_placed') is not None
-        output, weights = own(query, key, value, key_padding_mask, need_weights and not seen, attn_mask, average_attn_weights, is_causal)
-        return output, NoWeights(path) if need_weights and seen else weights
+        output, weights = own(query, key, value, key_padding_mask, need_weights and not seen, *more, **named)
+        return output, no_weights(path) if need_weights and seen else weights
 
     return forward
 
 
-class NoWeights:
+# What Python looks up on the type, not on the object.
+arithmetic = ('add', 'sub', 'mul', 'matmul', 'truediv', 'floordiv', 'mod', 'pow', 'and', 'or', 'xor', 'lshift', 'rshift')
+reading = (
+    *('getattr', 'getitem', 'setitem', 'len', 'iter', 'contains', 'bool', 'int', 'float', 'complex', 'index'),
+    *('neg', 'pos', 'abs', 'invert', 'eq', 'ne', 'lt', 'le', 'gt', 'ge', *arithmetic, *(f'r{name}' for name in arithmetic)),
+)
+
+
+def no_weights(path):
     """In the place of weights that other attention does not give: to read them raises Unsupported."""
 
-    def __init__(self, path):
-        self.refusal = f'reads the attention weights of {path}, which other attention does not give'
+    def refuse(*_, **__):
+        raise Unsupported(f'{caller()}: reads the attention weights of {path}, which other attention does not give')
 
-    def __getattr__(self, name):
-        raise Unsupported(f'{caller()}: {self.refusal}')
-
-    def __getitem__(self, place):
-        return self.values
-
-    @classmethod
-    def __torch_function__(cls, func, types, args=(), kwargs=None):
-        return next(each for each in args if isinstance(each, cls)).values
+    methods = {f'__{name}__': refuse for name in reading}
+    return type('NoWeights', (), {**methods, '__hash__': object.__hash__, '__torch_function__': classmethod(refuse)})()
 
 
 def caller():
