@@ -147,5 +147,5 @@ if (given.write) {
   const page = readFileSync(path, 'utf8');
   const [before = '', rest] = page.split(begin);
   if (rest === undefined) throw new Error(`${path} has no line ${begin}`);
-  writeFileSync(path, `${before}${begin}\n${text}\n${end}${rest.split(end)[1] ?? '\n'}`);
+  writeFileSync(path, `${before}${begin}\n${text}\n${end}${rest.slice(rest.indexOf(end) + end.length)}`);
 }

@@ -98,5 +98,5 @@ function writeReach(text: string): void {
   const [start, end] = ['<!-- table: npm run exam -- --write -->', '<!-- end -->'] as const;
   const page = readFileSync(path, 'utf8');
   const [before = '', rest = ''] = page.split(start);
-  writeFileSync(path, `${before}${start}\n${text}\n${end}${rest.split(end)[1] ?? '\n'}`);
+  writeFileSync(path, `${before}${start}\n${text}\n${end}${rest.slice(rest.indexOf(end) + end.length)}`);
 }

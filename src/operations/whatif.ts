@@ -22,7 +22,7 @@ export interface WhatIfOptions {
   /** @default as many as heads */
   readonly kvHeads?: number | undefined;
   readonly headDim?: number | undefined;
-  /** @default the first that the device declares */
+  /** @default f32 if the device declares a rate for it, else f16, else bf16 */
   readonly dtype?: DType | undefined;
   /** @default true */
   readonly causal?: boolean | undefined;

@@ -11,10 +11,10 @@ const { batch, heads, kvHeads, headDim } = cell;
 
 export const whatif = defineCommand({
   name: 'whatif',
-  summary: 'predict the least time on a device of declared rates (arithmetic)',
+  summary: 'compute the least time on a device from its declared peak rates',
   arguments: {},
   options: {
-    device: required(option('<file>', 'peak rates of a device, as devices/npu.json')),
+    device: required(option('<file>', 'peak rates of a device, like devices/npu.json')),
     variant: withDefault(defaults.whatif.variants as readonly string[], option('<variant>', 'attention (repeatable)', repeated)),
     length: withDefault(defaults.whatif.lengths as readonly number[], option('<list>', 'tokens, e.g. 512,4096', lengthList)),
     causal,
@@ -23,7 +23,7 @@ export const whatif = defineCommand({
       heads,
       kvHeads,
       headDim,
-      dtype: choice('<dtype>', dtypes, 'element type (default: the first that the file has)'),
+      dtype: choice('<dtype>', dtypes, 'element type (default: f32 if the file has it, else f16, else bf16)'),
     }),
     out: outputs(['.json'], 'write the figures'),
   },
