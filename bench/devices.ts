@@ -39,8 +39,12 @@ async function statuses(): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const backend of runtimes) {
     const status = await (await adapters.find(({ backends }) => backends.includes(backend))!.load()).status(backend);
-    if (status.available) found.set(backend, `${status.version}, ${given.threads ?? status.threads ?? 'unknown'} threads`);
-    else console.error(`left out: ${backend}: ${status.reason}`);
+    if (!status.available) {
+      console.error(`left out: ${backend}: ${status.reason}`);
+      continue;
+    }
+    const threads = String(given.threads ?? status.threads ?? 'unknown');
+    found.set(backend, `${status.version}, ${threads} ${threads === '1' ? 'thread' : 'threads'}`);
   }
   return found;
 }
