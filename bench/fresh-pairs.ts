@@ -1,24 +1,24 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { findPython } from '../adapters/torch/python.ts';
 import { median } from '../src/statistics/order-statistics.ts';
+import { meanInterval } from '../src/statistics/student.ts';
 
 /** A process that runs what is asked of it and says how long that took, in nanoseconds. */
 export interface TimedArm {
   readonly time: (calls: number) => Promise<number>;
-  readonly end: () => Promise<void>;
+  readonly end: () => unknown;
 }
 
 /** A Python file of this folder that answers each number of calls on its standard input with their nanoseconds. */
-export function bareLoop(script: string, ...args: readonly string[]): TimedArm {
-  const child = spawn(findPython(), [fileURLToPath(new URL(script, import.meta.url)), ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+export function bareLoop(python: string, script: string, ...args: readonly string[]): TimedArm {
+  const child = spawn(python, [fileURLToPath(new URL(script, import.meta.url)), ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const time = async (calls: number): Promise<number> => {
     child.stdin.write(`${calls}\n`);
     return Number((await lines.next()).value);
   };
-  return { time, end: async () => void child.stdin.end() };
+  return { time, end: () => child.stdin.end() };
 }
 
 export interface PairOptions {
@@ -34,14 +34,15 @@ export interface PairOptions {
   readonly warmUp: number;
 }
 
-/** Times a worker and a bare loop over the same calls, both resident and one active at a time: milliseconds of a call, and the ratio of the medians. */
+/** Times a worker and a bare loop over the same calls, both resident and one active at a time: milliseconds of a call, and the ratio with its 95 % interval over pairs. */
 export async function comparePairs(options: PairOptions): Promise<string> {
   const measured: Awaited<ReturnType<typeof onePair>>[] = [];
   for (let block = 0; block < options.blocks; block++) measured.push(await onePair(options));
   const ms = (values: number[]) => `${(median(values) / 1e6).toFixed(2)} ms`;
   const ratios = measured.map(({ ratio }) => ratio);
-  const each = ratios.map((ratio) => ratio.toFixed(3)).join(' ');
-  return `worker ${ms(measured.map((one) => one.worker))}, bare loop ${ms(measured.map((one) => one.bare))}, ratio ${median(ratios).toFixed(3)} (${each})`;
+  const { mean, low, high } = meanInterval(ratios.map(Math.log), 0.025);
+  const [ratio, from, to] = [mean, low, high].map((log) => Math.exp(log).toFixed(3));
+  return `worker ${ms(measured.map((one) => one.worker))}, bare loop ${ms(measured.map((one) => one.bare))}, ratio ${ratio} [${from}, ${to}] over ${ratios.length} pairs`;
 }
 
 async function onePair({ worker, bare, rounds, calls, warmUp }: PairOptions) {

@@ -5,6 +5,7 @@ import { adapter } from '../adapters/torch/adapter.ts';
 import type { OpenModel } from '../src/contract/adapter.ts';
 import { writeTensors } from '../src/data/tensor-files.ts';
 import { tensorOf } from '../src/inputs/model-inputs.ts';
+import { findPython } from '../adapters/torch/python.ts';
 import { bareLoop, comparePairs } from './fresh-pairs.ts';
 import type { TimedArm } from './fresh-pairs.ts';
 
@@ -53,7 +54,7 @@ async function steps(): Promise<TimedArm> {
 }
 
 try {
-  const bare = (mode: string) => () => bareLoop('./model_bare_loop.py', mode, model, item);
+  const bare = (mode: string) => () => bareLoop(findPython(), './model_bare_loop.py', mode, model, item);
   const call = await comparePairs({ worker: calls, bare: bare('call'), blocks, rounds: 12, calls: 5, warmUp: 3 });
   console.log(`a call on ${tokens} tokens: ${call}`);
   const step = await comparePairs({ worker: steps, bare: bare('train'), blocks, rounds: 2, calls: 50, warmUp: 1 });

@@ -1,6 +1,7 @@
 import { adapter } from '../adapters/torch/adapter.ts';
 import type { Shape } from '../src/contract/shape.ts';
 import { createInputs } from '../src/inputs/create-inputs.ts';
+import { findPython } from '../adapters/torch/python.ts';
 import { bareLoop, comparePairs } from './fresh-pairs.ts';
 import type { TimedArm } from './fresh-pairs.ts';
 
@@ -22,7 +23,7 @@ async function throughWorker(kernel: string): Promise<TimedArm> {
 for (const kernel of ['naive', 'tiled']) {
   const arms = {
     worker: () => throughWorker(kernel),
-    bare: () => bareLoop('./torch_bare_loop.py', kernel, String(length), String(threads)),
+    bare: () => bareLoop(findPython(), './torch_bare_loop.py', kernel, String(length), String(threads)),
   };
   const told = await comparePairs({ ...arms, blocks, rounds: 12, calls: 3, warmUp: 5 });
   console.log(`dense.${kernel} at ${length}, ${threads} thread${threads === 1 ? '' : 's'}: ${told}`);
