@@ -110,11 +110,11 @@ function tables(length: number, found: ReadonlyMap<string, Cell | string>, backe
   ];
   const rounds = best.roundsNs.length;
   return [
-    `**${length} tokens**, ${rounds} rounds. Fastest dense attention: \`${best.backend}\`, ${time(meanNs(best))}. Times over it:`,
+    `**${length} tokens**, ${rounds} rounds. Fastest dense attention: \`${best.backend}\`, ${time(meanNs(best))}. Latency relative to it:`,
     '',
     ...table(kernels, () => best),
     '',
-    "Times over the same runtime's own dense attention:",
+    "Latency relative to the same runtime's own dense attention:",
     '',
     ...table(kernels.slice(1), (backend) => at('dense', backend)),
   ].join('\n');
