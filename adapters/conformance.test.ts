@@ -35,7 +35,7 @@ const naiveSets: Record<string, CaseSet> = { 'tfjs-wasm': 'quick' };
 const mayDecline =
   /^torch-(cpu|cuda) (dense\.(fused|flash|efficient|cudnn|math|compiled(-naive)?|flex|mha)|window\.flex)$|^ort-\w+ linear\.standard$/;
 /** What dense.fused leaves to dense.tiled: the runtime's other operators know neither. */
-const operatorLimits = /^dense\.fused takes (a soft cap|attention sinks) only where GroupQueryAttention serves/;
+const operatorLimits = /^dense\.fused takes (a soft cap|attention sinks) only where GroupQueryAttention applies/;
 /** Kernels that are compiled for each shape take five seconds or more a case: two that show the most. */
 const isCompiled = /\.(compiled|compiled-naive|flex)$/;
 const compiledCases = /causal (1x3\/3x33x100x16|2x6\/2x77x77x16, mask element)$/;

@@ -183,7 +183,7 @@ const wrongInputs: Readonly<Record<string, readonly [object, RegExp]>> = {
   'more offsets than any batch has': [{ ...ragged, kv_indptr: dumped('many') }, /kv_indptr is I64 \[16777218\]/],
   'a scale of many values': [{ ...ragged, sm_scale: dumped('q') }, /sm_scale is F32 \[5, 4, 3\]/],
   'offsets of floats': [{ ...ragged, kv_indptr: dumped('q') }, /kv_indptr is F32/],
-  'a page that there is not': [{ ...paged, kv_indices: dumped('beyond') }, /token 18 is asked for, of 8/],
+  'a page that there is not': [{ ...paged, kv_indices: dumped('beyond') }, /token 18 is out of range, expected less than 8/],
   'a scale below 0': [{ ...paged, sm_scale: { type: 'scalar', value: -1 } }, /sm_scale is -1/],
   'an input of another kind': [{ ...paged, q: { type: 'url' } }, /line 1: workload\.inputs\.q/],
 };
@@ -196,8 +196,8 @@ for (const [name, [inputs, says]] of Object.entries(wrongInputs)) {
 }
 
 for (const [pages, says] of Object.entries({
-  ps1: /k_cache has pages of 2 tokens, its definition says 1/,
-  ps0: /says pages of 0 tokens/,
+  ps1: /k_cache has pages of 2 tokens, its definition declares 1/,
+  ps0: /declares pages of 0 tokens/,
 })) {
   test(`refused: a definition with ${pages} over a cache with pages of 2 tokens`, async () => {
     const trace = traceOf([`gqa_paged_decode_h4_kv2_d3_${pages}`, paged]);

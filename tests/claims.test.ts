@@ -102,7 +102,7 @@ test('records are read as they are, several at once', async () => {
 const refusals: ReadonlyArray<[what: string, args: readonly string[], says: RegExp]> = [
   ['an unknown claim', ['claims', 'model.onnx', '--only', 'memry'], /unknown claim "memry"[^]*did you mean memory\?/],
   ['a model without data', ['claims', 'model.onnx'], /claims model\.onnx: --data is missing/],
-  ['data without a model', ['claims', 'lengths', '--data', 'my.data.mjs'], /data are for models, and none is named/],
+  ['data without a model', ['claims', 'lengths', '--data', 'my.data.mjs'], /--data applies only to models, and none is named/],
   ['a record of something else', ['claims', 'my.json'], /schema is "attnswap\.verdict\/1", expected a run record/],
   ['a record that is not there', ['claims', 'none.json'], /none\.json/],
   [

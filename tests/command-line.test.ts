@@ -60,7 +60,7 @@ const refusals: Readonly<Record<string, { readonly args: readonly string[]; read
   },
   'training of an ONNX model': {
     args: ['migrate', 'model.onnx', '--data', 'nothing.txt', '--recover', 'transfer'],
-    says: /--recover trains models of PyTorch, and this is an ONNX model/,
+    says: /--recover trains PyTorch models, and this is an ONNX model/,
   },
   'training by what there is not': {
     args: ['migrate', 'my-bert', '--recover', 'transfer:speed=1'],

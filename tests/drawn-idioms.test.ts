@@ -31,11 +31,11 @@ describe('a drawn attention with a soft cap is swapped rightly', () => judging('
 describe('a drawn attention with sinks is swapped rightly', () => judging('sinks', 11, (kind) => plainKinds.has(kind)));
 describe('a drawn attention whose cap comes after its masks is refused, or has none', () => judging('capped masks', 11, () => false));
 
-test('dense.fused caps where GroupQueryAttention serves, and declines elsewhere', async () => {
+test('dense.fused caps where GroupQueryAttention applies, and declines elsewhere', async () => {
   const folder = emptyFolder();
   after(() => rm(folder, { recursive: true, force: true }));
   const verdictOf = (seed: number) => judgeGraph(drawGraph(seed, 'softcap'), folder, { variant: 'dense.fused', swap: swapHere });
   const [padding, causal] = [await verdictOf(2), await verdictOf(1)];
-  assert.match(padding.reason, /dense\.fused takes a soft cap only where GroupQueryAttention serves/);
+  assert.match(padding.reason, /dense\.fused takes a soft cap only where GroupQueryAttention applies/);
   assert.deepEqual([padding.verdict, causal.verdict], ['refused', 'right'], causal.reason);
 });

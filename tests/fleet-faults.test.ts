@@ -182,7 +182,7 @@ test('a run that nobody can take is given up, with what was measured and the mis
   assert.equal(complete, false);
   assert.equal(runs[0]!.records[0]!.cells, 1);
   assert.deepEqual(runs[0]!.missing.length, 1);
-  assert.match(runs[0]!.reasons.join(), /no host with its labels was heard of for 1 s/);
+  assert.match(runs[0]!.reasons.join(), /no host with its labels responded for 1 s/);
 });
 
 test('a submission that is cancelled ends with the cell that is measured, and what waits is never begun', { skip }, async () => {

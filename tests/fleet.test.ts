@@ -152,5 +152,5 @@ test('without TLS and a password nothing connects, unless --insecure says so', a
   }
   const { stderr } = await attnswap(['fleet', 'status', '--redis', 'redis://:secret@127.0.0.1:1', '--insecure'], { cwd });
   assert.match(stderr, /ECONNREFUSED.*\[FLEET_UNREACHABLE\]/);
-  assert.match((await attnswap(['fleet', 'status'], { cwd, env: { ATTNSWAP_REDIS: '' } })).stderr, /no server is named/);
+  assert.match((await attnswap(['fleet', 'status'], { cwd, env: { ATTNSWAP_REDIS: '' } })).stderr, /no server was given/);
 });

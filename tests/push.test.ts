@@ -94,7 +94,7 @@ test('a receiver that refuses, or is not there, is an error that says so; so is 
   status = 200;
   const nobody = `http://127.0.0.1:${await freePort()}`;
   await assert.rejects(send({ path, openMetrics: nobody }), { code: 'PUSH_FAILED', message: /ECONNREFUSED/ });
-  await assert.rejects(send({ path }), { code: 'USAGE', message: /no receiver is named/ });
+  await assert.rejects(send({ path }), { code: 'USAGE', message: /no receiver was given/ });
   await assert.rejects(send({ path, otlp: 'collector:4318' }), { code: 'USAGE', message: /expected the URL of a receiver/ });
   for (const [option, receiver] of [
     ['--otlp', { otlp: 'http://user:50%@host' }],

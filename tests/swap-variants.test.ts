@@ -148,7 +148,7 @@ describe('what cannot be swapped', () => {
     for (const [text, says] of [
       ['topk:k=3', /topk\.tiled takes no soft cap/],
       ['dense.mha', /dense\.mha takes no soft cap/],
-      ['dense.fused', /dense\.fused takes a soft cap only where GroupQueryAttention serves/],
+      ['dense.fused', /dense\.fused takes a soft cap only where GroupQueryAttention applies/],
     ] as const) {
       const replacements = parseReplacements([text], [0], runner.adapter);
       assert.throws(() => swapSites(sites, { adapter: runner.adapter, replacements, seed }), says);

@@ -135,7 +135,7 @@ describe('models of transformers', { skip }, () => {
 
   test('a model that gives other outputs when it is looked into is not believed', async () => {
     await fault('no twin');
-    await assert.rejects(found('bert'), /its outputs change when its attention is looked into \(right, 12 tokens\)/);
+    await assert.rejects(found('bert'), /its outputs change when its attention is observed \(right, 12 tokens\)/);
     await fault('none');
   });
 

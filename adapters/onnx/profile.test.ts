@@ -71,7 +71,7 @@ test('a profile that the runtime could not write whole, as on a full disk, is sa
   };
   await assert.rejects(profileCall(cut, { a: new ort.Tensor('float32', [1], [1]) }), {
     code: 'FILE_UNREADABLE',
-    message: /did not write its profile whole in the temporary folder/,
+    message: /wrote an incomplete profile to the temporary folder/,
     hint: /TMPDIR=/,
   });
 });

@@ -69,8 +69,8 @@ async function recordIn(folder: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(join(folder, file), 'utf8')) as unknown;
   } catch (error) {
-    throw new AttnswapError('FILE_UNREADABLE', `ONNX Runtime did not write its profile whole in the temporary folder ${tmpdir()}`, {
-      hint: 'free some space, or name another: TMPDIR=FOLDER attnswap …',
+    throw new AttnswapError('FILE_UNREADABLE', `ONNX Runtime wrote an incomplete profile to the temporary folder ${tmpdir()}`, {
+      hint: 'free some space, or choose another: TMPDIR=FOLDER attnswap …',
       cause: error,
     });
   }

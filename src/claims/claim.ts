@@ -33,7 +33,7 @@ export const gain = (ratio: number) => 1 / ratio - 1;
 
 /** How formulas say which candidates count. */
 export const qualityKept = 'with 98 % of the quality kept';
-export const qualityAside = 'quality is not part of it';
+export const qualityAside = 'quality is not considered';
 
 /** Latency, or peak memory, of whole models that keep their quality. */
 export function wholeModel(what: 'latency' | 'memory', wanted: Attention, read: (ratio: number) => number): Readers {

@@ -99,7 +99,7 @@ describe('a claim', () => {
 
   test('that holds otherwise says by what, and by what it does not', () => {
     const { reason, command } = judged([1, 2], [3, 4]);
-    assert.match(reason, /^definition 1 is .* while definition 0 is .*; the article’s figure takes at least/);
+    assert.match(reason, /^definition 1 is .* while definition 0 is .*; the article’s figure requires at least/);
     assert.deepEqual(command, sampleRun().command);
   });
 

@@ -40,7 +40,7 @@ export function standingOf({ low, high }: Pick<Figure, 'low' | 'high'>, { side, 
 function reasonOf(claim: Claim, first: ClaimDefinition, deciding: ClaimDefinition): string {
   const told = ({ name, figures: [figure] }: ClaimDefinition) => `${name} is ${claimFigureText(figure!, claim.unit)} (${figure!.of})`;
   const others = deciding === first ? '' : `, while ${told(first)}`;
-  return `${told(deciding)}${others}; the article’s figure takes ${boundText(claim)}`;
+  return `${told(deciding)}${others}; the article’s figure requires ${boundText(claim)}`;
 }
 
 /** What a record is of, and how it was made. */

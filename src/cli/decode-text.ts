@@ -63,9 +63,9 @@ export function generationText(results: readonly CandidateResult[], name: (text:
   const { items, tokens } = first.summary;
   return [
     '',
-    `Generation: ${tokens} token${tokens === 1 ? '' : 's'} behind the beginning of each of ${items} item${items === 1 ? '' : 's'}, through the cache`,
+    `Generation: ${tokens} token${tokens === 1 ? '' : 's'} after the prompt of each of ${items} item${items === 1 ? '' : 's'}, through the cache`,
     table([header, ...rows]),
-    'same tokens, first divergence: greedy decoding; KL (nats) and bits: behind the items’ own tokens',
+    'same tokens, first divergence: greedy decoding; KL (nats) and bits: after the items’ own tokens',
   ].join('\n');
 }
 

@@ -144,7 +144,7 @@ function recoveryText(recovered: NonNullable<MigrationReport['recovered']>): str
   ]);
   const header = ['candidate', 'trained numbers', 'loss by layer', 'quality lost, in margins', 'recovered'];
   const failures = recovered.flatMap((each) => ('failure' in each ? `${short(each.from)}: not trained: ${visible(each.failure)}` : []));
-  const title = 'Phase 3: low-rank parts of the attention layers, trained on other items';
+  const title = 'Phase 3: low-rank updates of the attention layers, trained on other items';
   return [title, ...(rows.length > 0 ? [table([header, ...rows])] : []), ...failures].join('\n');
 }
 

@@ -10,8 +10,8 @@ const everyCommandHelp = 'Every command takes --json (print the result as JSON),
 /** What stands above the parts of a command of two words. */
 const parents: Readonly<Record<string, string>> = {
   baseline: 'store runs as a baseline, and show what is stored',
-  fleet: 'measure a suite on many machines, through a queue on Redis',
-  store: 'keep run records and verdicts, each once, and list them',
+  fleet: 'measure a suite on many machines, through a Redis queue',
+  store: 'store run records and verdicts, each once, and list them',
 };
 
 /** The whole command line; what a command resolves to becomes the exit code. */

@@ -68,7 +68,7 @@ export async function auditRounds(options: AuditRounds): Promise<MeasuredAudit> 
       } else if ('latencyNs' in cost) overheads.push(cost);
       else if (hasOverhead) {
         hasOverhead = false;
-        warnings.add(`the fixed overhead is not known: ${cost.status}: ${cost.reason}`);
+        warnings.add(`the fixed overhead is unknown: ${cost.status}: ${cost.reason}`);
       }
     }
     if (!looks.includes(round + 1)) continue;
@@ -93,7 +93,7 @@ async function peakOf(at: AuditArm, { timeoutSeconds, signal }: AuditRounds): Pr
 function fault(at: AuditArm, status: string, reason: string): AttnswapError {
   const hint = {
     unsupported: 'attnswap doctor shows what this machine runs',
-    mismatch: '--unchecked audits it all the same: what it computes is then not known',
+    mismatch: '--unchecked audits it anyway, whatever it computes',
   }[status];
   return new AttnswapError(status === 'unsupported' ? 'UNSUPPORTED' : 'WORKER_FAILED', `${whatOf(at)}: ${status}: ${reason}`, {
     hint: hint ?? 'a smaller --length needs less memory and time',

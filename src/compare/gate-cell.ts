@@ -39,7 +39,7 @@ export function gateCell(arms: CellArms, subject: Subject, rule: Rule, options: 
     case 'ratio-to-reference':
       return ratio(arms, subject, rule, options);
     default:
-      return Promise.resolve(judgeMissing(subject, rule, 'incomplete', `${rule.metric}: a suite of single cells does not measure it`));
+      return Promise.resolve(judgeMissing(subject, rule, 'incomplete', `${rule.metric}: not measured by a suite of single cells`));
   }
 }
 

@@ -62,7 +62,7 @@ function overRuns(ratios: readonly number[]) {
 
 export const acrossMachinesLead =
   'Latency of each kernel divided by that of the suite’s reference kernel on the same machine, at the same length, in the same run. Only this ratio is compared across machines: ' +
-  'absolute latencies differ in everything the machines differ in. The order is by name and never a ranking: two machines whose intervals overlap cannot be told apart here. ' +
+  'absolute latencies reflect every difference between the machines. The order is by name and never a ranking: two machines whose intervals overlap cannot be told apart here. ' +
   `The 95 % interval is over runs, where a machine has at least ${fewestRuns} of them (the latest ${mostRuns}); otherwise it covers only the spread within one run, and is too narrow.`;
 
 /** One chart for each setting at its longest length, and a table of everything. */

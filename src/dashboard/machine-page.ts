@@ -30,7 +30,7 @@ export function machinePage(machine: Machine): Page {
     alerts:
       history.notCompared.length === 0
         ? []
-        : [`Some runs could not read ${history.notCompared.join(', ')}, so these do not tell machines apart.`],
+        : [`Some runs could not read ${history.notCompared.join(', ')}, so they are not used to tell machines apart.`],
     sections: [
       ...(changes.length === 0 ? [] : [changesSection(machine)]),
       ...historySection(machine),
@@ -54,7 +54,7 @@ function changesSection(machine: Machine): Section {
   return {
     id: 'changes',
     title: 'Changes',
-    lead: 'Where the latency of a cell moved from one level to another that held for at least three runs, and the two runs that it happened between. What changed in between (a driver, a version, the machine) the figures do not say.',
+    lead: 'Cells whose latency moved to another level that held for at least three runs, and the two runs between which it happened. The figures do not say what changed in between (a driver, a version, the machine).',
     parts: [changesTable([machine])],
   };
 }

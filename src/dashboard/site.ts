@@ -110,7 +110,7 @@ function changesSection(machines: readonly Machine[], count: number): Section {
   return {
     id: 'changes',
     title: 'Changes',
-    lead: `Where the latency of a cell moved to another level that held for at least three runs, and the two runs that it happened between.${count > mostChanges ? ` The latest ${mostChanges} of ${count}; each machine’s page has its own.` : ''}`,
+    lead: `Cells whose latency moved to another level that held for at least three runs, and the two runs between which it happened.${count > mostChanges ? ` The latest ${mostChanges} of ${count}; each machine’s page has its own.` : ''}`,
     parts: [{ ...table, rows: table.rows.slice(0, mostChanges) }],
   };
 }

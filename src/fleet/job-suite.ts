@@ -43,10 +43,10 @@ function withoutCode(suite: Suite): Suite {
     throw new AttnswapError('INVALID_SUITE', `${suite.name}: ${what}`, { hint });
   };
   if (suite.adapters.length + suite.workers.length > 0)
-    refuse('names adapters or workers, which are code: a fleet takes suites of data alone', 'leave them out');
+    refuse('names adapters or workers, which are code; a fleet accepts only data', 'leave them out');
   const inputs = matrix.inputs.find((kind) => !kindsOfInputs.includes(kind));
   if (inputs !== undefined)
-    refuse(`inputs ${JSON.stringify(inputs)}, expected ${kindsOfInputs.join(' or ')}: a fleet takes no files`, 'use inputs that are drawn');
+    refuse(`inputs ${JSON.stringify(inputs)}, expected ${kindsOfInputs.join(' or ')}: a fleet accepts no files`, 'use randomly drawn inputs');
   const { lengths, shapes, ...others } = matrix;
   const lists = [[...lengths, ...shapes], ...Object.values(others).filter((each) => Array.isArray(each))];
   const cells = lists.reduce((product, { length }) => product * length, 1);

@@ -104,7 +104,7 @@ class Watch {
       // Twice: between the two looks a run may have ended, or been queued.
       if (this.#unqueued.has(run) && unqueued.has(run)) over.set(run, 'the run is no longer in the queue');
       else if (since !== undefined && performance.now() - since >= giveUpMs)
-        over.set(run, `no host with its labels was heard of for ${Math.round(giveUpMs / 1000)} s`);
+        over.set(run, `no host with its labels responded for ${Math.round(giveUpMs / 1000)} s`);
     }
     this.#unqueued = unqueued;
     return over;

@@ -7,7 +7,7 @@ export const maximumElements = 0x8000_0000;
 
 /**
  * Refuses a shape for which no tensors exist.
- * @throws INVALID_SHAPE where a size is no whole number ≥ 1, heads are no multiple of kvHeads, the dtype is unknown,
+ * @throws INVALID_SHAPE where a size is not a whole number ≥ 1, heads is not a multiple of kvHeads, the dtype is unknown,
  * or a tensor exceeds {@link maximumElements}.
  */
 export function checkShape(shape: Shape): void {
@@ -16,7 +16,7 @@ export function checkShape(shape: Shape): void {
     throw new AttnswapError('INVALID_SHAPE', `shape: ${size} is ${String(shape[size])}, expected a whole number ≥ 1`);
   }
   if (shape.heads % shape.kvHeads !== 0) {
-    throw new AttnswapError('INVALID_SHAPE', `shape: ${shape.heads} heads is not a multiple of ${shape.kvHeads} kvHeads`, {
+    throw new AttnswapError('INVALID_SHAPE', `shape: ${shape.heads} heads are not a multiple of ${shape.kvHeads} kvHeads`, {
       hint: 'choose kvHeads that divides heads; kvHeads = heads means no grouping',
     });
   }

@@ -77,7 +77,7 @@ function cpuTimeOf(timeCalls: TimeCalls, pid: number | undefined): TimeCalls {
     await timeCalls(calls);
     const after = cpuTimeNs(pid);
     if (before === undefined || after === undefined)
-      throw new AttnswapError('UNSUPPORTED', 'this system does not tell the CPU time of another process');
+      throw new AttnswapError('UNSUPPORTED', 'this system does not report the CPU time of another process');
     return after - before;
   };
 }

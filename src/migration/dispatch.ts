@@ -13,7 +13,7 @@ export async function dispatchOf(migration: Migration, name: string, model: stri
       return (await subject.dispatch?.(model, item.feeds)) ?? null;
     } catch (error) {
       if (error instanceof AttnswapError && error.code === 'INTERRUPTED') throw error;
-      migration.progress(step, `which operators ran is not known: ${(error as Error).message}`);
+      migration.progress(step, `it is not known which operators ran: ${(error as Error).message}`);
       return null;
     }
   });

@@ -58,7 +58,7 @@ test('a call whose operators cannot be told does not end the migration, but an i
       progress: (_: string, what: string) => told.push(what),
     }) as unknown as Migration;
   assert.equal(await dispatchOf(failing(new Error('no space left on device')), 'original', 'model.onnx'), null);
-  assert.deepEqual(told, ['which operators ran is not known: no space left on device']);
+  assert.deepEqual(told, ['it is not known which operators ran: no space left on device']);
   await assert.rejects(dispatchOf(failing(new AttnswapError('INTERRUPTED', 'interrupted')), 'original', 'model.onnx'), {
     code: 'INTERRUPTED',
   });

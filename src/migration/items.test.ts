@@ -46,7 +46,7 @@ test('where the data hold no others the same items stand in, and are counted', a
 
 test('what is trained on is neither judged nor tuned on', async () => {
   assert.deepEqual(ids(await itemsOf(source(fixed(9)), 'training')).toSorted(), ['16-6', '16-7', '16-8', '8-6', '8-7', '8-8']);
-  await assert.rejects(itemsOf(source(fixed(6)), 'training'), { code: 'INVALID_DATA', message: /no items beside the 12 / });
+  await assert.rejects(itemsOf(source(fixed(6)), 'training'), { code: 'INVALID_DATA', message: /no items besides the 12 / });
 });
 
 test('passages that share text with a judged one are not trained on', async () => {
@@ -66,7 +66,7 @@ test('passages that share text with a judged one are not trained on', async () =
   assert.deepEqual(ids(await itemsOf(drawn([3, 104, 288, 500]), 'training')).toSorted(), ['104', '288', '500']);
   await assert.rejects(itemsOf(drawn([0, 1, 2, 98, 203]), 'training'), {
     code: 'INVALID_DATA',
-    message: /the 4 that are judged and tuned on, and those that share text/,
+    message: /the 4 used for judging and tuning, and those that share text/,
   });
 });
 

@@ -71,7 +71,7 @@ async function trainingItems(source: Source): Promise<readonly Item[]> {
   const own = new Map(drawn.map((item) => [contentOf(item), item] as const));
   const fresh = [...own].filter(([content, item]) => !known.has(content) && !tokenRuns(item).some((tokens) => runs.has(tokens)));
   if (fresh.length > 0) return fresh.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item);
-  const what = `--recover: the data hold no items beside the ${known.size} that are judged and tuned on`;
+  const what = `--recover: the data has no items besides the ${known.size} used for judging and tuning`;
   throw new AttnswapError('INVALID_DATA', own.size > known.size ? `${what}, and those that share text with them` : what, {
     hint: 'use more data, or fewer --items',
   });

@@ -26,7 +26,7 @@ export function replacementsAnywhere(texts: readonly string[], sites: readonly S
     if (found.length > 0 || swappable.length === 0) return found.map(({ site }) => site);
     throw new AttnswapError(
       'UNSUPPORTED',
-      `${variant} selects keys by their position, but all sites are cross-attention, whose queries and keys are of two sequences`,
+      `${variant} selects keys by position, but all sites are cross-attention between two sequences`,
       { hint: 'choose dense or topk' },
     );
   };

@@ -4,5 +4,5 @@ export function passedOverText(sites: readonly number[]): string {
     sites.length === 1
       ? `site ${sites[0]} is cross-attention and keeps its own`
       : `sites ${sites.join(', ')} are cross-attention and keep their own`;
-  return `${which}: this variant selects keys by their position`;
+  return `${which}: this variant selects keys by position`;
 }

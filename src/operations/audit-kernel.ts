@@ -67,7 +67,7 @@ export async function callableSubject(options: AuditOptions, target: string): Pr
   const { variant, parameters } = parseVariant(claimed);
   const knob = findVariant(variant).knob?.(parameters);
   if (knob === undefined)
-    throw new AttnswapError('USAGE', `${claimed} has no parameter that says how much is attended to`, {
+    throw new AttnswapError('USAGE', `${claimed} has no parameter that controls how much is attended to`, {
       hint: 'claim window, topk, block-topk or gated',
     });
   const keywords = keyword === undefined ? [...(usualKeywords[variant] ?? []), knob.parameter] : [keyword];

@@ -95,7 +95,7 @@ async function auditSubject(subject: AuditSubject, options: AuditOptions): Promi
 /** The knob at the longest length, then the lengths at the knob's own value; each setting once. @throws USAGE where neither can tell */
 async function armsOf({ armAt, knob, name }: AuditSubject, length: number, given?: readonly number[]): Promise<AuditArm[]> {
   if (given !== undefined && knob === null)
-    throw new AttnswapError('USAGE', `${name} has no parameter that says how much is attended to, so there are no --values`);
+    throw new AttnswapError('USAGE', `${name} has no parameter that controls how much is attended to, so --values does not apply`);
   const values = knob === null ? [] : (given ?? shares.map((share) => knob.leaving(share, length)));
   const lengths = lengthShares.map((share) => Math.max(1, Math.round(share * length)));
   const own = knob?.value ?? null;
@@ -110,7 +110,7 @@ async function armsOf({ armAt, knob, name }: AuditSubject, length: number, given
   const settings = arms.map(({ setting }) => setting);
   if (canTell(expectedSlopes(settings, 'length'))) return arms;
   throw new AttnswapError('USAGE', `${name} skips nothing by its definition, so there is nothing to audit`, {
-    hint: "name an attention that skips: attnswap audit 'window:w=256'",
+    hint: "name a variant that skips: attnswap audit 'window:w=256'",
   });
 }
 

@@ -101,7 +101,7 @@ function requireOwnFiles(workloads: readonly Workload[]): void {
     const other = own.find((each) => contentOf(each) !== contentOf(own[0]!));
     if (other !== undefined)
       throw new AttnswapError('INVALID_DATA', `${other.source}: its files would be named ${stem}, as those of ${own[0]!.source}`, {
-        hint: 'give each workload a uuid of its own',
+        hint: 'give each workload its own uuid',
       });
   }
 }
@@ -118,7 +118,7 @@ function inputsOf(workload: Workload, request: Request, { query, key, value, sca
   if (key.heads !== value.heads || heads % key.heads !== 0 || [key.headDim, value.headDim].some((size) => size !== headDim))
     throw wrong(
       workload,
-      `heads and sizes do not fit: q ${heads} × ${headDim}, k ${key.heads} × ${key.headDim}, v ${value.heads} × ${value.headDim}`,
+      `heads and sizes do not match: q ${heads} × ${headDim}, k ${key.heads} × ${key.headDim}, v ${value.heads} × ${value.headDim}`,
     );
   const shape: Shape = {
     batch: 1,

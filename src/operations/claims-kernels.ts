@@ -58,7 +58,7 @@ function suiteOf(shape: Shape, given: Pick<SuiteDefinition['matrix'], 'inputs' |
   const { batch, heads, kvHeads, headDim, queries, causal } = shape;
   return {
     name: 'kernels',
-    description: 'attention alone on what a site of the model sees',
+    description: 'attention alone, on the inputs of a site of the model',
     matrix: {
       ...given,
       variants: [...dense, ...others],

@@ -112,7 +112,7 @@ function refuse({ subjects, data }: ClaimsOptions, kinds: readonly SubjectKind[]
   const example = '--data book.txt --tokenizer tokenizer.json';
   if (model !== undefined && data === undefined) throw new AttnswapError('USAGE', `claims ${model}: --data is missing`, { hint: example });
   if (model === undefined && data !== undefined)
-    throw new AttnswapError('USAGE', 'claims: data are for models, and none is named', { hint: 'leave --data out' });
+    throw new AttnswapError('USAGE', 'claims: --data applies only to models, and none is named', { hint: 'leave --data out' });
 }
 
 /** The subject's records: measured where they are not there yet. */

@@ -48,7 +48,7 @@ export async function submitToFleet(options: SubmitOptions): Promise<SubmittedRu
     const selected = all.filter((host) => host.doing !== undefined && isSelected(host, selector));
     const hosts = selected.filter(({ id }) => trusted.has(id));
     for (const { name, publicKey } of selected.filter((host) => !hosts.includes(host)))
-      options.onWarning?.(`${name} is left out: ${trust} does not have its key ${publicKey}`);
+      options.onWarning?.(`${name} is left out: ${trust} does not contain its key ${publicKey}`);
     if (hosts.length === 0) throw noHosts(all, selected, trust);
     const runs = hosts.flatMap(({ id }) => Array.from({ length: repeat }, (_, index) => ({ host: id, repeat: index + 1 })));
     if (runs.length > mostRuns)
@@ -64,8 +64,8 @@ function noHosts(all: readonly ListedHost[], selected: readonly ListedHost[], tr
   const alive = all.filter(({ doing }) => doing !== undefined).length;
   const found =
     selected.length > 0
-      ? `${selected.length} hosts match, and ${trust} trusts none of them`
-      : `no host matches; ${alive} of the ${all.length} hosts that joined are there now`;
+      ? `${selected.length} hosts match, but ${trust} trusts none of them`
+      : `no host matches; ${alive} of the ${all.length} hosts that joined are online`;
   return new AttnswapError('INVALID_FLEET', `${found}: nothing was submitted`, {
     hint: 'attnswap fleet status lists hosts, labels and keys',
   });

@@ -92,8 +92,8 @@ export async function migrate(options: MigrateOptions): Promise<MigrationRecord>
   const { model } = options;
   if ((await partsAt(model)) !== undefined || !(await isHostedModel(model))) {
     if (options.recover !== undefined)
-      throw new AttnswapError('USAGE', `${model}: --recover trains models of PyTorch, and this is an ONNX model`, {
-        hint: 'leave --recover out, or name the folder that the model was exported from',
+      throw new AttnswapError('USAGE', `${model}: --recover trains PyTorch models, and this is an ONNX model`, {
+        hint: 'omit --recover, or give the folder that the model was exported from',
       });
     return migrateModel(options, graphModel(await loadModel(options), options));
   }
@@ -179,7 +179,7 @@ async function decoderOf(
   onProgress?.({ what: 'looking for a cache' });
   const items = () => itemsOf(source, 'judging');
   const found = await opened.usableCache(async () => (await items())[0]!);
-  const reason = found.cache === null ? (found.reason ?? 'it has no cache: no output hands on what an input holds') : null;
+  const reason = found.cache === null ? (found.reason ?? 'it has no cache: no output begins with the bytes of an input') : null;
   if (generate === undefined) {
     if (found.cache === null && found.reason !== null) onWarning?.(`decoding through the cache is not measured: ${found.reason}`);
     return { cache: found.cache, notDecoded: found.cache === null ? found.reason : null };
@@ -189,7 +189,7 @@ async function decoderOf(
       'UNSUPPORTED',
       `${model}: --generate needs a decoder with a cache and logits, but ${reason ?? 'no output holds logits'}`,
       {
-        hint: 'export the model with past keys and values as inputs, or leave --generate out',
+        hint: 'export the model with past keys and values as inputs, or omit --generate',
       },
     );
   promptsOf({ cache: found.cache, settings: source.settings }, await items());

@@ -75,7 +75,7 @@ export function hostedModel({ hosted, subject, adapter }: Hosted, options: Optio
       file: { path, sha256 },
       sites: found,
       digests: {},
-      usableCache: async () => ({ cache: null, reason: decodes ? 'models of PyTorch are measured on whole sequences' : null }),
+      usableCache: async () => ({ cache: null, reason: decodes ? 'PyTorch models are measured on whole sequences' : null }),
       subject: () => subject,
     }),
   };

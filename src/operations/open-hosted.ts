@@ -19,7 +19,7 @@ export async function usingHosted<Result>(
 ): Promise<Result> {
   const { model: path, dimensions, assume } = options;
   if (assume !== undefined)
-    throw new AttnswapError('USAGE', `${path}: --assume is for ONNX models: here every mask is read while the model runs`);
+    throw new AttnswapError('USAGE', `${path}: --assume is for ONNX models; the masks of a PyTorch model are observed as it runs`);
   options.onProgress?.({ what: `reading ${path}: opening it in Python` });
   const backend = hostedBackend(options);
   const adapter = await findAdapter(adaptersOf(options), backend).load();

@@ -19,6 +19,6 @@ export async function openJournal(
 ): Promise<Journal> {
   const begun = { ...subject, host: host.fingerprint.sha256, described: host };
   const journal = await Journal.open(folder, begun, { ...rules, compareHosts });
-  for (const part of journal.notCompared) onWarning?.(`could not be read, so not compared with the machine this began on: ${part}`);
+  for (const part of journal.notCompared) onWarning?.(`not compared with the machine this began on, because it could not be read: ${part}`);
   return journal;
 }

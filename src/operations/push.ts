@@ -33,7 +33,7 @@ export async function push({ path, otlp, openMetrics: text }: PushOptions): Prom
     ...(otlp === undefined ? [] : [{ receiver: receiverOf(otlp, '--otlp', '/v1/metrics'), send: pushOtlp }]),
     ...(text === undefined ? [] : [{ receiver: receiverOf(text, '--openmetrics'), send: putOpenMetrics }]),
   ];
-  if (targets.length === 0) throw new AttnswapError('USAGE', 'no receiver is named, expected --otlp or --openmetrics');
+  if (targets.length === 0) throw new AttnswapError('USAGE', 'no receiver was given, expected --otlp or --openmetrics');
   const { figures: record, report } = await readReport(path);
   if (record === undefined)
     throw new AttnswapError('USAGE', `${path}: a ${report.kind} has no figures to push, expected a run record or a verdict`);

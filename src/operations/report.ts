@@ -81,7 +81,7 @@ async function contentsOf(
 
 function refuseFigures(file: string, kind: string): never {
   throw new AttnswapError('USAGE', `${file}: a ${kind} has no such figures, expected a run record or a verdict`, {
-    hint: `--out ${basename(file).split('.')[0]}.json has all of it`,
+    hint: `--out ${basename(file).split('.')[0]}.json writes all of it`,
   });
 }
 

@@ -22,7 +22,7 @@ interface HostedSwapOptions extends ModelOptions {
 export function swapHosted(options: HostedSwapOptions) {
   const { model: path, out, dimensions } = options;
   if (options.data !== undefined)
-    throw new AttnswapError('USAGE', `${path}: swap compares models of PyTorch on drawn inputs alone`, { hint: 'leave --data out' });
+    throw new AttnswapError('USAGE', `${path}: swap compares PyTorch models only on random inputs`, { hint: 'leave --data out' });
   return usingHosted(options, async (hosted, adapter) => {
     const { sites, model } = hosted;
     const replacements =

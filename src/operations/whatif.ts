@@ -86,5 +86,5 @@ function requireSizes(sizes: Readonly<Record<'batch' | 'heads' | 'kvHeads' | 'he
   if (wrong !== undefined)
     throw new AttnswapError('INVALID_SHAPE', `${wrong[0]} is ${wrong[1]}, expected a whole number from 1 to ${longest}`);
   if (sizes.heads % sizes.kvHeads !== 0)
-    throw new AttnswapError('INVALID_SHAPE', `${sizes.heads} heads are no multiple of ${sizes.kvHeads} key/value heads`);
+    throw new AttnswapError('INVALID_SHAPE', `${sizes.heads} heads are not a multiple of ${sizes.kvHeads} key/value heads`);
 }

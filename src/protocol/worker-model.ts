@@ -25,7 +25,7 @@ import type { WorkerProcess } from './worker-process.ts';
 /** Opens a model in a worker that has said hello; disposing of it ends the process. @throws WORKER_FAILED, WORKER_PROTOCOL, INVALID_MODEL */
 export async function openModelOnWorker(worker: WorkerProcess, request: ModelRequest): Promise<OpenModel | Unsupported> {
   const { backend, model, purpose = 'latency', threads = null } = request;
-  if (typeof model !== 'string') return refused(worker, `${backend} opens models of PyTorch, not ONNX graphs`);
+  if (typeof model !== 'string') return refused(worker, `${backend} opens PyTorch models, not ONNX graphs`);
   const { source, placed, adapters = null } = isSwapFile(model) ? await readSwapFile(model) : { source: resolve(model), placed: {} };
   const opened = await worker.ask('model-open', { backend, model: source, purpose, threads }, modelOpenSchema);
   if ('unsupported' in opened) return refused(worker, opened.unsupported);

@@ -43,7 +43,7 @@ export function auditReport(record: AuditRecord): Report {
       {
         id: 'findings',
         title: 'Findings',
-        lead: 'Slopes between logarithms: means over rounds with Student’s interval.',
+        lead: 'Slopes between logarithms: means over rounds with Student t intervals.',
         parts: [findingsTable(record)],
       },
       ...series,

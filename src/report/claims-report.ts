@@ -88,7 +88,7 @@ function chartOf(claims: readonly JudgedClaim[]): Chart[] {
     {
       kind: 'chart',
       id: 'reached',
-      title: 'How much of each claim is reached',
+      title: 'How far each claim is met',
       summary: `${rows.map(({ label }) => label).join('; ')}.`,
       spec: intervalChart({
         title: 'measured / claimed; from 1 on the claim is met',
@@ -182,7 +182,7 @@ function sourcesSection({ sources }: ClaimsRecord): Section {
     parts: [
       {
         kind: 'table',
-        title: 'Where the figures are from',
+        title: 'Sources of the figures',
         columns: [{ title: 'record' }, { title: 'of' }, { title: 'path' }, { title: 'command' }],
         rows: sources.map(({ kind, subject, path, command }) =>
           words(kind, clip(oneLine(subject), 300), clip(oneLine(path), 300), clip(shellCommand(['npx', 'attnswap', ...command]), 600)),

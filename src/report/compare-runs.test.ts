@@ -217,7 +217,7 @@ test('fields of the hosts, versions and suite that differ are told one by one, a
       ['suite', 'sample', 'other'],
     ],
   );
-  assert.match(whatDiffers(comparison), /^What differs: CPU model, version of attnswap, .*a ratio compares all of these together/);
+  assert.match(whatDiffers(comparison), /^What differs: CPU model, version of attnswap, .*a ratio reflects all of these differences/);
 });
 
 test('equal records differ in nothing, and noise is no part of what a ratio compares', () => {
@@ -225,7 +225,7 @@ test('equal records differ in nothing, and noise is no part of what a ratio comp
   assert.deepEqual(compared(base, same).differences, []);
   const noisy = compared(base, { ...same, warnings: ['on battery'] });
   assert.deepEqual(noisy.differences, [{ kind: 'measuring', field: 'warnings of noise', values: ['none', 'on battery'] }]);
-  assert.match(whatDiffers(noisy), /^Host, versions and suite do not differ/);
+  assert.match(whatDiffers(noisy), /^The records show no difference in host, versions or suite/);
 });
 
 test('hosts that are absent, foreign or half described are said to be not described', () => {

@@ -119,7 +119,7 @@ interface Paired {
  */
 export function compareRuns(sources: readonly SourcedRun[]): RunComparison {
   if (sources.length < 2) {
-    throw new AttnswapError('USAGE', 'a comparison needs two run records at least: the first is the base', {
+    throw new AttnswapError('USAGE', 'a comparison needs at least two run records; the first is the base', {
       hint: 'attnswap compare base.run.json new.run.json',
     });
   }

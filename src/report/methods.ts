@@ -27,15 +27,15 @@ const definitions = {
   adopt:
     'adopt: quality is shown to hold, and latency or peak memory is shown to improve while neither gets worse. tune first: there is a gain, but quality is not shown to hold, or something else gets worse. keep the model as it is: no gain is shown, or too much quality is lost to recover by tuning.',
   audit:
-    'Every setting is measured once per round, in an order drawn anew, in processes of its own. A slope is Theil and Sen’s, between logarithms, in each round; the figure is its mean over rounds with Student’s interval. It decides if the whole interval lies on one side of a cut between two expected slopes, that of an attention that computes what it needs and that of one that computes everything: at a quarter over the knob, in the middle over the length. Times below three times the fixed overhead of a call, and peaks below 1 MiB, are set aside; a peak below one byte per pair holds nothing of n². On processors the verdict rests on CPU time, on a GPU on latency.',
+    'Every setting is measured once per round, in a new random order and in its own processes. Each round gives a Theil–Sen slope between logarithms; the figure is the mean slope over rounds with a Student t interval. It decides if the whole interval lies on one side of a cut between two expected slopes, that of attention that computes only what it needs and that of attention that computes everything: at 0.25 over the knob, at the midpoint over the length. Times below three times the fixed overhead of a call, and peaks below 1 MiB, are ignored; a peak below one byte per pair cannot contain n² data. On processors, the verdict rests on CPU time, on a GPU on latency.',
   claims:
-    'A claim is met if the whole interval of a figure is on the right side of the weakest value that rounds to the article’s, or of the end of its range. The first definition that was measured decides; where another one is met instead, the verdict names it. Of several candidates, the most favorable decides: the claims are about what can be reached. Figures of kernels alone say nothing of quality.',
+    'A claim is met if the whole interval of a figure is on the right side of the weakest value that rounds to the article’s, or of the near end of its range. The first definition that was measured decides; if another one is met instead, the verdict names it. Among several candidates, the most favorable one decides: the claims are about what can be achieved. Figures of kernels alone say nothing about quality.',
   ratio:
     'The ratio of two medians. Its interval combines the intervals of both medians in quadrature, on a log scale. It covers only the spread within the two processes and is not a verdict.',
   seeds:
     'The difference in mean test score, tuned minus baseline, paired by seed. The seed determines the initial weights, the training items and their order. The 95 % interval is a Student t interval over seeds, and p is two-sided. With three seeds the interval is wide.',
   swapped:
-    'Swapped: the candidate with the baseline’s trained weights and no further training. Control: the winner with the same number of keys selected at random instead of by score. What the control reaches is not explained by how keys are selected.',
+    'Swapped: the candidate with the baseline’s trained weights and no further training. Control: the winner with the same number of keys selected at random instead of by score. A score that the control also reaches is not due to how keys are selected.',
   halving:
     'Asynchronous successive halving (Li et al. 2020): trials pause at rungs and the best continue, ranked by validation score. Test items are used once, at the end.',
 } as const;

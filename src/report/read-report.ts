@@ -73,7 +73,7 @@ async function ofFile(path: string): Promise<ReadReport> {
     return { report: runReport(run), csv: () => runCsv(run), figures: runFigures(run) };
   }
   throw new AttnswapError('INVALID_REPORT', `${path}: schema is ${JSON.stringify(schema)}, expected ${readable}`, {
-    hint: 'a document of another version of a schema is read with the attnswap that wrote it',
+    hint: 'to read a document with another schema version, use the attnswap that wrote it',
   });
 }
 

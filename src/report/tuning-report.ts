@@ -134,7 +134,7 @@ function alertsOf({ record, measure, baseline }: TuningView): string[] {
     );
   if (record.baseline.length < 3)
     alerts.push(
-      `${digits(record.baseline.length)} ${record.baseline.length === 1 ? 'seed' : 'seeds'}: too few to know how much training runs vary.`,
+      `${digits(record.baseline.length)} ${record.baseline.length === 1 ? 'seed' : 'seeds'}: too few to estimate how much training runs vary.`,
     );
   return alerts;
 }

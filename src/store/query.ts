@@ -56,7 +56,7 @@ export async function queryStore(store: string, sql: string, signal?: AbortSigna
     const statements = await connection.extractStatements(sql);
     if (statements.count !== 1) throw new Error(`expected one statement, got ${statements.count}`);
     const statement = await statements.prepare(0);
-    if (statement.statementType !== StatementType.SELECT) throw new Error('only SELECT is allowed: a query changes nothing');
+    if (statement.statementType !== StatementType.SELECT) throw new Error('only SELECT is allowed; a query must not change anything');
     const reader = await statement.runAndReadAll();
     return { columns: reader.columnNames(), rows: reader.getRowsJS().map((row) => row.map(plain)) };
   } catch (error) {

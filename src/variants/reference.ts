@@ -122,7 +122,7 @@ export function weighedRows(variant: Specification, inputs: AttentionInputs, par
 }
 
 /** Why what is measured by weights cannot be told of a variant that has none. */
-export const weightlessReason = 'it keeps a running state and weighs no pairs, so it has no weights of which some could be wasted';
+export const weightlessReason = 'it keeps a running state and weighs no pairs, so waste is not defined';
 
 /** Why a variant is not defined for some inputs, by their shape or what changes their logits; undefined where it is. */
 export function refusalOf(

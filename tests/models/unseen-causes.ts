@@ -73,7 +73,7 @@ export const unseenCauses: Readonly<Record<string, UnseenCause>> = {
   },
   'a window behind the softmax': {
     weights: (g, weights, x) => g.op('Where', [g.op('Less', [distances(g, x), g.int(40)]), weights, g.float(0)]),
-    reason: /its weights (are changed behind the softmax|pass through Where)/,
+    reason: /its weights (are changed after the softmax|pass through Where)/,
   },
   'causality that begins with a loud state: only a size tells': {
     logits: (g, logits, x) => {

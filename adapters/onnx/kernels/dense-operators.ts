@@ -85,7 +85,7 @@ export const denseFused: OnnxKernel = {
   refuses(config) {
     if (!needsGrouped(config) || isGrouped(config)) return undefined;
     const what = config.softcap === undefined ? 'attention sinks' : 'a soft cap';
-    return `dense.fused takes ${what} only where GroupQueryAttention serves (causal, as many queries as keys, head dimension a multiple of 8); dense.tiled takes it everywhere`;
+    return `dense.fused takes ${what} only where GroupQueryAttention applies (causal, as many queries as keys, head dimension a multiple of 8); use dense.tiled`;
   },
   build(graph, inputs, config) {
     const grouped = isGrouped(config) && (!config.masked || needsGrouped(config));

@@ -18,7 +18,7 @@ export async function readItems(path: string, { vocabulary, classes, length: lon
   const { tokens, targets } = await readIntegers(path, ['tokens', 'targets']);
   const [items = 0, length = 0] = tokens!.shape;
   const { values } = tokens!;
-  if (length > longest) throw inputsError(path, `length is ${length}, expected ${longest} at most, the testbed's`);
+  if (length > longest) throw inputsError(path, `length is ${length}, expected at most ${longest}, the testbed's length`);
   if (targets!.values.length !== values.length) throw inputsError(path, `${targets!.values.length} targets, expected ${values.length}`);
   const token = values.find((value) => value < 0 || value >= vocabulary);
   if (token !== undefined) throw inputsError(path, `token ${token}, expected 0 to ${vocabulary - 1}`);

@@ -49,7 +49,7 @@ export const memory: Claim = {
     },
     {
       name: 'memory, exact attention',
-      formula: 'the same by another kernel of dense attention, whose outputs are the same',
+      formula: 'the same with another kernel of dense attention, which has the same outputs',
       migration: modelRatio('memory', exactAttention, 4096),
     },
     {

@@ -25,7 +25,7 @@ export const ineffectiveWeight: Claim = {
     },
     {
       name: 'wastedCompute[.95], no key 0',
-      formula: 'the same, key 0 dropped and the rest renormalized: attention sinks are no use of a key',
+      formula: 'the same with key 0 dropped and the rest renormalized, because an attention sink does not use the key',
       migration: siteWaste(({ withoutFirstToken }) => withoutFirstToken.wastedCompute.p95),
       run: cellWaste(({ withoutFirstToken }) => withoutFirstToken.wastedCompute.p95),
     },
@@ -37,7 +37,7 @@ export const ineffectiveWeight: Claim = {
     },
     {
       name: 'labelledWaste',
-      formula: 'weight on keys that do not hold the answer, where the task knows which does',
+      formula: 'weight on keys that do not hold the answer, if the task defines which key does',
       tuning: scoredWaste(({ labelledWaste }) => labelledWaste),
     },
   ],
@@ -77,7 +77,7 @@ export const ineffectiveCompute: Claim = {
     },
     {
       name: 'kernelWaste[.95]',
-      formula: '1 − Σ|S(.95)| / pairs that the kernel computes, masked ones among them',
+      formula: '1 − Σ|S(.95)| / pairs that the kernel computes, including masked ones',
       run: kernelWaste(1024),
     },
   ],

@@ -36,7 +36,7 @@ export const halfPrecision: Claim = {
   bound: least(2.5),
   definitions: [{ name: 'kernel latency', formula: 'f32 / f16, or f32 / bf16, of the same kernel', run: halfPrecisionSpeedUp }],
   missing: {
-    reason: 'no kernel was measured in both precisions: a backend must have both, which onnx-cpu has not',
+    reason: 'no kernel was measured in both precisions: a backend must support both, which onnx-cpu does not',
     measure: { suite: 'half-precision' },
   },
 };
@@ -50,12 +50,12 @@ export const oneCycle: Claim = {
   definitions: [
     {
       name: 'cycles per gate',
-      formula: '(latency of gated.tiled − dense.tiled) · clock · cores / pairs: what a processor takes, not a circuit of one’s own',
+      formula: '(latency of gated.tiled − dense.tiled) · clock · cores / pairs: for a processor, not a dedicated circuit',
       run: cyclesOfGates,
     },
   ],
   missing: {
-    reason: 'no gated kernel was measured beside dense.tiled on a machine that tells its clock; circuits are not measured at all',
+    reason: 'no gated kernel was measured together with dense.tiled on a machine that reports its clock speed; circuits are not measured at all',
     measure: { suite: 'lengths' },
   },
 };

@@ -17,7 +17,7 @@ export const translationQuality: Claim = {
     },
   ],
   missing: {
-    reason: 'no translation was scored: it takes a data module whose metric is BLEU',
+    reason: 'no translation was scored: this needs a data module whose metric is BLEU',
     measure: { model: [], data: 'translations.data.ts' },
   },
 };
@@ -31,7 +31,7 @@ export const imageAccuracy: Claim = {
   definitions: [
     {
       name: 'top-1 accuracy',
-      formula: 'right answers / test items of a task of images, mean over seeds; the article’s images are not these',
+      formula: 'right answers / test items of an image task, mean over seeds; the article used other images',
       tuning: accuracyOnImages,
     },
   ],
@@ -51,7 +51,7 @@ export const fewerSteps: Claim = {
       tuning: stepsSaved,
     },
   ],
-  missing: { reason: 'no technique was left out in turn', measure: { suite: 'tune-techniques' } },
+  missing: { reason: 'no model was trained with a technique left out', measure: { suite: 'tune-techniques' } },
 };
 
 export const easyInputs: Claim = {
@@ -68,7 +68,7 @@ export const easyInputs: Claim = {
     },
   ],
   missing: {
-    reason: 'no model with early exits was trained: it takes a tuning suite with exits: [0.9]',
+    reason: 'no model with early exits was trained: this needs a tuning suite with exits: [0.9]',
     measure: { suite: './exits.suite.ts' },
   },
 };

@@ -23,7 +23,7 @@ export const audit = defineCommand({
     callable: option('<module:function>', 'Python function of q, k, v and a keyword (--keyword: its name)'),
     keyword: hidden(option('<name>', 'keyword that takes the window')),
     arrays: withDefault('torch', choice('<kind>', defaults.arrays, 'what the function takes')),
-    unchecked: flag('audit an output that differs from the float64 reference, too'),
+    unchecked: flag('audit even if the output differs from the float64 reference'),
     length: withDefault(defaults.auditLength, option('<n>', 'longest length; the window varies there', wholeNumber(128))),
     values: option('<list>', 'values of w, k, … (default: 1/16, 1/8, 1/4, 1/2 and all of the keys)', numberList),
     out: outputs(['.json', '.csv', '.md', '.html'], 'write the audit'),

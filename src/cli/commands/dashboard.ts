@@ -10,9 +10,9 @@ export const dashboard = defineCommand({
   summary: 'write the store as static pages: machines, changes, gates, search',
   arguments: {},
   options: {
-    out: withDefault(site, place('folder', option('<dir>', 'folder that the pages are written to'))),
+    out: withDefault(site, place('folder', option('<dir>', 'output folder'))),
     store,
-    watch: flag('write them anew whenever something is added to the store, until interrupted'),
+    watch: flag('rewrite the pages whenever something is added, until interrupted'),
   },
   examples: ['attnswap dashboard --out site', 'attnswap dashboard --watch'],
   async run({ out = site, ...given }) {

@@ -16,19 +16,19 @@ const address = {
   redis: option('<url>', 'rediss://user:password@host:port of Redis or Valkey (default: $ATTNSWAP_REDIS)'),
   insecure: flag('accept a connection without TLS or without a password'),
 };
-const trust = withDefault(defaults.fleetTrust, option('<file>', 'public keys of the hosts that are trusted, one per line'));
-const submission = argument('as fleet submit printed it');
+const trust = withDefault(defaults.fleetTrust, option('<file>', 'public keys of trusted hosts, one per line'));
+const submission = argument('id printed by fleet submit');
 
 const join = defineCommand({
   name: 'fleet join',
-  summary: 'make this machine a worker of a fleet, until it is interrupted',
+  summary: 'make this machine a worker of a fleet, until interrupted',
   arguments: {},
   options: {
     ...address,
-    labels: option('<list>', 'what runs are matched by, e.g. gpu=none,rack=3, beside os, arch and cpu'),
-    name: option('<name>', "what the host is called (default: the system's host name)"),
-    key: withDefault(defaults.fleetKey, option('<file>', 'private key that signs the records; made if there is none')),
-    lostAfter: withDefault(defaults.lostAfterSeconds, option('<s>', 'count as lost after so long without a sign of life', seconds)),
+    labels: option('<list>', 'labels for --on besides os, arch and cpu, e.g. gpu=none,rack=3'),
+    name: option('<name>', "name of this host (default: the system's host name)"),
+    key: withDefault(defaults.fleetKey, option('<file>', 'private key that signs the records; created if missing')),
+    lostAfter: withDefault(defaults.lostAfterSeconds, option('<s>', 'seconds of silence after which this host counts as lost', seconds)),
     threads,
   },
   examples: ['attnswap fleet join --labels gpu=none,rack=3', 'attnswap fleet join --redis redis://localhost --insecure'],
@@ -45,8 +45,8 @@ const join = defineCommand({
 
 const submit = defineCommand({
   name: 'fleet submit',
-  summary: 'queue runs of a suite at the hosts of a fleet',
-  arguments: { suite: argument(`${builtInSuites.join(', ')}, or a suite file without adapters, workers and captured inputs`) },
+  summary: 'queue runs of a suite for the hosts of a fleet',
+  arguments: { suite: argument(`${builtInSuites.join(', ')}, or a suite file (no adapters, workers or captured inputs)`) },
   options: {
     ...address,
     on: option('<list>', "only hosts with these labels, e.g. 'cpu=*epyc*,gpu=none' or host=alpha (default: all)"),
@@ -60,7 +60,7 @@ const submit = defineCommand({
     if (given.json === true) printJson(submitted);
     else print(submitted.submission);
     const { hosts, repeat } = submitted;
-    remark(`${hosts.length * repeat} runs at ${hosts.length} hosts: ${hosts.map(({ name }) => name).join(', ')}`, given);
+    remark(`${hosts.length * repeat} runs on ${hosts.length} hosts: ${hosts.map(({ name }) => name).join(', ')}`, given);
     remark(`next: attnswap fleet wait ${submitted.submission}`, given);
     return exitCodes.pass;
   },
@@ -74,7 +74,7 @@ const wait = defineCommand({
     ...address,
     dir: place('folder', withDefault(defaults.fleetRuns, option('<dir>', 'folder for the run records'))),
     trust,
-    giveUp: withDefault(defaults.giveUpSeconds, option('<s>', 'give a run up when no host can take it for so long', seconds)),
+    giveUp: withDefault(defaults.giveUpSeconds, option('<s>', 'seconds without a suitable host before a run is given up', seconds)),
   },
   examples: ['attnswap fleet wait k3v9x2a1b4c5', 'attnswap fleet wait k3v9x2a1b4c5 --give-up 600'],
   exits: { [exitCodes.incomplete]: 'a declared cell was not measured' },
@@ -89,7 +89,7 @@ const wait = defineCommand({
 
 const status = defineCommand({
   name: 'fleet status',
-  summary: 'list the hosts of a fleet and what was submitted',
+  summary: 'list the hosts and submissions of a fleet',
   arguments: {},
   options: address,
   examples: ['attnswap fleet status', 'attnswap fleet status --json'],
@@ -104,7 +104,7 @@ const status = defineCommand({
 
 const cancel = defineCommand({
   name: 'fleet cancel',
-  summary: 'cancel what is left of a submission; what was measured stays',
+  summary: 'cancel the remaining runs of a submission, keeping what was measured',
   arguments: { submission },
   options: address,
   examples: ['attnswap fleet cancel k3v9x2a1b4c5'],
@@ -112,7 +112,7 @@ const cancel = defineCommand({
     const { cancelSubmission } = await import('../../operations/fleet-status.ts');
     const removed = await working(given, () => cancelSubmission({ ...addressOf(given), submission: given.submission }));
     if (given.json === true) printJson({ submission: given.submission, removed });
-    else print(`${removed} runs were taken out of the queue; a run that is being measured ends with its current cell`);
+    else print(`${removed} runs removed from the queue; a run that is being measured ends with its current cell`);
     return exitCodes.pass;
   },
 });
@@ -127,7 +127,7 @@ interface GivenAddress {
 /** On the command line of a process everybody can read a password; in its environment its user alone. */
 function addressOf({ redis = process.env['ATTNSWAP_REDIS'], insecure }: GivenAddress): { redis: string; insecure: boolean | undefined } {
   if (redis !== undefined && redis !== '') return { redis, insecure };
-  throw new AttnswapError('USAGE', 'no server is named, expected --redis or the environment variable ATTNSWAP_REDIS', {
+  throw new AttnswapError('USAGE', 'no server was given, expected --redis or the environment variable ATTNSWAP_REDIS', {
     hint: 'for example ATTNSWAP_REDIS=rediss://user:password@host:6380',
   });
 }

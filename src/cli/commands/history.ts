@@ -24,7 +24,7 @@ export const history = defineCommand({
 });
 
 function describe({ fingerprint, runs, notCompared, changes }: Series): string {
-  const missing = notCompared.length === 0 ? '' : `; not compared, as some runs could not read it: ${notCompared.join(', ')}`;
+  const missing = notCompared.length === 0 ? '' : `; not compared, because some runs could not read it: ${notCompared.join(', ')}`;
   const title = `host ${fingerprint.slice(0, 12) || 'unknown'}: ${runs} runs, ${changes.length} change${changes.length === 1 ? '' : 's'}${missing}`;
   if (changes.length === 0) return title;
   const rows = changes.map(({ cell, before, after, beforeNs, afterNs, change }) => [

@@ -14,15 +14,15 @@ const someData = '--data book.txt --tokenizer tokenizer.json --lengths 128,256,5
 
 export const migrate = defineCommand({
   name: 'migrate',
-  summary: 'try other attention in a model, up to a verdict',
+  summary: 'try other attention in a model and reach a verdict',
   arguments: { model: argument('ONNX file, encoder–decoder or Hugging Face folder, module.py:function') },
   options: {
     ...data,
     candidate: withDefault(defaults.candidates as readonly string[], option('<variant>', 'replacement to try (repeatable)', repeated)),
     goal: withDefault('latency', choice('<goal>', goals, 'what to tune for')),
-    until: withDefault('tune', choice('<phase>', phases, 'last phase')),
-    generate: option('<n>', 'tokens that a decoder generates from each item, through its cache', wholeNumber(1)),
-    recover: option('<how>', 'train lost quality back, e.g. transfer:labels=300 (PyTorch models)', recovery),
+    until: withDefault('tune', choice('<phase>', phases, 'last phase to run')),
+    generate: option('<n>', 'tokens to generate from each item (decoders with a cache)', wholeNumber(1)),
+    recover: option('<how>', 'recover lost quality by training, e.g. transfer:labels=300 (PyTorch models)', recovery),
     dir: place('folder', option('<dir>', 'results, and where a rerun resumes (default: runs/<model>.migration)')),
     out: outputs(recordOutputs, 'write the record'),
     ...inGroup('Decision', {

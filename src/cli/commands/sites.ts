@@ -17,7 +17,7 @@ export const sites = defineCommand({
   options: {
     ...model,
     out: outputs(['.json'], 'write the sites'),
-    ...inGroup('Inputs for a model that runs on no random ones', data),
+    ...inGroup('Inputs for models that do not run on random ones', data),
     ...moreBackends,
   },
   examples: [

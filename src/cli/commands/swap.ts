@@ -21,7 +21,7 @@ export const swap = defineCommand({
     variant: required(option('<variant>', 'name[.kernel][:key=value,…], or <sites>=<variant> (repeatable)', repeated)),
     out: place(
       'either',
-      required(option('<file>', 'new model, or folder of new files; a second --out file.json takes the proof', repeated)),
+      required(option('<file>', 'output model or folder; a second --out file.json writes the proof', repeated)),
     ),
     site: option('<list>', 'sites to swap, e.g. 0,2-3 (default: all that can be swapped)'),
     ...model,

@@ -67,7 +67,7 @@ export async function requestsOf(workload: Workload): Promise<readonly Request[]
 /** Tokens on a page of a cache, which the name of the definition tells. @throws INVALID_DATA */
 function pageSizeOf(workload: Workload): number {
   const size = Number(/_ps(\d{1,4})(?:_|$)/.exec(workload.definition)?.[1] ?? 1);
-  if (size === 0) throw wrong(workload, `${workload.definition} says pages of 0 tokens`);
+  if (size === 0) throw wrong(workload, `${workload.definition} declares pages of 0 tokens`);
   return size;
 }
 
@@ -80,7 +80,7 @@ export async function rowsOf(workload: Workload, name: string): Promise<Rows | u
     if (tokens.length < 1 || tokens.length > 2)
       throw wrong(workload, `${name} is ${dtype} [${shape.join(', ')}], expected [tokens, heads, d] or [pages, tokens, heads, d]`);
     if (name.endsWith('_cache') && tokens.length === 2 && tokens[0] !== pageSizeOf(workload))
-      throw wrong(workload, `${name} has pages of ${tokens[0]} tokens, its definition says ${pageSizeOf(workload)}`);
+      throw wrong(workload, `${name} has pages of ${tokens[0]} tokens, its definition declares ${pageSizeOf(workload)}`);
     const count = tokens.reduce((product, size) => product * size, 1);
     return { bytes: await file.bytes(tensor), dtype, heads, headDim, count };
   });
@@ -95,7 +95,7 @@ export function gathered(
   const size = headDim * elementBytes[dtype as keyof typeof elementBytes];
   const result = new Uint8Array(heads * rows.length * size);
   for (const [at, row] of rows.entries()) {
-    if (row < 0 || row >= count) throw wrong(workload, `token ${row} is asked for, of ${count}`);
+    if (row < 0 || row >= count) throw wrong(workload, `token ${row} is out of range, expected less than ${count}`);
     for (let head = 0; head < heads; head++) {
       const from = (row * heads + head) * size;
       result.set(bytes.subarray(from, from + size), (head * rows.length + at) * size);

@@ -25,15 +25,15 @@ export interface HostedModel {
 /** Opens a model in a worker. @throws UNSUPPORTED where it cannot be opened, or its attention cannot be looked into */
 export async function openHosted(path: string, adapter: Adapter, backend: string): Promise<HostedModel['model']> {
   const opened = await adapter.openModel?.({ backend, model: path });
-  if (opened === undefined) throw unsupported(`${path}: ${backend} opens no models of this kind`, 'use --backend torch-cpu');
+  if (opened === undefined) throw unsupported(`${path}: ${backend} cannot open models of this kind`, 'use --backend torch-cpu');
   if ('unsupported' in opened) throw unsupported(opened.unsupported);
   const { attention } = opened;
   if (attention !== undefined) return { ...opened, attention };
   await opened.dispose();
-  throw unsupported(`${path}: ${backend} does not look into the attention of models`, 'use --backend torch-cpu');
+  throw unsupported(`${path}: ${backend} cannot inspect the attention of models`, 'use --backend torch-cpu');
 }
 
-function unsupported(message: string, hint = 'attnswap doctor shows which PyTorch and transformers there are'): AttnswapError {
+function unsupported(message: string, hint = 'attnswap doctor shows the versions of PyTorch and transformers'): AttnswapError {
   return new AttnswapError('UNSUPPORTED', message, { hint });
 }
 
@@ -50,7 +50,7 @@ export async function findHostedSites(path: string, model: HostedModel['model'],
     const run = await attention.sites(each.feeds);
     if (!run.faithful)
       throw unsupported(
-        `${path}: ${attention.model}: its outputs change when its attention is looked into (${each.style}, ${each.length} tokens)`,
+        `${path}: ${attention.model}: its outputs change when its attention is observed (${each.style}, ${each.length} tokens)`,
       );
     for (const { module, calls } of run.sites) seen.set(module, [...(seen.get(module) ?? []), ...calls]);
     for (const { where, what } of run.elsewhere) elsewhere.set(where, what);
@@ -92,7 +92,7 @@ function siteOf(site: number, node: string, calls: readonly SeenCall[], fault: s
     calls.find(({ refused }) => refused !== undefined)?.refused ??
     (isReadable(calls[0]!) ? undefined : `its type is ${facts.dtype}, with ${facts.heads} heads on ${facts.kvHeads}`) ??
     (varied === undefined ? undefined : `its ${varied[0]} changes from call to call`) ??
-    (causal.length > 1 ? 'it is causal in some runs alone' : undefined) ??
+    (causal.length > 1 ? 'it is causal in only some runs' : undefined) ??
     fault;
   const selfAttention = calls.every(({ queries, keys }) => queries === keys);
   const changes = (key: 'batch' | 'queries' | 'keys') => calls.some((call) => call[key] !== calls[0]![key]);

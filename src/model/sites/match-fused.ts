@@ -173,7 +173,7 @@ function groupQuery(node: NodeProto): Candidate {
     value: { tensor: value, packedHeads: kvHeads },
   };
   const refusal = firstOf([
-    [integerOf(node, 'sliding_window_cache', 0) === 1, 'its cache holds the newest keys alone (sliding_window_cache)'],
+    [integerOf(node, 'sliding_window_cache', 0) === 1, 'its cache holds only the newest keys (sliding_window_cache)'],
   ]);
   const sinks = sinksOf(node, 11);
   return { ...fused(node, views, declared, refusal), ...(sinks !== undefined && { sinks }) };

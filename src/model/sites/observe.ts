@@ -130,7 +130,7 @@ export function disagreement(observation: Observation, definition: Definition): 
   if (louder === undefined || !Number.isFinite(louder.factor)) return undefined;
   const ofLouder = distance(observation, { ...definition, scale: scale * louder.factor }, louder.output);
   if (ofLouder < louderWithin[shape.dtype]) return undefined;
-  return `of logits beyond its soft cap its output is not softmax(${scale.toPrecision(4)}·q·kᵀ${inner})·v, masked behind the cap: it differs by ${ofLouder.toPrecision(2)} of its size`;
+  return `for logits beyond its soft cap, its output is not softmax(${scale.toPrecision(4)}·q·kᵀ${inner})·v, masked after the cap: it differs by ${ofLouder.toPrecision(2)} of its size`;
 }
 
 /** ‖output − definition‖ / ‖definition‖ over rows that see a key. */

@@ -169,7 +169,7 @@ function scanPairs(rule: Rule, all: PairSizes, tolerance: number): MaskReading |
         if (h > 0 && allowed[start + j] !== open) masksDiffer = true;
         if (h === 0 || open === 1) allowed[start + j] = open;
         if (rule.weights !== undefined && Math.abs(weights[j]! - open) > tolerance)
-          nonlinear ??= 'its weights are changed behind the softmax';
+          nonlinear ??= 'its weights are changed after the softmax';
         if (open === 0) continue;
         const factor = ones[j]! - term;
         scale ??= factor;

@@ -79,7 +79,7 @@ describe('the window of GroupQueryAttention', () => {
   test('a cache that holds the newest keys alone is refused by name', async () => {
     const file = inMemory('windowed', bytesOf({ window: 2, past: true, more: { sliding_window_cache: 1 } }));
     const [site] = (await subjectOf(file)).sites.sites;
-    assert.match(site!.reason!, /newest keys alone \(sliding_window_cache\)/);
+    assert.match(site!.reason!, /only the newest keys \(sliding_window_cache\)/);
   });
 });
 

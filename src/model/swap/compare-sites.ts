@@ -96,7 +96,7 @@ export async function compareSites(
 }
 
 /** Of a site that no run reached with numbers: what was not checked has not passed. */
-export const unjudged = { ok: false, relative: Infinity, budget: 0, reason: 'no run shows what it gives' };
+export const unjudged = { ok: false, relative: Infinity, budget: 0, reason: 'no run shows its output' };
 
 /** What an original that rounds shows of its rounding. */
 interface Unrounding {

@@ -31,7 +31,7 @@ export interface Translation {
 /** @throws RangeError where a translation has no reference, or there is none at all */
 export function requireReferences(translations: readonly Translation[]): void {
   if (translations.length === 0 || translations.some(({ references }) => references.length === 0))
-    throw new RangeError('a translation is scored against one reference at least');
+    throw new RangeError('a translation needs at least one reference');
 }
 
 /** Sums of equally many figures, place by place. */

@@ -48,11 +48,11 @@ export function whatDiffers({ records, differences }: RunComparison): string {
   const unknown =
     silent.length === 0
       ? ''
-      : ` ${listed(silent)} ${silent.length === 1 ? 'does' : 'do'} not describe the host: what else a ratio compares is not known.`;
-  if (fields.length === 1) return `What differs: ${fields[0]}; a ratio compares that, and one day with another.${unknown}`;
+      : ` ${listed(silent)} ${silent.length === 1 ? 'does' : 'do'} not describe the host, so there may be other differences.`;
+  if (fields.length === 1) return `What differs: ${fields[0]}; a ratio reflects this difference and the time between the runs.${unknown}`;
   if (fields.length > 1)
-    return `What differs: ${listed(fields)}; so a ratio compares all of these together, and one day with another.${unknown}`;
-  return `Host, versions and suite do not differ as far as the records tell: a ratio compares one day with another.${unknown}`;
+    return `What differs: ${listed(fields)}; a ratio reflects all of these differences and the time between the runs.${unknown}`;
+  return `The records show no difference in host, versions or suite: a ratio reflects only the time between the runs.${unknown}`;
 }
 
 /** Records that are not whole, or hold a cell twice. */
@@ -100,7 +100,7 @@ function incomplete({ name, complete, declared, measured }: ComparedRecord): str
 }
 
 function repeated({ name, repeated: count }: ComparedRecord): string[] {
-  return count === 0 ? [] : [`${label(name)} holds ${cellCount(count)} of a configuration that it holds already: the first counts.`];
+  return count === 0 ? [] : [`${label(name)} holds ${cellCount(count)} of a configuration that it already has; the first one counts.`];
 }
 
 function listed(texts: readonly string[]): string {

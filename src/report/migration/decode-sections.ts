@@ -31,7 +31,7 @@ export function decodeSection(
       figureCell(baseline.lengths.find((prefill) => prefill.length === length)?.medianNs, time),
     ]),
   };
-  const lead = `One new token in a call, behind a cache that the original made of your data. The cache grows by ${size(decode.cacheBytesPerToken)} per token. The time to the first token is the latency of the prefill. Prefill and decode are compared apart, and the verdict rests on both.`;
+  const lead = `One new token per call, behind a cache that the original filled from your data. The cache grows by ${size(decode.cacheBytesPerToken)} per token. The time to the first token is the latency of the prefill. Prefill and decode are compared separately, and the verdict rests on both.`;
   const parts = [original, candidatesTable(candidates, settings.compareAt), ...(final?.decode ? [finalTable(final.decode)] : [])];
   return { id: 'decode', title: 'Decoding through the cache', lead, parts: parts.filter((part) => part.rows.length > 0) };
 }
@@ -122,7 +122,7 @@ export function generationSection(candidates: readonly CandidateRecord[]): Secti
     }),
   };
   const { items, tokens } = first.summary;
-  const lead = `${tokens} tokens behind the beginning of each of ${items} items, through the cache. “Same tokens” and the first divergence are of greedy decoding, each model behind its own tokens. KL(original ‖ new), bits and the forced choice are behind the items’ own tokens, one at a time.`;
+  const lead = `${tokens} tokens after the prompt of each of ${items} items, through the cache. “Same tokens” and the first divergence refer to greedy decoding, in which each model continues from its own tokens. KL(original ‖ new), bits and the forced choice are measured after the items’ own tokens, fed one at a time.`;
   return { id: 'generation', title: 'Generation', lead, parts: [divergenceChart(found, table)] };
 }
 
@@ -135,7 +135,7 @@ function divergenceChart(found: readonly Named[], table: Table): Chart {
     title: 'KL by position',
     summary: `${found.map(({ name, summary }) => `${name}: mean KL ${digits(summary.divergence.mean)} nats, ${percent(summary.agreement.mean)} of tokens the same`).join('; ')}.`,
     spec: byPositionChart({
-      title: 'KL(original ‖ new) behind the items’ own tokens',
+      title: 'KL(original ‖ new) after the items’ own tokens',
       axis: 'KL, nats',
       series: found.map(({ name }) => ({ name, variant: /[a-z-]+/.exec(name.replace(/^\d+=/, ''))?.[0] ?? name })),
       points: found.flatMap(({ name, summary }) =>

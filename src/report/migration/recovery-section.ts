@@ -17,7 +17,7 @@ export function recoverySection({ recovered, settings }: StoredMigrationRecord):
   return {
     id: 'recovery',
     title: 'Training',
-    lead: `For each candidate that lost quality, low-rank parts (rank ${rank}) of the linear layers in its attention modules were trained on items that are not judged: ${steps} steps on what each module gives, then ${labels} on the model's outputs; learning rate ${digits(learningRate)}.`,
+    lead: `For each candidate that lost quality, low-rank updates (rank ${rank}) of the linear layers in its attention modules were trained on items that are not judged: ${steps} steps on each module's output, then ${labels} on the model's outputs; learning rate ${digits(learningRate)}.`,
     parts: [
       {
         kind: 'table',
