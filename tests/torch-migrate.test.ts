@@ -113,7 +113,7 @@ describe('migrations of PyTorch models', { skip }, () => {
     assert.equal(page.exitCode, 0, page.stderr);
     assert.match(
       readFileSync('page.md', 'utf8'),
-      /Migration of own[\s\S]*low-rank parts[\s\S]*Every module, parameter and buffer is the original’s/,
+      /Migration of own[\s\S]*low-rank updates[\s\S]*Every module, parameter and buffer is the original’s/,
     );
   });
 

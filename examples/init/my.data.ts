@@ -2,7 +2,7 @@ import type { DataModule, Tensors } from 'attnswap';
 
 // Run it: attnswap migrate model.onnx --data ./my.data.ts --lengths 128,256,512
 
-/** What a score is, in words. Leave it out, with `evaluate`, where there is no task: quality is then judged by how far outputs drift. */
+/** Name of the score. Without a task, omit it and `evaluate`: quality is then judged by how far outputs drift. */
 export const metric = 'accuracy';
 
 /** Inputs of your model: `itemsPerLength` items of each length. The same seed must give the same items. */
@@ -35,7 +35,7 @@ function encode(length: number, seed: number): Tensors {
   };
 }
 
-/** Replace this: what the outputs say. Here, the index of the largest number. */
+/** Replace this: the prediction that the outputs contain. Here, the index of the largest number. */
 function predict(outputs: Tensors): number {
   const [first] = Object.values(outputs);
   const numbers = Array.from(first?.data ?? [], Number);

@@ -27,7 +27,7 @@ import type { OperationOptions } from './options.ts';
 
 /** The cell that both arms share; of models it says nothing. */
 export interface CellOptions {
-  /** Tokens: queries and keys alike. @default 1024 */
+  /** Tokens, for queries and keys. @default 1024 */
   readonly length?: number | undefined;
   /** `gaussian`, `calibrated` or `captured:<file>`. @default 'calibrated' */
   readonly inputs?: string | undefined;
@@ -49,36 +49,36 @@ export interface CellOptions {
 export interface BlockOptions {
   /** Blocks at the last look. @default 40 */
   readonly maxBlocks?: number | undefined;
-  /** Sampling of one block, seconds. @default 0.45 */
+  /** Sampling time per block, seconds. @default 0.45 */
   readonly blockSeconds?: number | undefined;
-  /** Of inputs and of the order of rounds. @default 1 */
+  /** Random seed for inputs and the order of rounds. @default 1 */
   readonly seed?: number | undefined;
-  /** Threads inside one operator. @default the runtime's own */
+  /** Threads per operator. @default the runtime's own */
   readonly threads?: number | undefined;
-  /** Folder of calibrations and baselines. @default '.attnswap' */
+  /** Folder with calibrations and baselines. @default '.attnswap' */
   readonly store?: string | undefined;
 }
 
 export interface AbOptions extends OperationOptions, CellOptions, BlockOptions {
   /** The base: `name[.kernel][:key=value,…]`, or the path of an ONNX model. */
   readonly base: string;
-  /** The new one. @default `base`, from elsewhere */
+  /** The new version. @default `base`, from another checkout, backend or adapter */
   readonly new?: string | undefined;
   /** Sizes of a model's dynamic dimensions. */
   readonly dimensions?: Readonly<Record<string, number>> | undefined;
   /** @default 'onnx-cpu' */
   readonly backend?: string | undefined;
-  /** The base's, where it differs. */
+  /** The base's backend, if different. */
   readonly baseBackend?: string | undefined;
-  /** A module that exports the new one's adapter. */
+  /** A module that exports the new version's adapter. */
   readonly adapter?: string | undefined;
   /** A module that exports the base's adapter. */
   readonly baseAdapter?: string | undefined;
-  /** A checkout or installation whose attnswap, and whose files, the base uses. */
+  /** A checkout or installation that the base runs from. */
   readonly baseDir?: string | undefined;
   /** What is compared. @default 'latency' */
   readonly metric?: ComparedFigure | undefined;
-  /** The largest slowdown that passes, a share. @default 0.05 */
+  /** Largest acceptable slowdown, as a share. @default 0.05 */
   readonly margin?: number | undefined;
 }
 

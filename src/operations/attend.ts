@@ -25,7 +25,7 @@ export interface AttendOptions extends Pick<OperationOptions, 'adapters' | 'onWa
   readonly causal?: boolean | undefined;
   /** @default 'f32' */
   readonly dtype?: DType | undefined;
-  /** Of a gate that the file does not hold. @default 1 */
+  /** Random seed for a gate that the file lacks. @default 1 */
   readonly seed?: number | undefined;
 }
 

@@ -6,31 +6,31 @@ import type { CellOptions } from './ab.ts';
 import type { OperationOptions } from './options.ts';
 
 export interface AuditOptions extends OperationOptions, CellOptions {
-  /** The kernel, as `name[.kernel][:key=value,…]`, or the path of an ONNX model; of a callable, what it claims to be. @default 'window' */
+  /** The kernel, as `name[.kernel][:key=value,…]`, or the path of an ONNX model; for a callable, what it claims to be. @default 'window' */
   readonly kernel?: string | undefined;
-  /** @default 'onnx-cpu', of a callable 'callable-cpu' */
+  /** @default 'onnx-cpu', for a callable 'callable-cpu' */
   readonly backend?: string | undefined;
   /** A Python function of q, k, v and a keyword, as `package.module:function`. */
   readonly callable?: string | undefined;
-  /** The callable's keyword that takes the knob. @default the first that it has of `window`, `window_size`, … and the parameter's own name */
+  /** The callable's keyword for the knob. @default the first of `window`, `window_size`, … and the parameter's own name that it has */
   readonly keyword?: string | undefined;
-  /** What the callable is given. @default 'torch' */
+  /** Kind of arrays that the callable takes. @default 'torch' */
   readonly arrays?: 'torch' | 'numpy' | undefined;
   /** The length at which the knob varies, and the longest. @default 4096 */
   readonly length?: number | undefined;
-  /** Values of the knob. @default those that leave a sixteenth, an eighth, a quarter, half and all of the keys */
+  /** Values of the knob. @default those that leave 1/16, 1/8, 1/4, 1/2 and all of the keys */
   readonly values?: readonly number[] | undefined;
   /** Sizes of a model's other dynamic dimensions. */
   readonly dimensions?: Readonly<Record<string, number>> | undefined;
-  /** Rounds at most; three may decide. @default 6 */
+  /** Maximum number of rounds; three may decide. @default 6 */
   readonly rounds?: number | undefined;
-  /** Sampling of one setting in one round, seconds. @default 0.3 */
+  /** Sampling time per setting and round, seconds. @default 0.3 */
   readonly sampleSeconds?: number | undefined;
-  /** Audits what differs from the float64 reference, too. @default false */
+  /** Audits even if the output differs from the float64 reference. @default false */
   readonly unchecked?: boolean | undefined;
-  /** Threads inside one operator: with one, time of the processor is work, not waiting. @default 1 */
+  /** Threads per operator; with one, CPU time measures work, not waiting. @default 1 */
   readonly threads?: number | undefined;
-  /** Of inputs, and of the order within rounds. @default 1 */
+  /** Random seed for inputs and the order within rounds. @default 1 */
   readonly seed?: number | undefined;
 }
 

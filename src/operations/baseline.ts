@@ -10,27 +10,27 @@ import { defaults } from './defaults.ts';
 import { loadRun } from './load-run.ts';
 
 export interface StoreOptions {
-  /** Folder of calibrations, baselines and stored records. @default '.attnswap' */
+  /** Folder with calibrations, baselines and stored records. @default '.attnswap' */
   readonly store?: string | undefined;
 }
 
 export interface SaveBaselineOptions extends StoreOptions {
   readonly name: string;
-  /** Paths of run records, or `store:<id>`: whole, clean, of one host and suite. */
+  /** Paths of run records, or `store:<id>`: complete, without failures, of one host and suite. */
   readonly runs: readonly string[];
-  /** Why they are promoted. */
+  /** Why these runs become the baseline. */
   readonly reason?: string | undefined;
-  /** Who promotes them. @default the user */
+  /** Who stores them. @default the current user */
   readonly by?: string | undefined;
-  /** Begins anew instead of adding. @default false */
+  /** Replaces the baseline instead of adding to it. @default false */
   readonly replace?: boolean | undefined;
-  /** Keeps only the figures that carry to other machines. @default false */
+  /** Keeps only figures that hold on any machine. @default false */
   readonly portable?: boolean | undefined;
 }
 
 export interface SavedBaseline {
   readonly path: string;
-  /** Of the runs that were promoted. */
+  /** Number of stored runs. */
   readonly suite: string;
   readonly runs: number;
   readonly baseline: Baseline;

@@ -17,13 +17,13 @@ import type { OperationOptions } from './options.ts';
 export interface BenchOptions extends OperationOptions {
   /** Name of a built-in suite, or the path of a suite file. */
   readonly suite: string;
-  /** The run record, written whole after every cell. @default 'runs/<suite>.run.json' */
+  /** Path of the run record, rewritten atomically after every cell. @default 'runs/<suite>.run.json' */
   readonly record?: string | undefined;
-  /** Keeps what the record holds already, and measures the rest. @default false */
+  /** Keeps the cells that the record already has, and measures the rest. @default false */
   readonly resume?: boolean | undefined;
-  /** Threads inside one operator. @default the runtime's own */
+  /** Threads per operator. @default the runtime's own */
   readonly threads?: number | undefined;
-  /** Whether the energy of a call is measured too. @default as the suite says */
+  /** Whether the energy of a call is also measured. @default as the suite says */
   readonly energy?: boolean | undefined;
 }
 

@@ -15,22 +15,22 @@ import { adaptersOf } from './options.ts';
 import type { OperationOptions } from './options.ts';
 
 export interface CalibrateOptions extends OperationOptions {
-  /** Whose timed cells are measured. @default 'ci' */
+  /** Suite whose timed cells are measured. @default 'ci' */
   readonly suite?: string | undefined;
   /** Blocks per cell. @default 20 */
   readonly blocks?: number | undefined;
-  /** Of the order of rounds. @default 1 */
+  /** Random seed for the order of rounds. @default 1 */
   readonly seed?: number | undefined;
-  /** Threads inside one operator. @default the runtime's own */
+  /** Threads per operator. @default the runtime's own */
   readonly threads?: number | undefined;
-  /** Folder that keeps them. @default '.attnswap' */
+  /** Folder that the calibrations are stored in. @default '.attnswap' */
   readonly store?: string | undefined;
 }
 
 /** What this host can tell apart, cell by cell, as it was stored. */
 export interface CalibrationRecord {
   readonly store: string;
-  /** Of this host: they hold for no other. */
+  /** Fingerprint of this host; calibrations are valid only here. */
   readonly fingerprint: { readonly short: string; readonly sha256: string };
   readonly calibrations: readonly Calibration[];
 }

@@ -16,9 +16,9 @@ import type { OperationOptions } from './options.ts';
 export interface CaptureTraceOptions extends Pick<OperationOptions, 'onProgress' | 'onWarning' | 'signal'> {
   /** A FlashInfer trace: a file of JSON lines. */
   readonly trace: string;
-  /** A folder; made where there is none. */
+  /** Output folder, created if missing. */
   readonly out: string;
-  /** The data set's folder, which paths of tensors are relative to. @default the one that holds `workloads/` or `traces/` with the file */
+  /** The data set's folder, to which paths of tensors are relative. @default the folder whose `workloads/` or `traces/` holds the file */
   readonly root?: string | undefined;
   /** Requests of each workload to write. @default all */
   readonly items?: number | undefined;
@@ -32,11 +32,11 @@ export interface CapturedTrace {
 export interface CapturedWorkload {
   readonly definition: string;
   readonly uuid: string;
-  /** Its requests as `shapes` of a suite spell them; null where their lengths were not dumped. */
+  /** Its requests in the notation of a suite's `shapes`; null if their lengths were not dumped. */
   readonly shape: string | null;
-  /** One for each request. */
+  /** One per request. */
   readonly files: readonly string[];
-  /** Why there are no files; null where there are. */
+  /** Why there are no files; null if there are. */
   readonly reason: string | null;
 }
 

@@ -17,16 +17,16 @@ import { loadModel } from './open-model.ts';
 import type { ModelOptions } from './open-model.ts';
 
 export interface CaptureOptions extends ModelOptions, DataOptions {
-  /** Such as `0,2-3`. @default all that can be swapped */
+  /** Sites to capture, such as `0,2-3`. @default all that can be swapped */
   readonly sites?: string | undefined;
-  /** Items of each length. @default all tensor files, else 1 */
+  /** Items per length. @default all tensor files, else 1 */
   readonly items?: number | undefined;
-  /** A folder; made where there is none. */
+  /** Output folder, created if missing. */
   readonly out: string;
 }
 
 export interface CaptureRecord {
-  /** One a site and item. */
+  /** One per site and item. */
   readonly files: readonly string[];
 }
 

@@ -28,16 +28,16 @@ export interface SiteChange {
   readonly site: number;
   /** The old attention's node. */
   readonly node: string;
-  /** The branch of an `If` that it lies in; null in the model's own graph. */
+  /** The branch of an `If` that contains it; null in the model's main graph. */
   readonly body: string | null;
   readonly variant: string;
-  /** Of a site that is windowed already: the keys before and after its own that a query sees; null for others. */
+  /** For a site that already has a window: how many keys before and after its own a query sees; null for others. */
   readonly window: Span | null;
   /** Whether the new attention sees the same keys as the old. */
   readonly exact: boolean;
-  /** The length up to which the site's mask and sizes were seen to hold; null where none is known. */
+  /** The length up to which the site's mask and sizes were checked; null if unknown. */
   readonly provenLength: number | null;
-  /** What the user said of its mask and no run showed; null where nothing had to be assumed. */
+  /** What the user assumed about its mask and no run confirmed; null if nothing was assumed. */
   readonly assumed: string | null;
 }
 
@@ -45,9 +45,9 @@ export interface SiteChange {
 export interface CheckedSwap {
   readonly swapped: ModelProto;
   readonly changes: readonly SiteChange[];
-  /** Each new attention against its definition, on what the site reads. */
+  /** Each new attention compared with its definition, on the site's own inputs. */
   readonly atSites: readonly SiteComparison[];
-  /** The two models' outputs on drawn inputs. */
+  /** The two models' outputs on random inputs. */
   readonly comparison: OutputComparison;
 }
 

@@ -25,17 +25,17 @@ import type { OperationOptions } from './options.ts';
 import { tune } from './tune.ts';
 
 export interface ClaimsOptions extends OperationOptions, OptionalData, Pick<MigrateOptions, 'dimensions' | 'assume' | 'items' | 'threads'> {
-  /** What claims are checked on: models, suites, testbeds; run records, and folders of migrations and tunings, which are read as they are. */
+  /** Sources of evidence: models, suites and testbeds are measured; run records and folders of migrations and tunings are read. */
   readonly subjects: readonly string[];
-  /** Ids of the claims to judge; what no other one needs is not measured. @default all */
+  /** Ids of the claims to judge; only what they need is measured. @default all */
   readonly only?: readonly string[] | undefined;
-  /** Of models: what may take the place of the attention. @default ['dense.fused', 'window:w=256'] */
+  /** Replacements to try in models. @default ['dense.fused', 'window:w=256'] */
   readonly candidates?: readonly string[] | undefined;
-  /** Of models. @default 'onnx-cpu' */
+  /** Backend for models. @default 'onnx-cpu' */
   readonly backend?: string | undefined;
-  /** Of testbeds. @default the best that is here */
+  /** Training backend for testbeds. @default the best available */
   readonly trainer?: string | undefined;
-  /** Keeps the record and all that was measured; the same options go on from there. @default 'runs/<subject>.claims' */
+  /** Folder for the record and all results; the same options resume there. @default 'runs/<subject>.claims' */
   readonly dir?: string | undefined;
 }
 

@@ -6,7 +6,7 @@ import type { StoreOptions } from './baseline.ts';
 import { loadRun } from './load-run.ts';
 
 export interface CompareOptions extends StoreOptions {
-  /** Paths of run records, or `store:<id>`, two at least; the first is the base, backend by backend. */
+  /** Paths of run records, or `store:<id>`, at least two; the first is the base for each backend. */
   readonly runs: readonly string[];
 }
 

@@ -13,11 +13,11 @@ import { adaptersOf } from './options.ts';
 import type { OperationOptions } from './options.ts';
 
 export interface ConformOptions extends Pick<OperationOptions, 'adapters' | 'onProgress'> {
-  /** Commands of workers, such as `python3 my_worker.py`, started in this folder: where there are some, they alone are checked. */
+  /** Commands of workers, such as `python3 my_worker.py`, started in the current folder; if given, only they are checked. */
   readonly workers?: readonly string[] | undefined;
-  /** Only this one. @default all that run here */
+  /** Checks only this backend. @default all that run here */
   readonly backend?: string | undefined;
-  /** How many of the conformance cases. @default 'everyday' */
+  /** Set of conformance cases. @default 'everyday' */
   readonly cases?: CaseSet | undefined;
 }
 
@@ -32,7 +32,7 @@ export type KernelResult = Support & Partial<Conformance>;
 export interface ConformRecord {
   readonly protocol: readonly WorkerFindings[];
   readonly kernels: readonly KernelResult[];
-  /** Whether every worker keeps to the protocol and no kernel is wrong. */
+  /** Whether every worker follows the protocol and no kernel is wrong. */
   readonly conforms: boolean;
 }
 

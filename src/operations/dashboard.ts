@@ -9,16 +9,16 @@ import { defaults } from './defaults.ts';
 import type { OperationOptions } from './options.ts';
 
 export interface DashboardOptions extends StoreOptions, Pick<OperationOptions, 'onProgress' | 'signal'> {
-  /** Folder that the pages are written to. */
+  /** Output folder. */
   readonly out: string;
-  /** Goes on until `signal`, and writes the pages anew whenever something is added to the store. @default false */
+  /** Rewrites the pages whenever something is added to the store, until `signal` is aborted. @default false */
   readonly watch?: boolean | undefined;
   /** Called each time the pages are written. */
   readonly onBuilt?: ((record: DashboardRecord) => void) | undefined;
 }
 
 export interface DashboardRecord {
-  /** Pages written; the first is the one to open. */
+  /** Pages written; open the first one. */
   readonly files: readonly string[];
 }
 

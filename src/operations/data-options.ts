@@ -9,7 +9,7 @@ export interface DataOptions {
   readonly data: readonly string[];
   /** Path of the tokenizer.json that came with the model. */
   readonly tokenizer?: string | undefined;
-  /** Tokens. @default those that tensor files have, else [128, 256, 512] */
+  /** Sequence lengths in tokens. @default those of the tensor files, else [128, 256, 512] */
   readonly lengths?: readonly number[] | undefined;
   /** @default 1 */
   readonly seed?: number | undefined;

@@ -15,19 +15,19 @@ export type DoctorOptions = Pick<OperationOptions, 'adapters'>;
 
 /** What a machine is, what it can run, and what may disturb a measurement on it. */
 export interface DoctorRecord {
-  /** Of attnswap. */
+  /** Version of attnswap. */
   readonly version: string;
   readonly host: Host;
   readonly fingerprint: Fingerprint;
   readonly backends: readonly BackendSupport[];
-  /** The processor packages whose energy can be read, or why there are none. */
+  /** Processor packages whose energy counters can be read, or why none can. */
   readonly energy: ReturnType<typeof energyStatus>;
-  /** Variables that keep runtimes from sending and downloading, as workers have them. */
+  /** Environment variables that turn off the runtimes' telemetry and downloads, as workers get them. */
   readonly environment: Readonly<Record<string, string>>;
   readonly warnings: ReturnType<typeof noiseWarnings>;
 }
 
-/** What this machine can run, what it cannot, why, and the command that fixes it. */
+/** Reports what this machine can run, what it cannot and why, and the command that fixes it. */
 export async function doctor(options: DoctorOptions = {}): Promise<DoctorRecord> {
   const host = await describeHost();
   const backends = await supportApart(adaptersOf(options));

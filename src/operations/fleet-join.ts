@@ -18,24 +18,24 @@ export type { Taken } from '../fleet/documents.ts';
 export type { QueueAddress } from '../fleet/address.ts';
 
 export interface JoinFleetOptions extends QueueAddress, Omit<OperationOptions, 'wait' | 'command'> {
-  /** What jobs are matched by, such as `gpu=none,rack=3`, beside the host's own `os`, `arch` and `cpu`. */
+  /** Labels that submissions select hosts by, such as `gpu=none,rack=3`, in addition to `os`, `arch` and `cpu`. */
   readonly labels?: string | undefined;
   /** @default the host's name */
   readonly name?: string | undefined;
-  /** File of the private key that signs what is measured; made where there is none. @default '.attnswap/fleet-key.pem' */
+  /** File with the private key that signs the records; created if missing. @default '.attnswap/fleet-key.pem' */
   readonly key?: string | undefined;
-  /** Without a sign of life for so long the host counts as lost, and its run goes to another one with the same labels. @default 60 */
+  /** Seconds of silence after which the host counts as lost and a host with the same labels may take over its run. @default 60 */
   readonly lostAfterSeconds?: number | undefined;
-  /** Threads inside one operator. @default the runtime's own */
+  /** Threads per operator. @default the runtime's own */
   readonly threads?: number | undefined;
-  /** Told once the host has joined. */
+  /** Called once the host has joined. */
   readonly onJoined?: ((host: JoinedHost) => void) | undefined;
 }
 
 export interface JoinedHost {
   readonly name: string;
   readonly labels: Labels;
-  /** What whoever submits must trust. */
+  /** Public key that submitters have to trust. */
   readonly publicKey: string;
 }
 

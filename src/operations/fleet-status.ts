@@ -16,7 +16,7 @@ export interface FleetHost {
   readonly labels: Readonly<Record<string, string>>;
   readonly publicKey: string;
   readonly version: string;
-  /** What it does now; null where it has not been heard of lately. */
+  /** What it is doing now; null if it is lost. */
   readonly doing: string | null;
 }
 

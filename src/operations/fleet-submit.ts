@@ -13,13 +13,13 @@ import { defaults } from './defaults.ts';
 import type { OperationOptions } from './options.ts';
 
 export interface SubmitOptions extends QueueAddress, Pick<OperationOptions, 'onWarning'> {
-  /** Name of a built-in suite, or the path of a suite file that needs no code and no files. */
+  /** Name of a built-in suite, or the path of a suite file without adapters, workers and captured inputs. */
   readonly suite: string;
-  /** Which hosts, such as `cpu=*epyc*,gpu=none`. @default all that are there */
+  /** Labels that hosts must have, such as `cpu=*epyc*,gpu=none`. @default all joined hosts */
   readonly on?: string | undefined;
   /** Runs per host. @default 1 */
   readonly repeat?: number | undefined;
-  /** File with the public keys of the hosts whose records are believed, one per line. @default '.attnswap/fleet-trust' */
+  /** File with the public keys of trusted hosts, one per line. @default '.attnswap/fleet-trust' */
   readonly trust?: string | undefined;
 }
 

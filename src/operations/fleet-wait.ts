@@ -10,13 +10,13 @@ import { defaults } from './defaults.ts';
 import type { OperationOptions } from './options.ts';
 
 export interface WaitForFleetOptions extends QueueAddress, Pick<OperationOptions, 'onProgress' | 'onWarning' | 'signal'> {
-  /** As `submitToFleet` returned it. */
+  /** Id returned by `submitToFleet`. */
   readonly submission: string;
   /** Folder for the run records. @default 'runs' */
   readonly dir?: string | undefined;
-  /** File with the public keys of the hosts whose records are believed, one per line. @default '.attnswap/fleet-trust' */
+  /** File with the public keys of trusted hosts, one per line. @default '.attnswap/fleet-trust' */
   readonly trust?: string | undefined;
-  /** Gives a run up once no host with its labels has been heard of for so long. @default 120 */
+  /** Seconds without a suitable host before a run is given up. @default 120 */
   readonly giveUpSeconds?: number | undefined;
 }
 
@@ -30,7 +30,7 @@ export interface FleetResult {
 }
 
 export interface FetchedRun extends Omit<WaitedRun, 'records'> {
-  /** One per host that measured cells of the run: its own host, or one that took it over. */
+  /** One per host that measured cells of the run: its own host, or one that took over. */
   readonly records: ReadonlyArray<FetchedRecord>;
 }
 

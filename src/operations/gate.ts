@@ -28,14 +28,14 @@ import type { OperationOptions } from './options.ts';
 export interface GateOptions extends OperationOptions, BlockOptions {
   /** Name of a built-in suite, or the path of a suite file. */
   readonly suite: string;
-  /** The base: a checkout or installation, measured now, in pairs. @default this one, so that nothing should differ */
+  /** The base: a checkout or installation, measured now, in pairs. @default this one (A/A) */
   readonly baseDir?: string | undefined;
   /**
    * Judges the gates themselves: the new arm is this checkout, slowed by twice the margin, and a comparison passes where that is called a
    * regression. Only latency and ratios without a limit are judged. @default false
    */
   readonly selfTest?: boolean | undefined;
-  /** The base: name of a stored baseline of this very host. */
+  /** The base: name of a stored baseline of this host. */
   readonly baseline?: string | undefined;
 }
 

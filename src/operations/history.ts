@@ -12,7 +12,7 @@ export interface HistoryOptions extends StoreOptions {
 }
 
 export interface HistoryRecord {
-  /** One a host. */
+  /** One per host. */
   readonly series: readonly Series[];
 }
 

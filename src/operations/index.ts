@@ -37,12 +37,12 @@ import type { WasteOptions, WasteRecord } from './waste.ts';
 
 // Each loads what it needs when it is called: whoever imports all of them pays for none.
 
-/** Finds every attention of an ONNX model: what it does, and whether it can be swapped. */
+/** Finds the attention in an ONNX or PyTorch model: what each site does, and whether it can be swapped. */
 export async function sites(options: SitesOptions): Promise<SitesRecord> {
   return (await import('./sites.ts')).sites(options);
 }
 
-/** The same of every .onnx file below a folder; what one of them fails of stops none of the others. */
+/** The same for every .onnx file below a folder; a file that fails does not stop the others. */
 export async function sitesInFolder(options: SitesOptions): Promise<ReadonlyArray<SitesRecord | FailedModel>> {
   return (await import('./sites.ts')).sitesInFolder(options);
 }
@@ -52,12 +52,12 @@ export async function swap(options: SwapOptions): Promise<SwapRecord> {
   return (await import('./swap.ts')).swap(options);
 }
 
-/** The same in the files of an encoder–decoder model, side by side: `model` and `out` are folders. */
+/** The same for the files of an encoder–decoder model: `model` and `out` are folders. */
 export async function swapFolder(options: SwapOptions): Promise<FolderSwapRecord> {
   return (await import('./swap-folder.ts')).swapFolder(options);
 }
 
-/** Writes the queries, keys and values of sites on real input, one safetensors file a site and item. */
+/** Writes the queries, keys and values of sites on real input, one safetensors file per site and item. */
 export async function capture(options: CaptureOptions): Promise<CaptureRecord> {
   return (await import('./capture.ts')).capture(options);
 }
@@ -67,17 +67,17 @@ export async function captureTrace(options: CaptureTraceOptions): Promise<Captur
   return (await import('./capture-trace.ts')).captureTrace(options);
 }
 
-/** Takes a model through baseline, swap and tuning, from where its folder stands, to a verdict. */
+/** Takes a model through baseline, swap and tuning to a verdict; resumes from what its folder holds. */
 export async function migrate(options: MigrateOptions): Promise<MigrationRecord> {
   return (await import('./migrate.ts')).migrate(options);
 }
 
-/** Trains a testbed with dense attention and with every candidate, from where its folder stands, and compares what comes of it. */
+/** Trains a testbed with dense attention and with every candidate, and compares the results; resumes from what its folder holds. */
 export async function tune(options: TuneOptions): Promise<TuningRecord> {
   return (await import('./tune.ts')).tune(options);
 }
 
-/** Measures a suite, each cell in a process of its own. An interrupted run is a record with `complete: false`. */
+/** Measures a suite, each cell in its own process. An interrupted run gives a record with `complete: false`. */
 export async function bench(options: BenchOptions): Promise<RunRecord> {
   return (await import('./bench.ts')).bench(options);
 }
@@ -87,27 +87,27 @@ export async function ab(options: AbOptions): Promise<Verdict> {
   return (await import('./ab.ts')).ab(options);
 }
 
-/** Whether a kernel, a model or a Python function skips what it does not attend to, or only masks it. */
+/** Checks whether a kernel, a model or a Python function skips the work it does not need, or only masks it. */
 export async function audit(options: AuditOptions): Promise<AuditRecord> {
   return (await import('./audit.ts')).audit(options);
 }
 
-/** Checks an article's claims about attention on the user's own models, testbeds and records. */
+/** Checks an article's claims about attention on your own models, testbeds and records. */
 export async function claims(options: ClaimsOptions): Promise<ClaimsResult> {
   return (await import('./claims.ts')).claims(options);
 }
 
-/** Measures, compares and decides what a suite's gates declare. */
+/** Measures a suite and judges the gates that it declares. */
 export async function gate(options: GateOptions): Promise<Verdict> {
   return (await import('./gate.ts')).gate(options);
 }
 
-/** A/A: measures equal arms of a suite's timed cells, and stores what this host can tell apart. */
+/** A/A: compares equal arms of a suite's timed cells, and stores the smallest change this host can detect. */
 export async function calibrate(options?: CalibrateOptions): Promise<CalibrationRecord> {
   return (await import('./calibrate.ts')).calibrate(options);
 }
 
-/** Promotes runs into a baseline, with who, when and why. */
+/** Stores runs as a baseline, with who, when and why. */
 export async function saveBaseline(options: SaveBaselineOptions): Promise<SavedBaseline> {
   return (await import('./baseline.ts')).saveBaseline(options);
 }
@@ -117,27 +117,27 @@ export async function listBaselines(options?: StoreOptions): Promise<readonly Ba
   return (await import('./baseline.ts')).listBaselines(options);
 }
 
-/** What a baseline holds: its promotions, each with its run. */
+/** A baseline's stored runs, each with who, when and why. */
 export async function showBaseline(options: ShowBaselineOptions): Promise<Baseline> {
   return (await import('./baseline.ts')).showBaseline(options);
 }
 
-/** Lays run records of machines, runtimes or versions side by side: what differs, then ratios with intervals. No verdict. */
+/** Compares run records of machines, runtimes or versions side by side: what differs, then ratios with intervals. No verdict. */
 export async function compare(options: CompareOptions): Promise<RunComparison> {
   return (await import('./compare.ts')).compare(options);
 }
 
-/** Finds where latency changed over runs, each host by itself, and between which two runs. */
+/** Finds when latency changed over runs, host by host, and between which two runs. */
 export async function history(options: HistoryOptions = {}): Promise<HistoryRecord> {
   return (await import('./history.ts')).history(options);
 }
 
-/** Adds run records and verdicts to the store, all of them or none; what is there already is left. */
+/** Adds run records and verdicts to the store, all of them or none, each once. */
 export async function storeRecords(options: StoreRecordsOptions): Promise<readonly AddedFile[]> {
   return (await import('./store.ts')).storeRecords(options);
 }
 
-/** What is in the store, oldest first. */
+/** Lists what is in the store, oldest first. */
 export async function listRecords(options?: StoreOptions): Promise<StoredRecords> {
   return (await import('./store.ts')).listRecords(options);
 }
@@ -157,37 +157,37 @@ export async function dashboard(options: DashboardOptions): Promise<DashboardRec
   return (await import('./dashboard.ts')).dashboard(options);
 }
 
-/** One attention over the user's own tensors, checked against float64, written to a file. */
+/** Runs one attention on your own tensors, checks it against float64, and writes the output to a file. */
 export async function attend(options: AttendOptions): Promise<AttendRecord> {
   return (await import('./attend.ts')).attend(options);
 }
 
-/** Wasted attention of one variant over the user's own tensors, overall and by head. */
+/** Measures the wasted attention of one variant on your own tensors, overall and per head. */
 export async function waste(options: WasteOptions): Promise<WasteRecord> {
   return (await import('./waste.ts')).waste(options);
 }
 
-/** The least time that attention could take on a declared device: arithmetic, nothing is run. */
+/** Computes the least time attention could take on a device from its declared peak rates; nothing is run. */
 export async function whatif(options: WhatIfOptions): Promise<WhatIfRecord> {
   return (await import('./whatif.ts')).whatif(options);
 }
 
-/** The built-in suites and testbeds, variants, backends and metrics. */
+/** Lists the built-in suites and testbeds, variants, backends and metrics. */
 export async function list(options?: ListOptions): Promise<ListRecord> {
   return (await import('./list.ts')).list(options);
 }
 
-/** What this machine can run, what it cannot, why, and the command that fixes it. */
+/** Reports what this machine can run, what it cannot and why, and the command that fixes it. */
 export async function doctor(options?: DoctorOptions): Promise<DoctorRecord> {
   return (await import('./doctor.ts')).doctor(options);
 }
 
-/** Whether workers keep to the protocol, and whether every kernel agrees with the float64 reference. */
+/** Checks whether workers follow the protocol, and whether every kernel agrees with the float64 reference. */
 export async function conform(options?: ConformOptions): Promise<ConformRecord> {
   return (await import('./conform.ts')).conform(options);
 }
 
-/** Makes a report of a run, a verdict, an audit, a migration, a tuning or claims, and writes it. */
+/** Renders a run, a verdict, an audit, a migration, a tuning or claims as a report, and writes it. */
 export async function report(options: ReportOptions): Promise<ReportRecord> {
   return (await import('./report.ts')).report(options);
 }
@@ -202,7 +202,7 @@ export async function joinFleet(options: JoinFleetOptions): Promise<Taken> {
   return (await import('./fleet-join.ts')).joinFleet(options);
 }
 
-/** Queues runs of a suite at the hosts of a fleet. */
+/** Queues runs of a suite for the hosts of a fleet. */
 export async function submitToFleet(options: SubmitOptions): Promise<SubmittedRuns> {
   return (await import('./fleet-submit.ts')).submitToFleet(options);
 }
@@ -212,12 +212,12 @@ export async function waitForFleet(options: WaitForFleetOptions): Promise<FleetR
   return (await import('./fleet-wait.ts')).waitForFleet(options);
 }
 
-/** Hosts and submissions of a fleet. */
+/** Lists the hosts and submissions of a fleet. */
 export async function fleetStatus(options: QueueAddress): Promise<FleetStatus> {
   return (await import('./fleet-status.ts')).fleetStatus(options);
 }
 
-/** Takes what has not begun of a submission out of the queue, and says how many runs that were. */
+/** Removes the runs of a submission that have not started from the queue, and returns how many there were. */
 export async function cancelSubmission(options: CancelOptions): Promise<number> {
   return (await import('./fleet-status.ts')).cancelSubmission(options);
 }

@@ -28,7 +28,7 @@ export interface ListRecord {
   readonly metrics: readonly string[];
 }
 
-/** The built-in suites and testbeds, variants, backends and metrics. */
+/** Lists the built-in suites and testbeds, variants, backends and metrics. */
 export async function list(options: ListOptions = {}): Promise<ListRecord> {
   const entries = adaptersOf(options);
   const adapters = await Promise.all(entries.map(({ load }) => load()));

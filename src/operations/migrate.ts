@@ -36,31 +36,31 @@ import { openJournal } from './open-journal.ts';
 import { adaptersOf } from './options.ts';
 
 export interface MigrateOptions extends ModelOptions, DataOptions {
-  /** The last phase. @default 'tune' */
+  /** Last phase to run. @default 'tune' */
   readonly until?: Phase | undefined;
-  /** Keeps every result; the same options go on from there. @default 'runs/<model>.migration' */
+  /** Folder for all results; the same options resume there. @default 'runs/<model>.migration' */
   readonly dir?: string | undefined;
-  /** What may take the place of the attention. @default ['dense.fused', 'dense.tiled', 'window:w=256', 'block-topk', 'topk:k=64'] */
+  /** Replacements to try. @default ['dense.fused', 'dense.tiled', 'window:w=256', 'block-topk', 'topk:k=64'] */
   readonly candidates?: readonly string[] | undefined;
-  /** Items of each length that quality is judged on. @default 8 */
+  /** Items per length for judging quality. @default 8 */
   readonly items?: number | undefined;
   /** The length at which candidates are timed. @default the longest */
   readonly compareAt?: number | undefined;
-  /** The largest loss of quality that passes, a share. @default 0.02 */
+  /** Largest acceptable quality loss, as a share. @default 0.02 */
   readonly qualityMargin?: number | undefined;
-  /** The largest slowdown or growth of memory that passes, a share. @default 0.05 */
+  /** Largest acceptable increase in latency or memory, as a share. @default 0.05 */
   readonly margin?: number | undefined;
-  /** What tuning saves within the quality margin. @default 'latency' */
+  /** What to tune for, within the quality margin. @default 'latency' */
   readonly goal?: Goal | undefined;
-  /** Assignments that tuning may measure. @default 24 */
+  /** Maximum number of assignments that tuning measures. @default 24 */
   readonly evaluations?: number | undefined;
-  /** Blocks of the last comparison. @default 10 */
+  /** Maximum number of blocks in the final comparison. @default 10 */
   readonly maxBlocks?: number | undefined;
-  /** Threads inside one operator. @default the runtime's own */
+  /** Threads per operator. @default the runtime's own */
   readonly threads?: number | undefined;
-  /** Tokens that a decoder with a cache generates behind the beginning of each item, to be compared with the original's. @default none */
+  /** Tokens to generate from each item, compared with the original's (decoders with a cache). @default none */
   readonly generate?: number | undefined;
-  /** Trains low-rank parts of models of PyTorch, for candidates that lose quality. @default none */
+  /** Trains low-rank updates for candidates that lose quality (PyTorch models). @default none */
   readonly recover?: Partial<RecoverySettings> | undefined;
 }
 
@@ -72,13 +72,13 @@ export interface MigrationRecord extends MigrationReport, Omit<RunHead, 'backend
   /** Path of the model. */
   readonly model: string;
   readonly folder: string;
-  /** Steps that the folder holds. */
+  /** Number of steps in the folder's journal. */
   readonly steps: number;
   readonly settings: MigrationSettings;
   readonly sites: readonly Site[];
-  /** What a score is; null without a task. */
+  /** The task's metric; null without a task. */
   readonly metric: string | null;
-  /** Why the model's cache is not decoded through; null where it is, or where there is none. */
+  /** Why decoding was not measured; null if it was, or if the model has no cache. */
   readonly notDecoded: string | null;
 }
 

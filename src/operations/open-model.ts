@@ -23,11 +23,11 @@ export interface ModelOptions extends OperationOptions {
    * model of PyTorch: a folder with config.json and safetensors, or `module.py:function`.
    */
   readonly model: string;
-  /** Sizes of dynamic dimensions in the probe runs, which show what sites do. @default small ones */
+  /** Sizes of dynamic dimensions in the probe runs. @default small ones */
   readonly dimensions?: Readonly<Record<string, number>> | undefined;
-  /** What is known of masks that probe runs cannot show: sites that rest on it say so. @default nothing */
+  /** What you know about masks that probe runs cannot show; sites that rely on it say so. @default nothing */
   readonly assume?: Assumption | undefined;
-  /** @default 'onnx-cpu', of models of PyTorch 'torch-cpu' */
+  /** @default 'onnx-cpu', for PyTorch models 'torch-cpu' */
   readonly backend?: string | undefined;
 }
 

@@ -3,30 +3,30 @@ import { adapters as builtIn } from '../../adapters/index.ts';
 
 /** How far an operation is. */
 export interface Progress {
-  /** What is done now, such as `dense.fused: latency at 512 tokens`. */
+  /** The current step, such as `dense.fused: latency at 512 tokens`. */
   readonly what: string;
-  /** Steps done, of `total`; absent where nobody knows how many there will be. */
+  /** Completed steps, out of `total`; absent if the number of steps is unknown. */
   readonly done?: number;
   readonly total?: number;
-  /** Share of the time that is done, where steps take different times. @default done / total */
+  /** Share of the total time, if steps take different times. @default done / total */
   readonly share?: number;
-  /** At most this long is left, seconds; absent where it must be told from the share done. */
+  /** Upper bound of the time left, seconds; absent if it follows from the share. */
   readonly secondsLeft?: number;
 }
 
 /** What every operation takes. */
 export interface OperationOptions {
-  /** Where backends are looked for, the first found wins. @default attnswap's own */
+  /** Adapters in which backends are looked up; the first match wins. @default attnswap's own */
   readonly adapters?: readonly AdapterEntry[] | undefined;
   /** Called before each step. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   /** Called with what may disturb or mislead, before anything is measured; the record has it too. */
   readonly onWarning?: ((warning: string) => void) | undefined;
-  /** Ends the operation with the error INTERRUPTED; what was measured by then is kept where there is a record or folder. */
+  /** Ends the operation with the error INTERRUPTED; results in a record or folder are kept. */
   readonly signal?: AbortSignal | undefined;
-  /** Where another attnswap is measuring, waits until it ends, instead of the error BUSY. @default false */
+  /** Waits while another attnswap is measuring, instead of failing with BUSY. @default false */
   readonly wait?: boolean | undefined;
-  /** How the operation was asked for, for the record. @default [] */
+  /** The command line to store in the record. @default [] */
   readonly command?: readonly string[] | undefined;
 }
 

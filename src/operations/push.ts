@@ -12,12 +12,12 @@ export interface PushOptions {
   readonly path: string;
   /** URL of an OTLP/HTTP receiver, such as `http://collector:4318`; without a path, `/v1/metrics` is meant. */
   readonly otlp?: string | undefined;
-  /** URL that OpenMetrics text is put to, such as `http://pushgateway:9091/metrics/job/attnswap`. */
+  /** URL to which OpenMetrics text is sent by PUT, such as `http://pushgateway:9091/metrics/job/attnswap`. */
   readonly openMetrics?: string | undefined;
 }
 
 export interface PushRecord {
-  /** Figures of the record that were sent. */
+  /** Number of figures sent. */
   readonly figures: number;
   /** The receivers, without user and password. */
   readonly pushed: readonly string[];

@@ -27,7 +27,7 @@ export interface ReportOptions extends Pick<OperationOptions, 'onProgress'> {
 
 export interface ReportRecord {
   readonly report: Report;
-  /** What was written. */
+  /** Files written. */
   readonly files: readonly string[];
 }
 

@@ -19,18 +19,18 @@ export type SitesOptions = ModelOptions & OptionalData;
 export interface SitesRecord {
   /** Path of the model. */
   readonly model: string;
-  /** Of the model's file; of a model of PyTorch: of its modules, parameters and buffers. */
+  /** SHA-256 of the model's file, or of a PyTorch model's modules, parameters and buffers. */
   readonly sha256: string;
   readonly sites: readonly Site[];
-  /** What looked like attention and is none, or was not understood. */
+  /** What looked like attention but is not a site, with the reason. */
   readonly unknown: ModelSites['unknown'];
   /** Nodes that were rewritten because the model is older than opset 13. */
   readonly rewrittenForOpset13: ModelSites['rewritten'];
-  /** The model's own functions that were inlined. */
+  /** Model-local functions that were inlined. */
   readonly inlinedFunctions: ModelSites['inlined'];
-  /** Nodes that were searched; of a model of PyTorch: modules. */
+  /** Number of nodes searched; for PyTorch models, modules. */
   readonly nodes: number;
-  /** The folder, of a file of an encoder–decoder model: sites are numbered throughout its files. Absent for others. */
+  /** For a file of an encoder–decoder model, its folder, through whose files sites are numbered; absent for others. */
   readonly partOf?: string;
 }
 

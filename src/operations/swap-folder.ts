@@ -20,12 +20,12 @@ import type { SwapOptions, SwapRecord } from './swap.ts';
 
 /** A swap in the files of an encoder–decoder model. */
 export interface FolderSwapRecord {
-  /** The folder of the new files. */
+  /** Folder with the new files. */
   readonly out: string;
-  /** One for each file: sites have the numbers that they have in the whole model. */
+  /** One per file; sites are numbered through the whole model. */
   readonly files: ReadonlyArray<Omit<SwapRecord, 'passedOver' | 'onData'>>;
   readonly passedOver: readonly number[];
-  /** The outputs of both models, each run as one, on the user's items; null without data. */
+  /** The outputs of both models end to end, on your items; null without data. */
   readonly onData: SwapOnItems | null;
 }
 

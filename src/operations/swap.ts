@@ -20,17 +20,17 @@ import { swapHosted } from './swap-hosted.ts';
 import type { LoadedModel, ModelOptions } from './open-model.ts';
 
 export interface SwapOptions extends ModelOptions, Omit<DataOptions, 'data'> {
-  /** What the two models' outputs are compared on, beside random inputs: as of a migration. @default nothing */
+  /** Data on which the two models' outputs are compared, in addition to random inputs. @default none */
   readonly data?: readonly string[] | undefined;
   /** Variants, as `name[.kernel][:key=value,…]`, or `sites=variant`, such as `0,2-3=window:w=64`. */
   readonly variants: readonly string[];
-  /** The sites that a variant without sites is for, such as `0,2-3`. @default all that can be swapped */
+  /** Sites for variants that name none, such as `0,2-3`. @default all that can be swapped */
   readonly sites?: string | undefined;
   /** Where the new model is written. */
   readonly out: string;
-  /** Items of each length that the outputs are compared on, where there are data. @default all tensor files, else 8 */
+  /** Items per length on which outputs are compared, if there is data. @default all tensor files, else 8 */
   readonly items?: number | undefined;
-  /** Of a gate's weights, and of what is drawn. @default 1 */
+  /** Random seed for gate weights and inputs. @default 1 */
   readonly seed?: number | undefined;
 }
 
@@ -39,19 +39,19 @@ export interface SwapRecord {
   /** Path of the new model. */
   readonly out: string;
   readonly changes: readonly SiteChange[];
-  /** Cross-attention that keeps its own, as the variant selects keys by their position. */
+  /** Cross-attention sites that keep their own attention, because the variant selects keys by position. */
   readonly passedOver: readonly number[];
-  /** That nothing else changed. */
+  /** Proof that nothing else changed. */
   readonly proof: SwapProof;
-  /** Each new attention against its definition, on what the site reads. */
+  /** Each new attention compared with its definition, on the site's own inputs. */
   readonly atSites: CheckedSwap['atSites'];
-  /** The two models' outputs on drawn inputs. */
+  /** The two models' outputs on random inputs. */
   readonly comparison: CheckedSwap['comparison'];
-  /** The two models' outputs on the user's items; null without data. */
+  /** The two models' outputs on your items; null without data. */
   readonly onData: SwapOnItems | null;
   /** Nodes that were rewritten because the model is older than opset 13. */
   readonly rewrittenForOpset13: ModelSites['rewritten'];
-  /** The model's own functions that were inlined. */
+  /** Model-local functions that were inlined. */
   readonly inlinedFunctions: ModelSites['inlined'];
 }
 

@@ -31,17 +31,17 @@ const trainers = ['torch-cuda', 'torch-cpu', 'tfjs-node-gpu', 'tfjs-node', 'tfjs
 export interface TuneOptions extends OperationOptions {
   /** Name of a built-in testbed, or the path of a tuning suite. */
   readonly suite: string;
-  /** Backend that trains. @default the best that is here, torch before tfjs */
+  /** Training backend. @default the best available, torch before tfjs */
   readonly trainer?: string | undefined;
-  /** Backend that the exported models are measured on. @default 'onnx-cpu' */
+  /** Backend on which the exported models are measured. @default 'onnx-cpu' */
   readonly backend?: string | undefined;
-  /** Keeps every result; the same options go on from there. @default 'runs/<suite>.tuning' */
+  /** Folder for all results; the same options resume there. @default 'runs/<suite>.tuning' */
   readonly dir?: string | undefined;
   /** @default 1 */
   readonly seed?: number | undefined;
-  /** Blocks of the last comparison. @default 10 */
+  /** Maximum number of blocks in the final comparison. @default 10 */
   readonly maxBlocks?: number | undefined;
-  /** Threads inside one operator. @default the runtime's own */
+  /** Threads per operator. @default the runtime's own */
   readonly threads?: number | undefined;
 }
 
@@ -51,7 +51,7 @@ export interface TuningRecord extends TuningReport, Omit<RunHead, 'backends'> {
   readonly startedAt: string;
   readonly endedAt: string;
   readonly folder: string;
-  /** The suite as it was trained, and what else decides the result. */
+  /** The suite as trained, and everything else that determines the result. */
   readonly settings: TuningWork['tuning'] & {
     readonly trainer: string;
     readonly backend: string;

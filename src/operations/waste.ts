@@ -9,13 +9,13 @@ import type { OperationOptions } from './options.ts';
 export interface WasteOptions extends Pick<OperationOptions, 'onWarning'> {
   /** A safetensors file: q, k, v; optional mask, bias and soft cap. */
   readonly inputs: string;
-  /** Whose attention is measured. @default 'dense' */
+  /** Variant to measure. @default 'dense' */
   readonly variant?: string | undefined;
   /** @default as the file says */
   readonly causal?: boolean | undefined;
-  /** How many rows are measured, sampled by head and position, or all. @default 512 */
+  /** Number of rows to measure, sampled over heads and positions, or all. @default 512 */
   readonly rows?: number | 'all' | undefined;
-  /** Of the sampling. @default 1 */
+  /** Random seed for sampling. @default 1 */
   readonly seed?: number | undefined;
 }
 

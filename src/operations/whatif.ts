@@ -32,7 +32,7 @@ export interface WhatIfOptions {
 export interface Predicted extends Bound {
   readonly variant: string;
   readonly length: number;
-  /** Over that of dense attention at the length. */
+  /** Relative to dense attention at the same length. */
   readonly overDense: number;
 }
 

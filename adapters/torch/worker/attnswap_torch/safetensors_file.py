@@ -19,7 +19,7 @@ def read(path):
         raise ValueError(f'{path}: the header claims {length} bytes of a file of {len(content)}')
     header = json.loads(content[8 : 8 + length].decode('utf-8'))
     if not isinstance(header, dict):
-        raise ValueError(f'{path}: the header is no JSON object')
+        raise ValueError(f'{path}: the header is not a JSON object')
     return {name: tensor(path, name, at, content, 8 + length) for name, at in header.items() if name != '__metadata__'}
 
 

@@ -2,4 +2,4 @@
 
 
 class Unsupported(Exception):
-    """A kernel, shape or dtype that is not served, with the reason: never a silent fallback."""
+    """A kernel, shape or dtype that is not supported, with the reason: never a silent fallback."""

@@ -161,7 +161,7 @@ class Compiled:
         got = self.code.get_property('INFERENCE_PRECISION_HINT').get_type_name()
         wanted = wish['INFERENCE_PRECISION_HINT']
         if got != wanted:
-            raise Unsupported(f'{device} computes in {got} where {wanted} was asked for')
+            raise Unsupported(f'{device} computes in {got}, although {wanted} was requested')
         self.precision = got
 
     def compile(self, wish):

@@ -2,7 +2,7 @@
 
 
 class Unsupported(Exception):
-    """A kernel, shape, device or precision that is not served, with the reason: never a silent fallback."""
+    """A kernel, shape, device or precision that is not supported, with the reason: never a silent fallback."""
 
 
 def first_words(error):

@@ -29,5 +29,5 @@ def build(name, inputs, backward):
     if name not in builders:
         raise Unsupported(f'torch has no kernel {name}')
     if inputs.heads % inputs.kv_heads != 0:
-        raise Unsupported(f'{inputs.heads} heads is not a multiple of {inputs.kv_heads} key/value heads')
+        raise Unsupported(f'{inputs.heads} heads are not a multiple of {inputs.kv_heads} key/value heads')
     return builders[name](inputs, backward)

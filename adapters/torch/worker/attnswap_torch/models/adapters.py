@@ -13,7 +13,7 @@ def linears(model, sites):
     for site in sites:
         inside = {path: module for path, module in modules[site].named_modules(prefix=site) if is_linear(module)}
         if not inside:
-            raise ValueError(f'{site} has no linear maps to train')
+            raise ValueError(f'{site} has no linear layers to train')
         found.update(inside)
     return found
 

@@ -58,7 +58,7 @@ def lead(model):
     # A model that goes past the interface stays as it is, with a line in its log.
     for each in model.modules():
         if is_pretrained(each) and each.config._attn_implementation != name:
-            raise Unsupported(f'{type(each).__name__} computes attention by itself, not through the AttentionInterface of transformers: {where(each)}')
+            raise Unsupported(f'{type(each).__name__} computes attention itself, not through the AttentionInterface of transformers: {where(each)}')
 
 
 def release(model):
@@ -140,9 +140,9 @@ def refuse_more(dropout, kwargs):
     """Raises Unsupported for what other attention would leave out."""
     word = beyond(kwargs)
     if word is not None:
-        raise Unsupported(f'the model gives its attention {word}, which no kernel for models takes')
+        raise Unsupported(f'the model passes {word} to its attention, which no kernel for models supports')
     if dropout > 0:
-        raise Unsupported('attention dropout is on, and kernels have none: call model.eval(), or set it to 0')
+        raise Unsupported('attention dropout is on, which kernels do not support: call model.eval(), or set it to 0')
 
 
 def beyond(kwargs):
@@ -174,7 +174,7 @@ def mask(**given):
 
     _, original = originals.get(id(given.get('config')), (None, None))
     if original is None:
-        raise Unsupported('a mask was asked for by a config that no model had when its attention was led through attnswap')
+        raise Unsupported('a mask was requested by a config that no model had when attnswap took over its attention')
 
     def make_whole():
         return ALL_MASK_ATTENTION_FUNCTIONS[original](**given)

@@ -69,7 +69,7 @@ def read(mask, queries, keys):
     position = torch.arange(queries, device=keep.device)[:, None] + keys - queries
     if torch.equal(keep, last & (torch.arange(keys, device=keep.device) <= position)):
         return padding, True
-    raise MoreThanPadding('it hides other pairs than padding and causality do')
+    raise MoreThanPadding('it hides pairs that padding and causality do not')
 
 
 def kept_by(bias):

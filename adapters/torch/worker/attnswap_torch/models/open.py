@@ -36,7 +36,7 @@ def from_folder(folder):
         with open(os.path.join(folder, 'config.json'), encoding='utf-8') as file:
             config = json.load(file)
     except (OSError, ValueError) as error:
-        raise Unsupported(f'{folder}: no config.json that can be read: {error}') from None
+        raise Unsupported(f'{folder}: no readable config.json: {error}') from None
     try:
         import transformers
     except Exception as error:
@@ -46,7 +46,7 @@ def from_folder(folder):
     if missing and takes_no_pooler(cls) and all(name.startswith('pooler.') for name in missing):
         model, missing = loaded(cls, folder, add_pooling_layer=False)
     if missing:
-        raise Unsupported(f'{folder}: {cls.__name__} finds no weights for {len(missing)} of its tensors, {missing[0]} among them: they would be drawn at random')
+        raise Unsupported(f'{folder}: {cls.__name__} has no weights for {len(missing)} of its tensors, such as {missing[0]}: they would be initialized at random')
     longest = getattr(model.config.get_text_config(), 'max_position_embeddings', None)
     return model, declared(model), longest if isinstance(longest, int) else None
 
@@ -70,7 +70,7 @@ def model_class(folder, config, transformers):
     if cls is not None and inspect.isclass(cls) and issubclass(cls, transformers.PreTrainedModel):
         return cls
     if 'auto_map' in config:
-        raise Unsupported(f'{folder}: needs code of its own (config.json has auto_map), and attnswap runs none: trust_remote_code stays off')
+        raise Unsupported(f'{folder}: requires custom code (auto_map in config.json), which attnswap does not run: trust_remote_code stays off')
     if names:
         raise Unsupported(f'{folder}: transformers {transformers.__version__} has no model {names[0]}, which config.json names')
     return transformers.AutoModel
@@ -93,7 +93,7 @@ def declared(model):
     elif main == 'input_features' and hasattr(config, 'num_mel_bins') and hasattr(config, 'max_source_positions'):
         inputs = [Input('input_features', 'float32', ['batch', config.num_mel_bins, 2 * config.max_source_positions])]
     if not inputs:
-        raise Unsupported(f'{type(model).__name__} takes {main}, and attnswap does not know its shape: give a module.py:build that says it')
+        raise Unsupported(f'{type(model).__name__} takes {main}, whose shape attnswap does not know: use a module.py:build that declares it')
     if getattr(config, 'is_encoder_decoder', False) and 'decoder_input_ids' in taken:
         inputs.append(Input('decoder_input_ids', 'int64', ['batch', 'decoder_sequence'], config.vocab_size))
     return inputs

@@ -99,7 +99,7 @@ def no_weights(path):
     """In the place of weights that other attention does not give: to read them raises Unsupported."""
 
     def refuse(*_, **__):
-        raise Unsupported(f'{caller()}: reads the attention weights of {path}, which other attention does not give')
+        raise Unsupported(f'{caller()}: reads the attention weights of {path}, which other attention does not return')
 
     methods = {f'__{name}__': refuse for name in reading}
     return type('NoWeights', (), {**methods, '__hash__': object.__hash__, '__torch_function__': classmethod(refuse)})()

@@ -11,7 +11,7 @@ from .open import takes_no_pooler
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 file_text = '''"""
-{title}. Made by attnswap {version}; needs PyTorch and transformers, and nothing else.
+{title}. Written by attnswap {version}; needs only PyTorch and transformers.
 
     {lines}
 """
@@ -27,7 +27,7 @@ parts = {parts!r}
 
 
 def swapped(model):
-    """The model, with other attention at the modules of `table` and trained parts where there are any. Nothing else of it changes."""
+    """Puts the new attention into the modules of `table`, adds trained updates if there are any, and returns the model. Nothing else changes."""
     interface = importlib.import_module('{name}.models.interface')
     interface.install(model)
     interface.place(model, table)
@@ -55,8 +55,8 @@ sys.meta_path.append(Sources())
 
 readme_text = '''# {title}
 
-Made by attnswap {version}. The weights are those of `{source}`{changed}; `attnswap_attention.py` holds the new attention and needs PyTorch and
-transformers alone. In this folder:
+Written by attnswap {version}. The weights are those of `{source}`{changed}; `attnswap_attention.py` contains the new attention and needs only PyTorch
+and transformers. In this folder:
 
 ```python
 {lines}
@@ -97,7 +97,7 @@ def save(model, question):
         named = {f'{path}.{name}': part for path, pair in found.items() for name, part in zip('ab', pair)}
         safetensors_file.write(os.path.join(folder, given['parts']), named)
     with open(os.path.join(folder, 'README.md'), 'w', encoding='utf-8') as file:
-        changed = ', unchanged' if given['parts'] is None else f', with the low-rank parts in `{given["parts"]}` added to those of its attention'
+        changed = ', unchanged' if given['parts'] is None else f', with the low-rank updates in `{given["parts"]}` added to those of its attention'
         file.write(readme_text.format(**given, lines=opening, rows=rows, changed=changed))
 
 
