@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import '../tests/optional-runtimes.ts';
 import { checkKernel } from '../src/conformance/check-kernel.ts';
-import type { RunOptions } from '../src/conformance/check-kernel.ts';
+import type { CheckOptions } from '../src/conformance/check-kernel.ts';
 import { supportOf } from '../src/conformance/support.ts';
 import type { Support } from '../src/conformance/support.ts';
 import type { Adapter } from '../src/contract/adapter.ts';
@@ -71,7 +71,7 @@ for (const { backend, kernels } of await supportOf(adapters)) {
  * Idle threads of a runtime wait for the next of many small cases by spinning, PyTorch's for each other: on a busy machine two take many times
  * as long as one. Tests of adapters and of the command line leave the number to the runtime. Small cases are repeated where a call takes little time.
  */
-function runOptions(backend: string): RunOptions {
+function runOptions(backend: string): CheckOptions {
   const isNative = /^torch-|^(onnx|openvino|ort)-cpu$/.test(backend);
   return isNative ? { threads: 1, calls: 2 } : { calls: 1 };
 }

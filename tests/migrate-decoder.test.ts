@@ -58,10 +58,7 @@ test('a decoder with a cache is measured, judged and shown in both uses, and gen
   assert.equal(blind!.latency, null);
 
   assert.match(stdout, /^Decoding: one token behind the cache$[\s\S]*^24 +[\d.]+ .s [\s\S]*^the cache grows by 0\.512 kB per token/m);
-  assert.match(
-    stdout,
-    /^Generation: 8 tokens after the prompt of each of 3 items, through the cache$[\s\S]*^dense\.fused +100 % +none /m,
-  );
+  assert.match(stdout, /^Generation: 8 tokens after the prompt of each of 3 items, through the cache$[\s\S]*^dense\.fused +100 % +none /m);
   assert.match(stdout, /^Verdict: .*[(; ]prefill: .*; decode: .*\)$/m);
   assert.ok(stdout.split('\n').every((line) => !line.startsWith('dense.fused ') || line.length <= 110));
 

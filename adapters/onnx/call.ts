@@ -2,6 +2,7 @@ import * as ort from '../../src/processes/onnxruntime.ts';
 import type { KernelRequest } from '../../src/contract/adapter.ts';
 import type { AttentionInputs } from '../../src/contract/inputs.ts';
 import { decodeHalf, encodeHalf } from '../../src/inputs/half-precision.ts';
+import { findVariant } from '../../src/variants/index.ts';
 import type { KernelInputName } from './kernel-graph.ts';
 
 /** The request's tensors under the model's input names. */
@@ -18,7 +19,7 @@ export function feedsOf(request: KernelRequest): Record<string, ort.Tensor> {
   if (inputs.mask !== undefined) feeds.mask = new ort.Tensor('bool', inputs.mask, [batch, keys]);
   if (inputs.bias !== undefined) feeds.bias = tensor(inputs.bias.values, [...inputs.bias.dims]);
   if (inputs.sinks !== undefined) feeds.sinks = tensor(inputs.sinks, [heads]);
-  return request.variant === 'gated' ? { ...feeds, ...gateFeeds(inputs, tensor) } : feeds;
+  return findVariant(request.variant).takesGate === true ? { ...feeds, ...gateFeeds(inputs, tensor) } : feeds;
 }
 
 function gateFeeds({ gate, shape }: AttentionInputs, tensor: (values: Float32Array, dims: number[]) => ort.Tensor) {

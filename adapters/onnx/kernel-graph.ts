@@ -77,7 +77,7 @@ function declareInputs(
     ...(biased && { bias: graph.input(name('bias'), type, ['bias_batch', 'bias_heads', 'bias_queries', 'bias_keys']) }),
     ...(sinks === true && { sinks: graph.input(name('sinks'), type, [heads]) }),
   };
-  if (variant !== 'gated') return { ...inputs, ...more };
+  if (findVariant(variant).takesGate !== true) return { ...inputs, ...more };
   const gate = {
     u: graph.input(name('gate_u'), type, [heads, headDim, 'rank']),
     w: graph.input(name('gate_w'), type, [heads, headDim, 'rank']),

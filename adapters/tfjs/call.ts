@@ -1,5 +1,6 @@
 import type { Dispatch, KernelRequest, PreparedKernel } from '../../src/contract/adapter.ts';
 import { AttnswapError } from '../../src/contract/errors.ts';
+import { findVariant } from '../../src/variants/index.ts';
 import type { Engine } from './engine.ts';
 import { readTensor, using } from './engine.ts';
 import type { Call, KernelTensors, Tensor, TfjsKernel } from './kernel.ts';
@@ -116,7 +117,7 @@ function placeInputs({ tf }: Engine, { inputs, variant }: KernelRequest): Kernel
     value: place(inputs.value, [batch, kvHeads, keys, headDim]),
     ...(mask !== undefined && { mask: place(mask, [batch, keys]) }),
   };
-  if (variant !== 'gated' || gate === undefined) return tensors;
+  if (findVariant(variant).takesGate !== true || gate === undefined) return tensors;
   const dims = [heads, headDim, gate.rank];
   return { ...tensors, gate: { rank: gate.rank, u: place(gate.u, dims), w: place(gate.w, dims), b: place(gate.b, [heads]) } };
 }

@@ -4,7 +4,7 @@ import type { Comparison, Metric } from '../contract/verdict.ts';
 import { heldToLimit, judgeFigures, judgeMissing } from '../decide/judge-figures.ts';
 import { judgeLaunches, leastLaunches } from '../decide/judge-launches.ts';
 import { isCalibrated, varies } from '../decide/rule.ts';
-import type { Rule, Subject } from '../decide/rule.ts';
+import type { Rule, ComparisonSubject } from '../decide/rule.ts';
 import { measureCell } from '../measure/measure-cell.ts';
 import type { CellPlan } from '../measure/measure-cell.ts';
 import { kernelName, sameSetting, withoutLength } from '../measure/plan-cells.ts';
@@ -84,7 +84,7 @@ interface Task {
 
 function judge(task: Task, gate: BaselineGate): Comparison {
   const { plan, rule, family } = task;
-  const subject: Subject = { cell: growthId(task.alike.map(({ cell }) => cell)), name: kernelName(plan) };
+  const subject: ComparisonSubject = { cell: growthId(task.alike.map(({ cell }) => cell)), name: kernelName(plan) };
   const records = task.launches.get(plan.cell.id) ?? [];
   const bad = task.alike.flatMap(({ cell: { id } }) => task.launches.get(id) ?? []).find(({ status }) => status !== 'ok');
   if (bad !== undefined)

@@ -1,6 +1,6 @@
 import type { Comparison } from '../contract/verdict.ts';
 import { isCalibrated } from '../decide/rule.ts';
-import type { Rule, Subject } from '../decide/rule.ts';
+import type { Rule, ComparisonSubject } from '../decide/rule.ts';
 import { defaultLooks } from '../decide/sequential.ts';
 import type { LookPlan } from '../decide/sequential.ts';
 import type { Arm } from '../measure/arm.ts';
@@ -27,7 +27,7 @@ export interface PairResult {
  */
 export async function compareLatency(
   arms: { base: Arm; new: Arm },
-  subject: Subject,
+  subject: ComparisonSubject,
   rule: Rule,
   options: PairOptions,
 ): Promise<PairResult> {
@@ -42,6 +42,10 @@ export async function compareLatency(
 }
 
 /** How timed blocks are looked at: where the host was not calibrated for what it can be, the comparison says so. */
-export function lookingAt({ cell }: Subject, { metric }: Rule, { plan = defaultLooks, floor, family, progress }: PairOptions): Looking {
+export function lookingAt(
+  { cell }: ComparisonSubject,
+  { metric }: Rule,
+  { plan = defaultLooks, floor, family, progress }: PairOptions,
+): Looking {
   return { plan, floor, family, progress, warnings: floor === null && isCalibrated(metric) ? [notCalibrated(cell)] : [] };
 }

@@ -1,6 +1,6 @@
 import type { Comparison } from '../contract/verdict.ts';
 import { heldToLimit } from '../decide/judge-figures.ts';
-import type { Rule, Subject } from '../decide/rule.ts';
+import type { Rule, ComparisonSubject } from '../decide/rule.ts';
 import type { LookPlan } from '../decide/sequential.ts';
 import type { Arm, CellArm, ModelArm } from '../measure/arm.ts';
 import { launchStage } from '../measure/launch.ts';
@@ -43,7 +43,7 @@ export type PairedLaunches = StageOptions & Pick<Looking, 'family' | 'progress'>
 /** Peak memory of two arms, in pairs of launches of their own. Peaks do not drift: `basePeaks` keeps the base's for the next comparison with it. */
 export function compareMemory(
   arms: { base: CellArm | ModelArm; new: CellArm | ModelArm },
-  subject: Subject,
+  subject: ComparisonSubject,
   rule: Rule,
   options: PairedLaunches & { readonly basePeaks?: Map<number, { bytes: number }> },
 ): Promise<Comparison> {
@@ -64,7 +64,7 @@ export function compareMemory(
 export function compareGrowth(
   arms: { base: readonly CellArm[]; new: readonly CellArm[] },
   lengths: readonly number[],
-  subject: Subject,
+  subject: ComparisonSubject,
   rule: Rule,
   options: PairedLaunches,
 ): Promise<Comparison> {
@@ -86,7 +86,7 @@ export function growthPerDoubling(lengths: readonly number[], peakBytes: readonl
 
 /** Judges a positive figure of launches, pair by pair. */
 async function comparePeaks(
-  subject: Subject,
+  subject: ComparisonSubject,
   rule: Rule,
   { family, plan = memoryLooks, progress }: PairedLaunches,
   figure: (side: 'base' | 'new', block: number) => Promise<number | LaunchOutcome>,

@@ -1,6 +1,6 @@
 import type { Comparison } from '../contract/verdict.ts';
 import { heldToLimit, judgeFigures, judgeMissing } from '../decide/judge-figures.ts';
-import type { Rule, Subject } from '../decide/rule.ts';
+import type { Rule, ComparisonSubject } from '../decide/rule.ts';
 import type { CellArm } from '../measure/arm.ts';
 import { factsOf } from '../measure/facts.ts';
 import type { BlockOutcome } from '../measure/pair-block.ts';
@@ -21,10 +21,10 @@ export interface CellArms {
   readonly reference?: { readonly base: CellArm; readonly new: CellArm };
 }
 
-export type GateOptions = PairOptions & StageOptions & { readonly wasteRows: number };
+export type GateCellOptions = PairOptions & StageOptions & { readonly wasteRows: number };
 
 /** Judges one cell by one rule: measures whatever the rule's metric needs. */
-export function gateCell(arms: CellArms, subject: Subject, rule: Rule, options: GateOptions): Promise<Comparison> {
+export function gateCell(arms: CellArms, subject: ComparisonSubject, rule: Rule, options: GateCellOptions): Promise<Comparison> {
   switch (rule.metric) {
     case 'latency':
     case 'cpu-time':
@@ -43,13 +43,13 @@ export function gateCell(arms: CellArms, subject: Subject, rule: Rule, options: 
   }
 }
 
-async function latency(arms: CellArms, subject: Subject, rule: Rule, options: GateOptions): Promise<Comparison> {
+async function latency(arms: CellArms, subject: ComparisonSubject, rule: Rule, options: GateCellOptions): Promise<Comparison> {
   const { comparison } = await compareLatency(arms, subject, rule, options);
   return heldToLimit(comparison, rule);
 }
 
 /** The share of scored products that the smallest sets of keys holding 95 % of the weight do without. */
-async function wasted(arms: CellArms, subject: Subject, rule: Rule, options: GateOptions): Promise<Comparison> {
+async function wasted(arms: CellArms, subject: ComparisonSubject, rule: Rule, options: GateCellOptions): Promise<Comparison> {
   const shares: number[] = [];
   for (const side of ['base', 'new'] as const) {
     const outcome = await launchArm(arms[side], 'waste', options);
@@ -62,7 +62,7 @@ async function wasted(arms: CellArms, subject: Subject, rule: Rule, options: Gat
 }
 
 /** What each arm states before it is timed: its error, and the products that it computes. */
-async function stated(arms: CellArms, subject: Subject, rule: Rule, options: GateOptions): Promise<Comparison> {
+async function stated(arms: CellArms, subject: ComparisonSubject, rule: Rule, options: GateCellOptions): Promise<Comparison> {
   const figures: number[] = [];
   for (const side of ['base', 'new'] as const) {
     const facts = await factsOf(arms[side], options);
@@ -72,7 +72,7 @@ async function stated(arms: CellArms, subject: Subject, rule: Rule, options: Gat
   return judgeFigures(subject, rule, { base: figures[0]!, new: figures[1]! });
 }
 
-function without(subject: Subject, rule: Rule, { outcome, reason }: NoBlock): Comparison {
+function without(subject: ComparisonSubject, rule: Rule, { outcome, reason }: NoBlock): Comparison {
   return judgeMissing(subject, rule, outcome, reason);
 }
 
@@ -80,7 +80,7 @@ function without(subject: Subject, rule: Rule, { outcome, reason }: NoBlock): Co
  * The cell's latency over the reference cell's, in pairs of one version. With a limit the new ratio is held against it alone (pass
  * where its interval stays below); without one, block by block against the base's ratio.
  */
-async function ratio(arms: CellArms, subject: Subject, rule: Rule, options: GateOptions): Promise<Comparison> {
+async function ratio(arms: CellArms, subject: ComparisonSubject, rule: Rule, options: GateCellOptions): Promise<Comparison> {
   const { reference } = arms;
   if (reference === undefined)
     return judgeMissing(subject, rule, 'incomplete', 'the suite has no reference cell with this shape and backend');

@@ -2,7 +2,7 @@ import type { Suite } from '../contract/suite.ts';
 import type { Comparison } from '../contract/verdict.ts';
 import { judgeMissing } from '../decide/judge-figures.ts';
 import { isCalibrated, varies } from '../decide/rule.ts';
-import type { Rule, Subject } from '../decide/rule.ts';
+import type { Rule, ComparisonSubject } from '../decide/rule.ts';
 import type { LookPlan } from '../decide/sequential.ts';
 import { armOf } from '../measure/arm.ts';
 import type { Checkout } from '../measure/arm.ts';
@@ -12,7 +12,7 @@ import { calibrationFor, refusalOf } from './calibration.ts';
 import type { Calibration } from './calibration.ts';
 import { compareGrowth } from './compare-memory.ts';
 import { gateCell } from './gate-cell.ts';
-import type { CellArms, GateOptions } from './gate-cell.ts';
+import type { CellArms, GateCellOptions } from './gate-cell.ts';
 import { rulesOf } from './rules-of.ts';
 import { seesSlowdowns, selfTested, slowedTask } from './self-test.ts';
 
@@ -40,7 +40,7 @@ export interface GateRun {
 interface Task {
   readonly plan: CellPlan;
   readonly rule: Rule;
-  readonly subject: Subject;
+  readonly subject: ComparisonSubject;
 }
 
 /**
@@ -78,7 +78,7 @@ async function unlessAborted(judge: () => Promise<Comparison>, { subject, rule }
   }
 }
 
-function subjectOf(plan: CellPlan): Subject {
+function subjectOf(plan: CellPlan): ComparisonSubject {
   return { cell: plan.cell.id, name: kernelName(plan) };
 }
 
@@ -89,7 +89,7 @@ async function judgeTask({ plan, rule, subject }: Task, family: number, run: Gat
   const basePlan = run.basePlans.find(({ cell }) => cell.id === plan.cell.id);
   if (basePlan === undefined)
     return judgeMissing(subject, { ...rule, decides: false }, 'incomplete', 'new: the base does not declare this cell');
-  const options: GateOptions = {
+  const options: GateCellOptions = {
     ...optionsOf(run),
     seed: run.seed,
     floor: calibration?.floor ?? null,

@@ -1,14 +1,14 @@
 import type { Comparison, Metric } from '../contract/verdict.ts';
 import { judgeFigures, judgeMissing } from '../decide/judge-figures.ts';
 import { stub, varies } from '../decide/rule.ts';
-import type { Rule, Subject } from '../decide/rule.ts';
+import type { Rule, ComparisonSubject } from '../decide/rule.ts';
 import type { Portable } from './portable-schema.ts';
 
 /**
  * A figure measured here against one of any machine. Figures without noise are judged. What varies is shown, and decides nothing, its limit
  * neither: one launch beside unknown other work may give anything.
  */
-export function judgePortable(subject: Subject, rule: Rule, fresh: number, { figures, host }: Portable): Comparison {
+export function judgePortable(subject: ComparisonSubject, rule: Rule, fresh: number, { figures, host }: Portable): Comparison {
   const { metric } = rule;
   const base = stored(figures, subject, metric);
   if (!varies(metric))
@@ -19,7 +19,7 @@ export function judgePortable(subject: Subject, rule: Rule, fresh: number, { fig
   return { ...stub(subject, { ...rule, decides: false }), base: base ?? null, new: fresh, outcome: 'incomparable', reason };
 }
 
-function stored(figures: Portable['figures'], { cell }: Subject, metric: Metric): number | undefined {
+function stored(figures: Portable['figures'], { cell }: ComparisonSubject, metric: Metric): number | undefined {
   const own: Partial<Record<Metric, number>> = Object.hasOwn(figures, cell) ? figures[cell]! : {};
   return own[metric];
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { plainRule } from '../decide/rule.ts';
 import type { CellArm } from '../measure/arm.ts';
-import type { BlockOptions, BlockOutcome, measureBlock } from '../measure/pair-block.ts';
+import type { PairBlockOptions, BlockOutcome, measureBlock } from '../measure/pair-block.ts';
 import { compareLatency } from './compare-latency.ts';
 import { gateCell } from './gate-cell.ts';
 
@@ -15,7 +15,7 @@ const facts = { base: { warnings: [] }, new: { warnings: ['approximated'] } };
 
 /** Blocks that do not differ but for an arm that fails in one; and what was asked for. */
 function measuring(fails?: { readonly arm: 'base' | 'new'; readonly block: number; readonly cwd?: string }) {
-  const asked: BlockOptions[] = [];
+  const asked: PairBlockOptions[] = [];
   const measure: typeof measureBlock = async (arms, options): Promise<BlockOutcome> => {
     asked.push(options);
     if (fails?.block === options.index && (fails.cwd ?? arms.new.cwd) === arms.new.cwd)

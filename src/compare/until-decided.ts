@@ -2,7 +2,7 @@ import type { Block, Comparison } from '../contract/verdict.ts';
 import { judgeBlocks } from '../decide/judge-blocks.ts';
 import type { BlockEvidence } from '../decide/judge-blocks.ts';
 import { judgeMissing } from '../decide/judge-figures.ts';
-import type { Rule, Subject } from '../decide/rule.ts';
+import type { Rule, ComparisonSubject } from '../decide/rule.ts';
 import type { LookPlan } from '../decide/sequential.ts';
 
 /** Why there is no block, and what a comparison then comes to. */
@@ -22,7 +22,7 @@ export interface Looking extends Omit<BlockEvidence, 'blocks'> {
  * is none.
  */
 export async function untilDecided(
-  subject: Subject,
+  subject: ComparisonSubject,
   rule: Rule,
   { progress, ...evidence }: Looking,
   measure: (index: number) => Promise<Block | NoBlock>,

@@ -11,7 +11,7 @@ export interface KernelAt {
   readonly kernel: string;
 }
 
-export interface RunOptions {
+export interface CheckOptions {
   readonly threads?: number;
   /** Calls of a small case. @default 4 */
   readonly calls?: number;
@@ -42,7 +42,7 @@ const smallPairs = 6000;
  * Runs a kernel on the cases of its variant that are for it, each judged against the float64 reference; small ones several times in one process.
  * Calls may differ in their last bits, as sums may be taken in any order, but every output must be within the error budget. Stops at the fifth failure.
  */
-export async function checkKernel(adapter: Adapter, at: KernelAt & RunOptions, cases: readonly ConformanceCase[]): Promise<Conformance> {
+export async function checkKernel(adapter: Adapter, at: KernelAt & CheckOptions, cases: readonly ConformanceCase[]): Promise<Conformance> {
   let checked = 0;
   const unsupported: CaseFinding[] = [];
   const failed: CaseFinding[] = [];
@@ -68,7 +68,7 @@ type CaseOutcome = { readonly state: 'agrees' } | { readonly state: 'unsupported
 
 async function checkCase(
   adapter: Adapter,
-  { backend, kernel, threads, calls = smallCalls }: KernelAt & RunOptions,
+  { backend, kernel, threads, calls = smallCalls }: KernelAt & CheckOptions,
   given: ConformanceCase,
 ): Promise<CaseOutcome> {
   const { variant: name, parameters, shape, exactLogits, seed } = given;

@@ -74,6 +74,8 @@ interface Definition {
   readonly takesSoftcap?: true;
   /** Whether it is defined with attention sinks; absent where it is not. */
   readonly takesSinks?: true;
+  /** Whether it reads the inputs' learned gate; absent where it does not. */
+  readonly takesGate?: true;
   /** Why the variant is not defined for the shape, or undefined where it is. */
   refuses(parameters: Parameters, shape: Shape): string | undefined;
 }
@@ -83,6 +85,14 @@ export interface Knob {
   readonly parameter: string;
   /** Its value that leaves a share of so many keys, 1 for all of them. */
   leaving(share: number, keys: number): number;
+}
+
+/** How many keys a selection by score keeps. */
+export interface Selectivity {
+  /** The share of so many keys that is dropped; 0 where no parameter says it. */
+  dropped(keys: number): number;
+  /** Parameters that keep a share of so many keys instead. */
+  keeping(share: number, keys: number): Parameters;
 }
 
 /** Batch element `batch`, query head `head`. */
@@ -119,4 +129,6 @@ export type Variant = Specification & {
   cost(parameters: Parameters, shape: Shape): Work;
   /** What `audit` varies; absent, or undefined for these parameters, where no parameter alone says how much is attended to. */
   knob?(parameters: Parameters): Knob | undefined;
+  /** What a training starts dense with, and a control selects at random; absent, or undefined for these parameters, where keys are not selected by score. */
+  selectivity?(parameters: Parameters): Selectivity | undefined;
 };

@@ -9,7 +9,7 @@ import { textItems } from './text.ts';
 import { openTokenizer } from './tokenizer.ts';
 import { loadDataModule } from './user-module.ts';
 
-export interface DataOptions {
+export interface LoadOptions {
   /** The inputs that the model declares. A data module needs none. */
   readonly inputs: readonly ModelInput[];
   /** Path of the tokenizer.json, for text. */
@@ -30,7 +30,7 @@ const textLimit = { bytes: 2 ** 25, hint: 'head -c 32M text.txt > shorter.txt' }
  * Only a module has a task metric.
  * @throws FILE_UNREADABLE, INVALID_SAFETENSORS, INVALID_DATA
  */
-export async function loadData(source: string | readonly string[], options: DataOptions): Promise<DataModule> {
+export async function loadData(source: string | readonly string[], options: LoadOptions): Promise<DataModule> {
   const paths = typeof source === 'string' ? [source] : source;
   const kinds = new Set(paths.map(kindOf));
   const [path] = paths;
@@ -54,7 +54,7 @@ function kindOf(path: string): 'module' | 'tensors' | 'text' {
   throw invalidData(path, `ends in ${JSON.stringify(ending)}, expected ${endings}`);
 }
 
-async function textData(path: string, { tokenizer: tokenizerPath, inputs }: DataOptions): Promise<DataModule> {
+async function textData(path: string, { tokenizer: tokenizerPath, inputs }: LoadOptions): Promise<DataModule> {
   if (tokenizerPath === undefined)
     throw invalidData(path, 'is text, but no tokenizer was given', { hint: "add --tokenizer with the model's tokenizer.json" });
   const tokenizer = await openTokenizer(tokenizerPath);

@@ -4,7 +4,7 @@ import { minimumDetectableEffect } from '../statistics/power.ts';
 import { defaultLooks, look } from './sequential.ts';
 import type { Look, LookPlan } from './sequential.ts';
 import { stub } from './rule.ts';
-import type { Rule, Subject } from './rule.ts';
+import type { Rule, ComparisonSubject } from './rule.ts';
 
 /** The power at which a smallest detectable effect is stated. */
 export const statedPower = 0.9;
@@ -22,7 +22,7 @@ export interface BlockEvidence {
 export type BlockJudgement = { readonly state: Look['state']; readonly comparison: Comparison };
 
 /** Judges paired blocks by a rule. Pure: the same blocks give the same comparison, to the byte. */
-export function judgeBlocks(subject: Subject, rule: Rule, evidence: BlockEvidence): BlockJudgement {
+export function judgeBlocks(subject: ComparisonSubject, rule: Rule, evidence: BlockEvidence): BlockJudgement {
   const { blocks, plan = defaultLooks } = evidence;
   // Where higher is better, a fall is what must not happen.
   const sign = rule.direction === 'lower' ? 1 : -1;

@@ -1,9 +1,9 @@
 import type { Comparison } from '../contract/verdict.ts';
 import { stub } from './rule.ts';
-import type { Rule, Subject } from './rule.ts';
+import type { Rule, ComparisonSubject } from './rule.ts';
 
 /** Judges two figures that carry no noise: the same inputs give them again on any machine. */
-export function judgeFigures(subject: Subject, rule: Rule, figures: { base: number | null; new: number }): Comparison {
+export function judgeFigures(subject: ComparisonSubject, rule: Rule, figures: { base: number | null; new: number }): Comparison {
   const { base } = figures;
   const fresh = figures.new;
   const worse = (from: number) => (rule.direction === 'lower' ? fresh - from : from - fresh);
@@ -42,7 +42,7 @@ function percent(share: number): string {
 
 /** A comparison without figures. */
 export function judgeMissing(
-  subject: Subject,
+  subject: ComparisonSubject,
   rule: Rule,
   outcome: 'incomplete' | 'incomparable' | 'refused' | 'error',
   reason: string,

@@ -3,7 +3,7 @@ import { studentQuantile } from '../statistics/student.ts';
 import { median } from '../statistics/order-statistics.ts';
 import { judgeMissing } from './judge-figures.ts';
 import { stub } from './rule.ts';
-import type { Rule, Subject } from './rule.ts';
+import type { Rule, ComparisonSubject } from './rule.ts';
 
 /** Launches of each side that it takes to know how launches differ. */
 export const leastLaunches = 3;
@@ -15,7 +15,7 @@ export const leastLaunches = 3;
  * @param figures of each launch, one per process, above 0, in the metric's unit
  */
 export function judgeLaunches(
-  subject: Subject,
+  subject: ComparisonSubject,
   rule: Rule,
   figures: { base: readonly number[]; new: readonly number[] },
   given: { floor: number | null; family: number },

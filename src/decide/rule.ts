@@ -31,7 +31,7 @@ export function withinPeakNoise({ metric, base, new: fresh }: Pick<Comparison, '
 }
 
 /** Which comparison it is. */
-export interface Subject {
+export interface ComparisonSubject {
   readonly cell: string;
   readonly name: string;
 }
@@ -61,7 +61,7 @@ export function isCalibrated(metric: Metric): boolean {
 }
 
 /** The fields that every comparison of a rule shares. */
-export function stub(subject: Subject, rule: Rule): Omit<Comparison, 'outcome' | 'reason'> {
+export function stub(subject: ComparisonSubject, rule: Rule): Omit<Comparison, 'outcome' | 'reason'> {
   return {
     id: `${subject.cell} ${rule.metric}`,
     name: subject.name,

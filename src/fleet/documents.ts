@@ -23,7 +23,7 @@ export const hostSchema = z.object({
   /** Without a sign of life for so long it counts as lost. */
   lostAfterMs: z.int().min(100).max(3_600_000),
 });
-export type Host = z.infer<typeof hostSchema>;
+export type MemberHost = z.infer<typeof hostSchema>;
 
 /** A suite that the worker's own installation has, or its data: never code, never a path. */
 export const jobSuiteSchema = z.union([
@@ -45,7 +45,7 @@ export type Submission = z.infer<typeof submissionSchema>;
 
 /** What a job of the queue holds: which run of which submission. */
 export const jobSchema = z.object({ submission: z.string().regex(submissionIdPattern), run: z.int().min(0).max(mostRuns) });
-export type Place = z.infer<typeof jobSchema>;
+export type RunPlace = z.infer<typeof jobSchema>;
 
 /** What a host says of a run that it took, before its cells. */
 export const headSchema = runSchema.omit({ schema: true, endedAt: true, complete: true, cells: true }).extend({
@@ -63,9 +63,9 @@ export const endSchema = z.object({
 export type End = z.infer<typeof endSchema>;
 
 /** How a run ended on a host; `dropped` where nobody can be told. */
-export type Outcome = End['outcome'] | 'dropped';
+export type RunOutcome = End['outcome'] | 'dropped';
 /** How many runs a host took, by how they ended. */
-export type Taken = Readonly<Record<Outcome, number>>;
+export type Taken = Readonly<Record<RunOutcome, number>>;
 
 /** A run that has ended, or was given up. */
 export interface WaitedRun {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { AttnswapError } from '../contract/errors.ts';
 import { tamed } from '../text/untrusted.ts';
-import type { Place } from './documents.ts';
+import type { RunPlace } from './documents.ts';
 import { isSignedBy } from './keys.ts';
 import type { HostKey, Keyring } from './keys.ts';
 
@@ -42,7 +42,7 @@ export function untrustedJson(text: string): unknown {
 }
 
 /** Where the hosts write what became of a run. */
-export const runKey = ({ submission, run }: Place): string => fleetKey('run', submission, run);
+export const runKey = ({ submission, run }: RunPlace): string => fleetKey('run', submission, run);
 
 /** A field of a run, of one host: `head`, `end`, or `cell:` and the hash of its id. */
 export const fieldOf = (host: string, what: 'head' | 'end' | `cell:${string}`): string => `${host}:${what}`;
@@ -50,13 +50,13 @@ export const cellField = (host: string, id: string): string =>
   fieldOf(host, `cell:${createHash('sha256').update(id).digest('hex').slice(0, 16)}`);
 
 /** A value with its signature, which holds for this field of this run alone. */
-export function sealed(key: HostKey, place: Place, field: string, value: unknown): string {
+export function sealed(key: HostKey, place: RunPlace, field: string, value: unknown): string {
   const json = JSON.stringify(value);
   return `${key.sign(signedText(place, field, json))}.${json}`;
 }
 
 /** What {@link sealed} wrote; undefined where a host in the ring did not sign it. */
-export function opened(ring: Keyring, place: Place, field: string, text: string): unknown {
+export function opened(ring: Keyring, place: RunPlace, field: string, text: string): unknown {
   const [host = ''] = field.split(':', 1);
   const key = ring.get(host);
   const dot = text.indexOf('.');
@@ -65,6 +65,6 @@ export function opened(ring: Keyring, place: Place, field: string, text: string)
   return tamed(untrustedJson(json));
 }
 
-function signedText({ submission, run }: Place, field: string, json: string): string {
+function signedText({ submission, run }: RunPlace, field: string, json: string): string {
   return ['attnswap.fleet/1', submission, run, field, json].join('\n');
 }

@@ -1,13 +1,13 @@
 import type { Redis } from 'ioredis';
 import { oneLine, tamed } from '../text/untrusted.ts';
 import { hostSchema } from './documents.ts';
-import type { Host } from './documents.ts';
+import type { MemberHost } from './documents.ts';
 import { boundedHash, fleetKey, keptSeconds, most, untrustedJson } from './entries.ts';
 import { hostIdOf, hostIdPattern } from './keys.ts';
 import { queuedAt } from './submissions.ts';
 
 /** A host that joined in the last days. */
-export interface ListedHost extends Host {
+export interface ListedHost extends MemberHost {
   readonly id: string;
   /** What it does now; undefined where it is lost: not heard of for longer than it said. */
   readonly doing: string | undefined;
@@ -28,7 +28,7 @@ async function serverMs(client: Redis): Promise<number> {
 }
 
 /** Makes a host known, and forgets those that have been lost for days. */
-export async function register(client: Redis, id: string, host: Host): Promise<void> {
+export async function register(client: Redis, id: string, host: MemberHost): Promise<void> {
   const gone = await client.zrangebyscore(heardKey, 0, (await serverMs(client)) - 1000 * keptSeconds, 'LIMIT', 0, mostLost);
   if (gone.length > 0)
     await client

@@ -46,7 +46,10 @@ function withoutCode(suite: Suite): Suite {
     refuse('names adapters or workers, which are code; a fleet accepts only data', 'leave them out');
   const inputs = matrix.inputs.find((kind) => !kindsOfInputs.includes(kind));
   if (inputs !== undefined)
-    refuse(`inputs ${JSON.stringify(inputs)}, expected ${kindsOfInputs.join(' or ')}: a fleet accepts no files`, 'use randomly drawn inputs');
+    refuse(
+      `inputs ${JSON.stringify(inputs)}, expected ${kindsOfInputs.join(' or ')}: a fleet accepts no files`,
+      'use randomly drawn inputs',
+    );
   const { lengths, shapes, ...others } = matrix;
   const lists = [[...lengths, ...shapes], ...Object.values(others).filter((each) => Array.isArray(each))];
   const cells = lists.reduce((product, { length }) => product * length, 1);

@@ -4,7 +4,7 @@ import { cellRecordSchema } from '../contract/cell.ts';
 import { runSchemaName } from '../contract/run.ts';
 import type { RunRecord } from '../contract/run.ts';
 import { endSchema, headSchema } from './documents.ts';
-import type { End, Head, Place } from './documents.ts';
+import type { End, Head, RunPlace } from './documents.ts';
 import { boundedHash, cellField, fieldOf, most, opened, runKey } from './entries.ts';
 import type { Keyring } from './keys.ts';
 
@@ -28,7 +28,7 @@ export interface RunParts {
 const fieldPattern = /^([0-9a-f]{32}):(?:head|end|cell:[0-9a-f]{16})$/;
 
 /** Everything that was written of a run, by hosts in the ring; each entry is checked by itself. @throws INVALID_FLEET */
-export async function readParts(client: Redis, place: Place, ring: Keyring): Promise<RunParts> {
+export async function readParts(client: Redis, place: RunPlace, ring: Keyring): Promise<RunParts> {
   const refused: string[] = [];
   const found = new Map<string, { head?: Head; end?: End; cells: Map<string, CellRecord> }>();
   for (const [field, text] of await boundedHash(client, runKey(place), most.run)) {

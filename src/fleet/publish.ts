@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { CellRecord } from '../contract/cell.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { RunRecord } from '../contract/run.ts';
-import type { End, Head, Place } from './documents.ts';
+import type { End, Head, RunPlace } from './documents.ts';
 import { cellField, fieldOf, keptSeconds, runKey, sealed } from './entries.ts';
 import type { HostKey } from './keys.ts';
 import { refusedByRedis } from './redis.ts';
@@ -38,14 +38,14 @@ export async function persistently<Result>(attempt: () => Promise<Result>, { sig
 export class RunPublisher {
   readonly #client: Redis;
   readonly #key: HostKey;
-  readonly #place: Place;
+  readonly #place: RunPlace;
   readonly #patience: Patience;
   /** What was written, by field. */
   readonly #written = new Map<string, string>();
   readonly #cells = new Set<CellRecord>();
 
   /** @param known cells that are there already */
-  constructor(client: Redis, key: HostKey, place: Place, known: Iterable<CellRecord>, patience: Patience) {
+  constructor(client: Redis, key: HostKey, place: RunPlace, known: Iterable<CellRecord>, patience: Patience) {
     [this.#client, this.#key, this.#place, this.#patience] = [client, key, place, patience];
     this.#cells = new Set(known);
   }

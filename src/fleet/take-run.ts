@@ -4,7 +4,7 @@ import type { RunRecord } from '../contract/run.ts';
 import type { LoadedSuite } from '../loading/suite.ts';
 import { oneLine } from '../text/untrusted.ts';
 import { jobSchema } from './documents.ts';
-import type { End, Outcome, Place } from './documents.ts';
+import type { End, RunOutcome, RunPlace } from './documents.ts';
 import { runKey } from './entries.ts';
 import { listHosts } from './hosts.ts';
 import { suiteOfJob } from './job-suite.ts';
@@ -16,7 +16,7 @@ import { readSubmission } from './submissions.ts';
 
 /** A run to measure, and what is there of it. */
 export interface Assignment {
-  readonly place: Place;
+  readonly place: RunPlace;
   readonly loaded: LoadedSuite;
   /** What this host measured of it before it was interrupted. */
   readonly resumed: RunRecord | undefined;
@@ -49,7 +49,7 @@ export interface Taker {
  * run's end, and no reason to stop.
  * @throws the signal's reason: the job goes back to the queue
  */
-export async function takeRun(taker: Taker, data: unknown, signal: AbortSignal): Promise<Outcome> {
+export async function takeRun(taker: Taker, data: unknown, signal: AbortSignal): Promise<RunOutcome> {
   const { client, key, tell } = taker;
   const place = jobSchema.safeParse(data).data;
   if (place === undefined) return dropped(tell, 'a job that names no run');

@@ -30,7 +30,7 @@ const minSampleNs = 5e6;
 /** What the rounds of one block take unless told otherwise: forty blocks of a 10 ms call then fit in 45 s. */
 export const defaultBlockSeconds = 0.45;
 
-export interface BlockOptions {
+export interface PairBlockOptions {
   readonly seed: number;
   /** Number of the block, from 0. */
   readonly index: number;
@@ -73,7 +73,7 @@ class ArmFault extends Error {
  * worth one log-ratio; the block's effect is their 20 %-trimmed mean.
  * @throws the signal's reason once it is aborted
  */
-export async function measureBlock(arms: { base: Arm; new: Arm }, options: BlockOptions): Promise<BlockOutcome> {
+export async function measureBlock(arms: { base: Arm; new: Arm }, options: PairBlockOptions): Promise<BlockOutcome> {
   const start = process.hrtime.bigint();
   // Who starts first gets other pages, and sits idle while the other warms up: the arms take turns at being first.
   const baseFirst = options.index % 2 === 0;
@@ -105,7 +105,7 @@ export async function measureBlock(arms: { base: Arm; new: Arm }, options: Block
 type Pair = { readonly base: Resident; readonly new: Resident };
 
 /** Both arms load and are judged side by side: nothing is timed yet. */
-async function prepare(pair: Pair, arms: { base: Arm; new: Arm }, name: 'base' | 'new', options: BlockOptions): Promise<ArmFacts> {
+async function prepare(pair: Pair, arms: { base: Arm; new: Arm }, name: 'base' | 'new', options: PairBlockOptions): Promise<ArmFacts> {
   const { request } = arms[name];
   const { judgedRows, figure = 'latency' } = options;
   const question = { ask: 'prepare' as const, protocol: pairProtocol, request, judgedRows, figure };
@@ -118,7 +118,7 @@ async function prepare(pair: Pair, arms: { base: Arm; new: Arm }, name: 'base' |
   return answer;
 }
 
-async function warm(resident: Resident, name: 'base' | 'new', options: BlockOptions) {
+async function warm(resident: Resident, name: 'base' | 'new', options: PairBlockOptions) {
   const callsPerSample = options.callsPerSample?.[name];
   const answer = await resident.ask({ ask: 'warm', capNs: 0.12e9, ...(callsPerSample !== undefined && { callsPerSample }) }, 'warm');
   if (answer.answer === 'fault') throw new ArmFault(name, answer);
@@ -127,7 +127,7 @@ async function warm(resident: Resident, name: 'base' | 'new', options: BlockOpti
 
 type RoundPlan = Pick<Visits, 'dropped' | 'kept'> & { readonly rounds: number };
 
-function planRounds(warmed: ReadonlyArray<{ callsPerSample: number; callNs: number }>, { samplingNs }: BlockOptions): RoundPlan {
+function planRounds(warmed: ReadonlyArray<{ callsPerSample: number; callNs: number }>, { samplingNs }: PairBlockOptions): RoundPlan {
   const sampleNs = warmed.map(({ callsPerSample, callNs }) => Math.max(minSampleNs, callsPerSample * callNs));
   const quickestNs = Math.min(...sampleNs);
   const { dropped, kept, fewest } = quickestNs >= verySlowNs ? verySlowVisits : quickestNs >= slowNs ? slowVisits : visits;
@@ -141,7 +141,7 @@ interface Round {
   readonly new: readonly number[];
 }
 
-async function measureRounds(pair: Pair, { rounds: count, dropped, kept }: RoundPlan, options: BlockOptions): Promise<Round[]> {
+async function measureRounds(pair: Pair, { rounds: count, dropped, kept }: RoundPlan, options: PairBlockOptions): Promise<Round[]> {
   const generator = seededGenerator(options.seed, `rounds of block ${options.index}`);
   const rounds: Round[] = [];
   for (let round = 0; round < count; round++) {

@@ -29,7 +29,7 @@ export async function cellInputs({ cell }: CellRequest): Promise<CreatedInputs> 
     kind: cell.inputs,
     shape: cell.shape,
     seed: cell.seed,
-    wantsGate: cell.variant.name === 'gated',
+    wantsGate: findVariant(cell.variant.name).takesGate === true,
     ...(typeof gateRank === 'number' && { gateRank }),
   };
   const created = await (isDrawn(cell.inputs) ? drawnOnce(request, () => createInputs(request)) : createInputs(request));

@@ -11,7 +11,7 @@ import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
 import { qualityOf } from './quality-of.ts';
 import type { CandidateQuality } from './quality-of.ts';
-import type { Candidate } from './subject.ts';
+import type { ModelCandidate } from './subject.ts';
 
 /** A candidate's quality in all that its model is used for. */
 export interface CandidateQualities {
@@ -23,7 +23,11 @@ export interface CandidateQualities {
 }
 
 /** Judges a candidate in one call, behind the cache, and token by token; nothing more of one that is hopeless. Each is kept as a step. */
-export async function qualitiesOf(migration: Migration, candidate: Candidate, baseline: MeasuredBaseline): Promise<CandidateQualities> {
+export async function qualitiesOf(
+  migration: Migration,
+  candidate: ModelCandidate,
+  baseline: MeasuredBaseline,
+): Promise<CandidateQualities> {
   const { state, cache, settings } = migration;
   const open = () => migration.subject.open(candidate);
   const items = await itemsOf(migration, 'judging');

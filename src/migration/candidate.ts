@@ -17,7 +17,7 @@ import type { DecodeQuality } from './decoding.ts';
 import type { Migration } from './migration.ts';
 import { passedOverText } from './passed-over.ts';
 import type { CandidateQuality } from './quality-of.ts';
-import type { Candidate } from './subject.ts';
+import type { ModelCandidate } from './subject.ts';
 
 /** What a candidate came to. */
 export interface CandidateResult extends Pick<CandidateQualities, 'generation'> {
@@ -47,7 +47,11 @@ export interface CandidateDecode {
 const screening: LookPlan = { looks: [3], tail: 0.0175 };
 
 /** Writes a candidate's model, proves it, judges its quality and, where that is worth it, times it. */
-export async function judgeCandidate(migration: Migration, candidate: Candidate, baseline: MeasuredBaseline): Promise<CandidateResult> {
+export async function judgeCandidate(
+  migration: Migration,
+  candidate: ModelCandidate,
+  baseline: MeasuredBaseline,
+): Promise<CandidateResult> {
   const { name, passedOver } = candidate;
   migration.judged.set(name, candidate);
   const result = await judged(migration, candidate, baseline);
@@ -56,7 +60,7 @@ export async function judgeCandidate(migration: Migration, candidate: Candidate,
   return { ...result, decision: { ...result.decision, reasons }, passedOver };
 }
 
-async function judged(migration: Migration, candidate: Candidate, baseline: MeasuredBaseline): Promise<CandidateResult> {
+async function judged(migration: Migration, candidate: ModelCandidate, baseline: MeasuredBaseline): Promise<CandidateResult> {
   const { name } = candidate;
   const { state, settings, subject } = migration;
   const model = join(state.folder, 'models', fileNameOf(name, subject.ending));
@@ -107,7 +111,7 @@ function rejected(known: Omit<CandidateResult, 'latency' | 'memory' | 'decision'
 
 async function writeCandidate(
   migration: Migration,
-  candidate: Candidate,
+  candidate: ModelCandidate,
   model: string,
 ): Promise<{ readonly proof: SwapProof } | { readonly failure: string }> {
   await mkdir(join(migration.state.folder, 'models'), { recursive: true });

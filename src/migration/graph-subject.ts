@@ -14,7 +14,7 @@ import { candidateProto } from './graph.ts';
 import type { Graph } from './graph.ts';
 import { recalibrateNorms } from './recalibrate.ts';
 import { requireRight } from './subject.ts';
-import type { Candidate, NormValues, Subject } from './subject.ts';
+import type { ModelCandidate, NormValues, Subject } from './subject.ts';
 
 /** An ONNX model: each candidate is a file of its own. */
 export class GraphSubject implements Subject {
@@ -25,7 +25,7 @@ export class GraphSubject implements Subject {
     this.#graph = graph;
   }
 
-  async open(candidate?: Candidate): Promise<OpenModel> {
+  async open(candidate?: ModelCandidate): Promise<OpenModel> {
     const { file, sites, runner } = this.#graph;
     return openProto(candidate === undefined ? sites.proto : candidateProto(this.#graph, candidate), file, runner);
   }
@@ -35,7 +35,7 @@ export class GraphSubject implements Subject {
     return usingModel(openForCapture(sites, [...sites.swappable.values()], file, runner), (model) => model.capture(feeds));
   }
 
-  async write(candidate: Candidate, path: string): Promise<SwapProof> {
+  async write(candidate: ModelCandidate, path: string): Promise<SwapProof> {
     const { file, sites, runner, seed, dimensions, cache, files } = this.#graph;
     const { replacements, norms = {} } = candidate;
     const proto = candidateProto(this.#graph, candidate);
@@ -46,7 +46,7 @@ export class GraphSubject implements Subject {
     return proveUnchanged(sites.proto, (await readOnnxFile(path)).proto, new Set(Object.keys(norms)));
   }
 
-  async adopt({ replacements }: Candidate, { path, folder }: { readonly path: string; readonly folder: string }): Promise<string> {
+  async adopt({ replacements }: ModelCandidate, { path, folder }: { readonly path: string; readonly folder: string }): Promise<string> {
     const { files } = this.#graph;
     if (files !== undefined) {
       const model = join(folder, 'migrated');
@@ -65,7 +65,7 @@ export class GraphSubject implements Subject {
     return usingModel(openBytes(path, runner, 'latency'), async (model) => (await model.bind(feeds).dispatch?.()) ?? null);
   }
 
-  async norms(candidate: Candidate, items: readonly Item[]): Promise<NormValues> {
+  async norms(candidate: ModelCandidate, items: readonly Item[]): Promise<NormValues> {
     // Norms that are calibrated in the model as one are not those of each file.
     return this.#graph.files === undefined ? recalibrateNorms(this.#graph, candidate, items) : {};
   }

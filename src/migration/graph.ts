@@ -7,7 +7,7 @@ import { withConstants } from '../model/graph/norms.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
 import { swapSites } from '../model/swap/swap.ts';
 import type { Replacement } from '../model/swap/swap.ts';
-import type { Candidate } from './subject.ts';
+import type { ModelCandidate } from './subject.ts';
 
 /** The files of a model that several hold, which is measured as one. */
 export interface ModelFiles {
@@ -35,7 +35,7 @@ export interface Graph {
 /** A candidate's model. @throws UNSUPPORTED, INVALID_MODEL */
 export function candidateProto(
   { sites, runner, seed }: Pick<Graph, 'sites' | 'runner' | 'seed'>,
-  { replacements, norms }: Pick<Candidate, 'replacements' | 'norms'>,
+  { replacements, norms }: Pick<ModelCandidate, 'replacements' | 'norms'>,
 ): ModelProto {
   const swapped = swapSites(sites, { adapter: runner.adapter, replacements, seed });
   if (norms === undefined) return swapped;

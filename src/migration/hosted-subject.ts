@@ -14,7 +14,7 @@ import type { CapturedCall } from '../model/swap/capture.ts';
 import type { SwapProof } from '../model/swap/prove.ts';
 import { swapFileEnding, writeSwapFile } from '../protocol/swap-file.ts';
 import { requireRight } from './subject.ts';
-import type { Candidate, NormValues, Subject } from './subject.ts';
+import type { ModelCandidate, NormValues, Subject } from './subject.ts';
 
 interface Opening {
   readonly adapter: Adapter;
@@ -49,7 +49,7 @@ export class HostedSubject implements Subject {
     this.#opening = opening;
   }
 
-  async open(candidate?: Candidate): Promise<OpenModel> {
+  async open(candidate?: ModelCandidate): Promise<OpenModel> {
     const put = this.#putOf(candidate);
     const bind = (feeds: Tensors): BoundModel => {
       let bound = this.#hosted.model.bind(feeds);
@@ -64,7 +64,7 @@ export class HostedSubject implements Subject {
     return this.#using({ placed: {} }, (model) => captureHosted(model, sites, swappableOf(sites), feeds));
   }
 
-  write(candidate: Candidate, path: string): Promise<SwapProof> {
+  write(candidate: ModelCandidate, path: string): Promise<SwapProof> {
     const put = this.#putOf(candidate);
     return this.#using(put, async (model) => {
       const hosted = { ...this.#hosted, model };
@@ -77,7 +77,7 @@ export class HostedSubject implements Subject {
     });
   }
 
-  async adopt(candidate: Candidate, { folder }: { readonly folder: string }): Promise<string> {
+  async adopt(candidate: ModelCandidate, { folder }: { readonly folder: string }): Promise<string> {
     const out = join(folder, 'migrated');
     const put = this.#putOf(candidate);
     const saving = { ...put, source: this.#hosted.path, version: await toolVersion() };
@@ -85,7 +85,7 @@ export class HostedSubject implements Subject {
     return out;
   }
 
-  async train(candidate: Candidate, training: AdapterTraining) {
+  async train(candidate: ModelCandidate, training: AdapterTraining) {
     const { placed } = this.#putOf(candidate);
     const done = await this.#using({ placed }, ({ attention }) => attention.train(placed, training));
     // It left the model as it was opened.
@@ -105,7 +105,7 @@ export class HostedSubject implements Subject {
     await model?.dispose();
   }
 
-  #putOf(candidate: Candidate | undefined): Put {
+  #putOf(candidate: ModelCandidate | undefined): Put {
     return candidate === undefined
       ? { placed: {} }
       : { placed: placedAt(this.#hosted, candidate.replacements), adapters: candidate.adapters };

@@ -6,7 +6,7 @@ import type { ModelRunner } from '../model/file/open-proto.ts';
 import type { Site } from '../model/sites/site.ts';
 import type { Exactable } from './exactness.ts';
 import type { OriginalOutputs } from './original-outputs.ts';
-import type { Candidate, Subject } from './subject.ts';
+import type { ModelCandidate, Subject } from './subject.ts';
 
 /** How far a migration is taken. */
 export const phases = ['baseline', 'swap', 'tune'] as const;
@@ -78,7 +78,7 @@ export interface Migration {
   /** The original's outputs, by item. */
   readonly outputs: OriginalOutputs;
   /** Every candidate that was judged, by its name. */
-  readonly judged: Map<string, Candidate>;
+  readonly judged: Map<string, ModelCandidate>;
   readonly signal?: AbortSignal;
   /** Told which step begins, what it is in words, and which share of it is done. */
   progress(step: string, what: string, part?: number): void;

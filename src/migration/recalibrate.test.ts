@@ -19,7 +19,7 @@ import { proveUnchanged } from '../model/swap/prove.ts';
 import { candidateProto } from './graph.ts';
 import type { Graph } from './graph.ts';
 import { recalibrateNorms } from './recalibrate.ts';
-import type { Candidate } from './subject.ts';
+import type { ModelCandidate } from './subject.ts';
 
 const runner = { adapter, backend: 'onnx-cpu' };
 
@@ -31,7 +31,7 @@ async function subject(model: typeof torchscript | typeof dynamo) {
   const graph: Graph = { file, sites, runner, seed: 1, cache: null };
   const items: Item[] = [1, 2, 3].map((seed) => ({ id: `${seed}`, length: 24, feeds: model.feeds({ batch: 1, length: 24, seed }) }));
   const window = { variant: 'window', kernel: 'tiled', parameters: { w: 2, globals: 0 } };
-  const candidate: Candidate = { name: 'window', replacements: new Map([...sites.swappable.keys()].map((site) => [site, window])) };
+  const candidate: ModelCandidate = { name: 'window', replacements: new Map([...sites.swappable.keys()].map((site) => [site, window])) };
   return { graph, items, candidate };
 }
 

@@ -9,7 +9,7 @@ import { withOutputs } from '../model/graph/with-outputs.ts';
 import { seesAll } from './exactness.ts';
 import { candidateProto } from './graph.ts';
 import type { Graph } from './graph.ts';
-import type { Candidate, NormValues } from './subject.ts';
+import type { ModelCandidate, NormValues } from './subject.ts';
 
 /** How far a channel's spread may be corrected: beyond it something else is wrong. */
 const ratioLimits = { least: 0.5, most: 2 };
@@ -18,7 +18,7 @@ const ratioLimits = { least: 0.5, most: 2 };
  * Calibrates the first layer norm after each approximated site, in the graph's order: scale and shift are set so that each channel
  * has the mean and the standard deviation that it has in the original, on the given items.
  */
-export async function recalibrateNorms(graph: Graph, candidate: Candidate, items: readonly Item[]): Promise<NormValues> {
+export async function recalibrateNorms(graph: Graph, candidate: ModelCandidate, items: readonly Item[]): Promise<NormValues> {
   const { sites } = graph;
   const index = new GraphIndex(sites.proto.graph!);
   const approximated = [...candidate.replacements].filter(([site, replacement]) => !seesAll(sites.sites[site]!, replacement));

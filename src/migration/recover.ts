@@ -10,7 +10,7 @@ import type { CandidateResult } from './candidate.ts';
 import { judgementOf } from './candidate-quality.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
-import type { Candidate } from './subject.ts';
+import type { ModelCandidate } from './subject.ts';
 
 /** Steps between two checkpoints: what a kill loses at most. */
 const checkpointSteps = 50;
@@ -66,7 +66,10 @@ export async function recoverCandidates(
 }
 
 /** Trains a candidate from its last checkpoint on. */
-async function train(migration: Migration, candidate: Candidate): Promise<Pick<Recovered, 'parameters' | 'losses'> & { adapters: string }> {
+async function train(
+  migration: Migration,
+  candidate: ModelCandidate,
+): Promise<Pick<Recovered, 'parameters' | 'losses'> & { adapters: string }> {
   const { settings, state, subject } = migration;
   const { steps, labels, rank, learningRate } = settings.recover!;
   const all = steps + labels;

@@ -8,7 +8,7 @@ import { launchStage } from '../measure/launch.ts';
 import { formatVariant } from '../variants/index.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
-import type { Candidate } from './subject.ts';
+import type { ModelCandidate } from './subject.ts';
 
 /** Sampling of one kernel: an estimate that the last comparison of whole models is there to check. */
 const sampleSeconds = 0.5;
@@ -23,7 +23,7 @@ interface Kernel {
  * What each candidate is estimated to save at each site, seconds a call or bytes of peak memory by the goal, counted from the original, `[site][0, candidates…]`: kernels
  * alone, on what the site sees at the length of comparison. Sites of one shape are timed once. A kernel that cannot run there saves nothing and is not chosen.
  */
-export async function siteSavings(migration: Migration, candidates: readonly Candidate[]): Promise<number[][]> {
+export async function siteSavings(migration: Migration, candidates: readonly ModelCandidate[]): Promise<number[][]> {
   const { sites, state } = migration;
   const captured = await captureAll(migration);
   const costs = new Map<string, number>();

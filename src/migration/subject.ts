@@ -12,7 +12,7 @@ import type { Replacement } from '../model/swap/swap.ts';
 export type NormValues = Readonly<Record<string, readonly number[]>>;
 
 /** Attention to be judged in place of the original's. */
-export interface Candidate {
+export interface ModelCandidate {
   /** As a user writes it, such as `window.tiled:w=64`, or `0=dense.fused 1=window.tiled:w=64`. */
   readonly name: string;
   readonly replacements: ReadonlyMap<number, Replacement>;
@@ -29,22 +29,25 @@ export interface Subject {
   /** What the name of a candidate's file ends in. */
   readonly ending: string;
   /** Opens the original, or it with a candidate's attention. @throws UNSUPPORTED, INVALID_MODEL */
-  open(candidate?: Candidate): Promise<OpenModel>;
+  open(candidate?: ModelCandidate): Promise<OpenModel>;
   /** Runs the original, and gives what each site that can be swapped read, by number. */
   capture(feeds: Tensors): Promise<ReadonlyMap<number, CapturedCall>>;
   /**
    * Holds a candidate's attention at every site against its definition, writes its model to a path, and proves that nothing else changed.
    * @throws UNSUPPORTED where its attention is wrong or cannot be put there; INVALID_MODEL
    */
-  write(candidate: Candidate, path: string): Promise<SwapProof>;
+  write(candidate: ModelCandidate, path: string): Promise<SwapProof>;
   /** Puts the model of a candidate that was written to a path into a folder, for its user. Its path. */
-  adopt(candidate: Candidate, written: { readonly path: string; readonly folder: string }): Promise<string>;
+  adopt(candidate: ModelCandidate, written: { readonly path: string; readonly folder: string }): Promise<string>;
   /** What one call of a model's file runs, by the runtime's own profile; null, or absent, where it does not tell. */
   dispatch?(path: string, feeds: Tensors): Promise<Dispatch | null>;
   /** Layer norms behind approximated sites, calibrated on items; none where they are not known. */
-  norms(candidate: Candidate, items: readonly Item[]): Promise<NormValues>;
+  norms(candidate: ModelCandidate, items: readonly Item[]): Promise<NormValues>;
   /** Trains parts that bring a candidate's attention back to the original's. Absent where the model is not trained. @throws UNSUPPORTED */
-  train?(candidate: Candidate, training: AdapterTraining): Promise<{ readonly losses: readonly number[]; readonly parameters: number }>;
+  train?(
+    candidate: ModelCandidate,
+    training: AdapterTraining,
+  ): Promise<{ readonly losses: readonly number[]; readonly parameters: number }>;
 }
 
 /** New attention must be what its variant is defined to be, on what each site itself reads. @throws UNSUPPORTED where it is not */

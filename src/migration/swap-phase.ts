@@ -5,7 +5,7 @@ import { judgeCandidate } from './candidate.ts';
 import type { CandidateResult } from './candidate.ts';
 import type { Migration } from './migration.ts';
 import { replacementsAnywhere } from './parse-replacements.ts';
-import type { Candidate } from './subject.ts';
+import type { ModelCandidate } from './subject.ts';
 
 /** Phase 2: every candidate at all sites that can be swapped and that it is for, against the original. */
 export async function judgeCandidates(migration: Migration, baseline: MeasuredBaseline): Promise<CandidateResult[]> {
@@ -15,7 +15,7 @@ export async function judgeCandidates(migration: Migration, baseline: MeasuredBa
 }
 
 /** One candidate a variant, under its full name, `window.tiled:w=64`. @throws UNSUPPORTED, UNKNOWN_VARIANT, UNKNOWN_KERNEL, INVALID_PARAMETERS */
-export function uniformCandidates({ settings, sites, runner }: Pick<Migration, 'settings' | 'sites' | 'runner'>): Candidate[] {
+export function uniformCandidates({ settings, sites, runner }: Pick<Migration, 'settings' | 'sites' | 'runner'>): ModelCandidate[] {
   const found = settings.candidates.map((text) => {
     const replacements = replacementsAnywhere(
       [text],

@@ -14,7 +14,7 @@ import { siteSavings } from './site-savings.ts';
 import { searchAssignments } from './search.ts';
 import type { AssignmentSearch } from './search.ts';
 import type { Assignment } from './search-problem.ts';
-import type { Candidate } from './subject.ts';
+import type { ModelCandidate } from './subject.ts';
 import { uniformCandidates } from './swap-phase.ts';
 
 /** Softmax temperatures that are tried, as factors of the logits' scale. */
@@ -60,8 +60,8 @@ export async function tune(migration: Migration, baseline: MeasuredBaseline): Pr
   const items = await itemsOf(migration, 'calibration');
   const scale = await state.step('tune/scale', () => lossScale(migration, items));
   const budget = (settings.qualityMargin / 2) * scale.size;
-  const assigned = (assignment: Assignment): Candidate => assignedCandidate(assignment, sites, candidates);
-  const quality = async (candidate: Candidate): Promise<number> => {
+  const assigned = (assignment: Assignment): ModelCandidate => assignedCandidate(assignment, sites, candidates);
+  const quality = async (candidate: ModelCandidate): Promise<number> => {
     // What is the same mathematics loses nothing: phase 2 judges that by its outputs.
     if (isExact(migration.sites.sites, candidate)) return 0;
     migration.signal?.throwIfAborted();
@@ -97,7 +97,7 @@ async function lossScale(migration: Migration, items: readonly Item[]): Promise<
 }
 
 /** The same choice everywhere, or everywhere that it is for, keeps the name that phase 2 gave it. */
-function assignedCandidate(assignment: Assignment, sites: readonly number[], candidates: readonly Candidate[]): Candidate {
+function assignedCandidate(assignment: Assignment, sites: readonly number[], candidates: readonly ModelCandidate[]): ModelCandidate {
   const first = candidates[(assignment.find((choice) => choice > 0) ?? 0) - 1];
   const uniform = assignment.every(
     (choice, at) => candidates[choice - 1] === first || (choice === 0 && first?.replacements.has(sites[at]!) === false),
@@ -123,8 +123,8 @@ function nameOf(replacements: ReadonlyMap<number, Replacement>): string {
 interface Mending {
   readonly search: AssignmentSearch;
   readonly budget: number;
-  assigned(assignment: Assignment): Candidate;
-  quality(candidate: Candidate): Promise<number>;
+  assigned(assignment: Assignment): ModelCandidate;
+  quality(candidate: ModelCandidate): Promise<number>;
   readonly items: readonly Item[];
 }
 
@@ -137,7 +137,7 @@ async function mendBeyond(migration: Migration, { search, budget, assigned, qual
     .filter(({ loss, saving }) => loss > budget && loss <= 10 * budget && saving > search.best.saving)
     .toSorted((a, b) => b.saving - a.saving)
     .slice(0, mostMended);
-  const found: { report: Mended; candidate: Candidate; within: boolean }[] = [];
+  const found: { report: Mended; candidate: ModelCandidate; within: boolean }[] = [];
   for (const { assignment, loss } of beyond) {
     const plain = assigned(assignment);
     const tried = await migration.state.step(`tune/mend/${assignment.join('-')}`, async () => {
@@ -162,7 +162,7 @@ async function mendBeyond(migration: Migration, { search, budget, assigned, qual
   return found;
 }
 
-function tempered({ sites }: Migration, candidate: Candidate, scaleFactor: number | null): Candidate {
+function tempered({ sites }: Migration, candidate: ModelCandidate, scaleFactor: number | null): ModelCandidate {
   if (scaleFactor === null) return candidate;
   const replacements = [...candidate.replacements].map(
     ([site, replacement]) => [site, seesAll(sites.sites[site]!, replacement) ? replacement : { ...replacement, scaleFactor }] as const,

@@ -3,7 +3,8 @@ import type { DType } from '../contract/shape.ts';
 import { readCapturedInputs } from '../inputs/captured.ts';
 import type { CapturedInputs } from '../inputs/captured.ts';
 import { drawGate } from '../inputs/gate.ts';
-import type { parseVariant } from '../variants/index.ts';
+import { findVariant } from '../variants/index.ts';
+import type { VariantSpec } from '../variants/index.ts';
 import { defaults } from './defaults.ts';
 
 interface CapturedOptions {
@@ -14,11 +15,11 @@ interface CapturedOptions {
 }
 
 /** Captured inputs with the gate that the variant wants: the file's, or one drawn from the seed. */
-export async function gatedInputs(options: CapturedOptions, spec: ReturnType<typeof parseVariant>): Promise<CapturedInputs> {
+export async function gatedInputs(options: CapturedOptions, spec: VariantSpec): Promise<CapturedInputs> {
   const captured = await readCapturedInputs(options.inputs, { causal: options.causal, dtype: options.dtype ?? 'f32' });
   const { inputs } = captured;
   const rank = spec.parameters['rank'];
-  if (spec.variant !== 'gated') return captured;
+  if (findVariant(spec.variant).takesGate !== true) return captured;
   if (inputs.gate === undefined) {
     const gate = drawGate(inputs.shape, typeof rank === 'number' ? rank : undefined, options.seed ?? defaults.seed);
     return { ...captured, inputs: { ...inputs, gate } };

@@ -2,7 +2,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import { elementTypes } from '../model/graph/graph-builder.ts';
 import type { Value } from '../model/graph/graph-builder.ts';
 import { spliceNodes } from '../model/graph/splice.ts';
-import { parseVariant } from '../variants/index.ts';
+import { findVariant, parseVariant } from '../variants/index.ts';
 import type { VariantSpec } from '../variants/index.ts';
 import type { ExportOptions, ModelParts } from './model-parts.ts';
 import { linear, slicedRows } from './onnx-layers.ts';
@@ -114,7 +114,7 @@ function appendKernel({ graph, testbed, options }: ModelParts, heads: Heads, { n
     );
   const gate = { gate_u: `${name}.gate.u`, gate_w: `${name}.gate.w`, gate_b: `${name}.gate.b` };
   const output = `${name}.attended`;
-  graph.append(spliceNodes(model, `${name}.kernel/`, { ...heads, ...(spec.variant === 'gated' && gate), output }));
+  graph.append(spliceNodes(model, `${name}.kernel/`, { ...heads, ...(findVariant(spec.variant).takesGate && gate), output }));
   return output;
 }
 

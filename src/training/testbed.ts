@@ -76,7 +76,7 @@ function layerParameters(testbed: Testbed, spec: VariantSpec, layer: string): Pa
     ...normParameters(testbed, `${layer}.norm1`),
     ...['query', 'key', 'value'].map((name) => linear(`${layer}.attention.${name}`, width, width)),
     linear(`${layer}.attention.output`, width, width, residual),
-    ...(spec.variant === 'gated' ? gateParameters(testbed, spec, `${layer}.attention.gate`) : []),
+    ...(findVariant(spec.variant).takesGate === true ? gateParameters(testbed, spec, `${layer}.attention.gate`) : []),
     ...normParameters(testbed, `${layer}.norm2`),
     linear(`${layer}.mlp.in`, width, hidden),
     linear(`${layer}.mlp.out`, hidden, width, residual),

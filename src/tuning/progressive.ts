@@ -1,6 +1,6 @@
 import type { LayerAttention } from '../contract/training.ts';
 import type { Parameters } from '../contract/variant.ts';
-import { parseVariant } from '../variants/index.ts';
+import { findVariant, parseVariant } from '../variants/index.ts';
 import type { Trial } from './trial.ts';
 
 /** The share of keys that an epoch drops at least. */
@@ -38,24 +38,14 @@ export function rampEpochs(epochs: number): number {
   return Math.ceil(epochs / 2);
 }
 
-/** Parameters on the way from dense to the goal: top-k, gated and block-topk; others have no way, and are at their goal at once. */
+/** Parameters on the way from dense to the goal, where keys are selected by score; others are at their goal at once. */
 function sparser(
   { variant, parameters: goal }: LayerAttention,
   { way, epoch, length }: { readonly way: number; readonly epoch: number; readonly length: number },
 ): Parameters {
-  const sparsity = goalSparsity(variant, goal, length);
+  const selectivity = findVariant(variant).selectivity?.(goal);
+  const sparsity = selectivity?.dropped(length) ?? 0;
   const dropped = Number(Math.max(leastStep * epoch, sparsity * way).toFixed(6));
-  if (dropped >= sparsity) return goal;
-  const kept = Number((1 - dropped).toFixed(6));
-  if (variant === 'topk') return { keep: kept };
-  if (variant === 'gated') return { ...goal, sparsity: dropped };
-  return { ...goal, blocks: Math.ceil(kept * Math.ceil(length / Number(goal['block']))) };
-}
-
-/** The share of keys that a variant drops in a sequence of that length; 0 where it has no such number. */
-function goalSparsity(variant: string, goal: Parameters, length: number): number {
-  if (variant === 'topk') return 1 - ('keep' in goal ? Number(goal['keep']) : Math.min(1, Number(goal['k']) / length));
-  if (variant === 'gated') return Number(goal['sparsity'] ?? 0);
-  if (variant === 'block-topk') return 1 - Math.min(1, Number(goal['blocks']) / Math.ceil(length / Number(goal['block'])));
-  return 0;
+  if (selectivity === undefined || dropped >= sparsity) return goal;
+  return selectivity.keeping(Number((1 - dropped).toFixed(6)), length);
 }

@@ -130,7 +130,7 @@ async function tuneCandidate(work: TuningWork, candidate: string, baseline: read
 /** Whether a variant chooses keys by their scores, so that choosing at random is another thing. */
 function selects(candidate: string): boolean {
   const { variant, parameters } = parseVariant(candidate);
-  return variant === 'topk' || variant === 'block-topk' || (variant === 'gated' && (parameters['sparsity'] !== 0 || 'tau' in parameters));
+  return findVariant(variant).selectivity?.(parameters) !== undefined;
 }
 
 function judgeQuality(work: TuningWork, base: FinishedTrial, fresh: FinishedTrial): QualityJudgement {

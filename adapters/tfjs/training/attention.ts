@@ -51,7 +51,7 @@ export class Attention {
     // ALiBi's dimension is no part of the heads' own: the scale stays theirs.
     const query = tf.mul(tensors.query, 1 / Math.sqrt(width / heads));
     const scores = this.#site.products.multiply(query, transposed(tf, pooled(tensors.key)));
-    const gate = this.#given.variant === 'gated' ? this.#gate(tensors, tensors.gate!) : undefined;
+    const gate = findVariant(this.#given.variant).takesGate === true ? this.#gate(tensors, tensors.gate!) : undefined;
     const logits = gate === undefined ? scores : this.#corrected(scores, gate, length);
     const choice = this.#choice(length);
     const chosen = choice && choice.bias(this.#scores(choice, { ...tensors, query }, { scores, gate }).dataSync() as Float32Array);

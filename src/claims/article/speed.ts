@@ -55,7 +55,8 @@ export const oneCycle: Claim = {
     },
   ],
   missing: {
-    reason: 'no gated kernel was measured together with dense.tiled on a machine that reports its clock speed; circuits are not measured at all',
+    reason:
+      'no gated kernel was measured together with dense.tiled on a machine that reports its clock speed; circuits are not measured at all',
     measure: { suite: 'lengths' },
   },
 };

@@ -19,10 +19,7 @@ export const swap = defineCommand({
   arguments: { model: argument('ONNX file, folder with an encoder and a decoder, Hugging Face folder, or module.py:function') },
   options: {
     variant: required(option('<variant>', 'name[.kernel][:key=value,…], or <sites>=<variant> (repeatable)', repeated)),
-    out: place(
-      'either',
-      required(option('<file>', 'output model or folder; a second --out file.json writes the proof', repeated)),
-    ),
+    out: place('either', required(option('<file>', 'output model or folder; a second --out file.json writes the proof', repeated))),
     site: option('<list>', 'sites to swap, e.g. 0,2-3 (default: all that can be swapped)'),
     ...model,
     ...inGroup('Data for comparing outputs', {

@@ -176,7 +176,10 @@ async function compareScope(
     runs.push(compareRun(at, { expected: ran.outputs, actual: bound.outputs() }, ran.blind));
   }
   if (runs.length === 0 && takesOther)
-    throw new AttnswapError('WORKER_FAILED', `no run of the model took the ${inside[0]!.site.body}, so nothing shows that its swap is right`);
+    throw new AttnswapError(
+      'WORKER_FAILED',
+      `no run of the model took the ${inside[0]!.site.body}, so nothing shows that its swap is right`,
+    );
   return { runs, notRun };
 }
 

@@ -166,7 +166,7 @@ function judgeCall({ sites, replacements, seed }: SwappedModel, number: number, 
   const { variant, parameters, scaleFactor = 1 } = replacements.get(number)!;
   if (!readsNumbers(read)) return undefined;
   const { site } = sites.swappable.get(number)!;
-  const gate = variant === 'gated' ? { gate: gateOf(site, parameters['rank'], seed) } : {};
+  const gate = findVariant(variant).takesGate === true ? { gate: gateOf(site, parameters['rank'], seed) } : {};
   const inputs = { ...read, ...gate, scale: read.scale * scaleFactor };
   const rows = inputs.shape.queries > longestCase ? { count: 512, seed: 1 } : ('all' as const);
   return judgeOutput(output, inputs, findVariant(variant), parameters, { rows, ambiguousShare: 1 });

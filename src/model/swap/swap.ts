@@ -6,6 +6,7 @@ import { AttnswapError } from '../../contract/errors.ts';
 import type { GateTensors } from '../../contract/inputs.ts';
 import type { Parameters } from '../../contract/variant.ts';
 import { drawGate } from '../../inputs/gate.ts';
+import { findVariant } from '../../variants/index.ts';
 import { appendMask } from '../sites/append-mask.ts';
 import { appendSinks } from '../sites/append-sinks.ts';
 import { copyMessage } from '../graph/copy-message.ts';
@@ -31,7 +32,7 @@ export interface Replacement {
   readonly scaleFactor?: number;
 }
 
-export interface SwapOptions {
+export interface GraphSwapOptions {
   /** Whose kernels are put in. */
   readonly adapter: Adapter;
   /** By number of the site. */
@@ -45,7 +46,7 @@ export interface SwapOptions {
  * computed and give it under its old name; what only the old attention needed is left out.
  * @throws USAGE for a site that is not there or cannot be swapped; UNSUPPORTED where the adapter lacks the kernel
  */
-export function swapSites(sites: ModelSites, options: SwapOptions): ModelProto {
+export function swapSites(sites: ModelSites, options: GraphSwapOptions): ModelProto {
   const graph = sites.proto.graph!;
   const taken = namesIn(graph);
   const swaps = [...options.replacements].map(([number, replacement]): SwapNodes => {
@@ -108,7 +109,7 @@ function freePrefix(taken: ReadonlySet<string>, site: number): string {
 }
 
 /** Where new attention is put, and how. */
-export interface Placing extends Pick<SwapOptions, 'adapter' | 'seed'> {
+export interface Placing extends Pick<GraphSwapOptions, 'adapter' | 'seed'> {
   readonly prefix: string;
   readonly opset: number;
 }
@@ -179,7 +180,7 @@ export function newAttention(
   if (plan.mask !== undefined) bound['mask'] = appendMask(before, plan.mask, { query, key });
   if (plan.bias !== undefined) bound['bias'] = plan.bias(before, { query, key });
   if (plan.sinks !== undefined) bound['sinks'] = appendSinks(before, plan.sinks, site);
-  if (variant === 'gated') Object.assign(bound, appendGate(before, site, { rank: parameters['rank'], seed }));
+  if (findVariant(variant).takesGate === true) Object.assign(bound, appendGate(before, site, { rank: parameters['rank'], seed }));
   const output = `${prefix}output`;
   const nodes = [...before.fragment(), ...spliceNodes(model, `${prefix}kernel/`, { ...bound, output })];
   return { nodes, projected, query, output };

@@ -29,6 +29,13 @@ export const blockTopk: Variant = {
     const { block } = readParameters('block-topk', parameters, given);
     return { parameter: 'blocks', leaving: (share, keys) => Math.max(2, Math.round((share * keys) / block)) };
   },
+  selectivity(given) {
+    const { block, blocks } = readParameters('block-topk', parameters, given);
+    return {
+      dropped: (keys) => 1 - Math.min(1, blocks / Math.ceil(keys / block)),
+      keeping: (share, keys) => ({ ...given, blocks: Math.ceil(share * Math.ceil(keys / block)) }),
+    };
+  },
   rows(inputs, given, at) {
     const { block, blocks } = readParameters('block-topk', parameters, given);
     const view = viewHead(inputs, at);

@@ -13,6 +13,7 @@ import { selectGates } from './selection.ts';
 /** Attention whose scores a learned low-rank gate corrects, pair by pair or block by block. */
 export const gated: Variant = {
   name: 'gated',
+  takesGate: true,
   summary: 'a learned gate adjusts the scores and drops the pairs or blocks it opens least',
   parameters: gatedParameters,
   refuses(given, shape) {
@@ -21,6 +22,13 @@ export const gated: Variant = {
   },
   cost: (given, shape) => gatedCost(readParameters('gated', gatedParameters, given), shape),
   knob: ({ tau }) => (tau === undefined ? { parameter: 'sparsity', leaving: (share) => 1 - share } : undefined),
+  selectivity: (given) =>
+    given['sparsity'] === 0
+      ? undefined
+      : {
+          dropped: () => Number(given['sparsity'] ?? 0),
+          keeping: (share) => ({ ...given, sparsity: Number((1 - share).toFixed(6)) }),
+        },
   rows(inputs, given, at) {
     const read = readParameters('gated', gatedParameters, given);
     return read.block === 1 ? elementwiseRows(inputs, read, at) : blockRows(inputs, read, at);

@@ -23,8 +23,8 @@ const isGated = (rule: LinearRule): boolean => rule === 'gated' || rule === 'gat
 const mayBeNegative = ({ rule, map }: { rule: LinearRule; map?: FeatureMap }): boolean => isDelta(rule) || map === 'identity';
 
 export const linearParameters = parameterObject(fields)
-  .refine(({ rule, decay }) => decay === undefined || isGated(rule), { error: 'got decay, which is only for rule=gated or gated-delta' })
-  .refine(({ rule, beta }) => beta === undefined || isDelta(rule), { error: 'got beta, which is only for rule=delta or gated-delta' })
+  .refine(({ rule, decay }) => decay === undefined || isGated(rule), { error: 'got decay, expected only with rule=gated or gated-delta' })
+  .refine(({ rule, beta }) => beta === undefined || isDelta(rule), { error: 'got beta, expected only with rule=delta or gated-delta' })
   .refine((given) => given.norm !== 'sum' || !mayBeNegative(given), {
     error: 'got norm=sum where weights may be negative and their sum 0: expected norm=none with a delta rule or map=identity',
   });

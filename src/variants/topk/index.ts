@@ -35,6 +35,10 @@ export const topk: Variant = {
     keep === undefined
       ? { parameter: 'k', leaving: (share, keys) => Math.max(1, Math.round(share * keys)) }
       : { parameter: 'keep', leaving: (share) => share },
+  selectivity: (given) => ({
+    dropped: (keys) => 1 - ('keep' in given ? Number(given['keep']) : Math.min(1, Number(given['k']) / keys)),
+    keeping: (share) => ({ keep: share }),
+  }),
   rows(inputs, given, at) {
     const kept = keptCounter(readParameters('topk', parameters, given));
     const view = viewHead(inputs, at);
