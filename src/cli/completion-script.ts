@@ -1,7 +1,7 @@
 import { builtInSuites, builtInTunings } from '../loading/built-in.ts';
 import { loadCommands } from './commands/index.ts';
 import type { CommandSpec } from './declare.ts';
-import { kebab } from './program.ts';
+import { kebab, parents } from './program.ts';
 
 /** What may follow a command, in words. */
 interface Words {
@@ -18,8 +18,7 @@ const firstArguments: Readonly<Record<string, readonly string[]>> = {
   tune: builtInTunings,
   init: ['suite', 'data', 'ci'],
   completion: ['bash', 'zsh', 'fish'],
-  baseline: ['save', 'list', 'show'],
-  store: ['add', 'list'],
+  claims: [...builtInSuites, ...builtInTunings],
 };
 
 /** A shell's script that completes commands, their options and what is built in; files otherwise. */
@@ -27,7 +26,8 @@ export async function completionScript(shell: 'bash' | 'zsh' | 'fish'): Promise<
   const specs = (await loadCommands(undefined)).flatMap(({ commands }) => commands);
   const byName = [...Map.groupBy(specs, ({ name }) => name.split(' ')[0]!)].map(([name, group]): Words => {
     const options = new Set(group.flatMap(optionNames));
-    return { name, summary: group[0]!.summary, words: [...(firstArguments[name] ?? []), ...options] };
+    const parts = group.flatMap((spec) => spec.name.split(' ').slice(1));
+    return { name, summary: parents[name] ?? group[0]!.summary, words: [...(firstArguments[name] ?? parts), ...options] };
   });
   return { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](byName);
 }

@@ -2,13 +2,14 @@ import { Argument, Command, Option } from 'commander';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Section } from './commands/index.ts';
 import type { ArgumentSpec, CommandSpec, OptionSpec } from './declare.ts';
+import { wrapped } from '../text/layout.ts';
 import { remark } from './console.ts';
 
 const everyCommand = { json: { help: '', hidden: true }, quiet: { help: '', hidden: true } } as const;
 const everyCommandHelp = 'Every command takes --json (print the result as JSON), --quiet (no progress, no notes) and --help.';
 
 /** What stands above the parts of a command of two words. */
-const parents: Readonly<Record<string, string>> = {
+export const parents: Readonly<Record<string, string>> = {
   baseline: 'store runs as a baseline, and show what is stored',
   fleet: 'measure a suite on many machines, through a Redis queue',
   store: 'store run records and verdicts, each once, and list them',
@@ -43,7 +44,7 @@ function parentOf(program: Command, { name }: CommandSpec): Command {
 
 function addTo(parent: Command, spec: CommandSpec): void {
   const command = parent.command(spec.name.split(' ').at(-1)!).summary(spec.summary).description(sentence(spec.summary));
-  command.configureHelp({ helpWidth: 100, formatItemList: listed }).addHelpOption(new Option('-h, --help').hideHelp());
+  command.configureHelp({ helpWidth: 100, formatItemList: listed, optionDescription: ({ description }) => description }).addHelpOption(new Option('-h, --help').hideHelp());
   command.showHelpAfterError(`(attnswap ${spec.name} --help lists its arguments and options)`);
   const names = Object.keys(spec.arguments);
   for (const [name, argument] of Object.entries(spec.arguments)) command.addArgument(argumentOf(name, argument));
@@ -117,7 +118,7 @@ function argumentOf(name: string, { help, kind }: ArgumentSpec<unknown>): Argume
 /** The option, and its opposite where it has one. */
 function optionsOf(name: string, spec: OptionSpec<unknown>): Option[] {
   const flags = `--${kebab(name)}${spec.value === undefined ? '' : ` ${spec.value}`}`;
-  const option = new Option(flags, spec.help + shownDefault(spec));
+  const option = new Option(flags, spec.help + noteOn(spec));
   if (spec.parse !== undefined) option.argParser(spec.parse as (text: string, before: unknown) => unknown);
   if (spec.choices !== undefined) option.choices(spec.choices);
   option.makeOptionMandatory(spec.required === true);
@@ -126,16 +127,22 @@ function optionsOf(name: string, spec: OptionSpec<unknown>): Option[] {
   return spec.negatable === true ? [option, new Option(`--no-${kebab(name)}`).hideHelp()] : [option];
 }
 
-function shownDefault({ default: value }: OptionSpec<unknown>): string {
-  if (value === undefined) return '';
-  return ` (default: ${[value].flat().join(',')})`;
+/** ` (latency, memory; default: latency)`: what an option may be, and whether it may be left out. */
+function noteOn({ choices = [], default: value, required }: OptionSpec<unknown>): string {
+  const notes = [
+    ...(choices.length === 0 ? [] : [choices.join(', ')]),
+    ...(required === true ? ['required'] : []),
+    ...(value === undefined ? [] : [`default: ${[value].flat().join(',')}`]),
+  ];
+  return notes.length === 0 ? '' : ` (${notes.join('; ')})`;
 }
 
 /** Examples, what every command takes, and what the exit codes mean. */
 function closing({ examples, exits = {} }: CommandSpec): string {
   const codes = { 0: 'pass', ...exits, 5: 'error' };
   const said = Object.entries(codes).map(([code, meaning]) => `${code} ${meaning}`);
-  return `\n\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}\n${everyCommandHelp}\nExit codes: ${said.join(', ')},\n130 interrupted (143 by SIGTERM, 129 by SIGHUP).`;
+  const exitHelp = wrapped(`Exit codes: ${said.join(', ')}, 130 interrupted (143 by SIGTERM, 129 by SIGHUP).`);
+  return `\n\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}\n${everyCommandHelp}\n${exitHelp}`;
 }
 
 function sentence(summary: string): string {

@@ -20,15 +20,15 @@ export const audit = defineCommand({
   arguments: { kernel: optionalArgument('name[.kernel][:key=value,…], or an ONNX file') },
   options: {
     backend,
-    callable: option('<module:function>', 'Python function of q, k, v and a keyword (--keyword: its name)'),
+    callable: option('<module:function>', 'Python function of q, k, v and a keyword (--keyword names it)'),
     keyword: hidden(option('<name>', 'keyword that takes the window')),
-    arrays: withDefault('torch', choice('<kind>', defaults.arrays, 'what the function takes')),
+    arrays: withDefault('torch', choice('<kind>', defaults.arrays, 'arrays that the function takes')),
     unchecked: flag('audit even if the output differs from the float64 reference'),
     length: withDefault(defaults.auditLength, option('<n>', 'longest length; the window varies there', wholeNumber(128))),
     values: option('<list>', 'values of w, k, … (default: 1/16, 1/8, 1/4, 1/2 and all of the keys)', numberList),
     out: outputs(['.json', '.csv', '.md', '.html'], 'write the audit'),
     causal,
-    dim: { ...model.dim, help: 'size of a model’s other dynamic dimensions, e.g. batch=1 (repeatable)' },
+    dim: { ...model.dim, help: 'size of another dynamic dimension of a model, e.g. batch=1 (repeatable)' },
     ...inGroup('Shape', shape),
     ...inGroup('Measurement', {
       rounds: withDefault(defaults.auditRounds, option('<n>', 'maximum number of rounds; three may decide', wholeNumber(2))),

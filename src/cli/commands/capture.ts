@@ -20,15 +20,11 @@ const ofModels = {
 export const capture = defineCommand({
   name: 'capture',
   summary: 'save the Q, K and V of sites on real inputs (safetensors)',
-  arguments: { model: argument('ONNX file, Hugging Face folder, module.py:function, or FlashInfer trace (.jsonl)') },
+  arguments: { model: argument('ONNX file, Hugging Face folder, module.py:function, FlashInfer trace (.jsonl)') },
   options: {
-    ...ofModels,
     out: place('folder', required(option('<dir>', 'output folder'))),
-    items: option(
-      '<n>',
-      'items per length (default: every tensor file, else 1), or requests per workload of a trace (default: all)',
-      wholeNumber(1),
-    ),
+    ...ofModels,
+    items: option('<n>', 'items per length (default: every tensor file, else 1), or requests per workload', wholeNumber(1)),
     root: option('<dir>', "a trace's data set (default: the folder that holds workloads/ or traces/)"),
   },
   examples: [

@@ -13,7 +13,7 @@ import { seconds, wholeNumber } from '../parse.ts';
 import { working } from '../work.ts';
 
 const address = {
-  redis: option('<url>', 'rediss://user:password@host:port of Redis or Valkey (default: $ATTNSWAP_REDIS)'),
+  redis: option('<url>', 'rediss://user:password@host:port (default: $ATTNSWAP_REDIS)'),
   insecure: flag('accept a connection without TLS or without a password'),
 };
 const trust = withDefault(defaults.fleetTrust, option('<file>', 'public keys of trusted hosts, one per line'));
@@ -27,7 +27,7 @@ const join = defineCommand({
     ...address,
     labels: option('<list>', 'labels for --on besides os, arch and cpu, e.g. gpu=none,rack=3'),
     name: option('<name>', "name of this host (default: the system's host name)"),
-    key: withDefault(defaults.fleetKey, option('<file>', 'private key that signs the records; created if missing')),
+    key: withDefault(defaults.fleetKey, option('<file>', 'private key that signs records; created if missing')),
     lostAfter: withDefault(defaults.lostAfterSeconds, option('<s>', 'seconds of silence after which this host counts as lost', seconds)),
     threads,
   },
@@ -49,7 +49,7 @@ const submit = defineCommand({
   arguments: { suite: argument(`${builtInSuites.join(', ')}, or a suite file (no adapters, workers or captured inputs)`) },
   options: {
     ...address,
-    on: option('<list>', "only hosts with these labels, e.g. 'cpu=*epyc*,gpu=none' or host=alpha (default: all)"),
+    on: option('<list>', "hosts with these labels, e.g. 'cpu=*epyc*,gpu=none', host=alpha (default: all)"),
     repeat: withDefault(1, option('<n>', 'runs per host', wholeNumber(1))),
     trust,
   },

@@ -22,7 +22,7 @@ export const migrate = defineCommand({
     goal: withDefault('latency', choice('<goal>', goals, 'what to tune for')),
     until: withDefault('tune', choice('<phase>', phases, 'last phase to run')),
     generate: option('<n>', 'tokens to generate from each item (decoders with a cache)', wholeNumber(1)),
-    recover: option('<how>', 'recover lost quality by training, e.g. transfer:labels=300 (PyTorch models)', recovery),
+    recover: option('<how>', 'recover lost quality by training (PyTorch), e.g. transfer:labels=300', recovery),
     dir: place('folder', option('<dir>', 'results, and where a rerun resumes (default: runs/<model>.migration)')),
     out: outputs(recordOutputs, 'write the record'),
     ...inGroup('Decision', {
