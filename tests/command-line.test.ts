@@ -52,6 +52,7 @@ const refusals: Readonly<Record<string, { readonly args: readonly string[]; read
     says: /migrate is for ONNX and PyTorch models.*\n.*attnswap tune tune-recall/,
   },
   'a model for tune': { args: ['tune', 'model.onnx'], says: /tune is for testbeds.*\n.*attnswap migrate model\.onnx/ },
+  'a PyTorch model for tune': { args: ['tune', 'my.py:build'], says: /tune is for testbeds.*\n.*attnswap migrate my\.py:build/ },
   'a goal for a testbed': { args: ['tune', 'tune-recall', '--goal', 'memory'], says: /tune does not take --goal.*\n.*attnswap migrate/ },
   'data for a testbed': { args: ['tune', 'tune-recall', '--data', 'nothing.txt'], says: /tune does not take --data/ },
   'a trainer for a model': {

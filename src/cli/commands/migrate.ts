@@ -3,6 +3,7 @@ import { goals, phases } from '../../migration/migration.ts';
 import { defaults } from '../../operations/defaults.ts';
 import { exitCodes, print, printJson } from '../console.ts';
 import { argument, choice, defineCommand, inGroup, option, place, refused, withDefault } from '../declare.ts';
+import { isModel } from '../is-model.ts';
 import { adaptersFrom, data, margin, model, moreBackends, threads, wait } from '../options.ts';
 import { outputs } from '../outputs.ts';
 import { percentage, recovery, repeated, wholeNumber } from '../parse.ts';
@@ -40,10 +41,7 @@ export const migrate = defineCommand({
   examples: [`attnswap migrate model.onnx ${someData}`],
   exits: { [exitCodes.regression]: 'keep the model as it is', [exitCodes.inconclusive]: 'tune first' },
   async run({ model: path, data: files, dim, candidate, out = [], ...given }) {
-    const { isModelPath } = await import('../../model/file/foreign-files.ts');
-    const { partsAt } = await import('../../model/parts/find-parts.ts');
-    const { isHostedModel } = await import('../../model/hosted/model-path.ts');
-    if (!isModelPath(path) && (await partsAt(path)) === undefined && !(await isHostedModel(path))) {
+    if (!(await isModel(path))) {
       throw new AttnswapError('USAGE', `migrate is for ONNX and PyTorch models, got ${path}`, {
         hint: `for testbeds and tuning suites: attnswap tune ${path}`,
       });

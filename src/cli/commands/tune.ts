@@ -5,6 +5,7 @@ import type { TuningRecord } from '../../operations/tune.ts';
 import { exitCodes, print, printJson } from '../console.ts';
 import type { ExitCode } from '../console.ts';
 import { argument, defineCommand, option, place, refused, withDefault } from '../declare.ts';
+import { isModel } from '../is-model.ts';
 import { adaptersFrom, backend, moreBackends, threads, wait } from '../options.ts';
 import { outputs } from '../outputs.ts';
 import { wholeNumber } from '../parse.ts';
@@ -31,13 +32,12 @@ export const tune = defineCommand({
     threads,
     wait,
     ...moreBackends,
-    ...refused(ofModels, 'set it in the tuning suite (docs/tuning.md); for ONNX models, use attnswap migrate'),
+    ...refused(ofModels, 'set it in the tuning suite (docs/tuning.md); for models, use attnswap migrate'),
   },
   examples: ['attnswap tune tune-recall', 'attnswap tune ./my.suite.ts --trainer torch-cpu'],
   exits: { [exitCodes.regression]: 'keep the model as it is', [exitCodes.inconclusive]: 'tune first' },
   async run({ suite, out = [], ...given }) {
-    const { isModelPath } = await import('../../model/file/foreign-files.ts');
-    if (isModelPath(suite)) {
+    if (await isModel(suite)) {
       throw new AttnswapError('USAGE', `tune is for testbeds, got the model ${suite}`, {
         hint: `for a model, use attnswap migrate ${suite} --data …, which includes tuning`,
       });
