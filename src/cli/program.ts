@@ -44,7 +44,9 @@ function parentOf(program: Command, { name }: CommandSpec): Command {
 
 function addTo(parent: Command, spec: CommandSpec): void {
   const command = parent.command(spec.name.split(' ').at(-1)!).summary(spec.summary).description(sentence(spec.summary));
-  command.configureHelp({ helpWidth: 100, formatItemList: listed, optionDescription: ({ description }) => description }).addHelpOption(new Option('-h, --help').hideHelp());
+  command
+    .configureHelp({ helpWidth: 100, formatItemList: listed, optionDescription: ({ description }) => description })
+    .addHelpOption(new Option('-h, --help').hideHelp());
   command.showHelpAfterError(`(attnswap ${spec.name} --help lists its arguments and options)`);
   const names = Object.keys(spec.arguments);
   for (const [name, argument] of Object.entries(spec.arguments)) command.addArgument(argumentOf(name, argument));

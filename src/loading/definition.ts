@@ -31,6 +31,6 @@ function suiteUrl(nameOrPath: string, builtIn: readonly string[]): string {
   throw new AttnswapError(
     'UNKNOWN_SUITE',
     `unknown suite ${JSON.stringify(nameOrPath)}, expected one of ${builtIn.join(', ')}, or the path of a .ts or .js file`,
-    { hint: `attnswap --help, or a built-in one: ${builtIn[0]}` },
+    { hint: 'attnswap list shows the built-in ones' },
   );
 }
