@@ -20,7 +20,7 @@ test('a run becomes a page under reports/, and says its answer', async () => {
   const { exitCode, stdout, stderr } = await attnswap(['report', 'lengths.run.json'], { cwd });
   assert.equal(exitCode, 0, stderr);
   assert.equal(stdout, join('reports', 'lengths.html'));
-  assert.match(stderr, /At 2048 tokens \S+ is the fastest of 3 kernels/);
+  assert.match(stderr, /At 2048 tokens, \S+ is the fastest of 3 kernels/);
   assert.match(readFileSync(join(cwd, stdout), 'utf8'), /^<!doctype html>/);
 });
 

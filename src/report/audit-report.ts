@@ -55,13 +55,13 @@ export function auditReport(record: AuditRecord): Report {
 }
 
 function tileOf(finding: AuditFinding, record: AuditRecord): Tile {
-  const { figure, standing, reason } = finding;
+  const { figure, against, standing, reason } = finding;
   return {
-    name: sentenceCase(figureNames[figure]),
+    name: `${sentenceCase(figureNames[figure])} over ${against === 'knob' ? clip(oneLine(record.knob?.name ?? 'the knob'), 40) : 'the length'}`,
     of: clip(againstText(finding, record), 100),
     figures: standing === null ? 'not judged' : standingNames[standing],
-    change: slopeText(finding),
-    note: finding.expected === null ? clip(reason, 200) : expectedText(finding),
+    change: `slope ${slopeText(finding)}`,
+    note: finding.expected === null ? clip(reason, 200) : `expected: ${expectedText(finding)}`,
     standing: standing === null ? 'plain' : standings[standing],
   };
 }
@@ -80,7 +80,7 @@ function findingsTable(record: AuditRecord): Table {
     ],
     rows: record.findings.map((finding) => {
       const { figure, slope, standing, decides, reason, setAside } = finding;
-      const aside = setAside === 0 ? '' : `; ${setAside} point${setAside === 1 ? '' : 's'} set aside`;
+      const aside = setAside === 0 ? '' : `; ${setAside} point${setAside === 1 ? '' : 's'} ignored`;
       return [
         ...words(figureNames[figure], againstText(finding, record)),
         { text: slopeText(finding), ...(slope !== null && { value: slope }) },
@@ -102,6 +102,7 @@ function knobSection(record: AuditRecord): Section | undefined {
   const across = {
     title: `At ${length} tokens`,
     of: ({ neededWork, fullWork }: AuditPoint) => neededWork / fullWork,
+    where: (share: number) => `${percent(share)} of the work`,
     x: { title: 'work needed, share of dense attention', format: '.2~p' },
     guides: [
       { slope: 'skips', power: 1 },
@@ -120,7 +121,11 @@ function lengthSection(record: AuditRecord): Section | undefined {
   const { knob } = record;
   const points = record.points.filter((point) => point.knob === (knob?.value ?? null));
   if (points.length < 2) return undefined;
-  const across = { title: knob === null ? 'By length' : `At ${knob.name} = ${knob.value}`, of: ({ length }: AuditPoint) => length };
+  const across = {
+    title: knob === null ? 'By length' : `At ${knob.name} = ${knob.value}`,
+    of: ({ length }: AuditPoint) => length,
+    where: (tokens: number) => `${tokens} tokens`,
+  };
   return {
     id: 'length',
     title: 'Over the length',
@@ -129,7 +134,11 @@ function lengthSection(record: AuditRecord): Section | undefined {
   };
 }
 
-type Across = Pick<ScalingData, 'title' | 'x' | 'guides'> & { of(point: AuditPoint): number };
+type Across = Pick<ScalingData, 'title' | 'x' | 'guides'> & {
+  of(point: AuditPoint): number;
+  /** A value of `of` in words. */
+  where(value: number): string;
+};
 
 /** Time, and peak memory. */
 function charts(record: AuditRecord, points: readonly AuditPoint[], across: Across): Chart[] {
@@ -180,9 +189,14 @@ function chart({ id, points, across, table, axis, unit, text, series }: Charted)
   );
   if (drawn.length === 0) return [];
   const title = `${across.title}: ${axis.replace(/,.*/, '')}`;
+  const ends = series.flatMap(({ name }) => {
+    const own = drawn.filter((point) => point.series === name).toSorted((a, b) => a.length - b.length);
+    const said = own.map(({ length, value }) => `${text(value * unit)} at ${across.where(length)}`);
+    return said.length === 0 ? [] : [`${name}: ${[...new Set([said[0], said.at(-1)])].join(' to ')}`];
+  });
   const { x, guides } = across;
   const spec = scalingChart({ title, axis, series, points: drawn, ...(x && { x }), ...(guides && { guides }) });
-  return [{ kind: 'chart', id, title, summary: `${title}. ${drawn.map(({ label }) => label).join('; ')}.`, spec, table }];
+  return [{ kind: 'chart', id, title, summary: `${ends.map(sentenceCase).join('. ')}.`, spec, table }];
 }
 
 function settingOf({ knob, length }: AuditPoint): string {

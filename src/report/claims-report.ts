@@ -1,3 +1,4 @@
+import { claimVerdicts } from '../contract/claims.ts';
 import type { ClaimsRecord, JudgedClaim } from '../contract/claims.ts';
 import { clip, sentenceCase } from '../text/layout.ts';
 import { oneLine } from '../text/untrusted.ts';
@@ -54,13 +55,15 @@ export function claimsReport(record: ClaimsRecord): Report {
 
 /** How many claims have each verdict, and which; what none has is left out. */
 function verdictCounts(claims: readonly JudgedClaim[]): ReadonlyArray<{ name: string; text: string; ids: string[]; standing: Standing }> {
-  return Object.entries(Object.groupBy(claims, ({ verdict }) => verdict)).map(([verdict, own]) => {
-    const name = claimVerdictWords[verdict as JudgedClaim['verdict']];
+  return claimVerdicts.flatMap((verdict) => {
+    const own = claims.filter((claim) => claim.verdict === verdict);
+    const name = claimVerdictWords[verdict];
+    if (own.length === 0) return [];
     return {
       name,
       text: `${own.length} ${own.length === 1 ? name : name.replace(/^holds/, 'hold').replace(/^does/, 'do')}`,
       ids: own.map(({ id }) => oneLine(id)),
-      standing: claimStandings[verdict as JudgedClaim['verdict']],
+      standing: claimStandings[verdict],
     };
   });
 }

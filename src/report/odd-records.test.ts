@@ -66,7 +66,7 @@ test('figures of nothing are left off, whatever a record holds', async () => {
 
 test('where the greatest length failed, the answer is of the greatest that was timed', () => {
   const report = runReport(withCells(({ shape }) => (shape.queries === 1024 ? { status: 'timed-out', reason: 'no answer' } : {})));
-  assert.match(report.verdict, /^At 512 tokens dense\.fused is the fastest of 2 kernels$/);
+  assert.match(report.verdict, /^At 512 tokens, dense\.fused is the fastest of 2 kernels$/);
   assert.equal(report.standing, 'bad');
 });
 

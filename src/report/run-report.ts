@@ -112,7 +112,7 @@ function verdictOf(cells: readonly MeasuredCell[], timed: readonly MeasuredCell[
   const { name, length, medianNs } = fastestOf(timed);
   return timed.length === 1
     ? `At ${length} tokens ${name} takes ${time(medianNs!)}`
-    : `At ${length} tokens ${name} is the fastest of ${timed.length} kernels`;
+    : `At ${length} tokens, ${name} is the fastest of ${timed.length} kernels`;
 }
 
 /** By how much the fastest kernel is faster, at what price, and which needs the least memory. */

@@ -51,11 +51,11 @@ export function slopeText({ slope, low, high }: AuditFinding): string {
   return low === null || high === null ? figure(slope) : `${figure(slope)} [${figure(low)}, ${figure(high)}]`;
 }
 
-/** What the slope would be: `1 skips, 0 masks only`. */
+/** What the slope would be: `1 (skips) or 0 (masks only)`. */
 export function expectedText({ figure: of, expected }: AuditFinding): string {
   if (expected === null) return '–';
   const [good, bad] = of === 'peak-memory' ? (['n', 'n²'] as const) : (['skips', 'masks only'] as const);
-  return `${figure(expected.needed)} ${good}, ${figure(expected.everything)} ${bad}`;
+  return `${figure(expected.needed)} (${good}) or ${figure(expected.everything)} (${bad})`;
 }
 
 function figure(value: number): string {
