@@ -2,6 +2,8 @@
 import sys
 import time
 
+sys.modules['openvino_telemetry'] = None  # As in the worker: it would send an event.
+
 import numpy as np
 
 runtime, path, n, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])

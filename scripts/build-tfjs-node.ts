@@ -34,7 +34,15 @@ async function wrongWith(root: string): Promise<string | undefined> {
 
 /** The package and Node's headers, without install scripts, and without source maps: two thirds of its size. */
 async function installPackage(): Promise<void> {
-  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--fetch-retries=1', '--loglevel=error'];
+  const quiet = [
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--no-update-notifier',
+    '--no-package-lock',
+    '--fetch-retries=1',
+    '--loglevel=error',
+  ];
   const packages = [`@tensorflow/tfjs-node@${tfjsNode}`, `node-api-headers@${nodeApiHeaders}`];
   const { exitCode, stderr } = await execa('npm', ['install', ...quiet, '--prefix', building, ...packages], { reject: false });
   if (exitCode !== 0)

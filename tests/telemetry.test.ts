@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import './optional-runtimes.ts';
 import { attnswap, emptyFolder } from './run-cli.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -33,7 +34,7 @@ function freshEnvironment(given: Record<string, string> = {}) {
   mkdirSync(home);
   mkdirSync(temporary);
   const unset = { CI: undefined, ORT_DISABLE_TELEMETRY: undefined, HF_HUB_OFFLINE: undefined, XDG_CACHE_HOME: undefined };
-  return { temporary, env: { ...unset, HOME: home, TMPDIR: temporary, ...given } };
+  return { home, temporary, env: { ...unset, HOME: home, TMPDIR: temporary, ...given } };
 }
 
 async function besideASession(given: Record<string, string> = {}) {
@@ -61,7 +62,7 @@ test(
   'every process of a command is quiet: the command, its measuring processes and the workers of others',
   { skip: elsewhere },
   async () => {
-    const { env, temporary } = freshEnvironment();
+    const { env, home, temporary } = freshEnvironment();
     const cwd = emptyFolder();
     const names = ['ORT_DISABLE_TELEMETRY', 'HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE', 'DO_NOT_TRACK'];
     writeFileSync(join(cwd, 'worker.mjs'), settingsWorker(names));
@@ -74,6 +75,12 @@ test(
     assert.deepEqual(told, Object.fromEntries(names.map((name) => [name, '1'])));
     assert.equal(environment['ORT_DISABLE_TELEMETRY'], '1');
     assert.deepEqual(readdirSync(temporary).filter(isTelemetry), []);
+    // Beside compiled sources: no ids of devices or users, no counts of uses, by any runtime that is here.
+    const written = readdirSync(home, { recursive: true, encoding: 'utf8' });
+    assert.deepEqual(
+      written.filter((name) => !/^\.cache($|.attnswap)/.test(name)),
+      [],
+    );
     assert.equal(stderr, '', 'what drivers print is kept from the reader');
   },
 );

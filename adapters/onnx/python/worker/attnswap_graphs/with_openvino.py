@@ -1,4 +1,11 @@
 """OpenVINO: a kernel is a model compiled for one device, with static shapes, in a precision that is set and read back."""
+import os
+import sys
+
+# Importing OpenVINO sends an event from a thread of its own and leaves files in the home folder, unless CI is set. Without this package it does not.
+if os.environ.get('DO_NOT_TRACK') != '0':
+    sys.modules['openvino_telemetry'] = None
+
 import numpy as np
 import openvino as ov
 
