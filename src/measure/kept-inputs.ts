@@ -14,13 +14,15 @@ export async function handOn(script: string): Promise<Record<string, string>> {
   return { [variable]: await folder };
 }
 
-/** In a worker: what another one drew for the same `request`, else what `draw` gives. A full disk costs time only. */
+/** In a worker: what another one drew for the same `request`, else what `draw` gives. A full disk, or a damaged file, costs time only. */
 export async function drawnOnce<Value>(request: object, draw: () => Promise<Value>): Promise<Value> {
   const folder = process.env[variable];
   if (folder === undefined) return draw();
   const path = join(folder, createHash('sha256').update(JSON.stringify(request)).digest('hex'));
-  const kept = await readFile(path).catch(() => undefined);
-  if (kept !== undefined) return apart(deserialize(kept) as Value);
+  const kept = await readFile(path)
+    .then((bytes) => deserialize(bytes) as Value)
+    .catch(() => undefined);
+  if (kept !== undefined) return apart(kept);
   const value = await draw();
   const own = `${path}.${process.pid}`;
   await writeFile(own, serialize(value), { flag: 'wx' })

@@ -4,6 +4,7 @@ import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'h
 import { fileWriter, ParquetWriter, schemaFromColumnData } from 'hyparquet-writer';
 import type { BasicType } from 'hyparquet-writer';
 import { AttnswapError } from '../contract/errors.ts';
+import { damagedFile, requireWhole } from './checksums.ts';
 import type { Columns, ColumnType, Value } from './tables.ts';
 
 const parquetTypes: Readonly<Record<ColumnType, BasicType>> = {
@@ -93,11 +94,12 @@ export interface Selection<Name extends string> {
 export type Row<Name extends string> = Readonly<Record<Name, string | number | boolean | null>>;
 
 /**
- * Reads rows of a Parquet file.
+ * Reads rows of a Parquet file in a part of a store.
  * @throws INVALID_STORE where it is damaged or missing
  */
 export async function readTable<Name extends string>(path: string, { columns, start, end }: Selection<Name>): Promise<Row<Name>[]> {
   try {
+    await requireWhole(path);
     const file = await asyncBufferFromFile(path);
     const metadata = await parquetMetadataAsync(file);
     const missing = columns.filter((name) => !metadata.schema.some((element) => element.name === name));
@@ -112,7 +114,7 @@ export async function readTable<Name extends string>(path: string, { columns, st
     });
     return rows.map((row) => Object.fromEntries(columns.map((name) => [name, plain(row[name])])) as Row<Name>);
   } catch (error) {
-    throw damaged(path, error);
+    throw error instanceof AttnswapError ? error : damagedFile(path, (error as Error).message, error);
   }
 }
 
@@ -120,11 +122,4 @@ function plain(value: unknown): string | number | boolean | null {
   if (typeof value === 'bigint') return Number(value);
   if (value instanceof Date) return value.getTime();
   return value === undefined ? null : (value as string | number | boolean | null);
-}
-
-function damaged(path: string, error: unknown): AttnswapError {
-  return new AttnswapError('INVALID_STORE', `${path}: cannot be read as a table of the store: ${(error as Error).message}`, {
-    hint: 'restore its folder from a backup, or move the folder away and add its records again',
-    cause: error,
-  });
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
+import { writeChecksums } from './checksums.ts';
 import { TableWriter } from './parquet.ts';
 import { tableFile } from './parts.ts';
 import type { StorableRecord } from './record.ts';
@@ -46,6 +47,7 @@ export class PartWriter {
   /** All of it is on the disk. */
   async finish(): Promise<void> {
     for (const table of [this.runs, this.cells, this.verdicts, this.comparisons]) await table.finish();
+    await writeChecksums(this.draft);
     await syncFolder(this.draft);
   }
 }

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { AttnswapError } from '../contract/errors.ts';
 import { readJson } from '../files/json.ts';
 import { recordReader } from '../files/read-record.ts';
+import { requireWhole } from './checksums.ts';
 import { readTable } from './parquet.ts';
 import type { Row } from './parquet.ts';
 import type { TableName } from './tables.ts';
@@ -60,6 +61,7 @@ async function heldIn(part: string): Promise<number[]> {
   // What is named here is removed: never the part itself, nor a later one.
   const wrong = numbers.find((number) => number >= Number(basename(part)));
   if (wrong !== undefined) throw new AttnswapError('INVALID_STORE', `${file}: names part ${wrong}, expected parts before its own`, restore);
+  await requireWhole(file);
   return numbers;
 }
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { AttnswapError } from '../contract/errors.ts';
 import { oneLine } from '../text/untrusted.ts';
+import { requireWhole } from './checksums.ts';
 import { partsOf, recordsFolder, tableFile } from './parts.ts';
 import { tableNames, tables } from './tables.ts';
 import type { ColumnType, TableName } from './tables.ts';
@@ -40,6 +41,7 @@ const sqlTypes: Readonly<Record<ColumnType, string>> = {
 export async function queryStore(store: string, sql: string, signal?: AbortSignal): Promise<QueryResult> {
   const { DuckDBInstance, StatementType } = await loadDuckDb();
   const parts = await partsOf(store);
+  for (const part of parts) for (const name of tableNames) await requireWhole(tableFile(part, name));
   const instance = await DuckDBInstance.create(':memory:', settings);
   const connection = await instance.connect();
   // Again and again: what is not running yet is not interrupted.

@@ -17,6 +17,7 @@ import { matchFused } from '../../src/model/sites/match-fused.ts';
 import { matchSoftmaxes } from '../../src/model/sites/match-softmax.ts';
 import { readOnnxFile } from '../../src/model/file/onnx-file.ts';
 import { readWeights, writeWeights } from '../../src/training/initial-weights.ts';
+import * as qdq from '../models/qdq.ts';
 import * as bert from '../models/torchscript-bert.ts';
 import { smallTestbed, stirredWeights } from '../../src/training/fixtures/small-testbed.ts';
 import { damagedBytes, pick } from './damage.ts';
@@ -63,7 +64,7 @@ export async function arrayReaders(folder: string): Promise<Reader[]> {
     keep: { type: 'bool', dims: [3], data: Uint8Array.of(1, 0, 1) },
   };
   const models = Object.values(cases).map((each) => new Uint8Array(toBinary(ModelProtoSchema, caseModel(each))));
-  models.push(new Uint8Array(bert.build()));
+  models.push(new Uint8Array(bert.build()), new Uint8Array(qdq.build()));
   return [
     reader(
       'a.npy',

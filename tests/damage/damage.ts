@@ -152,3 +152,22 @@ function placesIn(value: unknown): Array<{ holder: Holder; key: string }> {
   const holder = value as Holder;
   return Object.keys(holder).flatMap((key) => [{ holder, key }, ...placesIn(holder[key])]);
 }
+
+/** A document, damaged as bytes or as values. */
+export function damagedDocument(whole: Uint8Array): (draw: Draw) => Uint8Array {
+  const value = JSON.parse(new TextDecoder().decode(whole)) as unknown;
+  return (draw) => (draw(2) === 0 ? damagedBytes(whole, draw) : new TextEncoder().encode(damagedJson(value, draw)));
+}
+
+/** Where what was read is not what stands in the document. What is absent there may have a default. */
+export function difference(read: unknown, document: unknown, at = 'document'): string | undefined {
+  if (document === undefined) return at === 'document' ? 'was read, and is no text' : undefined;
+  if (typeof read !== 'object' || read === null) return Object.is(read, document) ? undefined : `another value at ${at}`;
+  if (typeof document !== 'object' || document === null) return `another value at ${at}`;
+  if (Array.isArray(read) && read.length !== (document as unknown[]).length) return `another length at ${at}`;
+  for (const [key, value] of Object.entries(read)) {
+    const found = difference(value, Object.hasOwn(document, key) ? (document as Record<string, unknown>)[key] : undefined, `${at}.${key}`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { sampleClaims } from '../../src/claims/fixtures/sample-claims.ts';
 import { baselineSchema } from '../../src/compare/baseline.ts';
 import { calibrate } from '../../src/compare/calibration.ts';
 import { loadBaseline, loadCalibrations, saveBaseline, saveCalibrations } from '../../src/compare/store.ts';
@@ -14,26 +15,36 @@ import { quietHost } from '../../src/measure/quiet-host.ts';
 import { compareHosts } from '../../src/measure/same-host.ts';
 import { migrationSteps } from '../../src/migration/record.ts';
 import { loadRun } from '../../src/operations/load-run.ts';
+import { whatif } from '../../src/operations/whatif.ts';
 import { formatIdentity, parseIdentity } from '../../src/processes/identity.ts';
+import { readSwapFile } from '../../src/protocol/swap-file.ts';
+import { sampleAudit } from '../../src/report/fixtures/sample-audit.ts';
 import { sampleMigration } from '../../src/report/fixtures/sample-migration.ts';
 import { sampleRun } from '../../src/report/fixtures/sample-run.ts';
 import { sampleTuning } from '../../src/report/fixtures/sample-tuning.ts';
 import { readReport } from '../../src/report/read-report.ts';
 import { reportMarkdown } from '../../src/report/report-markdown.ts';
 import { sampleComparison, sampleVerdict } from '../../src/verdict/fixtures/sample-verdict.ts';
-import { damagedBytes, damagedJson, damagedValue, liveValues } from './damage.ts';
-import type { Draw } from './damage.ts';
+import { damagedBytes, damagedDocument, damagedValue, difference, liveValues } from './damage.ts';
 import type { Reader } from './endure.ts';
 
 type Bytes = Uint8Array;
 const lock = Buffer.from('4711.1234567.0123456789abcdef.4026531836');
-const bytesOf = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
-
-/** A document, damaged as bytes or as values. */
-const damagedDocument = (whole: Bytes) => {
-  const value = JSON.parse(new TextDecoder().decode(whole)) as unknown;
-  return (draw: Draw): Bytes => (draw(2) === 0 ? damagedBytes(whole, draw) : new TextEncoder().encode(damagedJson(value, draw)));
+const device = {
+  schema: 'attnswap.device/1',
+  name: 'A device',
+  source: 'its maker',
+  flopsPerSecond: { f32: 1e12, f16: 2e12 },
+  bytesPerSecond: 1e11,
+  clockHz: 1e9,
 };
+const swapped = {
+  schema: 'attnswap.swap/1',
+  source: '../bert',
+  adapters: 'parts.safetensors',
+  placed: { 'layer.0': { variant: 'window', kernel: 'window.blocks', parameters: { w: 8 }, scaleFactor: 0.9 } },
+};
+const bytesOf = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 
 /** Readers of attnswap's own documents, and of suites. What they give must be what the document says, as far as it says it. */
 export async function recordReaders(folder: string): Promise<Reader[]> {
@@ -76,6 +87,21 @@ export async function recordReaders(folder: string): Promise<Reader[]> {
     runs: [{ ...promotion, run: { ...run, host } }],
   });
   await saveBaseline(store, baseline);
+  const portable = {
+    schema: 'attnswap.baseline/1',
+    name: 'portable',
+    fingerprint: 'a'.repeat(64),
+    runs: [],
+    portable: {
+      ...promotion,
+      suite: { name: 'ci', sha256: 'b' },
+      tool: '1.2.3',
+      host: { cpu: 'A processor', availableCores: 2, system: 'linux x64' },
+      runs: 3,
+      declared: ['a cell'],
+      figures: { 'a cell': { error: 1e-7, 'scored-pairs': 100 } },
+    },
+  };
   const stored = async (path: string) => JSON.parse(await readFile(join(store, path), 'utf8')) as unknown;
   const verdict = sampleVerdict([sampleComparison(), sampleComparison({ outcome: 'regression' })]);
   const migration = { journal: (await wholeJournal(join(folder, 'whole'), host)).document, record: sampleMigration() };
@@ -87,12 +113,20 @@ export async function recordReaders(folder: string): Promise<Reader[]> {
     }),
     reader('verdict.json', 4, { ...verdict, host }, async (path) => void (await rendered(path))),
     reader('tuning.json', 2, sampleTuning(), async (path) => void (await rendered(path))),
+    reader('audit.json', 3, sampleAudit(), async (path) => void (await rendered(path))),
+    reader('claims.json', 1, sampleClaims(), async (path) => void (await rendered(path))),
     reader('migration/record.json', 3, migration.record, async (path) => {
       await writeFile(journalPath(dirname(path)), JSON.stringify(migration.journal));
       await rendered(path);
     }),
     reader('store/calibrations.json', 6, await stored('calibrations.json'), async () => ({ calibrations: await loadCalibrations(store) })),
     reader('store/baselines/main.json', 4, await stored('baselines/main.json'), async () => loadBaseline(store, 'main')),
+    reader('store/baselines/portable.json', 4, portable, async () => loadBaseline(store, 'portable')),
+    reader('device.json', 5, device, async (path) => ({ ...(await whatif({ device: path, lengths: [64], variants: ['dense'] })).device })),
+    reader('model.swap.json', 5, swapped, async (path) => {
+      const { placed } = await readSwapFile(path);
+      return { placed };
+    }),
     await journalReader(join(folder, 'journal'), host),
     definitionReader(
       'suite',
@@ -186,17 +220,4 @@ function parsed(bytes: Bytes): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** Where what was read is not what stands in the document. What is absent there may have a default. */
-function difference(read: unknown, document: unknown, at = 'document'): string | undefined {
-  if (document === undefined) return at === 'document' ? 'was read, and is no text' : undefined;
-  if (typeof read !== 'object' || read === null) return Object.is(read, document) ? undefined : `another value at ${at}`;
-  if (typeof document !== 'object' || document === null) return `another value at ${at}`;
-  if (Array.isArray(read) && read.length !== (document as unknown[]).length) return `another length at ${at}`;
-  for (const [key, value] of Object.entries(read)) {
-    const found = difference(value, Object.hasOwn(document, key) ? (document as Record<string, unknown>)[key] : undefined, `${at}.${key}`);
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }

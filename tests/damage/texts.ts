@@ -6,6 +6,7 @@ import { loadData } from '../../src/data/data-module.ts';
 import { wordTokenizer } from '../../src/data/fixtures/word-tokenizer.ts';
 import type { Item } from '../../src/contract/data.ts';
 import { dispatchSchema, doneSchema, helloSchema, memorySchema, prepareSchema, sampleSchema } from '../../src/protocol/messages.ts';
+import * as modelMessages from '../../src/protocol/model-messages.ts';
 import { readLines } from '../../src/protocol/read-lines.ts';
 import { readReply, violation } from '../../src/protocol/read-reply.ts';
 import { damagedBytes, damagedJson, damagedValue, liveValues, pick } from './damage.ts';
@@ -101,8 +102,9 @@ export async function textReaders(folder: string): Promise<Reader[]> {
   ];
 }
 
-const schemas = [helloSchema, prepareSchema, doneSchema, sampleSchema, memorySchema, dispatchSchema];
+const schemas = [helloSchema, prepareSchema, doneSchema, sampleSchema, memorySchema, dispatchSchema, ...Object.values(modelMessages)];
 
+const sizes = { batch: 1, heads: 2, kvHeads: 2, queries: 8, keys: 8, headDim: 4, scale: 0.5, dtype: 'f32', padded: true, biased: false };
 const answers = [
   {
     id: 1,
@@ -116,6 +118,21 @@ const answers = [
   { id: 1, elapsedNs: 12_345 },
   { id: 1, peakDeviceBytes: 4096, deviceMethod: 'counter' },
   { id: 1, operators: [{ operator: 'MatMul', provider: 'CPU', calls: 2, totalNs: 5000 }], flags: [] },
+  {
+    id: 1,
+    model: 'BertModel',
+    attention: 'eager',
+    inputs: [{ name: 'input_ids', type: 'int64', dims: ['batch', 8], below: 100 }],
+    longest: 8,
+  },
+  {
+    id: 1,
+    sites: [{ module: 'layer.0', calls: [{ ...sizes, causal: null }] }],
+    elsewhere: [{ where: 'layer.1', what: 'a bias' }],
+    faithful: true,
+  },
+  { id: 1, calls: [{ ...sizes, causal: false, module: 'layer.0' }] },
+  { id: 1, modules: 2, tensors: 9, sha256: 'a'.repeat(64) },
   { id: 1, error: 'out of memory' },
 ];
 
