@@ -10,7 +10,7 @@ import { table } from '../src/text/layout.ts';
 
 // Does a kill lose anything? Runs `bench`, `gate`, `migrate` and `tune` of small subjects over and over, ends each by a signal at a drawn moment, and
 // starts it again. What a folder or record held after a kill must be there after the next one; no process may outlive its command; and once a
-// command was let end, no lock and no temporary folder may be left. Linux only.
+// command was let end, no lock, no temporary folder and no file half written may be left. Linux only.
 //   node bench/kills.ts [kills of each command, 10] [longest wait before a kill in seconds, 12]
 
 const [kills = 10, longestSeconds = 12] = process.argv.slice(2).map(Number);
@@ -121,6 +121,7 @@ async function endure(subject: Subject, at: number): Promise<string[]> {
     if (ended) {
       assert.notEqual(exitCode, 5, stderr);
       assert.deepEqual(readdirSync(temporary), [], `${subject.name}: left after it ended`);
+      assert.deepEqual(draftsIn(cwd), [], `${subject.name}: left beside its results`);
       tally.anew += 1;
       cwd = freshFolder(folder, tally.anew);
       kept = {};
@@ -140,6 +141,7 @@ async function endure(subject: Subject, at: number): Promise<string[]> {
   assert.ok([0, 1, 2, 3].includes(exitCode ?? 5), `${subject.name} did not go on: ${stderr}`);
   for (const [name, value] of Object.entries(kept)) assert.deepEqual(subject.kept(cwd)[name], value, `${subject.name}: ${name} was lost`);
   assert.deepEqual(readdirSync(temporary), [], `${subject.name}: left after it ended`);
+  assert.deepEqual(draftsIn(cwd), [], `${subject.name}: left beside its results`);
   await noProcessLeft(folder, subject.name);
   rmSync(folder, { recursive: true });
   const { killed, starts, anew, most, longestMs } = tally;
@@ -168,6 +170,11 @@ function freshFolder(folder: string, number: number): string {
   mkdirSync(cwd);
   for (const [name, content] of Object.entries(files)) writeFileSync(join(cwd, name), content);
   return cwd;
+}
+
+/** Files that were being written when a kill came. */
+function draftsIn(cwd: string): string[] {
+  return readdirSync(cwd, { recursive: true, encoding: 'utf8' }).filter((path) => path.includes('attnswap-of-'));
 }
 
 function start({ args, again = [], kept }: Subject, cwd: string, temporary: string) {

@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
 import { copyFile, link, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
+import { draftIn } from '../processes/temporary.ts';
 
 /** Writes a file whole: beside it first, flushed, then put in its place; a failure leaves what was there. */
 export async function replaceFile(target: string, parts: readonly Uint8Array[]): Promise<void> {
@@ -70,7 +70,7 @@ export async function claim(target: string, source: string, put: () => Promise<v
 }
 
 async function viaTemporary<T>(target: string, parts: readonly Uint8Array[], put: (temporary: string) => Promise<T>): Promise<T> {
-  const temporary = join(dirname(target), `${basename(target).slice(0, 200)}.${randomUUID().slice(0, 8)}.tmp`);
+  const temporary = draftIn(dirname(target));
   const file = await open(temporary, 'wx');
   try {
     try {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { formatIdentity, ownIdentity } from './identity.ts';
+import { writeWhole } from '../files/whole-file.ts';
 import { sweep, temporaryFolder } from './temporary.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'attnswap-temporary-'));
@@ -59,6 +60,21 @@ test(
     assert.deepEqual(readdirSync(within), []);
   },
 );
+
+test('what a killed process left of a file that it was writing goes with the next file beside it', { skip }, async () => {
+  const runs = mkdtempSync(join(folder, 'runs-'));
+  const module = new URL('../files/whole-file.ts', import.meta.url).href;
+  // Killed between the last byte and the rename.
+  const program = `const promises = (await import('node:fs/promises')).default;
+    promises.rename = () => process.kill(process.pid, 'SIGKILL');
+    (await import('node:module')).syncBuiltinESMExports();
+    await (await import('${module}')).writeWhole(process.argv[1], 'new');`;
+  const args = ['--input-type=module', '--eval', program, join(runs, 'a.json')];
+  assert.equal(spawnSync(process.execPath, args).signal, 'SIGKILL');
+  assert.equal(readdirSync(runs).length, 1);
+  await writeWhole(join(runs, 'b.json'), 'other');
+  assert.deepEqual(readdirSync(runs), ['b.json']);
+});
 
 test('a temporary folder that takes no files is said, with the way out', () => {
   const module = new URL('./temporary.ts', import.meta.url).href;

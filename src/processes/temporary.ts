@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -56,7 +57,20 @@ export function claimFolder(parent: string): string {
   return mkdtempSync(join(parent, `${prefix}${formatIdentity(ownIdentity())}-`));
 }
 
-/** Removes the folders of processes that are gone; never one whose process lives, or may live elsewhere. */
+const swept = new Set<string>();
+
+/** A path for a file that is to be renamed once it is whole. Where a kill leaves it, the next process that writes into the folder takes it away. */
+export function draftIn(folder: string): string {
+  try {
+    if (!swept.has(folder)) sweep(folder);
+    swept.add(folder);
+  } catch {
+    // One that is not there, or cannot be listed: whoever writes there says so.
+  }
+  return join(folder, `${prefix}${formatIdentity(ownIdentity())}-${randomUUID().slice(0, 8)}`);
+}
+
+/** Removes folders and files of processes that are gone; never one whose process lives, or may live elsewhere. */
 export function sweep(folder: string): void {
   for (const name of readdirSync(folder)) {
     if (!name.startsWith(prefix)) continue;
