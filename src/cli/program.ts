@@ -57,11 +57,21 @@ function addTo(parent: Command, spec: CommandSpec): void {
   command.action(async (...values: unknown[]) => {
     const given = Object.fromEntries(names.map((name, index) => [name, values[index]]));
     const flags = command.opts<Record<string, unknown>>();
-    refuseForeign(spec, flags);
-    await requirePlaces(spec, flags);
-    noteOld(spec, flags);
-    process.exitCode = await spec.run({ ...given, ...flags });
+    try {
+      refuseForeign(spec, flags);
+      await requirePlaces(spec, flags);
+      noteOld(spec, flags);
+      process.exitCode = await spec.run({ ...given, ...flags });
+    } catch (error) {
+      throw withHelp(error, spec);
+    }
   });
+}
+
+/** A usage error without a hint points to the help of its command. */
+function withHelp(error: unknown, { name }: CommandSpec): unknown {
+  if (!(error instanceof AttnswapError) || error.code !== 'USAGE' || error.hint !== undefined) return error;
+  return new AttnswapError('USAGE', error.message, { hint: `attnswap ${name} --help` });
 }
 
 /** `attnswap help bench` works, and is `attnswap bench --help`: one of them is listed. */

@@ -3,6 +3,7 @@ import { median } from '../statistics/order-statistics.ts';
 import { minimumDetectableEffect } from '../statistics/power.ts';
 import { defaultLooks, look } from './sequential.ts';
 import type { Look, LookPlan } from './sequential.ts';
+import { fixed } from '../text/figures.ts';
 import { stub } from './rule.ts';
 import type { Rule, ComparisonSubject } from './rule.ts';
 
@@ -73,7 +74,7 @@ function detectable({ standardDeviation, count }: Look, { tail }: LookPlan): num
 }
 
 function reasonOf({ state, low, high, count }: Look, { margin, metric }: Rule, busy: boolean): string {
-  const change = (logRatio: number) => `${(100 * Math.expm1(logRatio)).toFixed(1)} %`.replace('-', '−');
+  const change = (logRatio: number) => `${fixed(100 * Math.expm1(logRatio), 1)} %`;
   const interval = `${change(low)} to ${change(high)} over ${count} blocks`;
   const limit = `${Number((100 * margin).toPrecision(3))} %`;
   if (state === 'regression') return `worse by ${interval}: more than half the margin of ${limit} and more than this host's noise floor`;

@@ -2,6 +2,7 @@ import type { Comparison } from '../contract/verdict.ts';
 import { studentQuantile } from '../statistics/student.ts';
 import { median } from '../statistics/order-statistics.ts';
 import { judgeMissing } from './judge-figures.ts';
+import { fixed } from '../text/figures.ts';
 import { stub } from './rule.ts';
 import type { Rule, ComparisonSubject } from './rule.ts';
 
@@ -50,7 +51,7 @@ export function judgeLaunches(
           : 'inconclusive';
   const change = (logRatio: number) => Math.expm1(sign * logRatio);
   const [low, high] = sign > 0 ? [change(ends.low), change(ends.high)] : [change(ends.high), change(ends.low)];
-  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  const percent = (share: number) => `${fixed(100 * share, 1)} %`;
   return {
     ...stub(subject, rule),
     base: median(figures.base),

@@ -29,8 +29,16 @@ export function count(value: number): string {
   return `${digits(value / scale)}${unit}`;
 }
 
+/** With so many decimals, a proper minus, and no sign of a zero. */
+export function fixed(value: number, places: number): string {
+  return value
+    .toFixed(places)
+    .replace(/^-(?=[0.]*$)/, '')
+    .replace('-', '−');
+}
+
 export function percent(share: number): string {
-  return `${(share * 100).toFixed(Math.abs(share) < 0.1 ? 1 : 0)} %`.replace('-', '−');
+  return `${fixed(share * 100, Math.abs(share) < 0.1 ? 1 : 0)} %`;
 }
 
 /** A size as it is written, with the sign of `value`; what is written as nothing has none. */

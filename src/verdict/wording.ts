@@ -1,4 +1,4 @@
-import { count, digits, percent, size, time } from '../text/figures.ts';
+import { count, digits, fixed, percent, size, time } from '../text/figures.ts';
 import type { Comparison, Effect, Metric, Verdict } from '../contract/verdict.ts';
 import { oneLine } from '../text/untrusted.ts';
 
@@ -119,6 +119,5 @@ function repeatsQueries(word: string, words: readonly string[]): boolean {
 function points(share: number, exact = false): string {
   const value = 100 * share;
   const short = Math.abs(value) >= 1000 || (exact && Math.abs(value) < 100);
-  const text = short ? digits(value) : value.toFixed(Math.abs(value) >= 100 ? 0 : 1).replace(/^-(0\.0)$/, '$1');
-  return text.replace(/^-/, '−');
+  return short ? digits(value) : fixed(value, Math.abs(value) >= 100 ? 0 : 1);
 }

@@ -46,6 +46,9 @@ describe('OpenMetrics', () => {
     test(`a hostile name stays inside its label: ${name}`, () => {
       const spoilt = { ...run, suite: { ...run.suite, name: text }, cells: run.cells.map((each) => ({ ...each, backend: text })) };
       for (const each of openMetrics(runFigures(spoilt)).trimEnd().split('\n')) assert.match(each, line);
+      const verdict = verdictFigures({ ...sampleVerdict([{ ...paired, cell: text, name: text }]), name: text });
+      for (const written of [openMetrics, bencherMetrics, githubBenchmark].flatMap((form) => [form(runFigures(spoilt)), form(verdict)]))
+        assert.doesNotMatch(written.replaceAll('\n', ''), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
     });
   }
 });

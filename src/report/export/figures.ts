@@ -1,6 +1,7 @@
 import type { CellRecord } from '../../contract/cell.ts';
 import type { RunRecord } from '../../contract/run.ts';
 import type { Comparison, Metric, Verdict } from '../../contract/verdict.ts';
+import { tamed } from '../../text/untrusted.ts';
 import { pairedNew } from '../../verdict/wording.ts';
 import { nameOf, peakOf, wasteOf } from '../cell-facts.ts';
 
@@ -22,7 +23,7 @@ export interface Figure {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** The figures of one record. */
+/** The figures of one record; its names on one line, and visible, as other tools show them in logs, comments and pages. */
 export interface Figures {
   readonly name: string;
   readonly version: string;
@@ -35,12 +36,12 @@ export interface Figures {
 /** Of every cell that is ok. */
 export function runFigures(run: RunRecord): Figures {
   const figures = run.cells.filter(({ status }) => status === 'ok').flatMap(cellFigures);
-  return { name: run.suite.name, version: run.tool.version, startedAt: run.startedAt, host: run.host, figures };
+  return tamed({ name: run.suite.name, version: run.tool.version, startedAt: run.startedAt, host: run.host, figures });
 }
 
 /** What each comparison found for the new side: where it was measured in pairs, the base times the change, with its interval. */
 export function verdictFigures({ name, tool, startedAt, host, comparisons }: Verdict): Figures {
-  return { name, version: tool.version, startedAt, host, figures: comparisons.flatMap(comparisonFigure) };
+  return tamed({ name, version: tool.version, startedAt, host, figures: comparisons.flatMap(comparisonFigure) });
 }
 
 function cellFigures(cell: CellRecord): Figure[] {

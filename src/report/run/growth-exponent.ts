@@ -1,3 +1,4 @@
+import { fixed } from '../../text/figures.ts';
 import { theilSen } from '../../statistics/theil-sen.ts';
 import type { TheilSenLine } from '../../statistics/theil-sen.ts';
 
@@ -15,5 +16,5 @@ export function growthExponent(lengths: readonly number[], values: readonly numb
 
 /** `1.93 (1.88 to 1.97)`. */
 export function growthText({ slope, low, high }: TheilSenLine): string {
-  return `${slope.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
+  return `${fixed(slope, 2)} (${fixed(low, 2)} to ${fixed(high, 2)})`;
 }
