@@ -11,40 +11,50 @@ import { test } from 'node:test';
 import {
   dataOf,
   drawItems,
+  inOneProcess,
   layersOf,
   orderOf,
-  startTraining,
   testTrainer,
   trainedAttentions,
 } from '../../src/training/fixtures/trainer-tests.ts';
 import { smallTestbed, stirredWeights } from '../../src/training/fixtures/small-testbed.ts';
 import { skip as withoutTorch } from '../../tests/torch-installed.ts';
-import { adapter as torch } from '../torch/adapter.ts';
+import { workerFolder } from '../torch/adapter.ts';
+import { findPython } from '../torch/python.ts';
 import { adapter } from './adapter.ts';
 
+const script = fileURLToPath(new URL('./training/worker.ts', import.meta.url));
+const commandOf = (backend: string): [string, ...string[]] => [process.execPath, script, backend];
 const node = await adapter.status('tfjs-node');
-testTrainer({ adapter, backend: 'tfjs-wasm' });
+testTrainer({ adapter, backend: 'tfjs-wasm', command: commandOf('tfjs-wasm') });
 const eachWay = ['dense', 'block-topk:block=4,blocks=3', 'gated:sparsity=0.4,rank=2'];
-testTrainer({ adapter, backend: 'tfjs-node', skip: node.available ? false : node.reason, attentions: eachWay });
+testTrainer({
+  adapter,
+  backend: 'tfjs-node',
+  command: commandOf('tfjs-node'),
+  skip: node.available ? false : node.reason,
+  attentions: eachWay,
+});
 
 const isSparseGate = (text: string) => /^gated:.*sparsity/.test(text);
 
+const onWasm = inOneProcess({ backend: 'tfjs-wasm', command: commandOf('tfjs-wasm') });
+const onTorch = inOneProcess({ backend: 'torch-cpu', command: [findPython(), '-B', workerFolder] });
+
 /** Losses of twenty steps. */
-async function curve(trainer: { adapter: typeof adapter; backend: string }, text: string): Promise<readonly number[]> {
+async function curve(start: typeof onWasm, text: string): Promise<readonly number[]> {
   const testbed = smallTestbed({ attention: [text, text], position: 'rotary' });
-  const training = await startTraining(trainer, testbed, { optimizer: { learningRate: 0.003, warmUpSteps: 5, steps: 20 } });
+  const training = await start(testbed, { optimizer: { learningRate: 0.003, warmUpSteps: 5, steps: 20 } });
   const request = {
     attention: layersOf(testbed),
     data: await dataOf('curve', drawItems(testbed, 16)),
     order: await orderOf('curve-order', 20, 8),
   };
-  const { losses } = await training.epoch(request);
-  await training.close();
-  return losses;
+  return (await training.epoch(request)).losses;
 }
 
 test('tfjs-wasm: attention that keeps a state is refused by name', async () => {
-  await assert.rejects(curve({ adapter, backend: 'tfjs-wasm' }, 'linear'), /the tfjs trainer has no linear attention/);
+  await assert.rejects(curve(onWasm, 'linear'), /the tfjs trainer has no linear attention/);
 });
 
 const asPyTorch = [
@@ -58,10 +68,7 @@ const asPyTorch = [
 
 for (const text of asPyTorch)
   test(`${text}: twenty steps lose what PyTorch loses`, { skip: withoutTorch }, async (context) => {
-    const [found, expected] = [
-      await curve({ adapter, backend: 'tfjs-wasm' }, text),
-      await curve({ adapter: torch, backend: 'torch-cpu' }, text),
-    ];
+    const [found, expected] = [await curve(onWasm, text), await curve(onTorch, text)];
     const largest = Math.max(...expected.map((loss, step) => Math.abs(loss - found[step]!)));
     context.diagnostic(`largest difference ${largest.toExponential(1)} nats`);
     assert.equal(found.length, 20);
@@ -70,8 +77,7 @@ for (const text of asPyTorch)
   });
 
 test('whoever asked goes away in the middle of an epoch: the process ends by itself', async () => {
-  const script = fileURLToPath(new URL('./training/worker.ts', import.meta.url));
-  const worker = startWorker({ command: [process.execPath, script, 'tfjs-wasm'] });
+  const worker = startWorker({ command: commandOf('tfjs-wasm') });
   const testbed = smallTestbed();
   const weights = join(mkdtempSync(join(tmpdir(), 'attnswap-left-')), 'weights.safetensors');
   await writeWeights(weights, testbed, stirredWeights(testbed));

@@ -1,5 +1,7 @@
 import { testTrainer } from '../../src/training/fixtures/trainer-tests.ts';
 import { skip } from '../../tests/torch-installed.ts';
-import { adapter } from './adapter.ts';
+import { adapter, workerFolder } from './adapter.ts';
+import { findPython } from './python.ts';
 
-testTrainer({ adapter, backend: 'torch-cpu', skip, recurrent: true });
+const command: [string, ...string[]] = [findPython(), '-B', workerFolder];
+testTrainer({ adapter, backend: 'torch-cpu', command, skip, recurrent: true });
