@@ -20,7 +20,8 @@ const onnxPython = fileURLToPath(new URL('../.cache/openvino/bin/python3', impor
 if (existsSync(onnxPython)) process.env['ATTNSWAP_ONNX_PYTHON'] ??= onnxPython;
 
 /** The system's Python has Debian's PyTorch, where the first on the path is another one without it. */
-const hasTorch = (python: string) => spawnSync(python, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0;
+const hasTorch = (python: string) =>
+  spawnSync(python, ['-c', 'import importlib.util as util, sys; sys.exit(util.find_spec("torch") is None)']).status === 0;
 const systemPython = '/usr/bin/python3';
 if (process.env['ATTNSWAP_PYTHON'] === undefined && !hasTorch('python3') && existsSync(systemPython) && hasTorch(systemPython))
   process.env['ATTNSWAP_PYTHON'] = systemPython;
