@@ -35,7 +35,7 @@ test('a suite that needs code or files is refused, when it is submitted and when
   const needing: ReadonlyArray<readonly [Partial<SuiteDefinition>, RegExp]> = [
     [{ adapters: ['./mine.ts'] }, /names adapters or workers/],
     [{ workers: ['python3 mine.py'] }, /names adapters or workers/],
-    [{ matrix: { ...matrix, inputs: ['captured:/etc/passwd'] } }, /takes no files/],
+    [{ matrix: { ...matrix, inputs: ['captured:/etc/passwd'] } }, /accepts no files/],
     [
       { matrix: { ...matrix, shapes: ['q1s4k'], lengths: Array.from({ length: 10_000 }, (_, index) => index + 1) } },
       /declares 10001 cells/,

@@ -177,7 +177,7 @@ test('one seed has no interval: its differences are told, and not drawn', async 
   const report = tuningReport(stored(oneSeed(sampleTuning())));
   assert.ok(!chartsOf(report).some(({ id }) => id === 'differences'));
   assert.equal(textsOf(tableIn(sectionOf(report, 'scores')))[1]![7], 'one seed only');
-  assert.match(report.alerts.join(' '), /1 seed: too few to know how much training runs vary/);
+  assert.match(report.alerts.join(' '), /1 seed: too few to estimate how much training runs vary/);
   await rendered(report);
 });
 
