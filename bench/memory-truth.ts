@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { memoryEnvironment, peakMemoryMethods } from '../src/measure/peak-memory.ts';
 
 /** Prints, for known allocations, what each method reads, and what ru_maxrss would have said: with and without a large parent. */
-const program = fileURLToPath(new URL('../src/measure/known-allocation.ts', import.meta.url));
+const program = fileURLToPath(new URL('../src/measure/fixtures/known-allocation.ts', import.meta.url));
 const mebibyte = 2 ** 20;
 const parentMebibytes = 700;
 

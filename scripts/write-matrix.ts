@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { adapters } from '../adapters/index.ts';
-import { matrixMarkdown } from '../src/conformance/matrix.ts';
+import { matrixMarkdown } from './matrix.ts';
 
 // Brings the tables of variants and backends in README.md up to date; with --check only says whether they are.
 const readme = fileURLToPath(new URL('../README.md', import.meta.url));

@@ -12,7 +12,7 @@ import type { RunRecord } from '../src/contract/run.ts';
 import type { Verdict } from '../src/contract/verdict.ts';
 import { siteOf } from '../src/dashboard/site.ts';
 import { dashboard } from '../src/operations/dashboard.ts';
-import { quietHost } from '../src/measure/quiet-host.ts';
+import { quietHost } from '../src/measure/fixtures/quiet-host.ts';
 import { label } from '../src/report/comparison/wording.ts';
 import type { Report } from '../src/report/document.ts';
 import { addRecords } from '../src/store/add.ts';

@@ -117,11 +117,6 @@ export function inGroup<O extends Options>(group: string, options: O): O {
   return Object.fromEntries(Object.entries(options).map(([name, spec]) => [name, { ...spec, group }])) as unknown as O;
 }
 
-/** An old spelling of an option. */
-export function deprecated<Value>(note: string, spec: OptionSpec<Value>): OptionSpec<Value> {
-  return { ...spec, deprecated: note };
-}
-
 /** Options of another command, refused by name. */
 export function refused(names: readonly string[], hint: string): Readonly<Record<string, OptionSpec<undefined>>> {
   return Object.fromEntries(names.map((name) => [name, { help: '', value: '<value>', refused: hint }]));

@@ -4,7 +4,7 @@ import { adapters } from '../../adapters/index.ts';
 import { readSuite } from '../contract/suite.ts';
 import { fingerprint } from '../measure/fingerprint.ts';
 import { planCells } from '../measure/plan-cells.ts';
-import { quietHost } from '../measure/quiet-host.ts';
+import { quietHost } from '../measure/fixtures/quiet-host.ts';
 import { calibrate, calibrationFor, notCalibrated, refusalOf } from './calibration.ts';
 import type { Calibration } from './calibration.ts';
 

@@ -10,9 +10,6 @@ import type { Baseline } from './baseline.ts';
 import { calibrationSchema, hostOf } from './calibration.ts';
 import type { Calibration } from './calibration.ts';
 
-/** Where calibrations and baselines are kept, unless --store says otherwise: a folder that can be committed or cached. */
-export const defaultStore = '.attnswap';
-
 const calibrationsSchema = z.object({ schema: z.literal('attnswap.calibrations/1'), calibrations: z.array(calibrationSchema).max(10_000) });
 const readCalibrations = recordReader(calibrationsSchema, { code: 'INVALID_CALIBRATION', hint: 'attnswap calibrate' });
 const readBaseline = recordReader(baselineSchema, {

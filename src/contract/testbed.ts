@@ -2,7 +2,6 @@ import { z } from 'zod';
 
 /** How a model knows where a token is. `alibi` (Press et al. 2022) needs causal attention. */
 export const positionEncodings = ['sinusoidal', 'learned', 'rotary', 'alibi', 'none'] as const;
-export type PositionEncoding = (typeof positionEncodings)[number];
 
 const size = z.int().min(1).max(65_536);
 /** A softmax probability from which an answer is taken. */

@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { AttnswapError } from '../contract/errors.ts';
 import { fingerprint } from '../measure/fingerprint.ts';
 import type { Host } from '../measure/host-schema.ts';
-import { quietHost } from '../measure/quiet-host.ts';
+import { quietHost } from '../measure/fixtures/quiet-host.ts';
 import { compareHosts } from '../measure/same-host.ts';
 import { migrationSteps } from '../migration/record.ts';
 import { Journal } from './journal.ts';

@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fingerprint } from './fingerprint.ts';
 import { hostSchema } from './host-schema.ts';
 import { describeHost, probeInto, readTurbo } from './host.ts';
-import { quietHost } from './quiet-host.ts';
+import { quietHost } from './fixtures/quiet-host.ts';
 
 test('this host fits its schema, and two looks at it share a fingerprint', async () => {
   const [first, second] = [await describeHost(), await describeHost()];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Host } from './host-schema.ts';
 import { type NoiseCode, noiseCodes, noiseWarnings } from './noise.ts';
-import { quietHost } from './quiet-host.ts';
+import { quietHost } from './fixtures/quiet-host.ts';
 
 function warnings(change: (host: Host) => void) {
   const host = structuredClone(quietHost);

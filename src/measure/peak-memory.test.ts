@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type PeakMemory, memoryEnvironment, openMemoryRegion } from './peak-memory.ts';
 
-const program = fileURLToPath(new URL('./known-allocation.ts', import.meta.url));
+const program = fileURLToPath(new URL('./fixtures/known-allocation.ts', import.meta.url));
 const linuxOnly = process.platform === 'linux' ? false : 'only Linux can reset the high-water mark of a process; run on Linux';
 
 interface Reading extends PeakMemory {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fingerprint } from './fingerprint.ts';
 import type { Host } from './host-schema.ts';
-import { quietHost } from './quiet-host.ts';
+import { quietHost } from './fixtures/quiet-host.ts';
 import { compareHosts, groupByHost } from './same-host.ts';
 
 const versions = { node: '24.21.0', 'onnx-cpu': '1.30.0' };

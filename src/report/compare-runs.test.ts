@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { CellRecord } from '../contract/cell.ts';
 import { readRun } from '../contract/run.ts';
 import type { RunRecord } from '../contract/run.ts';
-import { quietHost } from '../measure/quiet-host.ts';
+import { quietHost } from '../measure/fixtures/quiet-host.ts';
 import { compareRuns } from './compare-runs.ts';
 import { comparedRunsCsv } from './compared-runs-csv.ts';
 import { comparisonReport } from './comparison-report.ts';

@@ -58,14 +58,6 @@ export function allowedEnd(shape: Shape, query: number): number {
   return shape.causal ? Math.max(0, Math.min(shape.keys, query + positionOffset(shape) + 1)) : shape.keys;
 }
 
-/** Keys that padding leaves in [0, end). */
-export function countUnpadded(view: HeadView, end: number): number {
-  if (view.mask === undefined) return end;
-  let count = 0;
-  for (let j = 0; j < end; j++) if (view.mask[j] !== 0) count++;
-  return count;
-}
-
 /** The logit c·q_i·k_j, accumulated in float64, and capped where there is a cap. */
 export function logitOf(view: HeadView, query: number, key: number): number {
   const { query: queries, key: keys } = view;

@@ -24,7 +24,6 @@ const wasteColumns = [
   'wastedMass',
   'labelledWaste',
 ] as const;
-export type WasteColumn = (typeof wasteColumns)[number];
 
 /** The sums that all figures are ratios of: one value a row in each. */
 export const columnNames = [

@@ -11,7 +11,7 @@ import { checksumOf } from '../../src/journal/check-steps.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { journalPath } from '../../src/journal/stored.ts';
 import { fingerprint } from '../../src/measure/fingerprint.ts';
-import { quietHost } from '../../src/measure/quiet-host.ts';
+import { quietHost } from '../../src/measure/fixtures/quiet-host.ts';
 import { compareHosts } from '../../src/measure/same-host.ts';
 import { migrationSteps } from '../../src/migration/record.ts';
 import { loadRun } from '../../src/operations/load-run.ts';

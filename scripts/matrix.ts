@@ -1,5 +1,5 @@
-import type { Adapter } from '../contract/adapter.ts';
-import { variants } from '../variants/index.ts';
+import type { Adapter } from '../src/contract/adapter.ts';
+import { variants } from '../src/variants/index.ts';
 
 /** Two tables in Markdown: the kernels of each variant by family of backends, and what each backend needs. */
 export function matrixMarkdown(adapters: readonly Adapter[]): string {
