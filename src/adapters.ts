@@ -6,3 +6,4 @@ export { formatVariant, parseVariant, variants } from './variants/index.ts';
 export { judgeOutput } from './variants/judge.ts';
 export type { Judgement } from './variants/judge.ts';
 export { referenceOutput } from './variants/reference.ts';
+export type { RowAddress } from './variants/reference.ts';

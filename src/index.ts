@@ -85,24 +85,46 @@ export type { Predicted, WhatIfOptions, WhatIfRecord } from './operations/whatif
 // What records are made of.
 export type { Baseline } from './compare/baseline.ts';
 export type { Calibration } from './compare/calibration.ts';
-export type { BackendSupport } from './conformance/support.ts';
+export type { CaseFinding, Conformance } from './conformance/check-kernel.ts';
+export type { BackendSupport, Support as KernelSupport } from './conformance/support.ts';
 export type { AuditFinding, AuditPoint, AuditRecord, AuditVerdict } from './contract/audit.ts';
 export type { CellRecord, CellSpec } from './contract/cell.ts';
 export type { ClaimDefinition, ClaimFigure, ClaimsRecord, ClaimStanding, ClaimVerdict, JudgedClaim } from './contract/claims.ts';
+export type { Device } from './contract/device.ts';
 export type { RunRecord } from './contract/run.ts';
-export type { Block, Comparison, Effect, Metric, Outcome, Verdict } from './contract/verdict.ts';
+export type { Block, ComparedFigure, Comparison, Effect, Metric, Outcome, Verdict } from './contract/verdict.ts';
+export type { RunOutcome } from './fleet/documents.ts';
+export type { Labels } from './fleet/labels.ts';
+export type { WaitedRun } from './fleet/wait.ts';
+export type { Fingerprint } from './measure/fingerprint.ts';
 export type { Host } from './measure/host-schema.ts';
-export type { CandidateResult } from './migration/candidate.ts';
+export type { CandidateDecode, CandidateResult } from './migration/candidate.ts';
+export type { CandidateQualities } from './migration/candidate-quality.ts';
+export type { ComparisonAtLength, MigrationDecision } from './migration/decide.ts';
 export type { FinalResult } from './migration/final-phase.ts';
-export type { Goal, MigrationSettings, Phase } from './migration/migration.ts';
-export type { OutputComparison } from './model/swap/compare-outputs.ts';
+export type { Goal, MigrationSettings, Phase, RecoverySettings } from './migration/migration.ts';
+export type { CandidateQuality } from './migration/quality-of.ts';
+export type { SwapOnItems } from './migration/swap-on-items.ts';
+export type { ComparedRun, OutputComparison } from './model/swap/compare-outputs.ts';
 export type { SiteComparison } from './model/swap/compare-sites.ts';
 export type { SwapProof } from './model/swap/prove.ts';
-export type { Site } from './model/sites/site.ts';
-export type { RunComparison } from './report/compare-runs.ts';
+export type { Assumption, Site } from './model/sites/site.ts';
+export type { ProtocolFinding } from './protocol/check-protocol.ts';
+export type { QualityJudgement } from './quality/judgement.ts';
+export type { ComparedCell, ComparedColumn, ComparedRecord, ComparedRow, RefusedColumn, RunComparison } from './report/compare-runs.ts';
+export type { Difference } from './report/comparison/differences.ts';
 export type { Report } from './report/document.ts';
+export type { MeanEstimate } from './statistics/student.ts';
+export type { Ablation } from './tuning/ablate.ts';
+export type { AttentionWaste } from './tuning/attention-waste.ts';
+export type { SeedDifference } from './tuning/difference.ts';
+export type { FinishedTrial } from './tuning/finish-trial.ts';
+export type { TrialSearch } from './tuning/search.ts';
+export type { Trial } from './tuning/trial.ts';
 export type { TunedCandidate } from './tuning/tune-testbed.ts';
-export type { WasteFigure } from './waste/schema.ts';
+export type { CaseSet } from './variants/case-sets.ts';
+export type { Bound } from './variants/roofline.ts';
+export type { WasteFigure, WasteFigures } from './waste/schema.ts';
 
 // What a data module scores translations by.
 export { corpusBleu, sentenceBleu } from './quality/translation/bleu.ts';
@@ -138,7 +160,24 @@ export type {
   PreparedKernel,
   Unsupported,
 } from './contract/adapter.ts';
-export type { AttentionInputs, GateTensors } from './contract/inputs.ts';
+export type { AttentionInputs, BiasTensor, GateTensors } from './contract/inputs.ts';
+export type { ModelAttention, PlacedAttention, SavedAttention, SeenModule } from './contract/model-attention.ts';
 export type { DType, Shape } from './contract/shape.ts';
-export type { EpochResult, ItemScores, Training, TrainRequest } from './contract/training.ts';
-export type { Knob, Parameters, Variant } from './contract/variant.ts';
+export type { Span } from './contract/span.ts';
+export type { Testbed } from './contract/testbed.ts';
+export type { EpochResult, ItemScores, LayerAttention, OptimizerOptions, Teacher, Training, TrainRequest } from './contract/training.ts';
+export type {
+  HeadAddress,
+  HeadOutputs,
+  HeadRows,
+  Knob,
+  Parameters,
+  Pool,
+  RecurrentDefinition,
+  Row,
+  Selectivity,
+  Specification,
+  Variant,
+  WeighingDefinition,
+  Work,
+} from './contract/variant.ts';

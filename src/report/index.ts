@@ -17,10 +17,12 @@ export type {
   Report,
   ReportKind,
   Section,
+  Standing,
   Table,
   TableCell,
   Term,
   TermList,
+  Tile,
 } from './document.ts';
 export { drawSvg } from './draw.ts';
 export { reportPage } from './html/page.ts';
