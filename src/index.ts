@@ -95,7 +95,6 @@ export type { RunRecord } from './contract/run.ts';
 export type { Block, ComparedFigure, Comparison, Effect, Metric, Outcome, Verdict } from './contract/verdict.ts';
 export type { RunOutcome } from './fleet/documents.ts';
 export type { Labels } from './fleet/labels.ts';
-export type { WaitedRun } from './fleet/wait.ts';
 export type { Fingerprint } from './measure/fingerprint.ts';
 export type { Host } from './measure/host-schema.ts';
 export type { CandidateDecode, CandidateResult } from './migration/candidate.ts';

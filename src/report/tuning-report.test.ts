@@ -159,7 +159,7 @@ test('bits are shown as bits, and what is better is said', async () => {
   const report = tuningReport(
     stored({ ...record, settings: { ...record.settings, task: 'prose' }, baseline: record.baseline.map(negative) }),
   );
-  assert.match(sectionOf(report, 'scores').lead!, /bits a character .*fewer are better/);
+  assert.match(sectionOf(report, 'scores').lead!, /bits per character .*fewer are better/);
   const table = textsOf(tableIn(sectionOf(report, 'scores')));
   assert.match(table[0]![3]!, /^1\.9\d, /);
   assert.match(table[1]![6]!, /bits more$/);

@@ -18,10 +18,12 @@ export const tuningRecordName = 'attnswap.tuning/1';
 const text = z.string().max(20_000);
 const list = <T extends z.ZodType>(item: T, most: number) => z.array(item).max(most).readonly();
 const texts = list(text, 10_000);
-/** A figure that JSON holds as null where it is infinite or none: of a training that diverged, an interval of one seed. */
-const figure = z.number().min(-1e15).max(1e15).nullable();
-/** On validation items: of a training that diverged the least number that there is. */
-const score = z.number().max(1e15).nullable();
+/** Beyond any score, difference or interval, so that a damaged record is refused. */
+const largest = 1e15;
+/** Null where there is no finite figure: a training that diverged, the interval of one seed. */
+const figure = z.number().min(-largest).max(largest).nullable();
+/** On validation items; `noScore` of a training that diverged. */
+const score = z.number().max(largest).nullable();
 const { position, norm, normPlacement } = testbedSchema.def.shape;
 
 const trialSchema = z.object({

@@ -7,12 +7,9 @@ import { readWeights, writeWeights } from '../training/initial-weights.ts';
 import { attentionIn, goalAttention } from './progressive.ts';
 import { dataFile, fileAt, orderFile, stepsOf } from './files.ts';
 import { firstWeights } from './first-weights.ts';
-import { testbedOf, trialId } from './trial.ts';
+import { noScore, testbedOf, trialId } from './trial.ts';
 import type { Reference, Trial } from './trial.ts';
 import type { Epoch, TuningWork } from './work.ts';
-
-/** The score of a model that is none. */
-const worst = -Number.MAX_VALUE;
 
 /** Whether a trial has come as far as is wanted: that many epochs, or a score that is enough. */
 function isDone({ tuning: { training } }: TuningWork, epochs: readonly Epoch[], wanted: number): boolean {
@@ -77,7 +74,7 @@ async function trainEpoch(work: TuningWork, training: Training, trial: Trial, ep
     data: await dataFile(work, 'train', trial.seed),
     order: await orderFile(work, trial.seed, epoch),
   });
-  if (diverged) return { losses, elapsedNs, validation: worst, diverged };
+  if (diverged) return { losses, elapsedNs, validation: noScore, diverged };
   const goal = goalAttention(trial, tuning.model);
   const scores = await training.evaluate({ attention: goal, data: await dataFile(work, 'validation', 0), batch: tuning.training.batch });
   const path = await checkpointOf(work, trialId(trial), epoch + 1);

@@ -1,6 +1,14 @@
 import type { Technique, Tuning } from '../contract/tuning.ts';
 import type { Testbed } from '../contract/testbed.ts';
 
+/** The validation score of a training that diverged: below all others, and a number, as JSON has no infinity. */
+export const noScore = -Number.MAX_VALUE;
+
+/** Whether there is a score. */
+export function isScore(score: number | null): score is number {
+  return score !== null && score > noScore;
+}
+
 /** What one training is of. */
 export interface Trial {
   /** The attention of every layer. */

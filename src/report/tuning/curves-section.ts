@@ -1,5 +1,6 @@
 import { time } from '../../text/figures.ts';
 import type { FinishedRecord } from '../../tuning/record.ts';
+import { isScore } from '../../tuning/trial.ts';
 import { learningCurvesChart } from '../charts/learning-curves.ts';
 import type { CurvePoint, LearningCurve } from '../charts/learning-curves.ts';
 import { colourOf } from '../theme.ts';
@@ -84,7 +85,7 @@ function curvesOf(view: TuningView, panel: string, lines: readonly TrainedLine[]
 
 /** Scores as they are drawn, up to where training diverged; of very many epochs as many as can be told apart. */
 function drawable({ measure }: TuningView, { epochs }: FinishedRecord): CurvePoint[] {
-  const end = epochs.findIndex(({ validation, diverged: broken }) => broken === true || validation === null || validation < -1e300);
+  const end = epochs.findIndex(({ validation, diverged: broken }) => broken === true || !isScore(validation));
   const whole = (end < 0 ? epochs : epochs.slice(0, end)).map(({ validation }, index) => ({
     epoch: index + 1,
     score: measure.shown(validation!),

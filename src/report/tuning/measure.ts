@@ -4,10 +4,11 @@ import { clip } from '../../text/layout.ts';
 import { oneLine } from '../../text/untrusted.ts';
 import type { TableCell } from '../document.ts';
 import type { StoredTuningRecord } from '../../tuning/record.ts';
+import { isScore } from '../../tuning/trial.ts';
 
 /** How a tuning's scores are shown. In the record higher is better: bits are negative there. */
 export interface Measure {
-  /** `accuracy`, `bits a character`, or `score` of a task that is not known here. */
+  /** `accuracy`, `bits per character`, or `score` of a task that is not known here. */
   readonly name: string;
   /** What is better, in words. */
   readonly better: string;
@@ -66,7 +67,7 @@ const accuracy = {
 
 const bits = {
   ...plain,
-  name: 'bits a character',
+  name: 'bits per character',
   better: 'fewer are better',
   shown: (score: number) => -score,
   text: (score: number) => digits(-score),
@@ -76,10 +77,10 @@ const bits = {
 
 /** A score in words; of a training that diverged `none`. */
 export function scoreText(measure: Measure, score: number | null): string {
-  return score === null || score < -1e300 ? 'none' : measure.text(score);
+  return isScore(score) ? measure.text(score) : 'none';
 }
 
 /** A score, sorted by what is better. */
 export function scoreCell(measure: Measure, score: number | null): TableCell {
-  return score === null || score < -1e300 ? { text: 'none', standing: 'unsure' } : { text: measure.text(score), value: score };
+  return isScore(score) ? { text: measure.text(score), value: score } : { text: 'none', standing: 'unsure' };
 }
