@@ -29,3 +29,9 @@ test('a value of others is tamed wherever it holds text, and is else the same', 
   const value = { 'na\nme': ['a\r\nb', 1, null, true, { deep: '\u202e' }], samples };
   assert.deepEqual(tamed(value), { 'na me': ['a b', 1, null, true, { deep: '\\u202e' }], samples });
 });
+
+test('what is nested without end is cut off, and ends no stack', () => {
+  const nested = (depth: number) => JSON.parse('['.repeat(depth) + ']'.repeat(depth)) as unknown;
+  assert.deepEqual(tamed(nested(100)), nested(100));
+  assert.equal(JSON.stringify(tamed(nested(100_000))).length, 204);
+});

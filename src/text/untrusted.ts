@@ -34,14 +34,19 @@ export function safeJson(value: unknown): string {
   return json.replaceAll(hidden, (character) => (character === '\n' ? character : escaped(character))).replaceAll('##[', '##\\u005b');
 }
 
-/** A value of others as it enters, such as a worker's answer: every text in it, names of fields too, on one line and visible. */
+/** Nothing that attnswap reads is nested deeper; a hundred times as deep ends the stack of whoever goes through it. */
+const deepest = 100;
+
+/** A value of others as it enters, such as a worker's answer: every text in it, names of fields too, on one line and visible. Null where it is nested too deep. */
 export function tamed<Value>(value: Value): Value {
-  return tame(value) as Value;
+  return tame(value, 0) as Value;
 }
 
-function tame(value: unknown): unknown {
+function tame(value: unknown, depth: number): unknown {
   if (typeof value === 'string') return oneLine(value);
-  if (Array.isArray(value)) return value.map(tame);
-  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [oneLine(name), tame(inner)]));
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth === deepest) return null;
+  if (Array.isArray(value)) return value.map((inner) => tame(inner, depth + 1));
+  if (Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [oneLine(name), tame(inner, depth + 1)]));
 }
