@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -23,7 +23,7 @@ export async function writeChecksums(part: string): Promise<void> {
 /** Files that hold what was written. Parts never change, so that a process asks once. */
 const whole = new Map<string, Promise<void>>();
 
-/** A file of a part holds what was written, wherever it may be damaged. @throws INVALID_STORE */
+/** A file of a part holds what was written, wherever it may be damaged; of a part from before there were checksums nothing is known. @throws INVALID_STORE */
 export async function requireWhole(path: string): Promise<void> {
   const found = whole.get(path) ?? check(path);
   whole.set(path, found);
@@ -35,6 +35,7 @@ export async function requireWhole(path: string): Promise<void> {
 
 async function check(path: string): Promise<void> {
   const file = join(dirname(path), checksumsName);
+  if (!existsSync(file)) return;
   try {
     const expected = readChecksums(await readJson(file, 'INVALID_STORE'), file)[basename(path)];
     if ((await checksumOf(path)) !== expected) throw new Error(`its SHA-256 is not the one in ${checksumsName}`);

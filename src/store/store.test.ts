@@ -63,6 +63,20 @@ function stopped(run: RunRecord, cells: number): RunRecord {
   return { ...run, complete: false, endedAt: null, cells: run.cells.slice(0, cells) };
 }
 
+test('a damaged part is refused by name; one from before there were checksums is read', async () => {
+  const store = emptyStore();
+  await addRecords(store, [fileOf(sampleRun({ lengths: [64] }))]);
+  const [part] = await partsOf(store);
+  const [stored] = await storedRuns(store);
+  writeFileSync(join(part!, 'sha256.json'), JSON.stringify({ 'cells.parquet': '0' }));
+  await assert.rejects(runOf(stored!), {
+    code: 'INVALID_STORE',
+    message: /cells\.parquet: cannot be read as a file of the store: its SHA-256/,
+  });
+  rmSync(join(part!, 'sha256.json'));
+  assert.equal((await runOf(stored!)).suite.name, 'sample');
+});
+
 test('a resumed run takes the place of its earlier states, in whichever order and call they come', async () => {
   const run = sampleRun({ lengths: [64] });
   const [one, two, all] = [fileOf(stopped(run, 1)), fileOf(stopped(run, 2)), fileOf(run)];
