@@ -7,5 +7,5 @@ mkdirSync('models', { recursive: true });
 writeFileSync(path, bytes);
 const { layers, heads, width } = encoder;
 process.stdout.write(
-  `${path}: the shape of Whisper tiny's encoder (${layers} layers, ${heads} heads, ${width} wide); its weights are drawn, not trained\n`,
+  `${path}: the shape of Whisper tiny's encoder (${layers} layers, ${heads} heads, ${width} wide); its weights are random, not trained\n`,
 );
