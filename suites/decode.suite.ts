@@ -2,7 +2,7 @@ import { defineSuite } from '../src/contract/suite.ts';
 
 export default defineSuite({
   name: 'decode',
-  description: 'new tokens behind a cache: one at a time, in a batch, a few to be verified, beside a prefill',
+  description: 'new tokens behind a cache: one at a time, in a batch, several to verify, together with a prefill',
   matrix: {
     variants: ['dense.fused', 'dense.tiled', 'topk:k=32', 'window:w=256', 'hierarchical', 'block-topk'],
     backends: ['onnx-cpu'],

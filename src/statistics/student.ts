@@ -24,10 +24,10 @@ export interface MeanEstimate extends Interval {
 }
 
 /**
- * The mean and Student's interval that leaves `tail` (one-sided) beyond each end. Exact for independent normal values; for
- * others close from some ten values on, as their mean becomes normal. It lies where values share something that differs
- * from sample to sample: samples of one process do, which is why the values here are whole blocks, one fresh pair of processes
- * each. A single value has no interval: its ends are infinite.
+ * The mean with a Student t interval that leaves `tail` (one-sided) beyond each end. Exact for independent normal values; close
+ * for others from about ten values on, as their mean becomes normal. Misleading when values share an error that differs from
+ * sample to sample: samples of one process do, which is why the values here are whole blocks, each a fresh pair of processes.
+ * A single value has no interval: its ends are infinite.
  * @throws RangeError on no values
  */
 export function meanInterval(values: readonly number[], tail: number): MeanEstimate {
