@@ -38,7 +38,7 @@ const variedItems = 30;
  *   `boundedMeanInterval`, which never has zero width. Where no finite range is known, Student's t if 30 items differ
  *   from the most frequent value, and otherwise no interval.
  * Simulated, an end of 5 % misses 4 to 7 % of the time from 12 items on, 9 % for six items of exponential loss.
- * It lies where a rare failure was not among the items although the others vary: then the spread that is trusted is not the whole.
+ * Misleading when a rare failure is not among the items although the others vary: the measured spread is then too small.
  * @throws RangeError on no values, a value that is not finite, or outside the range
  */
 export function itemMean(values: readonly number[], { range, tail, seed }: ItemMeanOptions): ItemMean {

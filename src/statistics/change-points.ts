@@ -36,7 +36,7 @@ const clipDeviations = 3;
  * Of steady series one in 200 shows a change (100 normal figures), one in 60 at worst (10 figures); one in 50 where tails are as heavy as
  * those of Student's t with three degrees, one in 16 of exponential figures. A step of 3σ with ten figures each side is found 97 times in
  * 100, and placed within one figure 93 times. Levels about a cut are biased away from each other, as it lies where it
- * separates best. It lies where neighbours are correlated (σ is then too small) and where a trend is no step: both are cut into stairs.
+ * separates best. Misleading when neighbors are correlated (σ is then too small) and when a trend is not a step: both are cut into stairs.
  * Fewer than six figures are one segment; none is no segment.
  * @param values in the order in which they were taken
  * @throws RangeError on a figure that is not finite

@@ -26,7 +26,7 @@ type Fit = (draw: readonly number[]) => { readonly estimate: number; readonly er
  * statistic must be smooth in them: means, trimmed means, ratios, medians of many values a block, never a maximum or a median of single
  * values. Of 5 to 20 skewed (exponential) blocks 93–95 % of 95 % intervals cover; of Student's 88–91 %, of percentile intervals
  * 78–90 %. The price is width: a sixth more than Student's of 20 blocks, two fifths of 10, 2.7 times as wide of 5. `estimate` is as
- * biased as the statistic is. It lies where blocks depend on one another, and with three (78 % cover) or four blocks, as these give
+ * biased as the statistic is. Misleading when blocks depend on one another, and with three (78 % cover) or four blocks, as these give
  * only a few different draws.
  *
  * Replicates that show no spread (the same block every time) are left out. Costs a call of `statistic` for every

@@ -50,7 +50,7 @@ export function quantileSorted(sorted: readonly number[], p: number): number {
 /**
  * A distribution-free interval of the median: the number of samples below it is Binomial(n, ½), so [x₍d₎, x₍n+1−d₎] holds it
  * with probability 1 − 2·P(B < d) whatever the distribution (David and Nagaraja, Order Statistics, 3rd ed., §7.1).
- * Needs 6 samples for 95 %. It lies in two ways. Samples of one process are autocorrelated: the interval is narrower than
+ * Needs 6 samples for 95 %. Misleading in two ways. Samples of one process are autocorrelated: the interval is narrower than
  * the truth, and says nothing of what another launch would give. And where sampling stopped because this interval became
  * narrow, its coverage is below the nominal one. Use it to stop sampling and to show spread, never to compare two arms.
  * @throws RangeError on an empty sample

@@ -14,7 +14,7 @@ const mostBlocks = 10_000;
  * The smallest effect that the mean of `blocks` blocks shows with chance `power`: (t₁₋tail + t_power)·sd/√n, both quantiles of Student's t
  * with n − 1 degrees of freedom. The usual approximation by the central t: for tails of 1.75 to 5 % and 80 to 95 % power it is within 5 %
  * of the exact one from 5 blocks on, within 1 % of it from 20 (some 3 % at a tail of 5 %); of 3 blocks it may be an eighth too small, of
- * two a third. It lies where `standardDeviation` was itself estimated from a few blocks: of five it is off by a quarter as often as not.
+ * two a third. Misleading when `standardDeviation` was itself estimated from a few blocks: from five, it is off by a quarter as often as not.
  * @throws RangeError on fewer than 2 blocks, a negative standard deviation, or a tail or power outside (0, 1)
  */
 export function minimumDetectableEffect(plan: Test & { readonly blocks: number; readonly power: number }): number {

@@ -16,7 +16,7 @@ const exactUpTo = 60;
  * independent errors that are symmetric or alike at every x; unmoved by up to 29 % of the points being wild. The slope's interval
  * inverts Kendall's test (Sen, JASA 63, 1968): it lies between two order statistics of the slopes and covers the true one at least as
  * often as asked for whatever the errors' distribution. `coverage` says what it attains; it needs 5 points of different
- * x for 95 %, and is the whole range of the slopes below that. It lies where errors are autocorrelated, or where the relation is no
+ * x for 95 %, and is the whole range of the slopes below that. Misleading when errors are autocorrelated, or when the relation is no
  * line: of logarithms, memory of n² + n bytes has a slope between 1 and 2 that depends on the lengths measured.
  * Time and space grow with the square of the number of points.
  * @throws RangeError on x and y of different lengths, a figure that is not finite, or no two different x
