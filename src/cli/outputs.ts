@@ -3,6 +3,7 @@ import { remark } from './console.ts';
 import type { CommonFlags } from './console.ts';
 import type { ReportEnding } from '../operations/endings.ts';
 import type { OptionSpec } from './declare.ts';
+import { safeJson } from '../text/untrusted.ts';
 
 /** What files are written as, by their ending. */
 export type Ending = ReportEnding | '.junit.xml' | '.sarif';
@@ -46,7 +47,7 @@ export async function writeOutputs<Known extends Ending>(
   }
 }
 
-/** JSON as records are written. */
+/** JSON of which every character can be seen; it reads back as the same value. */
 export function json(value: unknown): () => string {
-  return () => `${JSON.stringify(value, null, 1)}\n`;
+  return () => `${safeJson(value)}\n`;
 }

@@ -12,6 +12,7 @@ import { chartPng } from '../report/picture.ts';
 import { readReport } from '../report/read-report.ts';
 import type { ReadReport } from '../report/read-report.ts';
 import { reportMarkdown } from '../report/report-markdown.ts';
+import { safeJson } from '../text/untrusted.ts';
 import { reportEndings } from './endings.ts';
 import type { OperationOptions } from './options.ts';
 
@@ -67,7 +68,7 @@ async function contentsOf(
   if (ending === '.html') return [[file, await reportPage(found, (done, what) => onProgress?.({ what, done, total: sections }))]];
   if (ending === '.md') return [[file, reportMarkdown(found)]];
   if (ending === '.csv') return [[file, csv()]];
-  if (ending === '.json') return [[file, `${JSON.stringify(found, null, 1)}\n`]];
+  if (ending === '.json') return [[file, `${safeJson(found)}\n`]];
   if (ending !== '.svg' && ending !== '.png')
     throw new AttnswapError('USAGE', `${file}: ends in ${JSON.stringify(ending)}, expected ${reportEndings.join(', ')}`);
   const folder = join(file, '..', `${basename(file, ending)}.charts`);

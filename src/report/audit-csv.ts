@@ -1,5 +1,5 @@
-import { stringify } from 'csv-stringify/sync';
 import type { AuditRecord } from '../contract/audit.ts';
+import { csv } from './csv.ts';
 
 /** One row per setting and round. Columns are only ever added at the end. */
 export function auditCsv({ name, backend, points, verdict }: AuditRecord): string {
@@ -18,5 +18,5 @@ export function auditCsv({ name, backend, points, verdict }: AuditRecord): strin
       verdict,
     })),
   );
-  return stringify(rows, { header: true, escape_formulas: true });
+  return csv(rows);
 }

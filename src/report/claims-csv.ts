@@ -1,5 +1,5 @@
-import { stringify } from 'csv-stringify/sync';
 import type { ClaimsRecord } from '../contract/claims.ts';
+import { csv } from './csv.ts';
 
 /** One row per figure; of a claim without one, one row. Columns are only ever added at the end. */
 export function claimsCsv({ claims, sources }: ClaimsRecord): string {
@@ -21,5 +21,5 @@ export function claimsCsv({ claims, sources }: ClaimsRecord): string {
     return figures.length === 0 ? [claim] : figures;
   });
   const columns = 'claim claimed unit side bound verdict decidedBy definition of value low high standing source note'.split(' ');
-  return stringify(rows, { header: true, columns, escape_formulas: true });
+  return csv(rows, { header: true, columns });
 }

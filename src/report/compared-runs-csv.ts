@@ -1,5 +1,5 @@
-import { stringify } from 'csv-stringify/sync';
 import type { ComparedCell, ComparedRow, RunComparison } from './compare-runs.ts';
+import { csv } from './csv.ts';
 
 /**
  * One row a cell and column. Columns are only ever added at the end. Times in nanoseconds, sizes in bytes, ratios over
@@ -16,7 +16,7 @@ export function comparedRunsCsv({ records, columns, rows }: RunComparison): stri
       base: columns[column.base]!.name,
     })),
   );
-  return stringify(lines, { header: true, escape_formulas: true });
+  return csv(lines);
 }
 
 function specOf({ kernel, spec: { shape, inputs, seed } }: ComparedRow) {

@@ -1,5 +1,5 @@
-import { stringify } from 'csv-stringify/sync';
 import type { Comparison } from '../contract/verdict.ts';
+import { csv } from './csv.ts';
 
 /** One row a comparison. Columns are only ever added at the end. Shares as fractions; figures in the unit of their row. */
 export function comparisonsCsv(comparisons: readonly Comparison[]): string {
@@ -23,5 +23,5 @@ export function comparisonsCsv(comparisons: readonly Comparison[]): string {
     minimumDetectableEffect: comparison.minimumDetectableEffect,
     reason: comparison.reason,
   }));
-  return stringify(rows, { header: true, escape_formulas: true });
+  return csv(rows);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { sampleComparison } from '../verdict/fixtures/sample-verdict.ts';
+import { sampleComparison, untrustedTexts } from '../verdict/fixtures/sample-verdict.ts';
 import { compareRuns } from './compare-runs.ts';
 import { comparedRunsCsv } from './compared-runs-csv.ts';
 import { comparisonsCsv } from './comparisons-csv.ts';
@@ -38,3 +38,11 @@ for (const [name, csv] of documents) {
     );
   });
 }
+
+test('texts of others are visible, on one line, and command nothing', () => {
+  for (const text of Object.values(untrustedTexts)) {
+    const lines = runCsv({ ...run, cells: [{ ...run.cells[0]!, kernel: text, backend: text, reason: text }] }).split('\n');
+    assert.equal(lines.length, 3, 'header, cell, end');
+    for (const line of lines) assert.doesNotMatch(line, /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|##\[|^\s*::/u);
+  }
+});

@@ -1,7 +1,7 @@
-import { stringify } from 'csv-stringify/sync';
 import type { CellRecord } from '../contract/cell.ts';
 import type { RunRecord } from '../contract/run.ts';
 import { nameOf, settingOf, speedUp, wasteOf } from './cell-facts.ts';
+import { csv } from './csv.ts';
 
 /** One row a cell. Columns are only ever added at the end. Times in nanoseconds, sizes in bytes. */
 export function runCsv(run: RunRecord): string {
@@ -53,7 +53,7 @@ export function runCsv(run: RunRecord): string {
       joulesAboveIdleHigh: energyOf(cell)?.aboveIdleJoules.high,
     };
   });
-  return stringify(rows, { header: true, escape_formulas: true });
+  return csv(rows);
 }
 
 function energyOf({ energy }: CellRecord) {

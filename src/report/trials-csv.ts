@@ -1,6 +1,6 @@
-import { stringify } from 'csv-stringify/sync';
 import type { FinishedRecord, StoredTuningRecord } from '../tuning/record.ts';
 import { trained } from './tuning/trained.ts';
+import { csv } from './csv.ts';
 
 type Trial = FinishedRecord['trial'];
 
@@ -35,7 +35,7 @@ export function trialsCsv(record: StoredTuningRecord): string {
     exits: trial.exits ?? undefined,
     layers: test.layers,
   }));
-  return stringify([...searched, ...finished], { header: true, escape_formulas: true });
+  return csv([...searched, ...finished]);
 }
 
 function choices(role: string, attention: string, trial: Trial) {

@@ -1,8 +1,8 @@
 import { clip } from '../text/layout.ts';
 import { oneLine, visible } from '../text/untrusted.ts';
 
-/** Characters that Markdown, HTML, tables or their renderers give a meaning; the dot of `www.` and `://` make links. */
-const meaningful = /[!#$&*<>@[\\\]^_`{|}~"]|(?<=www)\.|:(?=\/)|(?<=\/)\//giu;
+/** Characters that Markdown, HTML, tables or their renderers give a meaning; the dot of `www.` and `://` make links, `::` at a line's beginning commands a CI runner. */
+const meaningful = /[!#$&*<>@[\\\]^_`{|}~"]|^:(?=:)|(?<=www)\.|:(?=\/)|(?<=\/)\//giu;
 
 /**
  * Untrusted text as Markdown that shows it and nothing else, on one line. Character references cannot begin a structure; an empty
@@ -28,9 +28,16 @@ export function fenced(text: string, language: string): string {
   return `${fence}${language}\n${text}\n${fence}`;
 }
 
-/** Arguments as a POSIX shell reads them, on one line. */
+/** Arguments as a POSIX shell reads them, on one line; no CI runner that prints them finds a command. */
 export function shellCommand(words: readonly string[]): string {
-  return words.map((word) => (/^[\w./:=,@%+-]+$/.test(word) ? word : `'${visible(word).replaceAll("'", String.raw`'\''`)}'`)).join(' ');
+  return words.map((word) => (/^[\w./:=,@%+-]+$/.test(word) ? word : `'${quoted(word)}'`)).join(' ');
+}
+
+/** Within single quotes: another one ends them, and so does what parts `##[`. */
+function quoted(word: string): string {
+  return visible(word)
+    .replaceAll("'", String.raw`'\''`)
+    .replaceAll('##[', "#''#[");
 }
 
 /** As many lines as fit into `room` characters, then how many are missing. */

@@ -36,6 +36,7 @@ test('untrusted text is shown as text: no tag, link, row or mention of its own',
     assert.deepEqual([count('<tr>'), count('<details>'), count('</details>'), count('<pre>')], [3, 2, 2, 1], name);
     assert.doesNotMatch(html.replaceAll(/<pre>[^]*?<\/pre>/g, ''), /[@#][\w]/, name);
     assert.doesNotMatch(markdown, /[^\P{C}\n]/u, name);
+    assert.doesNotMatch(markdown, /^\s*::|##\[/m, name);
     assert.equal(verdictMarkdown(untrustedVerdict(text)), markdown);
   }
 });

@@ -49,6 +49,6 @@ function shown(value: unknown): string {
 }
 
 async function csvOf({ columns, rows }: QueryResult): Promise<string> {
-  const { stringify } = await import('csv-stringify/sync');
-  return stringify([columns, ...rows], { escape_formulas: true });
+  const { csv } = await import('../../report/csv.ts');
+  return csv([columns, ...rows], {});
 }
