@@ -70,7 +70,9 @@ async function captureWorkload(
   if (requests === undefined) return nothing(null, 'its index tensors were not dumped');
   if (requests.length === 0) return nothing(null, 'no request has queries and keys');
   const shape = shapeOf(requests);
-  const rows = await Promise.all(names.map((name) => rowsOf(workload, name)));
+  // One after the other, so that of several faults the first is told.
+  const rows: Array<Rows | undefined> = [];
+  for (const name of names) rows.push(await rowsOf(workload, name));
   const [query, key, value] = rows;
   if (query === undefined || key === undefined || value === undefined) {
     const missing = names.filter((_, at) => rows[at] === undefined);

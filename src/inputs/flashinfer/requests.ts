@@ -49,6 +49,8 @@ export async function requestsOf(workload: Workload): Promise<readonly Request[]
   const pageSize = isPaged ? pageSizeOf(workload) : 1;
   if (queryOffsets[count]! > mostTokens || kvOffsets[count]! * pageSize > mostTokens)
     throw wrong(workload, `it has ${queryOffsets[count]} queries and ${kvOffsets[count]! * pageSize} keys, expected at most ${mostTokens}`);
+  await requireRows(workload, 'q', queryOffsets[count]!);
+  if (!isPaged) await requireRows(workload, 'k', kvOffsets[count]!);
   const pages = isPaged ? await integers(workload, 'kv_indices') : range(0, kvOffsets[count]!);
   if (pages === undefined) return undefined;
   if (pages.length < kvOffsets[count]!) throw wrong(workload, `kv_indices holds ${pages.length} pages, expected ${kvOffsets[count]}`);
@@ -62,6 +64,12 @@ export async function requestsOf(workload: Workload): Promise<readonly Request[]
     return { queries: range(queryOffsets[at]!, queryOffsets[at + 1]!), keys: tokens.slice(0, tokens.length - unused) };
   });
   return requests.filter(({ queries, keys }) => queries.length > 0 && keys.length > 0);
+}
+
+/** Offsets end within the tensor that they are of, where that was dumped: seen before so many tokens are listed. @throws INVALID_DATA */
+async function requireRows(workload: Workload, name: string, end: number): Promise<void> {
+  const rows = await dumped(workload, name, async ({ shape }) => shape.slice(0, -2).reduce((product, size) => product * size, 1));
+  if (rows !== undefined && end > rows) throw wrong(workload, `${name}: token ${end - 1} is out of range, expected less than ${rows}`);
 }
 
 /** Tokens on a page of a cache, which the name of the definition tells. @throws INVALID_DATA */
