@@ -31,6 +31,15 @@ test('a step gives the same the first time, the second time and after an interru
   assert.equal(await (await Journal.open(path, subject, rules)).step('nothing', never), null);
 });
 
+test('once it is interrupted no step begins, and those that were reached are still given', async () => {
+  const controller = new AbortController();
+  const state = await Journal.open(join(folder, 'interrupted'), subject, { ...rules, signal: controller.signal });
+  await state.step('one', async () => 1);
+  controller.abort();
+  assert.equal(await state.step('one', never), 1);
+  await assert.rejects(state.step('two', never), { code: 'INTERRUPTED' });
+});
+
 test('a subject under another name is told from one that changed', async () => {
   const path = join(folder, 'subject');
   await (await Journal.open(path, subject, rules)).step('one', async () => 1);

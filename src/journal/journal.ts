@@ -11,6 +11,8 @@ export interface JournalRules {
   readonly kind: JournalKind;
   readonly steps: StepSchemas;
   compareHosts(begun: unknown, now: unknown): { readonly differing: readonly string[]; readonly unknown: readonly string[] };
+  /** Once it is aborted, no step begins. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -21,11 +23,13 @@ export class Journal {
   readonly folder: string;
   /** Parts of the host that were not compared with those that the folder began with, as one of both could not be read. */
   readonly notCompared: readonly string[];
+  readonly #signal: AbortSignal | undefined;
   readonly #stored: StoredJournal;
   readonly #checksums: Record<string, string>;
 
-  private constructor(folder: string, stored: StoredJournal, notCompared: readonly string[] = []) {
+  private constructor(folder: string, stored: StoredJournal, signal: AbortSignal | undefined, notCompared: readonly string[] = []) {
     this.folder = folder;
+    this.#signal = signal;
     this.#stored = stored;
     const computed = () => Object.fromEntries(Object.entries(stored.steps).map(([step, value]) => [step, checksumOf(step, value)]));
     this.#checksums = stored.checksums ?? { [restName]: restChecksum(stored), ...computed() };
@@ -36,10 +40,10 @@ export class Journal {
    * Opens a folder's journal, or begins one. Every step is held against its checksum and its schema; journals of older versions have no checksums.
    * @throws INVALID_MIGRATION where it is of another subject, naming what changed, is damaged, naming the step, or is no journal; FILE_UNREADABLE
    */
-  static async open(folder: string, subject: JournalSubject, { kind, steps, compareHosts }: JournalRules): Promise<Journal> {
+  static async open(folder: string, subject: JournalSubject, { kind, steps, compareHosts, signal }: JournalRules): Promise<Journal> {
     const path = journalPath(folder);
     if (!existsSync(path)) {
-      return new Journal(folder, { schema: journalSchemaName, kind, subject, startedAt: new Date().toISOString(), steps: {} });
+      return new Journal(folder, { schema: journalSchemaName, kind, subject, startedAt: new Date().toISOString(), steps: {} }, signal);
     }
     const found = await readJournal(folder);
     if (found.kind !== kind) {
@@ -55,7 +59,7 @@ export class Journal {
     }
     const hosts = compareHosts(beginningOf(found), subject.described ?? { fingerprint: { sha256: subject.host } });
     const changed = changes(found.subject, subject) ?? hostChange(hosts.differing);
-    if (changed === undefined) return new Journal(folder, found, hosts.unknown);
+    if (changed === undefined) return new Journal(folder, found, signal, hosts.unknown);
     throw new AttnswapError('INVALID_MIGRATION', `${folder}: ${changed} since this ${kind} began`, {
       hint: 'choose another --dir to start over, or restore the original settings',
     });
@@ -75,9 +79,10 @@ export class Journal {
     return this.#stored.steps[step];
   }
 
-  /** A step's result: the stored one, or what `compute` gives, which is stored before anything else happens. */
+  /** A step's result: the stored one, or what `compute` gives, which is stored before anything else happens. @throws INTERRUPTED; what `compute` throws */
   async step<Result>(step: string, compute: () => Promise<Result>): Promise<Result> {
     if (step in this.#stored.steps) return this.#stored.steps[step] as Result;
+    if (this.#signal?.aborted === true) throw new AttnswapError('INTERRUPTED', 'interrupted');
     // As it will be read back: an interrupted migration must not differ from another by what JSON loses.
     const result = JSON.parse(JSON.stringify((await compute()) ?? null)) as Result;
     this.#stored.steps[step] = result;

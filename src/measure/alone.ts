@@ -20,6 +20,9 @@ export async function alone<Result>(options: AloneOptions, work: (signal: AbortS
   try {
     if (signal.aborted) throw new AttnswapError('INTERRUPTED', 'interrupted');
     return await work(signal);
+  } catch (error) {
+    // An AbortSignal has whatever reason its owner gave it.
+    throw signal.aborted && error === signal.reason ? new AttnswapError('INTERRUPTED', 'interrupted') : error;
   } finally {
     release();
   }

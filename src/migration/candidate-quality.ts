@@ -34,7 +34,6 @@ export async function qualitiesOf(
   const exactness = exactnessOf(migration.sites, candidate);
   const step = <Result>(name: string, what: string, compute: () => Promise<Result>) =>
     state.step(`candidate/${candidate.name}/${name}`, () => {
-      migration.signal?.throwIfAborted();
       migration.progress(`candidate/${candidate.name}/${name}`, `${candidate.name}: ${what}`);
       return compute();
     });

@@ -159,8 +159,12 @@ async function migrateModel(options: MigrateOptions, read: MigratedModel): Promi
     const { phase, ...position } = at(step, part);
     options.onProgress?.({ what: `${phase}: ${what}`, ...position });
   };
-  const report = await alone(options, (signal) => takeThrough({ ...shared, signal, progress }, until)).catch(keeping(folder, 'measured'));
-  const times = { startedAt: state.startedAt, endedAt: await state.step(`ended/${until}`, async () => new Date().toISOString()) };
+  const work = async (signal: AbortSignal) => {
+    const report = await takeThrough({ ...shared, signal, progress }, until);
+    return { report, endedAt: await state.step(`ended/${until}`, async () => new Date().toISOString()) };
+  };
+  const { report, endedAt } = await alone(options, work).catch(keeping(folder, 'measured'));
+  const times = { startedAt: state.startedAt, endedAt };
   const of = { model: path, folder, steps: state.count, settings, sites: sites.sites, metric: source.data.metric ?? null, notDecoded };
   const record = { schema: migrationRecordName, tool, command, ...times, host, warnings, ...of, ...report } as const;
   await writeJson(recordPath(folder), record);

@@ -15,10 +15,10 @@ export async function openJournal(
   folder: string,
   { host, ...subject }: Subject,
   rules: Omit<JournalRules, 'compareHosts'>,
-  { onWarning }: OperationOptions,
+  { onWarning, signal }: OperationOptions,
 ): Promise<Journal> {
   const begun = { ...subject, host: host.fingerprint.sha256, described: host };
-  const journal = await Journal.open(folder, begun, { ...rules, compareHosts });
+  const journal = await Journal.open(folder, begun, { ...rules, compareHosts, signal });
   for (const part of journal.notCompared) onWarning?.(`not compared with the machine this began on, because it could not be read: ${part}`);
   return journal;
 }

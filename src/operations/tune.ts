@@ -84,11 +84,14 @@ export async function tune(options: TuneOptions): Promise<TuningRecord> {
   const settings = { ...tuning, trainer: trainer.backend, backend, seed, maxBlocks, threads: threads ?? null };
   const state = await openJournal(folder, { files: {}, settings, host: head.host }, { kind: 'tuning', steps: tuningSteps }, options);
   const given = { tuning, task, state, trainer, runner, seed, maxBlocks, ...(threads !== undefined && { threads }) };
-  const work = { ...given, timeLeft: new TimeLeft(tuning) };
   const progress: TuningWork['progress'] = (what, training) => options.onProgress?.(standing(what, task.metric, training));
-  const report = await alone(options, (signal) => tuneTestbed({ ...work, signal, progress })).catch(keeping(folder, 'trained'));
+  const work = async (signal: AbortSignal) => {
+    const report = await tuneTestbed({ ...given, timeLeft: new TimeLeft(tuning), signal, progress });
+    return { report, endedAt: await state.step('ended', async () => new Date().toISOString()) };
+  };
+  const { report, endedAt } = await alone(options, work).catch(keeping(folder, 'trained'));
   const { tool, command, host } = head;
-  const times = { startedAt: state.startedAt, endedAt: await state.step('ended', async () => new Date().toISOString()) };
+  const times = { startedAt: state.startedAt, endedAt };
   const record = { schema: tuningRecordName, tool, command, ...times, host, warnings, folder, settings, ...report } as const;
   await writeJson(recordPath(folder), record);
   return record;
