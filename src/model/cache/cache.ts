@@ -21,6 +21,8 @@ export type Role =
   | 'repeated'
   /** How many tokens there are, cached and new, or the place of the last one. */
   | 'count'
+  /** How many are cached: the place of the first new one. */
+  | 'start'
   /** Whether anything is cached. */
   | 'switch';
 
@@ -52,6 +54,7 @@ function roleOf({ name, type, dims }: ModelInput): Role | undefined {
   if (/encoder/i.test(name.replaceAll(/decoder/gi, ''))) return undefined;
   if (type === 'bool' && dims.every((size) => size === 1)) return 'switch';
   if (type.startsWith('float')) return undefined;
+  if (/write.?ind/i.test(name)) return 'start';
   if (/input_ids$|^tokens?$/i.test(name)) return 'ids';
   if (/position/i.test(name)) return 'positions';
   if (/mask/i.test(name)) return dims.length === 2 ? 'mask' : undefined;

@@ -26,7 +26,7 @@ export function tokensIn(cache: Cache, feeds: Tensors): number {
 export function firstTokens(cache: Cache, feeds: Tensors, count: number): Tensors {
   const left = tokensIn(cache, feeds) - count;
   return mapRoles(cache, feeds, (tensor, role) => {
-    if (role === 'switch') return tensor;
+    if (role === 'switch' || role === 'start') return tensor;
     if (role === 'count') return shifted(tensor, -left);
     const axis = tensor.dims.length - 1;
     return firstRows(tensor, axis, tensor.dims[axis]! - left);
@@ -42,6 +42,7 @@ export function nextCall(cache: Cache, feeds: Tensors, outputs: Tensors, ids: Te
     if (role === 'ids') return { ...tensor, dims: ids.dims, data: ids.data };
     if (role === 'switch') return tensorOf(tensor.type, tensor.dims, [1]);
     if (role === 'count') return shifted(tensor, 1);
+    if (role === 'start') return shifted(tensor, tokensIn(cache, feeds));
     const axis = tensor.dims.length - 1;
     const last = lastRow(tensor, axis);
     if (role === 'mask') return joinRows(tensor, last, axis);
@@ -99,12 +100,16 @@ export function cacheFault(cache: Cache, feeds: Tensors, outputs: Tensors): stri
   return lost && `the output ${lost.output} does not begin with what the input ${lost.input} holds, byte for byte`;
 }
 
-/** Tokens that every batch element has in its cache, by its mask. */
+/** Tokens that every batch element has in its cache, by where new ones begin, or by its mask. */
 function cachedIn(cache: Cache, feeds: Tensors): number {
-  const mask = Object.keys(cache.roles).find((name) => cache.roles[name] === 'mask');
+  const { roles } = cache;
+  const inputOf = (wanted: Role) => feeds[Object.keys(roles).find((name) => roles[name] === wanted) ?? ''];
+  const numbers = (tensor: Tensor) => Array.from(tensor.data as ArrayLike<number | bigint>, Number);
+  const [start, mask] = [inputOf('start'), inputOf('mask')];
+  if (start !== undefined) return Math.min(...numbers(start));
   if (mask === undefined) return 0;
-  const [batch = 1, total = 0] = feeds[mask]!.dims;
-  const kept = Array.from(feeds[mask]!.data as ArrayLike<number | bigint>, Number);
+  const [batch = 1, total = 0] = mask.dims;
+  const kept = numbers(mask);
   const counts = Array.from({ length: batch }, (_, at) => kept.slice(at * total, (at + 1) * total).reduce((sum, value) => sum + value, 0));
   return Math.max(0, Math.min(...counts) - tokensIn(cache, feeds));
 }

@@ -31,13 +31,20 @@ export async function findCache(
     // Branches first: in a merged decoder those with a past lie in one.
     for (const { probe } of scopes.toReversed())
       for (const length of [newTokens, 1]) {
-        const feeds = probeInputs(model.inputs, { ...probe, batch: 1, past: cachedTokens, length, style: 'plain', seed: 11 }, given);
+        const at = { ...probe, batch: 1, past: cachedTokens, length, style: 'plain', seed: 11 } as const;
+        const feeds = probeInputs(model.inputs, { ...at, held: { ...probe.held, ...startsOf(model.inputs) } }, given);
         const outputs = await outputsOf(model, feeds);
         const found = outputs && cacheIn(model.inputs, feeds, outputs);
         if (found) return found;
       }
     return null;
   });
+}
+
+/** Where inputs say how many tokens are cached: as many as show that they are. */
+function startsOf(inputs: readonly ModelInput[]): Record<string, number> {
+  const roles = Object.entries(rolesOf(inputs, new Set()));
+  return Object.fromEntries(roles.flatMap(([name, role]) => (role === 'start' ? [[name, leastRows]] : [])));
 }
 
 /** The rank that an output is declared with. */

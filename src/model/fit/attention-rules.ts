@@ -1,5 +1,6 @@
 import { derivedSize, fixedSize, sumOf } from './size.ts';
 import type { Size } from './size.ts';
+import { axisIn } from './size-reading.ts';
 import type { SizeReading, SizeRule } from './size-reading.ts';
 import { unknownTensor } from './tensor-sizes.ts';
 import type { Axes, TensorSizes } from './tensor-sizes.ts';
@@ -8,8 +9,10 @@ import type { Axes, TensorSizes } from './tensor-sizes.ts';
 export const attentionRules: ReadonlyArray<readonly [string, SizeRule]> = [
   ['RotaryEmbedding', rotated],
   ['Attention', attention],
+  ['TensorScatter', scattered],
   ['com.microsoft/GroupQueryAttention', grouped],
   ['com.microsoft/MultiHeadAttention', multiHead],
+  ['com.microsoft/DecoderMaskedMultiHeadAttention', decoderMasked],
   ['com.microsoft/Attention', packedAttention],
 ];
 
@@ -37,6 +40,19 @@ function attention(reading: SizeReading): TensorSizes[] {
 function withPast(reading: SizeReading, now: Axes, past: Axes): Axes {
   for (const axis of [0, 1, 3]) reading.requireSame(past[axis], now[axis]);
   return now.with(2, sumOf([past[2], now[2]]));
+}
+
+/** A buffer into which tokens are written, from its beginning on where the model's inputs say where. */
+function scattered(reading: SizeReading): TensorSizes {
+  const [buffer, added] = [reading.first.axes, reading.axesOf(1)];
+  reading.picks(reading.inputs[2] ?? unknownTensor, fixedSize(1));
+  if (buffer === undefined || added === undefined) return unknownTensor;
+  const along = axisIn(buffer, reading.integer('axis', -2));
+  for (const [axis, size] of buffer.entries()) {
+    const room = derivedSize([size, added[axis]], (stored, own) => Math.max(stored!, own!));
+    reading.requireSame(size, axis === along ? room : added[axis]);
+  }
+  return { axes: buffer };
 }
 
 function grouped(reading: SizeReading): TensorSizes[] {
@@ -74,6 +90,24 @@ function multiHead(reading: SizeReading): TensorSizes[] {
   const value = reading.axesOf(2);
   if (past !== undefined) for (const [axis, size] of [batch, heads, undefined, headDim].entries()) reading.requireSame(past[axis], size);
   return [{ axes: [batch, length, value?.length === 3 ? value[2] : width] }];
+}
+
+/** One token, behind buffers or over keys and values of four axes. */
+function decoderMasked(reading: SizeReading): TensorSizes[] {
+  const [query, key, past] = [reading.first.axes, reading.axesOf(1), reading.axesOf(5)];
+  if (query?.length !== 3) return [];
+  reading.requireSame(query[1], fixedSize(1));
+  const heads = reading.integer('num_heads', 1);
+  const cached = past ?? key;
+  const headDim = derivedSize([query[2]], (width) => width! / heads);
+  if (cached?.length === 4)
+    for (const [axis, size] of [query[0], fixedSize(heads), undefined, headDim].entries()) reading.requireSame(cached[axis], size);
+  // ONNX Runtime 1.30 takes no tokens before for a full buffer.
+  const room = reading.requireSome(past?.[2]);
+  const count = reading.inputs[7] ?? unknownTensor;
+  if (room !== undefined) reading.picks(count, fixedSize(room.value));
+  if (count.numbers !== undefined) reading.positive.add(count.numbers.input);
+  return [{ axes: query }, { axes: past }, { axes: past }];
 }
 
 /** com.microsoft's Attention projects inside. */

@@ -17,6 +17,8 @@ export interface FollowedSizes {
   readonly conflict?: SizeConflict;
   /** Rows of the smallest table that each input picks from, by its name. */
   readonly tables: ReadonlyMap<string, number>;
+  /** Inputs that must not hold 0. */
+  readonly positive: ReadonlySet<string>;
   /** The most bytes that a run holds at a time, of tensors whose sizes are dynamic and known. */
   readonly bytes: number;
   /** Sizes along each axis; undefined where they are not known. */
@@ -28,6 +30,7 @@ export function followSizes(index: GraphIndex, inputs: readonly ModelInput[], si
   const { graph } = index;
   const tensors = new Map<string, TensorSizes>(graph.initializer.map((tensor) => [tensor.name, constantSizes(tensor)]));
   const tables = new Map<string, number>();
+  const positive = new Set<string>();
   const live = new LiveBytes(index);
   const add = (name: string, { axes, values, ...more }: TensorSizes) => {
     const known = axes !== undefined && axes.length <= mostFollowed ? axes : undefined;
@@ -45,12 +48,12 @@ export function followSizes(index: GraphIndex, inputs: readonly ModelInput[], si
   const dims = (tensor: string) => tensors.get(tensor)?.axes?.map((size) => size?.value);
   for (const node of graph.node) {
     const read = node.input.map((name) => tensors.get(name) ?? unknownTensor);
-    const found = followNode(new SizeReading(node, read, { index, tables }));
-    if (found instanceof SizeConflict) return { conflict: found, tables, bytes: live.most, dims };
+    const found = followNode(new SizeReading(node, read, { index, tables, positive }));
+    if (found instanceof SizeConflict) return { conflict: found, tables, positive, bytes: live.most, dims };
     for (const [at, name] of node.output.entries()) if (name !== '') add(name, found[at] ?? unknownTensor);
     for (const name of new Set(node.input)) live.read(name);
   }
-  return { tables, bytes: live.most, dims };
+  return { tables, positive, bytes: live.most, dims };
 }
 
 /** Bytes of tensors that are still to be read, four an element. */

@@ -16,12 +16,15 @@ export class SizeReading {
   readonly index: GraphIndex;
   /** Rows of the smallest table that each of the model's inputs picks from. */
   readonly tables: Map<string, number>;
+  /** Inputs that must not hold 0. */
+  readonly positive: Set<string>;
 
-  constructor(node: NodeProto, inputs: readonly TensorSizes[], shared: Pick<SizeReading, 'index' | 'tables'>) {
+  constructor(node: NodeProto, inputs: readonly TensorSizes[], shared: Pick<SizeReading, 'index' | 'tables' | 'positive'>) {
     this.node = node;
     this.inputs = inputs;
     this.index = shared.index;
     this.tables = shared.tables;
+    this.positive = shared.positive;
   }
 
   get first(): TensorSizes {

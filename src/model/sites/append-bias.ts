@@ -4,7 +4,7 @@ import { elementTypes } from '../graph/graph-builder.ts';
 import type { GraphBuilder, Value } from '../graph/graph-builder.ts';
 import { attributeOf, integerOf } from '../graph/graph-index.ts';
 import { appendMask } from './append-mask.ts';
-import type { Declared, DeclaredWindow } from './candidate.ts';
+import type { Declared } from './candidate.ts';
 import { reshapes } from './logit-path.ts';
 import type { PathStep } from './logit-path.ts';
 import type { Seen } from './watch.ts';
@@ -180,26 +180,30 @@ function finished(graph: GraphBuilder, bias: Value, type: Dtype, dtype: Dtype): 
   return type === dtype ? held : graph.op('Cast', [held], { to: elementTypes[dtype] });
 }
 
-/** The pairs of a window: bool, `[1 or batch, 1, queries, keys]`. */
-function withinWindow(graph: GraphBuilder, { query, key }: BiasPlace, window: DeclaredWindow): Value {
+/** How far each query stands behind each key: int64, `[1 or batch, 1, queries, keys]`. */
+function distances(graph: GraphBuilder, { query, key }: BiasPlace, declared: Declared): Value {
   const [queries, keys] = [query, key].map((tensor) => graph.op('Squeeze', [graph.sizes(tensor, 2, 3)])) as [Value, Value];
   const places = (count: Value) => graph.op('Range', [graph.int(0), count, graph.int(1)]);
   const rows = graph.op('Unsqueeze', [places(queries), graph.int([0, 1, 3])]);
-  const distance = graph.op('Sub', [graph.op('Add', [rows, firstQuery(graph, { queries, keys }, window)]), places(keys)]);
-  return graph.op('Less', [distance, graph.int(window.keys)]);
+  return graph.op('Sub', [graph.op('Add', [rows, firstQuery(graph, { queries, keys }, declared)]), places(keys)]);
 }
 
 /** The position of the first query among the keys: int64, a scalar or `[batch, 1, 1, 1]`. */
-function firstQuery(graph: GraphBuilder, { queries, keys }: { queries: Value; keys: Value }, { ends }: DeclaredWindow): Value {
-  if (ends === undefined) return graph.op('Sub', [keys, queries]);
-  const last = graph.op('Reshape', [graph.op('Cast', [ends], { to: elementTypes.i64 }), graph.int([-1, 1, 1, 1])]);
-  const first = graph.op('Sub', [graph.op('Add', [last, graph.int(1)]), queries]);
+function firstQuery(graph: GraphBuilder, { queries, keys }: { queries: Value; keys: Value }, { causal, window }: Declared): Value {
+  const perElement = (tensor: string) =>
+    graph.op('Reshape', [graph.op('Cast', [tensor], { to: elementTypes.i64 }), graph.int([-1, 1, 1, 1])]);
+  if (causal === 'first') return graph.int(0);
+  if (typeof causal === 'object') return graph.op('Sub', [perElement(causal.counts), queries]);
+  if (window?.ends === undefined) return graph.op('Sub', [keys, queries]);
+  const first = graph.op('Sub', [graph.op('Add', [perElement(window.ends), graph.int(1)]), queries]);
   return graph.op('Where', [graph.op('Equal', [queries, keys]), graph.int(0), first]);
 }
 
-/** What a fused operator's masks and window add to its logits; undefined where it has none. */
-export function declaredBias({ masks, window }: Declared, seen: Seen, dtype: Dtype): AppendBias | undefined {
-  if (masks.length === 0 && window === undefined) return undefined;
+/** What a fused operator's masks, window and own way to be causal add to its logits; undefined where it has none of them. */
+export function declaredBias(declared: Declared, seen: Seen, dtype: Dtype): AppendBias | undefined {
+  const { masks, window, causal } = declared;
+  const isCausal = causal !== false && causal !== 'last';
+  if (masks.length === 0 && window === undefined && !isCausal) return undefined;
   return (graph, at) => {
     const choose = (keep: Value) => graph.op('Where', [keep, graph.scalar(0, dtype), graph.scalar(2 * removedBelow[dtype], dtype)]);
     const added = masks.map((mask) => {
@@ -208,10 +212,12 @@ export function declaredBias({ masks, window }: Declared, seen: Seen, dtype: Dty
       if (type === 'bool') return choose(mask.tensor);
       return finished(graph, mask.tensor, type === 'float16' ? 'f16' : 'f32', dtype);
     });
-    const all = window === undefined ? added : [...added, choose(withinWindow(graph, at, window))];
+    const distance = window === undefined && !isCausal ? undefined : distances(graph, at, declared);
+    if (window !== undefined) added.push(choose(graph.op('Less', [distance!, graph.int(window.keys)])));
+    if (isCausal) added.push(choose(graph.op('GreaterOrEqual', [distance!, graph.int(0)])));
     return finished(
       graph,
-      all.reduce((sum, each) => graph.op('Add', [sum, each])),
+      added.reduce((sum, each) => graph.op('Add', [sum, each])),
       dtype,
       dtype,
     );

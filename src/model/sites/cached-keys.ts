@@ -19,7 +19,7 @@ function outputsOf(node: NodeProto, values: Readonly<Record<number, Value>>): Re
   return Object.fromEntries(given.filter(([name]) => name !== ''));
 }
 
-interface Parts {
+export interface Parts {
   readonly query: Value;
   readonly key: Value;
   readonly value: Value;
@@ -76,6 +76,20 @@ export function groupQueryParts(graph: GraphBuilder, node: NodeProto): Projected
   return { query, key: seen(keys), value: seen(values), outputs: outputsOf(node, { 1: keys, 2: values }) };
 }
 
+/** The same of DecoderMaskedMultiHeadAttention: its token takes a place in buffers, behind as many as came before, and the rest stays. */
+export function bufferedParts(graph: GraphBuilder, node: NodeProto, { query, key, value }: Parts, heads: number): Projected {
+  const [pastKey = '', pastValue = '', count = ''] = node.input.slice(5, 8);
+  const place = whole(graph, count, [1]);
+  const end = graph.op('Add', [place, graph.int(1)]);
+  const put = (buffer: Value, own: Value) => {
+    const [before, behind] = [slice(graph, buffer, [graph.int([0]), place], 2), slice(graph, buffer, [end, graph.int([2 ** 31 - 1])], 2)];
+    return graph.op('Concat', [before, splitHeads(graph, own, heads), behind], { axis: 2 });
+  };
+  const [keys, values] = [put(pastKey, key), put(pastValue, value)];
+  const seen = (all: Value) => slice(graph, all, [graph.int([0]), end], 2);
+  return { query, key: seen(keys), value: seen(values), outputs: outputsOf(node, { 1: keys, 2: values }) };
+}
+
 function separate(graph: GraphBuilder, { query, key, value }: Parts, { heads, kvHeads }: { heads: number; kvHeads: number }): Parts {
   return { query: splitHeads(graph, query, heads), key: splitHeads(graph, key, kvHeads), value: splitHeads(graph, value, kvHeads) };
 }
@@ -100,15 +114,17 @@ interface Times {
 
 /** `lengths` holds the last key of each batch element. Where all tokens are new the past is empty, whatever it says. */
 function timesOf(graph: GraphBuilder, tensor: Value, { lengths, total }: { lengths: string; total: string }): Times {
-  const whole = (name: string, sizes: readonly number[]) =>
-    graph.op('Reshape', [graph.op('Cast', [name], { to: elementTypes.i64 }), graph.int(sizes)]);
   const added = graph.sizes(tensor, 1, 2);
-  const all = whole(total, [1]);
+  const all = whole(graph, total, [1]);
   const isPrompt = graph.op('Equal', [added, all]);
-  const counts = graph.op('Add', [whole(lengths, [-1, 1]), graph.int(1)]);
+  const counts = graph.op('Add', [whole(graph, lengths, [-1, 1]), graph.int(1)]);
   const past = graph.op('Where', [isPrompt, graph.int(0), graph.op('Sub', [counts, added])]);
   const longest = graph.op('Reshape', [graph.maximum(counts, [0]), graph.int([1])]);
   return { added, past, total: all, end: graph.op('Where', [isPrompt, added, longest]) };
+}
+
+function whole(graph: GraphBuilder, tensor: Value, sizes: readonly number[]): Value {
+  return graph.op('Reshape', [graph.op('Cast', [tensor], { to: elementTypes.i64 }), graph.int(sizes)]);
 }
 
 function countUp(graph: GraphBuilder, count: Value): Value {

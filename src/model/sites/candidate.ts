@@ -41,13 +41,18 @@ export interface Projected {
 
 /** What a fused operator says of itself, as it shows no logits. */
 export interface Declared {
-  /** Whether a query sees no later key: the last query sees the last key, or the first query the first. */
-  readonly causal: false | 'last' | 'first';
+  /**
+   * Whether a query sees no later key: the last query sees the last key, or the first query the first, or the last query the last of so many
+   * keys as a tensor counts, one number a batch element.
+   */
+  readonly causal: false | 'last' | 'first' | { readonly counts: string };
   /** 1/√headDim where absent. */
   readonly scale: number | undefined;
   /** Caps the scaled logits softly, before masks. */
   readonly softcap?: number | undefined;
   readonly masks: readonly DeclaredMask[];
+  /** Whether it takes one query a call. */
+  readonly single?: true;
   /** Of a causal operator whose queries see the last keys alone; all of them where absent. */
   readonly window?: DeclaredWindow | undefined;
   /** Where the operator projects, shifts, rotates or joins queries, keys and values inside. */

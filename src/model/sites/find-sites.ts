@@ -119,13 +119,18 @@ async function searchBranch(searching: Searching, scope: Scope, start: number): 
   try {
     return await searchScope(searching, scope, start);
   } catch (error) {
-    if (!(error instanceof AttnswapError) || error.code !== 'INVALID_INPUTS') throw error;
+    if (!isInvalidInputs(error)) throw error;
     const graph = searching.proto.graph!;
     const body = bodyName(graph, scope.body!);
     const index = new GraphIndex(bodyGraph(graph, scope.body!), new GraphIndex(graph));
     const { sites, unknown } = reachless(index, { body, reason: `it is inside the ${body}, and ${error.message}` });
     return { body: scope.body, read: sites.map((site, place) => ({ site: { ...site, site: start + place } })), unknown };
   }
+}
+
+/** Whether a model runs on no inputs that could be found. */
+function isInvalidInputs(error: unknown): error is AttnswapError {
+  return error instanceof AttnswapError && error.code === 'INVALID_INPUTS';
 }
 
 async function searchScope(searching: Searching, { proto, body }: Scope, start: number): Promise<Found> {
@@ -144,7 +149,16 @@ async function searchScope(searching: Searching, { proto, body }: Scope, start: 
   ];
   if (candidates.length === 0) return { body, read: [], unknown };
   const subject = { proto, file, index, candidates, runner, given, realInputs, onStep };
-  const probing = await probeCandidates(subject);
+  const probing = await probeCandidates(subject).catch((error: unknown) => {
+    if (!isInvalidInputs(error) || candidates.some(({ refusal }) => refusal === undefined)) throw error;
+    return undefined;
+  });
+  if (probing === undefined) {
+    const read = candidates.map(({ anchor, pattern, refusal }, place) => ({
+      site: { site: start + place, node: nodeName(anchor), pattern, ...unread, reason: refusal! },
+    }));
+    return { body, read, unknown };
+  }
   const short = probing.probed.map((each, place) => readSite(each.candidate, start + place, each, { assumption }));
   const read = (await provenSites(subject, probing, short)).map((each, place) => {
     const { candidate } = probing.probed[place]!;

@@ -19,7 +19,7 @@ export type Domains = Readonly<Record<string, Domain>>;
 /**
  * How such an input is drawn: `plain`: everything counts; `right`, `left`: the last batch element ends early, or begins late; `mixed`: at
  * random; `restart`: positions that begin anew; `blocks`: numbers that mark parts: types 0 and 1, masks that count documents, masks of
- * fractions, loud frames.
+ * fractions, loud frames, counts beyond the new tokens.
  */
 export const styles = ['plain', 'right', 'left', 'mixed', 'restart', 'blocks'] as const;
 export type Style = (typeof styles)[number];
@@ -98,6 +98,7 @@ function valuesOf(tensor: Tensor, { domain, style, length, constant, place, isAl
     case 'counts':
       return (index) => {
         if (style === 'plain') return length;
+        if (style === 'blocks' && tensor.type === 'int64') return length + Math.ceil(length / 2);
         if (style === 'mixed' || index < data.length - 1) return 1 + Math.floor(length * stream.uniform());
         return Math.max(1, length - Math.ceil(length / 3) - place);
       };

@@ -1,5 +1,6 @@
 import type { NodeProto } from 'onnx-buf';
-import { groupQueryParts, joinPast, joinStackedPast } from './cached-keys.ts';
+import { bufferedParts, groupQueryParts, joinPast, joinStackedPast } from './cached-keys.ts';
+import type { Parts } from './cached-keys.ts';
 import type { Candidate, Declared, DeclaredMask, Projected, RawView, SinkSource } from './candidate.ts';
 import { GraphBuilder } from '../graph/graph-builder.ts';
 import type { Value } from '../graph/graph-builder.ts';
@@ -7,19 +8,41 @@ import type { GraphIndex } from '../graph/graph-index.ts';
 import { attributeOf, integerOf } from '../graph/graph-index.ts';
 import { softcapOf } from './soft-cap.ts';
 
-/** Attention as one operator: com.microsoft's three, and the standard one of opset 23. */
+/** Attention as one operator: com.microsoft's four, and the standard one of opset 23. */
 export function matchFused(index: GraphIndex): Candidate[] {
   return index.graph.node.flatMap((node) => {
-    const name = `${node.domain === 'ai.onnx' ? '' : node.domain}/${node.opType}`;
+    const name = operatorName(node);
     const match = matchers[name];
     return match === undefined ? [] : [withReadOutputs(index, withKnownParts(name, match(node)))];
   });
 }
 
+/** An operator with its domain. */
+export function operatorName({ domain, opType }: NodeProto): string {
+  return `${domain === 'ai.onnx' ? '' : domain}/${opType}`;
+}
+
+/**
+ * Why an operator that is attention by its name is no site; undefined where it is one, or is none of ONNX Runtime's operators. Those that it
+ * does not compute on the CPU cannot be run at all.
+ */
+export function unreadOperator(node: NodeProto): string | undefined {
+  const name = operatorName(node);
+  if (!/^(com\.microsoft)?\/.*Attention/.test(name) || matchers[name] !== undefined) return undefined;
+  const devices = elsewhere[name];
+  return devices === undefined ? `${node.opType} is not read` : `ONNX Runtime computes ${node.opType} on ${devices} alone`;
+}
+
+const elsewhere: Readonly<Record<string, string>> = {
+  'com.microsoft/DecoderMaskedSelfAttention': 'CUDA',
+  'com.microsoft/PagedAttention': 'CUDA and WebGPU',
+};
+
 const matchers: Readonly<Record<string, (node: NodeProto) => Candidate>> = {
   'com.microsoft/MultiHeadAttention': multiHead,
   'com.microsoft/Attention': packedAttention,
   'com.microsoft/GroupQueryAttention': groupQuery,
+  'com.microsoft/DecoderMaskedMultiHeadAttention': decoderMasked,
   '/Attention': standardAttention,
 };
 
@@ -35,6 +58,10 @@ const known: Readonly<Record<string, { readonly attributes: string; readonly inp
     attributes:
       'num_heads kv_num_heads scale local_window_size do_rotary rotary_interleaved softcap smooth_softmax qk_output causal sliding_window_cache',
     inputs: 12,
+  },
+  'com.microsoft/DecoderMaskedMultiHeadAttention': {
+    attributes: 'num_heads past_present_share_buffer scale mask_filter_value output_qk',
+    inputs: 11,
   },
   '/Attention': { attributes: 'is_causal q_num_heads kv_num_heads scale softcap softmax_precision qk_matmul_output_mode', inputs: 7 },
 };
@@ -111,9 +138,7 @@ function multiHead(node: NodeProto): Candidate {
   const past = [node.input[6] ?? '', node.input[7] ?? ''] as const;
   const joins = handsOn(node) || past[0] !== '';
   const project = (graph: GraphBuilder): Projected => {
-    const parts = bias === '' ? [] : thirds(graph, graph.op('Reshape', [bias, graph.int([3, -1])]), 0);
-    const shift = (tensor: string, third: number) => (bias === '' ? tensor : graph.op('Add', [tensor, parts[third]!]));
-    const shifted = { query: shift(query, 0), key: shift(key, 1), value: shift(value, 2) };
+    const shifted = shiftedBy(graph, bias, { query, key, value });
     return joins ? joinPast(graph, node, shifted, { heads: packedHeads, past }) : shifted;
   };
   const declared = {
@@ -179,6 +204,29 @@ function groupQuery(node: NodeProto): Candidate {
   return { ...fused(node, views, declared, refusal), ...(sinks !== undefined && { sinks }) };
 }
 
+/**
+ * One token behind buffers of keys and values, or over those of an encoder. Inputs: query, key, value, mask_index, attention_bias, past_key,
+ * past_value, past_sequence_length, beam_width, cache_indirection, bias.
+ */
+function decoderMasked(node: NodeProto): Candidate {
+  const [query = '', key = '', value = ''] = node.input;
+  const heads = integerOf(node, 'num_heads', 1);
+  const bias = present(node, 10) ?? '';
+  const project = (graph: GraphBuilder) => bufferedParts(graph, node, shiftedBy(graph, bias, { query, key, value }), heads);
+  const declared = {
+    causal: false as const,
+    single: true as const,
+    scale: scaleOf(node),
+    masks: masksOf({ tensor: present(node, 3), rule: 'keep' }, { tensor: present(node, 4), rule: 'additive' }),
+    ...(present(node, 5) !== undefined && { project }),
+  };
+  const refusal = firstOf([
+    [key === '' || value === '', 'queries, keys and values are packed in one tensor'],
+    [present(node, 9) !== undefined, 'its keys are picked by beams (cache_indirection)'],
+  ]);
+  return fused(node, { query: { tensor: query, packedHeads: heads }, key: { tensor: key }, value: { tensor: value } }, declared, refusal);
+}
+
 /** Opset 23. Inputs: Q, K, V, attn_mask, past_key, past_value, nonpad_kv_seqlen; three axes where the numbers of heads are given. */
 function standardAttention(node: NodeProto): Candidate {
   const [query = '', key = '', value = ''] = node.input;
@@ -189,8 +237,9 @@ function standardAttention(node: NodeProto): Candidate {
   const past = [node.input[4] ?? '', node.input[5] ?? ''] as const;
   const joins = handsOn(node) || past[0] !== '';
   const project = (graph: GraphBuilder) => joinPast(graph, node, { query, key, value }, { heads: kvHeads, past });
+  const ends: Declared['causal'] = present(node, 6) === undefined ? 'first' : { counts: present(node, 6)! };
   const declared = {
-    causal: integerOf(node, 'is_causal', 0) === 1 && (past[0] === '' ? ('first' as const) : ('last' as const)),
+    causal: integerOf(node, 'is_causal', 0) === 1 && (past[0] === '' ? ends : ('last' as const)),
     scale: scaleOf(node),
     softcap: softcapOf(node),
     masks,
@@ -198,6 +247,14 @@ function standardAttention(node: NodeProto): Candidate {
   };
   const views = { query: view(query, Number(heads?.i ?? 0)), key: view(key, kvHeads), value: view(value, kvHeads) };
   return fused(node, views, declared);
+}
+
+/** Queries, keys and values with their third of a bias; as they are where it is ''. */
+function shiftedBy(graph: GraphBuilder, bias: string, { query, key, value }: Parts): Parts {
+  if (bias === '') return { query, key, value };
+  const parts = thirds(graph, graph.op('Reshape', [bias, graph.int([3, -1])]), 0);
+  const shift = (tensor: Value, third: number) => graph.op('Add', [tensor, parts[third]!]);
+  return { query: shift(query, 0), key: shift(key, 1), value: shift(value, 2) };
 }
 
 /** The three slices of an axis of size 3. */

@@ -1,6 +1,7 @@
 import type { NodeProto } from 'onnx-buf';
 import { nodeName } from '../graph/graph-index.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
+import { unreadOperator } from './match-fused.ts';
 import { softmaxOf } from './match-softmax.ts';
 import type { UnknownPattern } from './match-softmax.ts';
 
@@ -27,14 +28,16 @@ interface Found {
 }
 
 /**
- * What matching passes over: first what looks like attention (weights by a softmax or a sigmoid of a product of two computed tensors, or of
- * learned queries with keys, that then weigh computed values), then every other softmax.
+ * What matching passes over: first what looks like attention (an operator that is attention; weights by a softmax or a sigmoid of a product of
+ * two computed tensors, or of learned queries with keys, that then weigh computed values), then every other softmax.
  * @param known nodes that are sites, or told already
  */
 export function overlookedAttention(index: GraphIndex, known: ReadonlySet<NodeProto>): UnknownPattern[] {
   const alike: UnknownPattern[] = [];
   const others: UnknownPattern[] = [];
   for (const node of index.graph.node.filter((each) => !known.has(each))) {
+    const unread = unreadOperator(node);
+    if (unread !== undefined) alike.push({ node: nodeName(node), reason: unread });
     const softmax = softmaxOf(index, node);
     if (softmax === undefined && node.opType !== 'Sigmoid') continue;
     const logits = search(index, softmax?.input ?? node.input[0]!, 'back');

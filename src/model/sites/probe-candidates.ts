@@ -187,7 +187,10 @@ function findSizes(prober: Prober, traced: readonly Traced[], { index, realInput
   const reaching = prober.inputs.filter(({ name }) => traced.some(({ reach }) => reach.inputs.has(name)));
   const domains = Object.fromEntries(reaching.map((input) => [input.name, domainOf(input, [], 0)]));
   const enough = (dims: DimsOf) =>
-    traced.every(({ raw: { views } }) => Math.min(tokensOf(views.query, dims), tokensOf(views.key, dims)) >= enoughTokens);
+    traced.every(({ candidate, raw: { views } }) => {
+      const counted = candidate.declared?.single === true ? [views.key] : [views.query, views.key];
+      return counted.every((view) => tokensOf(view, dims) >= enoughTokens);
+    });
   return findProbeCase(prober, { index, realInputs, domains, enough });
 }
 

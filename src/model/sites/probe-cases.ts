@@ -23,7 +23,8 @@ export function distinctCases(inputs: readonly ModelInput[], first: ProbeCase, g
     { ...first, style: 'blocks', seed: 10 },
   ];
   const kinds = new Set(Object.values(first.domains).map(({ kind }) => kind));
-  const shows = ({ style }: ProbeCase) => kinds.has('ids') || !['restart', 'blocks'].includes(style);
+  const shows = ({ style }: ProbeCase) =>
+    kinds.has('ids') || !['restart', 'blocks'].includes(style) || (style === 'blocks' && kinds.has('counts'));
   const known = new Set<string>();
   return all
     .map((at) => (isLarge(inputs, at, given) ? { ...at, batch: 2 } : at))

@@ -3,6 +3,7 @@ import type { Tensor, Tensors } from '../../contract/tensor.ts';
 import { drawModelInputs, tensorOf } from '../../inputs/model-inputs.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
 import { repeatedTo } from '../../inputs/model-inputs.ts';
+import { numbersOf } from './mask-sources.ts';
 import { drawStyled } from './input-domains.ts';
 import type { Domains, Style } from './input-domains.ts';
 
@@ -24,6 +25,8 @@ export interface ProbeCase {
   readonly fixed?: DimensionSizes;
   /** Rows of the smallest table that an input picks from, by its name: whole numbers stay below. */
   readonly tables?: Readonly<Record<string, number>>;
+  /** Inputs that hold no 0. */
+  readonly positive?: readonly string[];
   /** Inputs of the user's own, which are repeated or cut to the sizes instead of drawing any. */
   readonly real?: Tensors;
   /** What the inputs that reach a mask by value hold. */
@@ -116,7 +119,7 @@ export function probeInputs(inputs: readonly ModelInput[], at: ProbeCase, given:
   let place = 0;
   return Object.fromEntries(
     Object.entries(drawn).map(([name, tensor]) => {
-      const held = at.held?.[name];
+      const held = at.held?.[name] ?? (at.positive?.includes(name) === true && numbersOf(tensor).includes(0) ? 1 : undefined);
       if (held !== undefined)
         return [
           name,

@@ -130,6 +130,7 @@ function* casesInOrder(prober: Prober, { index, enough }: FirstRun, at: ProbeCas
     vocabulary,
     fixed: { ...at.fixed, ...fit.fixed },
     tables: Object.fromEntries(fit.at(length).tables),
+    positive: [...fit.at(length).positive],
   });
   const doubtful: number[] = [];
   for (const length of allLengths) {

@@ -102,11 +102,12 @@ function declaredRule({ causal, masks, window }: Declared, run: PathRun, sizes: 
   });
   if (added.some(({ at }) => at === undefined)) return undefined;
   const offset = causal === 'first' ? 0 : sizes.keys - sizes.queries;
+  const counts = typeof causal === 'object' ? numbersOf(run.tensor(causal.counts)!) : undefined;
   const ends = window?.ends === undefined || offset === 0 ? undefined : numbersOf(run.tensor(window.ends)!);
   const start = (b: number, end: number) =>
     window === undefined ? 0 : end - window.keys - (ends === undefined ? 0 : sizes.keys - ends[b]! - 1);
   const logits: RowRule = (b, h, i, row) => {
-    const end = causal === false ? row.length : (sizes.rows?.[i] ?? i) + offset + 1;
+    const end = causal === false ? row.length : (sizes.rows?.[i] ?? i) + 1 + (counts === undefined ? offset : counts[b]! - sizes.queries);
     const from = start(b, end);
     for (let j = 0; j < row.length; j++) {
       if (j >= end || j < from) row[j] = -Infinity;
