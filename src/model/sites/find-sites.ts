@@ -18,7 +18,7 @@ import { probeCandidates } from './probe-candidates.ts';
 import type { Probing, ProbeSubject } from './probe-candidates.ts';
 import type { RealInputs } from './probe.ts';
 import { proveLong } from './prove-long.ts';
-import type { LongProof } from './prove-long.ts';
+import type { LongProof } from './judge-long.ts';
 import { readSite, unread } from './read-site.ts';
 import { largestSteps, withoutRounding } from './rounding.ts';
 import type { Rounding } from './rounding.ts';

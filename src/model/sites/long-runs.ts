@@ -5,14 +5,14 @@ import type { Probing, ProbeSubject } from './probe-candidates.ts';
 import type { Seen, WatchedModel } from './watch.ts';
 
 /** Tokens at which masks are read where a model allows so many; and as many more as a whole number in them may count, up to a limit. */
-const provenTokens = 4096;
+export const provenTokens = 4096;
 export const mostTokens = 9216;
 /** Rows of a mask that are read; of one that is stored all are. */
 const readRows = 256;
 /** Tokens up to which every row is read where a whole number gives reason to. */
 const wholeRows = 2048;
-/** The same of a window: beyond {@link wholeWindow} of one as long as Mistral's. */
-const wholeWindows = 4608;
+/** The same of a window: beyond {@link wholeWindow} of one as long as Mistral's. Of longer ones far runs read some of all rows. */
+export const wholeWindows = 4608;
 
 /** A run at a length, a past or a batch beyond the small ones. */
 export interface LongRun {
@@ -123,7 +123,7 @@ export async function farthestRuns(
     0,
     ...wholeNumbers.map((count) => Math.ceil(1.1 * count)).filter((count) => count > readRows && count <= wholeRows),
   );
-  const windowed = Math.max(0, ...windows.map(wholeWindow).filter((length) => length <= wholeWindows));
+  const windowed = Math.max(0, ...windows.map(wholeWindow).map((length) => (length <= wholeWindows ? length : wholeRows)));
   const whole = Math.max(counted < longest.length ? counted : 0, Math.min(windowed, longest.length));
   if (whole > 0) show(await runAt({ ...longest, length: whole }, 1));
   return masksVary && (isCut || ranOut) ? longest.length : undefined;

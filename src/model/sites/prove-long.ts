@@ -1,57 +1,29 @@
 import type { NodeProto } from 'onnx-buf';
-import { denseSpan } from '../../contract/span.ts';
 import type { Span } from '../../contract/span.ts';
 import type { Tensor } from '../../contract/tensor.ts';
-import type { Candidate } from './candidate.ts';
-import { factorAt, factorsOf } from './factors.ts';
-import { carriedSizes, carriedSources } from './carried-sizes.ts';
-import { fitsPath } from './logit-path.ts';
-import type { PathRun } from './logit-path.ts';
-import { farthestRuns, mostTokens, wholeWindow } from './long-runs.ts';
+import { factorsOf } from './factors.ts';
+import { carriedSources } from './carried-sizes.ts';
+import { farRuns, farthestKeys } from './far-runs.ts';
+import { fits, judge, judgeMask, Readings, readsMask, sizesIn, viewsOf } from './judge-long.ts';
+import type { LongProof, LongSubject } from './judge-long.ts';
+import { farthestRuns, mostTokens, provenTokens, wholeWindow, wholeWindows } from './long-runs.ts';
 import type { LongRun } from './long-runs.ts';
-import { isSameTensor, keptBy, numbersOf } from './mask-sources.ts';
+import { numbersOf } from './mask-sources.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import { usingModel } from '../file/open-proto.ts';
 import { opsetOf } from './probe-candidates.ts';
-import type { Probed, Probing, ProbeSubject } from './probe-candidates.ts';
+import type { Probing, ProbeSubject } from './probe-candidates.ts';
 import { followSizes } from '../fit/follow-sizes.ts';
 import type { FollowedSizes } from '../fit/follow-sizes.ts';
 import { batchOf, guessSizes, named } from './probe-inputs.ts';
-import { isBlind, keptKeys, operatorScale, readMasks, tolerances, unseenKey } from './read-masks.ts';
-import type { MaskReading, PairSizes } from './read-masks.ts';
-import type { SitePlan, SwappableSite } from './site.ts';
-import { unsettledSize } from './settled-scale.ts';
+import type { SwappableSite } from './site.ts';
 import { sizesAlone } from './sizes-alone.ts';
 import { skeletonOf } from './skeleton.ts';
-import { softcapIn } from './soft-cap.ts';
 import { walkBack } from './value-reach.ts';
-import type { Reach } from './value-reach.ts';
-import { viewedSizes } from './views.ts';
-import type { View } from './views.ts';
 import { watchModel } from './watch.ts';
-import { windowIn } from './window-in.ts';
 
 /** Elements from which on a stored tensor may hold a mask. */
 const storedMask = 257;
-
-/** How long what was seen of a site holds. */
-export interface LongProof {
-  /** Tokens of the longest run; undefined where none was longer than the small runs. */
-  readonly length: number | undefined;
-  /** What the site does in a long run that it did not do in small ones. */
-  readonly problem?: string;
-  /** The window that such a run shows instead. */
-  readonly window?: Span | undefined;
-}
-
-interface LongSubject {
-  readonly candidate: Candidate;
-  readonly probed: Probed;
-  readonly swap: SwappableSite;
-  /** Tensors that are read, and what they come from: masks and factors, and of a bias that is handed over factors alone. */
-  readonly reads: readonly string[];
-  readonly from: Pick<Reach, 'nodes' | 'constants' | 'thresholds' | 'computed' | 'largestStored'>;
-}
 
 /**
  * Reads the masks and sizes of sites at lengths beyond the small runs, up to {@link provenTokens}, and in a larger batch: of the model only
@@ -63,7 +35,7 @@ export async function proveLong(
   sites: ReadonlyMap<number, SwappableSite>,
 ): Promise<Map<number, LongProof>> {
   const { proto, file, index, runner } = subject;
-  const subjects = [...sites].map(([number, swap]): LongSubject => longSubject(index, probing.probed[number]!, swap));
+  const subjects = [...sites].map(([number, swap]): LongSubject => longSubject(index, probing, { number, swap }));
   if (subjects.length === 0) return new Map();
   subject.onStep?.('checking masks and sizes in long runs');
   const keep = new Set<NodeProto>(subjects.flatMap(({ from }) => [...from.nodes]));
@@ -104,8 +76,8 @@ export async function proveLong(
       masks.some((name) => short.dims(name).some((size) => size > 1)) || masked.some(({ candidate }) => candidate.declared !== undefined);
     const runsAt = (run: LongRun) => masked.every((each) => fits(each, run));
     const windows = masked.flatMap(({ candidate, swap: { site } }) => (candidate.declared === undefined ? (site.window ?? []) : []));
-    // Keys of the longest run in which every row was read.
-    const whole = new Map<LongSubject, number>();
+    // Keys of the longest run in which every row was read, and of the farthest one in which some of all rows were.
+    const [whole, spread] = [new Map<LongSubject, number>(), new Map<LongSubject, number>()];
     const numbered = [...sites.keys()].map((number, place) => [number, subjects[place]!] as const);
     const onRun = (run: LongRun): void => {
       const readings = new Readings(run);
@@ -113,16 +85,30 @@ export async function proveLong(
         if (run.step === 1) whole.set(each, Math.max(whole.get(each) ?? 0, sizesIn(each, run).keys));
         const known = proofs.get(number)!;
         if (known.problem !== undefined) continue;
-        const { length, ...found } = judge(each, run, probing, readings);
+        const { length, ...found } = judge(each, run, readings);
         proofs.set(number, { length: Math.max(length, known.length ?? 0), ...found });
       }
     };
     const farthest = { subject, probing, isStored, masksVary, wholeNumbers, thresholds, windows, runsAt, onRun };
     const cutAt = await farthestRuns(model, farthest);
+    const onFarRun = (run: LongRun): void => {
+      const readings = new Readings(run);
+      for (const [number, each] of numbered) {
+        const known = proofs.get(number)!;
+        if (!mayReachFar(each, known) || !fits(each, run)) continue;
+        const found = judgeMask(each, run, readings);
+        if (found.problem === undefined) spread.set(each, sizesIn(each, run).keys);
+        else proofs.set(number, { ...found, length: known.length });
+      }
+    };
+    const reaching = numbered.filter(([number, each]) => mayReachFar(each, proofs.get(number)!)).map(([, each]) => each);
+    const length = farLength(reaching);
+    if (length !== undefined) await farRuns({ subject, probing, ...farReads(reaching, thinned), length, onRun: onFarRun });
     const beyond = wholeNumbers.find((count) => count > (cutAt ?? Infinity) && count <= mostTokens);
     for (const [number, each] of numbered) {
       const known = proofs.get(number)!;
-      const problem = known.problem ?? unreadRows(each, whole.get(each) ?? 0, known.length);
+      const problem =
+        known.problem ?? unreadRows(each, { read: whole.get(each) ?? 0, spread: spread.get(each) ?? 0, longest: known.length ?? 0 });
       if (problem !== undefined) proofs.set(number, { ...known, problem });
       if (beyond !== undefined && readsMask(each))
         proofs.set(number, {
@@ -139,134 +125,65 @@ function dimsAt({ index, given }: ProbeSubject, { inputs, first }: Probing, time
   return followSizes(index, named(inputs), guessSizes(inputs, { ...first, length: times * first.length }, given)).dims;
 }
 
-/** Whether a site's mask is what runs show, and not handed over as it is. */
-function readsMask({ swap: { site } }: Pick<LongSubject, 'swap'>): boolean {
-  return site.mask !== 'bias';
+/** Whether a site's mask may change beyond its long runs: the model takes as many tokens as were wanted, and no operator says what it is. */
+function mayReachFar(each: LongSubject, { problem, length = 0 }: LongProof): boolean {
+  return readsMask(each) && each.candidate.declared === undefined && problem === undefined && length >= provenTokens;
 }
 
-/** A window that runs show is believed where every row was read in a run beyond its ends, or in one as long as the model allows. */
-function unreadRows({ candidate, probed, swap }: LongSubject, read: number, longest = 0): string | undefined {
+/** Tokens in which the longest window shows that a mask is, or may be by the whole numbers in it; undefined where long runs show all. */
+function farLength(subjects: readonly LongSubject[]): number | undefined {
+  const counted = subjects.flatMap(({ from }) => from.integers.map((count) => ({ left: Math.abs(count), right: 0 })));
+  const shown = subjects.flatMap(({ swap: { site } }) => site.window ?? []);
+  const lengths = (windows: readonly Span[], beyond: number) =>
+    windows
+      .filter(({ left, right }) => Math.max(left, right) <= farthestKeys)
+      .map(wholeWindow)
+      .filter((length) => length > beyond);
+  const all = [...lengths(counted, mostTokens), ...lengths(shown, wholeWindows)];
+  return all.length === 0 ? undefined : Math.max(...all);
+}
+
+function farReads(subjects: readonly LongSubject[], thinned: ReadonlySet<string>) {
+  const reads = subjects.flatMap((each) => each.reads);
+  const values = subjects.flatMap(({ candidate: { path } }) => carriedSources(path!).values);
+  const sources = subjects.flatMap(({ swap: { plan } }) => plan.mask?.tensor ?? []);
+  return {
+    tensors: [...reads, ...values, ...sources],
+    thinned: new Set(reads.filter((name) => thinned.has(name))),
+    rows: subjects.flatMap(({ from }) => from.integers),
+  };
+}
+
+/**
+ * A window that runs show is believed where every row was read in a run beyond its ends, or in one as long as the model allows; a long one where
+ * rows spread over all of such a run were.
+ */
+function unreadRows(
+  { candidate, probed, swap }: LongSubject,
+  { read, spread, longest }: { readonly read: number; readonly spread: number; readonly longest: number },
+): string | undefined {
   const { window } = swap.site;
   if (window === undefined || candidate.declared !== undefined) return undefined;
   const short = probed.runs.map(({ seen }) => seen.tensor(probed.names.key)!.dims[2]!);
   const whole = Math.max(...short, read);
-  const wanted = Math.min(wholeWindow(window), Math.max(longest, ...short));
-  return whole >= wanted ? undefined : `its mask looks like a window, and could be read whole up to ${whole} tokens only`;
+  const wanted = wholeWindow(window);
+  if (whole >= Math.min(wanted, Math.max(longest, ...short)) || (wanted > wholeWindows && spread >= wanted)) return undefined;
+  return `its mask looks like a window, and could be read whole up to ${whole} tokens only`;
 }
 
-function longSubject(index: GraphIndex, probed: Probed, swap: SwappableSite): LongSubject {
+function longSubject(
+  index: GraphIndex,
+  { inputs, probed: all }: Probing,
+  { number, swap }: { readonly number: number; readonly swap: SwappableSite },
+): LongSubject {
+  const probed = all[number]!;
   const { candidate, reach } = probed;
-  if (readsMask({ swap })) return { candidate, probed, swap, reads: reach.masks, from: reach };
+  const shortBatch = batchOf(inputs, probed.runs[0]!.seen.feeds);
+  if (readsMask({ swap })) return { candidate, probed, swap, shortBatch, reads: reach.masks, from: reach };
   const reads = candidate.path === undefined ? [] : factorsOf(candidate.path);
-  return { candidate, probed, swap, reads, from: walkBack(index, reads) };
+  return { candidate, probed, swap, shortBatch, reads, from: walkBack(index, reads) };
 }
 
 function fewNumbers(tensor: Tensor | undefined): number[] {
   return tensor === undefined || tensor.data.length > 4 ? [] : [...numbersOf(tensor)].filter(Number.isInteger);
-}
-
-function viewsOf({ query, key, value, output }: SitePlan): View[] {
-  return [query, key, value, output];
-}
-
-/** What masks do in a run; sites that read the same masks share a reading. */
-class Readings {
-  readonly #known: Array<{
-    readonly key: string;
-    readonly sides: ReadonlyArray<Tensor | undefined>;
-    readonly reading: MaskReading | string;
-  }> = [];
-  readonly #run: LongRun;
-
-  constructor(run: LongRun) {
-    this.#run = run;
-  }
-
-  of(subject: LongSubject): MaskReading | string {
-    const { candidate, probed } = subject;
-    const { path, declared } = candidate;
-    const sides = probed.reach.masks.map((name) => this.#run.seen.tensor(name));
-    const steps = path?.before.map(({ node, carried }) => [
-      node.opType,
-      carried,
-      node.attribute.map(({ name, f, i }) => [name, f, `${i}`]),
-    ]);
-    const carried = path === undefined ? undefined : [...carriedSizes(path, this.#run.seen).values()];
-    const key = JSON.stringify([sizesIn(subject, this.#run), steps, carried, declared?.causal, declared?.masks.map(({ rule }) => rule)]);
-    const same = this.#known.find((known) => known.key === key && known.sides.every((side, at) => isSameTensor(side, sides[at])));
-    if (same !== undefined) return same.reading;
-    const reading = readingOf(subject, this.#run) ?? 'its masks and its logits differ in size';
-    this.#known.push({ key, sides, reading });
-    return reading;
-  }
-}
-
-function readingOf(subject: LongSubject, run: LongRun): MaskReading | string | undefined {
-  const { candidate, swap } = subject;
-  return readMasks(candidate, pathRun(subject, run), sizesIn(subject, run), tolerances[swap.site.dtype === 'f16' ? 'f16' : 'f32']);
-}
-
-function fits(subject: LongSubject, run: LongRun): boolean {
-  const { path } = subject.candidate;
-  return path === undefined || fitsPath(path, pathRun(subject, run));
-}
-
-function pathRun(subject: LongSubject, run: LongRun): PathRun {
-  const { rows, keys } = sizesIn(subject, run);
-  const { path } = subject.candidate;
-  const carried = path === undefined ? undefined : carriedSizes(path, run.seen);
-  const dims = (tensor: string) => [...(carried?.get(tensor) ?? []).slice(0, -2), rows!.length, keys];
-  return { dims, tensor: (name) => run.seen.tensor(name) };
-}
-
-function sizesIn({ swap: { plan } }: LongSubject, { seen, step }: LongRun): PairSizes {
-  const [batch, heads, queries] = viewedSizes(plan.query, seen.dims(plan.query.tensor));
-  const keys = viewedSizes(plan.key, seen.dims(plan.key.tensor))[2];
-  const rows = Array.from({ length: Math.ceil(queries / step) }, (_, place) => queries - 1 - place * step);
-  return { batch, heads, queries, keys, rows };
-}
-
-function judge(subject: LongSubject, run: LongRun, probing: Probing, readings: Readings): LongProof & { readonly length: number } {
-  const { candidate, probed, swap } = subject;
-  const { site, plan } = swap;
-  const [query, key, value, output] = viewsOf(plan).map((view) => viewedSizes(view, run.seen.dims(view.tensor)));
-  const { batch, queries, keys } = sizesIn(subject, run);
-  const short = probed.runs[0]!.seen;
-  const shortBatch = batchOf(probing.inputs, short.feeds);
-  const perElement = short.tensor(probed.names.query)!.dims[0]! / shortBatch;
-  const elements = run.batch > shortBatch ? ` and ${run.batch} batch elements` : '';
-  const wrong = (problem: string) => ({ length: keys, problem: `at ${keys} tokens${elements} ${problem}` });
-  const wanted = [batch, site.heads, queries, site.headDim];
-  const wantedKeys = [batch, site.kvHeads, keys, site.headDim];
-  const asBefore = [wanted, wantedKeys, wantedKeys, wanted].every(
-    (sizes, part) => sizes.join() === [query, key, value, output][part]!.join(),
-  );
-  if (!asBefore || batch !== run.batch * perElement)
-    return wrong(`its sizes differ from those in short runs: queries [${query!.join(', ')}]`);
-  const unsettled = unsettledSize(
-    probed.reach.scale,
-    [short, run.seen].map(({ tensor }) => tensor),
-    site.headDim,
-  );
-  if (unsettled !== undefined) return wrong(unsettled);
-  if (softcapIn(candidate, run.seen.tensor) !== site.softcap) return wrong('its soft cap differs from that in short runs');
-  const agrees = (scale: number) => Math.abs((scale * operatorScale(candidate, site.headDim)) / site.scale - 1) <= 2e-3;
-  if (!readsMask(subject)) {
-    const { path } = candidate;
-    const factor = path === undefined ? 1 : factorAt(path, (name) => run.seen.tensor(name));
-    return factor !== undefined && agrees(factor) ? { length: keys } : wrong('its scale differs from that in short runs');
-  }
-  const reading = readings.of(subject);
-  if (typeof reading === 'string') return wrong(reading);
-  if (isBlind(reading)) return run.at.style === 'plain' ? wrong('none of its queries sees a key') : { length: 0 };
-  if (reading.problem !== undefined) return wrong(reading.problem);
-  if (!agrees(reading.scale)) return wrong('its scale differs from that in short runs');
-  const kept = keptKeys(reading, site.window ?? denseSpan(site.causal === true));
-  if (kept === undefined)
-    return { ...wrong('its mask differs from that in short runs: a window, chunks or a prefix'), window: windowIn([reading]) };
-  const values = plan.mask === undefined ? undefined : run.seen.tensor(plan.mask.tensor);
-  const keeps = plan.mask === undefined ? new Uint8Array(batch * keys).fill(1) : values && keptBy(values, plan.mask.rule, { batch, keys });
-  if (keeps === undefined || keeps.some((keep, slot) => ![keep, unseenKey].includes(kept[slot]!)))
-    return wrong('it masks different keys than in short runs');
-  return { length: keys };
 }

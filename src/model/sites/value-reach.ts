@@ -21,6 +21,8 @@ export interface Reach {
   readonly nodes: ReadonlySet<NodeProto>;
   /** Whole numbers that the nodes on the way compare or compute with. */
   readonly constants: readonly number[];
+  /** Those of them that are stored as such, which may count tokens. */
+  readonly integers: readonly number[];
   /** Lengths that they may be compared with: constants as they are, and through the products, quotients and logarithms on the way. */
   readonly thresholds: readonly number[];
   /** Tensors on the way that are the same in every run, and not stored. */
@@ -131,6 +133,7 @@ export function walkBack(index: GraphIndex, from: readonly string[], { own = new
   const nodes = new Set<NodeProto>();
   const inputs = new Set<string>();
   const constants = new Set<number>();
+  const integers = new Set<number>();
   const numbers = new Set<number>();
   let largestStored = 0;
   let tableSize = 0;
@@ -142,6 +145,7 @@ export function walkBack(index: GraphIndex, from: readonly string[], { own = new
     if (constant !== undefined) {
       for (const number of fewNumbers(constant)) numbers.add(number);
       for (const number of wholeNumbers(constant)) constants.add(number);
+      for (const number of storedIntegers(constant)) integers.add(number);
       if (!listsAll && modelInputs.has(tensor)) unsettled ??= `${tensor} reaches its mask, and its default may be replaced`;
       largestStored = Math.max(largestStored, elementsOf(constant));
     }
@@ -163,6 +167,7 @@ export function walkBack(index: GraphIndex, from: readonly string[], { own = new
     inputs,
     nodes,
     constants: [...constants],
+    integers: [...integers],
     thresholds: thresholdsOf(index, [...new Set([...numbers, ...constants])], nodes),
     computed: [...seen].filter((name) =>
       index.constant(name) === undefined ? index.isConstant(name) : isStoredApart(index.constant(name)!),
@@ -228,6 +233,10 @@ function wholeNumbers(tensor: TensorProto | undefined): number[] {
   return fewNumbers(tensor).filter(
     (value) => Number.isSafeInteger(value) && (tensor!.dataType !== DataType.FLOAT || Math.abs(value) < 2 ** 24),
   );
+}
+
+function storedIntegers(tensor: TensorProto): readonly number[] {
+  return elementsOf(tensor) > 4 ? [] : (integersOf(tensor) ?? []);
 }
 
 function fewNumbers(tensor: TensorProto | undefined): number[] {

@@ -56,14 +56,16 @@ export interface WatchedModel {
   dispose(): Promise<void>;
 }
 
-/** Opens a model to watch some of its tensors. @throws as opening a model does */
-export async function watchModel(
-  proto: ModelProto,
-  watching: Watching,
-  file: OnnxFile,
-  runner: ModelRunner,
-  purpose: 'latency' | 'reading' = 'reading',
-): Promise<WatchedModel> {
+/** A model whose outputs are what is watched. */
+interface Watchable {
+  readonly proto: ModelProto;
+  /** Outputs that give watched tensors, by their names. */
+  readonly watched: ReadonlyMap<string, string>;
+  /** The same of sizes. */
+  readonly sized: ReadonlyMap<string, string>;
+}
+
+export function watchable(proto: ModelProto, watching: Watching): Watchable {
   const opset = Number(proto.opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0n);
   const graph = new GraphBuilder({ opset, prefix: 'attnswap/watch/' });
   const inputs = new Set(proto.graph!.input.map(({ name }) => name));
@@ -77,11 +79,23 @@ export async function watchModel(
   const sized = new Map([...new Set(watching.sizes)].map((name) => [name, graph.op('Shape', [name])]));
   const outputs = [...watched.values(), ...sized.values()];
   const nodes = [...(watching.nodes ?? []), ...graph.fragment()];
-  const watchable =
+  const seen =
     watching.alone === undefined
       ? withOutputs(proto, outputs, nodes)
       : create(ModelProtoSchema, { ...proto, graph: partOf(proto.graph!, nodes, outputs, watching.alone) });
-  const model: OpenModel = await openProto(watchable, file, runner, purpose);
+  return { proto: seen, watched, sized };
+}
+
+/** Opens a model to watch some of its tensors. @throws as opening a model does */
+export async function watchModel(
+  proto: ModelProto,
+  watching: Watching,
+  file: OnnxFile,
+  runner: ModelRunner,
+  purpose: 'latency' | 'reading' = 'reading',
+): Promise<WatchedModel> {
+  const { proto: seen, watched, sized } = watchable(proto, watching);
+  const model: OpenModel = await openProto(seen, file, runner, purpose);
   const read = new Set(model.inputs.map(({ name }) => name));
   return {
     inputs: model.inputs,

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { OperatorSetIdProtoSchema } from 'onnx-buf';
 import type { GraphProto, ModelProto, NodeProto } from 'onnx-buf';
-import type { Adapter } from '../../contract/adapter.ts';
+import type { Adapter, KernelGraphRequest } from '../../contract/adapter.ts';
 import { AttnswapError } from '../../contract/errors.ts';
 import type { GateTensors } from '../../contract/inputs.ts';
 import type { Parameters } from '../../contract/variant.ts';
@@ -139,17 +139,13 @@ export interface NewAttention {
   readonly output: Value;
 }
 
-/**
- * The nodes of new attention.
- * @param change what becomes of the queries first
- */
-export function newAttention(
+/** What a site asks of a kernel. */
+export function kernelRequest(
   { site, plan }: SwappableSite,
   { variant, kernel, parameters, scaleFactor = 1 }: Replacement,
-  { adapter, prefix, opset, seed }: Placing,
-  change: (graph: GraphBuilder, at: { query: Value; key: Value }) => Value = (_, { query }) => query,
-): NewAttention {
-  const model = adapter.kernelGraph?.({
+  opset: number,
+): KernelGraphRequest {
+  return {
     variant,
     kernel,
     parameters,
@@ -166,7 +162,22 @@ export function newAttention(
     softcap: site.softcap,
     sinks: plan.sinks !== undefined,
     opset,
-  });
+  };
+}
+
+/**
+ * The nodes of new attention.
+ * @param change what becomes of the queries first
+ */
+export function newAttention(
+  swappable: SwappableSite,
+  replacement: Replacement,
+  { adapter, prefix, opset, seed }: Placing,
+  change: (graph: GraphBuilder, at: { query: Value; key: Value }) => Value = (_, { query }) => query,
+): NewAttention {
+  const { site, plan } = swappable;
+  const { variant, parameters } = replacement;
+  const model = adapter.kernelGraph?.(kernelRequest(swappable, replacement, opset));
   if (model === undefined || 'unsupported' in model)
     throw new AttnswapError('UNSUPPORTED', model?.unsupported ?? `${adapter.name} has no kernels for models`);
   const before = new GraphBuilder({ opset, prefix: `${prefix}in/` });
