@@ -44,7 +44,7 @@ export function pathSides({ before, after, keyFactors }: LogitPath): string[] {
   return [...new Set([...values.flatMap(sidesOf), ...keyFactors.map(({ tensor }) => tensor)])];
 }
 
-/** Changes a row of products, or of weights, in place, by the leading axes as one and the row. */
+/** Changes a row of logits, or of weights, in place, by the leading axes as one and the row. */
 export type LogitRule = (lead: number, row: number, values: Float64Array) => void;
 
 /** What a rule is read from: tensors of a run, and the sizes of what the path carries behind each step. */
@@ -56,7 +56,8 @@ export interface PathRun {
 
 /** What a path does to its product, and to its weights. */
 export interface ReadPath {
-  readonly rule: LogitRule;
+  /** Fills a row with the logits that become of one product. */
+  readonly logits: (lead: number, row: number, product: number, values: Float64Array) => void;
   /** The weight that becomes of a weight; absent where all stay what they are. */
   readonly weight?: LogitRule;
   /** Where each tensor that meets the logits is read, by the leading axes as one. */
@@ -81,14 +82,20 @@ export function readPath({ product, before, after }: LogitPath, run: PathRun): R
   if (logits === undefined || typeof logits === 'string') return logits;
   const weights = readSteps(after.slice(0, after.findLastIndex((step) => valuesOf(step).length > 0) + 1), logits.dims, run);
   if (weights === undefined || typeof weights === 'string') return weights;
-  const along =
-    ({ rules }: ReadSteps): LogitRule =>
-    (lead, row, values) => {
-      for (const rule of rules) rule(lead, row, values);
-    };
+  const count = logits.rules.findIndex(({ alike }) => alike === undefined);
+  const [alike, apart] = count < 0 ? [logits.rules, []] : [logits.rules.slice(0, count), logits.rules.slice(count)];
   return {
-    rule: along(logits),
-    ...(weights.rules.length > 0 && { weight: along(weights) }),
+    logits: (lead, row, product, values) => {
+      let logit = product;
+      for (const rule of alike) logit = rule.alike!(lead, logit);
+      values.fill(logit);
+      for (const rule of apart) rule.each(lead, row, values);
+    },
+    ...(weights.rules.length > 0 && {
+      weight: (lead, row, values) => {
+        for (const rule of weights.rules) rule.each(lead, row, values);
+      },
+    }),
     leads: [...logits.leads, ...weights.leads],
     isUniform: logits.isUniform && weights.isUniform,
     rowsAlike: logits.rowsAlike && weights.rowsAlike,
@@ -97,9 +104,16 @@ export function readPath({ product, before, after }: LogitPath, run: PathRun): R
 }
 
 interface ReadSteps extends Pick<ReadPath, 'leads' | 'isUniform' | 'rowsAlike'> {
-  readonly rules: readonly LogitRule[];
+  readonly rules: readonly StepRule[];
   /** Behind the last of them. */
   readonly dims: readonly number[];
+}
+
+/** What a step does. */
+interface StepRule {
+  readonly each: LogitRule;
+  /** The same of one logit, where it makes of equal ones in all rows equal ones. */
+  readonly alike?: (lead: number, logit: number) => number;
 }
 
 /** What a step reads of other tensors' values. */
@@ -109,7 +123,7 @@ function valuesOf(step: PathStep): string[] {
 
 function readSteps(steps: readonly PathStep[], from: readonly number[], run: PathRun): ReadSteps | string | undefined {
   let dims = from;
-  const rules: LogitRule[] = [];
+  const rules: StepRule[] = [];
   const leads: Array<readonly number[]> = [];
   let isUniform = true;
   let rowsAlike = true;
@@ -199,58 +213,76 @@ function withoutRepeats(values: Float32Array, places: readonly number[], plane: 
 /** Operators whose work on logits is read, or that hand them on; Tanh as it does small ones, as a soft cap is told apart. */
 const readable = new Set('Add Sub Mul Div Max Min Where Clip Cast Identity Dropout Tanh'.split(' '));
 
-type Pairwise = (logit: number, other: number) => number;
+/** Combines a row of logits with numbers that lie `step` apart. */
+type Along = (logits: Float64Array, values: Float32Array, from: number, step: number) => void;
 
-const pairwise: Readonly<Record<string, Pairwise>> = {
-  Add: (logit, other) => logit + other,
-  Sub: (logit, other) => logit - other,
-  Mul: (logit, other) => logit * other,
-  Div: (logit, other) => logit / other,
-  Max: (logit, other) => Math.max(logit, other),
-  Min: (logit, other) => Math.min(logit, other),
+// Each has a loop of its own: masks of thousands of tokens are read, and a call for each pair takes longer than all else.
+const along: Readonly<Record<string, Along>> = {
+  Add: (logits, values, from, step) => {
+    for (let at = 0, place = from; at < logits.length; at++, place += step) logits[at]! += values[place]!;
+  },
+  Sub: (logits, values, from, step) => {
+    for (let at = 0, place = from; at < logits.length; at++, place += step) logits[at]! -= values[place]!;
+  },
+  Mul: (logits, values, from, step) => {
+    for (let at = 0, place = from; at < logits.length; at++, place += step) logits[at]! *= values[place]!;
+  },
+  Div: (logits, values, from, step) => {
+    for (let at = 0, place = from; at < logits.length; at++, place += step) logits[at]! /= values[place]!;
+  },
+  Max: (logits, values, from, step) => {
+    for (let at = 0, place = from; at < logits.length; at++, place += step) logits[at] = Math.max(logits[at]!, values[place]!);
+  },
+  Min: (logits, values, from, step) => {
+    for (let at = 0, place = from; at < logits.length; at++, place += step) logits[at] = Math.min(logits[at]!, values[place]!);
+  },
 };
 
-function stepRule({ node, carried }: PathStep, values: ReadonlyArray<Values | undefined>): LogitRule | undefined {
+function stepRule({ node, carried }: PathStep, values: ReadonlyArray<Values | undefined>): StepRule | undefined {
   const [condition, low, high] = values;
-  const others = values.filter((value) => value !== undefined);
-  const combine = pairwise[node.opType];
-  if (combine !== undefined) return (lead, row, logits) => others.forEach((other) => combineRow(combine, other, { lead, row, logits }));
   const limit = (at: Values | undefined, name: string, absent: number): Values =>
     at ?? { values: Float32Array.of(attributeOf(node, name)?.f ?? absent), leads: [], perRow: 0, perColumn: 0 };
+  if (along[node.opType] !== undefined)
+    return combined(values.flatMap((value) => (value === undefined ? [] : [{ combine: along[node.opType]!, value }])));
   switch (node.opType) {
     case 'Where':
-      return (lead, row, logits) => chooseRow(condition!, carried === 1 ? high! : low!, { lead, row, logits, keeps: carried === 1 });
-    case 'Clip': {
-      const [least, most] = [limit(low, 'min', -Infinity), limit(high, 'max', Infinity)];
-      return (lead, row, logits) => {
-        combineRow(pairwise['Max']!, least, { lead, row, logits });
-        combineRow(pairwise['Min']!, most, { lead, row, logits });
+      return {
+        each: (lead, row, logits) => chooseRow(condition!, carried === 1 ? high! : low!, { lead, row, logits, keeps: carried === 1 }),
       };
-    }
+    case 'Clip':
+      return combined([
+        { combine: along['Max']!, value: limit(low, 'min', -Infinity) },
+        { combine: along['Min']!, value: limit(high, 'max', Infinity) },
+      ]);
     default:
       return undefined;
   }
 }
 
+/** Combines logits with some tensors, one after the other. */
+function combined(others: ReadonlyArray<{ readonly combine: Along; readonly value: Values }>): StepRule {
+  const each: LogitRule = (lead, row, logits) => {
+    for (const { combine, value } of others) combine(logits, value.values, startOf(value, { lead, row }), value.perColumn);
+  };
+  const single = new Float64Array(1);
+  const alike = (lead: number, logit: number): number => {
+    each(lead, 0, single.fill(logit));
+    return single[0]!;
+  };
+  return { each, ...(others.every(({ value: { perRow, perColumn } }) => perRow === 0 && perColumn === 0) && { alike }) };
+}
+
 interface Row {
   readonly lead: number;
   readonly row: number;
-  readonly logits: Float64Array;
 }
 
 function startOf({ leads, perRow }: Values, { lead, row }: Row): number {
   return (leads[lead] ?? 0) + row * perRow;
 }
 
-function combineRow(combine: Pairwise, other: Values, at: Row): void {
-  const { logits } = at;
-  const { values, perColumn } = other;
-  let place = startOf(other, at);
-  for (let column = 0; column < logits.length; column++, place += perColumn) logits[column] = combine(logits[column]!, values[place]!);
-}
-
 /** Puts `other` where the condition is as `keeps` says not. */
-function chooseRow(condition: Values, other: Values, at: Row & { readonly keeps: boolean }): void {
+function chooseRow(condition: Values, other: Values, at: Row & { readonly logits: Float64Array; readonly keeps: boolean }): void {
   const { logits, keeps } = at;
   let asked = startOf(condition, at);
   let place = startOf(other, at);

@@ -42,13 +42,13 @@ export interface MaskReading {
   readonly headsDiffer: boolean;
 }
 
-/** Changes a row of products, or of weights, in place. */
-type RowRule = (batch: number, head: number, row: number, values: Float64Array) => void;
+/** Fills a row with the logits that become of one product. */
+type LogitsOf = (batch: number, head: number, row: number, product: number, values: Float64Array) => void;
 
 interface Rule {
-  readonly logits: RowRule;
+  readonly logits: LogitsOf;
   /** What becomes of weights behind the softmax; absent where they stay what they are. */
-  readonly weights?: RowRule;
+  readonly weights?: (batch: number, head: number, row: number, values: Float64Array) => void;
   readonly headsDiffer: boolean;
   /** Whether all pairs of a head fare alike: one is then enough. */
   readonly isUniform: boolean;
@@ -89,7 +89,7 @@ function pathRule(path: LogitPath, run: PathRun, { batch, heads, queries, keys, 
     isUniform,
     rowsAlike,
     mayBend,
-    logits: (b, h, i, values) => read.rule(b * heads + h, i, values),
+    logits: (b, h, i, product, values) => read.logits(b * heads + h, i, product, values),
     ...(weight !== undefined && { weights: (b, h, i, values) => weight(b * heads + h, i, values) }),
   };
 }
@@ -106,7 +106,8 @@ function declaredRule({ causal, masks, window }: Declared, run: PathRun, sizes: 
   const ends = window?.ends === undefined || offset === 0 ? undefined : numbersOf(run.tensor(window.ends)!);
   const start = (b: number, end: number) =>
     window === undefined ? 0 : end - window.keys - (ends === undefined ? 0 : sizes.keys - ends[b]! - 1);
-  const logits: RowRule = (b, h, i, row) => {
+  const logits: LogitsOf = (b, h, i, product, row) => {
+    row.fill(product);
     const end = causal === false ? row.length : (sizes.rows?.[i] ?? i) + 1 + (counts === undefined ? offset : counts[b]! - sizes.queries);
     const from = start(b, end);
     for (let j = 0; j < row.length; j++) {
@@ -152,13 +153,13 @@ function scanPairs(rule: Rule, all: PairSizes, tolerance: number): MaskReading |
       const start = (b * rows.length + i) * keys;
       // What all rows share is read once; a bend is looked for at other keys in each.
       if (i === 0 || !rule.rowsAlike || rule.mayBend) {
-        rule.logits(b, h, i, terms.fill(0));
-        rule.logits(b, h, i, ones.fill(1));
+        rule.logits(b, h, i, 0, terms);
+        rule.logits(b, h, i, 1, ones);
         if (rule.weights !== undefined) {
           terms.forEach((term, j) => (weights[j] = term < maskedBelow ? 0 : 1));
           rule.weights(b, h, i, weights);
         }
-        if (rule.mayBend) for (const { product, logits } of large) rule.logits(b, h, i, logits.fill(product));
+        if (rule.mayBend) for (const { product, logits } of large) rule.logits(b, h, i, product, logits);
       } else if (h === 0) {
         allowed.copyWithin(start, start - keys, start);
         continue;
@@ -201,11 +202,11 @@ function scanPairs(rule: Rule, all: PairSizes, tolerance: number): MaskReading |
 }
 
 /** What is added to the product of a pair; a row is worked out when it is first asked for. */
-function addedIn(logits: RowRule, keys: number): MaskReading['added'] {
+function addedIn(logits: LogitsOf, keys: number): MaskReading['added'] {
   const terms = new Float64Array(keys);
   let known: readonly number[] = [];
   return (b, h, i, j) => {
-    if (known[0] !== b || known[1] !== h || known[2] !== i) logits(b, h, i, terms.fill(0));
+    if (known[0] !== b || known[1] !== h || known[2] !== i) logits(b, h, i, 0, terms);
     known = [b, h, i];
     return terms[j]!;
   };
