@@ -41,7 +41,7 @@ export async function proveLong(
   const keep = new Set<NodeProto>(subjects.flatMap(({ from }) => [...from.nodes]));
   const [dims, longer] = [dimsAt(subject, probing, 1), dimsAt(subject, probing, 2)];
   const opset = opsetOf(proto);
-  const skeleton = skeletonOf(index, probing.probed, { keep, opset });
+  const skeleton = skeletonOf(index, probing.probed, { keep, opset, dims });
   const placed = new Set([...skeleton.values()].flat());
   const instead = new Map([...skeleton, ...sizesAlone(index, { opset, dims, longer })]);
   const masks = subjects.flatMap(({ reads }) => reads);
