@@ -3,7 +3,9 @@ import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Redis } from 'ioredis';
+import { AttnswapError } from '../../src/contract/errors.ts';
 import { cellField, fieldOf, sealed, untrustedJson } from '../../src/fleet/entries.ts';
+import { listHosts } from '../../src/fleet/hosts.ts';
 import { hostIdOf, keyOf, keyring, trustedKeys } from '../../src/fleet/keys.ts';
 import { readParts } from '../../src/fleet/parts.ts';
 import type { Part } from '../../src/fleet/parts.ts';
@@ -13,6 +15,7 @@ import { addRecords } from '../../src/store/add.ts';
 import { compactStore } from '../../src/store/compact.ts';
 import { recordsFolder } from '../../src/store/parts.ts';
 import { mediansOf, runOf, storedRuns, storedVerdicts } from '../../src/store/read.ts';
+import { tamed } from '../../src/text/untrusted.ts';
 import { sampleComparison, sampleVerdict } from '../../src/verdict/fixtures/sample-verdict.ts';
 import { damagedBytes, damagedDocument, difference, pick } from './damage.ts';
 import type { Reader } from './endure.ts';
@@ -22,7 +25,13 @@ const run = sampleRun({ variants: ['dense.fused', 'window.tiled:w=8'], lengths: 
 
 /** Readers of what many runs and many machines share: the store, and what a fleet's hosts write. */
 export async function storeReaders(folder: string): Promise<Reader[]> {
-  return [await storeReader(join(folder, 'stores')), await fleetReader(), submissionReader(), keysReader(join(folder, 'keys'))];
+  return [
+    await storeReader(join(folder, 'stores')),
+    await fleetReader(),
+    submissionReader(),
+    hostsReader(),
+    keysReader(join(folder, 'keys')),
+  ];
 }
 
 /** Every file of a part has a checksum: records are read as they were added, or not at all. */
@@ -133,6 +142,31 @@ function submissionReader(): Reader {
       const client = { strlen: async () => text.length, get: async () => text };
       const { runs } = await readSubmission(client as unknown as Redis, place.submission);
       return difference({ runs }, untrustedJson(text));
+    },
+  } satisfies Reader<Bytes> as Reader;
+}
+
+/** And what a host says of itself. */
+function hostsReader(): Reader {
+  const whole = { name: 'alpha', publicKey: key.publicKey, labels: { os: 'linux', gpu: 'none' }, version: '1.2.3', lostAfterMs: 60_000 };
+  const bytes = Buffer.from(JSON.stringify(whole));
+  return {
+    name: 'hosts',
+    share: 6,
+    whole: [bytes],
+    damaged: damagedDocument(bytes),
+    async read(given) {
+      const text = Buffer.from(given).toString();
+      const client = {
+        time: async () => ['1800000000', '0'],
+        zrevrange: async () => [key.id, '1800000000000'],
+        memory: async () => text.length,
+        hgetall: async () => ({ [key.id]: text }), // What it does now is text, too.
+      };
+      const [host] = await listHosts(client as unknown as Redis);
+      if (host === undefined) throw new AttnswapError('INVALID_FLEET', 'no host');
+      const { id: _, doing: __, ...said } = host;
+      return difference(said, tamed(untrustedJson(text)));
     },
   } satisfies Reader<Bytes> as Reader;
 }
