@@ -135,7 +135,7 @@ const refusals: ReadonlyArray<[what: string, args: readonly string[], says: RegE
     ['--callable', 'windows:deaf', '--arrays', 'numpy'],
     /takes none of the keywords window, |numpy/,
   ],
-  ['a variant that a callable cannot vary', ['dense', '--callable', 'windows:masked'], /has no parameter that says how much/],
+  ['a variant that a callable cannot vary', ['dense', '--callable', 'windows:masked'], /has no parameter that controls how much/],
   ['a shape for a model', ['masked.onnx', '--heads', '4'], /--heads does not apply to a model/],
   ['values for a model without a window', ['masked.onnx', '--values', '1,2'], /has no parameter/],
   ['a model that is not there', ['missing.onnx'], /missing\.onnx/],

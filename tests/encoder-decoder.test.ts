@@ -123,7 +123,7 @@ describe('swap of a folder', () => {
       '--quiet',
     ]);
     assert.equal(exitCode, 0, stderr);
-    assert.match(stdout, /sites 3, 5 are cross-attention and keep their own: this variant selects keys by their position/);
+    assert.match(stdout, /sites 3, 5 are cross-attention and keep their own: this variant selects keys by position/);
     const record = JSON.parse(readFileSync(proof, 'utf8')) as FolderSwapRecord;
     assert.deepEqual(record.passedOver, [3, 5]);
     assert.deepEqual(

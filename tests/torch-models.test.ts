@@ -332,5 +332,5 @@ test('new attention that no run calls is not taken for right', async () => {
   const inputs = [{ name: 'x', type: 'float32', dims: ['batch', 'sequence'] }];
   const hosted = { path: 'model.py:build', sites: [site], model: { inputs, attention } } as unknown as HostedModel;
   const [compared] = await compareHostedSites(hosted, parseReplacements(['dense.fused'], [0], adapter));
-  assert.equal(compared?.reason, 'no run shows what it gives');
+  assert.equal(compared?.reason, 'no run shows its output');
 });
