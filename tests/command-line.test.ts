@@ -67,6 +67,11 @@ const refusals: Readonly<Record<string, { readonly args: readonly string[]; read
     args: ['migrate', 'my-bert', '--recover', 'transfer:speed=1'],
     says: /expected steps, labels, rank or lr/,
   },
+  'a length for sites without data': { args: ['sites', 'model.onnx', '--lengths', '7'], says: /--lengths applies only to --data/ },
+  'items for a swap without data': {
+    args: ['swap', 'model.onnx', '--variant', 'dense.fused', '--items', '3', '--out', 'new.onnx'],
+    says: /--items applies only to --data/,
+  },
   'a length for models': { args: ['ab', 'a.onnx', 'b.onnx', '--length', '64'], says: /--length applies only to variants/ },
   'a dimension for variants': { args: ['ab', 'dense', '--dim', 'batch=1'], says: /--dim applies only to models/ },
   'a server that is none': { args: ['fleet', 'status', '--redis', 'nonsense'], says: /hint: attnswap fleet status --help/ },

@@ -104,15 +104,29 @@ async function kindOf(subject: string): Promise<SubjectKind> {
   });
 }
 
+/** Options that only a model has a use for, with their flags. */
+const ofModels = {
+  data: 'data',
+  tokenizer: 'tokenizer',
+  lengths: 'lengths',
+  candidates: 'candidate',
+  items: 'items',
+  dimensions: 'dim',
+  assume: 'assume',
+} as const;
+
 /** @throws USAGE */
-function refuse({ subjects, data }: ClaimsOptions, kinds: readonly SubjectKind[]): void {
+function refuse({ subjects, ...options }: ClaimsOptions, kinds: readonly SubjectKind[]): void {
   if (subjects.length === 0)
     throw new AttnswapError('USAGE', 'claims: nothing named to measure', { hint: 'name a model, a suite, or a record' });
   const model = subjects[kinds.indexOf('model')];
   const example = '--data book.txt --tokenizer tokenizer.json';
-  if (model !== undefined && data === undefined) throw new AttnswapError('USAGE', `claims ${model}: --data is missing`, { hint: example });
-  if (model === undefined && data !== undefined)
-    throw new AttnswapError('USAGE', 'claims: --data applies only to models, and none is named', { hint: 'leave --data out' });
+  if (model !== undefined && options.data === undefined)
+    throw new AttnswapError('USAGE', `claims ${model}: --data is missing`, { hint: example });
+  const foreign = (Object.keys(ofModels) as ReadonlyArray<keyof typeof ofModels>).find((name) => options[name] !== undefined);
+  if (model !== undefined || foreign === undefined) return;
+  const named = `--${ofModels[foreign]}`;
+  throw new AttnswapError('USAGE', `claims: ${named} applies only to models, and none is named`, { hint: `omit ${named}` });
 }
 
 /** The subject's records: measured where they are not there yet. */

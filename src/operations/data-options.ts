@@ -1,5 +1,6 @@
 import type { ModelInput } from '../contract/adapter.ts';
 import type { Tensors } from '../contract/tensor.ts';
+import { AttnswapError } from '../contract/errors.ts';
 import { areTensorFiles, loadData } from '../data/data-module.ts';
 import { defaults } from './defaults.ts';
 
@@ -18,6 +19,13 @@ export interface DataOptions {
 /** The same of an operation that can do without. */
 export interface OptionalData extends Omit<DataOptions, 'data'> {
   readonly data?: readonly string[] | undefined;
+}
+
+/** @throws USAGE where there is no data and an option says how to read it */
+export function refuseWithoutData({ data, ...options }: OptionalData & { readonly items?: number | undefined }): void {
+  const lost = (['tokenizer', 'lengths', 'items'] as const).find((name) => options[name] !== undefined);
+  if (data !== undefined || lost === undefined) return;
+  throw new AttnswapError('USAGE', `--${lost} applies only to --data, and none is given`, { hint: `add --data, or omit --${lost}` });
 }
 
 /** The first item of the data, the shortest where lengths can be chosen. @throws INVALID_DATA */

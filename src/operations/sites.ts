@@ -6,6 +6,7 @@ import { isHostedModel } from '../model/hosted/model-path.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
 import type { Site } from '../model/sites/site.ts';
 import { partsAt, pathsOf } from '../model/parts/find-parts.ts';
+import { refuseWithoutData } from './data-options.ts';
 import type { OptionalData } from './data-options.ts';
 import { usingHosted } from './open-hosted.ts';
 import { loadModel } from './open-model.ts';
@@ -39,6 +40,7 @@ export interface SitesRecord {
  * @throws INVALID_MODEL, UNSUPPORTED, UNKNOWN_BACKEND
  */
 export async function sites(options: SitesOptions): Promise<SitesRecord> {
+  refuseWithoutData(options);
   if (await isHostedModel(options.model)) return hostedSites(options);
   const { file, sites: found } = await loadModel(options);
   return {

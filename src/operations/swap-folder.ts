@@ -9,6 +9,7 @@ import { partsAt, pathsOf } from '../model/parts/find-parts.ts';
 import { joinFiles } from '../model/parts/read-joined.ts';
 import { writeOnnxFile } from '../model/file/onnx-file.ts';
 import type { Replacement } from '../model/swap/swap.ts';
+import { refuseWithoutData } from './data-options.ts';
 import { checkedSwap, writeProven } from './checked-swap.ts';
 import type { CheckedSwap } from './checked-swap.ts';
 import { defaults } from './defaults.ts';
@@ -36,6 +37,7 @@ export interface FolderSwapRecord {
  */
 export async function swapFolder(options: SwapOptions): Promise<FolderSwapRecord> {
   const { model: folder, out, seed = defaults.seed, dimensions } = options;
+  refuseWithoutData(options);
   const paths = await partsAt(folder);
   if (paths === undefined)
     throw new AttnswapError('USAGE', `${folder}: expected encoder_model.onnx and decoder_model.onnx in it`, {

@@ -14,6 +14,7 @@ import { checkedSwap, writeProven } from './checked-swap.ts';
 import type { CheckedSwap, SiteChange } from './checked-swap.ts';
 import { defaults } from './defaults.ts';
 import { itemsFor } from './model-data.ts';
+import { refuseWithoutData } from './data-options.ts';
 import type { DataOptions } from './data-options.ts';
 import { loadModel } from './open-model.ts';
 import { swapHosted } from './swap-hosted.ts';
@@ -62,6 +63,7 @@ export interface SwapRecord {
  */
 export async function swap(options: SwapOptions): Promise<SwapRecord> {
   const { model: path, out, dimensions, seed = defaults.seed } = options;
+  refuseWithoutData(options);
   await requireOtherFile(path, out);
   if (await isHostedModel(path)) {
     const { sites, replacements, record } = await swapHosted(options);

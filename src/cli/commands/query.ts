@@ -15,7 +15,7 @@ export const query = defineCommand({
   name: 'query',
   summary: 'answer a SELECT over the store; needs the package @duckdb/node-api',
   arguments: { sql: argument('one SELECT over the tables runs, cells, verdicts and comparisons') },
-  options: { store, out: outputs(['.json', '.csv'], 'write all rows') },
+  options: { out: outputs(['.json', '.csv'], 'write all rows'), store },
   examples: [
     'attnswap query "describe cells"',
     'attnswap query "select host, name, medianNs from cells join runs using (run) where keys = 4096"',

@@ -20,7 +20,7 @@ export interface MedianWithInterval {
 /**
  * The ratio of two medians, without unit. Its interval joins theirs in logarithms: the distances from median to end, upper and lower
  * each for itself, are added in quadrature, a numerator's upper one to a denominator's lower one. It covers the spread inside the two
- * processes, as if they were independent and their ends of one coverage. It leaves out how medians vary from process to
+ * processes, as if they were independent and their ends of one coverage. How medians vary from process to
  * process and from day to day is in neither record, and is often more; small samples give intervals between order statistics of less
  * than 95 %, and joined ones inherit it. It is no verdict: `attnswap ab` measures in pairs, and judges.
  * @returns null where a median is 0: the timer was too coarse
