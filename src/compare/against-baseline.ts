@@ -27,7 +27,7 @@ export interface BaselineGate {
   /** As a record describes it. */
   readonly host: unknown;
   readonly now: Date;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   progress?(done: number, total: number, label: string): void;
 }
 

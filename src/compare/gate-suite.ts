@@ -29,8 +29,8 @@ export interface GateRun {
   readonly looks: LookPlan;
   /** What the rounds of one block should take, seconds. */
   readonly blockSeconds: number;
-  readonly threads?: number;
-  readonly signal?: AbortSignal;
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
   readonly now: Date;
   /** Slows the new arm of every timed comparison by twice its margin: passes where that is called a regression. */
   readonly selfTest?: boolean;
@@ -101,7 +101,7 @@ async function judgeTask({ plan, rule, subject }: Task, family: number, run: Gat
 }
 
 function optionsOf({ suite, signal }: GateRun) {
-  return { timeoutSeconds: suite.timeoutSeconds, wasteRows: suite.wasteRows, ...(signal !== undefined && { signal }) };
+  return { timeoutSeconds: suite.timeoutSeconds, wasteRows: suite.wasteRows, signal };
 }
 
 function armsOf(plan: CellPlan, basePlan: CellPlan, run: GateRun): CellArms {

@@ -12,7 +12,7 @@ export interface KernelAt {
 }
 
 export interface CheckOptions {
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /** Calls of a small case. @default 4 */
   readonly calls?: number;
 }

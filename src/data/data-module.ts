@@ -13,7 +13,7 @@ export interface LoadOptions {
   /** The inputs that the model declares. A data module needs none. */
   readonly inputs: readonly ModelInput[];
   /** Path of the tokenizer.json, for text. */
-  readonly tokenizer?: string;
+  readonly tokenizer?: string | undefined;
   /** Name of the model's dynamic dimension that is the sequence, for tensor files; the largest one where absent. */
   readonly dimension?: string;
 }

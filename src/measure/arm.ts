@@ -82,7 +82,7 @@ function isAttnswap(path: string): boolean {
 
 /** The arm that runs a cell with a checkout's attnswap, in its folder. */
 export function armOf(plan: CellPlan, checkout: Checkout = ownCheckout, threads?: number): CellArm {
-  const request = { cell: plan.cell, adapterModule: rebased(plan.entry.module, checkout), ...(threads !== undefined && { threads }) };
+  const request = { cell: plan.cell, adapterModule: rebased(plan.entry.module, checkout), threads };
   return { plan, request, worker: script('pair-worker', checkout), stageWorker: script('worker', checkout), cwd: checkout.directory };
 }
 

@@ -6,15 +6,15 @@ import { launchStage } from './launch.ts';
 export async function measureCeilings(
   entries: readonly AdapterEntry[],
   backends: readonly string[],
-  options: { readonly threads?: number; readonly signal?: AbortSignal },
+  options: { readonly threads?: number | undefined; readonly signal?: AbortSignal | undefined },
 ): Promise<RunRecord['ceilings']> {
   const { threads, signal } = options;
   const found: RunRecord['ceilings'] = {};
   for (const backend of backends) {
     const entry = entries.find((each) => each.backends.includes(backend));
     if (entry === undefined) continue;
-    const request = { stage: 'ceilings', backend, adapterModule: entry.module, ...(threads !== undefined && { threads }) } as const;
-    const outcome = await launchStage(request, { timeoutSeconds: 60, ...(signal !== undefined && { signal }) });
+    const request = { stage: 'ceilings', backend, adapterModule: entry.module, threads } as const;
+    const outcome = await launchStage(request, { timeoutSeconds: 60, signal });
     if (outcome.outcome === 'ceilings' && outcome.ceilings.length > 0) found[backend] = [...outcome.ceilings];
   }
   return found;

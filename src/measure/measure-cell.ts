@@ -16,10 +16,10 @@ export interface CellPlan {
 
 export interface MeasureOptions {
   readonly suite: Pick<Suite, 'sampleSeconds' | 'timeoutSeconds' | 'wasteRows'>;
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /** Whether energy is measured too. */
   readonly energy?: boolean;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Its blocks take as long whatever the call. */
@@ -42,12 +42,12 @@ export async function measureCell({ cell, entry, kernel }: CellPlan, options: Me
         sampleSeconds: suite.sampleSeconds,
         wasteRows: suite.wasteRows,
         kernelScoredPairs: scoredPairs,
-        ...(options.threads !== undefined && { threads: options.threads }),
+        threads: options.threads,
       },
       {
         timeoutSeconds: suite.timeoutSeconds + (stage === 'energy' ? energySeconds : 0),
         quiet,
-        ...(options.signal !== undefined && { signal: options.signal }),
+        signal: options.signal,
       },
     );
   const peak = launch('memory');

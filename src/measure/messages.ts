@@ -10,7 +10,7 @@ export interface CellRequest {
   readonly cell: CellSpec;
   /** URL of the adapter's module. */
   readonly adapterModule: string;
-  readonly threads?: number;
+  readonly threads?: number | undefined;
 }
 
 /** A whole model with its inputs, and what runs it. */
@@ -40,7 +40,7 @@ export interface CeilingsRequest {
   readonly backend: string;
   /** URL of the adapter's module. */
   readonly adapterModule: string;
-  readonly threads?: number;
+  readonly threads?: number | undefined;
 }
 export type StageRequest = CellStageRequest | ModelStageRequest | CeilingsRequest;
 

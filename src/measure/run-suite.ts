@@ -13,9 +13,9 @@ export interface RunOptions {
   readonly plans: readonly CellPlan[];
   /** A record to continue: cells that it measured are kept. */
   readonly resumed?: RunRecord;
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   readonly energy?: boolean;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Called with the whole record after every cell, and once at the end. */
   save(record: RunRecord): Promise<void>;
   progress?(event: { readonly done: number; readonly total: number; readonly cell: string }): void;

@@ -67,7 +67,7 @@ export function compareModels(migration: Migration, metric: 'latency' | 'peak-me
       migration.progress(comparisonStep(metric, name, wanted), `${what}, block ${block + 1} of at most ${most}`, block / most);
     const arms = { base: await armAt(migration, file.path, wanted), new: await armAt(migration, model, wanted) };
     const subject = { cell: `${name} ${use === 'decode' ? 'decode ' : ''}at ${length}`, name };
-    const shared = { timeoutSeconds, family: 1, progress, ...(signal !== undefined && { signal }) };
+    const shared = { timeoutSeconds, family: 1, progress, signal };
     if (metric === 'peak-memory')
       return compareMemory(arms, subject, plainRule(metric, settings.margin), { ...shared, plan, basePeaks: peaksAt(migration, wanted) });
     const options = { ...shared, seed: settings.seed, floor: null, plan, blockSeconds: defaultBlockSeconds };

@@ -119,7 +119,7 @@ async function timeAndPeak(migration: Migration, place: Place): Promise<Omit<Dec
 }
 
 function launchOptions({ signal }: Migration) {
-  return { timeoutSeconds: 300, ...(signal !== undefined && { signal }) };
+  return { timeoutSeconds: 300, signal };
 }
 
 async function latencyOf(migration: Migration, arm: ModelArm, place: Place) {

@@ -79,7 +79,7 @@ export interface Migration {
   readonly outputs: OriginalOutputs;
   /** Every candidate that was judged, by its name. */
   readonly judged: Map<string, ModelCandidate>;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Told which step begins, what it is in words, and which share of it is done. */
   progress(step: string, what: string, part?: number): void;
 }

@@ -83,7 +83,7 @@ async function kernelCost(
   const threads = settings.threads === null ? {} : { threads: settings.threads };
   const stage = settings.goal;
   const request = { cell, adapterModule: entry.module, stage, sampleSeconds, wasteRows: 1, ...threads };
-  const outcome = await launchStage(request, { timeoutSeconds: 120, ...(signal !== undefined && { signal }) });
+  const outcome = await launchStage(request, { timeoutSeconds: 120, signal });
   if (outcome.outcome === 'memory') return outcome.memory.peakDeviceBytes ?? outcome.memory.peakHostBytes;
   return outcome.outcome === 'latency' ? outcome.latency.medianNs / 1e9 : null;
 }

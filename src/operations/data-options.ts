@@ -33,7 +33,7 @@ export async function firstItem(
   inputs: readonly ModelInput[],
   { data, tokenizer, lengths = defaults.lengths, seed = defaults.seed }: DataOptions,
 ): Promise<Tensors> {
-  const source = await loadData(data, { inputs, ...(tokenizer !== undefined && { tokenizer }) });
+  const source = await loadData(data, { inputs, tokenizer });
   const chosen = areTensorFiles(data) ? [] : [Math.min(...lengths)];
   const [first] = await source.items({ lengths: chosen, itemsPerLength: 1, seed });
   return first?.feeds ?? {};

@@ -92,7 +92,7 @@ async function againstCheckout({ loaded, plans, host, adapters }: Given, options
       seed: options.seed ?? defaults.seed,
       looks: planUpTo(options.maxBlocks ?? defaults.maxBlocks),
       blockSeconds: options.blockSeconds ?? defaultBlockSeconds,
-      ...(threads !== undefined && { threads }),
+      threads,
       selfTest: options.selfTest === true,
       signal,
       now: new Date(),

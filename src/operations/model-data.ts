@@ -19,12 +19,12 @@ export async function dataFor({ file, runner, sites }: Opened, { data, tokenizer
   const model = await openProto(sites.proto, file, runner, 'reading');
   await model.dispose();
   const widths = Object.assign({}, ...(sites.scopes ?? []).map(({ probe }) => probe.fixed ?? {})) as DimensionSizes;
-  return loadData(data, { inputs: withWidths(model.inputs, widths), ...(tokenizer !== undefined && { tokenizer }) });
+  return loadData(data, { inputs: withWidths(model.inputs, widths), tokenizer });
 }
 
 /** The same of a model that a worker holds. @throws INVALID_DATA */
 export function hostedData({ inputs }: Pick<OpenModel, 'inputs'>, { data, tokenizer }: DataOptions): Promise<DataModule> {
-  return loadData(data, { inputs, ...(tokenizer !== undefined && { tokenizer }) });
+  return loadData(data, { inputs, tokenizer });
 }
 
 /** The inputs with the channels of a cache, their last axis, as the graph fixes them where an input leaves them open. */

@@ -83,7 +83,7 @@ export async function tune(options: TuneOptions): Promise<TuningRecord> {
   const folder = options.dir ?? join('runs', `${tuning.name}.tuning`);
   const settings = { ...tuning, trainer: trainer.backend, backend, seed, maxBlocks, threads: threads ?? null };
   const state = await openJournal(folder, { files: {}, settings, host: head.host }, { kind: 'tuning', steps: tuningSteps }, options);
-  const given = { tuning, task, state, trainer, runner, seed, maxBlocks, ...(threads !== undefined && { threads }) };
+  const given = { tuning, task, state, trainer, runner, seed, maxBlocks, threads };
   const progress: TuningWork['progress'] = (what, training) => options.onProgress?.(standing(what, task.metric, training));
   const work = async (signal: AbortSignal) => {
     const report = await tuneTestbed({ ...given, timeLeft: new TimeLeft(tuning), signal, progress });

@@ -16,8 +16,8 @@ export interface TuningWork {
   readonly runner: { readonly adapter: Adapter; readonly entry: AdapterEntry; readonly backend: string };
   readonly seed: number;
   readonly maxBlocks: number;
-  readonly threads?: number;
-  readonly signal?: AbortSignal;
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** What may be left of it; told of every epoch. */
   readonly timeLeft: TimeLeft;
   /** Told what begins, and of a training where it stands. */
