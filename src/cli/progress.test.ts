@@ -31,6 +31,25 @@ test('where there is no terminal the first step is told at once, then a line eve
   mock.timers.reset();
 });
 
+test('waiting without an end is said once', () => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  const lines: string[] = [];
+  const stream = new Writable({ write: (chunk: Buffer, _encoding, done) => (lines.push(chunk.toString()), done()) });
+  const line = progressLine({}, stream as unknown as NodeJS.WriteStream);
+  line.update({ what: 'waiting', idle: true });
+  mock.timers.tick(60_000);
+  line.update({ what: 'cell', done: 0, total: 1 });
+  mock.timers.tick(10_000);
+  line.update({ what: 'waiting', idle: true });
+  mock.timers.tick(60_000);
+  line.stop();
+  assert.deepEqual(
+    lines.map((text) => text.split(' · ')[0]!.trim()),
+    ['waiting', '[1/1] cell', 'waiting'],
+  );
+  mock.timers.reset();
+});
+
 test('--quiet says nothing', () => {
   const lines: string[] = [];
   const stream = new Writable({ write: (chunk: Buffer, _encoding, done) => (lines.push(chunk.toString()), done()) });

@@ -29,15 +29,18 @@ function latestProgress() {
       firstShare ??= shareOf(progress);
     },
     /** '' where nothing was told. */
+    isIdle: () => latest?.idle === true,
     text: () => (latest === undefined ? '' : progressText(latest, (performance.now() - startedAt) / 1000, firstShare)),
   };
 }
 
 function inLog(stream: NodeJS.WritableStream): ProgressLine {
   const latest = latestProgress();
+  let said = '';
   const write = () => {
     const text = latest.text();
-    if (text !== '') stream.write(`${safeLines(text)}\n`);
+    if (text !== '' && !(latest.isIdle() && text === said)) stream.write(`${safeLines(text)}\n`);
+    said = text;
   };
   // Unreferenced: work that can no longer end must not be waited for.
   const timer = setInterval(write, silenceMs).unref();

@@ -69,7 +69,7 @@ export async function joinFleet(options: JoinFleetOptions): Promise<Taken> {
     signal: options.signal ?? new AbortController().signal,
     tell,
     onJoined: () => onJoined?.({ name, labels, publicKey: key.publicKey }),
-    onIdle: () => onProgress?.({ what: `${name} (${labelsText(labels)}) waits for runs` }),
+    onIdle: () => onProgress?.({ what: `${name} (${labelsText(labels)}) is waiting for runs`, idle: true }),
   });
 }
 

@@ -12,6 +12,8 @@ export interface Progress {
   readonly share?: number;
   /** Upper bound of the time left, seconds; absent if it follows from the share. */
   readonly secondsLeft?: number;
+  /** Nothing is being done, and nobody knows until when: to be said once. */
+  readonly idle?: true;
 }
 
 /** What every operation takes. */
