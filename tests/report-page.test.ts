@@ -20,6 +20,7 @@ import { tuningReport } from '../src/report/tuning-report.ts';
 import { verdictReport } from '../src/report/verdict-report.ts';
 import { sampleComparison, sampleVerdict } from '../src/verdict/fixtures/sample-verdict.ts';
 import { launchBrowser, noBrowser, openHtml } from './browser.ts';
+import type { OpenPage } from './browser.ts';
 
 const variants = ['dense.fused', 'dense.naive', 'window.tiled:w=128', 'topk.tiled:k=32', 'block-topk.blocks'];
 const ceilings = {
@@ -61,6 +62,12 @@ const reports: ReadonlyArray<[name: string, make: () => Report]> = [
   ['runs side by side', comparison],
 ];
 
+interface Shown {
+  readonly width?: number;
+  readonly height?: number;
+  readonly colorScheme?: 'light' | 'dark';
+}
+
 const pages = new Map<() => Report, Promise<string>>();
 /** The page of a report, drawn once. */
 function pageOf(make: () => Report): Promise<string> {
@@ -76,10 +83,21 @@ describe('the page in a browser', { skip: noBrowser }, () => {
   });
   after(() => browser?.close());
 
+  const shown = new Map<() => Report, Promise<OpenPage>>();
+  /** The page of a report, opened once: a reader's window changes its size and colors, too. */
+  async function showing(make: () => Report, { width = 1280, height = 800, colorScheme = 'light' }: Shown = {}): Promise<OpenPage> {
+    const opened = shown.get(make) ?? pageOf(make).then((html) => openHtml(browser, html));
+    shown.set(make, opened);
+    const { page } = await opened;
+    await page.setViewportSize({ width, height });
+    await page.emulateMedia({ colorScheme });
+    return opened;
+  }
+
   for (const [name, make] of reports) {
     test(`${name}: every chart is drawn, and nothing is said on the console or asked of the network`, async () => {
       const report = make();
-      const { page, complaints } = await openHtml(browser, await reportPage(report));
+      const { page, complaints } = await showing(make);
       const drawn = await page
         .locator('figure .plot svg')
         .evaluateAll((all) =>
@@ -89,25 +107,27 @@ describe('the page in a browser', { skip: noBrowser }, () => {
       assert.ok(drawn.length > 0);
       for (const { width, marks } of drawn) assert.ok(width > 200 && marks > 8, `${width} wide, ${marks} marks`);
       assert.deepEqual(complaints, []);
-      await page.close();
     });
 
     for (const colorScheme of ['light', 'dark'] as const) {
       test(`${name}: axe finds nothing to mend, ${colorScheme}`, async () => {
-        const { page } = await openHtml(browser, await pageOf(make), { colorScheme });
+        const { page } = await showing(make, { colorScheme });
         await page.evaluate(axe);
-        const found = await page.evaluate(async () => {
+        // Dark and light differ in colors alone.
+        const rules = colorScheme === 'dark' ? { runOnly: ['color-contrast', 'link-in-text-block'] } : {};
+        const found = await page.evaluate(async (options) => {
           // @ts-expect-error: axe is a global of the page
-          const { violations } = (await globalThis.axe.run()) as { violations: Array<{ id: string; nodes: Array<{ html: string }> }> };
+          const { violations } = (await globalThis.axe.run(options)) as {
+            violations: Array<{ id: string; nodes: Array<{ html: string }> }>;
+          };
           return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 150)}`);
-        });
+        }, rules);
         assert.deepEqual(found, []);
-        await page.close();
       });
     }
 
     test(`${name}: nothing but tables is wider than a telephone, and charts can be read on it`, async () => {
-      const { page } = await openHtml(browser, await pageOf(make), { viewport: { width: 420, height: 800 } });
+      const { page } = await showing(make, { width: 420 });
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 420);
       const drawn = await drawingsOf(page);
       for (const { id, right, outside, leastText } of drawn) {
@@ -115,26 +135,24 @@ describe('the page in a browser', { skip: noBrowser }, () => {
         assert.deepEqual(outside, [], `${id}: words beyond the drawing's edge`);
         assert.ok(leastText >= 8, `${id}: words of ${leastText} pixels`);
       }
-      await page.close();
     });
 
     for (const width of [1000, 1280, 1920]) {
       test(`${name}: charts fill the width of ${width} pixels, two side by side`, async () => {
-        const { page } = await openHtml(browser, await pageOf(make), { viewport: { width, height: 800 } });
+        const { page } = await showing(make, { width });
         const room = await page.locator('main').evaluate((main) => main.getBoundingClientRect().width);
         for (const row of Map.groupBy(await drawingsOf(page), ({ top }) => Math.round(top / 40)).values()) {
           assert.ok(row.length <= 2);
           // One alone has its words beside it.
           for (const { id, width: own } of row) assert.ok(own > 0.44 * room && own <= 0.5 * room, `${id}: ${own} of ${room}`);
         }
-        await page.close();
       });
     }
   }
 
   for (const [name, make] of reports.slice(0, 4)) {
     test(`${name}: the first screen has the verdict and three tiles, before any prose`, async () => {
-      const { page } = await openHtml(browser, await pageOf(make), { viewport: { width: 1280, height: 800 } });
+      const { page } = await showing(make);
       assert.deepEqual(await page.locator('.tiles h2').allInnerTexts(), ['Latency', 'Peak memory', 'Quality']);
       const order = await page
         .locator('header > *')
@@ -155,7 +173,6 @@ describe('the page in a browser', { skip: noBrowser }, () => {
       assert.match(tiles[0]!.figures, /^[\d.]+( [µm]?s)? → [\d.]+ [µm]?s$/);
       for (const { bars, zeros } of tiles) assert.equal(bars, zeros);
       assert.ok(tiles[0]!.bars === 1);
-      await page.close();
     });
   }
 
@@ -230,7 +247,7 @@ describe('the page in a browser', { skip: noBrowser }, () => {
 
   test('on paper nothing is cut off, and no figure is broken within a word', async () => {
     for (const [name, make] of reports) {
-      const { page } = await openHtml(browser, await pageOf(make), { viewport: { width: 680, height: 900 } });
+      const { page } = await showing(make, { width: 680, height: 900 });
       await page.emulateMedia({ media: 'print' });
       await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
       const { beyond, broken } = await page.evaluate(() => {
@@ -247,7 +264,6 @@ describe('the page in a browser', { skip: noBrowser }, () => {
         };
       });
       assert.deepEqual({ beyond, broken }, { beyond: [], broken: [] }, name);
-      await page.close();
     }
   });
 
@@ -299,7 +315,8 @@ describe('the page in a browser', { skip: noBrowser }, () => {
       return { page, ms: performance.now() - start };
     };
     const ratios: number[] = [];
-    for (let attempt = 0; attempt < 3; attempt++) {
+    // Whatever else the machine does makes a page slower, never quicker: one attempt of three tells.
+    while (ratios.length < 3 && !ratios.some((ratio) => ratio < 10)) {
       const few = await timed(small, '2 of 10 rows');
       await few.page.close();
       const { page, ms } = await timed(html, '2 of 1000 rows');
