@@ -67,9 +67,9 @@ const programs: Readonly<Record<string, string>> = {
     const record: MigrationRecord = await migrate({
       model: 'recogniser.onnx',
       data: ['stripes.data.ts'],
-      lengths: [64],
+      lengths: [16],
       items: 2,
-      candidates: ['dense.fused', 'window:w=16'],
+      candidates: ['dense.fused', 'window:w=4'],
       until: 'swap',
       maxBlocks: 2,
     });
@@ -150,7 +150,7 @@ test('a program elsewhere finds, swaps and migrates the attention of a text reco
   assert.equal(exitCode, 0, stderr);
   assert.match(
     stdout,
-    /sites 2 true\nremoved true\nverdict (adopt|tune-first|reject)\ncandidate dense\.fused \S+ \S+\ncandidate window\.tiled:w=16 /,
+    /sites 2 true\nremoved true\nverdict (adopt|tune-first|reject)\ncandidate dense\.fused \S+ \S+\ncandidate window\.tiled:w=4 /,
   );
   assert.equal(stderr, '', 'operations print nothing');
 });
