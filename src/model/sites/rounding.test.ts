@@ -90,7 +90,7 @@ describe('attention whose logits and weights a model rounds', () => {
     const [whole, newAlone, none] = [await comparedUpTo(2), await comparedUpTo(1), await comparedUpTo(0)];
     assert.deepEqual(
       [whole, newAlone, none].map(([at]) => at?.reason),
-      [undefined, 'no run shows what its quantizers do', 'no run shows what it gives'],
+      [undefined, 'no run shows what its quantizers do', 'no run shows its output'],
     );
   });
 });
