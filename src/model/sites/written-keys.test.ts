@@ -287,6 +287,26 @@ describe('DecoderMaskedMultiHeadAttention', () => {
   });
 });
 
+test('causal attention of more keys than queries sees from the first key on', async () => {
+  const graph = new GraphBuilder({ opset: 23 });
+  const inputs = ['q', 'k', 'v'].map((name, at) =>
+    graph.input(name, 'f32', ['batch', at === 0 ? heads : kvHeads, at === 0 ? 'sequence' : 'encoded', headDim]),
+  );
+  const output = graph.op('Attention', inputs, { is_causal: 1 });
+  const file = inMemory('first', graph.model([{ name: 'y', value: output, type: 'f32' }]));
+  const items = [
+    [5, 5],
+    [4, 11],
+    [1, 9],
+  ].map(([queries = 0, keys = 0]) => ({
+    q: draw(2, heads, queries, headDim),
+    k: draw(2, kvHeads, keys, headDim),
+    v: draw(2, kvHeads, keys, headDim),
+  }));
+  const [site] = await assertSwapped(file, 'dense.tiled', items);
+  assert.deepEqual([site!.mask, site!.causal], ['bias', true]);
+});
+
 test('attention that is not read is told, with the reason, whether the runtime computes it or not', async () => {
   const said = async (operator: string, inputs: number) => {
     const graph = new GraphBuilder({ opset: 21 });
