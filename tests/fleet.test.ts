@@ -39,7 +39,7 @@ test('three workers measure a suite, one after another on one machine, and every
   const env = { ATTNSWAP_REDIS: redis.url };
   const submitted = await attnswap(['fleet', 'submit', './mine.suite.ts', '--on', 'gpu=*', '--insecure'], { cwd, env });
   assert.equal(submitted.exitCode, 0, submitted.stderr);
-  assert.match(submitted.stderr, /3 runs at 3 hosts: alpha, beta, gamma/);
+  assert.match(submitted.stderr, /3 runs on 3 hosts: alpha, beta, gamma/);
   const waited = await attnswap(['fleet', 'wait', submitted.stdout.trim(), '--insecure'], { cwd, env });
   assert.equal(waited.exitCode, 0, `${waited.stderr}\n${workers.map(({ said }) => said()).join('\n')}`);
   const files = readdirSync(join(cwd, 'runs'));

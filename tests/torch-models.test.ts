@@ -241,7 +241,7 @@ for each in reads:
     try:
         print(each, eval(each))
     except Unsupported as reason:
-        assert str(reason).endswith('<string>:1: reads the attention weights of across, which other attention does not give'), reason
+        assert str(reason).endswith('<string>:1: reads the attention weights of across, which other attention does not return'), reason
 {w, (w, None)}
 `;
     assert.equal((await execa(python!, ['-B', '-c', script])).stdout, '');
