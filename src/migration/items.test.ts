@@ -12,7 +12,7 @@ const item = (length: number, value: number): Item => ({
 });
 
 function source(items: DataModule['items'], itemsPerLength = 4): Pick<Migration, 'data' | 'settings' | 'items'> {
-  const settings = { lengths: [8, 16], itemsPerLength, seed: 1 } as unknown as MigrationSettings;
+  const settings = { lengths: [8, 16], itemsPerLength, seed: 1, recover: { steps: 4, labels: 8 } } as unknown as MigrationSettings;
   return { data: { items }, settings, items: new Map() };
 }
 

@@ -55,19 +55,20 @@ async function calibrationItems(source: Source): Promise<readonly Item[]> {
   });
 }
 
-/** Items to train on, of each length. */
-const trainingCount = 64;
+/** Items to train on, at most: of all lengths together one for each step. */
+const mostTrainingItems = 512;
 
 /**
  * In an order that mixes lengths.
  * @throws INVALID_DATA where the data hold none but those that are judged or tuned on, or that share text with them
  */
 async function trainingItems(source: Source): Promise<readonly Item[]> {
-  const { lengths, itemsPerLength, seed } = source.settings;
+  const { lengths, itemsPerLength, seed, recover } = source.settings;
+  const count = Math.ceil(Math.min(recover!.steps + recover!.labels, mostTrainingItems) / lengths.length);
   const others = [...(await itemsOf(source, 'judging')), ...(await itemsOf(source, 'calibration'))];
   const known = new Set(others.map(contentOf));
   const runs = new Set(others.flatMap(tokenRuns));
-  const drawn = await source.data.items({ lengths, itemsPerLength: trainingCount + 2 * itemsPerLength, seed: seed + 2 });
+  const drawn = await source.data.items({ lengths, itemsPerLength: count + 2 * itemsPerLength, seed: seed + 2 });
   const own = new Map(drawn.map((item) => [contentOf(item), item] as const));
   const fresh = [...own].filter(([content, item]) => !known.has(content) && !tokenRuns(item).some((tokens) => runs.has(tokens)));
   if (fresh.length > 0) return fresh.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item);

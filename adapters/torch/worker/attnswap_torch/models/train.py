@@ -134,14 +134,14 @@ def relative(given, wanted):
 
 def apart(given, wanted, keep):
     """
-    The relative squared error; of states of tokens, [batch, tokens, width], with that of their mean over tokens that `keep` keeps: errors of
-    tokens that point one way are small in each token, and large in the mean, which is what embedders and classifiers read.
+    The relative squared error; of states of tokens, [batch, tokens, width], that of their mean over the tokens that `keep` keeps, and a tenth of
+    their own: errors of tokens that point one way are small in each token, and large in the mean, which is what embedders and classifiers read.
     """
     if given.dim() != 3:
         return relative(given, wanted)
     weight = given.new_ones(given.shape[:2]) if keep is None or keep.shape != given.shape[:2] else keep.to(given.dtype)
     mean = [(states * weight[..., None]).sum(1) / weight.sum(1, keepdim=True).clamp_min(1) for states in (given, wanted)]
-    return relative(*mean) + relative(given * weight[..., None], wanted * weight[..., None])
+    return relative(*mean) + 0.1 * relative(given * weight[..., None], wanted * weight[..., None])
 
 
 def divergence(given, wanted):
