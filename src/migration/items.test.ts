@@ -49,6 +49,15 @@ test('what is trained on is neither judged nor tuned on', async () => {
   await assert.rejects(itemsOf(source(fixed(6)), 'training'), { code: 'INVALID_DATA', message: /no items besides the 12 / });
 });
 
+test('of a text that is too short for so many items, those that it has are trained on', async () => {
+  const short = source(async ({ lengths, itemsPerLength, seed }) => {
+    if (itemsPerLength > 9) throw new AttnswapError('INVALID_DATA', 'fewer places than passages');
+    return lengths.flatMap((length) => Array.from({ length: itemsPerLength }, (_, at) => item(length, 10 * seed + at)));
+  });
+  // 14 were asked for: half of the 12 steps of each length, and what may be judged or tuned on.
+  assert.equal((await itemsOf(short, 'training')).length, 2 * 7);
+});
+
 test('passages that share text with a judged one are not trained on', async () => {
   const passage = (start: number): Item => {
     const row = (valueAt: (at: number) => number) =>

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Item } from '../contract/data.ts';
+import type { DataModule, Item } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { ItemUse, Migration } from './migration.ts';
 import { tokenRuns } from './token-runs.ts';
@@ -68,7 +68,7 @@ async function trainingItems(source: Source): Promise<readonly Item[]> {
   const others = [...(await itemsOf(source, 'judging')), ...(await itemsOf(source, 'calibration'))];
   const known = new Set(others.map(contentOf));
   const runs = new Set(others.flatMap(tokenRuns));
-  const drawn = await source.data.items({ lengths, itemsPerLength: count + 2 * itemsPerLength, seed: seed + 2 });
+  const drawn = await asManyAsThereAre(source, { lengths, itemsPerLength: count + 2 * itemsPerLength, seed: seed + 2 });
   const own = new Map(drawn.map((item) => [contentOf(item), item] as const));
   const fresh = [...own].filter(([content, item]) => !known.has(content) && !tokenRuns(item).some((tokens) => runs.has(tokens)));
   if (fresh.length > 0) return fresh.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item);
@@ -76,6 +76,17 @@ async function trainingItems(source: Source): Promise<readonly Item[]> {
   throw new AttnswapError('INVALID_DATA', own.size > known.size ? `${what}, and those that share text with them` : what, {
     hint: 'use more data, or fewer --items',
   });
+}
+
+/** A text that is too short for so many passages gives half of them, or a quarter; they are then trained on more often. */
+async function asManyAsThereAre({ data }: Pick<Source, 'data'>, asked: Parameters<DataModule['items']>[0]): Promise<readonly Item[]> {
+  try {
+    return await data.items(asked);
+  } catch (error) {
+    const fewer = { ...asked, itemsPerLength: Math.floor(asked.itemsPerLength / 2) };
+    if (!(error instanceof AttnswapError && error.code === 'INVALID_DATA') || fewer.itemsPerLength === 0) throw error;
+    return asManyAsThereAre({ data }, fewer);
+  }
 }
 
 /** What the model gets: an item's name may say less. */
