@@ -103,6 +103,7 @@ const refusals: ReadonlyArray<[what: string, args: readonly string[], says: RegE
   ['an unknown claim', ['claims', 'model.onnx', '--only', 'memry'], /unknown claim "memry"[^]*did you mean memory\?/],
   ['a model without data', ['claims', 'model.onnx'], /claims model\.onnx: --data is missing/],
   ['data without a model', ['claims', 'lengths', '--data', 'my.data.mjs'], /--data applies only to models, and none is named/],
+  ['a backend without a model', ['claims', 'lengths', '--backend', 'onnx-cuda'], /--backend applies only to models, and none is named/],
   ['candidates without a model', ['claims', 'lengths', '--candidate', 'window'], /--candidate applies only to models, and none is named/],
   ['a record of something else', ['claims', 'my.json'], /schema is "attnswap\.verdict\/1", expected a run record/],
   ['a record that is not there', ['claims', 'none.json'], /none\.json/],

@@ -68,6 +68,15 @@ const refusals: Readonly<Record<string, { readonly args: readonly string[]; read
     says: /expected steps, labels, rank or lr/,
   },
   'a length for sites without data': { args: ['sites', 'model.onnx', '--lengths', '7'], says: /--lengths applies only to --data/ },
+  'a length for the models of a folder without data': { args: ['sites', '.', '--lengths', '7'], says: /--lengths applies only to --data/ },
+  'data for sites of a PyTorch model': {
+    args: ['sites', 'my.py:build', '--data', 'items.npz'],
+    says: /--data: sites are found in PyTorch models with random inputs/,
+  },
+  'items for a swap of a PyTorch model': {
+    args: ['swap', 'my.py:build', '--variant', 'dense.fused', '--items', '3', '--out', 'new'],
+    says: /--items: swap compares PyTorch models only on random inputs/,
+  },
   'items for a swap without data': {
     args: ['swap', 'model.onnx', '--variant', 'dense.fused', '--items', '3', '--out', 'new.onnx'],
     says: /--items applies only to --data/,

@@ -106,6 +106,7 @@ async function kindOf(subject: string): Promise<SubjectKind> {
 
 /** Options that only a model has a use for, with their flags. */
 const ofModels = {
+  backend: 'backend',
   data: 'data',
   tokenizer: 'tokenizer',
   lengths: 'lengths',

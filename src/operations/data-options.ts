@@ -28,6 +28,12 @@ export function refuseWithoutData({ data, ...options }: OptionalData & { readonl
   throw new AttnswapError('USAGE', `--${lost} applies only to --data, and none is given`, { hint: `add --data, or omit --${lost}` });
 }
 
+/** @throws USAGE where there is data, or an option says how to read it, and nothing reads it */
+export function refuseData(options: OptionalData & { readonly items?: number | undefined }, why: string): void {
+  const lost = (['data', 'tokenizer', 'lengths', 'items'] as const).find((name) => options[name] !== undefined);
+  if (lost !== undefined) throw new AttnswapError('USAGE', `--${lost}: ${why}`, { hint: `omit --${lost}` });
+}
+
 /** The first item of the data, the shortest where lengths can be chosen. @throws INVALID_DATA */
 export async function firstItem(
   inputs: readonly ModelInput[],

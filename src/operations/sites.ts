@@ -6,7 +6,7 @@ import { isHostedModel } from '../model/hosted/model-path.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
 import type { Site } from '../model/sites/site.ts';
 import { partsAt, pathsOf } from '../model/parts/find-parts.ts';
-import { refuseWithoutData } from './data-options.ts';
+import { refuseData, refuseWithoutData } from './data-options.ts';
 import type { OptionalData } from './data-options.ts';
 import { usingHosted } from './open-hosted.ts';
 import { loadModel } from './open-model.ts';
@@ -40,8 +40,8 @@ export interface SitesRecord {
  * @throws INVALID_MODEL, UNSUPPORTED, UNKNOWN_BACKEND
  */
 export async function sites(options: SitesOptions): Promise<SitesRecord> {
-  refuseWithoutData(options);
   if (await isHostedModel(options.model)) return hostedSites(options);
+  refuseWithoutData(options);
   const { file, sites: found } = await loadModel(options);
   return {
     model: file.path,
@@ -55,6 +55,7 @@ export async function sites(options: SitesOptions): Promise<SitesRecord> {
 }
 
 function hostedSites(options: SitesOptions): Promise<SitesRecord> {
+  refuseData(options, 'sites are found in PyTorch models with random inputs');
   return usingHosted(options, async ({ path, sha256, sites: found, unknown, modules }) => ({
     model: path,
     sha256,
@@ -79,6 +80,7 @@ export interface FailedModel {
  * @throws FILE_UNREADABLE where there is no folder; USAGE where it holds no model
  */
 export async function sitesInFolder({ model: folder, ...options }: SitesOptions): Promise<ReadonlyArray<SitesRecord | FailedModel>> {
+  refuseWithoutData(options);
   const entries = await readdir(folder, { recursive: true }).catch((cause: unknown) => {
     throw new AttnswapError('FILE_UNREADABLE', `${folder}: cannot be read: ${(cause as Error).message}`, { cause });
   });

@@ -4,13 +4,15 @@ import { parseReplacements, parseSites, replacementsAnywhere } from '../migratio
 import { compareHosted, compareHostedSites, placedAt } from '../model/hosted/compare-hosted.ts';
 import { proveHosted } from '../model/hosted/prove-hosted.ts';
 import { changeOf, refuseInexact, refuseWrong } from './checked-swap.ts';
+import { refuseData } from './data-options.ts';
+import type { OptionalData } from './data-options.ts';
 import { usingHosted } from './open-hosted.ts';
 import type { ModelOptions } from './open-model.ts';
 
-interface HostedSwapOptions extends ModelOptions {
+interface HostedSwapOptions extends ModelOptions, OptionalData {
   readonly variants: readonly string[];
   readonly sites?: string | undefined;
-  readonly data?: readonly string[] | undefined;
+  readonly items?: number | undefined;
   readonly out: string;
 }
 
@@ -21,8 +23,7 @@ interface HostedSwapOptions extends ModelOptions {
  */
 export function swapHosted(options: HostedSwapOptions) {
   const { model: path, out, dimensions } = options;
-  if (options.data !== undefined)
-    throw new AttnswapError('USAGE', `${path}: swap compares PyTorch models only on random inputs`, { hint: 'leave --data out' });
+  refuseData(options, 'swap compares PyTorch models only on random inputs');
   return usingHosted(options, async (hosted, adapter) => {
     const { sites, model } = hosted;
     const replacements =

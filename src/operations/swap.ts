@@ -63,13 +63,13 @@ export interface SwapRecord {
  */
 export async function swap(options: SwapOptions): Promise<SwapRecord> {
   const { model: path, out, dimensions, seed = defaults.seed } = options;
-  refuseWithoutData(options);
   await requireOtherFile(path, out);
   if (await isHostedModel(path)) {
     const { sites, replacements, record } = await swapHosted(options);
     const passedOver = passedOverOf(options, sites, replacements);
     return { ...record, passedOver, onData: null, rewrittenForOpset13: [], inlinedFunctions: [] };
   }
+  refuseWithoutData(options);
   const loaded = await loadModel(options);
   const { file, runner, sites, parts } = loaded;
   if (parts !== undefined)
