@@ -19,7 +19,7 @@ const faultyArms: ReadonlyArray<[what: string, given: Given, exitCode: number, s
   ['a wrong output', { script: { fault: 'wrong' } }, 5, /new: mismatch: relative error/],
   ['a kernel that is not supported', { script: { fault: 'unsupported' } }, 3, /new: unsupported: .*the script says so/],
   ['a call that throws', { script: { fault: 'throws' } }, 5, /new: failed: Error: the script says so/],
-  ['a call that never ends', { script: { fault: 'hangs' }, extra: 'timeoutSeconds: 5,' }, 5, /new: timed-out: no answer within 5 s/],
+  ['a call that never ends', { script: { fault: 'hangs' }, extra: 'timeoutSeconds: 20,' }, 5, /new: timed-out: no answer within 20 s/],
 ];
 for (const [what, given, code, says] of faultyArms) {
   test(`${what} is exit ${code}`, async () => {

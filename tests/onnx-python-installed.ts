@@ -10,6 +10,8 @@ export async function skipWithout(adapter: Adapter, backend: string): Promise<st
 /** A `sitecustomize.py` for a Python whose OpenVINO has another device, with the CPU behind it: it says that it computes in f16, and may be lost. */
 export function openvinoStandIn(device: 'NPU' | 'GPU', { callsUntilLost = Infinity } = {}): string {
   return `
+import sys
+sys.modules['openvino_telemetry'] = None
 import openvino as ov
 compile_model, get_property, of_compiled = ov.Core.compile_model, ov.Core.get_property, ov.CompiledModel.get_property
 ov.Core.available_devices = property(lambda self: ['CPU', '${device}'])

@@ -90,7 +90,7 @@ describe('the page in a browser', { skip: noBrowser }, () => {
     shown.set(make, opened);
     const { page } = await opened;
     await page.setViewportSize({ width, height });
-    await page.emulateMedia({ colorScheme });
+    await page.emulateMedia({ colorScheme, media: 'screen' });
     return opened;
   }
 

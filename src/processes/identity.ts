@@ -1,11 +1,13 @@
+import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
 
 /** A process for good: a number alone is used again, at once in a container that starts anew. Parts that the system does not tell are ''. */
 export interface ProcessIdentity {
   readonly pid: number;
   /** When it started, in clock ticks since the system did. */
   readonly start: string;
-  /** Of which start of the system. */
+  /** Of which start of the system; of which host, by its name, where the system does not tell. */
   readonly boot: string;
   /** Where its number counts: containers have numbers of their own. */
   readonly namespace: string;
@@ -16,7 +18,7 @@ export function ownIdentity(): ProcessIdentity {
   return {
     pid: process.pid,
     start: statOf('self')?.start ?? '',
-    boot: read(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').replaceAll(/[^0-9a-f]/g, '')).slice(0, 16),
+    boot: (read(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').replaceAll(/[^0-9a-f]/g, '')) || hostDigest()).slice(0, 16),
     namespace: read(() => readlinkSync('/proc/self/ns/pid').replaceAll(/\D/g, '')),
   };
 }
@@ -51,6 +53,10 @@ function statOf(pid: number | 'self'): { state: string; start: string } | undefi
   const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
   const [state = '', start = ''] = [fields[0], fields[19]];
   return start === '' ? undefined : { state, start };
+}
+
+function hostDigest(): string {
+  return createHash('sha256').update(hostname()).digest('hex');
 }
 
 function hasProcess(pid: number): boolean {

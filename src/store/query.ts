@@ -41,7 +41,10 @@ const sqlTypes: Readonly<Record<ColumnType, string>> = {
 export async function queryStore(store: string, sql: string, signal?: AbortSignal): Promise<QueryResult> {
   const { DuckDBInstance, StatementType } = await loadDuckDb();
   const parts = await partsOf(store);
-  for (const part of parts) for (const name of tableNames) await requireWhole(tableFile(part, name));
+  for (const part of parts) {
+    signal?.throwIfAborted();
+    await Promise.all(tableNames.map((name) => requireWhole(tableFile(part, name))));
+  }
   const instance = await DuckDBInstance.create(':memory:', settings);
   const connection = await instance.connect();
   // Again and again: what is not running yet is not interrupted.
