@@ -17,7 +17,9 @@ export function distinctCases(inputs: readonly ModelInput[], first: ProbeCase, g
     // Some operators take several tokens behind a past of one batch element alone.
     { ...first, batch: 1, past: 5, seed: 11 },
     { ...first, batch: 1, length: longer, seed: 5 },
+    // More keys than queries, and fewer, in whichever order a model's inputs name them.
     { ...first, style: 'right', spread: 3, seed: 6 },
+    { ...first, style: 'right', spread: -3, seed: 12 },
     { ...first, style: 'mixed', seed: 8 },
     { ...first, style: 'restart', seed: 9 },
     { ...first, style: 'blocks', seed: 10 },

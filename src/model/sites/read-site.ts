@@ -218,8 +218,10 @@ function understandBias(
   const scale = settleScale(candidate, counted, shape);
   const unsettled = scale === undefined ? 'its scale changes with the input' : scaleFault(reach, runs, shape.headDim);
   if (scale === undefined || unsettled !== undefined) return { problem: unsettled! };
-  // A bias hides later keys itself where it does; what the operator hides is not in it.
-  const causal = candidate.declared !== undefined && candidate.declared.causal !== false;
+  // A bias hides later keys itself where it does; what the operator hides from the last key on is not in it. Kernels count from the last key too:
+  // an operator that counts from the first one is causal to them only where both are the same.
+  const from = candidate.declared?.causal ?? false;
+  const causal = from === 'first' ? observed.every(({ shape: { queries, keys } }) => queries === keys) : from !== false;
   if (causal && !observed.every(({ reading }) => isCausal(reading))) return shown;
   const wrong = counted.map((observation) => disagreement(observation, { scale, causal, biased: true })).find(Boolean);
   if (wrong !== undefined) return { ...shown, problem: wrong };

@@ -287,24 +287,57 @@ describe('DecoderMaskedMultiHeadAttention', () => {
   });
 });
 
-test('causal attention of more keys than queries sees from the first key on', async () => {
-  const graph = new GraphBuilder({ opset: 23 });
-  const inputs = ['q', 'k', 'v'].map((name, at) =>
-    graph.input(name, 'f32', ['batch', at === 0 ? heads : kvHeads, at === 0 ? 'sequence' : 'encoded', headDim]),
-  );
-  const output = graph.op('Attention', inputs, { is_causal: 1 });
-  const file = inMemory('first', graph.model([{ name: 'y', value: output, type: 'f32' }]));
-  const items = [
+describe('attention that is causal from the first key on', () => {
+  const lengths = [
     [5, 5],
     [4, 11],
     [1, 9],
-  ].map(([queries = 0, keys = 0]) => ({
-    q: draw(2, heads, queries, headDim),
-    k: draw(2, kvHeads, keys, headDim),
-    v: draw(2, kvHeads, keys, headDim),
-  }));
-  const [site] = await assertSwapped(file, 'dense.tiled', items);
-  assert.deepEqual([site!.mask, site!.causal], ['bias', true]);
+    [11, 4],
+    [9, 1],
+  ] as const;
+  const first = (encoded: string | number, keysFirst = false): OnnxFile => {
+    const graph = new GraphBuilder({ opset: 23 });
+    const input = (name: string) =>
+      graph.input(name, 'f32', ['batch', name === 'q' ? heads : kvHeads, name === 'q' ? 'sequence' : encoded, headDim]);
+    const named = Object.fromEntries((keysFirst ? ['k', 'v', 'q'] : ['q', 'k', 'v']).map((name) => [name, input(name)]));
+    const output = graph.op('Attention', [named['q']!, named['k']!, named['v']!], { is_causal: 1 });
+    return inMemory('first', graph.model([{ name: 'y', value: output, type: 'f32' }]));
+  };
+  const itemsOf = (sizes: ReadonlyArray<readonly [queries: number, keys: number]>) =>
+    sizes.map(([queries, keys]) => ({
+      q: draw(2, heads, queries, headDim),
+      k: draw(2, kvHeads, keys, headDim),
+      v: draw(2, kvHeads, keys, headDim),
+    }));
+
+  for (const keysFirst of [false, true])
+    test(`is swapped with more keys than queries, and fewer; ${keysFirst ? 'keys' : 'queries'} are the first input`, async () => {
+      const [site] = await assertSwapped(first('encoded', keysFirst), 'dense.tiled', itemsOf(lengths));
+      assert.deepEqual([site!.mask, site!.causal], ['bias', null]);
+    });
+
+  test('is swapped with a fixed number of keys', async () => {
+    const [site] = await assertSwapped(first(64), 'dense.tiled', itemsOf([64, 1, 20, 65, 150].map((queries) => [queries, 64])));
+    assert.deepEqual([site!.mask, site!.causal], ['bias', null]);
+  });
+
+  test('stays causal where queries and keys are equally many', async () => {
+    const graph = new GraphBuilder({ opset: 23 });
+    const inputs = ['q', 'k', 'v'].map((name) => graph.input(name, 'f32', ['batch', heads, 'sequence', headDim]));
+    const added = graph.initializer(
+      'added',
+      new Float32Array(heads).map((_, at) => at / heads),
+      [heads, 1, 1],
+    );
+    const scores = graph.op('Mul', [added, graph.op('Slice', [inputs[0]!, graph.int([0]), graph.int([1]), graph.int([3])])]);
+    const output = graph.op('Attention', [...inputs, graph.op('Add', [scores, graph.op('Transpose', [scores], { perm: [0, 1, 3, 2] })])], {
+      is_causal: 1,
+    });
+    const file = inMemory('equal', graph.model([{ name: 'y', value: output, type: 'f32' }]));
+    const items = [1, 7, 30].map((length) => Object.fromEntries(['q', 'k', 'v'].map((name) => [name, draw(2, heads, length, headDim)])));
+    const [site] = await assertSwapped(file, 'dense.tiled', items);
+    assert.deepEqual([site!.mask, site!.causal], ['bias', true]);
+  });
 });
 
 test('attention that is not read is told, with the reason, whether the runtime computes it or not', async () => {
