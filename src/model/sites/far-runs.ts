@@ -18,7 +18,7 @@ export const farthestKeys = 2 ** 15;
 const readPairs = 2 ** 21;
 const mostBytes = 2 ** 27;
 /** Runs that begin at other rows. */
-const mostRuns = 4;
+const mostRuns = 8;
 
 export interface FarRuns {
   readonly subject: ProbeSubject;
@@ -26,9 +26,11 @@ export interface FarRuns {
   /** Masks and what they are read with; rows of `thinned` ones alone. */
   readonly tensors: readonly string[];
   readonly thinned: ReadonlySet<string>;
+  /** Tensors of which only the sizes are read: each must be known. */
+  readonly sizes: readonly string[];
   /** Tokens at least. */
   readonly length: number;
-  /** Whole numbers that may count rows: each such row is read. */
+  /** Rows that are read, as far as {@link mostRuns} reach: the largest first. */
   readonly rows: readonly number[];
   readonly onRun: (run: LongRun) => void;
 }
@@ -40,8 +42,9 @@ export interface FarRuns {
 export async function farRuns(far: FarRuns): Promise<void> {
   const { length, rows, onRun } = far;
   const step = Math.floor(length / Math.floor(readPairs / length)) | 1;
-  // Rows are counted back from the last one: so many tokens bring a row among them.
-  const lengths = [0, ...rows.filter((row) => row > 0 && row < length)].map((row) => Math.ceil(length / step) * step + (row % step) + 1);
+  const largest = rows.filter((row) => row < length).toSorted((a, b) => b - a);
+  // Rows are counted back from the last one: so many tokens bring a row among them, and those that lie whole steps before and behind it.
+  const lengths = [0, ...largest].map((row) => Math.ceil(length / step) * step + (row % step) + 1);
   for (const tokens of [...new Set(lengths)].slice(0, mostRuns)) {
     const run = await runAt(far, tokens, step);
     if (run === undefined) return;
@@ -50,13 +53,18 @@ export async function farRuns(far: FarRuns): Promise<void> {
 }
 
 /** Undefined where sizes are not known, or what masks are computed from is too large or does not run: that shows nothing. */
-async function runAt({ subject, probing, tensors, thinned }: FarRuns, length: number, step: number): Promise<LongRun | undefined> {
+async function runAt(
+  { subject, probing, tensors, thinned, sizes: sized }: FarRuns,
+  length: number,
+  step: number,
+): Promise<LongRun | undefined> {
   const { proto, file, index, given, runner } = subject;
   const inputs = named(probing.inputs);
   const at: ProbeCase = { ...probing.first, batch: 1, past: 0, length, style: 'plain' };
   const sizes = guessSizes(probing.inputs, at, given);
   const followed = followSizes(index, inputs, sizes);
   const { dims } = followed;
+  if (sized.some((tensor) => dims(tensor)?.includes(undefined) !== false)) return undefined;
   const instead = knownSizes(index, dims, opsetOf(proto));
   const watching: Watching = { tensors, sizes: [], alone: { instead, thinned: { tensors: thinned, index, dims } } };
   const part = new GraphIndex(watchable(proto, watching).proto.graph!);
@@ -66,7 +74,7 @@ async function runAt({ subject, probing, tensors, thinned }: FarRuns, length: nu
     const seen = await model.run(probeInputs(probing.inputs, at, given, wanted), step);
     return {
       at,
-      seen: { ...seen, dims: (tensor: string) => (dims(tensor) ?? []).filter((size) => size !== undefined) },
+      seen: { ...seen, dims: (tensor: string) => (dims(tensor) ?? []) as number[] },
       batch: 1,
       step,
       ms: 0,

@@ -5,6 +5,12 @@ import type { Sees, WindowedModel } from '../../../tests/models/windowed.ts';
 import { inMemory, subjectOf } from '../../../tests/subjects.ts';
 import type { Site } from './site.ts';
 
+/** What is seen, computed with small numbers that change nothing. */
+const among =
+  (sees: Sees, ...numbers: readonly number[]): Sees =>
+  (g, at) =>
+    numbers.reduce((seen, number) => g.op('And', [seen, g.op('Greater', [g.op('Mul', [at.keys, g.int(number)]), g.int(0)])]), sees(g, at));
+
 async function siteOf(model: WindowedModel): Promise<Site> {
   return (await subjectOf(inMemory('windowed', buildWindowed(model)))).sites.sites[0]!;
 }
@@ -20,6 +26,11 @@ describe('a window longer than any run of the whole model is recognized', () => 
       const { mask, window, causal, reason } = await siteOf({ sees: within(left, right), padded: true });
       assert.deepEqual([mask, window, causal, reason], ['window', { left, right }, right === 0, undefined]);
     });
+
+  test('computed with many small numbers', async () => {
+    const { mask, window } = await siteOf({ sees: among(within(8192, 0), 2, 3, 4, 5, 6, 7, 8, 9, 10) });
+    assert.deepEqual([mask, window], ['window', { left: 8192, right: 0 }]);
+  });
 });
 
 const or =
@@ -39,6 +50,8 @@ describe('what is nearly such a window is handed over', () => {
     },
     'a first query that sees every key': or(within(8192, 8192), rowIs(0)),
     'a query in between that sees every key': or(within(8192, 8192), rowIs(5000)),
+    'the same, behind other numbers': among(or(within(8192, 0), rowIs(5000)), 1, 2, 3, 4, 5),
+    'what is computed with more numbers than can be read as rows': among(within(8192, 8192), 2, 3, 4, 5, 6, 7, 8, 9),
     'a key that every query sees': (g, at) =>
       g.op('And', [
         or(within(8192, 0), (h, { column }) => h.op('Equal', [column, h.int(3)]))(g, at),

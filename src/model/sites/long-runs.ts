@@ -10,7 +10,7 @@ export const mostTokens = 9216;
 /** Rows of a mask that are read; of one that is stored all are. */
 const readRows = 256;
 /** Tokens up to which every row is read where a whole number gives reason to. */
-const wholeRows = 2048;
+export const wholeRows = 2048;
 /** The same of a window: beyond {@link wholeWindow} of one as long as Mistral's. Of longer ones far runs read some of all rows. */
 export const wholeWindows = 4608;
 

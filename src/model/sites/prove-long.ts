@@ -6,7 +6,8 @@ import { carriedSources } from './carried-sizes.ts';
 import { farRuns, farthestKeys } from './far-runs.ts';
 import { fits, judge, judgeMask, Readings, readsMask, sizesIn, viewsOf } from './judge-long.ts';
 import type { LongProof, LongSubject } from './judge-long.ts';
-import { farthestRuns, mostTokens, provenTokens, wholeWindow, wholeWindows } from './long-runs.ts';
+import type { PairSizes } from './read-masks.ts';
+import { farthestRuns, mostTokens, provenTokens, wholeRows, wholeWindow, wholeWindows } from './long-runs.ts';
 import type { LongRun } from './long-runs.ts';
 import { numbersOf } from './mask-sources.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
@@ -76,8 +77,8 @@ export async function proveLong(
       masks.some((name) => short.dims(name).some((size) => size > 1)) || masked.some(({ candidate }) => candidate.declared !== undefined);
     const runsAt = (run: LongRun) => masked.every((each) => fits(each, run));
     const windows = masked.flatMap(({ candidate, swap: { site } }) => (candidate.declared === undefined ? (site.window ?? []) : []));
-    // Keys of the longest run in which every row was read, and of the farthest one in which some of all rows were.
-    const [whole, spread] = [new Map<LongSubject, number>(), new Map<LongSubject, number>()];
+    // Keys of the longest run in which every row was read, and what was read in farther ones.
+    const [whole, far] = [new Map<LongSubject, number>(), new Map<LongSubject, FarRead>()];
     const numbered = [...sites.keys()].map((number, place) => [number, subjects[place]!] as const);
     const onRun = (run: LongRun): void => {
       const readings = new Readings(run);
@@ -97,18 +98,23 @@ export async function proveLong(
         const known = proofs.get(number)!;
         if (!mayReachFar(each, known) || !fits(each, run)) continue;
         const found = judgeMask(each, run, readings);
-        if (found.problem === undefined) spread.set(each, sizesIn(each, run).keys);
+        if (found.problem === undefined) far.set(each, withRun(far.get(each), sizesIn(each, run)));
         else proofs.set(number, { ...found, length: known.length });
       }
     };
     const reaching = numbered.filter(([number, each]) => mayReachFar(each, proofs.get(number)!)).map(([, each]) => each);
     const length = farLength(reaching);
-    if (length !== undefined) await farRuns({ subject, probing, ...farReads(reaching, thinned), length, onRun: onFarRun });
+    const rows = new Map(numbered.map(([, each]) => [each, namedRows(each, whole.get(each) ?? 0)]));
+    if (length !== undefined) {
+      const wanted = reaching.flatMap((each) => rows.get(each)!);
+      await farRuns({ subject, probing, ...farReads(reaching, thinned), rows: wanted, length, onRun: onFarRun });
+    }
     const beyond = wholeNumbers.find((count) => count > (cutAt ?? Infinity) && count <= mostTokens);
     for (const [number, each] of numbered) {
       const known = proofs.get(number)!;
       const problem =
-        known.problem ?? unreadRows(each, { read: whole.get(each) ?? 0, spread: spread.get(each) ?? 0, longest: known.length ?? 0 });
+        known.problem ??
+        unreadRows(each, { read: whole.get(each) ?? 0, far: far.get(each), rows: rows.get(each)!, longest: known.length ?? 0 });
       if (problem !== undefined) proofs.set(number, { ...known, problem });
       if (beyond !== undefined && readsMask(each))
         proofs.set(number, {
@@ -145,30 +151,50 @@ function farLength(subjects: readonly LongSubject[]): number | undefined {
 
 function farReads(subjects: readonly LongSubject[], thinned: ReadonlySet<string>) {
   const reads = subjects.flatMap((each) => each.reads);
-  const values = subjects.flatMap(({ candidate: { path } }) => carriedSources(path!).values);
+  const carried = subjects.map(({ candidate: { path } }) => carriedSources(path!));
   const sources = subjects.flatMap(({ swap: { plan } }) => plan.mask?.tensor ?? []);
   return {
-    tensors: [...reads, ...values, ...sources],
+    tensors: [...reads, ...carried.flatMap(({ values }) => values), ...sources],
     thinned: new Set(reads.filter((name) => thinned.has(name))),
-    rows: subjects.flatMap(({ from }) => from.integers),
+    sizes: [...subjects.flatMap(({ swap: { plan } }) => [plan.query.tensor, plan.key.tensor]), ...carried.flatMap(({ sizes }) => sizes)],
   };
+}
+
+/** Rows that a whole number in a mask may single out, but for those that a run of so many keys shows whole, with keys beyond what they see. */
+function namedRows({ from, swap: { site } }: LongSubject, whole: number): number[] {
+  const shown = site.window === undefined ? wholeRows : whole - site.window.right - 1;
+  return [...new Set(from.integers.map(Math.abs))].filter((row) => row > 0 && row >= shown && row <= farthestKeys);
+}
+
+/** What far runs read of a mask. */
+interface FarRead {
+  /** In the shortest of them. */
+  readonly keys: number;
+  readonly rows: ReadonlySet<number>;
+}
+
+function withRun(known: FarRead | undefined, { keys, rows = [] }: PairSizes): FarRead {
+  return { keys: Math.min(keys, known?.keys ?? keys), rows: new Set([...(known?.rows ?? []), ...rows]) };
 }
 
 /**
  * A window that runs show is believed where every row was read in a run beyond its ends, or in one as long as the model allows; a long one where
- * rows spread over all of such a run were.
+ * rows spread over all of such a run were, and each that a whole number in the mask may single out.
  */
 function unreadRows(
   { candidate, probed, swap }: LongSubject,
-  { read, spread, longest }: { readonly read: number; readonly spread: number; readonly longest: number },
+  { read, far, rows, longest }: { read: number; far: FarRead | undefined; rows: readonly number[]; longest: number },
 ): string | undefined {
   const { window } = swap.site;
   if (window === undefined || candidate.declared !== undefined) return undefined;
   const short = probed.runs.map(({ seen }) => seen.tensor(probed.names.key)!.dims[2]!);
   const whole = Math.max(...short, read);
   const wanted = wholeWindow(window);
-  if (whole >= Math.min(wanted, Math.max(longest, ...short)) || (wanted > wholeWindows && spread >= wanted)) return undefined;
-  return `its mask looks like a window, and could be read whole up to ${whole} tokens only`;
+  if (whole >= Math.min(wanted, Math.max(longest, ...short))) return undefined;
+  if (wanted <= wholeWindows || far === undefined || far.keys < wanted)
+    return `its mask looks like a window, and could be read whole up to ${whole} tokens only`;
+  const unread = rows.find((row) => row < far.keys && !far.rows.has(row));
+  return unread === undefined ? undefined : `its mask looks like a window, and is computed with ${unread}: that row could not be read`;
 }
 
 function longSubject(
