@@ -29,6 +29,8 @@ export interface WindowedModel {
   readonly padded?: boolean;
   /** Whether keys and values of a past come before the model's own. */
   readonly past?: boolean;
+  /** A table of positions that is added to its tokens, and how its rows are taken: more tokens than it has rows do not run. */
+  readonly positions?: { readonly rows: number; readonly by: 'Gather' | 'Slice' };
   /** Whether it has further inputs, or queries that see no key. */
   readonly odd?: true;
 }
@@ -36,10 +38,11 @@ export interface WindowedModel {
 const { heads, headDim, hidden } = size;
 
 /** One attention: `x` → `y`, `[batch, sequence, hidden]`. */
-export function buildWindowed({ sees, padded = false, past = false }: WindowedModel): Uint8Array {
+export function buildWindowed({ sees, padded = false, past = false, positions }: WindowedModel): Uint8Array {
   const g = new GraphWriter(torchScript(14));
   const x = g.input('x', 'f32', ['batch', 'sequence', hidden]);
-  const project = (name: string) => splitHeads(g, linear(g, x, affine(0, name, hidden, heads * headDim)), heads);
+  const states = positions === undefined ? x : g.op('Add', [x, positionsOf(g, x, positions)]);
+  const project = (name: string) => splitHeads(g, linear(g, states, affine(0, name, hidden, heads * headDim)), heads);
   const behind = (name: string, own: Value) =>
     past ? g.op('Concat', [g.input(name, 'f32', ['batch', heads, 'past', headDim]), own], { axis: 2 }) : own;
   const query = project('query');
@@ -57,6 +60,14 @@ export function buildWindowed({ sees, padded = false, past = false }: WindowedMo
   const weights = g.op('Softmax', [g.op('Where', [open, logits, g.float(leastFloat)])], { axis: -1 });
   g.output('y', mergeHeads(g, g.op('MatMul', [weights, value])), 'f32', ['batch', 'sequence', hidden]);
   return g.bytes();
+}
+
+function positionsOf(g: GraphWriter, x: Value, { rows, by }: NonNullable<WindowedModel['positions']>): Value {
+  const table = g.weight('positions', [rows, hidden], new Float32Array(rows * hidden));
+  const count = sizeOf(g, x, 1);
+  return by === 'Gather'
+    ? g.op('Gather', [table, g.op('Range', [g.int(0), count, g.int(1)])], { axis: 0 })
+    : g.op('Slice', [table, g.int([0]), g.unsqueeze(count, [0]), g.int([0])]);
 }
 
 /** What such a model reads; every token of the past counts. */

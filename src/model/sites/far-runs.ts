@@ -3,6 +3,7 @@ import { GraphBuilder } from '../graph/graph-builder.ts';
 import { followSizes } from '../fit/follow-sizes.ts';
 import type { FollowedSizes } from '../fit/follow-sizes.ts';
 import { attributeOf, GraphIndex, integerOf } from '../graph/graph-index.ts';
+import { roundestBetween } from './long-runs.ts';
 import type { LongRun } from './long-runs.ts';
 import { opsetOf } from './probe-candidates.ts';
 import type { Probing, ProbeSubject } from './probe-candidates.ts';
@@ -41,15 +42,61 @@ export interface FarRuns {
  */
 export async function farRuns(far: FarRuns): Promise<void> {
   const { length, rows, onRun } = far;
-  const step = Math.floor(length / Math.floor(readPairs / length)) | 1;
+  const step = stepAt(length);
   const largest = rows.filter((row) => row < length).toSorted((a, b) => b - a);
   // Rows are counted back from the last one: so many tokens bring a row among them, and those that lie whole steps before and behind it.
-  const lengths = [0, ...largest].map((row) => Math.ceil(length / step) * step + (row % step) + 1);
+  const lengths = [0, ...largest].map((row) => length + step - ((length + step - 1 - row) % step));
   for (const tokens of [...new Set(lengths)].slice(0, mostRuns)) {
     const run = await runAt(far, tokens, step);
     if (run === undefined) return;
     onRun(run);
   }
+}
+
+/** Between rows that are read; an odd step meets patterns of any power of two. */
+function stepAt(length: number): number {
+  return Math.floor(length / Math.floor(readPairs / length)) | 1;
+}
+
+/**
+ * Tokens for far runs: as many as are wanted, or fewer where the graph's sizes and tables end earlier.
+ * @param proven tokens that the model takes
+ */
+export function allowedLength(
+  { subject: { index, given }, probing: { inputs, first } }: Pick<FarRuns, 'subject' | 'probing'>,
+  { wanted, proven }: { readonly wanted: number; readonly proven: number },
+): number {
+  const isTaken = (length: number) => {
+    const { conflict, dims } = followSizes(index, named(inputs), guessSizes(inputs, { ...first, batch: 1, past: 0, length }, given));
+    return conflict === undefined && !outrunsTable(index, dims);
+  };
+  // A run has up to one step more than it needs.
+  const most = wanted + stepAt(wanted);
+  if (isTaken(most) || !isTaken(proven)) return wanted;
+  for (let [low, refused] = [proven, most]; ;) {
+    if (refused - low <= 1) return low - stepAt(low);
+    const middle = roundestBetween(low, refused);
+    if (isTaken(middle)) low = middle;
+    else refused = middle;
+  }
+}
+
+/** Whether positions that are counted up are more than the rows of a table that they pick from. */
+function outrunsTable(index: GraphIndex, dims: FollowedSizes['dims']): boolean {
+  return index.graph.node.some((node) => {
+    if (node.opType !== 'Gather') return false;
+    const rows = index.constant(node.input[0]!)?.dims[integerOf(node, 'axis', 0)];
+    const count = dims(rangeBehind(index, node.input[1]!) ?? '')?.[0];
+    return rows !== undefined && count !== undefined && count > Number(rows);
+  });
+}
+
+const movesAxes = new Set(['Cast', 'Expand', 'Identity', 'Reshape', 'Squeeze', 'Unsqueeze']);
+
+function rangeBehind(index: GraphIndex, tensor: string): string | undefined {
+  const node = index.producer(tensor);
+  if (node?.opType === 'Range') return tensor;
+  return node !== undefined && movesAxes.has(node.opType) ? rangeBehind(index, node.input[0]!) : undefined;
 }
 
 /** Undefined where sizes are not known, or what masks are computed from is too large or does not run: that shows nothing. */

@@ -68,3 +68,18 @@ describe('what is nearly such a window is handed over', () => {
       assert.deepEqual([mask, window, reason], ['bias', undefined, undefined]);
     });
 });
+
+describe('a model that ends at the size of a table', () => {
+  for (const by of ['Gather', 'Slice'] as const) {
+    const positions = { rows: 8192, by };
+    test(`by ${by}, before its window does, is as causal as it looks`, async () => {
+      const { mask, causal, reason } = await siteOf({ sees: within(20_000, 0), positions });
+      assert.deepEqual([mask, causal, reason], ['none', true, undefined]);
+    });
+
+    test(`by ${by}, keeps a window that ends within it`, async () => {
+      const { mask, window } = await siteOf({ sees: within(7800, 0), positions });
+      assert.deepEqual([mask, window], ['window', { left: 7800, right: 0 }]);
+    });
+  }
+});

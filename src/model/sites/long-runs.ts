@@ -162,7 +162,7 @@ async function longestRun(
 }
 
 /** Of the whole numbers between two, the multiple of the largest power of two: tables end at such lengths. */
-function roundestBetween(low: number, high: number): number {
+export function roundestBetween(low: number, high: number): number {
   let step = 1;
   while (Math.ceil(high / (2 * step)) * 2 * step - 2 * step > low) step *= 2;
   return Math.ceil(high / step) * step - step;

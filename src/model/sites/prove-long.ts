@@ -3,7 +3,7 @@ import type { Span } from '../../contract/span.ts';
 import type { Tensor } from '../../contract/tensor.ts';
 import { factorsOf } from './factors.ts';
 import { carriedSources } from './carried-sizes.ts';
-import { farRuns, farthestKeys } from './far-runs.ts';
+import { allowedLength, farRuns, farthestKeys } from './far-runs.ts';
 import { fits, judge, judgeMask, Readings, readsMask, sizesIn, viewsOf } from './judge-long.ts';
 import type { LongProof, LongSubject } from './judge-long.ts';
 import type { PairSizes } from './read-masks.ts';
@@ -90,8 +90,8 @@ export async function proveLong(
         proofs.set(number, { length: Math.max(length, known.length ?? 0), ...found });
       }
     };
-    const farthest = { subject, probing, isStored, masksVary, wholeNumbers, thresholds, windows, runsAt, onRun };
-    const cutAt = await farthestRuns(model, farthest);
+    const long = { subject, probing, isStored, masksVary, wholeNumbers, thresholds, windows, runsAt, onRun };
+    const cutAt = await farthestRuns(model, long);
     const onFarRun = (run: LongRun): void => {
       const readings = new Readings(run);
       for (const [number, each] of numbered) {
@@ -103,7 +103,9 @@ export async function proveLong(
       }
     };
     const reaching = numbered.filter(([number, each]) => mayReachFar(each, proofs.get(number)!)).map(([, each]) => each);
-    const length = farLength(reaching);
+    const farthest = farLength(reaching);
+    const proven = Math.min(...[...proofs.values()].map(({ length: known = 0 }) => known).filter((known) => known >= provenTokens));
+    const length = farthest && allowedLength({ subject, probing }, { wanted: farthest, proven });
     const rows = new Map(numbered.map(([, each]) => [each, namedRows(each, whole.get(each) ?? 0)]));
     if (length !== undefined) {
       const wanted = reaching.flatMap((each) => rows.get(each)!);
@@ -114,7 +116,7 @@ export async function proveLong(
       const known = proofs.get(number)!;
       const problem =
         known.problem ??
-        unreadRows(each, { read: whole.get(each) ?? 0, far: far.get(each), rows: rows.get(each)!, longest: known.length ?? 0 });
+        unreadRows(each, { read: whole.get(each) ?? 0, far: far.get(each), length, rows: rows.get(each)!, longest: known.length ?? 0 });
       if (problem !== undefined) proofs.set(number, { ...known, problem });
       if (beyond !== undefined && readsMask(each))
         proofs.set(number, {
@@ -177,21 +179,29 @@ function withRun(known: FarRead | undefined, { keys, rows = [] }: PairSizes): Fa
   return { keys: Math.min(keys, known?.keys ?? keys), rows: new Set([...(known?.rows ?? []), ...rows]) };
 }
 
+interface RowsRead {
+  /** Keys of the longest run in which every row was read, and of the longest one at all. */
+  readonly read: number;
+  readonly longest: number;
+  readonly far: FarRead | undefined;
+  /** Tokens of far runs, at least. */
+  readonly length: number | undefined;
+  /** Rows that must be among those of far runs. */
+  readonly rows: readonly number[];
+}
+
 /**
  * A window that runs show is believed where every row was read in a run beyond its ends, or in one as long as the model allows; a long one where
  * rows spread over all of such a run were, and each that a whole number in the mask may single out.
  */
-function unreadRows(
-  { candidate, probed, swap }: LongSubject,
-  { read, far, rows, longest }: { read: number; far: FarRead | undefined; rows: readonly number[]; longest: number },
-): string | undefined {
+function unreadRows({ candidate, probed, swap }: LongSubject, { read, far, length = 0, rows, longest }: RowsRead): string | undefined {
   const { window } = swap.site;
   if (window === undefined || candidate.declared !== undefined) return undefined;
   const short = probed.runs.map(({ seen }) => seen.tensor(probed.names.key)!.dims[2]!);
   const whole = Math.max(...short, read);
   const wanted = wholeWindow(window);
   if (whole >= Math.min(wanted, Math.max(longest, ...short))) return undefined;
-  if (wanted <= wholeWindows || far === undefined || far.keys < wanted)
+  if (wanted <= wholeWindows || far === undefined || far.keys < Math.min(wanted, length))
     return `its mask looks like a window, and could be read whole up to ${whole} tokens only`;
   const unread = rows.find((row) => row < far.keys && !far.rows.has(row));
   return unread === undefined ? undefined : `its mask looks like a window, and is computed with ${unread}: that row could not be read`;
