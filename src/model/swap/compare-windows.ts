@@ -27,7 +27,7 @@ export async function compareWindow(
 ): Promise<Judgement | undefined> {
   const single = { ...site, heads: 1, kvHeads: 1, selfAttention: false };
   const request = kernelRequest({ site: single, plan }, replacement, opset);
-  const model = replacement.variant === 'gated' ? undefined : adapter.kernelGraph?.({ ...request, softcap: undefined });
+  const model = findVariant(replacement.variant).takesGate === true ? undefined : adapter.kernelGraph?.({ ...request, softcap: undefined });
   if (model === undefined || 'unsupported' in model) return undefined;
   const [window, { headDim }, dtype] = [site.window!, site, request.dtype];
   const keys = wholeWindow(window);
