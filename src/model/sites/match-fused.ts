@@ -212,17 +212,23 @@ function decoderMasked(node: NodeProto): Candidate {
   const [query = '', key = '', value = ''] = node.input;
   const heads = integerOf(node, 'num_heads', 1);
   const bias = present(node, 10) ?? '';
-  const project = (graph: GraphBuilder) => bufferedParts(graph, node, shiftedBy(graph, bias, { query, key, value }), heads);
+  const [isBuffered, isCounted] = [present(node, 5) !== undefined, present(node, 7) !== undefined];
+  const project = (graph: GraphBuilder): Projected =>
+    isBuffered
+      ? bufferedParts(graph, node, shiftedBy(graph, bias, { query, key, value }), heads)
+      : // An encoder's keys and values are shifted already.
+        { query: graph.op('Add', [query, biasThirds(graph, bias)[0]!]), key, value };
   const declared = {
     causal: false as const,
     single: true as const,
     scale: scaleOf(node),
     masks: masksOf({ tensor: present(node, 3), rule: 'keep' }, { tensor: present(node, 4), rule: 'additive' }),
-    ...(present(node, 5) !== undefined && { project }),
+    ...((isBuffered ? isCounted : bias !== '') && { project }),
   };
   const refusal = firstOf([
     [key === '' || value === '', 'queries, keys and values are packed in one tensor'],
     [present(node, 9) !== undefined, 'its keys are picked by beams (cache_indirection)'],
+    [isBuffered && !isCounted, 'it does not say how many keys its past has (past_sequence_length)'],
   ]);
   return fused(node, { query: { tensor: query, packedHeads: heads }, key: { tensor: key }, value: { tensor: value } }, declared, refusal);
 }
@@ -252,9 +258,13 @@ function standardAttention(node: NodeProto): Candidate {
 /** Queries, keys and values with their third of a bias; as they are where it is ''. */
 function shiftedBy(graph: GraphBuilder, bias: string, { query, key, value }: Parts): Parts {
   if (bias === '') return { query, key, value };
-  const parts = thirds(graph, graph.op('Reshape', [bias, graph.int([3, -1])]), 0);
+  const parts = biasThirds(graph, bias);
   const shift = (tensor: Value, third: number) => graph.op('Add', [tensor, parts[third]!]);
   return { query: shift(query, 0), key: shift(key, 1), value: shift(value, 2) };
+}
+
+function biasThirds(graph: GraphBuilder, bias: Value): Value[] {
+  return thirds(graph, graph.op('Reshape', [bias, graph.int([3, -1])]), 0);
 }
 
 /** The three slices of an axis of size 3. */

@@ -203,23 +203,19 @@ function contributed(
   return names;
 }
 
-function masked({ cross = false, beams = false, bias = true } = {}): OnnxFile {
+interface Masked {
+  readonly cross?: boolean;
+  readonly beams?: boolean;
+  readonly bias?: boolean;
+  /** Whether the operator is told how many keys the past has. */
+  readonly counted?: boolean;
+}
+
+function masked({ cross = false, beams = false, bias = !cross, counted = true }: Masked = {}): OnnxFile {
   const graph = new GraphBuilder({ opset: 21 });
   const stored = ['batch', heads, 'max_sequence', headDim];
   const query = graph.input('q', 'f32', ['batch', 1, heads * headDim]);
-  const attributes = { num_heads: heads, past_present_share_buffer: cross ? 0 : 1 };
-  if (cross) {
-    const keys = ['k', 'v'].map((name) => graph.input(name, 'f32', ['batch', heads, 'encoded', headDim]));
-    const mask = graph.input('mask', 'i32', ['batch', 'encoded']);
-    const [output = ''] = contributed(graph, 'DecoderMaskedMultiHeadAttention', [query, ...keys, mask], attributes, 1);
-    return inMemory('masked', graph.model([{ name: 'y', value: output, type: 'f32' }]));
-  }
-  const own = ['k', 'v'].map((name) => graph.input(name, 'f32', ['batch', 1, heads * headDim]));
-  const past = ['past_key', 'past_value'].map((name) => graph.input(name, 'f32', stored));
-  const count = graph.input('past_sequence_length', 'i32', [1]);
-  const beam = beams
-    ? [graph.input('beam_width', 'i32', [1]), graph.input('cache_indirection', 'i32', ['batch', 1, 'max_sequence'])]
-    : ['', ''];
+  const attributes = { num_heads: heads, past_present_share_buffer: cross || !counted ? 0 : 1 };
   const shift = bias
     ? [
         graph.initializer(
@@ -229,6 +225,19 @@ function masked({ cross = false, beams = false, bias = true } = {}): OnnxFile {
         ),
       ]
     : [];
+  if (cross) {
+    const keys = ['k', 'v'].map((name) => graph.input(name, 'f32', ['batch', heads, 'encoded', headDim]));
+    const mask = graph.input('mask', 'i32', ['batch', 'encoded']);
+    const absent = bias ? ['', '', '', '', '', ''] : [];
+    const [output = ''] = contributed(graph, 'DecoderMaskedMultiHeadAttention', [query, ...keys, mask, ...absent, ...shift], attributes, 1);
+    return inMemory('masked', graph.model([{ name: 'y', value: output, type: 'f32' }]));
+  }
+  const own = ['k', 'v'].map((name) => graph.input(name, 'f32', ['batch', 1, heads * headDim]));
+  const past = ['past_key', 'past_value'].map((name) => graph.input(name, 'f32', stored));
+  const count = counted ? graph.input('past_sequence_length', 'i32', [1]) : '';
+  const beam = beams
+    ? [graph.input('beam_width', 'i32', [1]), graph.input('cache_indirection', 'i32', ['batch', 1, 'max_sequence'])]
+    : ['', ''];
   const inputs = [query, ...own, '', '', ...past, count, ...beam, ...shift];
   const [output = '', ...presents] = contributed(graph, 'DecoderMaskedMultiHeadAttention', inputs, attributes, 3);
   return inMemory(
@@ -252,20 +261,21 @@ describe('DecoderMaskedMultiHeadAttention', () => {
     await assertSwapped(masked(), 'dense.fused', items);
   });
 
-  test('over the keys of an encoder', async () => {
-    const items = [1, 3].map((batch) => ({
-      q: draw(batch, 1, heads * headDim),
-      k: draw(batch, heads, 11, headDim),
-      v: draw(batch, heads, 11, headDim),
-      mask: tensorOf(
-        'int32',
-        [batch, 11],
-        Array.from({ length: batch * 11 }, (_, at) => (at % 11 < 8 ? 1 : 0)),
-      ),
-    }));
-    const [site] = await assertSwapped(masked({ cross: true }), 'dense.tiled', items);
-    assert.equal(site!.mask, 'padding');
-  });
+  for (const bias of [false, true])
+    test(`over the keys of an encoder${bias ? ', with a bias' : ''}`, async () => {
+      const items = [1, 3].map((batch) => ({
+        q: draw(batch, 1, heads * headDim),
+        k: draw(batch, heads, 11, headDim),
+        v: draw(batch, heads, 11, headDim),
+        mask: tensorOf(
+          'int32',
+          [batch, 11],
+          Array.from({ length: batch * 11 }, (_, at) => (at % 11 < 8 ? 1 : 0)),
+        ),
+      }));
+      const [site] = await assertSwapped(masked({ cross: true, bias }), 'dense.tiled', items);
+      assert.equal(site!.mask, 'padding');
+    });
 
   const faults: Readonly<Record<string, (graph: GraphBuilder, count: Value) => Value>> = {
     'a cache that is one shorter': (graph, count) => graph.op('Sub', [graph.op('Cast', [count], { to: elementTypes.i64 }), graph.int([1])]),
@@ -280,6 +290,11 @@ describe('DecoderMaskedMultiHeadAttention', () => {
           return bufferedParts(graph, { ...anchor, input }, { query: 'q', key: 'k', value: 'v' }, heads);
         },
       })));
+
+  test('a past of unknown length is refused by name', async () => {
+    const [site] = (await subjectOf(masked({ counted: false }))).sites.sites;
+    assert.match(site!.reason!, /how many keys its past has \(past_sequence_length\)/);
+  });
 
   test('keys that beams pick are refused by name', async () => {
     const [site] = (await subjectOf(masked({ beams: true }))).sites.sites;
