@@ -13,7 +13,7 @@ import type { SwappableSite } from '../sites/site.ts';
 import type { OnnxFile } from '../file/onnx-file.ts';
 import { usingModel } from '../file/open-proto.ts';
 import type { ModelRunner } from '../file/open-proto.ts';
-import { compareWindow } from './compare-windows.ts';
+import { compareWindows } from './compare-windows.ts';
 import { wholeWindow } from '../sites/long-runs.ts';
 import { distinctCases } from '../sites/probe-cases.ts';
 import { probeInputs } from '../sites/probe-inputs.ts';
@@ -84,13 +84,17 @@ export async function compareSites(
         }
       });
   }
-  for (const [site, replacement] of replacements) {
-    const swappable = sites.swappable.get(site)!;
-    const { window } = swappable.site;
-    if (window === undefined || wholeWindow(window) <= longestWindow) continue;
-    const judgement = await compareWindow(swappable, replacement, { opset: opsetOf(sites.proto), seed: model.seed }, runner);
-    if (judgement !== undefined && isWorse(judgement, worst.get(site))) worst.set(site, judgement);
-  }
+  const beyond = [...replacements]
+    .map(([site, replacement]) => [sites.swappable.get(site)!, replacement] as const)
+    .filter(
+      ([
+        {
+          site: { window },
+        },
+      ]) => window !== undefined && wholeWindow(window) > longestWindow,
+    );
+  for (const [site, judgement] of await compareWindows(beyond, { opset: opsetOf(sites.proto), seed: model.seed }, runner))
+    if (isWorse(judgement, worst.get(site))) worst.set(site, judgement);
   return [...replacements.keys()].map((site) => {
     const { ok, relative, budget, reason = 'it exceeds its budget' } = worst.get(site) ?? unjudged;
     const rounds = sites.swappable.get(site)!.plan.rounding !== undefined;

@@ -1,3 +1,5 @@
+import type { KernelGraphRequest } from '../../contract/adapter.ts';
+import type { Span } from '../../contract/span.ts';
 import { tensorOf } from '../../inputs/model-inputs.ts';
 import { RandomStream } from '../../inputs/random.ts';
 import { findVariant } from '../../variants/index.ts';
@@ -15,21 +17,43 @@ import type { Replacement } from './swap.ts';
 /** Queries at the end of all keys. */
 const lastQueries = 8;
 
+/** A site and what it becomes. */
+type Replaced = readonly [SwappableSite, Replacement];
+
 /**
- * Judges the new attention of a site whose window no run of the model shows whole, apart from the model: one head, and the last queries behind
- * more keys than they see. Undefined where the kernel reads the model's own mask and not the window.
+ * Judges the new attention of sites whose window no run of the model shows whole, apart from the model: one head, and the last queries behind
+ * more keys than they see. Sites that ask the same of a kernel are judged once. Without those whose kernel reads the model's own mask and not the
+ * window.
+ * @returns by number of the site
  */
-export async function compareWindow(
-  { site, plan: { mask: _mask, sinks: _sinks, ...plan } }: SwappableSite,
-  replacement: Replacement,
+export async function compareWindows(
+  replaced: readonly Replaced[],
   { opset, seed }: { readonly opset: number; readonly seed: number },
+  runner: ModelRunner,
+): Promise<Map<number, Judgement>> {
+  const known = new Map<string, Judgement | undefined>();
+  const judgements = new Map<number, Judgement>();
+  for (const [{ site, plan }, replacement] of replaced) {
+    const { mask: _mask, sinks: _sinks, ...bare } = plan;
+    const single = { ...site, heads: 1, kvHeads: 1, selfAttention: false };
+    const request = { ...kernelRequest({ site: single, plan: bare }, replacement, opset), softcap: undefined, window: site.window! };
+    const key = JSON.stringify(request);
+    if (!known.has(key)) known.set(key, await judgeWindow(request, seed, runner));
+    const judgement = known.get(key);
+    if (judgement !== undefined) judgements.set(site.site, judgement);
+  }
+  return judgements;
+}
+
+async function judgeWindow(
+  request: KernelGraphRequest & { readonly window: Span },
+  seed: number,
   { adapter, backend }: ModelRunner,
 ): Promise<Judgement | undefined> {
-  const single = { ...site, heads: 1, kvHeads: 1, selfAttention: false };
-  const request = kernelRequest({ site: single, plan }, replacement, opset);
-  const model = findVariant(replacement.variant).takesGate === true ? undefined : adapter.kernelGraph?.({ ...request, softcap: undefined });
+  const { window, headDim, dtype } = request;
+  const variant = findVariant(request.variant);
+  const model = variant.takesGate === true ? undefined : adapter.kernelGraph?.(request);
   if (model === undefined || 'unsupported' in model) return undefined;
-  const [window, { headDim }, dtype] = [site.window!, site, request.dtype];
   const keys = wholeWindow(window);
   const stream = new RandomStream(seed, 'window');
   const draw = (rows: number) =>
@@ -45,9 +69,6 @@ export async function compareWindow(
     const [query, key, value] = [feeds.query, feeds.key, feeds.value].map(numbersOf) as [Float32Array, Float32Array, Float32Array];
     const shape = { batch: 1, heads: 1, kvHeads: 1, queries: lastQueries, keys, headDim, causal: request.causal, dtype };
     const inputs = { shape, query, key, value, scale: request.scale, bias: { dims: [1, 1, lastQueries, keys] as const, values: bias } };
-    return judgeOutput(numbersOf(output!), inputs, findVariant(replacement.variant), replacement.parameters, {
-      rows: 'all',
-      ambiguousShare: 1,
-    });
+    return judgeOutput(numbersOf(output!), inputs, variant, request.parameters, { rows: 'all', ambiguousShare: 1 });
   });
 }
