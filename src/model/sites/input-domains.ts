@@ -6,11 +6,13 @@ import { numbersOf } from './mask-sources.ts';
 
 /**
  * What an input that reaches a mask by value may hold: `flags`: 0 and 1, of which `keeps` lets a key through; `counts`: how many there
- * are; `ids`: any whole numbers, below the size of a table that they index; `added`: a bias as it is; `numbers`: anything.
+ * are, which may be more than the new tokens where they count keys that are `stored`; `ids`: any whole numbers, below the size of a table that
+ * they index; `added`: a bias as it is; `numbers`: anything.
  */
 export type Domain =
   | { readonly kind: 'flags'; readonly keeps: 0 | 1 }
-  | { readonly kind: 'counts' | 'added' | 'numbers' }
+  | { readonly kind: 'counts'; readonly stored?: true }
+  | { readonly kind: 'added' | 'numbers' }
   | { readonly kind: 'ids'; readonly constants: readonly number[]; readonly tableSize: number };
 
 /** By name of the input. */
@@ -19,7 +21,7 @@ export type Domains = Readonly<Record<string, Domain>>;
 /**
  * How such an input is drawn: `plain`: everything counts; `right`, `left`: the last batch element ends early, or begins late; `mixed`: at
  * random; `restart`: positions that begin anew; `blocks`: numbers that mark parts: types 0 and 1, masks that count documents, masks of
- * fractions, loud frames, counts beyond the new tokens.
+ * fractions, loud frames, counts of stored keys beyond the new tokens.
  */
 export const styles = ['plain', 'right', 'left', 'mixed', 'restart', 'blocks'] as const;
 export type Style = (typeof styles)[number];
@@ -98,7 +100,7 @@ function valuesOf(tensor: Tensor, { domain, style, length, constant, place, isAl
     case 'counts':
       return (index) => {
         if (style === 'plain') return length;
-        if (style === 'blocks' && tensor.type === 'int64') return length + Math.ceil(length / 2);
+        if (style === 'blocks' && domain.stored === true) return length + Math.ceil(length / 2);
         if (style === 'mixed' || index < data.length - 1) return 1 + Math.floor(length * stream.uniform());
         return Math.max(1, length - Math.ceil(length / 3) - place);
       };

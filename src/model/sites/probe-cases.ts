@@ -24,9 +24,11 @@ export function distinctCases(inputs: readonly ModelInput[], first: ProbeCase, g
     { ...first, style: 'restart', seed: 9 },
     { ...first, style: 'blocks', seed: 10 },
   ];
-  const kinds = new Set(Object.values(first.domains).map(({ kind }) => kind));
+  const domains = Object.values(first.domains);
+  const kinds = new Set(domains.map(({ kind }) => kind));
+  const countsStored = domains.some((domain) => domain.kind === 'counts' && domain.stored === true);
   const shows = ({ style }: ProbeCase) =>
-    kinds.has('ids') || !['restart', 'blocks'].includes(style) || (style === 'blocks' && kinds.has('counts'));
+    kinds.has('ids') || !['restart', 'blocks'].includes(style) || (style === 'blocks' && countsStored);
   const known = new Set<string>();
   return all
     .map((at) => (isLarge(inputs, at, given) ? { ...at, batch: 2 } : at))

@@ -5,6 +5,8 @@ import type { AttnswapError } from '../../contract/errors.ts';
 import { GraphBuilder } from '../graph/graph-builder.ts';
 import type { Value } from '../graph/graph-builder.ts';
 import { findSites } from './find-sites.ts';
+import type { Domain } from './input-domains.ts';
+import { distinctCases } from './probe-cases.ts';
 import { probeInputs, sizesOfInputs } from './probe-inputs.ts';
 
 const width = 8;
@@ -102,4 +104,17 @@ describe('the first run', () => {
       return true;
     });
   });
+});
+
+test('lengths reach beyond the tokens only where they count stored keys', () => {
+  const inputs = [
+    { name: 'length', type: 'int64', dims: ['batch'] },
+    { name: 'x', type: 'float32', dims: ['batch', 'sequence', width] },
+  ] as const;
+  const isBeyond = (length: Domain) => {
+    const first = { batch: 2, length: 8, past: 0, style: 'plain', seed: 1, vocabulary: 10, domains: { length } } as const;
+    const cases = [...distinctCases(inputs, first, {}), { ...first, style: 'blocks' as const }];
+    return cases.some((at) => probeInputs(inputs, at, {})['length']!.data.some((count: number | bigint) => count > at.length));
+  };
+  assert.deepEqual([isBeyond({ kind: 'counts' }), isBeyond({ kind: 'counts', stored: true })], [false, true]);
 });

@@ -54,6 +54,9 @@ export async function findDomains(model: WatchedModel, subjects: readonly MaskSu
   const domains: Record<string, Domain> = Object.fromEntries(
     reaching.map((input) => [input.name, domainOf(input, [...new Set(constants(input.name))], tableSize(input.name))]),
   );
+  for (const { name } of reaching)
+    if (domains[name]!.kind === 'counts' && subjects.some((each) => each.reach.inputs.has(name) && countsStored(each.candidate)))
+      domains[name] = { kind: 'counts', stored: true };
   const flags = reaching.filter(({ name }) => domains[name]!.kind === 'flags');
   const score = async (each: Domains): Promise<number> => {
     const readings = await readAll(model, subjects, { ...drawing, at: plain(drawing.first, each) });
@@ -75,6 +78,11 @@ export async function findDomains(model: WatchedModel, subjects: readonly MaskSu
     if (reached > 4 * best.score) best = { score: reached, domains: tried };
   }
   return withAdded(model, subjects, { ...drawing, first: plain(drawing.first, best.domains) });
+}
+
+/** Whether it is the standard operator over buffers of keys, of which a tensor says how many count. */
+function countsStored({ anchor, declared }: Candidate): boolean {
+  return ['', 'ai.onnx'].includes(anchor.domain) && declared?.masks.some(({ rule }) => rule === 'lengths') === true;
 }
 
 /** Floats that look like flags and are added to the logits as they are. */
