@@ -114,9 +114,8 @@ export async function proveLong(
     const beyond = wholeNumbers.find((count) => count > (cutAt ?? Infinity) && count <= mostTokens);
     for (const [number, each] of numbered) {
       const known = proofs.get(number)!;
-      const problem =
-        known.problem ??
-        unreadRows(each, { read: whole.get(each) ?? 0, far: far.get(each), length, rows: rows.get(each)!, longest: known.length ?? 0 });
+      const rowsRead = { read: whole.get(each) ?? 0, longest: known.length ?? 0, far: far.get(each), length, rows: rows.get(each)! };
+      const problem = known.problem ?? unreadRows(each, rowsRead);
       if (problem !== undefined) proofs.set(number, { ...known, problem });
       if (beyond !== undefined && readsMask(each))
         proofs.set(number, {
@@ -194,7 +193,10 @@ interface RowsRead {
  * A window that runs show is believed where every row was read in a run beyond its ends, or in one as long as the model allows; a long one where
  * rows spread over all of such a run were, and each that a whole number in the mask may single out.
  */
-function unreadRows({ candidate, probed, swap }: LongSubject, { read, far, length = 0, rows, longest }: RowsRead): string | undefined {
+function unreadRows(
+  { candidate, probed, swap }: LongSubject,
+  { read, longest, far, length = Infinity, rows }: RowsRead,
+): string | undefined {
   const { window } = swap.site;
   if (window === undefined || candidate.declared !== undefined) return undefined;
   const short = probed.runs.map(({ seen }) => seen.tensor(probed.names.key)!.dims[2]!);
