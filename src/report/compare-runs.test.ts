@@ -284,6 +284,7 @@ test('hostile names reach no rendering whole, and break no line', () => {
     { source: `${hostile}/z`, run: changed(bad, (cell, index) => ({ ...cell, status: index === 0 ? 'failed' : 'ok', reason: hostile })) },
     { source: 'c.json', run: sampleRun() },
   ]);
+  assert.equal(comparisonReport(comparison).verdict, 'No verdict: the runs were not measured side by side');
   const shown = JSON.stringify({ ...comparisonReport(comparison), sections: comparisonReport(comparison).sections.slice(0, -2) });
   assert.ok(!shown.includes('\u202e') && !shown.includes('y'.repeat(400)) && !/[^\\]\\n/.test(shown));
   const text = comparisonText(comparison);
