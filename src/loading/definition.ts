@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { AttnswapError } from '../contract/errors.ts';
+import { nearestName } from '../variants/nearest-name.ts';
 import { hookOwnName } from './module-hook.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
@@ -28,9 +29,10 @@ function suiteUrl(nameOrPath: string, builtIn: readonly string[]): string {
   if (builtIn.includes(nameOrPath)) return new URL(`../../suites/${nameOrPath}.suite.${extension}`, import.meta.url).href;
   const path = resolve(nameOrPath);
   if (existsSync(path) && /\.[cm]?[jt]s$/.test(path)) return pathToFileURL(path).href;
+  const near = nearestName(nameOrPath, builtIn);
   throw new AttnswapError(
     'UNKNOWN_SUITE',
     `unknown suite ${JSON.stringify(nameOrPath)}, expected one of ${builtIn.join(', ')}, or the path of a .ts or .js file`,
-    { hint: 'attnswap list shows the built-in ones' },
+    { hint: near === undefined ? 'attnswap list shows the built-in ones' : `did you mean ${near}?` },
   );
 }
