@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { compiledSources } from '../processes/compiled.ts';
 import '../processes/quiet-environment.ts';
 import { temporaryFolder } from '../processes/temporary.ts';
@@ -30,12 +31,15 @@ let compiled: Promise<string> | undefined;
 /** A folder for a worker's temporary files, which go when it ends, however it ends. */
 export async function scratchFolder() {
   const folder = await temporaryFolder('scratch');
+  const kept = compiledSources() ?? (await (compiled ??= temporaryFolder('compiled')));
   return {
     env: {
       TMPDIR: folder,
       TEMP: folder,
       TMP: folder,
-      NODE_COMPILE_CACHE: compiledSources() ?? (await (compiled ??= temporaryFolder('compiled'))),
+      NODE_COMPILE_CACHE: kept,
+      // PyTorch would keep it in the temporary folder, and each process would compile its kernels again.
+      TORCHINDUCTOR_CACHE_DIR: process.env['TORCHINDUCTOR_CACHE_DIR'] ?? join(kept, 'torch'),
     },
     remove: () => rm(folder, { recursive: true, force: true, maxRetries: 3 }),
   };

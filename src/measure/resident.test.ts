@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { ModelArmRequest } from './messages.ts';
 import { pairProtocol } from './pair-messages.ts';
+import { scratchFolder } from './process-group.ts';
 import { startResident } from './resident.ts';
 
 const cache = mkdtempSync(join(tmpdir(), 'attnswap-resident-'));
@@ -21,4 +22,12 @@ test('a worker of a pair leaves its compiled sources to the next one, although i
   await resident.close();
   assert.match(answer.answer === 'fault' ? answer.reason : '', /none\.onnx/);
   assert.ok(readdirSync(cache, { recursive: true, withFileTypes: true }).some((entry) => entry.isFile()));
+});
+
+test('kernels that PyTorch compiled are left to the next worker, outside the folder that goes with this one', async () => {
+  const folders = [await scratchFolder(), await scratchFolder()];
+  const [first, second] = folders.map(({ env }) => env.TORCHINDUCTOR_CACHE_DIR);
+  assert.equal(first, join(cache, 'torch'));
+  assert.equal(second, first);
+  await Promise.all(folders.map(({ remove }) => remove()));
 });
