@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { AttnswapError } from '../contract/errors.ts';
+import { systemReason } from './system-reason.ts';
 
 /** The error for a file that cannot be used. */
 export type Refusal = (path: string, problem: string) => AttnswapError;
@@ -53,7 +54,7 @@ export async function readable<T>(path: string, step: () => Promise<T>): Promise
   try {
     return await step();
   } catch (error) {
-    throw error instanceof AttnswapError ? error : unreadable(path, (error as Error).message, error);
+    throw error instanceof AttnswapError ? error : unreadable(path, systemReason(error), error);
   }
 }
 

@@ -3,6 +3,7 @@ import { copyFile, link, mkdir, open, realpath, rename, rm, stat } from 'node:fs
 import { dirname } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
 import { draftIn } from '../processes/temporary.ts';
+import { systemReason } from './system-reason.ts';
 
 /** Writes a file whole: beside it first, flushed, then put in its place; a failure leaves what was there. */
 export async function replaceFile(target: string, parts: readonly Uint8Array[]): Promise<void> {
@@ -15,8 +16,7 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
     await mkdir(dirname(path), { recursive: true });
     await replaceFile(path, [typeof content === 'string' ? new TextEncoder().encode(content) : content]);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new AttnswapError('FILE_UNWRITABLE', `${path}: could not be written: ${reason}`, {
+    throw new AttnswapError('FILE_UNWRITABLE', `${path}: could not be written: ${systemReason(error)}`, {
       hint: 'free some space or choose another file with --out',
       cause: error,
     });

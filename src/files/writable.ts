@@ -4,6 +4,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { AttnswapError } from '../contract/errors.ts';
+import { systemReason } from './system-reason.ts';
 
 /** What a folder must have room for, bytes: a full one refuses less than that. */
 const probeBytes = 65_536;
@@ -26,7 +27,7 @@ export async function requireWritableFolder(folder: string, path = folder): Prom
     await tryWriting(await nearestFolder(folder));
     await mkdir(folder, { recursive: true });
   } catch (error) {
-    throw unwritable(path, (error as Error).message, error);
+    throw unwritable(path, systemReason(error), error);
   }
 }
 

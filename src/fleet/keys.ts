@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
 import { readText } from '../files/read-bytes.ts';
 import { createFile } from '../files/whole-file.ts';
+import { systemReason } from '../files/system-reason.ts';
 
 /** A host of the fleet: whoever has its private key. */
 export interface HostKey {
@@ -27,7 +28,7 @@ const limit = { bytes: 2 ** 20, hint: 'one public key per line' };
 export async function hostKey(path: string): Promise<HostKey> {
   const found = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
-    throw new AttnswapError('FILE_UNREADABLE', `${path}: ${error.message}`, { hint: 'check the path', cause: error });
+    throw new AttnswapError('FILE_UNREADABLE', `${path}: ${systemReason(error)}`, { hint: 'check the path', cause: error });
   });
   return keyOf(found ?? (await newKey(path)), path);
 }
@@ -40,7 +41,7 @@ async function newKey(path: string): Promise<string> {
     await chmod(path, 0o600);
   } catch (error) {
     if (error instanceof AttnswapError) return readFile(path, 'utf8'); // Another process made one since.
-    throw new AttnswapError('FILE_UNWRITABLE', `${path}: the key could not be written: ${(error as Error).message}`, {
+    throw new AttnswapError('FILE_UNWRITABLE', `${path}: the key could not be written: ${systemReason(error)}`, {
       hint: 'choose another file with --key',
       cause: error,
     });

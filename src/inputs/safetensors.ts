@@ -6,6 +6,7 @@ import { maximumElements } from './check-shape.ts';
 import { decodeBfloat, decodeHalf } from './half-precision.ts';
 import { elementBytes, invalid, isReadable, maximumHeaderBytes, parseHeader } from './safetensors-header.ts';
 import type { ElementName, SafetensorsHeader, TensorEntry } from './safetensors-header.ts';
+import { systemReason } from '../files/system-reason.ts';
 
 /** An open safetensors file: the header is read and checked, tensors are read when asked for. */
 export interface SafetensorsFile extends SafetensorsHeader {
@@ -85,7 +86,7 @@ export async function writeSafetensors(
     const content = ordered.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     await replaceFile(await targetOf(path), [headerBytes(ordered, metadata), ...content]);
   } catch (error) {
-    throw new AttnswapError('FILE_UNWRITABLE', `${path}: could not be written: ${(error as Error).message}`, {
+    throw new AttnswapError('FILE_UNWRITABLE', `${path}: could not be written: ${systemReason(error)}`, {
       hint: 'free some space or choose another file',
       cause: error,
     });

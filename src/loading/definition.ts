@@ -28,7 +28,10 @@ export async function loadDefinition(nameOrPath: string, builtIn: readonly strin
 function suiteUrl(nameOrPath: string, builtIn: readonly string[]): string {
   if (builtIn.includes(nameOrPath)) return new URL(`../../suites/${nameOrPath}.suite.${extension}`, import.meta.url).href;
   const path = resolve(nameOrPath);
-  if (existsSync(path) && /\.[cm]?[jt]s$/.test(path)) return pathToFileURL(path).href;
+  if (/\.[cm]?[jt]s$/.test(path)) {
+    if (existsSync(path)) return pathToFileURL(path).href;
+    throw new AttnswapError('UNKNOWN_SUITE', `${nameOrPath}: no such file`, { hint: 'attnswap list shows the built-in suites' });
+  }
   const near = nearestName(nameOrPath, builtIn);
   throw new AttnswapError(
     'UNKNOWN_SUITE',

@@ -15,6 +15,7 @@ import type { DataOptions } from './data-options.ts';
 import { usingHosted } from './open-hosted.ts';
 import { loadModel } from './open-model.ts';
 import type { ModelOptions } from './open-model.ts';
+import { systemReason } from '../files/system-reason.ts';
 
 export interface CaptureOptions extends ModelOptions, DataOptions {
   /** Sites to capture, such as `0,2-3`. @default all that can be swapped */
@@ -113,7 +114,7 @@ function requireFaithful(calls: ReadonlyMap<number, CapturedCall>, item: string)
 /** @throws FILE_UNWRITABLE */
 async function makeFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true }).catch((cause: unknown) => {
-    throw new AttnswapError('FILE_UNWRITABLE', `${path}: is not a folder and cannot be created: ${(cause as Error).message}`, {
+    throw new AttnswapError('FILE_UNWRITABLE', `${path}: is not a folder and cannot be created: ${systemReason(cause)}`, {
       hint: 'choose another folder with --out',
       cause,
     });

@@ -12,6 +12,7 @@ import { usingHosted } from './open-hosted.ts';
 import { loadModel } from './open-model.ts';
 import type { ModelOptions } from './open-model.ts';
 import { siteNumbers } from './parts.ts';
+import { systemReason } from '../files/system-reason.ts';
 
 /** With data, a model that runs on no random inputs is run on the first item. */
 export type SitesOptions = ModelOptions & OptionalData;
@@ -82,7 +83,7 @@ export interface FailedModel {
 export async function sitesInFolder({ model: folder, ...options }: SitesOptions): Promise<ReadonlyArray<SitesRecord | FailedModel>> {
   refuseWithoutData(options);
   const entries = await readdir(folder, { recursive: true }).catch((cause: unknown) => {
-    throw new AttnswapError('FILE_UNREADABLE', `${folder}: cannot be read: ${(cause as Error).message}`, { cause });
+    throw new AttnswapError('FILE_UNREADABLE', `${folder}: cannot be read: ${systemReason(cause)}`, { cause });
   });
   const models = entries.filter((path) => path.toLowerCase().endsWith('.onnx')).toSorted();
   if (models.length === 0) throw new AttnswapError('USAGE', `${folder}: contains no .onnx file`, { hint: 'name a folder of ONNX models' });

@@ -83,7 +83,7 @@ test('a temporary folder that takes no files is said, with the way out', () => {
     env: { ...process.env, TMPDIR: join(folder, 'nowhere') },
     encoding: 'utf8',
   });
-  assert.match(said, /^FILE_UNWRITABLE the temporary folder \S+nowhere cannot be used: ENOENT.*TMPDIR=/);
+  assert.match(said, /^FILE_UNWRITABLE the temporary folder \S+nowhere cannot be used: no such file.*TMPDIR=/);
 });
 
 test('a folder that was cleaned away during a long run is made again', async () => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
 import { tryWriting } from '../files/writable.ts';
 import { formatIdentity, ownIdentity, parseIdentity, stateOf } from './identity.ts';
+import { systemReason } from '../files/system-reason.ts';
 
 const prefix = 'attnswap-of-';
 /** A folder of a process that cannot be looked up from here is left alone until nothing has touched it for so long. */
@@ -27,7 +28,7 @@ export async function temporaryFolder(purpose: string): Promise<string> {
 
 /** What to say where the temporary folder takes no files. */
 export function temporaryFault(error: unknown): AttnswapError {
-  return new AttnswapError('FILE_UNWRITABLE', `the temporary folder ${tmpdir()} cannot be used: ${(error as Error).message}`, {
+  return new AttnswapError('FILE_UNWRITABLE', `the temporary folder ${tmpdir()} cannot be used: ${systemReason(error)}`, {
     hint: 'create it, free some space, or choose another: TMPDIR=FOLDER attnswap …',
     cause: error,
   });

@@ -8,6 +8,7 @@ import { tableFile } from './parts.ts';
 import type { StorableRecord } from './record.ts';
 import { tables } from './tables.ts';
 import type { Origin } from './tables.ts';
+import { systemReason } from '../files/system-reason.ts';
 
 /** Where a record came from, and what it continues. */
 interface RecordOrigin extends Pick<Origin, 'source' | 'addedAt'> {
@@ -79,7 +80,7 @@ async function syncFolder(folder: string): Promise<void> {
 /** Makes of what the system says, such as that a disk is full, the error that a user sees; any other stays as it is. */
 export function systemFault(error: unknown, what: string): unknown {
   if (!(error instanceof Error && 'syscall' in error)) return error;
-  return new AttnswapError('FILE_UNWRITABLE', `${what}: ${error.message}`, {
+  return new AttnswapError('FILE_UNWRITABLE', `${what}: ${systemReason(error)}`, {
     hint: 'free some space or choose another folder with --store',
     cause: error,
   });

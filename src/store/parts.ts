@@ -9,6 +9,7 @@ import { requireWhole } from './checksums.ts';
 import { readTable } from './parquet.ts';
 import type { Row } from './parquet.ts';
 import type { TableName } from './tables.ts';
+import { systemReason } from '../files/system-reason.ts';
 
 /** The folder of records in a store. Each folder in it is a part: what one `store add` brought or `store compact` joined, never changed again. */
 export function recordsFolder(store: string): string {
@@ -42,7 +43,7 @@ export async function allParts(store: string): Promise<{ readonly current: strin
   const folder = recordsFolder(store);
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
-    throw new AttnswapError('FILE_UNREADABLE', `${folder}: ${error.message}`, { hint: 'check the path', cause: error });
+    throw new AttnswapError('FILE_UNREADABLE', `${folder}: ${systemReason(error)}`, { hint: 'check the path', cause: error });
   });
   const numbers = names.filter((name) => /^\d{6,}$/.test(name)).map(Number);
   const parts = numbers.toSorted((a, b) => a - b).map((number) => partFolder(store, number));

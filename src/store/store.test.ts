@@ -217,7 +217,7 @@ test('a full disk: the error says so, and what was there before is there still',
     },
   );
   assert.match(stdout, /first 0\nsecond 5\n/, stderr);
-  assert.match(stderr, /nothing was added: ENOSPC.*\[FILE_UNWRITABLE\]\n\s*hint: free some space/);
+  assert.match(stderr, /nothing was added: no space left on device.*\[FILE_UNWRITABLE\]\n\s*hint: free some space/);
   assert.match(stdout, /"cells": 3,/);
   assert.match(stdout, /\n000001\n$/);
 });

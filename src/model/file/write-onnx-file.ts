@@ -8,6 +8,7 @@ import type { ExternalFile } from './external-files.ts';
 import { invalidModel, quoted } from './invalid-model.ts';
 import { bytesOf, modelParts } from './serialize-model.ts';
 import { claim, copyAnew, createFile, linkOrCopy, replaceFile, targetOf } from '../../files/whole-file.ts';
+import { systemReason } from '../../files/system-reason.ts';
 
 export interface WriteOptions {
   /** What the protobuf may hold, bytes. */
@@ -45,7 +46,7 @@ export async function writeOnnxFile(
   } catch (error) {
     for (const file of created) await rm(file, { force: true }).catch(() => undefined);
     if (error instanceof AttnswapError) throw error;
-    throw new AttnswapError('FILE_UNWRITABLE', `${path}: could not be written: ${(error as Error).message}`, {
+    throw new AttnswapError('FILE_UNWRITABLE', `${path}: could not be written: ${systemReason(error)}`, {
       hint: 'free some space or choose another file',
       cause: error,
     });

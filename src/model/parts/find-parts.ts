@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AttnswapError } from '../../contract/errors.ts';
 import { isFolder } from '../../files/writable.ts';
+import { systemReason } from '../../files/system-reason.ts';
 
 /** The files of an encoder–decoder model, as Optimum and transformers.js name them. */
 export interface PartPaths {
@@ -32,7 +33,7 @@ interface Named {
 export async function partsAt(folder: string): Promise<PartPaths | undefined> {
   if (!(await isFolder(folder))) return undefined;
   const files = await readdir(folder).catch((cause: unknown) => {
-    throw new AttnswapError('FILE_UNREADABLE', `${folder}: cannot be read: ${(cause as Error).message}`, { cause });
+    throw new AttnswapError('FILE_UNREADABLE', `${folder}: cannot be read: ${systemReason(cause)}`, { cause });
   });
   const bySuffix = Map.groupBy(files.toSorted().flatMap(nameOf), ({ suffix }) => suffix);
   const complete = [...bySuffix].flatMap(([suffix, named]) => {
