@@ -1,7 +1,8 @@
 import { AttnswapError } from '../contract/errors.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
 import { refusalOf } from '../variants/reference.ts';
-import { measureWaste } from '../waste/measure-waste.ts';
+import { measureWasteInThreads } from '../waste/in-threads.ts';
+import type { WasteReport } from '../waste/schema.ts';
 import { defaults } from './defaults.ts';
 import { gatedInputs } from './gated-inputs.ts';
 import type { OperationOptions } from './options.ts';
@@ -19,7 +20,7 @@ export interface WasteOptions extends Pick<OperationOptions, 'onWarning'> {
   readonly seed?: number | undefined;
 }
 
-export interface WasteRecord extends ReturnType<typeof measureWaste> {
+export interface WasteRecord extends WasteReport {
   readonly warnings: readonly string[];
 }
 
@@ -40,7 +41,7 @@ export async function waste(options: WasteOptions): Promise<WasteRecord> {
       'UNSUPPORTED',
       `${options.inputs}: has attention sinks, for which waste is not defined: part of each row's weight goes to no key`,
     );
-  const found = measureWaste({
+  const found = await measureWasteInThreads({
     inputs,
     inputsName: `captured:${options.inputs}`,
     variant,

@@ -30,11 +30,23 @@ export function drawBelow(generator: JumpableRandomGenerator, bound: number): nu
 }
 
 /** Adds `factor` times one row of `rows` to the replicate that starts at `target` in `sums`. */
-function addRow(sums: Float64Array, target: number, rows: SampledRows, source: { row: number; factor: number }): void {
-  const { columns, values } = rows;
-  const start = source.row * columns;
+function addRow(sums: Float64Array, target: number, { columns, values }: SampledRows, row: number, factor: number): void {
+  const start = row * columns;
   for (let column = 0; column < columns; column += 1) {
-    sums[target + column] = sums[target + column]! + source.factor * values[start + column]!;
+    sums[target + column] = sums[target + column]! + factor * values[start + column]!;
+  }
+}
+
+/** The same of four rows, one after another, while reading and writing the sums once. */
+function addFour(sums: Float64Array, target: number, { columns, values }: SampledRows, rows: Int32Array, factor: number): void {
+  const [a, b, c, d] = [rows[0]! * columns, rows[1]! * columns, rows[2]! * columns, rows[3]! * columns];
+  for (let column = 0; column < columns; column += 1) {
+    sums[target + column] =
+      sums[target + column]! +
+      factor * values[a + column]! +
+      factor * values[b + column]! +
+      factor * values[c + column]! +
+      factor * values[d + column]!;
   }
 }
 
@@ -47,17 +59,21 @@ function addRow(sums: Float64Array, target: number, rows: SampledRows, source: {
  */
 export function addReplicateSums(sums: Float64Array, rows: SampledRows, generator: JumpableRandomGenerator): void {
   const replicates = sums.length / rows.columns;
+  const four = new Int32Array(4);
   for (let replicate = 0; replicate < replicates; replicate += 1) {
     const target = replicate * rows.columns;
     let first = 0;
     for (const size of rows.strata) {
       if (size === 1) {
-        addRow(sums, target, rows, { row: first, factor: generator.next() < 0 ? 0 : 2 });
+        addRow(sums, target, rows, first, generator.next() < 0 ? 0 : 2);
       }
       const factor = size / (size - 1);
-      for (let draw = 1; draw < size; draw += 1) {
-        addRow(sums, target, rows, { row: first + drawBelow(generator, size), factor });
+      let draw = 1;
+      for (; draw + 4 <= size; draw += 4) {
+        for (let index = 0; index < 4; index += 1) four[index] = first + drawBelow(generator, size);
+        addFour(sums, target, rows, four, factor);
       }
+      for (; draw < size; draw += 1) addRow(sums, target, rows, first + drawBelow(generator, size), factor);
       first += size;
     }
   }

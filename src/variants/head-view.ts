@@ -58,30 +58,63 @@ export function allowedEnd(shape: Shape, query: number): number {
   return shape.causal ? Math.max(0, Math.min(shape.keys, query + positionOffset(shape) + 1)) : shape.keys;
 }
 
-/** The logit c·q_i·k_j, accumulated in float64, and capped where there is a cap. */
-export function logitOf(view: HeadView, query: number, key: number): number {
-  const { query: queries, key: keys } = view;
-  const { headDim } = view.shape;
-  const q = query * headDim;
-  const k = key * headDim;
-  let sum = 0;
-  for (let m = 0; m < headDim; m++) sum += queries[q + m]! * keys[k + m]!;
-  const logit = view.scale * sum;
-  return view.softcap === undefined ? logit : view.softcap * Math.tanh(logit / view.softcap);
-}
-
 /** Appends the keys of [start, end) that neither padding nor the bias removes, with their logits. The caller keeps the range within what `query` may see. */
 export function appendKeys(view: HeadView, query: number, start: number, end: number, row: Row): void {
   const { mask, bias } = view;
+  const { key, logit } = row;
   const lowest = removedBelow[view.shape.dtype];
+  const first = row.length;
+  let length = first;
   for (let j = start; j < end; j++) {
     if (mask !== undefined && mask[j] === 0) continue;
     const added = bias === undefined ? 0 : bias(query, j);
     if (added <= lowest) continue;
-    row.key[row.length] = j;
-    row.logit[row.length] = logitOf(view, query, j) + added;
-    row.length++;
+    key[length] = j;
+    logit[length++] = added;
   }
+  row.length = length;
+  addLogits(view, query, row, first);
+}
+
+/**
+ * Adds c·q_i·k_j, capped where there is a cap, to each entry's logit from `first` on. Each product is accumulated in float64 on its own, in
+ * order of the dimensions; four entries are taken at once, as one sum alone waits for each of its additions.
+ */
+function addLogits(view: HeadView, query: number, row: Row, first: number): void {
+  const { query: queries, key: keys } = view;
+  const { headDim } = view.shape;
+  const q = query * headDim;
+  let e = first;
+  for (; e + 4 <= row.length; e += 4) {
+    const a = row.key[e]! * headDim;
+    const b = row.key[e + 1]! * headDim;
+    const c = row.key[e + 2]! * headDim;
+    const d = row.key[e + 3]! * headDim;
+    let [sumA, sumB, sumC, sumD] = [0, 0, 0, 0];
+    for (let m = 0; m < headDim; m++) {
+      const component = queries[q + m]!;
+      sumA += component * keys[a + m]!;
+      sumB += component * keys[b + m]!;
+      sumC += component * keys[c + m]!;
+      sumD += component * keys[d + m]!;
+    }
+    row.logit[e]! += scaled(view, sumA);
+    row.logit[e + 1]! += scaled(view, sumB);
+    row.logit[e + 2]! += scaled(view, sumC);
+    row.logit[e + 3]! += scaled(view, sumD);
+  }
+  for (; e < row.length; e++) {
+    const k = row.key[e]! * headDim;
+    let sum = 0;
+    for (let m = 0; m < headDim; m++) sum += queries[q + m]! * keys[k + m]!;
+    row.logit[e]! += scaled(view, sum);
+  }
+}
+
+/** A product of query and key, scaled and capped. */
+function scaled({ scale, softcap }: HeadView, product: number): number {
+  const logit = scale * product;
+  return softcap === undefined ? logit : softcap * Math.tanh(logit / softcap);
 }
 
 /** Empties a row before it is filled. */

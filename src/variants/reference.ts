@@ -30,16 +30,32 @@ export function softmaxRow(row: Row, weights: Float64Array): void {
   for (let e = 0; e < row.length; e++) weights[e]! /= sum;
 }
 
-/** The row's weighted sum of values in float64, into output[0 … headDim); zeros for an empty row. */
+/** The row's weighted sum of values in float64, in order of its entries, into output[0 … headDim); zeros for an empty row. */
 export function weighValues(view: HeadView, rows: HeadRows, row: Row, weights: Float64Array, output: Float64Array): void {
   const { keys, headDim } = view.shape;
+  const isKey = (e: number): boolean => row.key[e]! < keys;
   output.fill(0);
-  for (let e = 0; e < row.length; e++) {
+  for (let e = 0; e < row.length;) {
+    if (e + 4 <= row.length && isKey(e) && isKey(e + 1) && isKey(e + 2) && isKey(e + 3)) {
+      addFour(output, view.value, row, weights, e);
+      e += 4;
+      continue;
+    }
     const key = row.key[e]!;
     const values = key < keys ? view.value : rows.pools[key - keys]!.value;
     const at = key < keys ? key * headDim : 0;
-    const weight = weights[e]!;
+    const weight = weights[e++]!;
     for (let m = 0; m < headDim; m++) output[m]! += weight * values[at + m]!;
+  }
+}
+
+/** Adds the values of four entries from `e` on, one after another, while reading and writing the sums once. */
+function addFour(output: Float64Array, value: Float32Array, { key }: Row, weights: Float64Array, e: number): void {
+  const headDim = output.length;
+  const [wa, wb, wc, wd] = [weights[e]!, weights[e + 1]!, weights[e + 2]!, weights[e + 3]!];
+  const [a, b, c, d] = [key[e]! * headDim, key[e + 1]! * headDim, key[e + 2]! * headDim, key[e + 3]! * headDim];
+  for (let m = 0; m < headDim; m++) {
+    output[m] = output[m]! + wa * value[a + m]! + wb * value[b + m]! + wc * value[c + m]! + wd * value[d + m]!;
   }
 }
 

@@ -3,7 +3,7 @@ import { unpaddedWithin } from './head-frame.ts';
 import type { RankedRow } from './ranked-row.ts';
 
 /** The entry that is key 0, or else the pooled block that holds it; −1 where the row does not see it. */
-function entryOfFirstToken(row: RankedRow, frame: HeadFrame): number {
+export function entryOfFirstToken(row: RankedRow, frame: HeadFrame): number {
   let pooled = -1;
   for (let entry = 0; entry < row.length; entry += 1) {
     const slot = row.key[entry]!;
@@ -13,59 +13,40 @@ function entryOfFirstToken(row: RankedRow, frame: HeadFrame): number {
   return unpaddedWithin(frame, 0, 1) === 1 ? pooled : -1;
 }
 
-/** Takes `entry` out of the first `count` of `entries`; returns the rank that it had. */
-function removeEntry(entries: Int32Array, count: number, entry: number): number {
-  const rank = entries.indexOf(entry);
-  entries.copyWithin(rank, rank + 1, count);
-  return rank;
-}
-
-/** Moves `entry` down the order to where its grown deficit belongs; a tie goes to the earlier entry. */
-function sinkEntry(entries: Int32Array, row: { count: number; deficit: Float64Array }, entry: number): void {
-  const { count, deficit } = row;
-  let rank = removeEntry(entries, count, entry);
-  for (; rank < count - 1; rank += 1) {
-    const next = entries[rank]!;
-    const ahead = deficit[next]! - deficit[entry]!;
-    if (ahead > 0 || (ahead === 0 && next > entry)) break;
-  }
-  entries.copyWithin(rank + 1, rank, count - 1);
-  entries[rank] = entry;
-}
-
-/** Weighs the remaining entries against the largest of them: beside a strong sink their weights may have underflowed. */
-function reweigh(row: RankedRow): void {
-  const { deficit, weight } = row;
-  const smallest = row.count === 0 ? 0 : deficit[row.byMass.entries[0]!]!;
-  row.total = 0;
-  for (let rank = 0; rank < row.count; rank += 1) {
-    const entry = row.byMass.entries[rank]!;
-    weight[entry] = Math.exp(smallest - deficit[entry]!);
-    row.total += weight[entry]!;
-  }
-}
+/** The others are weighed anew beside a first token larger than they by this: their weights may have underflowed. */
+const faintDeficit = 300;
 
 /**
- * Drops key 0 from a ranked row and renormalises the rest. A pooled block that holds it loses the token's equal share of
- * its mass and keeps its mean value; it stays one key of the row while it has another token. Returns whether the row saw key 0.
+ * Drops key 0 from a ranked row, and with it its weight from the total. A pooled block that holds it loses the token's equal share of
+ * its mass and keeps its mean value; it stays one key of the row while it has another token.
+ * @returns whether the others were weighed anew, so that sums of their weights no longer hold
  */
 export function dropFirstToken(row: RankedRow, frame: HeadFrame): boolean {
-  const entry = entryOfFirstToken(row, frame);
-  if (entry === -1) return false;
+  const { first, others, deficit } = row;
   row.firstKey = 1;
-  const slot = row.key[entry]!;
+  const slot = row.key[first]!;
   const tokens = slot < frame.keys ? 1 : frame.pools[slot - frame.keys]!.tokens;
+  deficit[first] = deficit[first]! + Math.log(tokens / (tokens - 1));
   if (tokens === 1) {
-    removeEntry(row.byMass.entries, row.count, entry);
-    removeEntry(row.byContribution.entries, row.count, entry);
     row.count -= 1;
+    row.firstRank = row.othersCount;
   } else {
-    const loss = Math.log(tokens / (tokens - 1));
-    row.deficit[entry] = row.deficit[entry]! + loss;
-    row.contributionDeficit[entry] = row.contributionDeficit[entry]! + loss;
-    sinkEntry(row.byMass.entries, { count: row.count, deficit: row.deficit }, entry);
-    sinkEntry(row.byContribution.entries, { count: row.count, deficit: row.contributionDeficit }, entry);
+    while (row.firstRank < row.othersCount && isAhead(row, others[row.firstRank]!)) row.firstRank += 1;
   }
-  reweigh(row);
-  return true;
+  const smallest = Math.min(deficit[first]!, row.othersCount === 0 ? Infinity : deficit[others[0]!]!);
+  const faint = row.count > 0 && smallest > faintDeficit;
+  const reference = faint ? smallest : 0;
+  row.weight[first] = Math.exp(reference - deficit[first]!);
+  if (faint) {
+    for (let rank = 0; rank < row.othersCount; rank += 1) row.weight[others[rank]!] = Math.exp(reference - deficit[others[rank]!]!);
+    row.addUp();
+  }
+  row.total = row.held[row.othersCount]! + row.weight[first]!;
+  return faint;
+}
+
+/** Whether `other` comes before the first token's entry; a tie goes to the earlier entry. */
+function isAhead({ deficit, first }: RankedRow, other: number): boolean {
+  const behind = deficit[first]! - deficit[other]!;
+  return behind > 0 || (behind === 0 && other < first);
 }

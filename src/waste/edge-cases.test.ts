@@ -5,7 +5,7 @@ import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Pool, Variant } from '../contract/variant.ts';
 import { findVariant } from '../variants/index.ts';
 import { measureWaste } from './measure-waste.ts';
-import type { WasteRequest } from './measure-waste.ts';
+import type { WasteRequest } from './request.ts';
 import type { WasteFigures } from './schema.ts';
 
 type ScriptedRow = readonly (readonly [slot: number, logit: number])[];
@@ -230,6 +230,40 @@ test('beside a sink so strong that the rest underflows, the rest is still ranked
   assert.deepEqual([without.p90!.numerator.value, without.p95!.numerator.value, without.p99!.numerator.value], [2, 2, 1]);
   assert.equal(without.p90!.denominator.value, 3);
 });
+
+test('a prefix within the error is found wherever the first token comes among hundreds of keys', () => {
+  // Values of 1 but for a few: the prefix that leaves those out ends where their mass is small, by a separate search.
+  const count = 200;
+  for (const firstLogit of [3, 0.5, -0.7, -4]) {
+    const row = Array.from({ length: count }, (_, j): readonly [number, number] => [j, j === 0 ? firstLogit : Math.sin(7 * j)]);
+    const values = Array.from({ length: count }, (_, j) => (j % 9 === 0 ? -3 : 1));
+    const { wastedComputeAtError, withoutFirstToken } = measure([row], values);
+    for (const [found, entries] of [
+      [wastedComputeAtError, row],
+      [withoutFirstToken.wastedComputeAtError, row.slice(1)],
+    ] as const) {
+      for (const [name, error] of [
+        ['e01', 0.01],
+        ['e05', 0.05],
+      ] as const) {
+        assert.equal(found[name]!.numerator.value, entries.length - firstPrefixWithin(error, entries, values), `${name}, ${firstLogit}`);
+      }
+    }
+  }
+});
+
+/** The length of the first prefix, by falling logit, whose mean value differs from that of all by less than `error` of it. */
+function firstPrefixWithin(error: number, entries: ScriptedRow, values: readonly number[]): number {
+  const falling = entries.toSorted(([, a], [, b]) => b - a);
+  const mean = (part: ScriptedRow): number => {
+    const weights = part.map(([, logit]) => Math.exp(logit));
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    return part.reduce((sum, [key], index) => sum + (weights[index]! / total) * values[key]!, 0);
+  };
+  const output = mean(falling);
+  const found = falling.findIndex((_, index) => Math.abs(mean(falling.slice(0, index + 1)) - output) < error * Math.abs(output));
+  return found + 1;
+}
 
 test('a pooled block loses the first token’s share and may fall behind others', () => {
   // The block of keys 0 and 1 holds .5, keys 2 and 3 hold .3 and .2; without key 0: .25, .3 and .2 of .75.

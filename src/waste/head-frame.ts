@@ -17,8 +17,6 @@ export interface HeadFrame {
   readonly value: Float64Array;
   /** ‖v‖ of each slot, `[keys + pools]`. */
   readonly norm: Float64Array;
-  /** ln(largest norm) − ln(norm), `[keys + pools]`: added to a logit's deficit it orders p·‖v‖. */
-  readonly normDeficit: Float64Array;
   /** Unpadded keys before key j, `[keys + 1]`. */
   readonly unpaddedBefore: Int32Array;
 }
@@ -43,11 +41,6 @@ function normsOf(value: Float64Array, headDim: number): Float64Array {
   return norm;
 }
 
-function normDeficits(norm: Float64Array): Float64Array {
-  const largest = norm.reduce((a, b) => Math.max(a, b), 0);
-  return largest === 0 ? new Float64Array(norm.length) : norm.map((length) => Math.log(largest) - Math.log(length));
-}
-
 function countUnpadded(inputs: AttentionInputs, batch: number): Int32Array {
   const { keys } = inputs.shape;
   const before = new Int32Array(keys + 1);
@@ -60,7 +53,6 @@ function countUnpadded(inputs: AttentionInputs, batch: number): Int32Array {
 export function frameHead(inputs: AttentionInputs, rows: HeadRows, at: { batch: number; head: number }): HeadFrame {
   const { shape } = inputs;
   const value = gatherValues(inputs, rows.pools, at);
-  const norm = normsOf(value, shape.headDim);
   return {
     ...at,
     keys: shape.keys,
@@ -68,8 +60,7 @@ export function frameHead(inputs: AttentionInputs, rows: HeadRows, at: { batch: 
     offset: positionOffset(shape),
     pools: rows.pools,
     value,
-    norm,
-    normDeficit: normDeficits(norm),
+    norm: normsOf(value, shape.headDim),
     unpaddedBefore: countUnpadded(inputs, at.batch),
   };
 }

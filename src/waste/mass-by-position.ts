@@ -28,12 +28,11 @@ export class RelevantKeys {
     this.#relevant = new Uint8Array(keys);
   }
 
-  /** Σ_{j∉R} p_j of the entries that count; a pooled block's tokens share its mass equally. */
+  /** Σ_{j∉R} p_j; a pooled block's tokens share its mass equally. */
   wasteOf(row: RankedRow, frame: HeadFrame, relevant: ArrayLike<number>): number {
     for (let index = 0; index < relevant.length; index += 1) this.#relevant[relevant[index]!] = 1;
     let wasted = 0;
-    for (let rank = 0; rank < row.count; rank += 1) {
-      const entry = row.byMass.entries[rank]!;
+    for (let entry = 0; entry < row.length; entry += 1) {
       wasted += row.weight[entry]! * (1 - this.#relevantShare(frame, row.key[entry]!, row.firstKey));
     }
     for (let index = 0; index < relevant.length; index += 1) this.#relevant[relevant[index]!] = 0;

@@ -2,15 +2,15 @@ import { AttnswapError } from '../contract/errors.ts';
 import type { HeadRows } from '../contract/variant.ts';
 import type { RowTable } from './columns.ts';
 import { errorBudgetNames, massShareNames, massShares } from './columns.ts';
-import { dropFirstToken } from './drop-first-token.ts';
+import { dropFirstToken, entryOfFirstToken } from './drop-first-token.ts';
 import { participation, perplexity } from './effective-support.ts';
 import { ErrorPrefix } from './error-prefix.ts';
 import type { HeadFrame } from './head-frame.ts';
 import { localMass, massWithin, RelevantKeys } from './mass-by-position.ts';
 import { MissedMass } from './missed-mass.ts';
-import { RankedRow, rankRow, weighRow } from './ranked-row.ts';
+import { RankedRow, weighRow } from './ranked-row.ts';
 import { SinkSearch } from './sink.ts';
-import { countHolding, wastedMass } from './smallest-set.ts';
+import { countHolding, WastedMass } from './smallest-set.ts';
 
 /** One row to measure: where it stands, and what is known about it. */
 export interface RowPlace {
@@ -43,6 +43,7 @@ export class RowMeter {
   readonly #row: RankedRow;
   readonly #denseRow: RankedRow;
   readonly #errorPrefix: ErrorPrefix;
+  readonly #wastedMass: WastedMass;
   readonly #missedMass: MissedMass;
   readonly #relevantKeys: RelevantKeys;
 
@@ -51,7 +52,8 @@ export class RowMeter {
     this.sinks = new SinkSearch(frame.keys);
     this.#row = new RankedRow(frame.norm.length);
     this.#denseRow = new RankedRow(frame.keys);
-    this.#errorPrefix = new ErrorPrefix(frame.headDim);
+    this.#errorPrefix = new ErrorPrefix(frame.norm.length, frame.headDim);
+    this.#wastedMass = new WastedMass(frame.norm.length);
     this.#missedMass = new MissedMass(frame.keys);
     this.#relevantKeys = new RelevantKeys(frame.keys);
   }
@@ -65,10 +67,12 @@ export class RowMeter {
     this.#measureMissed(head, place.query, table);
     if (row.length === 0) return;
     this.#measureSupport(frame, place, table);
-    rankRow(row, frame);
+    row.rank(entryOfFirstToken(row, frame));
+    this.#errorPrefix.attend(row, frame);
     this.#measureWaste('', { frame, place, table });
-    if (dropFirstToken(row, frame)) this.#measureWaste('withoutFirst.', { frame, place, table });
-    else table.copyToWithoutFirst();
+    if (row.first === -1) return table.copyToWithoutFirst();
+    if (dropFirstToken(row, frame)) this.#errorPrefix.attend(row, frame);
+    this.#measureWaste('withoutFirst.', { frame, place, table });
   }
 
   #measureMissed(head: HeadPair, query: number, table: RowTable): void {
@@ -108,7 +112,7 @@ export class RowMeter {
     }
     this.#errorPrefix.measure(row, frame);
     for (const name of errorBudgetNames) table.put(`${prefix}wastedPairs.${name}`, row.count - this.#errorPrefix.length[name]);
-    table.put(`${prefix}wastedMass`, wastedMass(row, frame));
+    table.put(`${prefix}wastedMass`, this.#wastedMass.of(row, frame));
     if (place.relevant === undefined) return;
     table.put(`${prefix}labelledRows`, 1);
     table.put(`${prefix}labelledWaste`, this.#relevantKeys.wasteOf(row, frame, place.relevant));

@@ -9,7 +9,7 @@ import type { HeadFrame } from './head-frame.ts';
 import { RelevantKeys } from './mass-by-position.ts';
 import { refuseWithoutSoftmax } from './measure-row.ts';
 import { MissedMass } from './missed-mass.ts';
-import { RankedRow, rankRow, weighRow } from './ranked-row.ts';
+import { RankedRow, weighRow } from './ranked-row.ts';
 import { wasteFigureSchema } from './schema.ts';
 import type { WasteFigure } from './schema.ts';
 import { countHolding } from './smallest-set.ts';
@@ -80,7 +80,7 @@ export function measureScored({ inputs, variant, parameters, dense, rows }: Scor
     weighRow(variantRows, query, row);
     refuseWithoutSoftmax(row, frame, query);
     if (row.length > 0) {
-      rankRow(row, frame);
+      row.rank();
       addWaste(sums, row);
       if (relevant !== undefined) {
         add(sums, 'labelledRows', 1);

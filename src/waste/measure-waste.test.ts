@@ -6,7 +6,7 @@ import { drawGate } from '../inputs/gate.ts';
 import { drawGaussian } from '../inputs/gaussian.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
 import { weighedRows } from '../variants/reference.ts';
-import type { WasteRequest } from './measure-waste.ts';
+import type { WasteRequest } from './request.ts';
 import { measureWaste } from './measure-waste.ts';
 import type { WasteFigures } from './schema.ts';
 import { wasteReportSchema } from './schema.ts';
