@@ -9,6 +9,8 @@ import type { KernelTensors, Site, Tensor } from './kernel.ts';
 export interface HeadGroup {
   /** Matrices in the group. */
   readonly size: number;
+  /** The key/value head of each matrix. */
+  readonly kvHeads: readonly number[];
   /** `[size, queries, headDim]`. */
   readonly query: Tensor;
   /** `[size, keys, headDim]`. */
@@ -32,9 +34,10 @@ export function headGroups(site: Site, tensors: KernelTensors, first = 0, end = 
   for (let element = 0; element < batch; element++) {
     const mask = tensors.mask && tf.slice(tensors.mask, [element, 0], [1, keys]);
     for (let head = first; head < end; head++) {
-      const shared = element * kvHeads + kvHeadOf(shape, head);
+      const kvHead = kvHeadOf(shape, head);
+      const shared = element * kvHeads + kvHead;
       const gate = tensors.gate && headGate(site, tensors.gate, head);
-      groups.push({ size: 1, query: query(element * heads + head), key: key(shared), value: value(shared), mask, gate });
+      groups.push({ size: 1, kvHeads: [kvHead], query: query(element * heads + head), key: key(shared), value: value(shared), mask, gate });
     }
   }
   return groups;
@@ -70,6 +73,7 @@ function allHeads({ tf, shape }: Site, tensors: KernelTensors, first: number, en
   const { gate } = tensors;
   return {
     size,
+    kvHeads: Array.from({ length: batch }, () => source).flat(),
     query: tf.reshape(query, [size, queries, headDim]),
     key: perHead(tensors.key),
     value: perHead(tensors.value),

@@ -4,6 +4,7 @@ import { denseNaive } from './dense-naive.ts';
 import { denseTiled } from './dense-tiled.ts';
 import { gatedTiled } from './gated-tiled.ts';
 import { hierarchicalBatched } from './hierarchical-batched.ts';
+import { linearChunked } from './linear-chunked.ts';
 import { topkTiled } from './topk-tiled.ts';
 import { windowTiled } from './window-tiled.ts';
 
@@ -16,4 +17,5 @@ export const kernels: readonly TfjsKernel[] = [
   gatedTiled,
   hierarchicalBatched,
   blockTopkBlocks,
+  linearChunked,
 ];
