@@ -80,7 +80,14 @@ const cases = variants.flatMap((variant, v) =>
   ),
 );
 
-for (const testbed of cases) {
+/** What keeps a state has no logits that ALiBi could be added to, and the delta rules are causal alone. */
+const recurrent = [
+  smallTestbed({ attention: ['linear', 'linear:rule=gated'], position: 'rotary' }),
+  smallTestbed({ attention: ['linear:rule=delta', 'linear:rule=gated-delta'], position: 'sinusoidal', norm: 'rms' }),
+  smallTestbed({ attention: ['linear:rule=gated', 'linear'], position: 'learned', causal: false }),
+];
+
+for (const testbed of [...cases, ...recurrent]) {
   const { attention, position, norm, normPlacement, causal } = testbed;
   const kind = `${attention.join(' then ')}, ${position}, ${norm} ${normPlacement}${causal ? ', causal' : ''}`;
   test(`the exported model gives the reference's logits: ${kind}`, async (context) => {
