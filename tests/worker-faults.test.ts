@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import type { CellRecord } from '../src/contract/cell.ts';
 import { readRun } from '../src/contract/run.ts';
+import { drawGaussian } from '../src/inputs/gaussian.ts';
+import { describedAdapter } from '../src/protocol/worker-adapter.ts';
 import { attnswap, emptyFolder } from './run-cli.ts';
 
 const script = fileURLToPath(new URL('./fixtures/worker.ts', import.meta.url));
@@ -53,6 +55,22 @@ for (const [fault, { status, reason }] of Object.entries(expected)) {
     assert.match(cell?.reason ?? '', reason);
   });
 }
+
+test('a worker whose device counts its energy is asked for it; another one has no counter', async () => {
+  const shape = { batch: 1, heads: 1, kvHeads: 1, queries: 4, keys: 4, headDim: 4, causal: true, dtype: 'f32' as const };
+  const read = async (fault: string) => {
+    const adapter = await describedAdapter({ command: [process.execPath, script, fault] });
+    const request = { backend: `worker-${fault}`, variant: 'dense', kernel: 'script', parameters: {}, purpose: 'latency' as const };
+    const prepared = await adapter.prepare({ ...request, inputs: drawGaussian(shape, 1) });
+    assert.ok(!('unsupported' in prepared));
+    const { deviceEnergy } = prepared;
+    const told = deviceEnergy && [deviceEnergy.counter, await deviceEnergy.joules()];
+    await prepared.dispose();
+    return told;
+  };
+  assert.deepEqual(await read('counts'), ['a counter', 81_234.567]);
+  assert.equal(await read('none'), undefined);
+});
 
 test('no process and no file of a worker is left behind', async () => {
   const { stdout } = await execa('pgrep', ['-f', `${script}|sleep 1000.5`], { reject: false });

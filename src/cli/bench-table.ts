@@ -67,11 +67,16 @@ function notes(run: RunRecord): string[] {
 /** One line a cell: energy is measured where it is asked for, and few machines have counters. */
 function energyNotes({ cells }: RunRecord): string[] {
   const lines = cells.flatMap((cell) => {
-    if (cell.energy === undefined || 'unavailable' in cell.energy) return [];
-    const { aboveIdleJoules, grossJoules, idleWatts, blocks } = cell.energy;
-    const [above, gross] = [aboveIdleJoules, grossJoules].map(({ mean, low, high }) => `${joules(mean)} [${joules(low)}, ${joules(high)}]`);
-    const name = `${nameOf(cell)} at ${cell.shape.keys} on ${cell.backend}`;
-    return [`energy: ${visible(name)}: ${above} per call above idle, ${gross} gross (idle ${digits(idleWatts)} W, ${blocks} blocks).`];
+    if (cell.energy === undefined) return [];
+    const { device } = cell.energy;
+    const counted = 'unavailable' in cell.energy ? [] : [{ counter: 'energy', ...cell.energy }];
+    return [...counted, ...(device === undefined ? [] : [device])].map(({ counter, aboveIdleJoules, grossJoules, idleWatts, blocks }) => {
+      const [above, gross] = [aboveIdleJoules, grossJoules].map(
+        ({ mean, low, high }) => `${joules(mean)} [${joules(low)}, ${joules(high)}]`,
+      );
+      const name = `${nameOf(cell)} at ${cell.shape.keys} on ${cell.backend}`;
+      return `${visible(counter)}: ${visible(name)}: ${above} per call above idle, ${gross} gross (idle ${digits(idleWatts)} W, ${blocks} blocks).`;
+    });
   });
   const reasons = new Set(cells.flatMap(({ energy }) => (energy !== undefined && 'unavailable' in energy ? [energy.unavailable] : [])));
   return [...lines, ...[...reasons].map((reason) => `not measured: ${visible(reason)}.`)];

@@ -16,6 +16,8 @@ export type BackendStatus =
       readonly dtypes: readonly DType[];
       /** What else decides about speed, such as the BLAS in use: names to words. */
       readonly details?: Readonly<Record<string, string>>;
+      /** What counts the energy of its device, such as `NVML total energy of NVIDIA H200`: kernels then read it, see {@link PreparedKernel}. */
+      readonly energyCounter?: string;
       /** Kernels, as `dense.fused`, that this version of the runtime lacks, each with the reason. */
       readonly lacking?: Readonly<Record<string, string>>;
     }
@@ -88,7 +90,15 @@ export interface PreparedKernel {
   dispatch(): Promise<Dispatch>;
   /** Peak bytes of device memory in the last call, beyond what was held before it, by the runtime's allocator; null where there is no device of its own. */
   peakDeviceBytes(): Promise<{ readonly bytes: number; readonly method: string } | null>;
+  /** The counter of all energy that the device has taken so far, joules; absent where there is none. */
+  readonly deviceEnergy?: DeviceEnergy | undefined;
   dispose(): Promise<void>;
+}
+
+export interface DeviceEnergy {
+  /** What counts. */
+  readonly counter: string;
+  joules(): Promise<number>;
 }
 
 /** A model to open. */

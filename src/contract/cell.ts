@@ -64,23 +64,32 @@ export const memorySchema = z.object({
 
 const joulesPerCall = z.object({ mean: z.number(), low: z.number(), high: z.number() });
 
-/** Of one call, with 95 % intervals over blocks of calls; or why there is no figure. */
+/** What counters say of blocks of calls. */
+const countedEnergy = {
+  blocks: size,
+  /** Blocks left out, as other processes were busy beside them. */
+  voidBlocks: z.int().min(0),
+  calls: size,
+  grossJoules: joulesPerCall,
+  /** Less what the idle machine takes in the same time. */
+  aboveIdleJoules: joulesPerCall,
+  idleWatts: z.number(),
+};
+
+/** Of a device with a counter of its own, such as a whole GPU; no part of the packages. */
+const deviceEnergySchema = z.object({ counter: z.string(), ...countedEnergy });
+
+/** Of one call, with 95 % intervals over blocks of calls; or why there is no figure of the processor packages. */
 export const energySchema = z.union([
-  z.object({ unavailable: z.string() }),
+  z.object({ unavailable: z.string(), device: deviceEnergySchema.optional() }),
   z.object({
     method: z.literal('powercap'),
     /** Processor packages whose counters are added. */
     packages: z.array(z.string()),
-    blocks: size,
-    /** Blocks left out, as other processes were busy beside them. */
-    voidBlocks: z.int().min(0),
-    calls: size,
-    grossJoules: joulesPerCall,
-    /** Less what the idle machine takes in the same time. */
-    aboveIdleJoules: joulesPerCall,
-    idleWatts: z.number(),
+    ...countedEnergy,
     /** Of memory that has counters of its own; gross. */
     memoryJoules: joulesPerCall.optional(),
+    device: deviceEnergySchema.optional(),
   }),
 ]);
 export type Energy = z.infer<typeof energySchema>;

@@ -18,6 +18,7 @@ const backendSchema = z.discriminatedUnion('available', [
     threads: z.int().min(1).nullable().default(null),
     dtypes: z.array(z.enum(dtypes)).min(1),
     details: z.record(z.string(), words).optional(),
+    energyCounter: words.exactOptional(),
   }),
   z.object({ name, available: z.literal(false), reason: words, mend: words.default('') }),
 ]);
@@ -56,6 +57,8 @@ export const memorySchema = z
     (memory) => memory.peakDeviceBytes === null || memory.deviceMethod !== null,
     'peakDeviceBytes needs deviceMethod, which says how it was read',
   );
+/** Joules that the device has taken so far: of a backend with an `energyCounter`. */
+export const energySchema = z.object({ joules: z.number().min(0) });
 export { dispatchSchema };
 
 /** Of any reply: a fault in the worker's own words ends the cell. */

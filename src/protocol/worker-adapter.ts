@@ -89,14 +89,15 @@ function sharedAdapter(options: WorkerAdapterOptions): Adapter & { close(): Prom
         const worker = startWorker(options);
         running = { worker, hello: await sayHello(worker, options) };
       }
-      const refusal = refusalOf(statusIn(running.hello, request.backend), request);
+      const status = statusIn(running.hello, request.backend);
+      const refusal = refusalOf(status, request);
       const graph = refusal === undefined ? options.graphOf?.(request) : { unsupported: refusal };
       if (graph !== undefined && 'unsupported' in graph) return graph;
       taken = true;
       const leave = async () => {
         taken = false;
       };
-      return prepareOnWorker(running.worker, request, { graph, leave });
+      return prepareOnWorker(running.worker, request, { graph, energyCounter: energyCounterOf(status), leave });
     },
   };
 }
@@ -145,7 +146,8 @@ async function prepare(options: WorkerAdapterOptions, request: KernelRequest): P
   const status = statusIn(await sayHello(worker, options), request.backend);
   const refusal = refusalOf(status, request);
   const graph = refusal === undefined ? options.graphOf?.(request) : { unsupported: refusal };
-  if (graph === undefined || !('unsupported' in graph)) return prepareOnWorker(worker, request, { graph, leave: () => worker.close() });
+  if (graph === undefined || !('unsupported' in graph))
+    return prepareOnWorker(worker, request, { graph, energyCounter: energyCounterOf(status), leave: () => worker.close() });
   await worker.close();
   return graph;
 }
@@ -192,6 +194,10 @@ function statusIn({ name, backends, kernels }: Hello, backend: string): BackendS
     }),
   );
   return { ...rest, ...(details !== undefined && { details }), lacking };
+}
+
+function energyCounterOf(status: BackendStatus): string | undefined {
+  return status.available ? status.energyCounter : undefined;
 }
 
 function asFailure(error: unknown): AttnswapError {

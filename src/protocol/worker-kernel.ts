@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Dispatch, Gradients, KernelRequest, PreparedKernel, Unsupported } from '../contract/adapter.ts';
+import type { DeviceEnergy, Dispatch, Gradients, KernelRequest, PreparedKernel, Unsupported } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import { readGradients, readOutput, writeInputs } from '../inputs/captured.ts';
 import { temporaryFolder } from '../processes/temporary.ts';
-import { dispatchSchema, doneSchema, memorySchema, prepareSchema, sampleSchema } from './messages.ts';
+import { dispatchSchema, doneSchema, energySchema, memorySchema, prepareSchema, sampleSchema } from './messages.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 /**
@@ -16,7 +16,11 @@ import type { WorkerProcess } from './worker-process.ts';
 export async function prepareOnWorker(
   worker: WorkerProcess,
   request: KernelRequest,
-  { graph, leave }: { readonly graph: Uint8Array | undefined; leave(): Promise<void> },
+  {
+    graph,
+    energyCounter,
+    leave,
+  }: { readonly graph: Uint8Array | undefined; readonly energyCounter: string | undefined; leave(): Promise<void> },
 ): Promise<PreparedKernel | Unsupported> {
   const folder = await temporaryFolder('worker');
   const release = async () => {
@@ -32,7 +36,7 @@ export async function prepareOnWorker(
     const reply = await worker.ask('prepare', fields, prepareSchema);
     if (!('unsupported' in reply)) {
       requireSameInputs(reply.inputs, request.inputs);
-      return new WorkerKernel(worker, request, { output: join(folder, 'output.safetensors'), release });
+      return new WorkerKernel(worker, request, { output: join(folder, 'output.safetensors'), release }, energyCounter);
     }
     await release();
     return reply;
@@ -71,14 +75,21 @@ export async function timeOnWorker(worker: WorkerProcess, calls: number): Promis
 
 class WorkerKernel implements PreparedKernel {
   readonly pid: number;
+  readonly deviceEnergy: DeviceEnergy | undefined;
   readonly #worker: WorkerProcess;
   readonly #request: KernelRequest;
   readonly #files: { readonly output: string; release(): Promise<void> };
   #device: { readonly bytes: number; readonly method: string } | null = null;
   #called = false;
 
-  constructor(worker: WorkerProcess, request: KernelRequest, files: { readonly output: string; release(): Promise<void> }) {
+  constructor(
+    worker: WorkerProcess,
+    request: KernelRequest,
+    files: { readonly output: string; release(): Promise<void> },
+    energyCounter: string | undefined,
+  ) {
     this.pid = worker.pid;
+    this.deviceEnergy = energyCounter === undefined ? undefined : { counter: energyCounter, joules: () => this.#joules() };
     this.#worker = worker;
     this.#request = request;
     this.#files = files;
@@ -112,6 +123,10 @@ class WorkerKernel implements PreparedKernel {
     if (!this.#called) throw new AttnswapError('WORKER_FAILED', `${this.#request.backend}: no call has ended, so there is no ${what}`);
     await this.#worker.ask('check', { output: this.#files.output }, doneSchema);
     return this.#files.output;
+  }
+
+  async #joules(): Promise<number> {
+    return (await this.#worker.ask('energy', {}, energySchema)).joules;
   }
 
   async dispatch(): Promise<Dispatch> {

@@ -51,6 +51,10 @@ export function runCsv(run: RunRecord): string {
       joulesAboveIdle: energyOf(cell)?.aboveIdleJoules.mean,
       joulesAboveIdleLow: energyOf(cell)?.aboveIdleJoules.low,
       joulesAboveIdleHigh: energyOf(cell)?.aboveIdleJoules.high,
+      deviceJoulesGross: cell.energy?.device?.grossJoules.mean,
+      deviceJoulesAboveIdle: cell.energy?.device?.aboveIdleJoules.mean,
+      deviceJoulesAboveIdleLow: cell.energy?.device?.aboveIdleJoules.low,
+      deviceJoulesAboveIdleHigh: cell.energy?.device?.aboveIdleJoules.high,
     };
   });
   return csv(rows);

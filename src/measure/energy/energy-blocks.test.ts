@@ -10,8 +10,9 @@ const range = 100e6;
 const callJoules = 0.5;
 const callMs = 50;
 const [packageWatts, memoryWatts] = [8, 1];
+const [deviceWatts, deviceCallJoules] = [60, 2];
 
-/** Two packages of 8 W each, and memory of 1 W beside each; a call takes 50 ms and 0.5 J of package 0 more. Time passes as it is told. */
+/** Two packages of 8 W each, and memory of 1 W beside each; a call takes 50 ms and 0.5 J of package 0 more, and 2 J of a device of 60 W. Time passes as it is told. */
 function model({ othersShare = (_ms: number): number => 0 } = {}) {
   const tree = powercapTree({
     'intel-rapl:0': { name: 'package-0', microjoules: range - 1e6, range },
@@ -38,6 +39,10 @@ function model({ othersShare = (_ms: number): number => 0 } = {}) {
       time.calls += 1;
     },
   };
+  const deviceEnergy = {
+    counter: 'a counter',
+    joules: async () => 1e9 + (deviceWatts * time.ms) / 1000 + deviceCallJoules * time.calls,
+  };
   const surroundings: Surroundings = {
     nowNs: () => time.ms * 1e6,
     wait: async (ms) => pass(ms),
@@ -48,7 +53,7 @@ function model({ othersShare = (_ms: number): number => 0 } = {}) {
     delete used[zone];
     rmSync(join(tree.folder, zone), { recursive: true });
   };
-  return { tree, subject, surroundings, time, vanish };
+  return { tree, subject, deviceEnergy, surroundings, time, vanish };
 }
 
 test('joules of a call, gross and above idle, through wrapped counters, packages added and memory apart', async () => {
@@ -62,6 +67,21 @@ test('joules of a call, gross and above idle, through wrapped counters, packages
   near(energy.memoryJoules!.mean, (2 * memoryWatts * callMs) / 1000);
   near(energy.idleWatts, 2 * packageWatts);
   assert.ok(energy.grossJoules.low <= energy.grossJoules.mean && energy.grossJoules.mean <= energy.grossJoules.high);
+});
+
+test('a device with a counter of its own is measured in the same blocks, and alone where the packages have none', async () => {
+  const near = (got: number, expected: number) => assert.ok(Math.abs(got - expected) < 1e-5, `${got}, expected ${expected}`);
+  for (const hasPackages of [true, false]) {
+    const { tree, subject, deviceEnergy, surroundings } = model();
+    const energy = await measureEnergy({ ...subject, deviceEnergy }, hasPackages ? tree.folder : '/nonexistent', surroundings);
+    assert.equal('unavailable' in energy, !hasPackages);
+    const { device } = energy;
+    assert.deepEqual([device!.counter, device!.blocks, device!.calls], ['a counter', 5, 200]);
+    near(device!.aboveIdleJoules.mean, deviceCallJoules);
+    near(device!.grossJoules.mean, deviceCallJoules + (deviceWatts * callMs) / 1000);
+    near(device!.idleWatts, deviceWatts);
+    if (!('unavailable' in energy)) near(energy.aboveIdleJoules.mean, callJoules);
+  }
 });
 
 test('a block beside which others used more than 5 % of the processors is void', async () => {

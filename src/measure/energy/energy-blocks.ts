@@ -9,7 +9,7 @@ import { cpuTimeNs } from '../cpu-time.ts';
 import { findEnergyZones, joulesBetween, readZones, whyUnavailable } from './powercap.ts';
 import type { EnergyZones } from './powercap.ts';
 
-type Subject = Pick<PreparedKernel, 'run' | 'pid' | 'timeCalls'>;
+type Subject = Pick<PreparedKernel, 'run' | 'pid' | 'timeCalls' | 'deviceEnergy'>;
 
 /** What the blocks take from the machine. */
 export interface Surroundings {
@@ -26,11 +26,13 @@ interface Stretch {
   readonly calls: number;
   readonly packageJoules: number;
   readonly memoryJoules: number;
+  /** 0 where the device has no counter. */
+  readonly deviceJoules: number;
   /** Whether others used more of the processors than {@link quietShare}. */
   readonly disturbed: boolean;
 }
 
-const blocks = 5;
+const blockCount = 5;
 const blockSeconds = 2;
 /** Runtimes' threads spin for a moment after a call, which is not idling. */
 const settleMs = 200;
@@ -43,74 +45,103 @@ const tail = 0.025;
 
 /**
  * Energy of one call of what has run before: five blocks of calls for two seconds each, between stretches of idling in the same process. A value, also
- * where nothing can be measured: then with the reason.
+ * where nothing can be measured: then with the reason. A device with a counter of its own is measured in the same blocks.
  */
 export async function measureEnergy(subject: Subject, folder?: string, surroundings: Surroundings = machine): Promise<Energy> {
   try {
-    return await measure(subject, findEnergyZones(folder), surroundings);
+    const zones = zonesOrReason(folder);
+    if ('unavailable' in zones && subject.deviceEnergy === undefined) return zones;
+    const blocks = await quietBlocks('unavailable' in zones ? noZones : zones, subject, surroundings);
+    const device = subject.deviceEnergy && { counter: subject.deviceEnergy.counter, ...figuresOf(blocks, 'deviceJoules') };
+    return { ...('unavailable' in zones ? zones : packageFigures(zones, blocks)), ...(device !== undefined && { device }) };
   } catch (error) {
     return { unavailable: whyUnavailable(error) };
   }
 }
 
-async function measure(subject: Subject, zones: EnergyZones, surroundings: Surroundings): Promise<Energy> {
+const noZones: EnergyZones = { packages: [], memory: [] };
+
+function zonesOrReason(folder: string | undefined): EnergyZones | { readonly unavailable: string } {
+  try {
+    return findEnergyZones(folder);
+  } catch (error) {
+    return { unavailable: whyUnavailable(error) };
+  }
+}
+
+/** Calls, and the idling before and after them. */
+interface Block {
+  readonly before: Stretch;
+  readonly busy: Stretch;
+  readonly after: Stretch;
+}
+
+/** The blocks that nothing disturbed. @throws UNSUPPORTED where these are too few */
+async function quietBlocks(zones: EnergyZones, subject: Subject, surroundings: Surroundings): Promise<Block[]> {
   const idle = () =>
     stretch(zones, subject, surroundings, async () => {
       await surroundings.wait(1000 * blockSeconds);
       return 0;
     });
-  const stretches: Array<{ before: Stretch; busy: Stretch; after: Stretch }> = [];
+  const measured: Block[] = [];
   let before = await idle();
-  for (let block = 0; block < blocks; block++) {
+  for (let block = 0; block < blockCount; block++) {
     const busy = await stretch(zones, subject, surroundings, () => callFor(subject, surroundings));
     await surroundings.wait(settleMs);
     const after = await idle();
-    stretches.push({ before, busy, after });
+    measured.push({ before, busy, after });
     before = after;
   }
-  const valid = stretches.filter((each) => ![each.before, each.busy, each.after].some(({ disturbed }) => disturbed));
-  if (valid.length < fewest) {
-    const share = `${100 * quietShare} %`;
-    throw new AttnswapError(
-      'UNSUPPORTED',
-      `energy: in ${blocks - valid.length} of ${blocks} blocks other processes used more than ${share} of the processors`,
-      {
-        hint: 'stop other work, then measure again',
-      },
-    );
-  }
-  const per = (joules: (each: (typeof valid)[number]) => number) => {
+  const valid = measured.filter((each) => ![each.before, each.busy, each.after].some(({ disturbed }) => disturbed));
+  if (valid.length >= fewest) return valid;
+  const share = `${100 * quietShare} %`;
+  throw new AttnswapError(
+    'UNSUPPORTED',
+    `energy: in ${blockCount - valid.length} of ${blockCount} blocks other processes used more than ${share} of the processors`,
+    { hint: 'stop other work, then measure again' },
+  );
+}
+
+function packageFigures(zones: EnergyZones, blocks: readonly Block[]) {
+  return {
+    method: 'powercap' as const,
+    packages: zones.packages.map(({ name }) => name),
+    ...figuresOf(blocks, 'packageJoules'),
+    ...(zones.memory.length > 0 && { memoryJoules: figuresOf(blocks, 'memoryJoules').grossJoules }),
+  };
+}
+
+/** What one counter, or the sum of several, says of a call. */
+function figuresOf(blocks: readonly Block[], counted: 'packageJoules' | 'memoryJoules' | 'deviceJoules') {
+  const per = (joules: (block: Block) => number) => {
     const { mean, low, high } = meanInterval(
-      valid.map((each) => joules(each) / each.busy.calls),
+      blocks.map((block) => joules(block) / block.busy.calls),
       tail,
     );
     return { mean, low, high };
   };
-  const idleWatts = ({ before: first, after }: (typeof valid)[number]) =>
-    (first.packageJoules + after.packageJoules) / (first.seconds + after.seconds);
+  const idleWatts = ({ before, after }: Block) => (before[counted] + after[counted]) / (before.seconds + after.seconds);
   return {
-    method: 'powercap',
-    packages: zones.packages.map(({ name }) => name),
-    blocks: valid.length,
-    voidBlocks: blocks - valid.length,
-    calls: valid.reduce((sum, { busy }) => sum + busy.calls, 0),
-    grossJoules: per(({ busy }) => busy.packageJoules),
-    aboveIdleJoules: per((each) => each.busy.packageJoules - idleWatts(each) * each.busy.seconds),
-    idleWatts: valid.reduce((sum, each) => sum + idleWatts(each), 0) / valid.length,
-    ...(zones.memory.length > 0 && { memoryJoules: per(({ busy }) => busy.memoryJoules) }),
+    blocks: blocks.length,
+    voidBlocks: blockCount - blocks.length,
+    calls: blocks.reduce((sum, { busy }) => sum + busy.calls, 0),
+    grossJoules: per(({ busy }) => busy[counted]),
+    aboveIdleJoules: per((block) => block.busy[counted] - idleWatts(block) * block.busy.seconds),
+    idleWatts: blocks.reduce((sum, block) => sum + idleWatts(block), 0) / blocks.length,
   };
 }
 
 async function stretch(zones: EnergyZones, subject: Subject, surroundings: Surroundings, act: () => Promise<number>): Promise<Stretch> {
-  const look = () => ({
+  const look = async () => ({
+    device: (await subject.deviceEnergy?.joules()) ?? 0,
     ns: surroundings.nowNs(),
     cpu: surroundings.processorNs(subject),
     packages: readZones(zones.packages),
     memory: readZones(zones.memory),
   });
-  const start = look();
+  const start = await look();
   const calls = await act();
-  const end = look();
+  const end = await look();
   const elapsedNs = end.ns - start.ns;
   const others = start.cpu === undefined || end.cpu === undefined ? 0 : end.cpu.all - start.cpu.all - (end.cpu.own - start.cpu.own);
   return {
@@ -118,6 +149,7 @@ async function stretch(zones: EnergyZones, subject: Subject, surroundings: Surro
     calls,
     packageJoules: joulesBetween(zones.packages, start.packages, end.packages),
     memoryJoules: joulesBetween(zones.memory, start.memory, end.memory),
+    deviceJoules: end.device - start.device,
     disturbed: others > quietShare * surroundings.processors * elapsedNs,
   };
 }

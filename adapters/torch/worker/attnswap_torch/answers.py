@@ -16,6 +16,7 @@ class Answers(TrainingAnswers, ModelAnswers):
 
     def __init__(self):
         self.prepared = None
+        self.counter = None
 
     def on_hello(self, _):
         return {'protocol': protocol, 'name': 'torch', 'version': '1.0', 'backends': backends(), 'kernels': kernels if problem is not None else told(torch, ('torch-cpu', 'torch-cuda'))}
@@ -51,6 +52,13 @@ class Answers(TrainingAnswers, ModelAnswers):
         from .profile import dispatch
 
         return dispatch(self.ready())
+
+    def on_energy(self, _):
+        from .cuda import energy_counter
+
+        if self.counter is None:
+            self.counter = energy_counter()
+        return {'joules': self.counter.joules()}
 
     def ready(self):
         """The prepared kernel."""

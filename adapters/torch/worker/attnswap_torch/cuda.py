@@ -1,6 +1,7 @@
 """What this machine's GPU is to PyTorch."""
 import subprocess
 
+from . import nvml
 from .device import dtypes_of, settle
 from .torch_import import torch
 
@@ -25,6 +26,7 @@ def describe_cuda():
             'threads': None,
             'dtypes': dtypes_of(device),
             'details': details(properties),
+            **energy_told(properties),
         }
     except RuntimeError as error:
         words = ' '.join(str(error).split())[:300]
@@ -42,6 +44,20 @@ def details(properties):
         'cuDNN': str(cudnn),
         'f32 products': 'true f32, TF32 is off',
     }
+
+
+def energy_told(properties):
+    """That the device counts its energy, where it does."""
+    try:
+        energy_counter().joules()
+    except OSError:
+        return {}
+    return {'energyCounter': f'NVML total energy of {properties.name}'}
+
+
+def energy_counter():
+    """The current device's. Raises OSError."""
+    return nvml.EnergyCounter(bus_id())
 
 
 def ask_driver(*fields):
