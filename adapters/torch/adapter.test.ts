@@ -151,6 +151,10 @@ for (const dtype of ['f16', 'bf16'] as const) {
       const spec = parseVariant(text);
       const options = { rows: 'all' as const, ambiguousShare: 1 };
       assertWithinBudget(await kernel.output(), caseInputs(shape), findVariant(spec.variant), spec.parameters, options);
+      if (known.kernel === 'naive' && process.arch === 'x64') {
+        const { flags } = await kernel.dispatch();
+        assert.match(flags.join('; '), new RegExp(`${dtype} (ran natively in oneDNN \\(|was emulated: .* to f32 and back)`));
+      }
       await kernel.dispose();
     }
   });

@@ -1,6 +1,7 @@
 """What one call runs, from PyTorch's own profiler."""
 from .cuda import ask_driver
 from .device import synchronize
+from .precision import half_precision_flags
 from .torch_import import torch
 
 fused = (
@@ -22,7 +23,8 @@ def dispatch(prepared):
     operators.sort(key=lambda told: -told['totalNs'])
     ran = fused_flags({event.key for event in events})
     unfused = ['torch.compile put no attention operator in: the n² logits were written out'] if prepared.kernel.logits and not ran else []
-    flags = [*ran, *unfused, *prepared.kernel.flags]
+    half = [] if on_device else half_precision_flags(prepared.call, prepared.inputs.dtype)
+    flags = [*ran, *unfused, *prepared.kernel.flags, *half]
     if on_device:
         flags += [f'SM clock and throttle reasons before the call: {before or "unknown"}; after: {clocks() or "unknown"}']
     return {'operators': operators[:200], 'flags': flags}
