@@ -95,7 +95,7 @@ test('records are read as they are, several at once', async () => {
   assert.equal(exitCode, 0, stderr);
   const record = readClaims(JSON.parse(stdout), 'stdout');
   assert.deepEqual(measured(record), ['one-cycle']);
-  assert.deepEqual(record.claims.find(({ id }) => id === 'fewer-steps')!.command, ['claims', 'tune-techniques', '--only', 'fewer-steps']);
+  assert.deepEqual(record.claims.find(({ id }) => id === 'fewer-steps')!.command, ['claims', 'tune-mlm', '--only', 'fewer-steps']);
   assert.ok(!existsSync(join(cwd, 'again/migration')) && existsSync(join(cwd, 'again/record.json')));
 });
 

@@ -93,7 +93,7 @@ export const kernels: readonly KernelDescription[] = [
   {
     variant: 'gated',
     kernel: 'tiled',
-    summary: 'tiles of 128 queries; by block: only the kept blocks of keys',
+    summary: 'tiles of 128 queries; by block: only the kept blocks; form=query or output: only open queries',
     scoredPairs: gatedPairs,
   },
   { variant: 'hierarchical', kernel: 'batched', summary: 'each level of heads in a few batched products', scoredPairs: hierarchicalPairs },

@@ -3,7 +3,7 @@ import type { Shape } from '../../src/contract/shape.ts';
 import type { Parameters } from '../../src/contract/variant.ts';
 import { blockCount } from '../../src/variants/blocks.ts';
 import { openCounter } from '../../src/variants/gated/selection.ts';
-import { gatedParameters } from '../../src/variants/gated/parameters.ts';
+import { gatedParameters, gatesQueries } from '../../src/variants/gated/parameters.ts';
 import { dealHeads, readRatio } from '../../src/variants/hierarchical/deal.ts';
 import { linearSettings } from '../../src/variants/linear/parameters.ts';
 import { readParameters } from '../../src/variants/parameter-types.ts';
@@ -80,9 +80,10 @@ export function windowPairs(w: number, globals: number, shape: Shape, heads: num
   return batch * heads * queryBlocks(shape, size) * size * width + tiledPairs(shape, { rows: globalRows, heads });
 }
 
-/** Every pair once where each has its gate; by block, whole blocks. With `tau` as if every gate were open. */
+/** Every pair once where each has its gate; by block, whole blocks; of gated queries the open ones. With `tau` as if every gate were open. */
 export function gatedPairs(parameters: Parameters, shape: Shape): number {
   const read = readParameters('gated', gatedParameters, parameters);
+  if (gatesQueries(read.form)) return tiledPairs(shape, { rows: openCounter(read)(shape.queries) });
   if (read.block === 1) return tiledPairs(shape);
   const open = openCounter(read);
   const total = blockCount(shape.keys, read.block);

@@ -1,20 +1,62 @@
+import { blocksNeeded } from '../statistics/power.ts';
 import { meanInterval } from '../statistics/student.ts';
-import type { FinishedRecord, StoredTuningRecord } from '../tuning/record.ts';
+import { percent } from '../text/figures.ts';
+import type { FinishedRecord, StoredTuningRecord, TuningCandidateRecord } from '../tuning/record.ts';
+import { convergenceOf } from '../tuning/steps-to-quality.ts';
+import type { StepSaving } from '../tuning/steps-to-quality.ts';
 import { largestFirst } from './evidence.ts';
 import type { Figure } from './evidence.ts';
 
-/** Training steps that a technique saves on the way to the same validation score; the most first. */
-export function stepsSaved({ candidates, settings }: StoredTuningRecord): Figure[] {
-  return largestFirst(
-    candidates.flatMap(({ candidate, ablations }) =>
-      ablations.flatMap(({ without, steps }): Figure[] => {
-        const technique = /^(sparsify|distil|heads) left out$/.exec(without)?.[1];
-        if (technique === undefined || steps === null || steps.saved.estimate === null) return [];
-        const { estimate, low, high } = steps.saved;
-        return [{ of: `${settings.name}: ${technique} for ${candidate}, ${steps.with.length} seeds`, value: estimate, low, high }];
+type StoredSaving = NonNullable<TuningCandidateRecord['ablations'][number]['steps']>;
+
+/** Training steps that a technique saves on the way to the same validation score, against a claim of at least `claimed`; the most first. */
+export function stepsSaved(claimed: number) {
+  return ({ candidates, settings }: StoredTuningRecord): Figure[] =>
+    largestFirst(
+      candidates.flatMap(({ candidate, ablations }) =>
+        ablations.flatMap(({ without, steps }): Figure[] => {
+          const technique = /^(sparsify|distil|heads) left out$/.exec(without)?.[1];
+          if (technique === undefined || steps === null) return [];
+          return savedFigure(steps, `${settings.name}: ${technique} for ${candidate}`, claimed);
+        }),
+      ),
+    );
+}
+
+/** Training steps that attention trained with a technique saves over the baseline, to one validation score; the most first. */
+export function stepsSavedOverBaseline(claimed: number) {
+  return ({ baseline, candidates, settings }: StoredTuningRecord): Figure[] =>
+    largestFirst(
+      candidates.flatMap(({ candidate, search, finalists }): Figure[] => {
+        const { techniques } = search.winner;
+        const steps = convergenceOf(baseline, finalists);
+        if (steps === null || techniques.length === 0) return [];
+        return savedFigure(steps, `${settings.name}: ${candidate} with ${techniques.join(' and ')}`, claimed);
       }),
-    ),
-  );
+    );
+}
+
+/** A share of steps saved, with what an interval that decides would take. */
+function savedFigure(steps: StepSaving | StoredSaving, of: string, claimed: number): Figure[] {
+  const { estimate: value, low, high } = steps.saved;
+  if (value === null) return [];
+  const seeds = steps.with.length;
+  const ends = seeds === 1 ? { low: null, high: null } : { low, high };
+  return [{ of: `${of}, ${seeds === 1 ? 'one seed' : `${seeds} seeds`}`, value, ...ends, note: seedsNote(steps, claimed) }];
+}
+
+/** What is taken for the chance that an interval decides. */
+const power = 0.8;
+
+/** How many seeds it takes to decide whether `claimed` is met, if mean and spread stay as they are; empty where that cannot be told. */
+function seedsNote(steps: Pick<StepSaving, 'with' | 'without'>, claimed: number): string {
+  const logs = steps.with.map((each, seed) => Math.log(each / steps.without[seed]!));
+  if (logs.length < 2 || !logs.every(Number.isFinite)) return '';
+  const { mean, standardDeviation } = meanInterval(logs, 0.025);
+  const effect = Math.abs(mean - Math.log(1 - claimed));
+  const seeds = effect > 0 ? blocksNeeded({ standardDeviation, tail: 0.025, effect, power }) : Infinity;
+  const enough = Number.isFinite(seeds) ? `${seeds} seeds` : 'more than 10 000 seeds';
+  return `to decide in ${percent(power)} of repetitions, at this mean and spread: ${enough}`;
 }
 
 /** Accuracy of trained attention on a task of images, the mean over seeds; the most first. */

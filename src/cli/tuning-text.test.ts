@@ -78,3 +78,8 @@ test('waste without labels says so; of diverged trainings there is none', () => 
   }));
   assert.doesNotMatch(none, /Waste/);
 });
+
+test('steps to a score that all trainings reached stand beside the baseline’s', () => {
+  const text = textOf('recall:pairs=6,length=64');
+  assert.equal(rowOf(text, /^topk:k=8 +96 .*$/m), 'topk:k=8 96 % 6 7 −20 % −39 % … −3.5 %');
+});

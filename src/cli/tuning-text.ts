@@ -4,13 +4,13 @@ import type { Tuning } from '../contract/tuning.ts';
 import { verdictCells, verdictWords } from '../migration/decide.ts';
 import type { Task } from '../training/task.ts';
 import { meanLayers } from '../tuning/scores.ts';
-import type { Ablation } from '../tuning/ablate.ts';
 import { choicesOf } from '../tuning/trial.ts';
 import type { TunedCandidate, TuningReport } from '../tuning/tune-testbed.ts';
 import { digits, percent, signed } from '../text/figures.ts';
 import { visible } from '../text/untrusted.ts';
 import { table, wrapped } from '../text/layout.ts';
 import { differenceCells, scoresText } from './tuning-scores-text.ts';
+import { convergenceText, savingCells } from './tuning-steps-text.ts';
 import { wasteText } from './tuning-waste-text.ts';
 
 interface Context {
@@ -31,6 +31,7 @@ export function tuningText(report: TuningReport, context: Context): string {
     wasteText(report, tuning.baseline),
     searchText(report),
     ablationText(report, context),
+    convergenceText(report, tuning.baseline, task.metric),
     comparisonText(report),
   ];
   return [...parts.filter((part) => part !== ''), conclusion(report, context)].join('\n\n');
@@ -80,13 +81,6 @@ function ablationText({ candidates }: TuningReport, { task }: Context): string {
     'Training steps that each choice saved on the way to the validation score that both reach',
     table([['attention', 'without', 'saved', '95 % interval'], ...saved]),
   ].join('\n');
-}
-
-/** The share of steps that a choice saved, and its interval over seeds. */
-function savingCells(steps: Ablation['steps']): string[] {
-  if (steps === null) return ['–', '–'];
-  const { estimate, low, high } = steps.saved;
-  return [percent(estimate), Number.isFinite(low) ? `${percent(low)} … ${percent(high)}` : '–'];
 }
 
 function comparisonText({ candidates, front }: TuningReport): string {

@@ -2,4 +2,13 @@
 export const builtInSuites = ['smoke', 'lengths', 'longest', 'inputs', 'backends', 'half-precision', 'decode', 'cross', 'ci'] as const;
 
 /** Testbeds that attnswap brings, for `tune`. */
-export const builtInTunings = ['tune-recall', 'tune-induction', 'tune-prose', 'tune-techniques', 'tune-guide', 'tune-vision'] as const;
+export const builtInTunings = [
+  'tune-recall',
+  'tune-induction',
+  'tune-prose',
+  'tune-mlm',
+  'tune-gates',
+  'tune-techniques',
+  'tune-guide',
+  'tune-vision',
+] as const;

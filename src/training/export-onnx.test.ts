@@ -63,6 +63,7 @@ const attentions = [
   'topk:k=5',
   'window:w=8,globals=1',
   'gated:rank=2',
+  'gated:form=output,rank=2',
   'gated:block=4,sparsity=0.3',
   'hierarchical:local=4,region=8',
 ];

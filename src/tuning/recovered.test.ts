@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { recoveredShare } from './recovered.ts';
-import { stepSaving, stepsToQuality } from './steps-to-quality.ts';
+import { convergenceOf, stepSaving, stepsToQuality } from './steps-to-quality.ts';
 
 const near = (got: number, wanted: number) => assert.ok(Math.abs(got - wanted) < 1e-9, `${got}, expected ${wanted}`);
 
@@ -47,4 +47,15 @@ test('what is saved is measured at the score that both ended with, over seeds as
 test('a training that diverged has no steps to compare', () => {
   const diverged = [...epochsOf(0.5), { ...epochsOf(-1e300)[0]!, diverged: true as const }];
   assert.equal(stepSaving([diverged], [epochsOf(0.5)]), null);
+});
+
+test('steps of an attention and of the baseline are counted to the worst score that any of their trainings ended with', () => {
+  const trained = (...curves: number[][]) => curves.map((scores) => ({ epochs: epochsOf(...scores) }));
+  const baseline = trained([-4, -3, -2], [-4, -2.5, -2.25]);
+  // The second seed ends at −2.5: there after 30 and 20 steps; the first after 20 and 25.
+  const found = convergenceOf(baseline, trained([-3, -2.5, -2], [-4, -3, -2.5]))!;
+  assert.deepEqual([found.score, found.with, found.without], [-2.5, [20, 30], [25, 20]]);
+  near(found.saved.estimate, 1 - Math.sqrt((20 / 25) * (30 / 20)));
+  assert.equal(convergenceOf(baseline, trained([-3, -2], [-3, -1e999])), null);
+  assert.equal(convergenceOf(baseline, trained([-3, -2])), null);
 });

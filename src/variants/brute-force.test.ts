@@ -25,6 +25,7 @@ interface Head {
   readonly causal: boolean;
   readonly scale: number;
   readonly gamma: (q: Vector, k: Vector) => number;
+  readonly queryGamma: (q: Vector) => number;
 }
 type Naive = (head: Head, i: number, parameters: Record<string, number | string | undefined>) => Entry[];
 
@@ -85,6 +86,7 @@ const meanKey = (head: Head, block: number, size: number): Vector =>
 const gated: Naive = (head, i, { sparsity, tau, form, block }) => {
   const size = Number(block);
   const share = 1 - Number(sparsity ?? 0);
+  if (form === 'query' || form === 'output') return gatedQueries(head, i, { sparsity, tau, form });
   const stay = (list: { index: number; score: number }[]) =>
     tau === undefined ? best(list, ceilThousandths(share, list.length)) : list.filter(({ score }) => sigmoid(score) >= Number(tau));
   if (size === 1) {
@@ -102,6 +104,17 @@ const gated: Naive = (head, i, { sparsity, tau, form, block }) => {
     const gate = open.find(({ index }) => index === Math.floor(j / size));
     return gate === undefined ? [] : [{ ...entry, logit: correct(entry.logit, gate.score, form) }];
   });
+};
+
+const gatedQueries: Naive = (head, i, { sparsity, tau, form }) => {
+  const gates = head.q.map((q, index) => ({ index, score: head.queryGamma(q) }));
+  const open =
+    tau === undefined
+      ? best(gates, ceilThousandths(1 - Number(sparsity ?? 0), gates.length))
+      : gates.filter(({ score }) => sigmoid(score) >= Number(tau));
+  if (!open.some(({ index }) => index === i)) return [];
+  const factor = form === 'query' ? sigmoid(head.queryGamma(head.q[i]!)) : 1;
+  return allowed(head, i).map((j) => ({ ...exact(head, i, j), logit: factor * exact(head, i, j).logit }));
 };
 
 /** Levels dealt head by head: the level furthest below its quota of whole heads first, then by remainder. */
@@ -199,6 +212,7 @@ function spellOut(inputs: AttentionInputs, batch: number, head: number): Head {
       ) /
         Math.sqrt(rank) +
       b[head]!,
+    queryGamma: (q) => columnsU.reduce((sum, column) => sum + dot(column, q), 0) / Math.sqrt(rank) + b[head]!,
   };
 }
 
@@ -206,7 +220,10 @@ function bruteForce(name: string, parameters: Parameters, inputs: AttentionInput
   const { batch, heads, queries } = inputs.shape;
   return range(batch * heads).flatMap((index) => {
     const head = spellOut(inputs, Math.floor(index / heads), index % heads);
-    return range(queries).flatMap((i) => attend(naive[name]!(head, i, parameters), inputs.shape.headDim));
+    return range(queries).flatMap((i) => {
+      const factor = parameters['form'] === 'output' ? sigmoid(head.queryGamma(head.q[i]!)) : 1;
+      return attend(naive[name]!(head, i, parameters), inputs.shape.headDim).map((x) => factor * x);
+    });
   });
 }
 
@@ -219,6 +236,8 @@ function attend(entries: readonly Entry[], headDim: number): number[] {
 const texts = [
   ...['dense', 'topk:k=3', 'topk:keep=0.3', 'topk', 'window:w=5', 'window:w=4,globals=2', 'window:w=1,globals=1', 'window'],
   ...['gated', 'gated:form=log', 'gated:sparsity=0.3', 'gated:tau=0.6', 'gated:tau=0.95,form=log', 'gated:tau=0,form=log'],
+  ...['gated:form=query', 'gated:form=query,sparsity=0.41', 'gated:form=query,tau=0.6', 'gated:form=output,sparsity=0.41'],
+  ...['gated:form=output', 'gated:form=output,tau=0.6', 'gated:form=output,tau=1', 'gated:form=query,tau=0'],
   ...['gated:block=4', 'gated:block=4,sparsity=0.6,form=log', 'gated:block=3,tau=0.5', 'gated:block=3,tau=0.99'],
   ...['hierarchical:local=2,region=4', 'hierarchical:local=3,region=6,ratio=1:1:1', 'hierarchical:local=2,region=2,ratio=0:1:1'],
   ...[
@@ -271,6 +290,6 @@ for (const text of texts) {
         }
       }
     }
-    assert.ok(compared >= 160);
+    assert.ok(compared >= (/form=(query|output),sparsity/.test(text) ? 90 : 160));
   });
 }

@@ -1,6 +1,7 @@
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { DType } from '../contract/shape.ts';
 import type { Parameters, Variant } from '../contract/variant.ts';
+import { gatesQueries } from './gated/parameters.ts';
 import { selectionSize, vectorNorms } from './norms.ts';
 import type { SelectionSize } from './norms.ts';
 import type { HeadView } from './head-view.ts';
@@ -38,7 +39,8 @@ interface HeadNorms {
  * are independent, so they add in root mean square and a sum of t terms costs √t of them (Higham and Mary 2019).
  * - A logit: its headDim products, in size T_j = c‖q‖‖k_j‖, add up to |s_j| over partial sums of about |s_j| + T_j/√d, so
  *   it errs by u(T_j + √d|s_j|), and by u(T_j/√d + 2|s_j|) for a scaled query and a score in the dtype (6|s_j| where tanh caps it); exp adds
- *   u₃₂(4 + 2|s_j − max|) (the least that WGSL promises), a gate the error of γ times max(1, |s_j|). Their sum is η_j.
+ *   u₃₂(4 + 2|s_j − max|) (the least that WGSL promises), a gate the error of γ times max(1, |s_j|). Their sum is η_j; a gate of the whole row is
+ *   no independent error, so its parts add as they are.
  * - The output: ∂o/∂s_j = p_j(v_j − o), so the logits give √Σ(p_j(‖v_j‖ + ‖o‖)η_j)²; weights in the dtype 2u√Σp_j²‖v_j‖²;
  *   the m terms of the normaliser and of the weighted sum u₃₂(√m + 4)(‖o‖ + √Σp_j²‖v_j‖²); the stored result 2u‖o‖.
  */
@@ -51,7 +53,8 @@ export function rowBudgets(inputs: AttentionInputs, variant: Variant, parameters
     if (norms === undefined || current !== reference.view) norms = headNorms(reference, inputs, { variant, parameters });
     current = reference.view;
     const scoreError = u * norms.selection(reference.at.query);
-    return { allowance: allowanceOf(reference, norms, variant.name === 'gated' ? scoreError : 0), selection: 2 * scoreError };
+    const gate = { error: variant.name === 'gated' ? scoreError : 0, ofRow: gatesQueries(parameters['form']) };
+    return { allowance: allowanceOf(reference, norms, gate), selection: 2 * scoreError };
   };
 }
 
@@ -69,11 +72,22 @@ function headNorms(reference: ReferenceRow, inputs: AttentionInputs, named: { va
   };
 }
 
-function allowanceOf({ at, view, row, weights, output }: ReferenceRow, norms: HeadNorms, gateError: number): number {
+/** The error to expect of a gate's γ, and whether one gate serves the whole row. */
+interface GateError {
+  readonly error: number;
+  readonly ofRow: boolean;
+}
+
+function allowanceOf({ at, view, row, weights, output }: ReferenceRow, norms: HeadNorms, gate: GateError): number {
   const { keys, headDim, dtype } = view.shape;
   const outputNorm = vectorNorms(output, headDim)[0]!;
-  const logitError = logitErrors(view, norms, { query: at.query, largest: largestLogit(row.logit, row.length), gateError });
+  const logitError = logitErrors(view, norms, {
+    query: at.query,
+    largest: largestLogit(row.logit, row.length),
+    gateError: gate.ofRow ? 0 : gate.error,
+  });
   let logits = 0;
+  let shared = 0;
   let spread = 0;
   let values = 0;
   for (let e = 0; e < row.length; e++) {
@@ -81,13 +95,14 @@ function allowanceOf({ at, view, row, weights, output }: ReferenceRow, norms: He
     const value = key < keys ? norms.value[key]! : norms.pool[key - keys]!;
     const weight = weights[e]!;
     logits += (weight * (value + outputNorm) * logitError(key, row.logit[e]!)) ** 2;
+    if (gate.ofRow) shared += weight * (value + outputNorm) * gate.error * Math.max(1, Math.abs(row.logit[e]!));
     spread += (weight * value) ** 2;
     values += value ** 2;
   }
   const u = unitRoundoff[dtype];
   const sums = unitRoundoff.f32 * (Math.sqrt(row.length) + 4) * (outputNorm + Math.sqrt(spread));
   const stored = 2 * u * Math.hypot(outputNorm, Math.sqrt(spread)) + subnormalError[dtype] * Math.sqrt(values);
-  return Math.hypot(Math.sqrt(logits), sums, stored);
+  return Math.hypot(Math.sqrt(logits), shared, sums, stored);
 }
 
 /** η_j of a row: the error to expect of the logit of entry `key`. A pool's mean key is no longer than the longest key. */

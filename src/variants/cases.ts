@@ -157,6 +157,7 @@ function parameterCases(): ConformanceCase[] {
       'gated:tau=0.97,block=8',
       'gated:block=8,form=log,sparsity=0.3',
     ],
+    ...['query', 'output'].flatMap((form) => ['', ',sparsity=0.41', ',tau=0.5'].map((rest) => `gated:form=${form}${rest}`)),
     ...[
       'hierarchical',
       'hierarchical:ratio=1:1:1',
@@ -179,6 +180,26 @@ function parameterCases(): ConformanceCase[] {
   return [...plain, ...fewHeads, ...ranks];
 }
 
+/** Gates of queries, over several tiles, padded, with grouped heads, and with fewer or more queries than keys. */
+function queryGateCases(): ConformanceCase[] {
+  const texts = [
+    'gated:form=query,sparsity=0.3',
+    'gated:form=output,sparsity=0.3',
+    'gated:form=query,tau=0.4',
+    'gated:form=output,tau=0.4',
+  ];
+  const shapes: Deviation[] = [
+    { n: 1 },
+    { n: 77, batch: 2, heads: 6, kvHeads: 2, mask: 'left' },
+    { n: 77, batch: 2, mask: 'element' },
+    { n: 100, queries: 33 },
+    { n: 33, queries: 100 },
+    { n: 513, heads: 1 },
+  ];
+  const deviations = shapes.flatMap((shape) => directions.map((direction) => ({ ...shape, ...direction })));
+  return texts.flatMap((text) => deviations.map((deviation) => caseOf(text, deviation)));
+}
+
 /** Equal keys, which the delta rules write to again and again, and queries read in sum. */
 function equalKeyCases(): ConformanceCase[] {
   const texts = ['linear', 'linear:rule=gated', 'linear:rule=delta', 'linear:rule=gated-delta', 'linear:rule=delta,beta=0.3'];
@@ -189,7 +210,15 @@ function equalKeyCases(): ConformanceCase[] {
 function tieCases(): ConformanceCase[] {
   const long = directions.map((direction) => caseOf('topk:k=5', { n: 600, heads: 1, values: 'integer', keyPeriod: 8, ...direction }));
   const texts = [
-    ...['topk:k=5', 'topk:keep=0.2', 'gated:sparsity=0.5', 'gated:tau=0.5', 'gated:sparsity=0.5,block=8', 'block-topk:block=8,blocks=3'],
+    ...[
+      'topk:k=5',
+      'topk:keep=0.2',
+      'gated:sparsity=0.5',
+      'gated:tau=0.5',
+      'gated:sparsity=0.5,block=8',
+      'gated:form=query,sparsity=0.5',
+      'block-topk:block=8,blocks=3',
+    ],
     ...['dense', 'window:w=9', 'hierarchical:local=4,region=8,ratio=1:1:1', 'linear', 'linear:rule=delta'],
   ];
   const short = texts.flatMap((text) =>
@@ -240,6 +269,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...biasCases(),
   ...cappedCases(),
   ...parameterCases(),
+  ...queryGateCases(),
   ...equalKeyCases(),
   ...tieCases(),
 ].filter(({ variant, parameters, shape }) => findVariant(variant).refuses(parameters, shape) === undefined);

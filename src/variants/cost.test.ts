@@ -53,6 +53,7 @@ function summedRows(variant: Variant, parameters: Parameters, shape: Shape): num
 const texts = [
   ...['dense', 'topk:k=3', 'topk:keep=0.3', 'window:w=5', 'window:w=4,globals=3', 'window:w=1', 'window:w=9,globals=100'],
   ...['gated', 'gated:sparsity=0.3', 'gated:sparsity=0.7,form=log', 'gated:block=4', 'gated:block=4,sparsity=0.5', 'gated:block=30'],
+  ...['gated:form=query', 'gated:form=query,sparsity=0.41', 'gated:form=output,sparsity=0.3'],
   ...['hierarchical:local=2,region=4', 'hierarchical:local=3,region=6,ratio=1:1:1', 'hierarchical:ratio=0:1:1', 'hierarchical'],
   ...['block-topk:block=4,blocks=3', 'block-topk:block=3,blocks=2', 'block-topk'],
 ];

@@ -1,6 +1,7 @@
-import type { AttentionInputs } from '../contract/inputs.ts';
+import type { AttentionInputs, GateTensors } from '../contract/inputs.ts';
 import type { Parameters, Variant } from '../contract/variant.ts';
 import { blockQueries, keyMeans } from './blocks.ts';
+import { gatesQueries } from './gated/parameters.ts';
 import type { HeadView } from './head-view.ts';
 
 /** The Euclidean norms of vectors `[count, headDim]`. */
@@ -20,7 +21,7 @@ export type SelectionSize = (query: number) => number;
 /**
  * Sizes of the scores that `variant` selects by. A score is a sum of headDim products of size c‖q‖‖k‖ (√headDim + 3
  * roundings); a gate's logit one of rank products of projected vectors of size ‖q‖‖U‖/√headDim and ‖k‖‖W‖/√headDim
- * (Frobenius norms; √rank + 6). Between blocks, q and k are the blocks' means, each rounded once by the size of what it
+ * (Frobenius norms; √rank + 6), or, of queries alone, the sum of rank such elements over √rank. Between blocks, q and k are the blocks' means, each rounded once by the size of what it
  * is the mean of; the mean query of a block that is all padding is exactly 0, and so are its scores: ties, not near ties.
  */
 export function selectionSize(
@@ -31,8 +32,13 @@ export function selectionSize(
   const { headDim } = view.shape;
   const gate = variant.name === 'gated' ? inputs.gate : undefined;
   const steps = gate === undefined ? Math.sqrt(headDim) + 3 : Math.sqrt(gate.rank) + 6;
-  const factor = gate === undefined ? view.scale : gateFactor(gate, headDim, head);
   const queries = vectorNorms(view.query, headDim);
+  if (gate !== undefined && gatesQueries(parameters['form'])) {
+    // A query's gate is compared with those of all others.
+    const size = (steps * longest(queries) * matrixNorm(gate.u, gate, { headDim, head })) / Math.sqrt(headDim);
+    return () => size;
+  }
+  const factor = gate === undefined ? view.scale : gateFactor(gate, headDim, head);
   const longestKey = longest(vectorNorms(view.key, headDim));
   const block = Number(parameters['block'] ?? 1);
   if (block === 1 && variant.name !== 'block-topk') return (query) => factor * steps * queries[query]! * longestKey;
@@ -46,11 +52,15 @@ export function selectionSize(
   };
 }
 
-function gateFactor(gate: NonNullable<AttentionInputs['gate']>, headDim: number, head: number): number {
-  const size = headDim * gate.rank;
-  const u = vectorNorms(gate.u.subarray(head * size, (head + 1) * size), size)[0]!;
-  const w = vectorNorms(gate.w.subarray(head * size, (head + 1) * size), size)[0]!;
-  return (u * w) / (headDim * Math.sqrt(gate.rank));
+function gateFactor(gate: GateTensors, headDim: number, head: number): number {
+  const norm = (matrix: Float32Array) => matrixNorm(matrix, gate, { headDim, head });
+  return (norm(gate.u) * norm(gate.w)) / (headDim * Math.sqrt(gate.rank));
+}
+
+/** The Frobenius norm of one head's matrix. */
+function matrixNorm(matrix: Float32Array, { rank }: GateTensors, { headDim, head }: { headDim: number; head: number }): number {
+  const size = headDim * rank;
+  return vectorNorms(matrix.subarray(head * size, (head + 1) * size), size)[0]!;
 }
 
 function longest(norms: Float64Array): number {

@@ -1,4 +1,5 @@
 import { complementOf, decimalOf } from '../../../src/variants/decimal.ts';
+import { gatesQueries } from '../../../src/variants/gated/parameters.ts';
 import { projectedKeys, projectedQueries } from '../gate.ts';
 import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
 import { elementTypes } from '../../../src/model/graph/graph-builder.ts';
@@ -7,6 +8,7 @@ import { addBiases, attend, biasOfMask, maskedScore, overQueryTiles, perHead, sc
 import type { VisibleKeys } from './dense-tiled.ts';
 import { keySource, tiledPairs, visibleKeys } from './dense-tiled.ts';
 import { blockGated, blockGatedPairs } from './gated-blocks.ts';
+import { queryGated, queryGatedPairs } from './gated-queries.ts';
 import { keepShare } from './topk-tiled.ts';
 
 const tile = 128;
@@ -68,13 +70,17 @@ function buildElementwise(graph: GraphBuilder, inputs: KernelInputs, config: Ker
   });
 }
 
-/** Gated attention: pair by pair over tiles of queries, or, with `block` > 1, over the kept blocks alone. */
+/** Gated attention: pair by pair over tiles of queries; with `block` > 1, over the kept blocks alone; or the open queries alone. */
 export const gatedTiled: OnnxKernel = {
   variant: 'gated',
   kernel: 'tiled',
-  summary: `block=1: tiles of ${tile} queries with n²·rank/d extra products; block>1: kept blocks only`,
-  scoredPairs: (parameters, shape) =>
-    Number(parameters['block']) === 1 ? shape.batch * shape.heads * tiledPairs(shape, tile) : blockGatedPairs(parameters, shape),
-  build: (graph, inputs, config) =>
-    Number(config.parameters['block']) === 1 ? buildElementwise(graph, inputs, config) : blockGated(graph, inputs, config),
+  summary: `block=1: tiles of ${tile} queries with n²·rank/d extra products; block>1: kept blocks only; form=query or output: open queries only`,
+  scoredPairs(parameters, shape) {
+    if (gatesQueries(parameters['form'])) return queryGatedPairs(parameters, shape);
+    return Number(parameters['block']) === 1 ? shape.batch * shape.heads * tiledPairs(shape, tile) : blockGatedPairs(parameters, shape);
+  },
+  build(graph, inputs, config) {
+    if (gatesQueries(config.parameters['form'])) return queryGated(graph, inputs, config);
+    return Number(config.parameters['block']) === 1 ? buildElementwise(graph, inputs, config) : blockGated(graph, inputs, config);
+  },
 };

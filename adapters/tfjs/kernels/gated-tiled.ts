@@ -1,5 +1,6 @@
 import type { Parameters } from '../../../src/contract/variant.ts';
 import { ceilTimes, complementOf, decimalOf } from '../../../src/variants/decimal.ts';
+import { gatesQueries } from '../../../src/variants/gated/parameters.ts';
 import { cutOf } from '../cut.ts';
 import { corrected, groupGate } from '../gate.ts';
 import type { Call, Selects, Site, Tensor, TfjsKernel } from '../kernel.ts';
@@ -7,18 +8,22 @@ import { maskedScore } from '../selection.ts';
 import type { KeptTable } from '../selection.ts';
 import { attend, overTiles, tileBias, tiledPairs, tileEnd, tileScores } from '../tiles.ts';
 import { gatedBlockPairs, planGatedBlocks } from './gated-blocks.ts';
+import { planQueries } from './gated-queries.ts';
 
 const tile = 128;
 
-/** Gated attention: pair by pair over tiles of queries, or, with `block` > 1, over the kept blocks alone. */
+/** Gated attention: pair by pair, or query by query, over tiles of queries; with `block` > 1, over the kept blocks alone. */
 export const gatedTiled: TfjsKernel = {
   variant: 'gated',
   kernel: 'tiled',
-  summary: `block=1: tiles of ${tile} queries with n²·rank/d extra products; block>1: kept blocks only`,
+  summary: `block=1: tiles of ${tile} queries with n²·rank/d extra products; block>1: kept blocks only; form=query or output: all queries`,
   selects,
   scoredPairs: (parameters, shape) =>
     Number(parameters['block']) === 1 ? shape.batch * shape.heads * tiledPairs(shape, tile) : gatedBlockPairs(parameters, shape),
-  plan: (site) => (Number(site.parameters['block']) === 1 ? planPairs(site) : planGatedBlocks(site)),
+  plan(site) {
+    if (gatesQueries(site.parameters['form'])) return planQueries(site, tile);
+    return Number(site.parameters['block']) === 1 ? planPairs(site) : planGatedBlocks(site);
+  },
 };
 
 function selects({ sparsity, tau, block }: Parameters): Selects {

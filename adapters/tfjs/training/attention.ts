@@ -1,5 +1,6 @@
 import { AttnswapError } from '../../../src/contract/errors.ts';
 import type { LayerAttention } from '../../../src/contract/training.ts';
+import { gatesQueries } from '../../../src/variants/gated/parameters.ts';
 import { findVariant } from '../../../src/variants/index.ts';
 import type { Tensor, Tf } from '../kernel.ts';
 import { meansMatrix, membersMatrix, othersMatrix, speakersMatrix } from './block-matrices.ts';
@@ -30,12 +31,17 @@ export class Attention {
   readonly #given: LayerAttention;
   readonly #choices = new Map<number, Choice | undefined>();
 
-  /** @throws UNSUPPORTED for a variant that weighs no pairs */
+  /** @throws UNSUPPORTED for a variant that weighs no pairs, and for gates of queries */
   constructor(site: TrainingSite, given: LayerAttention) {
-    if (findVariant(given.variant).rows === undefined)
-      throw new AttnswapError('UNSUPPORTED', `the tfjs trainer has no ${given.variant} attention`, {
-        hint: 'train with --trainer torch-cpu',
-      });
+    const { form } = given.parameters;
+    if (findVariant(given.variant).rows === undefined || gatesQueries(form))
+      throw new AttnswapError(
+        'UNSUPPORTED',
+        `the tfjs trainer has no ${given.variant} attention${gatesQueries(form) ? ` with form=${form}` : ''}`,
+        {
+          hint: 'train with --trainer torch-cpu',
+        },
+      );
     this.#tf = site.tf;
     this.#site = site;
     this.#given = given;

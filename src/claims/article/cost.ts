@@ -2,8 +2,11 @@ import { kernelAlone, least, most, qualityAside, qualityKept, saving, wholeModel
 import type { Claim } from '../claim.ts';
 import { kernelPeakRatio, operationsSaved } from '../kernels.ts';
 import { anyAttention, attentionOf, exactAttention, modelRatio, pairsSaved, sparseAttention } from '../whole-model.ts';
+import type { Attention } from '../whole-model.ts';
 
 const gated = attentionOf((variant) => variant === 'gated');
+/** The article's own gate, which depends on the query alone. */
+const queryGated: Attention = (name) => gated(name) && /\bform=query\b/.test(name);
 
 export const gateCompute: Claim = {
   id: 'gate-compute',
@@ -16,6 +19,11 @@ export const gateCompute: Claim = {
       name: 'pairs',
       formula: `1 − pairs that the gate keeps / pairs of dense attention, trained, ${qualityKept}`,
       tuning: pairsSaved(gated),
+    },
+    {
+      name: 'pairs, gate of queries',
+      formula: 'the same with the article’s own gate, sigmoid(q·w): pairs of queries whose gate is open',
+      tuning: pairsSaved(queryGated),
     },
     { name: 'model latency', formula: `1 − new / base, ${qualityKept}`, ...wholeModel('latency', gated, saving) },
     {
@@ -31,7 +39,7 @@ export const gateCompute: Claim = {
   ],
   missing: {
     reason: 'a gate must be trained, and no trained gate that keeps 98 % of the quality was measured',
-    measure: { suite: 'tune-recall' },
+    measure: { suite: 'tune-gates' },
   },
 };
 

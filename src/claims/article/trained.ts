@@ -1,6 +1,6 @@
 import { least } from '../claim.ts';
 import type { Claim } from '../claim.ts';
-import { accuracyOnImages, layersSaved, stepsSaved } from '../training.ts';
+import { accuracyOnImages, layersSaved, stepsSaved, stepsSavedOverBaseline } from '../training.ts';
 import { bleuGained } from '../whole-model.ts';
 
 export const translationQuality: Claim = {
@@ -38,20 +38,28 @@ export const imageAccuracy: Claim = {
   missing: { reason: 'no model was trained on images', measure: { suite: 'tune-vision' } },
 };
 
+const fewerStepsBound = least(0.265);
+
 export const fewerSteps: Claim = {
   id: 'fewer-steps',
   words: 'Progressive sparsification and distillation reach the same quality in 27 % fewer steps.',
   figure: '−27 %',
   unit: 'share',
-  bound: least(0.265),
+  bound: fewerStepsBound,
   definitions: [
     {
       name: 'steps to the same score',
       formula: '1 − steps with / steps without, to the validation score that both reach; geometric mean over seeds',
-      tuning: stepsSaved,
+      tuning: stepsSaved(fewerStepsBound.value),
+    },
+    {
+      name: 'steps of dense attention',
+      formula:
+        '1 − steps with techniques / steps of the baseline, to the validation score that every training of both reached; geometric mean over seeds',
+      tuning: stepsSavedOverBaseline(fewerStepsBound.value),
     },
   ],
-  missing: { reason: 'no model was trained with a technique left out', measure: { suite: 'tune-techniques' } },
+  missing: { reason: 'no model was trained with a technique left out', measure: { suite: 'tune-mlm' } },
 };
 
 export const easyInputs: Claim = {

@@ -1,10 +1,11 @@
-import { time } from '../../text/figures.ts';
+import { percent, time } from '../../text/figures.ts';
 import type { FinishedRecord } from '../../tuning/record.ts';
+import { convergenceOf } from '../../tuning/steps-to-quality.ts';
 import { isScore } from '../../tuning/trial.ts';
 import { learningCurvesChart } from '../charts/learning-curves.ts';
 import type { CurvePoint, LearningCurve } from '../charts/learning-curves.ts';
 import { colourOf } from '../theme.ts';
-import { words } from '../document.ts';
+import { figureCell, words } from '../document.ts';
 import type { Chart, Section, Table, TableCell } from '../document.ts';
 import { scoreCell, scoreText } from './measure.ts';
 import { diverged } from './trained.ts';
@@ -30,8 +31,8 @@ interface TrainedLine {
 export function curvesSection(view: TuningView): Section | undefined {
   const lines = linesOf(view);
   if (lines.every(({ finished }) => drawable(view, finished).length === 0)) return undefined;
-  const lead = `Validation score after each epoch, always measured with the final attention of the trial, even while it trains with more keys. One line per training; the baseline is gray in every panel. The dotted line is chance.`;
-  return { id: 'curves', title: 'Learning curves', lead, parts: [curvesChart(view, lines)] };
+  const lead = `Validation score after each epoch, always measured with the final attention of the trial, even while it trains with more keys. One line per training; the baseline is gray in every panel. The dotted line is chance. Steps saved: the share of training steps saved on the way to the validation score that every training of the baseline and of that attention reached.`;
+  return { id: 'curves', title: 'Learning curves', lead, parts: [curvesChart(view, lines), ...stepsTable(view)] };
 }
 
 function linesOf({ record, baseline, candidates, series }: TuningView): TrainedLine[] {
@@ -128,4 +129,30 @@ function curvesTable(view: TuningView, lines: readonly TrainedLine[]): Table {
       ];
     }),
   };
+}
+
+/** Steps of each attention and of the baseline to the same validation score; no table where trainings diverged. */
+function stepsTable({ record, measure, baseline, candidates }: TuningView): Table[] {
+  const rows = candidates.flatMap(({ name, found }) => {
+    const steps = convergenceOf(record.baseline, found.finalists);
+    return steps === null ? [] : [{ name, steps }];
+  });
+  if (rows.length === 0) return [];
+  const list = (steps: readonly number[]): TableCell => ({ text: steps.map((each) => each.toFixed(0)).join(', ') });
+  const titles = ['validation score', `steps of ${baseline}`, 'steps', 'steps saved', '95 % interval'];
+  return [
+    {
+      kind: 'table',
+      title: 'Steps to the same score, one per seed',
+      columns: [{ title: 'attention' }, ...titles.map((title) => ({ title, numeric: true }))],
+      rows: rows.map(({ name, steps: { score, without, with: own, saved } }) => [
+        ...words(name),
+        scoreCell(measure, score),
+        list(without),
+        list(own),
+        figureCell(saved.estimate, percent),
+        { text: Number.isFinite(saved.low) ? `${percent(saved.low)} … ${percent(saved.high)}` : '–' },
+      ]),
+    },
+  ];
 }

@@ -4,6 +4,7 @@ import { nearestName } from '../../variants/nearest-name.ts';
 import type { Task } from '../task.ts';
 import { digits } from './digits.ts';
 import { induction } from './induction.ts';
+import { mlm } from './mlm.ts';
 import { prose } from './prose.ts';
 import { recall } from './recall.ts';
 
@@ -29,6 +30,7 @@ export const taskFamilies: Readonly<Record<string, TaskFamily>> = {
     full: { symbols: 32, copy: 32, gap: 300, length: 512 },
   }),
   prose: family(prose, { quick: { length: 128 }, full: { length: 512 } }),
+  mlm: family(mlm, { quick: { length: 64 }, full: { length: 512 } }),
   digits: family(digits, { quick: { side: 14 }, full: { side: 28 } }),
 };
 

@@ -6,7 +6,9 @@ import { splits } from '../task.ts';
 import type { Split, Task } from '../task.ts';
 import { digits } from './digits.ts';
 import { packageFile, requirePackage } from './optional-package.ts';
-import { placeAt, prose } from './prose.ts';
+import { mlm } from './mlm.ts';
+import { placeAt } from './novel.ts';
+import { prose } from './prose.ts';
 
 const refused = (code: string, message: RegExp) => (error: unknown) =>
   error instanceof AttnswapError && error.code === code && message.test(error.message);
@@ -20,7 +22,7 @@ async function storedIn(task: Task, split: Split): Promise<number> {
   return Number(/at most (\d+)/.exec(error.message)![1]);
 }
 
-for (const task of [prose({ length: 64 }), digits({ side: 28 }), digits({ side: 28, patch: 2 })]) {
+for (const task of [prose({ length: 64 }), mlm({ length: 64 }), digits({ side: 28 }), digits({ side: 28, patch: 2 })]) {
   test(`${task.name}: no item is in two splits, and none of validation and test is given twice`, async () => {
     const owner = new Map<string, Split>();
     for (const split of splits) {
@@ -73,6 +75,23 @@ test('prose reads nearly every character, and a sixth of it is for validation an
   assert.ok(tokens.filter((token) => token === 0).length < 1e-4 * tokens.length);
   const [validation, held] = [await storedIn(task, 'validation'), await storedIn(task, 'test')];
   assert.ok(Math.min(validation, held) > 1000, `${validation} and ${held}`);
+});
+
+test('mlm hides 15 % of the characters, most of them behind a mask, and asks for them alone', async () => {
+  const task = mlm({ length: 128 });
+  const { tokens, targets } = await task.items('train', 1000, 1);
+  const shown = { masked: 0, other: 0, own: 0 };
+  targets.forEach((target, at) => {
+    if (target === -1) return assert.ok(tokens[at]! < task.classes);
+    assert.ok(target < task.classes);
+    shown[tokens[at] === task.classes ? 'masked' : tokens[at] === target ? 'own' : 'other'] += 1;
+  });
+  const asked = 1000 * Math.round(0.15 * 128);
+  assert.equal(shown.masked + shown.other + shown.own, asked);
+  // Within five standard deviations of a drawn share.
+  const near = (count: number, share: number) => assert.ok(Math.abs(count / asked - share) < 5 * Math.sqrt((share * (1 - share)) / asked));
+  near(shown.masked, 0.8);
+  near(shown.own, 0.1 + 0.1 / task.classes);
 });
 
 test('digits are 784 levels of grey and a token to be read out at', async () => {

@@ -4,26 +4,31 @@ import type { Work } from '../../contract/variant.ts';
 import { blockCount } from '../blocks.ts';
 import { allowedEnd } from '../head-view.ts';
 import { densePairsPerHead, sumOverQueries, workOf } from '../work.ts';
-import { defaultGateRank } from './parameters.ts';
+import { defaultGateRank, gatesQueries } from './parameters.ts';
 import type { GatedParameters } from './parameters.ts';
 import { openCounter } from './selection.ts';
 
 /**
  * Work of gated attention. The gate's arithmetic is 2·headDim·rank for each vector projected (with `block`, the blocks'
- * means and first queries) and 2·rank for each gate; means cost one FLOP an element read. Not causal and with a last
+ * means and first queries) and 2·rank for each gate; means, and vectors times their gate, cost one FLOP an element. Not causal and with a last
  * block that is shorter, `sparsity` may drop it or a whole one: the count is then that of the longest blocks, an upper bound.
  */
 export function gatedCost(parameters: GatedParameters, shape: Shape): Work {
   const rank = parameters.rank ?? defaultGateRank(shape.headDim);
   const heads = shape.batch * shape.heads;
-  const counted = parameters.block === 1 ? pairWork(parameters, shape) : blockWork(parameters, shape);
+  const counted = countsOf(parameters, shape);
   const projections = 2 * shape.headDim * rank * counted.projected;
   return workOf(shape, {
     scoredPairs: heads * counted.scored,
     weightedPairs: heads * counted.weighted,
-    extraFlops: heads * (projections + 2 * rank * counted.gates + counted.meanFlops),
-    extraElements: shape.heads * (2 * shape.headDim * rank + 1),
+    extraFlops: heads * (projections + 2 * rank * counted.gates + counted.vectorFlops),
+    extraElements: shape.heads * ((gatesQueries(parameters.form) ? 1 : 2) * shape.headDim * rank + 1),
   });
+}
+
+function countsOf(parameters: GatedParameters, shape: Shape): GatedCounts {
+  if (gatesQueries(parameters.form)) return queryWork(parameters, shape);
+  return parameters.block === 1 ? pairWork(parameters, shape) : blockWork(parameters, shape);
 }
 
 /** Counts of one head. */
@@ -32,14 +37,23 @@ interface GatedCounts {
   readonly weighted: number;
   readonly projected: number;
   readonly gates: number;
-  readonly meanFlops: number;
+  /** Of means, or of vectors times their gate. */
+  readonly vectorFlops: number;
+}
+
+/** Closed queries cost nothing but their gate. With `sparsity` it is not causal, and every open query sees all keys. */
+function queryWork(parameters: GatedParameters, shape: Shape): GatedCounts {
+  const { queries, keys, headDim } = shape;
+  const open = openCounter(parameters)(queries);
+  const pairs = open === queries ? densePairsPerHead(shape) : open * keys;
+  return { scored: pairs, weighted: pairs, projected: queries, gates: queries, vectorFlops: headDim * open };
 }
 
 function pairWork(parameters: GatedParameters, shape: Shape): GatedCounts {
   const open = openCounter(parameters);
   const pairs = densePairsPerHead(shape);
   const weighted = sumOverQueries(shape, (query) => open(allowedEnd(shape, query)));
-  return { scored: pairs, weighted, projected: shape.queries + shape.keys, gates: pairs, meanFlops: 0 };
+  return { scored: pairs, weighted, projected: shape.queries + shape.keys, gates: pairs, vectorFlops: 0 };
 }
 
 function blockWork(parameters: GatedParameters, shape: Shape): GatedCounts {
@@ -59,6 +73,6 @@ function blockWork(parameters: GatedParameters, shape: Shape): GatedCounts {
   const firstBlock = Math.floor(offset / block);
   let gates = 0;
   for (let index = firstBlock; index < blocks; index++) gates += causal ? index : blocks - 1;
-  const meanFlops = headDim * (keys + (causal ? 0 : queries));
-  return { scored: weighted, weighted, projected: 2 * blocks - firstBlock, gates, meanFlops };
+  const vectorFlops = headDim * (keys + (causal ? 0 : queries));
+  return { scored: weighted, weighted, projected: 2 * blocks - firstBlock, gates, vectorFlops };
 }

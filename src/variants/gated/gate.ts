@@ -1,6 +1,7 @@
 import { AttnswapError } from '../../contract/errors.ts';
 import type { AttentionInputs } from '../../contract/inputs.ts';
 import { dotAt } from '../blocks.ts';
+import type { GateForm } from './parameters.ts';
 
 /** One head's gate in float64: γ = (q U)·(k W)/√rank + b. */
 export interface HeadGate {
@@ -58,7 +59,7 @@ export function logOpenness(gateLogit: number): number {
   return gateLogit >= 0 ? -Math.log1p(Math.exp(-gateLogit)) : gateLogit - Math.log1p(Math.exp(gateLogit));
 }
 
-/** The corrected logit: s·g, or s + ln g. */
-export function correct(logit: number, gateLogit: number, form: 'multiply' | 'log'): number {
-  return form === 'multiply' ? logit * openness(gateLogit) : logit + logOpenness(gateLogit);
+/** The corrected logit: s + ln g, or s·g. */
+export function correct(logit: number, gateLogit: number, form: GateForm): number {
+  return form === 'log' ? logit + logOpenness(gateLogit) : logit * openness(gateLogit);
 }

@@ -6,18 +6,21 @@ import { readParameters } from '../parameter-types.ts';
 import { refusePositions } from '../work.ts';
 import { gatedCost } from './cost.ts';
 import { correct, headGate } from './gate.ts';
-import { gatedParameters } from './parameters.ts';
+import { gatedParameters, gatesQueries } from './parameters.ts';
 import type { GatedParameters } from './parameters.ts';
+import { queryRows } from './queries.ts';
 import { selectGates } from './selection.ts';
 
-/** Attention whose scores a learned low-rank gate corrects, pair by pair or block by block. */
+/** Attention with a learned low-rank gate: of pairs, of blocks, or of queries. */
 export const gated: Variant = {
   name: 'gated',
   takesGate: true,
-  summary: 'a learned gate adjusts the scores and drops the pairs or blocks it opens least',
+  summary: 'a learned gate adjusts the scores and drops the pairs, blocks or queries it opens least',
   parameters: gatedParameters,
   refuses(given, shape) {
-    const { block } = readParameters('gated', gatedParameters, given);
+    const { block, form, sparsity = 0 } = readParameters('gated', gatedParameters, given);
+    if (shape.causal && gatesQueries(form) && sparsity > 0)
+      return `gated: form=${form} with sparsity chooses among all queries, later ones too, so it cannot be causal; use tau`;
     return block === 1 ? undefined : refusePositions('gated by block', shape);
   },
   cost: (given, shape) => gatedCost(readParameters('gated', gatedParameters, given), shape),
@@ -31,6 +34,7 @@ export const gated: Variant = {
         },
   rows(inputs, given, at) {
     const read = readParameters('gated', gatedParameters, given);
+    if (gatesQueries(read.form)) return queryRows(inputs, read, at);
     return read.block === 1 ? elementwiseRows(inputs, read, at) : blockRows(inputs, read, at);
   },
 };

@@ -1,6 +1,6 @@
-"""Attention whose logits a learned gate corrects: pair by pair in tiles, or block by block."""
+"""Attention with a learned gate: pair by pair in tiles, block by block, or query by query."""
 from ..torch_import import torch
-from . import gated_blocks
+from . import gated_blocks, gated_queries
 from .gate import closed_by_count, closed_by_threshold, corrector, gate_logits, open_counts, project_keys, project_queries
 from .kernel import Kernel
 from .products import hide, score, weigh, zero_empty
@@ -9,9 +9,11 @@ from .topk import visible_keys
 
 
 def tiled(inputs, backward):
-    """Tiles of queries where every pair has its gate; the kept blocks alone where a block has one."""
+    """Tiles of queries where every pair has its gate; the kept blocks alone where a block has one; the open queries where they have."""
     if inputs.gate_u is None:
         raise ValueError('gated without gate tensors')
+    if inputs.parameters.get('form') in ('query', 'output'):
+        return gated_queries.queries(inputs)
     return Kernel(pairs(inputs)) if inputs.parameters['block'] == 1 else gated_blocks.blocks(inputs, backward)
 
 
