@@ -2,8 +2,7 @@ import { defineTuning } from '../src/contract/tuning.ts';
 
 export default defineTuning({
   name: 'tune-gates',
-  description:
-    'gates of pairs and of queries at the 41 % that the article saves, and a gate of outputs, in masked-language pre-training',
+  description: 'gates of pairs and of queries at the 41 % that the article saves, and a gate of outputs, in masked-language pre-training',
   task: 'mlm.quick',
   model: { layers: 2, width: 64, heads: 4, hidden: 256 },
   candidates: ['gated:sparsity=0.41', 'gated:form=query,sparsity=0.41', 'gated:form=output'],

@@ -56,6 +56,6 @@ test('steps of an attention and of the baseline are counted to the worst score t
   const found = convergenceOf(baseline, trained([-3, -2.5, -2], [-4, -3, -2.5]))!;
   assert.deepEqual([found.score, found.with, found.without], [-2.5, [20, 30], [25, 20]]);
   near(found.saved.estimate, 1 - Math.sqrt((20 / 25) * (30 / 20)));
-  assert.equal(convergenceOf(baseline, trained([-3, -2], [-3, -1e999])), null);
+  assert.equal(convergenceOf(baseline, trained([-3, -2], [-3, -Infinity])), null);
   assert.equal(convergenceOf(baseline, trained([-3, -2])), null);
 });
