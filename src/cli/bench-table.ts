@@ -45,7 +45,7 @@ function notes(run: RunRecord): string[] {
     'missed: dense attention’s mass on keys that the variant does not see.',
   ];
   if (run.cells.some(({ latency }) => latency?.warmup.steady === false))
-    lines.push('*: warm-up did not reach a steady state; treat this latency with caution.');
+    lines.push('*: the latency did not become steady; treat it with caution.');
   const methods = new Set(
     run.cells.flatMap(({ backend, memory }) => (memory?.deviceMethod ? [`${backend} by ${memory.deviceMethod}`] : [])),
   );

@@ -113,7 +113,7 @@ function closing(comparison: RunComparison): string[] {
     ...refused.map((column) => refusedSentence(column)),
     ...recordSentences(comparison),
     ...missingLines(missingCells(comparison)),
-    ...(unsteady ? ['*: warm-up did not reach a steady state; treat this latency with caution.'] : []),
+    ...(unsteady ? ['*: the latency did not become steady; treat it with caution.'] : []),
     'Ratios compare medians; their intervals cover only the spread within the two processes, so this is not a verdict. For a verdict, use attnswap ab or attnswap gate.',
   ];
   return lines.flatMap((line) => wrap(line, width));

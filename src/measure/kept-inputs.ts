@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { deserialize, serialize } from 'node:v8';
+import { z } from 'zod';
 import { temporaryFolder } from '../processes/temporary.ts';
 
 const variable = 'ATTNSWAP_DRAWN';
@@ -19,21 +19,65 @@ export async function drawnOnce<Value>(request: object, draw: () => Promise<Valu
   const folder = process.env[variable];
   if (folder === undefined) return draw();
   const path = join(folder, createHash('sha256').update(JSON.stringify(request)).digest('hex'));
-  const kept = await readFile(path)
-    .then((bytes) => deserialize(bytes) as Value)
-    .catch(() => undefined);
-  if (kept !== undefined) return apart(kept);
+  const kept = await readKept(path).catch(() => undefined);
+  if (kept !== undefined) return kept as Value;
   const value = await draw();
   const own = `${path}.${process.pid}`;
-  await writeFile(own, serialize(value), { flag: 'wx' })
+  await writeKept(own, value)
     .then(() => rename(own, path))
     .catch(() => undefined);
   return value;
 }
 
-/** With each array in memory of its own, as if it had been drawn: within the file they would lie at any address. */
-function apart<Value>(value: Value): Value {
-  if (ArrayBuffer.isView(value)) return (value as unknown as Float32Array).slice() as Value;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, apart(part as unknown)])) as Value;
+type Numbers = Float32Array | Uint8Array;
+const kinds = { Float32Array, Uint8Array };
+
+/** Where an array stood, in the description of a value. */
+const placeSchema = z.strictObject({ kind: z.enum(['Float32Array', 'Uint8Array']), length: z.int().min(0) });
+
+/** Writes a value: the length of its description, its description, and its arrays in their order. */
+async function writeKept(path: string, value: unknown): Promise<void> {
+  const arrays: Numbers[] = [];
+  const text = JSON.stringify(value, (_key, part: unknown) => {
+    if (!(part instanceof Float32Array || part instanceof Uint8Array)) return part;
+    arrays.push(part);
+    return { kind: part.constructor.name, length: part.length };
+  });
+  const description = Buffer.from(text);
+  const file = await open(path, 'wx');
+  try {
+    await file.write(Uint32Array.of(description.length));
+    await file.write(description);
+    for (const array of arrays) await file.write(array);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Reads a value, each array straight into memory of its own, as if it had been drawn: what lay in a larger buffer would be at any address, and
+ * what was copied would leave memory behind that a call reuses unseen where peaks are measured.
+ */
+async function readKept(path: string): Promise<unknown> {
+  const file = await open(path);
+  try {
+    const read = async <Bytes extends NodeJS.ArrayBufferView>(bytes: Bytes): Promise<Bytes> => {
+      const { bytesRead } = await file.read(bytes);
+      if (bytesRead !== bytes.byteLength) throw new RangeError(`${path}: ends too soon`);
+      return bytes;
+    };
+    const [length] = await read(new Uint32Array(1));
+    const places: Numbers[] = [];
+    const value: unknown = JSON.parse((await read(Buffer.alloc(length!))).toString(), (_key, part: unknown) => {
+      const place = placeSchema.safeParse(part);
+      if (!place.success) return part;
+      const array = new kinds[place.data.kind](place.data.length);
+      places.push(array);
+      return array;
+    });
+    for (const array of places) await read(array);
+    return value;
+  } finally {
+    await file.close();
+  }
 }

@@ -30,8 +30,7 @@ export interface LaunchOptions {
 export async function launchStage(request: StageRequest, options: LaunchOptions): Promise<LaunchOutcome> {
   const scratch = await scratchFolder();
   const script = options.worker ?? worker;
-  // Where memory is measured, what reading leaves behind would be reused by the call.
-  const ofStage = request.stage === 'memory' ? memoryEnvironment : await handOn(script);
+  const ofStage = { ...(await handOn(script)), ...(request.stage === 'memory' && memoryEnvironment) };
   const late = new AbortController();
   const limit = (): NodeJS.Timeout => setTimeout(() => late.abort(), options.timeoutSeconds * 1000).unref();
   let timer = limit();

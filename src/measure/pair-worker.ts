@@ -46,11 +46,11 @@ async function prepare(question: PairQuestion & { ask: 'prepare' }): Promise<Pai
   }
   const { request, figure = 'latency' } = question;
   if ('model' in request) return openModel(request, figure);
-  const { judgeKernel, prepareCell } = await import('./prepare-cell.ts');
+  const { expectKernel, judgeKernel, prepareCell } = await import('./prepare-cell.ts');
   const cell = await prepareCell(request, figure);
   let judged: JudgedKernel | undefined;
   if (question.judgedRows === 0) await cell.kernel.run();
-  else judged = await judgeKernel(cell, question.judgedRows);
+  else judged = await judgeKernel(cell, expectKernel(cell, question.judgedRows));
   if (judged?.reason !== undefined) return { answer: 'fault', status: 'mismatch', reason: judged.reason };
   const { kernel } = cell;
   const { pid, compiledAhead } = kernel;

@@ -7,7 +7,8 @@ import { createInputs, isDrawn } from '../inputs/create-inputs.ts';
 import type { CreatedInputs } from '../inputs/create-inputs.ts';
 import { findVariant } from '../variants/index.ts';
 import { judgeGradients, drawOutputGradient } from '../variants/judge-gradients.ts';
-import { judgeOutput } from '../variants/judge.ts';
+import { expectOutput } from '../variants/judge.ts';
+import type { Judgement } from '../variants/judge.ts';
 import { drawnOnce } from './kept-inputs.ts';
 import type { CellRequest } from './messages.ts';
 
@@ -68,15 +69,23 @@ export interface JudgedKernel {
   readonly reason?: string;
 }
 
-/** One call, and the distance of its output (on a sample of `count` rows) and gradients from the float64 reference: before anything is timed. */
-export async function judgeKernel({ kernel, request, seed }: PreparedCell, count: number): Promise<JudgedKernel> {
+/** What is expected of a sample of `count` rows of the kernel's output; nothing is called for it. */
+export function expectKernel({ request, seed }: PreparedCell, count: number): (output: Float32Array) => Judgement {
+  return expectOutput(request.inputs, findVariant(request.variant), request.parameters, { rows: { count, seed } });
+}
+
+/** One call, and the distance of its output and gradients from the float64 reference: before anything is timed. */
+export async function judgeKernel(
+  { kernel, request, seed }: PreparedCell,
+  judge: (output: Float32Array) => Judgement,
+): Promise<JudgedKernel> {
   await kernel.run();
-  const variant = findVariant(request.variant);
-  const judgement = judgeOutput(await kernel.output(), request.inputs, variant, request.parameters, { rows: { count, seed } });
+  const judgement = judge(await kernel.output());
   const { relative, budget, rowsChecked, ambiguousRows } = judgement;
   const error = { relative: finite(relative), budget, rowsChecked, ambiguousRows };
   if (!judgement.ok) return { error, reason: judgement.reason ?? 'output differs from the reference' };
   const { inputs, outputGradient, parameters } = request;
+  const variant = findVariant(request.variant);
   if (outputGradient === undefined) return { error };
   const gradients = await kernel.gradients?.();
   if (gradients === undefined)

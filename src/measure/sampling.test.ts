@@ -52,6 +52,24 @@ test('batches grow when calls become faster during warm-up', async () => {
   assert.ok(latency.callsPerSample * 30_000 >= 5e6);
 });
 
+test('after a short warm-up the samples show whether they are steady, and all of them count', async () => {
+  for (const [k, steady] of [
+    [0, true],
+    [0.004, false],
+  ] as const) {
+    const { clock, call } = scripted((sample) => 10e6 * Math.exp(-k * sample));
+    const { samplesNs, warmup } = await sampleLatency(call, {
+      clock,
+      judgesSamples: true,
+      warmUp: { capNs: 95e6 },
+      budgetNs: 0.5e9,
+      relativeHalfWidth: -1,
+    });
+    assert.deepEqual([warmup.samples, warmup.steady, warmup.reason === undefined], [10, steady, steady]);
+    assert.ok(samplesNs.length >= 50);
+  }
+});
+
 test('slow samples stay, in the order in which they came', async () => {
   // Thirty samples of warm-up, then every fourth sample is ten times slower.
   const { clock, call } = scripted((k) => (k >= 30 && k % 4 === 0 ? 100e6 : 10e6 + k));

@@ -1,13 +1,15 @@
 import { medianAbsoluteDeviation, medianIntervalSorted, quantileSorted } from '../statistics/order-statistics.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { type Call, runSampleLoop, timedBy, type TimeCalls } from './sample-loop.ts';
-import { type WarmUpOptions, warmUpState } from './warm-up.ts';
+import { steadiness, type WarmUpOptions, warmUpState } from './warm-up.ts';
 
 export interface SamplingOptions {
   readonly clock?: Clock;
   /** Nanoseconds of that many calls, where the runtime's side times itself; by `clock` around them where absent. */
   readonly timeCalls?: TimeCalls;
   readonly warmUp?: WarmUpOptions;
+  /** Whether the samples show if they are steady, where the warm-up was too short to; false. */
+  readonly judgesSamples?: boolean;
   /** A sample lasts at least this long; 5 ms. */
   readonly minSampleNs?: number;
   /** Sampling stops once the median's 95 % interval reaches no further than this fraction of the median; 0.01. */
@@ -53,7 +55,7 @@ export interface LatencySamples {
 export async function sampleLatency(call: Call, options: SamplingOptions = {}): Promise<LatencySamples> {
   const clock = options.clock ?? systemClock();
   const timeCalls = options.timeCalls ?? timedBy(clock, call);
-  const warmup = await warmUp(call, { ...options, clock });
+  const { warmup, durationsNs } = await warmed(call, { ...options, clock });
   const { relativeHalfWidth = 0.01, minSamples = 10, budgetNs = 10e9 } = options;
   const samplesNs: number[] = [];
   const sorted: number[] = [];
@@ -69,7 +71,10 @@ export async function sampleLatency(call: Call, options: SamplingOptions = {}): 
     },
     done: () => narrow() || clock.nowNs() - start >= budgetNs,
   });
-  return { ...summarize(samplesNs, sorted), callsPerSample: warmup.callsPerSample, stoppedBy: narrow() ? 'interval' : 'budget', warmup };
+  const { steady, reason: _, ...howLong } = warmup;
+  const judged = options.judgesSamples === true && !steady ? { ...howLong, ...steadiness(durationsNs, samplesNs) } : warmup;
+  const stoppedBy = narrow() ? 'interval' : 'budget';
+  return { ...summarize(samplesNs, sorted), callsPerSample: warmup.callsPerSample, stoppedBy, warmup: judged };
 }
 
 /**
@@ -78,6 +83,11 @@ export async function sampleLatency(call: Call, options: SamplingOptions = {}): 
  * @throws whatever `call` throws
  */
 export async function warmUp(call: Call, options: SamplingOptions = {}): Promise<WarmUp> {
+  return (await warmed(call, options)).warmup;
+}
+
+/** The same, with the durations per call that it looked at. */
+async function warmed(call: Call, options: SamplingOptions): Promise<{ readonly warmup: WarmUp; readonly durationsNs: readonly number[] }> {
   const clock = options.clock ?? systemClock();
   const timeCalls = options.timeCalls ?? timedBy(clock, call);
   const minimumNs = Math.max(options.minSampleNs ?? 5e6, 1000 * clock.tickNs);
@@ -100,7 +110,9 @@ export async function warmUp(call: Call, options: SamplingOptions = {}): Promise
   });
   const end = state();
   const elapsedNs = clock.nowNs() - start;
-  return { callsPerSample, samples, calls, elapsedNs, steady: end.state === 'steady', ...('reason' in end && { reason: end.reason }) };
+  const steady = end.state === 'steady';
+  const warmup = { callsPerSample, samples, calls, elapsedNs, steady, ...('reason' in end && { reason: end.reason }) };
+  return { warmup, durationsNs };
 }
 
 /** At most tenfold: a batch of a few ticks is a poor measure, and a first cold call says little about the next. */

@@ -84,9 +84,7 @@ function alertsOf(run: RunRecord, cells: readonly MeasuredCell[]): string[] {
       ([status, own]) =>
         `${own.length} of ${cells.length} cells: ${status}. ${list(own.map(({ name, length, cell }) => `${name} at ${length} tokens: ${clip(oneLine(cell.reason ?? 'no reason given'), 300)}`))}`,
     ),
-    ...(unsteady > 0
-      ? [`${unsteady} of ${cells.length} cells did not reach a steady state during warm-up; treat their latency with caution.`]
-      : []),
+    ...(unsteady > 0 ? [`${unsteady} of ${cells.length} cells did not reach a steady state; treat their latency with caution.`] : []),
   ];
 }
 

@@ -17,6 +17,17 @@ export interface Judgement {
   readonly reason?: string;
 }
 
+/** What the reference says of one row. */
+export interface ExpectedRow {
+  readonly at: RowAddress;
+  /** `[headDim]`, float64. */
+  readonly output: Float64Array;
+  /** The error ‖out − ref‖ that rounding alone is expected to stay below. */
+  readonly allowance: number;
+  /** Whether a rounding error may change what the row selects. */
+  readonly ambiguous: boolean;
+}
+
 /** A row may err by this many times its allowance, the norm over all by this many of theirs. */
 const rowSlack = 8;
 const normSlack = 2;
@@ -49,7 +60,7 @@ export class JudgeTally {
     }
   }
 
-  add(at: RowAddress, actual: Float32Array, reference: Float64Array, given: { allowance: number; ambiguous: boolean }): void {
+  add({ at, output: reference, ...given }: ExpectedRow, actual: Float32Array): void {
     this.#rows++;
     let error = 0;
     let norm = 0;

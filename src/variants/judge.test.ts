@@ -5,7 +5,7 @@ import type { Row, Variant } from '../contract/variant.ts';
 import { createCaseInputs } from './case-inputs.ts';
 import type { CaseInputs } from './case-inputs.ts';
 import { findVariant, parseVariant } from './index.ts';
-import { assertWithinBudget, judgeOutput } from './judge.ts';
+import { assertWithinBudget, expectOutput, judgeOutput } from './judge.ts';
 import type { JudgeOptions, Judgement } from './judge.ts';
 import { allRows, referenceOutput, visitRows, weighedRows } from './reference.ts';
 import type { ReferenceRow } from './reference.ts';
@@ -35,7 +35,10 @@ function tampered(text: string, inputs: AttentionInputs, tamper: (row: Row, quer
 
 function judged(text: string, output: Float32Array, inputs: AttentionInputs, options: JudgeOptions = all): Judgement {
   const { variant, parameters } = parseVariant(text);
-  return judgeOutput(output, inputs, findVariant(variant), parameters, options);
+  const judgement = judgeOutput(output, inputs, findVariant(variant), parameters, options);
+  // What was expected beforehand judges alike.
+  assert.deepEqual(expectOutput(inputs, findVariant(variant), parameters, options)(output), judgement);
+  return judgement;
 }
 
 const honest = (text: string, inputs: AttentionInputs): Float32Array => tampered(text, inputs, () => undefined);

@@ -3,10 +3,12 @@ import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Parameters, Variant } from '../contract/variant.ts';
 import { rowBudgets } from './budget.ts';
 import { settleParameters } from './settle-parameters.ts';
+import type { Shape } from '../contract/shape.ts';
 import { visitRows } from './reference.ts';
+import type { RowAddress } from './reference.ts';
 import { sampleRows } from './sample-rows.ts';
 import { JudgeTally } from './judge-tally.ts';
-import type { Judgement } from './judge-tally.ts';
+import type { ExpectedRow, Judgement } from './judge-tally.ts';
 
 export { unitRoundoff } from './budget.ts';
 export type { Judgement } from './judge-tally.ts';
@@ -35,24 +37,64 @@ export function judgeOutput(
   parameters: Parameters,
   options: JudgeOptions,
 ): Judgement {
-  const { shape } = inputs;
-  const settled = settleParameters(variant, parameters);
-  const tally = new JudgeTally({
-    ambiguousShare: options.ambiguousShare ?? 0.02,
-    // One block of queries is decided as one: a single near tie takes all its rows.
-    rowsDecidedTogether: Number(settled['block'] ?? 1),
-  });
-  tally.checkWhole(actual, shape);
-  if (actual.length !== shape.batch * shape.heads * shape.queries * shape.headDim) return tally.judgement();
-  const budgetOf = rowBudgets(inputs, variant, settled);
-  visitRows(inputs, { variant, parameters: settled }, sampleRows(shape, options.rows), (reference) => {
-    const { at, row, output } = reference;
-    const from = ((at.batch * shape.heads + at.head) * shape.queries + at.query) * shape.headDim;
-    const { allowance, selection } = budgetOf(reference);
-    const ambiguous = options.exactLogits !== true && row.margin < selection;
-    tally.add(at, actual.subarray(from, from + shape.headDim), output, { allowance, ambiguous });
-  });
+  const tally = tallyFor(variant, parameters, options);
+  tally.checkWhole(actual, inputs.shape);
+  if (actual.length !== outputSize(inputs.shape)) return tally.judgement();
+  visitExpected(inputs, variant, parameters, options, (row) => tally.add(row, rowOf(actual, inputs.shape, row.at)));
   return tally.judgement();
+}
+
+/**
+ * {@link judgeOutput} in two steps, for who has time before there is an output: computes what is expected of the checked rows, and returns
+ * what judges an output by it.
+ * @throws INVALID_SHAPE, INVALID_PARAMETERS
+ */
+export function expectOutput(
+  inputs: AttentionInputs,
+  variant: Variant,
+  parameters: Parameters,
+  options: JudgeOptions,
+): (actual: Float32Array) => Judgement {
+  const expected: ExpectedRow[] = [];
+  visitExpected(inputs, variant, parameters, options, (row) => expected.push({ ...row, output: row.output.slice() }));
+  return (actual) => {
+    const tally = tallyFor(variant, parameters, options);
+    tally.checkWhole(actual, inputs.shape);
+    if (actual.length !== outputSize(inputs.shape)) return tally.judgement();
+    for (const row of expected) tally.add(row, rowOf(actual, inputs.shape, row.at));
+    return tally.judgement();
+  };
+}
+
+function tallyFor(variant: Variant, parameters: Parameters, { ambiguousShare = 0.02 }: JudgeOptions): JudgeTally {
+  // One block of queries is decided as one: a single near tie takes all its rows.
+  return new JudgeTally({ ambiguousShare, rowsDecidedTogether: Number(settleParameters(variant, parameters)['block'] ?? 1) });
+}
+
+function outputSize({ batch, heads, queries, headDim }: Shape): number {
+  return batch * heads * queries * headDim;
+}
+
+function rowOf(actual: Float32Array, { heads, queries, headDim }: Shape, { batch, head, query }: RowAddress): Float32Array {
+  const from = ((batch * heads + head) * queries + query) * headDim;
+  return actual.subarray(from, from + headDim);
+}
+
+/** Streams what is expected of the checked rows; `output` is reused. */
+function visitExpected(
+  inputs: AttentionInputs,
+  variant: Variant,
+  parameters: Parameters,
+  { rows, exactLogits }: JudgeOptions,
+  visit: (row: ExpectedRow) => void,
+): void {
+  const settled = settleParameters(variant, parameters);
+  const budgetOf = rowBudgets(inputs, variant, settled);
+  visitRows(inputs, { variant, parameters: settled }, sampleRows(inputs.shape, rows), (reference) => {
+    const { at, row, output } = reference;
+    const { allowance, selection } = budgetOf(reference);
+    visit({ at, output, allowance, ambiguous: exactLogits !== true && row.margin < selection });
+  });
 }
 
 /**

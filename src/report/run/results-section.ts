@@ -48,7 +48,7 @@ function row(measured: MeasuredCell): TableCell[] {
     latency && latency.medianNs > 0
       ? Math.max(latency.ciNs.high - latency.medianNs, latency.medianNs - latency.ciNs.low) / latency.medianNs
       : undefined;
-  const steady = latency?.warmup.steady === false ? 'no steady state during warm-up' : '';
+  const steady = latency?.warmup.steady === false ? 'no steady state' : '';
   return [
     ...words(name, setting),
     { text: String(length), value: length },
