@@ -17,6 +17,7 @@ import { readReport } from '../src/report/read-report.ts';
 import { parseVariant } from '../src/variants/index.ts';
 import { torchScript } from './models/exporters.ts';
 import { GraphWriter } from './models/graph-writer.ts';
+import * as qdq from './models/qdq.ts';
 import * as bert from './models/torchscript-bert.ts';
 import { openvinoStandIn, skipWithout } from './onnx-python-installed.ts';
 import { emptyFolder } from './run-cli.ts';
@@ -184,6 +185,27 @@ test('up to the device, an NPU runs a whole model at fixed lengths in f16, and i
     }
   }),
 );
+
+test('a statically quantized model runs its dense layers in int8, on the CPU and up to an NPU', { skip: withoutOpenvino }, async () => {
+  const bytes = qdq.build({ seed: 1 });
+  const truth = await opened(onnx, 'onnx-cpu', bytes);
+  const feeds = drawModelInputs(truth.inputs, { batch: 1, sequence: 16 }, 1);
+  const expected = await outputsOf(truth, feeds);
+  await truth.dispose();
+  const check = async (adapter: Adapter, backend: string) => {
+    const model = await opened(adapter, backend, bytes);
+    try {
+      const bound = model.bind(feeds);
+      await bound.run();
+      assert.ok(difference(expected, bound.outputs()) < 1e-5);
+      assert.match((await bound.dispatch!()).flags.join('; '), /ran in int8: FullyConnected/);
+    } finally {
+      await model.dispose();
+    }
+  };
+  await check(openvino, 'openvino-cpu');
+  await withNpu({}, (adapter) => check(adapter, 'openvino-npu'));
+});
 
 test('an NPU refuses a model whose shapes stay dynamic, and names the operators', { skip: withoutOpenvino }, () =>
   withNpu({}, async (adapter) => {

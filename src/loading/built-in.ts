@@ -11,4 +11,5 @@ export const builtInTunings = [
   'tune-techniques',
   'tune-guide',
   'tune-vision',
+  'tune-linear',
 ] as const;

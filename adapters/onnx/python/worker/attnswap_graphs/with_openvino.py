@@ -186,6 +186,9 @@ class Compiled:
         if self.precision != 'f32':
             others = [told for told in operators if told['provider'].endswith('_f32') and told['totalNs'] > total / 100]
             flags.append(f'computed in f32 all the same: {counted(others)}' if others else f'no operator computed in f32 instead of {self.precision}')
+        whole = [told for told in operators if told['provider'].endswith('_I8')]
+        if whole:
+            flags.append(f'ran in int8: {counted(whole)}')
         plain = [told for told in operators if told['provider'].startswith('ref') and told['totalNs'] > total / 100]
         if plain:
             flags.append('fell back to reference code: ' + counted(plain))
