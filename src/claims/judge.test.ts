@@ -252,3 +252,16 @@ describe('evidence', () => {
     assert.equal(judgedBy('one-cycle', [{ kind: 'run', path: 'r', record: { ...run, host: {} } }]).verdict, 'not-measured');
   });
 });
+
+test('steps saved: an interval that leaves it open says how many seeds would decide', () => {
+  const claim = articleClaims.find(({ id }) => id === 'fewer-steps')!;
+  const { verdict, definitions } = judgeClaim(claim, [{ kind: 'tuning', path: 'runs/t', record: sampleTuning() }]);
+  assert.equal(verdict, 'undecided');
+  // Logarithms of 300/400, 340/420 and 280/390 have mean −.277 and deviation .061; ln(1 − .265) is .031 away.
+  assert.equal(definitions[0]!.figures[0]!.note, 'to decide in 80 % of repetitions, at this mean and spread: 32 seeds');
+  // Its interval is far below the claim.
+  assert.deepEqual(
+    definitions[1]!.figures.map(({ of, standing, note }) => [of, standing, note]),
+    [['tune-recall: topk:k=8 with sparsify and distil, 3 seeds', 'does-not-hold', '']],
+  );
+});

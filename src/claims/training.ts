@@ -48,12 +48,14 @@ function savedFigure(steps: StepSaving | StoredSaving, of: string, claimed: numb
 /** What is taken for the chance that an interval decides. */
 const power = 0.8;
 
-/** How many seeds it takes to decide whether `claimed` is met, if mean and spread stay as they are; empty where that cannot be told. */
+/** How many seeds it takes to decide whether `claimed` is met, if mean and spread stay as they are; empty where it is decided, or cannot be told. */
 function seedsNote(steps: Pick<StepSaving, 'with' | 'without'>, claimed: number): string {
   const logs = steps.with.map((each, seed) => Math.log(each / steps.without[seed]!));
   if (logs.length < 2 || !logs.every(Number.isFinite)) return '';
-  const { mean, standardDeviation } = meanInterval(logs, 0.025);
-  const effect = Math.abs(mean - Math.log(1 - claimed));
+  const { mean, standardDeviation, low, high } = meanInterval(logs, 0.025);
+  const bound = Math.log(1 - claimed);
+  if (low > bound || high <= bound) return '';
+  const effect = Math.abs(mean - bound);
   const seeds = effect > 0 ? blocksNeeded({ standardDeviation, tail: 0.025, effect, power }) : Infinity;
   const enough = Number.isFinite(seeds) ? `${seeds} seeds` : 'more than 10 000 seeds';
   return `to decide in ${percent(power)} of repetitions, at this mean and spread: ${enough}`;
