@@ -7,9 +7,13 @@ import { execa } from 'execa';
 import { adapter } from '../adapters/torch/adapter.ts';
 import type { OpenModel } from '../src/contract/adapter.ts';
 import type { Tensors } from '../src/contract/tensor.ts';
+import { wordTokenizer } from '../src/data/fixtures/word-tokenizer.ts';
 import { readTensors, writeTensors } from '../src/data/tensor-files.ts';
 import { tensorOf } from '../src/inputs/model-inputs.ts';
 import { HostedSubject } from '../src/migration/hosted-subject.ts';
+import { usableHostedCache } from '../src/migration/usable-cache.ts';
+import { largestAt } from '../src/model/cache/drive.ts';
+import { Follower } from '../src/model/cache/follower.ts';
 import { parseReplacements } from '../src/migration/parse-replacements.ts';
 import { findHostedSites, openHosted, swappableOf } from '../src/model/hosted/find-hosted-sites.ts';
 import type { HostedModel } from '../src/model/hosted/find-hosted-sites.ts';
@@ -35,6 +39,16 @@ export async function items({ lengths, itemsPerLength, seed }) {
   })));
 }
 `;
+
+const prose = Array.from({ length: 2000 }, (_, index) => (index * 7919).toString(26).replace(/\d/g, 'x')).join(' ');
+const prompt = Array.from({ length: 18 }, (_, at) => 3 + ((7 * at) % 90));
+
+function feedsOf(ids: readonly number[]): Tensors {
+  return {
+    input_ids: tensorOf('int64', [1, ids.length], ids),
+    attention_mask: tensorOf('int64', [1, ids.length], Array<number>(ids.length).fill(1)),
+  };
+}
 
 async function outputsOf(model: OpenModel, feeds: Tensors): Promise<Tensors> {
   const bound = model.bind(feeds);
@@ -115,6 +129,75 @@ describe('migrations of PyTorch models', { skip }, () => {
       readFileSync('page.md', 'utf8'),
       /Migration of own[\s\S]*low-rank updates[\s\S]*Every module, parameter and buffer is the original’s/,
     );
+  });
+
+  test('a decoder is measured behind its cache, and generates what transformers generates, with its own attention and with other', async () => {
+    const cwd = emptyFolder();
+    process.chdir(cwd);
+    await execa(python!, [fixture('tiny-models.py'), cwd, 'llama']);
+    writeFileSync('book.txt', prose);
+    writeFileSync('tokenizer.json', JSON.stringify(wordTokenizer));
+    const { baseline, notDecoded } = await migrate({
+      model: 'llama',
+      data: ['book.txt'],
+      tokenizer: 'tokenizer.json',
+      lengths: [24],
+      items: 1,
+      generate: 6,
+      until: 'baseline',
+      threads: 1,
+      dir: 'state',
+    });
+    assert.equal(notDecoded, null);
+    // Two layers of keys and values, two heads of 8 channels, four bytes each.
+    assert.equal(baseline.decode?.cacheBytesPerToken, 2 * 2 * 2 * 8 * 4);
+    assert.deepEqual(
+      baseline.decode.lengths.map(({ length, cacheBytes, medianNs, peakHostBytes }) => [
+        length,
+        cacheBytes,
+        medianNs > 0,
+        peakHostBytes > 0,
+      ]),
+      [[24, 24 * 2 * 2 * 2 * 8 * 4, true, true]],
+    );
+
+    const { hosted, subject } = await hostedSubject('llama');
+    try {
+      const cache = (await usableHostedCache(hosted, {}, async () => ({ id: '0', length: 18, feeds: feedsOf(prompt) }))).cache!;
+      const candidate = { name: 'window', replacements: parseReplacements(['window:w=3'], swappableOf(hosted.sites), adapter) };
+      await subject.write(candidate, 'llama.swap.json');
+      await subject.adopt(candidate, { folder: '.' });
+      const follow = async (model: OpenModel) => {
+        const follower = new Follower(model, cache, feedsOf(prompt));
+        await follower.begin();
+        const ids = [largestAt(follower.logits)];
+        while (ids.length < 12) {
+          await follower.follow(ids.at(-1)!);
+          ids.push(largestAt(follower.logits));
+        }
+        return ids;
+      };
+      const own = await follow(await subject.open());
+      const other = await follow(await subject.open(candidate));
+      assert.notDeepEqual(other, own);
+      const script = `import json, sys, torch
+sys.path.insert(0, 'migrated')
+from transformers import LlamaForCausalLM
+from attnswap_attention import swapped
+plain = LlamaForCausalLM.from_pretrained('llama')
+ids = torch.tensor([${JSON.stringify(prompt)}])
+plain.generation_config.eos_token_id = None
+wanted = {'max_new_tokens': 12, 'do_sample': False, 'attention_mask': torch.ones_like(ids)}
+generate = lambda model, **more: model.generate(ids, **wanted, **more)[0, ids.shape[1]:].tolist()
+own = generate(plain)
+model = swapped(plain)
+print(json.dumps([own, generate(model), generate(model, use_cache=False)]))
+`;
+      const { stdout } = await execa(python!, ['-c', script]);
+      assert.deepEqual(JSON.parse(stdout), [own, other, other]);
+    } finally {
+      await subject.dispose();
+    }
   });
 
   test('what is adopted computes in plain transformers what was judged and timed', async () => {

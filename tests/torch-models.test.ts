@@ -100,6 +100,18 @@ describe('models of transformers', { skip }, () => {
     }
   });
 
+  test('a cache that the worker cannot set is refused by name, and a model without one says nothing', async () => {
+    for (const [name, reason] of [
+      ['mistral', /DynamicSlidingWindowLayer/],
+      ['marian', /encoder-decoder/],
+      ['bert', /^null$/],
+    ] as const) {
+      const { model } = await found(name);
+      assert.ok(model.inputs.every(({ optional }) => optional !== true));
+      assert.match(String(model.attention.undecoded), reason);
+    }
+  });
+
   test('other attention at some sites leaves the others as they were', async () => {
     const hosted = await found('bert');
     const both = await compareHosted(hosted, replacementsOf(hosted, 'window:w=4'));
@@ -114,6 +126,8 @@ describe('models of transformers', { skip }, () => {
     'no causality': ['gpt2', 'llama'],
     'no scale': ['bert', 'llama'],
     'other heads': ['llama', 'qwen3'],
+    // Shows behind a cache alone.
+    'first keys': ['gpt2', 'llama'],
     'no twin': ['bert', 'llama'],
   }))
     test(`a swap with a fault is caught: ${name}`, async () => {

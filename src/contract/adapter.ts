@@ -118,6 +118,8 @@ export interface ModelInput {
   readonly dims: ReadonlyArray<number | string>;
   /** Whole numbers of it are below this, where that is known. */
   readonly below?: number | undefined;
+  /** Whether a call may do without it: a decoder's cache with nothing in it. */
+  readonly optional?: boolean | undefined;
 }
 
 /** A model in a runtime. */

@@ -68,6 +68,8 @@ export interface ModelAttention {
   readonly implementation: string | null;
   /** Tokens of the longest sequence that it takes; null where that is not known. */
   readonly longest: number | null;
+  /** Why a decoder cannot be given its cache; null where it can, or where the model has none. */
+  readonly undecoded: string | null;
   /** Runs the model once. @throws UNSUPPORTED where it needs of its attention what no other gives */
   sites(feeds: Tensors): Promise<{
     readonly sites: readonly SeenModule[];

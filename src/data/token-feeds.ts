@@ -22,7 +22,8 @@ const valuesByName: Readonly<Record<string, (ids: readonly number[]) => readonly
 export function tokenFeeds(ids: readonly number[], inputs: readonly ModelInput[]): Tensors {
   if (!inputs.some(({ name }) => name === 'input_ids'))
     throw invalidData('model', `has the inputs ${inputs.map(({ name }) => name).join(', ')}, expected input_ids among them`, { hint });
-  return Object.fromEntries(inputs.map((input) => [input.name, tokenFeed(ids, input)]));
+  const wanted = inputs.filter(({ optional }) => optional !== true);
+  return Object.fromEntries(wanted.map((input) => [input.name, tokenFeed(ids, input)]));
 }
 
 const hint = 'write a data module: a .ts file that exports items()';

@@ -5,6 +5,8 @@ import type { AdapterTraining, PlacedAttentions } from '../contract/model-attent
 import type { Tensors } from '../contract/tensor.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import { toolVersion } from '../loading/version.ts';
+import type { Cache } from '../model/cache/cache.ts';
+import { requireCacheOf } from '../model/cache/require-cache.ts';
 import { captureHosted } from '../model/hosted/capture-hosted.ts';
 import { compareHostedSites, placedAt } from '../model/hosted/compare-hosted.ts';
 import { openHosted, swappableOf } from '../model/hosted/find-hosted-sites.ts';
@@ -39,6 +41,7 @@ export class HostedSubject implements Subject {
   readonly ending = swapFileEnding;
   readonly #hosted: HostedModel;
   readonly #opening: Opening;
+  #cache: Cache | null = null;
   #model: Opened | undefined;
   /** What stands in it, as JSON. */
   #put: string | undefined;
@@ -47,6 +50,12 @@ export class HostedSubject implements Subject {
     this.#hosted = hosted;
     this.#model = hosted.model;
     this.#opening = opening;
+  }
+
+  /** Candidates are refused where they do not hand on this cache. */
+  decodedThrough(cache: Cache | null): this {
+    this.#cache = cache;
+    return this;
   }
 
   async open(candidate?: ModelCandidate): Promise<OpenModel> {
@@ -71,6 +80,7 @@ export class HostedSubject implements Subject {
       requireRight(await compareHostedSites(hosted, candidate.replacements, this.#opening.dimensions));
       // The comparison is of attention alone: it left no trained parts in the model.
       await model.attention.swap(put.placed, put.adapters);
+      if (this.#cache !== null) await requireCacheOf(model, this.#cache);
       const proof = await proveHosted(hosted);
       await writeSwapFile(path, { source: hosted.path, ...put });
       return proof;

@@ -1,11 +1,13 @@
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import type { Item } from '../contract/data.ts';
 import type { Cache } from '../model/cache/cache.ts';
-import { findCache } from '../model/cache/find-cache.ts';
+import { cacheShownBy, findCache } from '../model/cache/find-cache.ts';
 import { driveFault } from '../model/cache/prove-drive.ts';
 import type { OnnxFile } from '../model/file/onnx-file.ts';
 import { openProto, usingModel } from '../model/file/open-proto.ts';
 import type { ModelRunner } from '../model/file/open-proto.ts';
+import { hostedCases } from '../model/hosted/cases.ts';
+import type { HostedModel } from '../model/hosted/find-hosted-sites.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
 import { quantizes } from './exactness.ts';
 
@@ -29,5 +31,23 @@ export async function usableCache({ file, sites, runner, dimensions }: Subject, 
   const item = await itemOf();
   const kind = quantizes(sites.proto.graph!) ? 'quantized' : sites.sites.some(({ dtype }) => dtype === 'f16') ? 'f16' : 'f32';
   const reason = await usingModel(openProto(sites.proto, file, runner), (model) => driveFault(model, cache, item.feeds, tolerances[kind]));
+  return reason === undefined ? { cache } : { cache: null, reason };
+}
+
+/** The same of a model that a worker holds. */
+export async function usableHostedCache(
+  { model, sites }: HostedModel,
+  sizes: DimensionSizes,
+  itemOf: () => Promise<Item>,
+): Promise<UsableCache> {
+  const { undecoded, longest } = model.attention;
+  const behind = hostedCases(model.inputs, { longest, sizes }).find(({ past }) => past > 0);
+  const cache = behind === undefined ? null : await cacheShownBy(model, behind.feeds);
+  if (cache === null) {
+    const decodes = sites.some(({ causal }) => causal === true);
+    return { cache, reason: undecoded ?? (decodes ? 'it takes no cache, so it is measured on whole sequences' : null) };
+  }
+  const tolerance = sites.some(({ dtype }) => dtype !== 'f32') ? tolerances.f16 : tolerances.f32;
+  const reason = await driveFault(model, cache, (await itemOf()).feeds, tolerance);
   return reason === undefined ? { cache } : { cache: null, reason };
 }

@@ -5,7 +5,7 @@ import { GraphSubject } from '../migration/graph-subject.ts';
 import type { HostedSubject } from '../migration/hosted-subject.ts';
 import type { Migration } from '../migration/migration.ts';
 import type { Subject } from '../migration/subject.ts';
-import { usableCache } from '../migration/usable-cache.ts';
+import { usableCache, usableHostedCache } from '../migration/usable-cache.ts';
 import type { UsableCache } from '../migration/usable-cache.ts';
 import type { Cache } from '../model/cache/cache.ts';
 import { swappableOf } from '../model/hosted/find-hosted-sites.ts';
@@ -65,7 +65,6 @@ interface Hosted {
 export function hostedModel({ hosted, subject, adapter }: Hosted, options: Options): MigratedModel {
   const { path, sha256, model, sites } = hosted;
   const found = { sites, swappable: new Map(swappableOf(sites).map((number) => [number, { site: sites[number]! }])) };
-  const decodes = sites.some(({ causal }) => causal === true);
   return {
     sites: found,
     runner: { adapter, backend: hostedBackend(options) },
@@ -75,8 +74,8 @@ export function hostedModel({ hosted, subject, adapter }: Hosted, options: Optio
       file: { path, sha256 },
       sites: found,
       digests: {},
-      usableCache: async () => ({ cache: null, reason: decodes ? 'PyTorch models are measured on whole sequences' : null }),
-      subject: () => subject,
+      usableCache: (itemOf) => usableHostedCache(hosted, options.dimensions ?? {}, itemOf),
+      subject: (cache) => subject.decodedThrough(cache),
     }),
   };
 }

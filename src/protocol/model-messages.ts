@@ -13,6 +13,7 @@ const inputSchema = z.object({
   type: z.enum(tensorTypes),
   dims: z.array(z.union([size, z.string().max(200)])).max(8),
   below: size.optional(),
+  optional: z.boolean().optional(),
 });
 
 export const modelOpenSchema = z.union([
@@ -22,6 +23,7 @@ export const modelOpenSchema = z.union([
     attention: words.nullable().default(null),
     inputs: z.array(inputSchema).min(1).max(100),
     longest: size.nullable().default(null),
+    undecoded: words.nullable().default(null),
   }),
 ]);
 

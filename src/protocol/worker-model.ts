@@ -114,10 +114,11 @@ class WorkerModel {
 
   async write(feeds: Tensors): Promise<string> {
     const { inputs } = this.#hosting;
-    const names = inputs.map(({ name }) => name);
+    const required = inputs.flatMap(({ name, optional }) => (optional === true ? [] : name));
+    const known = new Set(inputs.map(({ name }) => name));
     const got = Object.keys(feeds);
-    if (got.length !== names.length || !names.every((name) => Object.hasOwn(feeds, name)))
-      throw new AttnswapError('INVALID_INPUTS', `the model: expected the inputs ${names.join(', ')}, got ${got.join(', ')}`);
+    if (!got.every((name) => known.has(name)) || !required.every((name) => Object.hasOwn(feeds, name)))
+      throw new AttnswapError('INVALID_INPUTS', `the model: expected the inputs ${required.join(', ')}, got ${got.join(', ')}`);
     await writeTensors(this.path('inputs'), feeds);
     return this.path('inputs');
   }
@@ -172,12 +173,13 @@ class WorkerModel {
 function attentionOf(
   worker: WorkerProcess,
   hosted: WorkerModel,
-  { model, attention, longest }: { readonly model: string; readonly attention: string | null; readonly longest: number | null },
+  { model, attention, longest, undecoded }: Pick<ModelAttention, 'model' | 'longest' | 'undecoded'> & { readonly attention: string | null },
 ): ModelAttention {
   return {
     model,
     implementation: attention,
     longest,
+    undecoded,
     async sites(feeds) {
       const answer = await worker.ask('model-sites', { inputs: await hosted.write(feeds) }, modelSitesSchema);
       if ('unsupported' in answer) throw new AttnswapError('UNSUPPORTED', answer.unsupported);

@@ -33,12 +33,17 @@ export async function findCache(
       for (const length of [newTokens, 1]) {
         const at = { ...probe, batch: 1, past: cachedTokens, length, style: 'plain', seed: 11 } as const;
         const feeds = probeInputs(model.inputs, { ...at, held: { ...probe.held, ...startsOf(model.inputs) } }, given);
-        const outputs = await outputsOf(model, feeds);
-        const found = outputs && cacheIn(model.inputs, feeds, outputs);
-        if (found) return found;
+        const found = await cacheShownBy(model, feeds);
+        if (found !== null) return found;
       }
     return null;
   });
+}
+
+/** The cache that one call with something cached shows; null where it shows none, or does not run. */
+export async function cacheShownBy(model: OpenModel, feeds: Tensors): Promise<Cache | null> {
+  const outputs = await outputsOf(model, feeds);
+  return outputs === undefined ? null : cacheIn(model.inputs, feeds, outputs);
 }
 
 /** Where inputs say how many tokens are cached: as many as show that they are. */

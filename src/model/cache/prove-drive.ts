@@ -19,7 +19,7 @@ export async function driveFault(model: OpenModel, cache: Cache, feeds: Tensors,
   const roles = Object.values(cache.roles);
   if (!roles.includes('ids')) return 'it has no input of token ids';
   if (!cache.parts.some(({ axis }) => axis !== null)) return 'no part of its cache takes new tokens';
-  const missing = model.inputs.find(({ name }) => feeds[name] === undefined);
+  const missing = model.inputs.find(({ name, optional }) => feeds[name] === undefined && optional !== true);
   if (missing !== undefined) return `the items of the data lack the input ${missing.name}`;
   if (tokensIn(cache, feeds) < 2) return 'the items of the data have a single token each';
   const count = Math.min(mostTokens, tokensIn(cache, feeds));

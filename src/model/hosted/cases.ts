@@ -6,7 +6,10 @@ import type { DimensionSizes } from '../../inputs/model-inputs.ts';
 /** One run of a model on drawn inputs. */
 export interface HostedCase {
   readonly batch: number;
+  /** New tokens. */
   readonly length: number;
+  /** Tokens in the cache. */
+  readonly past: number;
   /** Which tokens of all sequences but the first are padding. */
   readonly style: 'whole' | 'right' | 'left';
   readonly feeds: Tensors;
@@ -26,16 +29,27 @@ export interface CaseOptions {
   readonly reach?: number | undefined;
 }
 
-/** Short runs whole, padded on the right and on the left, where the model takes a padding mask; and a longer one. */
+/**
+ * Short runs whole, padded on the right and on the left, where the model takes a padding mask; and a longer one. Of a decoder with a cache, also a
+ * few tokens and a single one behind what is cached.
+ */
 export function hostedCases(inputs: readonly ModelInput[], { longest, sizes, reach }: CaseOptions): HostedCase[] {
   const fit = (length: number) => Math.min(length, longest ?? length);
   const styles = inputs.some(isPadding) ? (['whole', 'right', 'left'] as const) : (['whole'] as const);
-  const short = styles.map((style, seed) => ({ batch: usual.batch, length: fit(usual.length), style, seed }));
-  const long = { batch: 1, length: fit(reach ?? most), style: 'whole' as const, seed: 7 };
+  const short = styles.map((style, seed) => ({ batch: usual.batch, length: fit(usual.length), past: 0, style, seed }));
+  const long = { batch: 1, length: fit(reach ?? most), past: 0, style: 'whole' as const, seed: 7 };
   const dynamic = inputs.some(({ dims }) => dims.includes('sequence') || dims.includes('decoder_sequence'));
   const padded = { ...long, batch: usual.batch, style: styles.at(1) ?? 'whole' };
   const planned = !dynamic ? short : reach === undefined ? [...short, long] : [...short, padded];
-  return planned.map(({ seed, ...run }) => ({ ...run, feeds: draw(inputs, { ...run, seed, sizes }) }));
+  const cached = [...short.filter(({ style }) => style !== 'right'), { ...planned.at(-1)!, style: styles.at(-1)! }];
+  const behind = inputs.some(({ dims }) => dims.includes('past')) ? cached.flatMap(behindCache) : [];
+  return [...planned, ...behind].map(({ seed, ...run }) => ({ ...run, feeds: draw(inputs, { ...run, seed, sizes }) }));
+}
+
+/** The last tokens of a run, behind a cache of those before them: a few, or one where there is padding, which lies before them all. */
+function behindCache<Run extends Omit<HostedCase, 'feeds'>>(run: Run): Run[] {
+  const length = run.style === 'whole' ? 3 : 1;
+  return run.length <= length ? [] : [{ ...run, length, past: run.length - length }];
 }
 
 /** Whether an input says which tokens are padding. */
@@ -48,9 +62,10 @@ interface Drawing extends Omit<HostedCase, 'feeds'> {
   readonly sizes: DimensionSizes;
 }
 
-function draw(inputs: readonly ModelInput[], { batch, length, style, seed, sizes }: Drawing): Tensors {
+function draw(inputs: readonly ModelInput[], { batch, length, past, style, seed, sizes }: Drawing): Tensors {
   const names = new Set(inputs.flatMap(({ dims }) => dims.filter((dim) => typeof dim === 'string')));
-  const own = Object.fromEntries([...names].map((name) => [name, name === 'batch' ? batch : name === 'sequence' ? length : usual.other]));
+  const known: DimensionSizes = { batch, sequence: length, past, 'past + sequence': past + length };
+  const own = Object.fromEntries([...names].map((name) => [name, known[name] ?? usual.other]));
   const below = (input: string) => inputs.find(({ name }) => name === input)?.below ?? 100;
   const drawn = drawModelInputs(inputs, { ...own, ...sizes }, seed, below);
   const padding = inputs.find(isPadding);

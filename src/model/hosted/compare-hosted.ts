@@ -66,10 +66,10 @@ export async function compareHosted(
   };
   const original = await run({});
   const swapped = await run(placedAt(hosted, replacements));
-  const runs = cases.map(({ batch, length, style, feeds }, at): ComparedRun => {
-    const drift = itemDrift(style, kept(original[at]!, feeds), kept(swapped[at]!, feeds));
+  const runs = cases.map(({ batch, length, past, style, feeds }, at): ComparedRun => {
+    const drift = itemDrift(style, kept(original[at]!, feeds, past), kept(swapped[at]!, feeds, past));
     if (drift.state === 'fault') {
-      const where = `${path}, swapped, batch ${batch}, length ${length}, ${style}`;
+      const where = `${path}, swapped, batch ${batch}, length ${length}${past === 0 ? '' : ` behind ${past}`}, ${style}`;
       throw new AttnswapError('WORKER_FAILED', `${where}: ${drift.reason}; nothing was written`);
     }
     return { batch, length, style, relative: Math.max(...drift.outputs.map(({ relativeError }) => relativeError ?? 0)), blindQueries: 0 };
@@ -78,20 +78,27 @@ export async function compareHosted(
   return { runs, notRun: [], varied, largest: Math.max(...runs.map(({ relative }) => relative ?? 0)) };
 }
 
-/** Outputs without the positions that an attention mask hides. */
-function kept(outputs: Tensors, feeds: Tensors): Tensors {
+/** Outputs without the positions that an attention mask hides: of new tokens, and in the cache of all. */
+function kept(outputs: Tensors, feeds: Tensors, past: number): Tensors {
   const mask = feeds['attention_mask'];
   if (mask === undefined) return outputs;
   const keep = [...numbersOf(mask)].map((value) => value !== 0);
-  const [rows, tokens] = mask.dims;
   if (keep.every(Boolean)) return outputs;
+  const [rows = 1, total = 1] = mask.dims;
   const cut = (tensor: Tensor): Tensor => {
-    if (tensor.dims.length < 3 || tensor.dims[0] !== rows || tensor.dims[1] !== tokens || tensor.type !== 'float32') return tensor;
-    const width = tensor.data.length / keep.length;
-    const places = keep.flatMap((stays, place) => (stays ? [place] : []));
-    const data = new Float32Array(places.length * width);
-    places.forEach((place, at) => data.set((tensor.data as Float32Array).subarray(place * width, (place + 1) * width), at * width));
-    return { type: 'float32', dims: [places.length, width], data };
+    const { type, dims, data } = tensor;
+    const axis = dims.length === 4 && dims[2] === total ? 2 : 1;
+    const before = axis === 2 ? 0 : past;
+    if (dims.length < 3 || dims[0] !== rows || dims[axis] !== total - before || type !== 'float32') return tensor;
+    const width = dims.slice(axis + 1).reduce((product, size) => product * size, 1);
+    const heads = axis === 2 ? dims[1]! : 1;
+    const places = Array.from({ length: data.length / width }, (_, place) => place).filter((place) => {
+      const [row, token] = [Math.floor(place / dims[axis]! / heads), place % dims[axis]!];
+      return keep[row * total + before + token];
+    });
+    const values = new Float32Array(places.length * width);
+    places.forEach((place, at) => values.set((data as Float32Array).subarray(place * width, (place + 1) * width), at * width));
+    return { type: 'float32', dims: [places.length, width], data: values };
   };
   return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, cut(tensor)]));
 }

@@ -43,7 +43,7 @@ function unsupported(message: string, hint = 'attnswap doctor shows the versions
  */
 export async function findHostedSites(path: string, model: HostedModel['model'], sizes: DimensionSizes = {}): Promise<HostedModel> {
   const { attention, inputs } = model;
-  const seen = new Map<string, SeenCall[]>();
+  const seen = new Map<string, SeenBehind[]>();
   const faults = new Map<string, string>();
   const elsewhere = new Map<string, string>();
   for (const each of hostedCases(inputs, { longest: attention.longest, sizes })) {
@@ -52,7 +52,8 @@ export async function findHostedSites(path: string, model: HostedModel['model'],
       throw unsupported(
         `${path}: ${attention.model}: its outputs change when its attention is observed (${each.style}, ${each.length} tokens)`,
       );
-    for (const { module, calls } of run.sites) seen.set(module, [...(seen.get(module) ?? []), ...calls]);
+    for (const { module, calls } of run.sites)
+      seen.set(module, [...(seen.get(module) ?? []), ...calls.map((call) => ({ ...call, past: each.past }))]);
     for (const { where, what } of run.elsewhere) elsewhere.set(where, what);
     const readable = run.sites.filter(({ calls }) => calls.every(isReadable)).map(({ module }) => module);
     await judgeCalls(attention, each, readable, faults);
@@ -68,6 +69,9 @@ export async function findHostedSites(path: string, model: HostedModel['model'],
   return { path, model, sites, unknown, modules, sha256 };
 }
 
+/** A call, and how many tokens the model had in its cache. */
+type SeenBehind = SeenCall & { readonly past: number };
+
 /** Whether float64 can judge it. */
 function isReadable({ dtype, heads, kvHeads }: SeenCall): boolean {
   return (dtypes as readonly string[]).includes(dtype) && heads % kvHeads === 0;
@@ -81,7 +85,7 @@ async function judgeCalls(attention: ModelAttention, { feeds }: HostedCase, modu
   }
 }
 
-function siteOf(site: number, node: string, calls: readonly SeenCall[], fault: string | undefined): Site {
+function siteOf(site: number, node: string, calls: readonly SeenBehind[], fault: string | undefined): Site {
   const same = <Key extends 'heads' | 'kvHeads' | 'headDim' | 'scale' | 'dtype'>(key: Key) =>
     calls.every((call) => call[key] === calls[0]![key]) ? calls[0]![key] : null;
   const causal = [...new Set(calls.flatMap((call) => call.causal ?? []))];
@@ -94,7 +98,7 @@ function siteOf(site: number, node: string, calls: readonly SeenCall[], fault: s
     (varied === undefined ? undefined : `its ${varied[0]} changes from call to call`) ??
     (causal.length > 1 ? 'it is causal in only some runs' : undefined) ??
     fault;
-  const selfAttention = calls.every(({ queries, keys }) => queries === keys);
+  const selfAttention = calls.every(({ queries, keys, past }) => queries + past === keys);
   const changes = (key: 'batch' | 'queries' | 'keys') => calls.some((call) => call[key] !== calls[0]![key]);
   return {
     site,

@@ -8,18 +8,25 @@ class Bound:
     """A model with its inputs in place: what `sample`, `memory` and `check` call."""
 
     def __init__(self, opened, feeds):
-        self.opened, self.feeds, self.device = opened, feeds, opened.device
+        self.opened, self.device = opened, opened.device
+        self.feeds, self.past = (feeds, None) if opened.cache is None else opened.cache.split(feeds)
 
     def call(self):
         """One call: what the model returns. Results are not kept between calls."""
+        cached = {} if self.past is None else self.opened.cache.argument(self.past)
         with torch.inference_mode():
-            return self.opened.model(**self.feeds, **self.opened.options)
+            return self.opened.model(**self.feeds, **{**self.opened.options, **cached})
+
+    def outputs(self):
+        """One call, its tensors by name, with what it hands on as the cache."""
+        returned = self.call()
+        return {**named_outputs(returned), **({} if self.past is None else self.opened.cache.outputs(returned))}
 
     def check(self, path):
         """One call, its tensors in a file."""
         from .. import safetensors_file
 
-        safetensors_file.write(path, named_outputs(self.call()), typed=True)
+        safetensors_file.write(path, self.outputs(), typed=True)
 
 
 class Opened:
@@ -29,6 +36,7 @@ class Opened:
         import inspect
 
         from .. import device as devices
+        from . import cache
         from .interface import install
         from .open import open_model
 
@@ -39,8 +47,11 @@ class Opened:
         self.model, self.inputs, self.longest = open_model(question['model'])
         self.model.to(self.device)
         taken = inspect.signature(self.model.forward).parameters
-        # What is measured is a whole sequence at once.
+        # Without a cache, a call is a whole sequence.
         self.options = {name: value for name, value in (('use_cache', False), ('return_dict', True)) if name in taken or takes_any(taken)}
+        self.cache, self.undecoded = cache.find(self.model, self.inputs, taken)
+        if self.cache is not None:
+            self.cache.declare(self.inputs)
         self.original = install(self.model)
 
     def feeds(self, path):
@@ -49,9 +60,17 @@ class Opened:
 
         given = safetensors_file.read(path)
         expected = {each.name: each for each in self.inputs}
-        if given.keys() != expected.keys():
-            raise ValueError(f'expected the inputs {", ".join(expected)}, got {", ".join(given)}')
-        return {name: given[name].to(self.device, getattr(torch, expected[name].type)) for name in expected}
+        required = [name for name, each in expected.items() if not each.optional]
+        if not set(required) <= given.keys() <= expected.keys():
+            raise ValueError(f'expected the inputs {", ".join(required)}, got {", ".join(given)}')
+        return {name: given[name].to(self.device, getattr(torch, expected[name].type)) for name in expected if name in given}
+
+    def whole(self, path):
+        """The same of a whole sequence, for a call with `options`. Raises ValueError where some of it lies in a cache."""
+        feeds, past = (self.feeds(path), None) if self.cache is None else self.cache.split(self.feeds(path))
+        if past:
+            raise ValueError('expected a whole sequence, got one that goes on behind a cache')
+        return feeds
 
 
 def alike(one, other):
@@ -102,6 +121,7 @@ class ModelAnswers:
             'attention': self.opened.original,
             'inputs': [each.told() for each in self.opened.inputs],
             'longest': self.opened.longest,
+            'undecoded': self.opened.undecoded,
         }
 
     def on_model_sites(self, question):
@@ -143,9 +163,9 @@ class ModelAnswers:
         bound = Bound(self.model(), self.model().feeds(path))
         same = close if not is_pretrained(model) and multiheads(model) else alike
         with without_fast_paths():
-            plain = named_outputs(bound.call())
+            plain = bound.outputs()
         with Observer(model, keep) as seen:
-            outputs = named_outputs(bound.call())
+            outputs = bound.outputs()
         return seen, plain.keys() == outputs.keys() and all(same(plain[name], outputs[name]) for name in plain)
 
     def on_model_run(self, question):

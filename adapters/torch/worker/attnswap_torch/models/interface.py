@@ -160,7 +160,10 @@ def settled(module, query, key, value, attention_mask, is_causal):
         return key, value, *masks.read(attention_mask, queries, keys)
     # Without a mask, sdpa goes by a flag, and eager sees everything.
     causal = getattr(module, 'is_causal', True) if is_causal is None else is_causal
-    if not causal or queries == 1 or module.__dict__['attnswap_original'] == 'eager':
+    if queries == 1:
+        # It sees all keys; whether causally tells a variant how it chooses among them.
+        return key, value, None, getattr(module, 'is_causal', False) is True
+    if not causal or module.__dict__['attnswap_original'] == 'eager':
         return key, value, None, False
     # sdpa's flag counts from the first key; keys beyond the last query are hidden from all.
     if keys < queries:

@@ -14,13 +14,17 @@ types = {'float32', 'float16', 'int64', 'int32', 'bool'}
 class Input:
     """An input as the model wants it: dims are sizes, or names where they may change; whole numbers are drawn below `below`."""
 
+    # Whether a call may do without it.
+    optional = False
+
     def __init__(self, name, type_, dims, below=None):
         if type_ not in types:
             raise Unsupported(f'input {name} has type {type_!r}, expected one of {", ".join(sorted(types))}')
         self.name, self.type, self.dims, self.below = name, type_, list(dims), below
 
     def told(self):
-        return {'name': self.name, 'type': self.type, 'dims': self.dims, **({} if self.below is None else {'below': self.below})}
+        more = {**({} if self.below is None else {'below': self.below}), **({'optional': True} if self.optional else {})}
+        return {'name': self.name, 'type': self.type, 'dims': self.dims, **more}
 
 
 def open_model(target):

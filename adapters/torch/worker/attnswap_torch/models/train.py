@@ -13,7 +13,7 @@ def train(opened, question):
     """Some steps, an item each, from a state on or from the start; the state after them is written. Raises ValueError for a loss that is not finite."""
     training = Training(opened, question)
     try:
-        losses = [training.step(opened.feeds(path), question['objective']) for path in question['items']]
+        losses = [training.step(opened.whole(path), question['objective']) for path in question['items']]
         training.save(question['output'])
     finally:
         training.end()
