@@ -61,7 +61,11 @@ const refusals: Readonly<Record<string, { readonly args: readonly string[]; read
   },
   'training of an ONNX model': {
     args: ['migrate', 'model.onnx', '--data', 'nothing.txt', '--recover', 'transfer'],
-    says: /--recover trains PyTorch models, and this is an ONNX model/,
+    says: /--recover is for PyTorch models, and this is an ONNX model/,
+  },
+  'gradients of an ONNX model': {
+    args: ['migrate', 'model.onnx', '--data', 'nothing.txt', '--backward'],
+    says: /--backward is for PyTorch models, and this is an ONNX model/,
   },
   'training by what there is not': {
     args: ['migrate', 'my-bert', '--recover', 'transfer:speed=1'],

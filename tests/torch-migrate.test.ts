@@ -92,6 +92,7 @@ describe('migrations of PyTorch models', { skip }, () => {
       evaluations: 2,
       maxBlocks: 2,
       threads: 1,
+      backward: true,
       recover: { steps: 60, labels: 10, rank: 4, learningRate: 1e-2 },
       dir: 'state',
     };
@@ -110,7 +111,13 @@ describe('migrations of PyTorch models', { skip }, () => {
       baseline.lengths.map(({ length, waste }) => [length, waste.map(({ site }) => site)]),
       [[16, [0, 1]]],
     );
+    assert.deepEqual(
+      baseline.backward!.map(({ length, medianNs, peakHostBytes }) => [length, medianNs > 0, peakHostBytes > 0]),
+      [[16, true, true]],
+    );
     const [fused, window] = candidates!;
+    assert.deepEqual([fused!.backward!.latency!.metric, fused!.backward!.memory!.metric], ['latency', 'peak-memory']);
+    assert.equal(window!.backward, null, 'what loses too much is not timed');
     assert.deepEqual([fused!.quality!.judgement.outcome, fused!.latency!.outcome !== undefined], ['pass', true]);
     assert.deepEqual([fused!.proof!.of, fused!.proof!.nodesRemoved], ['modules', []]);
     assert.ok(fused!.memory!.effect !== null);
@@ -127,7 +134,7 @@ describe('migrations of PyTorch models', { skip }, () => {
     assert.equal(page.exitCode, 0, page.stderr);
     assert.match(
       readFileSync('page.md', 'utf8'),
-      /Migration of own[\s\S]*low-rank updates[\s\S]*Every module, parameter and buffer is the original’s/,
+      /Migration of own[\s\S]*gradients of all parameters[\s\S]*low-rank updates[\s\S]*Every module, parameter and buffer is the original’s/,
     );
   });
 

@@ -13,6 +13,7 @@ export async function openModel(request: ModelRequest): Promise<OpenModel | Unsu
   const backend = findBackend(request.backend);
   const status = await statusOf(backend);
   if (!status.available) return { unsupported: `${request.backend}: ${status.reason}; ${status.mend}` };
+  if (request.pass !== undefined) return { unsupported: `${request.backend} computes no gradients` };
   const name = typeof request.model === 'string' ? request.model : 'model';
   const options = sessionOptions(backend, request);
   const session = await createSession(request.model, options).catch(async (error: unknown) => {

@@ -11,6 +11,7 @@ import { tokensText } from '../quality/judgement.ts';
 import { digits, percent, signed, size, time } from '../text/figures.ts';
 import { table, wrapped } from '../text/layout.ts';
 import { baseToNew } from '../verdict/wording.ts';
+import { backwardBaselineText, backwardCandidatesText } from './backward-text.ts';
 import { decodeBaselineText, decodeCandidatesText, decodeFinalText, generationText, withUses } from './decode-text.ts';
 import { visible } from '../text/untrusted.ts';
 
@@ -66,6 +67,7 @@ function baselineText({ baseline }: MigrationReport, { metric, sites }: Context)
     lines.push(`quality: ${digits(mean(baseline.scores))} over ${baseline.scores.length} items (${visible(metric ?? 'score')})`);
   for (const flag of baseline.dispatch?.flags ?? []) lines.push(wrapped(`runtime: ${visible(flag)}`));
   if (baseline.decode) lines.push(decodeBaselineText(baseline.decode));
+  if (baseline.backward) lines.push(backwardBaselineText(baseline.backward));
   return lines.join('\n');
 }
 
@@ -90,12 +92,13 @@ function candidatesText(results: readonly CandidateResult[], report: MigrationRe
   const reasons = results.map(
     ({ name, decision }) => `${short(name)}: ${verdictWords[decision.verdict]}: ${visible(decision.reasons[0] ?? '')}`,
   );
+  const written = { length: settings.compareAt, name: short, change };
   return [
     'Phase 2: each candidate at every site, compared with the original',
     table([header, ...rows]),
     '* on the Pareto front (quality, latency, memory)',
     ...results.flatMap(({ name, passedOver }) => (passedOver === undefined ? [] : [`${short(name)}: ${passedOverText(passedOver)}`])),
-    ...[decodeCandidatesText(results, { length: settings.compareAt, name: short, change }), generationText(results, short)].filter(
+    ...[decodeCandidatesText(results, written), generationText(results, short), backwardCandidatesText(results, written)].filter(
       (text) => text !== '',
     ),
     '',

@@ -109,6 +109,8 @@ export interface ModelRequest {
   /** As of a kernel: `memory` pools nothing. `reading` runs every node as it is written, so that each tensor is what its name says. */
   readonly purpose?: KernelRequest['purpose'] | 'reading';
   readonly threads?: number;
+  /** Where present, a call also computes the gradients of all parameters. Runtimes that have none refuse it. */
+  readonly pass?: 'forward+backward';
 }
 
 /** An input as the model declares it: a dimension is a size, or a name ('' where it has none) where it is dynamic. */

@@ -17,8 +17,9 @@ export interface PreparedModel extends BoundModel, Pick<OpenModel, 'pid'> {
  */
 export async function prepareModel(request: ModelArmRequest, purpose: KernelRequest['purpose']): Promise<PreparedModel> {
   const { adapter } = (await import(request.adapterModule)) as { adapter: Adapter };
-  const { backend, model, threads } = request;
-  const opened = await adapter.openModel?.({ backend, model, purpose, ...(threads !== undefined && { threads }) });
+  const { backend, model, threads, pass } = request;
+  const more = { ...(threads !== undefined && { threads }), ...(pass !== undefined && { pass }) };
+  const opened = await adapter.openModel?.({ backend, model, purpose, ...more });
   if (opened === undefined || 'unsupported' in opened)
     throw new AttnswapError('UNSUPPORTED', opened?.unsupported ?? `${adapter.name} cannot run models`);
   const bound = opened.bind(await feedsFor(opened, request));

@@ -19,9 +19,11 @@ import type { Migration } from './migration.ts';
 const timeoutSeconds = 300;
 
 /** A model's file as an arm, on the first item of a length; to decode, on one token behind the cache that the original makes of that item. */
-export async function armAt(migration: Migration, model: string, place: Place): Promise<ModelArm> {
+export async function armAt(migration: Migration, model: string, { length, use }: Place): Promise<ModelArm> {
   const { entry, settings, state } = migration;
   const { backend, threads } = settings;
+  const pass = use === 'forward+backward' ? use : undefined;
+  const place: Place = { length, use: use === 'decode' ? use : 'prefill' };
   const file = resolve(state.folder, 'feeds', `${placeName(place).replace('/', '-')}.safetensors`);
   const write = async () => {
     const item = (await itemsOf(migration, 'judging')).find((each) => each.length === place.length)!;
@@ -32,7 +34,8 @@ export async function armAt(migration: Migration, model: string, place: Place): 
   await state.step(`feeds/${placeName(place)}`, write);
   // A user may have made room since.
   if (!existsSync(file)) await write();
-  return modelArm({ backend, model: resolve(model), feeds: { file }, ...(threads !== null && { threads }) }, entry);
+  const more = { ...(threads !== null && { threads }), ...(pass !== undefined && { pass }) };
+  return modelArm({ backend, model: resolve(model), feeds: { file }, ...more }, entry);
 }
 
 /** Peaks of whole models hardly vary: two pairs mostly tell, and a launch of a large model takes long. */
@@ -53,7 +56,8 @@ export interface ArmComparison extends Place {
 
 /** `latency at 512 tokens`, or `decode latency behind 512 tokens`. */
 export function placeText(what: string, { length, use }: Place): string {
-  return use === 'prefill' ? `${what} at ${length} tokens` : `decode ${what} behind ${length} tokens`;
+  const place = use === 'decode' ? 'behind' : 'at';
+  return `${use === 'prefill' ? '' : `${use} `}${what} ${place} ${length} tokens`;
 }
 
 /** The original against another model at one place, in paired blocks; kept as a step. */
@@ -66,7 +70,7 @@ export function compareModels(migration: Migration, metric: 'latency' | 'peak-me
     const progress = (block: number) =>
       migration.progress(comparisonStep(metric, name, wanted), `${what}, block ${block + 1} of at most ${most}`, block / most);
     const arms = { base: await armAt(migration, file.path, wanted), new: await armAt(migration, model, wanted) };
-    const subject = { cell: `${name} ${use === 'decode' ? 'decode ' : ''}at ${length}`, name };
+    const subject = { cell: `${name} ${use === 'prefill' ? '' : `${use} `}at ${length}`, name };
     const shared = { timeoutSeconds, family: 1, progress, signal };
     if (metric === 'peak-memory')
       return compareMemory(arms, subject, plainRule(metric, settings.margin), { ...shared, plan, basePeaks: peaksAt(migration, wanted) });

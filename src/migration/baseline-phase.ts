@@ -20,12 +20,7 @@ import { originalScores } from './quality-of.ts';
 const wasteRows = 256;
 
 /** The original at one length. */
-export interface BaselineAtLength {
-  readonly length: number;
-  readonly medianNs: number;
-  readonly lowNs: number;
-  readonly highNs: number;
-  readonly peakHostBytes: number;
+export interface BaselineAtLength extends CallAtLength {
   readonly waste: readonly SiteWaste[];
 }
 
@@ -37,15 +32,19 @@ export interface SiteWaste {
   readonly heads: ReadonlyArray<number | null>;
 }
 
-/** The original with one new token behind so many tokens in its cache. */
-export interface DecodeAtLength {
-  /** Tokens in the cache. */
+/** The original in one use. */
+export interface CallAtLength {
+  /** Tokens of the call; of decoding, tokens in the cache. */
   readonly length: number;
-  /** Time of a token. */
+  /** Time of a call; of decoding, of a token. */
   readonly medianNs: number;
   readonly lowNs: number;
   readonly highNs: number;
   readonly peakHostBytes: number;
+}
+
+/** The original with one new token behind so many tokens in its cache. */
+export interface DecodeAtLength extends CallAtLength {
   /** Of the cache, all batch elements. */
   readonly cacheBytes: number;
 }
@@ -62,6 +61,8 @@ export interface MeasuredBaseline {
   readonly lengths: readonly BaselineAtLength[];
   /** Null where the model is not decoded through a cache. */
   readonly decode: DecodeBaseline | null;
+  /** A call forward and backward; null where it was not asked for. */
+  readonly backward: readonly CallAtLength[] | null;
   /** What a call runs at the length of comparison; null where the runtime does not tell. */
   readonly dispatch: Dispatch | null;
   /** One score an item; null without a task. */
@@ -73,12 +74,20 @@ export async function measureBaseline(migration: Migration): Promise<MeasuredBas
   const lengths: BaselineAtLength[] = [];
   for (const length of migration.settings.lengths) lengths.push(await atLength(migration, length));
   const decode = migration.cache === null ? null : await measureDecode(migration);
+  const backward = migration.settings.backward === true ? await measureBackward(migration) : null;
   const dispatch = await dispatchOf(migration, 'original', migration.file.path);
   const scores = await migration.state.step('baseline/scores', async () => {
     migration.progress('baseline/scores', 'quality');
     return originalScores(migration, await itemsOf(migration, 'judging'));
   });
-  return { lengths, decode, dispatch, scores };
+  return { lengths, decode, backward, dispatch, scores };
+}
+
+async function measureBackward(migration: Migration): Promise<CallAtLength[]> {
+  const lengths: CallAtLength[] = [];
+  for (const length of migration.settings.lengths)
+    lengths.push({ length, ...(await timeAndPeak(migration, { length, use: 'forward+backward' })) });
+  return lengths;
 }
 
 async function measureDecode(migration: Migration): Promise<DecodeBaseline> {
@@ -103,7 +112,7 @@ async function atLength(migration: Migration, length: number): Promise<BaselineA
   return { length, ...measured, waste };
 }
 
-async function timeAndPeak(migration: Migration, place: Place): Promise<Omit<DecodeAtLength, 'length' | 'cacheBytes'>> {
+async function timeAndPeak(migration: Migration, place: Place): Promise<Omit<CallAtLength, 'length'>> {
   const { file, state } = migration;
   const arm = await armAt(migration, file.path, place);
   const name = placeName(place);

@@ -31,6 +31,8 @@ export interface CandidateResult extends Pick<CandidateQualities, 'generation'> 
   readonly memory: Comparison | null;
   /** The same of one token behind a cache; null where the model is not decoded through one. */
   readonly decode: CandidateDecode | null;
+  /** The same of a call forward and backward, on which no verdict rests; null where that was not asked for. */
+  readonly backward: Pick<CandidateDecode, 'latency' | 'memory'> | null;
   readonly decision: MigrationDecision;
   /** As of a {@link Candidate}. */
   readonly passedOver?: readonly number[];
@@ -65,23 +67,26 @@ async function judged(migration: Migration, candidate: ModelCandidate, baseline:
   const { state, settings, subject } = migration;
   const model = join(state.folder, 'models', fileNameOf(name, subject.ending));
   const written = await state.step(`candidate/${name}/model`, () => writeCandidate(migration, candidate, model));
-  if ('failure' in written) return rejected({ name, model, proof: null, quality: null, decode: null, generation: null }, written.failure);
+  if ('failure' in written)
+    return rejected({ name, model, proof: null, quality: null, decode: null, backward: null, generation: null }, written.failure);
   // A user may have made room since.
   if (!existsSync(model)) await writeCandidate(migration, candidate, model);
   const qualities = await qualitiesOf(migration, candidate, baseline);
   const untimed = { latency: null, memory: null };
-  const judged = { name, model, proof: written.proof, ...qualities, decode: qualities.decode && { quality: qualities.decode, ...untimed } };
+  const decoded = qualities.decode && { quality: qualities.decode, ...untimed };
+  const judged = { name, model, proof: written.proof, ...qualities, decode: decoded, backward: null };
   const judgement = judgementOf(judged);
   if (isHopeless(judgement)) return rejected(judged, `${judgement.reason}; it was not timed`);
   const at = { name, model, length: settings.compareAt };
   const prefill = await comparedAt(migration, { ...at, use: 'prefill' });
   const decode = judged.decode && { ...judged.decode, ...(await comparedAt(migration, { ...at, use: 'decode' })) };
+  const backward = settings.backward === true ? await comparedAt(migration, { ...at, use: 'forward+backward' }) : null;
   const found = (metric: 'latency' | 'memory') => [
     { length: at.length, comparison: prefill[metric], ...(decode && { use: 'prefill' as const }) },
     ...(decode ? [{ length: at.length, comparison: decode[metric], use: 'decode' as const }] : []),
   ];
   const evidence = { candidate: name, latency: found('latency'), memory: found('memory'), wantedLengths: [at.length] };
-  return { ...judged, ...prefill, decode, decision: decideMigration({ ...evidence, quality: judgement }) };
+  return { ...judged, ...prefill, decode, backward, decision: decideMigration({ ...evidence, quality: judgement }) };
 }
 
 async function comparedAt(

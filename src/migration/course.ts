@@ -23,7 +23,7 @@ interface Stage {
 type Weighed = readonly [step: string, weight: number];
 
 /** `decodes`: whether the model is decoded token by token as well. */
-type Subject = Pick<MigrationSettings, 'lengths' | 'compareAt' | 'generate'> & { readonly decodes?: boolean };
+type Subject = Pick<MigrationSettings, 'lengths' | 'compareAt' | 'generate' | 'backward'> & { readonly decodes?: boolean };
 
 /**
  * Where a step lies on a migration's way, `part` of it done. What nobody knows in advance, such as the judging of a tuned candidate, lies where the last known
@@ -46,10 +46,11 @@ export function courseOf(settings: Subject, candidates: readonly string[], until
 }
 
 /** By phase; the final comparison ends the last. */
-function stagesOf({ lengths, compareAt, decodes = false, generate }: Subject, candidates: readonly string[]): Stage[][] {
-  const measured: readonly Use[] = decodes ? ['prefill', 'decode'] : ['prefill'];
-  const comparison = (name: string, length: number): Weighed[] =>
-    measured.flatMap((use): Weighed[] => [
+function stagesOf({ lengths, compareAt, decodes = false, generate, backward }: Subject, candidates: readonly string[]): Stage[][] {
+  const decided: ReadonlyArray<Place['use']> = decodes ? ['prefill', 'decode'] : ['prefill'];
+  const measured = backward === true ? [...decided, 'forward+backward' as const] : decided;
+  const comparison = (name: string, length: number, among: typeof decided): Weighed[] =>
+    among.flatMap((use): Weighed[] => [
       [comparisonStep('latency', name, { length, use }), 8],
       [comparisonStep('peak-memory', name, { length, use }), 2],
     ]);
@@ -58,15 +59,17 @@ function stagesOf({ lengths, compareAt, decodes = false, generate }: Subject, ca
     [`baseline/memory/${length}`, 1],
     [`baseline/waste/${length}`, 1],
   ]);
-  const decoded = (decodes ? lengths : []).flatMap((length): Weighed[] => [
-    [`baseline/latency/decode/${length}`, 3],
-    [`baseline/memory/decode/${length}`, 1],
-  ]);
+  const further = measured.slice(1).flatMap((use) =>
+    lengths.flatMap((length): Weighed[] => [
+      [`baseline/latency/${placeName({ length, use })}`, 3],
+      [`baseline/memory/${placeName({ length, use })}`, 1],
+    ]),
+  );
   const swapped = candidates.flatMap((name): Weighed[] => [
     [`candidate/${name}/quality`, 2],
     ...(decodes ? [[`candidate/${name}/decode`, 2] as const] : []),
     ...(generate === undefined ? [] : [[`candidate/${name}/generation`, 4] as const]),
-    ...comparison(name, compareAt),
+    ...comparison(name, compareAt, measured),
   ]);
   const tuned: Weighed[] = [
     ['tune/saving', 4],
@@ -74,13 +77,13 @@ function stagesOf({ lengths, compareAt, decodes = false, generate }: Subject, ca
   ];
   const staged = (phase: string, steps: readonly Weighed[]) => steps.map(([step, weight]): Stage => ({ step, phase, weight }));
   return [
-    staged('phase 1 of 3', [...baseline, ...decoded, ['baseline/scores', 2]]),
+    staged('phase 1 of 3', [...baseline, ...further, ['baseline/scores', 2]]),
     staged('phase 2 of 3', swapped),
     [
       ...staged('phase 3 of 3', tuned),
       ...staged(
         'final comparison',
-        lengths.flatMap((length) => comparison(finalName(''), length)),
+        lengths.flatMap((length) => comparison(finalName(''), length, decided)),
       ),
     ],
   ];
@@ -98,10 +101,10 @@ export function candidateOf(name: string): string {
   return name.startsWith(final) ? name.slice(final.length) : name;
 }
 
-/** At which length, and in which use, something is measured. */
+/** At which length, and in which use, something is measured: one that the verdict rests on, or a step of a training without its optimizer. */
 export interface Place {
   readonly length: number;
-  readonly use: Use;
+  readonly use: Use | 'forward+backward';
 }
 
 /** A place as the end of a step's name: `512`, or `decode/512`. */

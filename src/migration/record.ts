@@ -88,6 +88,7 @@ const candidateSchema = z.object({
       memory: comparisonSchema.nullable(),
     })
     .nullish(),
+  backward: z.object({ latency: comparisonSchema.nullable(), memory: comparisonSchema.nullable() }).nullish(),
   generation: generationSchema.nullish(),
   decision: decisionSchema,
 });
@@ -99,14 +100,13 @@ const atLengthSchema = z.object({
   peakHostBytes: z.number(),
   waste: z.array(z.object({ site: z.int(), overall: wasteFiguresSchema, heads: z.array(z.number().nullable()) })),
 });
-const decodeAtLengthSchema = z.object({
-  ...atLengthSchema.omit({ waste: true }).shape,
-  cacheBytes: z.number(),
-});
+const callAtLengthSchema = atLengthSchema.omit({ waste: true });
+const decodeAtLengthSchema = callAtLengthSchema.extend({ cacheBytes: z.number() });
 const comparedSchema = z.array(z.object({ length: z.int(), comparison: comparisonSchema }));
 const bothSchema = z.object({ latency: comparedSchema, memory: comparedSchema });
 
 const length = String.raw`\d+$`;
+const use = String.raw`((decode|forward\+backward)/)?`;
 const number = z.number();
 const mean = z.object({ mean: number.nullable() }).nullable();
 const driftSchema = z.discriminatedUnion('state', [
@@ -121,8 +121,8 @@ const driftSchema = z.discriminatedUnion('state', [
 /** What the steps of a migration hold. */
 export const migrationSteps: StepSchemas = [
   [new RegExp(`^feeds/(decode/)?${length}`), z.object({ item: z.string() })],
-  [new RegExp(`^baseline/latency/(decode/)?${length}`), atLengthSchema.pick({ medianNs: true, lowNs: true, highNs: true })],
-  [new RegExp(`^baseline/memory/(decode/)?${length}`), z.object({ bytes: number.positive() })],
+  [new RegExp(`^baseline/latency/${use}${length}`), atLengthSchema.pick({ medianNs: true, lowNs: true, highNs: true })],
+  [new RegExp(`^baseline/memory/${use}${length}`), z.object({ bytes: number.positive() })],
   [new RegExp(`^baseline/cache/${length}`), z.object({ bytes: number.min(0), bytesPerToken: number.min(0) })],
   [new RegExp(`^baseline/waste/${length}`), atLengthSchema.shape.waste],
   [/^dispatch\//s, dispatchSchema.nullable()],
@@ -175,6 +175,8 @@ export const migrationRecordSchema = z.object({
     lengths: z.array(atLengthSchema),
     /** Of a decoder with a cache; absent in records of older versions. */
     decode: z.object({ cacheBytesPerToken: z.number(), lengths: z.array(decodeAtLengthSchema) }).nullish(),
+    /** Forward and backward; absent in records of older versions. */
+    backward: z.array(callAtLengthSchema).nullish(),
     /** What a call runs; null where the runtime does not tell, absent in records of older versions. */
     dispatch: dispatchSchema.nullish(),
     scores: z.array(z.number()).nullable(),

@@ -60,6 +60,8 @@ export interface MigrateOptions extends ModelOptions, DataOptions {
   readonly threads?: number | undefined;
   /** Tokens to generate from each item, compared with the original's (decoders with a cache). @default none */
   readonly generate?: number | undefined;
+  /** Also compares a call forward and backward (PyTorch models); no verdict rests on it. @default false */
+  readonly backward?: boolean | undefined;
   /** Trains low-rank updates for candidates that lose quality (PyTorch models). @default none */
   readonly recover?: Partial<RecoverySettings> | undefined;
 }
@@ -91,9 +93,10 @@ export interface MigrationRecord extends MigrationReport, Omit<RunHead, 'backend
 export async function migrate(options: MigrateOptions): Promise<MigrationRecord> {
   const { model } = options;
   if ((await partsAt(model)) !== undefined || !(await isHostedModel(model))) {
-    if (options.recover !== undefined)
-      throw new AttnswapError('USAGE', `${model}: --recover trains PyTorch models, and this is an ONNX model`, {
-        hint: 'omit --recover, or give the folder that the model was exported from',
+    const [training] = [...(options.recover === undefined ? [] : ['--recover']), ...(options.backward === true ? ['--backward'] : [])];
+    if (training !== undefined)
+      throw new AttnswapError('USAGE', `${model}: ${training} is for PyTorch models, and this is an ONNX model`, {
+        hint: `omit ${training}, or give the folder that the model was exported from`,
       });
     return migrateModel(options, graphModel(await loadModel(options), options));
   }
@@ -235,6 +238,7 @@ function settingsOf(options: MigrateOptions & { readonly backend: string }, leng
     maxBlocks: options.maxBlocks ?? defaults.finalBlocks,
     threads: options.threads ?? null,
     ...(options.generate !== undefined && { generate: options.generate }),
+    ...(options.backward === true && { backward: true as const }),
     ...(options.recover !== undefined && { recover: { ...defaults.recovery, ...options.recover } }),
   };
 }

@@ -58,7 +58,7 @@ export const modelCaptureSchema = z.object({
 /** Of an ONNX model, whose file tells the rest. */
 export const graphOpenSchema = z.union([refused, z.object({})]);
 
-export const modelRunSchema = z.union([refused, z.object({})]);
+export const modelRunSchema = z.union([refused, z.object({ pass: z.literal('forward+backward').optional() })]);
 
 export const modelSwapSchema = z.union([refused, z.object({})]);
 

@@ -24,7 +24,7 @@ import type { WorkerProcess } from './worker-process.ts';
 
 /** Opens a model in a worker that has said hello; disposing of it ends the process. @throws WORKER_FAILED, WORKER_PROTOCOL, INVALID_MODEL */
 export async function openModelOnWorker(worker: WorkerProcess, request: ModelRequest): Promise<OpenModel | Unsupported> {
-  const { backend, model, purpose = 'latency', threads = null } = request;
+  const { backend, model, purpose = 'latency', threads = null, pass } = request;
   if (typeof model !== 'string') return refused(worker, `${backend} opens PyTorch models, not ONNX graphs`);
   const { source, placed, adapters = null } = isSwapFile(model) ? await readSwapFile(model) : { source: resolve(model), placed: {} };
   const opened = await worker.ask('model-open', { backend, model: source, purpose, threads }, modelOpenSchema);
@@ -34,7 +34,7 @@ export async function openModelOnWorker(worker: WorkerProcess, request: ModelReq
     if ('unsupported' in swapped) return refused(worker, swapped.unsupported);
   }
   const folder = await temporaryFolder('model');
-  const hosted = new WorkerModel(worker, { folder, inputs: opened.inputs, purpose });
+  const hosted = new WorkerModel(worker, { folder, inputs: opened.inputs, purpose, pass });
   return {
     inputs: opened.inputs,
     pid: worker.pid,
@@ -56,9 +56,10 @@ export interface GraphPorts {
 /** The same for an ONNX model, whose graph tells what it attends with. */
 export async function openGraphOnWorker(
   worker: WorkerProcess,
-  { backend, model, purpose = 'latency', threads }: ModelRequest,
+  { backend, model, purpose = 'latency', threads, pass }: ModelRequest,
   ports: GraphPorts,
 ): Promise<OpenModel | Unsupported> {
+  if (pass !== undefined) return refused(worker, `${backend} computes no gradients`);
   const folder = await temporaryFolder('model');
   const dispose = async () => {
     await worker.close();
@@ -92,6 +93,7 @@ interface Hosting {
   readonly folder: string;
   readonly inputs: readonly ModelInput[];
   readonly purpose: NonNullable<ModelRequest['purpose']>;
+  readonly pass?: ModelRequest['pass'] | undefined;
   /** Whether the worker tells what a call of a model runs. */
   readonly tellsDispatch?: boolean;
 }
@@ -136,9 +138,11 @@ class WorkerModel {
     /** The first call puts the inputs in place and gives the outputs; those that follow are the same call. */
     const settle = async (): Promise<boolean> => {
       if (this.#holder === me) return false;
-      const given = { inputs: await this.write(feeds), output: this.path('outputs') };
+      const { pass } = this.#hosting;
+      const given = { inputs: await this.write(feeds), output: this.path('outputs'), ...(pass !== undefined && { pass }) };
       const ran = await worker.ask('model-run', given, modelRunSchema);
       if ('unsupported' in ran) throw new AttnswapError('UNSUPPORTED', ran.unsupported);
+      if (ran.pass !== pass) throw new AttnswapError('UNSUPPORTED', 'the worker computes no gradients of whole models');
       outputs = await readTensors(this.path('outputs'));
       this.#holder = me;
       return true;

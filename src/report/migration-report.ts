@@ -10,6 +10,7 @@ import { methodsSection, reproduceSection } from './closing-sections.ts';
 import { reportSchemaName } from './document.ts';
 import type { Report, Section, Standing } from './document.ts';
 import { hostSection, noiseAlerts } from './host-section.ts';
+import { backwardSection } from './migration/backward-section.ts';
 import { wasteBySite, whereWeWere } from './migration/baseline-sections.ts';
 import type { ComparedFigures } from './migration/baseline-sections.ts';
 import type { CandidateRecord } from './migration/candidate-sections.ts';
@@ -36,8 +37,8 @@ function wholeReport(record: StoredMigrationRecord): Report {
   const candidates = judgedCandidates(record);
   const all = [
     ...(final === null ? [] : comparedIn(final).map(({ comparison }) => comparison)),
-    ...candidates.flatMap(({ latency, memory, decode }) =>
-      [latency, memory, decode?.latency ?? null, decode?.memory ?? null].filter((each) => each !== null),
+    ...candidates.flatMap(({ latency, memory, decode, backward }) =>
+      [{ latency, memory }, decode, backward].flatMap((use) => [use?.latency ?? [], use?.memory ?? []].flat()),
     ),
   ];
   // The last comparison takes over what was shown before.
@@ -50,6 +51,7 @@ function wholeReport(record: StoredMigrationRecord): Report {
     compared.length > 0 ? changesSection(compared) : undefined,
     decodeSection(record, candidates),
     generationSection(candidates),
+    backwardSection(record, candidates),
     wasteBySite(baseline.lengths),
     tuned === null ? undefined : tuningSection(tuned, record),
     recoverySection(record),

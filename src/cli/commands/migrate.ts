@@ -2,7 +2,7 @@ import { AttnswapError } from '../../contract/errors.ts';
 import { goals, phases } from '../../migration/migration.ts';
 import { defaults } from '../../operations/defaults.ts';
 import { exitCodes, print, printJson } from '../console.ts';
-import { argument, choice, defineCommand, inGroup, option, place, refused, withDefault } from '../declare.ts';
+import { argument, choice, defineCommand, flag, inGroup, option, place, refused, withDefault } from '../declare.ts';
 import { isModel } from '../is-model.ts';
 import { adaptersFrom, data, margin, model, moreBackends, threads, wait } from '../options.ts';
 import { outputs } from '../outputs.ts';
@@ -23,6 +23,7 @@ export const migrate = defineCommand({
     goal: withDefault('latency', choice('<goal>', goals, 'what to tune for')),
     until: withDefault('tune', choice('<phase>', phases, 'last phase to run')),
     generate: option('<n>', 'tokens to generate from each item (decoders with a cache)', wholeNumber(1)),
+    backward: flag('also compare a forward and backward call (PyTorch)'),
     recover: option('<how>', 'recover lost quality by training (PyTorch), e.g. transfer:labels=300', recovery),
     dir: place('folder', option('<dir>', 'results, and where a rerun resumes (default: runs/<model>.migration)')),
     out: outputs(recordOutputs, 'write the record'),

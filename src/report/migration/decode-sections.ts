@@ -11,7 +11,7 @@ import type { Chart, Column, Section, Standing, Table, TableCell } from '../docu
 import { nameOf } from './candidate-sections.ts';
 import type { CandidateRecord } from './candidate-sections.ts';
 
-const numeric = (...titles: readonly string[]): Column[] => titles.map((title) => ({ title, numeric: true }));
+export const numeric = (...titles: readonly string[]): Column[] => titles.map((title) => ({ title, numeric: true }));
 
 /** One token behind the cache: the original by cached tokens, each candidate, and the last comparison. */
 export function decodeSection(
@@ -86,7 +86,7 @@ function finalTable({ latency, memory }: NonNullable<NonNullable<StoredMigration
   };
 }
 
-function changeCell(comparison: CandidateRecord['latency']): TableCell {
+export function changeCell(comparison: CandidateRecord['latency']): TableCell {
   return comparison?.effect ? { text: changeText(comparison.effect), value: comparison.effect.estimate } : { text: 'not timed' };
 }
 

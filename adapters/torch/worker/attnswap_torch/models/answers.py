@@ -7,19 +7,29 @@ from .plain import multiheads, without_fast_paths
 class Bound:
     """A model with its inputs in place: what `sample`, `memory` and `check` call."""
 
-    def __init__(self, opened, feeds):
+    def __init__(self, opened, feeds, backward=False):
         self.opened, self.device = opened, opened.device
-        self.feeds, self.past = (feeds, None) if opened.cache is None else opened.cache.split(feeds)
+        self.feeds, self.past = (feeds, None) if opened.cache is None or backward else opened.cache.split(feeds)
+        self.call = self.forward_backward if backward else self.forward
+        self.parameters = [weight for weight in opened.model.parameters() if weight.requires_grad] if backward else None
 
-    def call(self):
+    def forward(self):
         """One call: what the model returns. Results are not kept between calls."""
         cached = {} if self.past is None else self.opened.cache.argument(self.past)
         with torch.inference_mode():
             return self.opened.model(**self.feeds, **{**self.opened.options, **cached})
 
+    def forward_backward(self):
+        """One call forward and backward: the gradients of the mean square of the outputs with respect to all parameters that train."""
+        outputs = named_outputs(self.opened.model(**self.feeds, **self.opened.options)).values()
+        loss = sum(output.float().square().mean() for output in outputs if output.requires_grad)
+        return torch.autograd.grad(loss, self.parameters, allow_unused=True)
+
     def outputs(self):
-        """One call, its tensors by name, with what it hands on as the cache."""
+        """One call, its tensors by name, with what it hands on as the cache; of one with gradients, their norms."""
         returned = self.call()
+        if self.parameters is not None:
+            return {'gradients': torch.stack([gradient.norm().float() for gradient in returned if gradient is not None])}
         return {**named_outputs(returned), **({} if self.past is None else self.opened.cache.outputs(returned))}
 
     def check(self, path):
@@ -169,12 +179,17 @@ class ModelAnswers:
         return seen, plain.keys() == outputs.keys() and all(same(plain[name], outputs[name]) for name in plain)
 
     def on_model_run(self, question):
-        self.prepared = Bound(self.model(), self.model().feeds(question['inputs']))
+        backward = question.get('pass') == 'forward+backward'
+        opened = self.model()
+        feeds = opened.whole(question['inputs']) if backward else opened.feeds(question['inputs'])
+        self.prepared = Bound(opened, feeds, backward)
+        if backward and not self.prepared.parameters:
+            return {'unsupported': f'{type(opened.model).__name__} has no parameters that train'}
         if question.get('output') is None:
             self.prepared.call()
         else:
             self.prepared.check(question['output'])
-        return {}
+        return {'pass': 'forward+backward'} if backward else {}
 
     def on_model_swap(self, question):
         from . import adapters
