@@ -69,7 +69,7 @@ const refusals: Readonly<Record<string, { readonly args: readonly string[]; read
   },
   'training by what there is not': {
     args: ['migrate', 'my-bert', '--recover', 'transfer:speed=1'],
-    says: /expected steps, labels, rank or lr/,
+    says: /expected steps, labels, rank, lr or patience/,
   },
   'a length for sites without data': { args: ['sites', 'model.onnx', '--lengths', '7'], says: /--lengths applies only to --data/ },
   'a length for the models of a folder without data': { args: ['sites', '.', '--lengths', '7'], says: /--lengths applies only to --data/ },

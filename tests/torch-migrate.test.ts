@@ -125,7 +125,13 @@ describe('migrations of PyTorch models', { skip }, () => {
     assert.ok(tuned!.search.evaluations <= 2);
     const [trained] = recovered!;
     assert.ok(recovered!.length === 1 && 'result' in trained!, JSON.stringify(recovered));
-    const { from, losses, lostBefore, lostAfter, share, result } = trained;
+    const { from, losses, judged, kept: step, lostBefore, lostBetween, lostAfter, share, result } = trained;
+    assert.deepEqual(
+      judged.map((each) => each.step),
+      [60, 70],
+    );
+    const best = judged[1]!.loss <= judged[0]!.loss ? 70 : 60;
+    assert.deepEqual([step, lostBetween !== null], [best, best === 70]);
     assert.deepEqual([from, losses.transfer.length, losses.labels.length], ['window.tiled:w=2', 60, 10]);
     assert.equal(lostBefore, window!.quality!.judgement.marginsLost);
     assert.ok(lostAfter < lostBefore && share === 1 - lostAfter / lostBefore, `${lostBefore} → ${lostAfter}`);

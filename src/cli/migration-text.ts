@@ -138,17 +138,19 @@ function tunedText({ search, budget, shared, choices, mended, result }: TuneResu
 
 function recoveryText(recovered: NonNullable<MigrationReport['recovered']>): string {
   const trained = recovered.filter((each) => 'result' in each);
-  const rows = trained.map(({ from, parameters, losses, lostBefore, lostAfter, share }) => [
+  const rows = trained.map(({ from, parameters, losses, kept, lostBefore, lostBetween, lostAfter, share }) => [
     short(from),
     `${parameters}`,
+    `${kept}`,
     `${digits(losses.transfer[0] ?? NaN)} → ${digits(losses.transfer.at(-1) ?? NaN)}`,
-    `${digits(lostBefore)} → ${digits(lostAfter)}`,
+    [lostBefore, ...(lostBetween === null ? [] : [lostBetween]), lostAfter].map((lost) => digits(lost)).join(' → '),
     percent(share),
   ]);
-  const header = ['candidate', 'trained numbers', 'loss by layer', 'quality lost, in margins', 'recovered'];
+  const header = ['candidate', 'parameters', 'steps', 'loss by layer', 'margins lost', 'recovered'];
   const failures = recovered.flatMap((each) => ('failure' in each ? `${short(each.from)}: not trained: ${visible(each.failure)}` : []));
   const title = 'Phase 3: low-rank updates of the attention layers, trained on other items';
-  return [title, ...(rows.length > 0 ? [table([header, ...rows])] : []), ...failures].join('\n');
+  const told = 'steps: of the checkpoint that was kept; margins lost: before training → after the layer-by-layer stage → after both';
+  return [title, ...(rows.length > 0 ? [table([header, ...rows]), wrapped(told)] : []), ...failures].join('\n');
 }
 
 function finalText({ final }: MigrationReport): string {

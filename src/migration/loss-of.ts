@@ -1,14 +1,24 @@
 import type { OpenModel } from '../contract/adapter.ts';
 import type { Item } from '../contract/data.ts';
 import { usingModel } from '../model/file/open-proto.ts';
+import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
-import { driftBetween, driftSize, scoresOf } from './quality-of.ts';
+import { driftBetween, driftSize, originalScores, scoresOf } from './quality-of.ts';
 
 /** What losses are counted in: scores of the original, or, without a task, relative drift. */
 export interface LossScale {
   readonly scores: readonly number[] | null;
   /** Size of the mean score, or 1. */
   readonly size: number;
+}
+
+/** That of the calibration items. */
+export function lossScale(migration: Migration): Promise<LossScale> {
+  return migration.state.step('tune/scale', async () => {
+    const scores = await originalScores(migration, await itemsOf(migration, 'calibration'));
+    const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    return scores === null ? { scores, size: 1 } : { scores, size: Math.abs(mean(scores)) };
+  });
 }
 
 /**

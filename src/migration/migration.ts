@@ -54,6 +54,8 @@ export interface RecoverySettings {
   readonly labels: number;
   readonly rank: number;
   readonly learningRate: number;
+  /** Checkpoints in a row without a better score on held-out items after which training stops; 0: never. Absent in settings of older versions. */
+  readonly patience?: number;
 }
 
 /** What items are for: no item is used twice, but where the data hold too few to tune on. */

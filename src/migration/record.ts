@@ -138,6 +138,8 @@ export const migrationSteps: StepSchemas = [
   [/^tune\/loss\//, number.min(0).nullable()],
   [/^tune\/kernel\//, number.min(0).nullable()],
   [/^tune\/mend\//, z.object({ factor: number.nullable(), loss: number.min(0), norms: z.record(z.string(), z.array(number)).nullable() })],
+  [/^recover\/.+\/judged\/\d+$/s, z.object({ loss: number.min(0).nullable() })],
+  [/^recover\/.+\/between$/s, z.object({ marginsLost: number.min(0).nullable() })],
   [/^recover\//s, z.object({ losses: z.array(number).min(1), parameters: z.int().positive() })],
   [/^head$/, z.object({ tool: z.object({ version: z.string() }), command: z.array(z.string()), warnings: z.array(z.string()) })],
   [/^ended\//, z.iso.datetime()],
@@ -163,7 +165,9 @@ export const migrationRecordSchema = z.object({
     margin: z.number(),
     goal: text,
     generate: z.int().optional(),
-    recover: z.object({ steps: z.int(), labels: z.int(), rank: z.int(), learningRate: z.number() }).optional(),
+    recover: z
+      .object({ steps: z.int(), labels: z.int(), rank: z.int(), learningRate: z.number(), patience: z.int().optional() })
+      .optional(),
   }),
   /** What was assumed of the mask of which site; absent in records of older versions. */
   sites: z.array(z.object({ site: z.int(), assumed: text.optional() })).optional(),
@@ -211,7 +215,11 @@ export const migrationRecordSchema = z.object({
           from: text,
           parameters: z.int(),
           losses: z.object({ transfer: z.array(z.number()), labels: z.array(z.number()) }),
+          /** Absent in records of older versions, as is `kept`. */
+          judged: z.array(z.object({ step: z.int(), loss: z.number().nullable() })).optional(),
+          kept: z.int().optional(),
           lostBefore: z.number(),
+          lostBetween: z.number().nullish(),
           lostAfter: z.number().nullable(),
           share: z.number().nullable(),
           result: candidateSchema,

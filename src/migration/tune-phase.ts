@@ -5,11 +5,9 @@ import type { MeasuredBaseline } from './baseline-phase.ts';
 import { isRefusal, judgeCandidate } from './candidate.ts';
 import type { CandidateResult } from './candidate.ts';
 import { isExact, seesAll } from './exactness.ts';
-import { lossOf } from './loss-of.ts';
-import type { LossScale } from './loss-of.ts';
+import { lossOf, lossScale } from './loss-of.ts';
 import { itemsOf, sharedItems } from './items.ts';
 import type { Migration } from './migration.ts';
-import { originalScores } from './quality-of.ts';
 import { siteSavings } from './site-savings.ts';
 import { searchAssignments } from './search.ts';
 import type { AssignmentSearch } from './search.ts';
@@ -58,7 +56,7 @@ export async function tune(migration: Migration, baseline: MeasuredBaseline): Pr
   const choices = ['original', ...candidates.map(({ name }) => name)];
   const saving = await state.step('tune/saving', () => siteSavings(migration, candidates));
   const items = await itemsOf(migration, 'calibration');
-  const scale = await state.step('tune/scale', () => lossScale(migration, items));
+  const scale = await lossScale(migration);
   const budget = (settings.qualityMargin / 2) * scale.size;
   const assigned = (assignment: Assignment): ModelCandidate => assignedCandidate(assignment, sites, candidates);
   const quality = async (candidate: ModelCandidate): Promise<number> => {
@@ -88,12 +86,6 @@ export async function tune(migration: Migration, baseline: MeasuredBaseline): Pr
   const result = known ? null : await judgeCandidate(migration, best.candidate, baseline);
   const shared = await sharedItems(migration);
   return { choices, saving, budget, shared, search, mended: mended.map(({ report }) => report), result };
-}
-
-async function lossScale(migration: Migration, items: readonly Item[]): Promise<LossScale> {
-  const scores = await originalScores(migration, items);
-  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  return scores === null ? { scores, size: 1 } : { scores, size: Math.abs(mean(scores)) };
 }
 
 /** The same choice everywhere, or everywhere that it is for, keeps the name that phase 2 gave it. */
