@@ -19,7 +19,7 @@ export const migrate = defineCommand({
   arguments: { model: argument('ONNX file, encoder–decoder or Hugging Face folder, module.py:function') },
   options: {
     ...data,
-    candidate: withDefault(defaults.candidates as readonly string[], option('<variant>', 'replacement to try (repeatable)', repeated)),
+    candidate: option('<variant>', 'replacement to try (repeatable; default: dense, window and top-k)', repeated),
     goal: withDefault('latency', choice('<goal>', goals, 'what to tune for')),
     until: withDefault('tune', choice('<phase>', phases, 'last phase to run')),
     generate: option('<n>', 'tokens to generate from each item (decoders with a cache)', wholeNumber(1)),
