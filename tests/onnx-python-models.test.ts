@@ -197,7 +197,8 @@ test('a statically quantized model runs its dense layers in int8, on the CPU and
     try {
       const bound = model.bind(feeds);
       await bound.run();
-      assert.ok(difference(expected, bound.outputs()) < 1e-5);
+      // A value between two steps may be rounded to either.
+      assert.ok(difference(expected, bound.outputs()) < 0.02);
       assert.match((await bound.dispatch!()).flags.join('; '), /ran in int8: FullyConnected/);
     } finally {
       await model.dispose();
