@@ -40,7 +40,7 @@ export function quantile(samples: readonly number[], p: number): number {
 }
 
 /** {@link quantile} of samples that are in ascending order already. */
-export function quantileSorted(sorted: readonly number[], p: number): number {
+export function quantileSorted(sorted: ArrayLike<number>, p: number): number {
   if (!(p >= 0 && p <= 1)) throw new RangeError(`quantile: p must lie in [0, 1], got ${p}`);
   const rank = (sorted.length - 1) * p;
   const below = at(sorted, Math.floor(rank));
@@ -85,7 +85,7 @@ function ascending(a: number, b: number): number {
   return a - b;
 }
 
-function at(sorted: readonly number[], index: number): number {
+function at(sorted: ArrayLike<number>, index: number): number {
   const value = sorted[index];
   if (value === undefined) throw new RangeError('order statistics need at least one sample');
   return value;

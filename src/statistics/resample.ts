@@ -89,13 +89,14 @@ export function ratioInterval(
   ratio: { readonly columns: number; readonly numerator: number; readonly denominator: number },
   confidence = 0.95,
 ): Interval | null {
-  const ratios: number[] = [];
+  const found = new Float64Array(replicateSums.length / ratio.columns);
+  let count = 0;
   for (let start = 0; start < replicateSums.length; start += ratio.columns) {
     const denominator = replicateSums[start + ratio.denominator]!;
-    if (denominator > 0) ratios.push(replicateSums[start + ratio.numerator]! / denominator);
+    if (denominator > 0) found[count++] = replicateSums[start + ratio.numerator]! / denominator;
   }
-  if (ratios.length === 0 || 2 * ratios.length * ratio.columns < replicateSums.length) return null;
-  ratios.sort((a, b) => a - b);
+  if (count === 0 || 2 * count < found.length) return null;
+  const ratios = found.subarray(0, count).sort();
   const tail = (1 - confidence) / 2;
   return { low: quantileSorted(ratios, tail), high: quantileSorted(ratios, 1 - tail) };
 }

@@ -13,6 +13,17 @@ interface Block {
   readonly to: number;
 }
 
+/** A block with the distances from o_i, times the weight held, at its ends. */
+interface Approach {
+  readonly block: Block;
+  /** How many errors a prefix was found for. */
+  readonly budget: number;
+  readonly before: number;
+  readonly after: number;
+  /** How far its keys can move. */
+  readonly reach: number;
+}
+
 /** Finds, row by row, how few keys give the row's output within an error; its buffers are reused. */
 export class ErrorPrefix {
   /** Length of the first prefix within each error, of the row measured last. */
@@ -68,27 +79,32 @@ export class ErrorPrefix {
     for (let index = 0; index < blocks; index += 1) {
       const block = blockAt(row, index);
       const after = this.#residualAt(row, index + 1, block.to);
-      const nearest = (before + after - this.#reach(row, frame, block)) / 2;
-      if (!(nearest >= this.#bound(row, budget, block.to))) budget = this.#scan(row, frame, { block, budget, before });
+      const reach = this.#reach(row, frame, block);
+      const nearest = (before + after - reach) / 2;
+      if (!(nearest >= this.#bound(row, budget, block.to))) budget = this.#scan(row, frame, { block, budget, before, after, reach });
       if (budget === errorBudgetNames.length) return;
       before = after;
     }
   }
 
   /** Looks at one block key by key; returns how many errors a prefix was found for. */
-  #scan(row: RankedRow, frame: HeadFrame, at: { block: Block; budget: number; before: number }): number {
+  #scan(row: RankedRow, frame: HeadFrame, at: Approach): number {
     const { from, to, index } = at.block;
     const sum = this.#sum;
     for (let m = 0; m < sum.length; m += 1) {
       sum[m] = this.#sums[index * sum.length + m]! + (row.firstRank < from ? this.#first[m]! : 0);
     }
     let { budget } = at;
-    let distance = at.before - this.#bound(row, budget, to);
+    let nearest = this.#bound(row, budget, to);
+    let distance = at.before - nearest;
+    let left = at.reach;
     let added = from;
     for (let rank = from; rank < to; rank += 1) {
       const entry = row.entryAt(rank);
-      distance -= row.weight[entry]! * (frame.norm[row.key[entry]!]! + this.#outputNorm);
-      if (distance > 0) continue;
+      const step = row.weight[entry]! * (frame.norm[row.key[entry]!]! + this.#outputNorm);
+      distance -= step;
+      left -= step;
+      if (distance > 0 || at.after - left > nearest) continue;
       for (; added <= rank; added += 1) addEntry(sum, row, frame, row.entryAt(added));
       const residual = this.#residual(sum, 0, row.heldBy(rank + 1), 0);
       while (residual < this.#bound(row, budget, rank + 1)) {
@@ -96,7 +112,8 @@ export class ErrorPrefix {
         budget += 1;
         if (budget === errorBudgetNames.length) return budget;
       }
-      distance = residual - this.#bound(row, budget, to);
+      nearest = this.#bound(row, budget, to);
+      distance = residual - nearest;
     }
     return budget;
   }

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { findVariant } from '../variants/index.ts';
+import { variants } from '../variants/index.ts';
 import type { WasteSums } from './figures.ts';
 import { measureWaste, reportWaste } from './measure-waste.ts';
 import { refuseWaste } from './request.ts';
@@ -34,10 +34,13 @@ export async function measureWasteInThreads(request: WasteRequest): Promise<Wast
   const { heads } = request.inputs.shape;
   const threads = Math.min(heads, availableParallelism());
   if (threads === 1 || !canBeShared(request) || pairsOf(request) < fewestPairs) return measureWaste(request);
-  const measured = await Promise.all(startThreads(request, threads)).catch(() => undefined);
+  const workers = startThreads(request, threads);
+  const measured = await Promise.all(workers.map(headsOf)).catch(() => undefined);
+  // One that failed leaves others at work.
+  await Promise.all(workers.map((worker) => worker.terminate()));
+  const sums = measured?.flat().toSorted((a, b) => a.head - b.head) ?? [];
   // An error belongs to a row, and is found again here with all that it says.
-  if (measured === undefined) return measureWaste(request);
-  const sums = measured.flat().sort((a, b) => a.head - b.head);
+  if (sums.length < heads) return measureWaste(request);
   return reportWaste(
     request,
     sums.map((each) => each.sums),
@@ -45,7 +48,7 @@ export async function measureWasteInThreads(request: WasteRequest): Promise<Wast
 }
 
 function canBeShared({ variant, dense, relevant }: WasteRequest): boolean {
-  return relevant === undefined && [variant, dense].every((each) => findVariant(each.name) === each);
+  return relevant === undefined && variants.includes(variant) && variants.includes(dense);
 }
 
 function pairsOf({ rows, inputs: { shape } }: WasteRequest): number {
@@ -53,21 +56,23 @@ function pairsOf({ rows, inputs: { shape } }: WasteRequest): number {
   return shape.keys * (rows === 'all' ? all : Math.min(all, rows.count));
 }
 
-function startThreads(request: WasteRequest, threads: number): Promise<MeasuredHead[]>[] {
-  const given: ThreadRequest = {
+function startThreads(request: WasteRequest, threads: number): Worker[] {
+  const workerData: ThreadRequest = {
     ...request,
     inputs: shared(request.inputs),
     variant: request.variant.name,
     dense: request.dense.name,
     nextHead: new Int32Array(new SharedArrayBuffer(4)),
   };
-  return Array.from({ length: threads }, () => headsOfThread(given));
+  // The compiled package holds .js where the sources hold .ts.
+  const thread = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
+  return Array.from({ length: threads }, () => new Worker(thread, { workerData }));
 }
 
-function headsOfThread(given: ThreadRequest): Promise<MeasuredHead[]> {
+/** What a thread measured until no head was left. */
+function headsOf(thread: Worker): Promise<MeasuredHead[]> {
   const { promise, resolve, reject } = Promise.withResolvers<MeasuredHead[]>();
   const found: MeasuredHead[] = [];
-  const thread = new Worker(new URL(`./thread${extname(import.meta.url)}`, import.meta.url), { workerData: given });
   thread.on('message', (head: MeasuredHead) => found.push(head));
   thread.on('error', reject);
   thread.on('exit', () => resolve(found));
