@@ -46,7 +46,7 @@ async function steps(): Promise<TimedArm> {
   const time = async (count: number): Promise<number> => {
     const start = process.hrtime.bigint();
     const items = Array<string>(count).fill(item);
-    await attention.train(placed, { objective: 'labels', items, rank: 8, seed: 1, optimizer, state, output });
+    await attention.train(placed, { objective: 'labels', items, batch: 1, rank: 8, seed: 1, optimizer, state, output });
     state = output;
     return Number(process.hrtime.bigint() - start);
   };

@@ -103,6 +103,7 @@ export type { ComparisonAtLength, MigrationDecision } from './migration/decide.t
 export type { FinalResult } from './migration/final-phase.ts';
 export type { Goal, MigrationSettings, Phase, RecoverySettings } from './migration/migration.ts';
 export type { CandidateQuality } from './migration/quality-of.ts';
+export type { AttentionScaling, RankCost, Scaling } from './migration/scaling.ts';
 export type { SwapOnItems } from './migration/swap-on-items.ts';
 export type { ComparedRun, OutputComparison } from './model/swap/compare-outputs.ts';
 export type { SiteComparison } from './model/swap/compare-sites.ts';

@@ -69,7 +69,15 @@ const refusals: Readonly<Record<string, { readonly args: readonly string[]; read
   },
   'training by what there is not': {
     args: ['migrate', 'my-bert', '--recover', 'transfer:speed=1'],
-    says: /expected steps, labels, rank, lr or patience/,
+    says: /expected steps, labels, rank, lr, batch or patience/,
+  },
+  'ranks without training': {
+    args: ['migrate', 'my.py:build', '--data', 'nothing.txt', '--ranks', '2'],
+    says: /--ranks is for training[\s\S]*--recover transfer --ranks 2/,
+  },
+  'batches that ranks cannot share': {
+    args: ['migrate', 'my.py:build', '--data', 'nothing.txt', '--recover', 'transfer:batch=3', '--ranks', '2'],
+    says: /batch=3: expected a multiple of --ranks 2/,
   },
   'a length for sites without data': { args: ['sites', 'model.onnx', '--lengths', '7'], says: /--lengths applies only to --data/ },
   'a length for the models of a folder without data': { args: ['sites', '.', '--lengths', '7'], says: /--lengths applies only to --data/ },

@@ -94,6 +94,7 @@ describe('migrations of PyTorch models', { skip }, () => {
       threads: 1,
       backward: true,
       recover: { steps: 60, labels: 10, rank: 4, learningRate: 1e-2 },
+      ranks: 2,
       dir: 'state',
     };
     const steps = () => (JSON.parse(readFileSync('state/journal.json', 'utf8')) as { steps: Record<string, unknown> }).steps;
@@ -102,7 +103,7 @@ describe('migrations of PyTorch models', { skip }, () => {
     await assert.rejects(stopped, { code: 'INTERRUPTED', message: 'interrupted; what was measured is in state' });
     const kept = steps();
     assert.ok('candidate/dense.fused/quality' in kept && !('latency/dense.fused/16' in kept), Object.keys(kept).join(', '));
-    const { settings, baseline, candidates, tuned, recovered, notDecoded } = await migrate(options);
+    const { settings, baseline, candidates, tuned, recovered, scaling, notDecoded } = await migrate(options);
     const after = steps();
     for (const [step, result] of Object.entries(kept)) assert.deepEqual(after[step], result, step);
     assert.equal(settings.backend, backend);
@@ -136,11 +137,19 @@ describe('migrations of PyTorch models', { skip }, () => {
     assert.equal(lostBefore, window!.quality!.judgement.marginsLost);
     assert.ok(lostAfter < lostBefore && share === 1 - lostAfter / lostBefore, `${lostBefore} → ${lostAfter}`);
     assert.deepEqual([result.name, result.proof!.sha256], ['window.tiled:w=2 recovered', fused!.proof!.sha256]);
+    assert.deepEqual([settings.recover!.batch, scaling!.ranks, scaling!.threads], [2, 2, 1]);
+    assert.deepEqual(
+      scaling!.attentions.map((each) => ['ranks' in each && each.ranks.length, each.candidate]),
+      [
+        [2, 'dense.fused'],
+        [2, 'window.tiled:w=2'],
+      ],
+    );
     const page = await attnswap(['report', 'state', '--out', 'page.md'], { cwd });
     assert.equal(page.exitCode, 0, page.stderr);
     assert.match(
       readFileSync('page.md', 'utf8'),
-      /Migration of own[\s\S]*gradients of all parameters[\s\S]*low-rank updates[\s\S]*Every module, parameter and buffer is the original’s/,
+      /Migration of own[\s\S]*gradients of all parameters[\s\S]*low-rank updates[\s\S]*Scaling efficiency[\s\S]*rank 1[\s\S]*Every module, parameter and buffer is the original’s/,
     );
   });
 
@@ -269,7 +278,7 @@ print(json.dumps([own, generate(model), generate(model, use_cache=False)]))
         const optimizer = { learningRate: 0.02, weightDecay: 0, warmUpSteps: 2, steps: 40, clip: 1 };
         const steps = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => items[(from + at) % 4]!);
         const train = (from: number, to: number, state: string | null, output: string) =>
-          subject.train(candidate, { objective: 'transfer', items: steps(from, to), rank: 4, seed: 1, optimizer, state, output });
+          subject.train(candidate, { objective: 'transfer', items: steps(from, to), batch: 1, rank: 4, seed: 1, optimizer, state, output });
         const [half, whole, resumed] = ['half', 'whole', 'resumed'].map((each) => join(folder, `${name}-${each}.safetensors`)) as [
           string,
           string,
@@ -329,7 +338,7 @@ print(json.dumps([own, generate(model), generate(model, use_cache=False)]))
       const relative = (a: number[], b: number[]) =>
         a.reduce((sum, value, at) => sum + (value - b[at]!) ** 2, 0) / b.reduce((sum, value) => sum + value ** 2, 0);
       const optimizer = { learningRate: 0.01, weightDecay: 0, warmUpSteps: 1, steps: 1, clip: 1 };
-      const training = { items: [item], rank: 2, seed: 1, optimizer, state: null, output: join(folder, 'trained.safetensors') };
+      const training = { items: [item], batch: 1, rank: 2, seed: 1, optimizer, state: null, output: join(folder, 'trained.safetensors') };
       const { losses } = await subject.train(candidate, { objective: 'labels', ...training });
       const expected = relative(states(given), states(wanted)) + relative(means(given), means(wanted));
       // b is zero before the first step.

@@ -13,6 +13,7 @@ import { table, wrapped } from '../text/layout.ts';
 import { baseToNew } from '../verdict/wording.ts';
 import { backwardBaselineText, backwardCandidatesText } from './backward-text.ts';
 import { decodeBaselineText, decodeCandidatesText, decodeFinalText, generationText, withUses } from './decode-text.ts';
+import { scalingText } from './scaling-text.ts';
 import { visible } from '../text/untrusted.ts';
 
 interface Context {
@@ -32,6 +33,7 @@ export function migrationText(report: MigrationReport, context: Context): string
     parts.push(candidatesText([...report.candidates, ...(report.tuned?.result ? [report.tuned.result] : []), ...trained], report, context));
   if (report.tuned !== null) parts.push(tunedText(report.tuned, context));
   if (recovered.length > 0) parts.push(recoveryText(recovered));
+  if (report.scaling !== null) parts.push(scalingText(report.scaling, short));
   if (report.final !== null) parts.push(finalText(report));
   parts.push(conclusion(report, context));
   return parts.join('\n\n');

@@ -45,20 +45,21 @@ export function assumption(text: string): Assumption {
   throw new InvalidArgumentError('expected mask=none, mask=causal or mask=padding:<input>');
 }
 
-const recoveryKeys = { steps: 'steps', labels: 'labels', rank: 'rank', lr: 'learningRate', patience: 'patience' } as const;
+const recoveryKeys = { steps: 'steps', labels: 'labels', rank: 'rank', lr: 'learningRate', batch: 'batch', patience: 'patience' } as const;
 const mayBeZero: ReadonlyArray<keyof RecoverySettings> = ['labels', 'patience'];
 
-/** `transfer`, or `transfer:steps=100,labels=300,rank=8,lr=0.003,patience=3`. */
-export function recovery(text: string): Partial<RecoverySettings> {
+/** `transfer`, or `transfer:steps=100,labels=300,rank=8,lr=0.003,batch=1,patience=3`. */
+export function recovery(text: string): Partial<Omit<RecoverySettings, 'ranks'>> {
   const [, given] = /^transfer(?::(.+))?$/.exec(text) ?? [null];
-  if (given === null) throw new InvalidArgumentError('expected transfer, or transfer:steps=100,labels=300,rank=8,lr=0.003,patience=3');
+  if (given === null)
+    throw new InvalidArgumentError('expected transfer, or transfer:steps=100,labels=300,rank=8,lr=0.003,batch=1,patience=3');
   const entries = (given?.split(',') ?? []).map((part) => {
     const [, name = '', number = ''] = /^(\w+)=(.+)$/.exec(part) ?? [];
     const key = Object.hasOwn(recoveryKeys, name) ? recoveryKeys[name as keyof typeof recoveryKeys] : undefined;
     const value = Number(number);
     const whole = key === 'learningRate' || (Number.isSafeInteger(value) && value <= 1e6);
     if (key !== undefined && whole && (value > 0 || (value === 0 && mayBeZero.includes(key)))) return [key, value] as const;
-    throw new InvalidArgumentError(`${part}: expected steps, labels, rank, lr or patience, and a number above 0`);
+    throw new InvalidArgumentError(`${part}: expected steps, labels, rank, lr, batch or patience, and a number above 0`);
   });
   return Object.fromEntries(entries);
 }

@@ -1,5 +1,5 @@
 import type { AttentionInputs } from './inputs.ts';
-import type { ModelAttention } from './model-attention.ts';
+import type { ModelAttention, Ranks } from './model-attention.ts';
 import type { DType, Shape } from './shape.ts';
 import type { Span } from './span.ts';
 import type { Tensors, TensorType } from './tensor.ts';
@@ -124,6 +124,17 @@ export interface ModelInput {
   readonly optional?: boolean | undefined;
 }
 
+/** A model for {@link Ranks}. */
+export interface RanksRequest {
+  readonly backend: string;
+  /** Its folder, or `module.py:function`. */
+  readonly model: string;
+  readonly ranks: number;
+  /** Threads of each. */
+  readonly threads: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** A model in a runtime. */
 export interface OpenModel {
   readonly inputs: readonly ModelInput[];
@@ -223,6 +234,8 @@ export interface Adapter {
   inOneProcess?(): Adapter & { close(): Promise<void> };
   /** Absent where the adapter runs kernels alone. @throws INVALID_MODEL */
   openModel?(request: ModelRequest): Promise<OpenModel | Unsupported>;
+  /** Opens a model in processes that train it together. Absent where the adapter trains no models. @throws UNSUPPORTED, WORKER_FAILED */
+  openRanks?(request: RanksRequest): Promise<Ranks>;
   /**
    * A kernel as an ONNX model, batch and lengths dynamic: inputs `query` `[batch, heads, queries, headDim]`, `key` and `value`
    * `[batch, kvHeads, keys, headDim]`, `mask`, `bias`, `sinks`, and for `gated` `gate_u`, `gate_w`, `gate_b`; output `output`. Absent where kernels are no ONNX graphs.

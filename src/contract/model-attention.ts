@@ -48,16 +48,53 @@ export type PlacedAttentions = Readonly<Record<string, PlacedAttention>>;
 export interface AdapterTraining {
   /** `transfer`: what each module gives, on what it reads in the original; `labels`: what the whole model gives. */
   readonly objective: 'transfer' | 'labels';
-  /** Paths of tensor files, one for each step. */
+  /** Paths of tensor files, a batch for each step. */
   readonly items: readonly string[];
+  /** Items per step; a multiple of the number of ranks. */
+  readonly batch: number;
   readonly rank: number;
   /** Of the first weights. */
   readonly seed: number;
   readonly optimizer: OptimizerOptions;
   /** Path of the state to go on from; null at the start. */
   readonly state: string | null;
-  /** Path of the state after these steps. */
-  readonly output: string;
+  /** Path of the state after these steps; null where it is not kept. */
+  readonly output: string | null;
+}
+
+/** What some steps of a training took of one process. */
+export interface TrainingCost {
+  readonly elapsedNs: number;
+  /** Time in communication with other ranks, which may overlap computation on a GPU; null of a process that is alone. */
+  readonly communicationNs: number | null;
+  /** Largest memory held: of the GPU's allocator, or resident in the whole process; null where the system does not tell. */
+  readonly peakBytes: number | null;
+  /** Parameters that are not trained. */
+  readonly frozenBytes: number;
+  readonly trainedBytes: number;
+  readonly gradientBytes: number;
+  readonly optimizerBytes: number;
+}
+
+/** What some steps of a training gave. */
+export interface TrainedSteps {
+  /** The mean loss of each batch. */
+  readonly losses: readonly number[];
+  /** Trained numbers. */
+  readonly parameters: number;
+}
+
+/** Processes that train one model together, each with a share of its parameters, gradients and optimizer state; or one process that trains it alone. */
+export interface Ranks {
+  /** By rank. */
+  readonly pids: readonly number[];
+  /**
+   * Trains; all trainings are of attention at the same modules.
+   * @throws UNSUPPORTED for what cannot be trained; WORKER_FAILED where a process ended. After either, all are gone.
+   */
+  train(placed: PlacedAttentions, training: AdapterTraining): Promise<TrainedSteps & { readonly costs: readonly TrainingCost[] }>;
+  /** Ends them at once. */
+  dispose(): Promise<void>;
 }
 
 /** The attention of a model that its runtime looks into. */
@@ -83,7 +120,7 @@ export interface ModelAttention {
   /** Puts other attention at some modules, and the model's own at all others; with the parts in a file of {@link AdapterTraining}'s. @throws UNSUPPORTED */
   swap(placed: PlacedAttentions, adapters?: string): Promise<void>;
   /** Trains, and leaves the model as it was opened. */
-  train(placed: PlacedAttentions, training: AdapterTraining): Promise<{ readonly losses: readonly number[]; readonly parameters: number }>;
+  train(placed: PlacedAttentions, training: AdapterTraining): Promise<TrainedSteps>;
   /** What must not change when attention does: how many modules and tensors there are, and a SHA-256 of them. */
   proof(): Promise<{ readonly modules: number; readonly tensors: number; readonly sha256: string }>;
   /** Writes what puts the same attention into the same model without attnswap. */

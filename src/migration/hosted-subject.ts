@@ -16,7 +16,7 @@ import type { CapturedCall } from '../model/swap/capture.ts';
 import type { SwapProof } from '../model/swap/prove.ts';
 import { swapFileEnding, writeSwapFile } from '../protocol/swap-file.ts';
 import { requireRight } from './subject.ts';
-import type { ModelCandidate, NormValues, Subject } from './subject.ts';
+import type { CandidateRanks, ModelCandidate, NormValues, RanksOptions, Subject } from './subject.ts';
 
 interface Opening {
   readonly adapter: Adapter;
@@ -101,6 +101,15 @@ export class HostedSubject implements Subject {
     // It left the model as it was opened.
     this.#put = undefined;
     return done;
+  }
+
+  async openRanks(candidate: ModelCandidate, options: RanksOptions): Promise<CandidateRanks> {
+    const { adapter, backend } = this.#opening;
+    const { placed } = this.#putOf(candidate);
+    // Ranks need the memory that it takes; it is opened anew when it is needed.
+    await this.dispose();
+    const ranks = await adapter.openRanks!({ backend, model: this.#hosted.path, ...options });
+    return { ...ranks, train: (training) => ranks.train(placed, training) };
   }
 
   /** Which norm follows which attention is not known of modules. */

@@ -55,7 +55,7 @@ async function calibrationItems(source: Source): Promise<readonly Item[]> {
   });
 }
 
-/** Items to train on, at most: of all lengths together one for each step. */
+/** Items to train on, at most: of all lengths together a batch for each step. */
 const mostTrainingItems = 512;
 
 /**
@@ -64,7 +64,7 @@ const mostTrainingItems = 512;
  */
 async function trainingItems(source: Source): Promise<readonly Item[]> {
   const { lengths, itemsPerLength, seed, recover } = source.settings;
-  const count = Math.ceil(Math.min(recover!.steps + recover!.labels, mostTrainingItems) / lengths.length);
+  const count = Math.ceil(Math.min((recover!.steps + recover!.labels) * recover!.batch, mostTrainingItems) / lengths.length);
   const others = [...(await itemsOf(source, 'judging')), ...(await itemsOf(source, 'calibration'))];
   const known = new Set(others.map(contentOf));
   const runs = new Set(others.flatMap(tokenRuns));

@@ -54,6 +54,10 @@ export interface RecoverySettings {
   readonly labels: number;
   readonly rank: number;
   readonly learningRate: number;
+  /** Items per step. */
+  readonly batch: number;
+  /** Processes that train together, each with its share of a batch and of the model. */
+  readonly ranks: number;
   /** Checkpoints in a row without a better score on held-out items after which training stops; 0: never. Absent in settings of older versions. */
   readonly patience?: number;
 }

@@ -105,6 +105,26 @@ const decodeAtLengthSchema = callAtLengthSchema.extend({ cacheBytes: z.number() 
 const comparedSchema = z.array(z.object({ length: z.int(), comparison: comparisonSchema }));
 const bothSchema = z.object({ latency: comparedSchema, memory: comparedSchema });
 
+const rankCostSchema = z.object({
+  stepNs: z.number(),
+  tokensPerSecond: z.number(),
+  communicationShare: z.number().nullable(),
+  peakBytes: z.int().nullable(),
+  frozenBytes: z.int(),
+  trainedBytes: z.int(),
+  gradientBytes: z.int(),
+  optimizerBytes: z.int(),
+});
+const attentionScalingSchema = z.union([
+  z.object({
+    candidate: text,
+    alone: rankCostSchema,
+    ranks: z.array(rankCostSchema).min(1),
+    efficiency: z.object({ estimate: z.number(), low: z.number(), high: z.number() }),
+  }),
+  z.object({ candidate: text, failure: text }),
+]);
+
 const length = String.raw`\d+$`;
 const use = String.raw`((decode|forward\+backward)/)?`;
 const number = z.number();
@@ -141,6 +161,7 @@ export const migrationSteps: StepSchemas = [
   [/^recover\/.+\/judged\/\d+$/s, z.object({ loss: number.min(0).nullable() })],
   [/^recover\/.+\/between$/s, z.object({ marginsLost: number.min(0).nullable() })],
   [/^recover\//s, z.object({ losses: z.array(number).min(1), parameters: z.int().positive() })],
+  [/^scaling\//s, attentionScalingSchema],
   [/^head$/, z.object({ tool: z.object({ version: z.string() }), command: z.array(z.string()), warnings: z.array(z.string()) })],
   [/^ended\//, z.iso.datetime()],
 ];
@@ -166,7 +187,15 @@ export const migrationRecordSchema = z.object({
     goal: text,
     generate: z.int().optional(),
     recover: z
-      .object({ steps: z.int(), labels: z.int(), rank: z.int(), learningRate: z.number(), patience: z.int().optional() })
+      .object({
+        steps: z.int(),
+        labels: z.int(),
+        rank: z.int(),
+        learningRate: z.number(),
+        batch: z.int().optional(),
+        ranks: z.int().optional(),
+        patience: z.int().optional(),
+      })
       .optional(),
   }),
   /** What was assumed of the mask of which site; absent in records of older versions. */
@@ -228,6 +257,8 @@ export const migrationRecordSchema = z.object({
       ]),
     )
     .nullish(),
+  /** Of a training on several ranks; absent in records of older versions. */
+  scaling: z.object({ ranks: z.int(), threads: z.int(), attentions: z.array(attentionScalingSchema) }).nullish(),
   standings: z.array(
     z.object({
       name: text,

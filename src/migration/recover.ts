@@ -2,8 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
-import type { AdapterTraining } from '../contract/model-attention.ts';
-import { writeTensors } from '../data/tensor-files.ts';
+import type { AdapterTraining, TrainedSteps } from '../contract/model-attention.ts';
 import type { MeasuredBaseline } from './baseline-phase.ts';
 import { fileNameOf, isRefusal, judgeCandidate } from './candidate.ts';
 import type { CandidateResult } from './candidate.ts';
@@ -12,7 +11,8 @@ import { itemsOf } from './items.ts';
 import { lossOf, lossScale } from './loss-of.ts';
 import type { Migration } from './migration.ts';
 import { qualityOf } from './quality-of.ts';
-import type { ModelCandidate } from './subject.ts';
+import type { CandidateRanks, ModelCandidate } from './subject.ts';
+import { batchesOf, ranksOptions, trainingFiles } from './training-files.ts';
 
 /** Steps between two checkpoints: what a kill loses at most. */
 const checkpointSteps = 50;
@@ -91,7 +91,7 @@ interface Trained extends Pick<Recovered, 'parameters' | 'losses' | 'judged' | '
 /** Trains a candidate from its last checkpoint on, until the last step or until held-out items show no more progress. */
 async function train(migration: Migration, candidate: ModelCandidate): Promise<Trained> {
   const { settings, state, subject } = migration;
-  const { steps, labels, rank, learningRate, patience = 0 } = settings.recover!;
+  const { steps, labels, rank, learningRate, batch, ranks, patience = 0 } = settings.recover!;
   const all = steps + labels;
   const optimizer = { learningRate, weightDecay: 0, warmUpSteps: Math.ceil(all / 20), steps: all, clip: 1 };
   const files = await trainingFiles(migration);
@@ -102,31 +102,35 @@ async function train(migration: Migration, candidate: ModelCandidate): Promise<T
   let checkpoint: string | null = null;
   const pathOf = (step: number) => join(folder, `${step}.safetensors`);
   const judged: Judged[] = [];
-  for (const { objective, from, to } of checkpointsOf(steps, labels)) {
-    const items = Array.from({ length: to - from }, (_, at) => files[(from + at) % files.length]!);
-    const training: AdapterTraining = {
-      objective,
-      items,
-      rank,
-      seed: settings.seed,
-      optimizer,
-      state: checkpoint,
-      output: pathOf(to),
-    };
-    const run = () => {
-      migration.signal?.throwIfAborted();
-      migration.progress(`recover/${candidate.name}`, `${candidate.name}: training, step ${to} of ${all}`, to / all);
-      return subject.train!(candidate, training);
-    };
-    const done = await state.step(`recover/${candidate.name}/${to}`, run);
-    // A user may have made room since.
-    if (!existsSync(training.output)) await run();
-    losses[objective].push(...done.losses);
-    parameters = done.parameters;
-    checkpoint = training.output;
-    if (patience === 0 || to < steps) continue;
-    judged.push(await judge(migration, { ...candidate, adapters: checkpoint }, to));
-    if (isSpent(judged, patience)) break;
+  let together: CandidateRanks | undefined;
+  const trained = async (training: AdapterTraining): Promise<TrainedSteps> => {
+    if (ranks === 1) return subject.train!(candidate, training);
+    together ??= await subject.openRanks!(candidate, ranksOptions(migration, ranks));
+    const { costs: _, ...found } = await together.train(training);
+    return found;
+  };
+  try {
+    for (const { objective, from, to } of checkpointsOf(steps, labels)) {
+      const output = pathOf(to);
+      const items = batchesOf(files, { from, to, batch }).map(({ file }) => file);
+      const training: AdapterTraining = { objective, items, batch, rank, seed: settings.seed, optimizer, state: checkpoint, output };
+      const run = () => {
+        migration.signal?.throwIfAborted();
+        migration.progress(`recover/${candidate.name}`, `${candidate.name}: training, step ${to} of ${all}`, to / all);
+        return trained(training);
+      };
+      const done = await state.step(`recover/${candidate.name}/${to}`, run);
+      // A user may have made room since.
+      if (!existsSync(output)) await run();
+      losses[objective].push(...done.losses);
+      parameters = done.parameters;
+      checkpoint = output;
+      if (patience === 0 || to < steps) continue;
+      judged.push(await judge(migration, { ...candidate, adapters: checkpoint }, to));
+      if (isSpent(judged, patience)) break;
+    }
+  } finally {
+    await together?.dispose();
   }
   const kept = judged.length === 0 ? all : bestOf(judged);
   return { parameters, losses, judged, kept, adapters: pathOf(kept), between: kept > steps ? pathOf(steps) : null };
@@ -172,17 +176,4 @@ function checkpointsOf(steps: number, labels: number) {
   for (const [objective, begin, end] of [['transfer', 0, steps] as const, ['labels', steps, steps + labels] as const])
     for (let from = begin; from < end; from += checkpointSteps) parts.push({ objective, from, to: Math.min(end, from + checkpointSteps) });
   return parts;
-}
-
-/** The training items, a file each. */
-async function trainingFiles(migration: Migration): Promise<string[]> {
-  const folder = resolve(migration.state.folder, 'recovered', 'items');
-  await mkdir(folder, { recursive: true });
-  const files: string[] = [];
-  for (const [at, { feeds }] of (await itemsOf(migration, 'training')).entries()) {
-    const file = join(folder, `${at}.safetensors`);
-    if (!existsSync(file)) await writeTensors(file, feeds);
-    files.push(file);
-  }
-  return files;
 }

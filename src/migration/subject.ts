@@ -1,7 +1,7 @@
-import type { Dispatch, OpenModel } from '../contract/adapter.ts';
+import type { Dispatch, OpenModel, RanksRequest } from '../contract/adapter.ts';
 import type { Item } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
-import type { AdapterTraining } from '../contract/model-attention.ts';
+import type { AdapterTraining, Ranks, TrainedSteps } from '../contract/model-attention.ts';
 import type { Tensors } from '../contract/tensor.ts';
 import type { CapturedCall } from '../model/swap/capture.ts';
 import type { SiteComparison } from '../model/swap/compare-sites.ts';
@@ -44,10 +44,16 @@ export interface Subject {
   /** Layer norms behind approximated sites, calibrated on items; none where they are not known. */
   norms(candidate: ModelCandidate, items: readonly Item[]): Promise<NormValues>;
   /** Trains parts that bring a candidate's attention back to the original's. Absent where the model is not trained. @throws UNSUPPORTED */
-  train?(
-    candidate: ModelCandidate,
-    training: AdapterTraining,
-  ): Promise<{ readonly losses: readonly number[]; readonly parameters: number }>;
+  train?(candidate: ModelCandidate, training: AdapterTraining): Promise<TrainedSteps>;
+  /** Opens it in processes that train it together. Absent as `train` is. @throws as an adapter's `openRanks` */
+  openRanks?(candidate: ModelCandidate, request: RanksOptions): Promise<CandidateRanks>;
+}
+
+export type RanksOptions = Pick<RanksRequest, 'ranks' | 'threads' | 'signal'>;
+
+/** Ranks that train a candidate. */
+export interface CandidateRanks extends Omit<Ranks, 'train'> {
+  train(training: AdapterTraining): ReturnType<Ranks['train']>;
 }
 
 /** New attention must be what its variant is defined to be, on what each site itself reads. @throws UNSUPPORTED where it is not */

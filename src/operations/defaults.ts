@@ -21,7 +21,7 @@ export const defaults = {
   claimsLengths: [1024, 4096],
   claimsCandidates: ['dense.fused', 'window:w=256'],
   /** Training of low-rank parts: steps by layer, then on the model's outputs. */
-  recovery: { steps: 100, labels: 300, rank: 8, learningRate: 3e-3, patience: 3 },
+  recovery: { steps: 100, labels: 300, rank: 8, learningRate: 3e-3, patience: 3, ranks: 1 },
   /** Items of each length that quality is judged on. */
   items: 8,
   /** Assignments that tuning may measure. */

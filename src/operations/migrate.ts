@@ -63,7 +63,9 @@ export interface MigrateOptions extends ModelOptions, DataOptions {
   /** Also compares a call forward and backward (PyTorch models); no verdict rests on it. @default false */
   readonly backward?: boolean | undefined;
   /** Trains low-rank updates for candidates that lose quality (PyTorch models). @default none */
-  readonly recover?: Partial<RecoverySettings> | undefined;
+  readonly recover?: Partial<Omit<RecoverySettings, 'ranks'>> | undefined;
+  /** Processes that train together, the model sharded among them; their cost is measured, too. @default 1 */
+  readonly ranks?: number | undefined;
 }
 
 /** All that a migration found, with what it was of: what `record.json` in its folder holds. */
@@ -92,6 +94,8 @@ export interface MigrationRecord extends MigrationReport, Omit<RunHead, 'backend
  */
 export async function migrate(options: MigrateOptions): Promise<MigrationRecord> {
   const { model } = options;
+  // What cannot be asked is told before the model is opened.
+  recoveryOf(options);
   if ((await partsAt(model)) !== undefined || !(await isHostedModel(model))) {
     const [training] = [...(options.recover === undefined ? [] : ['--recover']), ...(options.backward === true ? ['--backward'] : [])];
     if (training !== undefined)
@@ -239,8 +243,21 @@ function settingsOf(options: MigrateOptions & { readonly backend: string }, leng
     threads: options.threads ?? null,
     ...(options.generate !== undefined && { generate: options.generate }),
     ...(options.backward === true && { backward: true as const }),
-    ...(options.recover !== undefined && { recover: { ...defaults.recovery, ...options.recover } }),
+    ...recoveryOf(options),
   };
+}
+
+/** @throws USAGE */
+function recoveryOf({ recover, ranks = defaults.recovery.ranks }: MigrateOptions): Pick<MigrationSettings, 'recover'> {
+  if (recover === undefined) {
+    if (ranks === defaults.recovery.ranks) return {};
+    throw new AttnswapError('USAGE', '--ranks is for training', { hint: `--recover transfer --ranks ${ranks}` });
+  }
+  const { batch = ranks, ...given } = recover;
+  if (batch % ranks === 0) return { recover: { ...defaults.recovery, ...given, batch, ranks } };
+  throw new AttnswapError('USAGE', `--recover transfer:batch=${batch}: expected a multiple of --ranks ${ranks}`, {
+    hint: 'each rank takes an equal part of a batch',
+  });
 }
 
 /** SHA-256 of files, by path. @throws FILE_UNREADABLE */

@@ -62,7 +62,22 @@ export const modelRunSchema = z.union([refused, z.object({ pass: z.literal('forw
 
 export const modelSwapSchema = z.union([refused, z.object({})]);
 
+const bytes = z.int().min(0);
+
 export const modelTrainSchema = z.object({ losses: z.array(z.number()).min(1).max(1e6), parameters: size });
+
+/** The same of a rank, or of a process that is compared with ranks. */
+export const rankTrainSchema = modelTrainSchema.extend({
+  cost: z.object({
+    elapsedNs: z.int().positive(),
+    communicationNs: z.int().min(0).nullable(),
+    peakBytes: bytes.nullable(),
+    frozenBytes: bytes,
+    trainedBytes: bytes,
+    gradientBytes: bytes,
+    optimizerBytes: bytes,
+  }),
+});
 
 export const modelProofSchema = z.object({
   modules: z.int().min(1),

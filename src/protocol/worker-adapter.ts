@@ -6,6 +6,7 @@ import type {
   ModelRequest,
   OpenModel,
   PreparedKernel,
+  RanksRequest,
   Unsupported,
 } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
@@ -18,6 +19,7 @@ import { trainOnWorker } from './worker-training.ts';
 import { prepareOnWorker } from './worker-kernel.ts';
 import { openGraphOnWorker, openModelOnWorker } from './worker-model.ts';
 import type { GraphPorts } from './worker-model.ts';
+import { openRanksOnWorkers } from './worker-ranks.ts';
 import { startWorker } from './worker-process.ts';
 import type { WorkerCommand, WorkerProcess } from './worker-process.ts';
 import { logitRefusal } from '../variants/reference.ts';
@@ -63,6 +65,9 @@ export function workerAdapter(options: WorkerAdapterOptions): Adapter {
     ...(options.trains === true && { train: (request: TrainRequest) => train(options, request) }),
     ...((options.opensModels === true || options.portsOf !== undefined) && {
       openModel: (request: ModelRequest) => openModel(options, request),
+    }),
+    ...(options.opensModels === true && {
+      openRanks: (request: RanksRequest) => openRanksOnWorkers(() => startRank(options, request), request),
     }),
     inOneProcess: () => sharedAdapter(options),
   };
@@ -167,6 +172,14 @@ async function openModel(options: WorkerAdapterOptions, request: ModelRequest): 
   if (status.available) return ports === undefined ? openModelOnWorker(worker, request) : openGraphOnWorker(worker, request, ports);
   await worker.close();
   return { unsupported: `${request.backend}: ${status.reason}${status.mend === '' ? '' : `; ${status.mend}`}` };
+}
+
+async function startRank(options: WorkerCommand, { backend, signal }: RanksRequest): Promise<WorkerProcess> {
+  const worker = startWorker({ ...options, timeoutSeconds: trainingSeconds, signal });
+  const status = statusIn(await sayHello(worker, options), backend);
+  if (status.available) return worker;
+  await worker.close();
+  throw new AttnswapError('UNSUPPORTED', `${backend}: ${status.reason}`, { hint: status.mend === '' ? undefined : status.mend });
 }
 
 function refusalOf(status: BackendStatus, { backend, variant, kernel, inputs }: KernelRequest): string | undefined {

@@ -29,6 +29,10 @@ export interface WorkerProcess {
   endInput(): Promise<void>;
   /** Whether the process is gone. */
   ended(): boolean;
+  /** Resolves, to how, when the process has ended without being told to; never, if it was ended. */
+  readonly died: Promise<string>;
+  /** Ends the process at once. */
+  kill(): Promise<void>;
   /** Says goodbye, waits five seconds at most, and ends the process. */
   close(): Promise<void>;
 }
@@ -54,7 +58,9 @@ export function startWorker({ command, cwd, timeoutSeconds = 600, signal }: Work
     signal === null ? `exited with code ${code}` : `was ended by ${signal}`,
   );
   let gone = false;
+  let told = false;
   void ended.then(() => (gone = true));
+  const died = new Promise<string>((resolve) => void ended.then((how) => told || resolve(how)));
   const lines = readLines(child.stdout);
   const stderr = lastWords(child.stderr);
   child.stdin.on('error', () => undefined); // A worker that is gone reads nothing: how it ended says more.
@@ -67,10 +73,15 @@ export function startWorker({ command, cwd, timeoutSeconds = 600, signal }: Work
     try {
       return read(await nextLine(question), id);
     } catch (error) {
-      child.kill('SIGKILL');
-      await ended;
+      await kill();
       throw error;
     }
+  }
+
+  async function kill(): Promise<void> {
+    told = true;
+    child.kill('SIGKILL');
+    await ended;
   }
 
   async function nextLine(question: string): Promise<string> {
@@ -85,15 +96,16 @@ export function startWorker({ command, cwd, timeoutSeconds = 600, signal }: Work
   }
 
   async function close(): Promise<void> {
+    told = true;
     child.stdin.end(`${JSON.stringify({ id: ++asked, ask: 'bye' })}\n`);
     const timer = new AbortController();
     await Promise.race([ended, setTimeout(farewellSeconds * 1000, undefined, { signal: timer.signal }).catch(() => undefined)]);
     timer.abort();
-    child.kill('SIGKILL');
-    await ended;
+    await kill();
   }
 
   async function endInput(): Promise<void> {
+    told = true;
     child.stdin.end();
     await ended;
   }
@@ -104,6 +116,8 @@ export function startWorker({ command, cwd, timeoutSeconds = 600, signal }: Work
     isRefused: (question) => exchange(question, {}, (line, id) => readEnvelope(line, { id, question, shown }).error !== undefined),
     endInput,
     ended: () => gone,
+    died,
+    kill,
     close,
   };
 }

@@ -18,6 +18,7 @@ import { migrationTiles } from './migration/migration-tiles.ts';
 import { operatorsSection } from './run/dispatch-section.ts';
 import { decodeSection, generationSection } from './migration/decode-sections.ts';
 import { recoverySection } from './migration/recovery-section.ts';
+import { scalingSection } from './migration/scaling-section.ts';
 import { candidatesSection, nameOf, proofSection, qualitySection, tuningSection } from './migration/candidate-sections.ts';
 import { blocksSection } from './verdict/blocks-section.ts';
 import { changesSection } from './verdict/changes-section.ts';
@@ -55,6 +56,7 @@ function wholeReport(record: StoredMigrationRecord): Report {
     wasteBySite(baseline.lengths),
     tuned === null ? undefined : tuningSection(tuned, record),
     recoverySection(record),
+    scalingSection(record),
     proofSection(candidates),
     ranSection(record),
     blocksSection(compared, labelsOf(compared)),

@@ -25,6 +25,7 @@ export const migrate = defineCommand({
     generate: option('<n>', 'tokens to generate from each item (decoders with a cache)', wholeNumber(1)),
     backward: flag('also compare a forward and backward call (PyTorch)'),
     recover: option('<how>', 'recover lost quality by training (PyTorch), e.g. transfer:labels=300', recovery),
+    ranks: option('<n>', 'processes that train together with --recover (FSDP2)', wholeNumber(1)),
     dir: place('folder', option('<dir>', 'results, and where a rerun resumes (default: runs/<model>.migration)')),
     out: outputs(recordOutputs, 'write the record'),
     ...inGroup('Decision', {

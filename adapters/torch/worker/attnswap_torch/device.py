@@ -6,14 +6,19 @@ from .unsupported import Unsupported
 default_threads = None if torch is None else torch.get_num_threads()
 
 
-def of_backend(backend):
-    """The torch.device of a backend. Raises Unsupported."""
+def of_backend(backend, rank=0):
+    """The torch.device of a backend; of several ranks on GPUs, each has its own. Raises Unsupported."""
     if backend == 'torch-cpu':
         return torch.device('cpu')
     if backend != 'torch-cuda':
         raise Unsupported(f'no backend {backend}, only torch-cpu and torch-cuda')
     if not torch.cuda.is_available():
         raise Unsupported('torch.cuda finds no device')
+    if rank > 0:
+        found = torch.cuda.device_count()
+        if rank >= found:
+            raise Unsupported(f'rank {rank} needs a GPU of its own, and torch.cuda finds {found}')
+        torch.cuda.set_device(rank)
     return torch.device('cuda', torch.cuda.current_device())
 
 

@@ -31,6 +31,26 @@ def sizes(module):
     return (rows, columns) if isinstance(module, torch.nn.Linear) else (columns, rows)
 
 
+def add_parts(linears, values):
+    """Puts parts to be trained beside linear maps: as `attnswap_a` and `attnswap_b`, of the sizes of values by name as in a file. None is put twice."""
+    for path, module in linears.items():
+        for part in 'ab':
+            if not hasattr(module, f'attnswap_{part}'):
+                blank = torch.empty_like(values[f'{path}.{part}'], device=module.weight.device)
+                module.register_parameter(f'attnswap_{part}', torch.nn.Parameter(blank))
+
+
+def parts_of(linears):
+    """Such parts, named as in a file."""
+    return {f'{path}.{part}': getattr(module, f'attnswap_{part}') for path, module in linears.items() for part in 'ab'}
+
+
+def remove_parts(linears):
+    """Takes such parts away."""
+    for module in linears.values():
+        del module.attnswap_a, module.attnswap_b
+
+
 def put(model, parts):
     """Adds parts, {path: (a [rank, inputs], b [outputs, rank])}, to the model's own weights; what was added before is taken out, bit for bit."""
     for module in model.modules():

@@ -49,13 +49,17 @@ class Opened:
         from . import cache
         from .interface import install
         from .open import open_model
+        from .ranks import Alone, Group
 
-        self.device = devices.of_backend(question['backend'])
+        group = question.get('group')
+        self.device = devices.of_backend(question['backend'], 0 if group is None else group['rank'])
         devices.settle(question.get('threads'))
         if question.get('purpose') != 'memory':
             devices.settle_allocator()
         self.model, self.inputs, self.longest = open_model(question['model'])
-        self.model.to(self.device)
+        # Ranks take their shares of it there, not all of it.
+        if group is None:
+            self.model.to(self.device)
         taken = inspect.signature(self.model.forward).parameters
         # Without a cache, a call is a whole sequence.
         self.options = {name: value for name, value in (('use_cache', False), ('return_dict', True)) if name in taken or takes_any(taken)}
@@ -63,6 +67,7 @@ class Opened:
         if self.cache is not None:
             self.cache.declare(self.inputs)
         self.original = install(self.model)
+        self.group = Alone() if group is None else Group(group, self.device)
 
     def feeds(self, path):
         """The inputs in a file, on the device. Raises ValueError for names that the model has not, or lacks."""

@@ -7,37 +7,47 @@ from ..training.optimizer import Optimizer
 from . import adapters, interface
 from .adapters import optimizer_prefix
 from .answers import named_outputs
+from .cost import Cost
+from .ranks import end_with_attnswap, share, whole
 
 
 def train(opened, question):
-    """Some steps, an item each, from a state on or from the start; the state after them is written. Raises ValueError for a loss that is not finite."""
+    """
+    Some steps, a batch of items each, from a state on or from the start; the state after them is written. Of several ranks, each takes its
+    items of a batch. Raises ValueError for a loss that is not finite.
+    """
+    end_with_attnswap()
+    batch, group = question.get('batch') or 1, opened.group
     training = Training(opened, question)
+    losses = []
     try:
-        losses = [training.step(opened.whole(path), question['objective']) for path in question['items']]
-        training.save(question['output'])
+        with Cost(opened) as cost:
+            for first in range(0, len(question['items']), batch):
+                own = question['items'][first + group.rank : first + batch : group.ranks]
+                losses.append(training.step([opened.whole(path) for path in own], question['objective']))
+        told = cost.told(training)
+        if question['output'] is not None:
+            training.save(question['output'])
     finally:
         training.end()
-    return {'losses': losses, 'parameters': sum(weight.numel() for weight in training.weights.values())}
+    return {'losses': losses, 'parameters': sum(weight.numel() for weight in training.weights.values()), 'cost': told}
 
 
 class Training:
     def __init__(self, opened, question):
-        self.opened, self.model = opened, opened.model
-        self.model.requires_grad_(False)
+        self.opened, self.model, self.group = opened, opened.model, opened.group
         adapters.put(self.model, {})
         interface.place(self.model, question['sites'])
         modules = dict(self.model.named_modules())
         self.sites = {modules[path]: modules[path].__dict__['attnswap_placed'] for path in question['sites']}
         self.own = False
         self.linears = adapters.linears(self.model, question['sites'])
-        self.weights = self.first(question)
         state = None if question['state'] is None else safetensors_file.read(question['state'])
-        if state is not None:
-            self.weights = {name: state[name].to(self.opened.device).requires_grad_() for name in self.weights}
+        self.weights = self.parts(self.first(question) if state is None else state)
         self.optimizer = Optimizer(self.weights, question['optimizer'])
         if state is not None:
-            self.optimizer.restore({name[len(optimizer_prefix) :]: values for name, values in state.items() if name.startswith(optimizer_prefix)})
-        self.hooks = [module.register_forward_hook(self.part_of(path)) for path, module in self.linears.items()]
+            self.restore({name[len(optimizer_prefix) :]: values for name, values in state.items() if name.startswith(optimizer_prefix)})
+        self.hooks = [module.register_forward_hook(self.add_part) for module in self.linears.values()]
 
     def first(self, question):
         """b is zero, so that training starts at the model as it is."""
@@ -47,25 +57,39 @@ class Training:
             outputs, inputs = adapters.sizes(module)
             weights[f'{path}.a'] = torch.randn(question['rank'], inputs, generator=generator) / inputs**0.5
             weights[f'{path}.b'] = torch.zeros(outputs, question['rank'])
-        return {name: weight.to(self.opened.device).requires_grad_() for name, weight in weights.items()}
+        return weights
 
-    def part_of(self, path):
-        """What adds a linear map's part to what it gives."""
+    def parts(self, values):
+        """The parts, with values by name; all else is frozen. Ranks shard the model the first time, and train the same modules from then on."""
+        adapters.add_parts(self.linears, values)
+        self.group.shard(self.model, self.sites)
+        self.model.requires_grad_(False)
+        weights = adapters.parts_of(self.linears)
+        with torch.no_grad():
+            for name, weight in weights.items():
+                weight.copy_(share(values[name], weight)).requires_grad_()
+        return weights
 
-        def add(_, inputs, output):
-            if self.own:
-                return output
-            a, b = self.weights[f'{path}.a'], self.weights[f'{path}.b']
-            return output + (inputs[0] @ a.T @ b.T).to(output.dtype)
+    def restore(self, state):
+        self.optimizer.restore({name: share(values, self.weights[name.partition('/')[2]]) if '/' in name else values for name, values in state.items()})
 
-        return add
+    def add_part(self, module, inputs, output):
+        """What a linear map gives, its part added."""
+        return output if self.own else output + (inputs[0] @ module.attnswap_a.T @ module.attnswap_b.T).to(output.dtype)
 
-    def step(self, feeds, objective):
-        loss = self.transfer(feeds) if objective == 'transfer' else self.labels(feeds)
-        value = float(loss.detach())
+    def step(self, batch, objective):
+        """A step on the items of a batch that are this process's. The mean loss of the whole batch."""
+        lose = self.transfer if objective == 'transfer' else self.labels
+        self.optimizer.clear()
+        total = 0
+        for feeds in batch:
+            loss = lose(feeds) / len(batch)
+            loss.backward()
+            total = total + loss.detach()
+        value = self.group.mean(total)
         if value != value or value in (float('inf'), float('-inf')):
             raise ValueError(f'the loss of {objective} is {value}: a lower learning rate may help')
-        self.optimizer.step(loss)
+        self.optimizer.descend()
         return value
 
     def transfer(self, feeds):
@@ -113,14 +137,19 @@ class Training:
                 module.__dict__['attnswap_placed'] = placed
 
     def save(self, path):
+        """Everything that a training goes on from; one rank writes what all of them hold."""
         state = {optimizer_prefix + name: values for name, values in self.optimizer.state().items()}
-        safetensors_file.write(path, {**{name: weight.detach() for name, weight in self.weights.items()}, **state})
+        tensors = {name: whole(values.detach()) for name, values in {**self.weights, **state}.items()}
+        if self.group.rank == 0:
+            safetensors_file.write(path, tensors)
 
     def end(self):
-        """Leaves the model as it was opened."""
+        """Leaves the model as it was opened; one that is shared with other ranks keeps its parts, as it is only trained."""
         for hook in self.hooks:
             hook.remove()
         interface.place(self.model, {})
+        if self.group.ranks == 1:
+            adapters.remove_parts(self.linears)
 
 
 def first_of(output):

@@ -24,8 +24,16 @@ class Optimizer:
 
     def step(self, loss):
         """One step down the loss; the gradient's norm before clipping."""
-        self.adam.zero_grad(set_to_none=True)
+        self.clear()
         loss.backward()
+        return self.descend()
+
+    def clear(self):
+        """Drops the gradients."""
+        self.adam.zero_grad(set_to_none=True)
+
+    def descend(self):
+        """One step down the gradients that there are; their norm before clipping."""
         norm = torch.nn.utils.clip_grad_norm_(list(self.weights.values()), self.options['clip'])
         for group in self.adam.param_groups:
             group['lr'] = self.learning_rate()
@@ -56,4 +64,4 @@ class Optimizer:
             kind.step()
             step = kind.state[probe]['step']
             count = torch.tensor(float(self.step_number)) if isinstance(step, torch.Tensor) else self.step_number
-            self.adam.state[weight] = {'step': count, **{moment: tensors[f'{moment}/{name}'].to(weight) for moment in ('exp_avg', 'exp_avg_sq')}}
+            self.adam.state[weight] = {'step': count, **{moment: tensors[f'{moment}/{name}'].to(weight.device, weight.dtype) for moment in ('exp_avg', 'exp_avg_sq')}}

@@ -1,0 +1,65 @@
+import { rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import type { RanksRequest } from '../contract/adapter.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import type { Ranks } from '../contract/model-attention.ts';
+import { temporaryFolder } from '../processes/temporary.ts';
+import { modelOpenSchema, rankTrainSchema } from './model-messages.ts';
+import type { WorkerProcess } from './worker-process.ts';
+
+/** How long to wait for news of a process that ended, once another has lost it. */
+const newsMs = 1000;
+
+/** Opens a model in one worker per rank; each is told which it is, and of a file through which they find each other. */
+export async function openRanksOnWorkers(
+  start: () => Promise<WorkerProcess>,
+  { backend, model, ranks, threads, signal }: RanksRequest,
+): Promise<Ranks> {
+  const folder = await temporaryFolder('ranks');
+  const workers: WorkerProcess[] = [];
+  const dispose = async () => {
+    await Promise.all(workers.map((worker) => worker.kill()));
+    await rm(folder, { recursive: true, force: true });
+  };
+  /** Asks all ranks the same at once. Where one fails, the others wait for it in vain. */
+  const together = async <Reply>(ask: (worker: WorkerProcess, rank: number) => Promise<Reply>): Promise<Reply[]> => {
+    try {
+      return await Promise.all(workers.map(ask));
+    } catch (error) {
+      const deaths = workers.map(async ({ died, pid }, rank) => `rank ${rank} (process ${pid}) ${await died}`);
+      const death = await Promise.race([...deaths, setTimeout(newsMs, undefined)]);
+      await dispose();
+      signal?.throwIfAborted();
+      if (!(error instanceof AttnswapError) || error.code !== 'WORKER_FAILED') throw error;
+      if (death === undefined) throw new AttnswapError('UNSUPPORTED', error.message, { cause: error });
+      const others = ranks > 1 ? '; the others were stopped' : '';
+      throw new AttnswapError('WORKER_FAILED', `training on ${ranks} ranks: ${death}${others}`, {
+        hint: 'run the same command to continue from the last checkpoint',
+        cause: error,
+      });
+    }
+  };
+  try {
+    for (let rank = 0; rank < ranks; rank += 1) workers.push(await start());
+    const store = join(folder, 'store');
+    await together(async (worker, rank) => {
+      const group = ranks === 1 ? null : { rank, ranks, store };
+      const fields = { backend, model: resolve(model), purpose: 'latency', threads, group };
+      const opened = await worker.ask('model-open', fields, modelOpenSchema);
+      if ('unsupported' in opened) throw new AttnswapError('UNSUPPORTED', opened.unsupported);
+    });
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return {
+    pids: workers.map(({ pid }) => pid),
+    async train(placed, training) {
+      const answers = await together((worker) => worker.ask('model-train', { sites: placed, ...training }, rankTrainSchema));
+      const { losses, parameters } = answers[0]!;
+      return { losses, parameters, costs: answers.map(({ cost }) => cost) };
+    },
+    dispose,
+  };
+}
