@@ -29,7 +29,7 @@ export function stepsSavedOverBaseline(claimed: number) {
     largestFirst(
       candidates.flatMap(({ candidate, search, finalists }): Figure[] => {
         const { techniques } = search.winner;
-        const steps = convergenceOf(baseline, finalists);
+        const steps = convergenceOf(baseline, { search, finalists });
         if (steps === null || techniques.length === 0) return [];
         return savedFigure(steps, `${settings.name}: ${candidate} with ${techniques.join(' and ')}`, claimed);
       }),

@@ -7,8 +7,8 @@ import { table } from '../text/layout.ts';
 
 /** How many training steps each attention and the baseline took to the same validation score. */
 export function convergenceText({ baseline, candidates }: TuningReport, name: string, metric: Task['metric']): string {
-  const rows = candidates.flatMap(({ candidate, finalists }) => {
-    const found = convergenceOf(baseline, finalists);
+  const rows = candidates.flatMap(({ candidate, ...trained }) => {
+    const found = convergenceOf(baseline, trained);
     if (found === null) return [];
     const score = metric === 'accuracy' ? percent(found.score) : digits(-found.score);
     return [[candidate, score, meanSteps(found.without), meanSteps(found.with), ...savingCells(found)]];

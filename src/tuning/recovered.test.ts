@@ -53,9 +53,13 @@ test('steps of an attention and of the baseline are counted to the worst score t
   const trained = (...curves: number[][]) => curves.map((scores) => ({ epochs: epochsOf(...scores) }));
   const baseline = trained([-4, -3, -2], [-4, -2.5, -2.25]);
   // The second seed ends at −2.5: there after 30 and 20 steps; the first after 20 and 25.
-  const found = convergenceOf(baseline, trained([-3, -2.5, -2], [-4, -3, -2.5]))!;
+  const from = (start: 'drawn' | 'baseline', ...curves: number[][]) =>
+    convergenceOf(baseline, { search: { winner: { start } }, finalists: trained(...curves) });
+  const found = from('drawn', [-3, -2.5, -2], [-4, -3, -2.5])!;
   assert.deepEqual([found.score, found.with, found.without], [-2.5, [20, 30], [25, 20]]);
   near(found.saved.estimate, 1 - Math.sqrt((20 / 25) * (30 / 20)));
-  assert.equal(convergenceOf(baseline, trained([-3, -2], [-3, -Infinity])), null);
-  assert.equal(convergenceOf(baseline, trained([-3, -2])), null);
+  assert.equal(from('drawn', [-3, -2], [-3, -Infinity]), null);
+  assert.equal(from('drawn', [-3, -2]), null);
+  // The steps that the baseline took to the weights it began from would be missing.
+  assert.equal(from('baseline', [-3, -2.5, -2], [-4, -3, -2.5]), null);
 });

@@ -1,6 +1,7 @@
 import { meanInterval } from '../statistics/student.ts';
 import type { Interval } from '../statistics/resample.ts';
 import { isScore } from './trial.ts';
+import type { Trial } from './trial.ts';
 
 /** How many steps two kinds of training took to the same validation score, a figure a seed. */
 export interface StepSaving {
@@ -56,8 +57,18 @@ export interface Convergence extends StepSaving {
   readonly score: number;
 }
 
-/** Steps of trained attention against the baseline's, to a score that all of them reached; null where a training diverged or is missing. */
-export function convergenceOf(baseline: readonly Finished[], finalists: readonly Finished[]): Convergence | null {
+/** Candidate trainings, and where they began. */
+interface Trained {
+  readonly search: { readonly winner: Pick<Trial, 'start'> };
+  readonly finalists: readonly Finished[];
+}
+
+/**
+ * Steps of trained attention against the baseline's, to a score that all of them reached; null where a training diverged or is missing, or began
+ * from the baseline's weights, whose steps are not its own.
+ */
+export function convergenceOf(baseline: readonly Finished[], { search, finalists }: Trained): Convergence | null {
+  if (search.winner.start === 'baseline') return null;
   const [base, tuned] = [wholeCurves(baseline), wholeCurves(finalists)];
   if (tuned.length === 0 || tuned.length !== finalists.length || tuned.length !== base.length) return null;
   const score = Math.min(...[...base, ...tuned].map(lastScore));

@@ -46,7 +46,7 @@ export async function writeOnnxFile(
   } catch (error) {
     for (const file of created) await rm(file, { force: true }).catch(() => undefined);
     if (error instanceof AttnswapError) throw error;
-    throw new AttnswapError('FILE_UNWRITABLE', `${path}: could not be written: ${systemReason(error)}`, {
+    throw new AttnswapError('FILE_UNWRITABLE', `${path}: could not be written: ${systemReason(error, path)}`, {
       hint: 'free some space or choose another file',
       cause: error,
     });

@@ -134,7 +134,7 @@ function curvesTable(view: TuningView, lines: readonly TrainedLine[]): Table {
 /** Steps of each attention and of the baseline to the same validation score; no table where trainings diverged. */
 function stepsTable({ record, measure, baseline, candidates }: TuningView): Table[] {
   const rows = candidates.flatMap(({ name, found }) => {
-    const steps = convergenceOf(record.baseline, found.finalists);
+    const steps = convergenceOf(record.baseline, found);
     return steps === null ? [] : [{ name, steps }];
   });
   if (rows.length === 0) return [];
