@@ -53,8 +53,9 @@ async function curve(start: typeof onWasm, text: string): Promise<readonly numbe
   return (await training.epoch(request)).losses;
 }
 
-test('tfjs-wasm: attention that keeps a state is refused by name', async () => {
+test('tfjs-wasm: attention that keeps a state, or gates queries, is refused by name', async () => {
   await assert.rejects(curve(onWasm, 'linear'), /the tfjs trainer has no linear attention/);
+  await assert.rejects(curve(onWasm, 'gated:form=output'), /the tfjs trainer has no gated attention with form=output/);
 });
 
 const asPyTorch = [
