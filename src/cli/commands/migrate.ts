@@ -41,7 +41,7 @@ export const migrate = defineCommand({
     ...refused(['trainer'], 'migrate tunes without training; attnswap tune trains testbeds'),
   },
   examples: [`attnswap migrate model.onnx ${someData}`],
-  exits: { [exitCodes.regression]: 'keep the model as it is', [exitCodes.inconclusive]: 'tune first' },
+  exits: { [exitCodes.regression]: 'keep as is', [exitCodes.inconclusive]: 'tune' },
   async run({ model: path, data: files, dim, candidate, out = [], ...given }) {
     if (!(await isModel(path))) {
       throw new AttnswapError('USAGE', `migrate is for ONNX and PyTorch models, got ${path}`, {
