@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { variants } from '../variants/index.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import { findVariant, variants } from '../variants/index.ts';
 import type { WasteSums } from './figures.ts';
+import { HeadMeter } from './head-sums.ts';
 import { measureWaste, reportWaste } from './measure-waste.ts';
 import { refuseWaste } from './request.ts';
 import type { WasteRequest } from './request.ts';
@@ -18,33 +20,58 @@ export interface ThreadRequest extends Omit<WasteRequest, 'variant' | 'dense' | 
   readonly nextHead: Int32Array<SharedArrayBuffer>;
 }
 
-/** What a thread says of each head that it measured. */
-export interface MeasuredHead {
-  readonly head: number;
-  readonly sums: WasteSums;
+/** What a thread says of each head: its sums, or the error that measuring it threw. */
+export type HeadAnswer =
+  | { readonly head: number; readonly sums: WasteSums }
+  | { readonly head: number; readonly fault: Pick<AttnswapError, 'code' | 'message' | 'hint'> };
+
+/**
+ * The same report as {@link measureWaste}'s, to the bit: of much work, each head is measured in one of `threads` threads, as many as there are
+ * cores, which share a copy of the inputs. What only this thread has (relevant keys, a variant of the caller's own) is measured here.
+ * @throws what {@link measureWaste} throws, once the heads that were begun before are measured
+ * @throws Error where a thread does not work
+ */
+export async function measureWasteInThreads(request: WasteRequest, threads = availableParallelism()): Promise<WasteReport> {
+  refuseWaste(request);
+  const { heads } = request.inputs.shape;
+  const useful = Math.min(heads, threads);
+  if (useful === 1 || !canBeShared(request) || pairsOf(request) < fewestPairs) return measureWaste(request);
+  const workers = startThreads(request, useful);
+  try {
+    const answers = (await Promise.all(workers.map(answersOf))).flat().toSorted((a, b) => a.head - b.head);
+    const sums = answers.map((answer) => {
+      if ('sums' in answer) return answer.sums;
+      const { code, message, hint } = answer.fault;
+      throw new AttnswapError(code, message, { hint });
+    });
+    if (sums.length !== heads) throw new Error(`waste: threads measured ${sums.length} of ${heads} heads`);
+    return reportWaste(request, sums);
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
 }
 
 /**
- * The same report as {@link measureWaste}'s, to the bit: of much work, each head is measured in one of as many threads as there are cores,
- * which share the inputs. What only this thread has (relevant keys, a variant of the caller's own) is measured here.
- * @throws what {@link measureWaste} throws
+ * In a thread: measures one head after another until all are taken. Where one cannot be measured, no thread takes another; as heads are taken in
+ * order, the first of the faults is then the one that {@link measureWaste} would meet.
  */
-export async function measureWasteInThreads(request: WasteRequest): Promise<WasteReport> {
-  refuseWaste(request);
+export function measureHeads(
+  { nextHead, variant, dense, ...request }: ThreadRequest,
+  answer: (answer: HeadAnswer, transferred?: ArrayBuffer[]) => void,
+): void {
   const { heads } = request.inputs.shape;
-  const threads = Math.min(heads, availableParallelism());
-  if (threads === 1 || !canBeShared(request) || pairsOf(request) < fewestPairs) return measureWaste(request);
-  const workers = startThreads(request, threads);
-  const measured = await Promise.all(workers.map(headsOf)).catch(() => undefined);
-  // One that failed leaves others at work.
-  await Promise.all(workers.map((worker) => worker.terminate()));
-  const sums = measured?.flat().toSorted((a, b) => a.head - b.head) ?? [];
-  // An error belongs to a row, and is found again here with all that it says.
-  if (sums.length < heads) return measureWaste(request);
-  return reportWaste(
-    request,
-    sums.map((each) => each.sums),
-  );
+  const meter = new HeadMeter({ ...request, variant: findVariant(variant), dense: findVariant(dense) });
+  for (let head = Atomics.add(nextHead, 0, 1); head < heads; head = Atomics.add(nextHead, 0, 1)) {
+    try {
+      const sums = meter.measure(head);
+      answer({ head, sums }, [sums.sums.buffer as ArrayBuffer, sums.replicates.buffer as ArrayBuffer]);
+    } catch (error) {
+      Atomics.store(nextHead, 0, heads);
+      if (!(error instanceof AttnswapError)) throw error;
+      const { code, message, hint } = error;
+      answer({ head, fault: { code, message, hint } });
+    }
+  }
 }
 
 function canBeShared({ variant, dense, relevant }: WasteRequest): boolean {
@@ -64,18 +91,18 @@ function startThreads(request: WasteRequest, threads: number): Worker[] {
     dense: request.dense.name,
     nextHead: new Int32Array(new SharedArrayBuffer(4)),
   };
-  // The compiled package holds .js where the sources hold .ts.
+  // The caller's own flags may not suit a file, as --input-type does not. The compiled package holds .js where the sources hold .ts.
   const thread = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
-  return Array.from({ length: threads }, () => new Worker(thread, { workerData }));
+  return Array.from({ length: threads }, () => new Worker(thread, { workerData, execArgv: [] }));
 }
 
-/** What a thread measured until no head was left. */
-function headsOf(thread: Worker): Promise<MeasuredHead[]> {
-  const { promise, resolve, reject } = Promise.withResolvers<MeasuredHead[]>();
-  const found: MeasuredHead[] = [];
-  thread.on('message', (head: MeasuredHead) => found.push(head));
+/** All that a thread says before it ends. */
+function answersOf(thread: Worker): Promise<HeadAnswer[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<HeadAnswer[]>();
+  const answers: HeadAnswer[] = [];
+  thread.on('message', (answer: HeadAnswer) => answers.push(answer));
   thread.on('error', reject);
-  thread.on('exit', () => resolve(found));
+  thread.on('exit', (code) => (code === 0 ? resolve(answers) : reject(new Error(`waste: a thread ended with exit code ${code}`))));
   return promise;
 }
 

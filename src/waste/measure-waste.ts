@@ -15,7 +15,7 @@ function describeRows({ inputs: { shape }, rows }: WasteRequest, measured: numbe
 
 /**
  * The waste metrics of a variant on given inputs, overall and by query head, streamed over rows in float64: memory
- * O(keys·headDim + queries), never n². The same request gives the same figures.
+ * O(keys·headDim + queries), never n², and the bootstrap sums of every head (8000 bytes a column). The same request gives the same figures.
  * @throws UNSUPPORTED where the variant refuses the shape, or weighs no pairs
  * @throws INVALID_INPUTS where a row's logits have no softmax
  * @throws USAGE where the rows' count or seed is not an integer
