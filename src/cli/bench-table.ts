@@ -1,6 +1,6 @@
 import type { CellRecord } from '../contract/cell.ts';
 import type { RunRecord } from '../contract/run.ts';
-import { nameOf, peakOf, settingOf, speedUp, wasteOf } from '../report/cell-facts.ts';
+import { markNotes, nameOf, peakOf, settingOf, speedUp, steadyMark, wasteOf } from '../report/cell-facts.ts';
 import { sideBySide } from './side-by-side.ts';
 import { count, digits, joules, percent, size, time } from '../text/figures.ts';
 import { visible } from '../text/untrusted.ts';
@@ -26,7 +26,7 @@ function line(cell: CellRecord, group: readonly CellRecord[], reference: string)
   const ratio = speedUp(cell, group, reference);
   const reach = Math.max(latency.ciNs.high - latency.medianNs, latency.medianNs - latency.ciNs.low) / latency.medianNs;
   return [
-    nameOf(cell) + (latency.warmup.steady ? '' : ' *'),
+    nameOf(cell) + steadyMark(latency.warmup.steady),
     time(latency.medianNs),
     percent(reach),
     ratio === null ? '–' : `${digits(ratio)}×`,
@@ -44,8 +44,7 @@ function notes(run: RunRecord): string[] {
     'waste: share of scored pairs beyond the smallest sets of keys that hold 95 % of the weight.',
     'missed: dense attention’s mass on keys that the variant does not see.',
   ];
-  if (run.cells.some(({ latency }) => latency?.warmup.steady === false))
-    lines.push('*: the latency did not become steady; treat it with caution.');
+  lines.push(...markNotes(run.cells.flatMap(({ latency }) => (latency === undefined ? [] : [latency.warmup.steady]))));
   const methods = new Set(
     run.cells.flatMap(({ backend, memory }) => (memory?.deviceMethod ? [`${backend} by ${memory.deviceMethod}`] : [])),
   );

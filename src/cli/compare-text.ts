@@ -1,3 +1,4 @@
+import { markNotes, steadyMark } from '../report/cell-facts.ts';
 import { isMeasured } from '../report/compare-runs.ts';
 import type { ComparedCell, ComparedRow, RunComparison } from '../report/compare-runs.ts';
 import {
@@ -101,19 +102,19 @@ function figuresOf(cell: ComparedCell): string[] {
 
 function latencyText(cell: ComparedCell): string {
   if (!isMeasured(cell)) return cell.status === 'ok' ? '–' : cell.status;
-  return time(cell.medianNs!) + (cell.steady === false ? ' *' : '');
+  return time(cell.medianNs!) + steadyMark(cell.steady);
 }
 
 /** Means, what is missing and why, then what the figures are. */
 function closing(comparison: RunComparison): string[] {
   const { columns, refused, rows } = comparison;
-  const unsteady = rows.some(({ cells }) => cells.some(({ steady }) => steady === false));
+  const timed = rows.flatMap(({ cells }) => cells.filter(isMeasured));
   const lines = [
     ...columns.slice(1).map((column) => columnSentence(comparison, column)),
     ...refused.map((column) => refusedSentence(column)),
     ...recordSentences(comparison),
     ...missingLines(missingCells(comparison)),
-    ...(unsteady ? ['*: the latency did not become steady; treat it with caution.'] : []),
+    ...markNotes(timed.map(({ steady }) => steady)),
     'Ratios compare medians; their intervals cover only the spread within the two processes, so this is not a verdict. For a verdict, use attnswap ab or attnswap gate.',
   ];
   return lines.flatMap((line) => wrap(line, width));

@@ -50,7 +50,8 @@ export const latencySchema = z.object({
     samples: z.int(),
     calls: z.int(),
     elapsedNs: nanoseconds,
-    steady: z.boolean(),
+    /** Null where there were too few samples to tell. */
+    steady: z.boolean().nullable(),
     reason: z.string().optional(),
   }),
 });

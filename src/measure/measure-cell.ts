@@ -55,7 +55,7 @@ export async function measureCell({ cell, entry, kernel }: CellPlan, options: Me
   if (timed.outcome !== 'latency') return unmeasured(cell, timed);
   const { latency, error, dispatch, waste } = timed;
   const warnings = [...timed.warnings];
-  if (!latency.warmup.steady) warnings.push(latency.warmup.reason ?? 'no steady state');
+  if (latency.warmup.reason !== undefined) warnings.push(latency.warmup.reason);
   const measured = { ...cell, status: 'ok' as const, latency, error, work: workOf(cell, scoredPairs) };
   if (memory.outcome !== 'memory') return { ...measured, dispatch, ...unmeasured(cell, memory, 'peak memory: '), warnings };
   const energy = options.energy === true ? await launch('energy') : undefined;

@@ -1,14 +1,14 @@
 import { medianAbsoluteDeviation, medianIntervalSorted, quantileSorted } from '../statistics/order-statistics.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { type Call, runSampleLoop, timedBy, type TimeCalls } from './sample-loop.ts';
-import { steadiness, type WarmUpOptions, warmUpState } from './warm-up.ts';
+import { steadiness, type WarmUpOptions, type WarmUpState, warmUpState } from './warm-up.ts';
 
 export interface SamplingOptions {
   readonly clock?: Clock;
   /** Nanoseconds of that many calls, where the runtime's side times itself; by `clock` around them where absent. */
   readonly timeCalls?: TimeCalls;
   readonly warmUp?: WarmUpOptions;
-  /** Whether the samples show if they are steady, where the warm-up was too short to; false. */
+  /** Whether the samples show if they are steady, as the warm-up is too short to; false. */
   readonly judgesSamples?: boolean;
   /** A sample lasts at least this long; 5 ms. */
   readonly minSampleNs?: number;
@@ -26,8 +26,9 @@ export interface WarmUp {
   readonly samples: number;
   readonly calls: number;
   readonly elapsedNs: number;
-  readonly steady: boolean;
-  /** Why it is not steady; absent where it is. */
+  /** Null where there were too few samples to tell. */
+  readonly steady: boolean | null;
+  /** Absent where it is steady. */
   readonly reason?: string;
 }
 
@@ -71,8 +72,8 @@ export async function sampleLatency(call: Call, options: SamplingOptions = {}): 
     },
     done: () => narrow() || clock.nowNs() - start >= budgetNs,
   });
-  const { steady, reason: _, ...howLong } = warmup;
-  const judged = options.judgesSamples === true && !steady ? { ...howLong, ...steadiness(durationsNs, samplesNs) } : warmup;
+  const { steady: _, reason: __, ...howLong } = warmup;
+  const judged = options.judgesSamples === true ? { ...howLong, ...inRecord(steadiness(durationsNs, samplesNs)) } : warmup;
   const stoppedBy = narrow() ? 'interval' : 'budget';
   return { ...summarize(samplesNs, sorted), callsPerSample: warmup.callsPerSample, stoppedBy, warmup: judged };
 }
@@ -110,9 +111,12 @@ async function warmed(call: Call, options: SamplingOptions): Promise<{ readonly 
   });
   const end = state();
   const elapsedNs = clock.nowNs() - start;
-  const steady = end.state === 'steady';
-  const warmup = { callsPerSample, samples, calls, elapsedNs, steady, ...('reason' in end && { reason: end.reason }) };
-  return { warmup, durationsNs };
+  return { warmup: { callsPerSample, samples, calls, elapsedNs, ...inRecord(end) }, durationsNs };
+}
+
+function inRecord(verdict: WarmUpState): Pick<WarmUp, 'steady' | 'reason'> {
+  if (!('reason' in verdict)) return { steady: verdict.state === 'steady' };
+  return { steady: verdict.state === 'unknown' ? null : false, reason: verdict.reason };
 }
 
 /** At most tenfold: a batch of a few ticks is a poor measure, and a first cold call says little about the next. */

@@ -86,36 +86,76 @@ test('a decay under noise of 1 % is not taken for steady while it is still large
   }
 });
 
-test('a call too slow for thirty samples says how many it got', () => {
-  assert.deepEqual(warmUpState([7e9, 7e9, 7e9, 7e9, 7e9], 35e9), {
-    state: 'unsteady',
-    reason: 'no steady state in 30 s: 5 of the 30 samples needed to tell',
-  });
+test('a call too slow for thirty samples says how many it got, and finds nothing', () => {
+  const reason = 'too few samples to tell whether the latency is steady (5 of 30)';
+  assert.deepEqual(warmUpState([7e9, 7e9, 7e9, 7e9, 7e9], 35e9), { state: 'unknown', reason });
 });
 
-/** The share of 150 streams of so many samples, each with noise of 2 %, that are found steady. */
-function shareSteady(samples: number, truth: Stream): number {
-  const found = Array.from({ length: 150 }, (_, seed) => {
-    const noise = gaussian(seed + 1);
+/** The share of streams of so many samples, each with noise of 2 %, that are found in a state. */
+function shareFound(state: string, samples: number, { streams = 300, truth = (() => 1000) as Stream, noise = gaussian } = {}): number {
+  const found = Array.from({ length: streams }, (_, seed) => {
+    const draw = noise(seed + 1);
     return steadiness(
       [],
-      Array.from({ length: samples }, (_sample, i) => truth(i) * (1 + 0.02 * noise())),
-    ).steady;
+      Array.from({ length: samples }, (_sample, i) => truth(i) * (1 + 0.02 * draw())),
+    ).state;
   });
-  return found.filter(Boolean).length / found.length;
+  return found.filter((each) => each === state).length / streams;
 }
 
-test('samples with steady noise are found steady in about 19 cases of 20, those that drift are not', () => {
-  for (const samples of [30, 90]) {
-    const share = shareSteady(samples, () => 1000);
-    assert.ok(share > 0.85, `${samples} samples: ${share}`);
-    assert.ok(shareSteady(samples, (i) => 1000 * (1 - (0.08 * i) / samples)) < 0.2, `${samples} samples, falling by 8 %`);
-    assert.ok(shareSteady(samples, (i) => (i < samples / 4 ? 1100 : 1000)) < 0.2, `${samples} samples, the first quarter slower`);
+test('steady noise is called unsteady in at most about one case of 20, however few the samples and whatever its shape', () => {
+  const skewed = (seed: number) => {
+    const draw = gaussian(seed);
+    return () => Math.exp(draw());
+  };
+  for (const samples of [9, 12, 15, 30, 90]) {
+    for (const noise of [gaussian, skewed]) {
+      const share = shareFound('unsteady', samples, { noise });
+      assert.ok(share < 0.08, `${samples} samples: ${share}`);
+    }
+  }
+});
+
+test('noise that is correlated from sample to sample passes in 3 or 4 cases of 5', () => {
+  const correlated = (seed: number) => {
+    const draw = gaussian(seed);
+    let last = draw();
+    return () => (last = 0.5 * last + Math.sqrt(0.75) * draw());
+  };
+  for (const samples of [15, 90]) {
+    const share = shareFound('steady', samples, { noise: correlated });
+    assert.ok(share > 0.55 && share < 0.85, `${samples} samples: ${share}`);
+  }
+});
+
+test('samples that drift are found unsteady', () => {
+  for (const samples of [15, 30, 90]) {
+    const falling = shareFound('unsteady', samples, { truth: (i) => 1000 * (1 - (0.08 * i) / samples), streams: 150 });
+    assert.ok(falling > 0.8, `${samples} samples, falling by 8 %: ${falling}`);
+    const slower = shareFound('unsteady', samples, { truth: (i) => (i < samples / 3 ? 1100 : 1000), streams: 150 });
+    assert.ok(slower > 0.8, `${samples} samples, the first third slower: ${slower}`);
+  }
+});
+
+test('a warm-up of windows of three takes steady noise for steady nearly as often as one of windows of ten', () => {
+  for (const window of [3, 10]) {
+    const found = Array.from({ length: 300 }, (_, seed) => {
+      const noise = gaussian(seed + 1);
+      return warmUpState(
+        Array.from({ length: 3 * window }, () => 1000 * (1 + 0.02 * noise())),
+        0,
+        { window },
+      ).state;
+    });
+    const share = found.filter((state) => state === 'steady').length / found.length;
+    assert.ok(share > 0.65 && share < 0.9, `windows of ${window}: ${share}`);
   }
 });
 
 test('few samples are judged with the last of the warm-up, and too few not at all', () => {
-  assert.deepEqual(steadiness([2000, 1000, 1000, 1000], Array(6).fill(1000)), { steady: true });
-  assert.equal(steadiness([2000, 2000, 2000], Array(6).fill(1000)).steady, false);
-  assert.deepEqual(steadiness([1000], [1000, 1000]), { steady: false, reason: '3 of the 9 samples needed to tell a steady state' });
+  const six = Array<number>(6).fill(1000);
+  assert.deepEqual(steadiness([2000, ...Array<number>(9).fill(1000)], six), { state: 'steady' });
+  assert.equal(steadiness(Array<number>(9).fill(2000), six).state, 'unsteady');
+  const reason = 'too few samples to tell whether the latency is steady (3 of 15)';
+  assert.deepEqual(steadiness([1000], [1000, 1000]), { state: 'unknown', reason });
 });

@@ -1,28 +1,32 @@
-import { medianAbsoluteDeviation, median } from '../statistics/order-statistics.ts';
+import { median } from '../statistics/order-statistics.ts';
 
 export interface WarmUpOptions {
   /** Samples in a window. */
   readonly window?: number;
-  /** The tolerance between windows never falls below this fraction of the median. */
-  readonly relativeTolerance?: number;
   /** Warm-up gives up after this long. */
   readonly capNs?: number;
 }
 
-/** Where a warm-up stands. `unsteady` is a finding, not a failure: the cell is measured all the same, and says so. */
-export type WarmUpState =
-  | { readonly state: 'warming' }
+/**
+ * Where a warm-up stands. `unsteady` is a finding, `unknown` the lack of one, as there are too few samples: neither is a failure, the cell is
+ * measured all the same, and says so.
+ */
+export type WarmUpState = { readonly state: 'warming' } | Verdict;
+
+export type Verdict =
   | { readonly state: 'steady' }
-  | { readonly state: 'unsteady'; readonly reason: string };
+  | { readonly state: 'unsteady'; readonly reason: string }
+  | { readonly state: 'unknown'; readonly reason: string };
 
 const windows = 3;
+/** Medians that are no further apart than this fraction of the median are the same, and so is a slope that moves the duration by no more. */
+const negligible = 0.005;
 
 /**
  * Decides whether a stream of sample durations has become steady: its last three windows of ten samples have medians
- * within max(0.5 %, 4.5·MAD/√10) of one another, and no slope. Medians of ten samples of steady normal noise stray by
- * 1.86·MAD/√10, so that three of them pass in 4 looks of 5; twice MAD/√10 would turn 3 of 4 away.  MAD is taken about each window's own median, so that a drift
- * between windows cannot widen its own tolerance. A slope counts where it is significant (Mann–Kendall, |z| > 2.58) and
- * moves the duration by more than 0.5 % over the three windows (Theil–Sen).
+ * within 0.5 % of one another, or no window has the higher ranks (Kruskal–Wallis, p > 0.2, so that steady noise passes 4 looks in 5), and no
+ * slope. A slope counts where it is significant (Mann–Kendall, |z| > 2.58) and moves the duration by more than 0.5 % over the three windows
+ * (Theil–Sen).
  *
  * A pure function of the stream so far: ask again after every sample. It looks only when a window is full: ten times the
  * looks would let ten times the luck through. It lies where the process has phases longer than three windows (a steady
@@ -32,59 +36,56 @@ const windows = 3;
  * @param elapsedNs since the warm-up began, nanoseconds
  */
 export function warmUpState(durationsNs: readonly number[], elapsedNs: number, options: WarmUpOptions = {}): WarmUpState {
-  const { window = 10, relativeTolerance = 0.005, capNs = 30e9 } = options;
+  const { window = 10, capNs = 30e9 } = options;
   const last = durationsNs.slice(-windows * window);
   const enough = last.length === windows * window;
   const full = durationsNs.length % window === 0;
-  const tolerance = { relative: relativeTolerance, deviations: 4.5 };
-  if (enough && full && agree(last, window, tolerance) && flat(last, relativeTolerance)) return { state: 'steady' };
+  if (enough && full && level(last, 0.2) && flat(last)) return { state: 'steady' };
   if (elapsedNs < capNs) return { state: 'warming' };
+  if (!enough) return tooFew(durationsNs.length, windows * window);
   const seconds = `${Number((capNs / 1e9).toPrecision(3))} s`;
-  if (enough) return { state: 'unsteady', reason: `no steady state in ${seconds} (${durationsNs.length} samples)` };
-  return {
-    state: 'unsteady',
-    reason: `no steady state in ${seconds}: ${durationsNs.length} of the ${windows * window} samples needed to tell`,
-  };
+  return { state: 'unsteady', reason: `no steady state in ${seconds} (${durationsNs.length} samples)` };
 }
 
-/** Fewer samples than this do not tell whether they are steady. */
-const fewestSteady = 9;
+/** From fewer samples than this, a drift of four standard deviations would be missed more than once in ten times. */
+const fewestSamples = 15;
 
 /**
- * Decides afterwards whether samples were steady throughout, where a warm-up was kept short because nothing was left to compile: their
- * thirds have medians within max(0.5 %, 6.2·MAD/√n) of one another, n to a third, and no slope, as in {@link warmUpState}. Asked once, steady
- * normal noise passes in 19 cases of 20.
+ * Decides afterwards whether samples were steady throughout, where a warm-up was kept short because nothing was left to compile: their thirds
+ * are level (as in {@link warmUpState}, but p > 0.04) and have no slope. Asked once, independent noise, normal or skewed, passes in 19 cases of
+ * 20, however many samples there are; noise that is correlated from sample to sample (lag-1 correlation of 0.5) in 3 or 4 cases of 5.
  * @param before durations of the warm-up in the order in which they were taken; the last of them count where samples are few
  */
-export function steadiness(before: readonly number[], samplesNs: readonly number[]): { steady: true } | { steady: false; reason: string } {
-  const samples = [...before, ...samplesNs].slice(-Math.max(fewestSteady, samplesNs.length));
-  if (samples.length < fewestSteady) {
-    return { steady: false, reason: `${samples.length} of the ${fewestSteady} samples needed to tell a steady state` };
-  }
-  const window = Math.floor(samples.length / windows);
-  const last = samples.slice(-windows * window);
-  if (agree(last, window, { relative: 0.005, deviations: 6.2 }) && flat(last, 0.005)) return { steady: true };
-  return { steady: false, reason: `the ${samples.length} samples drift: no steady state` };
+export function steadiness(before: readonly number[], samplesNs: readonly number[]): Verdict {
+  const samples = [...before, ...samplesNs].slice(-Math.max(fewestSamples, samplesNs.length));
+  if (samples.length < fewestSamples) return tooFew(samples.length, fewestSamples);
+  const last = samples.slice(samples.length % windows);
+  if (level(last, 0.04) && flat(last)) return { state: 'steady' };
+  return { state: 'unsteady', reason: `the ${samples.length} samples drift: no steady state` };
 }
 
-interface Tolerance {
-  /** Of the median. */
-  readonly relative: number;
-  /** Median absolute deviations, over the root of a window's samples. */
-  readonly deviations: number;
+function tooFew(samples: number, needed: number): Verdict {
+  return { state: 'unknown', reason: `too few samples to tell whether the latency is steady (${samples} of ${needed})` };
 }
 
-function agree(samples: readonly number[], window: number, { relative, deviations }: Tolerance): boolean {
-  const parts = Array.from({ length: windows }, (_, i) => samples.slice(i * window, (i + 1) * window));
-  const medians = parts.map(median);
-  const deviation = median(parts.map(medianAbsoluteDeviation));
-  const tolerance = Math.max(relative * median(samples), (deviations * deviation) / Math.sqrt(window));
-  return Math.max(...medians) - Math.min(...medians) <= tolerance;
+/** Whether the thirds' medians agree to 0.5 %, or Kruskal–Wallis finds a p above `least` for the thirds' ranks. */
+function level(samples: readonly number[], least: number): boolean {
+  const size = samples.length / windows;
+  const parts = (values: readonly number[]) => Array.from({ length: windows }, (_, i) => values.slice(i * size, (i + 1) * size));
+  const medians = parts(samples).map(median);
+  if (Math.max(...medians) - Math.min(...medians) <= negligible * median(samples)) return true;
+  const sorted = samples.toSorted((a, b) => a - b);
+  const middle = (samples.length - 1) / 2;
+  const ranks = samples.map((sample) => (sorted.indexOf(sample) + sorted.lastIndexOf(sample)) / 2 - middle);
+  const between = parts(ranks).reduce((sum, part) => sum + part.reduce((a, b) => a + b) ** 2 / size, 0);
+  const all = ranks.reduce((sum, rank) => sum + rank ** 2, 0);
+  // χ² with two degrees of freedom.
+  return Math.exp((-(samples.length - 1) * between) / all / 2) > least;
 }
 
-function flat(samples: readonly number[], relativeTolerance: number): boolean {
+function flat(samples: readonly number[]): boolean {
   const { z, slope } = trend(samples);
-  return Math.abs(z) <= 2.58 || Math.abs(slope) * samples.length <= relativeTolerance * median(samples);
+  return Math.abs(z) <= 2.58 || Math.abs(slope) * samples.length <= negligible * median(samples);
 }
 
 /** Mann–Kendall's z (without the correction for ties, which only makes |z| larger) and Theil–Sen's slope per sample. */

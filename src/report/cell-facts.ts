@@ -38,6 +38,20 @@ export function peakOf({ memory }: Pick<CellRecord, 'memory'>): number | undefin
   return memory?.peakDeviceBytes ?? memory?.peakHostBytes;
 }
 
+/** Marks a latency whose samples drifted, or were too few to tell. */
+export function steadyMark(steady: boolean | null): string {
+  if (steady === null) return ' †';
+  return steady ? '' : ' *';
+}
+
+/** What the marks among these latencies mean. */
+export function markNotes(marked: ReadonlyArray<boolean | null>): string[] {
+  return [
+    ...(marked.includes(false) ? ['*: the latency did not become steady; treat it with caution.'] : []),
+    ...(marked.includes(null) ? ['†: too few samples to tell whether the latency is steady.'] : []),
+  ];
+}
+
 /** What a cell shares with those that it is shown beside: `onnx-cpu · 8 heads × 64 · causal · f32 · calibrated`, with its length where asked for. */
 export function settingOf({ backend, shape, requests, pass, inputs }: CellRecord, { length = false } = {}): string {
   const { batch, heads, kvHeads, queries, keys, headDim, causal, dtype } = shape;

@@ -90,7 +90,7 @@ export interface ComparedCell {
   readonly medianNs: number | null;
   readonly lowNs: number | null;
   readonly highNs: number | null;
-  /** Whether the warm-up became steady. */
+  /** Whether the latency was steady; null if it was not measured, or with too few samples to tell. */
   readonly steady: boolean | null;
   /** Latency over the base's; null in the base, and where either is not ok. */
   readonly ratio: Ratio | null;

@@ -31,7 +31,7 @@ function figuresOf(cell: ComparedCell, base: ComparedCell) {
     medianNs: cell.medianNs,
     lowNs: cell.lowNs,
     highNs: cell.highNs,
-    steady: cell.steady === null ? null : String(cell.steady),
+    steady: cell.steady?.toString(),
     baseMedianNs: base.medianNs,
     ratio: cell.ratio?.value,
     ratioLow: cell.ratio?.interval?.low,

@@ -30,7 +30,7 @@ export function runCsv(run: RunRecord): string {
       p99Ns: cell.latency?.p99Ns,
       minNs: cell.latency?.minNs,
       samples: cell.latency?.samplesNs.length,
-      steady: cell.latency === undefined ? undefined : String(cell.latency.warmup.steady),
+      steady: cell.latency?.warmup.steady?.toString(),
       speedUp: speedUp(cell, group, run.suite.reference),
       peakHostBytes: cell.memory?.peakHostBytes,
       scoredPairs: cell.work?.scoredPairs,

@@ -74,7 +74,9 @@ function alertsOf(run: RunRecord, cells: readonly MeasuredCell[]): string[] {
     cells.filter(({ cell }) => cell.status !== 'ok'),
     ({ cell }) => cell.status,
   );
-  const unsteady = cells.filter(({ cell }) => cell.status === 'ok' && cell.latency?.warmup.steady === false).length;
+  const count = (steady: boolean | null) =>
+    cells.filter(({ cell }) => cell.status === 'ok' && cell.latency?.warmup.steady === steady).length;
+  const [unsteady, untold] = [count(false), count(null)];
   return [
     ...(left > 0
       ? [`Partial: ${left} of ${run.declared.length} declared cells were not measured. attnswap bench --resume continues the run.`]
@@ -85,6 +87,7 @@ function alertsOf(run: RunRecord, cells: readonly MeasuredCell[]): string[] {
         `${own.length} of ${cells.length} cells: ${status}. ${list(own.map(({ name, length, cell }) => `${name} at ${length} tokens: ${clip(oneLine(cell.reason ?? 'no reason given'), 300)}`))}`,
     ),
     ...(unsteady > 0 ? [`${unsteady} of ${cells.length} cells did not reach a steady state; treat their latency with caution.`] : []),
+    ...(untold > 0 ? [`${untold} of ${cells.length} cells have too few samples to tell whether their latency is steady.`] : []),
   ];
 }
 

@@ -115,11 +115,12 @@ function suites(runs: readonly RunRecord[]): Field[] {
 }
 
 function measuring(runs: readonly RunRecord[]): Field[] {
-  const unsteady = ({ cells }: RunRecord) => String(cells.filter(({ latency }) => latency?.warmup.steady === false).length);
+  const unsteady = ({ cells }: RunRecord) =>
+    String(cells.filter(({ latency }) => latency !== undefined && latency.warmup.steady !== true).length);
   const unsettled = ({ cells }: RunRecord) => String(cells.filter(({ latency }) => latency?.stoppedBy === 'budget').length);
   return [
     ['measuring', 'warnings of noise', runs.map(({ warnings }) => warnings.join('; ') || 'none')],
-    ['measuring', 'cells without a steady warm-up', runs.map(unsteady)],
+    ['measuring', 'cells whose latency was not found to be steady', runs.map(unsteady)],
     ['measuring', 'cells whose time ran out before their interval was narrow', runs.map(unsettled)],
   ];
 }

@@ -1,5 +1,6 @@
 import { digits, percent, size, time } from '../../text/figures.ts';
 import type { ComparedCell, ComparedRow, RunComparison } from '../compare-runs.ts';
+import { steadyMark } from '../cell-facts.ts';
 import { figureCell, words } from '../document.ts';
 import type { Column, Section, Table, TableCell } from '../document.ts';
 import { basesSentence, label, missingCells, ratioText } from './wording.ts';
@@ -37,7 +38,7 @@ export function differencesSection(comparison: RunComparison): Section {
 /** Every cell in every column: latency, memory, then waste and error. */
 export function cellsSection(comparison: RunComparison): Section {
   const tables = [latencyTable(comparison), memoryTable(comparison), wasteTable(comparison)];
-  const lead = `Ratios are ${basesSentence(comparison)}. A cell without a figure shows its status. An asterisk marks a latency that did not reach a steady state during warm-up.`;
+  const lead = `Ratios are ${basesSentence(comparison)}. A cell without a figure shows its status. * marks a latency that did not become steady, † one with too few samples to tell.`;
   return { id: 'cells', title: 'All cells', lead, parts: tables.filter((table) => table !== undefined) };
 }
 
@@ -118,5 +119,5 @@ function sideBySide({ columns, rows }: RunComparison, title: string, shown: Show
 
 function latencyCell({ status, medianNs, steady }: ComparedCell): TableCell {
   if (medianNs === null) return { text: status === 'ok' ? '–' : status, standing: 'unsure' };
-  return { text: `${time(medianNs)}${steady === false ? ' *' : ''}`, value: medianNs };
+  return { text: `${time(medianNs)}${steadyMark(steady)}`, value: medianNs };
 }

@@ -41,6 +41,11 @@ export function resultsSection(cells: readonly MeasuredCell[]): Section {
   return { id: 'cells', title: 'All cells', lead, parts: [table] };
 }
 
+const steadyWords = new Map([
+  [false, 'no steady state'],
+  [null, 'too few samples to tell whether it is steady'],
+]);
+
 function row(measured: MeasuredCell): TableCell[] {
   const { cell, name, setting, length, medianNs, peakBytes, speedUp, waste } = measured;
   const { latency, work, error, status } = cell;
@@ -48,7 +53,7 @@ function row(measured: MeasuredCell): TableCell[] {
     latency && latency.medianNs > 0
       ? Math.max(latency.ciNs.high - latency.medianNs, latency.medianNs - latency.ciNs.low) / latency.medianNs
       : undefined;
-  const steady = latency?.warmup.steady === false ? 'no steady state' : '';
+  const steady = latency === undefined ? '' : (steadyWords.get(latency.warmup.steady) ?? '');
   return [
     ...words(name, setting),
     { text: String(length), value: length },
