@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { compiledSources } from '../processes/compiled.ts';
+import { compiledKernels, compiledSources } from '../processes/compiled.ts';
 import '../processes/quiet-environment.ts';
 import { temporaryFolder } from '../processes/temporary.ts';
 import { oneLine } from '../text/untrusted.ts';
@@ -31,15 +31,15 @@ let compiled: Promise<string> | undefined;
 /** A folder for a worker's temporary files, which go when it ends, however it ends. */
 export async function scratchFolder() {
   const folder = await temporaryFolder('scratch');
-  const kept = compiledSources() ?? (await (compiled ??= temporaryFolder('compiled')));
+  const ofThisProcess = () => (compiled ??= temporaryFolder('compiled'));
   return {
     env: {
       TMPDIR: folder,
       TEMP: folder,
       TMP: folder,
-      NODE_COMPILE_CACHE: kept,
+      NODE_COMPILE_CACHE: compiledSources() ?? (await ofThisProcess()),
       // PyTorch would keep it in the temporary folder, and each process would compile its kernels again.
-      TORCHINDUCTOR_CACHE_DIR: process.env['TORCHINDUCTOR_CACHE_DIR'] ?? join(kept, 'torch'),
+      TORCHINDUCTOR_CACHE_DIR: process.env['TORCHINDUCTOR_CACHE_DIR'] ?? compiledKernels() ?? join(await ofThisProcess(), 'torch'),
     },
     remove: () => rm(folder, { recursive: true, force: true, maxRetries: 3 }),
   };

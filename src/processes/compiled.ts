@@ -1,7 +1,7 @@
 import { lstatSync, mkdirSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /**
  * The folder where compiled sources stay from run to run, so that commands and workers start in half the time: where Node was told to keep
@@ -9,6 +9,21 @@ import { join } from 'node:path';
  */
 export function compiledSources(): string | undefined {
   return process.env['NODE_COMPILE_CACHE'] ?? own();
+}
+
+/**
+ * The folder beside them for kernels that PyTorch compiles. undefined where nothing is to be kept, or others may write to the folder, also to one
+ * that Node was told to use: what lies there is run.
+ */
+export function compiledKernels(): string | undefined {
+  const { NODE_COMPILE_CACHE: told, NODE_DISABLE_COMPILE_CACHE: disabled } = process.env;
+  if (disabled !== undefined) return undefined;
+  try {
+    const sources = told === undefined ? own() : ownFolder(resolve(told));
+    return sources && ownFolder(sources, 'torch');
+  } catch {
+    return undefined;
+  }
 }
 
 /** Keeps what this process compiles from here on. */
