@@ -8,7 +8,7 @@ class EnergyCounter:
     def __init__(self, bus_id):
         """Raises OSError where there is no NVML, no such device, or no counter."""
         self.library = ctypes.CDLL('libnvidia-ml.so.1')
-        self.library.nvmlErrorString.restype = ctypes.c_char_p
+        self.function('nvmlErrorString').restype = ctypes.c_char_p
         self.device = ctypes.c_void_p()
         self.call('nvmlInit_v2')
         self.call('nvmlDeviceGetHandleByPciBusId_v2', bus_id.encode(), ctypes.byref(self.device))
@@ -21,6 +21,13 @@ class EnergyCounter:
 
     def call(self, name, *arguments):
         """One function of NVML, each of which returns 0 or what went wrong."""
-        code = getattr(self.library, name)(*arguments)
+        code = self.function(name)(*arguments)
         if code != 0:
             raise OSError(f'{name}: {self.library.nvmlErrorString(code).decode()}')
+
+    def function(self, name):
+        """Old drivers lack some. Raises OSError."""
+        try:
+            return getattr(self.library, name)
+        except AttributeError:
+            raise OSError(f'this libnvidia-ml.so.1 has no {name}') from None

@@ -12,9 +12,13 @@ names = {torch.float16: 'f16', torch.bfloat16: 'bf16'} if torch is not None else
 def half_precision_flags(call, dtype):
     """What to say of one call on the processor in a dtype."""
     name = names.get(dtype)
-    if name is None or not hasattr(torch.backends.mkldnn, 'verbose'):
+    one_dnn = torch.backends.mkldnn
+    if name is None or not one_dnn.is_available() or not hasattr(one_dnn, 'verbose'):
         return []
-    ran = products(name, one_dnn_lines(call))
+    try:
+        ran = products(name, one_dnn_lines(call))
+    except Exception as error:  # Whatever it is: the kernel has been measured, and this only says more about it.
+        return [f'whether {name} ran natively is unknown: {type(error).__name__}']
     if platform.machine() not in ('x86_64', 'AMD64'):
         return [f'{name} products ran in oneDNN: {", ".join(sorted(ran))}'] if ran else []
     told = [f'{name} ran natively in oneDNN ({each})' if native(name, each) else f'{name} was emulated: oneDNN ({each}) converts to f32 and back' for each in sorted(ran)]
