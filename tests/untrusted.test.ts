@@ -56,6 +56,8 @@ test('a busy process with a workflow command for a name writes none; records hol
     const { status } = backends.find(({ backend }) => backend === 'worker-hostile')!;
     const shown = '1 ::error::\\u001b[2J\\u009b31m\\u202e##[error]';
     assert.equal(status.version, shown);
+    assert.match(text.stdout, /\n {4}energy: 1 ::error::/);
+    assert.match(text.stdout, /\nenergy {3}processor packages: /);
     assert.deepEqual(status.details, { [shown]: shown });
   } finally {
     busy.kill('SIGKILL');

@@ -56,7 +56,7 @@ for (const [fault, { status, reason }] of Object.entries(expected)) {
   });
 }
 
-test('a worker whose device counts its energy is asked for it; another one has no counter', async () => {
+test('a worker whose device counts its energy is asked for it, and for calls alone; another one has no counter', async () => {
   const shape = { batch: 1, heads: 1, kvHeads: 1, queries: 4, keys: 4, headDim: 4, causal: true, dtype: 'f32' as const };
   const read = async (fault: string) => {
     const adapter = await describedAdapter({ command: [process.execPath, script, fault] });
@@ -64,11 +64,17 @@ test('a worker whose device counts its energy is asked for it; another one has n
     const prepared = await adapter.prepare({ ...request, inputs: drawGaussian(shape, 1) });
     assert.ok(!('unsupported' in prepared));
     const { deviceEnergy } = prepared;
-    const told = deviceEnergy && [deviceEnergy.counter, await deviceEnergy.joules()];
-    await prepared.dispose();
-    return told;
+    try {
+      const before = await deviceEnergy?.joules().catch(String);
+      await prepared.repeat!(2);
+      return deviceEnergy && [deviceEnergy.counter, before, await deviceEnergy.joules().catch(String)];
+    } finally {
+      await prepared.dispose();
+    }
   };
-  assert.deepEqual(await read('counts'), ['a counter', 81_234.567]);
+  assert.deepEqual(await read('counts'), ['a counter', 81_234.567, 81_236.567]);
+  const lost = 'AttnswapError: the GPU is lost';
+  assert.deepEqual(await read('loses-counter'), ['a counter', lost, lost]);
   assert.equal(await read('none'), undefined);
 });
 

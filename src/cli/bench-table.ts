@@ -63,13 +63,14 @@ function notes(run: RunRecord): string[] {
   return [lines.join('\n')];
 }
 
-/** One line a cell: energy is measured where it is asked for, and few machines have counters. */
+/** One line a cell and counter: energy is measured where it is asked for, and few machines have counters. Each reason is said once. */
 function energyNotes({ cells }: RunRecord): string[] {
   const lines = cells.flatMap((cell) => {
     if (cell.energy === undefined) return [];
     const { device } = cell.energy;
-    const counted = 'unavailable' in cell.energy ? [] : [{ counter: 'energy', ...cell.energy }];
-    return [...counted, ...(device === undefined ? [] : [device])].map(({ counter, aboveIdleJoules, grossJoules, idleWatts, blocks }) => {
+    return [{ counter: 'processor packages', ...cell.energy }, ...(device === undefined ? [] : [device])].map((energy) => {
+      if ('unavailable' in energy) return `${visible(energy.counter)}: not measured: ${visible(energy.unavailable)}.`;
+      const { counter, aboveIdleJoules, grossJoules, idleWatts, blocks } = energy;
       const [above, gross] = [aboveIdleJoules, grossJoules].map(
         ({ mean, low, high }) => `${joules(mean)} [${joules(low)}, ${joules(high)}]`,
       );
@@ -77,8 +78,7 @@ function energyNotes({ cells }: RunRecord): string[] {
       return `${visible(counter)}: ${visible(name)}: ${above} per call above idle, ${gross} gross (idle ${digits(idleWatts)} W, ${blocks} blocks).`;
     });
   });
-  const reasons = new Set(cells.flatMap(({ energy }) => (energy !== undefined && 'unavailable' in energy ? [energy.unavailable] : [])));
-  return [...lines, ...[...reasons].map((reason) => `not measured: ${visible(reason)}.`)];
+  return [...new Set(lines)];
 }
 
 /** Where two kinds of inputs order the variants differently: cells alike but for their inputs, ranked by the figure. */

@@ -78,6 +78,8 @@ export interface PreparedKernel {
   run(): Promise<void>;
   /** Nanoseconds that `calls` calls took, one after the other, where the runtime's side times itself. Absent: `run` is timed from here. */
   timeCalls?(calls: number): Promise<number>;
+  /** As many calls, and nothing beside them, such as the emptying of a cache before each timed call: for energy. Absent: `run` does the same. */
+  repeat?(calls: number): Promise<void>;
   /** The process that the calls run in, where it is not this one: its memory is read from outside. */
   readonly pid?: number;
   /** Its code was compiled ahead of time: but for caches, the first calls take as long as later ones, and a short warm-up will do. */
@@ -98,6 +100,7 @@ export interface PreparedKernel {
 export interface DeviceEnergy {
   /** What counts. */
   readonly counter: string;
+  /** @throws UNSUPPORTED where the counter cannot be read now */
   joules(): Promise<number>;
 }
 

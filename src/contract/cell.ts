@@ -66,7 +66,7 @@ export const memorySchema = z.object({
 const joulesPerCall = z.object({ mean: z.number(), low: z.number(), high: z.number() });
 
 /** What counters say of blocks of calls. */
-const countedEnergy = {
+const countedEnergySchema = z.object({
   blocks: size,
   /** Blocks left out, as other processes were busy beside them. */
   voidBlocks: z.int().min(0),
@@ -75,10 +75,14 @@ const countedEnergy = {
   /** Less what the idle machine takes in the same time. */
   aboveIdleJoules: joulesPerCall,
   idleWatts: z.number(),
-};
+});
+export type CountedEnergy = z.infer<typeof countedEnergySchema>;
 
 /** Of a device with a counter of its own, such as a whole GPU; no part of the packages. */
-const deviceEnergySchema = z.object({ counter: z.string(), ...countedEnergy });
+const deviceEnergySchema = z.union([
+  z.object({ counter: z.string(), unavailable: z.string() }),
+  countedEnergySchema.extend({ counter: z.string() }),
+]);
 
 /** Of one call, with 95 % intervals over blocks of calls; or why there is no figure of the processor packages. */
 export const energySchema = z.union([
@@ -87,7 +91,7 @@ export const energySchema = z.union([
     method: z.literal('powercap'),
     /** Processor packages whose counters are added. */
     packages: z.array(z.string()),
-    ...countedEnergy,
+    ...countedEnergySchema.shape,
     /** Of memory that has counters of its own; gross. */
     memoryJoules: joulesPerCall.optional(),
     device: deviceEnergySchema.optional(),

@@ -57,8 +57,8 @@ export const memorySchema = z
     (memory) => memory.peakDeviceBytes === null || memory.deviceMethod !== null,
     'peakDeviceBytes needs deviceMethod, which says how it was read',
   );
-/** Joules that the device has taken so far: of a backend with an `energyCounter`. */
-export const energySchema = z.object({ joules: z.number().min(0) });
+/** Joules that the device has taken so far, or why they cannot be read: of a backend with an `energyCounter`. */
+export const energySchema = z.union([z.object({ unavailable: words.min(1) }), z.object({ joules: z.number().min(0) })]);
 export { dispatchSchema };
 
 /** Of any reply: a fault in the worker's own words ends the cell. */

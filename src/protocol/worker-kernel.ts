@@ -108,6 +108,10 @@ class WorkerKernel implements PreparedKernel {
     return timeOnWorker(this.#worker, calls);
   }
 
+  async repeat(calls: number): Promise<void> {
+    await this.#worker.ask('sample', { calls, purpose: 'energy' }, sampleSchema);
+  }
+
   async output(): Promise<Float32Array> {
     return readOutput(await this.#check('output'), this.#request.inputs.shape);
   }
@@ -126,7 +130,9 @@ class WorkerKernel implements PreparedKernel {
   }
 
   async #joules(): Promise<number> {
-    return (await this.#worker.ask('energy', {}, energySchema)).joules;
+    const reply = await this.#worker.ask('energy', {}, energySchema);
+    if ('joules' in reply) return reply.joules;
+    throw new AttnswapError('UNSUPPORTED', reply.unavailable);
   }
 
   async dispatch(): Promise<Dispatch> {

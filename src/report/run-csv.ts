@@ -1,4 +1,4 @@
-import type { CellRecord } from '../contract/cell.ts';
+import type { CountedEnergy } from '../contract/cell.ts';
 import type { RunRecord } from '../contract/run.ts';
 import { nameOf, settingOf, speedUp, wasteOf } from './cell-facts.ts';
 import { csv } from './csv.ts';
@@ -47,19 +47,20 @@ export function runCsv(run: RunRecord): string {
       peakDeviceBytes: cell.memory?.peakDeviceBytes,
       deviceMethod: cell.memory?.deviceMethod,
       gradientError: cell.error?.gradients?.relative,
-      joulesGross: energyOf(cell)?.grossJoules.mean,
-      joulesAboveIdle: energyOf(cell)?.aboveIdleJoules.mean,
-      joulesAboveIdleLow: energyOf(cell)?.aboveIdleJoules.low,
-      joulesAboveIdleHigh: energyOf(cell)?.aboveIdleJoules.high,
-      deviceJoulesGross: cell.energy?.device?.grossJoules.mean,
-      deviceJoulesAboveIdle: cell.energy?.device?.aboveIdleJoules.mean,
-      deviceJoulesAboveIdleLow: cell.energy?.device?.aboveIdleJoules.low,
-      deviceJoulesAboveIdleHigh: cell.energy?.device?.aboveIdleJoules.high,
+      joulesGross: counted(cell.energy)?.grossJoules.mean,
+      joulesAboveIdle: counted(cell.energy)?.aboveIdleJoules.mean,
+      joulesAboveIdleLow: counted(cell.energy)?.aboveIdleJoules.low,
+      joulesAboveIdleHigh: counted(cell.energy)?.aboveIdleJoules.high,
+      deviceJoulesGross: counted(cell.energy?.device)?.grossJoules.mean,
+      deviceJoulesAboveIdle: counted(cell.energy?.device)?.aboveIdleJoules.mean,
+      deviceJoulesAboveIdleLow: counted(cell.energy?.device)?.aboveIdleJoules.low,
+      deviceJoulesAboveIdleHigh: counted(cell.energy?.device)?.aboveIdleJoules.high,
     };
   });
   return csv(rows);
 }
 
-function energyOf({ energy }: CellRecord) {
+/** Figures, where there are some. */
+function counted(energy: CountedEnergy | { readonly unavailable: string } | undefined): CountedEnergy | undefined {
   return energy === undefined || 'unavailable' in energy ? undefined : energy;
 }

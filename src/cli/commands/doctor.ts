@@ -32,7 +32,7 @@ function text({ version, fingerprint, backends, host, energy, environment, warni
     ...backendLines(backends),
     '',
     ...hostLines(host),
-    `energy   ${'packages' in energy ? energy.packages.map((name) => visible(name)).join(', ') : `unavailable: ${visible(energy.unavailable)}`}`,
+    `energy   processor packages: ${'packages' in energy ? energy.packages.map((name) => visible(name)).join(', ') : `unavailable: ${visible(energy.unavailable)}`}`,
     '',
     ...quietLines(environment),
     '',
@@ -48,6 +48,7 @@ function backendLines(backends: readonly BackendSupport[]): string[] {
     return [
       `✓ ${backend}: ${visible(status.version)}, ${visible(status.device)}${threads}, ${status.dtypes.join(' ')}`,
       ...details,
+      ...(status.energyCounter === undefined ? [] : [`    energy: ${visible(status.energyCounter)}`]),
       `    kernels: ${kernelNames(kernels.filter(({ state }) => state === 'runs'))}`,
       ...lacking(kernels),
     ];

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { AttnswapError } from '../../contract/errors.ts';
 import { powercapTree } from './fixtures/powercap-tree.ts';
 import { measureEnergy } from './energy-blocks.ts';
 import type { Surroundings } from './energy-blocks.ts';
@@ -12,7 +13,13 @@ const callMs = 50;
 const [packageWatts, memoryWatts] = [8, 1];
 const [deviceWatts, deviceCallJoules] = [60, 2];
 
-/** Two packages of 8 W each, and memory of 1 W beside each; a call takes 50 ms and 0.5 J of package 0 more, and 2 J of a device of 60 W. Time passes as it is told. */
+/** The device's counter is renewed at 30, 130, 230 … ms. */
+const [renewedMs, firstMs] = [100, 30];
+
+/**
+ * Two packages of 8 W each, and memory of 1 W beside each; a call takes 50 ms and 0.5 J of package 0 more, and 2 J of a device of 60 W, whose counter
+ * tells what it was when it was last renewed. Time passes as it is told.
+ */
 function model({ othersShare = (_ms: number): number => 0 } = {}) {
   const tree = powercapTree({
     'intel-rapl:0': { name: 'package-0', microjoules: range - 1e6, range },
@@ -22,7 +29,15 @@ function model({ othersShare = (_ms: number): number => 0 } = {}) {
   });
   const used: Record<string, number> = { 'intel-rapl:0': range / 1e6 - 1, 'intel-rapl:0:0': 0, 'intel-rapl:1': 0, 'intel-rapl:1:0': 0 };
   const time = { ms: 0, ownNs: 0, othersNs: 0, calls: 0 };
+  const device = { joules: 1e9, told: 1e9 };
+  const passOnDevice = (ms: number, joules: number) => {
+    const watts = deviceWatts / 1000 + joules / ms;
+    const sinceRenewed = (time.ms + ms + renewedMs - firstMs) % renewedMs;
+    device.joules += watts * ms;
+    if (sinceRenewed < ms) device.told = device.joules - watts * sinceRenewed;
+  };
   const pass = (ms: number, joules = 0) => {
+    passOnDevice(ms, joules === 0 ? 0 : deviceCallJoules);
     time.othersNs += othersShare(time.ms) * ms * 1e6;
     time.ms += ms;
     for (const zone of Object.keys(used)) {
@@ -41,7 +56,7 @@ function model({ othersShare = (_ms: number): number => 0 } = {}) {
   };
   const deviceEnergy = {
     counter: 'a counter',
-    joules: async () => 1e9 + (deviceWatts * time.ms) / 1000 + deviceCallJoules * time.calls,
+    joules: async () => device.told,
   };
   const surroundings: Surroundings = {
     nowNs: () => time.ms * 1e6,
@@ -76,16 +91,45 @@ test('a device with a counter of its own is measured in the same blocks, and alo
     const energy = await measureEnergy({ ...subject, deviceEnergy }, hasPackages ? tree.folder : '/nonexistent', surroundings);
     assert.equal('unavailable' in energy, !hasPackages);
     const { device } = energy;
-    assert.deepEqual([device!.counter, device!.blocks, device!.calls], ['a counter', 5, 200]);
-    near(device!.aboveIdleJoules.mean, deviceCallJoules);
-    near(device!.grossJoules.mean, deviceCallJoules + (deviceWatts * callMs) / 1000);
-    near(device!.idleWatts, deviceWatts);
+    assert.ok(device !== undefined && !('unavailable' in device));
+    assert.deepEqual([device.counter, device.blocks, device.calls], ['a counter', 5, 200]);
+    near(device.aboveIdleJoules.mean, deviceCallJoules);
+    near(device.grossJoules.mean, deviceCallJoules + (deviceWatts * callMs) / 1000);
+    near(device.idleWatts, deviceWatts);
     if (!('unavailable' in energy)) near(energy.aboveIdleJoules.mean, callJoules);
   }
 });
 
+test('calls are repeated without what timing them puts beside them, where that can be left out', async () => {
+  const { tree, subject, surroundings, time } = model();
+  const timed = { run: () => assert.fail('a timed call'), repeat: (calls: number) => runs(subject, calls) };
+  const energy = await measureEnergy(timed, tree.folder, surroundings);
+  assert.ok(!('unavailable' in energy), JSON.stringify(energy));
+  assert.ok(Math.abs(energy.aboveIdleJoules.mean - callJoules) < 1e-6);
+  assert.ok(energy.calls < time.calls);
+});
+
+async function runs({ run }: { run(): Promise<void> }, calls: number): Promise<void> {
+  for (let call = 0; call < calls; call++) await run();
+}
+
+test('a device’s counter that fails costs the packages no figure, and is told', async () => {
+  const { tree, subject, deviceEnergy, surroundings, time } = model();
+  const failing = {
+    counter: 'a counter',
+    async joules() {
+      if (time.ms > 9000) throw new AttnswapError('UNSUPPORTED', 'the GPU is lost');
+      return deviceEnergy.joules();
+    },
+  };
+  const energy = await measureEnergy({ ...subject, deviceEnergy: failing }, tree.folder, surroundings);
+  assert.ok(!('unavailable' in energy), JSON.stringify(energy));
+  assert.ok(Math.abs(energy.aboveIdleJoules.mean - callJoules) < 1e-6);
+  assert.deepEqual(energy.device, { counter: 'a counter', unavailable: 'the GPU is lost' });
+});
+
 test('a block beside which others used more than 5 % of the processors is void', async () => {
-  const { tree, subject, surroundings } = model({ othersShare: (ms) => (ms > 2100 && ms < 2500 ? 4 : 0) });
+  const { tree, subject, surroundings } = model({ othersShare: (ms) => (ms > 2500 && ms < 2900 ? 4 : 0) });
   const energy = await measureEnergy(subject, tree.folder, surroundings);
   assert.ok(!('unavailable' in energy));
   assert.deepEqual([energy.blocks, energy.voidBlocks], [4, 1]);

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import type { PreparedKernel } from '../../contract/adapter.ts';
+import type { DeviceEnergy, PreparedKernel } from '../../contract/adapter.ts';
 import type { Energy } from '../../contract/cell.ts';
 import { AttnswapError } from '../../contract/errors.ts';
 import { meanInterval } from '../../statistics/student.ts';
@@ -9,7 +9,7 @@ import { cpuTimeNs } from '../cpu-time.ts';
 import { findEnergyZones, joulesBetween, readZones, whyUnavailable } from './powercap.ts';
 import type { EnergyZones } from './powercap.ts';
 
-type Subject = Pick<PreparedKernel, 'run' | 'pid' | 'timeCalls' | 'deviceEnergy'>;
+type Subject = Pick<PreparedKernel, 'run' | 'pid' | 'repeat' | 'deviceEnergy'>;
 
 /** What the blocks take from the machine. */
 export interface Surroundings {
@@ -26,15 +26,18 @@ interface Stretch {
   readonly calls: number;
   readonly packageJoules: number;
   readonly memoryJoules: number;
-  /** 0 where the device has no counter. */
+  /** NaN where the device has no counter, or it could not be read. */
   readonly deviceJoules: number;
   /** Whether others used more of the processors than {@link quietShare}. */
   readonly disturbed: boolean;
 }
 
 const blockCount = 5;
-const blockSeconds = 2;
-/** Runtimes' threads spin for a moment after a call, which is not idling. */
+const blockMs = 2000;
+/**
+ * Passes before a counter is read, in the state that is measured, calling or idling: a GPU's counter is renewed some ten times a second, so that a
+ * reading tells of up to a tenth of a second before it. Runtimes' threads also spin for a moment after a call, which is not idling.
+ */
 const settleMs = 200;
 /** Of all processors, by others: above it a block is void. */
 const quietShare = 0.05;
@@ -45,18 +48,52 @@ const tail = 0.025;
 
 /**
  * Energy of one call of what has run before: five blocks of calls for two seconds each, between stretches of idling in the same process. A value, also
- * where nothing can be measured: then with the reason. A device with a counter of its own is measured in the same blocks.
+ * where nothing can be measured: then with the reason. A device with a counter of its own is measured in the same blocks; where it cannot be read, the
+ * packages are measured nevertheless.
  */
 export async function measureEnergy(subject: Subject, folder?: string, surroundings: Surroundings = machine): Promise<Energy> {
+  const device = subject.deviceEnergy && faultKept(subject.deviceEnergy);
   try {
     const zones = zonesOrReason(folder);
-    if ('unavailable' in zones && subject.deviceEnergy === undefined) return zones;
-    const blocks = await quietBlocks('unavailable' in zones ? noZones : zones, subject, surroundings);
-    const device = subject.deviceEnergy && { counter: subject.deviceEnergy.counter, ...figuresOf(blocks, 'deviceJoules') };
-    return { ...('unavailable' in zones ? zones : packageFigures(zones, blocks)), ...(device !== undefined && { device }) };
+    if ('unavailable' in zones && device === undefined) return zones;
+    const blocks = await quietBlocks({ zones: 'unavailable' in zones ? noZones : zones, device }, subject, surroundings);
+    return {
+      ...('unavailable' in zones ? zones : packageFigures(zones, blocks)),
+      ...(device && { device: deviceFigures(device, blocks) }),
+    };
   } catch (error) {
-    return { unavailable: whyUnavailable(error) };
+    const unavailable = whyUnavailable(error);
+    return { unavailable, ...(device && { device: { counter: device.counter, unavailable } }) };
   }
+}
+
+/** A device's counter that no longer counts once it could not be read, and says why. */
+interface DeviceCounter extends DeviceEnergy {
+  /** Undefined as long as it could be read. */
+  fault(): string | undefined;
+}
+
+interface Counters {
+  readonly zones: EnergyZones;
+  readonly device: DeviceCounter | undefined;
+}
+
+function faultKept(energy: DeviceEnergy): DeviceCounter {
+  let fault: string | undefined;
+  return {
+    counter: energy.counter,
+    fault: () => fault,
+    async joules() {
+      if (fault !== undefined) return Number.NaN;
+      try {
+        return await energy.joules();
+      } catch (error) {
+        if (!(error instanceof AttnswapError)) throw error;
+        fault = error.message;
+        return Number.NaN;
+      }
+    },
+  };
 }
 
 const noZones: EnergyZones = { packages: [], memory: [] };
@@ -77,18 +114,21 @@ interface Block {
 }
 
 /** The blocks that nothing disturbed. @throws UNSUPPORTED where these are too few */
-async function quietBlocks(zones: EnergyZones, subject: Subject, surroundings: Surroundings): Promise<Block[]> {
-  const idle = () =>
-    stretch(zones, subject, surroundings, async () => {
-      await surroundings.wait(1000 * blockSeconds);
-      return 0;
-    });
+async function quietBlocks(counters: Counters, subject: Subject, surroundings: Surroundings): Promise<Block[]> {
+  const idleFor = async (ms: number) => {
+    await surroundings.wait(ms);
+    return 0;
+  };
+  const callsFor = (ms: number) => callFor(ms, subject, surroundings);
+  const settled = async (act: (ms: number) => Promise<number>) => {
+    await act(settleMs);
+    return stretch(counters, subject, surroundings, () => act(blockMs));
+  };
   const measured: Block[] = [];
-  let before = await idle();
+  let before = await settled(idleFor);
   for (let block = 0; block < blockCount; block++) {
-    const busy = await stretch(zones, subject, surroundings, () => callFor(subject, surroundings));
-    await surroundings.wait(settleMs);
-    const after = await idle();
+    const busy = await settled(callsFor);
+    const after = await settled(idleFor);
     measured.push({ before, busy, after });
     before = after;
   }
@@ -97,7 +137,7 @@ async function quietBlocks(zones: EnergyZones, subject: Subject, surroundings: S
   const share = `${100 * quietShare} %`;
   throw new AttnswapError(
     'UNSUPPORTED',
-    `energy: in ${blockCount - valid.length} of ${blockCount} blocks other processes used more than ${share} of the processors`,
+    `in ${blockCount - valid.length} of ${blockCount} blocks other processes used more than ${share} of the processors`,
     { hint: 'stop other work, then measure again' },
   );
 }
@@ -109,6 +149,11 @@ function packageFigures(zones: EnergyZones, blocks: readonly Block[]) {
     ...figuresOf(blocks, 'packageJoules'),
     ...(zones.memory.length > 0 && { memoryJoules: figuresOf(blocks, 'memoryJoules').grossJoules }),
   };
+}
+
+function deviceFigures({ counter, fault }: DeviceCounter, blocks: readonly Block[]) {
+  const unavailable = fault();
+  return { counter, ...(unavailable === undefined ? figuresOf(blocks, 'deviceJoules') : { unavailable }) };
 }
 
 /** What one counter, or the sum of several, says of a call. */
@@ -131,9 +176,14 @@ function figuresOf(blocks: readonly Block[], counted: 'packageJoules' | 'memoryJ
   };
 }
 
-async function stretch(zones: EnergyZones, subject: Subject, surroundings: Surroundings, act: () => Promise<number>): Promise<Stretch> {
+async function stretch(
+  { zones, device }: Counters,
+  subject: Subject,
+  surroundings: Surroundings,
+  act: () => Promise<number>,
+): Promise<Stretch> {
   const look = async () => ({
-    device: (await subject.deviceEnergy?.joules()) ?? 0,
+    device: (await device?.joules()) ?? Number.NaN,
     ns: surroundings.nowNs(),
     cpu: surroundings.processorNs(subject),
     packages: readZones(zones.packages),
@@ -154,17 +204,17 @@ async function stretch(zones: EnergyZones, subject: Subject, surroundings: Surro
   };
 }
 
-/** Calls until two seconds are over, and how many. Batches of a worker's calls, so that nothing of ours runs in between. */
-async function callFor(subject: Subject, { nowNs }: Surroundings): Promise<number> {
-  const end = nowNs() + 1e9 * blockSeconds;
+/** Calls until the time is over, and how many. Batches of a worker's calls, so that nothing of ours runs in between. */
+async function callFor(ms: number, subject: Subject, { nowNs }: Surroundings): Promise<number> {
+  const end = nowNs() + 1e6 * ms;
   let calls = 0;
   for (let batch = 1; nowNs() < end; batch = Math.min(2 * batch, 64)) {
-    if (subject.timeCalls === undefined) {
+    if (subject.repeat === undefined) {
       await subject.run();
       calls += 1;
       continue;
     }
-    await subject.timeCalls(batch);
+    await subject.repeat(batch);
     calls += batch;
   }
   return calls;

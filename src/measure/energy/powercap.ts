@@ -35,7 +35,7 @@ export function findEnergyZones(folder: string = powercapFolder): EnergyZones {
     for (const zone of [...found.packages, ...found.memory]) readMicrojoules(zone);
     return found;
   }
-  throw new AttnswapError('UNSUPPORTED', `energy: ${folder} has no counter of a processor package`, {
+  throw new AttnswapError('UNSUPPORTED', `${folder} has no counter of a processor package`, {
     hint: 'Linux on the hardware itself has one (modprobe intel_rapl_msr); most virtual machines have none',
   });
 }
@@ -89,12 +89,12 @@ export function readMicrojoules({ name, path }: EnergyZone): number {
   try {
     const text = readFileSync(file, 'utf8').trim();
     if (/^\d{1,15}$/.test(text)) return Number(text);
-    throw new AttnswapError('UNSUPPORTED', `energy: ${file} holds ${JSON.stringify(text.slice(0, 40))}, expected microjoules`);
+    throw new AttnswapError('UNSUPPORTED', `${file} holds ${JSON.stringify(text.slice(0, 40))}, expected microjoules`);
   } catch (error) {
     if (error instanceof AttnswapError) throw error;
     const { code } = error as NodeJS.ErrnoException;
     const denied = code === 'EACCES' || code === 'EPERM';
-    throw new AttnswapError('UNSUPPORTED', `energy: the counter of ${name} cannot be read (${file}: ${code})`, {
+    throw new AttnswapError('UNSUPPORTED', `the counter of ${name} cannot be read (${file}: ${code})`, {
       ...(denied && { hint: `sudo chmod a+r ${join(path, '..')}/*/energy_uj (until the next start)` }),
       cause: error,
     });

@@ -41,7 +41,7 @@ class Answers(TrainingAnswers, ModelAnswers):
     def on_sample(self, question):
         from .timing import sample
 
-        return {'elapsedNs': sample(self.ready(), int(question['calls']))}
+        return {'elapsedNs': sample(self.ready(), int(question['calls']), question.get('purpose'))}
 
     def on_memory(self, _):
         from .memory import peak
@@ -56,9 +56,12 @@ class Answers(TrainingAnswers, ModelAnswers):
     def on_energy(self, _):
         from .cuda import energy_counter
 
-        if self.counter is None:
-            self.counter = energy_counter()
-        return {'joules': self.counter.joules()}
+        try:
+            if self.counter is None:
+                self.counter = energy_counter()
+            return {'joules': self.counter.joules()}
+        except OSError as error:
+            return {'unavailable': str(error)[:2000]}
 
     def ready(self):
         """The prepared kernel."""
