@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as gqa from '../../tests/models/gqa-decoder.ts';
 import { inMemory, runner, subjectOf } from '../../tests/subjects.ts';
+import { AttnswapError } from '../contract/errors.ts';
 import { findCache } from '../model/cache/find-cache.ts';
 import { openProto } from '../model/file/open-proto.ts';
 import { exactnessOf } from './exactness.ts';
@@ -60,6 +61,23 @@ for (const fault of gqa.faults.filter((each) => each !== 'present rounded')) {
     if (fault !== 'cache one off') assert.ok(summary!.divergenceByPosition[0]! < 1e-9, 'behind the prompt nothing was decoded yet');
   });
 }
+
+test('a candidate that a runtime refuses while it generates is faulty, and ends nothing else', async () => {
+  const its = await migration(8);
+  const refusal = async () => Promise.reject(new AttnswapError('UNSUPPORTED', 'IndexError: index out of range\nat …'));
+  const open = async () => ({
+    inputs: [],
+    bind: () => ({ run: refusal, outputs: () => ({}) }),
+    dispose: async () => undefined,
+  });
+  const { summary, judgement } = await generationOf(its, open, { items, exactness: null });
+  assert.equal(summary, null);
+  assert.deepEqual(judgement, {
+    outcome: 'regression',
+    reason: 'generation is faulty: item 0: IndexError: index out of range',
+    marginsLost: Infinity,
+  });
+});
 
 test('items without room for a prompt are refused', async () => {
   const its = await migration(24);

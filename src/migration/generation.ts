@@ -112,8 +112,8 @@ async function generate(
     const bytes = data.textOf === undefined ? null : Buffer.byteLength(await data.textOf(ids));
     return { item: item.id, greedy, divergences, agreement: agreed / ids.length, bits, bytes };
   } catch (error) {
-    // The original's own faults are errors with a code.
-    if (error instanceof AttnswapError) throw error;
+    // The original's own faults are errors with a code; a candidate's has none, or is the refusal that a hosted model makes of it.
+    if (error instanceof AttnswapError && error.code !== 'UNSUPPORTED') throw error;
     return { fault: (error as Error).message.split('\n')[0]! };
   }
 }
