@@ -190,7 +190,7 @@ async function decoderOf(
   onProgress?.({ what: 'looking for a cache' });
   const items = () => itemsOf(source, 'judging');
   const found = await opened.usableCache(async () => (await items())[0]!);
-  const reason = found.cache === null ? (found.reason ?? 'it has no cache: no output begins with the bytes of an input') : null;
+  const reason = found.cache === null ? (found.reason ?? 'it has no cache') : null;
   if (generate === undefined) {
     if (found.cache === null && found.reason !== null) onWarning?.(`decoding through the cache is not measured: ${found.reason}`);
     return { cache: found.cache, notDecoded: found.cache === null ? found.reason : null };
@@ -200,7 +200,7 @@ async function decoderOf(
       'UNSUPPORTED',
       `${model}: --generate needs a decoder with a cache and logits, but ${reason ?? 'no output holds logits'}`,
       {
-        hint: 'export the model with past keys and values as inputs, or omit --generate',
+        hint: `${opened.decodable}, or omit --generate`,
       },
     );
   promptsOf({ cache: found.cache, settings: source.settings }, await items());

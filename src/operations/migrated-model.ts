@@ -33,6 +33,8 @@ export interface OpenedModel extends Pick<Migration, 'file' | 'sites'> {
   /** SHA-256 of further files that it is made of, by path. */
   readonly digests: Readonly<Record<string, string>>;
   usableCache(itemOf: () => Promise<Item>): Promise<UsableCache>;
+  /** What such a model must be to be decoded through a cache. */
+  readonly decodable: string;
   /** Decoded through `cache`; null where it is not. */
   subject(cache: Cache | null): Subject;
 }
@@ -49,6 +51,7 @@ export function graphModel(loaded: LoadedModel, options: Options): MigratedModel
       return {
         ...opened,
         usableCache: (itemOf) => usableCache({ ...opened, dimensions }, itemOf),
+        decodable: 'export the model with past keys and values as inputs',
         subject: (cache) => new GraphSubject({ ...opened, cache, seed, dimensions }),
       };
     },
@@ -75,6 +78,7 @@ export function hostedModel({ hosted, subject, adapter }: Hosted, options: Optio
       sites: found,
       digests: {},
       usableCache: (itemOf) => usableHostedCache(hosted, options.dimensions ?? {}, itemOf),
+      decodable: 'use a decoder of transformers whose cache keeps every token',
       subject: (cache) => subject.decodedThrough(cache),
     }),
   };
