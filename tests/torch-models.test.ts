@@ -8,8 +8,12 @@ import { adapter, workerFolder } from '../adapters/torch/adapter.ts';
 import { writeTensors } from '../src/data/tensor-files.ts';
 import { readCapturedInputs } from '../src/inputs/captured.ts';
 import { tensorOf } from '../src/inputs/model-inputs.ts';
+import type { DimensionSizes } from '../src/inputs/model-inputs.ts';
 import { exactnessOf } from '../src/migration/exactness.ts';
 import { parseReplacements } from '../src/migration/parse-replacements.ts';
+import { usableHostedCache } from '../src/migration/usable-cache.ts';
+import { cacheSizeOf, call } from '../src/model/cache/drive.ts';
+import { requireCacheOf } from '../src/model/cache/require-cache.ts';
 import { compareHosted, compareHostedSites } from '../src/model/hosted/compare-hosted.ts';
 import { findHostedSites, swappableOf } from '../src/model/hosted/find-hosted-sites.ts';
 import type { HostedModel } from '../src/model/hosted/find-hosted-sites.ts';
@@ -23,6 +27,14 @@ import { python, skip } from './transformers-installed.ts';
 
 const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
 const folder = emptyFolder();
+const item = {
+  id: '0',
+  length: 12,
+  feeds: {
+    input_ids: tensorOf('int64', [1, 12], [7, 2, 9, 40, 3, 61, 5, 18, 33, 71, 12, 90]),
+    attention_mask: tensorOf('int64', [1, 12], Array<number>(12).fill(1)),
+  },
+};
 const replacementsOf = ({ sites }: HostedModel, variant: string) => parseReplacements([variant], swappableOf(sites), adapter);
 
 /** Sites of each kind: [self-attention of encoders, causal, cross-attention]. */
@@ -47,10 +59,10 @@ describe('models of transformers', { skip }, () => {
   after(() => worker?.close());
   const fault = (name: string) => worker.ask('fault', { name }, doneSchema);
 
-  async function found(name: string, path = join(folder, name)): Promise<HostedModel> {
+  async function found(name: string, path = join(folder, name), sizes: DimensionSizes = {}): Promise<HostedModel> {
     const opened = await openModelOnWorker(worker, { backend: 'torch-cpu', model: path, threads: 1 });
     assert.ok(!('unsupported' in opened), name);
-    return findHostedSites(path, { ...opened, attention: opened.attention! });
+    return findHostedSites(path, { ...opened, attention: opened.attention! }, sizes);
   }
 
   for (const [name, [encoder, causal, cross]] of Object.entries(architectures))
@@ -110,6 +122,51 @@ describe('models of transformers', { skip }, () => {
       assert.ok(model.inputs.every(({ optional }) => optional !== true));
       assert.match(String(model.attention.undecoded), reason);
     }
+  });
+
+  test('a cache in half precision is found and kept, and its size is what the model stores', async () => {
+    for (const [name, elements] of [
+      ['llama-bf16', 2 * 2 * 2 * 8],
+      ['gpt2-f16', 2 * 2 * 4 * 8],
+    ] as const) {
+      const hosted = await found(name);
+      const used = await usableHostedCache(hosted, {}, async () => item);
+      assert.ok(used.cache !== null, name);
+      const { bytes, bytesPerToken } = cacheSizeOf(used.cache, await call(hosted.model, item.feeds));
+      assert.deepEqual([bytes, bytesPerToken], [12 * elements * 2, elements * 2], name);
+      const replacements = replacementsOf(hosted, 'dense.naive');
+      const { largest, runs } = await compareHosted(hosted, replacements);
+      assert.ok(largest <= exactnessOf({ sites: hosted.sites }, { replacements })!.tolerance, `${name}: ${largest}`);
+      assert.deepEqual(
+        runs.flatMap(({ length, past, style }) => (past === undefined ? [] : [[style, length, past]])),
+        [
+          ['whole', 3, 9],
+          ['left', 1, 11],
+          ['left', 1, 32],
+        ],
+      );
+      await requireCacheOf(hosted.model, used.cache);
+    }
+  });
+
+  test('a decoder whose sizes are the user’s own is measured whole, with the reason', async () => {
+    const dims = { named: "['n', 't']", fixed: '[1, 16]' };
+    const functions = Object.entries(dims).map(
+      ([name, sizes]) => `def ${name}():
+    mask = {'type': 'int64', 'dims': ${sizes}}
+    return LlamaForCausalLM.from_pretrained(${JSON.stringify(join(folder, 'llama'))}), {'input_ids': {**mask, 'below': 99}, 'attention_mask': mask}
+`,
+    );
+    writeFileSync(join(folder, 'mine.py'), `from transformers import LlamaForCausalLM\n${functions.join('')}`);
+    for (const name of Object.keys(dims)) {
+      const hosted = await found(name, `${join(folder, 'mine.py')}:${name}`);
+      assert.equal(swappableOf(hosted.sites).length, 2);
+      assert.match(hosted.model.attention.undecoded!, /input_ids must be declared with the dimensions \['batch', 'sequence'\]/);
+    }
+    const hosted = await found('llama', undefined, { sequence: 32 });
+    assert.deepEqual([swappableOf(hosted.sites).length, hosted.sites[0]!.provenLength], [2, 32]);
+    const used = await usableHostedCache(hosted, { sequence: 32 }, async () => item);
+    assert.deepEqual(used, { cache: null, reason: '--dim sequence fixes the tokens of a call, so it is measured on whole sequences' });
   });
 
   test('other attention at some sites leaves the others as they were', async () => {
@@ -261,16 +318,25 @@ for each in reads:
     assert.equal((await execa(python!, ['-B', '-c', script])).stdout, '');
   });
 
-  test('two outputs are compared by their numbers: rows that are none, and none at all, are no difference', async () => {
+  test('outputs are compared by their numbers, without rows that are none; a kernel is built once, but for each token that is decoded', async () => {
     const script = `
 import sys
 sys.path.insert(0, ${JSON.stringify(workerFolder)})
 import torch
+from attnswap_torch.models import placed
 from attnswap_torch.models.answers import close
 one = torch.tensor([[100, 1e-3], [float('nan'), float('inf')]])
 print(close(one, one + 5e-4), close(one, one + 5e-2), close(one, one.nan_to_num()), close(torch.ones(0), torch.ones(0)), close(one, one[:1]))
+
+built, build = [], placed.build
+placed.build = lambda *given: built.append(1) or build(*given)
+one = placed.Placed({'variant': 'dense', 'kernel': 'naive', 'parameters': {}})
+for queries in (1, 9):
+    for _ in range(3):
+        one.attend(torch.ones(1, 2, queries, 8), torch.ones(1, 2, 9, 8), torch.ones(1, 2, 9, 8), 1.0, None, True)
+    print(len(built))
 `;
-    assert.equal((await execa(python!, ['-B', '-c', script])).stdout, 'True False False True False');
+    assert.equal((await execa(python!, ['-B', '-c', script])).stdout, 'True False False True False\n3\n4');
   });
 
   test('attention that goes past the interface is refused, with where it is', async () => {

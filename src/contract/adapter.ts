@@ -125,6 +125,8 @@ export interface ModelInput {
   readonly below?: number | undefined;
   /** Whether a call may do without it: a decoder's cache with nothing in it. */
   readonly optional?: boolean | undefined;
+  /** Bytes of an element as the model keeps it, where `type` is only how it is handed over: 2 in a cache of bf16. */
+  readonly storedBytes?: number | undefined;
 }
 
 /** A model for {@link Ranks}. */

@@ -11,7 +11,7 @@ import { placeName } from './course.ts';
 import type { Place } from './course.ts';
 import type { Dispatch } from '../contract/adapter.ts';
 import { dispatchOf } from './dispatch.ts';
-import { decodingOf } from './decoding.ts';
+import { cachedBehind, decodingOf } from './decoding.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
 import { originalScores } from './quality-of.ts';
@@ -101,7 +101,7 @@ async function measureDecode(migration: Migration): Promise<DecodeBaseline> {
       return { bytes, bytesPerToken };
     });
     sizes.push(size);
-    lengths.push({ length, ...measured, cacheBytes: size.bytes });
+    lengths.push({ length: cachedBehind(migration.cache!, length), ...measured, cacheBytes: size.bytes });
   }
   return { cacheBytesPerToken: sizes[0]!.bytesPerToken, lengths };
 }

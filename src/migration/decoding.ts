@@ -2,7 +2,7 @@ import type { OpenModel } from '../contract/adapter.ts';
 import type { Item } from '../contract/data.ts';
 import type { Tensors } from '../contract/tensor.ts';
 import type { Cache } from '../model/cache/cache.ts';
-import { cacheFault, cacheSizeOf, call, greedyIds, idsIn, nextCall } from '../model/cache/drive.ts';
+import { cacheFault, cacheSizeOf, call, firstTokens, greedyIds, idsIn, nextCall, tokensIn, withoutLast } from '../model/cache/drive.ts';
 import { lastRow } from '../model/cache/rows.ts';
 import { usingModel } from '../model/file/open-proto.ts';
 import { itemDrift } from '../quality/drift.ts';
@@ -24,15 +24,27 @@ export interface Decoding {
   readonly bytesPerToken: number;
 }
 
+/** Tokens in the cache when a token is decoded behind an item of so many: one less where the model takes no more than those. */
+export function cachedBehind({ longest }: Cache, tokens: number): number {
+  return tokens === longest ? tokens - 1 : tokens;
+}
+
 /**
  * What a decoder is run on behind an item: the cache that the original makes of it, and the token that the original then chooses, or the item's
- * last one where it has no logits.
+ * last one where it has no logits. An item as long as the model takes is decoded to its own last token.
  */
 export async function decodingOf({ cache, outputs }: Migration, item: Item): Promise<Decoding> {
   return outputs.using([item], async (outputsOf) => decodingBehind(cache!, item, await outputsOf(item)));
 }
 
 function decodingBehind(cache: Cache, { feeds }: Item, handed: Tensors): Decoding {
+  const tokens = tokensIn(cache, feeds);
+  const cached = cachedBehind(cache, tokens);
+  if (cached < tokens) {
+    const before = withoutLast(cache, handed);
+    const last = lastRow(idsIn(cache, feeds), 1);
+    return { feeds: nextCall(cache, firstTokens(cache, feeds, cached), before, last), ...cacheSizeOf(cache, before) };
+  }
   const ids = cache.logits === null ? lastRow(idsIn(cache, feeds), 1) : greedyIds(cache, feeds, handed);
   return { feeds: nextCall(cache, feeds, handed, ids), ...cacheSizeOf(cache, handed) };
 }

@@ -22,7 +22,7 @@ interface Subject {
 }
 
 /** The most that a token may differ between a call behind the cache and one over all tokens; activations that are quantized by the call differ more. */
-const tolerances = { f32: 1e-3, f16: 3e-2, quantized: 0.25 } as const;
+const tolerances = { f32: 1e-3, f16: 3e-2, bf16: 0.1, quantized: 0.25 } as const;
 
 /** Finds a model's cache, and shows on an item that decoding through it gives what one call gives. */
 export async function usableCache({ file, sites, runner, dimensions }: Subject, itemOf: () => Promise<Item>): Promise<UsableCache> {
@@ -45,9 +45,11 @@ export async function usableHostedCache(
   const cache = behind === undefined ? null : await cacheShownBy(model, behind.feeds);
   if (cache === null) {
     const decodes = sites.some(({ causal }) => causal === true);
-    return { cache, reason: undecoded ?? (decodes ? 'it takes no cache, so it is measured on whole sequences' : null) };
+    const why = sizes['sequence'] === undefined ? 'it takes no cache' : '--dim sequence fixes the tokens of a call';
+    return { cache, reason: undecoded ?? (decodes ? `${why}, so it is measured on whole sequences` : null) };
   }
-  const tolerance = sites.some(({ dtype }) => dtype !== 'f32') ? tolerances.f16 : tolerances.f32;
+  const coarse = (['bf16', 'f16'] as const).find((known) => sites.some(({ dtype }) => dtype === known));
+  const tolerance = tolerances[coarse ?? 'f32'];
   const reason = await driveFault(model, cache, (await itemOf()).feeds, tolerance);
   return reason === undefined ? { cache } : { cache: null, reason };
 }

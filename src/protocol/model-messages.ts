@@ -14,6 +14,7 @@ const inputSchema = z.object({
   dims: z.array(z.union([size, z.string().max(200)])).max(8),
   below: size.optional(),
   optional: z.boolean().optional(),
+  storedBytes: size.optional(),
 });
 
 export const modelOpenSchema = z.union([

@@ -122,7 +122,9 @@ function windowText({ left, right }: Span, exact: boolean): string {
 
 /** How far outputs were compared, and what was not. */
 function comparisonLines({ runs, notRun, varied, largest }: SwapRecord['comparison'], longest: number): string[] {
-  const sizes = [...new Set(runs.map(({ batch, length }) => `${batch} × ${length}`))].join(', ');
+  const sizes = [
+    ...new Set(runs.map(({ batch, length, past }) => `${batch} × ${length}${past === undefined ? '' : ` behind ${past}`}`)),
+  ].join(', ');
   const blind = Math.max(0, ...runs.map(({ blindQueries }) => blindQueries));
   return [
     `outputs differ by at most ${digits(largest)} (relative) in ${runs.length} runs on random inputs (batch × length: ${sizes})`,

@@ -128,6 +128,7 @@ test('the first tokens of a call are that call with fewer tokens', () => {
     parts: [],
     roles: { input_ids: 'ids', attention_mask: 'mask', positions: 'positions', total: 'count' },
     logits: null,
+    longest: null,
     shown: {},
   } as const;
   const row = (...values: number[]) => ({ type: 'int32' as const, dims: [1, values.length], data: Int32Array.from(values) });

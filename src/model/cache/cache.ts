@@ -7,6 +7,8 @@ export interface CachePart {
   readonly output: string;
   /** The axis that counts tokens: the tensor grows along it, or is a buffer with room for them. Null where it stays as it is, such as keys of an encoder. */
   readonly axis: number | null;
+  /** Bytes of an element as the model keeps it. */
+  readonly elementBytes: number;
 }
 
 /** What an input holds of the new tokens of a call, and so how it follows from one call to the next. */
@@ -33,6 +35,8 @@ export interface Cache {
   readonly roles: Readonly<Record<string, Role>>;
   /** The output that holds a logit for every word of the vocabulary, `[batch, tokens, words]`; null where there is none. */
   readonly logits: string | null;
+  /** Most tokens of the model, cached and new; null where that is not known. */
+  readonly longest: number | null;
   /** The small run that showed it: inputs with something cached. */
   readonly shown: Tensors;
 }

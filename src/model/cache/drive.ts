@@ -57,6 +57,15 @@ function handedOn({ input, output }: CachePart, feeds: Tensors, outputs: Tensors
   return given.data.length === 0 ? feeds[input]! : given;
 }
 
+/** What a call handed on as the cache, without its last token. */
+export function withoutLast({ parts }: Cache, outputs: Tensors): Tensors {
+  const cut = parts.map(({ output, axis }) => {
+    const tensor = outputs[output]!;
+    return [output, axis === null ? tensor : firstRows(tensor, axis, tensor.dims[axis]! - 1)];
+  });
+  return { ...outputs, ...Object.fromEntries(cut) };
+}
+
 /** The id that comes first among the largest logits of the last new token, of each batch element: `[batch, 1]`. */
 export function greedyIds(cache: Cache, feeds: Tensors, outputs: Tensors): Tensor {
   const chosen = lastLogits(cache, outputs).map(largestAt);
@@ -80,9 +89,10 @@ export function lastLogits({ logits }: Cache, outputs: Tensors): Float32Array[] 
 
 /** The cache after a call, of all batch elements. */
 export function cacheSizeOf({ parts }: Cache, outputs: Tensors): { readonly bytes: number; readonly bytesPerToken: number } {
-  const sizes = parts.map(({ output, axis }) => {
+  const sizes = parts.map(({ output, axis, elementBytes }) => {
     const { data, dims } = outputs[output]!;
-    return { bytes: data.byteLength, perToken: axis === null ? 0 : data.byteLength / Math.max(1, dims[axis]!) };
+    const bytes = data.length * elementBytes;
+    return { bytes, perToken: axis === null ? 0 : bytes / Math.max(1, dims[axis]!) };
   });
   const sum = (of: (size: (typeof sizes)[number]) => number) => sizes.reduce((total, size) => total + of(size), 0);
   return { bytes: sum(({ bytes }) => bytes), bytesPerToken: sum(({ perToken }) => perToken) };

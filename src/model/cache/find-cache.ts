@@ -43,7 +43,7 @@ export async function findCache(
 /** The cache that one call with something cached shows; null where it shows none, or does not run. */
 export async function cacheShownBy(model: OpenModel, feeds: Tensors): Promise<Cache | null> {
   const outputs = await outputsOf(model, feeds);
-  return outputs === undefined ? null : cacheIn(model.inputs, feeds, outputs);
+  return outputs === undefined ? null : cacheIn(model, feeds, outputs);
 }
 
 /** Where inputs say how many tokens are cached: as many as show that they are. */
@@ -79,25 +79,29 @@ async function outputsOf(model: OpenModel, feeds: Tensors): Promise<Tensors | un
   }
 }
 
-function cacheIn(inputs: readonly ModelInput[], feeds: Tensors, outputs: Tensors): Cache | null {
-  const candidates = inputs.filter(isCandidate).map(({ name }) => name);
-  const shown = candidates.flatMap((input): CachePart[] => {
+function cacheIn({ inputs, attention }: OpenModel, feeds: Tensors, outputs: Tensors): Cache | null {
+  const candidates = inputs.filter(isCandidate).map(({ name, storedBytes }) => ({
+    input: name,
+    elementBytes: storedBytes ?? feeds[name]!.data.BYTES_PER_ELEMENT,
+  }));
+  const shown = candidates.flatMap(({ input, elementBytes }): CachePart[] => {
     const found = Object.entries(outputs).flatMap(([output, tensor]) =>
-      handsOn(feeds[input]!, tensor).map((axis) => ({ input, output, axis })),
+      handsOn(feeds[input]!, tensor).map((axis) => ({ input, output, axis, elementBytes })),
     );
     return found.slice(0, 1);
   });
   if (shown.every(({ axis }) => axis === null)) return null;
   const known = new Set(shown.map(({ output }) => output));
   const named = candidates
-    .filter((input) => !shown.some((part) => part.input === input))
-    .flatMap((input): CachePart[] => {
+    .filter(({ input }) => !shown.some((part) => part.input === input))
+    .flatMap(({ input, elementBytes }): CachePart[] => {
       const output = Object.keys(outputs).find((name) => !known.has(name) && placeOf(name) === placeOf(input));
-      return output === undefined ? [] : [{ input, output, axis: null }];
+      return output === undefined ? [] : [{ input, output, axis: null, elementBytes }];
     });
   const parts = [...shown, ...named];
   const logits = logitsIn(outputs, new Set(parts.map(({ output }) => output)));
-  return { parts, roles: rolesOf(inputs, new Set(parts.map(({ input }) => input))), logits, shown: feeds };
+  const roles = rolesOf(inputs, new Set(parts.map(({ input }) => input)));
+  return { parts, roles, logits, longest: attention?.longest ?? null, shown: feeds };
 }
 
 /** The axis along which an output holds an input and new tokens, in a list of one; null where it is the input as it was. */

@@ -1,5 +1,5 @@
 import type { ModelInput } from '../../contract/adapter.ts';
-import type { Tensors } from '../../contract/tensor.ts';
+import type { Tensor, Tensors } from '../../contract/tensor.ts';
 import { drawModelInputs, tensorOf } from '../../inputs/model-inputs.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
 
@@ -42,7 +42,9 @@ export function hostedCases(inputs: readonly ModelInput[], { longest, sizes, rea
   const padded = { ...long, batch: usual.batch, style: styles.at(1) ?? 'whole' };
   const planned = !dynamic ? short : reach === undefined ? [...short, long] : [...short, padded];
   const cached = [...short.filter(({ style }) => style !== 'right'), { ...planned.at(-1)!, style: styles.at(-1)! }];
-  const behind = inputs.some(({ dims }) => dims.includes('past')) ? cached.flatMap(behindCache) : [];
+  // A size that is given for the new tokens leaves none to cache.
+  const decodes = sizes['sequence'] === undefined && inputs.some(({ dims }) => dims.includes('past'));
+  const behind = decodes ? cached.flatMap(behindCache) : [];
   return [...planned, ...behind].map(({ seed, ...run }) => ({ ...run, feeds: draw(inputs, { ...run, seed, sizes }) }));
 }
 
@@ -57,6 +59,16 @@ export function isPadding({ name, dims }: Pick<ModelInput, 'name' | 'dims'>): bo
   return name === 'attention_mask' && dims.length === 2;
 }
 
+/** Cached values as every float type represents them exactly: multiples of 1/32, of which bf16 has all below 8. */
+function withExactCache(inputs: readonly ModelInput[], drawn: Tensors): Tensors {
+  const cached = inputs.filter(({ type, dims }) => type === 'float32' && dims.includes('past'));
+  const rounded = cached.map(({ name }): [string, Tensor] => {
+    const { type, dims, data } = drawn[name]!;
+    return [name, { type, dims, data: (data as Float32Array).map((value) => Math.round(32 * value) / 32) }];
+  });
+  return { ...drawn, ...Object.fromEntries(rounded) };
+}
+
 interface Drawing extends Omit<HostedCase, 'feeds'> {
   readonly seed: number;
   readonly sizes: DimensionSizes;
@@ -64,10 +76,11 @@ interface Drawing extends Omit<HostedCase, 'feeds'> {
 
 function draw(inputs: readonly ModelInput[], { batch, length, past, style, seed, sizes }: Drawing): Tensors {
   const names = new Set(inputs.flatMap(({ dims }) => dims.filter((dim) => typeof dim === 'string')));
-  const known: DimensionSizes = { batch, sequence: length, past, 'past + sequence': past + length };
-  const own = Object.fromEntries([...names].map((name) => [name, known[name] ?? usual.other]));
+  const known: DimensionSizes = { batch, sequence: length, ...sizes, past };
+  const all: DimensionSizes = { ...known, 'past + sequence': past + known['sequence']! };
+  const own = Object.fromEntries([...names].map((name) => [name, all[name] ?? usual.other]));
   const below = (input: string) => inputs.find(({ name }) => name === input)?.below ?? 100;
-  const drawn = drawModelInputs(inputs, { ...own, ...sizes }, seed, below);
+  const drawn = withExactCache(inputs, drawModelInputs(inputs, own, seed, below));
   const padding = inputs.find(isPadding);
   if (padding === undefined || style === 'whole') return drawn;
   const { type, dims } = drawn[padding.name]!;

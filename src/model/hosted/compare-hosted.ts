@@ -72,7 +72,8 @@ export async function compareHosted(
       const where = `${path}, swapped, batch ${batch}, length ${length}${past === 0 ? '' : ` behind ${past}`}, ${style}`;
       throw new AttnswapError('WORKER_FAILED', `${where}: ${drift.reason}; nothing was written`);
     }
-    return { batch, length, style, relative: Math.max(...drift.outputs.map(({ relativeError }) => relativeError ?? 0)), blindQueries: 0 };
+    const relative = Math.max(...drift.outputs.map(({ relativeError }) => relativeError ?? 0));
+    return { batch, length, ...(past > 0 && { past }), style, relative, blindQueries: 0 };
   });
   const varied = model.inputs.filter(isPadding).map(({ name }) => name);
   return { runs, notRun: [], varied, largest: Math.max(...runs.map(({ relative }) => relative ?? 0)) };

@@ -27,7 +27,10 @@ import type { Seen } from '../sites/watch.ts';
 /** One run of both models. */
 export interface ComparedRun {
   readonly batch: number;
+  /** New tokens. */
   readonly length: number;
+  /** Tokens in a decoder's cache; absent where the call is a whole sequence, and for ONNX models. */
+  readonly past?: number;
   /** How the inputs that reach a mask were drawn: see {@link styles}. */
   readonly style: string;
   /** The largest ‖swapped − original‖ / ‖original‖ of an output, over positions that see a key; null where no output has such positions alone. */

@@ -24,11 +24,11 @@ export function decodeSection(
     kind: 'table',
     title: 'Decoding by cached tokens',
     columns: numeric('cached tokens', 'time per token', 'from', 'to', 'peak memory', 'cache', 'time to first token'),
-    rows: decode.lengths.map(({ length, medianNs, lowNs, highNs, peakHostBytes, cacheBytes }) => [
+    rows: decode.lengths.map(({ length, medianNs, lowNs, highNs, peakHostBytes, cacheBytes }, at) => [
       { text: String(length), value: length },
       ...[medianNs, lowNs, highNs].map((value) => figureCell(value, time)),
       ...[peakHostBytes, cacheBytes].map((value) => figureCell(value, size)),
-      figureCell(baseline.lengths.find((prefill) => prefill.length === length)?.medianNs, time),
+      figureCell(baseline.lengths[at]?.medianNs, time),
     ]),
   };
   const lead = `One new token per call, behind a cache that the original filled from your data. The cache grows by ${size(decode.cacheBytesPerToken)} per token. The time to the first token is the latency of the prefill. Prefill and decode are compared separately, and the verdict rests on both.`;

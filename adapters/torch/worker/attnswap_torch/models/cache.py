@@ -3,6 +3,8 @@ from ..torch_import import torch
 from .open import Input
 
 inputs_prefix, outputs_prefix = 'past_key_values', 'present'
+# Of token ids and their mask, without a cache.
+whole = ['batch', 'sequence']
 
 
 class Cache:
@@ -19,7 +21,7 @@ class Cache:
                 each.dims = ['batch', 'past + sequence']
         for place, kept in self.parts:
             each = Input(f'{inputs_prefix}.{place}', 'float32', ['batch', kept.shape[1], 'past', kept.shape[3]])
-            each.optional = True
+            each.optional, each.stored = True, kept.element_size()
             inputs.append(each)
 
     def split(self, feeds):
@@ -70,6 +72,9 @@ def find(model, inputs, taken):
         return None, None
     if not names <= {'input_ids', 'attention_mask'}:
         return None, f'behind a cache, the model can be given input_ids and attention_mask alone, not {", ".join(sorted(names))}'
+    other = next((each for each in inputs if each.dims != whole), None)
+    if other is not None:
+        return None, f'behind a cache, {other.name} must be declared with the dimensions {whole}, not {other.dims}'
     layers = getattr(made, 'layers', [])
     other = next((layer for layer in layers if type(layer).__name__ != 'DynamicLayer' or layer.get_seq_length() != 1), None)
     if other is not None or not layers:

@@ -16,6 +16,8 @@ class Input:
 
     # Whether a call may do without it.
     optional = False
+    # Bytes of an element as the model keeps it, where its type does not tell.
+    stored = None
 
     def __init__(self, name, type_, dims, below=None):
         if type_ not in types:
@@ -23,8 +25,8 @@ class Input:
         self.name, self.type, self.dims, self.below = name, type_, list(dims), below
 
     def told(self):
-        more = {**({} if self.below is None else {'below': self.below}), **({'optional': True} if self.optional else {})}
-        return {'name': self.name, 'type': self.type, 'dims': self.dims, **more}
+        more = {'below': self.below, 'optional': self.optional or None, 'storedBytes': self.stored}
+        return {'name': self.name, 'type': self.type, 'dims': self.dims, **{word: value for word, value in more.items() if value is not None}}
 
 
 def open_model(target):
