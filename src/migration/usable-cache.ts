@@ -45,7 +45,9 @@ export async function usableHostedCache(
   const cache = behind === undefined ? null : await cacheShownBy(model, behind.feeds);
   if (cache === null) {
     const decodes = sites.some(({ causal }) => causal === true);
-    const why = sizes['sequence'] === undefined ? 'it takes no cache' : '--dim sequence fixes the tokens of a call';
+    const fixed =
+      sizes['sequence'] === undefined ? 'it does not hand on its cache byte for byte' : '--dim sequence fixes the tokens of a call';
+    const why = model.inputs.some(({ dims }) => dims.includes('past')) ? fixed : 'it takes no cache';
     return { cache, reason: undecoded ?? (decodes ? `${why}, so it is measured on whole sequences` : null) };
   }
   const coarse = (['bf16', 'f16'] as const).find((known) => sites.some(({ dtype }) => dtype === known));
