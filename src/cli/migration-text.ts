@@ -5,6 +5,7 @@ import type { MigrationReport } from '../migration/migrate.ts';
 import type { MigrationSettings } from '../migration/migration.ts';
 import type { TuneResult } from '../migration/tune-phase.ts';
 import { passedOverText } from '../migration/passed-over.ts';
+import { trainedToTheEnd } from '../migration/recover.ts';
 import { driftSize } from '../migration/quality-of.ts';
 import type { Site } from '../model/sites/site.ts';
 import { tokensText } from '../quality/judgement.ts';
@@ -32,8 +33,8 @@ export function migrationText(report: MigrationReport, context: Context): string
   if (report.candidates !== null)
     parts.push(candidatesText([...report.candidates, ...(report.tuned?.result ? [report.tuned.result] : []), ...trained], report, context));
   if (report.tuned !== null) parts.push(tunedText(report.tuned, context));
-  if (recovered.length > 0) parts.push(recoveryText(recovered));
-  if (report.scaling !== null) parts.push(scalingText(report.scaling, short));
+  if (recovered.length > 0) parts.push(recoveryText(recovered, context.settings.recover?.patience));
+  if (report.scaling) parts.push(scalingText(report.scaling, short));
   if (report.final !== null) parts.push(finalText(report));
   parts.push(conclusion(report, context));
   return parts.join('\n\n');
@@ -138,13 +139,13 @@ function tunedText({ search, budget, shared, choices, mended, result }: TuneResu
   return lines.join('\n');
 }
 
-function recoveryText(recovered: NonNullable<MigrationReport['recovered']>): string {
+function recoveryText(recovered: NonNullable<MigrationReport['recovered']>, patience = 0): string {
   const trained = recovered.filter((each) => 'result' in each);
   const rows = trained.map(({ from, parameters, losses, kept, lostBefore, lostBetween, lostAfter, share }) => [
     short(from),
     `${parameters}`,
     `${kept}`,
-    `${digits(losses.transfer[0] ?? NaN)} → ${digits(losses.transfer.at(-1) ?? NaN)}`,
+    losses.transfer.length === 0 ? '–' : `${digits(losses.transfer[0]!)} → ${digits(losses.transfer.at(-1)!)}`,
     [lostBefore, ...(lostBetween === null ? [] : [lostBetween]), lostAfter].map((lost) => digits(lost)).join(' → '),
     percent(share),
   ]);
@@ -152,7 +153,8 @@ function recoveryText(recovered: NonNullable<MigrationReport['recovered']>): str
   const failures = recovered.flatMap((each) => ('failure' in each ? `${short(each.from)}: not trained: ${visible(each.failure)}` : []));
   const title = 'Phase 3: low-rank updates of the attention layers, trained on other items';
   const told = 'steps: of the checkpoint that was kept; margins lost: before training → after the layer-by-layer stage → after both';
-  return [title, ...(rows.length > 0 ? [table([header, ...rows]), wrapped(told)] : []), ...failures].join('\n');
+  const early = patience > 0 && trained.some(({ heldOut }) => heldOut === 0) ? [wrapped(trainedToTheEnd)] : [];
+  return [title, ...(rows.length > 0 ? [table([header, ...rows]), wrapped(told)] : []), ...early, ...failures].join('\n');
 }
 
 function finalText({ final }: MigrationReport): string {

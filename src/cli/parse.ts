@@ -46,7 +46,7 @@ export function assumption(text: string): Assumption {
 }
 
 const recoveryKeys = { steps: 'steps', labels: 'labels', rank: 'rank', lr: 'learningRate', batch: 'batch', patience: 'patience' } as const;
-const mayBeZero: ReadonlyArray<keyof RecoverySettings> = ['labels', 'patience'];
+const mayBeZero: ReadonlyArray<keyof RecoverySettings> = ['steps', 'labels', 'patience'];
 
 /** `transfer`, or `transfer:steps=100,labels=300,rank=8,lr=0.003,batch=1,patience=3`. */
 export function recovery(text: string): Partial<Omit<RecoverySettings, 'ranks'>> {
@@ -59,7 +59,9 @@ export function recovery(text: string): Partial<Omit<RecoverySettings, 'ranks'>>
     const value = Number(number);
     const whole = key === 'learningRate' || (Number.isSafeInteger(value) && value <= 1e6);
     if (key !== undefined && whole && (value > 0 || (value === 0 && mayBeZero.includes(key)))) return [key, value] as const;
-    throw new InvalidArgumentError(`${part}: expected steps, labels, rank, lr, batch or patience, and a number above 0`);
+    throw new InvalidArgumentError(
+      `${part}: expected steps, labels or patience (whole numbers from 0), rank or batch (whole numbers from 1), or lr (a number above 0)`,
+    );
   });
   return Object.fromEntries(entries);
 }

@@ -50,13 +50,26 @@ export async function qualitiesOf(
 
 interface Judged {
   readonly quality: Pick<CandidateQuality, 'judgement'> | null;
-  readonly decode?: { readonly quality: Pick<DecodeQuality, 'judgement'> } | null;
-  readonly generation?: Pick<Generation, 'judgement'> | null;
+  readonly decode?: { readonly quality: Pick<DecodeQuality, 'judgement'> } | null | undefined;
+  readonly generation?: Pick<Generation, 'judgement'> | null | undefined;
 }
 
 /** All that was judged of a candidate's quality, as one. */
 export function judgementOf({ quality, decode, generation }: Judged): QualityJudgement {
   return combined({ prefill: quality?.judgement, decoding: decode?.quality.judgement, generation: generation?.judgement });
+}
+
+/**
+ * Quality lost, in margins, in the parts that were judged `before` as well. A part that is not judged again is left out, too: then another
+ * loses more than {@link tunableMargins}.
+ */
+export function lostOf({ quality, decode, generation }: Judged, before: Judged): number {
+  const { marginsLost } = judgementOf({
+    quality,
+    decode: before.decode ? decode : null,
+    generation: before.generation ? generation : null,
+  });
+  return Math.max(0, marginsLost);
 }
 
 /** Whether so much is lost that tuning is not expected to recover it. */

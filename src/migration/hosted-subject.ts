@@ -106,10 +106,17 @@ export class HostedSubject implements Subject {
   async openRanks(candidate: ModelCandidate, options: RanksOptions): Promise<CandidateRanks> {
     const { adapter, backend } = this.#opening;
     const { placed } = this.#putOf(candidate);
+    if (adapter.openRanks === undefined)
+      throw new AttnswapError('UNSUPPORTED', `${adapter.name} does not train on several ranks`, { hint: 'omit --ranks' });
     // Ranks need the memory that it takes; it is opened anew when it is needed.
     await this.dispose();
-    const ranks = await adapter.openRanks!({ backend, model: this.#hosted.path, ...options });
-    return { ...ranks, train: (training) => ranks.train(placed, training) };
+    const ranks = await adapter.openRanks({ backend, model: this.#hosted.path, ...options });
+    const train: CandidateRanks['train'] = async (training) => {
+      // What was judged between two trainings has opened it.
+      await this.dispose();
+      return ranks.train(placed, training);
+    };
+    return { ...ranks, train };
   }
 
   /** Which norm follows which attention is not known of modules. */

@@ -12,7 +12,12 @@ const item = (length: number, value: number): Item => ({
 });
 
 function source(items: DataModule['items'], itemsPerLength = 4): Pick<Migration, 'data' | 'settings' | 'items'> {
-  const settings = { lengths: [8, 16], itemsPerLength, seed: 1, recover: { steps: 4, labels: 8 } } as unknown as MigrationSettings;
+  const settings = {
+    lengths: [8, 16],
+    itemsPerLength,
+    seed: 1,
+    recover: { steps: 4, labels: 8, batch: 1 },
+  } as unknown as MigrationSettings;
   return { data: { items }, settings, items: new Map() };
 }
 
@@ -21,6 +26,15 @@ const fixed =
   (count: number): DataModule['items'] =>
   async ({ lengths, itemsPerLength }) =>
     lengths.flatMap((length) => Array.from({ length: Math.min(count, itemsPerLength) }, (_, at) => item(length, at)));
+
+/** 16 of the square numbers. Positions and masks, padded on the left, are the same in all. */
+function passage(start: number): Item {
+  const row = (valueAt: (at: number) => number) =>
+    ({ type: 'int64', dims: [1, 16], data: BigInt64Array.from({ length: 16 }, (_, at) => BigInt(valueAt(at))) }) as const;
+  const feeds = { tokens: row((at) => (start + at) ** 2), keep: row((at) => +(at > 1)), positions: row((at) => (at > 1 ? at - 2 : 1)) };
+  return { id: `${start}`, length: 16, feeds };
+}
+
 const ids = (items: readonly Item[]) => items.map(({ id }) => id);
 
 test('items that follow the seed are tuned on as they come', async () => {
@@ -44,6 +58,16 @@ test('where the data hold no others the same items stand in, and are counted', a
   assert.equal(await sharedItems(few), 4);
 });
 
+test('held-out items leave out those that stand in, and those that share text with a judged one', async () => {
+  assert.deepEqual(ids(await itemsOf(source(fixed(9)), 'held-out')), ['8-4', '8-5', '16-4', '16-5']);
+  assert.deepEqual(ids(await itemsOf(source(fixed(5)), 'held-out')), ['8-4', '16-4']);
+  assert.deepEqual(ids(await itemsOf(source(fixed(3)), 'held-out')), []);
+  const passages = (seed: number) => (seed === 1 ? [passage(0), passage(100)] : [passage(3), passage(104)]);
+  const text = source(async ({ seed }) => passages(seed), 2);
+  // 3 shares 13 tokens with 0; 104 shares 12 with 100.
+  assert.deepEqual(ids(await itemsOf({ ...text, settings: { ...text.settings, lengths: [16] } }, 'held-out')), ['104']);
+});
+
 test('what is trained on is neither judged nor tuned on', async () => {
   assert.deepEqual(ids(await itemsOf(source(fixed(9)), 'training')).toSorted(), ['16-6', '16-7', '16-8', '8-6', '8-7', '8-8']);
   await assert.rejects(itemsOf(source(fixed(6)), 'training'), { code: 'INVALID_DATA', message: /no items besides the 12 / });
@@ -59,13 +83,6 @@ test('of a text that is too short for so many items, those that it has are train
 });
 
 test('passages that share text with a judged one are not trained on', async () => {
-  const passage = (start: number): Item => {
-    const row = (valueAt: (at: number) => number) =>
-      ({ type: 'int64', dims: [1, 16], data: BigInt64Array.from({ length: 16 }, (_, at) => BigInt(valueAt(at))) }) as const;
-    // Positions and masks, padded on the left, are the same in all.
-    const feeds = { tokens: row((at) => (start + at) ** 2), keep: row((at) => +(at > 1)), positions: row((at) => (at > 1 ? at - 2 : 1)) };
-    return { id: `${start}`, length: 16, feeds };
-  };
   const known: Record<number, number[]> = { 1: [0, 100], 2: [200, 300] };
   const drawn = (trained: number[]) => {
     const text = source(async ({ seed }) => (seed === 3 ? trained : known[seed]!).map(passage), 2);

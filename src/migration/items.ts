@@ -11,15 +11,18 @@ const calibrationShare = 1 / 4;
 
 /**
  * Items that quality is judged on, of every length one at least; `calibration` gives others, fewer, to tune on. Where the data hold no others of
- * a length, some of the same stand in, as the same objects: {@link sharedItems} counts them.
+ * a length, some of the same stand in, as the same objects: {@link sharedItems} counts them. `held-out` leaves those out, and what shares text
+ * with a judged item; there may be none.
  * @throws INVALID_DATA where there is no item of a length
  */
 export function itemsOf(source: Source, use: ItemUse): Promise<readonly Item[]> {
   const { items } = source;
-  const made = items.get(use) ?? { judging: judgingItems, calibration: calibrationItems, training: trainingItems }[use](source);
+  const made = items.get(use) ?? makers[use](source);
   items.set(use, made);
   return made;
 }
+
+const makers = { judging: judgingItems, calibration: calibrationItems, 'held-out': heldOutItems, training: trainingItems };
 
 /** How many of the calibration items quality is judged on, too. */
 export async function sharedItems(source: Source): Promise<number> {
@@ -53,6 +56,14 @@ async function calibrationItems(source: Source): Promise<readonly Item[]> {
     const own = fresh.filter(({ length }) => length === wanted);
     return (own.length > 0 ? own : judged.filter(({ length }) => length === wanted)).slice(0, count);
   });
+}
+
+async function heldOutItems(source: Source): Promise<readonly Item[]> {
+  const judged = await itemsOf(source, 'judging');
+  const runs = new Set(judged.flatMap(tokenRuns));
+  return (await itemsOf(source, 'calibration')).filter(
+    (item) => !judged.includes(item) && !tokenRuns(item).some((tokens) => runs.has(tokens)),
+  );
 }
 
 /** Items to train on, at most: of all lengths together a batch for each step. */

@@ -12,13 +12,17 @@ export interface LossScale {
   readonly size: number;
 }
 
-/** That of the calibration items. */
-export function lossScale(migration: Migration): Promise<LossScale> {
-  return migration.state.step('tune/scale', async () => {
-    const scores = await originalScores(migration, await itemsOf(migration, 'calibration'));
+/** That of the calibration items, or of some of them. */
+export async function lossScale(migration: Migration, some?: readonly Item[]): Promise<LossScale> {
+  const items = await itemsOf(migration, 'calibration');
+  const scale: LossScale = await migration.state.step('tune/scale', async () => {
+    const scores = await originalScores(migration, items);
     const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
     return scores === null ? { scores, size: 1 } : { scores, size: Math.abs(mean(scores)) };
   });
+  if (some === undefined || scale.scores === null) return scale;
+  const scoreOf = new Map(items.map((item, at) => [item, scale.scores![at]!] as const));
+  return { ...scale, scores: some.map((item) => scoreOf.get(item)!) };
 }
 
 /**

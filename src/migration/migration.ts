@@ -63,7 +63,7 @@ export interface RecoverySettings {
 }
 
 /** What items are for: no item is used twice, but where the data hold too few to tune on. */
-export type ItemUse = 'judging' | 'calibration' | 'training';
+export type ItemUse = 'judging' | 'calibration' | 'held-out' | 'training';
 
 /** A migration at work. */
 export interface Migration {

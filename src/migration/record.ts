@@ -159,7 +159,6 @@ export const migrationSteps: StepSchemas = [
   [/^tune\/kernel\//, number.min(0).nullable()],
   [/^tune\/mend\//, z.object({ factor: number.nullable(), loss: number.min(0), norms: z.record(z.string(), z.array(number)).nullable() })],
   [/^recover\/.+\/judged\/\d+$/s, z.object({ loss: number.min(0).nullable() })],
-  [/^recover\/.+\/between$/s, z.object({ marginsLost: number.min(0).nullable() })],
   [/^recover\//s, z.object({ losses: z.array(number).min(1), parameters: z.int().positive() })],
   [/^scaling\//s, attentionScalingSchema],
   [/^head$/, z.object({ tool: z.object({ version: z.string() }), command: z.array(z.string()), warnings: z.array(z.string()) })],
@@ -244,8 +243,9 @@ export const migrationRecordSchema = z.object({
           from: text,
           parameters: z.int(),
           losses: z.object({ transfer: z.array(z.number()), labels: z.array(z.number()) }),
-          /** Absent in records of older versions, as is `kept`. */
+          /** Absent in records of older versions, as are `heldOut` and `kept`. */
           judged: z.array(z.object({ step: z.int(), loss: z.number().nullable() })).optional(),
+          heldOut: z.int().optional(),
           kept: z.int().optional(),
           lostBefore: z.number(),
           lostBetween: z.number().nullish(),

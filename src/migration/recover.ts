@@ -1,21 +1,24 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { Item } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { AdapterTraining, TrainedSteps } from '../contract/model-attention.ts';
 import type { MeasuredBaseline } from './baseline-phase.ts';
 import { fileNameOf, isRefusal, judgeCandidate } from './candidate.ts';
 import type { CandidateResult } from './candidate.ts';
-import { judgementOf } from './candidate-quality.ts';
+import { judgementOf, lostOf, qualitiesOf } from './candidate-quality.ts';
 import { itemsOf } from './items.ts';
 import { lossOf, lossScale } from './loss-of.ts';
 import type { Migration } from './migration.ts';
-import { qualityOf } from './quality-of.ts';
 import type { CandidateRanks, ModelCandidate } from './subject.ts';
 import { batchesOf, ranksOptions, trainingFiles } from './training-files.ts';
 
 /** Steps between two checkpoints: what a kill loses at most. */
 const checkpointSteps = 50;
+
+/** Why training did not stop early, though it was asked to. */
+export const trainedToTheEnd = 'trained to the end, because the data has no items that are neither trained on nor judged';
 
 /** A candidate that lost quality, with low-rank parts that were trained to bring it back. */
 export interface Recovered {
@@ -27,11 +30,13 @@ export interface Recovered {
   readonly losses: Readonly<Record<AdapterTraining['objective'], readonly number[]>>;
   /** What checkpoints lose on held-out items, from the end of the first stage on; empty where training does not stop early. */
   readonly judged: readonly Judged[];
+  /** How many items those are; 0 where training does not stop early, or the data have none. */
+  readonly heldOut: number;
   /** Steps of the checkpoint that was kept. */
   readonly kept: number;
-  /** Quality lost, in margins. */
+  /** Quality lost, in margins: the worst of what was judged before training (the prefill; of a decoder, also behind the cache and in generation). */
   readonly lostBefore: number;
-  /** After the first stage alone; null where nothing followed it. */
+  /** After the first stage alone; null where nothing followed it, or where it gives nothing that can be scored. */
   readonly lostBetween: number | null;
   readonly lostAfter: number;
   /** Share of it that came back; below 0 where more was lost. */
@@ -60,9 +65,10 @@ export async function recoverCandidates(
   candidates: readonly CandidateResult[],
 ): Promise<Array<Recovered | NotRecovered>> {
   const found: Array<Recovered | NotRecovered> = [];
-  for (const { name, quality } of candidates) {
+  for (const before of candidates) {
+    const { name, quality } = before;
     if (quality === null) continue;
-    const { outcome, marginsLost: lostBefore } = judgementOf({ quality });
+    const { outcome, marginsLost: lostBefore } = judgementOf(before);
     if (outcome === 'pass' || !(lostBefore > 0 && lostBefore < Infinity)) continue;
     try {
       const plain = migration.judged.get(name)!;
@@ -70,8 +76,9 @@ export async function recoverCandidates(
       const result = await judgeCandidate(migration, { ...plain, name: `${name} recovered`, adapters }, baseline);
       // Its attention is that of a candidate that was written: what fails now is the training's.
       if (result.quality === null) throw new AttnswapError('UNSUPPORTED', result.decision.reasons[0] ?? 'it cannot be written');
-      const lostAfter = Math.max(0, judgementOf(result).marginsLost);
-      const lostBetween = between === null ? null : await marginsLost(migration, { ...plain, adapters: between }, baseline);
+      const lostAfter = lostOf(result, before);
+      const firstStage = between === null ? null : await betweenStages(migration, { ...plain, adapters: between }, baseline);
+      const lostBetween = firstStage && lostOf(firstStage, before);
       found.push({ from: name, ...training, lostBefore, lostBetween, lostAfter, share: 1 - lostAfter / lostBefore, result });
     } catch (error) {
       if (!isRefusal(error)) throw error;
@@ -81,7 +88,7 @@ export async function recoverCandidates(
   return found;
 }
 
-interface Trained extends Pick<Recovered, 'parameters' | 'losses' | 'judged' | 'kept'> {
+interface Trained extends Pick<Recovered, 'parameters' | 'losses' | 'judged' | 'heldOut' | 'kept'> {
   /** Path of the checkpoint that was kept. */
   readonly adapters: string;
   /** Path of the last one of the first stage; null where it is the one that was kept. */
@@ -89,9 +96,10 @@ interface Trained extends Pick<Recovered, 'parameters' | 'losses' | 'judged' | '
 }
 
 /** Trains a candidate from its last checkpoint on, until the last step or until held-out items show no more progress. */
-async function train(migration: Migration, candidate: ModelCandidate): Promise<Trained> {
+export async function train(migration: Migration, candidate: ModelCandidate): Promise<Trained> {
   const { settings, state, subject } = migration;
   const { steps, labels, rank, learningRate, batch, ranks, patience = 0 } = settings.recover!;
+  const heldOut = patience === 0 ? [] : await itemsOf(migration, 'held-out');
   const all = steps + labels;
   const optimizer = { learningRate, weightDecay: 0, warmUpSteps: Math.ceil(all / 20), steps: all, clip: 1 };
   const files = await trainingFiles(migration);
@@ -125,21 +133,23 @@ async function train(migration: Migration, candidate: ModelCandidate): Promise<T
       losses[objective].push(...done.losses);
       parameters = done.parameters;
       checkpoint = output;
-      if (patience === 0 || to < steps) continue;
-      judged.push(await judge(migration, { ...candidate, adapters: checkpoint }, to));
+      if (heldOut.length === 0 || to < steps) continue;
+      judged.push(await judge(migration, { ...candidate, adapters: checkpoint }, { step: to, heldOut }));
       if (isSpent(judged, patience)) break;
     }
   } finally {
     await together?.dispose();
   }
   const kept = judged.length === 0 ? all : bestOf(judged);
-  return { parameters, losses, judged, kept, adapters: pathOf(kept), between: kept > steps ? pathOf(steps) : null };
+  const between = steps > 0 && kept > steps ? pathOf(steps) : null;
+  return { parameters, losses, judged, heldOut: heldOut.length, kept, adapters: pathOf(kept), between };
 }
 
-/** Whether so many checkpoints in a row did not lose less than the best before them. */
+/** Whether so many checkpoints in a row lost more than the best before them, or gave faulty outputs. */
 export function isSpent(judged: readonly Judged[], patience: number): boolean {
   const least = Math.min(...judged.map(({ loss }) => loss));
-  return judged.length - 1 - judged.findIndex(({ loss }) => loss === least) >= patience;
+  const best = least < Infinity ? judged.findLastIndex(({ loss }) => loss === least) : 0;
+  return judged.length - 1 - best >= patience;
 }
 
 /** The step of the checkpoint that loses least; of equal ones the last, which learned most. */
@@ -147,27 +157,37 @@ export function bestOf(judged: readonly Judged[]): number {
   return judged.reduce((best, each) => (each.loss <= best.loss ? each : best)).step;
 }
 
-/** A checkpoint on the items that tuning looks at: neither trained on nor judged. */
-async function judge(migration: Migration, candidate: ModelCandidate, step: number): Promise<Judged> {
+/** A checkpoint on held-out items. One that does not run on them, or whose outputs cannot be scored, loses everything; those before it may not. */
+async function judge(
+  migration: Migration,
+  candidate: ModelCandidate,
+  { step, heldOut }: { readonly step: number; readonly heldOut: readonly Item[] },
+): Promise<Judged> {
   const { state, subject } = migration;
+  const scale = await lossScale(migration, heldOut);
   const found = await state.step(`recover/${candidate.name}/judged/${step}`, async () => {
     migration.progress(`recover/${candidate.name}`, `${candidate.name}: judging step ${step}`);
-    const items = await itemsOf(migration, 'calibration');
-    return { loss: await lossOf(migration, () => subject.open(candidate), { items, scale: await lossScale(migration) }) };
+    try {
+      return { loss: await lossOf(migration, () => subject.open(candidate), { items: heldOut, scale }) };
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      return { loss: Infinity };
+    }
   });
   // JSON has no Infinity.
   return { step, loss: (found.loss as number | null) ?? Infinity };
 }
 
-/** On the items that candidates are judged on. */
-async function marginsLost(migration: Migration, candidate: ModelCandidate, { scores }: MeasuredBaseline): Promise<number> {
-  const found = await migration.state.step(`recover/${candidate.name}/between`, async () => {
-    migration.progress(`recover/${candidate.name}`, `${candidate.name}: judging the first stage`);
-    const request = { items: await itemsOf(migration, 'judging'), base: scores, exactness: null };
-    const { judgement } = await qualityOf(migration, () => migration.subject.open(candidate), request);
-    return { marginsLost: Math.max(0, judgement.marginsLost) };
-  });
-  return (found.marginsLost as number | null) ?? Infinity;
+/** A candidate's quality after the first stage, on the items that candidates are judged on; null where it cannot be judged. */
+async function betweenStages(migration: Migration, candidate: ModelCandidate, baseline: MeasuredBaseline) {
+  const name = `${candidate.name} after the first stage`;
+  try {
+    const { decode, ...others } = await qualitiesOf(migration, { ...candidate, name }, baseline);
+    return { ...others, decode: decode && { quality: decode } };
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return null;
+  }
 }
 
 /** The training in parts, each of which ends with a checkpoint. */

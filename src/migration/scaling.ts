@@ -51,14 +51,13 @@ export function shardedBytes({ frozenBytes, trainedBytes, gradientBytes, optimiz
 export async function measureScaling(migration: Migration): Promise<Scaling> {
   const { settings, state } = migration;
   const { ranks } = settings.recover!;
-  const files = await trainingFiles(migration);
   const all = uniformCandidates({ ...migration, settings: { ...settings, candidates: ['dense.fused', ...settings.candidates] } });
   const attentions: Array<Scaling['attentions'][number]> = [];
   for (const candidate of all) {
     const { name } = candidate;
     const measure = async () => {
       try {
-        return await scalingOf(migration, candidate, files);
+        return await scalingOf(migration, candidate, await trainingFiles(migration));
       } catch (error) {
         if (!isRefusal(error)) throw error;
         return { candidate: name, failure: error.message };

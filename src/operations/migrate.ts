@@ -13,6 +13,7 @@ import type { Goal, Migration, MigrationSettings, Phase, RecoverySettings } from
 import { OriginalOutputs } from '../migration/original-outputs.ts';
 import { migrationRecordName, migrationSteps } from '../migration/record.ts';
 import { uniformCandidates } from '../migration/swap-phase.ts';
+import { ranksOptions } from '../migration/training-files.ts';
 import type { Cache } from '../model/cache/cache.ts';
 import { isHostedModel } from '../model/hosted/model-path.ts';
 import { partsAt } from '../model/parts/find-parts.ts';
@@ -137,7 +138,8 @@ async function migrateModel(options: MigrateOptions, read: MigratedModel): Promi
   );
   const source = { data, settings, items: new Map() };
   // A folder keeps the settings that it began with: those that no item fits must not be kept.
-  if (state.count === 0) {
+  const begins = state.count === 0;
+  if (begins) {
     options.onProgress?.({ what: 'reading the data' });
     await itemsOf(source, 'judging');
   }
@@ -156,6 +158,7 @@ async function migrateModel(options: MigrateOptions, read: MigratedModel): Promi
     judged: new Map(),
     outputs: new OriginalOutputs(() => subject.open()),
   };
+  if (begins && until === 'tune') await tryRanks(shared, options);
   // A misspelt candidate is told now, not after minutes of measuring.
   const at = courseOf(
     { ...settings, decodes: cache !== null },
@@ -207,6 +210,15 @@ async function decoderOf(
   return { cache: found.cache, notDecoded: null };
 }
 
+/** Ranks that cannot be opened are told now, not after minutes of measuring. @throws UNSUPPORTED */
+async function tryRanks(migration: Pick<Migration, 'settings' | 'sites' | 'subject' | 'runner'>, options: MigrateOptions): Promise<void> {
+  const { ranks = 1 } = migration.settings.recover ?? {};
+  if (ranks === 1) return;
+  options.onProgress?.({ what: `opening the model on ${ranks} ranks` });
+  const opened = await migration.subject.openRanks!(uniformCandidates(migration)[0]!, ranksOptions({ ...migration, ...options }, ranks));
+  await opened.dispose();
+}
+
 /** Says of an interruption that nothing is lost. */
 export function keeping(folder: string, what: 'measured' | 'trained'): (error: unknown) => never {
   return (error) => {
@@ -254,6 +266,8 @@ function recoveryOf({ recover, ranks = defaults.recovery.ranks }: MigrateOptions
     throw new AttnswapError('USAGE', '--ranks is for training', { hint: `--recover transfer --ranks ${ranks}` });
   }
   const { batch = ranks, ...given } = recover;
+  if (given.steps === 0 && given.labels === 0)
+    throw new AttnswapError('USAGE', '--recover transfer:steps=0,labels=0: nothing to train', { hint: 'omit one of them, or --recover' });
   if (batch % ranks === 0) return { recover: { ...defaults.recovery, ...given, batch, ranks } };
   throw new AttnswapError('USAGE', `--recover transfer:batch=${batch}: expected a multiple of --ranks ${ranks}`, {
     hint: 'each rank takes an equal part of a batch',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { AdapterTraining } from '../contract/model-attention.ts';
 import { tensorTypes } from '../contract/tensor.ts';
 
 // What a worker answers about whole models. adapters/PROTOCOL.md tells it in words.
@@ -65,19 +66,21 @@ export const modelSwapSchema = z.union([refused, z.object({})]);
 
 const bytes = z.int().min(0);
 
-export const modelTrainSchema = z.object({ losses: z.array(z.number()).min(1).max(1e6), parameters: size });
+/** A loss of every step. */
+export const modelTrainSchema = ({ items, batch }: Pick<AdapterTraining, 'items' | 'batch'>) =>
+  z.object({ losses: z.array(z.number()).length(Math.ceil(items.length / batch)), parameters: size });
 
 /** The same of a rank, or of a process that is compared with ranks. */
-export const rankTrainSchema = modelTrainSchema.extend({
-  cost: z.object({
-    elapsedNs: z.int().positive(),
-    communicationNs: z.int().min(0).nullable(),
-    peakBytes: bytes.nullable(),
-    frozenBytes: bytes,
-    trainedBytes: bytes,
-    gradientBytes: bytes,
-    optimizerBytes: bytes,
-  }),
+export const rankTrainSchema = (training: AdapterTraining) => modelTrainSchema(training).extend({ cost: costSchema });
+
+const costSchema = z.object({
+  elapsedNs: z.int().positive(),
+  communicationNs: z.int().min(0).nullable(),
+  peakBytes: bytes.nullable(),
+  frozenBytes: bytes,
+  trainedBytes: bytes,
+  gradientBytes: bytes,
+  optimizerBytes: bytes,
 });
 
 export const modelProofSchema = z.object({

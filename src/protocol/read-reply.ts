@@ -10,6 +10,9 @@ export interface Asked {
   readonly shown: string;
 }
 
+/** An error that a worker answered with: it runs, and says what is wrong. */
+export class AnsweredError extends AttnswapError {}
+
 /** A worker's line, of which only the id is checked. @throws WORKER_PROTOCOL */
 export function readEnvelope(line: string, { id, question, shown }: Asked) {
   const got = visible(JSON.stringify(line.slice(0, 200)));
@@ -24,7 +27,8 @@ export function readEnvelope(line: string, { id, question, shown }: Asked) {
 export function readReply<Reply>(line: string, asked: Asked, schema: z.ZodType<Reply>): Reply {
   const { question, shown } = asked;
   const envelope = readEnvelope(line, asked);
-  if (envelope.error !== undefined) throw failed(`the worker ${shown} failed to ${question}: ${envelope.error.slice(0, 1000)}`);
+  if (envelope.error !== undefined)
+    throw new AnsweredError('WORKER_FAILED', `the worker ${shown} failed to ${question}: ${envelope.error.slice(0, 1000)}`);
   const parsed = schema.safeParse(envelope);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;

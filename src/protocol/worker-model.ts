@@ -202,7 +202,7 @@ function attentionOf(
     proof: () => worker.ask('model-proof', {}, modelProofSchema),
     train(placed, training) {
       hosted.changed();
-      return worker.ask('model-train', { sites: placed, ...training }, modelTrainSchema);
+      return worker.ask('model-train', { sites: placed, ...training }, modelTrainSchema(training));
     },
     async save(folder, { placed, adapters = null, source, version }) {
       await worker.ask('model-save', { folder: resolve(folder), sites: placed, adapters, source, version }, doneSchema);

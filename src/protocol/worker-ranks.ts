@@ -6,6 +6,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import type { Ranks } from '../contract/model-attention.ts';
 import { temporaryFolder } from '../processes/temporary.ts';
 import { modelOpenSchema, rankTrainSchema } from './model-messages.ts';
+import { AnsweredError } from './read-reply.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 /** How long to wait for news of a process that ended, once another has lost it. */
@@ -32,9 +33,10 @@ export async function openRanksOnWorkers(
       await dispose();
       signal?.throwIfAborted();
       if (!(error instanceof AttnswapError) || error.code !== 'WORKER_FAILED') throw error;
-      if (death === undefined) throw new AttnswapError('UNSUPPORTED', error.message, { cause: error });
-      const others = ranks > 1 ? '; the others were stopped' : '';
-      throw new AttnswapError('WORKER_FAILED', `training on ${ranks} ranks: ${death}${others}`, {
+      // What a rank says is wrong with what it was asked is wrong for good; silence may not be.
+      if (death === undefined && error instanceof AnsweredError) throw new AttnswapError('UNSUPPORTED', error.message, { cause: error });
+      const [on, others] = ranks > 1 ? [`${ranks} ranks`, '; the others were stopped'] : ['one rank', ''];
+      throw new AttnswapError('WORKER_FAILED', `training on ${on}: ${death ?? error.message}${others}`, {
         hint: 'run the same command to continue from the last checkpoint',
         cause: error,
       });
@@ -56,7 +58,7 @@ export async function openRanksOnWorkers(
   return {
     pids: workers.map(({ pid }) => pid),
     async train(placed, training) {
-      const answers = await together((worker) => worker.ask('model-train', { sites: placed, ...training }, rankTrainSchema));
+      const answers = await together((worker) => worker.ask('model-train', { sites: placed, ...training }, rankTrainSchema(training)));
       const { losses, parameters } = answers[0]!;
       return { losses, parameters, costs: answers.map(({ cost }) => cost) };
     },

@@ -61,8 +61,10 @@ def put(model, parts):
     for path, (a, b) in parts.items():
         module = modules[path]
         own = module.__dict__['attnswap_own_weight'] = module.weight.data
-        added = b.to(own) @ a.to(own)
-        module.weight.data = own + (added if isinstance(module, torch.nn.Linear) else added.T)
+        # Rounded once, where the model's own numbers are shorter than the parts'.
+        kind = torch.promote_types(own.dtype, a.dtype)
+        added = b.to(own.device, kind) @ a.to(own.device, kind)
+        module.weight.data = (own.to(kind) + (added if isinstance(module, torch.nn.Linear) else added.T)).to(own.dtype)
 
 
 def own_weights(model):

@@ -38,7 +38,8 @@ class Group:
         if not complete:
             raise Unsupported(f'PyTorch {torch.__version__} has no FSDP2 with timed communication, which training on several ranks needs: update it')
         # All ranks are on this machine: no port is opened to others.
-        os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo0' if sys.platform == 'darwin' else 'lo')
+        for library in ('GLOO', 'NCCL'):
+            os.environ.setdefault(f'{library}_SOCKET_IFNAME', 'lo0' if sys.platform == 'darwin' else 'lo')
         store = distributed.FileStore(given['store'], self.ranks)
         backend = 'nccl' if device.type == 'cuda' else 'gloo'
         distributed.init_process_group(backend, store=store, rank=self.rank, world_size=self.ranks)

@@ -75,7 +75,10 @@ class Training:
 
     def add_part(self, module, inputs, output):
         """What a linear map gives, its part added."""
-        return output if self.own else output + (inputs[0] @ module.attnswap_a.T @ module.attnswap_b.T).to(output.dtype)
+        if self.own:
+            return output
+        a, b = module.attnswap_a, module.attnswap_b
+        return output + (inputs[0].to(a.dtype) @ a.T @ b.T).to(output.dtype)
 
     def step(self, batch, objective):
         """A step on the items of a batch that are this process's. The mean loss of the whole batch."""
@@ -158,6 +161,7 @@ def first_of(output):
 
 def relative(given, wanted):
     """The squared error over the squares of what was wanted."""
+    given, wanted = given.float(), wanted.float()
     return ((given - wanted) ** 2).sum() / (wanted**2).sum().clamp_min(1e-12)
 
 
@@ -166,6 +170,7 @@ def apart(given, wanted, keep):
     The relative squared error; of states of tokens, [batch, tokens, width], that of their mean over the tokens that `keep` keeps, and a tenth of
     their own: errors of tokens that point one way are small in each token, and large in the mean, which is what embedders and classifiers read.
     """
+    given, wanted = given.float(), wanted.float()
     if given.dim() != 3:
         return relative(given, wanted)
     weight = given.new_ones(given.shape[:2]) if keep is None or keep.shape != given.shape[:2] else keep.to(given.dtype)
@@ -175,5 +180,5 @@ def apart(given, wanted, keep):
 
 def divergence(given, wanted):
     """Mean Kullback–Leibler divergence of the softmax over the last axis, nats."""
-    given, wanted = given.log_softmax(-1), wanted.log_softmax(-1)
+    given, wanted = given.float().log_softmax(-1), wanted.float().log_softmax(-1)
     return (wanted.exp() * (wanted - given)).sum(-1).mean()
