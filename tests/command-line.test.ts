@@ -69,7 +69,11 @@ const refusals: Readonly<Record<string, { readonly args: readonly string[]; read
   },
   'training by what there is not': {
     args: ['migrate', 'my-bert', '--recover', 'transfer:speed=1'],
-    says: /expected steps, labels, rank, lr, batch or patience/,
+    says: /speed=1: expected steps, labels or patience \(whole numbers from 0\)/,
+  },
+  'training without a step': {
+    args: ['migrate', 'my.py:build', '--data', 'nothing.txt', '--recover', 'transfer:steps=0,labels=0'],
+    says: /steps=0,labels=0: nothing to train/,
   },
   'ranks without training': {
     args: ['migrate', 'my.py:build', '--data', 'nothing.txt', '--ranks', '2'],

@@ -58,3 +58,16 @@ test('the waste of every site is told, however many there are', () => {
   }
   assert.ok(text.split('\n').every((line) => line.length <= 110));
 });
+
+test('training that did not stop early for want of held-out items says so, and no loss of a stage that was left out', () => {
+  const result = { ...record.candidates[0]!, name: 'window recovered' };
+  const figures = { parameters: 8, kept: 400, lostBefore: 2, lostBetween: null, lostAfter: 1, share: 0.5 };
+  const settings = { ...context.settings, recover: { patience: 3 } } as MigrationSettings;
+  const text = (heldOut: number) => {
+    const recovered = [{ from: 'window', losses: { transfer: [], labels: [0.2] }, judged: [], heldOut, ...figures, result }];
+    return migrationText({ ...record, recovered } as unknown as MigrationReport, { ...context, settings });
+  };
+  assert.match(text(0), /^window +8 +400 +– +2 → 1 +50 %$/m);
+  assert.match(text(0), /^trained to the end, because the data has no items that are neither trained on nor judged$/m);
+  assert.doesNotMatch(text(2), /trained to the end/);
+});
