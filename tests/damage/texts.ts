@@ -6,6 +6,7 @@ import { loadData } from '../../src/data/data-module.ts';
 import { wordTokenizer } from '../../src/data/fixtures/word-tokenizer.ts';
 import type { Item } from '../../src/contract/data.ts';
 import { dispatchSchema, doneSchema, helloSchema, memorySchema, prepareSchema, sampleSchema } from '../../src/protocol/messages.ts';
+import type { AdapterTraining } from '../../src/contract/model-attention.ts';
 import * as modelMessages from '../../src/protocol/model-messages.ts';
 import { readLines } from '../../src/protocol/read-lines.ts';
 import { readReply, violation } from '../../src/protocol/read-reply.ts';
@@ -102,7 +103,12 @@ export async function textReaders(folder: string): Promise<Reader[]> {
   ];
 }
 
-const schemas = [helloSchema, prepareSchema, doneSchema, sampleSchema, memorySchema, dispatchSchema, ...Object.values(modelMessages)];
+/** A training of two steps, which the schemas of its answers depend on. */
+const training = { items: ['a', 'b'], batch: 1 } as unknown as AdapterTraining;
+const schemas = [
+  ...[helloSchema, prepareSchema, doneSchema, sampleSchema, memorySchema, dispatchSchema],
+  ...Object.values(modelMessages).map((schema) => (typeof schema === 'function' ? schema(training) : schema)),
+];
 
 const sizes = { batch: 1, heads: 2, kvHeads: 2, queries: 8, keys: 8, headDim: 4, scale: 0.5, dtype: 'f32', padded: true, biased: false };
 const answers = [
@@ -133,6 +139,12 @@ const answers = [
   },
   { id: 1, calls: [{ ...sizes, causal: false, module: 'layer.0' }] },
   { id: 1, modules: 2, tensors: 9, sha256: 'a'.repeat(64) },
+  {
+    id: 1,
+    losses: [0.5, 0.25],
+    parameters: 8,
+    cost: { elapsedNs: 9, communicationNs: 1, peakBytes: null, frozenBytes: 64, trainedBytes: 32, gradientBytes: 32, optimizerBytes: 64 },
+  },
   { id: 1, error: 'out of memory' },
 ];
 
