@@ -30,13 +30,13 @@ function queryGates(site: Site, group: HeadGroup): Tensor {
   return site.tf.add(site.tf.sum(rows(group.query), -1, true), b);
 }
 
-/** f32 `[size, queries, 1]`: 0 where a gate is closed; undefined where none is. */
+/** f32 `[size, queries, 1]`: 0 where a gate is closed; undefined where none is. Reshaped, as WebGPU (TensorFlow.js 4.22) transposes one query wrongly. */
 function staysOpen({ tf, shape, selection, parameters }: Site, gates: Tensor, open: Tensor): Tensor | undefined {
   const { sparsity, tau } = parameters;
   if (tau !== undefined) return tf.cast(tf.greaterEqual(open, Number(tau)), 'float32');
   if (Number(sparsity) === 0) return undefined;
   const share = complementOf(decimalOf(Number(sparsity)));
   const kept = Array.from({ length: shape.queries + 1 }, (_, queries) => ceilTimes(share, queries));
-  const bias = selection.keepLargest(tf, tf.transpose(gates, [0, 2, 1]), kept);
-  return tf.transpose(tf.cast(tf.greater(bias, leastScore), 'float32'), [0, 2, 1]);
+  const bias = selection.keepLargest(tf, tf.reshape(gates, [-1, 1, shape.queries]), kept);
+  return tf.reshape(tf.cast(tf.greater(bias, leastScore), 'float32'), [-1, shape.queries, 1]);
 }
