@@ -313,6 +313,25 @@ print(json.dumps([own, generate(model), generate(model, use_cache=False)]))
     }
   });
 
+  test('weights in float16 are not trained, as their small gradients would be lost', async () => {
+    const folder = emptyFolder();
+    await execa(python!, [fixture('tiny-models.py'), folder, 'gpt2-f16']);
+    const { hosted, subject } = await hostedSubject(join(folder, 'gpt2-f16'));
+    try {
+      const candidate = { name: 'window', replacements: parseReplacements(['window:w=4'], swappableOf(hosted.sites), adapter) };
+      const item = join(folder, 'item.safetensors');
+      await writeTensors(item, { input_ids: tensorOf('int64', [1, 24], Array<number>(24).fill(7)) });
+      const optimizer = { learningRate: 0.02, weightDecay: 0, warmUpSteps: 0, steps: 2, clip: 1 };
+      const training = { objective: 'transfer', items: [item, item], batch: 1, rank: 4, seed: 1, optimizer, state: null } as const;
+      await assert.rejects(subject.train(candidate, { ...training, output: join(folder, 'trained.safetensors') }), {
+        code: 'UNSUPPORTED',
+        message: /the weights are float16/,
+      });
+    } finally {
+      await subject.dispose();
+    }
+  });
+
   test('soft labels of token states are told in the mean over tokens as well, padding left out', async () => {
     const folder = emptyFolder();
     const { hosted, subject } = await hostedSubject(`${fixture('own_model.py')}:build`);

@@ -122,9 +122,12 @@ describe('training on several ranks', { skip }, () => {
   test('ranks end with the process that started them, in the middle of a step; weights in bfloat16 are sharded beside parts in float32', async () => {
     const folder = emptyFolder();
     await execa(python!, [fixture('tiny-models.py'), folder, 'bert-bf16']);
-    const training = trainingOf(await writeItems(folder), 'labels', { from: 0, to: 500 });
+    const items = await writeItems(folder);
+    const [few, training] = [2, 500].map((to) => trainingOf(items, 'labels', { from: 0, to }));
     const script = `import { adapter } from ${JSON.stringify(new URL('../adapters/torch/adapter.ts', import.meta.url))};
 const ranks = await adapter.openRanks(${JSON.stringify({ backend, model: join(folder, 'bert-bf16'), ranks: 2, threads: 1 })});
+const { losses } = await ranks.train(${JSON.stringify(placed)}, ${JSON.stringify(few)});
+if (!losses.every(Number.isFinite)) throw new Error('losses: ' + losses);
 setTimeout(() => console.log(JSON.stringify(ranks.pids)), 500);
 for (;;) await ranks.train(${JSON.stringify(placed)}, ${JSON.stringify(training)});`;
     const parent = execa(process.execPath, ['--input-type=module', '-e', script], { reject: false });

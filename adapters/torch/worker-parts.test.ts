@@ -10,8 +10,8 @@ const skip = spawnSync(findPython(), ['--version']).status === 0 ? false : 'ther
 
 function python(script: string): string[] {
   const start = 'import sys; sys.path.insert(0, sys.argv[1])\nfrom types import SimpleNamespace as Thing\n';
-  const { stdout, stderr } = spawnSync(findPython(), ['-B', '-c', start + script, workerFolder], { encoding: 'utf8' });
-  assert.equal(stderr, '');
+  const { status, stdout, stderr } = spawnSync(findPython(), ['-B', '-c', start + script, workerFolder], { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
   return stdout.trim().split('\n');
 }
 

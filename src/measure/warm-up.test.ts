@@ -128,6 +128,19 @@ test('noise that is correlated from sample to sample passes in 3 or 4 cases of 5
   }
 });
 
+test('thousands of samples are judged by medians of consecutive ones', () => {
+  const draw = gaussian(5);
+  const noise = Array.from({ length: 20_000 }, () => 1000 * (1 + 0.02 * draw()));
+  assert.deepEqual(steadiness([], noise), { state: 'steady' });
+  assert.equal(
+    steadiness(
+      [],
+      noise.map((value, i) => value * (1 + (0.02 * i) / noise.length)),
+    ).state,
+    'unsteady',
+  );
+});
+
 test('samples that drift are found unsteady', () => {
   for (const samples of [15, 30, 90]) {
     const falling = shareFound('unsteady', samples, { truth: (i) => 1000 * (1 - (0.08 * i) / samples), streams: 150 });

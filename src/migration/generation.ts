@@ -89,7 +89,13 @@ async function generate(
 ): Promise<GeneratedItem | { readonly fault: string }> {
   signal?.throwIfAborted();
   const [expected, actual] = [original, changed].map((model) => new Follower(model, cache!, feeds)) as [Follower, Follower];
-  const ofOriginal = <Result>(work: Promise<Result>) => work.catch((error: unknown) => Promise.reject(doesNotRun(item.id, error)));
+  let isOriginal = true;
+  const ofOriginal = async <Result>(work: Promise<Result>) => {
+    isOriginal = true;
+    const result = await work.catch((error: unknown) => Promise.reject(doesNotRun(item.id, error)));
+    isOriginal = false;
+    return result;
+  };
   const base = await state.step(`generation/${item.id}`, () => ofOriginal(greedyBehind(expected, ids.length)));
   await ofOriginal(expected.begin());
   const divergences: number[] = [];
@@ -112,8 +118,8 @@ async function generate(
     const bytes = data.textOf === undefined ? null : Buffer.byteLength(await data.textOf(ids));
     return { item: item.id, greedy, divergences, agreement: agreed / ids.length, bits, bytes };
   } catch (error) {
-    // The original's own faults are errors with a code; a candidate's has none, or is the refusal that a hosted model makes of it.
-    if (error instanceof AttnswapError && error.code !== 'UNSUPPORTED') throw error;
+    // A candidate's fault has no code, or is the refusal that a hosted model makes of it.
+    if (isOriginal || (error instanceof AttnswapError && error.code !== 'UNSUPPORTED')) throw error;
     return { fault: (error as Error).message.split('\n')[0]! };
   }
 }

@@ -19,6 +19,7 @@ test('training ends after so many checkpoints in a row that lose more, and the b
   assert.equal(isSpent(judged(0.3, 0.3), 1), false, 'a few items may tell no difference');
   assert.equal(isSpent(judged(0.3, 0.4, 0.2), 2), false);
   assert.equal(isSpent(judged(0.3, 0.2, 0.4, 0.25), 2), true);
+  assert.equal(isSpent(judged(0.3, 0, 0), 1), true, 'nothing is left to gain');
   assert.equal(isSpent(judged(Infinity, Infinity), 2), false);
   assert.equal(isSpent(judged(Infinity, Infinity, Infinity), 2), true);
   assert.equal(bestOf(judged(0.3, 0.2, 0.4, 0.25)), 150);

@@ -145,10 +145,11 @@ export async function train(migration: Migration, candidate: ModelCandidate): Pr
   return { parameters, losses, judged, heldOut: heldOut.length, kept, adapters: pathOf(kept), between };
 }
 
-/** Whether so many checkpoints in a row lost more than the best before them, or gave faulty outputs. */
+/** Whether so many checkpoints in a row lost more than the best before them, had nothing left to gain, or gave faulty outputs. */
 export function isSpent(judged: readonly Judged[], patience: number): boolean {
   const least = Math.min(...judged.map(({ loss }) => loss));
-  const best = least < Infinity ? judged.findLastIndex(({ loss }) => loss === least) : 0;
+  const best =
+    least > 0 && least < Infinity ? judged.findLastIndex(({ loss }) => loss === least) : judged.findIndex(({ loss }) => loss === least);
   return judged.length - 1 - best >= patience;
 }
 

@@ -142,6 +142,7 @@ async function migrateModel(options: MigrateOptions, read: MigratedModel): Promi
   if (begins) {
     options.onProgress?.({ what: 'reading the data' });
     await itemsOf(source, 'judging');
+    if (until === 'tune') await tryRanks({ settings, sites, runner, subject: opened.subject(null) }, options);
   }
   const { cache, notDecoded } = await decoderOf(opened, source, options);
   // Of when it began: what goes on later measures nothing twice.
@@ -158,7 +159,6 @@ async function migrateModel(options: MigrateOptions, read: MigratedModel): Promi
     judged: new Map(),
     outputs: new OriginalOutputs(() => subject.open()),
   };
-  if (begins && until === 'tune') await tryRanks(shared, options);
   // A misspelt candidate is told now, not after minutes of measuring.
   const at = courseOf(
     { ...settings, decodes: cache !== null },

@@ -17,7 +17,7 @@ export function compiledSources(): string | undefined {
  */
 export function compiledKernels(): string | undefined {
   const { NODE_COMPILE_CACHE: told, NODE_DISABLE_COMPILE_CACHE: disabled } = process.env;
-  if (disabled !== undefined) return undefined;
+  if (disabled !== undefined || told === '') return undefined;
   try {
     const sources = told === undefined ? own() : ownFolder(resolve(told));
     return sources && ownFolder(sources, 'torch');

@@ -42,6 +42,8 @@ class Training:
         self.sites = {modules[path]: modules[path].__dict__['attnswap_placed'] for path in question['sites']}
         self.own = False
         self.linears = adapters.linears(self.model, question['sites'])
+        if any(module.weight.dtype == torch.float16 for module in self.linears.values()):
+            raise ValueError('the weights are float16, in which small gradients are lost: save the model in bfloat16 or float32')
         state = None if question['state'] is None else safetensors_file.read(question['state'])
         self.weights = self.parts(self.first(question) if state is None else state)
         self.optimizer = Optimizer(self.weights, question['optimizer'])
