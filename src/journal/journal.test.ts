@@ -40,20 +40,6 @@ test('once it is interrupted no step begins, and those that were reached are sti
   await assert.rejects(state.step('two', never), { code: 'INTERRUPTED' });
 });
 
-test('what a step made of an interruption is not kept', async () => {
-  const path = join(folder, 'interrupted within');
-  const controller = new AbortController();
-  const state = await Journal.open(path, subject, { ...rules, signal: controller.signal });
-  await assert.rejects(
-    state.step('one', async () => {
-      controller.abort();
-      return 'the worker was ended by SIGINT';
-    }),
-    { code: 'INTERRUPTED' },
-  );
-  assert.equal(await (await Journal.open(path, subject, rules)).step('one', async () => 'whole'), 'whole');
-});
-
 test('a subject under another name is told from one that changed', async () => {
   const path = join(folder, 'subject');
   await (await Journal.open(path, subject, rules)).step('one', async () => 1);

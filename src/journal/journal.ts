@@ -79,18 +79,12 @@ export class Journal {
     return this.#stored.steps[step];
   }
 
-  #requireGoing(): void {
-    if (this.#signal?.aborted === true) throw new AttnswapError('INTERRUPTED', 'interrupted');
-  }
-
   /** A step's result: the stored one, or what `compute` gives, which is stored before anything else happens. @throws INTERRUPTED; what `compute` throws */
   async step<Result>(step: string, compute: () => Promise<Result>): Promise<Result> {
     if (step in this.#stored.steps) return this.#stored.steps[step] as Result;
-    this.#requireGoing();
+    if (this.#signal?.aborted === true) throw new AttnswapError('INTERRUPTED', 'interrupted');
     // As it will be read back: an interrupted migration must not differ from another by what JSON loses.
     const result = JSON.parse(JSON.stringify((await compute()) ?? null)) as Result;
-    // Ctrl-C reaches a step's workers too: what it made of their end is no result.
-    this.#requireGoing();
     this.#stored.steps[step] = result;
     this.#checksums[step] = checksumOf(step, result);
     await writeJson(journalPath(this.folder), { ...this.#stored, checksums: this.#checksums });

@@ -118,6 +118,8 @@ async function generate(
     const bytes = data.textOf === undefined ? null : Buffer.byteLength(await data.textOf(ids));
     return { item: item.id, greedy, divergences, agreement: agreed / ids.length, bits, bytes };
   } catch (error) {
+    // Ctrl-C reaches workers too: how they end is then no result.
+    signal?.throwIfAborted();
     // A candidate's fault has no code, or is the refusal that a hosted model makes of it.
     if (isOriginal || (error instanceof AttnswapError && error.code !== 'UNSUPPORTED')) throw error;
     return { fault: (error as Error).message.split('\n')[0]! };

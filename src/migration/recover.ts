@@ -171,6 +171,8 @@ async function judge(
     try {
       return { loss: await lossOf(migration, () => subject.open(candidate), { items: heldOut, scale }) };
     } catch (error) {
+      // Ctrl-C reaches workers too: how they end is then no result.
+      migration.signal?.throwIfAborted();
       if (!isRefusal(error)) throw error;
       return { loss: Infinity };
     }
