@@ -15,8 +15,8 @@ const model = `${fileURLToPath(new URL('../tests/fixtures/own_model.py', import.
 const marker = 'ATTNSWAP_KILLS';
 const folder = mkdtempSync(join(tmpdir(), 'attnswap-rank-kills-'));
 const training = 'transfer:steps=1000,labels=1000,lr=0.001,patience=0';
-/** Longest time that processes may take to notice what happened. */
-const noticeSeconds = 10;
+/** Longest time that processes may take to notice what happened: one that is importing PyTorch does so once that is done. */
+const noticeSeconds = 60;
 
 const data = join(folder, 'mine.data.mjs');
 writeFileSync(
@@ -96,6 +96,8 @@ while (tally.attnswap + tally.rank < kills) {
   process.kill(target, 'SIGKILL');
   const { exitCode, stderr } = await run;
   longestMs = Math.max(longestMs, await noneLeft());
+  // Later than the last checkpoint there is nothing of a training to lose, and workers that are no ranks.
+  if (target !== run.pid && Object.keys(checkpoints(dir)).length === Object.keys(wanted).length) continue;
   if (target !== run.pid) {
     assert.equal(exitCode, 5, stderr);
     assert.match(stderr, /training on 2 ranks: rank [01] \(process \d+\) was ended by SIGKILL/);
