@@ -126,6 +126,19 @@ for (const { adapter, backend, ran, flag } of backends) {
 
 const withoutOpenvino = await skipWithout(openvino, 'openvino-cpu');
 
+test('tuning tries nothing that the backend lacks, whatever its kernel alone could do', { skip: withoutOpenvino }, async () => {
+  const options = { ...migration('openvino-cpu', 'lacking'), until: 'tune' as const, maxBlocks: 2, evaluations: 1 };
+  const { candidates, tuned } = await migrate({ ...options, candidates: ['dense.fused', 'dense.tiled'] });
+  assert.deepEqual(
+    candidates!.map(({ name, proof }) => [name, proof === null]),
+    [
+      ['dense.fused', true],
+      ['dense.tiled', false],
+    ],
+  );
+  assert.deepEqual(tuned!.choices, ['original', 'dense.tiled']);
+});
+
 /** A kernel as the model of a user. */
 function kernelOnly(text: string): Uint8Array {
   const { variant, kernel, parameters } = parseVariant(text);

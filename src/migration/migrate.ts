@@ -36,7 +36,7 @@ export async function migrate(migration: Migration, until: Phase): Promise<Migra
   const nothing = { candidates: null, tuned: null, recovered: null, scaling: null, standings: [], front: [], final: null, verdict: null };
   if (until === 'baseline') return { baseline, ...nothing };
   const candidates = await judgeCandidates(migration, baseline);
-  const tuned = until === 'tune' ? await tune(migration, baseline) : null;
+  const tuned = until === 'tune' ? await tune(migration, baseline, candidates) : null;
   const trains = until === 'tune' && migration.settings.recover !== undefined;
   const recovered = trains ? await recoverCandidates(migration, baseline, candidates) : null;
   const scaling = trains && migration.settings.recover!.ranks > 1 ? await measureScaling(migration) : null;

@@ -47,12 +47,14 @@ export interface Mended {
 
 /**
  * Phase 3 without training: which attention at which site, within half the quality margin on items of their own, so that the last
- * comparison, on others, can show it; then softmax temperature and the layer norms that follow, for what lies beyond the budget.
+ * comparison, on others, can show it; then softmax temperature and the layer norms that follow, for what lies beyond the budget. What the
+ * backend or the proof refused in phase 2 stands at no site.
  */
-export async function tune(migration: Migration, baseline: MeasuredBaseline): Promise<TuneResult> {
+export async function tune(migration: Migration, baseline: MeasuredBaseline, judged: readonly CandidateResult[]): Promise<TuneResult> {
   const { state, settings } = migration;
   const sites = [...migration.sites.swappable.keys()];
-  const candidates = uniformCandidates(migration);
+  const refused = new Set(judged.filter(({ proof }) => proof === null).map(({ name }) => name));
+  const candidates = uniformCandidates(migration).filter(({ name }) => !refused.has(name));
   const choices = ['original', ...candidates.map(({ name }) => name)];
   const saving = await state.step('tune/saving', () => siteSavings(migration, candidates));
   const items = await itemsOf(migration, 'calibration');
