@@ -12,6 +12,7 @@ import { createCaseInputs } from '../../src/variants/case-inputs.ts';
 import { conformanceCases } from '../../src/variants/cases.ts';
 import { findVariant, parseVariant } from '../../src/variants/index.ts';
 import { judgeOutput } from '../../src/variants/judge.ts';
+import '../../tests/optional-runtimes.ts';
 import { adapter } from './adapter.ts';
 import { loadEngine } from './backends.ts';
 import { restoreNodeUtil } from './restore-node-util.ts';
@@ -114,6 +115,26 @@ test('loading a backend leaves no handler of the process behind', async () => {
     console.log(process.listenerCount('uncaughtException') + process.listenerCount('unhandledRejection'));`;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
   assert.equal(stdout.trim(), '0');
+});
+
+const noWebgpu = await adapter.status('tfjs-webgpu').then((status) => (status.available ? false : status.reason));
+
+test('an error of the GPU is thrown once, where tfjs throws none', { skip: noWebgpu }, async () => {
+  // TensorFlow.js 4.22 cannot transpose what was cast from bool. In a process of its own, which Dawn keeps.
+  const script = `const { loadWebgpu } = await import(${JSON.stringify(new URL('./load-webgpu.ts', import.meta.url).href)});
+    const engine = await loadWebgpu();
+    const { tf } = engine;
+    const said = () => engine.synchronize().then(() => 'nothing', (error) => error.message);
+    const mask = tf.cast(tf.greater(tf.tensor([1, -1, 1], [1, 3, 1]), 0), 'float32');
+    tf.transpose(mask, [1, 2, 0]);
+    const told = [await said(), await said()];
+    tf.add(mask, 1);
+    console.log('told', JSON.stringify([...told, await said()]));
+    process.exit();`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+  const [first, ...later] = JSON.parse(/^told (.*)$/m.exec(stdout)![1]!) as string[];
+  assert.match(first!, /^WebGPU: .*expected 'f32', got 'i32'$/);
+  assert.deepEqual(later, ['nothing', 'nothing']);
 });
 
 test('tfjs-node that is not installed is unsupported, with the command that installs it', async () => {

@@ -4,12 +4,18 @@ import { selectOnDevice } from './select-on-device.ts';
 
 /** What is used of tfjs's WebGPU backend beside the operations. */
 interface WebgpuBackend {
-  readonly device: { readonly queue: { onSubmittedWorkDone(): Promise<unknown> }; readonly adapterInfo?: AdapterInfo };
+  readonly device: Device;
   readonly adapterInfo: AdapterInfo;
   readonly bufferManager: { numBytesUsed: number; acquireBuffer(...given: unknown[]): unknown };
   readonly commandEncoder: unknown;
   endComputePassEncoder(): void;
   submitQueue(): void;
+}
+
+interface Device {
+  readonly queue: { onSubmittedWorkDone(): Promise<unknown> };
+  readonly adapterInfo?: AdapterInfo;
+  addEventListener(type: 'uncapturederror', listener: (event: { readonly error: { readonly message: string } }) => void): void;
 }
 
 interface AdapterInfo {
@@ -30,6 +36,7 @@ export async function loadWebgpu(): Promise<Engine> {
   if (!(await tf.setBackend('webgpu'))) throw new Error('tfjs could not start WebGPU');
   const backend = tf.backend() as unknown as WebgpuBackend;
   const version = tf.version_core;
+  const throwError = watchErrors(backend.device);
   return {
     tf,
     backendName: 'webgpu',
@@ -43,7 +50,7 @@ export async function loadWebgpu(): Promise<Engine> {
       threads: null,
       dtypes: ['f32'],
     },
-    synchronize: () => finish(tf),
+    synchronize: () => finish(tf).then(throwError),
     watchDevice: () => watchBuffers(tf.backend() as unknown as WebgpuBackend),
   };
 }
@@ -73,6 +80,20 @@ async function finish(tf: Tf): Promise<void> {
   backend.endComputePassEncoder();
   if (backend.commandEncoder !== null) backend.submitQueue();
   await backend.device.queue.onSubmittedWorkDone();
+}
+
+/**
+ * Throws the first error of the GPU since it last threw. tfjs throws none: what an operation that failed, and those submitted with it, should have
+ * written is left as it was.
+ */
+function watchErrors(device: Device): () => void {
+  let first: string | undefined;
+  device.addEventListener('uncapturederror', ({ error }) => (first ??= error.message));
+  return () => {
+    const message = first;
+    first = undefined;
+    if (message !== undefined) throw new Error(`WebGPU: ${message.split('\n', 1)[0]}`);
+  };
 }
 
 /** Bytes in buffers that are in use: buffers that tfjs keeps for later do not count, temporaries inside operations do. */

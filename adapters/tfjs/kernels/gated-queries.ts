@@ -30,7 +30,7 @@ function queryGates(site: Site, group: HeadGroup): Tensor {
   return site.tf.add(site.tf.sum(rows(group.query), -1, true), b);
 }
 
-/** f32 `[size, queries, 1]`: 0 where a gate is closed; undefined where none is. Reshaped, as WebGPU (TensorFlow.js 4.22) transposes one query wrongly. */
+/** f32 `[size, queries, 1]`: 0 where a gate is closed; undefined where none is. Reshaped, as tfjs 4.22 on WebGPU cannot transpose what was cast from bool. */
 function staysOpen({ tf, shape, selection, parameters }: Site, gates: Tensor, open: Tensor): Tensor | undefined {
   const { sparsity, tau } = parameters;
   if (tau !== undefined) return tf.cast(tf.greaterEqual(open, Number(tau)), 'float32');
