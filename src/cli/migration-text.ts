@@ -8,7 +8,7 @@ import { passedOverText } from '../migration/passed-over.ts';
 import { trainedToTheEnd } from '../migration/recover.ts';
 import { driftSize } from '../migration/quality-of.ts';
 import type { Site } from '../model/sites/site.ts';
-import { tokensText } from '../quality/judgement.ts';
+import { itemsText, tokensText } from '../quality/judgement.ts';
 import { digits, percent, signed, size, time } from '../text/figures.ts';
 import { table, wrapped } from '../text/layout.ts';
 import { baseToNew } from '../verdict/wording.ts';
@@ -101,12 +101,22 @@ function candidatesText(results: readonly CandidateResult[], report: MigrationRe
     table([header, ...rows]),
     '* on the Pareto front (quality, latency, memory)',
     ...results.flatMap(({ name, passedOver }) => (passedOver === undefined ? [] : [`${short(name)}: ${passedOverText(passedOver)}`])),
+    ...fewerItems(results),
     ...[decodeCandidatesText(results, written), generationText(results, short), backwardCandidatesText(results, written)].filter(
       (text) => text !== '',
     ),
     '',
     ...reasons,
   ].join('\n');
+}
+
+/** Which candidates were judged on fewer items than there are, and on how many. */
+function fewerItems(results: readonly CandidateResult[]): string[] {
+  const stopped = results.flatMap(({ name, quality }) => {
+    const counted = quality?.task ?? quality?.drift;
+    return counted && counted.items < (counted.of ?? counted.items) ? `${short(name)} ${itemsText(counted)}` : [];
+  });
+  return stopped.length === 0 ? [] : [wrapped(`decided before the last item (intervals are valid at any stop): ${stopped.join(', ')}`)];
 }
 
 function qualityCell(quality: CandidateResult['quality']): string {

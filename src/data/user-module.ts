@@ -11,7 +11,7 @@ import { checkTensor, invalidData, shown } from './check-tensor.ts';
  */
 export async function loadDataModule(path: string): Promise<DataModule> {
   hookOwnName();
-  const { items, evaluate, metric, textOf } = await guarded(path, 'could not be loaded', async () => {
+  const { items, evaluate, itemByItem, metric, textOf } = await guarded(path, 'could not be loaded', async () => {
     return (await import(pathToFileURL(resolve(path)).href)) as Partial<DataModule>;
   });
   if (typeof items !== 'function') throw invalidData(path, `exports items as ${typeof items}, expected a function`, { hint: example });
@@ -19,6 +19,8 @@ export async function loadDataModule(path: string): Promise<DataModule> {
     throw invalidData(path, `exports evaluate as ${typeof evaluate}, expected a function`);
   if (!['function', 'undefined'].includes(typeof textOf))
     throw invalidData(path, `exports textOf as ${typeof textOf}, expected a function`);
+  if (!['boolean', 'undefined'].includes(typeof itemByItem))
+    throw invalidData(path, `exports itemByItem as ${typeof itemByItem}, expected true or false`);
   if (!['string', 'undefined'].includes(typeof metric)) throw invalidData(path, `exports metric as ${typeof metric}, expected a string`);
   return {
     items: async (request) => checkItems(await guarded(path, 'items() threw', () => items(request)), request.lengths, path),
@@ -26,6 +28,7 @@ export async function loadDataModule(path: string): Promise<DataModule> {
       evaluate: async (model, given) =>
         checkScores(await guarded(path, 'evaluate() threw', () => evaluate(model, given)), given.length, path),
     }),
+    ...(itemByItem !== undefined && { itemByItem }),
     ...(metric !== undefined && { metric }),
     ...(textOf !== undefined && { textOf: async (ids) => checkText(await guarded(path, 'textOf() threw', async () => textOf(ids)), path) }),
   };

@@ -15,6 +15,7 @@ import type { Exactness } from './exactness.ts';
 import type { Migration } from './migration.ts';
 import { runOn } from './original-outputs.ts';
 import { judge, judgeAsExact } from './quality-of.ts';
+import { watchedDrift } from './watched.ts';
 
 /** One token behind a cache. */
 export interface Decoding {
@@ -69,18 +70,24 @@ export async function decodeQualityOf(
   open: () => Promise<OpenModel>,
   request: DecodeRequest,
 ): Promise<DecodeQuality> {
-  const { items, hasTask, exactness } = request;
+  const { hasTask, exactness } = request;
   const { subject, settings } = migration;
+  const { items, watch } =
+    hasTask && exactness === null ? { items: request.items, watch: null } : watchedDrift(settings, request.items, exactness);
   const drifts = await usingModel(subject.open(), (original) =>
     usingModel(open(), async (changed) => {
       const found: ItemDrift[] = [];
-      for (const item of items) found.push(await driftBehind(migration, item, { original, changed }));
+      for (const item of items) {
+        const drift = await driftBehind(migration, item, { original, changed });
+        found.push(drift);
+        if (watch?.(drift) === true) break;
+      }
       return found;
     }),
   );
-  const drift = summariseDrift(drifts, { seed: settings.seed });
+  const drift = summariseDrift(drifts, { seed: settings.seed, of: watch === null ? undefined : items.length });
   if (drift.state === 'fault') return { drift, judgement: judgeDrift(drift, {}) };
-  const exact = exactness && judgeAsExact(drift, exactness, { items, margin: settings.qualityMargin });
+  const exact = exactness && judgeAsExact(drift, exactness, { items: items.slice(0, drift.items), margin: settings.qualityMargin });
   return { drift, judgement: exact ?? (hasTask ? null : judge(settings.qualityMargin, { drift, task: null })) };
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { DataModule, Item } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
+import { drawBelow, seededGenerator } from '../statistics/resample.ts';
 import type { ItemUse, Migration } from './migration.ts';
 import { tokenRuns } from './token-runs.ts';
 
@@ -98,6 +99,23 @@ async function asManyAsThereAre({ data }: Pick<Source, 'data'>, asked: Parameter
     if (!(error instanceof AttnswapError && error.code === 'INVALID_DATA') || fewer.itemsPerLength === 0) throw error;
     return asManyAsThereAre({ data }, fewer);
   }
+}
+
+/** Items in an order of chance, always the same for a seed. */
+export function byChance(items: readonly Item[], seed: number): Item[] {
+  const generator = seededGenerator(seed, 'order of items');
+  const drawn = [...items];
+  for (let at = drawn.length - 1; at > 0; at -= 1) {
+    const other = drawBelow(generator, at + 1);
+    [drawn[at], drawn[other]] = [drawn[other]!, drawn[at]!];
+  }
+  return drawn;
+}
+
+/** The first item of each length, then the others: a fault may be of a length. */
+export function lengthsFirst(items: readonly Item[]): Item[] {
+  const first = new Set([...Map.groupBy(items, ({ length }) => length).values()].map(([item]) => item!));
+  return [...first, ...items.filter((item) => !first.has(item))];
 }
 
 /** What the model gets: an item's name may say less. */

@@ -40,6 +40,8 @@ export interface MigrationSettings {
   readonly threads: number | null;
   /** Tokens that a decoder generates from each prompt; absent where it generates none. */
   readonly generate?: number;
+  /** Present where quality is judged on every item, though fewer may be enough. */
+  readonly allItems?: true;
   /** Present where a call forward and backward is measured, too. */
   readonly backward?: true;
   /** How lost quality is trained back; absent where it is not. */

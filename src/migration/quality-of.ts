@@ -10,11 +10,16 @@ import type { DriftSummary, OutputDriftSummary } from '../quality/drift-summary.
 import { judgeDrift } from '../quality/judge-drift.ts';
 import { judgeExact } from '../quality/judge-exact.ts';
 import type { QualityJudgement } from '../quality/judgement.ts';
-import { estimatePaired, judgePaired } from '../quality/paired.ts';
+import { difference, estimatePaired, judgePaired, rangeOf } from '../quality/paired.ts';
 import type { PairedEstimate } from '../quality/paired.ts';
+import { watchPaired } from '../quality/watch.ts';
+import type { Watch } from '../quality/watch.ts';
+import { tunableMargins } from './decide.ts';
 import type { Exactness } from './exactness.ts';
+import { byChance } from './items.ts';
 import type { Migration } from './migration.ts';
 import type { OutputsOf } from './original-outputs.ts';
+import { isWatched, watchedDrift } from './watched.ts';
 
 /** Items whose whole outputs are compared where a task decides: outputs may be large, and a few tell. */
 const driftItemsPerLength = 1;
@@ -64,23 +69,28 @@ interface QualityRequest {
 
 /**
  * How good a changed model is on items: drift of its outputs, and the task's scores, paired item by item. Where only the order of sums
- * changed (`exactness`), the drift on every item decides; else the task does, and the drift on all items where there is none. A model that
- * does not open, run or score loses without measure.
+ * changed (`exactness`), the drift decides; else the task does, and the drift where there is none. Items are taken by chance, and no more of them than are needed. A model
+ * that does not open, run or score loses without measure.
  */
 export async function qualityOf(migration: Migration, open: () => Promise<OpenModel>, request: QualityRequest): Promise<CandidateQuality> {
   const { settings } = migration;
-  const compared = request.base === null || request.exactness !== null ? request.items : firstOfEachLength(request.items);
+  const driftDecides = request.base === null || request.exactness !== null;
+  const { items: compared, watch } = driftDecides
+    ? watchedDrift(settings, request.items, request.exactness)
+    : { items: firstOfEachLength(request.items), watch: null };
   return migration.outputs.using(compared, async (outputsOf) => {
     const changed = await open().catch(asRefusal);
     if (changed instanceof AttnswapError) return unusable({ state: 'fault', items: compared.length, reasons: [changed.message] });
     return usingModel(Promise.resolve(changed), async () => {
-      const drift = await driftBetween(outputsOf, changed, compared, settings.seed);
+      const drift = await driftBetween(outputsOf, changed, compared, { seed: settings.seed, watch });
       if (drift.state === 'fault') return unusable(drift);
-      const exact = request.exactness && judgeAsExact(drift, request.exactness, { items: compared, margin: settings.qualityMargin });
+      const exact =
+        request.exactness &&
+        judgeAsExact(drift, request.exactness, { items: compared.slice(0, drift.items), margin: settings.qualityMargin });
       if (exact !== null) return { drift, task: null, judgement: exact };
       const task = await taskOf(migration, changed, request);
       if (task instanceof AttnswapError) return { drift, task: null, judgement: failedTask(task) };
-      return { drift, task, judgement: judge(settings.qualityMargin, { drift, task }) };
+      return { drift, task, judgement: judge(settings.qualityMargin, { drift, task, base: request.base }) };
     });
   });
 }
@@ -91,9 +101,44 @@ async function taskOf(
   { items, base }: QualityRequest,
 ): Promise<PairedEstimate | AttnswapError | null> {
   if (base === null) return null;
+  const { settings, data } = migration;
+  const range = rangeOf(base);
+  const allowed = allowedLoss(settings.qualityMargin, base);
+  if (isWatched(settings) && data.itemByItem === true && range !== null && allowed > 0) {
+    const watch = watchPaired({ allowed, hopeless: tunableMargins * allowed }, range.high - range.low);
+    return scoredInTurn(migration, changed, { items, base, watch }).catch(asRefusal);
+  }
   const scores = await scoresOf(migration, changed, items).catch(asRefusal);
   if (scores === null || scores instanceof AttnswapError) return scores;
-  return estimatePaired({ base, new: scores }, { seed: migration.settings.seed });
+  return estimatePaired({ base, new: scores }, { seed: settings.seed });
+}
+
+interface InTurn {
+  readonly items: readonly Item[];
+  readonly base: readonly number[];
+  readonly watch: Watch<number>;
+}
+
+/** Scores one item after another until enough is shown; all of them where a score is not in the range of the original's. */
+async function scoredInTurn(migration: Migration, changed: OpenModel, { items, base, watch }: InTurn): Promise<PairedEstimate> {
+  const { seed } = migration.settings;
+  const scoreOf = new Map(items.map((item, at) => [item, base[at]!] as const));
+  const scores = { base: [] as number[], new: [] as number[] };
+  let isKnown = true;
+  for (const item of byChance(items, seed)) {
+    const original = scoreOf.get(item)!;
+    const [score] = (await scoresOf(migration, changed, [item]))!;
+    scores.base.push(original);
+    scores.new.push(score!);
+    isKnown &&= rangeOf([score!]) !== null;
+    if (isKnown && watch(difference(score!, original))) break;
+  }
+  return estimatePaired(scores, { seed, of: items.length });
+}
+
+/** The largest loss of the mean score that passes. */
+function allowedLoss(margin: number, base: readonly number[]): number {
+  return margin * Math.abs(base.reduce((sum, score) => sum + score, 0) / base.length);
 }
 
 /** What a changed model is to blame for: the original opened, ran and scored on the same items. */
@@ -125,15 +170,17 @@ export function judgeAsExact(
 interface Judged {
   readonly drift: MeasuredDrift;
   readonly task: PairedEstimate | null;
+  /** The original's scores of all items, where the task may have taken fewer. */
+  readonly base?: readonly number[] | null;
 }
 
 /** Quality by what was measured; `margin` is a share of the original's mean score, or of the size of outputs. */
-export function judge(margin: number, { drift, task }: Judged): QualityJudgement {
+export function judge(margin: number, { drift, task, base }: Judged): QualityJudgement {
   if (task === null) {
     const labels = drift.outputs.some(({ kind }) => kind === 'labels');
     return judgeDrift(drift, { relativeError: margin, ...(labels && { disagreement: margin }) });
   }
-  const allowed = margin * Math.abs(task.base);
+  const allowed = allowedLoss(margin, base ?? [task.base]);
   if (allowed > 0) return judgePaired(task, allowed);
   const reason = "the original's mean score is 0, so a relative margin is meaningless";
   return { outcome: 'inconclusive', reason, marginsLost: task.difference < 0 ? Infinity : 0 };
@@ -144,24 +191,29 @@ export function driftSize({ relativeError, agreement }: OutputDriftSummary): num
   return relativeError?.mean ?? 1 - (agreement?.mean ?? 0);
 }
 
-/** Drift of a changed model's outputs on items. */
-export async function driftBetween(outputsOf: OutputsOf, changed: OpenModel, items: readonly Item[], seed: number): Promise<DriftSummary> {
-  return summariseDrift(await driftsOf(outputsOf, runnable(changed), items), { seed });
+/** Drift of a changed model's outputs on items: on all of them, or on as many as `watch` needs. */
+export async function driftBetween(
+  outputsOf: OutputsOf,
+  changed: OpenModel,
+  items: readonly Item[],
+  { seed, watch = null }: { readonly seed: number; readonly watch?: Watch<ItemDrift> | null },
+): Promise<DriftSummary> {
+  const drifts: ItemDrift[] = [];
+  for (const item of items) {
+    const drift = await driftOn(outputsOf, runnable(changed), item);
+    drifts.push(drift);
+    if (watch?.(drift) === true) break;
+  }
+  return summariseDrift(drifts, { seed, of: watch === null ? undefined : items.length });
 }
 
 function firstOfEachLength(items: readonly Item[]): Item[] {
   return Object.values(Object.groupBy(items, ({ length }) => String(length))).flatMap((same) => same?.slice(0, driftItemsPerLength) ?? []);
 }
 
-async function driftsOf(outputsOf: OutputsOf, changed: RunnableModel, items: readonly Item[]): Promise<ItemDrift[]> {
-  const drifts: ItemDrift[] = [];
-  for (const item of items) {
-    const { id, feeds } = item;
-    const expected = await outputsOf(item);
-    const outcome = await changed.run(feeds).catch((error: unknown) => error as Error);
-    drifts.push(
-      outcome instanceof Error ? { state: 'fault', item: id, reason: outcome.message } : itemDrift(id, expected, outcome as Tensors),
-    );
-  }
-  return drifts;
+async function driftOn(outputsOf: OutputsOf, changed: RunnableModel, item: Item): Promise<ItemDrift> {
+  const expected = await outputsOf(item);
+  const outcome = await changed.run(item.feeds).catch((error: unknown) => error as Error);
+  if (outcome instanceof Error) return { state: 'fault', item: item.id, reason: outcome.message };
+  return itemDrift(item.id, expected, outcome as Tensors);
 }

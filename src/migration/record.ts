@@ -32,6 +32,8 @@ const qualitySchema = z.object({
   task: z
     .object({
       items: z.int(),
+      /** Where they were judged one by one: of how many. Fewer than that were enough; absent in records of older versions. */
+      of: z.int().optional(),
       base: z.number(),
       new: z.number(),
       difference: z.number(),
@@ -129,11 +131,12 @@ const length = String.raw`\d+$`;
 const use = String.raw`((decode|forward\+backward)/)?`;
 const number = z.number();
 const mean = z.object({ mean: number.nullable() }).nullable();
+const countedSchema = { items: z.int(), of: z.int().optional() };
 const driftSchema = z.discriminatedUnion('state', [
-  z.object({ state: z.literal('fault'), items: z.int(), reasons: z.array(z.string()).min(1) }),
+  z.object({ state: z.literal('fault'), ...countedSchema, reasons: z.array(z.string()).min(1) }),
   z.object({
     state: z.literal('measured'),
-    items: z.int(),
+    ...countedSchema,
     outputs: z.array(z.object({ output: z.string(), kind: z.string(), relativeError: mean, agreement: mean })).min(1),
   }),
 ]);
@@ -184,6 +187,7 @@ export const migrationRecordSchema = z.object({
     qualityMargin: z.number(),
     margin: z.number(),
     goal: text,
+    allItems: z.literal(true).optional(),
     generate: z.int().optional(),
     recover: z
       .object({

@@ -39,7 +39,7 @@ export async function swapOnItems(
 ): Promise<SwapOnItems> {
   const open = (proto: ModelProto) => openProto(proto, file, runner);
   const drift = await usingModel(open(sites.proto), (original) =>
-    usingModel(open(swapped), (changed) => driftBetween((item) => runOn(original, item), changed, items, seed)),
+    usingModel(open(swapped), (changed) => driftBetween((item) => runOn(original, item), changed, items, { seed })),
   );
   const exactness = exactnessOf(sites, { replacements });
   const measured = drift.state === 'measured' && exactness !== null;

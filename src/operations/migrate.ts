@@ -45,6 +45,8 @@ export interface MigrateOptions extends ModelOptions, DataOptions {
   readonly candidates?: readonly string[] | undefined;
   /** Items per length for judging quality. @default 8 */
   readonly items?: number | undefined;
+  /** Judges quality on every item, even if fewer are enough. @default false */
+  readonly allItems?: boolean | undefined;
   /** The length at which candidates are timed. @default the longest */
   readonly compareAt?: number | undefined;
   /** Largest acceptable quality loss, as a share. @default 0.02 */
@@ -175,7 +177,16 @@ async function migrateModel(options: MigrateOptions, read: MigratedModel): Promi
   };
   const { report, endedAt } = await alone(options, work).catch(keeping(folder, 'measured'));
   const times = { startedAt: state.startedAt, endedAt };
-  const of = { model: path, folder, steps: state.count, settings, sites: sites.sites, metric: source.data.metric ?? null, notDecoded };
+  const of = {
+    model: path,
+    folder,
+    steps: state.count,
+   
+    settings,
+    sites: sites.sites,
+    metric: source.data.metric ?? null,
+    notDecoded,
+  };
   const record = { schema: migrationRecordName, tool, command, ...times, host, warnings, ...of, ...report } as const;
   await writeJson(recordPath(folder), record);
   return record;
@@ -253,6 +264,7 @@ function settingsOf(options: MigrateOptions & { readonly backend: string }, leng
     seed: options.seed ?? defaults.seed,
     maxBlocks: options.maxBlocks ?? defaults.finalBlocks,
     threads: options.threads ?? null,
+    ...(options.allItems === true && { allItems: true as const }),
     ...(options.generate !== undefined && { generate: options.generate }),
     ...(options.backward === true && { backward: true as const }),
     ...recoveryOf(options),

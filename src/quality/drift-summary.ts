@@ -3,7 +3,7 @@ import { quantileSorted } from '../statistics/order-statistics.ts';
 import type { OutputKind } from './distributions.ts';
 import type { ItemDrift, OutputDrift } from './drift.ts';
 import { itemMean } from './item-mean.ts';
-import type { ItemMean } from './item-mean.ts';
+import type { ItemMean, ItemMeanOptions, Watched } from './item-mean.ts';
 
 /** The drift of one output over all items; means are of items' figures, each item counting once. */
 export interface OutputDriftSummary {
@@ -29,31 +29,41 @@ export interface OutputDriftSummary {
 }
 
 /** Over items; a single fault is the outcome of the whole, with every item's reason. */
-export type DriftSummary =
-  | { readonly state: 'measured'; readonly items: number; readonly confidence: number; readonly outputs: readonly OutputDriftSummary[] }
-  | { readonly state: 'fault'; readonly items: number; readonly reasons: readonly string[] };
+export type DriftSummary = Counted &
+  (
+    | { readonly state: 'measured'; readonly confidence: number; readonly outputs: readonly OutputDriftSummary[] }
+    | { readonly state: 'fault'; readonly reasons: readonly string[] }
+  );
+
+interface Counted {
+  readonly items: number;
+  /** Where they were watched one by one: of how many. Fewer than that were enough. */
+  readonly of?: number;
+}
 
 /**
  * Means over items with two-sided intervals; how these come about is told by `itemMean`. An item that recurs counts as often.
  * @param options.confidence two-sided, .95 unless given
+ * @param options.of where items were watched one by one, how many there are
  * @throws INVALID_DATA on no items, or items whose outputs differ in name or kind
  */
 export function summariseDrift(
   items: readonly ItemDrift[],
-  options: { readonly seed: number; readonly confidence?: number },
+  { seed, confidence = 0.95, of }: { readonly seed: number; readonly confidence?: number; readonly of?: number | undefined },
 ): DriftSummary {
-  const confidence = options.confidence ?? 0.95;
+  const counted = { items: items.length, ...(of !== undefined && { of }) };
   const reasons = items.flatMap((drift) => (drift.state === 'fault' ? [`${drift.item}: ${drift.reason}`] : []));
-  if (reasons.length > 0) return { state: 'fault', items: items.length, reasons };
+  if (reasons.length > 0) return { state: 'fault', ...counted, reasons };
   const measured = items.flatMap((drift) => (drift.state === 'measured' ? [drift] : []));
   const first = measured[0];
   if (first === undefined) throw new AttnswapError('INVALID_DATA', 'drift: no items, expected at least one');
+  const watched: Watched | undefined = of === undefined ? undefined : items.length < of ? 'stopped' : 'ended';
   const outputs = first.outputs.map(({ output }, index) => {
     const drifts = measured.map((drift) => sameOutput(drift, first, index));
     const farthestItem = measured[farthest(drifts)]!.item;
-    return { ...summariseOutput(output, drifts, { seed: options.seed, tail: (1 - confidence) / 2 }), farthestItem };
+    return { ...summariseOutput(output, drifts, { seed, watched, tail: (1 - confidence) / 2 }), farthestItem };
   });
-  return { state: 'measured', items: items.length, confidence, outputs };
+  return { state: 'measured', ...counted, confidence, outputs };
 }
 
 type MeasuredDrift = Extract<ItemDrift, { state: 'measured' }>;
@@ -75,7 +85,7 @@ function farthest(drifts: readonly OutputDrift[]): number {
   return distances.indexOf(Math.max(...distances));
 }
 
-type Interval = { readonly seed: number; readonly tail: number };
+type Interval = Omit<ItemMeanOptions, 'range'>;
 
 function summariseOutput(output: string, drifts: readonly OutputDrift[], interval: Interval): Omit<OutputDriftSummary, 'farthestItem'> {
   const mean = (figures: readonly (number | null)[], high: number): ItemMean | null => {

@@ -1,7 +1,7 @@
 import { AttnswapError } from '../contract/errors.ts';
 import type { DriftSummary, OutputDriftSummary } from './drift-summary.ts';
 import type { ItemMean } from './item-mean.ts';
-import { figureText, severity } from './judgement.ts';
+import { figureText, itemsText, severity } from './judgement.ts';
 import type { QualityJudgement, QualityOutcome } from './judgement.ts';
 
 /** The most drift that passes; what is absent is not asked. All are distances: 0 is no drift. */
@@ -36,8 +36,9 @@ export function judgeDrift(summary: DriftSummary, limits: DriftLimits): QualityJ
     if (!(limit >= 0)) throw new AttnswapError('INVALID_DATA', `drift limit ${name}: got ${limit}, expected a number ≥ 0`);
   }
   if (summary.state === 'fault') {
-    const { reasons, items } = summary;
-    return { outcome: 'regression', reason: `${reasons.length} of ${items} items are faulty: ${reasons[0]}`, marginsLost: Infinity };
+    const { reasons, items, of = items } = summary;
+    const said = items < of ? `after ${itemsText(summary)}, one is faulty` : `${reasons.length} of ${items} items are faulty`;
+    return { outcome: 'regression', reason: `${said}: ${reasons[0]}`, marginsLost: Infinity };
   }
   const figures = summary.outputs.flatMap((output) => figuresOf(output, limits));
   if (figures.length === 0) throw noLimit(summary.outputs);
@@ -46,9 +47,11 @@ export function judgeDrift(summary: DriftSummary, limits: DriftLimits): QualityJ
   }
   const judged = figures.map((figure) => ({ figure, outcome: outcomeOf(figure), lost: marginsLost(figure) }));
   const worst = judged.reduce((a, b) => ((severity[b.outcome] - severity[a.outcome] || b.lost - a.lost) > 0 ? b : a));
+  const { items, of = items } = summary;
+  const said = reasonOf(worst.figure, worst.outcome);
   return {
     outcome: worst.outcome,
-    reason: reasonOf(worst.figure, worst.outcome),
+    reason: items < of ? `${said}, shown by ${itemsText(summary)}` : said,
     marginsLost: Math.max(...judged.map(({ lost }) => lost)),
   };
 }

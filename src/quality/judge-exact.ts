@@ -1,11 +1,11 @@
 import type { DriftSummary, OutputDriftSummary } from './drift-summary.ts';
-import { figureText, tokensText } from './judgement.ts';
+import { figureText, itemsText, tokensText } from './judgement.ts';
 import type { QualityJudgement } from './judgement.ts';
 
 export interface ExactLimits {
   /** The largest relative error of any item. */
   readonly tolerance: number;
-  /** The largest share of labels that may change: those next to a tie do. */
+  /** The largest share of labels that may change, as those next to a tie do; and of items beyond `tolerance` among those that were not compared. */
   readonly labels: number;
   /** Lengths of the items, tokens: what was compared. */
   readonly lengths: readonly number[];
@@ -15,11 +15,15 @@ export interface ExactLimits {
  * Judges drift where only the order of sums changed. No item speaks for another, so each must stay within what rounding explains: one
  * beyond it is a loss without measure, and is named.
  */
-export function judgeExact({ outputs, items }: Extract<DriftSummary, { state: 'measured' }>, limits: ExactLimits): QualityJudgement {
+export function judgeExact(
+  { outputs, items, of = items }: Extract<DriftSummary, { state: 'measured' }>,
+  limits: ExactLimits,
+): QualityJudgement {
   const explained = `rounding explains up to ${limits.tolerance.toExponential()}`;
   const worst = outputs.reduce((a, b) => (shareOf(b, limits) > shareOf(a, limits) ? b : a));
   const share = shareOf(worst, limits);
-  const among = `${items} item${items === 1 ? '' : 's'} (${tokensText(limits.lengths)})`;
+  const stopped = items < of;
+  const among = `${itemsText({ items, of })} (${tokensText(limits.lengths)})`;
   if (share > 1) {
     const at = `item ${worst.farthestItem} of ${among}`;
     const reason =
@@ -31,7 +35,10 @@ export function judgeExact({ outputs, items }: Extract<DriftSummary, { state: 'm
   const largest = Math.max(0, ...outputs.map(({ largestRelativeError }) => largestRelativeError ?? 0));
   const labels = Math.max(0, ...outputs.map(relabelled));
   const changed = labels === 0 ? '' : `, and ${figureText(100 * labels)} % of labels change`;
-  const reason = `an exact replacement: the outputs of ${items === 1 ? '' : 'all '}${among} differ by at most ${figureText(largest)} of their size (${explained})${changed}`;
+  const unseen = stopped
+    ? `; with 95 % confidence, fewer than ${figureText(100 * limits.labels)} % of items like these differ by more`
+    : '';
+  const reason = `an exact replacement: the outputs of ${items === 1 || stopped ? '' : 'all '}${among} differ by at most ${figureText(largest)} of their size (${explained})${changed}${unseen}`;
   return { outcome: 'pass', reason, marginsLost: share };
 }
 

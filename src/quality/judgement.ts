@@ -32,6 +32,11 @@ export function figureText(value: number): string {
   return (small ? rounded.toExponential() : String(rounded)).replace(/^-/, '−');
 }
 
+/** `24 items`; of those that were enough, `24 of 156 items`. */
+export function itemsText({ items, of = items }: { readonly items: number; readonly of?: number | undefined }): string {
+  return `${items < of ? `${items} of ` : ''}${of} item${of === 1 ? '' : 's'}`;
+}
+
 /** `512 tokens`, or `128, 256 and 512 tokens`. */
 export function tokensText(lengths: readonly number[]): string {
   const sorted = [...new Set(lengths)].sort((a, b) => a - b).map(String);

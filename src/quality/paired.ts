@@ -1,9 +1,9 @@
 import { AttnswapError } from '../contract/errors.ts';
 import type { Interval } from '../statistics/resample.ts';
 import { itemsNeeded } from './bounded-mean.ts';
-import { itemMean } from './item-mean.ts';
-import type { IntervalMethod } from './item-mean.ts';
-import { figureText } from './judgement.ts';
+import { itemMean, watchingShare } from './item-mean.ts';
+import type { IntervalMethod, Watched } from './item-mean.ts';
+import { figureText, itemsText } from './judgement.ts';
 import type { QualityJudgement, QualityOutcome } from './judgement.ts';
 
 /** One-sided error of a judgement: the chance to pass a loss as large as the margin, or to call a smaller one a regression. */
@@ -18,12 +18,16 @@ export interface PairedScores {
 export interface PairedOptions {
   readonly seed: number;
   /** What a score can be. Unless given, 0 to 1 where all scores are within it, and unknown otherwise. */
-  readonly range?: Interval;
+  readonly range?: Interval | undefined;
+  /** Where scores were watched item by item: how many items there are. Fewer scores than that mean that enough was shown. */
+  readonly of?: number | undefined;
 }
 
 /** The mean difference new − base, in the score's unit. */
 export interface PairedEstimate {
   readonly items: number;
+  /** Where they were watched one by one: of how many. Fewer than that were enough. */
+  readonly of?: number;
   readonly base: number;
   readonly new: number;
   readonly difference: number;
@@ -45,18 +49,20 @@ export interface PairedEstimate {
  * no width: with scores of 0 to 1, twelve such items leave the mean within ±.22 (one-sided 95 %).
  * @throws INVALID_DATA on no items, different counts, scores that are not finite, or outside `range`
  */
-export function estimatePaired(scores: PairedScores, { seed, range }: PairedOptions): PairedEstimate {
+export function estimatePaired(scores: PairedScores, { seed, range, of }: PairedOptions): PairedEstimate {
   check(scores, range);
-  const known = range ?? ([...scores.base, ...scores.new].every((score) => score >= 0 && score <= 1) ? { low: 0, high: 1 } : null);
+  const known = range ?? rangeOf([...scores.base, ...scores.new]);
   const reach = known === null ? null : known.high - known.low;
   const differences = scores.new.map((score, index) => difference(score, scores.base[index]!));
-  const options = { seed, range: reach === null ? null : { low: -reach, high: reach } };
+  const watched: Watched | undefined = of === undefined ? undefined : differences.length < of ? 'stopped' : 'ended';
+  const options = { seed, watched, range: reach === null ? null : { low: -reach, high: reach } };
   const oneSided = itemMean(differences, { ...options, tail: qualityTail });
   const twoSided = itemMean(differences, { ...options, tail: qualityTail / 2 });
   const count = (holds: (difference: number) => boolean) => differences.filter(holds).length;
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   return {
     items: differences.length,
+    ...(of !== undefined && { of }),
     base: mean(scores.base),
     new: mean(scores.new),
     difference: oneSided.mean,
@@ -86,20 +92,25 @@ export function judgePaired(estimate: PairedEstimate, margin: number): QualityJu
   return { outcome, reason: reasonOf(estimate, margin, outcome), marginsLost: -estimate.difference / margin };
 }
 
+/** What scores can be, as far as they tell: 0 to 1 where all are within it; null where that is not known. */
+export function rangeOf(scores: readonly number[]): Interval | null {
+  return scores.every((score) => score >= 0 && score <= 1) ? { low: 0, high: 1 } : null;
+}
+
 /** Without the dust of rounding, which would make equal scores differ. */
-function difference(score: number, base: number): number {
+export function difference(score: number, base: number): number {
   const exact = score - base;
   return Math.abs(exact) <= 1e-12 * Math.max(Math.abs(score), Math.abs(base)) ? 0 : exact;
 }
 
 function reasonOf(estimate: PairedEstimate, margin: number, outcome: QualityOutcome): string {
-  const { items, difference, oneSided, tied } = estimate;
+  const { items, difference, oneSided, tied, method } = estimate;
   const limit = `the margin of ${figureText(margin)}`;
-  const measured = `mean difference ${figureText(difference)} over ${items} items`;
-  const bound = (value: number) => `95 % bound ${figureText(value)}`;
+  const measured = `mean difference ${figureText(difference)} over ${itemsText(estimate)}`;
+  const bound = (value: number) => `${method === 'betting' ? 'always-valid ' : ''}95 % bound ${figureText(value)}`;
   if (outcome === 'pass') return `${measured}, ${bound(oneSided.low)}: not worse than ${limit}`;
   if (outcome === 'regression') return `${measured}, ${bound(oneSided.high)}: worse by more than ${limit}`;
-  if (estimate.method === 'none') {
+  if (method === 'none') {
     return `${measured}: too few items differ to estimate the spread: give the range of the score, or more items`;
   }
   const open = `${measured}, but ${bound(oneSided.low)} is beyond ${limit}`;
@@ -107,10 +118,11 @@ function reasonOf(estimate: PairedEstimate, margin: number, outcome: QualityOutc
 }
 
 /** How many equal items would show it. */
-function moreItems({ range }: PairedEstimate, margin: number): string {
+function moreItems({ range, of }: PairedEstimate, margin: number): string {
   if (range === null) return '';
   const share = margin / (range.high - range.low);
-  return share < 1 ? `; ${itemsNeeded(share, qualityTail)} would` : '';
+  const tail = of === undefined ? qualityTail : qualityTail * (1 - watchingShare);
+  return share < 1 ? `; ${itemsNeeded(share, tail)} would` : '';
 }
 
 function check(scores: PairedScores, range: Interval | undefined): void {

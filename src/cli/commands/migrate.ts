@@ -2,7 +2,7 @@ import { AttnswapError } from '../../contract/errors.ts';
 import { goals, phases } from '../../migration/migration.ts';
 import { defaults } from '../../operations/defaults.ts';
 import { exitCodes, print, printJson } from '../console.ts';
-import { argument, choice, defineCommand, flag, inGroup, option, place, refused, withDefault } from '../declare.ts';
+import { argument, choice, defineCommand, flag, hidden, inGroup, option, place, refused, withDefault } from '../declare.ts';
 import { isModel } from '../is-model.ts';
 import { adaptersFrom, data, margin, model, moreBackends, threads, wait } from '../options.ts';
 import { outputs } from '../outputs.ts';
@@ -31,7 +31,8 @@ export const migrate = defineCommand({
     ...inGroup('Decision', {
       qualityMargin: option('<percent>', 'largest acceptable quality loss, % (default: 2)', percentage),
       margin: margin('largest acceptable increase in latency or memory, %'),
-      items: withDefault(defaults.items, option('<n>', 'items per length for judging quality', wholeNumber(1))),
+      items: withDefault(defaults.items, option('<n>', 'items per length; --all-items judges all, needed or not', wholeNumber(1))),
+      allItems: hidden(flag('judge quality on every item, even if fewer are enough')),
       compareAt: option('<n>', 'length at which candidates are timed (default: the longest)', wholeNumber(1)),
       evaluations: withDefault(defaults.evaluations, option('<n>', 'maximum number of assignments that tuning measures', wholeNumber(1))),
       maxBlocks: withDefault(defaults.finalBlocks, option('<n>', 'maximum number of blocks in the final comparison', wholeNumber(2))),

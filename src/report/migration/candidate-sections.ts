@@ -135,9 +135,7 @@ export function qualitySection(candidates: readonly CandidateRecord[], { setting
     rows: judged.map(({ name, quality }) => {
       const { judgement, task } = quality!;
       const figures =
-        task === null
-          ? [null, null, null, null, null, null]
-          : [task.base, task.new, task.difference, boundsOf(task).low, boundsOf(task).high, task.items];
+        task === null ? [null, null, null, null, null] : [task.base, task.new, task.difference, boundsOf(task).low, boundsOf(task).high];
       return [
         ...words(nameOf(name)),
         {
@@ -146,6 +144,7 @@ export function qualitySection(candidates: readonly CandidateRecord[], { setting
             judgement.outcome === 'pass' ? ('good' as const) : judgement.outcome === 'regression' ? ('bad' as const) : ('unsure' as const),
         },
         ...figures.map((value) => figureCell(value, digits)),
+        figureCell(task?.items ?? null, (items) => (items < (task?.of ?? items) ? `${items} of ${task?.of}` : `${items}`)),
         { text: clip(oneLine(judgement.reason), 800) },
       ];
     }),

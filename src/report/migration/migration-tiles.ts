@@ -1,4 +1,5 @@
 import type { StoredMigrationRecord } from '../../migration/record.ts';
+import { itemsText } from '../../quality/judgement.ts';
 import { digits, signed, size, time } from '../../text/figures.ts';
 import type { Tile } from '../document.ts';
 import { comparisonTile, driftTile, emptyTile, plainTile, scoreTile } from '../tiles.ts';
@@ -34,10 +35,10 @@ function qualityTile({ settings, metric, baseline }: StoredMigrationRecord, qual
   if (quality === null || quality === undefined) return emptyTile('Quality', 'not judged');
   const { judgement, task } = quality;
   if (task === null) return driftTile(metric === null ? 'drift of the outputs, no task' : 'drift of the outputs', judgement);
-  const { base, difference, items } = task;
+  const { base, difference } = task;
   const mean = baseline.scores === null || baseline.scores.length === 0 ? base : average(baseline.scores);
   return scoreTile({
-    of: `${metric === null ? 'score' : nameOf(metric)}, ${items} items`,
+    of: `${metric === null ? 'score' : nameOf(metric)}, ${itemsText(task)}`,
     base,
     new: task.new,
     difference,
