@@ -101,6 +101,23 @@ test('a migration tells its phase, the step of how many, and the share done; one
   assert.ok(measuring.every(({ share }, at) => (at === 0 ? share === 0 : share! > measuring[at - 1]!.share! && share! < 1)));
 });
 
+test('another folder reuses what was measured of the same files, and says when; --fresh and other files do not', async () => {
+  const measured = stepsIn('state');
+  const told: string[] = [];
+  const again = (dir: string, more: Partial<MigrateOptions> = {}) =>
+    migrate({ ...baseline, dir, ...more, onProgress: ({ what }) => told.push(what) });
+  const record = await again('again');
+  const timed = ['baseline/latency/16', 'baseline/memory/16', 'baseline/waste/16'];
+  assert.deepEqual(Object.keys(record.reused), timed);
+  for (const step of timed) assert.deepEqual(stepsIn('again')[step], measured[step], step);
+  assert.ok(Object.values(record.reused).every((time) => time < record.startedAt));
+  assert.ok(!told.some((what) => what.includes('latency')) && told.some((what) => what.includes('quality')), told.join('; '));
+  assert.deepEqual((await again('again')).reused, record.reused, 'a rerun still says so');
+  assert.deepEqual((await again('fresh', { fresh: true })).reused, {});
+  writeFileSync('other.onnx', model.build({ seed: 3 }));
+  assert.deepEqual((await again('other', { model: 'other.onnx' })).reused, {});
+});
+
 test('data that cannot be used end a migration with what is wrong', async (t) => {
   const broken: [string, RegExp][] = [
     ['throw new Error("no such book")', /no such book/],

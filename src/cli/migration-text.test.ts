@@ -23,6 +23,15 @@ test('figures before and after agree with the change beside them, whatever the m
   assert.match(textOf({ final }), /^512 +202 → 208 ms +\+3\.2 % \[\+1, \+5\]/m);
 });
 
+test('reused figures are counted, with the times when they were measured', () => {
+  const reusedIn = (reused: Record<string, string>) => migrationText(record as unknown as MigrationReport, { ...context, reused });
+  const one = { 'baseline/latency/512': '2026-11-29T14:03:09.120Z' };
+  assert.match(reusedIn(one), /^1 figure reused, measured on this host 2026-11-29 14:03 UTC \(--fresh measures anew\)$/m);
+  const two = reusedIn({ 'baseline/memory/512': '2026-11-30T09:10:00.000Z', ...one });
+  assert.match(two, /^2 figures reused, measured on this host 2026-11-29 14:03 to 2026-11-30 09:10 UTC\s+\(--fresh/m);
+  assert.doesNotMatch(reusedIn({}), /reused/);
+});
+
 test('a rejection says that the model stays as it is, and at which lengths candidates were timed', () => {
   const decision = {
     candidate: 'dense.fused',

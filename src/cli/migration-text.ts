@@ -4,6 +4,7 @@ import { verdictCells, verdictWords } from '../migration/decide.ts';
 import type { MigrationReport } from '../migration/migrate.ts';
 import type { MigrationSettings } from '../migration/migration.ts';
 import type { TuneResult } from '../migration/tune-phase.ts';
+import { reusedText } from '../migration/reused.ts';
 import { passedOverText } from '../migration/passed-over.ts';
 import { trainedToTheEnd } from '../migration/recover.ts';
 import { driftSize } from '../migration/quality-of.ts';
@@ -23,6 +24,8 @@ interface Context {
   /** What a score is. */
   readonly metric: string | undefined;
   readonly folder: string;
+  /** When figures were measured that were reused, by their steps. */
+  readonly reused?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A migration as a text of at most 100 columns: where we were, what changed, what it cost, what to do. */
@@ -182,7 +185,7 @@ function finalText({ final }: MigrationReport): string {
   ].join('\n');
 }
 
-function conclusion({ final, verdict, candidates }: MigrationReport, { folder, settings }: Context): string {
+function conclusion({ final, verdict, candidates }: MigrationReport, { folder, settings, reused = {} }: Context): string {
   const timed = (candidates ?? []).some(({ latency }) => latency !== null);
   const looked = final !== null ? settings.lengths : timed ? [settings.compareAt] : [];
   const at = looked.length === 0 ? 'no candidate was timed' : `candidates were timed at ${tokensText(looked)}`;
@@ -200,6 +203,7 @@ function conclusion({ final, verdict, candidates }: MigrationReport, { folder, s
   return [
     withUses(said, deciding?.uses),
     ...(model === null ? [] : [`migrated model: ${model}`]),
+    ...(Object.keys(reused).length === 0 ? [] : [wrapped(`${reusedText(reused)} (--fresh measures anew)`)]),
     `all results: ${folder}/record.json`,
   ].join('\n');
 }

@@ -3,6 +3,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import { writeJson } from '../files/json.ts';
 import { checksumOf, damageOf, restChecksum, restName } from './check-steps.ts';
 import type { StepSchemas } from './check-steps.ts';
+import { Reused } from './figures.ts';
 import { journalPath, journalSchemaName, readJournal } from './stored.ts';
 import type { JournalKind, JournalSubject, StoredJournal } from './stored.ts';
 
@@ -26,12 +27,14 @@ export class Journal {
   readonly #signal: AbortSignal | undefined;
   readonly #stored: StoredJournal;
   readonly #checksums: Record<string, string>;
+  readonly #reused: Record<string, string>;
 
   private constructor(folder: string, stored: StoredJournal, signal: AbortSignal | undefined, notCompared: readonly string[] = []) {
     this.folder = folder;
     this.#signal = signal;
     this.#stored = stored;
     const computed = () => Object.fromEntries(Object.entries(stored.steps).map(([step, value]) => [step, checksumOf(step, value)]));
+    this.#reused = { ...stored.reused };
     this.#checksums = stored.checksums ?? { [restName]: restChecksum(stored), ...computed() };
     this.notCompared = notCompared;
   }
@@ -79,15 +82,23 @@ export class Journal {
     return this.#stored.steps[step];
   }
 
+  /** When steps were measured that were not measured here, by their names. */
+  get reused(): Readonly<Record<string, string>> {
+    return this.#reused;
+  }
+
   /** A step's result: the stored one, or what `compute` gives, which is stored before anything else happens. @throws INTERRUPTED; what `compute` throws */
-  async step<Result>(step: string, compute: () => Promise<Result>): Promise<Result> {
+  async step<Result>(step: string, compute: () => Promise<Result | Reused<Result>>): Promise<Result> {
     if (step in this.#stored.steps) return this.#stored.steps[step] as Result;
     if (this.#signal?.aborted === true) throw new AttnswapError('INTERRUPTED', 'interrupted');
     // As it will be read back: an interrupted migration must not differ from another by what JSON loses.
-    const result = JSON.parse(JSON.stringify((await compute()) ?? null)) as Result;
+    const found = await compute();
+    if (found instanceof Reused) this.#reused[step] = found.measuredAt;
+    const result = JSON.parse(JSON.stringify((found instanceof Reused ? found.value : found) ?? null)) as Result;
     this.#stored.steps[step] = result;
-    this.#checksums[step] = checksumOf(step, result);
-    await writeJson(journalPath(this.folder), { ...this.#stored, checksums: this.#checksums });
+    this.#checksums[step] = checksumOf(step, result, this.#reused[step]);
+    const reused = Object.keys(this.#reused).length > 0 && { reused: this.#reused };
+    await writeJson(journalPath(this.folder), { ...this.#stored, ...reused, checksums: this.#checksums });
     return result;
   }
 }

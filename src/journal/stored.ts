@@ -30,6 +30,8 @@ const fields = {
   startedAt: z.iso.datetime(),
   /** Results by step, in the order in which they were reached. */
   steps: z.record(z.string(), z.unknown()),
+  /** When steps were measured that another folder had measured before; absent where none was, and in journals of older versions. */
+  reused: z.record(z.string(), z.iso.datetime()).optional(),
 };
 /** Of each step, and of the rest. */
 const checksumsSchema = z.record(z.string(), z.string());

@@ -9,6 +9,7 @@ import { plainRule } from '../decide/rule.ts';
 import type { LookPlan } from '../decide/sequential.ts';
 import { modelArm } from '../measure/arm.ts';
 import type { ModelArm } from '../measure/arm.ts';
+import { fileDigest } from '../journal/figures.ts';
 import { defaultBlockSeconds } from '../measure/pair-block.ts';
 import { candidateOf, comparisonStep, placeName } from './course.ts';
 import type { Place } from './course.ts';
@@ -38,6 +39,20 @@ export async function armAt(migration: Migration, model: string, { length, use }
   return modelArm({ backend, model: resolve(model), feeds: { file }, ...more }, entry);
 }
 
+/** All that decides what an arm's call takes, files by their content: what is kept of earlier figures is found by it. */
+export async function requestOf({ file, judged }: Migration, { request }: ModelArm, candidate?: string): Promise<object> {
+  const { adapterModule: _, feeds, model, ...settings } = request;
+  // Trained parts lie beside the file that names them.
+  const adapters = candidate === undefined ? undefined : judged.get(candidate)?.adapters;
+  return {
+    ...settings,
+    original: file.sha256,
+    ...(candidate !== undefined && { model: await fileDigest(model) }),
+    ...(adapters !== undefined && { adapters: await fileDigest(adapters) }),
+    ...('file' in feeds && { feeds: await fileDigest(feeds.file) }),
+  };
+}
+
 /** Peaks of whole models hardly vary: two pairs mostly tell, and a launch of a large model takes long. */
 export const modelMemoryLooks: LookPlan = { looks: [2, 3, 6], tail: 0.0175 };
 
@@ -63,7 +78,7 @@ export function placeText(what: string, { length, use }: Place): string {
 /** The original against another model at one place, in paired blocks; kept as a step. */
 export function compareModels(migration: Migration, metric: 'latency' | 'peak-memory', wanted: ArmComparison): Promise<Comparison> {
   const { name, model, length, use, plan } = wanted;
-  const { file, settings, state, signal } = migration;
+  const { file, settings, state, figures, signal } = migration;
   return state.step(`${metric}/${name}/${placeName(wanted)}`, async () => {
     const what = `${candidateOf(name)}: ${placeText(metric === 'latency' ? 'latency' : 'peak memory', wanted)}`;
     const most = plan.looks.at(-1)!;
@@ -72,9 +87,13 @@ export function compareModels(migration: Migration, metric: 'latency' | 'peak-me
     const arms = { base: await armAt(migration, file.path, wanted), new: await armAt(migration, model, wanted) };
     const subject = { cell: `${name} ${use === 'prefill' ? '' : `${use} `}at ${length}`, name };
     const shared = { timeoutSeconds, family: 1, progress, signal };
-    if (metric === 'peak-memory')
-      return compareMemory(arms, subject, plainRule(metric, settings.margin), { ...shared, plan, basePeaks: peaksAt(migration, wanted) });
+    const rule = plainRule(metric, settings.margin);
     const options = { ...shared, seed: settings.seed, floor: null, plan, blockSeconds: defaultBlockSeconds };
-    return (await compareLatency(arms, subject, plainRule(metric, settings.margin), options)).comparison;
+    const request = { ...(await requestOf(migration, arms.new, candidateOf(name))), metric, subject, rule, plan, seed: settings.seed };
+    const compare = async () =>
+      metric === 'peak-memory'
+        ? compareMemory(arms, subject, rule, { ...shared, plan, basePeaks: peaksAt(migration, wanted) })
+        : (await compareLatency(arms, subject, rule, options)).comparison;
+    return figures.measured(request, compare, ({ outcome }) => outcome !== 'error' && outcome !== 'incomplete');
   });
 }

@@ -6,7 +6,7 @@ import { captureFault } from '../model/swap/capture.ts';
 import { findVariant } from '../variants/index.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
 import type { WasteFigures } from '../waste/schema.ts';
-import { armAt, peaksAt, placeText } from './arms.ts';
+import { armAt, peaksAt, placeText, requestOf } from './arms.ts';
 import { placeName } from './course.ts';
 import type { Place } from './course.ts';
 import type { Dispatch } from '../contract/adapter.ts';
@@ -15,6 +15,9 @@ import { cachedBehind, decodingOf } from './decoding.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
 import { originalScores } from './quality-of.ts';
+
+/** Of the original's latency. */
+const sampleSeconds = 2;
 
 /** Rows of each site that waste is measured on. */
 const wasteRows = 256;
@@ -108,21 +111,32 @@ async function measureDecode(migration: Migration): Promise<DecodeBaseline> {
 
 async function atLength(migration: Migration, length: number): Promise<BaselineAtLength> {
   const measured = await timeAndPeak(migration, { length, use: 'prefill' });
-  const waste = await migration.state.step(`baseline/waste/${length}`, () => wasteAt(migration, length));
+  const { state, figures, settings, sites, file } = migration;
+  const request = async () => ({
+    ...(await requestOf(migration, await armAt(migration, file.path, { length, use: 'prefill' }))),
+    ...{ metric: 'waste', sites: sites.sites, rows: wasteRows, seed: settings.seed },
+  });
+  const waste = await state.step(`baseline/waste/${length}`, async () =>
+    figures.measured(await request(), () => wasteAt(migration, length)),
+  );
   return { length, ...measured, waste };
 }
 
 async function timeAndPeak(migration: Migration, place: Place): Promise<Omit<CallAtLength, 'length'>> {
-  const { file, state } = migration;
+  const { file, state, figures } = migration;
   const arm = await armAt(migration, file.path, place);
   const name = placeName(place);
-  const latency = await state.step(`baseline/latency/${name}`, () => latencyOf(migration, arm, place));
-  const memory = await state.step(`baseline/memory/${name}`, async () => {
+  const request = await requestOf(migration, arm);
+  const latency = await state.step(`baseline/latency/${name}`, () =>
+    figures.measured({ ...request, metric: 'latency', sampleSeconds }, () => latencyOf(migration, arm, place)),
+  );
+  const peakBytes = async () => {
     migration.progress(`baseline/memory/${name}`, placeText('peak memory', place));
     const outcome = await peak(arm, launchOptions(migration));
     if ('bytes' in outcome) return outcome;
     throw failed(place, 'reason' in outcome ? outcome.reason : outcome.outcome);
-  });
+  };
+  const memory = await state.step(`baseline/memory/${name}`, () => figures.measured({ ...request, metric: 'peak-memory' }, peakBytes));
   peaksAt(migration, place).set(0, memory);
   return { ...latency, peakHostBytes: memory.bytes };
 }
@@ -134,7 +148,7 @@ function launchOptions({ signal }: Migration) {
 async function latencyOf(migration: Migration, arm: ModelArm, place: Place) {
   migration.progress(`baseline/latency/${placeName(place)}`, placeText('latency', place));
   const { stageWorker: worker, cwd, request } = arm;
-  const outcome = await launchStage({ ...request, stage: 'latency', sampleSeconds: 2 }, { ...launchOptions(migration), worker, cwd });
+  const outcome = await launchStage({ ...request, stage: 'latency', sampleSeconds }, { ...launchOptions(migration), worker, cwd });
   if (outcome.outcome !== 'model-latency') throw failed(place, 'reason' in outcome ? outcome.reason : outcome.outcome);
   const { medianNs, ciNs } = outcome.latency;
   return { medianNs, lowNs: ciNs.low, highNs: ciNs.high };

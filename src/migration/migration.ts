@@ -1,5 +1,6 @@
 import type { AdapterEntry } from '../contract/adapter.ts';
 import type { DataModule, Item } from '../contract/data.ts';
+import type { Figures } from '../journal/figures.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Cache } from '../model/cache/cache.ts';
 import type { ModelRunner } from '../model/file/open-proto.ts';
@@ -79,6 +80,8 @@ export interface Migration {
   readonly data: DataModule;
   readonly settings: MigrationSettings;
   readonly state: Journal;
+  /** What was measured before, maybe in another folder. */
+  readonly figures: Figures;
   /** The cache that the model is decoded through; null where it is not. */
   readonly cache: Cache | null;
   /** What `itemsOf` made already. */

@@ -180,6 +180,8 @@ export const migrationRecordSchema = z.object({
   model: text,
   /** Of the folder's steps when this was written: more of them now mean that it went on and has not ended. */
   steps: z.int(),
+  /** When figures were measured that were reused from an earlier run, by their steps; absent in records of older versions. */
+  reused: z.record(z.string(), z.iso.datetime()).optional(),
   settings: z.object({
     backend: text,
     lengths: z.array(z.int()),

@@ -4,6 +4,7 @@ import type { CellSpec } from '../contract/cell.ts';
 import type { Parameters } from '../contract/variant.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import { writeInputs } from '../inputs/captured.ts';
+import { fileDigest } from '../journal/figures.ts';
 import { launchStage } from '../measure/launch.ts';
 import { formatVariant } from '../variants/index.ts';
 import { itemsOf } from './items.ts';
@@ -33,7 +34,15 @@ export async function siteSavings(migration: Migration, candidates: readonly Mod
     const shape = JSON.stringify([inputs.shape, inputs.mask === undefined, inputs.bias?.dims, inputs.softcap, inputs.sinks === undefined]);
     const cost = async (kernel: Kernel): Promise<number> => {
       const key = `${shape} ${formatVariant(kernel)}`;
-      const measure = () => kernelCost(migration, kernel, { path, inputs });
+      const measure = async () => {
+        const { goal, seed, threads, backend } = migration.settings;
+        const request = { ...kernel, inputs: await fileDigest(path), metric: goal, sampleSeconds, backend, threads, seed };
+        return migration.figures.measured(
+          request,
+          () => kernelCost(migration, kernel, { path, inputs }),
+          (cost) => cost !== null,
+        );
+      };
       if (!costs.has(key)) costs.set(key, (await state.step(`tune/kernel/${site}/${formatVariant(kernel)}`, measure)) ?? Infinity);
       return costs.get(key)!;
     };

@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
+import type { AdapterEntry } from '../contract/adapter.ts';
+import { Figures } from '../journal/figures.ts';
 import { findAdapter } from '../loading/adapter.ts';
+import { codeDigest, isOwnModule } from '../loading/own-code.ts';
 import { courseOf } from '../migration/course.ts';
 import { HostedSubject } from '../migration/hosted-subject.ts';
 import { itemsOf } from '../migration/items.ts';
@@ -67,6 +70,8 @@ export interface MigrateOptions extends ModelOptions, DataOptions {
   readonly backward?: boolean | undefined;
   /** Trains low-rank updates for candidates that lose quality (PyTorch models). @default none */
   readonly recover?: Partial<Omit<RecoverySettings, 'ranks'>> | undefined;
+  /** Measures anew what `.attnswap/figures` holds of earlier runs on this host. @default false */
+  readonly fresh?: boolean | undefined;
   /** Processes that train together, the model sharded among them; their cost is measured, too. @default 1 */
   readonly ranks?: number | undefined;
 }
@@ -81,6 +86,8 @@ export interface MigrationRecord extends MigrationReport, Omit<RunHead, 'backend
   readonly folder: string;
   /** Number of steps in the folder's journal. */
   readonly steps: number;
+  /** When figures were measured that were reused from an earlier run, by their steps. */
+  readonly reused: Readonly<Record<string, string>>;
   readonly settings: MigrationSettings;
   readonly sites: readonly Site[];
   /** The task's metric; null without a task. */
@@ -152,11 +159,13 @@ async function migrateModel(options: MigrateOptions, read: MigratedModel): Promi
   const assumed = sites.sites.flatMap((site) => assumedText(site) ?? []);
   for (const warning of assumed) options.onWarning?.(warning);
   const subject = opened.subject(cache);
+  const entry = findAdapter(adapters, runner.backend);
   const shared = {
-    ...{ file, sites, runner, subject, entry: findAdapter(adapters, runner.backend) },
+    ...{ file, sites, runner, subject, entry },
     ...source,
     cache,
     state,
+    figures: await openFigures(path, entry, head, options.fresh),
     peaks: new Map(),
     judged: new Map(),
     outputs: new OriginalOutputs(() => subject.open()),
@@ -181,7 +190,7 @@ async function migrateModel(options: MigrateOptions, read: MigratedModel): Promi
     model: path,
     folder,
     steps: state.count,
-   
+    reused: state.reused,
     settings,
     sites: sites.sites,
     metric: source.data.metric ?? null,
@@ -190,6 +199,16 @@ async function migrateModel(options: MigrateOptions, read: MigratedModel): Promi
   const record = { schema: migrationRecordName, tool, command, ...times, host, warnings, ...of, ...report } as const;
   await writeJson(recordPath(folder), record);
   return record;
+}
+
+/**
+ * Figures of earlier runs on this host; none where what is measured is not all known: a module's own code, the libraries beside PyTorch, or an adapter
+ * that a user brings.
+ */
+async function openFigures(model: string, { module }: AdapterEntry, { host }: RunHead, fresh = false): Promise<Figures> {
+  if (!isOwnModule(module) || ((await partsAt(model)) === undefined && (await isHostedModel(model)))) return Figures.none;
+  const identity = { code: await codeDigest(), host: host.fingerprint.sha256, adapter: module };
+  return Figures.open(join(defaults.store, 'figures'), { identity, fresh });
 }
 
 /**

@@ -1,6 +1,7 @@
 import { comparisonSchema } from '../contract/verdict.ts';
 import type { Comparison } from '../contract/verdict.ts';
 import type { StoredMigrationRecord, StoredMigration } from '../migration/record.ts';
+import { reusedText } from '../migration/reused.ts';
 import { hostLine } from '../verdict/host-line.ts';
 import { assumedText } from '../model/sites/assume.ts';
 import { clip } from '../text/layout.ts';
@@ -81,6 +82,7 @@ function wholeReport(record: StoredMigrationRecord): Report {
     facts: [
       { term: 'model', text: clip(oneLine(model), 500) },
       { term: 'measured', text: `${startedAt} to ${endedAt}` },
+      ...(Object.keys(record.reused ?? {}).length === 0 ? [] : [{ term: 'reused', text: reusedText(record.reused!) }]),
       { term: 'host', text: hostLine(host) },
       {
         term: 'lengths',

@@ -27,6 +27,8 @@ export const migrate = defineCommand({
     recover: option('<how>', 'recover lost quality by training (PyTorch), e.g. transfer:labels=300', recovery),
     ranks: option('<n>', 'processes that train together with --recover (FSDP2)', wholeNumber(1)),
     dir: place('folder', option('<dir>', 'results, and where a rerun resumes (default: runs/<model>.migration)')),
+    // Told where figures are reused: the help has to fit one screen.
+    fresh: hidden(flag('measure anew what earlier runs left in .attnswap/figures')),
     out: outputs(recordOutputs, 'write the record'),
     ...inGroup('Decision', {
       qualityMargin: option('<percent>', 'largest acceptable quality loss, % (default: 2)', percentage),
@@ -57,7 +59,7 @@ export const migrate = defineCommand({
     const { migrationText } = await import('../migration-text.ts');
     const { settings, sites, folder } = record;
     if (given.json === true) printJson(record);
-    else print(migrationText(record, { settings, sites, metric: record.metric ?? undefined, folder }));
+    else print(migrationText(record, { settings, sites, metric: record.metric ?? undefined, folder, reused: record.reused }));
     suggest(['report', folder], given);
     await writeRecord(folder, record, out, given);
     return { adopt: exitCodes.pass, 'tune-first': exitCodes.inconclusive, reject: exitCodes.regression, none: exitCodes.pass }[
