@@ -4,4 +4,4 @@ import { adapter, workerFolder } from './adapter.ts';
 import { findPython } from './python.ts';
 
 const command: [string, ...string[]] = [findPython(), '-B', workerFolder];
-testTrainer({ adapter, backend: 'torch-cpu', command, skip, further: true });
+testTrainer({ adapter, backend: 'torch-cpu', command, skip, further: true, translates: true });

@@ -1,4 +1,5 @@
 import type { Task } from '../training/task.ts';
+import { translationDifference } from '../tuning/difference.ts';
 import type { SeedDifference } from '../tuning/difference.ts';
 import type { TuningReport } from '../tuning/tune-testbed.ts';
 import { digits, percent, signed } from '../text/figures.ts';
@@ -9,7 +10,39 @@ const mostListed = 4;
 
 /** Every attention's scores, swapped and tuned, and how far they lie from the baseline's. */
 export function scoresText(report: TuningReport, baseline: string, metric: Task['metric']): string {
-  return [levels(report, baseline, metric), differences(report, metric)].join('\n\n');
+  const parts = [levels(report, baseline, metric), differences(report, metric), translations(report, baseline)];
+  return parts.filter((part) => part !== '').join('\n\n');
+}
+
+/** BLEU and chrF of what greedy decoding gives. */
+function translations({ baseline, candidates }: TuningReport, name: string): string {
+  if (baseline.every(({ test }) => test.translation === undefined)) return '';
+  const values = (trials: TuningReport['baseline'], score: 'bleu' | 'chrf') =>
+    trials.map(({ test }) => test.translation?.[score].value.toFixed(1) ?? '–').join(' ');
+  const interval = ([first]: TuningReport['baseline']) => {
+    const { low, high } = first?.test.translation?.bleu ?? { low: null, high: null };
+    return low === null || high === null ? '–' : `${low.toFixed(1)} … ${high.toFixed(1)}`;
+  };
+  const all = [{ candidate: name, finalists: baseline }, ...candidates];
+  const rows = all.map(({ candidate, finalists }) => [
+    candidate,
+    values(finalists, 'bleu'),
+    interval(finalists),
+    values(finalists, 'chrf'),
+  ]);
+  const gained = candidates.flatMap(({ candidate, finalists }) => {
+    const difference = translationDifference(baseline, finalists, 'bleu');
+    return difference === null ? [] : [[candidate, ...intervalCells(difference, (value) => signed(value, Math.abs(value).toFixed(1)))]];
+  });
+  const seeds = baseline.length === 1 ? 'one seed' : `mean over ${baseline.length} seeds`;
+  return [
+    'BLEU and chrF of the translated test items, greedily decoded, one value per seed',
+    table([['attention', 'BLEU', 'over items', 'chrF'], ...rows]),
+    'over items: 95 % interval of the first seed, from resampled test items.',
+    '',
+    `BLEU, tuned minus baseline: ${seeds}`,
+    table([['attention', 'mean', '95 % interval', 'p'], ...gained]),
+  ].join('\n');
 }
 
 function levels({ baseline, candidates }: TuningReport, name: string, metric: Task['metric']): string {
@@ -51,13 +84,14 @@ function differences({ baseline, candidates }: TuningReport, metric: Task['metri
 }
 
 /** Mean, interval and p; of one seed there is only the mean. Scores of bits are negative: what is gained is fewer bits. */
-export function differenceCells({ mean, low, high, p, count }: SeedDifference, metric: Task['metric']): string[] {
-  const shown = (value: number) => {
-    const size = metric === 'accuracy' ? Math.abs(100 * value).toFixed(1) : digits(Math.abs(value));
-    return signed(metric === 'accuracy' ? value : -value, size);
-  };
+export function differenceCells(difference: SeedDifference, metric: Task['metric']): string[] {
+  if (metric === 'accuracy') return intervalCells(difference, (value) => signed(value, Math.abs(100 * value).toFixed(1)));
+  const { low, high } = difference;
+  return intervalCells({ ...difference, low: high, high: low }, (value) => signed(-value, digits(Math.abs(value))));
+}
+
+function intervalCells({ mean, low, high, p, count }: SeedDifference, shown: (value: number) => string): string[] {
   const cells = [Number.isFinite(mean) ? shown(mean) : 'unknown'];
   if (count < 2 || !Number.isFinite(low) || !Number.isFinite(high)) return [...cells, '–', '–'];
-  const [from, to] = metric === 'accuracy' ? [low, high] : [high, low];
-  return [...cells, `${shown(from)} … ${shown(to)}`, p < 1e-4 ? '< .0001' : p.toFixed(4).replace(/^0/, '')];
+  return [...cells, `${shown(low)} … ${shown(high)}`, p < 1e-4 ? '< .0001' : p.toFixed(4).replace(/^0/, '')];
 }

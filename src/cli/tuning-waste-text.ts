@@ -17,11 +17,23 @@ export function wasteText({ baselineWaste, candidates }: TuningReport, baseline:
     : 'Waste, %; this task does not define which key holds an answer';
   const of = `first seed, ${rows.measured} of ${rows.of} scored positions in ${items.measured} of ${items.of} test items`;
   const [header, cells] = isLabelled ? [labelledHeader, labelledCells] : [plainHeader, plainCells];
-  return [
-    wrapped(`${title}: ${of}`),
+  const own = [
+    wrapped(`${first.waste.within === undefined ? '' : 'Cross-attention. '}${title}: ${of}`),
     table([header, ...known.map(({ name, waste }) => [name, ...cells(waste)])]),
     ...(isLabelled ? labelledNotes : plainNotes).map((note) => wrapped(note)),
-  ].join('\n');
+  ];
+  return [own, withinLines(known)].flatMap((lines) => (lines.length === 0 ? [] : [lines.join('\n')])).join('\n\n');
+}
+
+/** Of attention within the source and within the translation, whose answers are elsewhere. */
+function withinLines(known: ReadonlyArray<{ readonly name: string; readonly waste: AttentionWaste }>): string[] {
+  const rows = known.flatMap(({ name, waste }) => (waste.within === undefined ? [] : [[name, ...plainCells(waste.within)]]));
+  if (rows.length === 0) return [];
+  return [
+    'Attention within source and translation: waste, %, of the same items',
+    table([plainHeader, ...rows]),
+    ...plainNotes.map((note) => wrapped(note)),
+  ];
 }
 
 const labelledHeader = ['attention', 'head', 'labeled waste', 'mean', 'compute', 'unseen', 'mean'];
@@ -48,7 +60,7 @@ const plainNotes = [
   "compute: pairs beyond the smallest sets of keys that hold 95 % of the mass. missed mass: dense attention's mass on keys that are not selected. All heads, with 95 % intervals over items.",
 ];
 
-function plainCells({ all }: AttentionWaste): string[] {
+function plainCells({ all }: Pick<AttentionWaste, 'all'>): string[] {
   return [withInterval(all.wastedCompute.p95), withInterval(all.missedMass)];
 }
 

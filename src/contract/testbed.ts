@@ -13,6 +13,10 @@ export const confidence = z.number().gt(0).max(1);
  * `after`: x = norm1(x + attend(x)); x = norm2(x + mlp(x)). logits = norm(x)·head, or x·head where norms come after.
  * attend: query, key, value = x·W each, split into heads of width/heads; rotary positions turn query and key; the layer's variant; ·W.
  * mlp(x) = gelu(x·in)·out, gelu exact (erf). Norms: ε = 1e-5.
+ * With an encoder (Vaswani et al. 2017): source `[batch, source length]` goes through layers of its own, not causal, with the same embedding and positions
+ * of its own, and a last norm where norms come before. Between attention and MLP each layer then attends to what comes out, m, and is no more than
+ * causal in itself: before, x += cross(normCross(x), m); after, x = normCross(x + cross(x, m)). cross: query = x·W, key and value = m·W; rotary
+ * positions do not turn them.
  * Early exit (Huang et al. 2018, section 4): a layer with an exit gives logits too, as the last one does, with the same norm and head. A
  * position's answer is the logits of the first exit whose largest softmax probability reaches its confidence, else those of the last layer. Layers
  * attend to full states, as if nothing had exited, so that no answer depends on what else is in the batch; layers that no position of a batch needs
@@ -37,10 +41,28 @@ export const testbedSchema = z
     causal: z.boolean(),
     /** The confidence of the exit after each layer but the last; null for no exit there. Absent: no exits. */
     exits: z.array(confidence.nullable()).optional(),
+    /** What reads the source of a translation; the layers above are then its decoder. */
+    encoder: z
+      .strictObject({
+        /** The longest source. */
+        length: size,
+        /** The attention of each of its layers. */
+        attention: z.array(z.string()).min(1).max(64),
+        /** The attention of each decoder layer to the encoder's output. */
+        cross: z.array(z.string()).min(1).max(64),
+      })
+      .optional(),
   })
   .refine(({ width, heads }) => width % heads === 0, 'width must be a multiple of heads')
   .refine(({ position, width, heads }) => position !== 'rotary' || (width / heads) % 2 === 0, 'rotary needs an even head width')
   .refine(({ position, causal }) => position !== 'alibi' || causal, 'alibi needs causal attention')
+  .refine(({ encoder, causal }) => encoder === undefined || causal, 'a decoder is causal')
+  .refine(({ encoder, position }) => encoder === undefined || position !== 'alibi', 'alibi needs causal attention: an encoder has none')
+  .refine(({ encoder, exits }) => encoder === undefined || exits === undefined, 'a model with an encoder has no exits')
+  .refine(({ encoder, attention }) => encoder === undefined || encoder.cross.length === attention.length, {
+    path: ['encoder', 'cross'],
+    error: 'expected one for each decoder layer',
+  })
   .superRefine(({ exits, attention }, context) => {
     if (exits === undefined || exits.length === attention.length - 1) return;
     const message = `${exits.length} given, expected one for each layer except the last: ${attention.length - 1}`;

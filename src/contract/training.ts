@@ -1,7 +1,7 @@
 import type { Parameters } from './variant.ts';
 import type { Testbed } from './testbed.ts';
 
-/** The attention of one layer as a trainer runs it. */
+/** The attention of one layer, or of one across, as a trainer runs it. */
 export interface LayerAttention {
   readonly variant: string;
   readonly parameters: Parameters;
@@ -29,7 +29,7 @@ export interface Teacher {
   /** Share of the loss that its soft labels take; 0 for its heads alone. */
   readonly weight: number;
   readonly temperature: number;
-  /** `[layers][heads]`, sum 1: how much each head's distance from the teacher's counts. Absent: heads are not compared. */
+  /** `[attentions][heads]`, sum 1: how much each head's distance from the teacher's counts. Absent: heads are not compared. */
   readonly headWeights?: ReadonlyArray<readonly number[]>;
   /** Factor of the heads' distance. */
   readonly headLoss?: number;
@@ -70,13 +70,19 @@ export interface ItemScores {
 
 /**
  * A training at work. Where the testbed has exits, scores and logits are those of the exited answers, and what logits lose, against a teacher's soft labels
- * too, is the mean over the exits and the last layer. Data files hold `tokens` and `targets` `[items, length]`, I32, target −1 where nothing is scored; order files
- * `order` `[steps, batch]`, I32, items of a data file.
+ * too, is the mean over the exits and the last layer. Data files hold `tokens` and `targets` `[items, length]`, I32, target −1 where nothing is scored, and
+ * with an encoder `source` `[items, source length]`; order files `order` `[steps, batch]`, I32, items of a data file. Attention is listed layer by layer;
+ * with an encoder its layers come first, then of each decoder layer its own attention and that across.
  */
 export interface Training {
   epoch(request: { readonly attention: readonly LayerAttention[]; readonly data: string; readonly order: string }): Promise<EpochResult>;
   evaluate(request: { readonly attention: readonly LayerAttention[]; readonly data: string; readonly batch: number }): Promise<ItemScores>;
-  /** `[layers][heads]`: mean |Σ o·∂loss/∂o|, the loss's first-order sensitivity to each head's output. */
+  /**
+   * Greedy decoding, classes `[items, length]`: each position reads, as token vocabulary − classes + class, what the one before it gave. Of a data file
+   * only the source and the first token are read. All positions are filled: nothing tells where a translation ends.
+   */
+  translate(request: { readonly attention: readonly LayerAttention[]; readonly data: string; readonly batch: number }): Promise<Int32Array>;
+  /** `[attentions][heads]`: mean |Σ o·∂loss/∂o|, the loss's first-order sensitivity to each head's output. */
   importance(request: { readonly data: string; readonly batch: number }): Promise<number[][]>;
   /** The training loss over all items of a file, nats, and its gradient with respect to every weight, by name. */
   gradients(request: { readonly data: string }): Promise<{ readonly loss: number; readonly gradients: ReadonlyMap<string, Float32Array> }>;

@@ -78,6 +78,8 @@ interface Definition {
   readonly takesGate?: true;
   /** Why the variant is not defined for the shape, or undefined where it is. */
   refuses(parameters: Parameters, shape: Shape): string | undefined;
+  /** Whether, unless it is causal, later queries have a say in what a query sees; absent where they never have. A decoder cannot know them yet. */
+  looksAhead?(parameters: Parameters): boolean;
 }
 
 /** The parameter that says how many keys are attended to. */

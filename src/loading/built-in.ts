@@ -12,4 +12,5 @@ export const builtInTunings = [
   'tune-guide',
   'tune-vision',
   'tune-linear',
+  'tune-translate',
 ] as const;

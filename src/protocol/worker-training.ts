@@ -25,6 +25,10 @@ export async function trainOnWorker(worker: WorkerProcess, request: TrainRequest
       await worker.ask('train-evaluate', { ...given, output }, doneSchema);
       return scoresOf(await readFloats(output), output);
     },
+    async translate(given) {
+      await worker.ask('train-translate', { ...given, output }, doneSchema);
+      return Int32Array.from(require(await readFloats(output), 'classes', output));
+    },
     importance: async (given) => (await worker.ask('train-importance', given, importanceSchema)).importance,
     async gradients(given) {
       const { loss } = await worker.ask('train-gradients', { ...given, output }, lossSchema);

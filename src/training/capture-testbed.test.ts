@@ -3,7 +3,7 @@ import test from 'node:test';
 import { adapter } from '../../adapters/onnx/adapter.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import { captureTestbed } from './capture-testbed.ts';
-import { drawTokens, smallTestbed, stirredWeights } from './fixtures/small-testbed.ts';
+import { drawTokens, smallTestbed, stirredWeights, translating } from './fixtures/small-testbed.ts';
 import { referenceForward } from './reference-forward.ts';
 import { positionEncodings } from './testbed.ts';
 import type { Testbed } from './testbed.ts';
@@ -22,7 +22,7 @@ for (const attention of ['dense', 'topk:k=5', 'window:w=8,globals=1', 'gated:ran
       const weights = stirredWeights(testbed);
       const batch = drawTokens(testbed, 2, 33);
       const expected: AttentionInputs[] = [];
-      referenceForward(testbed, weights, batch, (inputs) => expected.push(inputs));
+      referenceForward(testbed, weights, batch, (inputs) => void expected.push(inputs));
       const model = await captureTestbed(testbed, weights, { adapter, backend: 'onnx-cpu' });
       const found = await model.capture(batch);
       await model.dispose();
@@ -39,6 +39,35 @@ for (const attention of ['dense', 'topk:k=5', 'window:w=8,globals=1', 'gated:ran
       }
     }
   });
+
+test('of an encoder and its decoder every attention is shown, with queries and keys of their own lengths', async () => {
+  const testbed = translating({
+    encoder: { length: 40, attention: ['topk:k=5'], cross: ['window:w=8', 'gated:rank=2'] },
+    position: 'rotary',
+  });
+  const weights = stirredWeights(testbed);
+  const batch = drawTokens(testbed, 2, 33);
+  const expected: AttentionInputs[] = [];
+  referenceForward(testbed, weights, batch, (inputs) => void expected.push(inputs));
+  const model = await captureTestbed(testbed, weights, { adapter, backend: 'onnx-cpu' });
+  const found = await model.capture(batch);
+  await model.dispose();
+  assert.deepEqual(
+    found.map(({ shape }) => [shape.queries, shape.keys, shape.causal]),
+    [
+      [40, 40, false],
+      [33, 33, true],
+      [33, 40, false],
+      [33, 33, true],
+      [33, 40, false],
+    ],
+  );
+  for (const [at, { shape, gate, ...inputs }] of found.entries()) {
+    for (const part of ['query', 'key', 'value'] as const)
+      assert.ok(relativeError(inputs[part], expected[at]![part]) < 2e-6, `${at} ${part}`);
+    assert.deepEqual([shape, gate], [expected[at]!.shape, expected[at]!.gate]);
+  }
+});
 
 test('with exits every layer still shows what it reads', async () => {
   const testbed = smallTestbed();

@@ -6,37 +6,45 @@ import type { Weights } from './check-weights.ts';
 import { exportTestbed } from './export-onnx.ts';
 import { attentionInputs } from './reference-attention.ts';
 import type { TokenBatch } from './reference-forward.ts';
+import { sitesOf } from './testbed.ts';
 import type { Testbed } from './testbed.ts';
 
 /** A trained testbed that shows what its attention reads. */
 export interface CapturingTestbed {
-  /** Runs the model on tokens `[items, length]`: queries, keys, values and gate of each layer. */
+  /** Runs the model: queries, keys, values and gate of each attention, in the order of {@link sitesOf}. */
   capture(batch: TokenBatch): Promise<AttentionInputs[]>;
   dispose(): Promise<void>;
 }
 
 /**
- * Opens the exported testbed with what its kernels read as further outputs: every layer's queries and keys follow from the attention of the
- * layers before it, as they do in the model that is measured.
+ * Opens the exported testbed with what its kernels read as further outputs: every attention's queries and keys follow from the attention
+ * before it, as they do in the model that is measured.
  * @throws INVALID_INPUTS for weights that are not this testbed's; UNSUPPORTED where the runner lacks a kernel or cannot run models
  */
 export async function captureTestbed(testbed: Testbed, weights: Weights, runner: ModelRunner): Promise<CapturingTestbed> {
   const model = await openBytes(exportTestbed(testbed, weights, { adapter: runner.adapter, showHeads: true }), runner, 'reading');
   return {
-    async capture({ items, length, tokens }) {
-      const bound = model.bind({ tokens: { type: 'int64', dims: [items, length], data: BigInt64Array.from(tokens, BigInt) } });
+    async capture(batch) {
+      const bound = model.bind(feedsOf(batch));
       await bound.run();
       const outputs = bound.outputs();
-      return testbed.attention.map((_, layer) => {
-        const [query, key, value] = (['query', 'key', 'value'] as const).map((part) => headsOf(outputs, layer, part));
-        return attentionInputs({ query: query!, key: key!, value: value! }, weights, { testbed, layer, items, length });
+      return sitesOf(testbed).map((site) => {
+        const [query, key, value] = (['query', 'key', 'value'] as const).map((part) => headsOf(outputs, site.name, part));
+        return attentionInputs({ query: query!, key: key!, value: value! }, weights, { testbed, site, sizes: batch });
       });
     },
     dispose: () => model.dispose(),
   };
 }
 
+/** What an exported testbed is given for a batch. */
+export function feedsOf({ items, length, tokens, source }: TokenBatch): Tensors {
+  const tensor = (values: Int32Array, each: number) =>
+    ({ type: 'int64', dims: [items, each], data: BigInt64Array.from(values, BigInt) }) as const;
+  return { ...(source && { source: tensor(source.tokens, source.length) }), tokens: tensor(tokens, length) };
+}
+
 /** A copy: outputs are the runtime's until the next run. */
-function headsOf(outputs: Tensors, layer: number, part: string): Float32Array {
-  return Float32Array.from(outputs[`layers.${layer}.attention.${part}.heads`]!.data as Float32Array);
+function headsOf(outputs: Tensors, name: string, part: string): Float32Array {
+  return Float32Array.from(outputs[`${name}.${part}.heads`]!.data as Float32Array);
 }

@@ -15,9 +15,10 @@ import { openProto, usingModel } from '../model/file/open-proto.ts';
 import { exportTestbed } from './export-onnx.ts';
 import { referenceAnswers, referenceForward } from './reference-forward.ts';
 import type { TokenBatch } from './reference-forward.ts';
-import { exitsOf, positionEncodings } from './testbed.ts';
+import { exitsOf, positionEncodings, sitesOf } from './testbed.ts';
 import type { Testbed } from './testbed.ts';
-import { drawTokens, smallTestbed, stirredWeights } from './fixtures/small-testbed.ts';
+import { feedsOf } from './capture-testbed.ts';
+import { drawTokens, smallTestbed, stirredWeights, translating } from './fixtures/small-testbed.ts';
 
 const backend = 'onnx-cpu';
 
@@ -29,8 +30,8 @@ function fileOf(testbed: Testbed, kernels?: Record<string, string>): OnnxFile {
 async function logitsOf(file: OnnxFile, batches: readonly TokenBatch[], proto = file.proto): Promise<Float32Array[]> {
   return await usingModel(openProto(proto, file, { adapter, backend }), async (model) => {
     const all: Float32Array[] = [];
-    for (const { items, length, tokens } of batches) {
-      const bound = model.bind({ tokens: { type: 'int64', dims: [items, length], data: BigInt64Array.from(tokens, BigInt) } });
+    for (const batch of batches) {
+      const bound = model.bind(feedsOf(batch));
       await bound.run();
       all.push(Float32Array.from(bound.outputs()['logits']!.data as Float32Array));
     }
@@ -53,9 +54,11 @@ function relativeError(actual: ArrayLike<number>, expected: Float64Array): numbe
  * Errors of single roundings are independent and add in root mean square, so that a sum of t products costs √t of them (Higham and Mary 2019),
  * and all sums on the way from token to logit √Σt. What norms and softmax add, partial sums that are smaller than the whole give back.
  */
-function errorBudget({ width, heads, hidden, attention }: Testbed, length: number): number {
-  const layer = 4 * width + width / heads + length + hidden;
-  return 2 ** -24 * Math.sqrt(attention.length * layer + width);
+function errorBudget(testbed: Testbed, length: number): number {
+  const { width, heads, hidden, attention, encoder } = testbed;
+  const each = 4 * width + width / heads + length;
+  const layers = attention.length + (encoder?.attention.length ?? 0);
+  return 2 ** -24 * Math.sqrt(sitesOf(testbed).length * each + layers * hidden + width);
 }
 
 const attentions = [
@@ -88,17 +91,41 @@ const recurrent = [
   smallTestbed({ attention: ['linear:rule=gated', 'linear'], position: 'learned', causal: false }),
 ];
 
-for (const testbed of [...cases, ...recurrent]) {
-  const { attention, position, norm, normPlacement, causal } = testbed;
-  const kind = `${attention.join(' then ')}, ${position}, ${norm} ${normPlacement}${causal ? ', causal' : ''}`;
+/** Every variant that a decoder can pay its encoder, and every variant in the encoder. */
+const across = [
+  'dense',
+  'topk:k=5',
+  'window:w=8,globals=1',
+  'gated:rank=2',
+  'gated:form=output,rank=2',
+  'hierarchical:local=4,region=8',
+  'linear',
+];
+const translated = variants.map((variant, v) => {
+  const position = (['learned', 'sinusoidal', 'rotary', 'none'] as const)[v % 4]!;
+  const cross = [across[v % across.length]!, across[(v + 3) % across.length]!];
+  return translating({
+    attention: [variants[(v + 2) % variants.length]!, 'dense'],
+    encoder: { length: 40, attention: [variant], cross },
+    position,
+    norm: v % 2 === 0 ? 'layer' : 'rms',
+    normPlacement: v % 3 === 0 ? 'after' : 'before',
+  });
+});
+
+for (const testbed of [...cases, ...recurrent, ...translated]) {
+  const { attention, position, norm, normPlacement, causal, encoder } = testbed;
+  const from = encoder === undefined ? '' : `, from ${encoder.attention.join()} across ${encoder.cross.join(' then ')}`;
+  const kind = `${attention.join(' then ')}${from}, ${position}, ${norm} ${normPlacement}${causal ? ', causal' : ''}`;
   test(`the exported model gives the reference's logits: ${kind}`, async (context) => {
     const weights = stirredWeights(testbed);
     const batches = [1, 7, 33].flatMap((length) => [1, 3].map((items) => drawTokens(testbed, items, length)));
     const got = await logitsOf(fileOf(testbed), batches);
     const errors = batches.map((batch, at) => relativeError(got[at]!, referenceForward(testbed, weights, batch)));
     context.diagnostic(`relative errors ${errors.map((error) => error.toExponential(1)).join(' ')}`);
-    batches.forEach(({ items, length }, at) => {
-      assert.ok(errors[at]! <= errorBudget(testbed, length), `${items} × ${length}: ${errors[at]} > ${errorBudget(testbed, length)}`);
+    batches.forEach(({ items, length, source }, at) => {
+      const budget = errorBudget(testbed, source?.length ?? length);
+      assert.ok(errors[at]! <= budget, `${items} × ${length}: ${errors[at]} > ${budget}`);
     });
   });
 }
@@ -204,6 +231,32 @@ for (const position of positionEncodings)
       const error = relativeError(got!, referenceForward(same, stirredWeights(testbed), batch));
       assert.ok(error <= errorBudget(testbed, 40), `${variant}: ${error}`);
     }
+  });
+
+for (const kernels of [{ dense: 'naive' }, undefined])
+  test(`attention of an encoder, of its decoder and across is found and swapped, exported as ${kernels?.dense ?? 'the default'}`, async () => {
+    const testbed = translating({
+      position: 'rotary',
+      length: 56,
+      encoder: { length: 64, attention: ['dense'], cross: ['dense', 'dense'] },
+    });
+    const file = fileOf(testbed, kernels);
+    const sites = await findSites(file, { adapter, backend });
+    assert.deepEqual(sites.unknown, []);
+    assert.deepEqual(
+      sites.sites.map(({ swappable, causal, crossAttention, reason }) => [swappable, causal, crossAttention, reason]),
+      sitesOf(testbed).map(({ kind }) => [true, kind === 'self', kind === 'cross' ? true : undefined, undefined]),
+    );
+    const replacements = new Map(
+      [0, 1, 2, 3, 4].map((site) => [site, { variant: 'topk', kernel: 'tiled', parameters: { k: 5 } }] as const),
+    );
+    const swapped = swapSites(sites, { adapter, seed: 1, replacements });
+    const batch = drawTokens(testbed, 2, 40);
+    const all = (count: number) => Array.from({ length: count }, () => 'topk:k=5');
+    const same = { ...testbed, attention: all(2), encoder: { length: 64, attention: all(1), cross: all(2) } };
+    const [got] = await logitsOf(file, [batch], swapped);
+    const error = relativeError(got!, referenceForward(same, stirredWeights(testbed), batch));
+    assert.ok(error <= errorBudget(testbed, 47), `${error}`);
   });
 
 test('an export with the adapter’s own kernels is swapped too, and what hung on the old attention goes', async () => {

@@ -4,21 +4,25 @@ import type { Value } from '../model/graph/graph-builder.ts';
 import { spliceNodes } from '../model/graph/splice.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
 import type { VariantSpec } from '../variants/index.ts';
-import type { ExportOptions, ModelParts } from './model-parts.ts';
+import { lengthsOf } from './model-parts.ts';
+import type { ExportOptions, ModelParts, Prefix } from './model-parts.ts';
 import { linear, slicedRows } from './onnx-layers.ts';
 import { alibiSlopes, rotaryAngles } from './positions.ts';
 import { attentionDim } from './testbed.ts';
+import type { Site } from './testbed.ts';
 
-/** What all layers' positions read: rotary's cosines and sines `[length, headDim/2]`, or ALiBi's positions, f32 `[length, 1]`. */
+/** What positions of a sequence's layers read: rotary's cosines and sines `[length, headDim/2]`, or ALiBi's positions, f32 `[length, 1]`. */
 export type PositionTables = { readonly cos: Value; readonly sin: Value } | { readonly position: Value } | undefined;
 
-export function positionTables({ graph, testbed, length }: ModelParts): PositionTables {
-  const { position, length: longest, width, heads } = testbed;
+export function positionTables(parts: ModelParts, prefix: Prefix): PositionTables {
+  const { graph, testbed } = parts;
+  const { position, width, heads } = testbed;
+  const { length, longest } = lengthsOf(parts, prefix);
   if (position === 'rotary') {
     const angles = rotaryAngles(longest, width / heads);
     const table = (name: string, of: (angle: number) => number) =>
       slicedRows(graph, graph.initializer(name, Float32Array.from(angles, of), [longest, width / heads / 2]), length);
-    return { cos: table('rotary.cos', Math.cos), sin: table('rotary.sin', Math.sin) };
+    return { cos: table(`${prefix}rotary.cos`, Math.cos), sin: table(`${prefix}rotary.sin`, Math.sin) };
   }
   if (position !== 'alibi') return undefined;
   const range = graph.op('Range', [graph.int(0), graph.op('Squeeze', [length]), graph.int(1)]);
@@ -26,28 +30,30 @@ export function positionTables({ graph, testbed, length }: ModelParts): Position
   return { position: graph.op('Unsqueeze', [counted, graph.int([1])]) };
 }
 
-interface AttentionLayer {
-  /** Of its parameters. */
-  readonly name: string;
-  /** The variant, as the testbed writes it. */
-  readonly text: string;
+interface AttentionPlace {
+  readonly site: Site;
   readonly tables: PositionTables;
+  /** What the encoder gives: cross-attention reads keys and values from it. */
+  readonly memory: Value | undefined;
 }
 
-/** attend: projections, positions, the adapter's kernel, the output's projection. `x` and the result are `[batch, length, width]`. */
-export function attention(parts: ModelParts, x: Value, layer: AttentionLayer): Value {
+/** attend, or cross: projections, positions, the adapter's kernel, the output's projection. `x` and the result are `[batch, length, width]`. */
+export function attention(parts: ModelParts, x: Value, { site, tables, memory }: AttentionPlace): Value {
   const { graph, testbed } = parts;
   const { width, heads } = testbed;
-  const projected = (part: string) => {
-    const split = graph.op('Reshape', [linear(graph, x, `${layer.name}.${part}`), graph.int([0, 0, heads, width / heads])]);
+  const across = site.kind === 'cross';
+  const projected = (part: string, from: Value) => {
+    const split = graph.op('Reshape', [linear(graph, from, `${site.name}.${part}`), graph.int([0, 0, heads, width / heads])]);
     return graph.op('Transpose', [split], { perm: [0, 2, 1, 3] });
   };
-  const placed = placeHeads(parts, { query: projected('query'), key: projected('key'), value: projected('value') }, layer.tables);
-  if (parts.options.showHeads === true) showHeads(parts, placed, layer);
-  const output = appendKernel(parts, placed, layer);
+  const read = across ? memory! : x;
+  const split = { query: projected('query', x), key: projected('key', read), value: projected('value', read) };
+  const placed = placeHeads(parts, split, across ? undefined : tables);
+  if (parts.options.showHeads === true) showHeads(parts, placed, site);
+  const output = appendKernel(parts, placed, site);
   const own = attentionDim(testbed) === width / heads ? output : slicedLast(parts, output, 0, width / heads);
   const joined = graph.op('Reshape', [graph.op('Transpose', [own], { perm: [0, 2, 1, 3] }), graph.int([0, 0, width])]);
-  return linear(graph, joined, `${layer.name}.output`);
+  return linear(graph, joined, `${site.name}.output`);
 }
 
 interface Heads {
@@ -56,10 +62,11 @@ interface Heads {
   readonly value: Value;
 }
 
-function showHeads({ testbed, shown }: ModelParts, heads: Heads, { name }: AttentionLayer): void {
-  const shape = ['batch', testbed.heads, 'length', attentionDim(testbed)];
+function showHeads({ testbed, shown }: ModelParts, heads: Heads, { name, kind }: Site): void {
+  const [queries, keys] = [kind === 'encoder' ? 'source' : 'length', kind === 'self' ? 'length' : 'source'];
+  const shape = (length: string) => ['batch', testbed.heads, length, attentionDim(testbed)];
   for (const part of ['query', 'key', 'value'] as const)
-    shown.push({ name: `${name}.${part}.heads`, value: heads[part], type: 'f32', shape });
+    shown.push({ name: `${name}.${part}.heads`, value: heads[part], type: 'f32', shape: shape(part === 'query' ? queries : keys) });
 }
 
 function placeHeads(parts: ModelParts, { query, key, value }: Heads, tables: PositionTables): Heads {
@@ -90,7 +97,8 @@ function slicedLast({ graph }: ModelParts, tensor: Value, start: number, end: nu
   return graph.op('Slice', [tensor, graph.int([start]), graph.int([end]), graph.int([-1])]);
 }
 
-function appendKernel({ graph, testbed, options }: ModelParts, heads: Heads, { name, text }: AttentionLayer): Value {
+function appendKernel({ graph, testbed, options }: ModelParts, heads: Heads, site: Site): Value {
+  const { name, attention: text } = site;
   const spec = parseVariant(text);
   const model = options.adapter.kernelGraph?.({
     variant: spec.variant,
@@ -99,8 +107,8 @@ function appendKernel({ graph, testbed, options }: ModelParts, heads: Heads, { n
     heads: testbed.heads,
     kvHeads: testbed.heads,
     headDim: attentionDim(testbed),
-    causal: testbed.causal,
-    selfAttention: true,
+    causal: site.kind === 'self' && testbed.causal,
+    selfAttention: site.kind !== 'cross',
     masked: false,
     biased: false,
     dtype: 'f32',

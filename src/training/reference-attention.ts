@@ -1,55 +1,50 @@
 import type { AttentionInputs, GateTensors } from '../contract/inputs.ts';
-import type { Shape } from '../contract/shape.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
 import { referenceOutput } from '../variants/reference.ts';
 import type { Weights } from './check-weights.ts';
 import { alibiSlopes, rotaryAngles } from './positions.ts';
 import { multiply } from './reference-layers.ts';
-import { attentionDim } from './testbed.ts';
-import type { Testbed } from './testbed.ts';
+import { attentionDim, siteShape } from './testbed.ts';
+import type { BatchSizes, Site, Testbed } from './testbed.ts';
 
-/** Where attention stands: which layer, and how many items of what length. */
-export interface AttentionSite {
+/** An attention at work on a batch. */
+export interface AttentionCall {
   readonly testbed: Testbed;
-  readonly layer: number;
-  readonly items: number;
-  readonly length: number;
-  /** Shown what the layer's attention reads. */
+  readonly site: Site;
+  readonly sizes: BatchSizes;
+  /** `[items, source length, width]`: what cross-attention reads keys and values from. */
+  readonly memory?: Float64Array | undefined;
+  /** Shown what the attention reads. */
   readonly watch?: AttentionWatch | undefined;
 }
 
-export type AttentionWatch = (inputs: AttentionInputs, layer: number) => void;
+export type AttentionWatch = (inputs: AttentionInputs, site: Site) => void;
 
 type Part = 'query' | 'key' | 'value';
 
-/** attend of a layer in float64: x `[items, length, width]` to the same. @throws INVALID_SHAPE */
-export function attend(x: Float64Array, weights: Weights, site: AttentionSite): Float64Array {
-  const { testbed, layer } = site;
+/** attend, or cross, in float64: x `[items, length, width]` to the same. @throws INVALID_SHAPE */
+export function attend(x: Float64Array, weights: Weights, call: AttentionCall): Float64Array {
+  const { testbed, site, memory = x, watch } = call;
   const square = { from: testbed.width, to: testbed.width };
-  const matrix = (name: string) => weights.get(`layers.${layer}.attention.${name}`)!;
-  const part = (name: Part) => headsOf(multiply(x, matrix(name), square), name, site);
-  const inputs = attentionInputs({ query: part('query'), key: part('key'), value: part('value') }, weights, site);
-  site.watch?.(inputs, layer);
-  const { variant, parameters } = parseVariant(testbed.attention[layer]!);
+  const matrix = (name: string) => weights.get(`${site.name}.${name}`)!;
+  const part = (name: Part) => headsOf(multiply(name === 'query' ? x : memory, matrix(name), square), name, call);
+  const inputs = attentionInputs({ query: part('query'), key: part('key'), value: part('value') }, weights, call);
+  watch?.(inputs, site);
+  const { variant, parameters } = parseVariant(site.attention);
   const output = referenceOutput(inputs, findVariant(variant), parameters);
-  return multiply(joinHeads(output, site), matrix('output'), square);
+  return multiply(joinHeads(output, call), matrix('output'), square);
 }
 
-/** Queries, keys and values of a layer, `[items, heads, length, attentionDim]`, as the attention of that layer reads them. */
-export function attentionInputs(heads: Readonly<Record<Part, Float32Array>>, weights: Weights, site: AttentionSite): AttentionInputs {
-  const { testbed, layer } = site;
+/** Queries, keys and values, `[items, heads, length, attentionDim]`, as an attention reads them. */
+export function attentionInputs(heads: Readonly<Record<Part, Float32Array>>, weights: Weights, call: AttentionCall): AttentionInputs {
+  const { testbed, site, sizes } = call;
   // ALiBi's dimension is no part of the heads' own: the scale stays theirs.
   const scale = 1 / Math.sqrt(testbed.width / testbed.heads);
-  return { shape: shapeOf(site), ...heads, scale, ...gateOf(testbed, layer, weights) };
+  return { shape: siteShape(testbed, site, sizes), ...heads, scale, ...gateOf(testbed, site, weights) };
 }
 
-function shapeOf({ testbed, items, length }: AttentionSite): Shape {
-  const { heads, causal } = testbed;
-  return { batch: items, heads, kvHeads: heads, queries: length, keys: length, headDim: attentionDim(testbed), causal, dtype: 'f32' };
-}
-
-function gateOf(testbed: Testbed, layer: number, weights: Weights): { gate?: GateTensors } {
-  const [u, w, b] = ['u', 'w', 'b'].map((name) => weights.get(`layers.${layer}.attention.gate.${name}`));
+function gateOf(testbed: Testbed, site: Site, weights: Weights): { gate?: GateTensors } {
+  const [u, w, b] = ['u', 'w', 'b'].map((name) => weights.get(`${site.name}.gate.${name}`));
   if (u === undefined || w === undefined || b === undefined) return {};
   return { gate: { rank: u.length / (testbed.heads * attentionDim(testbed)), u, w, b } };
 }
@@ -58,11 +53,12 @@ function gateOf(testbed: Testbed, layer: number, weights: Weights): { gate?: Gat
  * `[items, length, width]` to `[items, heads, length, attentionDim]`, with positions. Rounded to f32: variants are defined on f32
  * inputs, as kernels get them. That moves each element by 2⁻²⁴ of itself at most, less than any f32 product it came from.
  */
-function headsOf(projected: Float64Array, part: Part, { testbed, items, length }: AttentionSite): Float32Array {
+function headsOf(projected: Float64Array, part: Part, { testbed, site, sizes: { items } }: AttentionCall): Float32Array {
   const { heads, width, position } = testbed;
   const own = width / heads;
   const dim = attentionDim(testbed);
-  const angles = position === 'rotary' && part !== 'value' ? rotaryAngles(length, own) : undefined;
+  const length = projected.length / (items * width);
+  const angles = position === 'rotary' && part !== 'value' && site.kind !== 'cross' ? rotaryAngles(length, own) : undefined;
   const slopes = position === 'alibi' ? alibiSlopes(heads) : undefined;
   const result = new Float32Array(items * heads * length * dim);
   for (let item = 0; item < items; item++)
@@ -96,10 +92,11 @@ function alibiElement(part: Part, { slope, position }: { slope: number; position
 }
 
 /** `[items, heads, length, attentionDim]` to `[items, length, width]`; ALiBi's dimension is dropped. */
-function joinHeads(output: Float64Array, { testbed, items, length }: AttentionSite): Float64Array {
+function joinHeads(output: Float64Array, { testbed, sizes: { items } }: AttentionCall): Float64Array {
   const { heads, width } = testbed;
   const own = width / heads;
   const dim = attentionDim(testbed);
+  const length = output.length / (items * heads * dim);
   const result = new Float64Array(items * length * width);
   for (let item = 0; item < items; item++)
     for (let head = 0; head < heads; head++)

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { AttnswapError } from '../contract/errors.ts';
-import { drawTokens, smallTestbed, stirredWeights } from './fixtures/small-testbed.ts';
+import { drawTokens, smallTestbed, stirredWeights, translating } from './fixtures/small-testbed.ts';
 import { alibiSlopes, sinusoidalTable } from './positions.ts';
 import { attend } from './reference-attention.ts';
 import { referenceAnswers, referenceForward, referenceLoss } from './reference-forward.ts';
+import type { TokenBatch } from './reference-forward.ts';
 import { gelu, normalise } from './reference-layers.ts';
-import { readTestbed } from './testbed.ts';
+import { readTestbed, sitesOf } from './testbed.ts';
 import type { Testbed } from './testbed.ts';
 
 type Vector = readonly number[];
@@ -14,15 +15,19 @@ const dot = (a: Vector, b: Vector): number => a.reduce((sum, value, at) => sum +
 const range = (count: number): number[] => [...Array.from({ length: count }).keys()];
 const length = 9;
 
-/** attend once more from its definition, for one item of dense attention: arrays, position by position, the bias of ALiBi added as the paper has it. */
-function attendPlainly(testbed: Testbed, x: Float64Array, weights: ReadonlyMap<string, Float32Array>): number[] {
-  const { width, heads, causal, position } = testbed;
+/**
+ * attend once more from its definition, for one item of dense attention: arrays, position by position, the bias of ALiBi added as the paper has it; across
+ * where there is a memory.
+ */
+function attendPlainly(testbed: Testbed, x: Float64Array, weights: ReadonlyMap<string, Float32Array>, memory?: Float64Array): number[] {
+  const { width, heads } = testbed;
+  const [position, causal] = memory === undefined ? [testbed.position, testbed.causal] : ['none', false];
   const d = width / heads;
   const times = (p: readonly number[], name: string): number[] => {
-    const matrix = weights.get(`layers.0.attention.${name}`)!;
+    const matrix = weights.get(`layers.0.${memory === undefined ? 'attention' : 'cross'}.${name}`)!;
     return range(width).map((to) => p.reduce((sum, value, from) => sum + value * matrix[from * width + to]!, 0));
   };
-  const rows = range(length).map((p) => [...x.subarray(p * width, (p + 1) * width)]);
+  const rowsOf = (values: Float64Array) => range(values.length / width).map((p) => [...values.subarray(p * width, (p + 1) * width)]);
   /** A pair as a complex number times e^{i·angle}. */
   const turn = (vector: Vector, p: number): number[] =>
     vector.map((value, m) => {
@@ -32,7 +37,7 @@ function attendPlainly(testbed: Testbed, x: Float64Array, weights: ReadonlyMap<s
         : vector[m - d / 2]! * Math.sin(angle) + value * Math.cos(angle);
     });
   const part = (name: string, head: number) =>
-    rows.map((row, p) => {
+    rowsOf(name === 'query' ? x : (memory ?? x)).map((row, p) => {
       const vector = times(row, name).slice(head * d, (head + 1) * d);
       return position === 'rotary' && name !== 'value' ? turn(vector, p) : vector;
     });
@@ -40,7 +45,7 @@ function attendPlainly(testbed: Testbed, x: Float64Array, weights: ReadonlyMap<s
     const [q, k, v] = [part('query', head), part('key', head), part('value', head)];
     const slope = position === 'alibi' ? Math.pow(2, (-8 * (head + 1)) / heads) : 0;
     return range(length).map((i) => {
-      const seen = range(causal ? i + 1 : length);
+      const seen = range(causal ? i + 1 : k.length);
       const weight = seen.map((j) => Math.exp(dot(q[i]!, k[j]!) / Math.sqrt(d) - slope * (i - j)));
       const sum = weight.reduce((total, each) => total + each, 0);
       return range(d).map((m) => seen.reduce((total, j) => total + (weight[j]! / sum) * v[j]![m]!, 0));
@@ -60,12 +65,112 @@ for (const position of ['none', 'rotary', 'alibi'] as const)
       const testbed = smallTestbed({ position, causal });
       const weights = stirredWeights(testbed);
       const x = Float64Array.from({ length: length * testbed.width }, (_, at) => Math.sin(3.7 * at) + 0.3 * Math.cos(at * at));
-      const got = attend(x, weights, { testbed, layer: 0, items: 1, length });
+      const got = attend(x, weights, { testbed, site: sitesOf(testbed)[0]!, sizes: { items: 1, length } });
       const expected = attendPlainly(testbed, x, weights);
       // Queries, keys and values are rounded to f32.
       expected.forEach((value, at) => assert.ok(Math.abs(value - got[at]!) < 1e-6, `${at}: ${value} and ${got[at]}`));
     }
   });
+
+test('cross-attention reads keys and values from memory, whatever the positions', () => {
+  for (const position of ['none', 'rotary'] as const) {
+    const testbed = translating({ position });
+    const site = sitesOf(testbed).find(({ name }) => name === 'layers.0.cross')!;
+    const weights = stirredWeights(testbed);
+    const values = (rows: number, phase: number) =>
+      Float64Array.from({ length: rows * testbed.width }, (_, at) => Math.sin(3.7 * at + phase));
+    for (const source of [1, 7, 13]) {
+      const [x, memory] = [values(length, 0), values(source, 1)];
+      const got = attend(x, weights, { testbed, site, memory, sizes: { items: 1, length, source: { length: source } } });
+      const expected = attendPlainly(testbed, x, weights, memory);
+      assert.equal(got.length, expected.length);
+      expected.forEach((value, at) => assert.ok(Math.abs(value - got[at]!) < 1e-6, `${at}: ${value} and ${got[at]}`));
+    }
+  }
+});
+
+/** Where the logits of two batches are the same, position by position. */
+function samePlaces(testbed: Testbed, weights: ReadonlyMap<string, Float32Array>, batches: readonly TokenBatch[]): boolean[] {
+  const [before, after] = batches.map((each) => referenceForward(testbed, weights, each));
+  return range(before!.length / testbed.classes).map((place) => {
+    const at = place * testbed.classes;
+    return range(testbed.classes).every((each) => before![at + each] === after![at + each]);
+  });
+}
+
+const decoding = [
+  ...[
+    'dense',
+    'topk:k=3',
+    'topk:keep=0.4',
+    'window:w=4',
+    'window:w=4,globals=2',
+    'hierarchical:local=2,region=4',
+    'linear',
+    'linear:rule=gated',
+  ],
+  ...['gated:sparsity=0.4,rank=2', 'gated:tau=0.5,rank=2', 'gated:form=query,tau=0.5,rank=2', 'block-topk:block=1,blocks=3'],
+];
+for (const attention of decoding)
+  test(`a decoder with ${attention} across does not see what it is yet to write, and sees the source`, () => {
+    const testbed = translating({ length: 12, encoder: { length: 19, attention: ['dense', 'dense'], cross: [attention, attention] } });
+    const weights = stirredWeights(testbed);
+    const batch = drawTokens(testbed, 1, 12);
+    const tokens = batch.tokens.map((token, at) => (at < 7 ? token : (token + 1) % testbed.vocabulary));
+    assert.deepEqual(
+      samePlaces(testbed, weights, [batch, { ...batch, tokens }]),
+      range(12).map((place) => place < 7),
+    );
+    const source = { length: 19, tokens: batch.source!.tokens.map((token) => (token + 1) % testbed.vocabulary) };
+    assert.ok(samePlaces(testbed, weights, [batch, { ...batch, source }]).every((same) => !same));
+  });
+
+test('in windows that are too narrow nothing at the place of a translation’s verb depends on the source’s verb', () => {
+  const narrow = (w: number) => {
+    const all = [`window:w=${w}`, `window:w=${w}`];
+    return translating({ attention: all, encoder: { length: 36, attention: all, cross: all }, length: 32, width: 16 });
+  };
+  // Of translate:objects=4,digits=3: the verb is the source's fourth word, and the translation's fifteenth at the earliest.
+  const seen = (w: number) => {
+    const testbed = narrow(w);
+    const batch = { ...drawTokens(testbed, 1, 32), source: { length: 36, tokens: drawTokens(testbed, 1, 36).tokens } };
+    const source = { length: 36, tokens: batch.source.tokens.with(3, (batch.source.tokens[3]! + 1) % testbed.vocabulary) };
+    return samePlaces(testbed, stirredWeights(testbed), [batch, { ...batch, source }]).lastIndexOf(false);
+  };
+  // (E + 1)·⌊w/2⌋ + (D − 1)·(w − 1) from position 3, on an axis on which the first word that is written stands at 4.
+  assert.deepEqual([seen(4), seen(8)], [3 - 4 + 3 * 2 + 3, 3 - 4 + 3 * 4 + 7]);
+  assert.ok(seen(4) < 14 && seen(8) >= 14);
+});
+
+test('what a decoder or an encoder cannot have is refused by name', () => {
+  const refused = (changes: Partial<Testbed>, message: RegExp) =>
+    assert.throws(() => translating(changes), { code: 'INVALID_PARAMETERS', message });
+  const across = (attention: string, length = 40) => ({ encoder: { length, attention: ['dense'], cross: [attention, 'dense'] } });
+  const ahead = 'in layers\\.0\\.cross: later queries have a say in what a query sees, and a decoder does not know them yet$';
+  for (const attention of ['block-topk', 'gated:block=4,sparsity=0.3', 'gated:form=query,sparsity=0.3'])
+    refused(across(attention), new RegExp(`${attention} ${ahead}`));
+  refused(across('window:w=4', 32), /window:w=4 in layers\.0\.cross: window: 33 queries and 32 keys/);
+  refused(across('linear:rule=delta'), /is causal only/);
+  refused(
+    { encoder: { length: 40, attention: ['linear:rule=delta'], cross: ['dense', 'dense'] } },
+    /in encoder\.layers\.0\.attention: .* causal only/,
+  );
+  refused({ encoder: { length: 40, attention: ['dense'], cross: ['dense'] } }, /encoder\.cross: expected one for each decoder layer/);
+  refused({ causal: false }, /a decoder is causal/);
+  refused({ position: 'alibi' }, /an encoder has none/);
+  refused({ exits: [0.5] }, /a model with an encoder has no exits/);
+});
+
+test('a batch without a source, or with one that no encoder reads, is refused', () => {
+  const [plain, both] = [smallTestbed(), translating()];
+  const { source, ...batch } = drawTokens(both, 1, 3);
+  const refused = (testbed: Testbed, given: TokenBatch, message: RegExp) =>
+    assert.throws(() => referenceForward(testbed, stirredWeights(testbed), given), { code: 'INVALID_INPUTS', message });
+  refused(both, batch, /no source, expected one for the encoder/);
+  refused(plain, { ...batch, source: source! }, /a source, but the testbed has no encoder/);
+  refused(both, { ...batch, source: { length: 41, tokens: new Int32Array(41) } }, /source length is 41, expected 1 to 40/);
+  refused(both, { ...batch, source: { length: 2, tokens: Int32Array.of(0, 99) } }, /source token 99 at element 1/);
+});
 
 test('sinusoidal positions and slopes have their published values', () => {
   const table = sinusoidalTable(3, 4);
@@ -96,13 +201,8 @@ test('a causal testbed does not see later tokens, and items do not see each othe
   const batch = drawTokens(testbed, 2, 12);
   const tokens = batch.tokens.slice();
   tokens[7] = (tokens[7]! + 1) % testbed.vocabulary;
-  const [before, after] = [batch.tokens, tokens].map((each) => referenceForward(testbed, weights, { ...batch, tokens: each }));
-  const same = range(24).map((place) => {
-    const at = place * testbed.classes;
-    return range(testbed.classes).every((each) => before![at + each] === after![at + each]);
-  });
   assert.deepEqual(
-    same,
+    samePlaces(testbed, weights, [batch, { ...batch, tokens }]),
     range(24).map((place) => place < 7 || place >= 12),
   );
 });

@@ -4,13 +4,13 @@ import type { Weights } from './check-weights.ts';
 import { largestProbability, logProbability } from './log-probability.ts';
 import { sinusoidalTable } from './positions.ts';
 import { attend } from './reference-attention.ts';
-import type { AttentionSite, AttentionWatch } from './reference-attention.ts';
+import type { AttentionWatch } from './reference-attention.ts';
 import { add, gelu, multiply, normalise } from './reference-layers.ts';
-import type { TaskItems } from './task.ts';
-import { exitsOf } from './testbed.ts';
-import type { Testbed } from './testbed.ts';
+import type { SourceTokens, TaskItems } from './task.ts';
+import { exitsOf, normOf, sitesOf } from './testbed.ts';
+import type { Site, Testbed } from './testbed.ts';
 
-export type TokenBatch = Pick<TaskItems, 'items' | 'length' | 'tokens'>;
+export type TokenBatch = Pick<TaskItems, 'items' | 'length' | 'tokens' | 'source'>;
 
 /** What a testbed answers. */
 export interface Answers {
@@ -22,7 +22,7 @@ export interface Answers {
 
 /**
  * The testbed in float64, as plain loops: what trainers and exported models are judged by. Logits `[items, length, classes]` of tokens
- * `[items, length]`. Only the inputs of attention are rounded, to f32; `watch` is shown them, layer by layer.
+ * `[items, length]`. Only the inputs of attention are rounded, to f32; `watch` is shown them, site by site.
  * @throws INVALID_INPUTS for weights or tokens that are not this testbed's; INVALID_SHAPE
  */
 export function referenceForward(testbed: Testbed, weights: Weights, batch: TokenBatch, watch?: AttentionWatch): Float64Array {
@@ -50,31 +50,51 @@ export function referenceAnswers(testbed: Testbed, weights: Weights, batch: Toke
 function logitsOfExits(testbed: Testbed, weights: Weights, batch: TokenBatch, watch?: AttentionWatch): Float64Array[] {
   checkWeights(testbed, weights, 'weights');
   checkTokens(testbed, batch);
-  const { width, classes, normPlacement } = testbed;
+  const { width, classes } = testbed;
+  const model = { testbed, weights, batch, watch };
   const taken = new Set(exitsOf(testbed).map(({ layers }) => layers));
+  const memory = encode(model);
   const all: Float64Array[] = [];
-  let x = embed(testbed, weights, batch);
+  let x = embed(testbed, weights, batch, '');
   for (const layer of testbed.attention.keys()) {
-    x = afterLayer(x, weights, { testbed, layer, watch, items: batch.items, length: batch.length });
-    if (!taken.has(layer + 1)) continue;
-    const last = normPlacement === 'before' ? normalise(x, testbed, weights, 'norm') : x;
-    all.push(multiply(last, weights.get('head')!, { from: width, to: classes }));
+    x = afterLayer(x, memory, `layers.${layer}`, model);
+    if (taken.has(layer + 1)) all.push(multiply(lastNorm(x, testbed, weights, 'norm'), weights.get('head')!, { from: width, to: classes }));
   }
   return all;
 }
 
-function afterLayer(x: Float64Array, weights: Weights, site: AttentionSite): Float64Array {
-  const { testbed, layer } = site;
-  const name = `layers.${layer}`;
-  const norm = (values: Float64Array, which: string) => normalise(values, testbed, weights, `${name}.${which}`);
-  const attention = (values: Float64Array) => attend(values, weights, site);
-  const mlp = (values: Float64Array) => feedForward(values, testbed, weights, `${name}.mlp`);
-  if (testbed.normPlacement === 'before') {
-    const attended = add(x, attention(norm(x, 'norm1')));
-    return add(attended, mlp(norm(attended, 'norm2')));
-  }
-  const attended = norm(add(x, attention(x)), 'norm1');
-  return norm(add(attended, mlp(attended)), 'norm2');
+interface ModelAtWork {
+  readonly testbed: Testbed;
+  readonly weights: Weights;
+  readonly batch: TokenBatch;
+  readonly watch: AttentionWatch | undefined;
+}
+
+/** What the encoder gives, `[items, source length, width]`; undefined where there is none. */
+function encode(model: ModelAtWork): Float64Array | undefined {
+  const { testbed, weights, batch } = model;
+  if (testbed.encoder === undefined || batch.source === undefined) return undefined;
+  let x = embed(testbed, weights, batch.source, 'encoder.');
+  for (const layer of testbed.encoder.attention.keys()) x = afterLayer(x, undefined, `encoder.layers.${layer}`, model);
+  return lastNorm(x, testbed, weights, 'encoder.norm');
+}
+
+function lastNorm(x: Float64Array, testbed: Testbed, weights: Weights, name: string): Float64Array {
+  return testbed.normPlacement === 'before' ? normalise(x, testbed, weights, name) : x;
+}
+
+/** The state after the layer `name`; `memory` is what it attends to besides itself. */
+function afterLayer(x: Float64Array, memory: Float64Array | undefined, name: string, model: ModelAtWork): Float64Array {
+  const { testbed, weights, batch, watch } = model;
+  const residual = (before: Float64Array, norm: string, branch: (values: Float64Array) => Float64Array) =>
+    testbed.normPlacement === 'before'
+      ? add(before, branch(normalise(before, testbed, weights, norm)))
+      : normalise(add(before, branch(before)), testbed, weights, norm);
+  const call = (site: Site) => ({ testbed, site, sizes: batch, watch, ...(site.kind === 'cross' && { memory }) });
+  const attended = sitesOf(testbed)
+    .filter((site) => site.name.startsWith(`${name}.`))
+    .reduce((before, site) => residual(before, normOf(site), (values) => attend(values, weights, call(site))), x);
+  return residual(attended, `${name}.norm2`, (values) => feedForward(values, testbed, weights, `${name}.mlp`));
 }
 
 /**
@@ -103,16 +123,28 @@ function tokensError(problem: string): AttnswapError {
   return new AttnswapError('INVALID_INPUTS', `items: ${problem}`, { hint: 'use the testbed of the task that the items come from' });
 }
 
-function checkTokens({ vocabulary, length: longest }: Testbed, { items, length, tokens }: TokenBatch): void {
-  if (!(length >= 1 && length <= longest)) throw tokensError(`length is ${length}, expected 1 to ${longest}, the testbed's`);
-  if (tokens.length !== items * length) throw tokensError(`${tokens.length} tokens, expected ${items} × ${length}`);
-  const wrong = tokens.findIndex((token) => token < 0 || token >= vocabulary);
-  if (wrong >= 0) throw tokensError(`token ${tokens[wrong]} at element ${wrong}, expected 0 to ${vocabulary - 1}`);
+function checkTokens(testbed: Testbed, { items, length, tokens, source }: TokenBatch): void {
+  checkRows(testbed, { items, length, tokens }, { name: '', longest: testbed.length });
+  if ((source === undefined) !== (testbed.encoder === undefined))
+    throw tokensError(source === undefined ? 'no source, expected one for the encoder' : 'a source, but the testbed has no encoder');
+  if (source !== undefined) checkRows(testbed, { items, ...source }, { name: 'source ', longest: testbed.encoder!.length });
 }
 
-function embed({ width, position }: Testbed, weights: Weights, { length, tokens }: TokenBatch): Float64Array {
+function checkRows(
+  { vocabulary }: Testbed,
+  { items, length, tokens }: Omit<TokenBatch, 'source'>,
+  { name, longest }: { readonly name: string; readonly longest: number },
+): void {
+  if (!(length >= 1 && length <= longest)) throw tokensError(`${name}length is ${length}, expected 1 to ${longest}, the testbed's`);
+  if (tokens.length !== items * length) throw tokensError(`${tokens.length} ${name}tokens, expected ${items} × ${length}`);
+  const wrong = tokens.findIndex((token) => token < 0 || token >= vocabulary);
+  if (wrong >= 0) throw tokensError(`${name}token ${tokens[wrong]} at element ${wrong}, expected 0 to ${vocabulary - 1}`);
+}
+
+/** Embedded tokens with their positions; `prefix` begins the names of what the encoder has of its own. */
+function embed({ width, position }: Testbed, weights: Weights, { length, tokens }: SourceTokens, prefix: '' | 'encoder.'): Float64Array {
   const embedding = weights.get('embed')!;
-  const learned = position === 'learned' ? weights.get('position')! : undefined;
+  const learned = position === 'learned' ? weights.get(`${prefix}position`)! : undefined;
   const added = position === 'sinusoidal' ? sinusoidalTable(length, width) : learned;
   return Float64Array.from({ length: tokens.length * width }, (_, at) => {
     const [place, column] = [Math.floor(at / width), at % width];

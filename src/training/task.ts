@@ -7,10 +7,26 @@ export interface TaskItems {
   /** `[items, length]`: the class that the position should give; −1 where it is not scored. */
   readonly targets: Int32Array;
   /**
-   * Where the answer is known: `[items, length]`, the position whose value the scored position must find, −1 elsewhere.
-   * With it labelled waste is exact.
+   * Where the answer is known: `[items, length]`, the position whose value the scored position must find, −1 elsewhere; a position of the source
+   * where there is one. With it labelled waste is exact.
    */
   readonly relevant?: Int32Array;
+  /** What an encoder reads. */
+  readonly source?: SourceTokens;
+}
+
+/** What is translated, all of one length; `[items, length]`. */
+export interface SourceTokens {
+  readonly length: number;
+  readonly tokens: Int32Array;
+}
+
+/** What makes a task one of translation, from a source that an encoder reads. */
+export interface Translation {
+  /** Tokens of every source. */
+  readonly sourceLength: number;
+  /** The text of answers, `[length]`, up to the end of the sentence. The next position reads an answer as token vocabulary − classes + answer. */
+  textOf(classes: ArrayLike<number>): string;
 }
 
 export const splits = ['train', 'validation', 'test'] as const;
@@ -24,9 +40,19 @@ export interface Task {
   readonly classes: number;
   readonly length: number;
   readonly causal: boolean;
-  /** `accuracy`: the share of scored positions whose largest logit is right; `bits`: mean −log₂ p of the right class. */
+  /**
+   * `accuracy`: the share of scored positions whose largest logit is right, of a translation whether all are; `bits`: mean −log₂ p of the right class.
+   */
   readonly metric: 'accuracy' | 'bits';
   /** Accuracy of guessing; bits of a uniform guess. */
   readonly chance: number;
+  readonly translation?: Translation;
   items(split: Split, count: number, seed: number): Promise<TaskItems>;
+}
+
+/** One of the items, by its place. */
+export function oneItem({ length, tokens, targets, source }: TaskItems, item: number): TaskItems {
+  const row = (values: Int32Array, each: number) => values.subarray(item * each, (item + 1) * each);
+  const from = source && { length: source.length, tokens: row(source.tokens, source.length) };
+  return { items: 1, length, tokens: row(tokens, length), targets: row(targets, length), ...(from && { source: from }) };
 }

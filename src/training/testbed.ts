@@ -2,6 +2,7 @@ import type { Testbed } from '../contract/testbed.ts';
 import { testbedSchema } from '../contract/testbed.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { recordReader } from '../files/read-record.ts';
+import type { Shape } from '../contract/shape.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
 import type { VariantSpec } from '../variants/index.ts';
 
@@ -11,23 +12,75 @@ export type { Testbed } from '../contract/testbed.ts';
 /** @throws INVALID_PARAMETERS, UNKNOWN_VARIANT */
 export function readTestbed(value: unknown, source: string): Testbed {
   const testbed = readDescription(value, source);
-  for (const text of testbed.attention) {
-    const refusal = refusalIn(testbed, parseVariant(text));
-    if (refusal !== undefined) throw new AttnswapError('INVALID_PARAMETERS', `${source}: ${text}: ${refusal}`);
+  for (const site of sitesOf(testbed)) {
+    const refusal = refusalIn(testbed, site);
+    if (refusal === undefined) continue;
+    const where = testbed.encoder === undefined ? '' : ` in ${site.name}`;
+    throw new AttnswapError('INVALID_PARAMETERS', `${source}: ${site.attention}${where}: ${refusal}`);
   }
   return testbed;
 }
 
-/** Why a testbed cannot have an attention, at any length. */
-function refusalIn({ heads, width, causal, position }: Testbed, { variant: name, parameters }: VariantSpec): string | undefined {
+/** Why a testbed cannot have an attention: at any length, or across at its own. */
+function refusalIn(testbed: Testbed, site: Site): string | undefined {
+  const { variant: name, parameters } = parseVariant(site.attention);
   const variant = findVariant(name);
-  const shape = { batch: 1, heads, kvHeads: heads, queries: 1, keys: 1, headDim: width / heads, causal, dtype: 'f32' } as const;
   // ALiBi is a term of the logits.
-  const withoutLogits = variant.rows === undefined && position === 'alibi';
-  return withoutLogits ? `${name} has no logits that position alibi could be added to` : variant.refuses(parameters, shape);
+  if (variant.rows === undefined && testbed.position === 'alibi') return `${name} has no logits that position alibi could be added to`;
+  if (site.kind !== 'cross') return variant.refuses(parameters, siteShape(testbed, site, { items: 1, length: 1, source: { length: 1 } }));
+  if (variant.looksAhead?.(parameters) === true)
+    return 'later queries have a say in what a query sees, and a decoder does not know them yet';
+  return variant.refuses(parameters, siteShape(testbed, site, longestOf(testbed)));
 }
 
 const readDescription = recordReader(testbedSchema, { code: 'INVALID_PARAMETERS', whole: 'testbed' });
+
+/** One attention of a testbed. */
+export interface Site {
+  /** What the names of its parameters begin with: `layers.0.attention`, `layers.0.cross`, `encoder.layers.0.attention`. */
+  readonly name: string;
+  /** Attention within the sequence, within the source, or from the one to the other. */
+  readonly kind: 'self' | 'encoder' | 'cross';
+  readonly layer: number;
+  /** As `name[:key=value,…]`. */
+  readonly attention: string;
+}
+
+/** Every attention, in the order in which the model runs them: those of the encoder, then each layer's own and what it pays the encoder's output. */
+export function sitesOf({ attention, encoder }: Testbed): Site[] {
+  const reading = (encoder?.attention ?? []).map((text, layer) => siteAt('encoder', layer, text));
+  const layers = attention.flatMap((text, layer) => {
+    const own = siteAt('self', layer, text);
+    return encoder === undefined ? [own] : [own, siteAt('cross', layer, encoder.cross[layer]!)];
+  });
+  return [...reading, ...layers];
+}
+
+function siteAt(kind: Site['kind'], layer: number, attention: string): Site {
+  const name = `${kind === 'encoder' ? 'encoder.' : ''}layers.${layer}.${kind === 'cross' ? 'cross' : 'attention'}`;
+  return { name, kind, layer, attention };
+}
+
+/** How many items, of what length, and with an encoder of what source. */
+export interface BatchSizes {
+  readonly items: number;
+  readonly length: number;
+  readonly source?: { readonly length: number } | undefined;
+}
+
+/** One item of a testbed's longest sequence, and source. */
+export function longestOf({ length, encoder }: Testbed): BatchSizes {
+  return { items: 1, length, source: encoder };
+}
+
+/** What an attention is called with for a batch. */
+export function siteShape(testbed: Testbed, { kind }: Pick<Site, 'kind'>, { items, length, source }: BatchSizes): Shape {
+  const { heads, causal } = testbed;
+  const queries = kind === 'encoder' ? source!.length : length;
+  const keys = kind === 'self' ? length : source!.length;
+  const own = kind === 'self' && causal;
+  return { batch: items, heads, kvHeads: heads, queries, keys, headDim: attentionDim(testbed), causal: own, dtype: 'f32' };
+}
 
 /** A tensor that training changes. */
 export interface Parameter {
@@ -56,30 +109,53 @@ export function attentionDim({ width, heads, position }: Testbed): number {
 
 /**
  * Every parameter, in the order of weight files. Matrices are `[in, out]`; `gate.u`, `gate.w` `[heads, attentionDim, rank]`, `gate.b` `[heads]`
- * as in captured inputs. Linear layers start at 1/√in, those that write to the residual stream at 1/√(2·layers·in).
+ * as in captured inputs. Linear layers start at 1/√in, those that write to a residual stream at 1/√(writers·in).
  */
 export function parametersOf(testbed: Testbed): Parameter[] {
-  const { vocabulary, classes, length, width, attention, position, normPlacement } = testbed;
+  const { vocabulary, classes, length, width, attention, encoder } = testbed;
   return [
     { name: 'embed', shape: [vocabulary, width], initial: { deviation: 1 } },
-    ...(position === 'learned' ? [{ name: 'position', shape: [length, width], initial: { deviation: 0.02 } }] : []),
-    ...attention.flatMap((text, layer) => layerParameters(testbed, parseVariant(text), `layers.${layer}`)),
-    ...(normPlacement === 'before' ? normParameters(testbed, 'norm') : []),
+    ...(encoder === undefined ? [] : stackParameters(testbed, 'encoder.', encoder.length, encoder.attention.length)),
+    ...stackParameters(testbed, '', length, attention.length),
     linear('head', width, classes),
   ];
 }
 
-function layerParameters(testbed: Testbed, spec: VariantSpec, layer: string): Parameter[] {
-  const { width, hidden, attention } = testbed;
-  const residual = 1 / Math.sqrt(2 * attention.length);
+/** Positions, layers and last norm of an encoder, or of the layers that answer. */
+function stackParameters(testbed: Testbed, prefix: '' | 'encoder.', length: number, layers: number): Parameter[] {
+  const { position, width, normPlacement } = testbed;
+  const learned = { name: `${prefix}position`, shape: [length, width], initial: { deviation: 0.02 } };
   return [
-    ...normParameters(testbed, `${layer}.norm1`),
-    ...['query', 'key', 'value'].map((name) => linear(`${layer}.attention.${name}`, width, width)),
-    linear(`${layer}.attention.output`, width, width, residual),
-    ...(findVariant(spec.variant).takesGate === true ? gateParameters(testbed, spec, `${layer}.attention.gate`) : []),
+    ...(position === 'learned' ? [learned] : []),
+    ...Array.from({ length: layers }, (_, layer) => layerParameters(testbed, `${prefix}layers.${layer}`, layers)).flat(),
+    ...(normPlacement === 'before' ? normParameters(testbed, `${prefix}norm`) : []),
+  ];
+}
+
+function layerParameters(testbed: Testbed, layer: string, layers: number): Parameter[] {
+  const { width, hidden } = testbed;
+  const sites = sitesOf(testbed).filter(({ name }) => name.startsWith(`${layer}.`));
+  const residual = 1 / Math.sqrt((sites.length + 1) * layers);
+  return [
+    ...sites.flatMap((site) => [...normParameters(testbed, normOf(site)), ...attentionParameters(testbed, site, residual)]),
     ...normParameters(testbed, `${layer}.norm2`),
     linear(`${layer}.mlp.in`, width, hidden),
     linear(`${layer}.mlp.out`, hidden, width, residual),
+  ];
+}
+
+/** The name of the norm of an attention. */
+export function normOf({ name, kind }: Site): string {
+  return name.replace(/\w+$/, kind === 'cross' ? 'normCross' : 'norm1');
+}
+
+function attentionParameters(testbed: Testbed, { name, attention }: Site, residual: number): Parameter[] {
+  const { width } = testbed;
+  const spec = parseVariant(attention);
+  return [
+    ...['query', 'key', 'value'].map((part) => linear(`${name}.${part}`, width, width)),
+    linear(`${name}.output`, width, width, residual),
+    ...(findVariant(spec.variant).takesGate === true ? gateParameters(testbed, spec, `${name}.gate`) : []),
   ];
 }
 

@@ -3,11 +3,15 @@ import type { AttentionInputs } from '../contract/inputs.ts';
 import { usingModel } from '../model/file/open-proto.ts';
 import { captureTestbed } from '../training/capture-testbed.ts';
 import type { CapturingTestbed } from '../training/capture-testbed.ts';
+import { oneItem } from '../training/task.ts';
 import type { TaskItems } from '../training/task.ts';
+import { sitesOf } from '../training/testbed.ts';
+import type { Site, Testbed } from '../training/testbed.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
 import { measureScored, scoredFigures, scoredFiguresSchema, scoredInterval } from '../waste/measure-scored.ts';
 import type { ScoredRow, ScoredSums } from '../waste/measure-scored.ts';
 import type { FinishedTrial } from './finish-trial.ts';
+import { itemsOf } from './files.ts';
 import { trainedWeights } from './run-trial.ts';
 import { testbedOf, trialId } from './trial.ts';
 import type { TuningWork } from './work.ts';
@@ -18,7 +22,13 @@ const mostRows = 2048;
 
 const measuredOf = z.object({ measured: z.int().min(0), of: z.int().min(0) });
 
-/** What the attention of a trained model wastes and misses on the positions that are scored, on test items. */
+const headSchema = z.object({ layer: z.int().min(0), head: z.int().min(0), figures: scoredFiguresSchema });
+const headsOf = <Head extends z.ZodType>(head: Head) => z.array(head).max(65_536).readonly();
+
+/**
+ * What the attention of a trained model wastes and misses on the positions that are scored, on test items. With an encoder the answers are in the
+ * source, so that cross-attention is measured, and all other attention `within` its own sequence apart.
+ */
 export const attentionWasteSchema = z.object({
   items: measuredOf,
   /** Scored positions of the measured items: each is one row of every head. */
@@ -26,55 +36,73 @@ export const attentionWasteSchema = z.object({
   interval: z.object({ confidence: z.number(), resamples: z.int(), seed: z.int() }),
   /** Over the heads of all layers. */
   all: scoredFiguresSchema,
-  heads: z
-    .array(z.object({ layer: z.int().min(0), head: z.int().min(0), figures: scoredFiguresSchema }))
-    .max(65_536)
-    .readonly(),
+  heads: headsOf(headSchema),
+  /** Without labels: it is not known which keys it needs. An encoder's rows are the source's positions up to the last one that holds an answer. */
+  within: z.object({ all: scoredFiguresSchema, heads: headsOf(headSchema.extend({ kind: z.enum(['encoder', 'self']) })) }).optional(),
 });
 export type AttentionWaste = z.infer<typeof attentionWasteSchema>;
 
 /** The waste of a trained model, from the queries and keys that its export forms; null where its training diverged, or a layer weighs no pairs. */
 export async function attentionWaste(work: TuningWork, { trial, epochs }: FinishedTrial): Promise<AttentionWaste | null> {
-  if (epochs.at(-1)?.diverged === true || findVariant(parseVariant(trial.attention).variant).rows === undefined) return null;
+  const testbed = testbedOf(trial, work.tuning, work.task);
+  const weighs = sitesOf(testbed).every(({ attention }) => findVariant(parseVariant(attention).variant).rows !== undefined);
+  if (epochs.at(-1)?.diverged === true || !weighs) return null;
   return work.state.step(`waste/${trialId(trial)}`, async () => {
     work.progress(`${trialId(trial)}: what its attention wastes`);
-    const { task, tuning, runner, seed } = work;
-    const testbed = testbedOf(trial, tuning, task);
-    const items = await task.items('test', tuning.items.test, 0);
+    const { runner, seed } = work;
+    const items = await itemsOf(work, 'test', 0);
     return usingModel(captureTestbed(testbed, await trainedWeights(work, trial), runner), (model) =>
-      measureItems(model, { items, attention: testbed.attention, heads: testbed.heads, seed }),
+      measureItems(model, { items, testbed, seed }),
     );
   });
 }
 
 interface Measured {
   readonly items: TaskItems;
-  /** Of each layer. */
-  readonly attention: readonly string[];
-  readonly heads: number;
+  readonly testbed: Testbed;
   /** Of the intervals. */
   readonly seed: number;
 }
 
-async function measureItems(model: CapturingTestbed, { items, attention, heads, seed }: Measured): Promise<AttentionWaste> {
-  const { length, tokens } = items;
+async function measureItems(model: CapturingTestbed, { items, testbed, seed }: Measured): Promise<AttentionWaste> {
   const count = Math.min(mostItems, items.items);
-  const sums = attention.flatMap((_, layer) => Array.from({ length: heads }, (_, head) => ({ layer, head, items: [] as ScoredSums[] })));
+  const sites = sitesOf(testbed);
+  const sums = sites.flatMap((site, at) =>
+    Array.from({ length: testbed.heads }, (_, head) => ({ site, at, head, items: [] as ScoredSums[] })),
+  );
+  const answering = items.source === undefined ? 'self' : 'cross';
   const rows = { measured: 0, of: 0 };
   for (let item = 0; item < count; item += 1) {
-    const scored = scoredRows(items, item);
-    const measured = evenly(scored, Math.floor(mostRows / count));
-    rows.of += scored.length;
-    rows.measured += measured.length;
-    const layers = await model.capture({ items: 1, length, tokens: tokens.subarray(item * length, (item + 1) * length) });
-    for (const each of sums) each.items.push(headSums(layers[each.layer]!, attention[each.layer]!, measured, each.head));
+    const scored = rowsOf(items, item);
+    const some = (list: readonly ScoredRow[]) => evenly(list, Math.floor(mostRows / count));
+    const measured = { self: some(scored.self), encoder: some(scored.encoder), cross: some(scored.cross) };
+    rows.of += scored[answering].length;
+    rows.measured += measured[answering].length;
+    const inputs = await model.capture(oneItem(items, item));
+    for (const { site, at, head, items: own } of sums) own.push(headSums(inputs[at]!, site, measured[site.kind], head));
   }
+  const figuresOf = (own: typeof sums) => ({
+    all: scoredFigures(pooled(own.map((each) => each.items)), seed),
+    heads: own.map(({ site, head, items: ofHead }) => ({ layer: site.layer, head, figures: scoredFigures(ofHead, seed) })),
+  });
+  const measured = { items: { measured: count, of: items.items }, rows, interval: scoredInterval(seed) };
+  const answers = { ...measured, ...figuresOf(sums.filter(({ site }) => site.kind === answering)) };
+  if (answering === 'self') return answers;
+  const others = sums.filter(({ site }) => site.kind !== 'cross');
+  const { all, heads } = figuresOf(others);
+  return { ...answers, within: { all, heads: heads.map((head, at) => ({ ...head, kind: others[at]!.site.kind as 'encoder' | 'self' })) } };
+}
+
+/** An item's rows by kind of attention, those with answers where they can be found: in the sequence itself, or in its source. */
+function rowsOf(items: TaskItems, item: number): Record<Site['kind'], ScoredRow[]> {
+  const scored = scoredRows(items, item);
+  if (items.source === undefined) return { self: scored, encoder: [], cross: [] };
+  const unlabelled = (query: number) => ({ query, relevant: undefined });
+  const last = Math.max(...scored.flatMap(({ relevant = [] }) => relevant));
   return {
-    items: { measured: count, of: items.items },
-    rows,
-    interval: scoredInterval(seed),
-    all: scoredFigures(pooled(sums.map((each) => each.items)), seed),
-    heads: sums.map(({ layer, head, items: own }) => ({ layer, head, figures: scoredFigures(own, seed) })),
+    self: scored.map(({ query }) => unlabelled(query)),
+    encoder: Array.from({ length: last + 1 }, (_, query) => unlabelled(query)),
+    cross: scored,
   };
 }
 
@@ -100,8 +128,8 @@ export function evenly<T>(list: readonly T[], count: number): T[] {
   return Array.from({ length: kept }, (_, index) => list[Math.ceil(((index + 1) * list.length) / kept) - 1]!);
 }
 
-function headSums(inputs: AttentionInputs, text: string, rows: readonly ScoredRow[], head: number): ScoredSums {
-  const { variant, parameters } = parseVariant(text);
+function headSums(inputs: AttentionInputs, { attention }: Site, rows: readonly ScoredRow[], head: number): ScoredSums {
+  const { variant, parameters } = parseVariant(attention);
   return measureScored({ inputs, variant: findVariant(variant), parameters, dense: findVariant('dense'), rows }, head);
 }
 

@@ -9,6 +9,7 @@ import { gainPlan } from '../decide/sequential.ts';
 import { modelArm } from '../measure/arm.ts';
 import type { ModelArm } from '../measure/arm.ts';
 import { fileNameOf } from '../migration/candidate.ts';
+import { feedsOf } from '../training/capture-testbed.ts';
 import { exportTestbed } from '../training/export-onnx.ts';
 import { fileAt } from './files.ts';
 import { trainedWeights } from './run-trial.ts';
@@ -50,8 +51,7 @@ async function armOf(work: TuningWork, trial: Trial): Promise<ModelArm> {
   const { task, runner, threads } = work;
   const file = await fileAt(work, 'data', 'feed.safetensors');
   if (!existsSync(file)) {
-    const { length, tokens } = await task.items('test', 1, 0);
-    await writeTensors(file, { tokens: { type: 'int64', dims: [1, length], data: BigInt64Array.from(tokens, BigInt) } });
+    await writeTensors(file, feedsOf(await task.items('test', 1, 0)));
   }
   const model = {
     backend: runner.backend,

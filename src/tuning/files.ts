@@ -3,7 +3,8 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { RandomStream } from '../inputs/random.ts';
 import { writeSafetensors } from '../inputs/safetensors.ts';
-import type { Split } from '../training/task.ts';
+import type { Split, TaskItems } from '../training/task.ts';
+import { writeItems } from '../training/write-items.ts';
 import type { TuningWork } from './work.ts';
 
 /** Where a file of a tuning is to lie; its folder exists. */
@@ -13,15 +14,15 @@ export async function fileAt({ state }: TuningWork, folder: string, name: string
   return join(directory, name);
 }
 
-/** The items of a split as a data file: training's own by seed, the others the same for all. */
+/** The items of a split: training's own by seed, the others the same for all. */
+export function itemsOf({ task, tuning }: TuningWork, split: Split, seed: number): Promise<TaskItems> {
+  return task.items(split, tuning.items[split], split === 'train' ? seed : 0);
+}
+
+/** The same as a data file. */
 export async function dataFile(work: TuningWork, split: Split, seed: number): Promise<string> {
-  const { task, tuning } = work;
-  const drawn = split === 'train' ? seed : 0;
-  const path = await fileAt(work, 'data', `${split}-${drawn}.safetensors`);
-  if (existsSync(path)) return path;
-  const { items, length, tokens, targets } = await task.items(split, tuning.items[split], drawn);
-  const shape = [items, length];
-  await writeSafetensors(path, { tokens: { dtype: 'I32', shape, data: tokens }, targets: { dtype: 'I32', shape, data: targets } }, {});
+  const path = await fileAt(work, 'data', `${split}-${split === 'train' ? seed : 0}.safetensors`);
+  if (!existsSync(path)) await writeItems(path, await itemsOf(work, split, seed));
   return path;
 }
 

@@ -11,7 +11,7 @@ export interface FinishedTrial {
   readonly trial: Trial;
   readonly epochs: readonly Epoch[];
   readonly test: TestScores;
-  /** `[layers][heads]`: the loss's sensitivity to each head's output, on validation items. */
+  /** `[attentions][heads]`: the loss's sensitivity to each head's output, on validation items. */
   readonly importance: ReadonlyArray<readonly number[]>;
 }
 

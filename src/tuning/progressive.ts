@@ -1,36 +1,35 @@
 import type { LayerAttention } from '../contract/training.ts';
 import type { Parameters } from '../contract/variant.ts';
+import { longestOf, siteShape, sitesOf } from '../training/testbed.ts';
+import type { Testbed } from '../training/testbed.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
 import type { Trial } from './trial.ts';
 
 /** The share of keys that an epoch drops at least. */
 const leastStep = 0.1;
 
-interface Extent {
-  readonly layers: number;
-  /** Of the sequences. */
-  readonly length: number;
-}
-
-/** The attention that a trial's layers end with. */
-export function goalAttention(trial: Trial, { layers }: { readonly layers: number }): LayerAttention[] {
-  const goal = { ...parseVariant(trial.attention), ...(trial.shuffled === true && { shuffled: true }) };
-  return Array.from({ length: layers }, () => goal);
+/** The attention that a trial ends with, in the order of its testbed's sites. */
+export function goalAttention({ shuffled }: Pick<Trial, 'shuffled'>, testbed: Testbed): LayerAttention[] {
+  return sitesOf(testbed).map(({ attention }) => ({ ...parseVariant(attention), ...(shuffled === true && { shuffled }) }));
 }
 
 /**
- * The attention that a trial's layers have in an epoch, from 0 on. `sparsify` begins with dense attention and drops a tenth more of the keys each
+ * The attention that a trial has in an epoch, from 0 on. `sparsify` begins with dense attention and drops a tenth more of the keys each
  * epoch, or as much as it takes that the last half of all epochs trains what the trial ends with: a model that never trained there would be
  * tested on what it does not know.
  */
 export function attentionIn(
   trial: Trial,
   epoch: number,
-  { layers, length, epochs }: Extent & { readonly epochs: number },
+  { testbed, epochs }: { readonly testbed: Testbed; readonly epochs: number },
 ): LayerAttention[] {
-  const goal = goalAttention(trial, { layers });
+  const goal = goalAttention(trial, testbed);
   if (!trial.techniques.includes('sparsify')) return goal;
-  return goal.map((layer) => ({ ...layer, parameters: sparser(layer, { way: epoch / rampEpochs(epochs), epoch, length }) }));
+  const sizes = longestOf(testbed);
+  return sitesOf(testbed).map((site, index) => {
+    const { keys } = siteShape(testbed, site, sizes);
+    return { ...goal[index]!, parameters: sparser(goal[index]!, { way: epoch / rampEpochs(epochs), epoch, length: keys }) };
+  });
 }
 
 /** Epochs after which every `sparsify` is at its goal. */

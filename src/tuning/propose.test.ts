@@ -55,10 +55,46 @@ test('exits are one more choice: in the testbed after every layer but the last, 
   assert.deepEqual(changesOf({ ...first!, exits: 0.9 }, tuning), [{ without: 'exits none instead of 0.9', change: { exits: null } }]);
 });
 
+/** Of 64 tokens. */
+function testbedWith(attention: string, translation?: { sourceLength: number }) {
+  const tuning = readTuning(definition, 'test');
+  const [base] = proposeTrials(tuning, attention, 1);
+  const textOf = () => '';
+  const task = { vocabulary: 10, classes: 10, length: 64, causal: true, ...(translation && { translation: { ...translation, textOf } }) };
+  return testbedOf(base!, tuning, task);
+}
+
+test('a candidate takes every place of a model with an encoder, those within sequences, or those across', () => {
+  const placesOf = (candidate: string) => {
+    const { attention, encoder } = testbedWith(candidate, { sourceLength: 80 });
+    assert.equal(encoder!.length, 80);
+    return [attention, encoder!.attention, encoder!.cross].map((layers) => [...new Set(layers)].join());
+  };
+  assert.deepEqual(placesOf('topk:k=8'), ['topk:k=8', 'topk:k=8', 'topk:k=8']);
+  assert.deepEqual(placesOf('topk:k=8@all'), ['topk:k=8', 'topk:k=8', 'topk:k=8']);
+  assert.deepEqual(placesOf('topk:k=8@self'), ['topk:k=8', 'topk:k=8', 'dense']);
+  assert.deepEqual(placesOf('topk:k=8@cross'), ['dense', 'dense', 'topk:k=8']);
+  const refused = (candidate: string, message: RegExp) => assert.throws(() => testbedWith(candidate), { code: 'INVALID_SUITE', message });
+  refused('topk:k=8@crss', /candidate "topk:k=8@crss": expected @all, @self, @cross or nothing/);
+  refused('topk:k=8@self@cross', /expected @all, @self, @cross or nothing/);
+  refused('topk:k=8@cross', /this task has no cross-attention/);
+});
+
+test('sparsification of cross-attention counts the keys of the source', () => {
+  const [base] = proposeTrials(readTuning(definition, 'test'), 'topk:k=8@cross', 1);
+  const testbed = testbedWith('topk:k=8@cross', { sourceLength: 80 });
+  const given = attentionIn({ ...base!, techniques: ['sparsify'] }, 1, { testbed, epochs: 8 });
+  // A quarter of the way from all keys to 8 of 80.
+  assert.deepEqual(
+    given.map(({ variant, parameters }) => [variant, parameters['keep']]),
+    ['dense', 'dense', 'dense', 'topk', 'dense', 'topk'].map((variant) => [variant, variant === 'topk' ? 0.775 : undefined]),
+  );
+});
+
 test('sparsification begins dense, drops a tenth more each epoch, and ends at the goal', () => {
   const [base] = proposeTrials(readTuning(definition, 'test'), 'topk:k=8', 1);
   const parametersIn = (attention: string, epoch: number, epochs = 20) =>
-    attentionIn({ ...base!, attention, techniques: ['sparsify'] }, epoch, { layers: 1, length: 64, epochs })[0]!.parameters;
+    attentionIn({ ...base!, attention, techniques: ['sparsify'] }, epoch, { testbed: testbedWith(attention), epochs })[0]!.parameters;
   assert.deepEqual(
     [0, 1, 8, 9].map((epoch) => parametersIn('topk:k=8', epoch)),
     [{ keep: 1 }, { keep: 0.9 }, { keep: 0.2 }, { k: 8 }],
@@ -77,7 +113,7 @@ test('sparsification begins dense, drops a tenth more each epoch, and ends at th
     [0, 1, 3, 4].map((epoch) => parametersIn('topk:k=8', epoch, 8)),
     [{ keep: 1 }, { keep: 0.78125 }, { keep: 0.34375 }, { k: 8 }],
   );
-  assert.deepEqual(attentionIn({ ...base!, shuffled: true }, 0, { layers: 2, length: 64, epochs: 1 }), [
+  assert.deepEqual(attentionIn({ ...base!, shuffled: true }, 0, { testbed: testbedWith('topk:k=8'), epochs: 1 }), [
     { variant: 'topk', parameters: { k: 8 }, shuffled: true },
     { variant: 'topk', parameters: { k: 8 }, shuffled: true },
   ]);

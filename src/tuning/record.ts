@@ -44,8 +44,16 @@ const epochSchema = z.object({
   diverged: z.literal(true).optional(),
   elapsedNs: z.number().min(0).max(1e18),
 });
-const testSchema = z.object({ mean: figure, items: list(figure, 1e7), layers: z.number().min(1).max(64).optional() });
-const importanceSchema = list(list(figure, 1024), 64);
+/** BLEU or chrF of all test items together, with the interval over them. */
+const corpusScoreSchema = z.object({ value: figure, low: figure, high: figure });
+const testSchema = z.object({
+  mean: figure,
+  items: list(figure, 1e7),
+  layers: z.number().min(1).max(64).optional(),
+  translation: z.object({ bleu: corpusScoreSchema, chrf: corpusScoreSchema }).optional(),
+});
+/** Three attentions of each of 64 layers at most, with an encoder. */
+const importanceSchema = list(list(figure, 1024), 192);
 const finishedSchema = z.object({
   trial: trialSchema,
   epochs: list(epochSchema, 10_000),

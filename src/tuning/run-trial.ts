@@ -7,6 +7,7 @@ import { readWeights, writeWeights } from '../training/initial-weights.ts';
 import { attentionIn, goalAttention } from './progressive.ts';
 import { dataFile, fileAt, orderFile, stepsOf } from './files.ts';
 import { firstWeights } from './first-weights.ts';
+import { meanOf, scoresOf } from './scores.ts';
 import { noScore, testbedOf, trialId } from './trial.ts';
 import type { Reference, Trial } from './trial.ts';
 import type { Epoch, TuningWork } from './work.ts';
@@ -70,27 +71,22 @@ function recordedEpochs({ state }: TuningWork, id: string): Epoch[] {
 async function trainEpoch(work: TuningWork, training: Training, trial: Trial, epoch: number): Promise<Epoch> {
   const { task, tuning } = work;
   const { losses, diverged, elapsedNs } = await training.epoch({
-    attention: attentionIn(trial, epoch, extentOf(work)),
+    attention: attentionIn(trial, epoch, goalOf(work, trial)),
     data: await dataFile(work, 'train', trial.seed),
     order: await orderFile(work, trial.seed, epoch),
   });
   if (diverged) return { losses, elapsedNs, validation: noScore, diverged };
-  const goal = goalAttention(trial, tuning.model);
+  const goal = goalAttention(trial, goalOf(work, trial).testbed);
   const scores = await training.evaluate({ attention: goal, data: await dataFile(work, 'validation', 0), batch: tuning.training.batch });
   const path = await checkpointOf(work, trialId(trial), epoch + 1);
   await training.save(`${path}.tmp`, { optimizer: true });
   await rename(`${path}.tmp`, path);
-  return { losses, elapsedNs, validation: meanScore(task.metric, scores) };
+  return { losses, elapsedNs, validation: meanOf(scoresOf(task, scores)) };
 }
 
-function extentOf({ tuning, task }: TuningWork) {
-  return { layers: tuning.model.layers, length: task.length, epochs: tuning.training.epochs };
-}
-
-/** Higher is better: the share that is right, or minus the bits. */
-function meanScore(metric: 'accuracy' | 'bits', scores: { readonly correct: Float32Array; readonly bits: Float32Array }): number {
-  const values = metric === 'accuracy' ? scores.correct : scores.bits.map((bits) => -bits);
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+/** What a trial's attention comes to, and when. */
+function goalOf({ tuning, task }: TuningWork, trial: Trial) {
+  return { testbed: testbedOf(trial, tuning, task), epochs: tuning.training.epochs };
 }
 
 /** Begins a training of a trial from its first weights, written where they are not there yet. */
@@ -109,7 +105,7 @@ export async function beginTraining(work: TuningWork, trial: Trial, weights: str
     backend: trainer.backend,
     testbed: testbedOf(trial, tuning, task),
     weights,
-    attention: attentionIn(trial, 0, extentOf(work)),
+    attention: attentionIn(trial, 0, goalOf(work, trial)),
     optimizer: { learningRate: trial.learningRate, weightDecay, warmUpSteps, clip, steps: epochs * stepsOf(work) },
     ...(teacher !== undefined && { teacher }),
     ...(threads !== undefined && { threads }),
@@ -121,11 +117,12 @@ export async function beginTraining(work: TuningWork, trial: Trial, weights: str
 }
 
 function teacherOf({ tuning, task }: TuningWork, { techniques }: Trial, reference: Reference): Teacher {
-  const { distillation, model } = tuning;
+  const { distillation } = tuning;
+  const testbed = testbedOf(reference.trial, tuning, task);
   return {
-    testbed: testbedOf(reference.trial, tuning, task),
+    testbed,
     weights: reference.weights,
-    attention: goalAttention(reference.trial, model),
+    attention: goalAttention(reference.trial, testbed),
     weight: techniques.includes('distil') ? distillation.weight : 0,
     temperature: distillation.temperature,
     ...(techniques.includes('heads') && { headWeights: reference.importance, headLoss: distillation.headLoss }),

@@ -1,6 +1,10 @@
-import type { Training } from '../contract/training.ts';
+import type { ItemScores, Training } from '../contract/training.ts';
+import { translationScores } from '../quality/translation/scores.ts';
+import type { TranslationScores } from '../quality/translation/scores.ts';
+import type { Task } from '../training/task.ts';
 import { goalAttention } from './progressive.ts';
-import { dataFile } from './files.ts';
+import { dataFile, itemsOf } from './files.ts';
+import { testbedOf } from './trial.ts';
 import type { Trial } from './trial.ts';
 import type { TuningWork } from './work.ts';
 
@@ -10,6 +14,8 @@ export interface TestScores {
   readonly items: readonly number[];
   /** Mean number of layers up to the answer; absent without exits. */
   readonly layers?: number;
+  /** Of what greedy decoding gives; absent where nothing is translated. */
+  readonly translation?: TranslationScores;
 }
 
 /** Mean number of layers up to the answers of trials with exits, over seeds; null where there are none. */
@@ -18,16 +24,38 @@ export function meanLayers(trials: ReadonlyArray<{ readonly test: { readonly lay
   return layers.length === 0 ? null : layers.reduce((sum, each) => sum + each, 0) / layers.length;
 }
 
+/**
+ * A score an item, higher is better: the share that is right, minus the bits, or of a translation 1 where all is right. Greedy decoding then gives just
+ * that: it reads its own answers, which are the right ones up to the first that is not.
+ */
+export function scoresOf({ metric, translation }: Pick<Task, 'metric' | 'translation'>, { correct, bits }: ItemScores): number[] {
+  if (translation !== undefined) return Array.from(correct, (share) => Number(share === 1));
+  return Array.from(metric === 'accuracy' ? correct : bits.map((value) => -value));
+}
+
+export function meanOf(scores: ArrayLike<number>): number {
+  return Array.from(scores).reduce((sum, value) => sum + value, 0) / scores.length;
+}
+
 /** Scores of the test items with the attention that a trial ends with. */
 export async function testScores(work: TuningWork, training: Training, trial: Trial): Promise<TestScores> {
   const { task, tuning } = work;
-  const attention = goalAttention(trial, tuning.model);
-  const { correct, bits, layers } = await training.evaluate({
-    attention,
-    data: await dataFile(work, 'test', 0),
-    batch: tuning.training.batch,
-  });
-  const items = Array.from(task.metric === 'accuracy' ? correct : bits.map((value) => -value));
-  const mean = (values: Iterable<number>) => [...values].reduce((sum, value) => sum + value, 0) / items.length;
-  return { mean: mean(items), items, ...(layers !== undefined && { layers: mean(layers) }) };
+  const attention = goalAttention(trial, testbedOf(trial, tuning, task));
+  const request = { attention, data: await dataFile(work, 'test', 0), batch: tuning.training.batch };
+  const scores = await training.evaluate(request);
+  const items = scoresOf(task, scores);
+  return {
+    mean: meanOf(items),
+    items,
+    ...(scores.layers !== undefined && { layers: meanOf(scores.layers) }),
+    ...(task.translation !== undefined && { translation: await translated(work, await training.translate(request)) }),
+  };
+}
+
+/** Decoded classes of the test items, as texts beside those that are right. */
+async function translated(work: TuningWork, classes: Int32Array): Promise<TranslationScores> {
+  const { items, length, targets } = await itemsOf(work, 'test', 0);
+  const text = (all: Int32Array, item: number) => work.task.translation!.textOf(all.subarray(item * length, (item + 1) * length));
+  const pairs = Array.from({ length: items }, (_, item) => ({ hypothesis: text(classes, item), references: [text(targets, item)] }));
+  return translationScores(pairs, work.seed);
 }

@@ -42,6 +42,7 @@ function scriptedTraining(learningRate: number): Training {
       return { correct: Float32Array.of(score, score), bits: Float32Array.of(1, 1) };
     },
     importance: never,
+    translate: never,
     gradients: never,
     logits: never,
     save: (path) => writeFile(path, String(epochs)),

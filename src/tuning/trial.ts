@@ -1,5 +1,7 @@
 import type { Technique, Tuning } from '../contract/tuning.ts';
 import type { Testbed } from '../contract/testbed.ts';
+import type { Task } from '../training/task.ts';
+import { layersWith } from './candidate.ts';
 
 /** The validation score of a training that diverged: below all others, and a number, as JSON has no infinity. */
 export const noScore = -Number.MAX_VALUE;
@@ -11,7 +13,7 @@ export function isScore(score: number | null): score is number {
 
 /** What one training is of. */
 export interface Trial {
-  /** The attention of every layer. */
+  /** The attention of every layer, as a candidate is written. */
   readonly attention: string;
   readonly position: Testbed['position'];
   readonly norm: Testbed['norm'];
@@ -32,7 +34,7 @@ export interface Reference {
   readonly trial: Trial;
   /** Path of its trained weights. */
   readonly weights: string;
-  /** `[layers][heads]`, sum 1. */
+  /** `[attentions][heads]`, sum 1. */
   readonly importance: ReadonlyArray<readonly number[]>;
 }
 
@@ -57,10 +59,10 @@ export function choicesOf({ position, norm, normPlacement, learningRate, techniq
 /** The testbed of a trial, for a task. */
 export function testbedOf(
   trial: Trial,
-  { model }: Tuning,
-  task: { vocabulary: number; classes: number; length: number; causal: boolean },
+  tuning: Pick<Tuning, 'baseline' | 'model'>,
+  task: Pick<Task, 'vocabulary' | 'classes' | 'length' | 'causal' | 'translation'>,
 ): Testbed {
-  const { layers, ...sizes } = model;
+  const { layers, ...sizes } = tuning.model;
   const { position, norm, normPlacement, exits } = trial;
   const { vocabulary, classes, length, causal } = task;
   return {
@@ -69,7 +71,7 @@ export function testbedOf(
     length,
     causal,
     ...sizes,
-    attention: Array.from({ length: layers }, () => trial.attention),
+    ...layersWith(trial.attention, tuning, task),
     position,
     norm,
     normPlacement,

@@ -5,6 +5,7 @@ import { estimatePaired, judgePaired } from '../quality/paired.ts';
 import type { QualityJudgement } from '../quality/judgement.ts';
 import type { MeanEstimate } from '../statistics/student.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
+import { readCandidate } from './candidate.ts';
 import { ablate } from './ablate.ts';
 import type { Ablation } from './ablate.ts';
 import { attentionWaste } from './attention-waste.ts';
@@ -19,7 +20,7 @@ import { recoveredShare } from './recovered.ts';
 import { swappedScores } from './swapped.ts';
 import { searchCandidate } from './search.ts';
 import type { TrialSearch } from './search.ts';
-import { readTestbed } from '../training/testbed.ts';
+import { longestOf, readTestbed, siteShape, sitesOf } from '../training/testbed.ts';
 import { testbedOf } from './trial.ts';
 import type { Trial } from './trial.ts';
 import type { TuningWork } from './work.ts';
@@ -117,7 +118,7 @@ async function tuneCandidate(work: TuningWork, candidate: string, baseline: read
     difference: differenceOf(baseline, finalists),
     recovered: recoveredShare({ baseline: meansOf(baseline), swapped, tuned: meansOf(finalists) }, marginOf(work, baseline[0]!)),
     ablations: await ablate(work, finalists, references),
-    weightedShare: weightedShare(work, candidate),
+    weightedShare: weightedShare(work, finalists[0]!.trial),
     latency,
     memory,
     quality,
@@ -129,7 +130,7 @@ async function tuneCandidate(work: TuningWork, candidate: string, baseline: read
 
 /** Whether a variant chooses keys by their scores, so that choosing at random is another thing. */
 function selects(candidate: string): boolean {
-  const { variant, parameters } = parseVariant(candidate);
+  const { variant, parameters } = parseVariant(readCandidate(candidate).attention);
   return findVariant(variant).selectivity?.(parameters) !== undefined;
 }
 
@@ -147,19 +148,13 @@ function meansOf(trials: readonly FinishedTrial[]): number[] {
   return trials.map(({ test }) => test.mean);
 }
 
-function weightedShare({ task, tuning }: TuningWork, candidate: string): number {
-  const { heads, width } = tuning.model;
-  const { variant, parameters } = parseVariant(candidate);
-  const shape = {
-    batch: 1,
-    heads,
-    kvHeads: heads,
-    queries: task.length,
-    keys: task.length,
-    headDim: width / heads,
-    causal: task.causal,
-    dtype: 'f32',
-  } as const;
-  const { weightedPairs, densePairs } = findVariant(variant).cost(parameters, shape);
-  return weightedPairs / densePairs;
+/** Over all attentions of the model. */
+function weightedShare({ task, tuning }: TuningWork, trial: Trial): number {
+  const testbed = testbedOf(trial, tuning, task);
+  const work = sitesOf(testbed).map((site) => {
+    const { variant, parameters } = parseVariant(site.attention);
+    return findVariant(variant).cost(parameters, siteShape(testbed, site, longestOf(testbed)));
+  });
+  const total = (of: 'weightedPairs' | 'densePairs') => work.reduce((sum, each) => sum + each[of], 0);
+  return total('weightedPairs') / total('densePairs');
 }

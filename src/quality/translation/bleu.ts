@@ -10,7 +10,7 @@ const order = 4;
  */
 export function corpusBleu(translations: readonly Translation[]): number {
   requireReferences(translations);
-  return bleuOf(addUp(translations.map(statisticsOf)), { effectiveOrder: false });
+  return bleuOfSums(addUp(translations.map(bleuStatistics)));
 }
 
 /**
@@ -20,11 +20,11 @@ export function corpusBleu(translations: readonly Translation[]): number {
 export function sentenceBleu(hypothesis: string, ...references: readonly string[]): number {
   const translation = { hypothesis, references };
   requireReferences([translation]);
-  return bleuOf(statisticsOf(translation), { effectiveOrder: true });
+  return bleuOf(bleuStatistics(translation), { effectiveOrder: true });
 }
 
 /** Length of the hypothesis, length of the closest reference, then of each order the n-grams matched and all of them. */
-function statisticsOf({ hypothesis, references }: Translation): number[] {
+export function bleuStatistics({ hypothesis, references }: Translation): number[] {
   const words = tokens13a(hypothesis);
   const others = references.map(tokens13a);
   const statistics = [words.length, closestLength(words.length, others)];
@@ -37,6 +37,11 @@ function statisticsOf({ hypothesis, references }: Translation): number[] {
     statistics.push(matched, Math.max(0, words.length - n + 1));
   }
   return statistics;
+}
+
+/** BLEU of a corpus from the sums of its sentences' statistics. */
+export function bleuOfSums(sums: readonly number[]): number {
+  return bleuOf(sums, { effectiveOrder: false });
 }
 
 /** Of equally close lengths the shorter one. */

@@ -12,7 +12,7 @@ const weight = 2 ** 2;
  */
 export function corpusChrf(translations: readonly Translation[]): number {
   requireReferences(translations);
-  return scoreOf(addUp(translations.map(bestStatistics)));
+  return chrfOfSums(addUp(translations.map(chrfStatistics)));
 }
 
 /** chrF2 of one translation, 0 to 100. @throws RangeError where it has no reference */
@@ -20,12 +20,13 @@ export function sentenceChrf(hypothesis: string, ...references: readonly string[
   return corpusChrf([{ hypothesis, references }]);
 }
 
-function bestStatistics({ hypothesis, references }: Translation): number[] {
+/** Those of the reference that it scores best by, see {@link statisticsOf}. */
+export function chrfStatistics({ hypothesis, references }: Translation): number[] {
   const own = ngramsOf(hypothesis);
   let best: { score: number; statistics: number[] } | undefined;
   for (const reference of references) {
     const statistics = statisticsOf(own, ngramsOf(reference));
-    const score = scoreOf(statistics);
+    const score = chrfOfSums(statistics);
     if (best === undefined || score > best.score) best = { score, statistics };
   }
   return best!.statistics;
@@ -55,7 +56,8 @@ function total(counts: ReadonlyMap<string, number>): number {
   return sum;
 }
 
-function scoreOf(statistics: readonly number[]): number {
+/** chrF2 of a corpus from the sums of its sentences' statistics. */
+export function chrfOfSums(statistics: readonly number[]): number {
   let [precision, recall, orders] = [0, 0, 0];
   for (let at = 0; at < statistics.length; at += 3) {
     const [own, other, matched] = statistics.slice(at, at + 3) as [number, number, number];

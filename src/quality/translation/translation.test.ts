@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { corpusBleu, sentenceBleu } from './bleu.ts';
 import { corpusChrf, sentenceChrf } from './chrf.ts';
 import { drawTranslations } from './fixtures/draw-translations.ts';
+import { translationScores } from './scores.ts';
 
 const seed = 1;
 /** Of translations one by one, then of all of them as a corpus, as sacrebleu prints them. */
@@ -71,4 +72,17 @@ test('a corpus is no mean of sentences, and one without 4-grams scores nothing',
 test('what has no reference is refused', () => {
   for (const score of [sentenceBleu, sentenceChrf]) assert.throws(() => score('a'), RangeError);
   for (const score of [corpusBleu, corpusChrf]) assert.throws(() => score([]), RangeError);
+});
+
+test('the scores of a corpus have intervals over its sentences, which are the scores of resampled corpora', () => {
+  const drawn = drawTranslations(200, seed);
+  const { bleu, chrf } = translationScores(drawn, 1);
+  assert.equal(bleu.value, corpusBleu(drawn));
+  assert.equal(chrf.value, corpusChrf(drawn));
+  for (const { value, low, high } of [bleu, chrf]) assert.ok(low! < value && value < high! && high! - low! < 30, `${low} ${value} ${high}`);
+  assert.deepEqual(translationScores(drawn, 1), { bleu, chrf });
+  const same = [1, 2, 3].map(() => ({ hypothesis: 'a b c d e', references: ['a b c d e'] }));
+  for (const each of Object.values(translationScores(same, 1).bleu)) assert.ok(Math.abs(each! - 100) < 1e-9);
+  assert.deepEqual(translationScores(same.slice(1, 2), 1).chrf, { value: sentenceChrf('a b c d e', 'a b c d e'), low: null, high: null });
+  assert.throws(() => translationScores([], 1), RangeError);
 });

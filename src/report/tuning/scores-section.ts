@@ -1,5 +1,6 @@
-import { digits, percent } from '../../text/figures.ts';
+import { digits, percent, signed } from '../../text/figures.ts';
 import type { TuningCandidateRecord } from '../../tuning/record.ts';
+import { translationDifference } from '../../tuning/difference.ts';
 import { meanLayers } from '../../tuning/scores.ts';
 import { scoreLevelsChart, scoreStages } from '../charts/score-levels.ts';
 import type { ScoreMark, ScoreStage } from '../charts/score-levels.ts';
@@ -27,7 +28,7 @@ export function scoresSection(view: TuningView): Section {
     table,
   });
   const lead = `Scores are ${measure.name} on the test items; ${measure.better}. Swapped: with the baseline’s weights and no training. Control: tuned with the same number of keys, selected at random. Pairs: weighted pairs as a share of dense attention’s. Recovered: the share of the swap’s loss that training recovered, if that loss exceeds the quality margin.${exitsEarly(view) ? layersTold : ''}`;
-  const parts = [levelsChart(view, table), table, differences].filter((part) => part !== undefined);
+  const parts = [levelsChart(view, table), table, translationTable(view), differences].filter((part) => part !== undefined);
   return { id: 'scores', title: 'Cost of the swap, and what training recovers', lead, parts };
 }
 
@@ -73,6 +74,38 @@ function marksOf({ measure, candidates, series }: TuningView, index: number): Sc
       score === null ? [] : [{ name, stage, colour, score: measure.shown(score), label: `${name}, ${stage}: ${measure.text(score)}` }],
     ),
   );
+}
+
+/** BLEU and chrF of greedily decoded test items; undefined where nothing is translated. */
+function translationTable({ record, baseline, candidates }: TuningView): Table | undefined {
+  if (record.baseline.every(({ test }) => test.translation === undefined)) return undefined;
+  const numeric = (title: string) => ({ title, numeric: true });
+  const values = (trials: TuningCandidateRecord['finalists'], score: 'bleu' | 'chrf'): TableCell => {
+    const all = trials.map(({ test }) => test.translation?.[score].value ?? null);
+    return { text: all.map((value) => (value === null ? 'none' : value.toFixed(1))).join(', ') };
+  };
+  const gained = (trials: TuningCandidateRecord['finalists'], score: 'bleu' | 'chrf'): TableCell => {
+    const difference = translationDifference(record.baseline, trials, score);
+    if (difference === null) return { text: '–' };
+    const { mean, low, high, count } = difference;
+    const points = (value: number) => signed(value, Math.abs(value).toFixed(1));
+    return { text: count < 2 ? points(mean) : `${points(mean)} (${points(low)} … ${points(high)})`, value: mean };
+  };
+  return {
+    kind: 'table',
+    title: 'BLEU and chrF of greedily decoded test items, one per seed; gained: mean over seeds, with 95 % interval',
+    columns: [{ title: 'attention' }, ...['BLEU', 'gained', 'chrF', 'gained'].map(numeric)],
+    rows: [
+      [...words(baseline), values(record.baseline, 'bleu'), { text: '–' }, values(record.baseline, 'chrf'), { text: '–' }],
+      ...candidates.map(({ name, found: { finalists } }) => [
+        ...words(name),
+        values(finalists, 'bleu'),
+        gained(finalists, 'bleu'),
+        values(finalists, 'chrf'),
+        gained(finalists, 'chrf'),
+      ]),
+    ],
+  };
 }
 
 function scoresTable(view: TuningView): Table {

@@ -29,7 +29,28 @@ export function wasteSection(view: TuningView): Section | undefined {
     ? `${measured} The task defines which key holds each answer, and attention on any other key is labeled waste. A head with another role, such as finding the previous token, counts as wasteful here; what matters is that some head finds the answer.`
     : `${measured} The task does not define which keys hold the answers, so this is unlabeled waste: pairs beyond the smallest set of keys that holds 95 % of the attention.`;
   const title = isLabelled ? 'Waste and relevant keys' : 'Waste';
-  return { id: 'attention-waste', title, lead, parts: [headsChart(found, isLabelled), attentionsTable(found, isLabelled)] };
+  const own = [headsChart(found, isLabelled), attentionsTable(found, isLabelled)];
+  if (first.waste.within === undefined) return { id: 'attention-waste', title, lead, parts: own };
+  const across = `${lead} All of this is cross-attention, from what is written to the source. Attention within the source and within the translation has a table of its own, without labels.`;
+  return { id: 'attention-waste', title, lead: across, parts: [...own, withinTable(found)] };
+}
+
+/** Attention of an encoder, and of a decoder to what it has written. */
+function withinTable(found: readonly NamedWaste[]): Table {
+  const own = columnsOf(false);
+  const numeric = (title: string) => ({ title, numeric: true });
+  return {
+    kind: 'table',
+    title: 'Waste within source and translation, by layer and head',
+    columns: [{ title: 'attention' }, { title: 'of' }, ...['layer', 'head', ...own.map((column) => column.title)].map(numeric)],
+    rows: found.flatMap(({ name, waste }) =>
+      (waste.within?.heads ?? []).map(({ kind, layer, head, figures }) => [
+        ...words(name, kind === 'encoder' ? 'encoder' : 'decoder'),
+        ...[layer, head].map((value) => ({ text: String(value), value })),
+        ...own.map(({ of }) => shareCell(of(figures))),
+      ]),
+    ),
+  };
 }
 
 function wastesOf({ record, baseline, candidates }: TuningView): NamedWaste[] {

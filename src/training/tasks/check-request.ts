@@ -9,7 +9,7 @@ export interface ItemsRequest {
   readonly seed: number;
 }
 
-/** Tokens of one request at most: three arrays of 1 GiB. */
+/** Tokens of one request at most: arrays of 1 GiB each. */
 const mostTokens = 2 ** 28;
 
 /** @throws INVALID_PARAMETERS naming the task, got and expected */

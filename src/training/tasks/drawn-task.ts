@@ -3,11 +3,13 @@ import type { Split, Task, TaskItems } from '../task.ts';
 import { checkRequest, requestError } from './check-request.ts';
 import { splitOf } from './split-of.ts';
 
-/** Views of one item's places, each `[length]`; targets and relevant hold −1 everywhere. */
+/** Views of one item's places, each `[length]`, the source `[source length]`; targets and relevant hold −1 everywhere. */
 export interface ItemBuffers {
   readonly tokens: Int32Array;
   readonly targets: Int32Array;
   readonly relevant: Int32Array;
+  /** Empty where the task has none. */
+  readonly source: Int32Array;
 }
 
 /** A task whose items are drawn, not read. */
@@ -22,20 +24,22 @@ const mostDraws = 2000;
 /** The task: causal, measured by accuracy, its splits disjoint by {@link splitOf}. More items of a seed begin with the fewer. */
 export function drawnTask({ draw, ...described }: DrawnTask): Task {
   const items = async (split: Split, count: number, seed: number): Promise<TaskItems> => {
-    const { name, length } = described;
+    const { name, length, translation } = described;
+    const sourceLength = translation?.sourceLength ?? 0;
     checkRequest({ name, length }, { split, count, seed });
     const stream = new RandomStream(seed, `${name}/${split}`);
-    const empty = () => new Int32Array(count * length).fill(-1);
-    const all = { tokens: empty(), targets: empty(), relevant: empty() };
-    for (let item = 0; item < count; item++) drawInto(split, { name, draw, stream }, itemOf(all, item, length));
-    return { items: count, length, ...all };
+    const empty = (each: number) => new Int32Array(count * each).fill(-1);
+    const { source, ...all } = { tokens: empty(length), targets: empty(length), relevant: empty(length), source: empty(sourceLength) };
+    for (let item = 0; item < count; item++) drawInto(split, { name, draw, stream }, itemOf({ ...all, source }, item, count));
+    return { items: count, length, ...all, ...(sourceLength > 0 && { source: { length: sourceLength, tokens: source } }) };
   };
   return { ...described, causal: true, metric: 'accuracy', items };
 }
 
-function itemOf({ tokens, targets, relevant }: ItemBuffers, item: number, length: number): ItemBuffers {
-  const [start, end] = [item * length, (item + 1) * length];
-  return { tokens: tokens.subarray(start, end), targets: targets.subarray(start, end), relevant: relevant.subarray(start, end) };
+/** One of `items`. */
+function itemOf({ tokens, targets, relevant, source }: ItemBuffers, item: number, items: number): ItemBuffers {
+  const row = (all: Int32Array) => all.subarray((item * all.length) / items, ((item + 1) * all.length) / items);
+  return { tokens: row(tokens), targets: row(targets), relevant: row(relevant), source: row(source) };
 }
 
 function drawInto(split: Split, from: Pick<DrawnTask, 'name' | 'draw'> & { stream: RandomStream }, item: ItemBuffers): void {

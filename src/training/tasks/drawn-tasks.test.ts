@@ -7,10 +7,14 @@ import type { Split } from '../task.ts';
 import { induction } from './induction.ts';
 import { recall, shortestGap } from './recall.ts';
 import { splitOf } from './split-of.ts';
+import { appendNumber } from './number-words.ts';
+import type { Sentence } from './number-words.ts';
+import { translate } from './translate.ts';
 
 const small = { pairs: 3, length: 20, keys: 6, values: 4 };
 const copies = { symbols: 5, copy: 3, gap: 9, length: 15 };
-const tasks = [recall(small), induction(copies)];
+const sentences = { objects: 2, digits: 2 };
+const tasks = [recall(small), induction(copies), translate(sentences)];
 const range = (count: number): number[] => [...Array.from({ length: count }).keys()];
 
 for (const task of tasks) {
@@ -38,12 +42,14 @@ for (const task of tasks) {
   });
 
   test(`${task.name}: tokens and classes are in range, and answers follow from the relevant position`, async () => {
-    const { tokens, targets, relevant, length } = await task.items('validation', 100, 1);
-    assert.ok(tokens.every((token) => token >= 0 && token < task.vocabulary));
+    const { tokens, targets, relevant, length, source } = await task.items('validation', 100, 1);
+    assert.ok([...tokens, ...(source?.tokens ?? [])].every((token) => token >= 0 && token < task.vocabulary));
     const offset = task.vocabulary - task.classes;
     targets.forEach((target, at) => {
       if (target === -1) return assert.equal(relevant![at], -1);
       assert.ok(target < task.classes);
+      if (source !== undefined)
+        return assert.ok(relevant![at]! >= 0 && source.tokens[Math.floor(at / length) * source.length + relevant![at]!] !== 0);
       assert.equal(tokens[Math.floor(at / length) * length + relevant![at]!], offset + target);
     });
   });
@@ -99,6 +105,74 @@ test('induction copies what follows the marker, gap positions later', async () =
   assert.deepEqual(starts, new Set([0, 1, 2, 3]));
 });
 
+test('numbers are written as in British English, and as in German with tens and ones exchanged', () => {
+  const written = (value: number) => {
+    const sentence: Sentence = { english: [], german: [] };
+    appendNumber(sentence, value);
+    const [english, german] = [sentence.english.join(' ').replace(' - ', '-'), sentence.german.map(({ word }) => word).join('')];
+    return [english, german.replaceAll('-', ''), sentence.german.map(({ word, from }) => `${word} ${sentence.english[from]}`)] as const;
+  };
+  const known: ReadonlyArray<[number, string, string]> = [
+    [2, 'two', 'zwei'],
+    [16, 'sixteen', 'sechzehn'],
+    [17, 'seventeen', 'siebzehn'],
+    [30, 'thirty', 'dreißig'],
+    [21, 'twenty-one', 'einundzwanzig'],
+    [100, 'one hundred', 'einhundert'],
+    [205, 'two hundred and five', 'zweihundertfünf'],
+    [776, 'seven hundred and seventy-six', 'siebenhundertsechsundsiebzig'],
+    [3421, 'three thousand four hundred and twenty-one', 'dreitausendvierhunderteinundzwanzig'],
+    [21_012, 'twenty-one thousand and twelve', 'einundzwanzigtausendzwölf'],
+    [101_300, 'one hundred and one thousand three hundred', 'einhunderteintausenddreihundert'],
+  ];
+  for (const [value, english, german] of known) assert.deepEqual(written(value).slice(0, 2), [english, german]);
+  assert.deepEqual(written(321)[2], ['drei three', 'hundert hundred', 'ein one', '-und- -', 'zwanzig twenty']);
+});
+
+test('a translation is German: article, subject, hat, what is counted, and the verb at the end', async () => {
+  const task = translate(sentences);
+  const items = await task.items('test', 200, 1);
+  const { length, targets, tokens, relevant } = items;
+  const numbers = new Set<string>();
+  for (const item of range(200)) {
+    const row = (values: Int32Array, each = length) => values.subarray(item * each, (item + 1) * each);
+    const text = task.translation!.textOf(row(targets));
+    const match = /^(Der|Die|Das) [A-ZÄÖÜ]\p{Ll}+ hat (\p{Ll}+) ([A-ZÄÖÜ]\p{Ll}+) und (\p{Ll}+) ([A-ZÄÖÜ]\p{Ll}+) \p{Ll}+\.$/u.exec(text);
+    assert.ok(match, text);
+    assert.notEqual(match[3], match[5]);
+    numbers.add(match[2]!);
+    // Written one behind: each position reads what the one before it gives.
+    const words = row(targets).filter((target) => target >= 0);
+    assert.deepEqual(
+      [...row(tokens).subarray(1, words.length)],
+      [...words.subarray(0, -1)].map((word) => word + task.vocabulary - task.classes),
+    );
+    assert.equal(row(tokens)[0], 1);
+    // The verb is read at the same place of every source, from as far away as told.
+    const verb = words.length - 2;
+    assert.equal(row(relevant!)[verb], 3);
+    assert.ok(verb - 3 >= 3 * 2 - 1);
+    assert.deepEqual([...row(relevant!).subarray(0, 3)], [1, 1, 2]);
+  }
+  assert.ok(numbers.size > 50, [...numbers].join(' '));
+});
+
+test('the longest sentences fit, and a translation that does not end is given as far as it goes', async () => {
+  for (const objects of [1, 4])
+    for (const digits of [1, 2, 3, 6]) {
+      const task = translate({ objects, digits });
+      const { source, targets, length } = await task.items('train', 300, 1);
+      assert.ok(source!.length >= length);
+      const longest = Math.max(
+        ...range(300).map((item) => targets.subarray(item * length, (item + 1) * length).filter((each) => each >= 0).length),
+      );
+      assert.ok(longest <= length && (digits > 3 || longest === length), `${longest} of ${length}`);
+    }
+  const { textOf } = translate(sentences).translation!;
+  assert.equal(textOf([0, 3, 3]), 'Der Bauer Bauer');
+  assert.equal(textOf([]), '');
+});
+
 test('one sequence in eight each is for validation and test', () => {
   const counts = new Map<Split, number>();
   for (const token of range(8000)) {
@@ -117,6 +191,8 @@ test('parameters that leave no room, and requests that make no sense, are refuse
   assert.throws(() => recall({ ...small, values: 1 }), refused(/values is 1, expected a whole number ≥ 2/));
   assert.throws(() => induction({ ...copies, gap: 3 }), refused(/a gap of 3 ends within the 3 symbols/));
   assert.throws(() => induction({ ...copies, length: 11 }), refused(/exceed length 11/));
+  assert.throws(() => translate({ ...sentences, objects: 17 }), refused(/objects is 17, expected a whole number/));
+  assert.throws(() => translate({ ...sentences, digits: 7 }), refused(/digits is 7/));
   const [task] = tasks;
   await assert.rejects(task!.items('train', 0, 1), refused(/0 items, expected a whole number ≥ 1/));
   await assert.rejects(task!.items('train', 2 ** 26, 1), refused(/67108864 items of 20 tokens, expected at most 268435456 tokens/));

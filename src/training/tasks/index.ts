@@ -7,6 +7,7 @@ import { induction } from './induction.ts';
 import { mlm } from './mlm.ts';
 import { prose } from './prose.ts';
 import { recall } from './recall.ts';
+import { translate } from './translate.ts';
 
 /** A task family: how a task is made of parameters, and parameters that have a name. */
 interface TaskFamily {
@@ -32,6 +33,7 @@ export const taskFamilies: Readonly<Record<string, TaskFamily>> = {
   prose: family(prose, { quick: { length: 128 }, full: { length: 512 } }),
   mlm: family(mlm, { quick: { length: 64 }, full: { length: 512 } }),
   digits: family(digits, { quick: { side: 14 }, full: { side: 28 } }),
+  translate: family(translate, { quick: { objects: 4, digits: 3 }, full: { objects: 16, digits: 6 } }),
 };
 
 const hint = 'write tasks as name[.quick|.full][:key=value,…], such as recall:pairs=8,length=128';

@@ -21,6 +21,7 @@ export const blockTopk: Variant = {
   summary: 'whole blocks of keys, chosen by the score of block means',
   parameters,
   refuses: (_parameters, shape) => refusePositions('block-topk', shape),
+  looksAhead: (given) => readParameters('block-topk', parameters, given).block > 1,
   cost(given, shape) {
     const { block, blocks } = readParameters('block-topk', parameters, given);
     return blockTopkCost(block, blocks, shape);

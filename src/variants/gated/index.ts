@@ -23,6 +23,10 @@ export const gated: Variant = {
       return `gated: form=${form} with sparsity chooses among all queries, later ones too, so it cannot be causal; use tau`;
     return block === 1 ? undefined : refusePositions('gated by block', shape);
   },
+  looksAhead(given) {
+    const { block, form, sparsity = 0 } = readParameters('gated', gatedParameters, given);
+    return block > 1 || (gatesQueries(form) && sparsity > 0);
+  },
   cost: (given, shape) => gatedCost(readParameters('gated', gatedParameters, given), shape),
   knob: ({ tau }) => (tau === undefined ? { parameter: 'sparsity', leaving: (share) => 1 - share } : undefined),
   selectivity: (given) =>

@@ -26,6 +26,11 @@ class TrainingAnswers:
         self.training().evaluate(question)
         return {}
 
+    def on_train_translate(self, question):
+        self.training().model.use(question['attention'])
+        self.training().translate(question)
+        return {}
+
     def on_train_importance(self, question):
         return {'importance': self.training().importance(question)}
 

@@ -1,6 +1,7 @@
-"""The attention of one layer: the kernels that are measured, under autograd."""
+"""One attention of the testbed: the kernels that are measured, under autograd."""
 import math
 
+from ..geometry import Geometry
 from ..kernels import build, control
 from ..torch_import import torch
 from .positions import slopes, turned
@@ -17,29 +18,35 @@ kernel_of = {
 }
 
 
-class LayerInputs:
-    """What a kernel asks of its inputs (inputs.Inputs), for one layer of a batch without padding."""
+def sites(testbed):
+    """Every attention in the order in which the model runs them, as src/training/testbed.ts names them: (name, kind)."""
+    encoder = testbed.get('encoder')
+    reading = [(f'encoder.layers.{layer}.attention', 'encoder') for layer in range(len(encoder['attention']) if encoder else 0)]
+    kinds = (('attention', 'self'), ('cross', 'cross')) if encoder else (('attention', 'self'),)
+    return reading + [(f'layers.{layer}.{part}', kind) for layer in range(len(testbed['attention'])) for part, kind in kinds]
+
+
+class SiteInputs(Geometry):
+    """What a kernel asks of its inputs (inputs.Inputs), for one attention to a batch without padding."""
 
     padding = None
-    offset = 0
-    group = 1
-    rows_may_be_empty = False
 
-    def __init__(self, testbed, parameters, batch, length, device):
+    def __init__(self, testbed, kind, parameters, sizes, device):
         width = testbed['width'] // testbed['heads']
-        self.batch, self.heads, self.kv_heads = batch, testbed['heads'], testbed['heads']
-        self.queries = self.keys = length
+        self.batch, self.queries, self.keys = sizes
+        self.heads = self.kv_heads = testbed['heads']
         self.head_dim = width + (testbed['position'] == 'alibi')
-        self.causal, self.parameters, self.device, self.dtype = testbed['causal'], parameters, device, torch.float32
+        self.causal = kind == 'self' and testbed['causal']
+        self.parameters, self.device, self.dtype = parameters, device, torch.float32
         self.scale = 1 / math.sqrt(width)
         self.gate_u = self.gate_w = self.gate_b = None
 
 
 class Attention:
-    """attend(x [batch, length, width]) of one layer, with the variant that `use` chose last."""
+    """attend(x [batch, length, width]) at one site, with the variant that `use` chose last."""
 
-    def __init__(self, testbed, layer, weights):
-        self.testbed, self.layer, self.weights = testbed, layer, weights
+    def __init__(self, testbed, name, kind, weights):
+        self.testbed, self.name, self.kind, self.weights = testbed, name, kind, weights
         self.built = {}
         self.given = None
 
@@ -49,18 +56,22 @@ class Attention:
             self.built = {}
         self.given = given
 
-    def __call__(self, x, tap=None):
-        """x [batch, length, width] → the same. tap(o [batch, heads, length, d]) may look at, or replace, the heads' outputs."""
+    def __call__(self, x, memory=None, tap=None):
+        """
+        x [batch, length, width] → the same; memory [batch, source length, width] is what cross-attention reads. tap(o [batch, heads, length, d])
+        may look at, or replace, the heads' outputs.
+        """
         batch, length, width = x.shape
         heads = self.testbed['heads']
         dim = width // heads
-        name = f'layers.{self.layer}.attention.'
-        query, key, value = (self.split(x @ self.weights[name + part], heads) for part in ('query', 'key', 'value'))
-        if self.testbed['position'] == 'rotary':
+        name = f'{self.name}.'
+        read = memory if self.kind == 'cross' else x
+        query, key, value = (self.split(given @ self.weights[name + part], heads) for part, given in (('query', x), ('key', read), ('value', read)))
+        if self.testbed['position'] == 'rotary' and self.kind != 'cross':
             query, key = turned(query), turned(key)
         if self.testbed['position'] == 'alibi':
             query, key, value = self.leaning(query, key, value)
-        inputs, kernel = self.kernel(batch, length, x.device)
+        inputs, kernel = self.kernel((batch, length, read.shape[1]), x.device)
         for part in 'uwb' if self.given['variant'] == 'gated' else '':
             setattr(inputs, f'gate_{part}', self.weights[f'{name}gate.{part}'])
         with control.shuffled(self.given.get('shuffled', False), x.device):
@@ -69,15 +80,15 @@ class Attention:
             output = tap(output)
         return output.transpose(1, 2).reshape(batch, length, width) @ self.weights[name + 'output']
 
-    def kernel(self, batch, length, device):
-        """The kernel for this shape, built once."""
-        if (batch, length) not in self.built:
-            inputs = LayerInputs(self.testbed, self.given['parameters'], batch, length, device)
+    def kernel(self, sizes, device):
+        """The kernel for batch, queries and keys, built once."""
+        if sizes not in self.built:
+            inputs = SiteInputs(self.testbed, self.kind, self.given['parameters'], sizes, device)
             if self.given['variant'] == 'gated':
                 for part in 'uwb':
-                    setattr(inputs, f'gate_{part}', self.weights[f'layers.{self.layer}.attention.gate.{part}'])
-            self.built[batch, length] = (inputs, build(f'{self.given["variant"]}.{kernel_of[self.given["variant"]]}', inputs, True))
-        return self.built[batch, length]
+                    setattr(inputs, f'gate_{part}', self.weights[f'{self.name}.gate.{part}'])
+            self.built[sizes] = (inputs, build(f'{self.given["variant"]}.{kernel_of[self.given["variant"]]}', inputs, True))
+        return self.built[sizes]
 
     def leaning(self, query, key, value):
         """ALiBi as one more dimension: c·q'·k' = c·q·k + slope·j; what is the same for all keys of a row is left out."""

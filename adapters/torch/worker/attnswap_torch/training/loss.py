@@ -22,7 +22,7 @@ def distillation(logits, teacher, targets, temperature):
 
 
 def head_difference(own, teacher, weights):
-    """Σ w_h ‖o_h − teacher's o_h‖²/‖teacher's o_h‖² over the layers' heads: lists of [batch, heads, length, d]; weights [layers, heads], sum 1."""
+    """Σ w_h ‖o_h − teacher's o_h‖²/‖teacher's o_h‖² over the sites' heads: lists of [batch, heads, length, d]; weights [sites, heads], sum 1."""
     total = 0
     for layer, (output, wanted) in enumerate(zip(own, teacher)):
         error = (output - wanted).square().sum((0, 2, 3))

@@ -1,6 +1,6 @@
 """The testbed's forward pass. What it computes is told in src/training/testbed.ts."""
 from ..torch_import import torch
-from .attention import Attention
+from .attention import Attention, sites
 from .positions import sinusoids
 
 epsilon = 1e-5
@@ -11,51 +11,72 @@ class Model:
 
     def __init__(self, testbed, weights):
         self.testbed, self.weights = testbed, weights
-        self.layers = [Attention(testbed, layer, weights) for layer in range(len(testbed['attention']))]
+        self.sites = [Attention(testbed, name, kind, weights) for name, kind in sites(testbed)]
+        self.depth = len(testbed['attention'])
         # After how many layers an answer is taken, and from what confidence; the last layer answers whatever is left.
         self.exits = [(layer + 1, confidence) for layer, confidence in enumerate(testbed.get('exits') or []) if confidence is not None]
 
     def use(self, attention):
-        """The attention of every layer: variant, parameters, shuffled."""
-        for layer, given in zip(self.layers, attention):
-            layer.use(given)
+        """The attention of every site: variant, parameters, shuffled."""
+        for site, given in zip(self.sites, attention):
+            site.use(given)
 
-    def answers(self, tokens):
-        """tokens int64 [batch, length] → logits [batch, length, classes] of each position's first exit that is confident, and its layers [batch, length]."""
-        *early, logits = self.exit_logits(tokens)
-        layers = torch.full(tokens.shape, len(self.layers), device=tokens.device)
+    def answers(self, items):
+        """items → logits [batch, length, classes] of each position's first exit that is confident, and its layers [batch, length]."""
+        *early, logits = self.exit_logits(items)
+        layers = torch.full(items.tokens.shape, self.depth, device=logits.device)
         for (depth, confidence), own in reversed(list(zip(self.exits, early))):
             sure = torch.softmax(own, -1).amax(-1) >= confidence
             logits = torch.where(sure[..., None], own, logits)
             layers = layers.masked_fill(sure, depth)
         return logits, layers
 
-    def exit_logits(self, tokens, taps=None):
-        """tokens int64 [batch, length] → [batch, length, classes] of every exit, the last layer's at the end. taps: one a layer, see Attention, or None."""
-        length = tokens.shape[1]
-        x = self.weights['embed'][tokens]
-        if self.testbed['position'] == 'sinusoidal':
-            x = x + sinusoids(length, x.shape[-1], x.device)
-        if self.testbed['position'] == 'learned':
-            x = x + self.weights['position'][:length]
-        depths = {depth for depth, _ in self.exits} | {len(self.layers)}
+    def exit_logits(self, items, taps=None):
+        """items → [batch, length, classes] of every exit, the last layer's at the end. taps: one a site, see Attention, or None."""
+        return self.decode(items.tokens, self.encode(items.source, taps), taps)
+
+    def encode(self, source, taps=None):
+        """source int64 [batch, source length] → [batch, source length, width]; None where there is no encoder."""
+        if source is None:
+            return None
+        x = self.embed(source, 'encoder.')
+        for layer in range(len(self.testbed['encoder']['attention'])):
+            x = self.layer(x, f'encoder.layers.{layer}.', None, taps)
+        return self.last_norm(x, 'encoder.norm')
+
+    def decode(self, tokens, memory, taps=None):
+        """tokens int64 [batch, length], and what the encoder gave → [batch, length, classes] of every exit."""
+        x = self.embed(tokens, '')
+        depths = {depth for depth, _ in self.exits} | {self.depth}
         logits = []
-        for index, attend in enumerate(self.layers):
-            x = self.layer(x, f'layers.{index}.', attend, None if taps is None else taps[index])
-            if index + 1 in depths:
-                logits.append(self.head(x))
+        for layer in range(self.depth):
+            x = self.layer(x, f'layers.{layer}.', memory, taps)
+            if layer + 1 in depths:
+                logits.append(self.last_norm(x, 'norm') @ self.weights['head'])
         return logits
 
-    def head(self, x):
-        return (self.norm(x, 'norm') if self.testbed['normPlacement'] == 'before' else x) @ self.weights['head']
+    def embed(self, tokens, prefix):
+        """Embedded tokens with their positions; `prefix` begins the names of what the encoder has of its own."""
+        x, length = self.weights['embed'][tokens], tokens.shape[1]
+        if self.testbed['position'] == 'sinusoidal':
+            return x + sinusoids(length, x.shape[-1], x.device)
+        return x + self.weights[prefix + 'position'][:length] if self.testbed['position'] == 'learned' else x
 
-    def layer(self, x, name, attend, tap):
-        """One layer: attention, then the MLP, each with its residual and norm."""
+    def last_norm(self, x, name):
+        return self.norm(x, name) if self.testbed['normPlacement'] == 'before' else x
+
+    def layer(self, x, name, memory, taps):
+        """The layer whose names begin with `name`: its attention, then the MLP, each with its residual and norm."""
+        for index, site in enumerate(self.sites):
+            if site.name.startswith(name):
+                attend = lambda given: site(given, memory, None if taps is None else taps[index])
+                x = self.residual(x, name + ('normCross' if site.kind == 'cross' else 'norm1'), attend)
+        return self.residual(x, name + 'norm2', lambda given: self.mlp(given, name))
+
+    def residual(self, x, norm, branch):
         if self.testbed['normPlacement'] == 'before':
-            x = x + attend(self.norm(x, name + 'norm1'), tap)
-            return x + self.mlp(self.norm(x, name + 'norm2'), name)
-        x = self.norm(x + attend(x, tap), name + 'norm1')
-        return self.norm(x + self.mlp(x, name), name + 'norm2')
+            return x + branch(self.norm(x, norm))
+        return self.norm(x + branch(x), norm)
 
     def mlp(self, x, name):
         return torch.nn.functional.gelu(x @ self.weights[name + 'mlp.in']) @ self.weights[name + 'mlp.out']

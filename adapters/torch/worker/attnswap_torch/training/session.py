@@ -1,6 +1,7 @@
 """One training: the model, its teacher, its optimizer."""
 import math
 import time
+from collections import namedtuple
 
 from .. import safetensors_file
 from ..torch_import import torch
@@ -10,6 +11,14 @@ from .optimizer import Optimizer
 
 # A checkpoint holds weights and the optimizer's state; this begins the names of the latter.
 optimizer_prefix = 'optimizer/'
+
+
+class Items(namedtuple('Items', 'tokens targets source')):
+    """int64 [items, length], and source [items, source length] or None."""
+
+    def of(self, index):
+        """Some of them: a slice, or numbers."""
+        return Items(*(None if values is None else values[index] for values in self))
 
 
 class Session:
@@ -30,21 +39,21 @@ class Session:
         return {name: values.to(self.device).requires_grad_(trained) for name, values in tensors.items()}
 
     def items(self, path):
-        """tokens and targets of a data file, int64 [items, length]; files are kept, as every epoch reads the same."""
+        """Those of a data file; files are kept, as every epoch reads the same."""
         if path not in self.data:
             given = safetensors_file.read(path)
-            self.data[path] = (given['tokens'].long().to(self.device), given['targets'].long().to(self.device))
+            self.data[path] = Items(*(given[name].long().to(self.device) if name in given else None for name in Items._fields))
         return self.data[path]
 
     def epoch(self, question):
         """One pass over the given batches: losses, gradient norms, nanoseconds."""
         self.model.use(question['attention'])
-        tokens, targets = self.items(question['data'])
+        items = self.items(question['data'])
         order = safetensors_file.read(question['order'])['order'].long().to(self.device)
         start = time.perf_counter_ns()
         steps = []
         for batch in order:
-            loss, norm = self.step(tokens[batch], targets[batch])
+            loss, norm = self.step(items.of(batch))
             if not math.isfinite(loss) or not math.isfinite(norm):
                 break
             steps.append((loss, norm))
@@ -55,24 +64,24 @@ class Session:
             'elapsedNs': time.perf_counter_ns() - start,
         }
 
-    def step(self, tokens, targets):
-        loss = self.loss(tokens, targets)
+    def step(self, items):
+        loss = self.loss(items)
         norm = self.optimizer.step(loss)
         return float(loss.detach()), norm
 
-    def loss(self, tokens, targets):
+    def loss(self, items):
         """Cross-entropy, and what the teacher adds: its soft labels, its heads. What logits lose is the mean over the exits and the last layer."""
         if self.teacher is None:
-            return losses.mean(losses.cross_entropy(logits, targets) for logits in self.model.exit_logits(tokens))
+            return losses.mean(losses.cross_entropy(logits, items.targets) for logits in self.model.exit_logits(items))
         own, given = Recorder(self.model), Recorder(self.teacher)
-        every = self.model.exit_logits(tokens, own.taps)
+        every = self.model.exit_logits(items, own.taps)
         with torch.no_grad():
             # Its exits were trained for less: the last layer knows best.
-            teacher = self.teacher.exit_logits(tokens, given.taps)[-1]
+            teacher = self.teacher.exit_logits(items, given.taps)[-1]
         weight = self.technique['weight']
-        loss = (1 - weight) * losses.mean(losses.cross_entropy(logits, targets) for logits in every)
+        loss = (1 - weight) * losses.mean(losses.cross_entropy(logits, items.targets) for logits in every)
         if weight > 0:
-            loss = loss + weight * losses.mean(losses.distillation(logits, teacher, targets, self.technique['temperature']) for logits in every)
+            loss = loss + weight * losses.mean(losses.distillation(logits, teacher, items.targets, self.technique['temperature']) for logits in every)
         if self.technique.get('headWeights') is not None:
             heads = torch.tensor(self.technique['headWeights'], device=self.device)
             loss = loss + self.technique['headLoss'] * losses.head_difference(own.outputs, given.outputs, heads)
@@ -83,12 +92,11 @@ class Session:
         Per item, into a file, means over scored positions: correct, whether the answer is right; bits, −log₂ p of the right class; and where the
         model has exits layers, the number of them up to the answer.
         """
-        tokens, targets = self.items(question['data'])
         correct, bits, depths = [], [], []
         with torch.no_grad():
-            for start in range(0, len(tokens), question['batch']):
-                wanted = targets[start : start + question['batch']]
-                logits, layers = self.model.answers(tokens[start : start + question['batch']])
+            for items in self.batches(question):
+                wanted = items.targets
+                logits, layers = self.model.answers(items)
                 scored = (wanted >= 0).float()
                 mean = lambda values: (values * scored).sum(-1) / scored.sum(-1)
                 correct.append(mean((logits.argmax(-1) == wanted).float()))
@@ -97,23 +105,41 @@ class Session:
         scores = {'correct': correct, 'bits': bits, **({'layers': depths} if self.model.exits else {})}
         safetensors_file.write(question['output'], {name: torch.cat(batches) for name, batches in scores.items()})
 
+    def batches(self, question):
+        """The items of a data file in turn."""
+        items = self.items(question['data'])
+        return [items.of(slice(start, start + question['batch'])) for start in range(0, len(items.tokens), question['batch'])]
+
+    def translate(self, question):
+        """
+        Greedy decoding, classes [items, length] into a file: position by position the class of the largest logit, which the next position reads
+        instead of what the data file has there. What stands at later positions is of no consequence, but their number is: windows are aligned by it.
+        """
+        first_class, answered = self.model.testbed['vocabulary'] - self.model.testbed['classes'], []
+        with torch.no_grad():
+            for items in self.batches(question):
+                tokens, memory = items.tokens.clone(), self.model.encode(items.source)
+                classes = torch.zeros_like(tokens)
+                for position in range(tokens.shape[1]):
+                    classes[:, position] = self.model.decode(tokens, memory)[-1][:, position].argmax(-1)
+                    tokens[:, position + 1 : position + 2] = first_class + classes[:, position : position + 1][:, : tokens.shape[1] - position - 1]
+                answered.append(classes)
+        safetensors_file.write(question['output'], {'classes': torch.cat(answered).float()})
+
     def importance(self, question):
-        """Of each layer's heads: mean |Σ o·∂loss/∂o|, the loss's first-order sensitivity to their outputs (Michel et al. 2019, section 4.1)."""
-        tokens, targets = self.items(question['data'])
-        total = [0] * len(self.model.layers)
-        batches = range(0, len(tokens), question['batch'])
-        for start in batches:
+        """Of each site's heads: mean |Σ o·∂loss/∂o|, the loss's first-order sensitivity to their outputs (Michel et al. 2019, section 4.1)."""
+        total = [0] * len(self.model.sites)
+        batches = self.batches(question)
+        for items in batches:
             heads = Recorder(self.model)
-            batch = slice(start, start + question['batch'])
-            loss = losses.mean(losses.cross_entropy(logits, targets[batch]) for logits in self.model.exit_logits(tokens[batch], heads.taps))
-            for layer, (output, slope) in enumerate(zip(heads.outputs, torch.autograd.grad(loss, heads.outputs))):
-                total[layer] = total[layer] + (output * slope).sum((2, 3)).abs().mean(0).detach()
+            loss = losses.mean(losses.cross_entropy(logits, items.targets) for logits in self.model.exit_logits(items, heads.taps))
+            for site, (output, slope) in enumerate(zip(heads.outputs, torch.autograd.grad(loss, heads.outputs))):
+                total[site] = total[site] + (output * slope).sum((2, 3)).abs().mean(0).detach()
         return [(values / len(batches)).tolist() for values in total]
 
     def gradients(self, question):
         """The loss of all items at once and its gradient with respect to every weight, into a file."""
-        tokens, targets = self.items(question['data'])
-        loss = self.loss(tokens, targets)
+        loss = self.loss(self.items(question['data']))
         weights = self.model.weights
         slopes = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
         safetensors_file.write(question['output'], {name: torch.zeros_like(w) if slope is None else slope for (name, w), slope in zip(weights.items(), slopes)})
@@ -122,7 +148,7 @@ class Session:
     def logits(self, question):
         """The answers' [items, length, classes], into a file."""
         with torch.no_grad():
-            safetensors_file.write(question['output'], {'logits': self.model.answers(self.items(question['data'])[0])[0]})
+            safetensors_file.write(question['output'], {'logits': self.model.answers(self.items(question['data']))[0]})
 
     def save(self, path, with_optimizer):
         """Weights, and the optimizer's state where it is wanted."""
@@ -141,11 +167,11 @@ class Session:
 
 
 class Recorder:
-    """Keeps the heads' outputs of each layer, [batch, heads, length, d]."""
+    """Keeps the heads' outputs of each site, [batch, heads, length, d]."""
 
     def __init__(self, model):
         self.outputs = []
-        self.taps = [self.keep] * len(model.layers)
+        self.taps = [self.keep] * len(model.sites)
 
     def keep(self, output):
         self.outputs.append(output)
