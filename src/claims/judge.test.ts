@@ -242,6 +242,31 @@ describe('evidence', () => {
     assert.equal(by('BLEU').verdict, 'does-not-hold');
   });
 
+  test('BLEU is taken from a testbed that translates, trained against trained, and from no other', () => {
+    const scored = (bleu: readonly number[]) =>
+      bleu.map((value, seed) => {
+        const finished = sampleTuning().baseline[seed]!;
+        const score = { value, low: value - 1, high: value + 1 };
+        return { ...finished, test: { ...finished.test, translation: { bleu: score, chrf: score } } };
+      });
+    const [first, second] = sampleTuning().candidates;
+    const record = sampleTuning({
+      baseline: scored([90, 91, 92]),
+      candidates: [
+        { ...first!, finalists: scored([92, 93.1, 93.9]) },
+        { ...second!, finalists: scored([40, 41, 42]) },
+      ],
+    });
+    const claim = judgedBy('translation-quality', [{ kind: 'tuning', path: 't', record }]);
+    assert.deepEqual([claim.verdict, claim.decidedBy], ['holds', 'BLEU of a testbed']);
+    const [best, worst] = figuresOf(claim, 'BLEU of a testbed');
+    assert.ok(Math.abs(best!.value - 2) < 1e-9 && Math.abs(worst!.value + 50) < 1e-9);
+    // Student's t of 2 degrees of freedom, 4.303, times 0.1/√3.
+    assert.ok(Math.abs(best!.high! - best!.value - (4.3027 * 0.1) / Math.sqrt(3)) < 1e-3, `${best!.high}`);
+    assert.match(best!.of, /^tune-recall: topk:k=8, 3 seeds$/);
+    assert.equal(judgedBy('translation-quality', [{ kind: 'tuning', path: 't', record: sampleTuning() }]).verdict, 'not-measured');
+  });
+
   test('cycles of a gate follow from the clock and the cores', () => {
     const run = sampleRun({ variants: ['dense.tiled', 'gated.tiled'], lengths: [1024] });
     const [base, gated] = run.cells;

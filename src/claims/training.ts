@@ -2,6 +2,7 @@ import { blocksNeeded } from '../statistics/power.ts';
 import { meanInterval } from '../statistics/student.ts';
 import { percent } from '../text/figures.ts';
 import type { FinishedRecord, StoredTuningRecord, TuningCandidateRecord } from '../tuning/record.ts';
+import { translationDifference } from '../tuning/difference.ts';
 import { convergenceOf } from '../tuning/steps-to-quality.ts';
 import type { StepSaving } from '../tuning/steps-to-quality.ts';
 import { largestFirst } from './evidence.ts';
@@ -68,6 +69,19 @@ export function accuracyOnImages({ candidates, settings }: StoredTuningRecord): 
     candidates.flatMap(({ candidate, finalists }) =>
       overSeeds(finalists, `${settings.name}: ${candidate} on ${settings.task}`, ({ test }) => test.mean),
     ),
+  );
+}
+
+/** BLEU of a testbed that translates, trained with another attention less the baseline's, the mean over seeds; the most first. */
+export function bleuGainedByTraining({ baseline, candidates, settings }: StoredTuningRecord): Figure[] {
+  return largestFirst(
+    candidates.flatMap(({ candidate, finalists }): Figure[] => {
+      const difference = translationDifference(baseline, finalists, 'bleu');
+      if (difference === null) return [];
+      const { mean, low, high, count } = difference;
+      const ends = count === 1 ? { low: null, high: null } : { low, high };
+      return [{ of: `${settings.name}: ${candidate}, ${count === 1 ? 'one seed' : `${count} seeds`}`, value: mean, ...ends }];
+    }),
   );
 }
 

@@ -79,6 +79,31 @@ test('waste without labels says so; of diverged trainings there is none', () => 
   assert.doesNotMatch(none, /Waste/);
 });
 
+test('of a translation BLEU and chrF stand beside the scores, and waste within sequences beside that across', () => {
+  const scored = (trials: TuningReport['baseline'], bleu: number) =>
+    trials.map((trial, seed) => {
+      const score = (value: number) => ({ value: value + seed, low: value - 2, high: value + 3 });
+      return { ...trial, test: { ...trial.test, translation: { bleu: score(bleu), chrf: score(bleu + 1) } } };
+    });
+  const text = textOf('translate', (report) => ({
+    ...report,
+    baseline: scored(report.baseline, 90),
+    baselineWaste: report.baselineWaste && {
+      ...report.baselineWaste,
+      within: { all: { ...report.baselineWaste.all, labelledWaste: null }, heads: [] },
+    },
+    candidates: report.candidates.map((found, index) => ({ ...found, finalists: scored(found.finalists, index === 0 ? 91.5 : 20) })),
+  }));
+  assert.ok(longest(text) <= 100, `${longest(text)} columns`);
+  assert.match(text, /^2 layers each in encoder and decoder, width 64, 2 heads, 36 tokens read, 32 written/m);
+  assert.equal(rowOf(text, /^dense +90\.0.*$/m), 'dense 90.0 91.0 92.0 88.0 … 93.0 91.0 92.0 93.0');
+  assert.equal(rowOf(text, /^topk:k=8 +\+1\.5.*$/m), 'topk:k=8 +1.5 +1.5 … +1.5 < .0001');
+  assert.match(text, /^Cross-attention\. Attention on keys other than the one that holds the answer/m);
+  const within = text.slice(text.indexOf('Attention within source and translation'));
+  assert.match(rowOf(within, /^dense .*$/m)!, /^dense \d+\.\d \[.*\] /);
+  assert.doesNotMatch(textOf('recall:pairs=6,length=64'), /BLEU|Attention within/);
+});
+
 test('steps to a score that all trainings reached stand beside the baseline’s', () => {
   const text = textOf('recall:pairs=6,length=64');
   assert.equal(rowOf(text, /^topk:k=8 +96 .*$/m), 'topk:k=8 96 % 6 7 −20 % −39 % … −3.5 %');

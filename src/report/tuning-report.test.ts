@@ -90,6 +90,38 @@ test('the answer names the attention that may be adopted, with its score beside 
   );
 });
 
+test('of a translation the page has BLEU and chrF, and waste within sequences beside that across', async () => {
+  const record = sampleTuning();
+  const scored = (trials: typeof record.baseline, bleu: number | null) =>
+    trials.map((trial) => {
+      const score = { value: bleu, low: null, high: null };
+      return { ...trial, test: { ...trial.test, translation: { bleu: score, chrf: score } } };
+    });
+  const { all, heads } = record.baselineWaste!;
+  const unlabelled = { ...all, labelledWaste: null };
+  const within = { all: unlabelled, heads: heads.map((head) => ({ ...head, figures: unlabelled, kind: 'encoder' as const })) };
+  const report = tuningReport(
+    stored({
+      ...record,
+      baseline: scored(record.baseline, 90),
+      baselineWaste: { ...record.baselineWaste!, within },
+      candidates: record.candidates.map((found, index) => ({ ...found, finalists: scored(found.finalists, index === 0 ? 92.5 : null) })),
+    }),
+  );
+  const translations = sectionOf(report, 'scores').parts.find((part) => part.kind === 'table' && part.title?.startsWith('BLEU')) as Table;
+  assert.deepEqual(textsOf(translations), [
+    ['dense', '90.0, 90.0, 90.0', '–', '90.0, 90.0, 90.0', '–'],
+    ['topk:k=8', '92.5, 92.5, 92.5', '+2.5 (+2.5 … +2.5)', '92.5, 92.5, 92.5', '+2.5 (+2.5 … +2.5)'],
+    ['window:w=16', 'none, none, none', '–', 'none, none, none', '–'],
+  ]);
+  const waste = sectionOf(report, 'attention-waste');
+  assert.match(waste.lead!, /All of this is cross-attention/);
+  const rows = textsOf(waste.parts.find((part) => part.kind === 'table' && part.title?.startsWith('Waste within')) as Table);
+  assert.equal(rows.length, heads.length);
+  assert.deepEqual(rows[0]!.slice(0, 4), ['dense', 'encoder', '0', '0']);
+  assert.doesNotMatch(await rendered(report), /NaN|undefined/);
+});
+
 test('waste tells the best head of each attention and what it does not see; without labels it says so', async () => {
   const section = sectionOf(tuningReport(stored(sampleTuning())), 'attention-waste');
   assert.match(section.lead!, /at 256 of 256 scored positions of 64 of 1024 test items/);
