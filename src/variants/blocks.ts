@@ -93,10 +93,3 @@ export function poolBlocks(view: HeadView, block: number): PooledBlocks {
   }
   return { pools, poolOf, key };
 }
-
-/** Σ a[aAt + m]·b[bAt + m] over `length` elements, in float64. */
-export function dotAt(a: ArrayLike<number>, aAt: number, b: ArrayLike<number>, bAt: number, length: number): number {
-  let sum = 0;
-  for (let m = 0; m < length; m++) sum += a[aAt + m]! * b[bAt + m]!;
-  return sum;
-}

@@ -3,6 +3,7 @@ import { removedBelow } from '../contract/inputs.ts';
 import { kvHeadOf, positionOffset } from '../contract/shape.ts';
 import type { Shape } from '../contract/shape.ts';
 import type { Row } from '../contract/variant.ts';
+import { KeyProducts } from './key-products.ts';
 
 /** One query head of one batch element, with the key/value head that it reads: views, no copies. */
 export interface HeadView {
@@ -14,6 +15,7 @@ export interface HeadView {
   readonly query: Float32Array;
   /** `[keys, headDim]`. */
   readonly key: Float32Array;
+  readonly products: KeyProducts;
   /** `[keys, headDim]`. */
   readonly value: Float32Array;
   /** `[keys]`: 0 where a key is padding. Absent: all are kept. */
@@ -31,12 +33,15 @@ export function viewHead(inputs: AttentionInputs, at: { batch: number; head: num
   const queryAt = (at.batch * shape.heads + at.head) * shape.queries * shape.headDim;
   const keyAt = (at.batch * shape.kvHeads + kvHeadOf(shape, at.head)) * shape.keys * shape.headDim;
   const keysEnd = keyAt + shape.keys * shape.headDim;
+  const query = inputs.query.subarray(queryAt, queryAt + shape.queries * shape.headDim);
+  const key = inputs.key.subarray(keyAt, keysEnd);
   return {
     shape,
     scale: inputs.scale,
     offset: positionOffset(shape),
-    query: inputs.query.subarray(queryAt, queryAt + shape.queries * shape.headDim),
-    key: inputs.key.subarray(keyAt, keysEnd),
+    query,
+    key,
+    products: new KeyProducts(query, key, shape.headDim),
     value: inputs.value.subarray(keyAt, keysEnd),
     mask: inputs.mask?.subarray(at.batch * shape.keys, (at.batch + 1) * shape.keys),
     bias: inputs.bias && biasAt(inputs.bias, at),
@@ -60,61 +65,21 @@ export function allowedEnd(shape: Shape, query: number): number {
 
 /** Appends the keys of [start, end) that neither padding nor the bias removes, with their logits. The caller keeps the range within what `query` may see. */
 export function appendKeys(view: HeadView, query: number, start: number, end: number, row: Row): void {
-  const { mask, bias } = view;
+  if (start >= end) return;
+  const { mask, bias, scale, softcap } = view;
   const { key, logit } = row;
   const lowest = removedBelow[view.shape.dtype];
-  const first = row.length;
-  let length = first;
+  const products = view.products.of(query, start, end);
+  let length = row.length;
   for (let j = start; j < end; j++) {
     if (mask !== undefined && mask[j] === 0) continue;
     const added = bias === undefined ? 0 : bias(query, j);
     if (added <= lowest) continue;
+    const scaled = scale * products[j]!;
     key[length] = j;
-    logit[length++] = added;
+    logit[length++] = added + (softcap === undefined ? scaled : softcap * Math.tanh(scaled / softcap));
   }
   row.length = length;
-  addLogits(view, query, row, first);
-}
-
-/**
- * Adds c·q_i·k_j, capped where there is a cap, to each entry's logit from `first` on. Each product is accumulated in float64 on its own, in
- * order of the dimensions; four entries are taken at once, as one sum alone waits for each of its additions.
- */
-function addLogits(view: HeadView, query: number, row: Row, first: number): void {
-  const { query: queries, key: keys } = view;
-  const { headDim } = view.shape;
-  const q = query * headDim;
-  let e = first;
-  for (; e + 4 <= row.length; e += 4) {
-    const a = row.key[e]! * headDim;
-    const b = row.key[e + 1]! * headDim;
-    const c = row.key[e + 2]! * headDim;
-    const d = row.key[e + 3]! * headDim;
-    let [sumA, sumB, sumC, sumD] = [0, 0, 0, 0];
-    for (let m = 0; m < headDim; m++) {
-      const component = queries[q + m]!;
-      sumA += component * keys[a + m]!;
-      sumB += component * keys[b + m]!;
-      sumC += component * keys[c + m]!;
-      sumD += component * keys[d + m]!;
-    }
-    row.logit[e]! += scaled(view, sumA);
-    row.logit[e + 1]! += scaled(view, sumB);
-    row.logit[e + 2]! += scaled(view, sumC);
-    row.logit[e + 3]! += scaled(view, sumD);
-  }
-  for (; e < row.length; e++) {
-    const k = row.key[e]! * headDim;
-    let sum = 0;
-    for (let m = 0; m < headDim; m++) sum += queries[q + m]! * keys[k + m]!;
-    row.logit[e]! += scaled(view, sum);
-  }
-}
-
-/** A product of query and key, scaled and capped. */
-function scaled({ scale, softcap }: HeadView, product: number): number {
-  const logit = scale * product;
-  return softcap === undefined ? logit : softcap * Math.tanh(logit / softcap);
 }
 
 /** Empties a row before it is filled. */

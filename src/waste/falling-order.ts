@@ -22,8 +22,8 @@ export class FallingOrder {
   /** End of each bucket while counting, its next place while dealing. */
   readonly #bucket: Int32Array;
 
-  constructor(capacity: number) {
-    this.entries = new Int32Array(capacity);
+  constructor(capacity: number, entries: Int32Array = new Int32Array(capacity)) {
+    this.entries = entries;
     this.#indexBits = 2 ** Math.ceil(Math.log2(Math.max(2, capacity))) - 1;
     this.#packed = new Float64Array(capacity);
     this.#packedWords = new Uint32Array(this.#packed.buffer);

@@ -1,6 +1,7 @@
 import type { AttentionInputs } from '../contract/inputs.ts';
 import { kvHeadOf, positionOffset } from '../contract/shape.ts';
 import type { HeadRows, Pool } from '../contract/variant.ts';
+import { vectorNorms } from '../variants/norms.ts';
 
 /**
  * What the rows of one head are measured against. A slot is a key j, or `keys` + the index of a pooled block.
@@ -13,31 +14,25 @@ export interface HeadFrame {
   /** The position of query 0 on the keys' axis. */
   readonly offset: number;
   readonly pools: readonly Pool[];
-  /** `[keys + pools, headDim]`, float64. */
-  readonly value: Float64Array;
+  /** `[keys, headDim]`; those of pools are their own. */
+  readonly value: Float32Array;
   /** ‖v‖ of each slot, `[keys + pools]`. */
   readonly norm: Float64Array;
   /** Unpadded keys before key j, `[keys + 1]`. */
   readonly unpaddedBefore: Int32Array;
 }
 
-function gatherValues(inputs: AttentionInputs, pools: readonly Pool[], at: { batch: number; head: number }): Float64Array {
-  const { shape, value } = inputs;
+function valuesOf({ shape, value }: AttentionInputs, at: { batch: number; head: number }): Float32Array {
   const size = shape.keys * shape.headDim;
   const start = (at.batch * shape.kvHeads + kvHeadOf(shape, at.head)) * size;
-  const gathered = new Float64Array(size + pools.length * shape.headDim);
-  gathered.set(value.subarray(start, start + size));
-  for (const [index, pool] of pools.entries()) gathered.set(pool.value, size + index * shape.headDim);
-  return gathered;
+  return value.subarray(start, start + size);
 }
 
-function normsOf(value: Float64Array, headDim: number): Float64Array {
-  const norm = new Float64Array(value.length / headDim);
-  for (let slot = 0; slot < norm.length; slot += 1) {
-    let square = 0;
-    for (let m = slot * headDim; m < (slot + 1) * headDim; m += 1) square += value[m]! * value[m]!;
-    norm[slot] = Math.sqrt(square);
-  }
+function normsOf(value: Float32Array, pools: readonly Pool[], headDim: number): Float64Array {
+  const ofKeys = vectorNorms(value, headDim);
+  const norm = new Float64Array(ofKeys.length + pools.length);
+  norm.set(ofKeys);
+  for (const [index, pool] of pools.entries()) norm[ofKeys.length + index] = vectorNorms(pool.value, headDim)[0]!;
   return norm;
 }
 
@@ -52,7 +47,7 @@ function countUnpadded(inputs: AttentionInputs, batch: number): Int32Array {
 
 export function frameHead(inputs: AttentionInputs, rows: HeadRows, at: { batch: number; head: number }): HeadFrame {
   const { shape } = inputs;
-  const value = gatherValues(inputs, rows.pools, at);
+  const value = valuesOf(inputs, at);
   return {
     ...at,
     keys: shape.keys,
@@ -60,7 +55,7 @@ export function frameHead(inputs: AttentionInputs, rows: HeadRows, at: { batch: 
     offset: positionOffset(shape),
     pools: rows.pools,
     value,
-    norm: normsOf(value, shape.headDim),
+    norm: normsOf(value, rows.pools, shape.headDim),
     unpaddedBefore: countUnpadded(inputs, at.batch),
   };
 }

@@ -83,7 +83,7 @@ export class HeadMeter {
     if (this.#meter === undefined || frame.norm.length > this.#slots) this.#meter = new RowMeter(frame);
     this.#slots = Math.max(this.#slots, frame.norm.length);
     const meter = this.#meter;
-    meter.sinks.startHead();
+    meter.startHead(frame);
     const isDense = variant.name === dense.name;
     const head = { frame, variant: rows, dense: isDense ? undefined : weighedRows(dense, inputs, dense.parameters.parse({}), at) };
     for (const [index, query] of sample.queries.entries()) {

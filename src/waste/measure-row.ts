@@ -50,12 +50,18 @@ export class RowMeter {
   /** For heads with as many keys as `frame`'s and no more pools. */
   constructor(frame: HeadFrame) {
     this.sinks = new SinkSearch(frame.keys);
-    this.#row = new RankedRow(frame.norm.length);
+    this.#row = new RankedRow(frame.norm.length, ErrorPrefix.bytesInArena(frame.norm.length, frame.headDim));
     this.#denseRow = new RankedRow(frame.keys);
-    this.#errorPrefix = new ErrorPrefix(frame.norm.length, frame.headDim);
+    this.#errorPrefix = new ErrorPrefix(this.#row, frame.headDim);
     this.#wastedMass = new WastedMass(frame.norm.length);
     this.#missedMass = new MissedMass(frame.keys);
     this.#relevantKeys = new RelevantKeys(frame.keys);
+  }
+
+  /** Begins with a head; its rows follow. */
+  startHead(frame: HeadFrame): void {
+    this.sinks.startHead();
+    this.#errorPrefix.startHead(frame);
   }
 
   measure(head: HeadPair, place: RowPlace, table: RowTable): void {
@@ -68,11 +74,17 @@ export class RowMeter {
     if (row.length === 0) return;
     this.#measureSupport(frame, place, table);
     row.rank(entryOfFirstToken(row, frame));
-    this.#errorPrefix.attend(row, frame);
+    this.#addUp(frame);
     this.#measureWaste('', { frame, place, table });
     if (row.first === -1) return table.copyToWithoutFirst();
-    if (dropFirstToken(row, frame)) this.#errorPrefix.attend(row, frame);
+    if (dropFirstToken(row, frame)) this.#addUp(frame);
     this.#measureWaste('withoutFirst.', { frame, place, table });
+  }
+
+  /** What the other tokens' entries add up to: it is the same with the first token and without it. */
+  #addUp(frame: HeadFrame): void {
+    this.#errorPrefix.attend(frame);
+    this.#wastedMass.deal(this.#row, frame);
   }
 
   #measureMissed(head: HeadPair, query: number, table: RowTable): void {
@@ -110,7 +122,7 @@ export class RowMeter {
       table.put(`${prefix}wastedPairs.${name}`, row.count - kept);
       if (prefix === '') table.put(`keptPairs.${name}`, kept);
     }
-    this.#errorPrefix.measure(row, frame);
+    this.#errorPrefix.measure(frame);
     for (const name of errorBudgetNames) table.put(`${prefix}wastedPairs.${name}`, row.count - this.#errorPrefix.length[name]);
     table.put(`${prefix}wastedMass`, this.#wastedMass.of(row, frame));
     if (place.relevant === undefined) return;

@@ -1,4 +1,5 @@
 import type { HeadRows, Row } from '../contract/variant.ts';
+import { Arena, bytesInArena } from '../variants/lanes.ts';
 import { FallingOrder } from './falling-order.ts';
 
 /**
@@ -14,6 +15,8 @@ export class RankedRow implements Row {
   /** Keys before this one are dropped, from pooled blocks too: 0, or 1 without the first token. */
   firstKey: 0 | 1 = 0;
   total = 0;
+  /** Where the arrays of entries are. */
+  readonly arena: Arena;
   readonly key: Int32Array;
   readonly logit: Float64Array;
   /** The row's largest logit − the entry's. */
@@ -32,14 +35,22 @@ export class RankedRow implements Row {
   readonly held: Float64Array;
   readonly #order: FallingOrder;
 
-  constructor(capacity: number) {
-    this.key = new Int32Array(capacity);
-    this.logit = new Float64Array(capacity);
-    this.deficit = new Float64Array(capacity);
-    this.weight = new Float64Array(capacity);
+  /** @param more bytes of the arena that are left to others */
+  constructor(capacity: number, more = 0) {
+    this.arena = new Arena(2 * bytesInArena(4 * capacity) + 3 * bytesInArena(8 * capacity) + more);
+    this.key = this.arena.int32(capacity);
+    this.others = this.arena.int32(capacity);
+    this.logit = this.arena.float64(capacity);
+    this.deficit = this.arena.float64(capacity);
+    this.weight = this.arena.float64(capacity);
     this.held = new Float64Array(capacity + 1);
-    this.#order = new FallingOrder(capacity);
-    this.others = this.#order.entries;
+    this.#order = new FallingOrder(capacity, this.others);
+  }
+
+  /** Weighs the entries by e^(logit − largest): a figure of {@link Math.exp} to the last bit or the one before. */
+  weigh(largest: number): void {
+    const { lanes } = this.arena;
+    this.total = lanes.weigh(this.logit.byteOffset, this.length, largest, this.deficit.byteOffset, this.weight.byteOffset);
   }
 
   /** Orders the entries of a weighed row by falling p, with `first` apart. */
@@ -87,14 +98,7 @@ export function weighRow(rows: HeadRows, query: number, row: RankedRow): void {
   rows.fill(query, row);
   row.count = row.length;
   row.firstKey = 0;
-  row.total = 0;
   let largest = -Infinity;
   for (let entry = 0; entry < row.length; entry += 1) largest = Math.max(largest, row.logit[entry]!);
-  for (let entry = 0; entry < row.length; entry += 1) {
-    const deficit = largest - row.logit[entry]!;
-    const weight = Math.exp(-deficit);
-    row.deficit[entry] = deficit;
-    row.weight[entry] = weight;
-    row.total += weight;
-  }
+  row.weigh(largest);
 }

@@ -28,15 +28,36 @@ export class WastedMass {
   /** p·‖v‖ of each entry, times the row's total. */
   readonly #contribution: Float64Array;
   readonly #words: Uint32Array;
+  readonly #bucket: Uint16Array;
   /** Contributions and weights by bucket. */
   readonly #contributions = new Float64Array(bucketCount);
   readonly #weights = new Float64Array(bucketCount);
   /** The first bucket's leading bits. */
   #highest = 0;
+  /** What the others contribute. */
+  #total = 0;
 
   constructor(capacity: number) {
     this.#contribution = new Float64Array(capacity);
     this.#words = new Uint32Array(this.#contribution.buffer);
+    this.#bucket = new Uint16Array(capacity);
+  }
+
+  /**
+   * Deals the others of a ranked row to buckets by the size of what they contribute, the largest to the first: they are the same with the first
+   * token and without it.
+   */
+  deal(row: RankedRow, frame: HeadFrame): void {
+    const contribution = this.#contribution;
+    this.#highest = 0;
+    this.#total = 0;
+    for (let entry = 0; entry < row.length; entry += 1) {
+      contribution[entry] = row.weight[entry]! * frame.norm[row.key[entry]!]!;
+      this.#highest = Math.max(this.#highest, this.#leadingBits(entry));
+    }
+    this.#contributions.fill(0);
+    this.#weights.fill(0);
+    for (let entry = 0; entry < row.length; entry += 1) if (entry !== row.first) this.#total += this.#add(entry, row.weight[entry]!);
   }
 
   /**
@@ -45,7 +66,20 @@ export class WastedMass {
    * the set ends is sorted.
    */
   of(row: RankedRow, frame: HeadFrame): number {
-    const target = 0.95 * (1 - roundingSlack) * this.#deal(row, frame);
+    const { first } = row;
+    if (first === -1) return this.#outside(row, this.#total);
+    const weight = row.weight[first]!;
+    this.#contribution[first] = weight * frame.norm[row.key[first]!]!;
+    const own = this.#bucketOf(first);
+    const [contributions, weights] = [this.#contributions[own]!, this.#weights[own]!];
+    const wasted = this.#outside(row, this.#total + this.#add(first, weight));
+    this.#contributions[own] = contributions;
+    this.#weights[own] = weights;
+    return wasted;
+  }
+
+  #outside(row: RankedRow, total: number): number {
+    const target = 0.95 * (1 - roundingSlack) * total;
     let held = 0;
     let last = 0;
     for (; last < bucketCount - 1 && held + this.#contributions[last]! < target; last += 1) held += this.#contributions[last]!;
@@ -58,24 +92,14 @@ export class WastedMass {
     return wasted / row.total;
   }
 
-  /** Deals the entries to buckets by the size of what they contribute, the largest to the first; returns the sum of all. */
-  #deal(row: RankedRow, frame: HeadFrame): number {
-    const contribution = this.#contribution;
-    this.#highest = 0;
-    let total = 0;
-    for (let entry = 0; entry < row.length; entry += 1) {
-      contribution[entry] = row.weight[entry]! * frame.norm[row.key[entry]!]!;
-      total += contribution[entry]!;
-      this.#highest = Math.max(this.#highest, this.#leadingBits(entry));
-    }
-    this.#contributions.fill(0);
-    this.#weights.fill(0);
-    for (let entry = 0; entry < row.length; entry += 1) {
-      const bucket = this.#bucketOf(entry);
-      this.#contributions[bucket] = this.#contributions[bucket]! + contribution[entry]!;
-      this.#weights[bucket] = this.#weights[bucket]! + row.weight[entry]!;
-    }
-    return total;
+  /** Adds an entry to its bucket; returns what it contributes. */
+  #add(entry: number, weight: number): number {
+    const contribution = this.#contribution[entry]!;
+    const bucket = this.#bucketOf(entry);
+    this.#bucket[entry] = bucket;
+    this.#contributions[bucket]! += contribution;
+    this.#weights[bucket]! += weight;
+    return contribution;
   }
 
   #leadingBits(entry: number): number {
@@ -89,7 +113,7 @@ export class WastedMass {
   /** The entries of one bucket, the largest contribution first. */
   #falling(bucket: number, length: number): number[] {
     const found: number[] = [];
-    for (let entry = 0; entry < length; entry += 1) if (this.#bucketOf(entry) === bucket) found.push(entry);
+    for (let entry = 0; entry < length; entry += 1) if (this.#bucket[entry] === bucket) found.push(entry);
     return found.sort((a, b) => this.#contribution[b]! - this.#contribution[a]! || a - b);
   }
 }

@@ -1,7 +1,8 @@
 import type { Variant } from '../../contract/variant.ts';
-import { blockQueries, dotAt, keyMeans } from '../blocks.ts';
+import { blockQueries, keyMeans } from '../blocks.ts';
 import { allowedEnd, appendKeys, clearRow, viewHead } from '../head-view.ts';
 import type { HeadView } from '../head-view.ts';
+import { dotAt } from '../key-products.ts';
 import { createCut, cutLargest, stays } from '../keep-largest.ts';
 import { parameterObject, readParameters, wholeNumber } from '../parameter-types.ts';
 import { refusePositions } from '../work.ts';

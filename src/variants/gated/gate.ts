@@ -1,6 +1,6 @@
 import { AttnswapError } from '../../contract/errors.ts';
 import type { AttentionInputs } from '../../contract/inputs.ts';
-import { dotAt } from '../blocks.ts';
+import { dotAt } from '../key-products.ts';
 import type { GateForm } from './parameters.ts';
 
 /** One head's gate in float64: γ = (q U)·(k W)/√rank + b. */

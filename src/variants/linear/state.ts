@@ -1,3 +1,5 @@
+import { Arena, bytesInArena } from '../lanes.ts';
+
 /** Unit roundoffs of what a kernel computes: its sums, and the features that it maps queries and keys to. */
 export interface Roundoffs {
   readonly sums: number;
@@ -24,81 +26,116 @@ export function createReading(columns: number): Reading {
 export class State {
   readonly #rows: number;
   readonly #columns: number;
+  /** Columns with one of zeros behind an odd number of them. */
+  readonly #width: number;
   readonly #roundoffs: Roundoffs;
+  readonly #arena: Arena;
+  /** `[rows, width]`. */
   readonly #state: Float64Array;
   readonly #variance: Float64Array;
-  readonly #held: Reading;
+  /** A key or query, `[rows]`, and what belongs to each of its elements: its variance, and what {@link write} keeps and adds. */
+  readonly #feature: Float64Array;
+  readonly #mapped: Float64Array;
+  readonly #kept: Float64Array;
+  readonly #square: Float64Array;
+  /** `[width]`: what is added, what is read, and its squares and variance. */
+  readonly #value: Float64Array;
+  readonly #held: Float64Array;
   readonly #squares: Float64Array;
+  readonly #uncertain: Float64Array;
 
   constructor(rows: number, columns: number, roundoffs: Roundoffs) {
     this.#rows = rows;
     this.#columns = columns;
+    this.#width = columns + (columns % 2);
     this.#roundoffs = roundoffs;
-    this.#state = new Float64Array(rows * columns);
-    this.#variance = new Float64Array(rows * columns);
-    this.#held = createReading(columns);
-    this.#squares = new Float64Array(columns);
+    this.#arena = new Arena(2 * bytesInArena(8 * rows * this.#width) + 4 * bytesInArena(8 * rows) + 4 * bytesInArena(8 * this.#width));
+    const of = (length: number) => this.#arena.float64(length);
+    [this.#state, this.#variance] = [of(rows * this.#width), of(rows * this.#width)];
+    [this.#feature, this.#mapped, this.#kept, this.#square] = [of(rows), of(rows), of(rows), of(rows)];
+    [this.#value, this.#held, this.#squares, this.#uncertain] = [of(this.#width), of(this.#width), of(this.#width), of(this.#width)];
   }
 
   /** S ← γS. */
   decay(gamma: number): void {
     if (gamma === 1) return;
-    const u = this.#roundoffs.sums;
     const [state, variance] = [this.#state, this.#variance];
-    for (let e = 0; e < state.length; e++) {
-      variance[e] = (gamma * (Math.sqrt(variance[e]!) + u * Math.abs(state[e]!))) ** 2;
-      state[e]! *= gamma;
-    }
+    this.#arena.lanes.decay(state.byteOffset, variance.byteOffset, state.length, gamma, this.#roundoffs.sums);
   }
 
   /** S ← S + k xᵀ, for k `[rows]` and x `[columns]`. */
   add(key: Float64Array, value: Float64Array): void {
-    const stored = this.#roundoffs.sums ** 2;
-    const [state, variance, columns] = [this.#state, this.#variance, this.#columns];
-    for (let a = 0, e = 0; a < this.#rows; a++) {
-      const mapped = this.#featureError(key[a]!) ** 2;
-      for (let b = 0; b < columns; b++, e++) {
-        state[e]! += key[a]! * value[b]!;
-        variance[e]! += stored * state[e]! ** 2 + mapped * value[b]! ** 2;
-      }
-    }
+    this.#take(key);
+    this.#value.set(value);
+    this.#add(this.#value);
   }
 
   /** S ← S + k xᵀ with x = β(v − Sᵀk): what the key held is replaced by v, or a share β of it. */
   write(key: Float64Array, value: Float64Array, beta: number): void {
-    const { value: held, variance: uncertain } = this.#held;
-    this.read(key, this.#held);
-    for (let b = 0; b < held.length; b++) {
+    const [held, uncertain] = [this.#held, this.#uncertain];
+    this.#take(key);
+    this.#read();
+    for (let b = 0; b < this.#columns; b++) {
       uncertain[b] = beta ** 2 * (uncertain[b]! + (this.#roundoffs.sums * value[b]!) ** 2);
       held[b] = beta * (value[b]! - held[b]!);
     }
-    for (let a = 0, e = 0; a < this.#rows; a++) {
+    for (let a = 0; a < this.#rows; a++) {
       const square = key[a]! ** 2;
+      this.#square[a] = square;
       // Of the errors that S holds, I − βkkᵀ takes away those along the key, and puts what retrieving them added in their place.
-      const kept = Math.max(0, 1 - 2 * beta * square);
-      for (let b = 0; b < held.length; b++, e++) this.#variance[e] = kept * this.#variance[e]! + square * uncertain[b]!;
+      this.#kept[a] = Math.max(0, 1 - 2 * beta * square);
     }
-    this.add(key, held);
+    const { lanes } = this.#arena;
+    lanes.replace(this.#variance.byteOffset, this.#rows, this.#width, this.#kept.byteOffset, this.#square.byteOffset, uncertain.byteOffset);
+    this.#add(held);
   }
 
   /** Sᵀq, for q `[rows]`. */
   read(query: Float64Array, { value, variance }: Reading): void {
-    const [state, errors, squares, columns] = [this.#state, this.#variance, this.#squares, this.#columns];
-    value.fill(0);
-    variance.fill(0);
-    squares.fill(0);
-    for (let a = 0, e = 0; a < this.#rows; a++) {
-      const feature = query[a]!;
-      const mapped = this.#featureError(feature) ** 2;
-      for (let b = 0; b < columns; b++, e++) {
-        const product = feature * state[e]!;
-        value[b]! += product;
-        squares[b]! += product * product;
-        variance[b]! += feature * feature * errors[e]! + mapped * state[e]! ** 2;
-      }
+    this.#take(query);
+    this.#read();
+    value.set(this.#held.subarray(0, this.#columns));
+    variance.set(this.#uncertain.subarray(0, this.#columns));
+  }
+
+  /** Takes a key or query, with the variance of its elements. */
+  #take(vector: Float64Array): void {
+    for (let a = 0; a < this.#rows; a++) {
+      this.#feature[a] = vector[a]!;
+      this.#mapped[a] = this.#featureError(vector[a]!) ** 2;
     }
+  }
+
+  /** Adds the vector taken last times `value`. */
+  #add(value: Float64Array): void {
+    this.#arena.lanes.add(
+      this.#state.byteOffset,
+      this.#variance.byteOffset,
+      this.#rows,
+      this.#width,
+      this.#feature.byteOffset,
+      this.#mapped.byteOffset,
+      value.byteOffset,
+      this.#roundoffs.sums ** 2,
+    );
+  }
+
+  /** What the vector taken last reads, and its variance. */
+  #read(): void {
+    const [held, squares, uncertain] = [this.#held, this.#squares, this.#uncertain];
+    this.#arena.lanes.read(
+      this.#state.byteOffset,
+      this.#variance.byteOffset,
+      this.#rows,
+      this.#width,
+      this.#feature.byteOffset,
+      this.#mapped.byteOffset,
+      held.byteOffset,
+      squares.byteOffset,
+      uncertain.byteOffset,
+    );
     const added = (this.#roundoffs.sums ** 2 * this.#rows) / 2;
-    for (let b = 0; b < columns; b++) variance[b]! += added * (squares[b]! + value[b]! ** 2);
+    for (let b = 0; b < this.#columns; b++) uncertain[b]! += added * (squares[b]! + held[b]! ** 2);
   }
 
   #featureError(feature: number): number {

@@ -1,0 +1,263 @@
+/*
+ * Inner loops of the float64 reference, two numbers at a time: AssemblyScript, compiled by `npm run lanes` into src/variants/lanes-code.ts. Each
+ * lane adds up a sum of its own, in the order in which plain JavaScript would, so results are the same to the bit. Pointers are in bytes.
+ */
+
+/** Keys of a tile, in which a dimension of all lies side by side. */
+const tileKeys: usize = 16;
+
+/**
+ * values[j] = Σ_m query[m]·key_j[m] for the keys of tiles [first, end), in order of m.
+ * @param query f64 `[headDim]`
+ * @param tiles f32 `[tiles, headDim, 16]`
+ * @param values f64 `[16·tiles]`
+ */
+export function products(query: usize, tiles: usize, first: usize, end: usize, headDim: usize, values: usize): void {
+  let key = tiles + first * headDim * (tileKeys * 4);
+  let out = values + first * (tileKeys * 8);
+  for (let tile = first; tile < end; tile++) {
+    let a = f64x2.splat(0);
+    let b = a;
+    let c = a;
+    let d = a;
+    let e = a;
+    let f = a;
+    let g = a;
+    let h = a;
+    for (let m: usize = 0; m < headDim; m++) {
+      const component = v128.load_splat<u64>(query + m * 8);
+      a = f64x2.add(a, f64x2.mul(component, f64x2.promote_low_f32x4(v128.load_zero<u64>(key))));
+      b = f64x2.add(b, f64x2.mul(component, f64x2.promote_low_f32x4(v128.load_zero<u64>(key, 8))));
+      c = f64x2.add(c, f64x2.mul(component, f64x2.promote_low_f32x4(v128.load_zero<u64>(key, 16))));
+      d = f64x2.add(d, f64x2.mul(component, f64x2.promote_low_f32x4(v128.load_zero<u64>(key, 24))));
+      e = f64x2.add(e, f64x2.mul(component, f64x2.promote_low_f32x4(v128.load_zero<u64>(key, 32))));
+      f = f64x2.add(f, f64x2.mul(component, f64x2.promote_low_f32x4(v128.load_zero<u64>(key, 40))));
+      g = f64x2.add(g, f64x2.mul(component, f64x2.promote_low_f32x4(v128.load_zero<u64>(key, 48))));
+      h = f64x2.add(h, f64x2.mul(component, f64x2.promote_low_f32x4(v128.load_zero<u64>(key, 56))));
+      key += tileKeys * 4;
+    }
+    v128.store(out, a);
+    v128.store(out, b, 16);
+    v128.store(out, c, 32);
+    v128.store(out, d, 48);
+    v128.store(out, e, 64);
+    v128.store(out, f, 80);
+    v128.store(out, g, 96);
+    v128.store(out, h, 112);
+    out += tileKeys * 8;
+  }
+}
+
+/**
+ * deficits[i] = largest − logits[i] and weights[i] = e^−deficits[i], `length` of each (rounded up to even, they must be there).
+ * @returns the sum of the weights, in their order
+ */
+export function weigh(logits: usize, length: usize, largest: f64, deficits: usize, weights: usize): f64 {
+  const most = f64x2.splat(largest);
+  let total: f64 = 0;
+  for (let i: usize = 0; i < length; i += 2) {
+    const deficit = f64x2.sub(most, v128.load(logits + i * 8));
+    const weight = exponential(f64x2.neg(deficit));
+    v128.store(deficits + i * 8, deficit);
+    v128.store(weights + i * 8, weight);
+    total += f64x2.extract_lane(weight, 0);
+    if (i + 1 < length) total += f64x2.extract_lane(weight, 1);
+  }
+  return total;
+}
+
+/** e^x for x ≤ 0, or NaN: FreeBSD's e_exp.c (fdlibm), as Math.exp of V8 is, without its branches. */
+// @ts-ignore: decorator
+@inline
+function exponential(x: v128): v128 {
+  const k = f64x2.trunc(f64x2.sub(f64x2.mul(f64x2.splat(1.442695040888963387), x), f64x2.splat(0.5)));
+  const high = f64x2.sub(x, f64x2.mul(k, f64x2.splat(6.93147180369123816490e-1)));
+  const low = f64x2.mul(k, f64x2.splat(1.90821492927058770002e-10));
+  const r = f64x2.sub(high, low);
+  const t = f64x2.mul(r, r);
+  let p = f64x2.add(f64x2.splat(-1.65339022054652515390e-6), f64x2.mul(t, f64x2.splat(4.13813679705723846039e-8)));
+  p = f64x2.add(f64x2.splat(6.61375632143793436117e-5), f64x2.mul(t, p));
+  p = f64x2.add(f64x2.splat(-2.77777777770155933842e-3), f64x2.mul(t, p));
+  p = f64x2.add(f64x2.splat(1.66666666666666019037e-1), f64x2.mul(t, p));
+  const c = f64x2.sub(r, f64x2.mul(t, p));
+  const quotient = f64x2.div(f64x2.mul(r, c), f64x2.sub(f64x2.splat(2), c));
+  const y = f64x2.sub(f64x2.splat(1), f64x2.sub(f64x2.sub(low, quotient), high));
+  // Below the normal numbers, 2^k is reached in two steps.
+  const isFaint = f64x2.lt(k, f64x2.splat(-1021));
+  const power = f64x2.add(k, v128.and(isFaint, f64x2.splat(1000)));
+  const scaled = f64x2.mul(y, i64x2.shl(f64x2.add(power, f64x2.splat(4503599627370496 + 1023)), 52));
+  const rest = v128.bitselect(f64x2.splat(9.33263618503218878990e-302), f64x2.splat(1), isFaint);
+  return v128.andnot(f64x2.mul(scaled, rest), f64x2.lt(x, f64x2.splat(-745.133219101941108420)));
+}
+
+/** Entries whose sums are kept as one. */
+const blockEntries: usize = 16;
+
+/**
+ * Σ w·v of the first 16, 32, … of `length` entries in their order, four at a time.
+ * @param entries i32 `[length]`: their order
+ * @param keys i32: the row of values of each entry
+ * @param weights f64: of each entry
+ * @param values f64 `[rows, width]`
+ * @param width a multiple of 8
+ * @param sums f64 `[1 + blocks, width]`, the first of them zeros
+ */
+export function attend(entries: usize, length: usize, keys: usize, weights: usize, values: usize, width: usize, sums: usize): void {
+  const rowBytes = width * 8;
+  for (let from: usize = 0; from < length; from += blockEntries) {
+    const count = min(blockEntries, length - from);
+    const list = entries + from * 4;
+    for (let m: usize = 0; m < rowBytes; m += 64) {
+      let a = v128.load(sums + m);
+      let b = v128.load(sums + m, 16);
+      let c = v128.load(sums + m, 32);
+      let d = v128.load(sums + m, 48);
+      let i: usize = 0;
+      for (; i + 4 <= count; i += 4) {
+        const e0 = <usize>load<i32>(list + i * 4);
+        const e1 = <usize>load<i32>(list + i * 4, 4);
+        const e2 = <usize>load<i32>(list + i * 4, 8);
+        const e3 = <usize>load<i32>(list + i * 4, 12);
+        const w0 = v128.load_splat<u64>(weights + e0 * 8);
+        const w1 = v128.load_splat<u64>(weights + e1 * 8);
+        const w2 = v128.load_splat<u64>(weights + e2 * 8);
+        const w3 = v128.load_splat<u64>(weights + e3 * 8);
+        const v0 = values + <usize>load<i32>(keys + e0 * 4) * rowBytes + m;
+        const v1 = values + <usize>load<i32>(keys + e1 * 4) * rowBytes + m;
+        const v2 = values + <usize>load<i32>(keys + e2 * 4) * rowBytes + m;
+        const v3 = values + <usize>load<i32>(keys + e3 * 4) * rowBytes + m;
+        a = four(a, w0, v128.load(v0), w1, v128.load(v1), w2, v128.load(v2), w3, v128.load(v3));
+        b = four(b, w0, v128.load(v0, 16), w1, v128.load(v1, 16), w2, v128.load(v2, 16), w3, v128.load(v3, 16));
+        c = four(c, w0, v128.load(v0, 32), w1, v128.load(v1, 32), w2, v128.load(v2, 32), w3, v128.load(v3, 32));
+        d = four(d, w0, v128.load(v0, 48), w1, v128.load(v1, 48), w2, v128.load(v2, 48), w3, v128.load(v3, 48));
+      }
+      for (; i < count; i++) {
+        const entry = <usize>load<i32>(list + i * 4);
+        const w = v128.load_splat<u64>(weights + entry * 8);
+        const v = values + <usize>load<i32>(keys + entry * 4) * rowBytes + m;
+        a = f64x2.add(a, f64x2.mul(w, v128.load(v)));
+        b = f64x2.add(b, f64x2.mul(w, v128.load(v, 16)));
+        c = f64x2.add(c, f64x2.mul(w, v128.load(v, 32)));
+        d = f64x2.add(d, f64x2.mul(w, v128.load(v, 48)));
+      }
+      v128.store(sums + rowBytes + m, a);
+      v128.store(sums + rowBytes + m, b, 16);
+      v128.store(sums + rowBytes + m, c, 32);
+      v128.store(sums + rowBytes + m, d, 48);
+    }
+    sums += rowBytes;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function four(sum: v128, w0: v128, v0: v128, w1: v128, v1: v128, w2: v128, v2: v128, w3: v128, v3: v128): v128 {
+  const pair = f64x2.add(f64x2.mul(w2, v2), f64x2.mul(w3, v3));
+  return f64x2.add(f64x2.add(f64x2.add(sum, f64x2.mul(w0, v0)), f64x2.mul(w1, v1)), pair);
+}
+
+/**
+ * ‖sum + share·first − held·output‖², even and odd dimensions added up apart.
+ * @param width of each of the three, f64; even
+ */
+export function residual(sum: usize, first: usize, share: f64, held: f64, output: usize, width: usize): f64 {
+  const shares = f64x2.splat(share);
+  const helds = f64x2.splat(held);
+  let square = f64x2.splat(0);
+  for (let m: usize = 0; m < width * 8; m += 16) {
+    const moved = f64x2.add(v128.load(sum + m), f64x2.mul(shares, v128.load(first + m)));
+    const distance = f64x2.sub(moved, f64x2.mul(helds, v128.load(output + m)));
+    square = f64x2.add(square, f64x2.mul(distance, distance));
+  }
+  return f64x2.extract_lane(square, 0) + f64x2.extract_lane(square, 1);
+}
+
+/*
+ * A state `[rows, columns]` of linear attention and the variance of the rounding errors in it, both f64: src/variants/linear/state.ts says what is
+ * added up. `columns` is even.
+ */
+
+/** S ← γS, of `size` numbers. */
+export function decay(state: usize, variance: usize, size: usize, gamma: f64, roundoff: f64): void {
+  const factor = f64x2.splat(gamma);
+  const u = f64x2.splat(roundoff);
+  for (let at: usize = 0; at < size * 8; at += 16) {
+    const s = v128.load(state + at);
+    const error = f64x2.mul(factor, f64x2.add(f64x2.sqrt(v128.load(variance + at)), f64x2.mul(u, f64x2.abs(s))));
+    v128.store(variance + at, f64x2.mul(error, error));
+    v128.store(state + at, f64x2.mul(s, factor));
+  }
+}
+
+/**
+ * S ← S + k vᵀ.
+ * @param mapped the variance of each k, f64 `[rows]`
+ * @param stored the variance of a stored number of size 1
+ */
+export function add(state: usize, variance: usize, rows: usize, columns: usize, key: usize, mapped: usize, value: usize, stored: f64): void {
+  const width = columns * 8;
+  const u = f64x2.splat(stored);
+  for (let a: usize = 0; a < rows; a++) {
+    const k = v128.load_splat<u64>(key + a * 8);
+    const e = v128.load_splat<u64>(mapped + a * 8);
+    for (let at: usize = 0; at < width; at += 16) {
+      const v = v128.load(value + at);
+      const s = f64x2.add(v128.load(state + at), f64x2.mul(k, v));
+      v128.store(state + at, s);
+      const more = f64x2.add(f64x2.mul(u, f64x2.mul(s, s)), f64x2.mul(e, f64x2.mul(v, v)));
+      v128.store(variance + at, f64x2.add(v128.load(variance + at), more));
+    }
+    state += width;
+    variance += width;
+  }
+}
+
+/** V ← kept·V + square·uncertain, of `kept` and `square` for each row and `uncertain` for each column. */
+export function replace(variance: usize, rows: usize, columns: usize, kept: usize, square: usize, uncertain: usize): void {
+  const width = columns * 8;
+  for (let a: usize = 0; a < rows; a++) {
+    const share = v128.load_splat<u64>(kept + a * 8);
+    const factor = v128.load_splat<u64>(square + a * 8);
+    for (let at: usize = 0; at < width; at += 16) {
+      const sum = f64x2.add(f64x2.mul(share, v128.load(variance + at)), f64x2.mul(factor, v128.load(uncertain + at)));
+      v128.store(variance + at, sum);
+    }
+    variance += width;
+  }
+}
+
+/**
+ * Sᵀq into `value`, the sum of squares of its terms into `squares`, and the variance that they bring into `errors`: f64 `[columns]`.
+ * @param mapped the variance of each q, f64 `[rows]`
+ */
+export function read(
+  state: usize,
+  variance: usize,
+  rows: usize,
+  columns: usize,
+  query: usize,
+  mapped: usize,
+  value: usize,
+  squares: usize,
+  errors: usize,
+): void {
+  const width = columns * 8;
+  memory.fill(value, 0, width);
+  memory.fill(squares, 0, width);
+  memory.fill(errors, 0, width);
+  for (let a: usize = 0; a < rows; a++) {
+    const q = v128.load_splat<u64>(query + a * 8);
+    const e = v128.load_splat<u64>(mapped + a * 8);
+    const qq = f64x2.mul(q, q);
+    for (let at: usize = 0; at < width; at += 16) {
+      const s = v128.load(state + at);
+      const product = f64x2.mul(q, s);
+      v128.store(value + at, f64x2.add(v128.load(value + at), product));
+      v128.store(squares + at, f64x2.add(v128.load(squares + at), f64x2.mul(product, product)));
+      const more = f64x2.add(f64x2.mul(qq, v128.load(variance + at)), f64x2.mul(e, f64x2.mul(s, s)));
+      v128.store(errors + at, f64x2.add(v128.load(errors + at), more));
+    }
+    state += width;
+    variance += width;
+  }
+}
