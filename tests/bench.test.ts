@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { readRun } from '../src/contract/run.ts';
 import { writeInputs } from '../src/inputs/captured.ts';
@@ -61,6 +62,55 @@ test('a batch of different requests is padded to one call, judged, and its work 
   // A prefill of 8 tokens, and two single tokens that see 4 each.
   assert.equal(cell!.work!.densePairs, heads * ((8 * 9) / 2 + 2 * 4));
   assert.ok(cell!.work!.scoredPairs >= batch * heads * queries * keys);
+});
+
+/** onnx-cpu under another name, which writes down when its kernels are prepared and called. */
+const watched = `import { appendFileSync } from 'node:fs';
+import { adapter as onnx } from ${JSON.stringify(fileURLToPath(new URL('../adapters/onnx/adapter.ts', import.meta.url)))};
+const log = (variant, what) => appendFileSync('watched.txt', [variant, process.pid, what, process.hrtime.bigint()].join(' ') + '\\n');
+export const adapter = {
+  ...onnx,
+  name: 'watched',
+  backends: ['watched'],
+  needs: {},
+  status: () => onnx.status('onnx-cpu'),
+  async prepare(request) {
+    const kernel = await onnx.prepare({ ...request, backend: 'onnx-cpu' });
+    log(request.variant, 'prepared');
+    const run = async () => {
+      log(request.variant, 'called');
+      await kernel.run();
+      log(request.variant, 'done');
+    };
+    const others = ['output', 'dispatch', 'endProfile', 'peakDeviceBytes', 'dispose'];
+    return { run, compiledAhead: true, ...Object.fromEntries(others.map((name) => [name, () => kernel[name]()])) };
+  },
+};
+`;
+
+test('two cells are prepared at once, and no two calls overlap', async () => {
+  const cwd = emptyFolder();
+  writeFileSync(join(cwd, 'watched.ts'), watched);
+  const text = suiteText('pairs', ['dense.fused', 'window:w=8', 'topk:k=2']).replace('onnx-cpu', 'watched');
+  writeFileSync(join(cwd, 'pairs.suite.ts'), text.replace('matrix:', "adapters: ['./watched.ts'],\n  matrix:"));
+  const { exitCode, stderr } = await attnswap(['bench', './pairs.suite.ts'], { cwd });
+  assert.equal(exitCode, 0, stderr);
+  const events = readFileSync(join(cwd, 'watched.txt'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' '))
+    .sort((a, b) => Number(BigInt(a[3]!) - BigInt(b[3]!)));
+  const calls = events.filter(([, , what]) => what !== 'prepared');
+  for (const [index, [, pid, what]] of calls.entries()) {
+    assert.equal(what, index % 2 === 0 ? 'called' : 'done');
+    if (index % 2 === 1) assert.equal(calls[index - 1]![1], pid);
+  }
+  const timed = events.findIndex(([variant, , what], index) => {
+    const earlier = events.slice(0, index).filter(([other, , was]) => other === variant && was === 'called');
+    return variant === 'dense' && what === 'called' && earlier.length === 2;
+  });
+  const prepared = events.slice(0, timed).filter(([, , what]) => what === 'prepared');
+  assert.deepEqual(prepared.map(([variant]) => variant).toSorted(), ['dense', 'dense', 'window', 'window']);
 });
 
 test('a backend that this machine lacks is an unsupported cell with its mend, and exit 3', async () => {

@@ -36,11 +36,16 @@ async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsuppo
   const kernel = kernelOf(request, config);
   if ('unsupported' in kernel) return kernel;
   const model = kernelModel(kernel, config);
-  const session = await ort.InferenceSession.create(model, sessionOptions(backend, request));
-  return new OnnxCall(session, request, (prefix) => ({
+  const profiled: Profiled = (prefix) => ({
     model,
     options: { ...sessionOptions(backend, request), enableProfiling: true, profileFilePrefix: prefix },
-  }));
+  });
+  // Providers of GPUs may synchronize more in a session that has ever been profiled.
+  if (request.profiled !== true || backend.provider !== 'cpu')
+    return new OnnxCall(await ort.InferenceSession.create(model, sessionOptions(backend, request)), request, profiled);
+  const { openProfiled } = await import('./profile.ts');
+  const { session, end } = await openProfiled(profiled);
+  return new OnnxCall(session, request, profiled, end);
 }
 
 class OnnxCall implements PreparedKernel {
@@ -49,13 +54,15 @@ class OnnxCall implements PreparedKernel {
   readonly #request: KernelRequest;
   readonly #feeds: ort.InferenceSession.FeedsType;
   readonly #profiled: Profiled;
+  readonly endProfile?: () => Promise<Dispatch>;
   #output: ort.Tensor | undefined;
 
-  constructor(session: ort.InferenceSession, request: KernelRequest, profiled: Profiled) {
+  constructor(session: ort.InferenceSession, request: KernelRequest, profiled: Profiled, endProfile?: () => Promise<Dispatch>) {
     this.#session = session;
     this.#request = request;
     this.#feeds = feedsOf(request);
     this.#profiled = profiled;
+    if (endProfile !== undefined) this.endProfile = endProfile;
   }
 
   async run(): Promise<void> {

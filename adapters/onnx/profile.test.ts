@@ -8,6 +8,7 @@ import { GraphBuilder } from '../../src/model/graph/graph-builder.ts';
 import { createInputs } from '../../src/inputs/create-inputs.ts';
 import { feedsOf } from './call.ts';
 import { configOf, kernelModel, kernelOf } from './kernel-graph.ts';
+import { adapter } from './adapter.ts';
 import { profileCall, summarize } from './profile.ts';
 
 const node = (operator: string, ts: number, dur: number, tid = 1) => ({
@@ -74,4 +75,25 @@ test('a profile that the runtime could not write whole, as on a full disk, is sa
     message: /wrote an incomplete profile to the temporary folder/,
     hint: /TMPDIR=/,
   });
+});
+
+test('a kernel that was profiled tells what its last call ran, as a session of its own does, and further calls are not profiled', async () => {
+  const shape = { batch: 1, heads: 2, kvHeads: 2, queries: 65, keys: 65, headDim: 8, dtype: 'f32', causal: true } as const;
+  const { inputs } = await createInputs({ kind: 'gaussian', shape, seed: 1, wantsGate: false });
+  const request = { backend: 'onnx-cpu', variant: 'dense', parameters: {}, kernel: 'naive', inputs, purpose: 'latency' } as const;
+  const open = async (profiled: boolean) => {
+    const kernel = await adapter.prepare({ ...request, profiled });
+    assert.ok(!('unsupported' in kernel));
+    return kernel;
+  };
+  const [plain, profiled] = [await open(false), await open(true)];
+  assert.equal(plain.endProfile, undefined);
+  for (let call = 0; call < 3; call++) await profiled.run();
+  const found = await profiled.endProfile!();
+  const facts = ({ operators }: typeof found) => operators.map(({ operator, calls }) => `${operator} ${calls}`).toSorted();
+  assert.deepEqual(facts(found), facts(await plain.dispatch()));
+  const output = await profiled.output();
+  await profiled.run();
+  assert.deepEqual(await profiled.output(), output);
+  await Promise.all([plain.dispose(), profiled.dispose()]);
 });

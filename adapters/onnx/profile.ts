@@ -43,22 +43,46 @@ const bookkeeping = new Set([
 /** A session to profile: its model, and its options with the beginning of the profile's path. */
 export type Profiled = (prefix: string) => { readonly model: string | Uint8Array; readonly options: ort.InferenceSession.SessionOptions };
 
-/**
- * Runs three calls in a second session with ONNX Runtime's profiler on, and reports the last: the first pays for its memory, and the
- * second for the one block that ONNX Runtime then plans to hold it.
- */
-export async function profileCall(profiled: Profiled, feeds: ort.InferenceSession.FeedsType): Promise<Dispatch> {
+/** A session whose calls are profiled. */
+export interface ProfiledSession {
+  readonly session: ort.InferenceSession;
+  /** What the last call ran; later ones are not profiled. */
+  end(): Promise<Dispatch>;
+}
+
+export async function openProfiled(profiled: Profiled): Promise<ProfiledSession> {
   const folder = await temporaryFolder('profile');
+  const remove = () => rm(folder, { recursive: true, force: true });
   try {
     const { model, options } = profiled(join(folder, 'call'));
     const session = await createSession(model, options);
+    const end = async (): Promise<Dispatch> => {
+      session.endProfiling();
+      try {
+        const operators = summarize(await recordIn(folder));
+        return { operators, flags: flagsOf(operators, options) };
+      } finally {
+        await remove();
+      }
+    };
+    return { session, end };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/**
+ * Profiles three calls in a session of its own, and reports the last: the first pays for its memory, and the second for the one block that ONNX
+ * Runtime then plans to hold it.
+ */
+export async function profileCall(profiled: Profiled, feeds: ort.InferenceSession.FeedsType): Promise<Dispatch> {
+  const { session, end } = await openProfiled(profiled);
+  try {
     for (let call = 0; call < 3; call++) await session.run(feeds);
-    session.endProfiling();
-    await session.release();
-    const operators = summarize(await recordIn(folder));
-    return { operators, flags: flagsOf(operators, options) };
+    return await end();
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await session.release();
   }
 }
 

@@ -63,6 +63,8 @@ export interface KernelRequest {
   readonly purpose: 'latency' | 'cpu-time' | 'memory';
   /** Threads inside one operator; the runtime's own default where absent. */
   readonly threads?: number;
+  /** Whether to profile calls until {@link PreparedKernel.endProfile}, where the later ones then run as if they had never been. */
+  readonly profiled?: boolean;
 }
 
 /** With respect to query `[batch, heads, queries, headDim]`, key and value `[batch, kvHeads, keys, headDim]`. */
@@ -90,6 +92,8 @@ export interface PreparedKernel {
   gradients?(): Promise<Gradients>;
   /** What one call runs, from the runtime's own profile. May open a second session: never beside timing. */
   dispatch(): Promise<Dispatch>;
+  /** Of a kernel prepared to be profiled: what the last call ran; profiles no further ones. Absent: none is, and {@link dispatch} tells. */
+  endProfile?(): Promise<Dispatch>;
   /** Peak bytes of device memory in the last call, beyond what was held before it, by the runtime's allocator; null where there is no device of its own. */
   peakDeviceBytes(): Promise<{ readonly bytes: number; readonly method: string } | null>;
   /** The counter of all energy that the device has taken so far, joules; absent where there is none. */

@@ -24,7 +24,7 @@ const request = { stage: 'latency' } as CellStageRequest;
 test('a worker times only when nothing else runs, and waiting for that is no part of its time', async () => {
   let quiet = false;
   const otherEnds = setTimeout(6000).then(() => (quiet = true));
-  const outcome = await launchStage(request, { worker: worker('waits', answers), timeoutSeconds: 5, quiet: otherEnds });
+  const outcome = await launchStage(request, { worker: worker('waits', answers), timeoutSeconds: 5, quiet: () => otherEnds });
   assert.deepEqual([outcome, quiet], [{ outcome: 'failed', reason: 'told' }, true]);
 });
 
@@ -36,7 +36,7 @@ test('a worker that says nothing more once it is told runs out of time', async (
 test('a worker that ends while it waits is told by its end', async () => {
   const path = join(folder, 'ends.mjs');
   writeFileSync(path, "process.once('message', () => process.send({ outcome: 'ready' }, () => process.exit(7)));\n");
-  const outcome = await launchStage(request, { worker: path, timeoutSeconds: 60, quiet: setTimeout(500) });
+  const outcome = await launchStage(request, { worker: path, timeoutSeconds: 60, quiet: () => setTimeout(500) });
   assert.equal(outcome.outcome, 'failed');
   assert.match('reason' in outcome ? outcome.reason : '', /exit code 7|code 7/);
 });

@@ -12,10 +12,10 @@ const worker = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './worker
 export type LaunchOutcome = StageAnswer | { readonly outcome: 'timed-out'; readonly reason: string };
 
 export interface LaunchOptions {
-  /** For all that it does; of a cell that is timed, until it is prepared and from its first call on. */
+  /** For all that it does; of a cell, until it is prepared and from its first call on. */
   readonly timeoutSeconds: number;
-  /** Settles when nothing else runs: a cell is prepared before, and called after. */
-  readonly quiet?: Promise<unknown> | undefined;
+  /** Asked once a cell is prepared; settles when its kernel may be called. */
+  readonly quiet?: (() => Promise<unknown>) | undefined;
   /** The script that runs the stage; this version's own where absent. */
   readonly worker?: string;
   readonly cwd?: string;
@@ -49,7 +49,7 @@ export async function launchStage(request: StageRequest, options: LaunchOptions)
   const timed = async (): Promise<void> => {
     await child.getOneMessage({ filter: isReady });
     clearTimeout(timer);
-    await Promise.allSettled([options.quiet]);
+    await options.quiet?.();
     timer = limit();
     await child.sendMessage('go');
   };

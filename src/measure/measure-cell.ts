@@ -25,40 +25,79 @@ export interface MeasureOptions {
 /** Its blocks take as long whatever the call. */
 const energySeconds = 60;
 
+/** Measures one cell. Failures are part of the record. */
+export async function measureCell(plan: CellPlan, options: MeasureOptions): Promise<CellRecord> {
+  const { value } = await measureCells([plan], options).next();
+  return value as CellRecord;
+}
+
 /**
- * Measures one cell in processes of its own: one for peak memory, and beside it another that prepares the kernel and measures waste, neither of
- * which is a matter of time or calls the kernel, and then checks and times it alone; at last, where it is wanted, energy. Failures are part of the
- * record.
+ * Measures cells in processes of their own, each in one for peak memory and in another that prepares the kernel, measures waste and computes what
+ * its output should be. None of that is a matter of time, so they run side by side; but no two kernels are called at once. Then each cell is
+ * checked and timed alone, in its turn; at last, where it is wanted, energy.
  */
-export async function measureCell({ cell, entry, kernel }: CellPlan, options: MeasureOptions): Promise<CellRecord> {
-  const { suite } = options;
-  const scoredPairs = kernel.scoredPairs(cell.variant.params, cell.shape, cell.backend);
-  const launch = (stage: CellStageRequest['stage'], quiet?: Promise<unknown>): Promise<LaunchOutcome> =>
-    launchStage(
-      {
-        stage,
-        cell,
-        adapterModule: entry.module,
-        sampleSeconds: suite.sampleSeconds,
-        wasteRows: suite.wasteRows,
-        kernelScoredPairs: scoredPairs,
-        threads: options.threads,
-      },
-      {
-        timeoutSeconds: suite.timeoutSeconds + (stage === 'energy' ? energySeconds : 0),
-        quiet,
-        signal: options.signal,
-      },
-    );
-  const peak = launch('memory');
-  const [memory, timed] = await Promise.all([peak, launch('latency', peak)]);
+export async function* measureCells(plans: readonly CellPlan[], options: MeasureOptions): AsyncGenerator<CellRecord> {
+  const preparations = plans.map(() => Promise.withResolvers<void>());
+  const peaks: Promise<LaunchOutcome>[] = [];
+  const records: Promise<CellRecord>[] = [];
+  for (const [place, plan] of plans.entries()) {
+    const ready = preparations[place]!.resolve;
+    const earlier = records.at(-1);
+    const quiet = async () => {
+      ready();
+      await Promise.allSettled([...preparations.map(({ promise }) => promise), ...peaks, earlier]);
+    };
+    const earlierPeak = peaks.at(-1);
+    const peak = launch(plan, 'memory', options, () => Promise.allSettled([earlierPeak]));
+    const timed = launch(plan, 'latency', options, quiet).finally(ready);
+    peaks.push(peak);
+    records.push(recordOf(plan, options, { peak, timed }));
+  }
+  const all = Promise.allSettled(records);
+  try {
+    for (const record of records) yield await record;
+  } finally {
+    await all;
+  }
+}
+
+function launch(
+  { cell, entry, kernel }: CellPlan,
+  stage: CellStageRequest['stage'],
+  { suite, threads, signal }: MeasureOptions,
+  quiet?: () => Promise<unknown>,
+): Promise<LaunchOutcome> {
+  const request: CellStageRequest = {
+    stage,
+    cell,
+    adapterModule: entry.module,
+    sampleSeconds: suite.sampleSeconds,
+    wasteRows: suite.wasteRows,
+    kernelScoredPairs: scoredPairsOf({ cell, kernel }),
+    threads,
+  };
+  return launchStage(request, { timeoutSeconds: suite.timeoutSeconds + (stage === 'energy' ? energySeconds : 0), quiet, signal });
+}
+
+function scoredPairsOf({ cell, kernel }: Pick<CellPlan, 'cell' | 'kernel'>): number {
+  return kernel.scoredPairs(cell.variant.params, cell.shape, cell.backend);
+}
+
+interface Launched {
+  readonly peak: Promise<LaunchOutcome>;
+  readonly timed: Promise<LaunchOutcome>;
+}
+
+async function recordOf(plan: CellPlan, options: MeasureOptions, launched: Launched): Promise<CellRecord> {
+  const { cell } = plan;
+  const [memory, timed] = await Promise.all([launched.peak, launched.timed]);
   if (timed.outcome !== 'latency') return unmeasured(cell, timed);
   const { latency, error, dispatch, waste } = timed;
   const warnings = [...timed.warnings];
   if (latency.warmup.reason !== undefined) warnings.push(latency.warmup.reason);
-  const measured = { ...cell, status: 'ok' as const, latency, error, work: workOf(cell, scoredPairs) };
+  const measured = { ...cell, status: 'ok' as const, latency, error, work: workOf(cell, scoredPairsOf(plan)) };
   if (memory.outcome !== 'memory') return { ...measured, dispatch, ...unmeasured(cell, memory, 'peak memory: '), warnings };
-  const energy = options.energy === true ? await launch('energy') : undefined;
+  const energy = options.energy === true ? await launch(plan, 'energy', options) : undefined;
   return {
     ...measured,
     memory: memory.memory,

@@ -44,7 +44,7 @@ export interface CeilingsRequest {
 }
 export type StageRequest = CellStageRequest | ModelStageRequest | CeilingsRequest;
 
-/** What a worker sends before it calls what it times; it goes on when it hears from its parent. */
+/** What a worker sends before it calls a cell's kernel; it goes on when it hears from its parent. */
 export const readiness = { outcome: 'ready' } as const;
 
 /** What it answers, once. */

@@ -39,7 +39,7 @@ export async function cellInputs({ cell }: CellRequest): Promise<CreatedInputs> 
 }
 
 /** @throws UNSUPPORTED, and what creating inputs throws */
-export async function prepareCell(given: CellRequest, purpose: KernelRequest['purpose']): Promise<PreparedCell> {
+export async function prepareCell(given: CellRequest, purpose: KernelRequest['purpose'], profiled = false): Promise<PreparedCell> {
   const { cell } = given;
   const refusal = findVariant(cell.variant.name).refuses(cell.variant.params, cell.shape);
   if (refusal !== undefined) throw new AttnswapError('UNSUPPORTED', refusal);
@@ -53,6 +53,7 @@ export async function prepareCell(given: CellRequest, purpose: KernelRequest['pu
     kernel: cell.kernel,
     inputs,
     purpose,
+    profiled,
     ...(cell.pass !== undefined && { outputGradient: drawOutputGradient(inputs, named, cell.seed) }),
     ...(given.threads !== undefined && { threads: given.threads }),
   };

@@ -4,7 +4,7 @@ import { runSchemaName } from '../contract/run.ts';
 import type { RunRecord } from '../contract/run.ts';
 import type { Suite } from '../contract/suite.ts';
 import { tamed } from '../text/untrusted.ts';
-import { measureCell } from './measure-cell.ts';
+import { measureCells } from './measure-cell.ts';
 import type { CellPlan } from './measure-cell.ts';
 
 export interface RunOptions {
@@ -21,7 +21,10 @@ export interface RunOptions {
   progress?(event: { readonly done: number; readonly total: number; readonly cell: string }): void;
 }
 
-/** Measures the planned cells one after another. An abort leaves the record incomplete, and valid. */
+/** Cells that are prepared side by side: two keep the cores of a small machine busy. */
+const sideBySide = 2;
+
+/** Measures the planned cells, each timed alone. An abort leaves the record incomplete, and valid. */
 export async function runSuite(options: RunOptions): Promise<RunRecord> {
   const { plans, head } = options;
   const kept = new Map((options.resumed?.cells ?? []).filter(isFinal).map((cell) => [cell.id, cell]));
@@ -35,17 +38,22 @@ export async function runSuite(options: RunOptions): Promise<RunRecord> {
     declared: plans.map(({ cell }) => cell.id),
     cells: plans.flatMap(({ cell }) => kept.get(cell.id) ?? []),
   });
-  for (const [done, plan] of plans.entries()) {
-    if (kept.has(plan.cell.id)) continue;
-    options.progress?.({ done, total: plans.length, cell: plan.cell.id });
-    try {
-      const measured = await measureCell(plan, options);
-      kept.set(plan.cell.id, measured);
-    } catch (error) {
-      if (options.signal?.aborted !== true) throw error;
-      break;
+  const missing = plans.filter(({ cell }) => !kept.has(cell.id));
+  const tell = (plan: CellPlan | undefined) =>
+    plan && options.progress?.({ done: plans.indexOf(plan), total: plans.length, cell: plan.cell.id });
+  try {
+    for (let first = 0; first < missing.length; first += sideBySide) {
+      let next = first;
+      tell(missing[next]);
+      for await (const measured of measureCells(missing.slice(first, first + sideBySide), options)) {
+        kept.set(measured.id, measured);
+        await options.save(record(false));
+        next += 1;
+        if (next < first + sideBySide) tell(missing[next]);
+      }
     }
-    await options.save(record(false));
+  } catch (error) {
+    if (options.signal?.aborted !== true) throw error;
   }
   const final = record(kept.size === plans.length);
   await options.save(final);

@@ -70,6 +70,17 @@ test('after a short warm-up the samples show whether they are steady, and all of
   }
 });
 
+test('calls just before are part of the warm-up: of a slow one they may be all of it', async () => {
+  const options = { judgesSamples: true, warmUp: { capNs: 0.3e9 }, budgetNs: 0.5e9, relativeHalfWidth: -1 };
+  const slow = scripted((k) => 200e6 + k);
+  const { warmup, samplesNs } = await sampleLatency(slow.call, { ...options, clock: slow.clock, callsNs: [0.21e9, 0.2e9] });
+  assert.deepEqual([warmup.calls, warmup.samples, warmup.elapsedNs, warmup.callsPerSample], [2, 2, 0.41e9, 1]);
+  assert.deepEqual(samplesNs, [200e6, 200e6 + 1, 200e6 + 2]);
+  const short = scripted(() => 1e6);
+  const batched = await sampleLatency(short.call, { ...options, clock: short.clock, callsNs: [1e6, 400e6] });
+  assert.ok(batched.callsPerSample >= 5, 'a call that was held up once is no slow call');
+});
+
 test('a steady warm-up does not speak for samples that drift', async () => {
   const { clock, call } = scripted((k) => 10e6 * (1 + 0.004 * Math.max(0, k - 30)));
   const { warmup } = await sampleLatency(call, { clock, judgesSamples: true, budgetNs: 0.5e9, relativeHalfWidth: -1 });

@@ -1,6 +1,6 @@
 import { medianAbsoluteDeviation, medianIntervalSorted, quantileSorted } from '../statistics/order-statistics.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { type Call, runSampleLoop, timedBy, type TimeCalls } from './sample-loop.ts';
+import { type Call, runSampleLoop, type SampleLoop, timedBy, type TimeCalls } from './sample-loop.ts';
 import { steadiness, type WarmUpOptions, type WarmUpState, warmUpState } from './warm-up.ts';
 
 export interface SamplingOptions {
@@ -8,6 +8,8 @@ export interface SamplingOptions {
   /** Nanoseconds of that many calls, where the runtime's side times itself; by `clock` around them where absent. */
   readonly timeCalls?: TimeCalls;
   readonly warmUp?: WarmUpOptions;
+  /** What the last calls before the warm-up took, one by one, nanoseconds: they are part of it. Where a call is slow, that may be all. */
+  readonly callsNs?: readonly number[];
   /** Whether the samples show if they are steady, as the warm-up is too short to; false. */
   readonly judgesSamples?: boolean;
   /** A sample lasts at least this long; 5 ms. */
@@ -92,11 +94,13 @@ async function warmed(call: Call, options: SamplingOptions): Promise<{ readonly 
   const clock = options.clock ?? systemClock();
   const timeCalls = options.timeCalls ?? timedBy(clock, call);
   const minimumNs = Math.max(options.minSampleNs ?? 5e6, 1000 * clock.tickNs);
-  const durationsNs: number[] = [];
-  const start = clock.nowNs();
-  let [callsPerSample, samples, calls] = [1, 0, 0];
+  const { callsNs = [] } = options;
+  const durationsNs = callsNs.filter((callNs) => callNs >= minimumNs);
+  const start = clock.nowNs() - callsNs.reduce((sum, callNs) => sum + callNs, 0);
+  let [callsPerSample, samples, calls] = [1, callsNs.length, callsNs.length];
   const state = () => warmUpState(durationsNs, clock.nowNs() - start, options.warmUp);
-  await runSampleLoop({
+  const isSlow = callsNs.length > 0 && durationsNs.length === callsNs.length;
+  const loop: SampleLoop = {
     clock,
     async sample() {
       const batch = callsPerSample;
@@ -108,7 +112,8 @@ async function warmed(call: Call, options: SamplingOptions): Promise<{ readonly 
       return batchNs / batch;
     },
     done: () => state().state !== 'warming',
-  });
+  };
+  if (!isSlow || state().state === 'warming') await runSampleLoop(loop);
   const end = state();
   const elapsedNs = clock.nowNs() - start;
   return { warmup: { callsPerSample, samples, calls, elapsedNs, ...inRecord(end) }, durationsNs };

@@ -1,4 +1,4 @@
-import type { Adapter, PreparedKernel } from '../contract/adapter.ts';
+import type { Adapter, Dispatch, PreparedKernel } from '../contract/adapter.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Ceiling } from '../contract/run.ts';
 import { findVariant } from '../variants/index.ts';
@@ -9,7 +9,6 @@ import type { CeilingsRequest, CellStageRequest, ModelStageRequest, StageAnswer,
 import { openMemoryRegion } from './peak-memory.ts';
 import { cellInputs, expectKernel, judgeKernel, prepareCell } from './prepare-cell.ts';
 import type { PreparedCell } from './prepare-cell.ts';
-import { prepareModel } from './prepare-model.ts';
 import { sampleLatency } from './sampling.ts';
 
 type Runnable = Pick<PreparedKernel, 'run' | 'dispose'> &
@@ -20,16 +19,17 @@ const judgedRows = 256;
 /** The cap of a warm-up: 2.5 times the suite's sampling time, and no less than 1.5 s. */
 const warmUpCapNs = (budgetNs: number) => Math.max(1.5e9, 2.5 * budgetNs);
 /** The same of code that was compiled ahead: caches, memory and clocks are all that is left, and whether they have settled the samples show. */
-const shortWarmUpNs = 0.3e9;
+const shortWarmUpNs = (budgetNs: number) => Math.min(0.3e9, budgetNs / 2);
 
-/** Runs one stage of one cell, or of a model, in this process; awaits `ready` before it calls what it times. */
+/** Runs one stage of one cell, or of a model, in this process; awaits `ready` before it calls the kernel of a cell. */
 export async function runStage(request: StageRequest, ready: () => Promise<void>): Promise<StageAnswer> {
   if ('model' in request) return modelStage(request);
   if (request.stage === 'ceilings') return ceilingsStage(request);
   if (request.stage === 'waste') return { outcome: 'waste', waste: wasteOf(request, (await cellInputs(request)).inputs) };
-  const prepared = await prepareCell(request, request.stage === 'memory' ? 'memory' : 'latency');
+  const prepared = await prepareCell(request, request.stage === 'memory' ? 'memory' : 'latency', request.stage === 'latency');
   if (request.stage === 'latency') return latencyStage(request, prepared, ready);
   if (request.stage === 'energy') return energyStage(prepared);
+  await ready();
   await prepared.kernel.run();
   return memoryStage(prepared.kernel);
 }
@@ -41,8 +41,9 @@ async function latencyStage(stage: CellStageRequest, prepared: PreparedCell, rea
   await ready();
   const judged = await judgeKernel(prepared, judge);
   if (judged.reason !== undefined) return { outcome: 'mismatch', reason: judged.reason, error: judged.error, warnings };
-  const latency = await sample(kernel, stage.sampleSeconds);
-  const dispatch = await kernel.dispatch();
+  const profile = await profileCalls(kernel);
+  const latency = await sample(kernel, stage.sampleSeconds, profile?.callsNs);
+  const dispatch = profile?.dispatch ?? (await kernel.dispatch());
   await kernel.dispose();
   const measured = { outcome: 'latency', latency, error: judged.error, dispatch } as const;
   if (typeof waste === 'string') return { ...measured, warnings: [...warnings, `waste was not measured: ${waste}`] };
@@ -57,12 +58,28 @@ async function energyStage({ kernel }: PreparedCell): Promise<StageAnswer> {
   return { outcome: 'energy', energy };
 }
 
-async function sample(subject: Runnable, seconds: number) {
+/**
+ * What the third call runs, of a kernel whose calls are profiled, and what it and the one before took: the first was judged, and the second may
+ * still arrange its memory.
+ */
+async function profileCalls(kernel: PreparedKernel): Promise<{ readonly dispatch: Dispatch; readonly callsNs: number[] } | undefined> {
+  if (kernel.endProfile === undefined) return undefined;
+  const callsNs: number[] = [];
+  for (let call = 0; call < 2; call++) {
+    const start = process.hrtime.bigint();
+    await kernel.run();
+    callsNs.push(Number(process.hrtime.bigint() - start));
+  }
+  return { dispatch: await kernel.endProfile(), callsNs };
+}
+
+/** @param callsNs what the calls just before took, one by one */
+async function sample(subject: Runnable, seconds: number, callsNs: readonly number[] = []) {
   const budgetNs = seconds * 1e9;
   const timeCalls = subject.timeCalls?.bind(subject);
   const judgesSamples = subject.compiledAhead === true;
-  const warmUp = judgesSamples ? { capNs: shortWarmUpNs } : await warmUpOptions(subject, budgetNs);
-  return sampleLatency(() => subject.run(), { budgetNs, warmUp, judgesSamples, ...(timeCalls !== undefined && { timeCalls }) });
+  const warmUp = judgesSamples ? { capNs: shortWarmUpNs(budgetNs) } : await warmUpOptions(subject, budgetNs);
+  return sampleLatency(() => subject.run(), { budgetNs, warmUp, callsNs, judgesSamples, ...(timeCalls !== undefined && { timeCalls }) });
 }
 
 /** Windows of ten samples, or as many of a slow call (three at least) as the cap leaves room for. */
@@ -75,6 +92,8 @@ async function warmUpOptions(subject: Runnable, budgetNs: number): Promise<{ cap
 }
 
 async function modelStage(request: ModelStageRequest): Promise<StageAnswer> {
+  // Cells need nothing of it.
+  const { prepareModel } = await import('./prepare-model.ts');
   const model = await prepareModel(request, request.stage);
   if (request.stage === 'memory') return memoryStage(model);
   const latency = await sample(model, request.sampleSeconds);
