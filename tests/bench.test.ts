@@ -110,7 +110,9 @@ test('two cells are prepared at once, and no two calls overlap', async () => {
     return variant === 'dense' && what === 'called' && earlier.length === 2;
   });
   const prepared = events.slice(0, timed).filter(([, , what]) => what === 'prepared');
-  assert.deepEqual(prepared.map(([variant]) => variant).toSorted(), ['dense', 'dense', 'window', 'window']);
+  // Each for peak memory and for latency.
+  for (const name of ['dense', 'window']) assert.equal(prepared.filter(([variant]) => variant === name).length, 2, name);
+  assert.equal(prepared.length, 4);
 });
 
 test('a backend that this machine lacks is an unsupported cell with its mend, and exit 3', async () => {
