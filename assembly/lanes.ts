@@ -1,5 +1,5 @@
 /*
- * Inner loops of the float64 reference, two numbers at a time: AssemblyScript, compiled by `npm run lanes` into src/variants/lanes-code.ts. Each
+ * Inner loops of the float64 reference, two numbers at a time: AssemblyScript, compiled by `npm run lanes` into src/lanes/lanes-code.ts. Each
  * lane adds up a sum of its own, in the order in which plain JavaScript would, so results are the same to the bit. Pointers are in bytes.
  */
 
@@ -260,4 +260,85 @@ export function read(
     state += width;
     variance += width;
   }
+}
+
+/**
+ * sums[c] += Σ factor·values[row, c] of the rows listed, four at a time.
+ * @param list i32 `[count]`
+ * @param values f64 `[rows, width]`, of an even width
+ */
+export function addRows(sums: usize, values: usize, width: usize, list: usize, count: usize, factor: f64): void {
+  const rowBytes = width * 8;
+  const f = f64x2.splat(factor);
+  let i: usize = 0;
+  for (; i + 4 <= count; i += 4) {
+    const a = values + <usize>load<i32>(list + i * 4) * rowBytes;
+    const b = values + <usize>load<i32>(list + i * 4, 4) * rowBytes;
+    const c = values + <usize>load<i32>(list + i * 4, 8) * rowBytes;
+    const d = values + <usize>load<i32>(list + i * 4, 12) * rowBytes;
+    for (let at: usize = 0; at < rowBytes; at += 16) {
+      let sum = f64x2.add(v128.load(sums + at), f64x2.mul(f, v128.load(a + at)));
+      sum = f64x2.add(sum, f64x2.mul(f, v128.load(b + at)));
+      sum = f64x2.add(sum, f64x2.mul(f, v128.load(c + at)));
+      v128.store(sums + at, f64x2.add(sum, f64x2.mul(f, v128.load(d + at))));
+    }
+  }
+  for (; i < count; i++) {
+    const a = values + <usize>load<i32>(list + i * 4) * rowBytes;
+    for (let at: usize = 0; at < rowBytes; at += 16) {
+      v128.store(sums + at, f64x2.add(v128.load(sums + at), f64x2.mul(f, v128.load(a + at))));
+    }
+  }
+}
+
+
+/**
+ * Deals positive doubles to as many buckets of equal width, in order, and then sorts them where every bucket is nearly empty.
+ * @param packed f64 `[length]`, dealt the same
+ * @param bucket i32 `[length + 1]`
+ * @param widest the range of the buckets at most; what is larger shares the last
+ * @param fullest how many a bucket may hold
+ * @returns whether they are sorted, or else dealt only
+ */
+export function dealAndSort(packed: usize, dealt: usize, bucket: usize, length: usize, widest: f64, fullest: i32): bool {
+  let range: f64 = 0;
+  for (let i: usize = 0; i < length; i++) range = max(range, load<f64>(packed + i * 8));
+  const scale = <f64>(length - 1) / min(range, widest);
+  memory.fill(bucket, 0, (length + 1) * 4);
+  for (let i: usize = 0; i < length; i++) {
+    const at = bucket + bucketOf(load<f64>(packed + i * 8), scale, length) * 4;
+    store<i32>(at, load<i32>(at, 4) + 1, 4);
+  }
+  let most = 0;
+  let before = 0;
+  for (let i: usize = 1; i <= length; i++) {
+    const count = load<i32>(bucket + i * 4);
+    most = max(most, count);
+    before += count;
+    store<i32>(bucket + i * 4, before);
+  }
+  for (let i: usize = 0; i < length; i++) {
+    const value = load<f64>(packed + i * 8);
+    const at = bucket + bucketOf(value, scale, length) * 4;
+    const place = load<i32>(at);
+    store<f64>(dealt + <usize>place * 8, value);
+    store<i32>(at, place + 1);
+  }
+  if (most > fullest) return false;
+  for (let next: usize = 1; next < length; next++) {
+    const value = load<f64>(dealt + next * 8);
+    let place = next;
+    for (; place > 0 && load<f64>(dealt + place * 8 - 8) > value; place--) store<f64>(dealt + place * 8, load<f64>(dealt + place * 8 - 8));
+    store<f64>(dealt + place * 8, value);
+  }
+  return true;
+}
+
+// @ts-ignore: decorator
+@inline
+function bucketOf(value: f64, scale: f64, buckets: usize): usize {
+  const place = value * scale;
+  // A scale that is not finite, where all values are next to 0, makes 0 no number.
+  if (!(place > 0)) return 0;
+  return place < <f64>(buckets - 1) ? <usize>place : buckets - 1;
 }

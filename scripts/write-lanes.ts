@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 
-// Writes src/variants/lanes-code.ts from what `npm run lanes` compiled; with --check says whether it is of the source as it is now.
+// Writes src/lanes/lanes-code.ts from what `npm run lanes` compiled; with --check says whether it is of the source as it is now.
 const at = (path: string) => new URL(`../${path}`, import.meta.url);
-const code = at('src/variants/lanes-code.ts');
+const code = at('src/lanes/lanes-code.ts');
 const source = createHash('sha256')
   .update(readFileSync(at('assembly/lanes.ts')))
   .digest('hex');
@@ -12,6 +12,6 @@ if (!process.argv.includes('--check')) {
   const compiled = readFileSync(at('.cache/lanes.wasm')).toString('base64');
   writeFileSync(code, `${heading}\nexport const lanesCode =\n  '${compiled}';\n`);
 } else if (!readFileSync(code, 'utf8').startsWith(`${heading}\n`)) {
-  console.error('src/variants/lanes-code.ts: assembly/lanes.ts has changed since it was compiled: npm run lanes');
+  console.error('src/lanes/lanes-code.ts: assembly/lanes.ts has changed since it was compiled: npm run lanes');
   process.exitCode = 1;
 }

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RandomStream } from '../inputs/random.ts';
-import { KeyProducts } from './key-products.ts';
 import { Arena } from './lanes.ts';
 
 const lengths = [1, 2, 7, 15, 16, 17, 513, 1000];
-const widths = [1, 7, 8, 64, 65];
 
 function drawn(length: number, name: string): Float64Array {
   return new RandomStream(1, name).fillNormal(new Float64Array(length));
@@ -17,28 +15,6 @@ function place(arena: Arena, values: Float64Array): Float64Array {
   placed.set(values);
   return placed;
 }
-
-test('products of a query and keys are those of one loop after another, to the bit, whatever the range', () => {
-  for (const keys of lengths) {
-    for (const headDim of widths) {
-      const [queries, vectors] = [Float32Array.from(drawn(3 * headDim, 'query')), Float32Array.from(drawn(keys * headDim, 'key'))];
-      const products = new KeyProducts(queries, vectors, headDim);
-      for (const [start, end] of [
-        [0, keys],
-        [keys >> 1, keys],
-        [keys >> 2, (keys >> 2) + 1],
-        [Math.min(5, keys - 1), keys],
-      ] as const) {
-        const expected = Array.from({ length: end - start }, (_, j) => {
-          let sum = 0;
-          for (let m = 0; m < headDim; m++) sum += queries[headDim + m]! * vectors[(start + j) * headDim + m]!;
-          return sum;
-        });
-        assert.deepEqual([...products.of(1, start, end).subarray(start, end)], expected, `${keys} × ${headDim}, [${start}, ${end})`);
-      }
-    }
-  }
-});
 
 test('weights are Math.exp to the last bit or the one before, down to the smallest numbers, and NaN where it is', () => {
   const special = [
@@ -129,6 +105,21 @@ test('sums of weighed values, block after block, and distances are those of plai
       const found = arena.lanes.residual(at[4] + 8 * blocks * width, first.byteOffset, share, 0.3, output.byteOffset, width);
       assert.equal(found, squares[0]! + squares[1]!);
     }
+  }
+});
+
+test('rows are added up in their order, to the bit', () => {
+  const [rows, width] = [9, 6];
+  const arena = new Arena(8 * ((rows + 1) * width + 64));
+  const values = place(arena, drawn(rows * width, 'values'));
+  const sums = place(arena, drawn(width, 'sums'));
+  const list = arena.int32(rows);
+  const expected = sums.slice();
+  for (let count = 0; count <= rows; count++) {
+    for (let i = 0; i < count; i++) list[i] = (5 * i + count) % rows;
+    arena.lanes.addRows(sums.byteOffset, values.byteOffset, width, list.byteOffset, count, 1.1);
+    for (const row of list.subarray(0, count)) for (let c = 0; c < width; c++) expected[c]! += 1.1 * values[row * width + c]!;
+    assert.deepEqual(sums, expected);
   }
 });
 

@@ -6,6 +6,8 @@ interface Lanes {
   weigh(logits: number, length: number, largest: number, deficits: number, weights: number): number;
   attend(entries: number, length: number, keys: number, weights: number, values: number, width: number, sums: number): void;
   residual(sum: number, first: number, share: number, held: number, output: number, width: number): number;
+  addRows(sums: number, values: number, width: number, list: number, count: number, factor: number): void;
+  dealAndSort(packed: number, dealt: number, bucket: number, length: number, widest: number, fullest: number): number;
   decay(state: number, variance: number, size: number, gamma: number, roundoff: number): void;
   add(state: number, variance: number, rows: number, columns: number, key: number, mapped: number, value: number, stored: number): void;
   replace(variance: number, rows: number, columns: number, kept: number, square: number, uncertain: number): void;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { JumpableRandomGenerator } from 'pure-rand/types/JumpableRandomGenerator';
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
+import { Arena, bytesInArena } from '../lanes/lanes.ts';
 import { quantileSorted } from './order-statistics.ts';
 
 /** A range that holds the estimated figure with the confidence asked for. */
@@ -29,24 +30,48 @@ export function drawBelow(generator: JumpableRandomGenerator, bound: number): nu
   return Math.floor(((generator.next() >>> 0) / 0x1_0000_0000) * bound);
 }
 
-/** Adds `factor` times one row of `rows` to the replicate that starts at `target` in `sums`. */
-function addRow(sums: Float64Array, target: number, { columns, values }: SampledRows, row: number, factor: number): void {
-  const start = row * columns;
-  for (let column = 0; column < columns; column += 1) {
-    sums[target + column] = sums[target + column]! + factor * values[start + column]!;
-  }
-}
+/** Rows in an arena, of an even width, with what adds some of them up. */
+class RowSums {
+  readonly #arena: Arena;
+  readonly #width: number;
+  readonly #values: Float64Array;
+  readonly #sums: Float64Array;
+  readonly #list: Int32Array;
+  #count = 0;
+  #factor = 0;
 
-/** The same of four rows, one after another, while reading and writing the sums once. */
-function addFour(sums: Float64Array, target: number, { columns, values }: SampledRows, rows: Int32Array, factor: number): void {
-  const [a, b, c, d] = [rows[0]! * columns, rows[1]! * columns, rows[2]! * columns, rows[3]! * columns];
-  for (let column = 0; column < columns; column += 1) {
-    sums[target + column] =
-      sums[target + column]! +
-      factor * values[a + column]! +
-      factor * values[b + column]! +
-      factor * values[c + column]! +
-      factor * values[d + column]!;
+  constructor({ columns, values }: SampledRows) {
+    const rows = values.length / columns;
+    this.#width = columns + (columns % 2);
+    this.#arena = new Arena(bytesInArena(8 * rows * this.#width) + bytesInArena(8 * this.#width) + bytesInArena(4 * rows));
+    this.#values = this.#arena.float64(rows * this.#width);
+    this.#sums = this.#arena.float64(this.#width);
+    this.#list = this.#arena.int32(rows);
+    for (let row = 0; row < rows; row += 1) this.#values.set(values.subarray(row * columns, (row + 1) * columns), row * this.#width);
+  }
+
+  /** Begins at sums `[columns]`. */
+  begin(sums: Float64Array): void {
+    this.#sums.set(sums);
+  }
+
+  /** Adds `factor` times a row. Rows are added in their order, many at once. */
+  add(row: number, factor: number): void {
+    if (factor !== this.#factor || this.#count === this.#list.length) this.#flush();
+    this.#factor = factor;
+    this.#list[this.#count++] = row;
+  }
+
+  /** Writes the sums `[columns]`. */
+  end(sums: Float64Array): void {
+    this.#flush();
+    sums.set(this.#sums.subarray(0, sums.length));
+  }
+
+  #flush(): void {
+    const { lanes } = this.#arena;
+    lanes.addRows(this.#sums.byteOffset, this.#values.byteOffset, this.#width, this.#list.byteOffset, this.#count, this.#factor);
+    this.#count = 0;
   }
 }
 
@@ -58,24 +83,18 @@ function addFour(sums: Float64Array, target: number, { columns, values }: Sample
  * the whole sample's ratio then takes the place of a spread that it cannot show.
  */
 export function addReplicateSums(sums: Float64Array, rows: SampledRows, generator: JumpableRandomGenerator): void {
-  const replicates = sums.length / rows.columns;
-  const four = new Int32Array(4);
-  for (let replicate = 0; replicate < replicates; replicate += 1) {
-    const target = replicate * rows.columns;
+  const total = new RowSums(rows);
+  for (let target = 0; target < sums.length; target += rows.columns) {
+    const replicate = sums.subarray(target, target + rows.columns);
+    total.begin(replicate);
     let first = 0;
     for (const size of rows.strata) {
-      if (size === 1) {
-        addRow(sums, target, rows, first, generator.next() < 0 ? 0 : 2);
-      }
+      if (size === 1) total.add(first, generator.next() < 0 ? 0 : 2);
       const factor = size / (size - 1);
-      let draw = 1;
-      for (; draw + 4 <= size; draw += 4) {
-        for (let index = 0; index < 4; index += 1) four[index] = first + drawBelow(generator, size);
-        addFour(sums, target, rows, four, factor);
-      }
-      for (; draw < size; draw += 1) addRow(sums, target, rows, first + drawBelow(generator, size), factor);
+      for (let draw = 1; draw < size; draw += 1) total.add(first + drawBelow(generator, size), factor);
       first += size;
     }
+    total.end(replicate);
   }
 }
 

@@ -1,4 +1,4 @@
-import { Arena, bytesInArena } from './lanes.ts';
+import { Arena, bytesInArena } from '../lanes/lanes.ts';
 
 /** Keys of a tile, as in assembly/lanes.ts. */
 const tileKeys = 16;

@@ -1,7 +1,7 @@
 import type { ErrorBudget } from './columns.ts';
 import { errorBudgetNames, errorBudgets } from './columns.ts';
 import type { HeadFrame } from './head-frame.ts';
-import { bytesInArena } from '../variants/lanes.ts';
+import { bytesInArena } from '../lanes/lanes.ts';
 import type { RankedRow } from './ranked-row.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { HeadRows, Row } from '../contract/variant.ts';
-import { Arena, bytesInArena } from '../variants/lanes.ts';
+import { Arena, bytesInArena } from '../lanes/lanes.ts';
 import { FallingOrder } from './falling-order.ts';
 
 /**
@@ -37,14 +37,14 @@ export class RankedRow implements Row {
 
   /** @param more bytes of the arena that are left to others */
   constructor(capacity: number, more = 0) {
-    this.arena = new Arena(2 * bytesInArena(4 * capacity) + 3 * bytesInArena(8 * capacity) + more);
+    this.arena = new Arena(FallingOrder.bytesInArena(capacity) + bytesInArena(4 * capacity) + 3 * bytesInArena(8 * capacity) + more);
     this.key = this.arena.int32(capacity);
-    this.others = this.arena.int32(capacity);
     this.logit = this.arena.float64(capacity);
     this.deficit = this.arena.float64(capacity);
     this.weight = this.arena.float64(capacity);
     this.held = new Float64Array(capacity + 1);
-    this.#order = new FallingOrder(capacity, this.others);
+    this.#order = new FallingOrder(capacity, this.arena);
+    this.others = this.#order.entries;
   }
 
   /** Weighs the entries by e^(logit − largest): a figure of {@link Math.exp} to the last bit or the one before. */

@@ -1,4 +1,4 @@
-import { Arena, bytesInArena } from '../lanes.ts';
+import { Arena, bytesInArena } from '../../lanes/lanes.ts';
 
 /** Unit roundoffs of what a kernel computes: its sums, and the features that it maps queries and keys to. */
 export interface Roundoffs {
