@@ -40,14 +40,18 @@ function launch(arm: Arm, request: StageRequest, { timeoutSeconds, signal }: Sta
 
 export type PairedLaunches = StageOptions & Pick<Looking, 'family' | 'progress'> & { readonly plan?: LookPlan | undefined };
 
-/** Peak memory of two arms, in pairs of launches of their own. Peaks do not drift: `basePeaks` keeps the base's for the next comparison with it. */
+/**
+ * Peak memory of two arms, in pairs of launches of their own. Peaks do not drift: `basePeaks` keeps the base's for the next comparison with it. Nor do
+ * they depend on what else runs: cells are launched side by side, models one after the other, as two may not fit.
+ */
 export function compareMemory(
   arms: { base: CellArm | ModelArm; new: CellArm | ModelArm },
   subject: ComparisonSubject,
   rule: Rule,
   options: PairedLaunches & { readonly basePeaks?: Map<number, { bytes: number }> },
 ): Promise<Comparison> {
-  return comparePeaks(subject, rule, options, async (side, block) => {
+  const inTurn = 'model' in arms.base.request || 'model' in arms.new.request;
+  return comparePeaks(subject, rule, { ...options, inTurn }, async (side, block) => {
     const kept = side === 'base' ? options.basePeaks?.get(block) : undefined;
     const found = kept ?? (await peak(arms[side], options));
     if ('outcome' in found) return found;
@@ -88,15 +92,16 @@ export function growthPerDoubling(lengths: readonly number[], peakBytes: readonl
 async function comparePeaks(
   subject: ComparisonSubject,
   rule: Rule,
-  { family, plan = memoryLooks, progress }: PairedLaunches,
+  { family, plan = memoryLooks, progress, inTurn = false }: PairedLaunches & { readonly inTurn?: boolean },
   figure: (side: 'base' | 'new', block: number) => Promise<number | LaunchOutcome>,
 ): Promise<Comparison> {
   const looking = { family, plan, progress, floor: null };
   const comparison = await untilDecided(subject, rule, looking, async (index) => {
     const start = process.hrtime.bigint();
-    const base = await figure('base', index);
+    const begun = figure('base', index);
+    const after = (found: number | LaunchOutcome) => (typeof found === 'number' ? figure('new', index) : found);
+    const [base, fresh] = await Promise.all([begun, inTurn ? begun.then(after) : figure('new', index)]);
     if (typeof base !== 'number') return withoutFigure('base', base);
-    const fresh = await figure('new', index);
     if (typeof fresh !== 'number') return withoutFigure('new', fresh);
     const logRatio = Math.log(fresh / base);
     return { logRatio, roundLogRatios: [logRatio], base, new: fresh, elapsedNs: Number(process.hrtime.bigint() - start) };

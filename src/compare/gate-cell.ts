@@ -3,7 +3,8 @@ import { heldToLimit, judgeFigures, judgeMissing } from '../decide/judge-figures
 import type { Rule, ComparisonSubject } from '../decide/rule.ts';
 import type { CellArm } from '../measure/arm.ts';
 import { factsOf } from '../measure/facts.ts';
-import type { BlockOutcome } from '../measure/pair-block.ts';
+import type { ArmFacts, BlockOutcome } from '../measure/pair-block.ts';
+import type { PairFault } from '../measure/pair-messages.ts';
 import { wasteReportSchema } from '../waste/schema.ts';
 import { compareLatency, lookingAt } from './compare-latency.ts';
 import type { PairOptions } from './compare-latency.ts';
@@ -21,7 +22,12 @@ export interface CellArms {
   readonly reference?: { readonly base: CellArm; readonly new: CellArm };
 }
 
-export type GateCellOptions = PairOptions & StageOptions & { readonly wasteRows: number };
+export type GateCellOptions = PairOptions & StageOptions & { readonly wasteRows: number; readonly facts?: KnownFacts | undefined };
+
+/** What arms stated so far, by side and cell: several metrics ask the same. */
+export type KnownFacts = Map<string, ArmFacts | PairFault>;
+
+const sides = ['base', 'new'] as const;
 
 /** Judges one cell by one rule: measures whatever the rule's metric needs. */
 export function gateCell(arms: CellArms, subject: ComparisonSubject, rule: Rule, options: GateCellOptions): Promise<Comparison> {
@@ -44,18 +50,19 @@ export function gateCell(arms: CellArms, subject: ComparisonSubject, rule: Rule,
 }
 
 async function latency(arms: CellArms, subject: ComparisonSubject, rule: Rule, options: GateCellOptions): Promise<Comparison> {
-  const { comparison } = await compareLatency(arms, subject, rule, options);
+  const { comparison, facts } = await compareLatency(arms, subject, rule, options);
+  if (facts !== undefined) for (const side of sides) options.facts?.set(factsKey(side, arms), facts[side]);
   return heldToLimit(comparison, rule);
 }
 
 /** The share of scored products that the smallest sets of keys holding 95 % of the weight do without. */
 async function wasted(arms: CellArms, subject: ComparisonSubject, rule: Rule, options: GateCellOptions): Promise<Comparison> {
+  const outcomes = await Promise.all(sides.map((side) => launchArm(arms[side], 'waste', options)));
   const shares: number[] = [];
-  for (const side of ['base', 'new'] as const) {
-    const outcome = await launchArm(arms[side], 'waste', options);
+  for (const [index, outcome] of outcomes.entries()) {
     const report = outcome.outcome === 'waste' ? wasteReportSchema.safeParse(outcome.waste) : undefined;
     const share = report?.success === true ? report.data.overall.kernelWaste.p95?.value : undefined;
-    if (share === undefined) return without(subject, rule, withoutFigure(side, outcome));
+    if (share === undefined) return without(subject, rule, withoutFigure(sides[index]!, outcome));
     shares.push(share);
   }
   return judgeFigures(subject, rule, { base: shares[0]!, new: shares[1]! });
@@ -63,13 +70,24 @@ async function wasted(arms: CellArms, subject: ComparisonSubject, rule: Rule, op
 
 /** What each arm states before it is timed: its error, and the products that it computes. */
 async function stated(arms: CellArms, subject: ComparisonSubject, rule: Rule, options: GateCellOptions): Promise<Comparison> {
+  const found = await Promise.all(sides.map((side) => factsAt(side, arms, options)));
   const figures: number[] = [];
-  for (const side of ['base', 'new'] as const) {
-    const facts = await factsOf(arms[side], options);
-    if (facts.answer === 'fault') return without(subject, rule, noBlock(side, facts.status, facts.reason));
+  for (const [index, facts] of found.entries()) {
+    if ('reason' in facts) return without(subject, rule, noBlock(sides[index]!, facts.status, facts.reason));
     figures.push(rule.metric === 'error' ? facts.error!.relative : facts.scoredPairs!);
   }
   return judgeFigures(subject, rule, { base: figures[0]!, new: figures[1]! });
+}
+
+async function factsAt(side: 'base' | 'new', arms: CellArms, options: GateCellOptions) {
+  const key = factsKey(side, arms);
+  const facts = options.facts?.get(key) ?? (await factsOf(arms[side], options));
+  options.facts?.set(key, facts);
+  return facts;
+}
+
+function factsKey(side: 'base' | 'new', arms: CellArms): string {
+  return `${side} ${arms[side].request.cell.id}`;
 }
 
 function without(subject: ComparisonSubject, rule: Rule, { outcome, reason }: NoBlock): Comparison {
@@ -97,7 +115,9 @@ async function ratio(arms: CellArms, subject: ComparisonSubject, rule: Rule, opt
     if (base?.state === 'fault') return withoutRatio('base', base);
     const from = base === undefined ? Math.log(limit!) : base.block.logRatio;
     const { logRatio } = fresh.block;
-    return { ...fresh.block, logRatio: logRatio - from, base: Math.exp(from), new: Math.exp(logRatio) };
+    const others = [fresh, base].flatMap((measured) => measured?.block.othersCores ?? []);
+    const busiest = others.length === 0 ? {} : { othersCores: Math.max(...others) };
+    return { ...fresh.block, ...busiest, logRatio: logRatio - from, base: Math.exp(from), new: Math.exp(logRatio) };
   });
   return limit === null ? comparison : againstLimit(comparison, limit);
 }

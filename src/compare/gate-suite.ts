@@ -12,7 +12,7 @@ import { calibrationFor, refusalOf } from './calibration.ts';
 import type { Calibration } from './calibration.ts';
 import { compareGrowth } from './compare-memory.ts';
 import { gateCell } from './gate-cell.ts';
-import type { CellArms, GateCellOptions } from './gate-cell.ts';
+import type { CellArms, GateCellOptions, KnownFacts } from './gate-cell.ts';
 import { rulesOf } from './rules-of.ts';
 import { seesSlowdowns, selfTested, slowedTask } from './self-test.ts';
 
@@ -55,11 +55,12 @@ export async function gateSuite(run: GateRun): Promise<Comparison[]> {
   const tasks = run.selfTest === true ? declared.filter(seesSlowdowns).map(slowedTask) : declared;
   const family = tasks.filter(({ rule }) => varies(rule.metric)).length;
   const single = tasks.filter(({ rule }) => rule.metric !== 'memory-growth');
+  const facts: KnownFacts = new Map();
   const comparisons: Comparison[] = [];
   for (const [done, task] of single.entries()) {
     if (run.signal?.aborted !== true)
       run.progress?.(done, single.length, `${task.subject.name} ${task.plan.cell.shape.keys}: ${task.rule.metric}`);
-    const comparison = await unlessAborted(() => judgeTask(task, family, run), task, run);
+    const comparison = await unlessAborted(() => judgeTask(task, { family, facts }, run), task, run);
     comparisons.push(run.selfTest === true ? selfTested(comparison, task.rule) : comparison);
   }
   const growth = tasks.filter(({ rule }) => rule.metric === 'memory-growth');
@@ -82,7 +83,11 @@ function subjectOf(plan: CellPlan): ComparisonSubject {
   return { cell: plan.cell.id, name: kernelName(plan) };
 }
 
-async function judgeTask({ plan, rule, subject }: Task, family: number, run: GateRun): Promise<Comparison> {
+async function judgeTask(
+  { plan, rule, subject }: Task,
+  shared: Pick<GateCellOptions, 'family' | 'facts'>,
+  run: GateRun,
+): Promise<Comparison> {
   const calibration = isCalibrated(rule.metric) ? calibrationFor(run.calibrations, plan.cell, run) : undefined;
   const refusal = calibration === undefined || rule.limit !== null ? undefined : refusalOf(rule.margin, calibration);
   if (refusal !== undefined) return judgeMissing(subject, rule, 'refused', refusal);
@@ -92,8 +97,8 @@ async function judgeTask({ plan, rule, subject }: Task, family: number, run: Gat
   const options: GateCellOptions = {
     ...optionsOf(run),
     seed: run.seed,
+    ...shared,
     floor: calibration?.floor ?? null,
-    family,
     plan: run.looks,
     blockSeconds: run.blockSeconds,
   };
