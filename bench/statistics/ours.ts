@@ -1,6 +1,6 @@
 import type { JumpableRandomGenerator } from 'pure-rand/types/JumpableRandomGenerator';
+import { floorBlocks } from '../../src/compare/calibration.ts';
 import type { Look } from '../../src/decide/sequential.ts';
-import { defaultLooks } from '../../src/decide/sequential.ts';
 import { quantile } from '../../src/statistics/order-statistics.ts';
 import { seededGenerator } from '../../src/statistics/resample.ts';
 import { meanInterval } from '../../src/statistics/student.ts';
@@ -10,7 +10,7 @@ import { SimulatedHost } from './host.ts';
 import { Figures, Share } from './tally.ts';
 
 export const margins = [0.02, 0.05, 0.1] as const;
-export const coverageBlocks = [5, 10, 20, 30] as const;
+export const coverageBlocks = [3, 5, 10, 20, 30] as const;
 export const cellsOfMatrix = 50;
 /** How each comparison is judged. The floor is tried in a matrix alone: elsewhere it changes nothing below Δ/2. */
 const settings = [
@@ -58,7 +58,7 @@ export interface OurTally {
   readonly block: Figures;
   /** Samples of both arms in one block. */
   readonly samples: Figures;
-  /** The 95th percentile of |θ| over the blocks of the first look, equal arms: what calibration stores. */
+  /** The 95th percentile of |θ| over {@link floorBlocks} of equal arms: what calibration stores. */
   readonly floor: number;
 }
 
@@ -88,7 +88,7 @@ export function simulateOurs(level: NoiseLevel, options: OurOptions): OurTally {
 function floorOf(level: NoiseLevel, { runs, seed, rounds }: OurOptions): number {
   const sizes = Array.from({ length: runs }, (_, run) => {
     const random = seededGenerator(seed, `${level.name}/floor/${run}`);
-    return Math.abs(mean(new SimulatedComparison(new SimulatedHost(level, random), random, rounds).effects(defaultLooks.looks[0]!)));
+    return Math.abs(mean(new SimulatedComparison(new SimulatedHost(level, random), random, rounds).effects(floorBlocks)));
   });
   return quantile(sizes, 0.95);
 }

@@ -56,7 +56,7 @@ ${[noiseSection, targetSection, ruleSection, rivalSection].map((section) => sect
   rule (nvbench-compare-robust). None of that was simulated, and all of it would help them.
 - On quiet and typical machines, asv never calls an equal program slower, and it samples for only a fraction of a second. It does not look for changes below its factor: a true
   10 % is exactly at its threshold, which half of the medians exceed.
-- On quiet machines, criterion.rs, benchstat, compare.py and nvbench_compare find a true 5 % as reliably as attnswap, with two launches instead of ten.
+- On quiet machines, criterion.rs, benchstat, compare.py and nvbench_compare find a true 5 % as reliably as attnswap, with two launches instead of six or eight.
 - Judging a cell as one of ${matrix} takes more blocks. On a calibrated host it also costs power if the floor is close to Δ/2: "found" falls and "open" rises.
 - Slowdowns below Δ/2 are not looked for: they pass. Between Δ/2 and Δ, both verdicts count as correct.
 - The model does not include warm-up, changes of clock speed during a block, or processes that disturb each other by being resident at the same time.

@@ -22,7 +22,7 @@ export const calibrationSchema = z.object({
   standardDeviation: z.number(),
   /** Mean of the blocks: what a perfect pairing would make 0. */
   bias: z.number(),
-  /** 95th percentile of |θ| at the first look. */
+  /** 95th percentile of |θ| over {@link floorBlocks}. */
   floor: z.number(),
   /** Smallest effect that all looks' blocks show with 90 % power. */
   minimumDetectableEffect: z.number(),
@@ -32,10 +32,12 @@ export type Calibration = z.infer<typeof calibrationSchema>;
 const validDays = 14;
 const lookTail = defaultLooks.tail;
 const mostBlocks = defaultLooks.looks.at(-1)!;
+/** Before so many blocks a look is held to more than the floor: at 2 degrees of freedom its interval is wider still. */
+export const floorBlocks = 5;
 
 /**
- * Noise floor and smallest detectable effect from A/A blocks. The floor is the 95th percentile of |mean| over 9999 resamples of as
- * many blocks as the first look takes. Biased low from few blocks (a tenth or so at 20), as rare bad blocks may not be among them.
+ * Noise floor and smallest detectable effect from A/A blocks. The floor is the 95th percentile of |mean| over 9999 resamples of
+ * {@link floorBlocks}. Biased low from few blocks (a tenth or so at 20), as rare bad blocks may not be among them.
  */
 export function calibrate(
   head: Pick<Calibration, 'fingerprint' | 'identity' | 'cell' | 'name' | 'backend' | 'measuredAt'>,
@@ -44,11 +46,10 @@ export function calibrate(
 ): Calibration {
   const { mean, standardDeviation } = meanInterval(logRatios, lookTail);
   const generator = seededGenerator(seed, `floor of ${head.cell}`);
-  const size = defaultLooks.looks[0]!;
   const means = Array.from({ length: 9999 }, () => {
     let sum = 0;
-    for (let draw = 0; draw < size; draw++) sum += logRatios[drawBelow(generator, logRatios.length)]!;
-    return Math.abs(sum / size);
+    for (let draw = 0; draw < floorBlocks; draw++) sum += logRatios[drawBelow(generator, logRatios.length)]!;
+    return Math.abs(sum / floorBlocks);
   });
   return {
     ...head,

@@ -15,8 +15,17 @@ export interface LookPlan {
   readonly seeksGain?: boolean;
 }
 
-/** Four looks: together at most 5 % false passes at a true change of Δ (the looks' intervals overlap, so less than 4 × .015). */
-export const defaultLooks: LookPlan = { looks: [5, 10, 20, 40], tail: 0.015 };
+/** One-sided, shared by the looks of a plan: at most 5 % false passes at a true change of Δ, as the looks have blocks in common. */
+const sharedError = 0.06;
+/** What one look spends at most. */
+const mostOfOneLook = 0.015;
+
+/** The first looks decide what is clear: over 3 blocks the interval reaches 4 standard deviations to either side of the mean, over 6 it reaches 1.4. */
+export const defaultLooks: LookPlan = sharing([3, 4, 6, 10, 20, 40]);
+
+function sharing(looks: readonly number[]): LookPlan {
+  return { looks, tail: Math.min(sharedError / looks.length, mostOfOneLook) };
+}
 
 /** Natural logarithms of ratios, new over base. */
 export interface Bounds {
@@ -75,16 +84,14 @@ function shownFrom({ margin, floor }: Bounds): number {
   return Math.max(margin / 2, floor);
 }
 
-/** Earlier looks than usual, no more of them, and a gain sought: models are slow, and gains worth a migration show early. */
+/** No look between the tenth block and the last, and a gain sought: models are slow, and gains worth a migration show early. */
 export function gainPlan(blocks: number): LookPlan {
-  return { ...defaultLooks, looks: [...[3, 5, 10].filter((count) => count < blocks), blocks], seeksGain: true };
+  return { ...sharing([...[3, 5, 10].filter((count) => count < blocks), blocks]), seeksGain: true };
 }
 
-/** The default looks with at most `blocks` blocks: the last look is there, so that a comparison ends. */
+/** The default looks with at most `blocks` blocks: the last look is there, so that a comparison ends. More looks share the same error. */
 export function planUpTo(blocks: number): LookPlan {
   const looks = [...defaultLooks.looks];
   while (looks.at(-1)! < blocks) looks.push(2 * looks.at(-1)!);
-  const reached = [...looks.filter((count) => count < blocks), blocks];
-  // Looks beyond the plan: the error is shared out anew, so that all of them together stay where four were.
-  return { looks: reached, tail: defaultLooks.tail * Math.min(1, defaultLooks.looks.length / reached.length) };
+  return sharing([...looks.filter((count) => count < blocks), blocks]);
 }

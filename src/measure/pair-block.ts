@@ -11,6 +11,8 @@ import type { Resident } from './resident.ts';
 
 /** How a round samples. */
 interface Visits {
+  /** Of samples that last as long, nanoseconds. */
+  readonly fromNs: number;
   /** Samples thrown away after a switch: caches refill, and the other runtime's threads stop spinning. */
   readonly dropped: number;
   /** Samples kept of each letter of ABBA. */
@@ -18,14 +20,16 @@ interface Visits {
   /** Rounds of a block, at the least. */
   readonly fewest: number;
 }
-/** Processes differ by more than a few dozen samples of a pair do, so that time is better spent on another pair. */
-const visits: Visits = { dropped: 2, kept: 4, fewest: 2 };
-/** What is left of a switch passes within a tenth of a second: of slow calls, one each is enough, and half the time. */
-const slowVisits: Visits = { dropped: 1, kept: 1, fewest: 4 };
-const slowNs = 0.1e9;
-/** A sample of half a second averages what many short ones would show. */
-const verySlowVisits: Visits = { ...slowVisits, fewest: 2 };
-const verySlowNs = 0.5e9;
+/**
+ * Processes differ by more than a few dozen short samples of a pair do, so that time is better spent on another pair. A long sample averages what
+ * many short ones would show, and outlasts what is left of a switch.
+ */
+const visits: readonly Visits[] = [
+  { fromNs: 0.5e9, dropped: 1, kept: 1, fewest: 2 },
+  { fromNs: 0.1e9, dropped: 1, kept: 1, fewest: 4 },
+  { fromNs: 0.01e9, dropped: 1, kept: 3, fewest: 2 },
+  { fromNs: 0, dropped: 2, kept: 4, fewest: 2 },
+];
 const minSampleNs = 5e6;
 /** What the rounds of one block take unless told otherwise: forty blocks of a 10 ms call then fit in 45 s. */
 export const defaultBlockSeconds = 0.45;
@@ -130,10 +134,10 @@ type RoundPlan = Pick<Visits, 'dropped' | 'kept'> & { readonly rounds: number };
 function planRounds(warmed: ReadonlyArray<{ callsPerSample: number; callNs: number }>, { samplingNs }: PairBlockOptions): RoundPlan {
   const sampleNs = warmed.map(({ callsPerSample, callNs }) => Math.max(minSampleNs, callsPerSample * callNs));
   const quickestNs = Math.min(...sampleNs);
-  const { dropped, kept, fewest } = quickestNs >= verySlowNs ? verySlowVisits : quickestNs >= slowNs ? slowVisits : visits;
+  const { dropped, kept, fewest } = visits.find(({ fromNs }) => quickestNs >= fromNs)!;
   // Three visits a round, as the two letters in the middle are one.
   const roundNs = ((3 * dropped + 4 * kept) * sampleNs.reduce((sum, ns) => sum + ns, 0)) / sampleNs.length;
-  return { dropped, kept, rounds: Math.min(20, Math.max(fewest, Math.floor(samplingNs / roundNs))) };
+  return { dropped, kept, rounds: Math.min(20, Math.max(fewest, Math.round(samplingNs / roundNs))) };
 }
 
 interface Round {

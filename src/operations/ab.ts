@@ -18,6 +18,7 @@ import { alone } from '../measure/alone.ts';
 import { armOf, checkoutOf, modelArm } from '../measure/arm.ts';
 import type { Arm, Checkout } from '../measure/arm.ts';
 import type { CellPlan } from '../measure/measure-cell.ts';
+import { describeHost } from '../measure/host.ts';
 import { defaultBlockSeconds } from '../measure/pair-block.ts';
 import { kernelName, planCells } from '../measure/plan-cells.ts';
 import { defaults } from './defaults.ts';
@@ -98,13 +99,16 @@ interface Side {
 export async function ab(options: AbOptions): Promise<Verdict> {
   const { base: a, new: b, backend = defaults.backend, seed = defaults.seed } = options;
   const adapters = adaptersOf(options);
+  // It watches other processes for a while: meanwhile the adapters load.
+  const described = describeHost();
+  described.catch(() => undefined);
   const checkout = options.baseDir === undefined ? undefined : checkoutOf(options.baseDir);
   const baseOrigin = { backend: options.baseBackend ?? backend, adapter: options.baseAdapter, checkout };
   const base = await sideOf(a, options, baseOrigin, adapters);
   const fresh = await sideOf(b ?? a, options, { backend, adapter: options.adapter, checkout: undefined }, adapters);
   refuseEqual(base, fresh, b);
   const startedAt = new Date().toISOString();
-  const { tool, command, host, warnings } = await describeRun([base.backend, fresh.backend], adapters, options);
+  const { tool, command, host, warnings } = await describeRun([base.backend, fresh.backend], adapters, options, described);
   const comparison = await judge(base, fresh, host, options);
   const name = `${base.name} → ${fresh.name}`;
   const head = { tool, kind: 'ab' as const, name, command, startedAt, host, base: options.baseDir ?? base.name, seed, warnings };

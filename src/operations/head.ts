@@ -18,13 +18,14 @@ export interface RunHead {
   readonly warnings: string[];
 }
 
-/** Looks at the host and at the backends: seconds, before anything is timed. Tells what may disturb it. */
+/** Looks at the host, unless `described` has begun to, and at the backends, before anything is timed. Tells what may disturb it. */
 export async function describeRun(
   backendNames: readonly string[],
   adapters: readonly AdapterEntry[],
   { command = [], onWarning }: OperationOptions,
+  described: Promise<Host> = describeHost(),
 ): Promise<RunHead> {
-  const [host, backends] = await Promise.all([describeHost(), backendStatuses(adapters, backendNames)]);
+  const [host, backends] = await Promise.all([described, backendStatuses(adapters, backendNames)]);
   const version = await toolVersion();
   const versions = { node: process.versions.node, attnswap: version, ...versionsOf(backends) };
   const warnings = noiseWarnings(host).map(({ message }) => message);
