@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { adapters } from '../adapters/index.ts';
@@ -8,14 +9,16 @@ import { armOf } from '../src/measure/arm.ts';
 import { planCells } from '../src/measure/plan-cells.ts';
 import { slowedEntry } from '../src/measure/slowed-adapter.ts';
 
-// Verdicts on this machine, where the truth is known: equal arms, and arms slowed by a known spin. One line a comparison.
+// Verdicts on this machine, where the truth is known: equal arms, and arms slowed by a known spin. One line a comparison. `--busy 2` keeps two
+// processors busy meanwhile, and compares CPU time and then a few latencies.
 const { values } = parseArgs({
   options: {
     variant: { type: 'string', default: 'dense.fused' },
     length: { type: 'string', default: '640' },
-    equal: { type: 'string', default: '200' },
+    equal: { type: 'string' },
     slowed: { type: 'string', default: '20' },
     metric: { type: 'string', default: 'latency' },
+    busy: { type: 'string', default: '0' },
     first: { type: 'string', default: '1' },
     log: { type: 'string' },
   },
@@ -32,9 +35,18 @@ interface Tally {
   readonly seconds: number[];
 }
 
-async function compare(name: string, count: number, shares: { base: number; new: number }, margin: number): Promise<void> {
+interface Truth {
+  readonly name: string;
+  readonly count: number;
+  /** By what share each arm is slowed. */
+  readonly slowed: { readonly base: number; readonly new: number };
+  readonly margin: number;
+  readonly metric?: string;
+}
+
+async function compare({ name, count, slowed: shares, margin, metric = values.metric }: Truth): Promise<void> {
   if (count === 0) return;
-  const rule = plainRule(values.metric === 'cpu-time' ? 'cpu-time' : 'latency', margin);
+  const rule = plainRule(metric === 'cpu-time' ? 'cpu-time' : 'latency', margin);
   const tally: Tally = { outcomes: {}, estimates: [], blocks: [], seconds: [] };
   const first = Number(values.first);
   for (let seed = first; seed < first + count; seed++) {
@@ -50,7 +62,7 @@ async function compare(name: string, count: number, shares: { base: number; new:
     const line = { name, seed, outcome, effect, blocks: blocks.map(({ logRatio }) => logRatio), seconds: tally.seconds.at(-1) };
     if (values.log !== undefined) appendFileSync(values.log, `${JSON.stringify(line)}\n`);
   }
-  report(name, margin, tally);
+  report(`${name}, ${metric}`, margin, tally);
 }
 
 function report(name: string, margin: number, { outcomes, estimates, blocks, seconds }: Tally): void {
@@ -62,8 +74,23 @@ function report(name: string, margin: number, { outcomes, estimates, blocks, sec
   );
 }
 
+/** A loop that no one who started attnswap is the parent of, so that it counts as other work; it ends soon after this process. */
+function keepBusy(): void {
+  const loop = `while kill -0 ${process.pid}; do i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done; done`;
+  spawn('/bin/sh', ['-c', `(${loop}) 2>/dev/null &`], { stdio: 'ignore' });
+}
+
 const slowed = Number(values.slowed);
-await compare('slowed by 10 %', slowed, { base: 0, new: 0.1 }, 0.05);
-await compare('slowed by 5 %', slowed, { base: 0, new: 0.05 }, 0.02);
-await compare('swapped: quicker by 1/1.1', Math.ceil(slowed / 2), { base: 0.1, new: 0 }, 0.05);
-await compare('equal arms', Number(values.equal), { base: 0, new: 0 }, 0.05);
+const busy = Number(values.busy);
+const tenth = { name: 'slowed by 10 %', count: slowed, slowed: { base: 0, new: 0.1 }, margin: 0.05 };
+const equal = { name: 'equal arms', count: Number(values.equal ?? (busy === 0 ? 200 : 100)), slowed: { base: 0, new: 0 }, margin: 0.05 };
+if (busy === 0) {
+  await compare(tenth);
+  await compare({ name: 'slowed by 5 %', count: slowed, slowed: { base: 0, new: 0.05 }, margin: 0.02 });
+  await compare({ name: 'swapped: quicker by 1/1.1', count: Math.ceil(slowed / 2), slowed: { base: 0.1, new: 0 }, margin: 0.05 });
+  await compare(equal);
+} else {
+  for (let loop = 0; loop < busy; loop++) keepBusy();
+  for (const truth of [tenth, equal]) await compare({ ...truth, metric: 'cpu-time' });
+  for (const truth of [tenth, equal]) await compare({ ...truth, count: Math.ceil(truth.count / 10), metric: 'latency' });
+}

@@ -172,7 +172,7 @@ test('what cannot be told is exit 2, or a pass where the suite lets it', async (
   // One block has no interval: whatever it shows, nothing can be told from it.
   const strict = await gate(folder(), { maxBlocks: 1 });
   assert.equal(strict.exitCode, 2, strict.said);
-  const lenient = await gate(folder({ gates: "{ metric: 'latency', margin: 0.0000001, absoluteFloor: 1e12 }" }));
+  const lenient = await gate(folder({ gates: "{ metric: 'cpu-time', margin: 0.0000001, absoluteFloor: 1e12 }" }));
   assert.equal(lenient.exitCode, 0, lenient.said);
 });
 
@@ -265,7 +265,7 @@ async function assertNothingLeft(cwd: string): Promise<void> {
 }
 
 test('calibrate stores what the host can tell; a gate below it refuses, and forgets it when it is old, of another host or dated ahead', async () => {
-  const cwd = folder({ gates: wideGate });
+  const cwd = folder({ gates: "{ metric: 'latency', margin: 10 }" });
   const { exitCode, stdout, stderr } = await attnswap(['calibrate', './my.suite.ts', '--blocks', '3', '--quiet'], { cwd });
   assert.equal(exitCode, 0, stderr);
   assert.match(stdout, /least margin/);
@@ -288,8 +288,8 @@ test('calibrate stores what the host can tell; a gate below it refuses, and forg
     { measuredAt: new Date(Date.now() + day).toISOString() },
     { fingerprint: 'c'.repeat(64) },
   ]) {
-    const { exitCode: code, said, verdict } = await gateWith({ ...noisy, ...invalid });
-    assert.notEqual(code, 2, said);
+    const { said, verdict } = await gateWith({ ...noisy, ...invalid });
+    assert.doesNotMatch(said, /less than twice/);
     assert.match(verdict().comparisons[0]!.warnings.join(), /not calibrated/);
   }
   writeFileSync(path, '{"schema":');

@@ -1,3 +1,4 @@
+import { cpus } from 'node:os';
 import type { Comparison } from '../contract/verdict.ts';
 import { isCalibrated } from '../decide/rule.ts';
 import type { Rule, ComparisonSubject } from '../decide/rule.ts';
@@ -41,11 +42,15 @@ export async function compareLatency(
   return facts === undefined ? { comparison } : { comparison, facts };
 }
 
+/** Of all processors: where other work keeps as many busy, a block's wall times say little of the arms. */
+const busyShare = 0.25;
+
 /** How timed blocks are looked at: where the host was not calibrated for what it can be, the comparison says so. */
 export function lookingAt(
   { cell }: ComparisonSubject,
   { metric }: Rule,
   { plan = defaultLooks, floor, family, progress }: PairOptions,
 ): Looking {
-  return { plan, floor, family, progress, warnings: floor === null && isCalibrated(metric) ? [notCalibrated(cell)] : [] };
+  const warnings = floor === null && isCalibrated(metric) ? [notCalibrated(cell)] : [];
+  return { plan, floor, family, progress, warnings, busyFrom: metric === 'cpu-time' ? undefined : busyShare * cpus().length };
 }

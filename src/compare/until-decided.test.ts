@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { cpus } from 'node:os';
 import { test } from 'node:test';
 import { plainRule } from '../decide/rule.ts';
 import type { CellArm } from '../measure/arm.ts';
@@ -14,13 +15,14 @@ const callsPerSample = { base: 7, new: 9 };
 const facts = { base: { warnings: [] }, new: { warnings: ['approximated'] } };
 
 /** Blocks that do not differ but for an arm that fails in one; and what was asked for. */
-function measuring(fails?: { readonly arm: 'base' | 'new'; readonly block: number; readonly cwd?: string }) {
+function measuring(fails?: { readonly arm: 'base' | 'new'; readonly block: number; readonly cwd?: string }, busy: readonly number[] = []) {
   const asked: PairBlockOptions[] = [];
   const measure: typeof measureBlock = async (arms, options): Promise<BlockOutcome> => {
     asked.push(options);
     if (fails?.block === options.index && (fails.cwd ?? arms.new.cwd) === arms.new.cwd)
       return { state: 'fault', arm: fails.arm, fault: { answer: 'fault', status: 'failed', reason: 'the worker was ended' } };
-    const block = { logRatio: options.index / 1000, roundLogRatios: [], base: 1e6, new: 1e6, elapsedNs: 1 };
+    const othersCores = busy.includes(options.index) ? cpus().length : 0;
+    const block = { logRatio: options.index / 1000, roundLogRatios: [], base: 1e6, new: 1e6, elapsedNs: 1, othersCores };
     return { state: 'measured', block, callsPerSample, facts };
   };
   return { asked, measure };
@@ -56,6 +58,26 @@ for (const [metric, compare] of Object.entries(comparisons)) {
     assert.deepEqual([failed.outcome, failed.reason, failed.blocks], ['error', 'new: failed: the worker was ended', []]);
   });
 }
+
+for (const [metric, compare] of Object.entries(comparisons)) {
+  test(`${metric}: a block on a busy host is measured again, by a number of its own, and a host that stays busy is told`, async () => {
+    const { asked, measure } = measuring(undefined, [0, 2]);
+    const told: number[] = [];
+    const { outcome, blocks, setAside } = await compare(measure, (block) => told.push(block));
+    assert.deepEqual([outcome, blocks.length, setAside?.length], ['pass', 2, 2]);
+    assert.deepEqual(told, [0, 0, 1, 1]);
+    assert.deepEqual([...new Set(asked.map(({ index }) => index))], [0, 1, 2, 3]);
+    const stays = await compare(measuring(undefined, [...Array(100).keys()]).measure, () => undefined);
+    assert.deepEqual([stays.outcome, stays.setAside], ['inconclusive', undefined]);
+    assert.match(stays.reason, /busy: other work kept \d+\.0 processors busy in 5 of 5 blocks/);
+  });
+}
+
+test('CPU time is compared on a busy host as on any other', async () => {
+  const { measure } = measuring(undefined, [0, 1, 2]);
+  const { comparison } = await compareLatency(cell, subject, plainRule('cpu-time', 0.05), { ...looking, measure });
+  assert.deepEqual([comparison.outcome, comparison.blocks.length, comparison.setAside], ['pass', 2, undefined]);
+});
 
 test('a fault of the reference cell says so, and on which side', async () => {
   const compare = comparisons['ratio-to-reference'];

@@ -1,5 +1,5 @@
 import type { Block, Comparison } from '../contract/verdict.ts';
-import { judgeBlocks } from '../decide/judge-blocks.ts';
+import { isBusy, judgeBlocks } from '../decide/judge-blocks.ts';
 import type { BlockEvidence } from '../decide/judge-blocks.ts';
 import { judgeMissing } from '../decide/judge-figures.ts';
 import type { Rule, ComparisonSubject } from '../decide/rule.ts';
@@ -13,7 +13,7 @@ export interface NoBlock {
 
 export interface Looking extends Omit<BlockEvidence, 'blocks'> {
   readonly plan: LookPlan;
-  /** Told the number of each block before it is measured, from 0. */
+  /** Told before each block how many count so far. */
   readonly progress?: ((block: number) => void) | undefined;
 }
 
@@ -28,17 +28,14 @@ export async function untilDecided(
   measure: (index: number) => Promise<Block | NoBlock>,
 ): Promise<Comparison> {
   const blocks: Block[] = [];
-  for (const looked of evidence.plan.looks) {
-    while (blocks.length < looked) {
-      progress?.(blocks.length);
-      const block = await measure(blocks.length);
-      if ('outcome' in block) return judgeMissing(subject, rule, block.outcome, block.reason);
-      blocks.push(block);
-    }
+  for (;;) {
+    progress?.(blocks.filter((block) => !isBusy(block, evidence.busyFrom)).length);
+    const block = await measure(blocks.length);
+    if ('outcome' in block) return judgeMissing(subject, rule, block.outcome, block.reason);
+    blocks.push(block);
     const { state, comparison } = judgeBlocks(subject, rule, { ...evidence, blocks });
     if (state !== 'more') return comparison;
   }
-  throw new RangeError('a plan needs at least one look');
 }
 
 /** What an arm, in words, says instead of a figure. */

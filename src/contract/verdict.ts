@@ -80,7 +80,10 @@ export const comparisonSchema = z.object({
   decides: z.boolean(),
   /** Smallest effect that the blocks used would show with 90 % power; null where there are no blocks. */
   minimumDetectableEffect: z.number().nullable(),
+  /** What the verdict rests on; on a host that stayed busy, which gives none, what was measured. */
   blocks: z.array(blockSchema).readonly(),
+  /** Blocks on a host that was busy for a while, which do not count; absent where there are none. */
+  setAside: z.array(blockSchema).readonly().optional(),
   warnings: z.array(z.string().max(2000)).readonly(),
 });
 export type Comparison = z.infer<typeof comparisonSchema>;

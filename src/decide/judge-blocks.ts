@@ -18,12 +18,42 @@ export interface BlockEvidence {
   readonly family: number;
   readonly plan?: LookPlan;
   readonly warnings?: readonly string[];
+  /** Blocks beside which other work kept as many processors busy are set aside; absent where it does not matter. */
+  readonly busyFrom?: number | undefined;
 }
 
 export type BlockJudgement = { readonly state: Look['state']; readonly comparison: Comparison };
 
-/** Judges paired blocks by a rule. Pure: the same blocks give the same comparison, to the byte. */
+/** Whether a block is set aside, by {@link BlockEvidence.busyFrom}. */
+export function isBusy({ othersCores = 0 }: Block, busyFrom = Infinity): boolean {
+  return othersCores >= busyFrom;
+}
+
+/** By how many the blocks set aside may outnumber the others, less one: a job of a few seconds is sat out, a busy host is told. */
+const patience = 5;
+
+/**
+ * Judges paired blocks by a rule. Blocks on a busy host are set aside, as arms of different parallelism suffer differently there; once they are the
+ * rule, the comparison ends inconclusive and shows what all of them measured. Pure: the same blocks give the same comparison, to the byte.
+ */
 export function judgeBlocks(subject: ComparisonSubject, rule: Rule, evidence: BlockEvidence): BlockJudgement {
+  const { blocks, busyFrom, warnings = [] } = evidence;
+  const setAside = blocks.filter((block) => isBusy(block, busyFrom));
+  if (setAside.length === 0) return judgeCounted(subject, rule, evidence);
+  const counted = blocks.filter((block) => !setAside.includes(block));
+  const cores = median(setAside.map(({ othersCores = 0 }) => othersCores)).toFixed(1);
+  const found = `other work kept ${cores} processors busy in ${setAside.length} of ${blocks.length} blocks`;
+  if (counted.length > 0) {
+    const marked = { ...evidence, blocks: counted, warnings: [...warnings, `${found}, which do not count`] };
+    const { state, comparison } = judgeCounted(subject, rule, marked);
+    if (state !== 'more') return { state, comparison: { ...comparison, setAside } };
+  }
+  const reason = `busy: ${found}, too many for a verdict on wall time: use a quieter host, or compare cpu-time`;
+  const shown = { ...judgeCounted(subject, rule, evidence).comparison, outcome: 'inconclusive' as const, reason };
+  return { state: setAside.length < counted.length + patience ? 'more' : 'inconclusive', comparison: shown };
+}
+
+function judgeCounted(subject: ComparisonSubject, rule: Rule, evidence: BlockEvidence): BlockJudgement {
   const { blocks, plan = defaultLooks } = evidence;
   // Where higher is better, a fall is what must not happen.
   const sign = rule.direction === 'lower' ? 1 : -1;

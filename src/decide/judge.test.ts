@@ -40,14 +40,35 @@ test('swapping the arms negates the effect and mirrors the outcome', () => {
 test('a comparison tells in how many blocks other work was beside it, and what to compare instead where it decides nothing', () => {
   const beside = (cores: number, ...logRatios: readonly number[]) =>
     blocksOf(...logRatios).map((block) => ({ ...block, othersCores: cores }));
-  const open = [0.3, -0.3, 0.3, -0.3, 0.3];
-  const busy = judged([...beside(1.5, ...open.slice(2)), ...beside(0.05, ...open.slice(0, 2))]);
+  const open = [0.3, -0.3, 0.3, -0.3];
+  const busy = judged([...beside(1.5, ...open.slice(1)), ...beside(0.05, ...open.slice(0, 1))]);
   assert.equal(busy.outcome, 'inconclusive');
-  assert.deepEqual(busy.warnings, ['other work kept 1.5 processors busy in 3 of 5 blocks']);
+  assert.deepEqual(busy.warnings, ['other work kept 1.5 processors busy in 3 of 4 blocks']);
   assert.match(busy.reason, /more blocks or a quieter host, or compare cpu-time$/);
   const quiet = judged(beside(0.05, ...open));
   assert.deepEqual(quiet.warnings, []);
   assert.match(quiet.reason, /more blocks or a quieter host$/);
+});
+
+test('blocks on a busy host are set aside, and a verdict rests on the others', () => {
+  const quiet = blocksOf(0, 0.001, -0.001);
+  const busy = blocksOf(0.2, 0.3, 0.25, 0.2, 0.3).map((block) => ({ ...block, othersCores: 1 }));
+  const judge = (blocks: readonly Block[], busyFrom?: number) => judgeBlocks(subject, rule, { blocks, floor: null, family: 1, busyFrom });
+  const { comparison } = judge([...busy.slice(0, 4), ...quiet], 0.5);
+  assert.equal(comparison.outcome, 'pass');
+  assert.deepEqual([comparison.blocks, comparison.setAside], [quiet, busy.slice(0, 4)]);
+  assert.deepEqual(comparison.warnings, ['other work kept 1.0 processors busy in 4 of 7 blocks, which do not count']);
+  assert.equal(comparison.effect!.estimate, judged(quiet).effect!.estimate);
+  // Where they are the rule there is no verdict, whatever they and the few others say.
+  assert.equal(judge(busy.slice(0, 4), 0.5).state, 'more');
+  assert.equal(judge([...quiet.slice(1), ...busy], 0.5).state, 'more');
+  const none = judge(busy, 0.5);
+  assert.deepEqual([none.state, none.comparison.outcome, none.comparison.setAside], ['inconclusive', 'inconclusive', undefined]);
+  assert.ok(none.comparison.effect!.estimate > 0.2);
+  assert.match(none.comparison.reason, /^busy: other work kept 1\.0 processors busy in 5 of 5 blocks/);
+  // CPU time is judged by all blocks.
+  assert.equal(judge(busy).comparison.outcome, 'regression');
+  assert.equal(judge(busy, 1.1).comparison.outcome, 'regression');
 });
 
 test('where higher is better, a fall is the regression', () => {
