@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, utimesSync, writeFileSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { z } from 'zod';
 import { Figures, Reused } from './figures.ts';
 import { Journal } from './journal.ts';
 
@@ -10,17 +11,18 @@ const identity = { code: 'c', host: 'h' };
 const open = (folder: string, more: object = {}) => Figures.open(folder, { identity, fresh: false, ...more });
 const newFolder = () => mkdtempSync(join(tmpdir(), 'figures-'));
 const never = () => Promise.reject(new Error('measured again'));
+const anything = z.unknown();
 const request = { metric: 'latency', model: 'sha' };
 
 test('a figure is measured once for all that it depends on, and reused with the time of then', async () => {
   const folder = newFolder();
   const before = new Date().toISOString();
-  assert.deepEqual(await (await open(folder)).measured(request, async () => ({ ns: 5 })), { ns: 5 });
-  const found = await (await open(folder)).measured(request, never);
+  assert.deepEqual(await (await open(folder)).measured(request, anything, async () => ({ ns: 5 })), { ns: 5 });
+  const found = await (await open(folder)).measured(request, anything, never);
   assert.ok(found instanceof Reused);
   assert.deepEqual(found.value, { ns: 5 });
   assert.ok(found.measuredAt >= before && found.measuredAt <= new Date().toISOString());
-  const anew = async (figures: Figures, of: object) => figures.measured(of, async () => ({ ns: 7 }));
+  const anew = async (figures: Figures, of: object) => figures.measured(of, anything, async () => ({ ns: 7 }));
   assert.deepEqual(await anew(await open(folder), { ...request, model: 'other' }), { ns: 7 });
   for (const other of [
     { code: 'c2', host: 'h' },
@@ -28,25 +30,25 @@ test('a figure is measured once for all that it depends on, and reused with the 
   ])
     assert.deepEqual(await anew(await open(folder, { identity: other }), request), { ns: 7 }, JSON.stringify(other));
   assert.deepEqual(await anew(await open(folder, { fresh: true }), request), { ns: 7 });
-  assert.deepEqual(((await (await open(folder)).measured(request, never)) as Reused<unknown>).value, { ns: 7 }, 'it replaced the old one');
+  assert.deepEqual(
+    ((await (await open(folder)).measured(request, anything, never)) as Reused<unknown>).value,
+    { ns: 7 },
+    'it replaced the old one',
+  );
 });
 
-test('what is no figure is not kept', async () => {
+test('what does not fit what a figure is, is neither kept nor reused', async () => {
   const folder = newFolder();
-  const measured = async () =>
-    (await open(folder)).measured<number | null>(
-      request,
-      async () => null,
-      (value) => value !== null,
-    );
-  assert.equal(await measured(), null);
-  await assert.rejects(async () => (await open(folder)).measured(request, never), /measured again/);
+  assert.equal(await (await open(folder)).measured(request, z.number(), async () => null), null);
   assert.deepEqual(readdirSync(folder), []);
+  await (await open(folder)).measured(request, anything, async () => 'put there');
+  assert.equal(await (await open(folder)).measured(request, z.number(), async () => 3), 3);
+  assert.deepEqual(((await (await open(folder)).measured(request, z.number(), never)) as Reused<unknown>).value, 3);
 });
 
 test('a figure that is damaged, of another request, or old is measured anew; a folder that cannot be written costs nothing', async () => {
   const folder = newFolder();
-  const measure = async (value: number) => (await open(folder)).measured(request, async () => value);
+  const measure = async (value: number) => (await open(folder)).measured(request, anything, async () => value);
   await measure(1);
   const path = join(folder, readdirSync(folder)[0]!);
   const text = readFileSync(path, 'utf8');
@@ -69,7 +71,7 @@ test('a figure that is damaged, of another request, or old is measured anew; a f
   assert.deepEqual(readdirSync(folder), []);
   const file = join(folder, 'file');
   writeFileSync(file, '');
-  assert.equal(await (await open(file)).measured(request, async () => 4), 4);
+  assert.equal(await (await open(file)).measured(request, anything, async () => 4), 4);
 });
 
 test('a journal says when a reused step was measured, keeps that, and refuses it where it was changed', async () => {

@@ -63,21 +63,17 @@ export class Figures {
   }
 
   /**
-   * What was measured for the same request on the same host, by the same code; else what `measure` gives, which is kept where it `isFigure`.
+   * What was measured for the same request on the same host, by the same code; else what `measure` gives. What does not fit `schema` is neither kept nor reused.
    * @param request plain JSON: whatever decides the figure, files by their content
    */
-  async measured<Value>(
-    request: object,
-    measure: () => Promise<Value>,
-    isFigure: (value: Value) => boolean = () => true,
-  ): Promise<Value | Reused<Value>> {
+  async measured<Value>(request: object, schema: z.ZodType, measure: () => Promise<Value>): Promise<Value | Reused<Value>> {
     if (this.#folder === null) return measure();
     const of = { ...this.#identity, ...request };
     const path = join(this.#folder, `${sha256(JSON.stringify(of))}.json`);
     const kept = this.#fresh ? undefined : await readFigure(path, of).catch(() => undefined);
-    if (kept !== undefined) return new Reused(kept.value as Value, kept.measuredAt);
+    if (kept !== undefined && schema.safeParse(kept.value).success) return new Reused(kept.value as Value, kept.measuredAt);
     const value = await measure();
-    if (!isFigure(value)) return value;
+    if (!schema.safeParse(value).success) return value;
     const figure = { schema: figureSchemaName, of, measuredAt: new Date().toISOString(), value };
     await writeJson(path, { ...figure, checksum: checksumOf(figure.measuredAt, [of, value]) }).catch(() => undefined);
     return value;

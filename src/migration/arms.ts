@@ -7,15 +7,16 @@ import { compareMemory } from '../compare/compare-memory.ts';
 import { writeTensors } from '../data/tensor-files.ts';
 import { plainRule } from '../decide/rule.ts';
 import type { LookPlan } from '../decide/sequential.ts';
+import { fileDigest } from '../journal/figures.ts';
 import { modelArm } from '../measure/arm.ts';
 import type { ModelArm } from '../measure/arm.ts';
-import { fileDigest } from '../journal/figures.ts';
 import { defaultBlockSeconds } from '../measure/pair-block.ts';
 import { candidateOf, comparisonStep, placeName } from './course.ts';
 import type { Place } from './course.ts';
 import { decodingOf } from './decoding.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
+import { figureSchemas } from './record.ts';
 
 const timeoutSeconds = 300;
 
@@ -40,15 +41,12 @@ export async function armAt(migration: Migration, model: string, { length, use }
 }
 
 /** All that decides what an arm's call takes, files by their content: what is kept of earlier figures is found by it. */
-export async function requestOf({ file, judged }: Migration, { request }: ModelArm, candidate?: string): Promise<object> {
+export async function requestOf({ file }: Migration, { request }: ModelArm, isCandidate = false): Promise<object> {
   const { adapterModule: _, feeds, model, ...settings } = request;
-  // Trained parts lie beside the file that names them.
-  const adapters = candidate === undefined ? undefined : judged.get(candidate)?.adapters;
   return {
     ...settings,
     original: file.sha256,
-    ...(candidate !== undefined && { model: await fileDigest(model) }),
-    ...(adapters !== undefined && { adapters: await fileDigest(adapters) }),
+    ...(isCandidate && { model: await fileDigest(model) }),
     ...('file' in feeds && { feeds: await fileDigest(feeds.file) }),
   };
 }
@@ -89,11 +87,11 @@ export function compareModels(migration: Migration, metric: 'latency' | 'peak-me
     const shared = { timeoutSeconds, family: 1, progress, signal };
     const rule = plainRule(metric, settings.margin);
     const options = { ...shared, seed: settings.seed, floor: null, plan, blockSeconds: defaultBlockSeconds };
-    const request = { ...(await requestOf(migration, arms.new, candidateOf(name))), metric, subject, rule, plan, seed: settings.seed };
+    const request = { ...(await requestOf(migration, arms.new, true)), metric, subject, rule, plan, seed: settings.seed };
     const compare = async () =>
       metric === 'peak-memory'
         ? compareMemory(arms, subject, rule, { ...shared, plan, basePeaks: peaksAt(migration, wanted) })
         : (await compareLatency(arms, subject, rule, options)).comparison;
-    return figures.measured(request, compare, ({ outcome }) => outcome !== 'error' && outcome !== 'incomplete');
+    return figures.measured(request, figureSchemas.comparison, compare);
   });
 }

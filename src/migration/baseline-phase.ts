@@ -15,6 +15,7 @@ import { cachedBehind, decodingOf } from './decoding.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
 import { originalScores } from './quality-of.ts';
+import { figureSchemas } from './record.ts';
 
 /** Of the original's latency. */
 const sampleSeconds = 2;
@@ -117,7 +118,7 @@ async function atLength(migration: Migration, length: number): Promise<BaselineA
     ...{ metric: 'waste', sites: sites.sites, rows: wasteRows, seed: settings.seed },
   });
   const waste = await state.step(`baseline/waste/${length}`, async () =>
-    figures.measured(await request(), () => wasteAt(migration, length)),
+    figures.measured(await request(), figureSchemas.waste, () => wasteAt(migration, length)),
   );
   return { length, ...measured, waste };
 }
@@ -128,7 +129,7 @@ async function timeAndPeak(migration: Migration, place: Place): Promise<Omit<Cal
   const name = placeName(place);
   const request = await requestOf(migration, arm);
   const latency = await state.step(`baseline/latency/${name}`, () =>
-    figures.measured({ ...request, metric: 'latency', sampleSeconds }, () => latencyOf(migration, arm, place)),
+    figures.measured({ ...request, metric: 'latency', sampleSeconds }, figureSchemas.latency, () => latencyOf(migration, arm, place)),
   );
   const peakBytes = async () => {
     migration.progress(`baseline/memory/${name}`, placeText('peak memory', place));
@@ -136,7 +137,9 @@ async function timeAndPeak(migration: Migration, place: Place): Promise<Omit<Cal
     if ('bytes' in outcome) return outcome;
     throw failed(place, 'reason' in outcome ? outcome.reason : outcome.outcome);
   };
-  const memory = await state.step(`baseline/memory/${name}`, () => figures.measured({ ...request, metric: 'peak-memory' }, peakBytes));
+  const memory = await state.step(`baseline/memory/${name}`, () =>
+    figures.measured({ ...request, metric: 'peak-memory' }, figureSchemas.memory, peakBytes),
+  );
   peaksAt(migration, place).set(0, memory);
   return { ...latency, peakHostBytes: memory.bytes };
 }

@@ -141,13 +141,22 @@ const driftSchema = z.discriminatedUnion('state', [
   }),
 ]);
 
+/** What is measured of a model, and may be reused; of a comparison, one that came about. */
+export const figureSchemas = {
+  latency: atLengthSchema.pick({ medianNs: true, lowNs: true, highNs: true }),
+  memory: z.object({ bytes: number.positive() }),
+  waste: atLengthSchema.shape.waste,
+  comparison: comparisonSchema.refine(({ outcome }) => outcome !== 'error' && outcome !== 'incomplete'),
+  kernel: number.min(0),
+};
+
 /** What the steps of a migration hold. */
 export const migrationSteps: StepSchemas = [
   [new RegExp(`^feeds/(decode/)?${length}`), z.object({ item: z.string() })],
-  [new RegExp(`^baseline/latency/${use}${length}`), atLengthSchema.pick({ medianNs: true, lowNs: true, highNs: true })],
-  [new RegExp(`^baseline/memory/${use}${length}`), z.object({ bytes: number.positive() })],
+  [new RegExp(`^baseline/latency/${use}${length}`), figureSchemas.latency],
+  [new RegExp(`^baseline/memory/${use}${length}`), figureSchemas.memory],
   [new RegExp(`^baseline/cache/${length}`), z.object({ bytes: number.min(0), bytesPerToken: number.min(0) })],
-  [new RegExp(`^baseline/waste/${length}`), atLengthSchema.shape.waste],
+  [new RegExp(`^baseline/waste/${length}`), figureSchemas.waste],
   [/^dispatch\//s, dispatchSchema.nullable()],
   [/^baseline\/scores$/, z.array(number).nullable()],
   [/^candidate\/.+\/model$/s, z.union([z.object({ proof: proofSchema }), z.object({ failure: z.string() })])],
@@ -159,7 +168,7 @@ export const migrationSteps: StepSchemas = [
   [/^tune\/saving$/, z.array(z.array(number))],
   [/^tune\/scale$/, z.object({ scores: z.array(number).nullable(), size: number.min(0) })],
   [/^tune\/loss\//, number.min(0).nullable()],
-  [/^tune\/kernel\//, number.min(0).nullable()],
+  [/^tune\/kernel\//, figureSchemas.kernel.nullable()],
   [/^tune\/mend\//, z.object({ factor: number.nullable(), loss: number.min(0), norms: z.record(z.string(), z.array(number)).nullable() })],
   [/^recover\/.+\/judged\/\d+$/s, z.object({ loss: number.min(0).nullable() })],
   [/^recover\//s, z.object({ losses: z.array(number).min(1), parameters: z.int().positive() })],

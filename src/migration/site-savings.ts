@@ -9,6 +9,7 @@ import { launchStage } from '../measure/launch.ts';
 import { formatVariant } from '../variants/index.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
+import { figureSchemas } from './record.ts';
 import type { ModelCandidate } from './subject.ts';
 
 /** Sampling of one kernel: an estimate that the last comparison of whole models is there to check. */
@@ -37,11 +38,7 @@ export async function siteSavings(migration: Migration, candidates: readonly Mod
       const measure = async () => {
         const { goal, seed, threads, backend } = migration.settings;
         const request = { ...kernel, inputs: await fileDigest(path), metric: goal, sampleSeconds, backend, threads, seed };
-        return migration.figures.measured(
-          request,
-          () => kernelCost(migration, kernel, { path, inputs }),
-          (cost) => cost !== null,
-        );
+        return migration.figures.measured(request, figureSchemas.kernel, () => kernelCost(migration, kernel, { path, inputs }));
       };
       if (!costs.has(key)) costs.set(key, (await state.step(`tune/kernel/${site}/${formatVariant(kernel)}`, measure)) ?? Infinity);
       return costs.get(key)!;
