@@ -87,7 +87,7 @@ function ruleSection({ levels, fewRounds }: Results): string {
   const few = fewRounds.tallies.flatMap(({ rules }, index) => rules.map((rule) => ruleRow(levels[index]!.level.name, rule)));
   return `## Results in full
 A block is a fresh pair of processes with 2 to 4 rounds, ABBA or BAAB at random in three visits; at each visit two samples are dropped and four kept per letter. The result is
-examined after ${defaultLooks.looks.join(', ')} blocks, with a one-sided error of ${defaultLooks.tail} each. For "one of ${matrix}", the verdicts "slower" and "faster" must also show that there is a change at all
+examined after ${defaultLooks.looks.join(', ')} blocks, with a one-sided error of ${defaultLooks.tail} each; before ${defaultLooks.waryBefore} blocks, "slower" must exceed Δ itself instead of Δ/2. For "one of ${matrix}", the verdicts "slower" and "faster" must also show that there is a change at all
 (or, with "floor", one above the floor of a calibrated host) at that error divided by ${matrix}. For a comparison alone, a floor below Δ/2 changes nothing. Columns for equal
 arms: "slower", "faster" and "open" (inconclusive) are shares of single comparisons, "slower in ${matrix}" is the share of matrices with at least one. Columns for a true slowdown
 of Δ: "found" is a regression, "passed" is an error, "open" is the rest; "2Δ found" is the same at twice the margin.

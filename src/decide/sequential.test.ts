@@ -22,7 +22,7 @@ const verdictOn = (draw: () => number, limits: Bounds = bounds): Look => {
 
 test('equal arms pass, a slowdown of the margin is a regression, a speed-up of it an improvement', () => {
   assert.equal(look(blocksAt(5, 0), bounds).state, 'pass');
-  assert.equal(look(blocksAt(5, bounds.margin), bounds).state, 'regression');
+  assert.equal(look(blocksAt(6, bounds.margin), bounds).state, 'regression');
   assert.equal(look(blocksAt(5, -bounds.margin), bounds).state, 'improvement');
 });
 
@@ -104,14 +104,15 @@ test('at a true slowdown of the margin at most 5 % of comparisons pass, whatever
 });
 
 test('the first look decides what three blocks make clear, and nothing else', () => {
-  const clear = (effect: number) => [-0.004, 0.001, 0.003].map((noise) => effect + noise);
+  const clear = (effect: number) => [-0.003, 0.001, 0.002].map((noise) => effect + noise);
   assert.equal(look(clear(0), bounds).state, 'pass');
-  assert.equal(look(clear(0.4), bounds).state, 'regression');
-  assert.equal(look(clear(bounds.margin), bounds).state, 'regression');
-  assert.equal(look(clear(0.035), bounds).state, 'more');
+  assert.equal(look(clear(2 * bounds.margin), bounds).state, 'regression');
+  assert.equal(look(clear(-bounds.margin), bounds).state, 'improvement');
   assert.equal(look([0, 0.02, -0.02], bounds).state, 'more');
-  // In a matrix 3 blocks do not show a change at a fiftieth of the error, unless they hardly differ.
-  assert.equal(look(clear(bounds.margin), { ...bounds, family: 50 }).state, 'more');
+  // Between half the margin and the margin it takes more blocks, or the last look.
+  assert.equal(look(clear(bounds.margin), bounds).state, 'more');
+  assert.equal(look([...clear(bounds.margin), ...clear(bounds.margin)], bounds).state, 'regression');
+  assert.equal(look(clear(bounds.margin), bounds, planUpTo(3)).state, 'regression');
 });
 
 test('a plan of one look judges there and nowhere else', () => {
@@ -159,8 +160,8 @@ test('fifty equal cells judged together seldom show a false regression, at a mar
 
 test('a shorter plan ends at the blocks given, a longer one shares the error out anew', () => {
   assert.deepEqual(planUpTo(40), defaultLooks);
-  assert.deepEqual(planUpTo(7), { looks: [3, 4, 6, 7], tail: 0.015 });
-  assert.deepEqual(planUpTo(3), { looks: [3], tail: 0.015 });
+  assert.deepEqual(planUpTo(7), { looks: [3, 4, 6, 7], tail: 0.015, waryBefore: 5 });
+  assert.deepEqual(planUpTo(3), { looks: [3], tail: 0.015, waryBefore: 5 });
   const long = planUpTo(90);
   assert.deepEqual(long.looks, [3, 4, 6, 10, 20, 40, 80, 90]);
   assert.ok(Math.abs(long.tail * long.looks.length - defaultLooks.tail * defaultLooks.looks.length) < 1e-15);

@@ -13,6 +13,8 @@ export interface LookPlan {
    * or is none. Otherwise the first pass ends it: what is not worse is good enough.
    */
   readonly seeksGain?: boolean;
+  /** Looks at fewer blocks, but for the last, call a change a regression only where it exceeds Δ itself: a few blocks may agree by chance. */
+  readonly waryBefore?: number;
 }
 
 /** One-sided, shared by the looks of a plan: at most 5 % false passes at a true change of Δ, as the looks have blocks in common. */
@@ -21,7 +23,7 @@ const sharedError = 0.06;
 const mostOfOneLook = 0.015;
 
 /** The first looks decide what is clear: over 3 blocks the interval reaches 4 standard deviations to either side of the mean, over 6 it reaches 1.4. */
-export const defaultLooks: LookPlan = sharing([3, 4, 6, 10, 20, 40]);
+export const defaultLooks: LookPlan = { ...sharing([3, 4, 6, 10, 20, 40]), waryBefore: 5 };
 
 function sharing(looks: readonly number[]): LookPlan {
   return { looks, tail: Math.min(sharedError / looks.length, mostOfOneLook) };
@@ -50,7 +52,7 @@ export type Look = MeanEstimate & {
 /**
  * Judges the blocks so far; only the blocks up to the last look count, so that a caller who asks between looks changes nothing.
  * Lower is better. `regression`: the whole interval lies above max(Δ/2, floor), so a change is shown, and it is no
- * artefact of the host. `improvement` is its mirror image. `pass`: the whole interval lies below Δ. At the last look what is
+ * artefact of the host. `improvement` is its mirror image, but for wary looks. `pass`: the whole interval lies below Δ. At the last look what is
  * none of these is `inconclusive`. A pure function: the same blocks give the same verdict. Stop at the first look that decides: blocks beyond it are
  * judged anew, and looks that were passed over are not made up for.
  *
@@ -65,16 +67,22 @@ export function look(logRatios: readonly number[], bounds: Bounds, plan: LookPla
   const estimate = meanInterval(used, plan.tail);
   const strict = meanInterval(used, plan.tail / (bounds.family ?? 1));
   const last = reached.length === plan.looks.length;
-  const state = stateOf(estimate, strict, bounds);
+  const wary = !last && blocks < (plan.waryBefore ?? 0);
+  const state = stateOf(estimate, strict, bounds, wary);
   if (state === undefined) return { ...estimate, state: last ? 'inconclusive' : 'more' };
   const hopeful = plan.seeksGain === true && state === 'pass' && estimate.mean < -shownFrom(bounds);
   return { ...estimate, state: hopeful && !last ? 'more' : state };
 }
 
 /** undefined where the interval decides nothing yet. */
-function stateOf({ low, high }: Interval, strict: Interval, bounds: Bounds): 'pass' | 'improvement' | 'regression' | undefined {
+function stateOf(
+  { low, high }: Interval,
+  strict: Interval,
+  bounds: Bounds,
+  wary: boolean,
+): 'pass' | 'improvement' | 'regression' | undefined {
   const shown = shownFrom(bounds);
-  if (low > shown && strict.low > 0) return 'regression';
+  if (low > (wary ? Math.max(bounds.margin, shown) : shown) && strict.low > 0) return 'regression';
   if (high < -shown && strict.high < 0) return 'improvement';
   return high < bounds.margin ? 'pass' : undefined;
 }
@@ -93,5 +101,5 @@ export function gainPlan(blocks: number): LookPlan {
 export function planUpTo(blocks: number): LookPlan {
   const looks = [...defaultLooks.looks];
   while (looks.at(-1)! < blocks) looks.push(2 * looks.at(-1)!);
-  return sharing([...looks.filter((count) => count < blocks), blocks]);
+  return { ...defaultLooks, ...sharing([...looks.filter((count) => count < blocks), blocks]) };
 }
