@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Adapter, AdapterEntry, KernelRequest, PreparedKernel } from '../contract/adapter.ts';
+import { cpuTimeNs } from './cpu-time.ts';
 import { slowedEntry } from './slowed-adapter.ts';
 
 /** A kernel whose call takes 2 ms, and one that times itself: 1000 ns a call. */
@@ -9,8 +10,8 @@ function entryOf(kernel: Partial<PreparedKernel>): AdapterEntry {
   return { name: 'inner', backends: [], module: 'file:///inner.ts', load: async () => inner };
 }
 
-const prepared = async (kernel: Partial<PreparedKernel>, share: number) =>
-  (await (await slowedEntry(entryOf(kernel), share).load()).prepare({} as KernelRequest)) as PreparedKernel;
+const prepared = async (kernel: Partial<PreparedKernel>, share: number, request: Partial<KernelRequest> = {}) =>
+  (await (await slowedEntry(entryOf(kernel), share).load()).prepare(request as KernelRequest)) as PreparedKernel;
 
 test('a call takes longer by the share', async () => {
   let own = 0;
@@ -23,6 +24,19 @@ test('a call takes longer by the share', async () => {
   const start = performance.now();
   await kernel.run();
   assert.ok(performance.now() - start >= 3.9 * own);
+});
+
+test('where CPU time is compared, a call computes longer by the share, however long it waits for a processor', async () => {
+  let own = 0;
+  const run = async () => {
+    const start = cpuTimeNs()!;
+    while (cpuTimeNs()! - start < 2e6);
+    own = cpuTimeNs()! - start;
+  };
+  const kernel = await prepared({ run }, 3, { purpose: 'cpu-time' });
+  const start = cpuTimeNs()!;
+  await kernel.run();
+  assert.ok(cpuTimeNs()! - start >= 3.9 * own);
 });
 
 test('what a kernel says of its own time grows by the share, and does take so long', async () => {

@@ -21,18 +21,19 @@ function slowed(inner: Adapter, share: number): Adapter {
 function slowedKernel(kernel: PreparedKernel, share: number, purpose: KernelRequest['purpose']): PreparedKernel {
   const { pid, compiledAhead } = kernel;
   // Of a process that computes elsewhere, what is spun here is no part of its CPU time.
-  const nowNs = () => (purpose === 'cpu-time' && pid === undefined ? cpuTimeNs()! : Number(process.hrtime.bigint()));
+  const wallNs = () => Number(process.hrtime.bigint());
+  const nowNs = purpose === 'cpu-time' && pid === undefined ? () => cpuTimeNs()! : wallNs;
   return {
     async run() {
       const start = nowNs();
       await kernel.run();
-      spin(share * (nowNs() - start));
+      spin(share * (nowNs() - start), nowNs);
     },
     // A kernel that times itself does so elsewhere: what is spun here is added to what it says.
     ...(kernel.timeCalls && {
       async timeCalls(calls: number) {
         const elapsedNs = await kernel.timeCalls!(calls);
-        spin(share * elapsedNs);
+        spin(share * elapsedNs, wallNs);
         return (1 + share) * elapsedNs;
       },
     }),
@@ -46,9 +47,9 @@ function slowedKernel(kernel: PreparedKernel, share: number, purpose: KernelRequ
   };
 }
 
-function spin(durationNs: number): void {
-  const end = process.hrtime.bigint() + BigInt(Math.round(durationNs));
-  while (process.hrtime.bigint() < end);
+function spin(durationNs: number, nowNs: () => number): void {
+  const end = nowNs() + durationNs;
+  while (nowNs() < end);
 }
 
 const given = new URL(import.meta.url).searchParams;
