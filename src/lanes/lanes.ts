@@ -1,6 +1,6 @@
 import { lanesCode } from './lanes-code.ts';
 
-/** Inner loops that take two numbers at a time: assembly/lanes.ts says what each does. Arrays are given by their byteOffset in the arena. */
+/** Inner loops that take two numbers at a time: assembly/ says what each does. Arrays are given by their byteOffset in the arena. */
 interface Lanes {
   products(query: number, tiles: number, first: number, end: number, headDim: number, values: number): void;
   weigh(logits: number, length: number, largest: number, deficits: number, weights: number): number;

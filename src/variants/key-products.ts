@@ -1,6 +1,6 @@
 import { Arena, bytesInArena } from '../lanes/lanes.ts';
 
-/** Keys of a tile, as in assembly/lanes.ts. */
+/** Keys of a tile, as in assembly/rows.ts. */
 const tileKeys = 16;
 
 interface Tiled {

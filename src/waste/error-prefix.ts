@@ -5,7 +5,7 @@ import { bytesInArena } from '../lanes/lanes.ts';
 import type { RankedRow } from './ranked-row.ts';
 
 /**
- * Entries whose sum is kept as one, as in assembly/lanes.ts: with fewer of them more sums are written, with more of them more have to be taken
+ * Entries whose sum is kept as one, as in assembly/rows.ts: with fewer of them more sums are written, with more of them more have to be taken
  * apart.
  */
 const blockSize = 16;
