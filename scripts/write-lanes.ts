@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 const at = (path: string) => new URL(`../${path}`, import.meta.url);
 const code = at('src/lanes/lanes-code.ts');
 const sources = createHash('sha256');
-for (const name of readdirSync(at('assembly/'))) sources.update(readFileSync(at(`assembly/${name}`)));
+for (const name of readdirSync(at('assembly/')).toSorted()) sources.update(readFileSync(at(`assembly/${name}`)));
 const heading = `// assembly/ (SHA-256 of its files: ${sources.digest('hex')}) as WebAssembly in base64: npm run lanes`;
 if (!process.argv.includes('--check')) {
   const compiled = readFileSync(at('.cache/lanes.wasm')).toString('base64');
