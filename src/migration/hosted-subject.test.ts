@@ -1,18 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Adapter } from '../contract/adapter.ts';
+import { AttnswapError } from '../contract/errors.ts';
 import type { AdapterTraining } from '../contract/model-attention.ts';
+import { AnsweredError } from '../protocol/read-reply.ts';
 import type { HostedModel } from '../model/hosted/find-hosted-sites.ts';
 import { HostedSubject } from './hosted-subject.ts';
+import type { ModelCandidate } from './subject.ts';
 
 const candidate = { name: 'window', replacements: new Map() };
 
 /** A model of which it is told when it is opened, run, trained on ranks and closed. */
-function told(ranks: boolean) {
+function told(ranks: boolean, train = async (): Promise<unknown> => undefined) {
   const log: string[] = [];
   const model = () => ({
     inputs: [],
-    attention: { swap: async () => undefined },
+    attention: { swap: async () => undefined, train },
     bind: () => ({ run: async () => void log.push('run'), outputs: async () => ({}) }),
     dispose: async () => void log.push('closed'),
   });
@@ -24,7 +27,7 @@ function told(ranks: boolean) {
     },
     ...(ranks && { openRanks: async () => ({ pids: [], train: async () => log.push('trained'), dispose: async () => undefined }) }),
   } as unknown as Adapter;
-  const hosted = { path: 'model', model: model(), sites: [] } as unknown as HostedModel;
+  const hosted = { path: 'model', model: model(), sites: [{ swappable: true, node: 'layer.0' }] } as unknown as HostedModel;
   return { log, subject: new HostedSubject(hosted, { adapter, backend: 'torch-cpu' }) };
 }
 
@@ -42,5 +45,19 @@ test('an adapter that opens no ranks is named', async () => {
   await assert.rejects(told(false).subject.openRanks(candidate, { ranks: 2, threads: 1 }), {
     code: 'UNSUPPORTED',
     message: 'told does not train on several ranks',
+  });
+});
+
+test('a training that the worker refuses ends the candidate; one whose worker is gone is to be continued', async () => {
+  const placed = { name: 'window', replacements: new Map([[0, { variant: 'window', parameters: { w: 4 } }]]) } as unknown as ModelCandidate;
+  const trained = (error: AttnswapError) => told(false, () => Promise.reject(error)).subject.train(placed, {} as AdapterTraining);
+  await assert.rejects(trained(new AnsweredError('WORKER_FAILED', 'failed to model-train: no linear layers')), {
+    code: 'UNSUPPORTED',
+    message: 'failed to model-train: no linear layers',
+  });
+  await assert.rejects(trained(new AttnswapError('WORKER_FAILED', 'the worker was ended by SIGKILL')), {
+    code: 'WORKER_FAILED',
+    message: 'training: the worker was ended by SIGKILL',
+    hint: 'run the same command to continue from the last checkpoint',
   });
 });

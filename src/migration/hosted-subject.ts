@@ -14,7 +14,9 @@ import type { HostedModel } from '../model/hosted/find-hosted-sites.ts';
 import { proveHosted } from '../model/hosted/prove-hosted.ts';
 import type { CapturedCall } from '../model/swap/capture.ts';
 import type { SwapProof } from '../model/swap/prove.ts';
+import { AnsweredError } from '../protocol/read-reply.ts';
 import { swapFileEnding, writeSwapFile } from '../protocol/swap-file.ts';
+import { continueTraining } from '../protocol/worker-ranks.ts';
 import { requireRight } from './subject.ts';
 import type { CandidateRanks, ModelCandidate, NormValues, RanksOptions, Subject } from './subject.ts';
 
@@ -97,7 +99,9 @@ export class HostedSubject implements Subject {
 
   async train(candidate: ModelCandidate, training: AdapterTraining) {
     const { placed } = this.#putOf(candidate);
-    const done = await this.#using({ placed }, ({ attention }) => attention.train(placed, training));
+    // What the worker says is wrong with what it was asked is wrong for good; a worker that is gone may not be.
+    const isRefused = (error: AttnswapError) => error instanceof AnsweredError;
+    const done = await this.#using({ placed }, ({ attention }) => attention.train(placed, training).catch(interrupted), isRefused);
     // It left the model as it was opened.
     this.#put = undefined;
     return done;
@@ -138,13 +142,18 @@ export class HostedSubject implements Subject {
   }
 
   /** Works on the model with some attention in place. Whatever fails may have ended the worker, so that the next call opens the model anew. */
-  async #using<Result>(put: Put, work: (model: Opened) => Promise<Result>): Promise<Result> {
+  async #using<Result>(
+    put: Put,
+    work: (model: Opened) => Promise<Result>,
+    isCandidates: (error: AttnswapError) => boolean = () => true,
+  ): Promise<Result> {
     try {
       return await work(await this.#with(put));
     } catch (error) {
       await this.dispose();
-      // What is wrong with a candidate ends the candidate, not the migration.
       if (Object.keys(put.placed).length === 0 || !(error instanceof AttnswapError) || error.code !== 'WORKER_FAILED') throw error;
+      // What is wrong with a candidate ends the candidate, not the migration.
+      if (!isCandidates(error)) throw error;
       throw new AttnswapError('UNSUPPORTED', error.message, { cause: error });
     }
   }
@@ -157,4 +166,10 @@ export class HostedSubject implements Subject {
     this.#put = wanted;
     return model;
   }
+}
+
+/** @throws the error, with how to go on where the worker is gone */
+function interrupted(error: unknown): never {
+  if (!(error instanceof AttnswapError) || error.code !== 'WORKER_FAILED' || error instanceof AnsweredError) throw error;
+  throw new AttnswapError('WORKER_FAILED', `training: ${error.message}`, { hint: continueTraining, cause: error });
 }

@@ -20,14 +20,11 @@ import { prepareOnWorker } from './worker-kernel.ts';
 import { openGraphOnWorker, openModelOnWorker } from './worker-model.ts';
 import type { GraphPorts } from './worker-model.ts';
 import { openRanksOnWorkers } from './worker-ranks.ts';
-import { startWorker } from './worker-process.ts';
+import { startWorker, trainingSeconds } from './worker-process.ts';
 import type { WorkerCommand, WorkerProcess } from './worker-process.ts';
 import { logitRefusal } from '../variants/reference.ts';
 
 /** An adapter whose kernels run in a worker: a program in any language that speaks the worker protocol. */
-/** Longest wait for one answer of a training: an epoch of a large task may take hours. A worker that died is noticed at once. */
-const trainingSeconds = 86_400;
-
 export interface WorkerAdapterOptions extends WorkerCommand {
   readonly name: string;
   readonly backends: readonly string[];

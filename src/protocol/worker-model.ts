@@ -20,6 +20,7 @@ import {
 } from './model-messages.ts';
 import { isSwapFile, readSwapFile } from './swap-file.ts';
 import { timeOnWorker } from './worker-kernel.ts';
+import { trainingSeconds } from './worker-process.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 /** Opens a model in a worker that has said hello; disposing of it ends the process. @throws WORKER_FAILED, WORKER_PROTOCOL, INVALID_MODEL */
@@ -202,7 +203,7 @@ function attentionOf(
     proof: () => worker.ask('model-proof', {}, modelProofSchema),
     train(placed, training) {
       hosted.changed();
-      return worker.ask('model-train', { sites: placed, ...training }, modelTrainSchema(training));
+      return worker.ask('model-train', { sites: placed, ...training }, modelTrainSchema(training), trainingSeconds);
     },
     async save(folder, { placed, adapters = null, source, version }) {
       await worker.ask('model-save', { folder: resolve(folder), sites: placed, adapters, source, version }, doneSchema);

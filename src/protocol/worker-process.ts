@@ -7,6 +7,9 @@ import { oneLine } from '../text/untrusted.ts';
 import { readLines } from './read-lines.ts';
 import { failed, readEnvelope, readReply, violation } from './read-reply.ts';
 
+/** Longest wait for one answer of a training: an epoch of a large task may take hours. A worker that died is noticed at once. */
+export const trainingSeconds = 86_400;
+
 /** How to start a worker. */
 export interface WorkerCommand {
   /** Program and arguments. */
@@ -22,7 +25,7 @@ export interface WorkerCommand {
 export interface WorkerProcess {
   readonly pid: number;
   /** @throws WORKER_PROTOCOL for an answer that is none; WORKER_FAILED for a fault, a death or silence. After either the process is gone. */
-  ask<Reply>(ask: string, fields: Readonly<Record<string, unknown>>, reply: z.ZodType<Reply>): Promise<Reply>;
+  ask<Reply>(ask: string, fields: Readonly<Record<string, unknown>>, reply: z.ZodType<Reply>, patienceSeconds?: number): Promise<Reply>;
   /** Whether a question is answered with an error: of one that no worker knows, as it should be. */
   isRefused(ask: string): Promise<boolean>;
   /** Ends its standard input; resolves when it has ended by itself. */
@@ -67,11 +70,16 @@ export function startWorker({ command, cwd, timeoutSeconds = 600, signal }: Work
   let asked = 0;
 
   /** Ends the process at whatever is no answer. */
-  async function exchange<Reply>(question: string, fields: Readonly<Record<string, unknown>>, read: (line: string, id: number) => Reply) {
+  async function exchange<Reply>(
+    question: string,
+    fields: Readonly<Record<string, unknown>>,
+    read: (line: string, id: number) => Reply,
+    patience = timeoutSeconds,
+  ): Promise<Reply> {
     const id = ++asked;
     child.stdin.write(`${JSON.stringify({ id, ask: question, ...fields })}\n`);
     try {
-      return read(await nextLine(question), id);
+      return read(await nextLine(question, patience), id);
     } catch (error) {
       await kill();
       throw error;
@@ -84,11 +92,11 @@ export function startWorker({ command, cwd, timeoutSeconds = 600, signal }: Work
     await ended;
   }
 
-  async function nextLine(question: string): Promise<string> {
+  async function nextLine(question: string, patience: number): Promise<string> {
     const timer = new AbortController();
-    const late = setTimeout(timeoutSeconds * 1000, 'late' as const, { signal: timer.signal }).catch(() => 'late' as const);
+    const late = setTimeout(patience * 1000, 'late' as const, { signal: timer.signal }).catch(() => 'late' as const);
     const line = await Promise.race([lines.next(), late]).finally(() => timer.abort());
-    if (line === 'late') throw failed(`the worker ${shown} did not answer ${question} within ${timeoutSeconds} s`);
+    if (line === 'late') throw failed(`the worker ${shown} did not answer ${question} within ${patience} s`);
     if (line.state === 'line') return line.text;
     if (line.state === 'refused') throw violation(`the worker ${shown}, asked ${question}, ${line.reason}`);
     const said = oneLine(stderr());
@@ -112,7 +120,8 @@ export function startWorker({ command, cwd, timeoutSeconds = 600, signal }: Work
 
   return {
     pid: child.pid,
-    ask: (question, fields, reply) => exchange(question, fields, (line, id) => readReply(line, { id, question, shown }, reply)),
+    ask: (question, fields, reply, patience) =>
+      exchange(question, fields, (line, id) => readReply(line, { id, question, shown }, reply), patience),
     isRefused: (question) => exchange(question, {}, (line, id) => readEnvelope(line, { id, question, shown }).error !== undefined),
     endInput,
     ended: () => gone,

@@ -9,6 +9,8 @@ import { modelOpenSchema, rankTrainSchema } from './model-messages.ts';
 import { AnsweredError } from './read-reply.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
+/** What to do where a process that trains is gone. */
+export const continueTraining = 'run the same command to continue from the last checkpoint';
 /** How long to wait for news of a process that ended, once another has lost it. */
 const newsMs = 1000;
 
@@ -37,7 +39,7 @@ export async function openRanksOnWorkers(
       if (death === undefined && error instanceof AnsweredError) throw new AttnswapError('UNSUPPORTED', error.message, { cause: error });
       const [on, others] = ranks > 1 ? [`${ranks} ranks`, '; the others were stopped'] : ['one rank', ''];
       throw new AttnswapError('WORKER_FAILED', `training on ${on}: ${death ?? error.message}${others}`, {
-        hint: 'run the same command to continue from the last checkpoint',
+        hint: continueTraining,
         cause: error,
       });
     }
