@@ -12,6 +12,7 @@ const scoredPairs: KernelDescription['scoredPairs'] = (parameters, shape) =>
 export const adapter: Adapter = graphWorker({
   name: 'openvino',
   package: 'openvino',
+  cpu: 'openvino-cpu',
   needs: {
     'openvino-cpu': 'a Python with OpenVINO: `pip install openvino numpy` (in a checkout: `npm run setup:openvino`)',
     'openvino-gpu': 'the same, an Intel GPU and its OpenCL driver (untested)',

@@ -7,6 +7,7 @@ const untested = (what: string) => `a Python with onnxruntime and ${what} (untes
 export const adapter: Adapter = graphWorker({
   name: 'ort-python',
   package: 'onnxruntime',
+  cpu: 'ort-cpu',
   needs: {
     'ort-cpu': 'a Python with ONNX Runtime: `pip install onnxruntime numpy` (in a checkout: `npm run setup:openvino`)',
     'ort-openvino': 'the same, and `pip install onnxruntime-ep-openvino`',

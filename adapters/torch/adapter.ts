@@ -14,6 +14,7 @@ export const adapter: Adapter = workerAdapter({
   kernels,
   trains: true,
   opensModels: true,
+  forked: ['torch-cpu'],
   needs: {
     'torch-cpu': 'a Python with PyTorch ≥ 1.13: `pip install torch`, or on Debian `apt-get install python3-torch libopenblas0-pthread`',
     'torch-cuda': 'the same, built for CUDA, and an NVIDIA GPU (untested)',

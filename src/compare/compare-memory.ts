@@ -2,9 +2,10 @@ import type { Comparison } from '../contract/verdict.ts';
 import { heldToLimit } from '../decide/judge-figures.ts';
 import type { Rule, ComparisonSubject } from '../decide/rule.ts';
 import type { LookPlan } from '../decide/sequential.ts';
+import { areApart } from '../measure/arm.ts';
 import type { Arm, CellArm, ModelArm } from '../measure/arm.ts';
 import { launchStage } from '../measure/launch.ts';
-import type { LaunchOutcome } from '../measure/launch.ts';
+import type { LaunchOptions, LaunchOutcome } from '../measure/launch.ts';
 import type { CellStageRequest, StageRequest } from '../measure/messages.ts';
 import { theilSen } from '../statistics/theil-sen.ts';
 import { noBlock, untilDecided } from './until-decided.ts';
@@ -16,7 +17,7 @@ export const memoryLooks: LookPlan = { looks: [3, 6], tail: 0.0175 };
 /** One page: a peak that reads as nothing is taken for this, as a ratio needs one. */
 export const leastPeakBytes = 4096;
 
-export interface StageOptions {
+export interface StageOptions extends Pick<LaunchOptions, 'withoutForks'> {
   readonly timeoutSeconds: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -33,9 +34,9 @@ export function launchArm(
   return launch(arm, { ...request, stage, sampleSeconds: 0.01, wasteRows: options.wasteRows, kernelScoredPairs }, options);
 }
 
-function launch(arm: Arm, request: StageRequest, { timeoutSeconds, signal }: StageOptions): Promise<LaunchOutcome> {
+function launch(arm: Arm, request: StageRequest, { timeoutSeconds, withoutForks, signal }: StageOptions): Promise<LaunchOutcome> {
   const { stageWorker: worker, cwd } = arm;
-  return launchStage(request, { timeoutSeconds, worker, cwd, signal });
+  return launchStage(request, { timeoutSeconds, worker, cwd, withoutForks, signal });
 }
 
 export type PairedLaunches = StageOptions & Pick<Looking, 'family' | 'progress'> & { readonly plan?: LookPlan | undefined };
@@ -53,7 +54,7 @@ export function compareMemory(
   const inTurn = 'model' in arms.base.request || 'model' in arms.new.request;
   return comparePeaks(subject, rule, { ...options, inTurn }, async (side, block) => {
     const kept = side === 'base' ? options.basePeaks?.get(block) : undefined;
-    const found = kept ?? (await peak(arms[side], options));
+    const found = kept ?? (await peak(arms[side], { ...options, withoutForks: areApart(arms) }));
     if ('outcome' in found) return found;
     if (side === 'base') options.basePeaks?.set(block, found);
     return found.bytes;
@@ -72,10 +73,11 @@ export function compareGrowth(
   rule: Rule,
   options: PairedLaunches,
 ): Promise<Comparison> {
+  const withoutForks = areApart({ base: arms.base[0]!, new: arms.new[0]! });
   return comparePeaks(subject, rule, options, async (side) => {
     const peaks: number[] = [];
     for (const arm of arms[side]) {
-      const found = await peak(arm, options);
+      const found = await peak(arm, { ...options, withoutForks });
       if ('outcome' in found) return found;
       peaks.push(found.bytes);
     }

@@ -31,6 +31,11 @@ export interface ModelArm extends Arm {
   readonly request: ModelArmRequest;
 }
 
+/** Whether arms are run by different versions of attnswap: one may not fork its workers, so that both start them afresh. */
+export function areApart(arms: { readonly base: Arm; readonly new: Arm }): boolean {
+  return arms.base.worker !== arms.new.worker;
+}
+
 /** A folder whose attnswap, or whose files, the base arm uses. */
 export interface Checkout {
   readonly directory: string;

@@ -1,5 +1,6 @@
 import { execa } from 'execa';
 import { fileURLToPath } from 'node:url';
+import { withoutForks } from '../protocol/fork-servers.ts';
 import { tamed } from '../text/untrusted.ts';
 import { handOn } from './kept-inputs.ts';
 import { readiness } from './messages.ts';
@@ -19,6 +20,8 @@ export interface LaunchOptions {
   /** The script that runs the stage; this version's own where absent. */
   readonly worker?: string;
   readonly cwd?: string;
+  /** Whether a worker that it starts in turn imports its libraries anew. */
+  readonly withoutForks?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -30,7 +33,11 @@ export interface LaunchOptions {
 export async function launchStage(request: StageRequest, options: LaunchOptions): Promise<LaunchOutcome> {
   const scratch = await scratchFolder();
   const script = options.worker ?? worker;
-  const ofStage = { ...(await handOn(script)), ...(request.stage === 'memory' && memoryEnvironment) };
+  const ofStage = {
+    ...(await handOn(script)),
+    ...(request.stage === 'memory' && memoryEnvironment),
+    ...(options.withoutForks === true && withoutForks),
+  };
   const late = new AbortController();
   const limit = (): NodeJS.Timeout => setTimeout(() => late.abort(), options.timeoutSeconds * 1000).unref();
   let timer = limit();

@@ -2,6 +2,7 @@ import type { Block, ComparedFigure } from '../contract/verdict.ts';
 import { median } from '../statistics/order-statistics.ts';
 import { drawBelow, seededGenerator } from '../statistics/resample.ts';
 import { trimmedMean } from '../statistics/trimmed-mean.ts';
+import { areApart } from './arm.ts';
 import type { Arm } from './arm.ts';
 import { othersBetween, snapshotProcesses } from './heavy-processes.ts';
 import { pairProtocol } from './pair-messages.ts';
@@ -83,7 +84,8 @@ export async function measureBlock(arms: { base: Arm; new: Arm }, options: PairB
   const baseFirst = options.index % 2 === 0;
   const [first, second] = baseFirst ? (['base', 'new'] as const) : (['new', 'base'] as const);
   const inTurn = <Value>(early: Value, late: Value) => (baseFirst ? { base: early, new: late } : { base: late, new: early });
-  const pair = inTurn(await startResident(arms[first], options), await startResident(arms[second], options));
+  const starting = { ...options, withoutForks: areApart(arms) };
+  const pair = inTurn(await startResident(arms[first], starting), await startResident(arms[second], starting));
   try {
     const prepared = await Promise.all([prepare(pair, arms, first, options), prepare(pair, arms, second, options)]);
     const early = await warm(pair[first], first, options);

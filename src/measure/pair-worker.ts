@@ -8,6 +8,7 @@ import { describeFault } from './fault.ts';
 import type { ModelArmRequest } from './messages.ts';
 import { pairProtocol } from './pair-messages.ts';
 import type { PairAnswer, PairQuestion } from './pair-messages.ts';
+import { hasGroups } from './process-group.ts';
 import type { JudgedKernel } from './prepare-cell.ts';
 import { runSampleLoop, timedBy } from './sample-loop.ts';
 import type { Call, TimeCalls } from './sample-loop.ts';
@@ -29,7 +30,22 @@ interface Subject {
 /** Warm-up of what was compiled ahead. The arm that warms up last is some per cent faster in what follows, the more so the longer it takes. */
 const shortWarmNs = 0.04e9;
 
-for await (const question of questions<PairQuestion>()) await reply(await answer(question).catch(faultOf));
+for await (const question of questions<PairQuestion>()) {
+  signalComputing('SIGCONT');
+  const answered = await answer(question).catch(faultOf);
+  signalComputing('SIGSTOP');
+  await reply(answered);
+}
+
+/** To the process that computes, where it is another one: one that was forked elsewhere does not stop and go on with this process's group. */
+function signalComputing(signal: NodeJS.Signals): void {
+  if (!hasGroups || subject?.pid === undefined) return;
+  try {
+    process.kill(subject.pid, signal);
+  } catch {
+    // Gone already: the next question tells.
+  }
+}
 
 async function answer(question: PairQuestion): Promise<PairAnswer> {
   // The worker will end by SIGKILL, at which Node writes no compiled sources. Nothing is timed yet.

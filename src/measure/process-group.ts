@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compiledKernels, compiledSources } from '../processes/compiled.ts';
 import '../processes/quiet-environment.ts';
+import { forksEnvironment } from '../protocol/fork-servers.ts';
 import { temporaryFolder } from '../processes/temporary.ts';
 import { oneLine } from '../text/untrusted.ts';
 
@@ -37,6 +38,7 @@ export async function scratchFolder() {
       TMPDIR: folder,
       TEMP: folder,
       TMP: folder,
+      ...(await forksEnvironment()),
       NODE_COMPILE_CACHE: compiledSources() ?? (await ofThisProcess()),
       // PyTorch would keep it in the temporary folder, and each process would compile its kernels again.
       TORCHINDUCTOR_CACHE_DIR: process.env['TORCHINDUCTOR_CACHE_DIR'] ?? compiledKernels() ?? join(await ofThisProcess(), 'torch'),

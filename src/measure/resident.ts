@@ -3,6 +3,7 @@ import { execa } from 'execa';
 import { tamed } from '../text/untrusted.ts';
 import type { Arm } from './arm.ts';
 import { handOn } from './kept-inputs.ts';
+import { withoutForks } from '../protocol/fork-servers.ts';
 import { endOf, hasGroups, scratchFolder, signalGroup } from './process-group.ts';
 import type { PairAnswer, PairFault, PairQuestion } from './pair-messages.ts';
 
@@ -20,13 +21,20 @@ export interface Resident {
   close(): Promise<void>;
 }
 
+export interface ResidentOptions {
+  readonly timeoutSeconds: number;
+  /** Whether a worker that it starts in turn imports its libraries anew. */
+  readonly withoutForks?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Starts a fresh worker for one arm, in the arm's folder and from the arm's version of attnswap. */
-export async function startResident(arm: Arm, options: { timeoutSeconds: number; signal?: AbortSignal | undefined }): Promise<Resident> {
+export async function startResident(arm: Arm, options: ResidentOptions): Promise<Resident> {
   const scratch = await scratchFolder();
   const child = execa(process.execPath, ['--expose-gc', arm.worker], {
     ipc: true,
     cwd: arm.cwd,
-    env: { ...scratch.env, ...(await handOn(arm.worker)) },
+    env: { ...scratch.env, ...(await handOn(arm.worker)), ...(options.withoutForks === true && withoutForks) },
     reject: false,
     // A session of its own: a stopped process in the tool's group would have the whole group hung up when its shell ends.
     detached: hasGroups,

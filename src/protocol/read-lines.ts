@@ -41,10 +41,12 @@ export function readLines(stream: NodeJS.ReadableStream): { next(): Promise<Next
       deliver({ state: 'line', text });
     }
   });
-  stream.on('end', () => {
-    over ??= { state: 'end' };
-    deliver(over);
-  });
+  // One that fails ends without saying so, but closes.
+  for (const end of ['end', 'close'] as const)
+    stream.on(end, () => {
+      over ??= { state: 'end' };
+      deliver(over);
+    });
   return {
     next: async () => ready.shift() ?? over ?? new Promise((resolve) => (waiting = resolve)),
   };

@@ -40,6 +40,11 @@ export function isSwapFile(path: string): boolean {
   return path.endsWith(swapFileEnding);
 }
 
+/** The model that a path means: its own, or that of the swap. @throws FILE_UNREADABLE, INVALID_MODEL */
+export async function sourceOf(path: string): Promise<string> {
+  return isSwapFile(path) ? (await readSwapFile(path)).source : resolve(path);
+}
+
 /** @throws FILE_UNREADABLE, INVALID_MODEL */
 export async function readSwapFile(path: string): Promise<SwappedModel> {
   const { source, placed, adapters } = parse(await readJson(path, 'INVALID_MODEL'), path);

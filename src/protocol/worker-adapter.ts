@@ -20,6 +20,8 @@ import { prepareOnWorker } from './worker-kernel.ts';
 import { openGraphOnWorker, openModelOnWorker } from './worker-model.ts';
 import type { GraphPorts } from './worker-model.ts';
 import { openRanksOnWorkers } from './worker-ranks.ts';
+import { forkWorker } from './forked-worker.ts';
+import { sourceOf } from './swap-file.ts';
 import { startWorker, trainingSeconds } from './worker-process.ts';
 import type { WorkerCommand, WorkerProcess } from './worker-process.ts';
 import { logitRefusal } from '../variants/reference.ts';
@@ -39,6 +41,8 @@ export interface WorkerAdapterOptions extends WorkerCommand {
   readonly opensModels?: boolean;
   /** Of a worker that opens ONNX models: what a model reads and gives. */
   readonly portsOf?: (model: string | Uint8Array) => Promise<GraphPorts>;
+  /** Backends whose workers may be forked from a process that has imported what they need: it has touched no device. */
+  readonly forked?: readonly string[];
   /** What makes the worker start, where it does not. */
   readonly mend: string;
 }
@@ -143,8 +147,13 @@ async function sayHello(worker: WorkerProcess, { command }: WorkerCommand): Prom
   );
 }
 
+/** A worker for a backend, of a model where it opens one. */
+async function begin(options: WorkerAdapterOptions, backend: string, model: string | null = null): Promise<WorkerProcess> {
+  return options.forked?.includes(backend) === true ? forkWorker(options, model) : startWorker(options);
+}
+
 async function prepare(options: WorkerAdapterOptions, request: KernelRequest): Promise<PreparedKernel | Unsupported> {
-  const worker = startWorker(options);
+  const worker = await begin(options, request.backend);
   const status = statusIn(await sayHello(worker, options), request.backend);
   const refusal = refusalOf(status, request);
   const graph = refusal === undefined ? options.graphOf?.(request) : { unsupported: refusal };
@@ -154,8 +163,8 @@ async function prepare(options: WorkerAdapterOptions, request: KernelRequest): P
   return graph;
 }
 
-async function train(options: WorkerCommand, request: TrainRequest): Promise<Training | Unsupported> {
-  const worker = startWorker({ ...options, timeoutSeconds: trainingSeconds, signal: request.signal });
+async function train(options: WorkerAdapterOptions, request: TrainRequest): Promise<Training | Unsupported> {
+  const worker = await begin({ ...options, timeoutSeconds: trainingSeconds, signal: request.signal }, request.backend);
   const status = statusIn(await sayHello(worker, options), request.backend);
   if (status.available) return trainOnWorker(worker, request);
   await worker.close();
@@ -164,7 +173,7 @@ async function train(options: WorkerCommand, request: TrainRequest): Promise<Tra
 
 async function openModel(options: WorkerAdapterOptions, request: ModelRequest): Promise<OpenModel | Unsupported> {
   const ports = await options.portsOf?.(request.model);
-  const worker = startWorker(options);
+  const worker = await begin(options, request.backend, typeof request.model === 'string' ? await sourceOf(request.model) : null);
   const status = statusIn(await sayHello(worker, options), request.backend);
   if (status.available) return ports === undefined ? openModelOnWorker(worker, request) : openGraphOnWorker(worker, request, ports);
   await worker.close();

@@ -1,9 +1,8 @@
-import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
-import { execa } from 'execa';
 import type { z } from 'zod';
-import '../processes/quiet-environment.ts';
 import { oneLine } from '../text/untrusted.ts';
+import { spawnProgram } from './program.ts';
+import type { Place, Program } from './program.ts';
 import { readLines } from './read-lines.ts';
 import { failed, readEnvelope, readReply, violation } from './read-reply.ts';
 
@@ -11,10 +10,9 @@ import { failed, readEnvelope, readReply, violation } from './read-reply.ts';
 export const trainingSeconds = 86_400;
 
 /** How to start a worker. */
-export interface WorkerCommand {
+export interface WorkerCommand extends Place {
   /** Program and arguments. */
   readonly command: readonly [string, ...string[]];
-  readonly cwd?: string;
   /** Longest wait for one answer, seconds; 600, as a cell's own time-out is shorter. */
   readonly timeoutSeconds?: number;
   /** Ends the process at once. */
@@ -43,30 +41,30 @@ export interface WorkerProcess {
 const farewellSeconds = 5;
 
 /** Starts a worker; nothing is asked yet. @throws WORKER_FAILED where the program cannot be started */
-export function startWorker({ command, cwd, timeoutSeconds = 600, signal }: WorkerCommand): WorkerProcess {
+export function startWorker({ command, timeoutSeconds = 600, signal, ...where }: WorkerCommand): WorkerProcess {
+  return converse(spawnProgram(command, where), { command, timeoutSeconds, signal });
+}
+
+/** A worker in a process that runs. */
+export function converse(
+  program: Program,
+  { command, timeoutSeconds = 600, signal }: Pick<WorkerCommand, 'command' | 'timeoutSeconds' | 'signal'>,
+): WorkerProcess {
   const shown = command.join(' ');
-  const child = execa(command[0], command.slice(1), {
-    ...(cwd !== undefined && { cwd }),
-    stdin: 'pipe',
-    stdout: 'pipe',
-    stderr: 'pipe',
-    buffer: false,
-    reject: false,
-    killSignal: 'SIGKILL',
-    ...(signal !== undefined && { cancelSignal: signal }),
-  });
-  if (child.pid === undefined) throw failed(`the worker ${shown} could not be started`, 'is the program installed and on the PATH?');
-  // Not execa's own promise: that waits for the pipes too, which a child of the worker may hold.
-  const ended = once(child.nodeChildProcess, 'exit').then(([code, signal]) =>
-    signal === null ? `exited with code ${code}` : `was ended by ${signal}`,
-  );
+  const { pid, stdin, ended } = program;
+  const abort = (): void => program.kill();
+  signal?.addEventListener('abort', abort);
+  if (signal?.aborted === true) abort();
   let gone = false;
   let told = false;
-  void ended.then(() => (gone = true));
+  void ended.then(() => {
+    gone = true;
+    signal?.removeEventListener('abort', abort);
+  });
   const died = new Promise<string>((resolve) => void ended.then((how) => told || resolve(how)));
-  const lines = readLines(child.stdout);
-  const stderr = lastWords(child.stderr);
-  child.stdin.on('error', () => undefined); // A worker that is gone reads nothing: how it ended says more.
+  const lines = readLines(program.stdout);
+  const stderr = lastWords(program.stderr);
+  stdin.on('error', () => undefined); // A worker that is gone reads nothing: how it ended says more.
   let asked = 0;
 
   /** Ends the process at whatever is no answer. */
@@ -77,7 +75,7 @@ export function startWorker({ command, cwd, timeoutSeconds = 600, signal }: Work
     patience = timeoutSeconds,
   ): Promise<Reply> {
     const id = ++asked;
-    child.stdin.write(`${JSON.stringify({ id, ask: question, ...fields })}\n`);
+    stdin.write(`${JSON.stringify({ id, ask: question, ...fields })}\n`);
     try {
       return read(await nextLine(question, patience), id);
     } catch (error) {
@@ -88,7 +86,7 @@ export function startWorker({ command, cwd, timeoutSeconds = 600, signal }: Work
 
   async function kill(): Promise<void> {
     told = true;
-    child.kill('SIGKILL');
+    program.kill();
     await ended;
   }
 
@@ -99,13 +97,14 @@ export function startWorker({ command, cwd, timeoutSeconds = 600, signal }: Work
     if (line === 'late') throw failed(`the worker ${shown} did not answer ${question} within ${patience} s`);
     if (line.state === 'line') return line.text;
     if (line.state === 'refused') throw violation(`the worker ${shown}, asked ${question}, ${line.reason}`);
+    const how = await ended;
     const said = oneLine(stderr());
-    throw failed(`the worker ${shown} ${await ended} when asked ${question}${said === '' ? '' : `: ${said}`}`);
+    throw failed(`the worker ${shown} ${how} when asked ${question}${said === '' ? '' : `: ${said}`}`);
   }
 
   async function close(): Promise<void> {
     told = true;
-    child.stdin.end(`${JSON.stringify({ id: ++asked, ask: 'bye' })}\n`);
+    stdin.end(`${JSON.stringify({ id: ++asked, ask: 'bye' })}\n`);
     const timer = new AbortController();
     await Promise.race([ended, setTimeout(farewellSeconds * 1000, undefined, { signal: timer.signal }).catch(() => undefined)]);
     timer.abort();
@@ -114,12 +113,12 @@ export function startWorker({ command, cwd, timeoutSeconds = 600, signal }: Work
 
   async function endInput(): Promise<void> {
     told = true;
-    child.stdin.end();
+    stdin.end();
     await ended;
   }
 
   return {
-    pid: child.pid,
+    pid,
     ask: (question, fields, reply, patience) =>
       exchange(question, fields, (line, id) => readReply(line, { id, question, shown }, reply), patience),
     isRefused: (question) => exchange(question, {}, (line, id) => readEnvelope(line, { id, question, shown }).error !== undefined),

@@ -16,6 +16,8 @@ export interface GraphRuntime {
   readonly name: string;
   /** As Python imports it. */
   readonly package: 'openvino' | 'onnxruntime';
+  /** The backend on the processor, whose workers may be forked. */
+  readonly cpu?: string;
   /** Backends, with what each needs. */
   readonly needs: Readonly<Record<string, string>>;
   /** Kernels that the worker builds itself. */
@@ -41,6 +43,7 @@ export function graphWorker(runtime: GraphRuntime): Adapter {
     needs,
     graphOf: (request) => (own.some((kernel) => isOf(kernel, request)) ? undefined : graphOf(request)),
     portsOf,
+    ...(runtime.cpu !== undefined && { forked: [runtime.cpu] }),
     // -B: an installed package's folder is not to be written into.
     get command(): [string, ...string[]] {
       return [graphPython(), '-B', workerFolder, runtime.package];

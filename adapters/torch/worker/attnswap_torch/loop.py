@@ -40,11 +40,34 @@ def serve(make_answers):
     # Compilers of kernels would otherwise start processes of their own.
     os.environ.setdefault('TORCHINDUCTOR_COMPILE_THREADS', '1')
     answers = make_answers()
-    for line in sys.stdin:
+
+    def reply(question, fields):
+        output.write(json.dumps({'id': question.get('id'), **fields}) + '\n')
+        output.flush()
+
+    while (line := sys.stdin.readline()) != '':
         if line.strip() == '':
             continue
         question = json.loads(line)
         if question.get('ask') == 'bye':
             break
-        output.write(json.dumps({'id': question.get('id'), **answer(answers, question)}) + '\n')
-        output.flush()
+        if question.get('ask') != 'fork-server':
+            reply(question, answer(answers, question))
+            continue
+        # Of attnswap's own workers alone, and no part of the protocol: src/protocol/fork-servers.ts.
+        from . import forks
+
+        problem = forks.refusal()
+        if problem is not None:
+            reply(question, {'unsupported': problem})
+            continue
+        server = forks.Server(question['folder'], getattr(answers, 'preload', lambda _: None))
+        reply(question, {})
+        server.serve()
+        # In a worker, which goes on here with streams of its own.
+        output.close()
+        sys.stdin = os.fdopen(0, encoding=sys.stdin.encoding, closefd=False)
+        output = protected_output()
+    # Taking apart what was imported takes a second of processor time, and nothing is left to write.
+    sys.stderr.flush()
+    os._exit(0)

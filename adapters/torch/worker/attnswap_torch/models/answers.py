@@ -1,4 +1,6 @@
 """What the questions about whole models are answered with."""
+import os
+
 from ..torch_import import problem, torch
 from ..unsupported import Unsupported
 from .plain import multiheads, without_fast_paths
@@ -121,6 +123,18 @@ class ModelAnswers:
     """The worker's model: at most one, dropped by the next `model-open`."""
 
     opened = None
+
+    def preload(self, model):
+        """Imports what opening a model takes; of a function of the user's, that is not known."""
+        if model is None or not os.path.isdir(model):
+            return
+        from . import cache, interface, ranks  # noqa: F401
+        from .open import import_class
+
+        try:
+            import_class(model)
+        except Exception:
+            pass  # Who opens it meets it again, and tells.
 
     def on_model_open(self, question):
         self.opened = self.prepared = None

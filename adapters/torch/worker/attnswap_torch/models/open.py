@@ -57,6 +57,15 @@ def from_folder(folder):
     return model, declared(model), longest if isinstance(longest, int) else None
 
 
+def import_class(folder):
+    """Imports what opening a folder's model takes. Raises Unsupported, and what reading and importing raises."""
+    with open(os.path.join(folder, 'config.json'), encoding='utf-8') as file:
+        config = json.load(file)
+    import transformers
+
+    model_class(folder, config, transformers)
+
+
 def loaded(cls, folder, **more):
     """(model, names of the tensors without weights), of local files alone."""
     local = {'local_files_only': True, 'use_safetensors': True, 'trust_remote_code': False}
