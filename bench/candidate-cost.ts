@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { snapshotProcesses } from '../src/measure/heavy-processes.ts';
 import { migrate } from '../src/operations/migrate.ts';
-import type { Progress } from '../src/operations/options.ts';
 
 // What a candidate of a PyTorch model's migration costs beside its model calls: `npm run fetch-models && node samples/minilm/write-bert.ts &&
 // npm run bench:candidate-cost [candidate] [forked|fresh] [items]`; `fresh` starts every worker anew instead of forking it (Linux).
@@ -24,12 +23,15 @@ interface Question {
   readonly cpuBefore: number;
   readonly wall: number;
   readonly cpu: number;
+  /** Whether it puts attention into the model. */
+  readonly swaps: boolean;
   /** Of the model, in this answer. */
   readonly calls: { readonly wall: number; readonly cpu: number };
 }
 
 /** Processor seconds of this process's descendants so far, by process. */
 const used = new Map<number, { readonly name: string; readonly seconds: number }>();
+const history: Array<{ readonly at: number; readonly node: number; readonly python: number; readonly processes: number }> = [];
 function watch(): void {
   const { processes } = snapshotProcesses()!;
   const ours = new Set([process.pid]);
@@ -38,17 +40,12 @@ function watch(): void {
     for (const { pid, parent } of processes) if (ours.has(parent)) ours.add(pid);
   }
   for (const { pid, name, time } of processes) if (ours.has(pid)) used.set(pid, { name, seconds: time / 100 });
+  history.push({ at: Date.now() / 1000, node: usedBy(/node|MainThread/), python: usedBy(/python/), processes: used.size });
 }
 const usedBy = (name: RegExp) => [...used.values()].reduce((sum, each) => sum + (name.test(each.name) ? each.seconds : 0), 0);
 
 try {
   const timer = setInterval(watch, 20);
-  let started: { at: number; node: number; python: number; processes: number } | undefined;
-  const note = ({ what }: Progress): void => {
-    if (started !== undefined || !what.startsWith(candidate.replace(/:.*/, ''))) return;
-    watch();
-    started = { at: Date.now() / 1000, node: usedBy(/node|MainThread/), python: usedBy(/python/), processes: used.size };
-  };
   await migrate({
     model: 'models/minilm-bert',
     data: ['samples/minilm/minilm.data.ts'],
@@ -58,21 +55,23 @@ try {
     until: 'swap',
     threads: 1,
     dir: join(folder, 'migration'),
-    onProgress: note,
   });
   const end = Date.now() / 1000;
   watch();
   clearInterval(timer);
-  report(started!, end);
+  report(end);
 } finally {
   await rm(folder, { recursive: true });
 }
 
-function report(started: { at: number; node: number; python: number; processes: number }, end: number): void {
+function report(end: number): void {
   const questions = readFileSync(log, 'utf8')
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Question);
+  // A candidate begins by being put into the model.
+  const { at: begun } = questions.find(({ swaps }) => swaps)!;
+  const started = history.findLast(({ at }) => at <= begun)!;
   const ours = questions.filter(({ at }) => at >= started.at);
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const [wall, cpu] = [sum(ours.map(({ calls }) => calls.wall)), sum(ours.map(({ calls }) => calls.cpu))];

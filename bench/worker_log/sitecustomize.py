@@ -35,7 +35,7 @@ def logged(answer):
         began, before = time.time(), time.process_time()
         answered = answer(answers, question)
         took = {'wall': time.time() - began, 'cpu': time.process_time() - before}
-        line = {'pid': os.getpid(), 'ask': question.get('ask'), 'at': began, 'cpuBefore': before, **took, 'calls': dict(spent)}
+        line = {'pid': os.getpid(), 'ask': question.get('ask'), 'at': began, 'cpuBefore': before, **took, 'calls': dict(spent), 'swaps': bool(question.get('sites'))}
         with open(os.environ['WORKER_LOG'], 'a', encoding='utf-8') as file:
             file.write(json.dumps(line) + '\n')
         return answered
