@@ -181,6 +181,19 @@ const refused: Record<string, { readonly definition?: object; readonly args?: re
     definition: { ...suite, model: { ...suite.model, heads: 3 } },
     message: /width must be a multiple of heads/,
   },
+  'exits of a model with an encoder': {
+    definition: { ...suite, task: 'translate', model: { ...suite.model, layers: 2 }, space: { ...suite.space, exits: [null, 0.9] } },
+    message: /a model with an encoder has no exits/,
+  },
+  'exits by position of a variant that needs whole sequences': {
+    definition: {
+      ...suite,
+      model: { ...suite.model, layers: 2, exitBy: 'position' },
+      candidates: ['window:w=4'],
+      space: { ...suite.space, exits: [null, 0.9] },
+    },
+    message: /window:w=4: layers behind an exit by position need attention that computes some rows alone/,
+  },
   'a trainer that has no trainer': { args: ['--trainer', 'onnx-cpu'], message: /no backend can train here: onnx-cpu: no trainer/ },
   'an unknown suite': { args: ['tune', 'tune-recal'], message: /unknown suite "tune-recal", expected one of tune-recall/ },
 };

@@ -4,6 +4,8 @@ import { z } from 'zod';
 export const positionEncodings = ['sinusoidal', 'learned', 'rotary', 'alibi', 'none'] as const;
 
 const size = z.int().min(1).max(65_536);
+export const exitUnits = ['sequence', 'position'] as const;
+
 /** A softmax probability from which an answer is taken. */
 export const confidence = z.number().gt(0).max(1);
 
@@ -17,10 +19,12 @@ export const confidence = z.number().gt(0).max(1);
  * of its own, and a last norm where norms come before. Between attention and MLP each layer then attends to what comes out, m, and is no more than
  * causal in itself: before, x += cross(normCross(x), m); after, x = normCross(x + cross(x, m)). cross: query = x·W, key and value = m·W; rotary
  * positions do not turn them.
- * Early exit (Huang et al. 2018, section 4): a layer with an exit gives logits too, as the last one does, with the same norm and head. A
- * position's answer is the logits of the first exit whose largest softmax probability reaches its confidence, else those of the last layer. Layers
- * attend to full states, as if nothing had exited, so that no answer depends on what else is in the batch; layers that no position of a batch needs
- * are skipped. Trained on the mean of all exits' and the last layer's loss.
+ * Early exit (Huang et al. 2018, section 4): a layer with an exit gives logits too, as the last one does, with the same norm and head. A position
+ * whose answer is asked for is sure of it where its largest softmax probability reaches the exit's confidence; a position that is not asked is
+ * always sure. Exits by `sequence`: a sequence leaves at the first exit at which all its positions are sure. By `position`: each position leaves by
+ * itself, and layers that follow read its state as it left, copied, as key and value (Elbayad et al. 2020, section 3). Who has left is answered
+ * by the exit's logits, the others by the last layer's; no answer depends on other sequences. Trained on the mean of all exits' and the last
+ * layer's loss, with states that are copied where exits are by position.
  */
 export const testbedSchema = z
   .strictObject({
@@ -52,6 +56,8 @@ export const testbedSchema = z
         cross: z.array(z.string()).min(1).max(64),
       })
       .optional(),
+    /** What leaves at an exit as one. Absent: sequences. */
+    exitBy: z.enum(exitUnits).optional(),
   })
   .refine(({ width, heads }) => width % heads === 0, 'width must be a multiple of heads')
   .refine(({ position, width, heads }) => position !== 'rotary' || (width / heads) % 2 === 0, 'rotary needs an even head width')

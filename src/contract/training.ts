@@ -20,7 +20,7 @@ export interface OptimizerOptions {
   readonly clip: number;
 }
 
-/** A trained model whose outputs are learned from; its soft labels are its last layer's, also where it has exits. */
+/** A trained model whose outputs are learned from; its soft labels are its last layer's, as if it had no exits. */
 export interface Teacher {
   readonly testbed: Testbed;
   /** Path of its weights. */
@@ -71,8 +71,8 @@ export interface ItemScores {
 /**
  * A training at work. Where the testbed has exits, scores and logits are those of the exited answers, and what logits lose, against a teacher's soft labels
  * too, is the mean over the exits and the last layer. Data files hold `tokens` and `targets` `[items, length]`, I32, target −1 where nothing is scored, and
- * with an encoder `source` `[items, source length]`; order files `order` `[steps, batch]`, I32, items of a data file. Attention is listed layer by layer;
- * with an encoder its layers come first, then of each decoder layer its own attention and that across.
+ * so at an exit no answer asked for, and with an encoder `source` `[items, source length]`; order files `order` `[steps, batch]`, I32, items of a data file.
+ * Attention is listed layer by layer; with an encoder its layers come first, then of each decoder layer its own attention and that across.
  */
 export interface Training {
   epoch(request: { readonly attention: readonly LayerAttention[]; readonly data: string; readonly order: string }): Promise<EpochResult>;

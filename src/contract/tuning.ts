@@ -4,7 +4,7 @@ import { confidence, testbedSchema } from './testbed.ts';
 
 const count = z.int().min(1).max(1e7);
 const oneOrMore = <T extends z.ZodType>(item: T) => z.array(item).min(1);
-const { width, heads, hidden, position, norm, normPlacement } = testbedSchema.def.shape;
+const { width, heads, hidden, exitBy, position, norm, normPlacement } = testbedSchema.def.shape;
 
 /** Training techniques that a trial may use. */
 export const techniques = ['sparsify', 'distil', 'heads'] as const;
@@ -34,15 +34,12 @@ const smallerSchema = z.strictObject({
   search: z.strictObject({ trials: least, seeds: least }).exactOptional(),
 });
 
-/** The most layers of a model with exits: each exit of an exported model is a branch in the branch of the one before. */
-const mostLayersWithExits = 16;
-
 const definitionSchema = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]*$/, 'lower-case letters, digits and hyphens'),
   description: z.string().default(''),
   /** As `recall.quick` or `recall:pairs=8,length=128`. */
   task: z.string(),
-  model: z.strictObject({ layers: z.int().min(1).max(64), width, heads, hidden }),
+  model: z.strictObject({ layers: z.int().min(1).max(64), width, heads, hidden, exitBy }),
   /** The attention that all others are compared with. */
   baseline: z.string().default('dense'),
   /** Attention that may take its place, in every layer. */
@@ -83,8 +80,8 @@ const definitionSchema = z.strictObject({
 });
 
 export const tuningSchema = definitionSchema.superRefine(({ model: { layers }, space: { exits = [] } }, context) => {
-  if (exits.every((each) => each === null) || (layers >= 2 && layers <= mostLayersWithExits)) return;
-  const message = `exits need a model of 2 to ${mostLayersWithExits} layers, got ${layers}`;
+  if (exits.every((each) => each === null) || layers >= 2) return;
+  const message = `exits need a model of at least 2 layers, got ${layers}`;
   context.addIssue({ code: 'custom', path: ['space', 'exits'], message });
 });
 export type TuningDefinition = z.input<typeof tuningSchema>;

@@ -175,7 +175,7 @@ test('layers up to an answer have a column where an attention exits early, and o
     textsOf(table).map((row) => row.at(-1)),
     ['2', '1.25', '2'],
   );
-  assert.match(sectionOf(report, 'scores').lead!, /skips a layer only if every position/);
+  assert.match(sectionOf(report, 'scores').lead!, /computes only what has not left/);
   await rendered(report);
   const plain = sectionOf(tuningReport(stored(sampleTuning())), 'scores');
   assert.ok(tableIn(plain).columns.every(({ title }) => title !== 'layers'));

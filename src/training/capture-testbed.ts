@@ -5,7 +5,8 @@ import type { ModelRunner } from '../model/file/open-proto.ts';
 import type { Weights } from './check-weights.ts';
 import { exportTestbed } from './export-onnx.ts';
 import { attentionInputs } from './reference-attention.ts';
-import type { TokenBatch } from './reference-forward.ts';
+import type { TokenBatch } from './answers.ts';
+import { testbedFeeds } from './testbed-feeds.ts';
 import { sitesOf } from './testbed.ts';
 import type { Testbed } from './testbed.ts';
 
@@ -25,7 +26,8 @@ export async function captureTestbed(testbed: Testbed, weights: Weights, runner:
   const model = await openBytes(exportTestbed(testbed, weights, { adapter: runner.adapter, showHeads: true }), runner, 'reading');
   return {
     async capture(batch) {
-      const bound = model.bind(feedsOf(batch));
+      // Such a model has no exits.
+      const bound = model.bind(testbedFeeds({ ...testbed, exits: undefined }, batch));
       await bound.run();
       const outputs = bound.outputs();
       return sitesOf(testbed).map((site) => {
@@ -35,13 +37,6 @@ export async function captureTestbed(testbed: Testbed, weights: Weights, runner:
     },
     dispose: () => model.dispose(),
   };
-}
-
-/** What an exported testbed is given for a batch. */
-export function feedsOf({ items, length, tokens, source }: TokenBatch): Tensors {
-  const tensor = (values: Int32Array, each: number) =>
-    ({ type: 'int64', dims: [items, each], data: BigInt64Array.from(values, BigInt) }) as const;
-  return { ...(source && { source: tensor(source.tokens, source.length) }), tokens: tensor(tokens, length) };
 }
 
 /** A copy: outputs are the runtime's until the next run. */

@@ -30,27 +30,39 @@ export function positionTables(parts: ModelParts, prefix: Prefix): PositionTable
   return { position: graph.op('Unsqueeze', [counted, graph.int([1])]) };
 }
 
+/** Where the keys and values of some positions alone come from. */
+export interface Among {
+  /** The states of all positions, `[batch, length, width]`. */
+  readonly x: Value;
+  /** Of the positions that ask, int64 `[batch, some]`. */
+  readonly places: Value;
+}
+
 interface AttentionPlace {
   readonly site: Site;
   readonly tables: PositionTables;
   /** What the encoder gives: cross-attention reads keys and values from it. */
   readonly memory: Value | undefined;
+  /** Absent where every position asks and is asked. */
+  readonly among?: Among | undefined;
 }
 
-/** attend, or cross: projections, positions, the adapter's kernel, the output's projection. `x` and the result are `[batch, length, width]`. */
-export function attention(parts: ModelParts, x: Value, { site, tables, memory }: AttentionPlace): Value {
+/**
+ * attend, or cross: projections, positions, the adapter's kernel, the output's projection. `x` and the result are `[batch, length, width]`, or
+ * `[batch, some, width]`.
+ */
+export function attention(parts: ModelParts, x: Value, place: AttentionPlace): Value {
   const { graph, testbed } = parts;
   const { width, heads } = testbed;
-  const across = site.kind === 'cross';
+  const { site, memory, among } = place;
   const projected = (part: string, from: Value) => {
     const split = graph.op('Reshape', [linear(graph, from, `${site.name}.${part}`), graph.int([0, 0, heads, width / heads])]);
     return graph.op('Transpose', [split], { perm: [0, 2, 1, 3] });
   };
-  const read = across ? memory! : x;
-  const split = { query: projected('query', x), key: projected('key', read), value: projected('value', read) };
-  const placed = placeHeads(parts, split, across ? undefined : tables);
+  const read = site.kind === 'cross' ? memory! : (among?.x ?? x);
+  const placed = placeHeads(parts, { query: projected('query', x), key: projected('key', read), value: projected('value', read) }, place);
   if (parts.options.showHeads === true) showHeads(parts, placed, site);
-  const output = appendKernel(parts, placed, site);
+  const output = appendKernel(parts, placed, place);
   const own = attentionDim(testbed) === width / heads ? output : slicedLast(parts, output, 0, width / heads);
   const joined = graph.op('Reshape', [graph.op('Transpose', [own], { perm: [0, 2, 1, 3] }), graph.int([0, 0, width])]);
   return linear(graph, joined, `${site.name}.output`);
@@ -69,16 +81,20 @@ function showHeads({ testbed, shown }: ModelParts, heads: Heads, { name, kind }:
     shown.push({ name: `${name}.${part}.heads`, value: heads[part], type: 'f32', shape: shape(part === 'query' ? queries : keys) });
 }
 
-function placeHeads(parts: ModelParts, { query, key, value }: Heads, tables: PositionTables): Heads {
-  if (tables === undefined) return { query, key, value };
-  if ('cos' in tables) return { query: turned(parts, query, tables), key: turned(parts, key, tables), value };
+function placeHeads(parts: ModelParts, { query, key, value }: Heads, { site, tables, among }: AttentionPlace): Heads {
+  if (tables === undefined || site.kind === 'cross') return { query, key, value };
   const { graph, testbed } = parts;
+  if ('cos' in tables) {
+    const asked = (table: Value) =>
+      among === undefined ? table : graph.op('Unsqueeze', [graph.op('Gather', [table, among.places]), graph.int([1])]);
+    return { query: turned(parts, query, { cos: asked(tables.cos), sin: asked(tables.sin) }), key: turned(parts, key, tables), value };
+  }
   const { heads, width } = testbed;
   // The kernel multiplies by c = 1/√headDim: divided by it beforehand, the slope comes out whole.
   const slopes = [...alibiSlopes(heads)].map((slope) => slope * Math.sqrt(width / heads));
   const slope = graph.op('Reshape', [graph.float(slopes), graph.int([1, heads, 1, 1])]);
-  const column = graph.op('Concat', [graph.sizes(query, 0, 3), graph.int([1])], { axis: 0 });
-  const widened = (tensor: Value, last: Value) => graph.op('Concat', [tensor, graph.op('Expand', [last, column])], { axis: -1 });
+  const columnOf = (tensor: Value) => graph.op('Concat', [graph.sizes(tensor, 0, 3), graph.int([1])], { axis: 0 });
+  const widened = (tensor: Value, last: Value) => graph.op('Concat', [tensor, graph.op('Expand', [last, columnOf(tensor)])], { axis: -1 });
   return { query: widened(query, slope), key: widened(key, tables.position), value: widened(value, graph.float(0)) };
 }
 
@@ -97,8 +113,10 @@ function slicedLast({ graph }: ModelParts, tensor: Value, start: number, end: nu
   return graph.op('Slice', [tensor, graph.int([start]), graph.int([end]), graph.int([-1])]);
 }
 
-function appendKernel({ graph, testbed, options }: ModelParts, heads: Heads, site: Site): Value {
-  const { name, attention: text } = site;
+function appendKernel(parts: ModelParts, heads: Heads, { site, among }: AttentionPlace): Value {
+  const { graph, testbed, options } = parts;
+  const { name, kind, attention: text } = site;
+  const bias = among && testbed.causal ? laterKeys(parts, among) : undefined;
   const spec = parseVariant(text);
   const model = options.adapter.kernelGraph?.({
     variant: spec.variant,
@@ -107,10 +125,10 @@ function appendKernel({ graph, testbed, options }: ModelParts, heads: Heads, sit
     heads: testbed.heads,
     kvHeads: testbed.heads,
     headDim: attentionDim(testbed),
-    causal: site.kind === 'self' && testbed.causal,
-    selfAttention: site.kind !== 'cross',
+    causal: kind === 'self' && testbed.causal && among === undefined,
+    selfAttention: kind !== 'cross' && among === undefined,
     masked: false,
-    biased: false,
+    biased: bias !== undefined,
     dtype: 'f32',
     scale: 1 / Math.sqrt(testbed.width / testbed.heads),
     opset: graph.opset,
@@ -122,8 +140,19 @@ function appendKernel({ graph, testbed, options }: ModelParts, heads: Heads, sit
     );
   const gate = { gate_u: `${name}.gate.u`, gate_w: `${name}.gate.w`, gate_b: `${name}.gate.b` };
   const output = `${name}.attended`;
-  graph.append(spliceNodes(model, `${name}.kernel/`, { ...heads, ...(findVariant(spec.variant).takesGate && gate), output }));
+  const inputs = { ...heads, ...(bias !== undefined && { bias }), ...(findVariant(spec.variant).takesGate && gate) };
+  graph.append(spliceNodes(model, `${name}.kernel/`, { ...inputs, output }));
   return output;
+}
+
+/** Less than any logit, and finite, as kernels require of a bias. */
+const hidden = -1e30;
+
+/** Causality of positions that ask alone, as a bias `[batch, 1, some, keys]`. */
+function laterKeys({ graph, length }: ModelParts, { places }: Among): Value {
+  const keys = graph.op('Range', [graph.int(0), graph.op('Squeeze', [length]), graph.int(1)]);
+  const isLater = graph.op('Less', [graph.op('Unsqueeze', [places, graph.int([1, 3])]), keys]);
+  return graph.op('Where', [isLater, graph.float(hidden), graph.float(0)]);
 }
 
 function kernelOf({ variant, kernel }: VariantSpec, { adapter, kernels }: ExportOptions): string {

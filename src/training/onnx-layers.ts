@@ -7,6 +7,11 @@ export function linear(graph: GraphBuilder, x: Value, matrix: Value): Value {
   return graph.op('MatMul', [x, matrix]);
 }
 
+/** The logits of states. */
+export function head(parts: Pick<ModelParts, 'graph' | 'testbed'>, x: Value): Value {
+  return linear(parts.graph, parts.testbed.normPlacement === 'before' ? norm(parts, x, 'norm') : x, 'head');
+}
+
 /** gelu(x·in)·out. */
 export function mlp(graph: GraphBuilder, x: Value, name: string): Value {
   return linear(graph, graph.op('Gelu', [linear(graph, x, `${name}.in`)]), `${name}.out`);

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { AttnswapError } from '../contract/errors.ts';
 import { drawTokens, smallTestbed, stirredWeights, translating } from './fixtures/small-testbed.ts';
+import type { TokenBatch } from './answers.ts';
 import { alibiSlopes, sinusoidalTable } from './positions.ts';
 import { attend } from './reference-attention.ts';
 import { referenceAnswers, referenceForward, referenceLoss } from './reference-forward.ts';
-import type { TokenBatch } from './reference-forward.ts';
 import { gelu, normalise } from './reference-layers.ts';
 import { readTestbed, sitesOf } from './testbed.ts';
 import type { Testbed } from './testbed.ts';
@@ -253,22 +253,74 @@ function cutOff(testbed: Testbed, weights: ReadonlyMap<string, Float32Array>, la
 }
 
 for (const normPlacement of ['before', 'after'] as const)
-  test(`a position is answered by its first exit that is confident, else by the last layer; norms ${normPlacement}`, () => {
+  test(`a sequence leaves at the first exit where all its asked positions are confident; norms ${normPlacement}`, () => {
     const testbed = smallTestbed({ attention: ['dense', 'topk:k=3', 'dense', 'window:w=4'], normPlacement, exits: [0.35, null, 0.3] });
     const weights = stirredWeights(testbed);
-    const batch = drawTokens(testbed, 2, 12);
+    const items = 12;
+    const batch = { ...drawTokens(testbed, items, 6), targets: Int32Array.from({ length: 72 }, (_, at) => (at % 6 === 3 ? 0 : -1)) };
     const answers = new Map([1, 3, 4].map((layers) => [layers, referenceForward(...cutOff(testbed, weights, layers), batch)]));
     const row = (layers: number, place: number) => [...answers.get(layers)!.subarray(place * 11, (place + 1) * 11)];
     const confidence = (logits: readonly number[]) => 1 / logits.reduce((sum, each) => sum + Math.exp(each - Math.max(...logits)), 0);
-    const expected = range(24).map((place) => (confidence(row(1, place)) >= 0.35 ? 1 : confidence(row(3, place)) >= 0.3 ? 3 : 4));
-    assert.deepEqual(new Set(expected), new Set([1, 3, 4]), 'an exit is not tried');
-    const { logits, layers } = referenceAnswers(testbed, weights, batch);
-    assert.deepEqual([...layers], expected);
+    const depth = (places: readonly number[]) =>
+      [1, 3].find((layers) => places.every((place) => confidence(row(layers, place)) >= (layers === 1 ? 0.35 : 0.3))) ?? 4;
+    const agrees = (asked: (item: number) => readonly number[], given: typeof batch | Omit<typeof batch, 'targets'>) => {
+      const expected = range(items * 6).map((place) => depth(asked(Math.floor(place / 6))));
+      const { logits, layers } = referenceAnswers(testbed, weights, given);
+      assert.deepEqual([...layers], expected);
+      assert.deepEqual(
+        [...logits],
+        range(items * 6).flatMap((place) => row(expected[place]!, place)),
+      );
+      return new Set(expected);
+    };
     assert.deepEqual(
-      [...logits],
-      range(24).flatMap((place) => row(expected[place]!, place)),
+      agrees((item) => [6 * item + 3], batch),
+      new Set([1, 3, 4]),
+      'an exit is not tried',
+    );
+    const { targets: _targets, ...everywhere } = batch;
+    agrees((item) => range(6).map((place) => 6 * item + place), everywhere);
+    batch.targets.fill(-1);
+    assert.deepEqual(
+      agrees(() => [], batch),
+      new Set([1]),
     );
   });
+
+test('positions leave by themselves, and the layers that follow read their states as they left', () => {
+  const n = 12;
+  // A head that shows the states, and no norm in front of it.
+  const identity = Float32Array.from({ length: 32 * 32 }, (_, at) => Number(at % 33 === 0));
+  const attention = ['dense', 'dense', 'dense', 'dense'];
+  const exits = [0.18, 0.18, 0.18];
+  const testbed = smallTestbed({ attention, classes: 32, normPlacement: 'after', exitBy: 'position', exits, position: 'rotary' });
+  const weights = stirredWeights(testbed).set('head', identity);
+  /** A layer by itself: a model of one layer, whose embedding is its input. */
+  const layer = (x: ArrayLike<number>, index: number) => {
+    const one = smallTestbed({ ...testbed, vocabulary: n, attention: ['dense'], exits: undefined });
+    const own = [...weights].flatMap(([name, values]) =>
+      name.startsWith(`layers.${index}.`) ? [[name.replace(String(index), '0'), values] as const] : [],
+    );
+    const given = new Map([...own, ['embed', Float32Array.from(x)], ['head', identity]] as const);
+    return referenceForward(one, given, { items: 1, length: n, tokens: Int32Array.from(range(n)) });
+  };
+  const batch = { ...drawTokens(testbed, 1, n), targets: Int32Array.from(range(n), (place) => (place === 4 ? -1 : 0)) };
+  let x: ArrayLike<number> = [...batch.tokens].flatMap((token) => [...weights.get('embed')!.subarray(token * 32, (token + 1) * 32)]);
+  const depths: number[] = new Array<number>(n).fill(4);
+  for (const index of range(4)) {
+    const [before, after] = [x, layer(x, index)];
+    x = Float64Array.from(after, (value, at) => (depths[Math.floor(at / 32)]! <= index ? before[at]! : value));
+    for (const place of range(n)) {
+      const state = Array.from(x).slice(place * 32, (place + 1) * 32);
+      const confidence = 1 / state.reduce((sum, each) => sum + Math.exp(each - Math.max(...state)), 0);
+      if (place === 4 || confidence >= exits[0]!) depths[place] = Math.min(depths[place]!, index + 1);
+    }
+  }
+  assert.ok(new Set(depths).size > 2, depths.join(' '));
+  const { logits, layers } = referenceAnswers(testbed, weights, batch);
+  assert.deepEqual([...layers], depths);
+  logits.forEach((value, at) => assert.ok(Math.abs(value - x[at]!) < 1e-5, `${at}: ${value} and ${x[at]}`));
+});
 
 test('with exits the loss is the mean of all exits’ and the last layer’s', () => {
   const testbed = smallTestbed({ attention: ['dense', 'dense', 'dense'], exits: [0.5, 0.9] });
@@ -292,5 +344,9 @@ test('attention that a testbed cannot have at any length is refused by name', ()
   const refused = (changes: Partial<Testbed>, message: RegExp) =>
     assert.throws(() => readTestbed({ ...smallTestbed(), ...changes }, 'mine'), { code: 'INVALID_PARAMETERS', message });
   refused({ attention: ['linear'], position: 'alibi' }, /^mine: linear: linear has no logits that position alibi could be added to$/);
+  refused(
+    { attention: ['window:w=4', 'window:w=8'], exitBy: 'position', exits: [0.5] },
+    /^mine: window:w=8: layers behind an exit by position need attention that computes some rows alone: dense, topk$/,
+  );
   refused({ attention: ['linear:rule=delta'], causal: false }, /^mine: linear:rule=delta: linear with rule=delta is causal only/);
 });

@@ -1,24 +1,16 @@
 import { AttnswapError } from '../contract/errors.ts';
+import { answersOf, leaving } from './answers.ts';
+import type { Answers, TokenBatch } from './answers.ts';
 import { checkWeights } from './check-weights.ts';
 import type { Weights } from './check-weights.ts';
-import { largestProbability, logProbability } from './log-probability.ts';
+import { logProbability } from './log-probability.ts';
 import { sinusoidalTable } from './positions.ts';
 import { attend } from './reference-attention.ts';
 import type { AttentionWatch } from './reference-attention.ts';
 import { add, gelu, multiply, normalise } from './reference-layers.ts';
 import type { SourceTokens, TaskItems } from './task.ts';
-import { exitsOf, normOf, sitesOf } from './testbed.ts';
+import { exitsByPosition, exitsOf, normOf, sitesOf } from './testbed.ts';
 import type { Site, Testbed } from './testbed.ts';
-
-export type TokenBatch = Pick<TaskItems, 'items' | 'length' | 'tokens' | 'source'>;
-
-/** What a testbed answers. */
-export interface Answers {
-  /** `[items, length, classes]`. */
-  readonly logits: Float64Array;
-  /** Layers up to each position's answer, `[items, length]`. */
-  readonly layers: Int32Array;
-}
 
 /**
  * The testbed in float64, as plain loops: what trainers and exported models are judged by. Logits `[items, length, classes]` of tokens
@@ -29,36 +21,31 @@ export function referenceForward(testbed: Testbed, weights: Weights, batch: Toke
   return referenceAnswers(testbed, weights, batch, watch).logits;
 }
 
-/** The same with where each answer was taken: of the first exit that is confident. @throws as {@link referenceForward} */
-export function referenceAnswers(testbed: Testbed, weights: Weights, batch: TokenBatch, watch?: AttentionWatch): Answers {
-  const { classes } = testbed;
-  const exits = exitsOf(testbed);
-  const all = logitsOfExits(testbed, weights, batch, watch);
-  const row = (logits: Float64Array, place: number) => logits.subarray(place * classes, (place + 1) * classes);
-  const logits = all.at(-1)!.slice();
-  const layers = new Int32Array(batch.tokens.length).fill(testbed.attention.length);
-  for (const place of layers.keys()) {
-    const first = exits.findIndex(({ confidence }, exit) => largestProbability(row(all[exit]!, place)) >= confidence);
-    if (first < 0) continue;
-    logits.set(row(all[first]!, place), place * classes);
-    layers[place] = exits[first]!.layers;
-  }
-  return { logits, layers };
+/** The same with where each answer was taken. @throws as {@link referenceForward} */
+export function referenceAnswers(testbed: Testbed, weights: Weights, batch: TokenBatch, watch?: AttentionWatch): Answers<Float64Array> {
+  return answersOf(testbed, batch, logitsOfExits(testbed, weights, batch, watch));
 }
 
-/** After each exit, the last layer's at the end. */
+/** After each exit, the last layer's at the end; states of positions that have left by themselves are copied. */
 function logitsOfExits(testbed: Testbed, weights: Weights, batch: TokenBatch, watch?: AttentionWatch): Float64Array[] {
   checkWeights(testbed, weights, 'weights');
   checkTokens(testbed, batch);
   const { width, classes } = testbed;
   const model = { testbed, weights, batch, watch };
-  const taken = new Set(exitsOf(testbed).map(({ layers }) => layers));
+  const exits = exitsOf(testbed);
+  const left = new Set<number>();
   const memory = encode(model);
   const all: Float64Array[] = [];
   let x = embed(testbed, weights, batch, '');
   for (const layer of testbed.attention.keys()) {
-    x = afterLayer(x, memory, `layers.${layer}`, model);
-    if (taken.has(layer + 1)) all.push(multiply(lastNorm(x, testbed, weights, 'norm'), weights.get('head')!, { from: width, to: classes }));
+    const after = afterLayer(x, memory, `layers.${layer}`, model);
+    for (const place of left) after.set(x.subarray(place * width, (place + 1) * width), place * width);
+    x = after;
+    const exit = exits.find(({ layers }) => layers === layer + 1);
+    if (exit === undefined) continue;
+    const logits = multiply(lastNorm(x, testbed, weights, 'norm'), weights.get('head')!, { from: width, to: classes });
+    all.push(logits);
+    if (exitsByPosition(testbed)) for (const place of leaving(testbed, batch, logits, exit)) left.add(place);
   }
   return all;
 }

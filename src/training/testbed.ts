@@ -13,7 +13,7 @@ export type { Testbed } from '../contract/testbed.ts';
 export function readTestbed(value: unknown, source: string): Testbed {
   const testbed = readDescription(value, source);
   for (const site of sitesOf(testbed)) {
-    const refusal = refusalIn(testbed, site);
+    const refusal = refusalIn(testbed, site) ?? refusalBehindExit(testbed, site);
     if (refusal === undefined) continue;
     const where = testbed.encoder === undefined ? '' : ` in ${site.name}`;
     throw new AttnswapError('INVALID_PARAMETERS', `${source}: ${site.attention}${where}: ${refusal}`);
@@ -31,6 +31,15 @@ function refusalIn(testbed: Testbed, site: Site): string | undefined {
   if (variant.looksAhead?.(parameters) === true)
     return 'later queries have a say in what a query sees, and a decoder does not know them yet';
   return variant.refuses(parameters, siteShape(testbed, site, longestOf(testbed)));
+}
+
+/** Variants whose kernels compute some rows alone: nothing in a row but causality depends on its place. */
+const placeless: readonly string[] = ['dense', 'topk'];
+
+function refusalBehindExit(testbed: Testbed, { layer, attention }: Site): string | undefined {
+  if (!exitsByPosition(testbed) || layer < exitsOf(testbed)[0]!.layers) return undefined;
+  if (placeless.includes(parseVariant(attention).variant)) return undefined;
+  return `layers behind an exit by position need attention that computes some rows alone: ${placeless.join(', ')}`;
 }
 
 const readDescription = recordReader(testbedSchema, { code: 'INVALID_PARAMETERS', whole: 'testbed' });
@@ -100,6 +109,11 @@ export interface Exit {
 export function exitsOf({ exits = [], attention }: Testbed): Exit[] {
   const early = exits.flatMap((confidence, layer) => (confidence === null ? [] : [{ layers: layer + 1, confidence }]));
   return [...early, { layers: attention.length, confidence: 0 }];
+}
+
+/** Whether positions leave one by one, so that their states are copied. */
+export function exitsByPosition(testbed: Testbed): boolean {
+  return testbed.exitBy === 'position' && exitsOf(testbed).length > 1;
 }
 
 /** Heads' width as the kernels see it: ALiBi adds one dimension. */

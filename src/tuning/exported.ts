@@ -9,8 +9,8 @@ import { gainPlan } from '../decide/sequential.ts';
 import { modelArm } from '../measure/arm.ts';
 import type { ModelArm } from '../measure/arm.ts';
 import { fileNameOf } from '../migration/candidate.ts';
-import { feedsOf } from '../training/capture-testbed.ts';
 import { exportTestbed } from '../training/export-onnx.ts';
+import { testbedFeeds } from '../training/testbed-feeds.ts';
 import { fileAt } from './files.ts';
 import { trainedWeights } from './run-trial.ts';
 import { testbedOf, trialId } from './trial.ts';
@@ -48,11 +48,9 @@ export async function compareExported(work: TuningWork, base: Trial, fresh: Tria
 }
 
 async function armOf(work: TuningWork, trial: Trial): Promise<ModelArm> {
-  const { task, runner, threads } = work;
-  const file = await fileAt(work, 'data', 'feed.safetensors');
-  if (!existsSync(file)) {
-    await writeTensors(file, feedsOf(await task.items('test', 1, 0)));
-  }
+  const { task, tuning, runner, threads } = work;
+  const file = await fileAt(work, 'data', trial.exits === null ? 'feed.safetensors' : 'feed-asked.safetensors');
+  if (!existsSync(file)) await writeTensors(file, testbedFeeds(testbedOf(trial, tuning, task), await task.items('test', 1, 0)));
   const model = {
     backend: runner.backend,
     model: await exportedModel(work, trial),

@@ -138,5 +138,5 @@ test('a suite with an unknown field, a bad technique or an impossible model is r
   refused({ candidates: [] }, /candidates/);
   refused({ space: { exits: [null, 0] } }, /space\.exits\.1/);
   const layered = (layers: number) => ({ model: { ...definition.model, layers }, space: { exits: [null, 0.9] } });
-  for (const layers of [1, 17]) refused(layered(layers), new RegExp(`space\\.exits: exits need a model of 2 to 16 layers, got ${layers}`));
+  refused(layered(1), /space\.exits: exits need a model of at least 2 layers, got 1/);
 });

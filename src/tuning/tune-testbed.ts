@@ -66,9 +66,11 @@ export interface TuningReport {
 /** Baseline, plain swap, search, and the last comparison of every candidate with the baseline. */
 export async function tuneTestbed(work: TuningWork): Promise<TuningReport> {
   const { tuning, seed } = work;
+  const { position: positions, exits: early = [null] } = tuning.space;
   for (const attention of [tuning.baseline, ...tuning.candidates])
-    for (const position of tuning.space.position)
-      readTestbed(testbedOf({ ...baselineTrial(work, seed), attention, position }, tuning, work.task), tuning.name);
+    for (const position of positions)
+      for (const exits of early)
+        readTestbed(testbedOf({ ...baselineTrial(work, seed), attention, position, exits }, tuning, work.task), tuning.name);
   const seeds = Array.from({ length: tuning.search.seeds }, (_, index) => seed + index);
   const baseline: FinishedTrial[] = [];
   for (const each of seeds) baseline.push(await finishTrial(work, baselineTrial(work, each)));

@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { EpochResult, ItemScores, LayerAttention, TrainRequest } from '../../../src/contract/training.ts';
 import { writeSafetensors } from '../../../src/inputs/safetensors.ts';
+import { answersOf } from '../../../src/training/answers.ts';
+import type { Answers } from '../../../src/training/answers.ts';
 import { checkWeights } from '../../../src/training/check-weights.ts';
 import { readWeights } from '../../../src/training/initial-weights.ts';
 import { itemScores } from '../../../src/training/metrics.ts';
@@ -9,8 +11,7 @@ import { exitsOf, parametersOf } from '../../../src/training/testbed.ts';
 import type { Engine } from '../engine.ts';
 import type { Tensor, Tf } from '../kernel.ts';
 import { readFloats, readItems, readOrder } from './files.ts';
-import { answersOf, meanOfScored } from './answers.ts';
-import type { Answers } from './answers.ts';
+import { meanOfScored } from './mean-of-scored.ts';
 import { crossEntropy, meanLoss } from './loss.ts';
 import { Model } from './model.ts';
 import { normOf, Optimizer } from './optimizer.ts';
@@ -188,9 +189,9 @@ export class TrainingSession {
     );
   }
 
-  #answers(given: TaskItems): Answers {
+  #answers(given: TaskItems): Answers<Float32Array> {
     const every = this.#tidy(() => this.#model.exitLogits(this.#tensors, given).map((logits) => logits.dataSync<'float32'>()));
-    return answersOf(this.#testbed, every);
+    return answersOf(this.#testbed, given, every);
   }
 
   /** Data files are kept, as every epoch reads the same. */

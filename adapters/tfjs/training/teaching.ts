@@ -17,7 +17,9 @@ export interface Teaching {
 /** @throws FILE_UNREADABLE, INVALID_SAFETENSORS, INVALID_INPUTS */
 export async function beginTeaching(engine: Engine, teacher: Teacher): Promise<Teaching> {
   const { tf } = engine;
-  const { testbed, temperature, weight, headWeights, headLoss = 1 } = teacher;
+  // Its exits were trained for less: its last layer, with nobody gone, knows best.
+  const { exits: _exits, ...testbed } = teacher.testbed;
+  const { temperature, weight, headWeights, headLoss = 1 } = teacher;
   const values = await readWeights(teacher.weights, testbed);
   const trained = new Map(parametersOf(testbed).map(({ name, shape }) => [name, tf.tensor(values.get(name)!, [...shape], 'float32')]));
   const model = new Model(trainingSite(engine, testbed));
@@ -25,7 +27,6 @@ export async function beginTeaching(engine: Engine, teacher: Teacher): Promise<T
   return {
     lessons(given) {
       const heads: Tensor[] = [];
-      // Its exits were trained for less: the last layer knows best.
       const soft = model.exitLogits(trained, given, (output, layer) => (heads[layer] = output)).at(-1)!;
       const scored = { targets: given.targets, classes: testbed.classes };
       return {

@@ -5,7 +5,7 @@ import type { FieldPlan, MessagePlan } from './message-plans.ts';
 
 export const maximumNodes = 1_000_000;
 /** Levels of subgraphs below the model's own graph. */
-export const maximumNesting = 16;
+const maximumNesting = 16;
 const maximumMessageDepth = 90;
 const unknownFieldHeapBytes = 200;
 

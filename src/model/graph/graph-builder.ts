@@ -28,6 +28,7 @@ export const elementTypes = {
 export type ElementType = keyof typeof elementTypes;
 
 type Branch = (graph: GraphBuilder) => Value;
+type Branches = (graph: GraphBuilder) => readonly Value[];
 
 /** com.microsoft operators of ONNX Runtime that attnswap writes; every other operator is standard ONNX. */
 const contribOperators = new Set(['MultiHeadAttention', 'GroupQueryAttention', 'FusedMatMul', 'RotaryEmbedding', 'LinearAttention']);
@@ -211,13 +212,19 @@ export class GraphBuilder {
   }
 
   /** An `If` on a bool scalar with one tensor from each branch; only the branch that is taken is computed. */
-  branch(condition: Value, type: ElementType, branches: { readonly yes: Branch; readonly no: Branch }): Value {
-    const body = (build: Branch) => {
+  branch(condition: Value, type: ElementType, { yes, no }: { readonly yes: Branch; readonly no: Branch }): Value {
+    return this.branches(condition, type, { yes: (graph) => [yes(graph)], no: (graph) => [no(graph)] })[0]!;
+  }
+
+  /** The same with several tensors, equally many from each branch. */
+  branches(condition: Value, type: ElementType, { yes, no }: { readonly yes: Branches; readonly no: Branches }): Value[] {
+    const body = (build: Branches) => {
       const graph = new GraphBuilder({ parent: this });
-      const result = graph.op('Identity', [build(graph)]);
-      return graph.#graph([valueInfo(result, type, undefined)]);
+      const results = build(graph).map((value) => graph.op('Identity', [value]));
+      return { results, graph: graph.#graph(results.map((result) => valueInfo(result, type, undefined))) };
     };
-    return this.op('If', [condition], { then_branch: body(branches.yes), else_branch: body(branches.no) });
+    const [taken, other] = [body(yes), body(no)];
+    return this.ops('If', [condition], { then_branch: taken.graph, else_branch: other.graph }, taken.results.length);
   }
 
   /** Everything built so far as nodes alone, constants too, to be put into another graph. */

@@ -33,7 +33,7 @@ export function scoresSection(view: TuningView): Section {
 }
 
 const layersTold =
-  ' Layers: the mean number of layers until an answer, over scored positions; an exported model skips a layer only if every position of the batch has exited.';
+  ' Layers: the mean number of layers until an answer, over scored positions; behind an exit, an exported model computes only what has not left.';
 
 function exitsEarly({ record, candidates }: TuningView): boolean {
   return [record.baseline, ...candidates.map(({ found }) => found.finalists)].some((trials) => meanLayers(trials) !== null);

@@ -15,6 +15,8 @@ class Model:
         self.depth = len(testbed['attention'])
         # After how many layers an answer is taken, and from what confidence; the last layer answers whatever is left.
         self.exits = [(layer + 1, confidence) for layer, confidence in enumerate(testbed.get('exits') or []) if confidence is not None]
+        # Whether positions leave one by one: their states are then copied to the layers that follow.
+        self.by_position = bool(self.exits) and testbed.get('exitBy') == 'position'
 
     def use(self, attention):
         """The attention of every site: variant, parameters, shuffled."""
@@ -22,18 +24,23 @@ class Model:
             site.use(given)
 
     def answers(self, items):
-        """items → logits [batch, length, classes] of each position's first exit that is confident, and its layers [batch, length]."""
+        """items → logits [batch, length, classes] of the first exit at which each position may leave, and its layers [batch, length]."""
         *early, logits = self.exit_logits(items)
         layers = torch.full(items.tokens.shape, self.depth, device=logits.device)
         for (depth, confidence), own in reversed(list(zip(self.exits, early))):
-            sure = torch.softmax(own, -1).amax(-1) >= confidence
-            logits = torch.where(sure[..., None], own, logits)
-            layers = layers.masked_fill(sure, depth)
+            leaves = self.leaving(own, items.asked, confidence)
+            logits = torch.where(leaves[..., None], own, logits)
+            layers = layers.masked_fill(leaves, depth)
         return logits, layers
+
+    def leaving(self, logits, asked, confidence):
+        """Which positions may leave at an exit with these logits, bool [batch, length]: those that are sure, or all of a sequence whose are."""
+        sure = (torch.softmax(logits.detach(), -1).amax(-1) >= confidence) | ~asked
+        return sure if self.by_position else sure.all(-1, keepdim=True).expand_as(sure)
 
     def exit_logits(self, items, taps=None):
         """items → [batch, length, classes] of every exit, the last layer's at the end. taps: one a site, see Attention, or None."""
-        return self.decode(items.tokens, self.encode(items.source, taps), taps)
+        return self.decode(items, self.encode(items.source, taps), taps)
 
     def encode(self, source, taps=None):
         """source int64 [batch, source length] → [batch, source length, width]; None where there is no encoder."""
@@ -44,15 +51,21 @@ class Model:
             x = self.layer(x, f'encoder.layers.{layer}.', None, taps)
         return self.last_norm(x, 'encoder.norm')
 
-    def decode(self, tokens, memory, taps=None):
-        """tokens int64 [batch, length], and what the encoder gave → [batch, length, classes] of every exit."""
-        x = self.embed(tokens, '')
-        depths = {depth for depth, _ in self.exits} | {self.depth}
+    def decode(self, items, memory, taps=None):
+        """items, and what the encoder gave → [batch, length, classes] of every exit."""
+        x = self.embed(items.tokens, '')
+        exits = {**dict(self.exits), self.depth: 0}
+        left = None
         logits = []
         for layer in range(self.depth):
-            x = self.layer(x, f'layers.{layer}.', memory, taps)
-            if layer + 1 in depths:
-                logits.append(self.last_norm(x, 'norm') @ self.weights['head'])
+            after = self.layer(x, f'layers.{layer}.', memory, taps)
+            x = after if left is None else torch.where(left[..., None], x, after)
+            if layer + 1 not in exits:
+                continue
+            logits.append(self.last_norm(x, 'norm') @ self.weights['head'])
+            if self.by_position:
+                leaves = self.leaving(logits[-1], items.asked, exits[layer + 1])
+                left = leaves if left is None else left | leaves
         return logits
 
     def embed(self, tokens, prefix):

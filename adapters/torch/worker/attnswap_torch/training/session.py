@@ -20,6 +20,11 @@ class Items(namedtuple('Items', 'tokens targets source')):
         """Some of them: a slice, or numbers."""
         return Items(*(None if values is None else values[index] for values in self))
 
+    @property
+    def asked(self):
+        """Which positions an answer is wanted of, bool [items, length]."""
+        return self.targets >= 0
+
 
 class Session:
     def __init__(self, question, device):
@@ -31,7 +36,8 @@ class Session:
         self.teacher = self.technique = None
         if question.get('teacher') is not None:
             self.technique = question['teacher']
-            self.teacher = Model(self.technique['testbed'], self.read_weights(self.technique['weights'], False))
+            # Its exits were trained for less: its last layer, with nobody gone, knows best.
+            self.teacher = Model({**self.technique['testbed'], 'exits': None}, self.read_weights(self.technique['weights'], False))
             self.teacher.use(self.technique['attention'])
 
     def read_weights(self, path, trained):
@@ -76,7 +82,6 @@ class Session:
         own, given = Recorder(self.model), Recorder(self.teacher)
         every = self.model.exit_logits(items, own.taps)
         with torch.no_grad():
-            # Its exits were trained for less: the last layer knows best.
             teacher = self.teacher.exit_logits(items, given.taps)[-1]
         weight = self.technique['weight']
         loss = (1 - weight) * losses.mean(losses.cross_entropy(logits, items.targets) for logits in every)
@@ -121,7 +126,7 @@ class Session:
                 tokens, memory = items.tokens.clone(), self.model.encode(items.source)
                 classes = torch.zeros_like(tokens)
                 for position in range(tokens.shape[1]):
-                    classes[:, position] = self.model.decode(tokens, memory)[-1][:, position].argmax(-1)
+                    classes[:, position] = self.model.decode(items._replace(tokens=tokens), memory)[-1][:, position].argmax(-1)
                     tokens[:, position + 1 : position + 2] = first_class + classes[:, position : position + 1][:, : tokens.shape[1] - position - 1]
                 answered.append(classes)
         safetensors_file.write(question['output'], {'classes': torch.cat(answered).float()})
