@@ -8,6 +8,7 @@ import { doneSchema } from '../../src/protocol/messages.ts';
 import { startWorker } from '../../src/protocol/worker-process.ts';
 import { writeWeights } from '../../src/training/initial-weights.ts';
 import { test } from 'node:test';
+import type { TestContext } from 'node:test';
 import {
   dataOf,
   drawItems,
@@ -17,7 +18,8 @@ import {
   testTrainer,
   trainedAttentions,
 } from '../../src/training/fixtures/trainer-tests.ts';
-import { smallTestbed, stirredWeights } from '../../src/training/fixtures/small-testbed.ts';
+import { smallTestbed, stirredWeights, translating } from '../../src/training/fixtures/small-testbed.ts';
+import type { Testbed } from '../../src/training/testbed.ts';
 import { skip as withoutTorch } from '../../tests/torch-installed.ts';
 import { workerFolder } from '../torch/adapter.ts';
 import { findPython } from '../torch/python.ts';
@@ -26,7 +28,7 @@ import { adapter } from './adapter.ts';
 const script = fileURLToPath(new URL('./training/worker.ts', import.meta.url));
 const commandOf = (backend: string): [string, ...string[]] => [process.execPath, script, backend];
 const node = await adapter.status('tfjs-node');
-testTrainer({ adapter, backend: 'tfjs-wasm', command: commandOf('tfjs-wasm') });
+testTrainer({ adapter, backend: 'tfjs-wasm', command: commandOf('tfjs-wasm'), translates: true });
 const eachWay = ['dense', 'block-topk:block=4,blocks=3', 'gated:sparsity=0.4,rank=2'];
 testTrainer({
   adapter,
@@ -43,7 +45,10 @@ const onTorch = inOneProcess({ backend: 'torch-cpu', command: [findPython(), '-B
 
 /** Losses of twenty steps. */
 async function curve(start: typeof onWasm, text: string): Promise<readonly number[]> {
-  const testbed = smallTestbed({ attention: [text, text], position: 'rotary' });
+  return curveOf(start, smallTestbed({ attention: [text, text], position: 'rotary' }));
+}
+
+async function curveOf(start: typeof onWasm, testbed: Testbed): Promise<readonly number[]> {
   const training = await start(testbed, { optimizer: { learningRate: 0.003, warmUpSteps: 5, steps: 20 } });
   const request = {
     attention: layersOf(testbed),
@@ -68,14 +73,23 @@ const asPyTorch = [
 ];
 
 for (const text of asPyTorch)
-  test(`${text}: twenty steps lose what PyTorch loses`, { skip: withoutTorch }, async (context) => {
-    const [found, expected] = [await curve(onWasm, text), await curve(onTorch, text)];
-    const largest = Math.max(...expected.map((loss, step) => Math.abs(loss - found[step]!)));
-    context.diagnostic(`largest difference ${largest.toExponential(1)} nats`);
-    assert.equal(found.length, 20);
-    assert.ok(expected.at(-1)! < expected[0]!, `losses ${expected.join(' ')}`);
-    assert.ok(largest < 1e-3, `${found.join(' ')}, PyTorch ${expected.join(' ')}`);
-  });
+  test(`${text}: twenty steps lose what PyTorch loses`, { skip: withoutTorch }, async (context) =>
+    requireSame(context, await curve(onWasm, text), await curve(onTorch, text)),
+  );
+
+test('twenty steps of a translation lose what PyTorch loses', { skip: withoutTorch }, async (context) => {
+  const encoder = { length: 40, attention: ['window:w=8'], cross: ['topk:k=5', 'gated:rank=2'] };
+  const testbed = translating({ attention: ['dense', 'hierarchical'], encoder, position: 'rotary' });
+  requireSame(context, await curveOf(onWasm, testbed), await curveOf(onTorch, testbed));
+});
+
+function requireSame(context: TestContext, found: readonly number[], expected: readonly number[]): void {
+  const largest = Math.max(...expected.map((loss, step) => Math.abs(loss - found[step]!)));
+  context.diagnostic(`largest difference ${largest.toExponential(1)} nats`);
+  assert.equal(found.length, 20);
+  assert.ok(expected.at(-1)! < expected[0]!, `losses ${expected.join(' ')}`);
+  assert.ok(largest < 1e-3, `${found.join(' ')}, PyTorch ${expected.join(' ')}`);
+}
 
 test('whoever asked goes away in the middle of an epoch: the process ends by itself', async () => {
   const worker = startWorker({ command: commandOf('tfjs-wasm') });

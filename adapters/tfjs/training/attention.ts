@@ -1,5 +1,6 @@
 import { AttnswapError } from '../../../src/contract/errors.ts';
 import type { LayerAttention } from '../../../src/contract/training.ts';
+import type { Site } from '../../../src/training/testbed.ts';
 import { gatesQueries } from '../../../src/variants/gated/parameters.ts';
 import { findVariant } from '../../../src/variants/index.ts';
 import type { Tensor, Tf } from '../kernel.ts';
@@ -13,7 +14,7 @@ import { transposed } from './products.ts';
 import type { TrainingSite } from './site.ts';
 import { visibleEntries } from './visible.ts';
 
-/** What a layer's attention is given: `[heads·batch, length, d]`; queries and keys with ALiBi's dimension, values without. */
+/** What an attention is given: `[heads·batch, length, d]`; queries and keys with ALiBi's dimension, values without. */
 export interface HeadTensors {
   readonly query: Tensor;
   readonly key: Tensor;
@@ -23,16 +24,17 @@ export interface HeadTensors {
 
 /**
  * A variant's attention with all logits written out and a bias on what it does not see: sequences are short. Constant parts are made once
- * a length.
+ * for so many queries and keys.
  */
 export class Attention {
   readonly #tf: Tf;
   readonly #site: TrainingSite;
   readonly #given: LayerAttention;
-  readonly #choices = new Map<number, Choice | undefined>();
+  readonly #causal: boolean;
+  readonly #choices = new Map<string, Choice | undefined>();
 
   /** @throws UNSUPPORTED for a variant that weighs no pairs, and for gates of queries */
-  constructor(site: TrainingSite, given: LayerAttention) {
+  constructor(site: TrainingSite, given: LayerAttention, kind: Site['kind']) {
     const { form } = given.parameters;
     if (findVariant(given.variant).rows === undefined || gatesQueries(form))
       throw new AttnswapError(
@@ -45,23 +47,25 @@ export class Attention {
     this.#tf = site.tf;
     this.#site = site;
     this.#given = given;
+    this.#causal = kind === 'self' && site.testbed.causal;
   }
 
   /** `[heads·batch, length, width/heads]`. */
   attend(tensors: HeadTensors): Tensor {
     const tf = this.#tf;
     const { heads, width } = this.#site.testbed;
-    const [size = 1, length = 1] = tensors.query.shape;
-    const { bias, pooling } = this.#visible(length);
+    const [size = 1, queries = 1] = tensors.query.shape;
+    const keys = tensors.key.shape[1]!;
+    const { bias, pooling } = this.#visible(queries, keys);
     const pooled = (x: Tensor) => (pooling === undefined ? x : this.#site.products.mix(pooling, x));
     // ALiBi's dimension is no part of the heads' own: the scale stays theirs.
     const query = tf.mul(tensors.query, 1 / Math.sqrt(width / heads));
     const scores = this.#site.products.multiply(query, transposed(tf, pooled(tensors.key)));
     const gate = findVariant(this.#given.variant).takesGate === true ? this.#gate(tensors, tensors.gate!) : undefined;
-    const logits = gate === undefined ? scores : this.#corrected(scores, gate, length);
-    const choice = this.#choice(length);
+    const logits = gate === undefined ? scores : this.#corrected(scores, gate, keys);
+    const choice = this.#choice(queries, keys);
     const chosen = choice && choice.bias(this.#scores(choice, { ...tensors, query }, { scores, gate }).dataSync() as Float32Array);
-    const hidden = chosen === undefined ? bias : tf.tensor4d(chosen, [heads, size / heads, length, length]);
+    const hidden = chosen === undefined ? bias : tf.tensor4d(chosen, [heads, size / heads, queries, keys]);
     return this.#site.products.multiply(this.#weights(logits, hidden), pooled(tensors.value));
   }
 
@@ -80,24 +84,26 @@ export class Attention {
     });
   }
 
-  #visible(length: number): { bias: Tensor; pooling: Tensor | undefined } {
-    const { heads, causal } = this.#site.testbed;
+  #visible(queries: number, keys: number): { bias: Tensor; pooling: Tensor | undefined } {
+    const { heads } = this.#site.testbed;
+    const causal = this.#causal;
     const { variant, parameters } = this.#given;
     const isFixed = variant === 'dense' || variant === 'window' || variant === 'hierarchical';
     const given = isFixed ? this.#given : { variant: 'dense', parameters: {} };
-    const name = `visible/${given.variant}/${JSON.stringify(isFixed ? parameters : {})}/${length}`;
+    const name = `visible/${given.variant}/${JSON.stringify(isFixed ? parameters : {})}/${queries}/${keys}/${causal}`;
     return this.#site.constants.once(name, (place) => {
-      const { entries, bias, pooling } = visibleEntries(given, { heads, length, causal });
+      const { entries, bias, pooling } = visibleEntries(given, { heads, queries, keys, causal });
       return {
-        bias: place(bias, [heads, 1, length, entries]),
-        pooling: pooling && place(pooling, [entries, length]),
+        bias: place(bias, [heads, 1, queries, entries]),
+        pooling: pooling && place(pooling, [entries, keys]),
       };
     });
   }
 
-  #choice(length: number): Choice | undefined {
-    if (!this.#choices.has(length)) this.#choices.set(length, choiceOf(this.#given, { length, causal: this.#site.testbed.causal }));
-    return this.#choices.get(length);
+  #choice(queries: number, keys: number): Choice | undefined {
+    const name = `${queries}/${keys}`;
+    if (!this.#choices.has(name)) this.#choices.set(name, choiceOf(this.#given, { queries, keys, causal: this.#causal }));
+    return this.#choices.get(name);
   }
 
   /** By what is chosen: the gate, the logits of pairs, or of blocks. */
@@ -136,8 +142,8 @@ export class Attention {
   #blocks(length: number): { speakers: Tensor; means: Tensor; members: Tensor; others: Tensor } {
     const block = this.#block();
     const blocks = Math.ceil(length / block);
-    return this.#site.constants.once(`blocks/${block}/${length}`, (place) => ({
-      speakers: place(speakersMatrix(length, block, this.#site.testbed.causal), [blocks, length]),
+    return this.#site.constants.once(`blocks/${block}/${length}/${this.#causal}`, (place) => ({
+      speakers: place(speakersMatrix(length, block, this.#causal), [blocks, length]),
       means: place(meansMatrix(length, block), [blocks, length]),
       members: place(membersMatrix(length, block), [length, blocks]),
       others: place(othersMatrix(length, block), [length, length]),

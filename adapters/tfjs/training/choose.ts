@@ -13,12 +13,14 @@ type Choose = (scores: Float64Array, length: number, kept: Uint8Array, row: numb
 export interface Choice {
   /** Positions that are chosen together; 1: each key by itself. */
   readonly block: number;
-  /** By scores `[size, n, n]` of queries and keys, or of their blocks: what is added to the logits, `[size, length, length]`, 0 or {@link maskedScore}. */
+  /** By scores `[size, n, n]` of queries and keys, or of their blocks: what is added to the logits, `[size, queries, keys]`, 0 or {@link maskedScore}. */
   bias(scores: Float32Array): Float32Array;
 }
 
+/** Queries and keys are as many unless each is chosen by itself. */
 interface Site {
-  readonly length: number;
+  readonly queries: number;
+  readonly keys: number;
   readonly causal: boolean;
 }
 
@@ -26,7 +28,7 @@ interface Site {
 export function choiceOf(given: LayerAttention, site: Site): Choice | undefined {
   const { variant, parameters } = given;
   const block = Number(parameters['block'] ?? 1);
-  const most = Math.ceil(site.length / block);
+  const most = Math.ceil(site.keys / block);
   if (variant === 'topk') return choosingPairs(site, controlled(given, most, largest(keptOf(parameters), most)));
   if (variant === 'block-topk') {
     const blocks = Number(parameters['blocks']);
@@ -81,15 +83,15 @@ function controlled({ shuffled }: LayerAttention, most: number, choose: Choose):
   };
 }
 
-function choosingPairs({ length, causal }: Site, choose: Choose): Choice {
-  const [row, kept] = [new Float64Array(length), new Uint8Array(length)];
+function choosingPairs({ queries, keys, causal }: Site, choose: Choose): Choice {
+  const [row, kept] = [new Float64Array(keys), new Uint8Array(keys)];
   return {
     block: 1,
     bias(scores) {
       const bias = new Float32Array(scores.length).fill(maskedScore);
-      for (let index = 0; index * length < scores.length; index++) {
-        const from = index * length;
-        const end = causal ? (index % length) + 1 : length;
+      for (let index = 0; index * keys < scores.length; index++) {
+        const from = index * keys;
+        const end = causal ? (index % queries) + 1 : keys;
         row.set(scores.subarray(from, from + end));
         choose(row, end, kept, index);
         for (let key = 0; key < end; key++) if (kept[key] === 1) bias[from + key] = 0;
@@ -105,7 +107,7 @@ interface BlockSite extends Site {
   readonly first: number;
 }
 
-function choosingBlocks({ length, causal, block, first }: BlockSite, chooseFor: (own: number) => Choose): Choice {
+function choosingBlocks({ keys: length, causal, block, first }: BlockSite, chooseFor: (own: number) => Choose): Choice {
   const blocks = Math.ceil(length / block);
   const [row, kept] = [new Float64Array(blocks), new Uint8Array(blocks)];
   /** Blocks that one of queries sees. */

@@ -14,17 +14,22 @@ export async function readFloats(path: string): Promise<Map<string, Float32Array
 }
 
 /** A data file. @throws FILE_UNREADABLE, INVALID_SAFETENSORS; INVALID_INPUTS for what is not the testbed's */
-export async function readItems(path: string, { vocabulary, classes, length: longest }: Testbed): Promise<TaskItems> {
-  const { tokens, targets } = await readIntegers(path, ['tokens', 'targets']);
+export async function readItems(path: string, { vocabulary, classes, length: longest, encoder }: Testbed): Promise<TaskItems> {
+  const { tokens, targets, source } = await readIntegers(path, ['tokens', 'targets', ...(encoder === undefined ? [] : ['source'])]);
   const [items = 0, length = 0] = tokens!.shape;
+  const [sources = items, sourceLength = 0] = source?.shape ?? [];
   const { values } = tokens!;
   if (length > longest) throw inputsError(path, `length is ${length}, expected at most ${longest}, the testbed's length`);
+  if (source !== undefined && (sources !== items || sourceLength > encoder!.length))
+    throw inputsError(path, `source is [${sources}, ${sourceLength}], expected [${items}, at most ${encoder!.length}]`);
   if (targets!.values.length !== values.length) throw inputsError(path, `${targets!.values.length} targets, expected ${values.length}`);
-  const token = values.find((value) => value < 0 || value >= vocabulary);
+  const isWrong = (value: number) => value < 0 || value >= vocabulary;
+  const token = values.find(isWrong) ?? source?.values.find(isWrong);
   if (token !== undefined) throw inputsError(path, `token ${token}, expected 0 to ${vocabulary - 1}`);
   const target = targets!.values.find((value) => value < -1 || value >= classes);
   if (target !== undefined) throw inputsError(path, `target ${target}, expected -1 or a class below ${classes}`);
-  return { items, length, tokens: values, targets: targets!.values };
+  const from = source && { length: sourceLength, tokens: source.values };
+  return { items, length, tokens: values, targets: targets!.values, ...(from && { source: from }) };
 }
 
 /** The batches of an epoch, items by number. @throws FILE_UNREADABLE, INVALID_SAFETENSORS; INVALID_INPUTS for items that are not there */

@@ -13,7 +13,7 @@ export interface GateTensors {
   readonly b: Tensor;
 }
 
-/** γ = (q U)·(k W)/√rank + b of queries `[heads·batch, n, headDim]` with keys in that shape: `[heads·batch, n, n]`. */
+/** γ = (q U)·(k W)/√rank + b of queries `[heads·batch, n, headDim]` with keys `[heads·batch, m, headDim]`: `[heads·batch, n, m]`. */
 export function gateLogits(
   tf: Tf,
   { multiply }: Products,
@@ -21,14 +21,16 @@ export function gateLogits(
   { u, w, b }: GateTensors,
 ): Tensor {
   const [heads = 1, dim = 1, rank = 1] = u.shape;
-  const [size = 1, n = 1] = query.shape;
-  const project = (x: Tensor, matrix: Tensor) =>
-    tf.reshape(multiply(tf.reshape(x, [heads, (size / heads) * n, dim]), matrix), [size, n, rank]);
+  const size = query.shape[0]!;
+  const project = (x: Tensor, matrix: Tensor) => {
+    const n = x.shape[1]!;
+    return tf.reshape(multiply(tf.reshape(x, [heads, (size / heads) * n, dim]), matrix), [size, n, rank]);
+  };
   const score = multiply(tf.mul(project(query, u), 1 / Math.sqrt(rank)), transposed(tf, project(key, w)));
   return differentiable(tf, [score, b], () => {
     const perHead = (values: Tensor) => tf.reshape(values, [heads, -1]);
     return {
-      value: tf.reshape(tf.add(perHead(score), tf.reshape(b, [heads, 1])), [size, n, n]),
+      value: tf.reshape(tf.add(perHead(score), tf.reshape(b, [heads, 1])), score.shape),
       keep: [],
       slopes: (slope) => [tf.clone(slope), tf.sum(perHead(slope), 1)],
     };

@@ -2,7 +2,9 @@ import type { LayerAttention } from '../../../src/contract/training.ts';
 import { sinusoidalTable } from '../../../src/training/positions.ts';
 import { leaving } from '../../../src/training/answers.ts';
 import type { TokenBatch } from '../../../src/training/answers.ts';
-import { exitsByPosition, exitsOf } from '../../../src/training/testbed.ts';
+import type { SourceTokens } from '../../../src/training/task.ts';
+import { exitsByPosition, exitsOf, normOf, sitesOf } from '../../../src/training/testbed.ts';
+import type { Site } from '../../../src/training/testbed.ts';
 import type { Tensor } from '../kernel.ts';
 import { Attention } from './attention.ts';
 import type { GateTensors } from './gate.ts';
@@ -10,54 +12,53 @@ import { joinHeads, placed, splitHeads } from './heads.ts';
 import { firstRows, gelu, normalise, shiftRows } from './layers.ts';
 import type { TrainingSite } from './site.ts';
 
-/** May look at, or replace, the heads' outputs of a layer, `[heads·batch, length, width/heads]`. */
-export type Tap = (output: Tensor, layer: number) => Tensor;
+/** May look at, or replace, the heads' outputs of an attention, by its place among all: `[heads·batch, length, width/heads]`. */
+export type Tap = (output: Tensor, site: number) => Tensor;
+
+type Weights = ReadonlyMap<string, Tensor>;
+
+/** What the layers of one sequence share; `memory` `[batch·source length, width]` is what they read across. */
+interface Pass {
+  readonly weights: Weights;
+  readonly length: number;
+  readonly memory: { readonly states: Tensor; readonly length: number } | undefined;
+  readonly tap: Tap;
+}
 
 /** The testbed's forward pass in tfjs operations. What it computes is told in src/contract/testbed.ts. */
 export class Model {
   readonly #site: TrainingSite;
+  readonly #sites: readonly Site[];
   #attention: Attention[] = [];
   #given = '';
 
   constructor(site: TrainingSite) {
     this.#site = site;
+    this.#sites = sitesOf(site.testbed);
   }
 
-  /** The attention of every layer from now on. */
+  /** The attention of every site from now on. */
   use(attention: readonly LayerAttention[]): void {
     const given = JSON.stringify(attention);
-    if (given !== this.#given) this.#attention = attention.map((layer) => new Attention(this.#site, layer));
+    if (given !== this.#given) this.#attention = attention.map((each, at) => new Attention(this.#site, each, this.#sites[at]!.kind));
     this.#given = given;
   }
 
   /** Logits `[batch·length, classes]` of every exit, the last layer's at the end. Weights are read by name, matrices `[in, out]`. */
-  exitLogits(weights: ReadonlyMap<string, Tensor>, batch: TokenBatch, tap: Tap = (output) => output): Tensor[] {
-    const { tf, testbed, products } = this.#site;
-    const { normPlacement } = testbed;
-    const weight = (name: string) => weights.get(name)!;
-    const norm = (x: Tensor, name: string) => normalise(tf, x, weight(`${name}.weight`), weights.get(`${name}.bias`));
-    const head = (x: Tensor) => products.multiply(normPlacement === 'before' ? norm(x, 'norm') : x, weight('head'));
+  exitLogits(weights: Weights, batch: TokenBatch, tap: Tap = (output) => output): Tensor[] {
+    const { testbed, products } = this.#site;
     const exits = exitsOf(testbed);
     const left = new Set<number>();
+    const memory = batch.source && { states: this.#encode(weights, batch.source, tap), length: batch.source.length };
+    const pass = { weights, length: batch.length, memory, tap };
     const logits: Tensor[] = [];
-    let x = this.#embed(weights, batch);
+    let x = this.#embed(weights, batch, '');
     for (const layer of testbed.attention.keys()) {
-      const name = `layers.${layer}`;
-      const attend = (values: Tensor) => this.#attend(weights, values, { layer, length: batch.length, tap });
-      const mlp = (values: Tensor) =>
-        products.multiply(gelu(tf, products.multiply(values, weight(`${name}.mlp.in`))), weight(`${name}.mlp.out`));
-      const before = x;
-      if (normPlacement === 'before') {
-        x = tf.add(x, attend(norm(x, `${name}.norm1`)));
-        x = tf.add(x, mlp(norm(x, `${name}.norm2`)));
-      } else {
-        x = norm(tf.add(x, attend(x)), `${name}.norm1`);
-        x = norm(tf.add(x, mlp(x)), `${name}.norm2`);
-      }
-      if (left.size > 0) x = this.#copied(before, x, left);
+      const after = this.#layer(x, `layers.${layer}`, pass);
+      x = left.size === 0 ? after : this.#copied(x, after, left);
       const exit = exits.find(({ layers }) => layers === layer + 1);
       if (exit === undefined) continue;
-      const own = head(x);
+      const own = products.multiply(this.#lastNorm(weights, x, 'norm'), weights.get('head')!);
       logits.push(own);
       if (exitsByPosition(testbed)) for (const place of leaving(testbed, batch, own.dataSync<'float32'>(), exit)) left.add(place);
     }
@@ -77,8 +78,37 @@ export class Model {
     return tf.add(tf.mul(before, kept), tf.mul(after, fresh));
   }
 
+  #encode(weights: Weights, source: SourceTokens, tap: Tap): Tensor {
+    const pass = { weights, length: source.length, memory: undefined, tap };
+    let x = this.#embed(weights, source, 'encoder.');
+    for (const layer of this.#site.testbed.encoder!.attention.keys()) x = this.#layer(x, `encoder.layers.${layer}`, pass);
+    return this.#lastNorm(weights, x, 'encoder.norm');
+  }
+
+  /** The state after the layer `name`. */
+  #layer(before: Tensor, name: string, pass: Pass): Tensor {
+    const { tf, products, testbed } = this.#site;
+    const weight = (of: string) => pass.weights.get(`${name}.mlp.${of}`)!;
+    const residual = (x: Tensor, norm: string, branch: (values: Tensor) => Tensor) =>
+      testbed.normPlacement === 'before'
+        ? tf.add(x, branch(this.#norm(pass.weights, x, norm)))
+        : this.#norm(pass.weights, tf.add(x, branch(x)), norm);
+    let x = before;
+    for (const [at, site] of this.#sites.entries())
+      if (site.name.startsWith(`${name}.`)) x = residual(x, normOf(site), (values) => this.#attend(values, at, pass));
+    return residual(x, `${name}.norm2`, (values) => products.multiply(gelu(tf, products.multiply(values, weight('in'))), weight('out')));
+  }
+
+  #norm(weights: Weights, x: Tensor, name: string): Tensor {
+    return normalise(this.#site.tf, x, weights.get(`${name}.weight`)!, weights.get(`${name}.bias`));
+  }
+
+  #lastNorm(weights: Weights, x: Tensor, name: string): Tensor {
+    return this.#site.testbed.normPlacement === 'before' ? this.#norm(weights, x, name) : x;
+  }
+
   /** `[batch·length, width]`. Looked up by a product: the gradient of a gather is an operation that WebAssembly has not. */
-  #embed(weights: ReadonlyMap<string, Tensor>, { tokens, length }: TokenBatch): Tensor {
+  #embed(weights: Weights, { tokens, length }: SourceTokens, prefix: '' | 'encoder.'): Tensor {
     const { tf, testbed, products, constants } = this.#site;
     const { vocabulary, width, position } = testbed;
     // Not tfjs's oneHot, whose ones in WebAssembly are the bits of an integer 1 where f32 is asked for.
@@ -88,29 +118,32 @@ export class Model {
     const places =
       position === 'sinusoidal'
         ? constants.once(`sinusoidal/${length}`, (place) => place(Float32Array.from(sinusoidalTable(length, width)), [length, width]))
-        : weights.get('position');
+        : weights.get(`${prefix}position`);
     if (places === undefined) return x;
     const sequences = tf.reshape(x, [tokens.length / length, length * width]);
     const moved = shiftRows(tf, sequences, tf.reshape(firstRows(tf, places, length), [length * width]));
     return tf.reshape(moved, [tokens.length, width]);
   }
 
-  #attend(weights: ReadonlyMap<string, Tensor>, x: Tensor, { layer, length, tap }: { layer: number; length: number; tap: Tap }): Tensor {
+  #attend(x: Tensor, at: number, { weights, length, memory, tap }: Pass): Tensor {
     const { products } = this.#site;
-    const name = `layers.${layer}.attention`;
-    const part = (which: string) => splitHeads(this.#site, products.multiply(x, weights.get(`${name}.${which}`)!), length);
+    const { name, kind } = this.#sites[at]!;
+    const read = kind === 'cross' ? memory! : { states: x, length };
+    const part = (which: string, from: Pass['memory']) =>
+      splitHeads(this.#site, products.multiply(from!.states, weights.get(`${name}.${which}`)!), from!.length);
+    const put = (values: Tensor, which: 'query' | 'key') => (kind === 'cross' ? values : placed(this.#site, values, which));
     const gate = gateOf(weights, name);
-    const output = this.#attention[layer]!.attend({
-      query: placed(this.#site, part('query'), 'query'),
-      key: placed(this.#site, part('key'), 'key'),
-      value: part('value'),
+    const output = this.#attention[at]!.attend({
+      query: put(part('query', { states: x, length }), 'query'),
+      key: put(part('key', read), 'key'),
+      value: part('value', read),
       ...(gate !== undefined && { gate }),
     });
-    return products.multiply(joinHeads(this.#site, tap(output, layer)), weights.get(`${name}.output`)!);
+    return products.multiply(joinHeads(this.#site, tap(output, at)), weights.get(`${name}.output`)!);
   }
 }
 
-function gateOf(weights: ReadonlyMap<string, Tensor>, name: string): GateTensors | undefined {
+function gateOf(weights: Weights, name: string): GateTensors | undefined {
   const [u, w, b] = ['u', 'w', 'b'].map((part) => weights.get(`${name}.gate.${part}`));
   return u === undefined || w === undefined || b === undefined ? undefined : { u, w, b };
 }

@@ -7,7 +7,7 @@ import { checkWeights } from '../../../src/training/check-weights.ts';
 import { readWeights } from '../../../src/training/initial-weights.ts';
 import { itemScores } from '../../../src/training/metrics.ts';
 import type { TaskItems } from '../../../src/training/task.ts';
-import { exitsOf, parametersOf } from '../../../src/training/testbed.ts';
+import { exitsOf, parametersOf, siteShape, sitesOf } from '../../../src/training/testbed.ts';
 import type { Engine } from '../engine.ts';
 import type { Tensor, Tf } from '../kernel.ts';
 import { readFloats, readItems, readOrder } from './files.ts';
@@ -97,16 +97,42 @@ export class TrainingSession {
     return { correct, bits, ...(exitsOf(this.#testbed).length > 1 && { layers }) };
   }
 
+  /** Greedy decoding, position by position: see {@link Training}. */
+  async translate(request: { attention: readonly LayerAttention[]; data: string; batch: number }): Promise<Int32Array> {
+    this.#model.use(request.attention);
+    const items = await this.#items(request.data);
+    const { vocabulary, classes } = this.#testbed;
+    const { length } = items;
+    const written = new Int32Array(items.items * length);
+    for (const batch of batchesOf(items.items, request.batch)) {
+      const given = chosen(items, batch);
+      const own = written.subarray(batch[0]! * length, (batch[0]! + batch.length) * length);
+      for (let position = 0; position < length; position++) {
+        const { logits } = this.#answers(given);
+        for (let at = position; at < own.length; at += length) {
+          const row = logits.subarray(at * classes, (at + 1) * classes);
+          own[at] = row.indexOf(Math.max(...row));
+          if (position + 1 < length) given.tokens[at + 1] = vocabulary - classes + own[at]!;
+        }
+        await setImmediate();
+      }
+    }
+    return written;
+  }
+
   /** Mean |Σ o·∂loss/∂o| (Michel et al. 2019, section 4.1): the gradient with respect to zeros that are added to the heads' outputs. */
   async importance(request: { data: string; batch: number }): Promise<number[][]> {
-    const { heads, width, attention } = this.#testbed;
+    const { heads, width } = this.#testbed;
     const items = await this.#items(request.data);
     const batches = batchesOf(items.items, request.batch);
-    const totals = attention.map(() => new Array<number>(heads).fill(0));
+    const sites = sitesOf(this.#testbed);
+    const totals = sites.map(() => new Array<number>(heads).fill(0));
     for (const batch of batches) {
       const given = chosen(items, batch);
       const perHead = this.#tidy(() => {
-        const zeros = attention.map(() => this.#tf.zeros([heads * given.items, given.length, width / heads]));
+        const zeros = sites.map((site) =>
+          this.#tf.zeros([heads * given.items, siteShape(this.#testbed, site, given).queries, width / heads]),
+        );
         const outputs: Tensor[] = [];
         const tap = (output: Tensor, layer: number) => {
           outputs[layer] = this.#tf.keep(this.#tf.clone(output));
@@ -227,11 +253,12 @@ function batchesOf(items: number, batch: number): Int32Array[] {
 }
 
 /** Those items alone. */
-function chosen({ length, tokens, targets }: TaskItems, batch: Int32Array): TaskItems {
-  const rows = (values: Int32Array) => {
-    const taken = new Int32Array(batch.length * length);
-    for (const [at, item] of batch.entries()) taken.set(values.subarray(item * length, (item + 1) * length), at * length);
+function chosen({ length, tokens, targets, source }: TaskItems, batch: Int32Array): TaskItems {
+  const rows = (values: Int32Array, each: number) => {
+    const taken = new Int32Array(batch.length * each);
+    for (const [at, item] of batch.entries()) taken.set(values.subarray(item * each, (item + 1) * each), at * each);
     return taken;
   };
-  return { items: batch.length, length, tokens: rows(tokens), targets: rows(targets) };
+  const from = source && { length: source.length, tokens: rows(source.tokens, source.length) };
+  return { items: batch.length, length, tokens: rows(tokens, length), targets: rows(targets, length), ...(from && { source: from }) };
 }

@@ -7,11 +7,9 @@ const script = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './worker
 
 /** Begins a training in a process of its own, so that nothing that becomes of tfjs there is of consequence here. @throws WORKER_FAILED, WORKER_PROTOCOL */
 export async function train(request: TrainRequest): Promise<Training | Unsupported> {
-  const { backend, threads, testbed } = request;
+  const { backend, threads } = request;
   if (backend === 'tfjs-webgpu')
     return { unsupported: 'tfjs-webgpu: the trainer selects keys by scores that it reads synchronously, which WebGPU does not allow' };
-  if (testbed.encoder !== undefined)
-    return { unsupported: `${backend}: the tfjs trainer has no encoder, which translate needs: train with --trainer torch-cpu` };
   const command = [process.execPath, script, backend, ...(threads === undefined ? [] : [String(threads)])] as const;
   return workerAdapter({ name: 'tfjs', backends: [backend], kernels: [], trains: true, command: [...command], mend: '' }).train!(request);
 }

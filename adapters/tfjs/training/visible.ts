@@ -9,39 +9,41 @@ import { maskedScore } from '../selection.ts';
 export interface Visible {
   /** Keys and pools together. */
   readonly entries: number;
-  /** `[heads, length, entries]`, added to logits: ln(tokens) of a pool, 0 of a key, {@link maskedScore} of what is not seen. */
+  /** `[heads, queries, entries]`, added to logits: ln(tokens) of a pool, 0 of a key, {@link maskedScore} of what is not seen. */
   readonly bias: Float32Array;
-  /** `[entries, length]`, by which keys and values become entries; undefined where there are keys alone. */
+  /** `[entries, keys]`, by which keys and values become entries; undefined where there are keys alone. */
   readonly pooling: Float32Array | undefined;
 }
 
 /** Read off the float64 rows of inputs that are all 0: their logits are what a kernel adds to the scores. */
-export function visibleEntries(given: LayerAttention, site: { heads: number; length: number; causal: boolean }): Visible {
-  const { heads, length, causal } = site;
-  const shape = { batch: 1, heads, kvHeads: heads, queries: length, keys: length, headDim: 1, causal, dtype: 'f32' } as const;
-  const zeros = new Float32Array(heads * length);
-  const inputs: AttentionInputs = { shape, scale: 1, query: zeros, key: zeros, value: zeros };
+export function visibleEntries(
+  given: LayerAttention,
+  { heads, queries, keys, causal }: { heads: number; queries: number; keys: number; causal: boolean },
+): Visible {
+  const shape = { batch: 1, heads, kvHeads: heads, queries, keys, headDim: 1, causal, dtype: 'f32' } as const;
+  const zeros = new Float32Array(heads * keys);
+  const inputs: AttentionInputs = { shape, scale: 1, query: new Float32Array(heads * queries), key: zeros, value: zeros };
   const rows = Array.from({ length: heads }, (_, head) =>
     weighedRows(findVariant(given.variant), inputs, given.parameters, { batch: 0, head }),
   );
   const pools = distinctPools(
     rows.flatMap((head) => head.pools),
-    length,
+    keys,
   );
-  const entries = length + pools.size;
-  const bias = new Float32Array(heads * length * entries).fill(maskedScore);
+  const entries = keys + pools.size;
+  const bias = new Float32Array(heads * queries * entries).fill(maskedScore);
   for (const [head, { pools: own, fill }] of rows.entries()) {
     const row = createRow(entries);
-    for (let query = 0; query < length; query++) {
+    for (let query = 0; query < queries; query++) {
       fill(query, row);
-      const from = (head * length + query) * entries;
+      const from = (head * queries + query) * entries;
       for (let e = 0; e < row.length; e++) {
         const key = row.key[e]!;
-        bias[from + (key < length ? key : pools.get(nameOf(own[key - length]!))!.entry)] = row.logit[e]!;
+        bias[from + (key < keys ? key : pools.get(nameOf(own[key - keys]!))!.entry)] = row.logit[e]!;
       }
     }
   }
-  return { entries, bias, pooling: pools.size === 0 ? undefined : poolingOf(length, pools) };
+  return { entries, bias, pooling: pools.size === 0 ? undefined : poolingOf(keys, pools) };
 }
 
 /** A pool, and its place after the keys. */

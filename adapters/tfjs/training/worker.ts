@@ -37,6 +37,11 @@ await serveWorker({
     await training().write(String(question['output']), new Map(Object.entries(scores)));
     return {};
   },
+  async 'train-translate'(question) {
+    const classes = await training().translate(question as never);
+    await training().write(String(question['output']), new Map([['classes', Float32Array.from(classes)]]));
+    return {};
+  },
   'train-importance': async (question) => ({ importance: await training().importance(question as never) }),
   async 'train-gradients'(question) {
     const { loss, gradients } = await training().gradients(question as never);
