@@ -69,7 +69,12 @@ test('a tuning goes through all phases, and one that was interrupted and killed 
   assert.match(stderr, /trained on torch-cpu\n/);
   const record = JSON.parse(readFileSync(join(whole, 'runs/tiny.tuning/record.json'), 'utf8')) as {
     baselineWaste: AttentionWaste;
-    candidates: Array<{ model: string; finalists: unknown[]; waste: AttentionWaste }>;
+    candidates: Array<{
+      model: string;
+      graded: { levels: Array<{ difficulty: number; items: number; layers: number }> };
+      finalists: unknown[];
+      waste: AttentionWaste;
+    }>;
   };
   assert.equal(record.candidates[0]!.finalists.length, 1);
   assert.match(stdout, /Attention on keys other than the one that holds the answer, %: first seed, 128 of 128 scored\s+positions/);
@@ -126,14 +131,31 @@ test('a tuning goes through all phases, and one that was interrupted and killed 
 
 test('a tuning with exits says how deep its answers were, and exports a model that exits', { skip }, async () => {
   const model = { ...suite.model, layers: 2 };
-  const cwd = folderWith({ ...suite, model, space: { ...suite.space, techniques: [['distil']], exits: [0.2] } });
+  const task = 'hops:nodes=4,values=8,hops=2,questions=2,length=24,train=12';
+  const cwd = folderWith({ ...suite, task, model, space: { ...suite.space, techniques: [['distil']], exits: [0.2] } });
   const { exitCode, stdout, stderr } = await attnswap(command, { cwd });
   assert.ok([0, 1, 2].includes(exitCode!), stderr);
   assert.match(stdout, /dense answers after 1(\.\d+)? of 2 layers/);
   const record = JSON.parse(readFileSync(join(cwd, 'runs/tiny.tuning/record.json'), 'utf8')) as {
-    candidates: Array<{ model: string; finalists: Array<{ trial: { exits: number }; test: { layers: number } }> }>;
+    candidates: Array<{
+      model: string;
+      graded: { levels: Array<{ difficulty: number; items: number; layers: number }> };
+      finalists: Array<{ trial: { exits: number }; test: { layers: number } }>;
+    }>;
   };
-  const [{ model: exported, finalists }] = record.candidates as [(typeof record.candidates)[0]];
+  assert.match(stdout, /dense by difficulty of the items:.*\n.*\n1 /);
+  const [{ model: exported, finalists, graded }] = record.candidates as [(typeof record.candidates)[0]];
+  assert.deepEqual(
+    graded.levels.map(({ difficulty }) => difficulty),
+    [1, 2],
+  );
+  assert.equal(
+    graded.levels.reduce((sum, { items }) => sum + items, 0),
+    suite.items.test,
+  );
+  const mean = graded.levels.reduce((sum, { items, layers }) => sum + (items * layers) / suite.items.test, 0);
+  assert.ok(Math.abs(mean - finalists[0]!.test.layers) < 1e-6, `${mean} and ${finalists[0]!.test.layers} layers`);
+  assert.ok(existsSync(exported.replace(/\.onnx$/, '_without_exits.onnx')), exported);
   assert.equal(finalists[0]!.trial.exits, 0.2);
   assert.ok(finalists[0]!.test.layers >= 1 && finalists[0]!.test.layers < 2, `${finalists[0]!.test.layers} layers`);
   assert.ok(readFileSync(join(exported)).includes('then_branch'));

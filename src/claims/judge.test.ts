@@ -278,6 +278,24 @@ describe('evidence', () => {
   });
 });
 
+test('easy items count by the exported model’s time, where exits are shown to keep the score; else layers decide', () => {
+  const comparison = (estimate: number) =>
+    sampleComparison({ effect: { estimate, low: estimate - 0.05, high: estimate + 0.05, confidence: 0.95 } });
+  const level = (difficulty: number) => ({ difficulty, items: 50, score: 1, whole: 1, layers: difficulty, latency: comparison(-0.2) });
+  const graded = (outcome: 'pass' | 'inconclusive') => ({
+    quality: { outcome, reason: '', marginsLost: 0 },
+    levels: [level(1), level(6)],
+    easy: comparison(-0.8),
+  });
+  const by = (outcome: 'pass' | 'inconclusive') =>
+    judgedBy('easy-inputs', [{ kind: 'tuning', path: 't', record: sampleTuning({ baselineGraded: graded(outcome) }) }]);
+  const [figure] = figuresOf(by('pass'), 'easy against hard items');
+  assert.equal(figure!.of, 'tune-recall: dense, difficulty 1 against 6');
+  assert.ok(Math.abs(figure!.value - 5) < 1e-9 && Math.abs(figure!.low! - 4) < 1e-9 && Math.abs(figure!.high! - 20 / 3) < 1e-9);
+  assert.equal(by('pass').verdict, 'does-not-hold');
+  assert.deepEqual(figuresOf(by('inconclusive'), 'easy against hard items'), []);
+});
+
 test('steps saved: an interval that leaves it open says how many seeds would decide', () => {
   const claim = articleClaims.find(({ id }) => id === 'fewer-steps')!;
   const { verdict, definitions } = judgeClaim(claim, [{ kind: 'tuning', path: 'runs/t', record: sampleTuning() }]);

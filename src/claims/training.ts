@@ -5,6 +5,7 @@ import type { FinishedRecord, StoredTuningRecord, TuningCandidateRecord } from '
 import { translationDifference } from '../tuning/difference.ts';
 import { convergenceOf } from '../tuning/steps-to-quality.ts';
 import type { StepSaving } from '../tuning/steps-to-quality.ts';
+import { baseToNew } from '../verdict/wording.ts';
 import { largestFirst } from './evidence.ts';
 import type { Figure } from './evidence.ts';
 
@@ -81,6 +82,29 @@ export function bleuGainedByTraining({ baseline, candidates, settings }: StoredT
       const { mean, low, high, count } = difference;
       const ends = count === 1 ? { low: null, high: null } : { low, high };
       return [{ of: `${settings.name}: ${candidate}, ${count === 1 ? 'one seed' : `${count} seeds`}`, value: mean, ...ends }];
+    }),
+  );
+}
+
+/**
+ * Hardest over easiest items of a model with early exits, by the time of the exported model, where the score through all layers is kept; the
+ * fastest first.
+ */
+export function easySpeedUp({ baselineGraded, candidates, settings }: StoredTuningRecord): Figure[] {
+  const all = [
+    { name: settings.baseline, graded: baselineGraded },
+    ...candidates.map(({ candidate, graded }) => ({ name: candidate, graded })),
+  ];
+  return largestFirst(
+    all.flatMap(({ name, graded }): Figure[] => {
+      const effect = graded?.easy.effect;
+      if (graded === null || graded.quality.outcome !== 'pass' || effect == null) return [];
+      const [easiest, hardest] = [graded.levels[0]!, graded.levels.at(-1)!];
+      const of = `${settings.name}: ${name}, difficulty ${easiest.difficulty} against ${hardest.difficulty}`;
+      const times = (change: number) => 1 / (1 + change);
+      const right = hardest.score === null ? '' : `, score of the hardest ${percent(hardest.score)}`;
+      const note = `${settings.model.layers} layers${right}; ${baseToNew(graded.easy)}`;
+      return [{ of, value: times(effect.estimate), low: times(effect.high), high: times(effect.low), note }];
     }),
   );
 }

@@ -11,6 +11,7 @@ import { visible } from '../text/untrusted.ts';
 import { table, wrapped } from '../text/layout.ts';
 import { differenceCells, scoresText } from './tuning-scores-text.ts';
 import { convergenceText, savingCells } from './tuning-steps-text.ts';
+import { gradedText } from './tuning-graded-text.ts';
 import { wasteText } from './tuning-waste-text.ts';
 
 interface Context {
@@ -28,6 +29,7 @@ export function tuningText(report: TuningReport, context: Context): string {
     head(context),
     scoresText(report, tuning.baseline, task.metric),
     depthText(report, tuning),
+    gradedText(report, tuning),
     wasteText(report, tuning.baseline),
     searchText(report),
     ablationText(report, context),

@@ -182,6 +182,32 @@ test('layers up to an answer have a column where an attention exits early, and o
   assert.doesNotMatch(plain.lead!, /Layers/);
 });
 
+test('where items are graded, depth and speed are shown by difficulty, with whether exits keep the score', async () => {
+  const record = sampleTuning();
+  assert.equal(sectionOf(tuningReport(stored(record)), 'graded'), undefined);
+  const latency = (estimate: number) => {
+    const { latency: sample } = record.candidates[0]!;
+    return { ...sample, effect: { ...sample.effect!, estimate, low: estimate - 0.1, high: estimate + 0.1 } };
+  };
+  const level = { items: 40, score: 0.99, whole: 1, layers: 1.5 };
+  const graded = {
+    quality: { outcome: 'pass' as const, reason: 'not worse', marginsLost: 0.2 },
+    levels: [
+      { difficulty: 1, ...level, latency: latency(-0.5) },
+      { difficulty: 6, ...level, latency: latency(0) },
+    ],
+    easy: latency(-0.5),
+  };
+  const report = tuningReport(stored({ ...record, baselineGraded: graded }));
+  const section = sectionOf(report, 'graded');
+  assert.match(section.lead!, /dense: the easiest items are 2 \(1\.67 … 2\.5\) times as fast as the hardest; .*: not worse\./);
+  assert.deepEqual(textsOf(tableIn(section)), [
+    ['dense', '1', '40', '100.0 %', '99.0 %', '1.5', '2 (1.67 … 2.5)'],
+    ['dense', '6', '40', '100.0 %', '99.0 %', '1.5', '1 (0.909 … 1.11)'],
+  ]);
+  await rendered(report);
+});
+
 test('bits are shown as bits, and what is better is said', async () => {
   const record = sampleTuning();
   const negative = ({ test: { mean, items }, ...rest }: StoredTuningRecord['baseline'][number]) => ({

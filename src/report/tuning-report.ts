@@ -11,6 +11,7 @@ import type { Report, Section, Standing, Term } from './document.ts';
 import { hostSection, noiseAlerts } from './host-section.ts';
 import { ablationsSection } from './tuning/ablations-section.ts';
 import { curvesSection } from './tuning/curves-section.ts';
+import { gradedSection } from './tuning/graded-section.ts';
 import { gainsSection } from './tuning/gains-section.ts';
 import { scoresSection } from './tuning/scores-section.ts';
 import { scoreText } from './tuning/measure.ts';
@@ -53,6 +54,7 @@ function sectionsOf(view: TuningView): Section[] {
     curvesSection(view),
     searchSection(view),
     ablationsSection(view),
+    gradedSection(view),
     wasteSection(view),
     gainsSection(view),
     compared.length > 0 ? changesSection(compared) : undefined,

@@ -34,7 +34,7 @@ export function unsure(parts: ModelParts, rows: Value, open: Value, confidence: 
   const { graph, testbed } = parts;
   const places = graph.op('Transpose', [graph.op('NonZero', [open])], { perm: [1, 0] });
   const largest = graph.maximum(graph.op('Softmax', [head(parts, graph.op('GatherND', [rows, places]))], { axis: -1 }), [-1]);
-  // Not Squeeze: where nobody is asked, ONNX Runtime's ReduceMax keeps the axis that it reduces.
+  // Not Squeeze: where nobody is asked, ReduceMax of ONNX Runtime 1.30 keeps the axis that it reduces.
   const sure = graph.op('GreaterOrEqual', [graph.op('Reshape', [largest, graph.int([-1])]), graph.float(confidence)]);
   const still = graph.op('ScatterND', [open, places, graph.op('Cast', [graph.op('Not', [sure])], { to: elementTypes.f32 })]);
   return exitsByPosition(testbed) ? still : graph.op('Squeeze', [graph.maximum(still, [1]), graph.int([1])]);

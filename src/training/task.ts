@@ -1,4 +1,4 @@
-/** Items of one split, all of one length. */
+/** Items of one split, all of one length: the task's, or a shorter one for training and validation. */
 export interface TaskItems {
   readonly items: number;
   readonly length: number;
@@ -11,6 +11,8 @@ export interface TaskItems {
    * where there is one. With it labelled waste is exact.
    */
   readonly relevant?: Int32Array;
+  /** `[items]`, where items are graded: more is harder. */
+  readonly difficulty?: Int32Array;
   /** What an encoder reads. */
   readonly source?: SourceTokens;
 }

@@ -17,7 +17,7 @@ import { testbedOf, trialId } from './trial.ts';
 import type { Trial } from './trial.ts';
 import type { TuningWork } from './work.ts';
 
-const timeoutSeconds = 120;
+export const timeoutSeconds = 120;
 /** The largest slowdown or growth that passes. */
 const margin = 0.05;
 

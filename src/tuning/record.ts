@@ -12,6 +12,7 @@ import type { StoredJournal } from '../journal/stored.ts';
 import { migrationVerdicts } from '../migration/decide.ts';
 import { qualityOutcomes } from '../quality/judgement.ts';
 import { attentionWasteSchema } from './attention-waste.ts';
+import { gradedSchema } from './graded.ts';
 
 export const tuningRecordName = 'attnswap.tuning/1';
 
@@ -46,10 +47,12 @@ const epochSchema = z.object({
 });
 /** BLEU or chrF of all test items together, with the interval over them. */
 const corpusScoreSchema = z.object({ value: figure, low: figure, high: figure });
+const depth = z.number().min(1).max(64);
 const testSchema = z.object({
   mean: figure,
   items: list(figure, 1e7),
-  layers: z.number().min(1).max(64).optional(),
+  layers: depth.optional(),
+  depths: list(depth, 1e7).optional(),
   translation: z.object({ bleu: corpusScoreSchema, chrf: corpusScoreSchema }).optional(),
 });
 /** Three attentions of each of 64 layers at most, with an encoder. */
@@ -97,6 +100,7 @@ const candidateSchema = z.object({
   quality: z.object({ outcome: z.enum(qualityOutcomes), reason: text, marginsLost: z.number().nullable() }),
   decision: z.object({ candidate: text, verdict: z.enum(migrationVerdicts), reasons: texts, decidedBy: texts }),
   waste: attentionWasteSchema.nullable().default(null),
+  graded: gradedSchema.nullable().default(null),
   model: text,
 });
 const settingsSchema = z.object({
@@ -121,6 +125,7 @@ export const tuningSteps: StepSchemas = [
   [/^swap\//, testSchema],
   [/^compare\//, z.object({ latency: comparisonSchema, memory: comparisonSchema })],
   [/^waste\//, attentionWasteSchema.nullable()],
+  [/^graded\//, gradedSchema],
   [/^ended$/, z.iso.datetime()],
 ];
 
@@ -138,6 +143,8 @@ export const tuningRecordSchema = z.object({
   baseline: list(finishedSchema, 100),
   /** Of the first seed, as each candidate's; null where the training diverged, or the record is older than this figure. */
   baselineWaste: attentionWasteSchema.nullable().default(null),
+  /** Of the first seed, as each candidate's: how depth follows difficulty; null without exits, or where items are not graded. */
+  baselineGraded: gradedSchema.nullable().default(null),
   candidates: list(candidateSchema, 1000),
   /** Of baseline and candidates those that no other beats. */
   front: texts.default([]),

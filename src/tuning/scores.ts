@@ -8,12 +8,17 @@ import { testbedOf } from './trial.ts';
 import type { Trial } from './trial.ts';
 import type { TuningWork } from './work.ts';
 
+/** Tokens of one batch: test items may be longer than those of training, and logits take the square of that. */
+const mostTokens = 2 ** 14;
+
 /** A trained model on the test items: a score an item, higher is better. */
 export interface TestScores {
   readonly mean: number;
   readonly items: readonly number[];
   /** Mean number of layers up to the answer; absent without exits. */
   readonly layers?: number;
+  /** The same of each item. */
+  readonly depths?: readonly number[];
   /** Of what greedy decoding gives; absent where nothing is translated. */
   readonly translation?: TranslationScores;
 }
@@ -41,13 +46,14 @@ export function meanOf(scores: ArrayLike<number>): number {
 export async function testScores(work: TuningWork, training: Training, trial: Trial): Promise<TestScores> {
   const { task, tuning } = work;
   const attention = goalAttention(trial, testbedOf(trial, tuning, task));
-  const request = { attention, data: await dataFile(work, 'test', 0), batch: tuning.training.batch };
+  const batch = Math.max(1, Math.min(tuning.training.batch, Math.floor(mostTokens / task.length)));
+  const request = { attention, data: await dataFile(work, 'test', 0), batch };
   const scores = await training.evaluate(request);
   const items = scoresOf(task, scores);
   return {
     mean: meanOf(items),
     items,
-    ...(scores.layers !== undefined && { layers: meanOf(scores.layers) }),
+    ...(scores.layers !== undefined && { layers: meanOf(scores.layers), depths: Array.from(scores.layers) }),
     ...(task.translation !== undefined && { translation: await translated(work, await training.translate(request)) }),
   };
 }

@@ -13,6 +13,8 @@ import type { AttentionWaste } from './attention-waste.ts';
 import { differenceOf } from './difference.ts';
 import type { SeedDifference } from './difference.ts';
 import { compareExported, exportedModel } from './exported.ts';
+import { gradedDepth } from './graded.ts';
+import type { Graded } from './graded.ts';
 import { finishTrial, referenceOf } from './finish-trial.ts';
 import type { FinishedTrial } from './finish-trial.ts';
 import { frontOf } from './front.ts';
@@ -50,6 +52,8 @@ export interface TunedCandidate {
   readonly decision: MigrationDecision;
   /** Of the first seed; null where its training diverged. */
   readonly waste: AttentionWaste | null;
+  /** How the first seed's depth follows difficulty; null without exits, or where items are not graded. */
+  readonly graded: Graded | null;
   /** The exported model of the first seed. */
   readonly model: string;
 }
@@ -58,6 +62,8 @@ export interface TuningReport {
   readonly baseline: readonly FinishedTrial[];
   /** Of the first seed; null where its training diverged. */
   readonly baselineWaste: AttentionWaste | null;
+  /** As each candidate's. */
+  readonly baselineGraded: Graded | null;
   readonly candidates: readonly TunedCandidate[];
   /** Of baseline and candidates those that no other one beats in score, latency, memory and pairs, the best score first. */
   readonly front: readonly string[];
@@ -75,12 +81,19 @@ export async function tuneTestbed(work: TuningWork): Promise<TuningReport> {
   const baseline: FinishedTrial[] = [];
   for (const each of seeds) baseline.push(await finishTrial(work, baselineTrial(work, each)));
   const baselineWaste = await attentionWaste(work, baseline[0]!);
+  const baselineGraded = await gradedDepth(work, baseline[0]!);
   const candidates: TunedCandidate[] = [];
   for (const [index, candidate] of tuning.candidates.entries()) {
     work.timeLeft.begin(index);
     candidates.push(await tuneCandidate(work, candidate, baseline));
   }
-  return { baseline, baselineWaste, candidates, front: frontOf({ candidate: tuning.baseline, finalists: baseline }, candidates) };
+  return {
+    baseline,
+    baselineWaste,
+    baselineGraded,
+    candidates,
+    front: frontOf({ candidate: tuning.baseline, finalists: baseline }, candidates),
+  };
 }
 
 /** The first choice of everything; techniques need something to learn from. */
@@ -126,6 +139,7 @@ async function tuneCandidate(work: TuningWork, candidate: string, baseline: read
     quality,
     decision: decideMigration({ candidate, latency: at(latency), memory: at(memory), wantedLengths: [], quality }),
     waste: await attentionWaste(work, finalists[0]!),
+    graded: await gradedDepth(work, finalists[0]!),
     model: await exportedModel(work, finalists[0]!.trial),
   };
 }

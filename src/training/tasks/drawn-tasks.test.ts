@@ -4,6 +4,7 @@ import { AttnswapError } from '../../contract/errors.ts';
 import { itemOf, keysOf } from '../fixtures/items.ts';
 import { splits } from '../task.ts';
 import type { Split } from '../task.ts';
+import { hops } from './hops.ts';
 import { induction } from './induction.ts';
 import { recall, shortestGap } from './recall.ts';
 import { splitOf } from './split-of.ts';
@@ -206,4 +207,40 @@ test('a task with too few different items says so instead of searching for ever'
   const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
   assert.ok(reasons.length > 0);
   for (const reason of reasons) assert.ok(refused(/too few distinct items/)(reason));
+});
+
+const chased = { nodes: 6, values: 3, hops: 4, questions: 3, length: 40, train: 12 };
+
+test('hops asks for what its pointers lead to; how many they are at most is how difficult it is', async () => {
+  for (const split of splits) {
+    const items = await hops(chased).items(split, 300, 1);
+    assert.equal(items.length, split === 'test' ? 40 : 12);
+    const counts = new Map<number, number>();
+    for (const item of range(300)) {
+      const { tokens, targets } = itemOf(items, item);
+      const shown = tokens.slice(0, -3);
+      const pointers = new Map(shown.map((token) => [Math.floor(token / 9), token % 9] as const));
+      assert.equal(pointers.size, 6, 'a node without its pointer, or a token that is none');
+      for (const token of shown) assert.equal(pointers.get(Math.floor(token / 9)), token % 9);
+      const distances = tokens.slice(-3).map((token, question) => {
+        let [at, followed] = [token - 54, 0];
+        for (; at < 6; followed++) at = pointers.get(at)!;
+        assert.equal(targets.at(question - 3), at - 6);
+        return followed;
+      });
+      assert.ok(targets.slice(0, -3).every((target) => target === -1));
+      assert.equal(items.difficulty![item], Math.max(...distances));
+      counts.set(items.difficulty![item]!, (counts.get(items.difficulty![item]!) ?? 0) + 1);
+    }
+    // Four deviations of a binomial count.
+    for (const depth of [1, 2, 3, 4]) assert.ok(Math.abs(counts.get(depth)! - 75) < 4 * Math.sqrt(56), `${depth}: ${counts.get(depth)}`);
+  }
+});
+
+test('hops that cannot be are refused by name', () => {
+  const refused = (changes: object, message: RegExp) =>
+    assert.throws(() => hops({ ...chased, ...changes }), { code: 'INVALID_PARAMETERS', message });
+  refused({ hops: 7 }, /7 hops need 7 nodes, got 6/);
+  refused({ train: 8 }, /6 pointers and 3 questions do not fit into 8 tokens/);
+  refused({ nodes: 129 }, /nodes/);
 });

@@ -3,6 +3,7 @@ import type { Parameters } from '../../contract/variant.ts';
 import { nearestName } from '../../variants/nearest-name.ts';
 import type { Task } from '../task.ts';
 import { digits } from './digits.ts';
+import { hops } from './hops.ts';
 import { induction } from './induction.ts';
 import { mlm } from './mlm.ts';
 import { prose } from './prose.ts';
@@ -29,6 +30,10 @@ export const taskFamilies: Readonly<Record<string, TaskFamily>> = {
   induction: family(induction, {
     quick: { symbols: 16, copy: 8, gap: 40, length: 64 },
     full: { symbols: 32, copy: 32, gap: 300, length: 512 },
+  }),
+  hops: family(hops, {
+    quick: { nodes: 10, values: 8, hops: 8, questions: 8, length: 1024, train: 40 },
+    full: { nodes: 32, values: 16, hops: 12, questions: 32, length: 4096, train: 256 },
   }),
   prose: family(prose, { quick: { length: 128 }, full: { length: 512 } }),
   mlm: family(mlm, { quick: { length: 64 }, full: { length: 512 } }),

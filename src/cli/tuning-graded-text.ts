@@ -1,0 +1,32 @@
+import type { Tuning } from '../contract/tuning.ts';
+import { digits, percent } from '../text/figures.ts';
+import { table, wrapped } from '../text/layout.ts';
+import { speedText } from '../tuning/graded.ts';
+import type { Graded } from '../tuning/graded.ts';
+import type { TuningReport } from '../tuning/tune-testbed.ts';
+
+/** How depth and time follow the difficulty of items, of every attention with exits. */
+export function gradedText({ baselineGraded, candidates }: TuningReport, { baseline }: Tuning): string {
+  const all = [{ candidate: baseline, graded: baselineGraded }, ...candidates];
+  return all.flatMap(({ candidate, graded }) => (graded === null ? [] : [gradedTable(candidate, graded)])).join('\n\n');
+}
+
+function gradedTable(name: string, { levels, easy, quality }: Graded): string {
+  const rows = levels.map(({ difficulty, items, score, whole, layers, latency }) => [
+    String(difficulty),
+    String(items),
+    share(whole),
+    share(score),
+    layers === null ? '–' : digits(layers),
+    speedText(latency),
+  ]);
+  return [
+    wrapped(`${name} by difficulty of the items: through all layers, and with exits, as fast as without exits times`),
+    table([['difficulty', 'items', 'all layers', 'exits', 'layers', 'speed'], ...rows]),
+    wrapped(`Easiest items against hardest, with exits: ${speedText(easy)} as fast. Exits against all layers: ${quality.reason}.`),
+  ].join('\n');
+}
+
+function share(value: number | null): string {
+  return value === null ? '–' : percent(value);
+}

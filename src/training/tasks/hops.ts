@@ -1,0 +1,100 @@
+import type { z } from 'zod';
+import type { RandomStream } from '../../inputs/random.ts';
+import { parameterObject, readParameters, wholeNumber } from '../../variants/parameter-types.ts';
+import type { Task } from '../task.ts';
+import { requestError } from './check-request.ts';
+import { drawBelow, drawDistinct } from './draws.ts';
+import { drawnTask } from './drawn-task.ts';
+import type { ItemBuffers } from './drawn-task.ts';
+import { taskName } from './task-name.ts';
+
+const largest = 16_384;
+const hopsSchema = parameterObject({
+  /** Nodes, each with one pointer. */
+  nodes: wholeNumber(1).max(128),
+  /** Different values that pointers end at. */
+  values: wholeNumber(2).max(128),
+  /** Pointers of the hardest items. */
+  hops: wholeNumber(1).max(128),
+  /** Questions of a sequence. */
+  questions: wholeNumber(1).max(1024),
+  /** Tokens of test items. */
+  length: wholeNumber(2).max(largest),
+  /** Tokens of training and validation items. */
+  train: wholeNumber(2).max(largest),
+});
+export type HopsParameters = z.output<typeof hopsSchema>;
+
+/**
+ * Pointer chasing, of graded difficulty: every node points to another one or to a value, so that the nodes form chains that end at values.
+ * A sequence shows the pointers in random order, each as one token and all of them again and again. Its last tokens are questions: nodes, of
+ * which the value at the end of their chain is asked. `difficulty` is the number of pointers up to it for the farthest of them, drawn evenly from
+ * 1 to `hops`: all items have the same kinds and numbers of tokens, and a model that follows one pointer a layer needs as many layers.
+ * Sequences say the same at any length, so that short ones can train. Tokens: node·(nodes + values) + target, values behind the nodes, then questions.
+ * @throws INVALID_PARAMETERS
+ */
+export function hops(given: HopsParameters): Task {
+  const parameters = readParameters('hops', hopsSchema, given);
+  const { nodes, values, hops: most, questions, length, train } = parameters;
+  const name = taskName('hops', parameters);
+  if (most > nodes) throw requestError(name, `${most} hops need ${most} nodes, got ${nodes}`, `nodes=${most}`);
+  const shortest = Math.min(length, train);
+  if (nodes + questions > shortest)
+    throw requestError(
+      name,
+      `${nodes} pointers and ${questions} questions do not fit into ${shortest} tokens`,
+      `train=${4 * nodes + questions}`,
+    );
+  return drawnTask({
+    name,
+    summary: `the values at the ends of chains of 1 to ${most} pointers`,
+    vocabulary: nodes * (nodes + values) + nodes,
+    classes: values,
+    length,
+    trainingLength: train,
+    chance: 1 / values,
+    draw: (stream, item) => drawSequence(stream, item, parameters),
+  });
+}
+
+function drawSequence(stream: RandomStream, { tokens, targets }: ItemBuffers, parameters: HopsParameters): number {
+  const { nodes, values, hops: most, questions } = parameters;
+  const farthest = 1 + drawBelow(stream, most);
+  const chains = drawChains(stream, farthest, parameters);
+  const asked = tokens.length - questions;
+  for (let at = 0; at < asked; at++) tokens[at] = chains[drawBelow(stream, nodes)]!.pointer;
+  for (const [at, place] of drawDistinct(stream, nodes, asked).entries()) tokens[place] = chains[at]!.pointer;
+  const near = chains.filter(({ distance }) => distance <= farthest);
+  const surely = asked + drawBelow(stream, questions);
+  for (let at = asked; at < tokens.length; at++) {
+    const { node, value } = at === surely ? chains[0]! : near[drawBelow(stream, near.length)]!;
+    tokens[at] = nodes * (nodes + values) + node;
+    targets[at] = value;
+  }
+  return farthest;
+}
+
+interface Linked {
+  readonly node: number;
+  /** Its token. */
+  readonly pointer: number;
+  /** Pointers up to the end of its chain, its own among them, and the value there. */
+  readonly distance: number;
+  readonly value: number;
+}
+
+/** Every node once, in chains one after the other; the first chain has the given length. */
+function drawChains(stream: RandomStream, first: number, { nodes, values, hops: most }: HopsParameters): Linked[] {
+  const order = drawDistinct(stream, nodes, nodes);
+  const linked: Linked[] = [];
+  while (linked.length < nodes) {
+    const start = linked.length;
+    const end = start === 0 ? first : Math.min(nodes, start + 1 + drawBelow(stream, most));
+    const value = drawBelow(stream, values);
+    for (let at = start; at < end; at++) {
+      const target = at + 1 < end ? order[at + 1]! : nodes + value;
+      linked.push({ node: order[at]!, pointer: order[at]! * (nodes + values) + target, distance: end - at, value });
+    }
+  }
+  return linked;
+}
