@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
+import type { Comparison } from '../src/contract/verdict.ts';
+import { Figures } from '../src/journal/figures.ts';
 import { migrate } from '../src/operations/migrate.ts';
 import type { MigrateOptions } from '../src/operations/migrate.ts';
 import type { Progress } from '../src/operations/options.ts';
@@ -63,6 +65,11 @@ const cwd = emptyFolder();
 writeFileSync(join(cwd, 'model.onnx'), model.build({ seed: 1 }));
 writeFileSync(join(cwd, 'mine.data.mjs'), dataModule);
 process.chdir(cwd);
+// Whether the host is busy must not decide these tests.
+const openFigures = Figures.open.bind(Figures);
+mock.method(Figures, 'open', (folder: string, options: Parameters<typeof openFigures>[1]) =>
+  openFigures(folder, { ...options, keeps: true }),
+);
 
 type Steps = Record<string, unknown>;
 const stepsIn = (folder: string): Steps => (JSON.parse(readFileSync(join(folder, 'journal.json'), 'utf8')) as { steps: Steps }).steps;
@@ -101,7 +108,7 @@ test('a migration tells its phase, the step of how many, and the share done; one
   assert.ok(measuring.every(({ share }, at) => (at === 0 ? share === 0 : share! > measuring[at - 1]!.share! && share! < 1)));
 });
 
-test('another folder reuses what was measured of the same files, and says when; --fresh and other files do not', async () => {
+test('another folder reuses what was measured of the same content, and says when; --fresh and other content do not', async () => {
   const measured = stepsIn('state');
   const told: string[] = [];
   const again = (dir: string, more: Partial<MigrateOptions> = {}) =>
@@ -113,9 +120,35 @@ test('another folder reuses what was measured of the same files, and says when; 
   assert.ok(Object.values(record.reused).every((time) => time < record.startedAt));
   assert.ok(!told.some((what) => what.includes('latency')) && told.some((what) => what.includes('quality')), told.join('; '));
   assert.deepEqual((await again('again')).reused, record.reused, 'a rerun still says so');
+  await assert.rejects(again('again', { fresh: true }), {
+    code: 'INVALID_MIGRATION',
+    message: 'again: fresh changed from nothing to true since this migration began',
+    hint: /^choose another --dir/,
+  });
   assert.deepEqual((await again('fresh', { fresh: true })).reused, {});
+  assert.deepEqual((await again('fresh', { fresh: true })).reused, {}, 'it goes on as it began');
   writeFileSync('other.onnx', model.build({ seed: 3 }));
   assert.deepEqual((await again('other', { model: 'other.onnx' })).reused, {});
+  writeFileSync('other.data.mjs', dataModule.replace('13 * seed', '17 * seed'));
+  assert.deepEqual((await again('otherData', { data: ['other.data.mjs'] })).reused, {});
+});
+
+test('both phases reuse what showed something, and the last comparison nothing', async () => {
+  const whole = (dir: string) => migrate({ ...baseline, dir, until: 'tune', candidates: ['dense.fused'], evaluations: 2 });
+  await whole('whole');
+  const { reused } = await whole('wholeAgain');
+  const [first, second] = [stepsIn('whole'), stepsIn('wholeAgain')];
+  const kernels = Object.keys(first).filter((step) => step.startsWith('tune/kernel/') && first[step] !== null);
+  assert.ok(kernels.length > 0);
+  for (const step of kernels) assert.ok(step in reused, step);
+  const compared = Object.keys(second).filter((step) => /^(latency|peak-memory)\//.test(step) && step in first);
+  assert.ok(compared.length > 0);
+  for (const step of compared) {
+    const { outcome, blocks, setAside = [] } = first[step] as Comparison;
+    const quiet = blocks.every(({ othersCores = 0 }) => othersCores < 0.2) && setAside.length === 0;
+    const shows = ['pass', 'improvement', 'regression'].includes(outcome) && quiet;
+    assert.equal(step in reused, shows && !step.includes('/final '), `${step}: ${outcome}`);
+  }
 });
 
 test('data that cannot be used end a migration with what is wrong', async (t) => {

@@ -203,7 +203,7 @@ function conclusion({ final, verdict, candidates }: MigrationReport, { folder, s
   return [
     withUses(said, deciding?.uses),
     ...(model === null ? [] : [`migrated model: ${model}`]),
-    ...(Object.keys(reused).length === 0 ? [] : [wrapped(`${reusedText(reused)} (--fresh measures anew)`)]),
+    ...(Object.keys(reused).length === 0 ? [] : [wrapped(`${reusedText(reused)} (--dir <new> --fresh measures anew)`)]),
     `all results: ${folder}/record.json`,
   ].join('\n');
 }

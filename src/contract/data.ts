@@ -23,8 +23,10 @@ export interface DataModule {
   items(request: { readonly lengths: readonly number[]; readonly itemsPerLength: number; readonly seed: number }): Promise<readonly Item[]>;
   /** One score an item, in order; higher is better. Without it, quality is how far the outputs drift from the original's. */
   evaluate?(model: RunnableModel, items: readonly Item[]): Promise<readonly number[]>;
-  /** Whether a score depends on its own item alone: then items can be scored one by one, until enough is shown. @default false */
+  /** Whether a score depends on its own item alone: then, with a `range`, items are scored one by one, until enough is shown. @default false */
   readonly itemByItem?: boolean;
+  /** What a score can be, for any model. */
+  readonly range?: { readonly low: number; readonly high: number };
   /** What a score is, such as «1 − character error rate». */
   readonly metric?: string;
   /** The text that token ids stand for, for bits per byte; without it, only bits per token are told. */

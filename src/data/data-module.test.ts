@@ -96,16 +96,34 @@ test('what a module returns is refused where it is no item, with the item named'
 
 test('scores are refused where they are not one finite number an item', async () => {
   const cases: Record<string, RegExp> = {
-    'return []': /returned 0, expected 1 scores/,
-    'return 1': /returned number, expected 1 scores/,
-    'return [NaN]': /returned NaN for item 0/,
-    "return ['1']": /returned '1' for item 0/,
+    'return []': /returned 0, expected 1 score$/,
+    'return 1': /returned number, expected 1 score$/,
+    'return [NaN]': /returned NaN for item a, expected a finite number/,
+    "return ['1']": /returned '1' for item a/,
     "throw new Error('cannot read')": /evaluate\(\) threw: cannot read/,
   };
   for (const [body, reason] of Object.entries(cases)) {
     const data = await loadModule(`export function items() { return [${item()}]; } export function evaluate() { ${body}; }`);
     await assert.rejects(data.evaluate!(unused, await data.items(request)), refused(reason), body);
   }
+});
+
+test('a range of scores is given on, and kept to; what it may not be is refused', async () => {
+  const source = (more: string, score: string) =>
+    `export function items() { return [${item()}]; } export function evaluate() { return ${score}; } export const itemByItem = true; ${more}`;
+  const data = await loadModule(source('export const range = { low: -1, high: 1 };', '[-1]'));
+  assert.deepEqual([data.range, data.itemByItem], [{ low: -1, high: 1 }, true]);
+  assert.deepEqual(await data.evaluate!(unused, await data.items(request)), [-1]);
+  const beyond = await loadModule(source('export const range = { low: 0, high: 1 };', '[1.5]'));
+  const score = beyond.evaluate!(unused, await beyond.items(request));
+  await assert.rejects(score, refused(/returned 1\.5 for item a, expected a number in the exported range, 0 to 1$/));
+  const several = await loadModule(source('', '[1, 1]'));
+  await assert.rejects(
+    several.evaluate!(unused, await several.items(request)),
+    refused(/returned 2, expected 1 score; with itemByItem, items are scored one by one$/),
+  );
+  for (const range of ['[0, 1]', '{ low: 1, high: 1 }', '{ low: 0 }', '{ low: 0, high: Infinity }', 'null', '1'])
+    await assert.rejects(loadModule(source(`export const range = ${range};`, '[1]')), refused(/exports range as /), range);
 });
 
 const picture: ModelInput = { name: 'x', type: 'float32', dims: ['batch', 3, 'width'] };

@@ -11,7 +11,7 @@ import { checkTensor, invalidData, shown } from './check-tensor.ts';
  */
 export async function loadDataModule(path: string): Promise<DataModule> {
   hookOwnName();
-  const { items, evaluate, itemByItem, metric, textOf } = await guarded(path, 'could not be loaded', async () => {
+  const { items, evaluate, itemByItem, range, metric, textOf } = await guarded(path, 'could not be loaded', async () => {
     return (await import(pathToFileURL(resolve(path)).href)) as Partial<DataModule>;
   });
   if (typeof items !== 'function') throw invalidData(path, `exports items as ${typeof items}, expected a function`, { hint: example });
@@ -21,14 +21,17 @@ export async function loadDataModule(path: string): Promise<DataModule> {
     throw invalidData(path, `exports textOf as ${typeof textOf}, expected a function`);
   if (!['boolean', 'undefined'].includes(typeof itemByItem))
     throw invalidData(path, `exports itemByItem as ${typeof itemByItem}, expected true or false`);
+  if (range !== undefined && !isRange(range))
+    throw invalidData(path, `exports range as ${JSON.stringify(range)}, expected { low, high } with low below high`);
   if (!['string', 'undefined'].includes(typeof metric)) throw invalidData(path, `exports metric as ${typeof metric}, expected a string`);
   return {
     items: async (request) => checkItems(await guarded(path, 'items() threw', () => items(request)), request.lengths, path),
     ...(evaluate !== undefined && {
       evaluate: async (model, given) =>
-        checkScores(await guarded(path, 'evaluate() threw', () => evaluate(model, given)), given.length, path),
+        checkScores(await guarded(path, 'evaluate() threw', () => evaluate(model, given)), given, { path, itemByItem, range }),
     }),
     ...(itemByItem !== undefined && { itemByItem }),
+    ...(range !== undefined && { range }),
     ...(metric !== undefined && { metric }),
     ...(textOf !== undefined && { textOf: async (ids) => checkText(await guarded(path, 'textOf() threw', async () => textOf(ids)), path) }),
   };
@@ -78,10 +81,26 @@ function checkText(text: unknown, path: string): string {
   throw invalidData(path, `textOf() returned ${shown(text)}, expected a string`);
 }
 
-function checkScores(scores: unknown, expected: number, path: string): readonly number[] {
-  if (!Array.isArray(scores) || scores.length !== expected)
-    throw invalidData(path, `evaluate() returned ${Array.isArray(scores) ? scores.length : typeof scores}, expected ${expected} scores`);
-  const wrong = scores.findIndex((score) => !Number.isFinite(score));
-  if (wrong >= 0) throw invalidData(path, `evaluate() returned ${shown(scores[wrong])} for item ${wrong}, expected a finite number`);
-  return scores as number[];
+function isRange(range: unknown): range is NonNullable<DataModule['range']> {
+  const { low, high } = Object(range) as { low?: unknown; high?: unknown };
+  return Number.isFinite(low) && Number.isFinite(high) && (low as number) < (high as number);
+}
+
+interface Declared {
+  readonly path: string;
+  readonly itemByItem: DataModule['itemByItem'] | undefined;
+  readonly range: DataModule['range'] | undefined;
+}
+
+function checkScores(scores: unknown, given: readonly Item[], { path, itemByItem, range }: Declared): readonly number[] {
+  if (!Array.isArray(scores) || scores.length !== given.length) {
+    const got = Array.isArray(scores) ? scores.length : typeof scores;
+    const alone = itemByItem === true && given.length === 1 ? '; with itemByItem, items are scored one by one' : '';
+    throw invalidData(path, `evaluate() returned ${got}, expected ${given.length} score${given.length === 1 ? '' : 's'}${alone}`);
+  }
+  const { low, high } = range ?? { low: -Infinity, high: Infinity };
+  const wrong = scores.findIndex((score) => !(Number.isFinite(score) && score >= low && score <= high));
+  if (wrong < 0) return scores as number[];
+  const expected = range === undefined ? 'a finite number' : `a number in the exported range, ${low} to ${high}`;
+  throw invalidData(path, `evaluate() returned ${shown(scores[wrong])} for item ${given[wrong]!.id.slice(0, 100)}, expected ${expected}`);
 }

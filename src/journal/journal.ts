@@ -93,12 +93,14 @@ export class Journal {
     if (this.#signal?.aborted === true) throw new AttnswapError('INTERRUPTED', 'interrupted');
     // As it will be read back: an interrupted migration must not differ from another by what JSON loses.
     const found = await compute();
+    // A step that was deleted from the file may have been a reused one.
     if (found instanceof Reused) this.#reused[step] = found.measuredAt;
+    else delete this.#reused[step];
     const result = JSON.parse(JSON.stringify((found instanceof Reused ? found.value : found) ?? null)) as Result;
     this.#stored.steps[step] = result;
     this.#checksums[step] = checksumOf(step, result, this.#reused[step]);
-    const reused = Object.keys(this.#reused).length > 0 && { reused: this.#reused };
-    await writeJson(journalPath(this.folder), { ...this.#stored, ...reused, checksums: this.#checksums });
+    const reused = Object.keys(this.#reused).length > 0 ? this.#reused : undefined;
+    await writeJson(journalPath(this.folder), { ...this.#stored, reused, checksums: this.#checksums });
     return result;
   }
 }

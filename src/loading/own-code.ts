@@ -3,23 +3,28 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Where `src` and `adapters` of this attnswap lie. */
-const ownCode = new URL('../../', import.meta.url);
+/** This attnswap. */
+const ownFolder = new URL('../../', import.meta.url);
+/** What of it measures. */
+const folders = ['src', 'adapters'];
 
 let digest: Promise<string> | undefined;
 
 /** SHA-256 of all that measures: a version does not tell a checkout from the same one after a change. Tests are no part of it. */
 export function codeDigest(): Promise<string> {
-  return (digest ??= digestOf(['src', 'adapters']));
+  return (digest ??= digestOf(ownFolder));
 }
 
-async function digestOf(folders: readonly string[]): Promise<string> {
+/** That of the attnswap in a folder. */
+export async function digestOf(folder: URL): Promise<string> {
   const hash = createHash('sha256');
-  for (const folder of folders) {
-    const root = fileURLToPath(new URL(folder, ownCode));
-    const names = await readdir(root, { recursive: true });
-    for (const name of names.filter((each) => /(?<!\.test|\.d)\.(ts|js|py)$/.test(each)).toSorted()) {
-      hash.update(`${folder}/${name}\n`).update(await readFile(join(root, name)));
+  for (const part of folders) {
+    const root = fileURLToPath(new URL(part, folder));
+    const found = await readdir(root, { recursive: true, withFileTypes: true });
+    const paths = found.filter((each) => each.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+    for (const path of paths.filter((each) => /(?<!\.test|\.d)\.(ts|js|json|wasm|py)$/.test(each)).toSorted()) {
+      const bytes = await readFile(path);
+      hash.update(JSON.stringify([path.slice(root.length), part, bytes.length])).update(bytes);
     }
   }
   return hash.digest('hex');
@@ -27,5 +32,6 @@ async function digestOf(folders: readonly string[]): Promise<string> {
 
 /** Whether an adapter's module is attnswap's own, and nothing that a user brings and may change. */
 export function isOwnModule(url: string): boolean {
-  return url.startsWith(ownCode.href) && !url.includes('?');
+  const { href, search } = new URL(url);
+  return search === '' && folders.some((part) => href.startsWith(new URL(`${part}/`, ownFolder).href));
 }

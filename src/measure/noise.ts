@@ -21,6 +21,11 @@ export function noiseWarnings(host: Host): NoiseWarning[] {
   return [...activity(host), ...frequency(host), ...quota(host), ...power(host), ...virtualisation(host), ...heat(host)];
 }
 
+/** Whether other work was seen, by a warning of {@link noiseWarnings}. */
+export function isBusy(host: Host): boolean {
+  return activity(host).length > 0;
+}
+
 function activity({ volatile, cpu }: Host): NoiseWarning[] {
   const warnings: NoiseWarning[] = [];
   const load = volatile.loadAverages?.[0] ?? 0;

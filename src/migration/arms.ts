@@ -7,10 +7,11 @@ import { compareMemory } from '../compare/compare-memory.ts';
 import { writeTensors } from '../data/tensor-files.ts';
 import { plainRule } from '../decide/rule.ts';
 import type { LookPlan } from '../decide/sequential.ts';
-import { fileDigest } from '../journal/figures.ts';
+import type { FigureRequest } from '../journal/figures.ts';
 import { modelArm } from '../measure/arm.ts';
 import type { ModelArm } from '../measure/arm.ts';
 import { defaultBlockSeconds } from '../measure/pair-block.ts';
+import { readOnnxFile } from '../model/file/onnx-file.ts';
 import { candidateOf, comparisonStep, placeName } from './course.ts';
 import type { Place } from './course.ts';
 import { decodingOf } from './decoding.ts';
@@ -40,15 +41,20 @@ export async function armAt(migration: Migration, model: string, { length, use }
   return modelArm({ backend, model: resolve(model), feeds: { file }, ...more }, entry);
 }
 
-/** All that decides what an arm's call takes, files by their content: what is kept of earlier figures is found by it. */
-export async function requestOf({ file }: Migration, { request }: ModelArm, isCandidate = false): Promise<object> {
-  const { adapterModule: _, feeds, model, ...settings } = request;
-  return {
-    ...settings,
-    original: file.sha256,
-    ...(isCandidate && { model: await fileDigest(model) }),
-    ...('file' in feeds && { feeds: await fileDigest(feeds.file) }),
+/** All that decides what calls of arms take: what is kept of earlier figures is found by it. */
+export function requestOf({ file }: Migration, arms: readonly ModelArm[]): Pick<FigureRequest<unknown>, 'files'> & { readonly of: object } {
+  const settings = arms.map(({ request }) => {
+    const { adapterModule: _, feeds: __, model: ___, ...rest } = request;
+    return rest;
+  });
+  const files = async () => {
+    const found = arms.map(async ({ request: { model, feeds } }) => {
+      const { externalFiles } = await readOnnxFile(model);
+      return [model, ...externalFiles.map(({ path }) => path), ...('file' in feeds ? [feeds.file] : [])];
+    });
+    return (await Promise.all(found)).flat();
   };
+  return { of: { original: file.sha256, settings }, files };
 }
 
 /** Peaks of whole models hardly vary: two pairs mostly tell, and a launch of a large model takes long. */
@@ -73,11 +79,16 @@ export function placeText(what: string, { length, use }: Place): string {
   return `${use === 'prefill' ? '' : `${use} `}${what} ${place} ${length} tokens`;
 }
 
+/** The step that a comparison is kept as. */
+export function stepOf(metric: 'latency' | 'peak-memory', { name, ...place }: Place & { readonly name: string }): string {
+  return `${metric}/${name}/${placeName(place)}`;
+}
+
 /** The original against another model at one place, in paired blocks; kept as a step. */
 export function compareModels(migration: Migration, metric: 'latency' | 'peak-memory', wanted: ArmComparison): Promise<Comparison> {
   const { name, model, length, use, plan } = wanted;
   const { file, settings, state, figures, signal } = migration;
-  return state.step(`${metric}/${name}/${placeName(wanted)}`, async () => {
+  return state.step(stepOf(metric, wanted), async () => {
     const what = `${candidateOf(name)}: ${placeText(metric === 'latency' ? 'latency' : 'peak memory', wanted)}`;
     const most = plan.looks.at(-1)!;
     const progress = (block: number) =>
@@ -87,11 +98,14 @@ export function compareModels(migration: Migration, metric: 'latency' | 'peak-me
     const shared = { timeoutSeconds, family: 1, progress, signal };
     const rule = plainRule(metric, settings.margin);
     const options = { ...shared, seed: settings.seed, floor: null, plan, blockSeconds: defaultBlockSeconds };
-    const request = { ...(await requestOf(migration, arms.new, true)), metric, subject, rule, plan, seed: settings.seed };
+    const { of, files } = requestOf(migration, [arms.base, arms.new]);
+    const request = { of: { ...of, metric, subject, rule, plan, seed: settings.seed }, files, schema: figureSchemas.comparison };
     const compare = async () =>
       metric === 'peak-memory'
         ? compareMemory(arms, subject, rule, { ...shared, plan, basePeaks: peaksAt(migration, wanted) })
         : (await compareLatency(arms, subject, rule, options)).comparison;
-    return figures.measured(request, figureSchemas.comparison, compare);
+    // The last comparison decides: what made its candidate the best of several must not speak for it again.
+    const isFinal = candidateOf(name) !== name;
+    return isFinal ? compare() : figures.measured(request, compare);
   });
 }

@@ -113,13 +113,11 @@ async function measureDecode(migration: Migration): Promise<DecodeBaseline> {
 async function atLength(migration: Migration, length: number): Promise<BaselineAtLength> {
   const measured = await timeAndPeak(migration, { length, use: 'prefill' });
   const { state, figures, settings, sites, file } = migration;
-  const request = async () => ({
-    ...(await requestOf(migration, await armAt(migration, file.path, { length, use: 'prefill' }))),
-    ...{ metric: 'waste', sites: sites.sites, rows: wasteRows, seed: settings.seed },
+  const waste = await state.step(`baseline/waste/${length}`, async () => {
+    const { of, files } = requestOf(migration, [await armAt(migration, file.path, { length, use: 'prefill' })]);
+    const wanted = { ...of, metric: 'waste', sites: sites.sites, rows: wasteRows, seed: settings.seed };
+    return figures.measured({ of: wanted, files, schema: figureSchemas.waste }, () => wasteAt(migration, length));
   });
-  const waste = await state.step(`baseline/waste/${length}`, async () =>
-    figures.measured(await request(), figureSchemas.waste, () => wasteAt(migration, length)),
-  );
   return { length, ...measured, waste };
 }
 
@@ -127,9 +125,11 @@ async function timeAndPeak(migration: Migration, place: Place): Promise<Omit<Cal
   const { file, state, figures } = migration;
   const arm = await armAt(migration, file.path, place);
   const name = placeName(place);
-  const request = await requestOf(migration, arm);
+  const { of, files } = requestOf(migration, [arm]);
   const latency = await state.step(`baseline/latency/${name}`, () =>
-    figures.measured({ ...request, metric: 'latency', sampleSeconds }, figureSchemas.latency, () => latencyOf(migration, arm, place)),
+    figures.measured({ of: { ...of, metric: 'latency', sampleSeconds }, files, schema: figureSchemas.latency }, () =>
+      latencyOf(migration, arm, place),
+    ),
   );
   const peakBytes = async () => {
     migration.progress(`baseline/memory/${name}`, placeText('peak memory', place));
@@ -138,9 +138,10 @@ async function timeAndPeak(migration: Migration, place: Place): Promise<Omit<Cal
     throw failed(place, 'reason' in outcome ? outcome.reason : outcome.outcome);
   };
   const memory = await state.step(`baseline/memory/${name}`, () =>
-    figures.measured({ ...request, metric: 'peak-memory' }, figureSchemas.memory, peakBytes),
+    figures.measured({ of: { ...of, metric: 'peak-memory' }, files, schema: figureSchemas.memory }, peakBytes),
   );
-  peaksAt(migration, place).set(0, memory);
+  // Both peaks of a pair are measured in the same run.
+  if (!(`baseline/memory/${name}` in state.reused)) peaksAt(migration, place).set(0, memory);
   return { ...latency, peakHostBytes: memory.bytes };
 }
 

@@ -1,5 +1,7 @@
 import { combined } from '../quality/judgement.ts';
 import type { QualityJudgement } from '../quality/judgement.ts';
+import type { PairedEstimate } from '../quality/paired.ts';
+import type { Interval } from '../statistics/resample.ts';
 import type { MeasuredBaseline } from './baseline-phase.ts';
 import { tunableMargins } from './decide.ts';
 import { decodeQualityOf } from './decoding.ts';
@@ -38,7 +40,8 @@ export async function qualitiesOf(
       return compute();
     });
   const { scores } = baseline;
-  const quality = withInfinity(await step('quality', 'quality', () => qualityOf(migration, open, { items, base: scores, exactness })));
+  const found = withInfinity(await step('quality', 'quality', () => qualityOf(migration, open, { items, base: scores, exactness })));
+  const quality = { ...found, task: found.task && withBounds(found.task) };
   if (cache === null || isHopeless(quality.judgement)) return { quality, decode: null, generation: null };
   const request = { items, exactness, hasTask: scores !== null };
   const decode = withInfinity(await step('decode', 'quality behind the cache', () => decodeQualityOf(migration, open, request)));
@@ -75,6 +78,12 @@ export function lostOf({ quality, decode, generation }: Judged, before: Judged):
 /** Whether so much is lost that tuning is not expected to recover it. */
 export function isHopeless({ outcome, marginsLost }: QualityJudgement): boolean {
   return outcome === 'regression' && !(marginsLost <= tunableMargins);
+}
+
+/** Of scores whose range is not known, an end may be infinite. */
+function withBounds(task: PairedEstimate): PairedEstimate {
+  const bounds = ({ low, high }: Interval) => ({ low: (low as number | null) ?? -Infinity, high: (high as number | null) ?? Infinity });
+  return { ...task, oneSided: bounds(task.oneSided), twoSided: bounds(task.twoSided) };
 }
 
 /** JSON has no Infinity. */

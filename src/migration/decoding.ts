@@ -35,7 +35,7 @@ export function cachedBehind({ longest }: Cache, tokens: number): number {
  * last one where it has no logits. An item as long as the model takes is decoded to its own last token.
  */
 export async function decodingOf({ cache, outputs }: Migration, item: Item): Promise<Decoding> {
-  return outputs.using([item], async (outputsOf) => decodingBehind(cache!, item, await outputsOf(item)));
+  return outputs.using(async (outputsOf) => decodingBehind(cache!, item, await outputsOf(item)));
 }
 
 function decodingBehind(cache: Cache, { feeds }: Item, handed: Tensors): Decoding {

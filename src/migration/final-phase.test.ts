@@ -4,7 +4,7 @@ import { fileNameOf } from './candidate.ts';
 import type { CandidateResult } from './candidate.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { dispatchOf } from './dispatch.ts';
-import { bestOf } from './final-phase.ts';
+import { bestOf, frontOf, standingsOf } from './final-phase.ts';
 import type { Migration } from './migration.ts';
 
 function result(name: string, figures: { latency: number; memory: number; loss: number; verdict?: string }): CandidateResult {
@@ -38,6 +38,24 @@ test('what a wide interval cannot tell from the best is not ranked behind it', (
   const sparse = result('sparse', { latency: 0.97, memory: 0.55, loss: 0.3 });
   assert.equal(bestOf([sparse, exact], 0.05)?.name, 'sparse');
   assert.equal(bestOf([sparse, wide], 0.05)?.name, 'exact');
+});
+
+test('where a candidate was judged on fewer items, the most that each may have lost ranks', () => {
+  const judged = (name: string, items: number, [loss, most]: [number, number]) => {
+    const plain = result(name, { latency: 0.9, memory: 0.9, loss });
+    const judgement = { ...plain.quality!.judgement, marginsAtMost: most };
+    return { ...plain, quality: { judgement, task: { items, of: 400 } } } as unknown as CandidateResult;
+  };
+  const steady = judged('steady', 400, [0.3, 0.6]);
+  const lucky = (items: number) => judged('lucky', items, [0.1, 0.95]);
+  for (const [items, best] of [
+    [20, 'steady'],
+    [400, 'lucky'],
+  ] as const) {
+    const results = [lucky(items), steady];
+    assert.equal(bestOf(results, 0.05)?.name, best);
+    assert.deepEqual(frontOf(standingsOf(results)), [best]);
+  }
 });
 
 test('a candidate of many sites has a file name that a folder takes, and its own', () => {

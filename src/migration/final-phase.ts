@@ -1,5 +1,5 @@
 import { gainPlan } from '../decide/sequential.ts';
-import { compareModels, modelMemoryLooks } from './arms.ts';
+import { compareModels, modelMemoryLooks, stepOf } from './arms.ts';
 import type { CandidateResult } from './candidate.ts';
 import type { Dispatch } from '../contract/adapter.ts';
 import { judgementOf } from './candidate-quality.ts';
@@ -29,6 +29,8 @@ export interface ParetoPoint {
   readonly name: string;
   /** Margins of quality lost. */
   readonly loss: number;
+  /** The most that was lost, by the end of its interval: what ranks where any candidate was judged on fewer items than others. */
+  readonly atMost?: number;
   /** New over base at the length of comparison. */
   readonly latency: number;
   readonly memory: number;
@@ -42,11 +44,15 @@ type Compared = Pick<CandidateResult, 'latency' | 'memory'>;
 export function standingsOf(results: readonly CandidateResult[]): ParetoPoint[] {
   const ratios = ({ latency, memory }: Compared) =>
     latency?.effect && memory?.effect ? { latency: 1 + latency.effect.estimate, memory: 1 + memory.effect.estimate } : undefined;
+  // Means over different items rank by luck.
+  const anyStopped = results.some(({ quality }) => quality?.task && quality.task.items < (quality.task.of ?? 0));
   return results.flatMap((result) => {
     const [prefill, decode] = [ratios(result), result.decode && ratios(result.decode)];
     if (result.quality === null || prefill === undefined) return [];
-    const loss = Math.max(0, judgementOf(result).marginsLost);
-    return [{ name: result.name, loss, ...prefill, ...(decode && { decode }) }];
+    const { marginsLost, marginsAtMost } = judgementOf(result);
+    const loss = Math.max(0, marginsLost);
+    const most = anyStopped && { atMost: Math.max(0, marginsAtMost ?? marginsLost) };
+    return [{ name: result.name, loss, ...most, ...prefill, ...(decode && { decode }) }];
   });
 }
 
@@ -54,9 +60,9 @@ const figures = ['loss', 'latency', 'memory'];
 
 /** Names of the candidates on the front. */
 export function frontOf(standings: readonly ParetoPoint[]): string[] {
-  const candidates = standings.map(({ name, loss, latency, memory, decode }) => ({
+  const candidates = standings.map(({ name, loss, atMost = loss, latency, memory, decode }) => ({
     name,
-    figures: { loss, latency, memory, ...(decode && { decodeLatency: decode.latency, decodeMemory: decode.memory }) },
+    figures: { loss: atMost, latency, memory, ...(decode && { decodeLatency: decode.latency, decodeMemory: decode.memory }) },
   }));
   const names = standings.some(({ decode }) => decode !== undefined) ? [...figures, 'decodeLatency', 'decodeMemory'] : figures;
   const objectives = names.map((name) => ({ name, goal: 'minimise' as const }));
@@ -71,7 +77,7 @@ export function bestOf(results: readonly CandidateResult[], margin: number): Can
   const standings = new Map(standingsOf(results).map((standing) => [standing.name, standing]));
   const adoptable = results.filter(({ decision }) => decision.verdict === 'adopt');
   const least = Math.min(...adoptable.map((result) => costOf(result, 'estimate')));
-  const loss = ({ name }: CandidateResult) => standings.get(name)?.loss ?? Infinity;
+  const loss = ({ name }: CandidateResult) => standings.get(name)?.atMost ?? standings.get(name)?.loss ?? Infinity;
   return adoptable.filter((result) => costOf(result, 'low') <= least + Math.log1p(margin)).toSorted((a, b) => loss(a) - loss(b))[0];
 }
 
@@ -115,8 +121,10 @@ async function comparedAtAll(
     const at = { name: finalName(best.name), model: best.model, length, use };
     const compared = { length, ...(named !== undefined && { use: named }) };
     latency.push({ ...compared, comparison: await compareModels(migration, 'latency', { ...at, plan: gainPlan(settings.maxBlocks) }) });
-    // Peaks do not drift: what was shown of this length stays.
-    const known = length === settings.compareAt && screened?.memory?.outcome !== 'inconclusive' ? (screened?.memory ?? null) : null;
+    // Peaks do not drift: what this run showed of this length stays.
+    const isOwn = !(stepOf('peak-memory', { name: best.name, length, use }) in migration.state.reused);
+    const known =
+      isOwn && length === settings.compareAt && screened?.memory?.outcome !== 'inconclusive' ? (screened?.memory ?? null) : null;
     memory.push({ ...compared, comparison: known ?? (await compareModels(migration, 'peak-memory', { ...at, plan: modelMemoryLooks })) });
   }
   return { latency, memory };

@@ -112,12 +112,6 @@ export function byChance(items: readonly Item[], seed: number): Item[] {
   return drawn;
 }
 
-/** The first item of each length, then the others: a fault may be of a length. */
-export function lengthsFirst(items: readonly Item[]): Item[] {
-  const first = new Set([...Map.groupBy(items, ({ length }) => length).values()].map(([item]) => item!));
-  return [...first, ...items.filter((item) => !first.has(item))];
-}
-
 /** What the model gets: an item's name may say less. */
 function contentOf({ feeds }: Item): string {
   const hash = createHash('sha256');

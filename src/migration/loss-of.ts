@@ -45,7 +45,7 @@ export async function lossOf(
 
 async function driftLoss(migration: Migration, changed: OpenModel, items: readonly Item[]): Promise<number> {
   const { outputs, settings } = migration;
-  const drift = await outputs.using(items, (outputsOf) => driftBetween(outputsOf, changed, items, { seed: settings.seed }));
+  const drift = await outputs.using((outputsOf) => driftBetween(outputsOf, changed, items, { seed: settings.seed }));
   if (drift.state === 'fault') return Infinity;
   return Math.max(...drift.outputs.map(driftSize));
 }

@@ -23,7 +23,7 @@ function counting(fails = false) {
 }
 
 const firstValues = (outputs: OriginalOutputs) =>
-  outputs.using(items, async (outputsOf) => {
+  outputs.using(async (outputsOf) => {
     const found: number[] = [];
     for (const item of items) found.push(Number((await outputsOf(item))['y']!.data[0]));
     return found;
@@ -35,6 +35,12 @@ test('the original runs once an item, and is opened no more once all is known', 
   assert.deepEqual(await firstValues(outputs), [1, 2, 3]);
   assert.deepEqual(await firstValues(outputs), [1, 2, 3]);
   assert.deepEqual(counts, { opened: 1, runs: 3, disposed: 1 });
+});
+
+test('the original is not opened where nothing is asked of it', async () => {
+  const { counts, open } = counting();
+  assert.equal(await new OriginalOutputs(open).using(async () => 'refused'), 'refused');
+  assert.equal(counts.opened, 0);
 });
 
 test('what there is no room for runs anew', async () => {

@@ -2,7 +2,6 @@ import type { OpenModel } from '../contract/adapter.ts';
 import type { Item } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Tensors } from '../contract/tensor.ts';
-import { usingModel } from '../model/file/open-proto.ts';
 
 /** What may be kept, bytes: beyond it the original runs anew for each candidate. */
 const mostBytes = 512 * 2 ** 20;
@@ -22,12 +21,14 @@ export class OriginalOutputs {
     this.#mostBytes = most;
   }
 
-  /** Opens the original only where outputs of one of the items are not kept. */
-  async using<Result>(items: readonly Item[], work: (outputsOf: OutputsOf) => Promise<Result>): Promise<Result> {
-    if (items.every((item) => this.#kept.has(item))) return work(async (item) => this.#kept.get(item)!);
-    return usingModel(this.#open(), (original) =>
-      work(async (item) => this.#kept.get(item) ?? this.#keep(item, await runOn(original, item))),
-    );
+  /** Opens the original on the first item whose outputs are not kept. */
+  async using<Result>(work: (outputsOf: OutputsOf) => Promise<Result>): Promise<Result> {
+    let opened: OpenModel | undefined;
+    try {
+      return await work(async (item) => this.#kept.get(item) ?? this.#keep(item, await runOn((opened ??= await this.#open()), item)));
+    } finally {
+      await opened?.dispose();
+    }
   }
 
   #keep(item: Item, outputs: Tensors): Tensors {

@@ -10,7 +10,7 @@ import type { DriftSummary, OutputDriftSummary } from '../quality/drift-summary.
 import { judgeDrift } from '../quality/judge-drift.ts';
 import { judgeExact } from '../quality/judge-exact.ts';
 import type { QualityJudgement } from '../quality/judgement.ts';
-import { difference, estimatePaired, judgePaired, rangeOf } from '../quality/paired.ts';
+import { difference, estimatePaired, judgePaired } from '../quality/paired.ts';
 import type { PairedEstimate } from '../quality/paired.ts';
 import { watchPaired } from '../quality/watch.ts';
 import type { Watch } from '../quality/watch.ts';
@@ -48,15 +48,32 @@ export async function originalScores(migration: Migration, items: readonly Item[
   return usingModel(migration.subject.open(), (original) => scoresOf(migration, original, items));
 }
 
-/** The task's score of every item; null without a task. @throws INVALID_DATA where the module's answer is none */
-export async function scoresOf({ data }: Migration, model: OpenModel, items: readonly Item[]): Promise<number[] | null> {
-  if (data.evaluate === undefined) return null;
-  const scores = [...(await data.evaluate(runnable(model), items))];
-  if (scores.length === items.length && scores.every(Number.isFinite)) return scores;
-  throw new AttnswapError(
-    'INVALID_DATA',
-    `evaluate returned ${scores.length} scores for ${items.length} items, expected a finite number for each`,
-  );
+/** Whether a task's items are scored one by one: every model's, so that a module whose scores depend on other items after all favours none. */
+function isScoredInTurn({ settings, data }: Migration): boolean {
+  return isWatched(settings) && data.itemByItem === true && data.range !== undefined;
+}
+
+/**
+ * The task's score of every item; null without a task.
+ * @param isEnough told each score of those that are scored in turn, with its place; whether the others are left out
+ * @throws INVALID_DATA where the module's answer is none
+ */
+export async function scoresOf(
+  migration: Migration,
+  model: OpenModel,
+  items: readonly Item[],
+  isEnough?: (score: number, at: number) => boolean,
+): Promise<number[] | null> {
+  const { evaluate } = migration.data;
+  if (evaluate === undefined) return null;
+  if (!isScoredInTurn(migration)) return [...(await evaluate(runnable(model), items))];
+  const scores: number[] = [];
+  for (const item of items) {
+    const [score] = await evaluate(runnable(model), [item]);
+    scores.push(score!);
+    if (isEnough?.(score!, scores.length - 1) === true) break;
+  }
+  return scores;
 }
 
 interface QualityRequest {
@@ -78,7 +95,7 @@ export async function qualityOf(migration: Migration, open: () => Promise<OpenMo
   const { items: compared, watch } = driftDecides
     ? watchedDrift(settings, request.items, request.exactness)
     : { items: firstOfEachLength(request.items), watch: null };
-  return migration.outputs.using(compared, async (outputsOf) => {
+  return migration.outputs.using(async (outputsOf) => {
     const changed = await open().catch(asRefusal);
     if (changed instanceof AttnswapError) return unusable({ state: 'fault', items: compared.length, reasons: [changed.message] });
     return usingModel(Promise.resolve(changed), async () => {
@@ -88,52 +105,28 @@ export async function qualityOf(migration: Migration, open: () => Promise<OpenMo
         request.exactness &&
         judgeAsExact(drift, request.exactness, { items: compared.slice(0, drift.items), margin: settings.qualityMargin });
       if (exact !== null) return { drift, task: null, judgement: exact };
-      const task = await taskOf(migration, changed, request);
+      const task = await taskOf(migration, changed, request).catch(asRefusal);
       if (task instanceof AttnswapError) return { drift, task: null, judgement: failedTask(task) };
       return { drift, task, judgement: judge(settings.qualityMargin, { drift, task, base: request.base }) };
     });
   });
 }
 
-async function taskOf(
-  migration: Migration,
-  changed: OpenModel,
-  { items, base }: QualityRequest,
-): Promise<PairedEstimate | AttnswapError | null> {
+async function taskOf(migration: Migration, changed: OpenModel, { items, base }: QualityRequest): Promise<PairedEstimate | null> {
   if (base === null) return null;
   const { settings, data } = migration;
-  const range = rangeOf(base);
+  const { seed } = settings;
+  const { range } = data;
   const allowed = allowedLoss(settings.qualityMargin, base);
-  if (isWatched(settings) && data.itemByItem === true && range !== null && allowed > 0) {
-    const watch = watchPaired({ allowed, hopeless: tunableMargins * allowed }, range.high - range.low);
-    return scoredInTurn(migration, changed, { items, base, watch }).catch(asRefusal);
+  if (!isScoredInTurn(migration) || range === undefined || allowed === 0) {
+    return estimatePaired({ base, new: (await scoresOf(migration, changed, items))! }, { seed, range });
   }
-  const scores = await scoresOf(migration, changed, items).catch(asRefusal);
-  if (scores === null || scores instanceof AttnswapError) return scores;
-  return estimatePaired({ base, new: scores }, { seed: settings.seed });
-}
-
-interface InTurn {
-  readonly items: readonly Item[];
-  readonly base: readonly number[];
-  readonly watch: Watch<number>;
-}
-
-/** Scores one item after another until enough is shown; all of them where a score is not in the range of the original's. */
-async function scoredInTurn(migration: Migration, changed: OpenModel, { items, base, watch }: InTurn): Promise<PairedEstimate> {
-  const { seed } = migration.settings;
+  const order = byChance(items, seed);
   const scoreOf = new Map(items.map((item, at) => [item, base[at]!] as const));
-  const scores = { base: [] as number[], new: [] as number[] };
-  let isKnown = true;
-  for (const item of byChance(items, seed)) {
-    const original = scoreOf.get(item)!;
-    const [score] = (await scoresOf(migration, changed, [item]))!;
-    scores.base.push(original);
-    scores.new.push(score!);
-    isKnown &&= rangeOf([score!]) !== null;
-    if (isKnown && watch(difference(score!, original))) break;
-  }
-  return estimatePaired(scores, { seed, of: items.length });
+  const original = order.map((item) => scoreOf.get(item)!);
+  const watch = watchPaired({ allowed, hopeless: tunableMargins * allowed }, range.high - range.low);
+  const scores = (await scoresOf(migration, changed, order, (score, at) => watch(difference(score, original[at]!))))!;
+  return estimatePaired({ base: original.slice(0, scores.length), new: scores }, { seed, range, of: items.length });
 }
 
 /** The largest loss of the mean score that passes. */

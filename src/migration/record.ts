@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { dispatchSchema } from '../contract/cell.ts';
 import { comparisonSchema } from '../contract/verdict.ts';
+import type { Comparison } from '../contract/verdict.ts';
 import { readJson } from '../files/json.ts';
 import { recordReader } from '../files/read-record.ts';
 import type { StepSchemas } from '../journal/check-steps.ts';
@@ -26,9 +27,14 @@ const judgementSchema = z.object({
   outcome: z.enum(['pass', 'regression', 'inconclusive']),
   reason: text,
   marginsLost: z.number().nullable(),
+  marginsAtMost: z.number().nullish(),
 });
+/** Null where an end is infinite, as JSON has no Infinity. */
+const boundsSchema = z.object({ low: z.number().nullable(), high: z.number().nullable() });
 const qualitySchema = z.object({
   judgement: judgementSchema,
+  /** How many items it was judged on, as of the task. */
+  drift: z.object({ items: z.int(), of: z.int().optional() }).optional(),
   task: z
     .object({
       items: z.int(),
@@ -38,8 +44,8 @@ const qualitySchema = z.object({
       new: z.number(),
       difference: z.number(),
       /** What the judgement rests on; records of 0.1 lack it. */
-      oneSided: z.object({ low: z.number(), high: z.number() }).optional(),
-      twoSided: z.object({ low: z.number(), high: z.number() }),
+      oneSided: boundsSchema.optional(),
+      twoSided: boundsSchema,
     })
     .nullable(),
 });
@@ -57,7 +63,7 @@ const pairedSchema = z.object({
   base: z.number(),
   new: z.number(),
   difference: z.number(),
-  twoSided: z.object({ low: z.number().nullable(), high: z.number().nullable() }),
+  twoSided: boundsSchema,
 });
 const sharedSchema = z.object({ mean: z.number(), low: z.number().nullable(), high: z.number().nullable() });
 const generationSchema = z.object({
@@ -141,12 +147,21 @@ const driftSchema = z.discriminatedUnion('state', [
   }),
 ]);
 
-/** What is measured of a model, and may be reused; of a comparison, one that came about. */
+/** Processors that other work kept busy in a block, from where on a comparison warns of it. */
+const busyCores = 0.2;
+
+/** Whether a comparison showed something, on a host that was quiet all the time. */
+function isClear({ outcome, blocks, setAside = [] }: Comparison): boolean {
+  const quiet = setAside.length === 0 && blocks.every(({ othersCores = 0 }) => othersCores < busyCores);
+  return quiet && ['pass', 'improvement', 'regression'].includes(outcome);
+}
+
+/** What is measured of a model, and may be reused. */
 export const figureSchemas = {
   latency: atLengthSchema.pick({ medianNs: true, lowNs: true, highNs: true }),
   memory: z.object({ bytes: number.positive() }),
   waste: atLengthSchema.shape.waste,
-  comparison: comparisonSchema.refine(({ outcome }) => outcome !== 'error' && outcome !== 'incomplete'),
+  comparison: comparisonSchema.refine(isClear),
   kernel: number.min(0),
 };
 
@@ -199,6 +214,7 @@ export const migrationRecordSchema = z.object({
     margin: z.number(),
     goal: text,
     allItems: z.literal(true).optional(),
+    fresh: z.literal(true).optional(),
     generate: z.int().optional(),
     recover: z
       .object({
@@ -278,6 +294,7 @@ export const migrationRecordSchema = z.object({
     z.object({
       name: text,
       loss: z.number().nullable(),
+      atMost: z.number().nullish(),
       latency: z.number(),
       memory: z.number(),
       decode: z.object({ latency: z.number(), memory: z.number() }).optional(),

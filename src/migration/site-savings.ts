@@ -4,7 +4,6 @@ import type { CellSpec } from '../contract/cell.ts';
 import type { Parameters } from '../contract/variant.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import { writeInputs } from '../inputs/captured.ts';
-import { fileDigest } from '../journal/figures.ts';
 import { launchStage } from '../measure/launch.ts';
 import { formatVariant } from '../variants/index.ts';
 import { itemsOf } from './items.ts';
@@ -37,8 +36,9 @@ export async function siteSavings(migration: Migration, candidates: readonly Mod
       const key = `${shape} ${formatVariant(kernel)}`;
       const measure = async () => {
         const { goal, seed, threads, backend } = migration.settings;
-        const request = { ...kernel, inputs: await fileDigest(path), metric: goal, sampleSeconds, backend, threads, seed };
-        return migration.figures.measured(request, figureSchemas.kernel, () => kernelCost(migration, kernel, { path, inputs }));
+        const of = { ...kernel, metric: goal, sampleSeconds, backend, threads, seed };
+        const request = { of, files: async () => [path], schema: figureSchemas.kernel };
+        return migration.figures.measured<number | null>(request, () => kernelCost(migration, kernel, { path, inputs }));
       };
       if (!costs.has(key)) costs.set(key, (await state.step(`tune/kernel/${site}/${formatVariant(kernel)}`, measure)) ?? Infinity);
       return costs.get(key)!;

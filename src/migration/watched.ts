@@ -1,14 +1,12 @@
 import type { Item } from '../contract/data.ts';
 import type { ItemDrift } from '../quality/drift.ts';
+import { driftTail } from '../quality/drift-summary.ts';
 import { watchDrift, watchExact } from '../quality/watch.ts';
 import type { Watch } from '../quality/watch.ts';
 import { tunableMargins } from './decide.ts';
 import type { Exactness } from './exactness.ts';
-import { byChance, lengthsFirst } from './items.ts';
+import { byChance } from './items.ts';
 import type { MigrationSettings } from './migration.ts';
-
-/** Of the interval that drift is judged by, one-sided. */
-const driftTail = 0.025;
 
 /** Whether quality is judged on no more items than are needed. What training brings back is told as a share of what was lost: then all items count. */
 export function isWatched({ allItems, recover }: Pick<MigrationSettings, 'allItems' | 'recover'>): boolean {
@@ -32,8 +30,6 @@ export function watchedDrift(
   const drawn = byChance(given, seed);
   if (!isWatched(settings)) return { items: drawn, watch: null };
   if (exactness === null) return { items: drawn, watch: watchDrift({ hopeless: tunableMargins * share }, driftTail) };
-  const { tolerance, exception } = exactness;
-  const chosen = new Set(given.map(({ length }) => length)).size;
-  const watch = share > 0 && share < 1 ? watchExact({ tolerance, share, isFault: exception === null, chosen }) : null;
-  return { items: lengthsFirst(drawn), watch };
+  // What need be no fault is judged like any other, on all items.
+  return { items: drawn, watch: exactness.exception === null ? watchExact(exactness.tolerance) : null };
 }

@@ -145,7 +145,9 @@ async function evidenceOf(
   );
   const { data = [], lengths = defaults.claimsLengths, candidates = defaults.claimsCandidates, dir: _, ...shared } = options;
   const model = { ...shared, model: subject, data, lengths, candidates };
-  const migrated = needed.has('migration') ? await migrate({ ...model, until: 'swap', dir: join(folder, 'migration') }) : undefined;
+  const migrated = needed.has('migration')
+    ? await migrate({ ...model, until: 'swap', dir: join(folder, 'migration'), fresh: true })
+    : undefined;
   const site = migrated?.sites.find(({ swappable }) => swappable)?.site ?? 0;
   return [
     ...(migrated === undefined ? [] : [await readEvidence(migrated.folder)]),

@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
 import type { AdapterEntry } from '../contract/adapter.ts';
@@ -23,6 +21,9 @@ import { partsAt } from '../model/parts/find-parts.ts';
 import { assumedText } from '../model/sites/assume.ts';
 import type { Site } from '../model/sites/site.ts';
 import { alone } from '../measure/alone.ts';
+import { isBusy } from '../measure/noise.ts';
+import { surroundings } from '../measure/surroundings.ts';
+import { fileDigest } from '../files/digest.ts';
 import { writeJson } from '../files/json.ts';
 import { requireWritableFolder } from '../files/writable.ts';
 import { recordPath } from '../journal/stored.ts';
@@ -70,7 +71,7 @@ export interface MigrateOptions extends ModelOptions, DataOptions {
   readonly backward?: boolean | undefined;
   /** Trains low-rank updates for candidates that lose quality (PyTorch models). @default none */
   readonly recover?: Partial<Omit<RecoverySettings, 'ranks'>> | undefined;
-  /** Measures anew what `.attnswap/figures` holds of earlier runs on this host. @default false */
+  /** Reuses no figures of earlier runs (`.attnswap/figures`); a folder that began without this cannot go on with it. @default false */
   readonly fresh?: boolean | undefined;
   /** Processes that train together, the model sharded among them; their cost is measured, too. @default 1 */
   readonly ranks?: number | undefined;
@@ -165,7 +166,7 @@ async function migrateModel(options: MigrateOptions, read: MigratedModel): Promi
     ...source,
     cache,
     state,
-    figures: await openFigures(path, entry, head, options.fresh),
+    figures: await openFigures(entry, head, options.fresh),
     peaks: new Map(),
     judged: new Map(),
     outputs: new OriginalOutputs(() => subject.open()),
@@ -201,14 +202,17 @@ async function migrateModel(options: MigrateOptions, read: MigratedModel): Promi
   return record;
 }
 
+/** Adapters of attnswap's own that run in Node. */
+const nodeAdapters = ['onnx', 'tfjs'];
+
 /**
- * Figures of earlier runs on this host; none where what is measured is not all known: a module's own code, the libraries beside PyTorch, or an adapter
- * that a user brings.
+ * Figures of earlier runs on this host; none where what is measured is not all known: the packages of a Python, or an adapter that a user brings.
+ * What a busy host gives is not kept.
  */
-async function openFigures(model: string, { module }: AdapterEntry, { host }: RunHead, fresh = false): Promise<Figures> {
-  if (!isOwnModule(module) || ((await partsAt(model)) === undefined && (await isHostedModel(model)))) return Figures.none;
-  const identity = { code: await codeDigest(), host: host.fingerprint.sha256, adapter: module };
-  return Figures.open(join(defaults.store, 'figures'), { identity, fresh });
+async function openFigures({ name, module }: AdapterEntry, { host }: RunHead, fresh = false): Promise<Figures> {
+  if (!nodeAdapters.includes(name) || !isOwnModule(module)) return Figures.none;
+  const identity = { code: await codeDigest(), host: host.fingerprint.sha256, adapter: module, ...surroundings() };
+  return Figures.open(join(defaults.store, 'figures'), { identity, fresh, keeps: !isBusy(host) });
 }
 
 /**
@@ -284,6 +288,7 @@ function settingsOf(options: MigrateOptions & { readonly backend: string }, leng
     maxBlocks: options.maxBlocks ?? defaults.finalBlocks,
     threads: options.threads ?? null,
     ...(options.allItems === true && { allItems: true as const }),
+    ...(options.fresh === true && { fresh: true as const }),
     ...(options.generate !== undefined && { generate: options.generate }),
     ...(options.backward === true && { backward: true as const }),
     ...recoveryOf(options),
@@ -307,15 +312,7 @@ function recoveryOf({ recover, ranks = defaults.recovery.ranks }: MigrateOptions
 
 /** SHA-256 of files, by path. @throws FILE_UNREADABLE */
 async function digests(paths: readonly string[]): Promise<Record<string, string>> {
-  const entries = paths.map(
-    async (path) =>
-      [
-        path,
-        createHash('sha256')
-          .update(await readFile(path))
-          .digest('hex'),
-      ] as const,
-  );
+  const entries = paths.map(async (path) => [path, await fileDigest(path)] as const);
   return Object.fromEntries(
     await Promise.all(entries).catch((error: unknown) => {
       throw new AttnswapError('FILE_UNREADABLE', (error as Error).message, { cause: error });

@@ -41,6 +41,10 @@ interface Counted {
   readonly of?: number;
 }
 
+const usualConfidence = 0.95;
+/** One-sided error of the interval that drift is judged by. */
+export const driftTail = (1 - usualConfidence) / 2;
+
 /**
  * Means over items with two-sided intervals; how these come about is told by `itemMean`. An item that recurs counts as often.
  * @param options.confidence two-sided, .95 unless given
@@ -49,7 +53,7 @@ interface Counted {
  */
 export function summariseDrift(
   items: readonly ItemDrift[],
-  { seed, confidence = 0.95, of }: { readonly seed: number; readonly confidence?: number; readonly of?: number | undefined },
+  { seed, confidence = usualConfidence, of }: { readonly seed: number; readonly confidence?: number; readonly of?: number | undefined },
 ): DriftSummary {
   const counted = { items: items.length, ...(of !== undefined && { of }) };
   const reasons = items.flatMap((drift) => (drift.state === 'fault' ? [`${drift.item}: ${drift.reason}`] : []));

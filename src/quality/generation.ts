@@ -87,6 +87,6 @@ export function judgeGeneration(
   }
   const flipped = (interval: typeof oneSided) => ({ low: -interval.high, high: -interval.low });
   const gain = { ...bitsPerToken, difference: -difference, oneSided: flipped(oneSided), twoSided: flipped(twoSided) };
-  const judged = judgePaired(gain, allowed);
+  const { marginsAtMost: _, ...judged } = judgePaired(gain, allowed);
   return { ...judged, reason: `${said} (gain in bits: ${judged.reason})` };
 }

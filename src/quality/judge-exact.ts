@@ -5,7 +5,7 @@ import type { QualityJudgement } from './judgement.ts';
 export interface ExactLimits {
   /** The largest relative error of any item. */
   readonly tolerance: number;
-  /** The largest share of labels that may change, as those next to a tie do; and of items beyond `tolerance` among those that were not compared. */
+  /** The largest share of labels that may change, as those next to a tie do. */
   readonly labels: number;
   /** Lengths of the items, tokens: what was compared. */
   readonly lengths: readonly number[];
@@ -22,7 +22,6 @@ export function judgeExact(
   const explained = `rounding explains up to ${limits.tolerance.toExponential()}`;
   const worst = outputs.reduce((a, b) => (shareOf(b, limits) > shareOf(a, limits) ? b : a));
   const share = shareOf(worst, limits);
-  const stopped = items < of;
   const among = `${itemsText({ items, of })} (${tokensText(limits.lengths)})`;
   if (share > 1) {
     const at = `item ${worst.farthestItem} of ${among}`;
@@ -35,10 +34,7 @@ export function judgeExact(
   const largest = Math.max(0, ...outputs.map(({ largestRelativeError }) => largestRelativeError ?? 0));
   const labels = Math.max(0, ...outputs.map(relabelled));
   const changed = labels === 0 ? '' : `, and ${figureText(100 * labels)} % of labels change`;
-  const unseen = stopped
-    ? `; with 95 % confidence, fewer than ${figureText(100 * limits.labels)} % of items like these differ by more`
-    : '';
-  const reason = `an exact replacement: the outputs of ${items === 1 || stopped ? '' : 'all '}${among} differ by at most ${figureText(largest)} of their size (${explained})${changed}${unseen}`;
+  const reason = `an exact replacement: the outputs of ${items === 1 ? '' : 'all '}${among} differ by at most ${figureText(largest)} of their size (${explained})${changed}`;
   return { outcome: 'pass', reason, marginsLost: share };
 }
 

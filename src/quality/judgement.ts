@@ -9,6 +9,8 @@ export interface QualityJudgement {
   readonly reason: string;
   /** What was lost, as measured, in margins: 1 is all that is allowed, below 0 a gain. Infinity where the margin is 0 or outputs are faulty. */
   readonly marginsLost: number;
+  /** The most that was lost, by the interval's worse end; of paired scores alone. */
+  readonly marginsAtMost?: number | undefined;
 }
 
 /** The worse, the higher. */
@@ -21,7 +23,15 @@ export function combined(parts: Readonly<Record<string, QualityJudgement | null 
   const told = [worst, ...judged.filter((part) => part !== worst)].map(({ name, reason }) =>
     judged.length === 1 ? reason : `${name}: ${reason}`,
   );
-  return { outcome: worst.outcome, reason: told.join('; '), marginsLost: Math.max(...judged.map(({ marginsLost }) => marginsLost)) };
+  const most = judged.some(({ marginsAtMost }) => marginsAtMost !== undefined) && {
+    marginsAtMost: Math.max(...judged.map(({ marginsLost, marginsAtMost }) => marginsAtMost ?? marginsLost)),
+  };
+  return {
+    outcome: worst.outcome,
+    reason: told.join('; '),
+    marginsLost: Math.max(...judged.map(({ marginsLost }) => marginsLost)),
+    ...most,
+  };
 }
 
 /** Three digits, with a proper minus. */

@@ -96,7 +96,7 @@ test('equal scores whose range is not known show nothing, and a given range is u
   const [base, fresh] = [draw(12, () => 30), draw(12, () => 30)];
   const open = judgePaired(pairs(base, fresh), 1);
   assert.equal(open.outcome, 'inconclusive');
-  assert.match(open.reason, /give the range of the score/);
+  assert.match(open.reason, /export the score's range/);
   const given = estimatePaired({ base, new: fresh }, { seed: 1, range: { low: 0, high: 40 } });
   near(given.oneSided.low, -40 * (1 - 0.05 ** (1 / 12)), 1e-9);
 });

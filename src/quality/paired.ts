@@ -89,11 +89,11 @@ export function judgePaired(estimate: PairedEstimate, margin: number): QualityJu
   }
   const { low, high } = estimate.oneSided;
   const outcome = low > -margin ? 'pass' : high < -margin ? 'regression' : 'inconclusive';
-  return { outcome, reason: reasonOf(estimate, margin, outcome), marginsLost: -estimate.difference / margin };
+  return { outcome, reason: reasonOf(estimate, margin, outcome), marginsLost: -estimate.difference / margin, marginsAtMost: -low / margin };
 }
 
 /** What scores can be, as far as they tell: 0 to 1 where all are within it; null where that is not known. */
-export function rangeOf(scores: readonly number[]): Interval | null {
+function rangeOf(scores: readonly number[]): Interval | null {
   return scores.every((score) => score >= 0 && score <= 1) ? { low: 0, high: 1 } : null;
 }
 
@@ -111,7 +111,7 @@ function reasonOf(estimate: PairedEstimate, margin: number, outcome: QualityOutc
   if (outcome === 'pass') return `${measured}, ${bound(oneSided.low)}: not worse than ${limit}`;
   if (outcome === 'regression') return `${measured}, ${bound(oneSided.high)}: worse by more than ${limit}`;
   if (method === 'none') {
-    return `${measured}: too few items differ to estimate the spread: give the range of the score, or more items`;
+    return `${measured}: too few items differ to estimate the spread: export the score's range, or use more items`;
   }
   const open = `${measured}, but ${bound(oneSided.low)} is beyond ${limit}`;
   return tied === items ? `${open}: equal scores on so few items do not show it${moreItems(estimate, margin)}` : `${open}: use more items`;

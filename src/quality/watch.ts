@@ -1,5 +1,4 @@
 import { Wager } from '../statistics/betting.ts';
-import { itemsNeeded } from './bounded-mean.ts';
 import type { ItemDrift, OutputDrift } from './drift.ts';
 import { watchingShare } from './item-mean.ts';
 import { qualityTail } from './paired.ts';
@@ -51,30 +50,7 @@ function errorOf({ relativeError, agreement }: OutputDrift): number {
   return relativeError ?? 1 - (agreement ?? 0);
 }
 
-export interface ExactWatch {
-  readonly tolerance: number;
-  /** The largest share of items that may differ by more. */
-  readonly share: number;
-  /** Whether one that does is a fault; else the model is judged like any other, on all items. */
-  readonly isFault: boolean;
-  /** How many items come first that were not chosen by chance, and do not count. */
-  readonly chosen: number;
-}
-
-/**
- * Watches what should differ by no more than rounding. A faulty item is enough; where none is, enough is shown once so many without fault leave less than `share` for
- * faults that were not seen: (1 − share)ⁿ is the chance that n items show none where a share of them is faulty, whenever one looks.
- */
-export function watchExact({ tolerance, share, isFault, chosen }: ExactWatch): Watch<ItemDrift> {
-  const needed = chosen + itemsNeeded(share, qualityTail);
-  let seen = 0;
-  let differs = false;
-  return (drift) => {
-    if (drift.state === 'fault') return true;
-    seen += 1;
-    const beyond = drift.outputs.some(({ relativeError }) => (relativeError ?? 0) > tolerance);
-    // Labels are judged by the share that changes, over all items.
-    differs ||= beyond || drift.outputs.some(({ kind, agreement }) => kind === 'labels' && agreement !== 1);
-    return beyond && isFault ? true : !differs && seen >= needed;
-  };
+/** Watches what may differ by rounding alone: one item beyond `tolerance` is enough, and nothing else is. */
+export function watchExact(tolerance: number): Watch<ItemDrift> {
+  return (drift) => drift.state === 'fault' || drift.outputs.some(({ relativeError }) => (relativeError ?? 0) > tolerance);
 }

@@ -23,7 +23,9 @@ const definitions = {
     'Floor: the change measured between two identical arms on this host (attnswap calibrate). Detectable: the smallest change that this number of blocks would detect in nine runs out of ten.',
   front: 'On the Pareto front: no other candidate is at least as good in quality, latency and memory, and better in one of them.',
   quality:
-    'Scores are paired item by item with the original model’s. Quality holds if the lower bound of the mean difference stays above the allowed loss. Without a task, outputs are compared with the original’s (drift). Items are judged in random order until the verdict is settled (“14 of 156” items); intervals then hold at any stop: a mean is ruled out once bets against it, at fair odds, have multiplied their capital by 1/ε, which has a probability of at most ε if it is the true mean (Waudby-Smith and Ramdas 2024).',
+    'Scores are paired item by item with the original model’s. Quality holds if the lower bound of the mean difference stays above the allowed loss. Without a task, outputs are compared with the original’s (drift).',
+  stopped:
+    '“14 of 156 items”: items are judged in random order, and judging stops once the verdict is settled. The interval is one that holds at any stop. It rules out a mean once a bet against that mean, at fair odds, has multiplied its stake by 200 (drift: 400). If the mean is the true one, the chance of that is at most 0.5 % (0.25 %), however often one looks (Waudby-Smith and Ramdas 2024). Candidates that were judged on different items are ranked by the most that each may have lost.',
   adopt:
     'adopt: quality is shown to hold, and latency or peak memory is shown to improve while neither gets worse. tune first: there is a gain, but quality is not shown to hold, or something else gets worse. keep the model as it is: no gain is shown, or too much quality is lost to recover by tuning.',
   audit:
@@ -53,6 +55,7 @@ const names: Readonly<Record<keyof typeof definitions, string>> = {
   floor: 'floor and detectable change',
   front: 'front',
   quality: 'quality',
+  stopped: 'fewer items',
   adopt: 'verdicts',
   audit: 'audit',
   claims: 'claims',

@@ -20,7 +20,7 @@ import { operatorsSection } from './run/dispatch-section.ts';
 import { decodeSection, generationSection } from './migration/decode-sections.ts';
 import { recoverySection } from './migration/recovery-section.ts';
 import { scalingSection } from './migration/scaling-section.ts';
-import { candidatesSection, nameOf, proofSection, qualitySection, tuningSection } from './migration/candidate-sections.ts';
+import { anyStopped, candidatesSection, nameOf, proofSection, qualitySection, tuningSection } from './migration/candidate-sections.ts';
 import { blocksSection } from './verdict/blocks-section.ts';
 import { changesSection } from './verdict/changes-section.ts';
 
@@ -62,7 +62,16 @@ function wholeReport(record: StoredMigrationRecord): Report {
     ranSection(record),
     blocksSection(compared, labelsOf(compared)),
     hostSection(host, record.warnings),
-    methodsSection(['adopt', 'effect', 'outcomes', 'quality', 'waste', 'front', 'memory']),
+    methodsSection([
+      'adopt',
+      'effect',
+      'outcomes',
+      'quality',
+      ...(anyStopped(candidates) ? ['stopped' as const] : []),
+      'waste',
+      'front',
+      'memory',
+    ]),
     reproduceSection([record.command]),
   ];
   return {

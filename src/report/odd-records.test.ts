@@ -138,6 +138,24 @@ test('what tuning found decides where it is the best; a loss without measure has
   assert.match(front.summary, /the quality loss cannot be measured: dense\.fused/);
 });
 
+test('what fewer items mean is told where a candidate was judged on them; an endless interval is in the table alone', () => {
+  const record = sampleMigration({});
+  const last = record.candidates!.at(-1)!;
+  const judgedOn = (more: object) => {
+    const quality = { ...last.quality!, task: { ...last.quality!.task!, ...more } };
+    return migration({ candidates: [...record.candidates!.slice(0, -1), { ...last, quality }] });
+  };
+  const told = (report: Report) => JSON.stringify(report.sections.find(({ id }) => id === 'methods')).includes('14 of 156 items');
+  assert.ok(!told(judgedOn({})) && !told(judgedOn({ of: 4 })));
+  assert.ok(told(judgedOn({ of: 156 })));
+  const endless = judgedOn({ twoSided: { low: null, high: null } });
+  assert.equal(
+    chartsOf(endless).find(({ id }) => id === 'quality-differences'),
+    undefined,
+  );
+  assert.equal(tableOf(endless, 'quality').rows.length, record.candidates!.length);
+});
+
 test('latency and memory of long names have panels of their own', () => {
   const name = '0=window.tiled:w=128 1=topk.tiled:k=32 2=dense.fused 3=gated.tiled:w=64';
   const report = verdictReport(

@@ -27,8 +27,8 @@ export const migrate = defineCommand({
     recover: option('<how>', 'recover lost quality by training (PyTorch), e.g. transfer:labels=300', recovery),
     ranks: option('<n>', 'processes that train together with --recover (FSDP2)', wholeNumber(1)),
     dir: place('folder', option('<dir>', 'results, and where a rerun resumes (default: runs/<model>.migration)')),
-    // Told where figures are reused: the help has to fit one screen.
-    fresh: hidden(flag('measure anew what earlier runs left in .attnswap/figures')),
+    // Named beside --max-blocks: the help has to fit one screen.
+    fresh: hidden(flag('reuse no figures of earlier runs (.attnswap/figures)')),
     out: outputs(recordOutputs, 'write the record'),
     ...inGroup('Decision', {
       qualityMargin: option('<percent>', 'largest acceptable quality loss, % (default: 2)', percentage),
@@ -37,7 +37,7 @@ export const migrate = defineCommand({
       allItems: hidden(flag('judge quality on every item, even if fewer are enough')),
       compareAt: option('<n>', 'length at which candidates are timed (default: the longest)', wholeNumber(1)),
       evaluations: withDefault(defaults.evaluations, option('<n>', 'maximum number of assignments that tuning measures', wholeNumber(1))),
-      maxBlocks: withDefault(defaults.finalBlocks, option('<n>', 'maximum number of blocks in the final comparison', wholeNumber(2))),
+      maxBlocks: withDefault(defaults.finalBlocks, option('<n>', 'most blocks of the last comparison; --fresh: no reuse', wholeNumber(2))),
     }),
     ...inGroup('Backends', { ...model, threads, wait }),
     ...moreBackends,

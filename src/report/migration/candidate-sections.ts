@@ -103,15 +103,23 @@ function frontChart({ standings, front }: StoredMigrationRecord, candidates: rea
         { title: 'front' },
         { title: 'verdict' },
       ],
-      rows: standings.map(({ name, loss, latency, memory }) => [
+      rows: standings.map(({ name, loss, atMost, latency, memory }) => [
         ...words(nameOf(name)),
         figureCell(latency, (value) => `${digits(value)}×`),
         figureCell(memory, (value) => `${digits(value)}×`),
-        loss === null ? { text: '∞' } : figureCell(loss, digits),
+        loss === null ? { text: '∞' } : figureCell(loss, (value) => `${digits(value)}${atMost ? `, at most ${digits(atMost)}` : ''}`),
         ...words(front.includes(name) ? 'yes' : '', candidates.find((candidate) => candidate.name === name)?.decision.verdict ?? ''),
       ]),
     },
   };
+}
+
+/** Whether any candidate was judged on fewer items than there are. */
+export function anyStopped(candidates: readonly CandidateRecord[]): boolean {
+  return candidates.some(({ quality }) => {
+    const counted = quality?.task ?? quality?.drift;
+    return counted !== undefined && counted.items < (counted.of ?? counted.items);
+  });
 }
 
 /** Task scores paired with the original's, where there is a task; the judgement of each candidate. */
@@ -149,18 +157,19 @@ export function qualitySection(candidates: readonly CandidateRecord[], { setting
       ];
     }),
   };
-  const rows = scored.map(({ name, quality }) => {
+  const rows = scored.flatMap(({ name, quality }) => {
     const { difference } = quality!.task!;
-    const bounds = boundsOf(quality!.task!);
+    const { low, high } = boundsOf(quality!.task!);
+    if (low === null || high === null) return [];
     const standing: Standing =
       quality!.judgement.outcome === 'pass' ? 'plain' : quality!.judgement.outcome === 'regression' ? 'bad' : 'unsure';
     return {
       name: nameOf(name),
       value: difference,
-      ...bounds,
+      ...{ low, high },
       standing,
       margin: -limit,
-      label: `${nameOf(name)}: ${digits(difference)} (${digits(bounds.low)} to ${digits(bounds.high)})`,
+      label: `${nameOf(name)}: ${digits(difference)} (${digits(low)} to ${digits(high)})`,
     };
   });
   const chart: Chart = {
