@@ -55,7 +55,7 @@ async function compare({ name, count, slowed: shares, margin, metric = values.me
     const subject = { cell: plan!.cell.id, name };
     const { comparison } = await compareLatency(arms, subject, rule, { seed, floor: null, family: 1, timeoutSeconds: 120 });
     tally.outcomes[comparison.outcome] = (tally.outcomes[comparison.outcome] ?? 0) + 1;
-    tally.estimates.push(comparison.effect?.estimate ?? Number.NaN);
+    if (comparison.effect !== null) tally.estimates.push(comparison.effect.estimate);
     tally.blocks.push(comparison.blocks.length);
     tally.seconds.push((performance.now() - start) / 1000);
     const { outcome, effect, blocks } = comparison;
@@ -69,7 +69,7 @@ function report(name: string, margin: number, { outcomes, estimates, blocks, sec
   const mean = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
   const counts = Object.entries(outcomes).map(([outcome, count]) => `${count} ${outcome}`);
   console.log(
-    `${name} (margin ${100 * margin} %): ${counts.join(', ')} of ${estimates.length}; mean effect ${(100 * mean(estimates)).toFixed(2)} %, ` +
+    `${name} (margin ${100 * margin} %): ${counts.join(', ')} of ${seconds.length}; mean effect ${(100 * mean(estimates)).toFixed(2)} %, ` +
       `${mean(blocks).toFixed(1)} blocks and ${mean(seconds).toFixed(1)} s a verdict, ${Math.max(...seconds).toFixed(1)} s at most`,
   );
 }

@@ -8,4 +8,6 @@ const folder = mkdtempSync(join(tmpdir(), 'attnswap-tests-'));
 // A test that becomes another user passes through.
 chmodSync(folder, 0o711);
 process.env['TMPDIR'] = folder;
+// They are also each other's other work, which decides nothing here.
+process.env['ATTNSWAP_BUSY_SHARE'] = '100';
 process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));

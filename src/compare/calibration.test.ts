@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { adapters } from '../../adapters/index.ts';
 import { readSuite } from '../contract/suite.ts';
+import type { BlockOutcome } from '../measure/pair-block.ts';
 import { fingerprint } from '../measure/fingerprint.ts';
 import { planCells } from '../measure/plan-cells.ts';
 import { quietHost } from '../measure/fixtures/quiet-host.ts';
-import { calibrate, calibrationFor, notCalibrated, refusalOf } from './calibration.ts';
+import { calibrate, calibrationFor, notCalibrated, quietBlocks, refusalOf } from './calibration.ts';
 import type { Calibration } from './calibration.ts';
 
 const print = (of = quietHost) => fingerprint(of, { node: '24.21.0' });
@@ -14,6 +15,20 @@ const on = { fingerprint: print().sha256, identity: { ...print().identity } };
 const head = { ...on, cell: 'c', name: 'dense', backend: 'onnx-cpu', measuredAt: '2026-06-10T00:00:00.000Z' };
 const noise = [0.01, -0.012, 0.004, 0.009, -0.006, -0.011, 0.013, 0.002, -0.003, -0.007];
 const scaled = (factor: number) => noise.map((value) => factor * value);
+
+test('blocks on a busy host are measured again, and where it stays busy there is no calibration', async () => {
+  const measured = async (busy: readonly number[], blocks = 3) => {
+    const told: number[] = [];
+    const measure = async (index: number): Promise<BlockOutcome> => {
+      const block = { logRatio: index, roundLogRatios: [], base: 1, new: 1, elapsedNs: 1, othersCores: busy.includes(index) ? 0.5 : 0.4 };
+      return { state: 'measured', block, callsPerSample: { base: 1, new: 1 }, facts: { base: { warnings: [] }, new: { warnings: [] } } };
+    };
+    return { logRatios: await quietBlocks('c', measure, { blocks, busyFrom: 0.5, step: (block) => told.push(block) }), told };
+  };
+  assert.deepEqual(await measured([0, 1, 3]), { logRatios: [2, 4, 5], told: [0, 0, 0, 1, 1, 2] });
+  const refused = { code: 'BUSY', message: 'c: busy: other work kept 0.5 processors busy in 6 of 7 blocks' };
+  await assert.rejects(measured([0, 1, 2, 4, 5, 6]), refused);
+});
 
 test('a noisier host has a higher floor and can tell less; the same blocks give the same', () => {
   const quiet = calibrate(head, scaled(0.3), 1);

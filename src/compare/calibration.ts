@@ -3,8 +3,11 @@ import { blocksNeeded, minimumDetectableEffect } from '../statistics/power.ts';
 import { drawBelow, seededGenerator } from '../statistics/resample.ts';
 import { quantile } from '../statistics/order-statistics.ts';
 import { meanInterval } from '../statistics/student.ts';
-import { statedPower } from '../decide/judge-blocks.ts';
+import { AttnswapError } from '../contract/errors.ts';
+import type { Block } from '../contract/verdict.ts';
+import { isBusy, otherWork, statedPower, staysBusy } from '../decide/judge-blocks.ts';
 import { defaultLooks } from '../decide/sequential.ts';
+import type { BlockOutcome } from '../measure/pair-block.ts';
 import { compareHosts } from '../measure/same-host.ts';
 
 /** What equal arms showed, of one cell on one host. Changes are relative. */
@@ -34,6 +37,36 @@ const lookTail = defaultLooks.tail;
 const mostBlocks = defaultLooks.looks.at(-1)!;
 /** Before so many blocks a look is held to more than the floor: at 2 degrees of freedom its interval is wider still. */
 export const floorBlocks = 5;
+
+interface QuietBlocks {
+  /** How many are wanted. */
+  readonly blocks: number;
+  /** As in a comparison. */
+  readonly busyFrom: number;
+  /** Told before each block how many there are so far. */
+  step(block: number): void;
+}
+
+/** ln(new/base) of blocks of equal arms; those on a busy host are measured again. @throws WORKER_FAILED; BUSY where the host stays busy */
+export async function quietBlocks(
+  cell: string,
+  measure: (index: number) => Promise<BlockOutcome>,
+  { blocks, busyFrom, step }: QuietBlocks,
+): Promise<number[]> {
+  const logRatios: number[] = [];
+  const setAside: Block[] = [];
+  for (let index = 0; logRatios.length < blocks; index++) {
+    step(logRatios.length);
+    const outcome = await measure(index);
+    if (outcome.state === 'fault') throw new AttnswapError('WORKER_FAILED', `${cell}: ${outcome.fault.status}: ${outcome.fault.reason}`);
+    if (!isBusy(outcome.block, busyFrom)) logRatios.push(outcome.block.logRatio);
+    else if (staysBusy(setAside.push(outcome.block), logRatios.length)) {
+      const hint = 'calibrate while nothing else runs';
+      throw new AttnswapError('BUSY', `${cell}: busy: ${otherWork(setAside, index + 1)}`, { hint });
+    }
+  }
+  return logRatios;
+}
 
 /**
  * Noise floor and smallest detectable effect from A/A blocks. The floor is the 95th percentile of |mean| over 9999 resamples of

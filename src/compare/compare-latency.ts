@@ -1,4 +1,5 @@
-import { cpus } from 'node:os';
+import { availableParallelism } from 'node:os';
+import { AttnswapError } from '../contract/errors.ts';
 import type { Comparison } from '../contract/verdict.ts';
 import { isCalibrated } from '../decide/rule.ts';
 import type { Rule, ComparisonSubject } from '../decide/rule.ts';
@@ -42,8 +43,21 @@ export async function compareLatency(
   return facts === undefined ? { comparison } : { comparison, facts };
 }
 
-/** Of all processors: where other work keeps as many busy, a block's wall times say little of the arms. */
-const busyShare = 0.25;
+const shareName = 'ATTNSWAP_BUSY_SHARE';
+
+/**
+ * Where other work keeps as many processors busy, a block's wall times say little of the arms: a quarter of those that this process may use, or the share
+ * in the environment, above 1 for never.
+ * @throws USAGE
+ */
+export function busyCores(): number {
+  const given = process.env[shareName] || '0.25';
+  const share = Number(given);
+  if (share > 0) return share * availableParallelism();
+  throw new AttnswapError('USAGE', `${shareName}: got ${given}, expected a share above 0, such as 0.25`, {
+    hint: 'the share of the processors that other work may keep busy; 2 turns this off',
+  });
+}
 
 /** How timed blocks are looked at: where the host was not calibrated for what it can be, the comparison says so. */
 export function lookingAt(
@@ -52,5 +66,5 @@ export function lookingAt(
   { plan = defaultLooks, floor, family, progress }: PairOptions,
 ): Looking {
   const warnings = floor === null && isCalibrated(metric) ? [notCalibrated(cell)] : [];
-  return { plan, floor, family, progress, warnings, busyFrom: metric === 'cpu-time' ? undefined : busyShare * cpus().length };
+  return { plan, floor, family, progress, warnings, busyFrom: metric === 'cpu-time' ? undefined : busyCores() };
 }

@@ -42,8 +42,8 @@ function launch(arm: Arm, request: StageRequest, { timeoutSeconds, withoutForks,
 export type PairedLaunches = StageOptions & Pick<Looking, 'family' | 'progress'> & { readonly plan?: LookPlan | undefined };
 
 /**
- * Peak memory of two arms, in pairs of launches of their own. Peaks do not drift: `basePeaks` keeps the base's for the next comparison with it. Nor do
- * they depend on what else runs: cells are launched side by side, models one after the other, as two may not fit.
+ * Peak memory of two arms, in pairs of launches of their own, one after the other: two may not fit at once. Peaks do not drift: `basePeaks` keeps the
+ * base's for the next comparison with it.
  */
 export function compareMemory(
   arms: { base: CellArm | ModelArm; new: CellArm | ModelArm },
@@ -51,8 +51,7 @@ export function compareMemory(
   rule: Rule,
   options: PairedLaunches & { readonly basePeaks?: Map<number, { bytes: number }> },
 ): Promise<Comparison> {
-  const inTurn = 'model' in arms.base.request || 'model' in arms.new.request;
-  return comparePeaks(subject, rule, { ...options, inTurn }, async (side, block) => {
+  return comparePeaks(subject, rule, options, async (side, block) => {
     const kept = side === 'base' ? options.basePeaks?.get(block) : undefined;
     const found = kept ?? (await peak(arms[side], { ...options, withoutForks: areApart(arms) }));
     if ('outcome' in found) return found;
@@ -94,16 +93,15 @@ export function growthPerDoubling(lengths: readonly number[], peakBytes: readonl
 async function comparePeaks(
   subject: ComparisonSubject,
   rule: Rule,
-  { family, plan = memoryLooks, progress, inTurn = false }: PairedLaunches & { readonly inTurn?: boolean },
+  { family, plan = memoryLooks, progress }: PairedLaunches,
   figure: (side: 'base' | 'new', block: number) => Promise<number | LaunchOutcome>,
 ): Promise<Comparison> {
   const looking = { family, plan, progress, floor: null };
   const comparison = await untilDecided(subject, rule, looking, async (index) => {
     const start = process.hrtime.bigint();
-    const begun = figure('base', index);
-    const after = (found: number | LaunchOutcome) => (typeof found === 'number' ? figure('new', index) : found);
-    const [base, fresh] = await Promise.all([begun, inTurn ? begun.then(after) : figure('new', index)]);
+    const base = await figure('base', index);
     if (typeof base !== 'number') return withoutFigure('base', base);
+    const fresh = await figure('new', index);
     if (typeof fresh !== 'number') return withoutFigure('new', fresh);
     const logRatio = Math.log(fresh / base);
     return { logRatio, roundLogRatios: [logRatio], base, new: fresh, elapsedNs: Number(process.hrtime.bigint() - start) };

@@ -24,7 +24,7 @@ export interface CellArms {
 
 export type GateCellOptions = PairOptions & StageOptions & { readonly wasteRows: number; readonly facts?: KnownFacts | undefined };
 
-/** What arms stated so far, by side and cell: several metrics ask the same. */
+/** What arms stated so far, by side and cell: several metrics ask the same. Of faults, those that would come again. */
 export type KnownFacts = Map<string, ArmFacts | PairFault>;
 
 const sides = ['base', 'new'] as const;
@@ -82,7 +82,7 @@ async function stated(arms: CellArms, subject: ComparisonSubject, rule: Rule, op
 async function factsAt(side: 'base' | 'new', arms: CellArms, options: GateCellOptions) {
   const key = factsKey(side, arms);
   const facts = options.facts?.get(key) ?? (await factsOf(arms[side], options));
-  options.facts?.set(key, facts);
+  if (!('reason' in facts) || facts.status === 'unsupported' || facts.status === 'mismatch') options.facts?.set(key, facts);
   return facts;
 }
 
@@ -119,7 +119,7 @@ async function ratio(arms: CellArms, subject: ComparisonSubject, rule: Rule, opt
     const busiest = others.length === 0 ? {} : { othersCores: Math.max(...others) };
     return { ...fresh.block, ...busiest, logRatio: logRatio - from, base: Math.exp(from), new: Math.exp(logRatio) };
   });
-  return limit === null ? comparison : againstLimit(comparison, limit);
+  return limit === null || comparison.busy === true ? comparison : againstLimit(comparison, limit);
 }
 
 /** In a pair for a ratio the reference cell is the base. */

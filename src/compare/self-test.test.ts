@@ -31,6 +31,11 @@ test('the sentence says what saw it, or which cells did not and what to do', () 
   assert.match(selfTestSummary(verdict([])), /No gate compares times/);
 });
 
+test('where the host stayed busy, the reason is kept, without advice that does not help', () => {
+  const { outcome, reason } = selfTested({ ...judged('inconclusive'), busy: true, reason: 'busy: other work' }, rule);
+  assert.deepEqual([outcome, reason], ['inconclusive', 'an injected slowdown of 10 % was not seen: busy: other work']);
+});
+
 test('a gate that lets inconclusive results through is blind all the same', () => {
   const lenient = selfTested({ ...judged('inconclusive'), onInconclusive: 'pass' }, { ...rule, onInconclusive: 'pass' });
   assert.equal(overall([lenient]).exitCode, 2);

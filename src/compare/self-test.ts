@@ -29,6 +29,7 @@ export function selfTested(comparison: Comparison, { margin, absoluteFloor }: Ru
   const size = `an injected slowdown of ${Number((100 * injected * margin).toPrecision(3))} %`;
   if (outcome === 'regression') return { ...comparison, outcome: 'pass', reason: `${size} was seen: ${reason}` };
   if (outcome === 'error' || outcome === 'incomplete') return comparison;
+  if (comparison.busy === true) return { ...comparison, onInconclusive: 'fail', reason: `${size} was not seen: ${reason}` };
   const fix = `use more blocks (--max-blocks 80), a quieter host${absoluteFloor > 0 ? ', a smaller absoluteFloor' : ''} or a larger margin`;
   // An inconclusive reason ends in advice of its own.
   const found = outcome === 'inconclusive' ? outcome : `${outcome}: ${reason}`;

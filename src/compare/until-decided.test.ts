@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { cpus } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { test } from 'node:test';
 import { plainRule } from '../decide/rule.ts';
 import type { CellArm } from '../measure/arm.ts';
 import type { PairBlockOptions, BlockOutcome, measureBlock } from '../measure/pair-block.ts';
-import { compareLatency } from './compare-latency.ts';
+import { busyCores, compareLatency } from './compare-latency.ts';
 import { gateCell } from './gate-cell.ts';
+import { blockText } from './until-decided.ts';
 
 const arm = (name: string) => ({ cwd: name }) as CellArm;
 const cell = { base: arm('base'), new: arm('new') };
@@ -21,7 +22,7 @@ function measuring(fails?: { readonly arm: 'base' | 'new'; readonly block: numbe
     asked.push(options);
     if (fails?.block === options.index && (fails.cwd ?? arms.new.cwd) === arms.new.cwd)
       return { state: 'fault', arm: fails.arm, fault: { answer: 'fault', status: 'failed', reason: 'the worker was ended' } };
-    const othersCores = busy.includes(options.index) ? cpus().length : 0;
+    const othersCores = busy.includes(options.index) ? busyCores() : 0;
     const block = { logRatio: options.index / 1000, roundLogRatios: [], base: 1e6, new: 1e6, elapsedNs: 1, othersCores };
     return { state: 'measured', block, callsPerSample, facts };
   };
@@ -68,10 +69,48 @@ for (const [metric, compare] of Object.entries(comparisons)) {
     assert.deepEqual(told, [0, 0, 1, 1]);
     assert.deepEqual([...new Set(asked.map(({ index }) => index))], [0, 1, 2, 3]);
     const stays = await compare(measuring(undefined, [...Array(100).keys()]).measure, () => undefined);
-    assert.deepEqual([stays.outcome, stays.setAside], ['inconclusive', undefined]);
-    assert.match(stays.reason, /busy: other work kept \d+\.0 processors busy in 5 of 5 blocks/);
+    assert.deepEqual([stays.outcome, stays.busy, stays.setAside?.length, stays.effect], ['inconclusive', true, 5, null]);
+    assert.match(stays.reason, /busy: other work kept \d+\.\d processors busy in 5 of 5 blocks/);
   });
 }
+
+test('no limit makes a regression of what a busy host gave', async () => {
+  for (const metric of ['latency', 'ratio-to-reference'] as const) {
+    const { measure } = measuring(undefined, [...Array(100).keys()]);
+    const limited = { ...plainRule(metric, 0.05), limit: 1e-9 };
+    const busy = await gateCell({ ...cell, reference }, subject, limited, { ...looking, measure, wasteRows: 1 });
+    assert.deepEqual([busy.outcome, busy.busy], ['inconclusive', true]);
+    assert.match(busy.reason, /^busy: /);
+    const quiet = await gateCell({ ...cell, reference }, subject, limited, { ...looking, measure: measuring().measure, wasteRows: 1 });
+    assert.equal(quiet.outcome, 'regression');
+  }
+});
+
+test('how much other work makes a host busy is a quarter of the processors, or what the environment says', () => {
+  const set = process.env['ATTNSWAP_BUSY_SHARE'];
+  const busyAt = (share: string) => {
+    process.env['ATTNSWAP_BUSY_SHARE'] = share;
+    return busyCores();
+  };
+  try {
+    assert.equal(busyAt(''), availableParallelism() / 4);
+    assert.equal(busyAt('2'), 2 * availableParallelism());
+    for (const wrong of ['0', '-1', 'much']) assert.throws(() => busyAt(wrong), { code: 'USAGE', message: /ATTNSWAP_BUSY_SHARE: got/ });
+  } finally {
+    process.env['ATTNSWAP_BUSY_SHARE'] = set;
+  }
+});
+
+test('progress tells how many blocks were set aside', async () => {
+  const told: string[] = [];
+  const { measure } = measuring(undefined, [0, 2]);
+  const progress = (block: number, setAside: number) => told.push(blockText(block, 3, setAside));
+  await compareLatency(cell, subject, plainRule('latency', 0.05), { ...looking, measure, progress });
+  assert.deepEqual(
+    told,
+    ['', ' (1 set aside)', ' (1 set aside)', ' (2 set aside)'].map((more, at) => `block ${at < 2 ? 1 : 2} of at most 3${more}`),
+  );
+});
 
 test('CPU time is compared on a busy host as on any other', async () => {
   const { measure } = measuring(undefined, [0, 1, 2]);

@@ -13,8 +13,8 @@ export interface NoBlock {
 
 export interface Looking extends Omit<BlockEvidence, 'blocks'> {
   readonly plan: LookPlan;
-  /** Told before each block how many count so far. */
-  readonly progress?: ((block: number) => void) | undefined;
+  /** Told before each block how many count so far, and how many were set aside. */
+  readonly progress?: ((block: number, setAside: number) => void) | undefined;
 }
 
 /**
@@ -29,13 +29,19 @@ export async function untilDecided(
 ): Promise<Comparison> {
   const blocks: Block[] = [];
   for (;;) {
-    progress?.(blocks.filter((block) => !isBusy(block, evidence.busyFrom)).length);
+    const setAside = blocks.filter((block) => isBusy(block, evidence.busyFrom)).length;
+    progress?.(blocks.length - setAside, setAside);
     const block = await measure(blocks.length);
     if ('outcome' in block) return judgeMissing(subject, rule, block.outcome, block.reason);
     blocks.push(block);
     const { state, comparison } = judgeBlocks(subject, rule, { ...evidence, blocks });
     if (state !== 'more') return comparison;
   }
+}
+
+/** `block 3 of at most 40 (2 set aside)`, where `block` count so far. */
+export function blockText(block: number, most: number, setAside: number): string {
+  return `block ${block + 1} of at most ${most}${setAside === 0 ? '' : ` (${setAside} set aside)`}`;
 }
 
 /** What an arm, in words, says instead of a figure. */

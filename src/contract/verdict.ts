@@ -80,10 +80,12 @@ export const comparisonSchema = z.object({
   decides: z.boolean(),
   /** Smallest effect that the blocks used would show with 90 % power; null where there are no blocks. */
   minimumDetectableEffect: z.number().nullable(),
-  /** What the verdict rests on; on a host that stayed busy, which gives none, what was measured. */
+  /** What the verdict rests on; of a busy comparison, the few that would count. */
   blocks: z.array(blockSchema).readonly(),
-  /** Blocks on a host that was busy for a while, which do not count; absent where there are none. */
+  /** Blocks on a host that was busy, which do not count; absent where there are none. */
   setAside: z.array(blockSchema).readonly().optional(),
+  /** The host stayed busy: inconclusive, without figures; absent where it did not. */
+  busy: z.literal(true).optional(),
   warnings: z.array(z.string().max(2000)).readonly(),
 });
 export type Comparison = z.infer<typeof comparisonSchema>;

@@ -24,33 +24,48 @@ export interface BlockEvidence {
 
 export type BlockJudgement = { readonly state: Look['state']; readonly comparison: Comparison };
 
-/** Whether a block is set aside, by {@link BlockEvidence.busyFrom}. */
-export function isBusy({ othersCores = 0 }: Block, busyFrom = Infinity): boolean {
-  return othersCores >= busyFrom;
+/** Whether a block is set aside, by {@link BlockEvidence.busyFrom}; never where the system does not tell what others do. */
+export function isBusy({ othersCores }: Pick<Block, 'othersCores'>, busyFrom = Infinity): boolean {
+  return othersCores !== undefined && busyFrom > 0 && othersCores >= busyFrom;
 }
 
 /** By how many the blocks set aside may outnumber the others, less one: a job of a few seconds is sat out, a busy host is told. */
 const patience = 5;
 
+/** Whether blocks on a busy host are the rule: then no other is measured. */
+export function staysBusy(setAside: number, counted: number): boolean {
+  return setAside >= counted + patience;
+}
+
+/** `other work kept 1.5 processors busy in 5 of 8 blocks`, of those blocks. */
+export function otherWork(beside: readonly Block[], all: number): string {
+  const cores = median(beside.map(({ othersCores = 0 }) => othersCores)).toFixed(1);
+  return `other work kept ${cores} processors busy in ${beside.length} of ${all} blocks`;
+}
+
 /**
  * Judges paired blocks by a rule. Blocks on a busy host are set aside, as arms of different parallelism suffer differently there; once they are the
- * rule, the comparison ends inconclusive and shows what all of them measured. Pure: the same blocks give the same comparison, to the byte.
+ * rule, the comparison ends inconclusive, without figures. Pure: the same blocks give the same comparison, to the byte.
  */
 export function judgeBlocks(subject: ComparisonSubject, rule: Rule, evidence: BlockEvidence): BlockJudgement {
   const { blocks, busyFrom, warnings = [] } = evidence;
   const setAside = blocks.filter((block) => isBusy(block, busyFrom));
   if (setAside.length === 0) return judgeCounted(subject, rule, evidence);
   const counted = blocks.filter((block) => !setAside.includes(block));
-  const cores = median(setAside.map(({ othersCores = 0 }) => othersCores)).toFixed(1);
-  const found = `other work kept ${cores} processors busy in ${setAside.length} of ${blocks.length} blocks`;
+  const found = otherWork(setAside, blocks.length);
   if (counted.length > 0) {
     const marked = { ...evidence, blocks: counted, warnings: [...warnings, `${found}, which do not count`] };
     const { state, comparison } = judgeCounted(subject, rule, marked);
     if (state !== 'more') return { state, comparison: { ...comparison, setAside } };
   }
-  const reason = `busy: ${found}, too many for a verdict on wall time: use a quieter host, or compare cpu-time`;
-  const shown = { ...judgeCounted(subject, rule, evidence).comparison, outcome: 'inconclusive' as const, reason };
-  return { state: setAside.length < counted.length + patience ? 'more' : 'inconclusive', comparison: shown };
+  // There is no CPU time of a ratio.
+  const instead = rule.metric === 'latency' ? ', or compare cpu-time' : '';
+  const reason = `busy: ${found}, too many for a verdict on wall time: use a quieter host${instead}`;
+  const given = { ...stub(subject, rule), floor: evidence.floor, blocks: counted, setAside, warnings };
+  return {
+    state: staysBusy(setAside.length, counted.length) ? 'inconclusive' : 'more',
+    comparison: { ...given, outcome: 'inconclusive', reason, busy: true },
+  };
 }
 
 function judgeCounted(subject: ComparisonSubject, rule: Rule, evidence: BlockEvidence): BlockJudgement {
@@ -86,9 +101,8 @@ const busyCores = 0.2;
 
 /** In how many blocks others were at work, and how much; undefined where they were not. */
 function busyBlocks(blocks: readonly Block[]): [string] | undefined {
-  const cores = blocks.flatMap(({ othersCores = 0 }) => (othersCores >= busyCores ? [othersCores] : []));
-  if (cores.length === 0) return undefined;
-  return [`other work kept ${median(cores).toFixed(1)} processors busy in ${cores.length} of ${blocks.length} blocks`];
+  const beside = blocks.filter((block) => isBusy(block, busyCores));
+  return beside.length === 0 ? undefined : [otherWork(beside, blocks.length)];
 }
 
 function effectOf({ mean, low, high }: Look, sign: number, tail: number): Effect | null {

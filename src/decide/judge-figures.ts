@@ -29,7 +29,7 @@ export function judgeFigures(subject: ComparisonSubject, rule: Rule, figures: { 
   };
 }
 
-/** The new figure itself may not be worse than the rule's limit, whatever the comparison with the base says. */
+/** The new figure itself may not be worse than the rule's limit, whatever the comparison with the base says; a busy host gives none. */
 export function heldToLimit(comparison: Comparison, { limit, direction }: Rule): Comparison {
   const { new: fresh, unit } = comparison;
   if (limit === null || fresh === null || (direction === 'lower' ? fresh <= limit : fresh >= limit)) return comparison;

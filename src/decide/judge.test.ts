@@ -63,12 +63,16 @@ test('blocks on a busy host are set aside, and a verdict rests on the others', (
   assert.equal(judge(busy.slice(0, 4), 0.5).state, 'more');
   assert.equal(judge([...quiet.slice(1), ...busy], 0.5).state, 'more');
   const none = judge(busy, 0.5);
-  assert.deepEqual([none.state, none.comparison.outcome, none.comparison.setAside], ['inconclusive', 'inconclusive', undefined]);
-  assert.ok(none.comparison.effect!.estimate > 0.2);
+  assert.deepEqual([none.state, none.comparison.outcome, none.comparison.busy], ['inconclusive', 'inconclusive', true]);
+  assert.deepEqual([none.comparison.blocks, none.comparison.setAside], [[], busy]);
+  assert.deepEqual([none.comparison.base, none.comparison.new, none.comparison.effect], [null, null, null]);
   assert.match(none.comparison.reason, /^busy: other work kept 1\.0 processors busy in 5 of 5 blocks/);
   // CPU time is judged by all blocks.
   assert.equal(judge(busy).comparison.outcome, 'regression');
   assert.equal(judge(busy, 1.1).comparison.outcome, 'regression');
+  // Nothing is busy where the system does not tell, or has no processors.
+  assert.equal(judge(blocksOf(0.2, 0.3, 0.25), 0.5).comparison.outcome, 'regression');
+  for (const busyFrom of [0, Number.NaN]) assert.equal(judge(busy, busyFrom).comparison.busy, undefined);
 });
 
 test('where higher is better, a fall is the regression', () => {

@@ -9,6 +9,7 @@ import type { Host } from '../measure/host-schema.ts';
 import { quietHost } from '../measure/fixtures/quiet-host.ts';
 import { compareHosts } from '../measure/same-host.ts';
 import { migrationSteps } from '../migration/record.ts';
+import { Reused } from './figures.ts';
 import { Journal } from './journal.ts';
 import type { JournalRules } from './journal.ts';
 
@@ -29,6 +30,17 @@ test('a step gives the same the first time, the second time and after an interru
   assert.deepEqual(await (await Journal.open(path, subject, rules)).step<unknown>('loss', never), first);
   assert.equal(await state.step('nothing', async () => undefined), null);
   assert.equal(await (await Journal.open(path, subject, rules)).step('nothing', never), null);
+});
+
+test('a step that another run may find more of is given, and not stored', async () => {
+  const path = join(folder, 'not kept');
+  const state = await Journal.open(path, subject, rules);
+  const keeps = ({ busy }: { busy: boolean }) => !busy;
+  const found = new Reused({ busy: true }, '2026-01-01T00:00:00Z');
+  assert.deepEqual(await state.step('compared', async () => found, keeps), { busy: true });
+  assert.deepEqual([state.found('compared'), state.reused], [undefined, {}]);
+  assert.deepEqual(await state.step('compared', async () => ({ busy: false }), keeps), { busy: false });
+  assert.deepEqual((await Journal.open(path, subject, rules)).found('compared'), { busy: false });
 });
 
 test('once it is interrupted no step begins, and those that were reached are still given', async () => {

@@ -87,16 +87,24 @@ export class Journal {
     return this.#reused;
   }
 
-  /** A step's result: the stored one, or what `compute` gives, which is stored before anything else happens. @throws INTERRUPTED; what `compute` throws */
-  async step<Result>(step: string, compute: () => Promise<Result | Reused<Result>>): Promise<Result> {
+  /**
+   * A step's result: the stored one, or what `compute` gives, which is stored before anything else happens, unless `keeps` says that another run may find more.
+   * @throws INTERRUPTED; what `compute` throws
+   */
+  async step<Result>(
+    step: string,
+    compute: () => Promise<Result | Reused<Result>>,
+    keeps: (result: Result) => boolean = () => true,
+  ): Promise<Result> {
     if (step in this.#stored.steps) return this.#stored.steps[step] as Result;
     if (this.#signal?.aborted === true) throw new AttnswapError('INTERRUPTED', 'interrupted');
     // As it will be read back: an interrupted migration must not differ from another by what JSON loses.
     const found = await compute();
+    const result = JSON.parse(JSON.stringify((found instanceof Reused ? found.value : found) ?? null)) as Result;
+    if (!keeps(result)) return result;
     // A step that was deleted from the file may have been a reused one.
     if (found instanceof Reused) this.#reused[step] = found.measuredAt;
     else delete this.#reused[step];
-    const result = JSON.parse(JSON.stringify((found instanceof Reused ? found.value : found) ?? null)) as Result;
     this.#stored.steps[step] = result;
     this.#checksums[step] = checksumOf(step, result, this.#reused[step]);
     const reused = Object.keys(this.#reused).length > 0 ? this.#reused : undefined;

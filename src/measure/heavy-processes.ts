@@ -10,8 +10,11 @@ export interface ProcessTime {
   readonly parent: number;
   readonly name: string;
   readonly time: number;
+  /** Of the descendants that it waited for, which are in no list any more. */
+  readonly reapedTime: number;
 }
 
+/** Of the processors that this process may run on. */
 export interface ProcessSnapshot {
   /** Time that one processor had, idle time included. */
   readonly timePerCore: number;
@@ -26,9 +29,10 @@ const watchMs = 250;
 /** Processes other than this one and its descendants that keep a fifth of a core busy, over a quarter of a second; the busiest first. */
 export async function findHeavyProcesses(): Promise<HeavyProcess[]> {
   if (process.platform !== 'linux') return heavyFromSystem();
-  const before = readProcesses();
+  const before = snapshotProcesses();
   await setTimeout(watchMs);
-  return heavyBetween(before, readProcesses(), process.pid);
+  const after = snapshotProcesses();
+  return before && after ? heavyBetween(before, after, process.pid) : [];
 }
 
 /** What two snapshots say: a process that is in the second alone has used all its time since. */
@@ -43,18 +47,24 @@ export function heavyBetween(before: ProcessSnapshot, after: ProcessSnapshot, se
     .toSorted((a, b) => b.cores - a.cores);
 }
 
-/** Processors that all but this process and its descendants kept busy between two snapshots, time stolen by other guests included. */
+/**
+ * Processors that all but this process and its descendants kept busy between two snapshots, time stolen by other guests included; 0 where no tick
+ * lies between them.
+ */
 export function othersBetween(before: ProcessSnapshot, after: ProcessSnapshot, self: number): number {
-  const ours = descendants(after.processes, self);
-  const timeOf = ({ processes }: ProcessSnapshot) => processes.reduce((sum, { pid, time }) => sum + (ours.has(pid) ? time : 0), 0);
+  const elapsed = after.timePerCore - before.timePerCore;
+  // Those of both: one that ended is counted in the time of its parent.
+  const ours = new Set([before, after].flatMap(({ processes }) => [...descendants(processes, self)]));
+  const timeOf = ({ processes }: ProcessSnapshot) =>
+    processes.reduce((sum, { pid, time, reapedTime }) => sum + (ours.has(pid) ? time + reapedTime : 0), 0);
   const own = timeOf(after) - timeOf(before);
-  return Math.max(0, after.busyTime - before.busyTime - own) / (after.timePerCore - before.timePerCore);
+  return elapsed > 0 ? Math.max(0, after.busyTime - before.busyTime - own) / elapsed : 0;
 }
 
-/** Undefined where the system does not tell. */
-export function snapshotProcesses(): ProcessSnapshot | undefined {
+/** Undefined where the system does not tell. @param folder what is mounted at /proc */
+export function snapshotProcesses(folder = '/proc'): ProcessSnapshot | undefined {
   try {
-    return process.platform === 'linux' ? readProcesses() : undefined;
+    return process.platform === 'linux' ? readProcesses(folder) : undefined;
   } catch {
     return undefined;
   }
@@ -70,25 +80,37 @@ function descendants(all: readonly { readonly pid: number; readonly parent: numb
 }
 
 /** From /proc, proc(5): systeminformation starts a program for every process to read the same, and forgets nothing for half a second. */
-function readProcesses(): ProcessSnapshot {
-  const [total = '', ...cores] = readFileSync('/proc/stat', 'utf8')
-    .split('\n')
-    .filter((line) => line.startsWith('cpu'));
+function readProcesses(folder = '/proc'): ProcessSnapshot {
+  const isAllowed = allowedProcessors(readFileSync(`${folder}/self/status`, 'utf8'));
   // user, nice, system, idle, iowait, irq, softirq, steal: guest time is within user time.
-  const times = total.split(/\s+/).slice(1, 9).map(Number);
-  const ticks = times.reduce((sum, value) => sum + value, 0);
-  const [, , , idle = 0, waiting = 0] = times;
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const cores = readFileSync(`${folder}/stat`, 'utf8')
+    .split('\n')
+    .filter((line) => isAllowed(Number(/^cpu(\d+) /.exec(line)?.[1] ?? NaN)))
+    .map((line) => line.split(/\s+/).slice(1, 9).map(Number));
+  if (cores.length === 0) throw new Error(`${folder}/stat: none of the processors that this process may run on`);
+  const ticks = cores.flat().reduce((sum, value) => sum + value, 0);
+  const idle = cores.reduce((sum, [, , , resting = 0, waiting = 0]) => sum + resting + waiting, 0);
+  const pids = readdirSync(folder).filter((name) => /^\d+$/.test(name));
   return {
-    timePerCore: ticks / Math.max(1, cores.length),
-    busyTime: ticks - idle - waiting,
-    processes: pids.map(readProcess).filter((read) => read !== undefined),
+    timePerCore: ticks / cores.length,
+    busyTime: ticks - idle,
+    processes: pids.map((pid) => readProcess(`${folder}/${pid}/stat`)).filter((read) => read !== undefined),
   };
 }
 
-function readProcess(pid: string): ProcessTime | undefined {
+/** From the list of /proc/self/status, such as `0-3,8`, which affinity and cpusets decide. */
+function allowedProcessors(status: string): (processor: number) => boolean {
+  const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(status)?.[1] ?? '0-';
+  const ranges = list.split(',').map((range) => {
+    const [first = '', last = first] = range.split('-');
+    return { first: Number(first), last: last === '' ? Infinity : Number(last) };
+  });
+  return (processor) => ranges.some(({ first, last }) => processor >= first && processor <= last);
+}
+
+function readProcess(path: string): ProcessTime | undefined {
   try {
-    return parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    return parseStat(readFileSync(path, 'utf8'));
   } catch {
     // It ended since the directory was read.
     return undefined;
@@ -102,8 +124,10 @@ export function parseStat(line: string): ProcessTime {
     .slice(close + 2)
     .split(' ')
     .map(Number);
-  const [parent = 0, user = 0, system = 0] = [fields[1], fields[11], fields[12]];
-  return { pid: Number(line.slice(0, open)), parent, name: oneLine(line.slice(open + 1, close)), time: user + system };
+  const [, parent = 0] = fields;
+  const [user = 0, system = 0, reapedUser = 0, reapedSystem = 0] = fields.slice(11);
+  const times = { time: user + system, reapedTime: reapedUser + reapedSystem };
+  return { pid: Number(line.slice(0, open)), parent, name: oneLine(line.slice(open + 1, close)), ...times };
 }
 
 async function heavyFromSystem(): Promise<HeavyProcess[]> {

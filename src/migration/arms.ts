@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import type { Comparison } from '../contract/verdict.ts';
 import { compareLatency } from '../compare/compare-latency.ts';
 import { compareMemory } from '../compare/compare-memory.ts';
+import { blockText } from '../compare/until-decided.ts';
 import { writeTensors } from '../data/tensor-files.ts';
 import { plainRule } from '../decide/rule.ts';
 import type { LookPlan } from '../decide/sequential.ts';
@@ -84,15 +85,15 @@ export function stepOf(metric: 'latency' | 'peak-memory', { name, ...place }: Pl
   return `${metric}/${name}/${placeName(place)}`;
 }
 
-/** The original against another model at one place, in paired blocks; kept as a step. */
+/** The original against another model at one place, in paired blocks; kept as a step, unless the host stayed busy. */
 export function compareModels(migration: Migration, metric: 'latency' | 'peak-memory', wanted: ArmComparison): Promise<Comparison> {
   const { name, model, length, use, plan } = wanted;
   const { file, settings, state, figures, signal } = migration;
-  return state.step(stepOf(metric, wanted), async () => {
+  const measure = async () => {
     const what = `${candidateOf(name)}: ${placeText(metric === 'latency' ? 'latency' : 'peak memory', wanted)}`;
     const most = plan.looks.at(-1)!;
-    const progress = (block: number) =>
-      migration.progress(comparisonStep(metric, name, wanted), `${what}, block ${block + 1} of at most ${most}`, block / most);
+    const progress = (block: number, setAside: number) =>
+      migration.progress(comparisonStep(metric, name, wanted), `${what}, ${blockText(block, most, setAside)}`, block / most);
     const arms = { base: await armAt(migration, file.path, wanted), new: await armAt(migration, model, wanted) };
     const subject = { cell: `${name} ${use === 'prefill' ? '' : `${use} `}at ${length}`, name };
     const shared = { timeoutSeconds, family: 1, progress, signal };
@@ -107,5 +108,6 @@ export function compareModels(migration: Migration, metric: 'latency' | 'peak-me
     // The last comparison decides: what made its candidate the best of several must not speak for it again.
     const isFinal = candidateOf(name) !== name;
     return isFinal ? compare() : figures.measured(request, compare);
-  });
+  };
+  return state.step(stepOf(metric, wanted), measure, ({ busy }) => busy !== true);
 }

@@ -114,6 +114,30 @@ test('a gain beside a setback is to be tuned, not adopted', () => {
   assert.match(decision.reasons[0]!, /^Peak memory at 512 tokens: \+40\.0 %/);
 });
 
+test('a latency on a host that stayed busy is not measured: it hinders, whatever memory gained, and is told with its reason', () => {
+  const { length, comparison } = compared('latency', 512, 'inconclusive', 0.8);
+  const reason = 'busy: other work kept 1.5 processors busy in 5 of 5 blocks';
+  const latency = [{ length, comparison: { ...comparison, busy: true as const, base: null, new: null, effect: null, blocks: [], reason } }];
+  const memory = [compared('peak-memory', 512, 'improvement')];
+  const { verdict: found, reasons, decidedBy } = decideMigration(evidence({ latency, memory }));
+  assert.equal(found, 'tune-first');
+  assert.equal(reasons[0], `Latency at 512 tokens: not measured, ${reason}.`);
+  assert.deepEqual(decidedBy, ['n512 latency', 'n512 peak-memory']);
+  assert.equal(verdict({ latency }), 'reject');
+  // It is neither use's finding.
+  const decode = { use: 'decode' as const };
+  const { uses } = decideMigration(evidence({ latency: [{ ...latency[0]!, ...decode }], memory: [{ ...memory[0]!, ...decode }] }));
+  assert.deepEqual(uses, { prefill: 'no-gain', decode: 'better' });
+});
+
+test('an inconclusive comparison says why', () => {
+  const { reasons } = decideMigration(evidence({ memory: [compared('peak-memory', 512, 'inconclusive', 0.04)] }));
+  assert.ok(
+    reasons.some((reason) => reason.endsWith('inconclusive over 8 blocks: over 8 blocks.')),
+    reasons.join('\n'),
+  );
+});
+
 test('only wanted lengths count, and all do where none is named', () => {
   const latency = [compared('latency', 512, 'pass', 0), compared('latency', 4096, 'improvement')];
   const short = decideMigration(evidence({ latency }));

@@ -76,9 +76,9 @@ export const tunableMargins = 5;
  * 2. **reject**: no gain is shown;
  * 3. **reject**: quality is a regression, and the measured loss exceeds 5 margins (faulty outputs lose without measure);
  * 4. **tune first**: there is a gain, but quality is not shown to hold: a regression of up to 5 margins, inconclusive, or not judged;
- * 5. **tune first**: there is a gain and quality holds, but there is a setback as well;
+ * 5. **tune first**: there is a gain and quality holds, but there is a setback as well, or a comparison whose host stayed busy;
  * 6. **adopt**: quality is shown not to be worse than the margin, there is a gain, and no setback.
- * A comparison that is inconclusive, refused or incomplete is neither gain nor setback, and is told. A gain at a length that is not wanted is
+ * A comparison that is otherwise inconclusive, refused or incomplete is neither gain nor setback, and is told. A gain at a length that is not wanted is
  * told, and does not count. Both uses of a decoder count alike: a gain in one does not outweigh a setback in the other.
  * @throws INVALID_MIGRATION where a wanted length was not compared, or nothing was
  */
@@ -97,7 +97,10 @@ export function decideMigration(evidence: CandidateEvidence): MigrationDecision 
   const sorted = {
     gains: wanted.filter(({ comparison }) => comparison.outcome === 'improvement'),
     setbacks: wanted.filter(({ comparison }) => comparison.outcome === 'regression'),
-    others: wanted.filter(({ comparison }) => comparison.outcome !== 'improvement' && comparison.outcome !== 'regression'),
+    unmeasured: wanted.filter(({ comparison }) => comparison.busy === true),
+    others: wanted.filter(
+      ({ comparison }) => comparison.outcome !== 'improvement' && comparison.outcome !== 'regression' && comparison.busy !== true,
+    ),
     beside: all.filter((found) => !wanted.includes(found) && found.comparison.outcome === 'improvement'),
   };
   const byUse = wanted.some(({ use }) => use !== undefined) && {
@@ -116,11 +119,16 @@ type Group = readonly ComparisonAtLength[];
 interface Sorted {
   readonly gains: Group;
   readonly setbacks: Group;
+  /** On a busy host: whether there is a setback is not known. */
+  readonly unmeasured: Group;
   readonly others: Group;
   readonly beside: Group;
 }
 
-function judge({ gains, setbacks, others, beside }: Sorted, quality: QualityJudgement | null): Omit<MigrationDecision, 'candidate'> {
+function judge(sorted: Sorted, quality: QualityJudgement | null): Omit<MigrationDecision, 'candidate'> {
+  const { gains, others, beside } = sorted;
+  // What may be one hinders as one.
+  const setbacks = [...sorted.setbacks, ...sorted.unmeasured];
   const told = (groups: readonly Group[]) => groups.flat().map(sentence);
   const asides = beside.map((found) => `${sentence(found).slice(0, -1)} (informational: not a deciding length).`);
   const ids = (...groups: readonly Group[]) => groups.flat().map(({ comparison }) => comparison.id);
@@ -168,10 +176,12 @@ function sentence({ length, comparison, use }: ComparisonAtLength): string {
   const { metric, outcome, effect, reason, blocks } = comparison;
   const named = metricWords[metric] ?? metric;
   const what = use === undefined ? `${named} at ${length} tokens:` : `${useWords[use](named.toLowerCase())} ${length} tokens:`;
+  if (comparison.busy === true) return `${what} not measured, ${reason}.`;
   if (withinPeakNoise(comparison)) return `${what} less than 1 MiB apart, which is noise.`;
   if (effect === null) return `${what} ${outcome}, ${reason}.`;
   const change = `${percent(effect.estimate)} (${percent(effect.low)} to ${percent(effect.high)})`;
-  return `${what} ${change}, ${outcome} over ${blocks.length} block${blocks.length === 1 ? '' : 's'}.`;
+  const why = outcome === 'inconclusive' ? `: ${reason}` : '';
+  return `${what} ${change}, ${outcome} over ${blocks.length} block${blocks.length === 1 ? '' : 's'}${why}.`;
 }
 
 function qualitySentence(quality: QualityJudgement | null): string {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { assemble } from '../compare/assemble.ts';
 import { calibrationFor, refusalOf } from '../compare/calibration.ts';
 import { compareLatency } from '../compare/compare-latency.ts';
+import { blockText } from '../compare/until-decided.ts';
 import { loadCalibrations } from '../compare/store.ts';
 import type { AdapterEntry } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
@@ -154,7 +155,7 @@ async function judge(base: Side, fresh: Side, host: unknown, options: AbOptions)
       blockSeconds: options.blockSeconds ?? defaultBlockSeconds,
       timeoutSeconds: 300,
       signal,
-      progress: (block) => onProgress?.({ what: `block ${block + 1} of at most ${maxBlocks}`, done: block, total: maxBlocks }),
+      progress: (block, setAside) => onProgress?.({ what: blockText(block, maxBlocks, setAside), done: block, total: maxBlocks }),
     }),
   );
   return comparison;

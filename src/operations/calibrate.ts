@@ -1,9 +1,9 @@
-import { calibrate as calibrationOf, calibrationSchema } from '../compare/calibration.ts';
+import { busyCores } from '../compare/compare-latency.ts';
+import { calibrate as calibrationOf, calibrationSchema, quietBlocks } from '../compare/calibration.ts';
 import type { Calibration } from '../compare/calibration.ts';
 import { isCalibrated } from '../decide/rule.ts';
 import { pairedBlocks } from '../compare/paired-blocks.ts';
 import { saveCalibrations } from '../compare/store.ts';
-import { AttnswapError } from '../contract/errors.ts';
 import { loadSuite } from '../loading/suite.ts';
 import { alone } from '../measure/alone.ts';
 import { armOf } from '../measure/arm.ts';
@@ -17,7 +17,7 @@ import type { OperationOptions } from './options.ts';
 export interface CalibrateOptions extends OperationOptions {
   /** Suite whose timed cells are measured. @default 'ci' */
   readonly suite?: string | undefined;
-  /** Blocks per cell. @default 20 */
+  /** Blocks per cell; those on a busy host are measured again. @default 20 */
   readonly blocks?: number | undefined;
   /** Random seed for the order of rounds. @default 1 */
   readonly seed?: number | undefined;
@@ -74,14 +74,7 @@ interface CellCalibration {
 async function calibrateCell(plan: CellPlan, options: CellCalibration): Promise<Calibration> {
   const arm = armOf(plan, undefined, options.threads);
   const measure = pairedBlocks({ base: arm, new: arm }, { ...options, timeoutSeconds: 300 });
-  const logRatios: number[] = [];
-  for (let index = 0; index < options.blocks; index++) {
-    options.step(index);
-    const outcome = await measure(index);
-    if (outcome.state === 'fault')
-      throw new AttnswapError('WORKER_FAILED', `${plan.cell.id}: ${outcome.fault.status}: ${outcome.fault.reason}`);
-    logRatios.push(outcome.block.logRatio);
-  }
+  const logRatios = await quietBlocks(plan.cell.id, measure, { ...options, busyFrom: busyCores() });
   const { id, backend } = plan.cell;
   const measuredAt = new Date().toISOString();
   return calibrationSchema.parse(

@@ -31,12 +31,12 @@ export async function exportedModel(work: TuningWork, trial: Trial): Promise<str
 }
 
 /**
- * Two exported models on the first test item, base first: latency and peak memory, in pairs. A real item and not drawn tokens, as it decides how many
+ * Two exported models on the first test item, base first: latency and peak memory, in pairs; kept as a step, unless the host stayed busy. A real item and not drawn tokens, as it decides how many
  * layers a model with exits runs.
  */
 export async function compareExported(work: TuningWork, base: Trial, fresh: Trial): Promise<{ latency: Comparison; memory: Comparison }> {
   const name = trialId(fresh);
-  return work.state.step(`compare/${name}`, async () => {
+  const measure = async () => {
     work.progress(`${name}: latency and peak memory`);
     const arms = { base: await armOf(work, base), new: await armOf(work, fresh) };
     const subject = { cell: `${name} at ${work.task.length}`, name };
@@ -44,7 +44,8 @@ export async function compareExported(work: TuningWork, base: Trial, fresh: Tria
     const options = { ...shared, seed: work.seed, floor: null, plan: gainPlan(work.maxBlocks), blockSeconds: 0.5 };
     const { comparison: latency } = await compareLatency(arms, subject, plainRule('latency', margin), options);
     return { latency, memory: await compareMemory(arms, subject, plainRule('peak-memory', margin), shared) };
-  });
+  };
+  return work.state.step(`compare/${name}`, measure, ({ latency }) => latency.busy !== true);
 }
 
 async function armOf(work: TuningWork, trial: Trial): Promise<ModelArm> {

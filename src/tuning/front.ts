@@ -37,7 +37,7 @@ function meanScore(trials: Trained['finalists']): number {
   return trials.reduce((sum, { test }) => sum + test.mean, 0) / trials.length;
 }
 
-/** To the baseline; NaN where nothing was measured. */
+/** To the baseline; NaN where nothing was measured, or on a busy host only. */
 function shownRatio({ effect, outcome }: Found): number {
   if (effect === null) return Number.NaN;
   return outcome === 'improvement' || outcome === 'regression' ? 1 + effect.estimate : 1;
