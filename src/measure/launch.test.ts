@@ -33,6 +33,16 @@ test('a worker that says nothing more once it is told runs out of time', async (
   assert.deepEqual(outcome, { outcome: 'timed-out', reason: 'no answer within 3 s' });
 });
 
+test('cells that are prepared at once have as much longer for that, and for nothing else', async () => {
+  const path = join(folder, 'prepares.mjs');
+  writeFileSync(path, 'setInterval(() => undefined, 1000);\n');
+  const options = { timeoutSeconds: 2, preparing: 2 };
+  const prepares = await launchStage(request, { worker: path, ...options });
+  assert.deepEqual(prepares, { outcome: 'timed-out', reason: 'no answer within 4 s' });
+  const hangs = await launchStage(request, { worker: worker('hangs too', 'setInterval(() => undefined, 1000)'), ...options });
+  assert.deepEqual(hangs, { outcome: 'timed-out', reason: 'no answer within 2 s' });
+});
+
 test('a worker that ends while it waits is told by its end', async () => {
   const path = join(folder, 'ends.mjs');
   writeFileSync(path, "process.once('message', () => process.send({ outcome: 'ready' }, () => process.exit(7)));\n");

@@ -15,6 +15,8 @@ export type LaunchOutcome = StageAnswer | { readonly outcome: 'timed-out'; reado
 export interface LaunchOptions {
   /** For all that it does; of a cell, until it is prepared and from its first call on. */
   readonly timeoutSeconds: number;
+  /** How many cells are prepared at once: until it is prepared, each may take as many times longer. */
+  readonly preparing?: number;
   /** Asked once a cell is prepared; settles when its kernel may be called. */
   readonly quiet?: (() => Promise<unknown>) | undefined;
   /** The script that runs the stage; this version's own where absent. */
@@ -39,7 +41,8 @@ export async function launchStage(request: StageRequest, options: LaunchOptions)
     ...(options.withoutForks === true && withoutForks),
   };
   const late = new AbortController();
-  const limit = (): NodeJS.Timeout => setTimeout(() => late.abort(), options.timeoutSeconds * 1000).unref();
+  let seconds = options.timeoutSeconds * (options.preparing ?? 1);
+  const limit = (): NodeJS.Timeout => setTimeout(() => late.abort(), seconds * 1000).unref();
   let timer = limit();
   const child = execa(process.execPath, ['--expose-gc', script], {
     ipc: true,
@@ -57,6 +60,7 @@ export async function launchStage(request: StageRequest, options: LaunchOptions)
     await child.getOneMessage({ filter: isReady });
     clearTimeout(timer);
     await options.quiet?.();
+    seconds = options.timeoutSeconds;
     timer = limit();
     await child.sendMessage('go');
   };
@@ -69,7 +73,7 @@ export async function launchStage(request: StageRequest, options: LaunchOptions)
   options.signal?.throwIfAborted();
   const answer = result.ipcOutput?.at(-1);
   if (answer !== undefined && !isReady(answer)) return tamed(answer as StageAnswer);
-  if (late.signal.aborted) return { outcome: 'timed-out', reason: `no answer within ${options.timeoutSeconds} s` };
+  if (late.signal.aborted) return { outcome: 'timed-out', reason: `no answer within ${seconds} s` };
   return { outcome: 'failed', reason: endOf(result.exitCode, result.signal, String(result.stderr ?? '')) };
 }
 

@@ -5,7 +5,7 @@ import type { Suite } from '../contract/suite.ts';
 import type { Work } from '../contract/variant.ts';
 import { findVariant } from '../variants/index.ts';
 import { launchStage } from './launch.ts';
-import type { LaunchOutcome } from './launch.ts';
+import type { LaunchOptions, LaunchOutcome } from './launch.ts';
 import type { CellStageRequest } from './messages.ts';
 
 export interface CellPlan {
@@ -34,9 +34,12 @@ export async function measureCell(plan: CellPlan, options: MeasureOptions): Prom
 /**
  * Measures cells in processes of their own, each in one for peak memory and in another that prepares the kernel, measures waste and computes what
  * its output should be. None of that is a matter of time, so they run side by side; but no two kernels are called at once. Then each cell is
- * checked and timed alone, in its turn; at last, where it is wanted, energy.
+ * checked and timed alone, in its turn; at last, where it is wanted, energy. Whoever wants no more records ends what still runs.
+ * @throws the signal's reason once it is aborted
  */
-export async function* measureCells(plans: readonly CellPlan[], options: MeasureOptions): AsyncGenerator<CellRecord> {
+export async function* measureCells(plans: readonly CellPlan[], given: MeasureOptions): AsyncGenerator<CellRecord> {
+  const unwanted = new AbortController();
+  const options = { ...given, signal: AbortSignal.any([unwanted.signal, ...(given.signal === undefined ? [] : [given.signal])]) };
   const preparations = plans.map(() => Promise.withResolvers<void>());
   const peaks: Promise<LaunchOutcome>[] = [];
   const records: Promise<CellRecord>[] = [];
@@ -48,8 +51,9 @@ export async function* measureCells(plans: readonly CellPlan[], options: Measure
       await Promise.allSettled([...preparations.map(({ promise }) => promise), ...peaks, earlier]);
     };
     const earlierPeak = peaks.at(-1);
-    const peak = launch(plan, 'memory', options, () => Promise.allSettled([earlierPeak]));
-    const timed = launch(plan, 'latency', options, quiet).finally(ready);
+    const preparing = plans.length;
+    const peak = launch(plan, 'memory', options, { preparing, quiet: () => Promise.allSettled([earlierPeak]) });
+    const timed = launch(plan, 'latency', options, { preparing, quiet }).finally(ready);
     peaks.push(peak);
     records.push(recordOf(plan, options, { peak, timed }));
   }
@@ -57,6 +61,7 @@ export async function* measureCells(plans: readonly CellPlan[], options: Measure
   try {
     for (const record of records) yield await record;
   } finally {
+    unwanted.abort();
     await all;
   }
 }
@@ -65,7 +70,7 @@ function launch(
   { cell, entry, kernel }: CellPlan,
   stage: CellStageRequest['stage'],
   { suite, threads, signal }: MeasureOptions,
-  quiet?: () => Promise<unknown>,
+  turn: Pick<LaunchOptions, 'preparing' | 'quiet'> = {},
 ): Promise<LaunchOutcome> {
   const request: CellStageRequest = {
     stage,
@@ -76,7 +81,7 @@ function launch(
     kernelScoredPairs: scoredPairsOf({ cell, kernel }),
     threads,
   };
-  return launchStage(request, { timeoutSeconds: suite.timeoutSeconds + (stage === 'energy' ? energySeconds : 0), quiet, signal });
+  return launchStage(request, { timeoutSeconds: suite.timeoutSeconds + (stage === 'energy' ? energySeconds : 0), signal, ...turn });
 }
 
 function scoredPairsOf({ cell, kernel }: Pick<CellPlan, 'cell' | 'kernel'>): number {

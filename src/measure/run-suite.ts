@@ -6,6 +6,7 @@ import type { Suite } from '../contract/suite.ts';
 import { tamed } from '../text/untrusted.ts';
 import { measureCells } from './measure-cell.ts';
 import type { CellPlan } from './measure-cell.ts';
+import { fitSideBySide } from './side-by-side.ts';
 
 export interface RunOptions {
   readonly head: Pick<RunRecord, 'tool' | 'suite' | 'command' | 'host' | 'backends' | 'warnings' | 'ceilings'>;
@@ -21,10 +22,7 @@ export interface RunOptions {
   progress?(event: { readonly done: number; readonly total: number; readonly cell: string }): void;
 }
 
-/** Cells that are prepared side by side: two keep the cores of a small machine busy. */
-const sideBySide = 2;
-
-/** Measures the planned cells, each timed alone. An abort leaves the record incomplete, and valid. */
+/** Measures the planned cells, each timed alone; two are prepared side by side where they fit. An abort leaves the record incomplete, and valid. */
 export async function runSuite(options: RunOptions): Promise<RunRecord> {
   const { plans, head } = options;
   const kept = new Map((options.resumed?.cells ?? []).filter(isFinal).map((cell) => [cell.id, cell]));
@@ -42,14 +40,15 @@ export async function runSuite(options: RunOptions): Promise<RunRecord> {
   const tell = (plan: CellPlan | undefined) =>
     plan && options.progress?.({ done: plans.indexOf(plan), total: plans.length, cell: plan.cell.id });
   try {
-    for (let first = 0; first < missing.length; first += sideBySide) {
-      let next = first;
-      tell(missing[next]);
-      for await (const measured of measureCells(missing.slice(first, first + sideBySide), options)) {
+    while (missing.length > 0) {
+      const group = missing.splice(0, fitSideBySide(missing.slice(0, 2)) ? 2 : 1);
+      let next = 0;
+      tell(group[next]);
+      for await (const measured of measureCells(group, options)) {
         kept.set(measured.id, measured);
         await options.save(record(false));
         next += 1;
-        if (next < first + sideBySide) tell(missing[next]);
+        tell(group[next]);
       }
     }
   } catch (error) {
