@@ -17,7 +17,7 @@ import { attnswap, emptyFolder } from './run-cli.ts';
 export const adapter = fileURLToPath(new URL('./fixtures/scripted-adapter.ts', import.meta.url));
 export const fast = ['--max-blocks', '3', '--block-seconds', '0.05', '--quiet'];
 export const latencyGate = "{ metric: 'latency', margin: 0.5 }";
-/** For what holds whatever is measured: no noise reaches its margin, and a busy host does not keep it from a verdict. */
+/** For what holds whatever is measured: no noise reaches its margin. */
 export const wideGate = "{ metric: 'cpu-time', margin: 10 }";
 
 export interface Given {

@@ -6,10 +6,11 @@ import { attnswap } from '../run-cli.ts';
 import { adapter, fast, folder, gate, gateCommand, scriptedBaseline, verdictOf } from '../scripted-gate.ts';
 import type { BaselineFile } from '../scripted-gate.ts';
 
-// Gates that measured times decide: what a gate does whatever is measured is in ../gate.test.ts.
+// Gates that measured times decide, by CPU time or by a factor that no other work explains: what a gate does whatever is measured is in ../gate.test.ts.
+const gates = "{ metric: 'cpu-time', margin: 0.5 }";
 
 test('equal arms pass with exit 0, and every rendering is written', async () => {
-  const cwd = folder();
+  const cwd = folder({ gates });
   const files = ['--junit', 'junit.xml', '--sarif', 'gate.sarif', '--markdown', 'comment.md'];
   const { exitCode, said } = await gateCommand(cwd, files);
   assert.equal(exitCode, 0, said);
@@ -20,8 +21,8 @@ test('equal arms pass with exit 0, and every rendering is written', async () => 
 });
 
 test('a slower new arm is a regression, a faster one an improvement, and swapping them negates the effect', async () => {
-  const slow = folder({ script: { ms: 4 } });
-  const quick = folder();
+  const slow = folder({ gates, script: { ms: 4 } });
+  const quick = folder({ gates });
   const slower = await gateCommand(slow, ['--base-dir', quick]);
   assert.equal(slower.exitCode, 1, slower.said);
   const faster = await gate(quick, { baseDir: slow });
@@ -34,7 +35,6 @@ test('a slower new arm is a regression, a faster one an improvement, and swappin
 });
 
 test('CPU time counts what computes: a new arm that only waits longer passes, one that computes more is a regression', async () => {
-  const gates = "{ metric: 'cpu-time', margin: 0.5 }";
   const base = folder({ gates });
   const waits = await gate(folder({ gates, script: { idleMs: 8 } }), { baseDir: base });
   assert.equal(waits.exitCode, 0, waits.said);
@@ -48,13 +48,18 @@ test('CPU time counts what computes: a new arm that only waits longer passes, on
 test('latency is judged against stored runs', async () => {
   const cwd = folder();
   await scriptedBaseline(cwd);
-  const same = await gate(cwd, { baseline: 'main' });
-  assert.equal(same.exitCode, 0, same.said);
   const path = join(cwd, '.attnswap/baselines/main.json');
-  const baseline = JSON.parse(readFileSync(path, 'utf8')) as BaselineFile;
-  for (const { run } of baseline.runs) run.cells[0]!.latency!.medianNs /= 3;
-  writeFileSync(path, JSON.stringify(baseline));
-  const slower = await gate(cwd, { baseline: 'main' });
+  const stored = readFileSync(path, 'utf8');
+  const against = async (factor: number) => {
+    const baseline = JSON.parse(stored) as BaselineFile;
+    for (const { run } of baseline.runs) run.cells[0]!.latency!.medianNs *= factor;
+    writeFileSync(path, JSON.stringify(baseline));
+    return gate(cwd, { baseline: 'main' });
+  };
+  const faster = await against(20);
+  assert.equal(faster.exitCode, 0, faster.said);
+  assert.equal(faster.verdict().comparisons[0]!.outcome, 'improvement');
+  const slower = await against(1 / 20);
   assert.equal(slower.exitCode, 1, slower.said);
   assert.match(slower.said, /stored runs/);
 });
@@ -75,7 +80,7 @@ test('ab exits as a gate does, and refuses two arms that are one', async () => {
     '--base-adapter',
     adapter,
   ];
-  const settings = ['--backend', 'scripted', '--margin', '50', ...fast];
+  const settings = ['--backend', 'scripted', '--metric', 'cpu-time', '--margin', '50', ...fast];
   const slower = await attnswap(['ab', 'dense', ...cell, ...settings, '--base-dir', folder()], { cwd });
   assert.equal(slower.exitCode, 1, slower.stderr);
   assert.match(slower.stdout, /dense\.script/);
