@@ -63,7 +63,17 @@ export function weigh(logits: usize, length: usize, largest: f64, deficits: usiz
   return total;
 }
 
-/** e^x for x ≤ 0, or NaN: FreeBSD's e_exp.c (fdlibm), as Math.exp of V8 is, without its branches. */
+/*
+ * e^x for x ≤ 0, or NaN: FreeBSD's e_exp.c (fdlibm), as Math.exp of V8 is, without its branches.
+ *
+ * ====================================================
+ * Copyright (C) 2004 by Sun Microsystems, Inc. All rights reserved.
+ *
+ * Permission to use, copy, modify, and distribute this
+ * software is freely granted, provided that this notice
+ * is preserved.
+ * ====================================================
+ */
 // @ts-ignore: decorator
 @inline
 function exponential(x: v128): v128 {

@@ -6,7 +6,10 @@ const at = (path: string) => new URL(`../${path}`, import.meta.url);
 const code = at('src/lanes/lanes-code.ts');
 const sources = createHash('sha256');
 for (const name of readdirSync(at('assembly/')).toSorted()) sources.update(readFileSync(at(`assembly/${name}`)));
-const heading = `// assembly/ (SHA-256 of its files: ${sources.digest('hex')}) as WebAssembly in base64: npm run lanes`;
+const heading = `// assembly/ (SHA-256 of its files: ${sources.digest('hex')}) as WebAssembly in base64: npm run lanes
+// Its exponential function is that of fdlibm:
+// Copyright (C) 2004 by Sun Microsystems, Inc. All rights reserved.
+// Permission to use, copy, modify, and distribute this software is freely granted, provided that this notice is preserved.`;
 if (!process.argv.includes('--check')) {
   const compiled = readFileSync(at('.cache/lanes.wasm')).toString('base64');
   writeFileSync(code, `${heading}\nexport const lanesCode =\n  '${compiled}';\n`);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { RandomStream } from '../inputs/random.ts';
 import { Arena } from './lanes.ts';
@@ -167,4 +168,19 @@ test('a state and its variance change as in plain loops, to the bit', () => {
     expected[2][b]! += key[a]! * key[a]! * v[e]! + mapped[a]! * s[e]! ** 2;
   }
   assert.deepEqual([read, squares, errors], [...expected]);
+});
+
+test('more memory than there can be, and no WebAssembly, are told', () => {
+  for (const bytes of [2 ** 32 + 1, 2 ** 60, NaN]) {
+    assert.throws(() => new Arena(bytes), {
+      code: 'WORKER_FAILED',
+      message: /^the float64 reference needs .* MB at once: more than 4 GiB$/,
+    });
+  }
+  // As --jitless leaves it out, with which Node reads no TypeScript.
+  const script = `import { Arena } from ${JSON.stringify(import.meta.resolve('./lanes.ts'))}; delete globalThis.WebAssembly; new Arena(8);`;
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], { encoding: 'utf8' });
+  assert.equal(status, 1);
+  assert.match(stderr, /UNSUPPORTED/);
+  assert.match(stderr, /needs WebAssembly with vectors: WebAssembly is not defined/);
 });

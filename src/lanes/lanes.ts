@@ -1,3 +1,5 @@
+import { endianness } from 'node:os';
+import { AttnswapError } from '../contract/errors.ts';
 import { lanesCode } from './lanes-code.ts';
 
 /** Inner loops that take two numbers at a time: assembly/ says what each does. Arrays are given by their byteOffset in the arena. */
@@ -34,6 +36,8 @@ declare const WebAssembly: {
 let module: object | undefined;
 
 const pageBytes = 65_536;
+/** Of a memory whose addresses have 32 bits. */
+const mostPages = 65_536;
 /** So that a pair behind an odd length is there, and no array begins within another's cache line. */
 const alignment = 64;
 
@@ -48,10 +52,13 @@ export class Arena {
   readonly #buffer: ArrayBuffer;
   #used = 0;
 
-  /** @param bytes the sum of {@link bytesInArena} over its arrays */
+  /**
+   * @param bytes the sum of {@link bytesInArena} over its arrays
+   * @throws UNSUPPORTED where there is no WebAssembly with vectors; WORKER_FAILED where memory does not suffice
+   */
   constructor(bytes: number) {
-    module ??= new WebAssembly.Module(Buffer.from(lanesCode, 'base64'));
-    const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / pageBytes) });
+    module ??= compiled();
+    const memory = memoryOf(bytes);
     this.#buffer = memory.buffer;
     this.lanes = new WebAssembly.Instance(module, { env: { memory } }).exports as Lanes;
   }
@@ -72,5 +79,30 @@ export class Arena {
     const place = this.#used;
     this.#used += bytesInArena(bytes);
     return place;
+  }
+}
+
+function compiled(): object {
+  if (endianness() !== 'LE')
+    throw new AttnswapError('UNSUPPORTED', `the float64 reference needs a little-endian processor, got ${process.arch}`);
+  try {
+    return new WebAssembly.Module(Buffer.from(lanesCode, 'base64'));
+  } catch (cause) {
+    const hint = 'run Node without --jitless, on a processor with vector instructions (x86: SSE4.1)';
+    throw new AttnswapError('UNSUPPORTED', `the float64 reference needs WebAssembly with vectors: ${(cause as Error).message}`, {
+      hint,
+      cause,
+    });
+  }
+}
+
+function memoryOf(bytes: number): { readonly buffer: ArrayBuffer } {
+  const initial = Math.ceil(bytes / pageBytes);
+  try {
+    if (!(initial <= mostPages)) throw new RangeError('more than 4 GiB');
+    return new WebAssembly.Memory({ initial });
+  } catch (cause) {
+    const what = `the float64 reference needs ${Math.ceil(bytes / 1e6)} MB at once: ${(cause as Error).message}`;
+    throw new AttnswapError('WORKER_FAILED', what, { hint: 'measure fewer tokens, or free memory', cause });
   }
 }

@@ -16,6 +16,8 @@ test('products of a query and keys are those of one loop after another, to the b
       const [queries, vectors] = [Float32Array.from(drawn(3 * headDim, 'query')), Float32Array.from(drawn(keys * headDim, 'key'))];
       const products = new KeyProducts(queries, vectors, headDim);
       for (const [start, end] of [
+        // At first as plain loops, then in tiles.
+        [0, keys],
         [0, keys],
         [keys >> 1, keys],
         [keys >> 2, (keys >> 2) + 1],
@@ -30,4 +32,20 @@ test('products of a query and keys are those of one loop after another, to the b
       }
     }
   }
+});
+
+test('a short range reads no other keys, and keys are read again only until there are tiles', () => {
+  const [keys, headDim] = [1000, 8];
+  let reads = 0;
+  const counting = new Proxy(Float32Array.from(drawn(keys * headDim, 'key')), {
+    get(target, property) {
+      if (typeof property === 'string' && /^\d+$/.test(property)) reads++;
+      return Reflect.get(target, property, target);
+    },
+  });
+  const products = new KeyProducts(Float32Array.from(drawn(headDim, 'query')), counting, headDim);
+  products.of(0, 500, 520);
+  assert.equal(reads, 20 * headDim);
+  for (let times = 0; times < 5; times++) products.of(0, 0, keys);
+  assert.equal(reads, (20 + keys) * headDim);
 });

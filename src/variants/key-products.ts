@@ -20,8 +20,10 @@ export class KeyProducts {
   readonly #keys: Float32Array;
   readonly #headDim: number;
   #tiled: Tiled | undefined;
-  /** `[keys]`, of few keys at a time. */
-  #few: Float64Array | undefined;
+  /** Products until keys are tiled. */
+  #asked = 0;
+  /** `[keys]`, of what is not tiled. */
+  #plain: Float64Array | undefined;
 
   constructor(queries: Float32Array, keys: Float32Array, headDim: number) {
     this.#queries = queries;
@@ -30,14 +32,17 @@ export class KeyProducts {
   }
 
   /**
-   * q·k_j of the keys of [start, end), each at its j; valid until the next call. Each is accumulated on its own, in order of the dimensions.
+   * q·k_j of the keys of [start, end), each at its j; valid until the next call. Each is accumulated on its own, in order of the dimensions. To tile the
+   * keys takes as long as one product of each, so they are tiled once as many were asked for.
    */
   of(query: number, start: number, end: number): Float64Array {
     const headDim = this.#headDim;
-    if (end - start < tileKeys) {
-      const few = (this.#few ??= new Float64Array(this.#keys.length / headDim));
-      for (let j = start; j < end; j++) few[j] = dotAt(this.#queries, query * headDim, this.#keys, j * headDim, headDim);
-      return few;
+    const keys = this.#keys.length / headDim;
+    if (this.#tiled === undefined) this.#asked += end - start;
+    if (this.#asked <= keys || end - start < tileKeys) {
+      const plain = (this.#plain ??= new Float64Array(keys));
+      for (let j = start; j < end; j++) plain[j] = dotAt(this.#queries, query * headDim, this.#keys, j * headDim, headDim);
+      return plain;
     }
     const { arena, tiles, query: vector, values } = (this.#tiled ??= tile(this.#keys, headDim));
     for (let m = 0; m < headDim; m++) vector[m] = this.#queries[query * headDim + m]!;
