@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import * as ort from '../processes/onnxruntime.ts';
 import { adapter } from '../../adapters/onnx/adapter.ts';
+import { replacementsAnywhere } from '../migration/parse-replacements.ts';
 import { findSites } from '../model/sites/find-sites.ts';
 import { swapSites } from '../model/swap/swap.ts';
 import type { TokenBatch } from './answers.ts';
@@ -12,6 +13,7 @@ import { exportTestbed } from './export-onnx.ts';
 import { referenceAnswers } from './reference-forward.ts';
 import { exitsOf } from './testbed.ts';
 import type { Testbed } from './testbed.ts';
+import { parseVariant } from '../variants/index.ts';
 import { errorBudget, exporting, relativeError } from './fixtures/exported-testbed.ts';
 import { drawTokens, smallTestbed, stirredWeights } from './fixtures/small-testbed.ts';
 
@@ -91,8 +93,8 @@ test('only who stays is computed: rows of each layer’s MLP in ONNX Runtime’s
   };
   assert.deepEqual((await ran({}, 1)).rows, [60, 60, 60]);
   assert.deepEqual((await ran({ exits: [0.01, 0.01] }, 1)).rows, [60]);
-  assert.deepEqual((await ran({ exits: [1, 0.01] }, 1)).rows, [60, 60]);
-  assert.deepEqual((await ran({ exits: [1, 1] }, 0)).rows, [60]);
+  assert.deepEqual((await ran({ exits: [0.999, 0.01] }, 1)).rows, [60, 60]);
+  assert.deepEqual((await ran({ exits: [0.999, 0.999] }, 0)).rows, [60]);
   for (const exitBy of ['sequence', 'position'] as const) {
     const { layers, rows } = await ran({ exits: [0.3, 0.3], exitBy }, 20);
     /** Sequences whole, or as many positions of each as of the one with the most. */
@@ -147,6 +149,23 @@ for (const exitBy of ['sequence', 'position'] as const)
       found.sites.map(({ swappable, reason }) => [swappable, reason]),
       testbed.attention.map(() => [true, undefined]),
     );
+    // Drawn inputs ask everywhere, so that runs do not show that queries are picked: the graph does.
+    assert.deepEqual(
+      found.sites.map(({ someQueries = false, selfAttention }) => [someQueries, selfAttention]),
+      testbed.attention.map((_, layer) => [exitBy === 'position' && layer > 0, exitBy === 'sequence' || layer === 0]),
+    );
+    const window = { ...parseVariant('window:w=8'), kernel: 'tiled' };
+    const windowAt = (site: number) => swapSites(found, { adapter, seed: 1, replacements: new Map([[site, window]]) });
+    if (exitBy === 'position')
+      for (const site of [1, 2, 3])
+        assert.throws(() => windowAt(site), {
+          code: 'UNSUPPORTED',
+          message: new RegExp(`^site ${site} .* cannot become window: its queries are some of the positions`),
+        });
+    else windowAt(3);
+    // As for cross-attention, a window is given to the other sites.
+    const anywhere = replacementsAnywhere(['window:w=8'], found.sites, adapter);
+    assert.deepEqual([...anywhere.keys()], exitBy === 'position' ? [0] : [0, 1, 2, 3]);
     // Those of the exits themselves tell how sure they are.
     assert.deepEqual(
       found.unknown.map(({ reason }) => reason),

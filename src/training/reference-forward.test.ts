@@ -338,6 +338,8 @@ test('exits that no model can have are refused by name', () => {
   refused({ attention: ['dense'], exits: [0.5] }, /^mine: exits: 1 given, .*: 0$/);
   refused({ exits: [0] }, /^mine: exits\.0: .*>0/);
   refused({ exits: [1.1] }, /^mine: exits\.0: .*<=1/);
+  refused({ exits: [1] }, /^mine: exits\.0 is 1, expected at most 1 − 2⁻²⁰$/);
+  refused({ exits: [0.9999999] }, /^mine: exits\.0 is 0\.9999999, expected/);
 });
 
 test('attention that a testbed cannot have at any length is refused by name', () => {

@@ -12,6 +12,7 @@ export type { Testbed } from '../contract/testbed.ts';
 /** @throws INVALID_PARAMETERS, UNKNOWN_VARIANT */
 export function readTestbed(value: unknown, source: string): Testbed {
   const testbed = readDescription(value, source);
+  checkConfidences(testbed, source);
   for (const site of sitesOf(testbed)) {
     const refusal = refusalIn(testbed, site) ?? refusalBehindExit(testbed, site);
     if (refusal === undefined) continue;
@@ -19,6 +20,20 @@ export function readTestbed(value: unknown, source: string): Testbed {
     throw new AttnswapError('INVALID_PARAMETERS', `${source}: ${site.attention}${where}: ${refusal}`);
   }
   return testbed;
+}
+
+/**
+ * The highest confidence of an exit. A softmax in f32 comes to 1 where one in f64 does not: above, trainers, reference and exported models would
+ * differ in who leaves.
+ */
+const surest = 1 - 2 ** -20;
+
+function checkConfidences({ exits = [] }: Testbed, source: string): void {
+  const layer = exits.findIndex((confidence) => confidence !== null && confidence > surest);
+  if (layer < 0) return;
+  throw new AttnswapError('INVALID_PARAMETERS', `${source}: exits.${layer} is ${exits[layer]}, expected at most 1 − 2⁻²⁰`, {
+    hint: 'f32 does not tell a higher confidence from certainty',
+  });
 }
 
 /** Why a testbed cannot have an attention: at any length, or across at its own. */

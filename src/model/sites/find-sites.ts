@@ -3,7 +3,7 @@ import { GraphProtoSchema } from 'onnx-buf';
 import type { GraphProto, ModelProto, NodeProto } from 'onnx-buf';
 import { AttnswapError } from '../../contract/errors.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
-import { attendsAcross } from './across.ts';
+import { attendsAcross, pickingQueries } from './across.ts';
 import type { Candidate } from './candidate.ts';
 import { bodyGraph, bodyName } from '../graph/bodies.ts';
 import type { Body } from '../graph/bodies.ts';
@@ -160,9 +160,11 @@ async function searchScope(searching: Searching, { proto, body }: Scope, start: 
     return { body, read, unknown };
   }
   const short = probing.probed.map((each, place) => readSite(each.candidate, start + place, each, { assumption }));
+  const picksQueries = pickingQueries(index);
   const read = (await provenSites(subject, probing, short)).map((each, place) => {
     const { candidate } = probing.probed[place]!;
-    const told = each.site.selfAttention === false && attendsAcross(index, candidate) ? across(each) : each;
+    const whole = each.site.selfAttention === false && attendsAcross(index, candidate) ? across(each) : each;
+    const told = picksQueries(candidate) ? someQueries(whole) : whole;
     const rounding = searching.roundings.get(candidate.anchor.output[0]!);
     return rounding === undefined || body !== undefined ? told : rounded(told, rounding);
   });
@@ -181,6 +183,16 @@ function anchorOf(match: NonNullable<Match>): NodeProto {
 function across({ site, swap }: Read): Read {
   const crossAttention = true as const;
   return { site: { ...site, crossAttention }, ...(swap !== undefined && { swap: { ...swap, site: { ...swap.site, crossAttention } } }) };
+}
+
+/** Runs in which all positions were picked do not show that queries are not keys in order: a mask that was read off them holds only as a bias. */
+function someQueries({ site, swap }: Read): Read {
+  const told = { selfAttention: false, crossAttention: true, someQueries: true } as const;
+  if (swap !== undefined && (site.causal === true || site.mask === 'window')) {
+    const reason = 'its queries are picked by what the model computes, and its mask is known only where all of them are picked';
+    return { site: { ...site, ...told, swappable: false, reason } };
+  }
+  return { site: { ...site, ...told }, ...(swap !== undefined && { swap: { ...swap, site: { ...swap.site, ...told } } }) };
 }
 
 function rounded({ site, swap }: Read, rounding: Rounding): Read {

@@ -43,8 +43,10 @@ export interface Site {
   readonly causal: boolean | null;
   /** Whether queries and keys are always equally many. */
   readonly selfAttention: boolean | null;
-  /** Its keys are those of another sequence, such as an encoder's; absent where they are of the queries' own. */
+  /** Its queries are not its keys' positions, one by one: keys of another sequence, such as an encoder's, or `someQueries`. Absent where they are. */
   readonly crossAttention?: true;
+  /** Its queries are some of the positions, picked by what the model computes, as behind an early exit. */
+  readonly someQueries?: true;
   readonly scale: number | null;
   /** Its scaled logits become softcap · tanh(logit / softcap) before anything is added to them; absent where they do not. */
   readonly softcap?: number;

@@ -44,13 +44,15 @@ export interface GraphSwapOptions {
 /**
  * The model with other attention at the given sites, nothing else touched: the new nodes stand where the old output was
  * computed and give it under its old name; what only the old attention needed is left out.
- * @throws USAGE for a site that is not there or cannot be swapped; UNSUPPORTED where the adapter lacks the kernel
+ * @throws USAGE for a site that is not there or cannot be swapped; UNSUPPORTED where the adapter lacks the kernel, or a variant needs whole sequences
+ * of a site that has some queries alone
  */
 export function swapSites(sites: ModelSites, options: GraphSwapOptions): ModelProto {
   const graph = sites.proto.graph!;
   const taken = namesIn(graph);
   const swaps = [...options.replacements].map(([number, replacement]): SwapNodes => {
     const site = requireSite(sites, number);
+    checkQueries(site, replacement);
     const prefix = freePrefix(taken, number);
     const nodes = replacementNodes(site, replacement, { ...options, prefix, opset: opsetOf(sites.proto) });
     return { body: site.plan.body, output: site.plan.output.tensor, nodes };
@@ -86,6 +88,17 @@ function swapIn(graph: GraphProto, swaps: readonly SwapNodes[]): GraphProto {
   const inputs = new Set(graph.input.map(({ name }) => name));
   const initializer = graph.initializer.filter(({ name }) => read.has(name) || !before.has(name) || inputs.has(name));
   return copyMessage(graph, { node: needed, initializer });
+}
+
+/** Variants whose rows do not depend on the queries around them, nor on a query's place but by a mask. */
+const ofSomeQueries: readonly string[] = ['dense', 'topk'];
+
+function checkQueries({ site: { site, node, someQueries } }: SwappableSite, { variant }: Replacement): void {
+  if (someQueries !== true || ofSomeQueries.includes(variant)) return;
+  const picked = `its queries are some of the positions, picked by what the model computes`;
+  throw new AttnswapError('UNSUPPORTED', `site ${site} (${node}) cannot become ${variant}: ${picked}`, {
+    hint: `choose ${ofSomeQueries.join(' or ')}, or select only the other sites with --site`,
+  });
 }
 
 function requireSite({ sites, swappable }: ModelSites, number: number): SwappableSite {
