@@ -1,6 +1,7 @@
 import { AttnswapError } from '../contract/errors.ts';
 import type { Tuning } from '../contract/tuning.ts';
 import type { Task } from '../training/task.ts';
+import type { Site } from '../training/testbed.ts';
 
 const places = ['all', 'self', 'cross'] as const;
 
@@ -19,6 +20,12 @@ export function readCandidate(text: string): Candidate {
   throw new AttnswapError('INVALID_SUITE', `candidate ${JSON.stringify(text.slice(0, 200))}: expected @${places.join(', @')} or nothing`, {
     hint: 'write topk:k=8@cross for cross-attention alone',
   });
+}
+
+/** Whether a candidate stands at a site; elsewhere the baseline's attention stays. */
+export function standsAt(text: string, { kind }: Pick<Site, 'kind'>): boolean {
+  const { at } = readCandidate(text);
+  return at === 'all' || (at === 'cross') === (kind === 'cross');
 }
 
 /** The attention of a model's layers: the candidate's, and the baseline's where it has none. */

@@ -3,20 +3,27 @@ import type { Parameters } from '../contract/variant.ts';
 import { longestOf, siteShape, sitesOf } from '../training/testbed.ts';
 import type { Testbed } from '../training/testbed.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
+import { standsAt } from './candidate.ts';
 import type { Trial } from './trial.ts';
 
 /** The share of keys that an epoch drops at least. */
 const leastStep = 0.1;
 
-/** The attention that a trial ends with, in the order of its testbed's sites. */
-export function goalAttention({ shuffled }: Pick<Trial, 'shuffled'>, testbed: Testbed): LayerAttention[] {
-  return sitesOf(testbed).map(({ attention }) => ({ ...parseVariant(attention), ...(shuffled === true && { shuffled }) }));
+/** The attention that a trial ends with, in the order of its testbed's sites; keys are shuffled where the candidate stands. */
+export function goalAttention(
+  { attention: candidate, shuffled }: Pick<Trial, 'attention' | 'shuffled'>,
+  testbed: Testbed,
+): LayerAttention[] {
+  return sitesOf(testbed).map((site) => ({
+    ...parseVariant(site.attention),
+    ...(shuffled === true && standsAt(candidate, site) && { shuffled }),
+  }));
 }
 
 /**
  * The attention that a trial has in an epoch, from 0 on. `sparsify` begins with dense attention and drops a tenth more of the keys each
  * epoch, or as much as it takes that the last half of all epochs trains what the trial ends with: a model that never trained there would be
- * tested on what it does not know.
+ * tested on what it does not know. Where the candidate does not stand, nothing changes.
  */
 export function attentionIn(
   trial: Trial,
@@ -27,6 +34,7 @@ export function attentionIn(
   if (!trial.techniques.includes('sparsify')) return goal;
   const sizes = longestOf(testbed);
   return sitesOf(testbed).map((site, index) => {
+    if (!standsAt(trial.attention, site)) return goal[index]!;
     const { keys } = siteShape(testbed, site, sizes);
     return { ...goal[index]!, parameters: sparser(goal[index]!, { way: epoch / rampEpochs(epochs), epoch, length: keys }) };
   });

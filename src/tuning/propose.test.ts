@@ -4,7 +4,8 @@ import { readTuning } from '../contract/tuning.ts';
 import { changesOf } from './ablate.ts';
 import { attentionIn } from './progressive.ts';
 import { proposeTrials } from './propose.ts';
-import { readTestbed } from '../training/testbed.ts';
+import type { LayerAttention } from '../contract/training.ts';
+import { readTestbed, sitesOf } from '../training/testbed.ts';
 import { choicesOf, testbedOf, trialId } from './trial.ts';
 
 const definition = {
@@ -53,6 +54,30 @@ test('exits are one more choice: in the testbed after every layer but the last, 
   const [first] = trials;
   assert.equal(trialId(first!), 'topk:k=8 rotary layer before lr=0.003 drawn seed1');
   assert.deepEqual(changesOf({ ...first!, exits: 0.9 }, tuning), [{ without: 'exits none instead of 0.9', change: { exits: null } }]);
+});
+
+test('shuffling and sparsify touch the sites where the candidate stands alone, also beside a baseline that selects', () => {
+  const tuning = readTuning({ ...definition, baseline: 'topk:k=4' }, 'test');
+  const task = { vocabulary: 10, classes: 10, length: 16, causal: true, translation: { sourceLength: 16 } as never };
+  const [trial] = proposeTrials(tuning, 'topk:k=8@cross', 1);
+  const goal = { testbed: testbedOf(trial!, tuning, task), epochs: 4 };
+  const kinds = sitesOf(goal.testbed).map(({ kind }) => kind);
+  const crossing = (attention: readonly LayerAttention[], changed: (each: LayerAttention) => boolean) =>
+    assert.deepEqual(
+      attention.map(changed),
+      kinds.map((kind) => kind === 'cross'),
+    );
+  assert.ok(kinds.includes('self') && kinds.includes('encoder'));
+  crossing(attentionIn({ ...trial!, shuffled: true }, 3, goal), ({ shuffled }) => shuffled === true);
+  crossing(attentionIn({ ...trial!, techniques: ['sparsify'] }, 0, goal), ({ parameters }) => parameters['k'] !== 4);
+  const own = attentionIn({ ...trial!, attention: 'topk:k=8@self', shuffled: true }, 3, {
+    ...goal,
+    testbed: testbedOf({ ...trial!, attention: 'topk:k=8@self' }, tuning, task),
+  });
+  assert.deepEqual(
+    own.map(({ shuffled }) => shuffled === true),
+    kinds.map((kind) => kind !== 'cross'),
+  );
 });
 
 /** Of 64 tokens. */
