@@ -278,22 +278,82 @@ describe('evidence', () => {
   });
 });
 
-test('easy items count by the exported model’s time, where exits are shown to keep the score; else layers decide', () => {
+describe('easy items', () => {
   const comparison = (estimate: number) =>
     sampleComparison({ effect: { estimate, low: estimate - 0.05, high: estimate + 0.05, confidence: 0.95 } });
-  const level = (difficulty: number) => ({ difficulty, items: 50, score: 1, whole: 1, layers: difficulty, latency: comparison(-0.2) });
-  const graded = (outcome: 'pass' | 'inconclusive') => ({
+  const level = (difficulty: number, whole: number) => {
+    return { difficulty, items: 50, score: whole, whole, layers: difficulty, latency: comparison(-0.2) };
+  };
+  const gradedAs = (outcome: 'pass' | 'regression' | 'inconclusive', [easiest, hardest] = [1, 1], easy = -0.8) => ({
     quality: { outcome, reason: '', marginsLost: 0 },
-    levels: [level(1), level(6)],
-    easy: comparison(-0.8),
+    levels: [level(1, easiest), level(6, hardest)],
+    timed: 4,
+    easy: comparison(easy),
   });
-  const by = (outcome: 'pass' | 'inconclusive') =>
-    judgedBy('easy-inputs', [{ kind: 'tuning', path: 't', record: sampleTuning({ baselineGraded: graded(outcome) }) }]);
-  const [figure] = figuresOf(by('pass'), 'easy against hard items');
-  assert.equal(figure!.of, 'tune-recall: dense, difficulty 1 against 6');
-  assert.ok(Math.abs(figure!.value - 5) < 1e-9 && Math.abs(figure!.low! - 4) < 1e-9 && Math.abs(figure!.high! - 20 / 3) < 1e-9);
-  assert.equal(by('pass').verdict, 'does-not-hold');
-  assert.deepEqual(figuresOf(by('inconclusive'), 'easy against hard items'), []);
+  const plain = sampleTuning();
+  const shallow = plain.baseline.map((each) => ({ ...each, test: { ...each.test, layers: 1 } }));
+  const judgedIn = (changes: Parameters<typeof sampleTuning>[0]) =>
+    judgedBy('easy-inputs', [{ kind: 'tuning', path: 't', record: sampleTuning(changes) }]);
+  const [timing, layers] = ['easy against hard items', 'layers until the answer'];
+
+  test('count by the exported model’s time', () => {
+    const judgement = judgedIn({ baselineGraded: gradedAs('pass') });
+    const [figure] = figuresOf(judgement, timing);
+    assert.equal(figure!.of, 'tune-recall: dense, difficulty 1 against 6');
+    assert.ok(Math.abs(figure!.value - 5) < 1e-9 && Math.abs(figure!.low! - 4) < 1e-9 && Math.abs(figure!.high! - 20 / 3) < 1e-9);
+    assert.match(figure!.note, /2 layers, 4 items of each difficulty, one seed/);
+    assert.equal(judgement.verdict, 'does-not-hold');
+  });
+
+  test('decide nothing where the hardest are not learned, or exits are not shown to keep their score', () => {
+    const fast = -0.94;
+    assert.equal(judgedIn({ baselineGraded: gradedAs('pass', [1, 1], -0.92) }).verdict, 'undecided');
+    const sure = {
+      ...gradedAs('pass', [1, 1], fast),
+      easy: { ...comparison(fast), effect: { estimate: fast, low: fast, high: fast, confidence: 0.95 } },
+    };
+    assert.equal(judgedIn({ baselineGraded: sure }).verdict, 'holds');
+    const others: ReadonlyArray<readonly [ReturnType<typeof gradedAs>, RegExp]> = [
+      [{ ...sure, levels: [level(1, 1), level(6, 0.94)] }, /^the hardest items are not learned/],
+      [{ ...sure, levels: [level(1, 0.2), level(6, 0.2)] }, /^the hardest items are not learned/],
+      [{ ...sure, quality: gradedAs('regression').quality }, /^exits are not shown to keep the score/],
+      [{ ...sure, quality: gradedAs('inconclusive').quality }, /^exits are not shown to keep the score/],
+    ];
+    for (const [baselineGraded, note] of others) {
+      const judgement = judgedIn({ baselineGraded, baseline: shallow });
+      assert.equal(judgement.verdict, 'undecided');
+      const [figure] = figuresOf(judgement, timing);
+      assert.deepEqual([figure!.low, figure!.high], [null, null]);
+      assert.match(figure!.note, note);
+    }
+  });
+
+  test('of a candidate that loses quality do not count, and figures that decide come before larger ones that do not', () => {
+    const [adopted, rejected] = plain.candidates;
+    assert.deepEqual([adopted!.quality.outcome, rejected!.quality.outcome], ['pass', 'regression']);
+    const candidates = [
+      { ...adopted!, graded: gradedAs('pass', [1, 0.5], -0.92) },
+      { ...rejected!, graded: gradedAs('pass', [1, 1], -0.92) },
+    ];
+    const found = figuresOf(judgedIn({ baselineGraded: gradedAs('pass'), candidates }), timing);
+    assert.deepEqual(
+      found.map(({ of, standing }) => [of, standing]),
+      [
+        ['tune-recall: dense, difficulty 1 against 6', 'does-not-hold'],
+        [`tune-recall: ${adopted!.candidate}, difficulty 1 against 6`, 'undecided'],
+      ],
+    );
+  });
+
+  test('by layers refute the claim alone, and not where exits lose score', () => {
+    const refuted = judgedIn({ baseline: shallow });
+    assert.deepEqual([refuted.verdict, refuted.decidedBy], ['does-not-hold', layers]);
+    const deep = { ...plain.settings, model: { ...plain.settings.model, layers: 20 } };
+    assert.equal(judgedIn({ baseline: shallow, settings: deep }).verdict, 'undecided');
+    assert.equal(judgedIn({ baseline: shallow, settings: deep, baselineGraded: gradedAs('pass') }).verdict, 'does-not-hold');
+    const losing = judgedIn({ baseline: shallow, settings: deep, baselineGraded: gradedAs('regression') });
+    assert.deepEqual([losing.verdict, figuresOf(losing, layers)], ['undecided', []]);
+  });
 });
 
 test('steps saved: an interval that leaves it open says how many seeds would decide', () => {

@@ -3,6 +3,8 @@ import { meanInterval } from '../statistics/student.ts';
 import { percent } from '../text/figures.ts';
 import type { FinishedRecord, StoredTuningRecord, TuningCandidateRecord } from '../tuning/record.ts';
 import { translationDifference } from '../tuning/difference.ts';
+import { timedText } from '../tuning/graded.ts';
+import type { Graded } from '../tuning/graded.ts';
 import { convergenceOf } from '../tuning/steps-to-quality.ts';
 import type { StepSaving } from '../tuning/steps-to-quality.ts';
 import { baseToNew } from '../verdict/wording.ts';
@@ -86,44 +88,69 @@ export function bleuGainedByTraining({ baseline, candidates, settings }: StoredT
   );
 }
 
-/**
- * Hardest over easiest items of a model with early exits, by the time of the exported model, where the score through all layers is kept; the
- * fastest first.
- */
-export function easySpeedUp({ baselineGraded, candidates, settings }: StoredTuningRecord): Figure[] {
-  const all = [
-    { name: settings.baseline, graded: baselineGraded },
-    ...candidates.map(({ candidate, graded }) => ({ name: candidate, graded })),
-  ];
-  return largestFirst(
-    all.flatMap(({ name, graded }): Figure[] => {
-      const effect = graded?.easy.effect;
-      if (graded === null || graded.quality.outcome !== 'pass' || effect == null) return [];
-      const [easiest, hardest] = [graded.levels[0]!, graded.levels.at(-1)!];
-      const of = `${settings.name}: ${name}, difficulty ${easiest.difficulty} against ${hardest.difficulty}`;
-      const times = (change: number) => 1 / (1 + change);
-      const right = hardest.score === null ? '' : `, score of the hardest ${percent(hardest.score)}`;
-      const note = `${settings.model.layers} layers${right}; ${baseToNew(graded.easy)}`;
-      return [{ of, value: times(effect.estimate), low: times(effect.high), high: times(effect.low), note }];
-    }),
-  );
+/** The lowest share of right answers on the easiest items, and the most that the hardest may have less, of a model that has learned them. */
+const learnedFrom = 0.9;
+const learnedWithin = 0.05;
+
+/** Why the speed of easy items decides nothing; undefined where it does. */
+function notDeciding({ levels, quality }: Graded): string | undefined {
+  const [easiest, hardest] = [levels[0]!.whole, levels.at(-1)!.whole];
+  const learned = easiest !== null && hardest !== null && easiest >= learnedFrom && hardest >= easiest - learnedWithin;
+  if (!learned) return 'the hardest items are not learned';
+  return quality.outcome === 'pass' ? undefined : 'exits are not shown to keep the score of the hardest items';
 }
 
-/** Layers of a model with early exits over those that a scored position needs until its answer, the mean over seeds; the most first. */
-export function layersSaved({ baseline, candidates, settings }: StoredTuningRecord): Figure[] {
-  const attentions = [
-    { name: settings.baseline, finished: baseline },
-    ...candidates
-      .filter(({ quality }) => quality.outcome === 'pass')
-      .map(({ candidate, finalists }) => ({ name: candidate, finished: finalists })),
-  ];
-  return largestFirst(
-    attentions.flatMap(({ name, finished }) =>
+/**
+ * Hardest over easiest items of a model with early exits, by the time of the exported model; the fastest first, and last those that decide nothing,
+ * without an interval.
+ */
+export function easySpeedUp(record: StoredTuningRecord): Figure[] {
+  const { settings } = record;
+  const figures = attentionsOf(record).flatMap(({ name, graded }): Figure[] => {
+    const effect = graded?.easy?.effect;
+    if (graded == null || graded.easy === null || effect == null) return [];
+    const [easiest, hardest] = [graded.levels[0]!, graded.levels.at(-1)!];
+    const of = `${settings.name}: ${name}, difficulty ${easiest.difficulty} against ${hardest.difficulty}`;
+    const times = (change: number) => 1 / (1 + change);
+    const problem = notDeciding(graded);
+    const ends = problem === undefined ? { low: times(effect.high), high: times(effect.low) } : { low: null, high: null };
+    const score = ({ whole }: typeof easiest) => (whole === null ? 'unknown' : percent(whole));
+    const scores = `right through all layers: easiest ${score(easiest)}, hardest ${score(hardest)}`;
+    const told = `${settings.model.layers} layers, ${timedText(graded.timed)}; ${scores}; ${baseToNew(graded.easy)}`;
+    return [{ of, value: times(effect.estimate), ...ends, note: problem === undefined ? told : `${problem}; ${told}` }];
+  });
+  const decides = ({ low }: Figure) => low !== null;
+  return [...largestFirst(figures.filter(decides)), ...largestFirst(figures.filter((figure) => !decides(figure)))];
+}
+
+/**
+ * Layers of a model with early exits over those that a scored position needs until its answer, the mean over seeds; the most first. An upper bound of
+ * the time saved, from which nothing is known below; none where exits are not shown to keep the score of graded items.
+ */
+export function layersSaved(record: StoredTuningRecord): Figure[] {
+  const { settings } = record;
+  const figures = attentionsOf(record)
+    .filter(({ graded }) => graded === null || graded.quality.outcome === 'pass')
+    .flatMap(({ name, finished }) =>
       overSeeds(finished, `${settings.name}: ${name}`, ({ test }) =>
         test.layers === undefined ? null : settings.model.layers / test.layers,
       ),
-    ),
-  );
+    );
+  return largestFirst(figures).map((figure) => ({
+    ...figure,
+    low: figure.low === null ? null : 0,
+    note: 'an upper bound of the time saved',
+  }));
+}
+
+/** The baseline, and the candidates that keep its quality. */
+function attentionsOf({ baseline, baselineGraded, candidates, settings }: StoredTuningRecord) {
+  return [
+    { name: settings.baseline, finished: baseline, graded: baselineGraded },
+    ...candidates
+      .filter(({ quality }) => quality.outcome === 'pass')
+      .map(({ candidate, finalists, graded }) => ({ name: candidate, finished: finalists, graded })),
+  ];
 }
 
 /** A figure of each training, one per seed: its mean with Student's interval. None where a training has none. */

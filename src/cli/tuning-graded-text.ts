@@ -1,7 +1,7 @@
 import type { Tuning } from '../contract/tuning.ts';
 import { digits, percent } from '../text/figures.ts';
 import { table, wrapped } from '../text/layout.ts';
-import { speedText } from '../tuning/graded.ts';
+import { easyText, speedText, timedText } from '../tuning/graded.ts';
 import type { Graded } from '../tuning/graded.ts';
 import type { TuningReport } from '../tuning/tune-testbed.ts';
 
@@ -11,7 +11,7 @@ export function gradedText({ baselineGraded, candidates }: TuningReport, { basel
   return all.flatMap(({ candidate, graded }) => (graded === null ? [] : [gradedTable(candidate, graded)])).join('\n\n');
 }
 
-function gradedTable(name: string, { levels, easy, quality }: Graded): string {
+function gradedTable(name: string, { levels, easy, timed, quality }: Graded): string {
   const rows = levels.map(({ difficulty, items, score, whole, layers, latency }) => [
     String(difficulty),
     String(items),
@@ -21,9 +21,11 @@ function gradedTable(name: string, { levels, easy, quality }: Graded): string {
     speedText(latency),
   ]);
   return [
-    wrapped(`${name} by difficulty of the items: through all layers, and with exits, as fast as without exits times`),
+    wrapped(
+      `${name} by difficulty of the items: scores through all layers and with exits. Speed: time without exits ÷ time with exits, on ${timedText(timed)}`,
+    ),
     table([['difficulty', 'items', 'all layers', 'exits', 'layers', 'speed'], ...rows]),
-    wrapped(`Easiest items against hardest, with exits: ${speedText(easy)} as fast. Exits against all layers: ${quality.reason}.`),
+    wrapped(`${easyText(easy)}Hardest items, exits against all layers: ${quality.reason}.`),
   ].join('\n');
 }
 

@@ -175,7 +175,7 @@ test('layers up to an answer have a column where an attention exits early, and o
     textsOf(table).map((row) => row.at(-1)),
     ['2', '1.25', '2'],
   );
-  assert.match(sectionOf(report, 'scores').lead!, /computes only what has not left/);
+  assert.match(sectionOf(report, 'scores').lead!, /Layers: the mean number of layers until an answer/);
   await rendered(report);
   const plain = sectionOf(tuningReport(stored(sampleTuning())), 'scores');
   assert.ok(tableIn(plain).columns.every(({ title }) => title !== 'layers'));
@@ -196,11 +196,12 @@ test('where items are graded, depth and speed are shown by difficulty, with whet
       { difficulty: 1, ...level, latency: latency(-0.5) },
       { difficulty: 6, ...level, latency: latency(0) },
     ],
+    timed: 4,
     easy: latency(-0.5),
   };
   const report = tuningReport(stored({ ...record, baselineGraded: graded }));
   const section = sectionOf(report, 'graded');
-  assert.match(section.lead!, /dense: the easiest items are 2 \(1\.67 … 2\.5\) times as fast as the hardest; .*: not worse\./);
+  assert.match(section.lead!, /dense: Time of the hardest items ÷ time of the easiest, with exits: 2 \(1\.67 … 2\.5\)\. .*: not worse\./);
   assert.deepEqual(textsOf(tableIn(section)), [
     ['dense', '1', '40', '100.0 %', '99.0 %', '1.5', '2 (1.67 … 2.5)'],
     ['dense', '6', '40', '100.0 %', '99.0 %', '1.5', '1 (0.909 … 1.11)'],

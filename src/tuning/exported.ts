@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import type { Comparison } from '../contract/verdict.ts';
 import { compareLatency } from '../compare/compare-latency.ts';
 import { compareMemory } from '../compare/compare-memory.ts';
@@ -21,12 +21,13 @@ export const timeoutSeconds = 120;
 /** The largest slowdown or growth that passes. */
 const margin = 0.05;
 
-/** A trained trial as an ONNX file with the runner's kernels. */
-export async function exportedModel(work: TuningWork, trial: Trial): Promise<string> {
-  const path = await fileAt(work, 'models', fileNameOf(trialId(trial)));
+/** A trained trial as an ONNX file with the runner's kernels; without `exits`, one that runs all layers. */
+export async function exportedModel(work: TuningWork, trial: Trial, { exits = true } = {}): Promise<string> {
+  const path = await fileAt(work, 'models', fileNameOf(exits ? trialId(trial) : `${trialId(trial)} without exits`));
   if (existsSync(path)) return path;
-  const weights = await trainedWeights(work, trial);
-  await writeFile(path, exportTestbed(testbedOf(trial, work.tuning, work.task), weights, { adapter: work.runner.adapter }));
+  const testbed = testbedOf(exits ? trial : { ...trial, exits: null }, work.tuning, work.task);
+  await writeFile(`${path}.tmp`, exportTestbed(testbed, await trainedWeights(work, trial), { adapter: work.runner.adapter }));
+  await rename(`${path}.tmp`, path);
   return path;
 }
 

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { compareLatency } from '../compare/compare-latency.ts';
 import { comparisonSchema } from '../contract/verdict.ts';
@@ -8,26 +7,24 @@ import { writeTensors } from '../data/tensor-files.ts';
 import { plainRule } from '../decide/rule.ts';
 import { modelArm } from '../measure/arm.ts';
 import type { ModelArm } from '../measure/arm.ts';
-import { fileNameOf } from '../migration/candidate.ts';
 import { qualityOutcomes } from '../quality/judgement.ts';
 import { estimatePaired, judgePaired } from '../quality/paired.ts';
 import { digits } from '../text/figures.ts';
-import { exportTestbed } from '../training/export-onnx.ts';
 import type { TaskItems } from '../training/task.ts';
 import { testbedFeeds } from '../training/testbed-feeds.ts';
 import { exportedModel, timeoutSeconds } from './exported.ts';
-import { fileAt } from './files.ts';
+import { fileAt, itemsOf } from './files.ts';
 import type { FinishedTrial } from './finish-trial.ts';
-import { beginTraining, trainedWeights, weightsOf } from './run-trial.ts';
-import { testScores } from './scores.ts';
+import { beginTraining, weightsOf } from './run-trial.ts';
+import { meanOf, testScores } from './scores.ts';
 import { testbedOf, trialId } from './trial.ts';
 import type { Trial } from './trial.ts';
 import type { TuningWork } from './work.ts';
 
 /** The largest loss of score, as a share of that through all layers, at which exits count as equal. */
 const qualityMargin = 0.01;
-/** Items that one call runs, the first of their difficulty. */
-const itemsOfCall = 4;
+/** Items that one call runs at most: the first of their difficulty, as many of each. */
+const mostOfCall = 4;
 /** The slowdown against the model without exits that a hard item may have. */
 const slowdownMargin = 0.1;
 
@@ -35,7 +32,7 @@ const mean = z.number().nullable();
 
 /** A model with exits on test items of graded difficulty, beside itself without exits: the same weights, every item through all layers. */
 export const gradedSchema = z.object({
-  /** Of all test items, exits against none. */
+  /** Of the hardest test items, exits against none: an easy one that leaves early says nothing of what hard ones lose. */
   quality: z.object({ outcome: z.enum(qualityOutcomes), reason: z.string().max(20_000), marginsLost: z.number().nullable() }),
   levels: z
     .array(
@@ -54,43 +51,51 @@ export const gradedSchema = z.object({
     .min(1)
     .max(1000)
     .readonly(),
-  /** With exits, the easiest items against the hardest. */
-  easy: comparisonSchema,
+  /** Items that each timed call ran. */
+  timed: z.int().min(1),
+  /** With exits, the easiest items against the hardest; null where all are of one difficulty. */
+  easy: comparisonSchema.nullable(),
 });
 export type Graded = z.infer<typeof gradedSchema>;
 
 /** How depth follows difficulty; null where items are not graded, there are no exits, or the training diverged. */
 export async function gradedDepth(work: TuningWork, { trial, epochs, test }: FinishedTrial): Promise<Graded | null> {
-  const items = await work.task.items('test', work.tuning.items.test, 0);
+  const items = await itemsOf(work, 'test', 0);
   const { difficulty } = items;
   if (difficulty === undefined || trial.exits === null || test.depths === undefined || epochs.at(-1)?.diverged === true) return null;
   return work.state.step(`graded/${trialId(trial)}`, async () => {
     const whole = await wholeScores(work, trial);
+    const grades = [...new Set(difficulty)].toSorted((a, b) => a - b);
+    const placesOf = new Map(grades.map((level) => [level, [...difficulty.keys()].filter((item) => difficulty[item] === level)]));
+    const timed = Math.min(mostOfCall, ...[...placesOf.values()].map((places) => places.length));
     const levels: Graded['levels'][number][] = [];
     const arms: ModelArm[] = [];
-    for (const level of [...new Set(difficulty)].toSorted((a, b) => a - b)) {
-      const places = [...difficulty.keys()].filter((item) => difficulty[item] === level);
-      const meanOf = (values: readonly number[]) => places.reduce((sum, item) => sum + values[item]!, 0) / places.length;
-      const chosen = chosenItems(items, places.slice(0, itemsOfCall));
+    const family = grades.length;
+    for (const [level, places] of placesOf) {
+      const of = (values: readonly number[]) => places.map((item) => values[item]!);
+      const chosen = chosenItems(items, places.slice(0, timed));
       const [base, fresh] = [
         await armOf(work, trial, { level, chosen, exits: false }),
         await armOf(work, trial, { level, chosen, exits: true }),
       ];
-      const latency = await compare(work, { base, new: fresh }, `exits against none, difficulty ${level}`, slowdownMargin);
+      const latency = await compare(work, { base, new: fresh }, { name: `exits against none, difficulty ${level}`, family });
       levels.push({
         difficulty: level,
         items: places.length,
-        score: meanOf(test.items),
-        whole: meanOf(whole),
-        layers: meanOf(test.depths!),
+        score: meanOf(of(test.items)),
+        whole: meanOf(of(whole)),
+        layers: meanOf(of(test.depths!)),
         latency,
       });
       arms.push(fresh);
     }
-    const easy = await compare(work, { base: arms.at(-1)!, new: arms[0]! }, 'the easiest items against the hardest', slowdownMargin);
-    const estimate = estimatePaired({ base: whole, new: test.items }, { seed: work.seed });
+    const extremes = { base: arms.at(-1)!, new: arms[0]! };
+    const easy = arms.length < 2 ? null : await compare(work, extremes, { name: 'the easiest items against the hardest', family });
+    const hardest = placesOf.get(grades.at(-1)!)!;
+    const ofHardest = (values: readonly number[]) => hardest.map((item) => values[item]!);
+    const estimate = estimatePaired({ base: ofHardest(whole), new: ofHardest(test.items) }, { seed: work.seed });
     const quality = judgePaired(estimate, qualityMargin * Math.max(Math.abs(estimate.base), 1e-6));
-    return { quality, levels, easy };
+    return { quality, levels, timed, easy };
   });
 }
 
@@ -99,6 +104,16 @@ export function speedText({ effect, outcome }: Comparison): string {
   if (effect === null) return outcome;
   const times = (change: number) => digits(1 / (1 + change));
   return `${times(effect.estimate)} (${times(effect.high)} … ${times(effect.low)})`;
+}
+
+/** The easiest items against the hardest, as a sentence; empty where all are of one difficulty. */
+export function easyText(easy: Comparison | null): string {
+  return easy === null ? '' : `Time of the hardest items ÷ time of the easiest, with exits: ${speedText(easy)}. `;
+}
+
+/** What speeds were measured on: intervals say nothing of other items, or trainings. */
+export function timedText(timed: number): string {
+  return `${timed === 1 ? 'one item' : `${timed} items`} of each difficulty, one seed`;
 }
 
 /** Scores of the test items through all layers. */
@@ -126,24 +141,19 @@ async function armOf(
   const testbed = testbedOf(exits ? trial : { ...trial, exits: null }, tuning, task);
   const file = await fileAt(work, 'data', `difficulty-${level}${exits ? '-asked' : ''}.safetensors`);
   if (!existsSync(file)) await writeTensors(file, testbedFeeds(testbed, chosen));
-  const model = exits ? await exportedModel(work, trial) : await wholeModel(work, trial);
+  const model = await exportedModel(work, trial, { exits });
   return modelArm({ backend: runner.backend, model, feeds: { file }, ...(threads !== undefined && { threads }) }, runner.entry);
 }
 
-/** The model of a trial without its exits. */
-async function wholeModel(work: TuningWork, trial: Trial): Promise<string> {
-  const path = await fileAt(work, 'models', fileNameOf(`${trialId(trial)} without exits`));
-  if (existsSync(path)) return path;
-  const testbed = testbedOf({ ...trial, exits: null }, work.tuning, work.task);
-  await writeFile(path, exportTestbed(testbed, await trainedWeights(work, trial), { adapter: work.runner.adapter }));
-  return path;
-}
-
-/** One look at the end: the figure is wanted, not the soonest verdict. */
-async function compare(work: TuningWork, arms: { base: ModelArm; new: ModelArm }, name: string, margin: number): Promise<Comparison> {
+/** One look at the end: the figure is wanted, not the soonest verdict. `family` figures are read side by side. */
+async function compare(
+  work: TuningWork,
+  arms: { base: ModelArm; new: ModelArm },
+  { name, family }: { name: string; family: number },
+): Promise<Comparison> {
   work.progress(name);
   const plan = { looks: [work.maxBlocks], tail: 0.025 };
-  const options = { seed: work.seed, floor: null, family: 1, plan, timeoutSeconds, blockSeconds: 0.5, signal: work.signal };
+  const options = { seed: work.seed, floor: null, family, plan, timeoutSeconds, blockSeconds: 0.5, signal: work.signal };
   const subject = { cell: `${name} at ${work.task.length}`, name };
-  return (await compareLatency(arms, subject, plainRule('latency', margin), options)).comparison;
+  return (await compareLatency(arms, subject, plainRule('latency', slowdownMargin), options)).comparison;
 }

@@ -17,7 +17,7 @@ export interface TestScores {
   readonly items: readonly number[];
   /** Mean number of layers up to the answer; absent without exits. */
   readonly layers?: number;
-  /** The same of each item. */
+  /** The same of each item, where items are graded. */
   readonly depths?: readonly number[];
   /** Of what greedy decoding gives; absent where nothing is translated. */
   readonly translation?: TranslationScores;
@@ -50,10 +50,12 @@ export async function testScores(work: TuningWork, training: Training, trial: Tr
   const request = { attention, data: await dataFile(work, 'test', 0), batch };
   const scores = await training.evaluate(request);
   const items = scoresOf(task, scores);
+  const { difficulty } = await itemsOf(work, 'test', 0);
   return {
     mean: meanOf(items),
     items,
-    ...(scores.layers !== undefined && { layers: meanOf(scores.layers), depths: Array.from(scores.layers) }),
+    ...(scores.layers !== undefined && { layers: meanOf(scores.layers) }),
+    ...(scores.layers !== undefined && difficulty !== undefined && { depths: Array.from(scores.layers) }),
     ...(task.translation !== undefined && { translation: await translated(work, await training.translate(request)) }),
   };
 }

@@ -1,5 +1,5 @@
 import { digits } from '../../text/figures.ts';
-import { speedText } from '../../tuning/graded.ts';
+import { easyText, speedText, timedText } from '../../tuning/graded.ts';
 import type { Graded } from '../../tuning/graded.ts';
 import { figureCell, words } from '../document.ts';
 import type { Section, Table } from '../document.ts';
@@ -15,18 +15,18 @@ export function gradedSection(view: TuningView): Section | undefined {
   ].flatMap(({ name, graded }) => (graded === null ? [] : [{ name, graded }]));
   if (all.length === 0) return undefined;
   const said = all.map(
-    ({ name, graded: { easy, quality } }) =>
-      `${name}: the easiest items are ${speedText(easy)} times as fast as the hardest; exits against all layers: ${quality.reason}.`,
+    ({ name, graded: { easy, quality } }) => `${name}: ${easyText(easy)}Hardest items, exits against all layers: ${quality.reason}.`,
   );
-  const lead = `The models of the first seed on test items of each difficulty, with exits and without them: the same weights, every item through all layers. Speed: time of the exported model without exits over that with exits, with a 95 % interval; below 1, exits cost time. ${said.join(' ')}`;
+  const lead = `The models of the first seed on test items of each difficulty, with exits and without them: the same weights, every item through all layers. Speed: time without exits ÷ time with exits of the exported model, with a 95 % interval; below 1, exits cost time. ${said.join(' ')}`;
   return { id: 'graded', title: 'Depth by difficulty', lead, parts: [gradedTable(view, all)] };
 }
 
 function gradedTable({ measure }: TuningView, all: ReadonlyArray<{ readonly name: string; readonly graded: Graded }>): Table {
   const numeric = ['difficulty', 'items', 'all layers', 'exits', 'layers', 'speed'];
+  const timed = [...new Set(all.map(({ graded }) => graded.timed))].map(timedText).join(' or ');
   return {
     kind: 'table',
-    title: 'Depth by difficulty',
+    title: `Depth by difficulty; speeds of ${timed}`,
     columns: [{ title: 'attention' }, ...numeric.map((title) => ({ title, numeric: true }))],
     rows: all.flatMap(({ name, graded }) =>
       graded.levels.map(({ difficulty, items, whole, score, layers, latency }) => [

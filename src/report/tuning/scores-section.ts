@@ -32,8 +32,7 @@ export function scoresSection(view: TuningView): Section {
   return { id: 'scores', title: 'Cost of the swap, and what training recovers', lead, parts };
 }
 
-const layersTold =
-  ' Layers: the mean number of layers until an answer, over scored positions; behind an exit, an exported model computes only what has not left.';
+const layersTold = ' Layers: the mean number of layers until an answer, over scored positions.';
 
 function exitsEarly({ record, candidates }: TuningView): boolean {
   return [record.baseline, ...candidates.map(({ found }) => found.finalists)].some((trials) => meanLayers(trials) !== null);

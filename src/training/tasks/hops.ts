@@ -28,8 +28,8 @@ export type HopsParameters = z.output<typeof hopsSchema>;
 /**
  * Pointer chasing, of graded difficulty: every node points to another one or to a value, so that the nodes form chains that end at values.
  * A sequence shows the pointers in random order, each as one token and all of them again and again. Its last tokens are questions: nodes, of
- * which the value at the end of their chain is asked. `difficulty` is the number of pointers up to it for the farthest of them, drawn evenly from
- * 1 to `hops`: all items have the same kinds and numbers of tokens, and a model that follows one pointer a layer needs as many layers.
+ * which the value at the end of their chain is asked. `difficulty` is the number of pointers up to it, the same for all questions of a sequence,
+ * drawn evenly from 1 to `hops`: all items have the same kinds and numbers of tokens, and a model that follows one pointer a layer needs as many layers.
  * Sequences say the same at any length, so that short ones can train. Tokens: node·(nodes + values) + target, values behind the nodes, then questions.
  * @throws INVALID_PARAMETERS
  */
@@ -59,19 +59,18 @@ export function hops(given: HopsParameters): Task {
 
 function drawSequence(stream: RandomStream, { tokens, targets }: ItemBuffers, parameters: HopsParameters): number {
   const { nodes, values, hops: most, questions } = parameters;
-  const farthest = 1 + drawBelow(stream, most);
-  const chains = drawChains(stream, farthest, parameters);
+  const distance = 1 + drawBelow(stream, most);
+  const chains = drawChains(stream, distance, parameters);
   const asked = tokens.length - questions;
   for (let at = 0; at < asked; at++) tokens[at] = chains[drawBelow(stream, nodes)]!.pointer;
   for (const [at, place] of drawDistinct(stream, nodes, asked).entries()) tokens[place] = chains[at]!.pointer;
-  const near = chains.filter(({ distance }) => distance <= farthest);
-  const surely = asked + drawBelow(stream, questions);
+  const far = chains.filter((each) => each.distance === distance);
   for (let at = asked; at < tokens.length; at++) {
-    const { node, value } = at === surely ? chains[0]! : near[drawBelow(stream, near.length)]!;
+    const { node, value } = far[drawBelow(stream, far.length)]!;
     tokens[at] = nodes * (nodes + values) + node;
     targets[at] = value;
   }
-  return farthest;
+  return distance;
 }
 
 interface Linked {
