@@ -58,8 +58,13 @@ export interface TuningRecord extends TuningReport, Omit<RunHead, 'backends'> {
     readonly seed: number;
     readonly maxBlocks: number;
     readonly threads: number | null;
+    /** Which definition of early exits they were trained and scored by; absent where there are none, and before there was a second one. */
+    readonly exitsDefinition?: number;
   };
 }
+
+/** Changed with what exits mean, so that a tuning that began under another definition is refused: 0.2.0's had no number. */
+const exitsDefinition = 2;
 
 /**
  * Trains a testbed with dense attention and with every candidate, from where its folder stands, and compares what comes of it.
@@ -81,7 +86,8 @@ export async function tune(options: TuneOptions): Promise<TuningRecord> {
   options.onProgress?.({ what: `trained on ${trainer.backend}` });
   const warnings = [...head.warnings, ...smaller];
   const folder = options.dir ?? join('runs', `${tuning.name}.tuning`);
-  const settings = { ...tuning, trainer: trainer.backend, backend, seed, maxBlocks, threads: threads ?? null };
+  const early = tuning.space.exits?.some((exits) => exits !== null) === true && { exitsDefinition };
+  const settings = { ...tuning, trainer: trainer.backend, backend, seed, maxBlocks, threads: threads ?? null, ...early };
   const state = await openJournal(folder, { files: {}, settings, host: head.host }, { kind: 'tuning', steps: tuningSteps }, options);
   const given = { tuning, task, state, trainer, runner, seed, maxBlocks, threads };
   const progress: TuningWork['progress'] = (what, training) => options.onProgress?.(standing(what, task.metric, training));

@@ -115,6 +115,7 @@ const settingsSchema = z.object({
   seed: z.int(),
   maxBlocks: z.int(),
   threads: z.int().nullable(),
+  exitsDefinition: z.int().optional(),
 });
 
 /** What the steps of a tuning hold. */
