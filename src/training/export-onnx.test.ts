@@ -135,6 +135,31 @@ for (const kernels of [{ dense: 'naive' }, undefined])
     assert.ok(error <= errorBudget(testbed, 47), `${error}`);
   });
 
+test('an exported translator is read position by position at its full length, whatever stands later, as trainers decode', async () => {
+  const length = 7;
+  const attention = ['window:w=4', 'topk:k=3'];
+  const testbed = translating({ attention, length, encoder: { length: 14, attention: ['dense'], cross: ['window:w=4', 'dense'] } });
+  const { vocabulary, classes } = testbed;
+  const file = fileOf(testbed);
+  const batch = drawTokens(testbed, 1, length);
+  const tokens = Int32Array.from(batch.tokens);
+  const answers: number[] = [];
+  for (let at = 0; at < length; at++) {
+    // What stands later is another token each time.
+    for (let later = at + 1; later < length; later++) tokens[later] = (5 * at + later) % vocabulary;
+    const [logits] = await logitsOf(testbed, file, [{ ...batch, tokens }]);
+    const row = logits!.subarray(at * classes, (at + 1) * classes);
+    answers.push(row.indexOf(Math.max(...row)));
+    if (at + 1 < length) tokens[at + 1] = vocabulary - classes + answers[at]!;
+  }
+  const whole = referenceForward(testbed, stirredWeights(testbed), { ...batch, tokens });
+  for (const [at, answer] of answers.entries()) {
+    const row = whole.subarray(at * classes, (at + 1) * classes);
+    assert.ok(row[answer]! >= Math.max(...row) - 1e-4, `class ${answer} at ${at}, logits ${row.join(' ')}`);
+  }
+  assert.ok(new Set(answers).size > 1, answers.join(' '));
+});
+
 test('an export with the adapter’s own kernels is swapped too, and what hung on the old attention goes', async () => {
   const testbed = smallTestbed({ position: 'rotary', length: 64 });
   const file = fileOf(testbed);

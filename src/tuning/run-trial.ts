@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Teacher, Training } from '../contract/training.ts';
 import { readWeights, writeWeights } from '../training/initial-weights.ts';
+import { writeItems } from '../training/write-items.ts';
 import { attentionIn, goalAttention } from './progressive.ts';
 import { dataFile, fileAt, orderFile, stepsOf } from './files.ts';
 import { firstWeights } from './first-weights.ts';
@@ -59,6 +60,23 @@ export async function runTrial(
     await training.close();
   }
   return epochs;
+}
+
+/**
+ * Has the trainer translate one item with a trial's first weights, where the task translates: one that cannot is to fail before anything is trained.
+ * @throws what the trainer throws
+ */
+export async function checkTranslates(work: TuningWork, trial: Trial): Promise<void> {
+  const { task, tuning } = work;
+  if (task.translation === undefined || recordedEpochs(work, trialId(trial)).length > 0) return;
+  const training = await startTraining(work, trial);
+  try {
+    const data = await fileAt(work, 'data', 'one.safetensors');
+    await writeItems(data, await task.items('validation', 1, 0));
+    await training.translate({ attention: goalAttention(trial, testbedOf(trial, tuning, task)), data, batch: 1 });
+  } finally {
+    await training.close();
+  }
 }
 
 function recordedEpochs({ state }: TuningWork, id: string): Epoch[] {

@@ -19,6 +19,7 @@ import { finishTrial, referenceOf } from './finish-trial.ts';
 import type { FinishedTrial } from './finish-trial.ts';
 import { frontOf } from './front.ts';
 import { recoveredShare } from './recovered.ts';
+import { checkTranslates } from './run-trial.ts';
 import { swappedScores } from './swapped.ts';
 import { searchCandidate } from './search.ts';
 import type { TrialSearch } from './search.ts';
@@ -78,6 +79,7 @@ export async function tuneTestbed(work: TuningWork): Promise<TuningReport> {
       for (const exits of early)
         readTestbed(testbedOf({ ...baselineTrial(work, seed), attention, position, exits }, tuning, work.task), tuning.name);
   const seeds = Array.from({ length: tuning.search.seeds }, (_, index) => seed + index);
+  await checkTranslates(work, baselineTrial(work, seed));
   const baseline: FinishedTrial[] = [];
   for (const each of seeds) baseline.push(await finishTrial(work, baselineTrial(work, each)));
   const baselineWaste = await attentionWaste(work, baseline[0]!);
