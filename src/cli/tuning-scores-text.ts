@@ -18,7 +18,10 @@ export function scoresText(report: TuningReport, baseline: string, metric: Task[
 function translations({ baseline, candidates }: TuningReport, name: string): string {
   if (baseline.every(({ test }) => test.translation === undefined)) return '';
   const values = (trials: TuningReport['baseline'], score: 'bleu' | 'chrf') =>
-    trials.map(({ test }) => test.translation?.[score].value.toFixed(1) ?? '–').join(' ');
+    listed(
+      trials.map(({ test }) => test.translation?.[score].value ?? Number.NaN),
+      (value) => (Number.isNaN(value) ? '–' : value.toFixed(1)),
+    );
   const interval = ([first]: TuningReport['baseline']) => {
     const { low, high } = first?.test.translation?.bleu ?? { low: null, high: null };
     return low === null || high === null ? '–' : `${low.toFixed(1)} … ${high.toFixed(1)}`;
@@ -36,7 +39,7 @@ function translations({ baseline, candidates }: TuningReport, name: string): str
   });
   const seeds = baseline.length === 1 ? 'one seed' : `mean over ${baseline.length} seeds`;
   return [
-    'BLEU and chrF of the translated test items, greedily decoded, one value per seed',
+    `BLEU and chrF of the translated test items, greedily decoded, ${listedText(baseline.length)}`,
     table([['attention', 'BLEU', 'over items', 'chrF'], ...rows]),
     'over items: 95 % interval of the first seed, from resampled test items.',
     '',
@@ -45,12 +48,19 @@ function translations({ baseline, candidates }: TuningReport, name: string): str
   ].join('\n');
 }
 
+/** A value a seed, or of many seeds their range. */
+function listed(values: readonly number[], show: (value: number) => string): string {
+  if (values.length <= mostListed) return values.map(show).join(' ');
+  return [Math.min(...values), Math.max(...values)].map(show).join(' … ');
+}
+
+function listedText(seeds: number): string {
+  return seeds <= mostListed ? 'one value per seed' : `range over ${seeds} seeds`;
+}
+
 function levels({ baseline, candidates }: TuningReport, name: string, metric: Task['metric']): string {
   const show = (score: number) => (metric === 'accuracy' ? (100 * score).toFixed(1) : digits(-score));
-  const list = (scores: readonly number[]) => {
-    if (scores.length <= mostListed) return scores.map(show).join(' ');
-    return [Math.min(...scores), Math.max(...scores)].map(show).join(' … ');
-  };
+  const list = (scores: readonly number[]) => listed(scores, show);
   const tests = (trials: TuningReport['baseline']) => list(trials.map(({ test }) => test.mean));
   const rows = candidates.map(({ candidate, swapped, finalists, control, weightedShare }) => [
     candidate,
@@ -59,10 +69,9 @@ function levels({ baseline, candidates }: TuningReport, name: string, metric: Ta
     tests(finalists),
     control === null ? '–' : show(control.test.mean),
   ]);
-  const each = baseline.length <= mostListed ? 'one value per seed' : `range over ${baseline.length} seeds`;
   const what = metric === 'accuracy' ? 'Accuracy on the test items, %' : 'Bits per character on the test items, fewer are better';
   return [
-    `${what}, ${each}`,
+    `${what}, ${listedText(baseline.length)}`,
     table([['attention', 'pairs', 'swapped', 'tuned', 'shuffled'], [name, percent(1), '', tests(baseline), ''], ...rows]),
     wrapped("pairs: weighted pairs, relative to dense attention. swapped: with the baseline's weights, no training."),
     'shuffled: tuned with the same number of keys, selected at random.',
