@@ -12,7 +12,7 @@ const [candidate = 'window:w=16', way = 'forked', items = '192'] = process.argv.
 const folder = await mkdtemp(join(tmpdir(), 'attnswap-bench-'));
 const log = join(folder, 'workers.jsonl');
 process.env['WORKER_LOG'] = log;
-process.env['PYTHONPATH'] = fileURLToPath(new URL('./worker_log', import.meta.url));
+process.env['PYTHONPATH'] = [fileURLToPath(new URL('./worker_log', import.meta.url)), process.env['PYTHONPATH']].filter(Boolean).join(':');
 if (way === 'fresh') process.env['ATTNSWAP_FORKS'] = '';
 
 interface Question {

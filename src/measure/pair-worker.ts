@@ -1,4 +1,5 @@
 import { flushCompileCache } from 'node:module';
+import { signalForked } from '../processes/forked.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { ComparedFigure } from '../contract/verdict.ts';
 import { questions, reply } from './channel.ts';
@@ -8,7 +9,6 @@ import { describeFault } from './fault.ts';
 import type { ModelArmRequest } from './messages.ts';
 import { pairProtocol } from './pair-messages.ts';
 import type { PairAnswer, PairQuestion } from './pair-messages.ts';
-import { hasGroups } from './process-group.ts';
 import type { JudgedKernel } from './prepare-cell.ts';
 import { runSampleLoop, timedBy } from './sample-loop.ts';
 import type { Call, TimeCalls } from './sample-loop.ts';
@@ -31,20 +31,10 @@ interface Subject {
 const shortWarmNs = 0.04e9;
 
 for await (const question of questions<PairQuestion>()) {
-  signalComputing('SIGCONT');
+  signalForked(subject?.pid, 'SIGCONT');
   const answered = await answer(question).catch(faultOf);
-  signalComputing('SIGSTOP');
+  signalForked(subject?.pid, 'SIGSTOP');
   await reply(answered);
-}
-
-/** To the process that computes, where it is another one: one that was forked elsewhere does not stop and go on with this process's group. */
-function signalComputing(signal: NodeJS.Signals): void {
-  if (!hasGroups || subject?.pid === undefined) return;
-  try {
-    process.kill(subject.pid, signal);
-  } catch {
-    // Gone already: the next question tells.
-  }
 }
 
 async function answer(question: PairQuestion): Promise<PairAnswer> {

@@ -11,12 +11,15 @@ import type { ModelCandidate } from './subject.ts';
 const candidate = { name: 'window', replacements: new Map() };
 
 /** A model of which it is told when it is opened, run, trained on ranks and closed. */
-function told(ranks: boolean, train = async (): Promise<unknown> => undefined) {
+function told(
+  ranks: boolean,
+  { train = async (): Promise<unknown> => undefined, swap = async () => undefined, run = async () => undefined } = {},
+) {
   const log: string[] = [];
   const model = () => ({
     inputs: [],
-    attention: { swap: async () => undefined, train },
-    bind: () => ({ run: async () => void log.push('run'), outputs: async () => ({}) }),
+    attention: { swap, train },
+    bind: () => ({ run: async () => run().then(() => log.push('run')), outputs: async () => ({}) }),
     dispose: async () => void log.push('closed'),
   });
   const adapter = {
@@ -48,9 +51,31 @@ test('an adapter that opens no ranks is named', async () => {
   });
 });
 
+const placed = { name: 'window', replacements: new Map([[0, { variant: 'window', parameters: { w: 4 } }]]) } as unknown as ModelCandidate;
+const again = '; if it happens again, it is too much for this machine: check its free memory, or leave the candidate out';
+
+for (const doing of ['swap', 'run'] as const)
+  test(`a candidate that the worker refuses to ${doing} ends; one whose worker is gone does not, and the model is opened anew`, async () => {
+    let error: AttnswapError | undefined;
+    const fail = async () => {
+      if (error !== undefined) throw error;
+    };
+    const { log, subject } = told(false, { [doing]: fail });
+    const bound = (await subject.open(placed)).bind({});
+    error = new AnsweredError('WORKER_FAILED', `failed to ${doing}: no such mask`);
+    await assert.rejects(bound.run(), { code: 'UNSUPPORTED', message: `failed to ${doing}: no such mask` });
+    for (const message of ['the worker was ended by SIGKILL', `the worker did not answer ${doing} within 600 s`]) {
+      error = new AttnswapError('WORKER_FAILED', message);
+      await assert.rejects(bound.run(), { code: 'WORKER_FAILED', message, hint: `run the same command to continue${again}` });
+    }
+    error = undefined;
+    await bound.run();
+    assert.deepEqual(log, ['closed', 'opened', 'closed', 'opened', 'closed', 'opened', 'run']);
+  });
+
 test('a training that the worker refuses ends the candidate; one whose worker is gone is to be continued', async () => {
-  const placed = { name: 'window', replacements: new Map([[0, { variant: 'window', parameters: { w: 4 } }]]) } as unknown as ModelCandidate;
-  const trained = (error: AttnswapError) => told(false, () => Promise.reject(error)).subject.train(placed, {} as AdapterTraining);
+  const trained = (error: AttnswapError) =>
+    told(false, { train: () => Promise.reject(error) }).subject.train(placed, {} as AdapterTraining);
   await assert.rejects(trained(new AnsweredError('WORKER_FAILED', 'failed to model-train: no linear layers')), {
     code: 'UNSUPPORTED',
     message: 'failed to model-train: no linear layers',
@@ -58,6 +83,6 @@ test('a training that the worker refuses ends the candidate; one whose worker is
   await assert.rejects(trained(new AttnswapError('WORKER_FAILED', 'the worker was ended by SIGKILL')), {
     code: 'WORKER_FAILED',
     message: 'training: the worker was ended by SIGKILL',
-    hint: 'run the same command to continue from the last checkpoint',
+    hint: `run the same command to continue from the last checkpoint${again}`,
   });
 });

@@ -99,9 +99,7 @@ export class HostedSubject implements Subject {
 
   async train(candidate: ModelCandidate, training: AdapterTraining) {
     const { placed } = this.#putOf(candidate);
-    // What the worker says is wrong with what it was asked is wrong for good; a worker that is gone may not be.
-    const isRefused = (error: AttnswapError) => error instanceof AnsweredError;
-    const done = await this.#using({ placed }, ({ attention }) => attention.train(placed, training).catch(interrupted), isRefused);
+    const done = await this.#using({ placed }, ({ attention }) => attention.train(placed, training), 'training');
     // It left the model as it was opened.
     this.#put = undefined;
     return done;
@@ -142,18 +140,15 @@ export class HostedSubject implements Subject {
   }
 
   /** Works on the model with some attention in place. Whatever fails may have ended the worker, so that the next call opens the model anew. */
-  async #using<Result>(
-    put: Put,
-    work: (model: Opened) => Promise<Result>,
-    isCandidates: (error: AttnswapError) => boolean = () => true,
-  ): Promise<Result> {
+  async #using<Result>(put: Put, work: (model: Opened) => Promise<Result>, doing?: string): Promise<Result> {
     try {
       return await work(await this.#with(put));
     } catch (error) {
       await this.dispose();
-      if (Object.keys(put.placed).length === 0 || !(error instanceof AttnswapError) || error.code !== 'WORKER_FAILED') throw error;
-      // What is wrong with a candidate ends the candidate, not the migration.
-      if (!isCandidates(error)) throw error;
+      if (!(error instanceof AttnswapError) || error.code !== 'WORKER_FAILED') throw error;
+      // What a worker says is wrong with a candidate ends the candidate. One that was killed, or is silent, says nothing of it.
+      if (!(error instanceof AnsweredError)) throw interrupted(error, doing);
+      if (Object.keys(put.placed).length === 0) throw error;
       throw new AttnswapError('UNSUPPORTED', error.message, { cause: error });
     }
   }
@@ -168,8 +163,10 @@ export class HostedSubject implements Subject {
   }
 }
 
-/** @throws the error, with how to go on where the worker is gone */
-function interrupted(error: unknown): never {
-  if (!(error instanceof AttnswapError) || error.code !== 'WORKER_FAILED' || error instanceof AnsweredError) throw error;
-  throw new AttnswapError('WORKER_FAILED', `training: ${error.message}`, { hint: continueTraining, cause: error });
+/** An error of a worker that is gone, with how to go on. */
+function interrupted(error: AttnswapError, doing: string | undefined): AttnswapError {
+  const message = doing === undefined ? error.message : `${doing}: ${error.message}`;
+  const goOn = doing === undefined ? 'run the same command to continue' : continueTraining;
+  const hint = `${goOn}; if it happens again, it is too much for this machine: check its free memory, or leave the candidate out`;
+  return new AttnswapError('WORKER_FAILED', message, { hint, cause: error });
 }

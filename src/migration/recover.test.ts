@@ -104,3 +104,34 @@ test('a candidate that loses behind the cache alone is trained as well', async (
   assert.deepEqual(await recovered(quality('regression', 3)), [{ from: 'window', failure: 'no linear layers' }]);
   assert.deepEqual(await recovered(quality('pass', 0.2)), []);
 });
+
+test('how a worker ends after Ctrl-C is the interruption; without one, it is told, and nothing is stored', async () => {
+  const result = { name: candidate.name, quality: { judgement: { outcome: 'regression', reason: '', marginsLost: 3 } } } as CandidateResult;
+  for (const where of ['train', 'open'] as const)
+    for (const interrupted of [true, false]) {
+      const { migration } = await scripted({});
+      const abort = new AbortController();
+      const stored: string[] = [];
+      const step = async (name: string, compute: () => Promise<unknown>) => {
+        const done = await compute();
+        stored.push(name);
+        return done;
+      };
+      const dies = async (of?: ModelCandidate) => {
+        if (where === 'open' && of?.adapters === undefined) return migration.subject.open();
+        if (interrupted) abort.abort(new AttnswapError('INTERRUPTED', 'interrupted'));
+        throw new AttnswapError('WORKER_FAILED', 'the worker was ended by SIGKILL');
+      };
+      const subject = { ...migration.subject, [where]: dies };
+      const given = {
+        ...migration,
+        subject,
+        state: { folder: migration.state.folder, step },
+        signal: abort.signal,
+      } as unknown as Migration;
+      await assert.rejects(recoverCandidates(given, {} as MeasuredBaseline, [result]), {
+        code: interrupted ? 'INTERRUPTED' : 'WORKER_FAILED',
+      });
+      assert.ok(!stored.some((name) => name.includes(where === 'train' ? 'recover/' : '/judged/')), stored.join(', '));
+    }
+});

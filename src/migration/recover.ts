@@ -81,6 +81,8 @@ export async function recoverCandidates(
       const lostBetween = firstStage && lostOf(firstStage, before);
       found.push({ from: name, ...training, lostBefore, lostBetween, lostAfter, share: 1 - lostAfter / lostBefore, result });
     } catch (error) {
+      // Ctrl-C reaches workers, too.
+      migration.signal?.throwIfAborted();
       if (!isRefusal(error)) throw error;
       found.push({ from: name, failure: error.message });
     }

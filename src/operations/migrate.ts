@@ -182,7 +182,11 @@ async function migrateModel(options: MigrateOptions, read: MigratedModel): Promi
     options.onProgress?.({ what: `${phase}: ${what}`, ...position });
   };
   const work = async (signal: AbortSignal) => {
-    const report = await takeThrough({ ...shared, signal, progress }, until);
+    const report = await takeThrough({ ...shared, signal, progress }, until).catch((error: unknown) => {
+      // Ctrl-C reaches workers, too: how they end is then no failure.
+      signal.throwIfAborted();
+      throw error;
+    });
     return { report, endedAt: await state.step(`ended/${until}`, async () => new Date().toISOString()) };
   };
   const { report, endedAt } = await alone(options, work).catch(keeping(folder, 'measured'));

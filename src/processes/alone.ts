@@ -16,6 +16,13 @@ export interface WaitOptions {
 
 const pollMs = 500;
 
+const releasing: Array<() => void> = [];
+
+/** Calls `act` each time this process lets go of the machine: for what an operation keeps running. */
+export function whenReleased(act: () => void): void {
+  releasing.push(act);
+}
+
 /**
  * Makes this process the only attnswap of its user on this machine that measures, until it calls what it gets, or ends: two measurements at
  * once would time each other.
@@ -49,6 +56,7 @@ export async function takeMachine({ wait = false, signal, say }: WaitOptions = {
   return () => {
     process.off('exit', release);
     release();
+    for (const act of releasing) act();
   };
 }
 

@@ -148,8 +148,9 @@ async function sayHello(worker: WorkerProcess, { command }: WorkerCommand): Prom
 }
 
 /** A worker for a backend, of a model where it opens one. */
-async function begin(options: WorkerAdapterOptions, backend: string, model: string | null = null): Promise<WorkerProcess> {
-  return options.forked?.includes(backend) === true ? forkWorker(options, model) : startWorker(options);
+async function begin(options: WorkerAdapterOptions, backend: string, model?: ModelRequest['model']): Promise<WorkerProcess> {
+  if (options.forked?.includes(backend) !== true) return startWorker(options);
+  return forkWorker(options, typeof model === 'string' ? await sourceOf(model) : null);
 }
 
 async function prepare(options: WorkerAdapterOptions, request: KernelRequest): Promise<PreparedKernel | Unsupported> {
@@ -173,7 +174,7 @@ async function train(options: WorkerAdapterOptions, request: TrainRequest): Prom
 
 async function openModel(options: WorkerAdapterOptions, request: ModelRequest): Promise<OpenModel | Unsupported> {
   const ports = await options.portsOf?.(request.model);
-  const worker = await begin(options, request.backend, typeof request.model === 'string' ? await sourceOf(request.model) : null);
+  const worker = await begin(options, request.backend, request.model);
   const status = statusIn(await sayHello(worker, options), request.backend);
   if (status.available) return ports === undefined ? openModelOnWorker(worker, request) : openGraphOnWorker(worker, request, ports);
   await worker.close();

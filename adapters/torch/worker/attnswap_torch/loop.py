@@ -57,17 +57,21 @@ def serve(make_answers):
         # Of attnswap's own workers alone, and no part of the protocol: src/protocol/fork-servers.ts.
         from . import forks
 
-        problem = forks.refusal()
-        if problem is not None:
+        try:
+            problem = forks.refusal()
+            server = None if problem else forks.Server(question['folder'], question['env'], getattr(answers, 'preload', lambda _: None))
+        except OSError as error:
+            problem = str(error)
+        if problem:
             reply(question, {'unsupported': problem})
             continue
-        server = forks.Server(question['folder'], getattr(answers, 'preload', lambda _: None))
         reply(question, {})
         server.serve()
         # In a worker, which goes on here with streams of its own.
         output.close()
         sys.stdin = os.fdopen(0, encoding=sys.stdin.encoding, closefd=False)
         output = protected_output()
-    # Taking apart what was imported takes a second of processor time, and nothing is left to write.
     sys.stderr.flush()
-    os._exit(0)
+    # Taking apart what was imported takes a second of processor time. Only a user's code may have left something to be done at the end.
+    if not getattr(answers, 'runs_users_code', False):
+        os._exit(0)

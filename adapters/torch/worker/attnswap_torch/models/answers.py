@@ -124,6 +124,9 @@ class ModelAnswers:
 
     opened = None
 
+    # Whether something may be left to be done when the process ends.
+    runs_users_code = False
+
     def preload(self, model):
         """Imports what opening a model takes; of a function of the user's, that is not known."""
         if model is None or not os.path.isdir(model):
@@ -140,6 +143,7 @@ class ModelAnswers:
         self.opened = self.prepared = None
         if problem is not None:
             return {'unsupported': problem}
+        self.runs_users_code = self.runs_users_code or not os.path.isdir(question['model'])
         try:
             self.opened = Opened(question)
         except Unsupported as reason:

@@ -1,0 +1,12 @@
+/** Workers that were forked for this process elsewhere: they lead groups of their own, and do not stop and go on with this process's. */
+export const forkedWorkers = new Set<number>();
+
+/** Signals a process and what it started where it is such a worker; any other may be a service that others use, too. */
+export function signalForked(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined || !forkedWorkers.has(pid)) return;
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // Gone already: the next question tells.
+  }
+}
