@@ -169,7 +169,7 @@ test('a worker that cannot be forked starts afresh; the others, and those that f
   });
   assert.deepEqual(
     warned,
-    ['no such class', '[Errno 24] Too many open files'].map((reason) => `attnswap: workers import their libraries anew: ${reason}`),
+    ['the model is broken', '[Errno 24] Too many open files'].map((reason) => `attnswap: workers import their libraries anew: ${reason}`),
   );
   const next = await forkWorker({ command: command() }, null);
   assert.equal((await tell(next)).imported, imported);
@@ -404,13 +404,16 @@ test('a process that measures asks the one that started it; its workers end with
     const { forkWorker } = await import(${JSON.stringify(new URL('../../src/protocol/forked-worker.ts', import.meta.url).href)});
     const { z } = await import('zod');
     const worker = await forkWorker({ command: ${JSON.stringify(command())} }, null);
+    for (let count = 0; count < 2; count += 1) await (await forkWorker({ command: ${JSON.stringify(command())} }, 'odd')).close();
     console.log(JSON.stringify(await worker.ask('tell', { variable: 'x' }, z.looseObject({}))));
   `;
   const cwd = fileURLToPath(new URL('../../', import.meta.url));
   const env = await forksEnvironment();
   assert.ok(existsSync(env['ATTNSWAP_FORKS']!));
   const child = execa(process.execPath, ['--input-type=module', '-e', program], { reject: false, cwd, env });
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  let line: Buffer = Buffer.alloc(0);
+  const warned = await warnedIn(async () => void ([line] = (await once(child.stdout, 'data')) as [Buffer]));
+  assert.deepEqual(warned, ['attnswap: workers import their libraries anew: the model is odd']);
   const told = JSON.parse(line.toString()) as { pid: number; imported: number };
   assert.equal(told.imported, imported);
   child.kill('SIGKILL');

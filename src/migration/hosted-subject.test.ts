@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Adapter } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { AdapterTraining } from '../contract/model-attention.ts';
-import { AnsweredError } from '../protocol/read-reply.ts';
+import { AnsweredError, LostWorkerError } from '../protocol/read-reply.ts';
 import type { HostedModel } from '../model/hosted/find-hosted-sites.ts';
 import { HostedSubject } from './hosted-subject.ts';
 import type { ModelCandidate } from './subject.ts';
@@ -62,15 +62,18 @@ for (const doing of ['swap', 'run'] as const)
     };
     const { log, subject } = told(false, { [doing]: fail });
     const bound = (await subject.open(placed)).bind({});
-    error = new AnsweredError('WORKER_FAILED', `failed to ${doing}: no such mask`);
-    await assert.rejects(bound.run(), { code: 'UNSUPPORTED', message: `failed to ${doing}: no such mask` });
+    // What it answers, and what is wrong with its outputs.
+    for (const Refusal of [AnsweredError, AttnswapError]) {
+      error = new Refusal('WORKER_FAILED', `failed to ${doing}: no such mask`);
+      await assert.rejects(bound.run(), { code: 'UNSUPPORTED', message: `failed to ${doing}: no such mask` });
+    }
     for (const message of ['the worker was ended by SIGKILL', `the worker did not answer ${doing} within 600 s`]) {
-      error = new AttnswapError('WORKER_FAILED', message);
+      error = new LostWorkerError('WORKER_FAILED', message);
       await assert.rejects(bound.run(), { code: 'WORKER_FAILED', message, hint: `run the same command to continue${again}` });
     }
     error = undefined;
     await bound.run();
-    assert.deepEqual(log, ['closed', 'opened', 'closed', 'opened', 'closed', 'opened', 'run']);
+    assert.deepEqual(log, ['closed', 'opened', 'closed', 'opened', 'closed', 'opened', 'closed', 'opened', 'run']);
   });
 
 test('a training that the worker refuses ends the candidate; one whose worker is gone is to be continued', async () => {
@@ -80,7 +83,7 @@ test('a training that the worker refuses ends the candidate; one whose worker is
     code: 'UNSUPPORTED',
     message: 'failed to model-train: no linear layers',
   });
-  await assert.rejects(trained(new AttnswapError('WORKER_FAILED', 'the worker was ended by SIGKILL')), {
+  await assert.rejects(trained(new LostWorkerError('WORKER_FAILED', 'the worker was ended by SIGKILL')), {
     code: 'WORKER_FAILED',
     message: 'training: the worker was ended by SIGKILL',
     hint: `run the same command to continue from the last checkpoint${again}`,

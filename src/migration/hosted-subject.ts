@@ -14,7 +14,7 @@ import type { HostedModel } from '../model/hosted/find-hosted-sites.ts';
 import { proveHosted } from '../model/hosted/prove-hosted.ts';
 import type { CapturedCall } from '../model/swap/capture.ts';
 import type { SwapProof } from '../model/swap/prove.ts';
-import { AnsweredError } from '../protocol/read-reply.ts';
+import { LostWorkerError } from '../protocol/read-reply.ts';
 import { swapFileEnding, writeSwapFile } from '../protocol/swap-file.ts';
 import { continueTraining } from '../protocol/worker-ranks.ts';
 import { requireRight } from './subject.ts';
@@ -146,8 +146,8 @@ export class HostedSubject implements Subject {
     } catch (error) {
       await this.dispose();
       if (!(error instanceof AttnswapError) || error.code !== 'WORKER_FAILED') throw error;
-      // What a worker says is wrong with a candidate ends the candidate. One that was killed, or is silent, says nothing of it.
-      if (!(error instanceof AnsweredError)) throw interrupted(error, doing);
+      if (error instanceof LostWorkerError) throw interrupted(error, doing);
+      // What is wrong with a candidate ends the candidate, not the migration.
       if (Object.keys(put.placed).length === 0) throw error;
       throw new AttnswapError('UNSUPPORTED', error.message, { cause: error });
     }

@@ -13,6 +13,9 @@ export interface Asked {
 /** An error that a worker answered with: it runs, and says what is wrong. */
 export class AnsweredError extends AttnswapError {}
 
+/** Of a worker that did not answer: it was killed, crashed, is silent, or could not be started. That says nothing of what it was asked. */
+export class LostWorkerError extends AttnswapError {}
+
 /** A worker's line, of which only the id is checked. @throws WORKER_PROTOCOL */
 export function readEnvelope(line: string, { id, question, shown }: Asked) {
   const got = visible(JSON.stringify(line.slice(0, 200)));
@@ -44,8 +47,8 @@ function parseJson(line: string): unknown {
   }
 }
 
-export function failed(message: string, hint?: string): AttnswapError {
-  return new AttnswapError('WORKER_FAILED', message, hint === undefined ? {} : { hint });
+export function failed(message: string, hint?: string): LostWorkerError {
+  return new LostWorkerError('WORKER_FAILED', message, hint === undefined ? {} : { hint });
 }
 
 export function violation(message: string): AttnswapError {
