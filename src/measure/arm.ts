@@ -31,9 +31,12 @@ export interface ModelArm extends Arm {
   readonly request: ModelArmRequest;
 }
 
-/** Whether arms are run by different versions of attnswap: one may not fork its workers, so that both start them afresh. */
+/**
+ * Whether arms start their workers afresh: different versions of attnswap may not both fork them, and in different folders each would be forked from a
+ * process of its own, whose layout the interval does not contain.
+ */
 export function areApart(arms: { readonly base: Arm; readonly new: Arm }): boolean {
-  return arms.base.worker !== arms.new.worker;
+  return arms.base.worker !== arms.new.worker || arms.base.cwd !== arms.new.cwd;
 }
 
 /** A folder whose attnswap, or whose files, the base arm uses. */
