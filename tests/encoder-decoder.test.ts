@@ -123,7 +123,7 @@ describe('swap of a folder', () => {
       '--quiet',
     ]);
     assert.equal(exitCode, 0, stderr);
-    assert.match(stdout, /sites 3, 5 are cross-attention and keep their own: this variant selects keys by position/);
+    assert.match(stdout, /sites 3, 5 keep their own attention: this variant selects keys by position, and the queries there/);
     const record = JSON.parse(readFileSync(proof, 'utf8')) as FolderSwapRecord;
     assert.deepEqual(record.passedOver, [3, 5]);
     assert.deepEqual(
@@ -211,7 +211,7 @@ test('migrate takes the folder as one model to one verdict, and writes its files
       ['window.tiled:w=8', [3, 5]],
     ],
   );
-  assert.ok(record.candidates![1]!.decision.reasons.some((reason) => reason.startsWith('Sites 3, 5 are cross-attention')));
+  assert.ok(record.candidates![1]!.decision.reasons.some((reason) => reason.startsWith('Sites 3, 5 keep their own attention')));
   assert.ok(record.baseline.lengths[0]!.waste.length === 6);
   const [fused] = record.candidates!;
   assert.equal(fused!.quality?.judgement.outcome, 'pass', JSON.stringify(fused));
