@@ -2,17 +2,21 @@ import type { JumpableRandomGenerator } from 'pure-rand/types/JumpableRandomGene
 import type { Bounds, Look } from '../../src/decide/sequential.ts';
 import { defaultLooks, look } from '../../src/decide/sequential.ts';
 import { drawBelow } from '../../src/statistics/resample.ts';
-import { trimmedMean } from '../../src/statistics/trimmed-mean.ts';
+import { visitsOf } from '../../src/measure/pair-block.ts';
+import { blockEffect } from '../../src/statistics/block-effect.ts';
+import type { RoundLogs } from '../../src/statistics/block-effect.ts';
+import { ticksPerSecond } from './host.ts';
 import type { SimulatedHost } from './host.ts';
 
-const droppedAfterSwitch = 2;
-/** Of each letter; two letters an arm. */
-const kept = 4;
+/** `kept` of each letter; two letters an arm. */
+const { dropped, kept } = visitsOf(1e9 / ticksPerSecond);
+/** Samples of one round, dropped ones too, in three visits. */
+export const ticksOfRound = 3 * dropped + 4 * kept;
 
 /**
  * Equal arms measured in blocks, as attnswap measures them: a fresh pair of processes a block, 2 to 4 rounds (the same number in all
  * blocks of a comparison), each ABBA or BAAB at random, in three visits. Blocks are simulated when they are asked for. A true slowdown
- * adds its logarithm to every block, as medians and trimmed means move with their values.
+ * adds its logarithm to every block, as medians move with their values.
  */
 export class SimulatedComparison {
   readonly #effects: number[] = [];
@@ -53,29 +57,18 @@ export class SimulatedComparison {
 function simulateBlock(host: SimulatedHost, rounds: number, random: JumpableRandomGenerator): number {
   const processes = host.launch();
   const effect = host.launch() - processes;
-  const samples = [new Float64Array(2 * kept), new Float64Array(2 * kept)] as const;
-  const ratios: number[] = [];
-  for (let round = 0; round < rounds; round += 1) {
-    const outer = random.next() < 0 ? 0 : 1;
-    const inner = outer === 0 ? 1 : 0;
-    host.drop(droppedAfterSwitch);
-    take(host, samples[outer], 0);
-    host.drop(droppedAfterSwitch);
-    take(host, samples[inner], 0);
-    take(host, samples[inner], kept);
-    host.drop(droppedAfterSwitch);
-    take(host, samples[outer], kept);
-    ratios.push(effect + logMedian(samples[1]) - logMedian(samples[0]));
-  }
-  return trimmedMean(ratios);
+  const samples = Array.from({ length: rounds }, () => simulateRound(host, random.next() < 0));
+  return effect + blockEffect(samples);
 }
 
-function take(host: SimulatedHost, samples: Float64Array, from: number): void {
-  for (let index = from; index < from + kept; index++) samples[index] = host.sample();
+function simulateRound(host: SimulatedHost, baseOutside: boolean): RoundLogs {
+  const first = visit(host, kept);
+  const inside = visit(host, 2 * kept);
+  const outside = [...first, ...visit(host, kept)];
+  return baseOutside ? { base: outside, new: inside } : { base: inside, new: outside };
 }
 
-/** ln of the median of an even number of durations, given their logarithms: of the mean of the two in the middle. */
-function logMedian(logs: Float64Array): number {
-  const [low, high] = logs.toSorted().subarray(kept - 1, kept + 1) as unknown as readonly [number, number];
-  return (low + high) / 2 + Math.log(Math.cosh((high - low) / 2));
+function visit(host: SimulatedHost, count: number): number[] {
+  host.drop(dropped);
+  return Array.from({ length: count }, () => host.sample());
 }

@@ -4,7 +4,7 @@ import type { Look } from '../../src/decide/sequential.ts';
 import { quantile } from '../../src/statistics/order-statistics.ts';
 import { seededGenerator } from '../../src/statistics/resample.ts';
 import { meanInterval } from '../../src/statistics/student.ts';
-import { SimulatedComparison } from './comparison.ts';
+import { SimulatedComparison, ticksOfRound } from './comparison.ts';
 import type { NoiseLevel } from './host.ts';
 import { SimulatedHost } from './host.ts';
 import { Figures, Share } from './tally.ts';
@@ -163,8 +163,8 @@ export function simulateRamp(level: NoiseLevel, { runs, seed }: OurOptions): Fig
 function rampedMean(level: NoiseLevel, random: JumpableRandomGenerator, direction: number): number {
   const host = new SimulatedHost(level, random);
   const comparison = new SimulatedComparison(host, random);
-  // A block is two launches of 100 ticks and 22 ticks a round.
-  host.restart((direction * steepRamp) / (20 * (200 + 22 * comparison.rounds)));
+  // A block is two launches of 100 ticks and its rounds.
+  host.restart((direction * steepRamp) / (20 * (200 + ticksOfRound * comparison.rounds)));
   return mean(comparison.effects(20));
 }
 

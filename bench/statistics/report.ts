@@ -1,5 +1,6 @@
 import { defaultLooks } from '../../src/decide/sequential.ts';
 import { ticksPerSecond } from './host.ts';
+import { visitsOf } from '../../src/measure/pair-block.ts';
 import type { OurTally, RuleTally } from './ours.ts';
 import { cellsOfMatrix as matrix, coverageBlocks } from './ours.ts';
 import { percent, table } from './table.ts';
@@ -59,7 +60,7 @@ ${[noiseSection, targetSection, ruleSection, rivalSection].map((section) => sect
 - On quiet machines, criterion.rs, benchstat, compare.py and nvbench_compare find a true 5 % as reliably as attnswap, with two launches instead of six or eight.
 - Judging a cell as one of ${matrix} takes more blocks. On a calibrated host it also costs power if the floor is close to Δ/2: "found" falls and "open" rises.
 - Slowdowns below Δ/2 are not looked for: they pass. Between Δ/2 and Δ, both verdicts count as correct.
-- The model does not include warm-up, changes of clock speed during a block, or processes that disturb each other by being resident at the same time.
+- The model does not include warm-up, changes of clock speed during a block, calls that other work disturbs by the dozen, or processes that disturb each other by being resident at the same time.
 `;
 }
 
@@ -83,10 +84,12 @@ function targetSection({ levels }: Results): string {
 ${table(['target', 'level', 'required', 'measured', ''], rows)}`;
 }
 
+const visits = visitsOf(1e9 / ticksPerSecond);
+
 function ruleSection({ levels, fewRounds }: Results): string {
   const few = fewRounds.tallies.flatMap(({ rules }, index) => rules.map((rule) => ruleRow(levels[index]!.level.name, rule)));
   return `## Results in full
-A block is a fresh pair of processes with 2 to 4 rounds, ABBA or BAAB at random in three visits; at each visit two samples are dropped and four kept per letter. The result is
+A block is a fresh pair of processes with 2 to 4 rounds, ABBA or BAAB at random in three visits; at each visit ${visits.dropped} samples are dropped and ${visits.kept} kept per letter. The result is
 examined after ${defaultLooks.looks.join(', ')} blocks, with a one-sided error of ${defaultLooks.tail} each; before ${defaultLooks.waryBefore} blocks, "slower" must exceed Δ itself instead of Δ/2. For "one of ${matrix}", the verdicts "slower" and "faster" must also show that there is a change at all
 (or, with "floor", one above the floor of a calibrated host) at that error divided by ${matrix}. For a comparison alone, a floor below Δ/2 changes nothing. Columns for equal
 arms: "slower", "faster" and "open" (inconclusive) are shares of single comparisons, "slower in ${matrix}" is the share of matrices with at least one. Columns for a true slowdown

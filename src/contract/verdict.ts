@@ -39,7 +39,7 @@ export type Effect = z.infer<typeof effectSchema>;
 
 /** One fresh pair of workers. */
 export const blockSchema = z.object({
-  /** The 20 %-trimmed mean of the rounds' log-ratios ln(new/base). */
+  /** ln(new/base) by all samples of the block, each held against the median of its round (`blockEffect`). */
   logRatio: z.number(),
   /** ln(new/base) of each round, in order. */
   roundLogRatios: z.array(z.number()).readonly(),

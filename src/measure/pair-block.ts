@@ -1,7 +1,7 @@
 import type { Block, ComparedFigure } from '../contract/verdict.ts';
+import { blockEffect } from '../statistics/block-effect.ts';
 import { median } from '../statistics/order-statistics.ts';
 import { drawBelow, seededGenerator } from '../statistics/resample.ts';
-import { trimmedMean } from '../statistics/trimmed-mean.ts';
 import { areApart } from './arm.ts';
 import type { Arm } from './arm.ts';
 import { othersBetween, snapshotProcesses } from './heavy-processes.ts';
@@ -11,27 +11,32 @@ import { startResident } from './resident.ts';
 import type { Resident } from './resident.ts';
 
 /** How a round samples. */
-interface Visits {
-  /** Of samples that last as long, nanoseconds. */
-  readonly fromNs: number;
-  /** Samples thrown away after a switch: caches refill, and the other runtime's threads stop spinning. */
+export interface Visits {
+  /** Samples thrown away after a switch: caches refill, and a process that was stopped may find its threads on one processor for a while. */
   readonly dropped: number;
   /** Samples kept of each letter of ABBA. */
   readonly kept: number;
   /** Rounds of a block, at the least. */
   readonly fewest: number;
 }
+
 /**
- * Processes differ by more than a few dozen short samples of a pair do, so that time is better spent on another pair. A long sample averages what
- * many short ones would show, and outlasts what is left of a switch.
+ * Short samples: what a switch disturbs is over in 12 ms, and as long is measured, four samples at the least.
+ * A long sample averages what many short ones would show, and outlasts what is left of a switch.
  */
-const visits: readonly Visits[] = [
-  { fromNs: 0.5e9, dropped: 1, kept: 1, fewest: 2 },
-  { fromNs: 0.1e9, dropped: 1, kept: 1, fewest: 4 },
-  { fromNs: 0.01e9, dropped: 1, kept: 3, fewest: 2 },
-  { fromNs: 0, dropped: 2, kept: 4, fewest: 2 },
-];
-const minSampleNs = 5e6;
+export function visitsOf(sampleNs: number): Visits {
+  if (sampleNs >= 0.5e9) return { dropped: 1, kept: 1, fewest: 2 };
+  if (sampleNs >= 0.1e9) return { dropped: 1, kept: 1, fewest: 4 };
+  if (sampleNs >= 0.01e9) return { dropped: 1, kept: 3, fewest: 2 };
+  const dropped = Math.ceil(0.012e9 / sampleNs);
+  return { dropped, kept: Math.max(4, dropped), fewest: 2 };
+}
+
+/**
+ * What a sample lasts, or one call where that is longer. The median of many short samples passes over calls that the machine disturbed; a batch of calls takes their time in.
+ * CPU time of another process may be known to hundredths of a second only.
+ */
+const minSampleNs: Readonly<Record<ComparedFigure, number>> = { latency: 1e6, 'cpu-time': 5e6 };
 /** What the rounds of one block take unless told otherwise: forty blocks of a 10 ms call then fit in 45 s. */
 export const defaultBlockSeconds = 0.45;
 
@@ -74,8 +79,8 @@ class ArmFault extends Error {
 }
 
 /**
- * One block: a fresh pair of workers, both resident, one active at a time. Rounds of ABBA or BAAB in random order, each
- * worth one log-ratio; the block's effect is their 20 %-trimmed mean.
+ * One block: a fresh pair of workers, both resident, one active at a time. Rounds of ABBA or BAAB in random order, whose
+ * samples together make the block's effect.
  * @throws the signal's reason once it is aborted
  */
 export async function measureBlock(arms: { base: Arm; new: Arm }, options: PairBlockOptions): Promise<BlockOutcome> {
@@ -126,20 +131,20 @@ async function prepare(pair: Pair, arms: { base: Arm; new: Arm }, name: 'base' |
 
 async function warm(resident: Resident, name: 'base' | 'new', options: PairBlockOptions) {
   const callsPerSample = options.callsPerSample?.[name];
-  const answer = await resident.ask({ ask: 'warm', capNs: 0.12e9, ...(callsPerSample !== undefined && { callsPerSample }) }, 'warm');
+  const question = { ask: 'warm' as const, capNs: 0.12e9, minSampleNs: minSampleNs[options.figure ?? 'latency'] };
+  const answer = await resident.ask({ ...question, ...(callsPerSample !== undefined && { callsPerSample }) }, 'warm');
   if (answer.answer === 'fault') throw new ArmFault(name, answer);
   return answer;
 }
 
 type RoundPlan = Pick<Visits, 'dropped' | 'kept'> & { readonly rounds: number };
 
-function planRounds(warmed: ReadonlyArray<{ callsPerSample: number; callNs: number }>, { samplingNs }: PairBlockOptions): RoundPlan {
-  const sampleNs = warmed.map(({ callsPerSample, callNs }) => Math.max(minSampleNs, callsPerSample * callNs));
-  const quickestNs = Math.min(...sampleNs);
-  const { dropped, kept, fewest } = visits.find(({ fromNs }) => quickestNs >= fromNs)!;
+function planRounds(warmed: ReadonlyArray<{ callsPerSample: number; callNs: number }>, options: PairBlockOptions): RoundPlan {
+  const sampleNs = warmed.map(({ callsPerSample, callNs }) => Math.max(minSampleNs[options.figure ?? 'latency'], callsPerSample * callNs));
+  const { dropped, kept, fewest } = visitsOf(Math.min(...sampleNs));
   // Three visits a round, as the two letters in the middle are one.
   const roundNs = ((3 * dropped + 4 * kept) * sampleNs.reduce((sum, ns) => sum + ns, 0)) / sampleNs.length;
-  return { dropped, kept, rounds: Math.min(20, Math.max(fewest, Math.round(samplingNs / roundNs))) };
+  return { dropped, kept, rounds: Math.min(20, Math.max(fewest, Math.round(options.samplingNs / roundNs))) };
 }
 
 interface Round {
@@ -172,10 +177,9 @@ async function visit(pair: Pair, name: 'base' | 'new', { dropped, kept }: Pick<V
 }
 
 function summarize(rounds: readonly Round[]): Omit<Block, 'elapsedNs'> {
-  const roundLogRatios = rounds.map((round) => Math.log(median(round.new) / median(round.base)));
   return {
-    logRatio: trimmedMean(roundLogRatios),
-    roundLogRatios,
+    logRatio: blockEffect(rounds.map((round) => ({ base: round.base.map(Math.log), new: round.new.map(Math.log) }))),
+    roundLogRatios: rounds.map((round) => Math.log(median(round.new) / median(round.base))),
     base: median(rounds.flatMap(({ base }) => base)),
     new: median(rounds.flatMap((round) => round.new)),
   };

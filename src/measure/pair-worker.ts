@@ -92,8 +92,9 @@ async function warm({ call, timeCalls, compiledAhead }: Subject, question: PairQ
   globalThis.gc?.();
   const capNs = compiledAhead === true ? Math.min(question.capNs, shortWarmNs) : question.capNs;
   const warmed = await warmUp(call, { clock, timeCalls, warmUp: { capNs, window: 5 } });
-  callsPerSample = question.callsPerSample ?? warmed.callsPerSample;
-  return { answer: 'warm', callsPerSample, callNs: warmed.elapsedNs / warmed.calls };
+  const callNs = warmed.elapsedNs / warmed.calls;
+  callsPerSample = question.callsPerSample ?? Math.ceil(Math.max(question.minSampleNs, 1000 * clock.tickNs) / callNs);
+  return { answer: 'warm', callsPerSample, callNs };
 }
 
 async function sample({ timeCalls, pid }: Subject, { dropped, kept }: PairQuestion & { ask: 'sample' }): Promise<PairAnswer> {

@@ -10,7 +10,6 @@ import { sampleRows } from './sample-rows.ts';
 import { JudgeTally } from './judge-tally.ts';
 import type { ExpectedRow, Judgement } from './judge-tally.ts';
 
-export { unitRoundoff } from './budget.ts';
 export type { Judgement } from './judge-tally.ts';
 
 export interface JudgeOptions {

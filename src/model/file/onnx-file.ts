@@ -16,7 +16,6 @@ import { sortNodes } from './sort-nodes.ts';
 
 export type { ExternalFile } from './external-files.ts';
 export { writeOnnxFile } from './write-onnx-file.ts';
-export type { WriteOptions } from './write-onnx-file.ts';
 
 /** What a protobuf may hold at most, bytes. */
 export const maximumProtobufBytes = 2 ** 31 - 1;

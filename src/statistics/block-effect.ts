@@ -1,0 +1,23 @@
+import { median } from './order-statistics.ts';
+
+/** Logarithms of the durations of one round, which were taken in turns. */
+export interface RoundLogs {
+  readonly base: readonly number[];
+  readonly new: readonly number[];
+}
+
+/**
+ * What the samples of a block say of ln(new/base): from each round's samples the round's median is taken off, which leaves the machine's pace in that
+ * round out; then the median of all the new arm's is compared with that of all the base's. On shared machines many samples are disturbed, and
+ * a median of all of them withstands more than the mean of the rounds' few (docs/statistics.md).
+ * @throws RangeError without a sample of each arm
+ */
+export function blockEffect(rounds: readonly RoundLogs[]): number {
+  const arms: { base: number[]; new: number[] } = { base: [], new: [] };
+  for (const round of rounds) {
+    const pace = median([...round.base, ...round.new]);
+    arms.base.push(...round.base.map((log) => log - pace));
+    arms.new.push(...round.new.map((log) => log - pace));
+  }
+  return median(arms.new) - median(arms.base);
+}
