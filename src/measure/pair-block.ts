@@ -33,8 +33,8 @@ export function visitsOf(sampleNs: number): Visits {
 }
 
 /**
- * What a sample lasts, or one call where that is longer. The median of many short samples passes over calls that the machine disturbed; a batch of calls takes their time in.
- * CPU time of another process may be known to hundredths of a second only.
+ * What a sample lasts, or one call where that is longer. The median of many short samples passes over calls that the machine disturbed; a batch of
+ * calls takes their time in. CPU time of another process may be known to hundredths of a second only.
  */
 const minSampleNs: Readonly<Record<ComparedFigure, number>> = { latency: 1e6, 'cpu-time': 5e6 };
 /** What the rounds of one block take unless told otherwise: forty blocks of a 10 ms call then fit in 45 s. */
