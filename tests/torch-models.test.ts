@@ -112,6 +112,23 @@ describe('models of transformers', { skip }, () => {
     }
   });
 
+  test('windows over a grid compute in a vision transformer what they are defined to, and are refused where tokens are others', async () => {
+    const vit = await found('vit');
+    const replacements = replacementsOf(vit, 'grid-window:grid=4x4,w=3,globals=1');
+    const { largest } = await compareHosted(vit, replacements);
+    assert.ok(largest > 1e-4, `${largest}`);
+    for (const { site, reason } of await compareHostedSites(vit, replacements)) assert.equal(reason, undefined, `${site}`);
+    const whole = replacementsOf(vit, 'grid-window:grid=4x4,w=4,globals=1');
+    assert.ok((await compareHosted(vit, whole)).largest <= exactnessOf({ sites: vit.sites }, { replacements: whole })!.tolerance);
+    const refusal = async (hosted: HostedModel, variant: string) =>
+      compareHosted(hosted, replacementsOf(hosted, variant)).then(() => assert.fail(variant), String);
+    assert.match(
+      await refusal(vit, 'grid-window:grid=4x4,w=3'),
+      /site 0 \(.*\) cannot become .*: it has 17 tokens in every run, expected 16/,
+    );
+    assert.match(await refusal(await found('bert'), 'grid-window:grid=4x4,w=3'), /the number of its tokens changes from run to run/);
+  });
+
   test('a cache that the worker cannot set is refused by name, and a model without one says nothing', async () => {
     for (const [name, reason] of [
       ['mistral', /DynamicSlidingWindowLayer/],

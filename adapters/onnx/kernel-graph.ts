@@ -43,10 +43,12 @@ export function kernelGraph({ dtype, opset, window, ...request }: KernelGraphReq
   if ('unsupported' in kernel) return kernel;
   if (opset < (kernel.opset ?? 0))
     return { unsupported: `${request.variant}.${request.kernel} needs opset ${kernel.opset}, the model has ${opset}` };
-  // Lengths are known when the model runs; what a variant refuses at one position, it refuses at all lengths.
+  // Lengths are known when the model runs; what a variant refuses at one position, or at its only length, it refuses at all lengths.
   const { heads, kvHeads, headDim, causal } = request;
-  const shape = { batch: 1, heads, kvHeads, queries: 1, keys: 1, headDim, causal, dtype };
-  const refusal = findVariant(request.variant).refuses(request.parameters, shape);
+  const variant = findVariant(request.variant);
+  const length = variant.tokens?.(request.parameters) ?? 1;
+  const shape = { batch: 1, heads, kvHeads, queries: length, keys: length, headDim, causal, dtype };
+  const refusal = variant.refuses(request.parameters, shape);
   if (refusal !== undefined) return { unsupported: refusal };
   if (window === undefined) return kernelModel(kernel, config, opset);
   const skips = kernel.skipsOutside?.(request.parameters) === true;

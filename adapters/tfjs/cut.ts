@@ -5,6 +5,8 @@ export interface Cut {
   readonly whole: Tensor;
   /** `[size, count, width]` of rows [first, first + count). */
   rows(first: number, count: number): Tensor;
+  /** `[size, index.length, width]` of some rows, in their order. */
+  at(index: Int32Array): Tensor;
   /** `[size, n, count]` of columns [first, first + count). */
   columns(first: number, count: number): Tensor;
 }
@@ -19,6 +21,7 @@ export function cutOf(site: Site, tensor: Tensor): Cut {
   return {
     whole: tensor,
     rows: (first, rows) => (rows === count ? tensor : cut.rows(first, rows)),
+    at: cut.at,
     columns: (first, columns) => (columns === width ? tensor : cut.columns(first, columns)),
   };
 }
@@ -27,6 +30,7 @@ function deviceCut({ tf }: Site, tensor: Tensor): Omit<Cut, 'whole'> {
   const [size = 1, count = 0, width = 0] = tensor.shape;
   return {
     rows: (first, rows) => tf.slice(tensor, [0, first, 0], [size, rows, width]),
+    at: (index) => tf.gather(tensor, tf.tensor1d(index, 'int32'), 1),
     columns: (first, columns) => tf.slice(tensor, [0, 0, first], [size, count, columns]),
   };
 }
@@ -37,6 +41,11 @@ function hostCut({ tf }: Site, tensor: Tensor): Omit<Cut, 'whole'> {
   const values = () => (read ??= tensor.dataSync() as Float32Array);
   return {
     rows: (first, rows) => tf.tensor3d(values().subarray(first * width, (first + rows) * width), [1, rows, width]),
+    at(index) {
+      const rows = new Float32Array(index.length * width);
+      for (const [row, from] of index.entries()) rows.set(values().subarray(from * width, (from + 1) * width), row * width);
+      return tf.tensor3d(rows, [1, index.length, width]);
+    },
     columns(first, columns) {
       const part = new Float32Array(count * columns);
       for (let row = 0; row < count; row++) {

@@ -56,6 +56,7 @@ function changes(
 const specs = [
   ...['dense.fused', 'dense.naive', 'dense.tiled', 'dense.flash', 'dense.math', 'dense.mha'],
   ...['topk.tiled:k=5', 'topk.tiled:keep=0.3', 'window.tiled:w=5,globals=2'],
+  ...['grid-window.tiled:grid=4x5,w=3,globals=1', 'grid-window.tiled:grid=5x2x2,w=2,globals=1,time=past'],
   ...['gated.tiled', 'gated.tiled:form=log,sparsity=0.4', 'gated.tiled:tau=0.5', 'gated.tiled:block=4,sparsity=0.4'],
   ...['gated.tiled:form=query,tau=0.3', 'gated.tiled:form=output', 'gated.tiled:form=query,sparsity=0.4'],
   ...['gated.tiled:block=4,tau=0.4,form=log', 'hierarchical.batched:local=2,region=4,ratio=1:1:1', 'block-topk.blocks:block=4,blocks=3'],

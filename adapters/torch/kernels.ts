@@ -5,6 +5,7 @@ import {
   flexPairs,
   fusedCausalPairs,
   gatedPairs,
+  gridWindowPairs,
   hierarchicalPairs,
   linearPairs,
   tiledPairs,
@@ -89,6 +90,12 @@ export const kernels: readonly KernelDescription[] = [
     kernel: 'flex',
     summary: 'flex_attention, compiled, with a block mask of the window',
     scoredPairs: ({ w, globals }, shape) => flexPairs(shape, { w: Number(w), globals: Number(globals) }),
+  },
+  {
+    variant: 'grid-window',
+    kernel: 'tiled',
+    summary: 'boxes of the grid against the boxes of keys around them',
+    scoredPairs: gridWindowPairs,
   },
   {
     variant: 'gated',

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Shape } from '../../src/contract/shape.ts';
 import { findVariant } from '../../src/variants/index.ts';
 import { windowStart } from '../../src/variants/window/span.ts';
-import { flexPairs, fusedCausalPairs } from './scored-pairs.ts';
+import { flexPairs, fusedCausalPairs, gridWindowPairs } from './scored-pairs.ts';
 
 const shapeOf = (n: number, causal = true): Shape => ({
   ...{ batch: 1, heads: 1, kvHeads: 1, queries: n, keys: n, headDim: 64 },
@@ -37,6 +37,12 @@ test('flex_attention computes each block of 128 that holds a pair of the mask', 
     }
   assert.equal(flexPairs(shapeOf(512)), 10 * 128 ** 2);
   assert.equal(flexPairs(shapeOf(512, false)), 512 ** 2);
+});
+
+test('a small window over a large grid computes few pairs, and one over a small grid may compute all', () => {
+  const share = (grid: string, w: number, n: number) => gridWindowPairs({ grid, w, globals: 0, time: 'both' }, shapeOf(n, false)) / n ** 2;
+  assert.ok(share('64x64', 7, 4096) < 0.06 && share('8x32x32', 3, 8192) < 0.02);
+  assert.ok(share('7x7', 3, 49) <= 1);
 });
 
 /** Pairs of all blocks of 128 × 128 with a pair that is seen, counted pair by pair. */

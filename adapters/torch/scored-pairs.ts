@@ -4,6 +4,8 @@ import type { Parameters } from '../../src/contract/variant.ts';
 import { blockCount } from '../../src/variants/blocks.ts';
 import { openCounter } from '../../src/variants/gated/selection.ts';
 import { gatedParameters, gatesQueries } from '../../src/variants/gated/parameters.ts';
+import { gridOf } from '../../src/variants/grid-window/grid.ts';
+import { gridTiles } from '../../src/variants/grid-window/tiles.ts';
 import { dealHeads, readRatio } from '../../src/variants/hierarchical/deal.ts';
 import { linearSettings } from '../../src/variants/linear/parameters.ts';
 import { readParameters } from '../../src/variants/parameter-types.ts';
@@ -18,6 +20,9 @@ const tileRows = 128;
 const linearChunk = 64;
 /** Logits that one batched product over chunks of blocks may hold. */
 const largestChunk = 2 ** 20;
+
+/** What a box of a grid costs beside its products, in rows and columns. */
+const boxOverhead = 16;
 
 /** Keys of a block of scaled_dot_product_attention on processors. */
 const fusedKeys = 512;
@@ -78,6 +83,12 @@ export function windowPairs(w: number, globals: number, shape: Shape, heads: num
   const width = Math.min(keys, size + reach) + Math.min(globals, keys);
   const globalRows = Math.max(0, Math.min(queries, globals - positionOffset(shape)));
   return batch * heads * queryBlocks(shape, size) * size * width + tiledPairs(shape, { rows: globalRows, heads });
+}
+
+/** Whole boxes of the grid against theirs of keys and the globals; rows of the globals against all. */
+export function gridWindowPairs(parameters: Parameters, shape: Shape): number {
+  const { grid, count, rows, columns } = gridTiles(gridOf(parameters), boxOverhead);
+  return shape.batch * shape.heads * count * rows * (columns + grid.globals) + tiledPairs(shape, { rows: grid.globals });
 }
 
 /** Every pair once where each has its gate; by block, whole blocks; of gated queries the open ones. With `tau` as if every gate were open. */

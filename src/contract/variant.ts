@@ -76,6 +76,8 @@ interface Definition {
   readonly takesSinks?: true;
   /** Whether it reads the inputs' learned gate; absent where it does not. */
   readonly takesGate?: true;
+  /** The only number of tokens that it is defined for, queries and keys alike; absent where it is defined for any. */
+  tokens?(parameters: Parameters): number;
   /** Why the variant is not defined for the shape, or undefined where it is. */
   refuses(parameters: Parameters, shape: Shape): string | undefined;
   /** Whether, unless it is causal, later queries have a say in what a query sees; absent where they never have. A decoder cannot know them yet. */

@@ -5,6 +5,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import { findSites } from '../model/sites/find-sites.ts';
 import { proveUnchanged } from '../model/swap/prove.ts';
 import { swapSites } from '../model/swap/swap.ts';
+import { parseVariant } from '../variants/index.ts';
 import { exportTestbed } from './export-onnx.ts';
 import { referenceForward } from './reference-forward.ts';
 import { positionEncodings, sitesOf } from './testbed.ts';
@@ -37,6 +38,12 @@ const cases = variants.flatMap((variant, v) =>
   ),
 );
 
+/** Of one length alone. */
+const onGrids = [
+  smallTestbed({ attention: ['grid-window:grid=4x8,w=3,globals=1', 'grid-window:grid=2x4x4,w=2x3x1,globals=1'], causal: false }),
+  smallTestbed({ attention: ['grid-window:grid=4x8,w=2x5,globals=1', 'dense'], norm: 'rms' }),
+];
+
 /** What keeps a state has no logits that ALiBi could be added to, and the delta rules are causal alone. */
 const recurrent = [
   smallTestbed({ attention: ['linear', 'linear:rule=gated'], position: 'rotary' }),
@@ -66,13 +73,14 @@ const translated = variants.map((variant, v) => {
   });
 });
 
-for (const testbed of [...cases, ...recurrent, ...translated]) {
+for (const testbed of [...cases, ...onGrids, ...recurrent, ...translated]) {
   const { attention, position, norm, normPlacement, causal, encoder } = testbed;
   const from = encoder === undefined ? '' : `, from ${encoder.attention.join()} across ${encoder.cross.join(' then ')}`;
   const kind = `${attention.join(' then ')}${from}, ${position}, ${norm} ${normPlacement}${causal ? ', causal' : ''}`;
   test(`the exported model gives the reference's logits: ${kind}`, async (context) => {
     const weights = stirredWeights(testbed);
-    const batches = [1, 7, 33].flatMap((length) => [1, 3].map((items) => drawTokens(testbed, items, length)));
+    const lengths = onGrids.includes(testbed) ? [33] : [1, 7, 33];
+    const batches = lengths.flatMap((length) => [1, 3].map((items) => drawTokens(testbed, items, length)));
     const got = await logitsOf(testbed, fileOf(testbed), batches);
     const errors = batches.map((batch, at) => relativeError(got[at]!, referenceForward(testbed, weights, batch)));
     context.diagnostic(`relative errors ${errors.map((error) => error.toExponential(1)).join(' ')}`);
@@ -108,6 +116,25 @@ for (const position of positionEncodings)
       assert.ok(error <= errorBudget(testbed, 40), `${variant}: ${error}`);
     }
   });
+
+test('a grid is put where every run has its tokens, fails at any other length, and is refused where tokens vary', async () => {
+  const testbed = smallTestbed({ causal: false });
+  const file = fileOf(testbed, { dense: 'naive' });
+  const text = 'grid-window:grid=4x8,w=3,globals=1';
+  const replacements = new Map([0, 1].map((site) => [site, { ...parseVariant(text), kernel: 'tiled' }] as const));
+  const given = { batch: 2, length: 33 };
+  const swapped = swapSites(await findSites(file, runner, given), { adapter, seed: 1, replacements });
+  const batch = drawTokens(testbed, 2, 33);
+  const [got] = await logitsOf(testbed, file, [batch], swapped);
+  const expected = referenceForward({ ...testbed, attention: [text, text] }, stirredWeights(testbed), batch);
+  assert.ok(relativeError(got!, expected) <= errorBudget(testbed, 33));
+  await assert.rejects(logitsOf(testbed, file, [drawTokens(testbed, 2, 32)], swapped), /Reshape/);
+  const varied = await findSites(file, runner);
+  assert.throws(() => swapSites(varied, { adapter, seed: 1, replacements }), {
+    code: 'UNSUPPORTED',
+    message: /site 0 .* cannot become grid-window\.tiled:.*: the number of its tokens changes from run to run, expected 33/,
+  });
+});
 
 for (const kernels of [{ dense: 'naive' }, undefined])
   test(`attention of an encoder, of its decoder and across is found and swapped, exported as ${kernels?.dense ?? 'the default'}`, async () => {

@@ -36,13 +36,14 @@ function checkConfidences({ exits = [] }: Testbed, source: string): void {
   });
 }
 
-/** Why a testbed cannot have an attention: at any length, or across at its own. */
+/** Why a testbed cannot have an attention: at any length; across, or where the attention has but one length, at its own. */
 function refusalIn(testbed: Testbed, site: Site): string | undefined {
   const { variant: name, parameters } = parseVariant(site.attention);
   const variant = findVariant(name);
   // ALiBi is a term of the logits.
   if (variant.rows === undefined && testbed.position === 'alibi') return `${name} has no logits that position alibi could be added to`;
-  if (site.kind !== 'cross') return variant.refuses(parameters, siteShape(testbed, site, { items: 1, length: 1, source: { length: 1 } }));
+  const sizes = variant.tokens === undefined ? { items: 1, length: 1, source: { length: 1 } } : longestOf(testbed);
+  if (site.kind !== 'cross') return variant.refuses(parameters, siteShape(testbed, site, sizes));
   if (variant.looksAhead?.(parameters) === true)
     return 'later queries have a say in what a query sees, and a decoder does not know them yet';
   return variant.refuses(parameters, siteShape(testbed, site, longestOf(testbed)));

@@ -34,11 +34,12 @@ interface Deviation {
   readonly slow?: true;
 }
 
-/** The parameters that run over all lengths: small enough to select at most of them. */
+/** The parameters that run over all lengths: small enough to select at most of them. What depends on the length is left to {@link textAt}. */
 const swept = [
   'dense',
   'topk:k=9',
   'window:w=17,globals=2',
+  'grid-window:w=4,globals=1',
   'gated:sparsity=0.3',
   'gated:sparsity=0.4,block=16',
   'hierarchical:local=4,region=16,ratio=1:1:1',
@@ -144,11 +145,15 @@ function cappedCases(): ConformanceCase[] {
     .flatMap((text) => deviations.map((deviation) => caseOf(text, deviation)));
 }
 
+const inGrid = (list: string): string => `grid-window:${list}`;
+
 /** Parameters at and beyond their edges. */
 function parameterCases(): ConformanceCase[] {
   const texts = [
     ...['topk', 'topk:k=1', 'topk:k=500', 'topk:keep=0.1', 'topk:keep=0.3', 'topk:keep=1'],
     ...['window', 'window:w=1', 'window:w=2', 'window:w=16', 'window:w=500', 'window:w=8,globals=1', 'window:w=8,globals=200'],
+    ...['grid=10x10,w=3', 'grid=10x10,w=1', 'grid=10x10,w=2x9', 'grid=10x10,w=10', 'grid=1x100,w=9', 'grid=1x1,globals=99'].map(inGrid),
+    ...['grid=4x5x5,w=3x5x2', 'grid=4x5x5,w=2x3x3,time=past', 'grid=4x5x5,w=4,time=past', 'grid=8x12,w=5,globals=4'].map(inGrid),
     ...['gated', 'gated:form=log', 'gated:sparsity=0.9', 'gated:sparsity=0.3,form=log', 'gated:tau=0.5', 'gated:tau=0.97,form=log'],
     ...[
       'gated:block=16',
@@ -219,7 +224,7 @@ function tieCases(): ConformanceCase[] {
       'gated:form=query,sparsity=0.5',
       'block-topk:block=8,blocks=3',
     ],
-    ...['dense', 'window:w=9', 'hierarchical:local=4,region=8,ratio=1:1:1', 'linear', 'linear:rule=delta'],
+    ...['dense', 'window:w=9', 'grid-window:grid=8x8,w=3', 'hierarchical:local=4,region=8,ratio=1:1:1', 'linear', 'linear:rule=delta'],
   ];
   const short = texts.flatMap((text) =>
     directions.flatMap((direction) => [
@@ -230,7 +235,24 @@ function tieCases(): ConformanceCase[] {
   return [...short, ...long];
 }
 
-function caseOf(text: string, deviation: Deviation): ConformanceCase {
+/** A swept text at a length: a grid and as many globals as make up so many tokens, of two axes or, of odd lengths, three. */
+function textAt(text: string, n: number): string {
+  if (!text.startsWith('grid-window') || text.includes('grid=')) return text;
+  const globals = Math.min(1, n - 1);
+  const [height, width] = nearlyEqual(n - globals);
+  const grid = n % 2 === 0 ? [height, width] : [...nearlyEqual(height), width];
+  return `${text.replace('globals=1', `globals=${globals}`)},grid=${grid.join('x')}`;
+}
+
+/** Two factors of a number, the smaller first. */
+function nearlyEqual(product: number): [number, number] {
+  let smaller = Math.floor(Math.sqrt(product));
+  while (product % smaller !== 0) smaller--;
+  return [smaller, product / smaller];
+}
+
+function caseOf(given: string, deviation: Deviation): ConformanceCase {
+  const text = textAt(given, deviation.n);
   const { n, queries = n, causal = false, batch = 1, heads = 2, headDim = 16, mask = 'none', values = 'normal' } = deviation;
   const kvHeads = deviation.kvHeads ?? heads;
   const { variant, parameters } = parseVariant(text);

@@ -34,6 +34,7 @@ test('what is written is read back the same', () => {
     'gated:sparsity=0.3',
     'gated:rank=3',
     'linear:rule=gated-delta,decay=0.9',
+    'grid-window:grid=8x14x14,w=3x7x7,globals=1,time=past',
   ];
   for (const text of [...texts, 'hierarchical:ratio=1:0:2', 'block-topk:blocks=2', ...variants.map(({ name }) => name)]) {
     const parsed = parseVariant(text);
@@ -62,7 +63,10 @@ test('validating validated parameters changes nothing', () => {
 test('an unknown variant is refused with the nearest name and the list', () => {
   assert.throws(() => findVariant('windw'), { code: 'UNKNOWN_VARIANT', hint: 'did you mean window?' });
   assert.throws(() => findVariant('hier'), { code: 'UNKNOWN_VARIANT', hint: 'did you mean hierarchical?' });
-  assert.throws(() => findVariant('flash'), { code: 'UNKNOWN_VARIANT', message: /dense, topk, window, gated, hierarchical, block-topk/ });
+  assert.throws(() => findVariant('flash'), {
+    code: 'UNKNOWN_VARIANT',
+    message: /dense, topk, window, grid-window, gated, hierarchical, block-topk/,
+  });
   assert.ok(!refusal('flash:k=3').hint?.includes('did you mean'));
 });
 
@@ -80,6 +84,10 @@ const bad = [
   ],
   ...['hierarchical:local=5', 'hierarchical:ratio=1:1', 'hierarchical:ratio=0:0:0', 'hierarchical:ratio=4', 'hierarchical:ratio=1:-1:1'],
   ...['block-topk:blocks=1', 'block-topk:block=0'],
+  ...['grid=14', 'grid=0x4', 'grid=2x3x4x5', 'grid=14X14', 'grid=14x', 'w=0', 'w=1.5', 'w=3x', 'w=3x0', 'w=3x3x3', 'globals=-1'].map(
+    (list) => `grid-window:${list}`,
+  ),
+  ...['time=future', 'time=past', 'grid=4x4,time=past', 'grid=2x4x4,w=3x3', 'frames=2'].map((list) => `grid-window:${list}`),
   ...[
     'linear:rule=mamba',
     'linear:map=exp',
@@ -108,6 +116,15 @@ for (const text of bad) {
 test('a refusal names the parameter, what was given and what is expected', () => {
   assert.match(refusal('window:w=abc').message, /window: w is "abc", expected a whole number ≥ 1/);
   assert.match(refusal('window:width=3').message, /window: unknown parameter "width"; expected w, globals/);
+});
+
+test('a grid is refused for any number of tokens but its own, with both', () => {
+  const { variant, parameters } = parseVariant('grid-window:grid=2x3x4,globals=1');
+  const shape = { batch: 1, heads: 1, kvHeads: 1, queries: 25, keys: 25, headDim: 4, causal: true, dtype: 'f32' } as const;
+  const refuses = (queries: number, keys: number) => findVariant(variant).refuses(parameters, { ...shape, queries, keys });
+  assert.equal(refuses(25, 25), undefined);
+  assert.equal(refuses(24, 24), 'grid-window: 24 tokens, expected the 1 + 24 tokens of grid=2x3x4');
+  assert.equal(refuses(1, 25), 'grid-window: 1 queries and 25 keys, expected the 1 + 24 tokens of grid=2x3x4');
 });
 
 test('more queries than keys are refused where positions must align', () => {

@@ -3,6 +3,7 @@ import type { Parameters, Variant } from '../contract/variant.ts';
 import { blockTopk } from './block-topk/index.ts';
 import { dense } from './dense/index.ts';
 import { gated } from './gated/index.ts';
+import { gridWindow } from './grid-window/index.ts';
 import { hierarchical } from './hierarchical/index.ts';
 import { linear } from './linear/index.ts';
 import { nearestName } from './nearest-name.ts';
@@ -14,7 +15,7 @@ const hint = 'write variants as name[.kernel][:key=value,…], such as topk:k=32
 const decimalNumber = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i;
 
 /** Every variant, in the order that listings show them. */
-export const variants: readonly Variant[] = [dense, topk, window, gated, hierarchical, blockTopk, linear];
+export const variants: readonly Variant[] = [dense, topk, window, gridWindow, gated, hierarchical, blockTopk, linear];
 
 /**
  * The variant of that name.

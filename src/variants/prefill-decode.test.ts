@@ -60,7 +60,11 @@ function rowsOf(output: Float64Array, { shape: { batch, heads, queries, headDim 
   }).flat();
 }
 
-const causal = conformanceCases.filter(({ shape }) => shape.causal && shape.queries === shape.keys && shape.keys >= 7 && shape.keys <= 100);
+// A grid has all of its tokens: what is defined for one length has no step.
+const causal = conformanceCases.filter(
+  ({ variant, shape }) =>
+    findVariant(variant).tokens === undefined && shape.causal && shape.queries === shape.keys && shape.keys >= 7 && shape.keys <= 100,
+);
 
 describe('in float64, row i of a prefill is step i of a decode', () => {
   for (const [variant, cases] of Map.groupBy(causal, (given) => given.variant)) {

@@ -4,6 +4,7 @@ import { denseNaive } from './dense-naive.ts';
 import { denseFused, denseMha } from './dense-operators.ts';
 import { denseTiled } from './dense-tiled.ts';
 import { gatedTiled } from './gated-tiled.ts';
+import { gridWindowTiled } from './grid-window-tiled.ts';
 import { hierarchicalBatched } from './hierarchical-batched.ts';
 import { linearChunked } from './linear-chunked.ts';
 import { linearFused, linearStandard } from './linear-fused.ts';
@@ -18,6 +19,7 @@ export const kernels: readonly OnnxKernel[] = [
   denseMha,
   topkTiled,
   windowTiled,
+  gridWindowTiled,
   gatedTiled,
   hierarchicalBatched,
   blockTopkBlocks,

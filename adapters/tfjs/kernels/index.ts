@@ -3,6 +3,7 @@ import { blockTopkBlocks } from './block-topk-blocks.ts';
 import { denseNaive } from './dense-naive.ts';
 import { denseTiled } from './dense-tiled.ts';
 import { gatedTiled } from './gated-tiled.ts';
+import { gridWindowTiled } from './grid-window-tiled.ts';
 import { hierarchicalBatched } from './hierarchical-batched.ts';
 import { linearChunked } from './linear-chunked.ts';
 import { topkTiled } from './topk-tiled.ts';
@@ -14,6 +15,7 @@ export const kernels: readonly TfjsKernel[] = [
   denseNaive,
   topkTiled,
   windowTiled,
+  gridWindowTiled,
   gatedTiled,
   hierarchicalBatched,
   blockTopkBlocks,

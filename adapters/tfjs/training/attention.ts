@@ -14,6 +14,9 @@ import { transposed } from './products.ts';
 import type { TrainingSite } from './site.ts';
 import { visibleEntries } from './visible.ts';
 
+/** Variants in which no score decides what a query sees. */
+const fixed: readonly string[] = ['dense', 'window', 'grid-window', 'hierarchical'];
+
 /** What an attention is given: `[heads·batch, length, d]`; queries and keys with ALiBi's dimension, values without. */
 export interface HeadTensors {
   readonly query: Tensor;
@@ -88,7 +91,7 @@ export class Attention {
     const { heads } = this.#site.testbed;
     const causal = this.#causal;
     const { variant, parameters } = this.#given;
-    const isFixed = variant === 'dense' || variant === 'window' || variant === 'hierarchical';
+    const isFixed = fixed.includes(variant);
     const given = isFixed ? this.#given : { variant: 'dense', parameters: {} };
     const name = `visible/${given.variant}/${JSON.stringify(isFixed ? parameters : {})}/${queries}/${keys}/${causal}`;
     return this.#site.constants.once(name, (place) => {

@@ -7,6 +7,7 @@ import { findVariant } from '../../variants/index.ts';
 import { judgeOutput } from '../../variants/judge.ts';
 import type { Judgement } from '../../variants/judge.ts';
 import { numbersOf } from '../sites/mask-sources.ts';
+import { checkTokens } from '../swap/check-tokens.ts';
 import type { OutputComparison, ComparedRun } from '../swap/compare-outputs.ts';
 import { unjudged } from '../swap/compare-sites.ts';
 import type { SiteComparison } from '../swap/compare-sites.ts';
@@ -18,7 +19,7 @@ import type { HostedModel } from './find-hosted-sites.ts';
 /** Which site becomes what. */
 export type Replacements = ReadonlyMap<number, Replacement>;
 
-/** A swap as a worker is asked for it. @throws USAGE for a site that is not there, or cannot be swapped */
+/** A swap as a worker is asked for it. @throws USAGE for a site that is not there, or cannot be swapped; UNSUPPORTED for one of other lengths */
 export function placedAt({ path, sites }: Pick<HostedModel, 'path' | 'sites'>, replacements: Replacements): PlacedAttentions {
   const entries = [...replacements].map(([number, { variant, kernel, parameters, scaleFactor }]) => {
     const site = sites[number];
@@ -26,6 +27,7 @@ export function placedAt({ path, sites }: Pick<HostedModel, 'path' | 'sites'>, r
       const why = site === undefined ? 'there is no such site' : site.reason;
       throw new AttnswapError('USAGE', `${path}: site ${number} cannot be swapped: ${why}`, { hint: `attnswap sites ${path}` });
     }
+    checkTokens(site, replacements.get(number)!);
     return [site.node, { variant, kernel, parameters, ...(scaleFactor !== undefined && { scaleFactor }) }] as const;
   });
   return Object.fromEntries(entries);

@@ -3,6 +3,7 @@ import type { Adapter, OpenModel } from '../../contract/adapter.ts';
 import type { ModelAttention, SeenCall } from '../../contract/model-attention.ts';
 import { dtypes } from '../../contract/shape.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
+import { tokensOf } from '../sites/read-site.ts';
 import type { Site } from '../sites/site.ts';
 import { captureFault } from '../swap/capture.ts';
 import { hostedCases } from './cases.ts';
@@ -109,6 +110,7 @@ function siteOf(site: number, node: string, calls: readonly SeenBehind[], fault:
     causal: biased ? null : (causal[0] ?? false),
     selfAttention,
     ...(!selfAttention && { crossAttention: true as const }),
+    ...tokensOf(calls),
     dynamic: (['batch', 'queries', 'keys'] as const).filter(changes),
     provenLength: Math.max(...calls.map(({ keys }) => keys)),
     swappable: reason === undefined,

@@ -66,6 +66,7 @@ export function readSite(candidate: Candidate, number: number, probed: Probed, {
     headDim: shape.headDim,
     dtype: shape.dtype,
     selfAttention: observed.every(({ shape: { queries, keys } }) => queries === keys),
+    ...tokensOf(observed.map((each) => each.shape)),
     dynamic: dynamicAxes(observed, probed.batchVaries),
     ...(softcap !== undefined && { softcap }),
     ...(candidate.sinks !== undefined && { sinks: true as const }),
@@ -269,6 +270,13 @@ function maskSources(
       return kept !== undefined && kept.every((value, key) => [value, unseenKey].includes(keeps[at]![key]!));
     }),
   );
+}
+
+/** How many tokens a site has, where that is the same in all calls. */
+export function tokensOf(calls: ReadonlyArray<{ readonly queries: number; readonly keys: number }>): Pick<Site, 'tokens'> {
+  const sizes = new Set(calls.flatMap(({ queries, keys }) => [queries, keys]));
+  const [tokens] = sizes;
+  return sizes.size === 1 ? { tokens: tokens! } : {};
 }
 
 function dynamicAxes(observed: readonly Observation[], batchVaries: boolean): string[] {

@@ -57,6 +57,8 @@ export interface Site {
    * does not round. Absent where nothing is rounded.
    */
   readonly rounds?: { readonly logits?: number; readonly weights?: number };
+  /** Its queries and its keys, where they are equally many in every run; absent where they are not. */
+  readonly tokens?: number;
   /** Which of batch, queries and keys may change from call to call. */
   readonly dynamic: readonly string[];
   /** Tokens up to which its mask and its sizes were seen to be what is told here; absent where it was seen in small runs alone. */

@@ -22,6 +22,7 @@ import { neededNodes, stayingNodes } from '../graph/needed-nodes.ts';
 import type { SwappableSite } from '../sites/site.ts';
 import { namesIn, spliceNodes } from '../graph/splice.ts';
 import { appendInverse, appendView } from '../sites/views.ts';
+import { checkTokens } from './check-tokens.ts';
 
 /** What a site becomes. */
 export interface Replacement {
@@ -45,7 +46,7 @@ export interface GraphSwapOptions {
  * The model with other attention at the given sites, nothing else touched: the new nodes stand where the old output was
  * computed and give it under its old name; what only the old attention needed is left out.
  * @throws USAGE for a site that is not there or cannot be swapped; UNSUPPORTED where the adapter lacks the kernel, or a variant needs whole sequences
- * of a site that has some queries alone
+ * of a site that has some queries alone, or another number of tokens
  */
 export function swapSites(sites: ModelSites, options: GraphSwapOptions): ModelProto {
   const graph = sites.proto.graph!;
@@ -53,6 +54,7 @@ export function swapSites(sites: ModelSites, options: GraphSwapOptions): ModelPr
   const swaps = [...options.replacements].map(([number, replacement]): SwapNodes => {
     const site = requireSite(sites, number);
     checkQueries(site, replacement);
+    checkTokens(site.site, replacement);
     const prefix = freePrefix(taken, number);
     const nodes = replacementNodes(site, replacement, { ...options, prefix, opset: opsetOf(sites.proto) });
     return { body: site.plan.body, output: site.plan.output.tensor, nodes };

@@ -24,6 +24,7 @@ kernels = [
     entry('topk', 'tiled', 'all', 'tiles of 128 queries: topk of their logits, then only the kept values'),
     entry('window', 'tiled', 'cost', 'blocks of queries against the span of keys around them'),
     entry('window', 'flex', 'cost', 'flex_attention, compiled, with a block mask of the window'),
+    entry('grid-window', 'tiled', 'cost', 'boxes of the grid against the boxes of keys around them'),
     entry('gated', 'tiled', 'cost', 'tiles of 128 queries; by block: only the kept blocks; form=query or output: only open queries'),
     entry('hierarchical', 'batched', 'cost', 'each level of heads in a few batched products'),
     entry('block-topk', 'blocks', 'cost', 'the kept blocks of keys, gathered, in batched products'),

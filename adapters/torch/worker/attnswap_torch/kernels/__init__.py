@@ -1,6 +1,6 @@
 """The kernels: one file a variant, or a way of computing it."""
 from ..unsupported import Unsupported
-from . import block_topk, dense, flex, gated, hierarchical, linear, multihead, sdpa, topk, window
+from . import block_topk, dense, flex, gated, grid_window, hierarchical, linear, multihead, sdpa, topk, window
 
 builders = {
     'dense.fused': sdpa.fused,
@@ -17,6 +17,7 @@ builders = {
     'topk.tiled': topk.tiled,
     'window.tiled': window.tiled,
     'window.flex': flex.window,
+    'grid-window.tiled': grid_window.tiled,
     'gated.tiled': gated.tiled,
     'hierarchical.batched': hierarchical.batched,
     'block-topk.blocks': block_topk.blocks,

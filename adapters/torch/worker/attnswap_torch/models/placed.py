@@ -11,6 +11,7 @@ usable = (
     'dense.tiled',
     'topk.tiled',
     'window.tiled',
+    'grid-window.tiled',
     'hierarchical.batched',
     'block-topk.blocks',
     'linear.chunked',

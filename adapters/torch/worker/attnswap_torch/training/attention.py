@@ -11,6 +11,7 @@ kernel_of = {
     'dense': 'naive',
     'topk': 'tiled',
     'window': 'tiled',
+    'grid-window': 'tiled',
     'gated': 'tiled',
     'hierarchical': 'batched',
     'block-topk': 'blocks',

@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import type { Parameters } from '../../contract/variant.ts';
+import { parameterObject, readParameters, wholeNumber } from '../parameter-types.ts';
+
+/** Sizes along the axes of a grid, `14x14` or `8x14x14`. */
+const sizesText = /^[1-9]\d{0,5}(x[1-9]\d{0,5}){1,2}$/;
+const gridError = 'rows x columns or frames x rows x columns, such as 14x14 or 8x14x14';
+const windowError = 'a whole number ≥ 1, or one for each axis, such as 3x7x7';
+
+export const gridParameters = parameterObject({
+  grid: z.string({ error: gridError }).regex(sizesText, { error: gridError }).default('14x14'),
+  w: z.union([wholeNumber(1), z.string().regex(sizesText)], { error: windowError }).default(7),
+  globals: wholeNumber(0).default(0),
+  time: z.enum(['both', 'past'], { error: 'both or past' }).default('both'),
+})
+  .refine(({ grid, w }) => typeof w === 'number' || sizesOf(w).length === sizesOf(grid).length, {
+    error: 'w has another number of axes than grid, expected one extent for each axis, or one for all',
+  })
+  .refine(({ grid, time }) => time === 'both' || sizesOf(grid).length === 3, {
+    error: 'got time=past and a grid of two axes, expected frames x rows x columns',
+  });
+
+/** One axis of a grid, and the window along it. */
+export interface Axis {
+  readonly size: number;
+  /** Tokens of the window, its own among them; `size` at most. */
+  readonly w: number;
+  /** Tokens of the window before its own, away from the grid's edges. */
+  readonly before: number;
+  /** Whether the window ends with its own, and does not move at the grid's first edge. */
+  readonly past: boolean;
+}
+
+/** `globals` tokens, then those of a grid in row-major order: the last axis is the innermost. */
+export interface Grid {
+  readonly axes: readonly Axis[];
+  readonly globals: number;
+  /** The only number of tokens that it is defined for. */
+  readonly tokens: number;
+}
+
+/** @throws INVALID_PARAMETERS */
+export function gridOf(given: Parameters): Grid {
+  const { grid, w, globals, time } = readParameters('grid-window', gridParameters, given);
+  const sizes = sizesOf(grid);
+  const extents = typeof w === 'number' ? sizes.map(() => w) : sizesOf(w);
+  const axes = sizes.map((size, axis): Axis => {
+    const past = time === 'past' && axis === 0;
+    const own = Math.min(size, extents[axis]!);
+    return { size, w: own, before: past ? own - 1 : Math.floor(own / 2), past };
+  });
+  return { axes, globals, tokens: globals + productOf(sizes) };
+}
+
+/** The window of a position on an axis, [start, end): moved back into the grid where it would reach beyond it. */
+export function axisWindow({ size, w, before, past }: Axis, position: number): { readonly start: number; readonly end: number } {
+  if (past) return { start: Math.max(0, position - before), end: position + 1 };
+  const start = Math.min(Math.max(0, position - before), size - w);
+  return { start, end: start + w };
+}
+
+/** Where a token of the grid, counted after the globals, is on each axis. */
+export function placeOf({ axes }: Grid, token: number): number[] {
+  const place: number[] = [];
+  for (let axis = axes.length - 1, rest = token; axis >= 0; axis--) {
+    place.unshift(rest % axes[axis]!.size);
+    rest = Math.floor(rest / axes[axis]!.size);
+  }
+  return place;
+}
+
+/** By how many tokens places differ that are neighbors along each axis. */
+export function stridesOf({ axes }: Grid): number[] {
+  return axes.map((_, axis) => productOf(axes.slice(axis + 1).map(({ size }) => size)));
+}
+
+export function productOf(values: readonly number[]): number {
+  return values.reduce((product, value) => product * value, 1);
+}
+
+function sizesOf(text: string): number[] {
+  return text.split('x').map(Number);
+}
