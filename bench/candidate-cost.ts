@@ -29,9 +29,9 @@ interface Question {
   readonly calls: { readonly wall: number; readonly cpu: number };
 }
 
-/** Processor seconds of this process's descendants so far, by process. */
-const used = new Map<number, { readonly name: string; readonly seconds: number }>();
-const history: Array<{ readonly at: number; readonly node: number; readonly python: number; readonly processes: number }> = [];
+/** Processes so far, by number, and processor seconds of this process and its descendants, those that have ended included. */
+const seen = new Map<number, string>();
+const history: Array<{ readonly at: number; readonly own: number; readonly all: number; readonly nodes: number }> = [];
 function watch(): void {
   const { processes } = snapshotProcesses()!;
   const ours = new Set([process.pid]);
@@ -39,13 +39,22 @@ function watch(): void {
     size = ours.size;
     for (const { pid, parent } of processes) if (ours.has(parent)) ours.add(pid);
   }
-  for (const { pid, name, time } of processes) if (ours.has(pid)) used.set(pid, { name, seconds: time / 100 });
-  history.push({ at: Date.now() / 1000, node: usedBy(/node|MainThread/), python: usedBy(/python/), processes: used.size });
+  const found = processes.filter(({ pid }) => ours.has(pid));
+  for (const { pid, name } of found) if (pid !== process.pid) seen.set(pid, name);
+  const { user, system } = process.cpuUsage();
+  const all = found.reduce((sum, { time, reapedTime }) => sum + (time + reapedTime) / 100, 0);
+  history.push({
+    at: Date.now() / 1000,
+    own: (user + system) / 1e6,
+    all,
+    nodes: [...seen.values()].filter((name) => /node|MainThread/.test(name)).length,
+  });
 }
-const usedBy = (name: RegExp) => [...used.values()].reduce((sum, each) => sum + (name.test(each.name) ? each.seconds : 0), 0);
+/** What was begun when. */
+const parts: Array<{ readonly at: number; readonly what: string }> = [];
 
 try {
-  const timer = setInterval(watch, 20);
+  const timer = setInterval(watch, 100);
   await migrate({
     model: 'models/minilm-bert',
     data: ['samples/minilm/minilm.data.ts'],
@@ -55,6 +64,10 @@ try {
     until: 'swap',
     threads: 1,
     dir: join(folder, 'migration'),
+    onProgress({ what }) {
+      watch();
+      parts.push({ at: Date.now() / 1000, what: what.replace(/^.*: |, block .*$/g, '') });
+    },
   });
   const end = Date.now() / 1000;
   watch();
@@ -75,18 +88,38 @@ function report(end: number): void {
   const ours = questions.filter(({ at }) => at >= started.at);
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const [wall, cpu] = [sum(ours.map(({ calls }) => calls.wall)), sum(ours.map(({ calls }) => calls.cpu))];
-  const [node, python] = [usedBy(/node|MainThread/) - started.node, usedBy(/python/) - started.python];
+  const at = (time: number) => history.findLast((each) => each.at <= time) ?? started;
+  const last = history.at(-1)!;
   const s = (seconds: number) => `${seconds.toFixed(1)} s`;
-  const firsts = [...new Map(ours.toReversed().map((question) => [question.pid, question])).values()].filter(({ ask }) => ask === 'hello');
-  const before = sum(firsts.map(({ cpuBefore }) => cpuBefore));
-  console.log(`${candidate}, ${items} items, workers ${way}`);
-  console.log(
-    `processor time: ${s(node + python)}, ${((node + python) / cpu).toFixed(2)} × that of the model's calls (${s(cpu)}): Node ${s(node)}, Python ${s(python)}`,
+  const firsts = [...new Map(ours.toReversed().map((question) => [question.pid, question])).values()].filter(
+    ({ ask }) => ask === 'hello' || ask === 'model-open',
   );
+  const before = sum(firsts.map(({ cpuBefore }) => cpuBefore));
+  const [all, own] = [last.all - started.all, last.own - started.own];
+  console.log(`${candidate}, ${items} items, workers ${way}`);
+  console.log(`processor time: ${s(all)}, ${(all / cpu).toFixed(2)} × that of the model's calls (${s(cpu)}); of this process ${s(own)}`);
   console.log(`time: ${s(end - started.at)}, ${((end - started.at) / wall).toFixed(2)} × that of the model's calls (${s(wall)})`);
   console.log(
-    `processes started: ${used.size - started.processes}; of them ${firsts.length} workers, with ${s(before)} of processor time before their first question`,
+    `started: ${last.nodes - started.nodes} Node processes, and ${firsts.length} workers, with ${s(before)} of processor time before their first question`,
   );
+  // By what was told to begin, and until when; calls of the model are part of it.
+  const ended = [...parts.slice(1).map((part) => part.at), end];
+  const spans = parts
+    .map((part, place) => ({ from: Math.max(part.at, started.at), to: ended[place]!, what: part.what }))
+    .filter(({ from, to }) => from < to);
+  for (const [what, found] of Map.groupBy(spans, (span) => span.what)) {
+    const took = (figure: (seen: (typeof history)[number]) => number) =>
+      sum(found.map(({ from, to }) => figure(at(to)) - figure(at(from))));
+    const asked = ours.filter((question) => found.some(({ from, to }) => question.at >= from && question.at < to));
+    const [calls, callsCpu, workers] = [
+      sum(asked.map((each) => each.calls.wall)),
+      sum(asked.map((each) => each.calls.cpu)),
+      sum(asked.map((each) => each.cpu)),
+    ];
+    console.log(
+      `  ${what}: ${s(sum(found.map(({ from, to }) => to - from)))}, calls ${s(calls)}; processor time ${s(took((each) => each.all))}: workers' answers ${s(workers)}, of which calls ${s(callsCpu)}; this process ${s(took((each) => each.own))}`,
+    );
+  }
   for (const [ask, found] of Map.groupBy(ours, (question) => question.ask)) {
     const [answers, calls] = [sum(found.map((question) => question.cpu)), sum(found.map((question) => question.calls.cpu))];
     console.log(`  ${ask}: ${found.length} times, processor time ${s(answers)}, of which calls ${s(calls)}`);

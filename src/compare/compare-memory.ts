@@ -5,6 +5,7 @@ import type { LookPlan } from '../decide/sequential.ts';
 import { areApart } from '../measure/arm.ts';
 import type { Arm, CellArm, ModelArm } from '../measure/arm.ts';
 import { launchStage } from '../measure/launch.ts';
+import { fitTwice } from '../measure/side-by-side.ts';
 import type { LaunchOptions, LaunchOutcome } from '../measure/launch.ts';
 import type { CellStageRequest, StageRequest } from '../measure/messages.ts';
 import { theilSen } from '../statistics/theil-sen.ts';
@@ -42,20 +43,25 @@ function launch(arm: Arm, request: StageRequest, { timeoutSeconds, withoutForks,
 export type PairedLaunches = StageOptions & Pick<Looking, 'family' | 'progress'> & { readonly plan?: LookPlan | undefined };
 
 /**
- * Peak memory of two arms, in pairs of launches of their own, one after the other: two may not fit at once. Peaks do not drift: `basePeaks` keeps the
- * base's for the next comparison with it.
+ * Peak memory of two arms, in pairs of launches of their own, one after the other: two may not fit at once. Of whole models, which take long to open, what the
+ * first pair took shows whether later ones do. Peaks do not drift: `basePeaks` keeps the base's for the next comparison with it.
  */
 export function compareMemory(
   arms: { base: CellArm | ModelArm; new: CellArm | ModelArm },
   subject: ComparisonSubject,
   rule: Rule,
-  options: PairedLaunches & { readonly basePeaks?: Map<number, { bytes: number }> },
+  options: PairedLaunches & { readonly basePeaks?: Map<number, LaunchedPeak> },
 ): Promise<Comparison> {
-  return comparePeaks(subject, rule, options, async (side, block) => {
+  // Of one launch of the first pair, at most; of a device that is not known.
+  let most: number | undefined;
+  const together = (block: number) => block > 0 && most !== undefined && fitTwice(most);
+  return comparePeaks(subject, rule, { ...options, together }, async (side, block) => {
     const kept = side === 'base' ? options.basePeaks?.get(block) : undefined;
-    const found = kept ?? (await peak(arms[side], { ...options, withoutForks: areApart(arms) }));
+    const found: LaunchedPeak | LaunchOutcome = kept ?? (await peak(arms[side], { ...options, withoutForks: areApart(arms) }));
     if ('outcome' in found) return found;
     if (side === 'base') options.basePeaks?.set(block, found);
+    const isModel = 'model' in arms[side].request;
+    if (block === 0 && isModel && found.residentBytes !== undefined) most = Math.max(most ?? 0, found.bytes + found.residentBytes);
     return found.bytes;
   });
 }
@@ -93,15 +99,14 @@ export function growthPerDoubling(lengths: readonly number[], peakBytes: readonl
 async function comparePeaks(
   subject: ComparisonSubject,
   rule: Rule,
-  { family, plan = memoryLooks, progress }: PairedLaunches,
-  figure: (side: 'base' | 'new', block: number) => Promise<number | LaunchOutcome>,
+  { family, plan = memoryLooks, progress, together = () => false }: PairedLaunches & { readonly together?: (block: number) => boolean },
+  figure: (side: 'base' | 'new', block: number) => Promise<Peak>,
 ): Promise<Comparison> {
   const looking = { family, plan, progress, floor: null };
   const comparison = await untilDecided(subject, rule, looking, async (index) => {
     const start = process.hrtime.bigint();
-    const base = await figure('base', index);
+    const [base, fresh] = await bothOf(figure, index, together(index));
     if (typeof base !== 'number') return withoutFigure('base', base);
-    const fresh = await figure('new', index);
     if (typeof fresh !== 'number') return withoutFigure('new', fresh);
     const logRatio = Math.log(fresh / base);
     return { logRatio, roundLogRatios: [logRatio], base, new: fresh, elapsedNs: Number(process.hrtime.bigint() - start) };
@@ -109,17 +114,37 @@ async function comparePeaks(
   return heldToLimit(comparison, rule);
 }
 
+type Peak = number | LaunchOutcome;
+
+/** Both sides of a block; of a base without a figure, that alone decides. */
+async function bothOf(
+  figure: (side: 'base' | 'new', block: number) => Promise<Peak>,
+  block: number,
+  together: boolean,
+): Promise<[Peak, Peak]> {
+  if (together) return Promise.all([figure('base', block), figure('new', block)]);
+  const base = await figure('base', block);
+  return [base, typeof base === 'number' ? await figure('new', block) : base];
+}
+
+/** A peak, and what the process took in all; absent of a device, whose memory is not known. */
+export interface LaunchedPeak {
+  readonly bytes: number;
+  readonly residentBytes?: number;
+}
+
 /** Peak bytes of one launch: the device's where it has memory of its own, else the host's, one page at least. */
 export async function peak(
   arm: CellArm | ModelArm,
   options: StageOptions,
-): Promise<{ bytes: number } | Exclude<LaunchOutcome, { outcome: 'memory' }>> {
+): Promise<LaunchedPeak | Exclude<LaunchOutcome, { outcome: 'memory' }>> {
   const outcome = await ('model' in arm.request
     ? launch(arm, { ...arm.request, stage: 'memory', sampleSeconds: 0.01 }, options)
     : launchArm(arm as CellArm, 'memory', { ...options, wasteRows: 1 }));
   if (outcome.outcome !== 'memory') return outcome;
-  const { peakDeviceBytes, peakHostBytes } = outcome.memory;
-  return { bytes: Math.max(leastPeakBytes, peakDeviceBytes ?? peakHostBytes) };
+  const { memory, residentBytes } = outcome;
+  const bytes = Math.max(leastPeakBytes, memory.peakDeviceBytes ?? memory.peakHostBytes);
+  return memory.peakDeviceBytes === null && residentBytes !== undefined ? { bytes, residentBytes } : { bytes };
 }
 
 /** Of a launch that gave no figure. */

@@ -120,6 +120,22 @@ export interface ModelRequest {
   readonly pass?: 'forward+backward';
 }
 
+/** A process for a model. */
+export interface ForkRequest extends Pick<ModelRequest, 'backend' | 'model'> {
+  /** Variables that it has beside, or instead of, those of this process. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Ends it at once. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A process that was forked for one model. */
+export interface ForkedProcess {
+  /** As of the {@link Adapter}; once. */
+  open(request: ModelRequest): Promise<OpenModel | Unsupported>;
+  /** Ends the process at once. */
+  end(): Promise<void>;
+}
+
 /** An input as the model declares it: a dimension is a size, or a name ('' where it has none) where it is dynamic. */
 export interface ModelInput {
   readonly name: string;
@@ -243,6 +259,11 @@ export interface Adapter {
   inOneProcess?(): Adapter & { close(): Promise<void> };
   /** Absent where the adapter runs kernels alone. @throws INVALID_MODEL */
   openModel?(request: ModelRequest): Promise<OpenModel | Unsupported>;
+  /**
+   * Forks a process that a model is to be opened in; null where none can be. Its calls are timed there, and its memory is read from outside: whoever measures
+   * it needs no process of its own.
+   */
+  fork?(request: ForkRequest): Promise<ForkedProcess | null>;
   /** Opens a model in processes that train it together. Absent where the adapter trains no models. @throws UNSUPPORTED, WORKER_FAILED */
   openRanks?(request: RanksRequest): Promise<Ranks>;
   /**

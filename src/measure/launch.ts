@@ -2,9 +2,12 @@ import { execa } from 'execa';
 import { fileURLToPath } from 'node:url';
 import { withoutForks } from '../protocol/fork-servers.ts';
 import { tamed } from '../text/untrusted.ts';
+import { stageFault } from './fault.ts';
+import { forkArm } from './forked-arm.ts';
+import type { ForkedArm } from './forked-arm.ts';
 import { handOn } from './kept-inputs.ts';
 import { readiness } from './messages.ts';
-import type { StageAnswer, StageRequest } from './messages.ts';
+import type { ModelStageRequest, StageAnswer, StageRequest } from './messages.ts';
 import { memoryEnvironment } from './peak-memory.ts';
 import { endOf, hasGroups, scratchFolder, signalGroup } from './process-group.ts';
 
@@ -28,11 +31,30 @@ export interface LaunchOptions {
 }
 
 /**
- * Runs one stage in a fresh Node process and waits for its end, and that of whatever it started. A crash, a kill for memory or a time-out is an outcome,
+ * Runs one stage in a fresh process and waits for its end, and that of whatever it started: Node's, or of a model only its own where that can be forked. A crash, a kill for memory or a time-out is an outcome,
  * never an exception; only `signal` aborts with one.
  * @throws the signal's reason once it is aborted
  */
 export async function launchStage(request: StageRequest, options: LaunchOptions): Promise<LaunchOutcome> {
+  if (!('model' in request)) return launchProcess(request, options);
+  const env = request.stage === 'memory' ? memoryEnvironment : {};
+  const forked = await forkArm(request, { ...options, env });
+  return forked === null ? launchProcess(request, options) : stageIn(forked, request, options);
+}
+
+/** Runs a stage of a model in a process that was forked for it, asked by this one. */
+async function stageIn(forked: ForkedArm, request: ModelStageRequest, { timeoutSeconds, signal }: LaunchOptions): Promise<LaunchOutcome> {
+  const { modelStage } = await import('./stages.ts');
+  const answer: Promise<LaunchOutcome> = modelStage(request, (purpose) => forked.prepare(request, purpose)).catch(stageFault);
+  try {
+    return await forked.inTime(answer, lateStage(timeoutSeconds));
+  } finally {
+    await forked.close();
+    signal?.throwIfAborted();
+  }
+}
+
+async function launchProcess(request: StageRequest, options: LaunchOptions): Promise<LaunchOutcome> {
   const scratch = await scratchFolder();
   const script = options.worker ?? worker;
   const ofStage = {
@@ -73,8 +95,12 @@ export async function launchStage(request: StageRequest, options: LaunchOptions)
   options.signal?.throwIfAborted();
   const answer = result.ipcOutput?.at(-1);
   if (answer !== undefined && !isReady(answer)) return tamed(answer as StageAnswer);
-  if (late.signal.aborted) return { outcome: 'timed-out', reason: `no answer within ${seconds} s` };
+  if (late.signal.aborted) return lateStage(seconds);
   return { outcome: 'failed', reason: endOf(result.exitCode, result.signal, String(result.stderr ?? '')) };
+}
+
+function lateStage(seconds: number): LaunchOutcome {
+  return { outcome: 'timed-out', reason: `no answer within ${seconds} s` };
 }
 
 function isReady(message: unknown): boolean {

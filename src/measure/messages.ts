@@ -67,7 +67,8 @@ export type StageAnswer =
       readonly warnings: readonly string[];
     }
   | { readonly outcome: 'model-latency'; readonly latency: z.infer<typeof latencySchema> }
-  | { readonly outcome: 'memory'; readonly memory: z.infer<typeof memorySchema> }
+  /** `residentBytes` is the resident peak of the process that computes; absent from versions that do not tell. */
+  | { readonly outcome: 'memory'; readonly memory: z.infer<typeof memorySchema>; readonly residentBytes?: number }
   | { readonly outcome: 'waste'; readonly waste: WasteReport }
   | { readonly outcome: 'energy'; readonly energy: Energy }
   | { readonly outcome: 'ceilings'; readonly ceilings: readonly Ceiling[] };

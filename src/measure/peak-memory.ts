@@ -10,6 +10,8 @@ export type PeakMemoryMethod = (typeof peakMemoryMethods)[number];
 export interface PeakMemory {
   /** Growth of the resident peak over the resident size when the region was opened, bytes. */
   readonly peakHostBytes: number;
+  /** The resident peak itself, bytes. */
+  readonly residentBytes: number;
   readonly method: PeakMemoryMethod;
 }
 
@@ -69,7 +71,10 @@ function highWaterRegion(of: Process): MemoryRegion {
   resetPeak(of);
   const residentBytes = statusBytes(of, 'VmRSS');
   return {
-    close: async () => ({ peakHostBytes: Math.max(0, statusBytes(of, 'VmHWM') - residentBytes), method: 'vm-hwm' }),
+    async close() {
+      const peakBytes = statusBytes(of, 'VmHWM');
+      return { peakHostBytes: Math.max(0, peakBytes - residentBytes), residentBytes: peakBytes, method: 'vm-hwm' };
+    },
   };
 }
 
@@ -82,7 +87,7 @@ function sampledRegion(sampler: RssSampler): MemoryRegion {
     async close() {
       const peakBytes = Math.max(sampler.peakBytes(), process.memoryUsage.rss());
       await sampler.stop();
-      return { peakHostBytes: Math.max(0, peakBytes - residentBytes), method: 'sampled-rss' };
+      return { peakHostBytes: Math.max(0, peakBytes - residentBytes), residentBytes: peakBytes, method: 'sampled-rss' };
     },
   };
 }

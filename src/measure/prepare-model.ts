@@ -1,4 +1,4 @@
-import type { Adapter, BoundModel, KernelRequest, OpenModel } from '../contract/adapter.ts';
+import type { Adapter, BoundModel, ForkedProcess, KernelRequest, OpenModel } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Tensor } from '../contract/tensor.ts';
 import { readTensors } from '../data/tensor-files.ts';
@@ -13,20 +13,30 @@ export interface PreparedModel extends BoundModel, Pick<OpenModel, 'pid'> {
 
 /**
  * Opens a model, binds its inputs and runs it once.
+ * @param forked the process that it is opened in; as its adapter does it where absent
  * @throws UNSUPPORTED; INVALID_MODEL; INVALID_INPUTS; WORKER_FAILED where an output is not finite
  */
-export async function prepareModel(request: ModelArmRequest, purpose: KernelRequest['purpose']): Promise<PreparedModel> {
+export async function prepareModel(
+  request: ModelArmRequest,
+  purpose: KernelRequest['purpose'],
+  forked?: ForkedProcess,
+): Promise<PreparedModel> {
   const { adapter } = (await import(request.adapterModule)) as { adapter: Adapter };
   const { backend, model, threads, pass } = request;
-  const more = { ...(threads !== undefined && { threads }), ...(pass !== undefined && { pass }) };
-  const opened = await adapter.openModel?.({ backend, model, purpose, ...more });
+  const wanted = { backend, model, purpose, ...(threads !== undefined && { threads }), ...(pass !== undefined && { pass }) };
+  const opened = await (forked === undefined ? adapter.openModel?.(wanted) : forked.open(wanted));
   if (opened === undefined || 'unsupported' in opened)
     throw new AttnswapError('UNSUPPORTED', opened?.unsupported ?? `${adapter.name} cannot run models`);
-  const bound = opened.bind(await feedsFor(opened, request));
-  await bound.run();
-  const bad = Object.entries(bound.outputs()).find(([, tensor]) => !isFinite(tensor));
-  if (bad !== undefined) throw new AttnswapError('WORKER_FAILED', `${model}: output ${bad[0]} has values that are not finite`);
-  return { ...bound, ...(opened.pid !== undefined && { pid: opened.pid }), dispose: () => opened.dispose() };
+  try {
+    const bound = opened.bind(await feedsFor(opened, request));
+    await bound.run();
+    const bad = Object.entries(bound.outputs()).find(([, tensor]) => !isFinite(tensor));
+    if (bad !== undefined) throw new AttnswapError('WORKER_FAILED', `${model}: output ${bad[0]} has values that are not finite`);
+    return { ...bound, ...(opened.pid !== undefined && { pid: opened.pid }), dispose: () => opened.dispose() };
+  } catch (error) {
+    await opened.dispose();
+    throw error;
+  }
 }
 
 async function feedsFor(opened: OpenModel, { feeds }: ModelArmRequest) {

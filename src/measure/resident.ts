@@ -2,8 +2,11 @@ import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import { tamed } from '../text/untrusted.ts';
 import type { Arm } from './arm.ts';
+import { forkArm } from './forked-arm.ts';
+import type { ForkedArm } from './forked-arm.ts';
 import { handOn } from './kept-inputs.ts';
 import { withoutForks } from '../protocol/fork-servers.ts';
+import { PairArm } from './pair-arm.ts';
 import { endOf, hasGroups, scratchFolder, signalGroup } from './process-group.ts';
 import type { PairAnswer, PairFault, PairQuestion } from './pair-messages.ts';
 
@@ -28,8 +31,24 @@ export interface ResidentOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Starts a fresh worker for one arm, in the arm's folder and from the arm's version of attnswap. */
+/** Starts a fresh worker for one arm, in the arm's folder and from the arm's version of attnswap: of a model, only its own process where that can be forked. */
 export async function startResident(arm: Arm, options: ResidentOptions): Promise<Resident> {
+  const forked = 'model' in arm.request ? await forkArm(arm.request, { ...arm, ...options }) : null;
+  return forked === null ? startProcess(arm, options) : residentOf(forked, options);
+}
+
+/** An arm that this process asks itself. */
+function residentOf(forked: ForkedArm, { timeoutSeconds, signal }: ResidentOptions): Resident {
+  const arm = new PairArm((request, figure) => forked.prepare(request, figure));
+  const ask: Resident['ask'] = async (question, wanted) => {
+    const answer = await forked.inTime(arm.answer(question), lateAnswer(timeoutSeconds));
+    signal?.throwIfAborted();
+    return asWanted(answer, question, wanted);
+  };
+  return { ask, close: () => forked.close() };
+}
+
+async function startProcess(arm: Arm, options: ResidentOptions): Promise<Resident> {
   const scratch = await scratchFolder();
   const child = execa(process.execPath, ['--expose-gc', arm.worker], {
     ipc: true,
@@ -58,8 +77,7 @@ export async function startResident(arm: Arm, options: ResidentOptions): Promise
     const answer = await reply.finally(() => timer.abort());
     await rest(child.pid);
     options.signal?.throwIfAborted();
-    if (answer.answer === wanted || answer.answer === 'fault') return answer as never;
-    return { answer: 'fault', status: 'failed', reason: `asked to ${question.ask}, the worker answered ${answer.answer}` };
+    return asWanted(answer, question, wanted);
   };
   const close = async (): Promise<void> => {
     child.kill('SIGKILL');
@@ -69,6 +87,15 @@ export async function startResident(arm: Arm, options: ResidentOptions): Promise
     await scratch.remove();
   };
   return { ask, close };
+}
+
+function asWanted<Wanted extends PairAnswer['answer']>(
+  answer: PairAnswer,
+  { ask }: PairQuestion,
+  wanted: Wanted,
+): Extract<PairAnswer, { answer: Wanted }> | PairFault {
+  if (answer.answer === wanted || answer.answer === 'fault') return answer as never;
+  return { answer: 'fault', status: 'failed', reason: `asked to ${ask}, the worker answered ${answer.answer}` };
 }
 
 const spinMs = 60;
@@ -116,5 +143,9 @@ async function exchange(child: Channel, question: PairQuestion, died: Promise<Pa
 
 async function lateness(seconds: number, signal: AbortSignal): Promise<PairFault> {
   await setTimeout(seconds * 1000, undefined, { signal }).catch(() => undefined);
+  return lateAnswer(seconds);
+}
+
+function lateAnswer(seconds: number): PairFault {
   return { answer: 'fault', status: 'timed-out', reason: `no answer within ${seconds} s` };
 }

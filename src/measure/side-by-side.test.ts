@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CellPlan } from './measure-cell.ts';
-import { fitSideBySide } from './side-by-side.ts';
+import { fitSideBySide, fitTwice } from './side-by-side.ts';
 
 const plan = (backend: string, length = 512) => {
   const shape = { batch: 1, heads: 8, kvHeads: 8, queries: length, keys: length, headDim: 64, causal: true, dtype: 'f32' };
@@ -23,4 +23,10 @@ test('cells of another device, or of one that is not known, are prepared one aft
   for (const backend of ['onnx-cuda', 'tfjs-webgpu', 'tfjs-node-gpu', 'openvino-npu', 'ort-coreml', 'own'])
     assert.ok(!fitSideBySide([plan('onnx-cpu'), plan(backend)], room), backend);
   for (const backend of ['tfjs-node', 'torch-cpu', 'ort-cpu']) assert.ok(fitSideBySide([plan('onnx-cpu'), plan(backend)], room), backend);
+});
+
+test('two processes of a known size run at once where processors and memory suffice for both', () => {
+  assert.ok(fitTwice(0.5e9, room));
+  assert.ok(!fitTwice(0.5e9, { ...room, processors: 1 }));
+  assert.ok(!fitTwice(1e9, room));
 });

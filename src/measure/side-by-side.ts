@@ -27,6 +27,11 @@ export function fitSideBySide(plans: readonly CellPlan[], { processors, freeByte
   return processors > 1 && onProcessors && plans.reduce((sum, plan) => sum + bytesOf(plan), 0) <= freeBytes / 2;
 }
 
+/** Whether two processes that take so many bytes each, of which one may take twice as many, may run at once: half of the free memory is enough. */
+export function fitTwice(bytes: number, { processors, freeBytes }: Room = roomHere()): boolean {
+  return processors > 1 && 3 * (processBytes + bytes) <= freeBytes / 2;
+}
+
 /** What a cell may take at most, its logits included: some kernels write them all. */
 function bytesOf({ cell: { shape } }: CellPlan): number {
   const { batch, heads, kvHeads, queries, keys, headDim } = shape;

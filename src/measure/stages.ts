@@ -6,6 +6,7 @@ import { measureWaste } from '../waste/measure-waste.ts';
 import type { WasteReport } from '../waste/schema.ts';
 import { describeFault } from './fault.ts';
 import type { CeilingsRequest, CellStageRequest, ModelStageRequest, StageAnswer, StageRequest } from './messages.ts';
+import type { PreparedModel } from './prepare-model.ts';
 import { openMemoryRegion } from './peak-memory.ts';
 import { cellInputs, expectKernel, judgeKernel, prepareCell } from './prepare-cell.ts';
 import type { PreparedCell } from './prepare-cell.ts';
@@ -91,26 +92,35 @@ async function warmUpOptions(subject: Runnable, budgetNs: number): Promise<{ cap
   return { capNs, window: Math.max(3, Math.min(10, Math.floor(capNs / (4.5 * callNs)))) };
 }
 
-async function modelStage(request: ModelStageRequest): Promise<StageAnswer> {
-  // Cells need nothing of it.
-  const { prepareModel } = await import('./prepare-model.ts');
-  const model = await prepareModel(request, request.stage);
+/** @param prepare opens the model for a purpose; in this process, or as its adapter does, where absent */
+export async function modelStage(
+  request: ModelStageRequest,
+  prepare: (purpose: ModelStageRequest['stage']) => Promise<PreparedModel> = (purpose) => openHere(request, purpose),
+): Promise<StageAnswer> {
+  const model = await prepare(request.stage);
   if (request.stage === 'memory') return memoryStage(model);
   const latency = await sample(model, request.sampleSeconds);
   await model.dispose();
   return { outcome: 'model-latency', latency };
 }
 
+/** Cells need nothing of it. */
+async function openHere(request: ModelStageRequest, purpose: ModelStageRequest['stage']): Promise<PreparedModel> {
+  const { prepareModel } = await import('./prepare-model.ts');
+  return prepareModel(request, purpose);
+}
+
 /** Peak memory of one call of what has run before: first calls load and compile. */
 async function memoryStage(subject: Runnable): Promise<StageAnswer> {
   const region = await openMemoryRegion(subject.pid === undefined ? {} : { pid: subject.pid });
   await subject.run();
-  const { peakHostBytes, method } = await region.close();
+  const { peakHostBytes, residentBytes, method } = await region.close();
   const device = (await subject.peakDeviceBytes?.()) ?? null;
   await subject.dispose();
   return {
     outcome: 'memory',
     memory: { peakHostBytes, method, peakDeviceBytes: device?.bytes ?? null, deviceMethod: device?.method ?? null },
+    residentBytes,
   };
 }
 

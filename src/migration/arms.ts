@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Comparison } from '../contract/verdict.ts';
 import { compareLatency } from '../compare/compare-latency.ts';
+import type { LaunchedPeak } from '../compare/compare-memory.ts';
 import { compareMemory } from '../compare/compare-memory.ts';
 import { blockText } from '../compare/until-decided.ts';
 import { writeTensors } from '../data/tensor-files.ts';
@@ -62,8 +63,8 @@ export function requestOf({ file }: Migration, arms: readonly ModelArm[]): Pick<
 export const modelMemoryLooks: LookPlan = { looks: [2, 3, 6], tail: 0.0175 };
 
 /** The original's peaks at a place, launch by launch. */
-export function peaksAt({ peaks }: Migration, place: Place): Map<number, { bytes: number }> {
-  const known = peaks.get(placeName(place)) ?? new Map<number, { bytes: number }>();
+export function peaksAt({ peaks }: Migration, place: Place): Map<number, LaunchedPeak> {
+  const known = peaks.get(placeName(place)) ?? new Map<number, LaunchedPeak>();
   peaks.set(placeName(place), known);
   return known;
 }

@@ -1,3 +1,4 @@
+import type { LaunchedPeak } from '../compare/compare-memory.ts';
 import type { AdapterEntry } from '../contract/adapter.ts';
 import type { DataModule, Item } from '../contract/data.ts';
 import type { Figures } from '../journal/figures.ts';
@@ -89,7 +90,7 @@ export interface Migration {
   /** What `itemsOf` made already. */
   readonly items: Map<ItemUse, Promise<readonly Item[]>>;
   /** The original's peak memory, by place and launch. */
-  readonly peaks: Map<string, Map<number, { bytes: number }>>;
+  readonly peaks: Map<string, Map<number, LaunchedPeak>>;
   /** The original's outputs, by item. */
   readonly outputs: OriginalOutputs;
   /** Every candidate that was judged, by its name. */

@@ -18,6 +18,11 @@ const patienceSeconds = 60;
 
 /** A worker that is forked from a process that has imported what it needs, where there can be one; else a fresh one. `preload` is a model that it opens. */
 export async function forkWorker(command: WorkerCommand, preload: string | null): Promise<WorkerProcess> {
+  return (await forkedWorker(command, preload)) ?? startWorker(command);
+}
+
+/** The same; null where there can be none. */
+export async function forkedWorker(command: WorkerCommand, preload: string | null): Promise<WorkerProcess | null> {
   const { signal } = command;
   const limit = new AbortController();
   const stop = (): void => limit.abort();
@@ -25,7 +30,7 @@ export async function forkWorker(command: WorkerCommand, preload: string | null)
   if (signal?.aborted === true) stop();
   try {
     const program = await forkProgram(command, preload, limit);
-    return program === undefined ? startWorker(command) : converse(program, command);
+    return program === undefined ? null : converse(program, command);
   } finally {
     signal?.removeEventListener('abort', stop);
   }
@@ -33,14 +38,13 @@ export async function forkWorker(command: WorkerCommand, preload: string | null)
 
 /** Undefined where there is to be a fresh one, also once `limit` is aborted. */
 async function forkProgram(
-  { command, cwd = process.cwd(), timeoutSeconds = patienceSeconds }: WorkerCommand,
+  { command, cwd = process.cwd(), env = environment(), timeoutSeconds = patienceSeconds }: WorkerCommand,
   preload: string | null,
   limit: AbortController,
 ): Promise<Program | undefined> {
   const { signal } = limit;
   if (signal.aborted) return undefined;
   const aborted = new Promise<null>((resolve) => signal.addEventListener('abort', () => resolve(null)));
-  const env = Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined));
   const folder = await Promise.race([forkServer({ command, cwd, env }), aborted]);
   if (folder === null || signal.aborted) return undefined;
   const seconds = Math.min(timeoutSeconds, patienceSeconds);
@@ -87,6 +91,11 @@ async function forkProgram(
   if (late) reason = `the process that forks them did not answer within ${seconds} s`;
   if (late || !signal.aborted) await tellFresh(reason);
   return undefined;
+}
+
+/** This process's. */
+export function environment(): Record<string, string> {
+  return Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
 /** The lines of a connection, one a call; undefined from its end on, however it ended. */

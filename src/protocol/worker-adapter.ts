@@ -1,6 +1,8 @@
 import type {
   Adapter,
   BackendStatus,
+  ForkedProcess,
+  ForkRequest,
   KernelDescription,
   KernelRequest,
   ModelRequest,
@@ -20,7 +22,7 @@ import { prepareOnWorker } from './worker-kernel.ts';
 import { openGraphOnWorker, openModelOnWorker } from './worker-model.ts';
 import type { GraphPorts } from './worker-model.ts';
 import { openRanksOnWorkers } from './worker-ranks.ts';
-import { forkWorker } from './forked-worker.ts';
+import { environment, forkedWorker, forkWorker } from './forked-worker.ts';
 import { sourceOf } from './swap-file.ts';
 import { startWorker, trainingSeconds } from './worker-process.ts';
 import type { WorkerCommand, WorkerProcess } from './worker-process.ts';
@@ -66,6 +68,7 @@ export function workerAdapter(options: WorkerAdapterOptions): Adapter {
     ...(options.trains === true && { train: (request: TrainRequest) => train(options, request) }),
     ...((options.opensModels === true || options.portsOf !== undefined) && {
       openModel: (request: ModelRequest) => openModel(options, request),
+      fork: (request: ForkRequest) => fork(options, request),
     }),
     ...(options.opensModels === true && {
       openRanks: (request: RanksRequest) => openRanksOnWorkers(() => startRank(options, request), request),
@@ -149,8 +152,24 @@ async function sayHello(worker: WorkerProcess, { command }: WorkerCommand): Prom
 
 /** A worker for a backend, of a model where it opens one. */
 async function begin(options: WorkerAdapterOptions, backend: string, model?: ModelRequest['model']): Promise<WorkerProcess> {
-  if (options.forked?.includes(backend) !== true) return startWorker(options);
-  return forkWorker(options, typeof model === 'string' ? await sourceOf(model) : null);
+  return isForked(options, backend) ? forkWorker(options, await preloadOf(model)) : startWorker(options);
+}
+
+async function fork(options: WorkerAdapterOptions, { backend, model, env, signal }: ForkRequest): Promise<ForkedProcess | null> {
+  if (!isForked(options, backend)) return null;
+  // Who opens a model that cannot be read meets it again, and tells.
+  const preload = await preloadOf(model).catch(() => null);
+  const worker = await forkedWorker({ ...options, env: { ...environment(), ...env }, signal }, preload);
+  // What it says of itself, the process that it was forked from would have said, too.
+  return worker && { open: async (request) => openOn(worker, request, await options.portsOf?.(request.model)), end: () => worker.kill() };
+}
+
+function isForked({ forked }: WorkerAdapterOptions, backend: string): boolean {
+  return forked?.includes(backend) === true;
+}
+
+async function preloadOf(model: ModelRequest['model'] | undefined): Promise<string | null> {
+  return typeof model === 'string' ? sourceOf(model) : null;
 }
 
 async function prepare(options: WorkerAdapterOptions, request: KernelRequest): Promise<PreparedKernel | Unsupported> {
@@ -176,9 +195,13 @@ async function openModel(options: WorkerAdapterOptions, request: ModelRequest): 
   const ports = await options.portsOf?.(request.model);
   const worker = await begin(options, request.backend, request.model);
   const status = statusIn(await sayHello(worker, options), request.backend);
-  if (status.available) return ports === undefined ? openModelOnWorker(worker, request) : openGraphOnWorker(worker, request, ports);
+  if (status.available) return openOn(worker, request, ports);
   await worker.close();
   return { unsupported: `${request.backend}: ${status.reason}${status.mend === '' ? '' : `; ${status.mend}`}` };
+}
+
+function openOn(worker: WorkerProcess, request: ModelRequest, ports: GraphPorts | undefined): Promise<OpenModel | Unsupported> {
+  return ports === undefined ? openModelOnWorker(worker, request) : openGraphOnWorker(worker, request, ports);
 }
 
 async function startRank(options: WorkerCommand, { backend, signal }: RanksRequest): Promise<WorkerProcess> {

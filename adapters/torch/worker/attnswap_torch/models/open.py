@@ -1,4 +1,5 @@
 """Models of the user's: a folder as save_pretrained writes it, or a function that builds a module."""
+import glob
 import importlib.util
 import inspect
 import json
@@ -48,9 +49,10 @@ def from_folder(folder):
     except Exception as error:
         raise Unsupported(f'{sys.executable} cannot import transformers: {type(error).__name__}: {error}') from None
     cls = model_class(folder, config, transformers)
-    model, missing = loaded(cls, folder)
-    if missing and takes_no_pooler(cls) and all(name.startswith('pooler.') for name in missing):
-        model, missing = loaded(cls, folder, add_pooling_layer=False)
+    without_pooler = {'add_pooling_layer': False} if takes_no_pooler(cls) else {}
+    model, missing = loaded(cls, folder, **({} if names_pooler(folder) else without_pooler))
+    if missing and without_pooler and all(name.startswith('pooler.') for name in missing):
+        model, missing = loaded(cls, folder, **without_pooler)
     if missing:
         raise Unsupported(f'{folder}: {cls.__name__} has no weights for {len(missing)} of its tensors, such as {missing[0]}: they would be initialized at random')
     longest = getattr(model.config.get_text_config(), 'max_position_embeddings', None)
@@ -64,6 +66,12 @@ def import_class(folder):
     import transformers
 
     model_class(folder, config, transformers)
+    try:
+        from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+    except ImportError:
+        return
+    # A thousand patterns, compiled at the first use: most of what opening a small model takes.
+    get_checkpoint_conversion_mapping(config.get('model_type'))
 
 
 def loaded(cls, folder, **more):
@@ -76,6 +84,17 @@ def loaded(cls, folder, **more):
 def takes_no_pooler(cls):
     """Whether a class can do without its pooler, as encoders of sentences are often saved."""
     return 'add_pooling_layer' in inspect.signature(cls.__init__).parameters
+
+
+def names_pooler(folder):
+    """Whether any of a folder's weights is a pooler's. Raises what reading the files raises."""
+    from safetensors import safe_open
+
+    names = []
+    for file in glob.glob(os.path.join(glob.escape(folder), '*.safetensors')):
+        with safe_open(file, 'pt') as weights:
+            names.extend(weights.keys())
+    return any('pooler.' in name for name in names)
 
 
 def model_class(folder, config, transformers):
