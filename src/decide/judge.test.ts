@@ -99,6 +99,23 @@ test('a small model’s peaks differ by noise alone, whatever their ratio; large
   assert.deepEqual([outcomeOf(4e6, 4e6 - peakNoiseBytes), outcomeOf(4e6, 4e6 + peakNoiseBytes)], ['improvement', 'regression']);
 });
 
+test('peaks that lie nearer than half their noise in every block of a look need no more blocks', () => {
+  const plan = { looks: [2, 3, 6], tail: 0.0175 };
+  const stateAfter = (...peaks: Array<[base: number, fresh: number]>) => {
+    const blocks = peaks.map(([base, fresh]) => ({ logRatio: Math.log(fresh / base), roundLogRatios: [], base, new: fresh, elapsedNs: 1 }));
+    const { state, comparison } = judgeBlocks(subject, plainRule('peak-memory', 0.05), { blocks, floor: null, family: 1, plan });
+    return `${state} ${comparison.outcome}`;
+  };
+  const [near, far]: Array<[number, number]> = [
+    [300_000, 600_000],
+    [300_000, 300_000 + 0.6 * peakNoiseBytes],
+  ];
+  assert.equal(stateAfter(near!), 'more inconclusive');
+  assert.equal(stateAfter(near!, [600_000, 300_000]), 'pass pass');
+  assert.equal(stateAfter(near!, far!), 'more inconclusive');
+  assert.equal(stateAfter(near!, [600_000, 300_000], near!, near!), 'more inconclusive');
+});
+
 test('a pass that is slower says so', () => {
   assert.match(judged(blocksOf(0.012, 0.011, 0.013, 0.012, 0.012)).reason, /^worse, within the margin/);
 });
