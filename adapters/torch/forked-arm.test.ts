@@ -88,7 +88,7 @@ async function noneLeft(): Promise<void> {
 test('a model’s arm is asked by this process, rests while it is not asked, and ends when it is closed', { skip }, async () => {
   const resident = await startResident(arm('adds'), { timeoutSeconds: 300 });
   const prepared = await resident.ask(preparing('adds'), 'prepared');
-  assert.equal(prepared.answer, 'prepared');
+  assert.equal(prepared.answer === 'prepared' && prepared.workers, 'forked');
   const { forked, node } = measuring();
   assert.equal(forked.length, 1);
   assert.equal(node.length, 0);
@@ -145,10 +145,11 @@ test('an abort ends the process, and what is waited for', { skip }, async () => 
   await noneLeft();
 });
 
-test('a block of two arms is measured, and neither of them is left', { skip }, async () => {
+test('a block of two arms tells how their workers were started, and neither of them is left', { skip }, async () => {
   const options = { seed: 1, index: 0, judgedRows: 0, samplingNs: 1e7, timeoutSeconds: 300 };
   const outcome = await measureBlock({ base: arm('adds'), new: arm('adds') }, options);
   assert.ok(outcome.state === 'measured');
+  assert.equal(outcome.block.workers, 'forked');
   await noneLeft();
 });
 
@@ -169,7 +170,7 @@ test('where nothing is forked, an arm has a Node process of its own', { skip }, 
   process.env['ATTNSWAP_FORKS'] = '';
   const resident = await startResident(arm('adds'), { timeoutSeconds: 300 });
   const prepared = await resident.ask(preparing('adds'), 'prepared');
-  assert.equal(prepared.answer, 'prepared');
+  assert.equal(prepared.answer === 'prepared' && prepared.workers, 'fresh');
   assert.equal(measuring().node.length, 1);
   await resident.close();
   delete process.env['ATTNSWAP_FORKS'];

@@ -63,6 +63,10 @@ export const memorySchema = z.object({
   deviceMethod: z.string().nullable(),
 });
 
+/** How worker processes were started: forked from one that had imported their libraries, or anew. */
+export const workersSchema = z.enum(['forked', 'fresh']);
+export type Workers = z.infer<typeof workersSchema>;
+
 const joulesPerCall = z.object({ mean: z.number(), low: z.number(), high: z.number() });
 
 /** What counters say of blocks of calls. */
@@ -134,6 +138,8 @@ export const cellRecordSchema = cellSpecSchema.extend({
   error: errorSchema.optional(),
   dispatch: dispatchSchema.optional(),
   waste: z.unknown().optional(),
+  /** Absent where no worker computed, and in records of older versions. */
+  workers: workersSchema.optional(),
   warnings: z.array(z.string()).default([]),
 });
 export type CellRecord = z.infer<typeof cellRecordSchema>;

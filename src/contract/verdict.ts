@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { workersSchema } from './cell.ts';
 import { recordReader } from '../files/read-record.ts';
 
 export const verdictSchemaName = 'attnswap.verdict/1';
@@ -49,6 +50,8 @@ export const blockSchema = z.object({
   elapsedNs: z.number(),
   /** Processors that other work kept busy while it sampled; absent where the system does not tell, and from older versions. */
   othersCores: z.number().min(0).optional(),
+  /** Of both arms; absent where no worker computed, where the arms differ, and from older versions. */
+  workers: workersSchema.optional(),
 });
 export type Block = z.infer<typeof blockSchema>;
 

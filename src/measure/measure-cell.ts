@@ -97,10 +97,10 @@ async function recordOf(plan: CellPlan, options: MeasureOptions, launched: Launc
   const { cell } = plan;
   const [memory, timed] = await Promise.all([launched.peak, launched.timed]);
   if (timed.outcome !== 'latency') return unmeasured(cell, timed);
-  const { latency, error, dispatch, waste } = timed;
+  const { latency, error, dispatch, waste, workers } = timed;
   const warnings = [...timed.warnings];
   if (latency.warmup.reason !== undefined) warnings.push(latency.warmup.reason);
-  const measured = { ...cell, status: 'ok' as const, latency, error, work: workOf(cell, scoredPairsOf(plan)) };
+  const measured = { ...cell, status: 'ok' as const, latency, error, work: workOf(cell, scoredPairsOf(plan)), ...(workers && { workers }) };
   if (memory.outcome !== 'memory') return { ...measured, dispatch, ...unmeasured(cell, memory, 'peak memory: '), warnings };
   const energy = options.energy === true ? await launch(plan, 'energy', options) : undefined;
   return {

@@ -3,7 +3,7 @@ import type { ModelRequest } from '../contract/adapter.ts';
 import type { DimensionSizes } from '../inputs/model-inputs.ts';
 import type { Ceiling } from '../contract/run.ts';
 import type { WasteReport } from '../waste/schema.ts';
-import type { CellSpec, Energy, dispatchSchema, errorSchema, latencySchema, memorySchema } from '../contract/cell.ts';
+import type { CellSpec, Energy, Workers, dispatchSchema, errorSchema, latencySchema, memorySchema } from '../contract/cell.ts';
 
 /** A cell, and what runs it. */
 export interface CellRequest {
@@ -64,6 +64,7 @@ export type StageAnswer =
       readonly dispatch: z.infer<typeof dispatchSchema>;
       /** Absent where it could not be measured; a warning then says why. */
       readonly waste?: WasteReport;
+      readonly workers?: Workers;
       readonly warnings: readonly string[];
     }
   | { readonly outcome: 'model-latency'; readonly latency: z.infer<typeof latencySchema> }

@@ -1,4 +1,4 @@
-import { signalForked } from '../processes/forked.ts';
+import { signalForked, workersOf } from '../processes/forked.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { ComparedFigure } from '../contract/verdict.ts';
 import { systemClock } from './clock.ts';
@@ -74,7 +74,7 @@ export class PairArm {
     const call = () => kernel.run();
     const calls = kernel.timeCalls?.bind(kernel) ?? timedBy(clock, call);
     this.#subject = { call, timeCalls: figure === 'cpu-time' ? cpuTimeOf(calls, pid) : calls, pid, compiledAhead };
-    const facts = { protocol: pairProtocol, figure, scoredPairs: cell.scoredPairs, warnings: cell.warnings };
+    const facts = { protocol: pairProtocol, figure, scoredPairs: cell.scoredPairs, ...workersOf(pid), warnings: cell.warnings };
     return { answer: 'prepared', ...facts, ...(judged !== undefined && { error: judged.error }) };
   }
 
@@ -83,7 +83,7 @@ export class PairArm {
     const call = () => model.run();
     const calls = model.timeCalls ?? timedBy(clock, call);
     this.#subject = { call, timeCalls: figure === 'cpu-time' ? cpuTimeOf(calls, model.pid) : calls, pid: model.pid };
-    return { answer: 'prepared', protocol: pairProtocol, figure, warnings: [] };
+    return { answer: 'prepared', protocol: pairProtocol, figure, ...workersOf(model.pid), warnings: [] };
   }
 
   async #warm({ call, timeCalls, compiledAhead }: Subject, question: PairQuestion & { ask: 'warm' }): Promise<PairAnswer> {

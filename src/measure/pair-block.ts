@@ -57,7 +57,7 @@ export interface PairBlockOptions {
 }
 
 /** What an arm said of itself before it was timed. */
-export type ArmFacts = Pick<Extract<PairAnswer, { answer: 'prepared' }>, 'error' | 'scoredPairs' | 'warnings'>;
+export type ArmFacts = Pick<Extract<PairAnswer, { answer: 'prepared' }>, 'error' | 'scoredPairs' | 'workers' | 'warnings'>;
 
 export type BlockOutcome =
   | {
@@ -98,10 +98,16 @@ export async function measureBlock(arms: { base: Arm; new: Arm }, options: PairB
     const before = snapshotProcesses();
     const rounds = await measureRounds(pair, planRounds([early, late], options), options);
     const after = snapshotProcesses();
+    const [{ workers }, other] = prepared;
     const others = before && after && { othersCores: othersBetween(before, after, process.pid) };
     return {
       state: 'measured',
-      block: { ...summarize(rounds), ...others, elapsedNs: Number(process.hrtime.bigint() - start) },
+      block: {
+        ...summarize(rounds),
+        ...others,
+        ...(workers !== undefined && workers === other.workers && { workers }),
+        elapsedNs: Number(process.hrtime.bigint() - start),
+      },
       callsPerSample: inTurn(early.callsPerSample, late.callsPerSample),
       facts: inTurn(prepared[0], prepared[1]),
     };

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { cellStatuses, errorSchema } from '../contract/cell.ts';
+import type { cellStatuses, errorSchema, Workers } from '../contract/cell.ts';
 import type { ComparedFigure } from '../contract/verdict.ts';
 import type { CellRequest, ModelArmRequest } from './messages.ts';
 
@@ -31,6 +31,8 @@ export type PairAnswer =
       readonly error?: z.infer<typeof errorSchema>;
       /** q·k products of one call of a cell. */
       readonly scoredPairs?: number;
+      /** Absent where no worker computes, and from versions that do not tell. */
+      readonly workers?: Workers;
       readonly warnings: readonly string[];
     }
   | { readonly answer: 'warm'; readonly callsPerSample: number; readonly callNs: number }

@@ -1,6 +1,7 @@
 import type { Adapter, Dispatch, PreparedKernel } from '../contract/adapter.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Ceiling } from '../contract/run.ts';
+import { workersOf } from '../processes/forked.ts';
 import { findVariant } from '../variants/index.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
 import type { WasteReport } from '../waste/schema.ts';
@@ -45,8 +46,9 @@ async function latencyStage(stage: CellStageRequest, prepared: PreparedCell, rea
   const profile = await profileCalls(kernel);
   const latency = await sample(kernel, stage.sampleSeconds, profile?.callsNs);
   const dispatch = profile?.dispatch ?? (await kernel.dispatch());
+  const workers = workersOf(kernel.pid);
   await kernel.dispose();
-  const measured = { outcome: 'latency', latency, error: judged.error, dispatch } as const;
+  const measured = { outcome: 'latency', latency, error: judged.error, dispatch, ...workers } as const;
   if (typeof waste === 'string') return { ...measured, warnings: [...warnings, `waste was not measured: ${waste}`] };
   return { ...measured, waste, warnings };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Workers } from '../contract/cell.ts';
 import { digits, size } from '../text/figures.ts';
 import { clip } from '../text/layout.ts';
 import { oneLine } from '../text/untrusted.ts';
@@ -34,9 +35,16 @@ const known = z.object({
     .optional(),
 });
 
-/** The machine, what ran on it, and what may have disturbed the measurement. Any of it may be absent from a record. */
-export function hostSection(host: unknown, warnings: readonly string[]): Section {
-  const terms = hostTerms(host);
+/**
+ * The machine, what ran on it, and what may have disturbed the measurement. Any of it may be absent from a record.
+ * @param measured cells or blocks, which say how their workers were started
+ */
+export function hostSection(
+  host: unknown,
+  warnings: readonly string[],
+  measured: ReadonlyArray<{ readonly workers?: Workers | undefined }> = [],
+): Section {
+  const terms = [...hostTerms(host), ...workersTerm(measured)];
   const noise = warnings.map((text) => clip(oneLine(text), 600));
   return {
     id: 'host',
@@ -57,6 +65,15 @@ export function noiseAlerts(warnings: readonly string[]): string[] {
   const told = warnings.slice(0, mostAlerts).map((text) => clip(oneLine(text), 200));
   const left = warnings.length - told.length;
   return [`The machine was not quiet: ${told.join('; ')}${left > 0 ? `; and ${left} more, listed under Machine` : ''}.`];
+}
+
+const started: Record<Workers, string> = { forked: 'forked from a process that had imported their libraries', fresh: 'started anew' };
+
+function workersTerm(measured: ReadonlyArray<{ readonly workers?: Workers | undefined }>): Term[] {
+  const ways = [...new Set(measured.flatMap(({ workers }) => workers ?? []))];
+  return ways.length === 0
+    ? []
+    : [{ term: 'workers', text: ways.length === 1 ? started[ways[0]!] : `some ${started.forked}, others ${started.fresh}` }];
 }
 
 function hostTerms(host: unknown): Term[] {

@@ -61,7 +61,11 @@ function wholeReport(record: StoredMigrationRecord): Report {
     proofSection(candidates),
     ranSection(record),
     blocksSection(compared, labelsOf(compared)),
-    hostSection(host, record.warnings),
+    hostSection(
+      host,
+      record.warnings,
+      compared.flatMap((comparison) => comparison.blocks),
+    ),
     methodsSection([
       'adopt',
       'effect',

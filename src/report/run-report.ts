@@ -33,7 +33,7 @@ export function runReport(run: RunRecord): Report {
     resultsSection(cells),
     samplesSection(cells),
     dispatchSection(groups),
-    hostSection(run.host, run.warnings),
+    hostSection(run.host, run.warnings, run.cells),
     methodsSection(['latency', 'memory', 'waste', 'missed', 'error', 'growth']),
     reproduceSection([run.command]),
   ];

@@ -63,7 +63,11 @@ export function verdictReport(verdict: Verdict): Report {
     sections: [
       changesSection(comparisons),
       ...(blocks === undefined ? [] : [blocks]),
-      hostSection(host, warningsOf(verdict)),
+      hostSection(
+        host,
+        warningsOf(verdict),
+        comparisons.flatMap((comparison) => comparison.blocks),
+      ),
       methodsSection(['effect', 'outcomes', 'floor', 'latency', 'memory', 'waste', 'error']),
       reproduceSection([command]),
     ],
