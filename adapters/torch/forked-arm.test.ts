@@ -14,8 +14,9 @@ import { startResident } from '../../src/measure/resident.ts';
 import { endForkServers } from '../../src/protocol/fork-servers.ts';
 import { skip as withoutTorch } from '../../tests/torch-installed.ts';
 import { adapters } from '../index.ts';
+import { findPython } from './python.ts';
 
-const version = spawnSync('python3', ['-c', 'import sys; print(sys.version_info >= (3, 9))'], { encoding: 'utf8' }).stdout;
+const version = spawnSync(findPython(), ['-c', 'import sys; print(sys.version_info >= (3, 9))'], { encoding: 'utf8' }).stdout;
 const skip = process.platform !== 'linux' || !version?.startsWith('True') ? 'needs Linux and Python 3.9' : withoutTorch;
 
 // Whoever runs the tests may have switched it off.

@@ -31,8 +31,8 @@ export interface LaunchOptions {
 }
 
 /**
- * Runs one stage in a fresh process and waits for its end, and that of whatever it started: Node's, or of a model only its own where that can be forked. A crash, a kill for memory or a time-out is an outcome,
- * never an exception; only `signal` aborts with one.
+ * Runs one stage in a fresh Node process, or of a model in a process that is forked for it alone, and waits for its end, and that of whatever it started. A
+ * crash, a kill for memory or a time-out is an outcome, never an exception; only `signal` aborts with one.
  * @throws the signal's reason once it is aborted
  */
 export async function launchStage(request: StageRequest, options: LaunchOptions): Promise<LaunchOutcome> {

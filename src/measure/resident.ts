@@ -31,7 +31,9 @@ export interface ResidentOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Starts a fresh worker for one arm, in the arm's folder and from the arm's version of attnswap: of a model, only its own process where that can be forked. */
+/**
+ * Starts a fresh worker for one arm, in the arm's folder and from the arm's version of attnswap: a Node process, or of a model one that is forked for it alone.
+ */
 export async function startResident(arm: Arm, options: ResidentOptions): Promise<Resident> {
   const forked = 'model' in arm.request ? await forkArm(arm.request, { ...arm, ...options }) : null;
   return forked === null ? startProcess(arm, options) : residentOf(forked, options);
