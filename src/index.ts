@@ -139,6 +139,7 @@ export type { Gate, Suite, SuiteDefinition } from './contract/suite.ts';
 export { defineTuning } from './contract/tuning.ts';
 export type { Tuning, TuningDefinition } from './contract/tuning.ts';
 export type { DataModule, Item, RunnableModel } from './contract/data.ts';
+export type { KeyGroup, SiteKeyGroup } from './contract/key-groups.ts';
 export type { Tensor, TensorData, Tensors, TensorType } from './contract/tensor.ts';
 
 // An adapter, and what it needs; attnswap's own are in attnswap/adapters.

@@ -100,6 +100,23 @@ test('waste gives every metric with its denominator, over all rows or a sample',
   assert.equal(bad.exitCode, 5);
 });
 
+test('waste by groups of keys is printed; groups of other keys are refused by name', async () => {
+  const cwd = emptyFolder();
+  const keys = shape.keys;
+  await writeInputs(join(cwd, 'in.safetensors'), drawGaussian({ ...shape, causal: false }, 1));
+  const waste = (...groups: string[]) =>
+    attnswap(['waste', '--inputs', 'in.safetensors', '--no-causal', ...groups.flatMap((group) => ['--group', group])], { cwd });
+  const { exitCode, stdout, stderr } = await waste('image=0:9', `text=9:${keys}`);
+  assert.equal(exitCode, 0, stderr);
+  assert.match(stdout, /^keys +weight +pairs +not needed\nimage \(0–8\) +[\d.]+ % /m);
+  const bad = await waste('image=0:9', `text=8:${keys}`);
+  assert.equal(bad.exitCode, 5);
+  assert.match(bad.stderr, /groups "image" \(0 to 9\) and "text" \(8 to \d+\) overlap/);
+  const malformed = await waste('image=0-9');
+  assert.equal(malformed.exitCode, 5);
+  assert.match(malformed.stderr, /expected name=from:to, such as image=0:196/);
+});
+
 test('lying safetensors headers are refused', async () => {
   const cwd = emptyFolder();
   const path = join(cwd, 'x.safetensors');

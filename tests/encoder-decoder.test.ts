@@ -185,6 +185,7 @@ export async function items({ lengths, itemsPerLength, seed }) {
   return lengths.flatMap((length) => Array.from({ length: itemsPerLength }, (_, index) => ({
     id: length + '-' + index,
     length,
+    groups: [0, length / 2].map((from) => ({ name: 'from ' + from, from, to: from + length / 2, sites: [0, 1, 3, 5] })),
     feeds: {
       input_ids: ids(length, seed + index),
       attention_mask: { type: 'int64', dims: [1, length], data: new BigInt64Array(length).fill(1n) },
@@ -212,7 +213,18 @@ test('migrate takes the folder as one model to one verdict, and writes its files
     ],
   );
   assert.ok(record.candidates![1]!.decision.reasons.some((reason) => reason.startsWith('Sites 3, 5 keep their own attention')));
-  assert.ok(record.baseline.lengths[0]!.waste.length === 6);
+  const { waste } = record.baseline.lengths[0]!;
+  assert.deepEqual(
+    waste.map(({ overall: { groups = [] } }) => groups.map(({ name, to }) => [name, to])),
+    [0, 1, 2, 3, 4, 5].map((site) =>
+      site === 2 || site === 4
+        ? []
+        : [
+            ['from 0', 192],
+            ['from 192', 384],
+          ],
+    ),
+  );
   const [fused] = record.candidates!;
   assert.equal(fused!.quality?.judgement.outcome, 'pass', JSON.stringify(fused));
   if (record.final?.model !== null && record.final !== null)

@@ -223,3 +223,15 @@ test('a migration that Ctrl-C ends goes on through three phases, and the same co
   assert.match(text.stdout, /Phase 1[\s\S]*Phase 2[\s\S]*Phase 3[\s\S]*Verdict:/);
   assert.ok(text.stdout.split('\n').every((line) => !/^\S*(Phase|tokens|candidate)/.test(line) || line.length <= 100));
 });
+
+test('groups of keys that a site does not have end a migration, with item, site and keys', async () => {
+  const grouped = dataModule.replace(
+    '    length,',
+    "    length,\n    groups: [{ name: 'image', from: 0, to: 9 }, { name: 'text', from: 9, to: 17 }],",
+  );
+  writeFileSync('grouped.data.mjs', grouped);
+  await assert.rejects(migrate({ ...baseline, data: ['grouped.data.mjs'], dir: 'grouped' }), {
+    code: 'INVALID_DATA',
+    message: 'item 16-0: site 0: group "text" ends at 17, expected at most 16, the number of keys',
+  });
+});

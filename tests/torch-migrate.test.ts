@@ -32,6 +32,7 @@ export async function items({ lengths, itemsPerLength, seed }) {
   return lengths.flatMap((length) => Array.from({ length: itemsPerLength }, (_, index) => ({
     id: length + '-' + index,
     length,
+    groups: [{ name: 'image', from: 0, to: 6 }, { name: 'text', from: 6, to: length, sites: [1] }],
     feeds: {
       tokens: { type: 'int64', dims: [1, length], data: tokens(length, seed + index) },
       attention_mask: { type: 'int64', dims: [1, length], data: new BigInt64Array(length).fill(1n) },
@@ -112,6 +113,18 @@ describe('migrations of PyTorch models', { skip }, () => {
       baseline.lengths.map(({ length, waste }) => [length, waste.map(({ site }) => site)]),
       [[16, [0, 1]]],
     );
+    const groups = baseline.lengths[0]!.waste.map(({ overall }) => overall.groups!);
+    assert.deepEqual(
+      groups.map((each) => each.map(({ name, from, to }) => [name, from, to])),
+      [
+        [['image', 0, 6]],
+        [
+          ['image', 0, 6],
+          ['text', 6, 16],
+        ],
+      ],
+    );
+    assert.ok(Math.abs(groups[1]!.reduce((sum, { mass }) => sum + mass!.value, 0) - 1) < 1e-9);
     assert.deepEqual(
       baseline.backward!.map(({ length, medianNs, peakHostBytes }) => [length, medianNs > 0, peakHostBytes > 0]),
       [[16, true, true]],
@@ -149,7 +162,7 @@ describe('migrations of PyTorch models', { skip }, () => {
     assert.equal(page.exitCode, 0, page.stderr);
     assert.match(
       readFileSync('page.md', 'utf8'),
-      /Migration of own[\s\S]*gradients of all parameters[\s\S]*low-rank updates[\s\S]*Scaling efficiency[\s\S]*rank 1[\s\S]*Every module, parameter and buffer is the original’s/,
+      /Migration of own[\s\S]*Attention by keys[\s\S]*image \(0–5\)[\s\S]*gradients of all parameters[\s\S]*low-rank updates[\s\S]*Scaling efficiency[\s\S]*rank 1[\s\S]*Every module, parameter and buffer is the original’s/,
     );
   });
 

@@ -79,7 +79,7 @@ test('a tuning goes through all phases, and one that was interrupted and killed 
     }>;
   };
   assert.equal(record.candidates[0]!.finalists.length, 1);
-  assert.match(stdout, /Attention on keys other than the one that holds the answer, %: first seed, 128 of 128 scored\s+positions/);
+  assert.match(stdout, /Attention on keys that do not hold the answer, %: first seed, 128 of 128 scored\s+positions/);
   assert.deepEqual(
     stdout.split('\n').filter((line) => line.length > 100),
     [],

@@ -6,6 +6,7 @@ import type { MigrationSettings } from '../migration/migration.ts';
 import type { TuneResult } from '../migration/tune-phase.ts';
 import { reusedText } from '../migration/reused.ts';
 import { passedOverText } from '../migration/passed-over.ts';
+import type { WasteFigure } from '../waste/schema.ts';
 import { trainedToTheEnd } from '../migration/recover.ts';
 import { driftSize } from '../migration/quality-of.ts';
 import type { Site } from '../model/sites/site.ts';
@@ -69,12 +70,24 @@ function baselineText({ baseline }: MigrationReport, { metric, sites }: Context)
   const lines = ['Phase 1: the original model', table([header, ...rows])];
   lines.push(...listed);
   lines.push('waste: share of scored pairs beyond the smallest sets of keys that hold 95 % of the attention');
+  lines.push(...groupLines(baseline.lengths));
   if (baseline.scores !== null)
     lines.push(`quality: ${digits(mean(baseline.scores))} over ${baseline.scores.length} items (${visible(metric ?? 'score')})`);
   for (const flag of baseline.dispatch?.flags ?? []) lines.push(wrapped(`runtime: ${visible(flag)}`));
   if (baseline.decode) lines.push(decodeBaselineText(baseline.decode));
   if (baseline.backward) lines.push(backwardBaselineText(baseline.backward));
   return lines.join('\n');
+}
+
+/** What each group of keys gets at each site, at the greatest length whose item names some. */
+function groupLines(lengths: MigrationReport['baseline']['lengths']): string[] {
+  const at = lengths.findLast(({ waste }) => waste.some(({ overall }) => overall.groups !== undefined));
+  if (at === undefined) return [];
+  const share = (figure: WasteFigure | null) => (figure === null ? '–' : percent(figure.value));
+  const rows = at.waste.flatMap(({ site, overall: { groups = [] } }) =>
+    groups.map(({ name, mass, pairs, wastedCompute }) => [`${site}`, visible(name), share(mass), share(pairs), share(wastedCompute.p95)]),
+  );
+  return [`attention by keys, at ${at.length} tokens`, table([['site', 'keys', 'mass', 'pairs', 'waste'], ...rows])];
 }
 
 /** Sites whose waste has a column. */

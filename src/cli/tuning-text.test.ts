@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sampleTuning } from '../report/fixtures/sample-tuning.ts';
+import { sampleTuning, withSampleGroups } from '../report/fixtures/sample-tuning.ts';
 import { taskOf } from '../training/tasks/index.ts';
 import type { AttentionWaste } from '../tuning/attention-waste.ts';
 import type { TuningReport } from '../tuning/tune-testbed.ts';
@@ -69,7 +69,7 @@ test('waste without labels says so; of diverged trainings there is none', () => 
     baselineWaste: unlabelled(report.baselineWaste),
     candidates: report.candidates.map((found, index) => ({ ...found, waste: index === 0 ? unlabelled(found.waste) : null })),
   }));
-  assert.match(plain, /Waste, %; this task does not define which key holds an answer/);
+  assert.match(plain, /Waste, %; this task does not define which keys hold an answer/);
   assert.equal(rowOf(plain, /^topk:k=8 +30.*$/m), 'topk:k=8 30.0 [27.0, 33.0] 1.0 [0.0, 4.0]');
   const none = textOf('recall:pairs=6,length=64', (report) => ({
     ...report,
@@ -95,13 +95,23 @@ test('of a translation BLEU and chrF stand beside the scores, and waste within s
     candidates: report.candidates.map((found, index) => ({ ...found, finalists: scored(found.finalists, index === 0 ? 91.5 : 20) })),
   }));
   assert.ok(longest(text) <= 100, `${longest(text)} columns`);
-  assert.match(text, /^2 layers each in encoder and decoder, width 64, 2 heads, 36 tokens read, 32 written/m);
+  assert.match(text, /^2 layers each in encoder and decoder, width 64, 2 heads, 36 and 32 tokens/m);
   assert.equal(rowOf(text, /^dense +90\.0.*$/m), 'dense 90.0 91.0 92.0 88.0 … 93.0 91.0 92.0 93.0');
   assert.equal(rowOf(text, /^topk:k=8 +\+1\.5.*$/m), 'topk:k=8 +1.5 +1.5 … +1.5 < .0001');
-  assert.match(text, /^Cross-attention\. Attention on keys other than the one that holds the answer/m);
-  const within = text.slice(text.indexOf('Attention within source and translation'));
+  assert.match(text, /^Cross-attention\. Attention on keys that do not hold the answer/m);
+  const within = text.slice(text.indexOf('Attention within encoder and decoder'));
   assert.match(rowOf(within, /^dense .*$/m)!, /^dense \d+\.\d \[.*\] /);
   assert.doesNotMatch(textOf('recall:pairs=6,length=64'), /BLEU|Attention within/);
+});
+
+test('what each group of keys gets has a table of its own, with names as they can be printed', () => {
+  const text = textOf('fuse', (report) => ({ ...report, baselineWaste: withSampleGroups(report.baselineWaste!) }));
+  assert.ok(longest(text) <= 100, `${longest(text)} columns`);
+  const table = text.slice(text.indexOf('By keys, %, of the same positions'));
+  assert.equal(rowOf(table, /^dense +image.*$/m), 'dense image 25.0 [22.0, 28.0] 75.0 50.0 [47.0, 53.0]');
+  assert.match(table, /^dense +<b>.*text +75\.0/m);
+  assert.doesNotMatch(text, /\u001b/);
+  assert.doesNotMatch(textOf('recall'), /By keys/);
 });
 
 test('steps to a score that all trainings reached stand beside the baseline’s', () => {

@@ -44,9 +44,9 @@ function head({ tuning, task, trainer }: Context): string {
   const { seeds } = tuning.search;
   const chance =
     task.metric === 'accuracy' ? `chance is ${percent(task.chance)}` : `${digits(task.chance)} bits per character for a uniform guess`;
-  const { translation } = task;
-  const tokens = translation === undefined ? `${task.length} tokens` : `${translation.sourceLength} tokens read, ${task.length} written`;
-  const each = translation === undefined ? '' : ' each in encoder and decoder';
+  const { length, sourceLength } = task;
+  const tokens = sourceLength === undefined ? `${length} tokens` : `${sourceLength} and ${length} tokens`;
+  const each = sourceLength === undefined ? '' : ' each in encoder and decoder';
   const model = `${layers} ${layers === 1 ? 'layer' : 'layers'}${each}, width ${width}, ${heads} heads, ${tokens}`;
   return [`${task.name}: ${task.summary}; ${chance}`, `${model}; trained on ${trainer}, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}`]
     .map((line) => wrapped(line))

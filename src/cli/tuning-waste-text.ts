@@ -1,8 +1,9 @@
 import type { AttentionWaste } from '../tuning/attention-waste.ts';
-import { bestHead } from '../tuning/attention-waste.ts';
+import { bestHead, unseenAnswers } from '../tuning/attention-waste.ts';
 import type { TuningReport } from '../tuning/tune-testbed.ts';
 import type { WasteFigure } from '../waste/schema.ts';
 import { table, wrapped } from '../text/layout.ts';
+import { visible } from '../text/untrusted.ts';
 
 /** What each attention wastes on the scored positions: where the answer is known, on other keys than the one that holds it. */
 export function wasteText({ baselineWaste, candidates }: TuningReport, baseline: string): string {
@@ -13,8 +14,8 @@ export function wasteText({ baselineWaste, candidates }: TuningReport, baseline:
   const isLabelled = first.waste.all.labelledWaste !== null;
   const { items, rows } = first.waste;
   const title = isLabelled
-    ? 'Attention on keys other than the one that holds the answer, %'
-    : 'Waste, %; this task does not define which key holds an answer';
+    ? 'Attention on keys that do not hold the answer, %'
+    : 'Waste, %; this task does not define which keys hold an answer';
   const of = `first seed, ${rows.measured} of ${rows.of} scored positions in ${items.measured} of ${items.of} test items`;
   const [header, cells] = isLabelled ? [labelledHeader, labelledCells] : [plainHeader, plainCells];
   const own = [
@@ -22,15 +23,35 @@ export function wasteText({ baselineWaste, candidates }: TuningReport, baseline:
     table([header, ...known.map(({ name, waste }) => [name, ...cells(waste)])]),
     ...(isLabelled ? labelledNotes : plainNotes).map((note) => wrapped(note)),
   ];
-  return [own, withinLines(known)].flatMap((lines) => (lines.length === 0 ? [] : [lines.join('\n')])).join('\n\n');
+  return [own, groupLines(known), withinLines(known)].flatMap((lines) => (lines.length === 0 ? [] : [lines.join('\n')])).join('\n\n');
 }
 
-/** Of attention within the source and within the translation, whose answers are elsewhere. */
+/** What each group of keys gets, where the task tells some apart. */
+function groupLines(known: ReadonlyArray<{ readonly name: string; readonly waste: AttentionWaste }>): string[] {
+  const rows = known.flatMap(({ name, waste }) =>
+    (waste.all.groups ?? []).map((group) => [
+      name,
+      visible(group.name),
+      withInterval(group.mass),
+      share(group.pairs),
+      withInterval(group.wastedCompute.p95),
+    ]),
+  );
+  if (rows.length === 0) return [];
+  return ['By keys, %, of the same positions', table([groupHeader, ...rows]), ...groupNotes.map((note) => wrapped(note))];
+}
+
+const groupHeader = ['attention', 'keys', 'mass', 'pairs', 'compute'];
+const groupNotes = [
+  "mass: attention on these keys. pairs: their share of the weighted pairs. compute: their pairs beyond the smallest sets of keys that hold 95 % of each row's mass. All heads.",
+];
+
+/** Of attention within the source and within what the decoder reads, whose answers are elsewhere. */
 function withinLines(known: ReadonlyArray<{ readonly name: string; readonly waste: AttentionWaste }>): string[] {
   const rows = known.flatMap(({ name, waste }) => (waste.within === undefined ? [] : [[name, ...plainCells(waste.within)]]));
   if (rows.length === 0) return [];
   return [
-    'Attention within source and translation: waste, %, of the same items',
+    'Attention within encoder and decoder: waste, %, of the same items',
     table([plainHeader, ...rows]),
     ...plainNotes.map((note) => wrapped(note)),
   ];
@@ -38,20 +59,20 @@ function withinLines(known: ReadonlyArray<{ readonly name: string; readonly wast
 
 const labelledHeader = ['attention', 'head', 'labeled waste', 'mean', 'compute', 'unseen', 'mean'];
 const labelledNotes = [
-  'labeled waste: mass on keys other than the answer’s, for the best head (layer.head) with a 95 % interval over items, and the mean over all heads.',
-  'compute: pairs beyond the smallest sets of keys that hold 95 % of the mass, all heads. unseen: answers whose key is not selected, for the best head and over all heads.',
+  'labeled waste: mass on keys that do not hold the answer, for the best head (layer.head) with a 95 % interval over items, and the mean over all heads.',
+  'compute: pairs beyond the smallest sets of keys that hold 95 % of the mass, all heads. unseen: answers none of whose keys is selected, for the best head and over all heads.',
 ];
 
 function labelledCells(waste: AttentionWaste): string[] {
   const best = bestHead(waste)!;
-  const { labelledWaste, wastedCompute, missedRelevantKeys } = waste.all;
+  const { labelledWaste, wastedCompute } = waste.all;
   return [
     `${best.layer}.${best.head}`,
     withInterval(best.figures.labelledWaste),
     share(labelledWaste),
     share(wastedCompute.p95),
-    share(best.figures.missedRelevantKeys),
-    share(missedRelevantKeys),
+    share(unseenAnswers(best.figures)),
+    share(unseenAnswers(waste.all)),
   ];
 }
 

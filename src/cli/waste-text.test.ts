@@ -17,3 +17,25 @@ test('waste is a sentence first, then at most eight rows in words, each with its
   assert.ok(rows.length > 0 && rows.length <= 8);
   for (const row of rows) assert.match(row, /^[^.]+\S  +[\d.]+ %  +[\d.]+ % … [\d.]+ %$/);
 });
+
+test('groups of keys follow in a table of their own', () => {
+  const groups = [
+    { name: 'image', from: 0, to: 30 },
+    { name: 'te\u001bxt', from: 30, to: 40 },
+  ];
+  const given = {
+    inputs: drawGaussian(shape, 1),
+    inputsName: 'drawn',
+    variant: dense,
+    parameters: {},
+    dense,
+    rows: 'all',
+    groups,
+  } as const;
+  const [, , table] = wasteText('dense', measureWaste(given)).split('\n\n');
+  const lines = table!.split('\n');
+  assert.match(lines[0]!, /^keys +weight +pairs +not needed$/);
+  assert.match(lines[1]!, /^image \(0–29\)( +\d+(\.\d+)? % \([\d.]+ % … [\d.]+ %\)){3}$/);
+  assert.match(lines[2]!, /^te.*xt \(30–39\) /);
+  assert.doesNotMatch(table!, /\u001b/);
+});

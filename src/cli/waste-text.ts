@@ -1,7 +1,8 @@
 import type { WasteFigure, WasteFigures, WasteReport } from '../waste/schema.ts';
 import { localDistance } from '../waste/mass-by-position.ts';
 import { percent } from '../text/figures.ts';
-import { table } from '../text/layout.ts';
+import { table, wrapped } from '../text/layout.ts';
+import { visible } from '../text/untrusted.ts';
 
 /** The figures that a first look needs, at most eight, in words; `--json` has all. */
 const rows: ReadonlyArray<readonly [string, (overall: WasteFigures) => WasteFigure | null]> = [
@@ -24,7 +25,20 @@ export function wasteText(name: string, { overall, rows: measured }: WasteReport
   return [
     sentence(name, overall.wastedCompute.p95),
     table([[`${measured.measured} of ${measured.of} rows`, 'share', '95 % interval'], ...figures]),
+    ...groupsText(overall),
   ].join('\n\n');
+}
+
+/** What each group of keys gets, and what of that is waste. */
+function groupsText({ groups = [] }: WasteFigures): string[] {
+  if (groups.length === 0) return [];
+  const rows = groups.map(({ name, from, to, mass, pairs, wastedCompute }) => [
+    visible(`${name} (${from}–${to - 1})`),
+    ...[mass, pairs, wastedCompute.p95].map((figure) => (figure === null ? '–' : `${percent(figure.value)} (${interval(figure)})`)),
+  ]);
+  const note =
+    'weight and pairs: of all keys. not needed: pairs of the group beyond the smallest sets of all keys that hold 95 % of the weight.';
+  return [[table([['keys', 'weight', 'pairs', 'not needed'], ...rows]), wrapped(note)].join('\n')];
 }
 
 function sentence(name: string, wasted: WasteFigure | null): string {

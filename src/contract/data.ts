@@ -1,3 +1,4 @@
+import type { SiteKeyGroup } from './key-groups.ts';
 import type { Tensors } from './tensor.ts';
 
 /** One input of a model: what one call takes. */
@@ -8,6 +9,8 @@ export interface Item {
   readonly length: number;
   /** The model's inputs by name. */
   readonly feeds: Tensors;
+  /** Keys that come from different sources, such as the patches of an image and the tokens of a text: waste is then also reported by group. */
+  readonly groups?: readonly SiteKeyGroup[];
   /** What the evaluation needs besides, such as the right answer; plain JSON. */
   readonly expected?: unknown;
 }

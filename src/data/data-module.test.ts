@@ -87,6 +87,10 @@ test('what a module returns is refused where it is no item, with the item named'
     [`return [${item("feeds: { x: { type: 'int64', dims: [1], data: [1] } }")}]`]: /feed x: data of type int64 is not a BigInt64Array/,
     [`return [${item(`feeds: { x: { ...${tensor}, dims: [5] } }`)}]`]: /feed x: data holds 4 elements, expected 5/,
     [`return [${item(`feeds: { x: { ...${tensor}, dims: 4 } }`)}]`]: /feed x: dims is not an array/,
+    [`return [${item('groups: 3')}]`]: /item 0: groups is 3, expected groups of keys/,
+    [`return [${item('groups: []')}]`]: /item 0: groups is \[\], expected groups of keys/,
+    [`return [${item("groups: [{ name: 'image', from: 0 }]")}]`]: /item 0: groups\.0 is .*, expected groups of keys/,
+    [`return [${item("groups: [{ name: 'image', from: 0, to: 2, sites: 1 }]")}]`]: /item 0: groups\.0 is .*, expected groups of keys/,
   };
   for (const [body, reason] of Object.entries(cases)) {
     const data = await loadModule(`export async function items() { ${body}; }`);

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DataModule, Item } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
+import { siteKeyGroupSchema } from '../contract/key-groups.ts';
 import { hookOwnName } from '../loading/module-hook.ts';
 import { checkTensor, invalidData, shown } from './check-tensor.ts';
 
@@ -65,7 +66,7 @@ function checkItems(items: unknown, lengths: readonly number[], path: string): r
 }
 
 function checkItem(item: unknown, lengths: readonly number[], source: string): asserts item is Item {
-  const { id, length, feeds } = Object(item) as { id?: unknown; length?: unknown; feeds?: unknown };
+  const { id, length, feeds, groups } = Object(item) as Record<string, unknown>;
   if (typeof id !== 'string' || id === '') throw invalidData(source, 'id is not a string', { hint: example });
   if (!Number.isSafeInteger(length) || (length as number) < 1)
     throw invalidData(source, `length is ${shown(length)}, expected a whole number ≥ 1`, { hint: example });
@@ -74,6 +75,16 @@ function checkItem(item: unknown, lengths: readonly number[], source: string): a
   const tensors = Object.entries(Object(feeds) as object);
   if (tensors.length === 0) throw invalidData(source, 'feeds contain no tensor', { hint: example });
   for (const [name, tensor] of tensors) checkTensor(tensor, `${source}, feed ${name.slice(0, 100)}`);
+  if (groups !== undefined) checkGroups(groups, source);
+}
+
+function checkGroups(groups: unknown, source: string): void {
+  const wrong = Array.isArray(groups) ? groups.findIndex((group) => !siteKeyGroupSchema.safeParse(group).success) : 0;
+  if (Array.isArray(groups) && groups.length > 0 && wrong < 0) return;
+  const got = Array.isArray(groups) && groups.length > 0 ? `groups.${wrong} is ${shown(groups[wrong])}` : `groups is ${shown(groups)}`;
+  throw invalidData(source, `${got}, expected groups of keys`, {
+    hint: "groups: [{ name: 'image', from: 0, to: 196 }], and sites: [1, 3] if not all sites read these keys",
+  });
 }
 
 function checkText(text: unknown, path: string): string {

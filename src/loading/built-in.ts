@@ -13,4 +13,5 @@ export const builtInTunings = [
   'tune-vision',
   'tune-linear',
   'tune-translate',
+  'tune-fuse',
 ] as const;

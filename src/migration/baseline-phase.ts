@@ -1,4 +1,7 @@
+import type { Item } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
+import { keyGroupsFault } from '../contract/key-groups.ts';
+import type { KeyGroup } from '../contract/key-groups.ts';
 import { peak } from '../compare/compare-memory.ts';
 import type { ModelArm } from '../measure/arm.ts';
 import { launchStage } from '../measure/launch.ts';
@@ -115,7 +118,8 @@ async function atLength(migration: Migration, length: number): Promise<BaselineA
   const { state, figures, settings, sites, file } = migration;
   const waste = await state.step(`baseline/waste/${length}`, async () => {
     const { of, files } = requestOf(migration, [await armAt(migration, file.path, { length, use: 'prefill' })]);
-    const wanted = { ...of, metric: 'waste', sites: sites.sites, rows: wasteRows, seed: settings.seed };
+    const { groups } = await firstOf(migration, length);
+    const wanted = { ...of, metric: 'waste', sites: sites.sites, rows: wasteRows, seed: settings.seed, groups };
     return figures.measured({ of: wanted, files, schema: figureSchemas.waste }, () => wasteAt(migration, length));
   });
   return { length, ...measured, waste };
@@ -162,12 +166,26 @@ function failed(place: Place, reason: string): AttnswapError {
   return new AttnswapError('WORKER_FAILED', `the original cannot be measured: ${placeText('latency', place)}: ${reason}`);
 }
 
+async function firstOf(migration: Migration, length: number): Promise<Item> {
+  return (await itemsOf(migration, 'judging')).find((each) => each.length === length)!;
+}
+
+/** The groups of a site's keys that an item names; undefined where it names none. @throws INVALID_DATA for groups of other keys */
+function groupsAt({ id, groups = [] }: Item, site: number, keys: number): KeyGroup[] | undefined {
+  const own = groups.filter(({ sites }) => sites?.includes(site) ?? true).map(({ name, from, to }) => ({ name, from, to }));
+  const fault = own.length === 0 ? undefined : keyGroupsFault(own, keys);
+  if (fault === undefined) return own.length === 0 ? undefined : own;
+  throw new AttnswapError('INVALID_DATA', `item ${id.slice(0, 100)}: site ${site}: ${fault}`, {
+    hint: 'name the sites that read these keys: { name, from, to, sites: [1, 3] }',
+  });
+}
+
 /** Waste by site and head, on what the sites see of the length's first item; of sites that do something else there, none. */
 async function wasteAt(migration: Migration, length: number): Promise<SiteWaste[]> {
   const { subject, settings } = migration;
   const step = `baseline/waste/${length}`;
   migration.progress(step, `waste at ${length} tokens`);
-  const item = (await itemsOf(migration, 'judging')).find((each) => each.length === length)!;
+  const item = await firstOf(migration, length);
   const captured = await subject.capture(item.feeds);
   const dense = findVariant('dense');
   return [...captured].flatMap(([site, inputs]) => {
@@ -177,7 +195,8 @@ async function wasteAt(migration: Migration, length: number): Promise<SiteWaste[
       return [];
     }
     const rows = { count: wasteRows, seed: settings.seed };
-    const report = measureWaste({ inputs, inputsName: item.id, variant: dense, parameters: {}, dense, rows });
+    const groups = groupsAt(item, site, inputs.shape.keys);
+    const report = measureWaste({ inputs, inputsName: item.id, variant: dense, parameters: {}, dense, rows, groups });
     const heads = report.heads.map(({ figures }) => figures.wastedCompute.p95?.value ?? null);
     return [{ site, overall: report.overall, heads }];
   });

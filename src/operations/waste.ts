@@ -1,3 +1,4 @@
+import type { KeyGroup } from '../contract/key-groups.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
 import { refusalOf } from '../variants/reference.ts';
@@ -16,6 +17,8 @@ export interface WasteOptions extends Pick<OperationOptions, 'onWarning'> {
   readonly causal?: boolean | undefined;
   /** Number of rows to measure, sampled over heads and positions, or all. @default 512 */
   readonly rows?: number | 'all' | undefined;
+  /** Keys that come from different sources, to be told apart. @default none */
+  readonly groups?: readonly KeyGroup[] | undefined;
   /** Random seed for sampling. @default 1 */
   readonly seed?: number | undefined;
 }
@@ -26,7 +29,7 @@ export interface WasteRecord extends WasteReport {
 
 /**
  * Wasted attention of one variant over the user's own tensors, overall and by head.
- * @throws UNKNOWN_VARIANT, INVALID_PARAMETERS, INVALID_SAFETENSORS, UNSUPPORTED, FILE_UNREADABLE
+ * @throws UNKNOWN_VARIANT, INVALID_PARAMETERS, INVALID_SAFETENSORS, UNSUPPORTED, FILE_UNREADABLE; USAGE for groups that do not fit the keys
  */
 export async function waste(options: WasteOptions): Promise<WasteRecord> {
   const { rows = defaults.rows, seed = defaults.seed } = options;
@@ -48,6 +51,7 @@ export async function waste(options: WasteOptions): Promise<WasteRecord> {
     parameters: spec.parameters,
     dense: findVariant('dense'),
     rows: rows === 'all' ? 'all' : { count: rows, seed },
+    groups: options.groups,
   });
   return { ...found, warnings };
 }

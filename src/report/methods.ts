@@ -10,7 +10,7 @@ const definitions = {
   missed:
     'Missed mass: the share of dense attention’s weight on keys that the variant does not see at all. Pooled mass: the share on keys it sees only as part of a block mean.',
   scored:
-    'Measured on the exported model of the first seed, on test items, at the positions that are scored. Labeled waste: attention on keys other than the one that holds the answer. Wasted pairs: pairs beyond the smallest set of keys that holds 95 % of the attention. Unseen: the key that holds the answer was not selected. Missed mass: dense attention’s weight, over the same queries and keys, on keys that were not selected. Intervals are 95 % bootstrap intervals over items.',
+    'Measured on the exported model of the first seed, on test items, at the positions that are scored. Labeled waste: attention on keys that do not hold the answer. Wasted pairs: pairs beyond the smallest set of keys that holds 95 % of the attention. Unseen: none of the keys that hold the answer was selected. Missed mass: dense attention’s weight, over the same queries and keys, on keys that were not selected. Intervals are 95 % bootstrap intervals over items.',
   error:
     '‖out − ref‖ / ‖ref‖ against the variant’s float64 reference, on sampled rows. The budget follows from the rounding of the data type and the number of terms summed.',
   growth:

@@ -8,7 +8,7 @@ import { parseTuningRecord } from '../tuning/record.ts';
 import type { StoredTuningRecord } from '../tuning/record.ts';
 import { untrustedTexts } from '../verdict/fixtures/sample-verdict.ts';
 import type { Report, Section, Table } from './document.ts';
-import { sampleTuning } from './fixtures/sample-tuning.ts';
+import { sampleTuning, withSampleGroups } from './fixtures/sample-tuning.ts';
 import { reportPage } from './html/page.ts';
 import { readReport } from './read-report.ts';
 import { reportMarkdown } from './report-markdown.ts';
@@ -120,6 +120,19 @@ test('of a translation the page has BLEU and chrF, and waste within sequences be
   assert.equal(rows.length, heads.length);
   assert.deepEqual(rows[0]!.slice(0, 4), ['dense', 'encoder', '0', '0']);
   assert.doesNotMatch(await rendered(report), /NaN|undefined/);
+});
+
+test('what each group of keys gets is told over all heads and by head, with its name escaped', async () => {
+  const record = sampleTuning();
+  const report = tuningReport(stored({ ...record, baselineWaste: withSampleGroups(record.baselineWaste!) }));
+  const { parts } = sectionOf(report, 'attention-waste');
+  const [all, byHead] = parts.filter((part) => part.kind === 'table' && part.title.startsWith('Attention by keys')) as [Table, Table];
+  assert.deepEqual(textsOf(all)[0]!.slice(0, 4), ['dense', 'image (0–48)', '25.0 % (22.0 … 28.0)', '75.0 % (72.0 … 78.0)']);
+  assert.equal(all.rows.length, 2);
+  assert.deepEqual([byHead.rows.length, textsOf(byHead)[3]!.slice(0, 3)], [8, ['dense', '0', '1']]);
+  const page = await rendered(report);
+  assert.match(page, /&lt;b&gt;/);
+  assert.doesNotMatch(page, /<b>|\u001b/);
 });
 
 test('waste tells the best head of each attention and what it does not see; without labels it says so', async () => {

@@ -10,6 +10,7 @@ import { exportTestbed } from './export-onnx.ts';
 import { referenceForward } from './reference-forward.ts';
 import { positionEncodings, sitesOf } from './testbed.ts';
 import { errorBudget, exporting, relativeError } from './fixtures/exported-testbed.ts';
+import { fuse } from './tasks/fuse.ts';
 import { drawTokens, smallTestbed, stirredWeights, translating } from './fixtures/small-testbed.ts';
 
 const runner = { adapter, backend: 'onnx-cpu' };
@@ -160,6 +161,17 @@ for (const kernels of [{ dense: 'naive' }, undefined])
     const [got] = await logitsOf(testbed, file, [batch], swapped);
     const error = relativeError(got!, referenceForward(same, stirredWeights(testbed), batch));
     assert.ok(error <= errorBudget(testbed, 47), `${error}`);
+  });
+
+for (const cross of ['dense', 'topk:k=8', 'window:w=20', 'gated:rank=2', 'hierarchical:local=4,region=8'])
+  test(`an exported model that reads pictures gives the reference’s logits: ${cross} across`, async () => {
+    const { vocabulary, classes, length, sourceLength, items } = fuse({ side: 4, colors: 8, patterns: 16, questions: 8, streams: 2 });
+    const encoder = { length: sourceLength!, attention: ['dense'], cross: [cross, cross] };
+    const testbed = translating({ vocabulary, classes, length, encoder });
+    const batch = await items('test', 3, 1);
+    const [got] = await logitsOf(testbed, fileOf(testbed), [batch]);
+    const error = relativeError(got!, referenceForward(testbed, stirredWeights(testbed), batch));
+    assert.ok(error <= errorBudget(testbed, sourceLength!), `${error}`);
   });
 
 test('an exported translator is read position by position at its full length, whatever stands later, as trainers decode', async () => {

@@ -1,3 +1,5 @@
+import type { KeyGroup } from '../contract/key-groups.ts';
+
 /** Items of one split, all of one length: the task's, or a shorter one for training and validation. */
 export interface TaskItems {
   readonly items: number;
@@ -7,26 +9,24 @@ export interface TaskItems {
   /** `[items, length]`: the class that the position should give; −1 where it is not scored. */
   readonly targets: Int32Array;
   /**
-   * Where the answer is known: `[items, length]`, the position whose value the scored position must find, −1 elsewhere; a position of the source
-   * where there is one. With it labelled waste is exact.
+   * Where it is known what holds the answers: `[items·length]`, the keys that matter to a scored position, none to others; positions of the source
+   * where there is one. With them labelled waste is exact.
    */
-  readonly relevant?: Int32Array;
+  readonly relevant?: ReadonlyArray<readonly number[]>;
   /** `[items]`, where items are graded: more is harder. */
   readonly difficulty?: Int32Array;
   /** What an encoder reads. */
   readonly source?: SourceTokens;
 }
 
-/** What is translated, all of one length; `[items, length]`. */
+/** What is translated, or seen, all of one length; `[items, length]`. */
 export interface SourceTokens {
   readonly length: number;
   readonly tokens: Int32Array;
 }
 
-/** What makes a task one of translation, from a source that an encoder reads. */
+/** What makes a task one of translation. */
 export interface Translation {
-  /** Tokens of every source. */
-  readonly sourceLength: number;
   /** The text of answers, `[length]`, up to the end of the sentence. The next position reads an answer as token vocabulary − classes + answer. */
   textOf(classes: ArrayLike<number>): string;
 }
@@ -48,6 +48,11 @@ export interface Task {
   readonly metric: 'accuracy' | 'bits';
   /** Accuracy of guessing; bits of a uniform guess. */
   readonly chance: number;
+  /** Tokens of every source, where an encoder reads one. */
+  readonly sourceLength?: number;
+  /** Where the keys that answers are read from come from: of a source where there is one. */
+  readonly keyGroups?: readonly KeyGroup[];
+  /** Where answers are sentences, read from a source. */
   readonly translation?: Translation;
   items(split: Split, count: number, seed: number): Promise<TaskItems>;
 }

@@ -4,9 +4,9 @@ import { evenly, scoredRows } from './attention-waste.ts';
 
 const items = { items: 2, length: 4, tokens: new Int32Array(8), targets: Int32Array.of(-1, -1, 0, -1, -1, 2, -1, 1) };
 
-test('scored rows are the positions with a target, each with the position that holds its answer', () => {
-  const relevant = Int32Array.of(-1, -1, 1, -1, -1, 0, -1, -1);
-  assert.deepEqual(scoredRows({ ...items, relevant }, 0), [{ query: 2, relevant: [1] }]);
+test('scored rows are the positions with a target, each with the keys that hold its answer', () => {
+  const relevant = [[], [], [1, 3], [], [], [0], [], []];
+  assert.deepEqual(scoredRows({ ...items, relevant }, 0), [{ query: 2, relevant: [1, 3] }]);
   assert.deepEqual(scoredRows({ ...items, relevant }, 1), [
     { query: 1, relevant: [0] },
     { query: 3, relevant: undefined },

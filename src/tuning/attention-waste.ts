@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import type { AttentionInputs } from '../contract/inputs.ts';
 import { usingModel } from '../model/file/open-proto.ts';
 import { captureTestbed } from '../training/capture-testbed.ts';
 import type { CapturingTestbed } from '../training/capture-testbed.ts';
 import { oneItem } from '../training/task.ts';
-import type { TaskItems } from '../training/task.ts';
+import type { Task, TaskItems } from '../training/task.ts';
 import { sitesOf } from '../training/testbed.ts';
 import type { Site, Testbed } from '../training/testbed.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
 import { measureScored, scoredFigures, scoredFiguresSchema, scoredInterval } from '../waste/measure-scored.ts';
-import type { ScoredRow, ScoredSums } from '../waste/measure-scored.ts';
+import type { ScoredFigures, ScoredRequest, ScoredRow, ScoredSums } from '../waste/measure-scored.ts';
+import type { WasteFigure } from '../waste/schema.ts';
 import type { FinishedTrial } from './finish-trial.ts';
 import { itemsOf } from './files.ts';
 import { trainedWeights } from './run-trial.ts';
@@ -52,7 +52,7 @@ export async function attentionWaste(work: TuningWork, { trial, epochs }: Finish
     const { runner, seed } = work;
     const items = await itemsOf(work, 'test', 0);
     return usingModel(captureTestbed(testbed, await trainedWeights(work, trial), runner), (model) =>
-      measureItems(model, { items, testbed, seed }),
+      measureItems(model, { items, testbed, seed, groups: work.task.keyGroups }),
     );
   });
 }
@@ -62,15 +62,17 @@ interface Measured {
   readonly testbed: Testbed;
   /** Of the intervals. */
   readonly seed: number;
+  readonly groups: Task['keyGroups'];
 }
 
-async function measureItems(model: CapturingTestbed, { items, testbed, seed }: Measured): Promise<AttentionWaste> {
+async function measureItems(model: CapturingTestbed, { items, testbed, seed, groups: given }: Measured): Promise<AttentionWaste> {
   const count = Math.min(mostItems, items.items);
   const sites = sitesOf(testbed);
   const sums = sites.flatMap((site, at) =>
     Array.from({ length: testbed.heads }, (_, head) => ({ site, at, head, items: [] as ScoredSums[] })),
   );
   const answering = items.source === undefined ? 'self' : 'cross';
+  const groupsOf = ({ kind }: Site) => (kind === answering ? given : undefined);
   const rows = { measured: 0, of: 0 };
   for (let item = 0; item < count; item += 1) {
     const scored = rowsOf(items, item);
@@ -79,11 +81,12 @@ async function measureItems(model: CapturingTestbed, { items, testbed, seed }: M
     rows.of += scored[answering].length;
     rows.measured += measured[answering].length;
     const inputs = await model.capture(oneItem(items, item));
-    for (const { site, at, head, items: own } of sums) own.push(headSums(inputs[at]!, site, measured[site.kind], head));
+    for (const { site, at, head, items: own } of sums)
+      own.push(headSums({ inputs: inputs[at]!, rows: measured[site.kind], groups: groupsOf(site) }, site, head));
   }
   const figuresOf = (own: typeof sums) => ({
-    all: scoredFigures(pooled(own.map((each) => each.items)), seed),
-    heads: own.map(({ site, head, items: ofHead }) => ({ layer: site.layer, head, figures: scoredFigures(ofHead, seed) })),
+    all: scoredFigures(pooled(own.map((each) => each.items)), seed, groupsOf(own[0]!.site)),
+    heads: own.map(({ site, head, items: ofHead }) => ({ layer: site.layer, head, figures: scoredFigures(ofHead, seed, groupsOf(site)) })),
   });
   const measured = { items: { measured: count, of: items.items }, rows, interval: scoredInterval(seed) };
   const answers = { ...measured, ...figuresOf(sums.filter(({ site }) => site.kind === answering)) };
@@ -112,13 +115,18 @@ export function bestHead({ heads }: AttentionWaste): AttentionWaste['heads'][num
   return known.toSorted((a, b) => a.figures.labelledWaste!.value - b.figures.labelledWaste!.value)[0];
 }
 
-/** The positions of an item whose answer counts, with the position that holds it where that is known. */
+/** The rows that see none of the keys that hold their answer; in records without it each answer has one key. */
+export function unseenAnswers({ missedAnswers, missedRelevantKeys }: ScoredFigures): WasteFigure | null {
+  return missedAnswers === undefined ? missedRelevantKeys : missedAnswers;
+}
+
+/** The positions of an item whose answer counts, with the keys that hold it where they are known. */
 export function scoredRows({ length, targets, relevant }: TaskItems, item: number): ScoredRow[] {
   const start = item * length;
   const scored = Array.from({ length }, (_, query) => query).filter((query) => targets[start + query] !== -1);
   return scored.map((query) => {
-    const key = relevant?.[start + query] ?? -1;
-    return { query, relevant: key === -1 ? undefined : [key] };
+    const keys = relevant?.[start + query] ?? [];
+    return { query, relevant: keys.length === 0 ? undefined : keys };
   });
 }
 
@@ -128,9 +136,9 @@ export function evenly<T>(list: readonly T[], count: number): T[] {
   return Array.from({ length: kept }, (_, index) => list[Math.ceil(((index + 1) * list.length) / kept) - 1]!);
 }
 
-function headSums(inputs: AttentionInputs, { attention }: Site, rows: readonly ScoredRow[], head: number): ScoredSums {
+function headSums(of: Pick<ScoredRequest, 'inputs' | 'rows' | 'groups'>, { attention }: Site, head: number): ScoredSums {
   const { variant, parameters } = parseVariant(attention);
-  return measureScored({ inputs, variant: findVariant(variant), parameters, dense: findVariant('dense'), rows }, head);
+  return measureScored({ ...of, variant: findVariant(variant), parameters, dense: findVariant('dense') }, head);
 }
 
 /** Each item's sums over all heads. */

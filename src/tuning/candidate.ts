@@ -32,19 +32,15 @@ export function standsAt(text: string, { kind }: Pick<Site, 'kind'>): boolean {
 export function layersWith(
   text: string,
   { baseline, model: { layers } }: Pick<Tuning, 'baseline' | 'model'>,
-  task: Pick<Task, 'translation'>,
+  { sourceLength }: Pick<Task, 'sourceLength'>,
 ) {
   const { attention, at } = readCandidate(text);
   const all = (which: string) => Array.from({ length: layers }, () => which);
   const own = all(at === 'cross' ? baseline : attention);
-  const { translation } = task;
-  if (translation !== undefined)
-    return {
-      attention: own,
-      encoder: { length: translation.sourceLength, attention: own, cross: all(at === 'self' ? baseline : attention) },
-    };
+  if (sourceLength !== undefined)
+    return { attention: own, encoder: { length: sourceLength, attention: own, cross: all(at === 'self' ? baseline : attention) } };
   if (at === 'all') return { attention: own };
   throw new AttnswapError('INVALID_SUITE', `candidate ${JSON.stringify(text.slice(0, 200))}: this task has no cross-attention`, {
-    hint: `leave out @${at}, or use the task translate`,
+    hint: `leave out @${at}, or use the task translate or fuse`,
   });
 }

@@ -58,7 +58,7 @@ test('exits are one more choice: in the testbed after every layer but the last, 
 
 test('shuffling and sparsify touch the sites where the candidate stands alone, also beside a baseline that selects', () => {
   const tuning = readTuning({ ...definition, baseline: 'topk:k=4' }, 'test');
-  const task = { vocabulary: 10, classes: 10, length: 16, causal: true, translation: { sourceLength: 16 } as never };
+  const task = { vocabulary: 10, classes: 10, length: 16, causal: true, sourceLength: 16 };
   const [trial] = proposeTrials(tuning, 'topk:k=8@cross', 1);
   const goal = { testbed: testbedOf(trial!, tuning, task), epochs: 4 };
   const kinds = sitesOf(goal.testbed).map(({ kind }) => kind);
@@ -81,12 +81,10 @@ test('shuffling and sparsify touch the sites where the candidate stands alone, a
 });
 
 /** Of 64 tokens. */
-function testbedWith(attention: string, translation?: { sourceLength: number }) {
+function testbedWith(attention: string, reads: { sourceLength?: number } = {}) {
   const tuning = readTuning(definition, 'test');
   const [base] = proposeTrials(tuning, attention, 1);
-  const textOf = () => '';
-  const task = { vocabulary: 10, classes: 10, length: 64, causal: true, ...(translation && { translation: { ...translation, textOf } }) };
-  return testbedOf(base!, tuning, task);
+  return testbedOf(base!, tuning, { vocabulary: 10, classes: 10, length: 64, causal: true, ...reads });
 }
 
 test('a candidate takes every place of a model with an encoder, those within sequences, or those across', () => {

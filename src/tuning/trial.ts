@@ -60,7 +60,7 @@ export function choicesOf({ position, norm, normPlacement, learningRate, techniq
 export function testbedOf(
   trial: Trial,
   tuning: Pick<Tuning, 'baseline' | 'model'>,
-  task: Pick<Task, 'vocabulary' | 'classes' | 'length' | 'causal' | 'translation'>,
+  task: Pick<Task, 'vocabulary' | 'classes' | 'length' | 'causal' | 'sourceLength'>,
 ): Testbed {
   const { layers, ...sizes } = tuning.model;
   const { position, norm, normPlacement, exits } = trial;

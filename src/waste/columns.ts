@@ -49,14 +49,16 @@ export function columnIndex(name: Column): number {
   return indexOfColumn[name];
 }
 
-/** The measures of a head's rows, `[rows, columns]`: each row's values times the number of rows that it stands for. */
+/** The measures of a head's rows, `[rows, columns]`, the named ones and `more`: each row's values times the number of rows that it stands for. */
 export class RowTable {
   readonly values: Float64Array;
+  readonly columns: number;
   #row = -1;
   #weight = 0;
 
-  constructor(rows: number) {
-    this.values = new Float64Array(rows * columnNames.length);
+  constructor(rows: number, more = 0) {
+    this.columns = columnNames.length + more;
+    this.values = new Float64Array(rows * this.columns);
   }
 
   /** Starts the next row, which stands for `weight` rows. */
@@ -67,12 +69,18 @@ export class RowTable {
   }
 
   put(name: Column, value: number): void {
-    this.values[this.#row * columnNames.length + indexOfColumn[name]] = value * this.#weight;
+    this.values[this.#row * this.columns + indexOfColumn[name]] = value * this.#weight;
+  }
+
+  /** Puts what follows the named columns. */
+  putMore(values: Float64Array): void {
+    const start = this.#row * this.columns + columnNames.length;
+    for (const [at, value] of values.entries()) this.values[start + at] = value * this.#weight;
   }
 
   /** Repeats the measures with the first token as those without it. */
   copyToWithoutFirst(): void {
-    const start = this.#row * columnNames.length;
+    const start = this.#row * this.columns;
     for (const name of wasteColumns) {
       this.values[start + indexOfColumn[`withoutFirst.${name}`]] = this.values[start + indexOfColumn[name]]!;
     }

@@ -1,6 +1,9 @@
 import { ratioInterval } from '../statistics/resample.ts';
 import type { Column, ErrorBudget, MassShare } from './columns.ts';
 import { columnIndex, columnNames } from './columns.ts';
+import type { KeyGroup } from '../contract/key-groups.ts';
+import { ratioFigure } from './figure.ts';
+import { groupFigures } from './group-meter.ts';
 import type { WasteFigure, WasteFigures } from './schema.ts';
 import { wilsonInterval } from './sink.ts';
 
@@ -8,7 +11,7 @@ import { wilsonInterval } from './sink.ts';
 export interface WasteSums {
   /** Rows measured. */
   readonly rows: number;
-  /** `[columns]`. */
+  /** `[columns]`, those that have names first, then those of groups. */
   readonly sums: Float64Array;
   /** The same of every bootstrap resample, `[resamples, columns]`. */
   readonly replicates: Float64Array;
@@ -30,21 +33,18 @@ function sumOf(from: WasteSums, column: Column): number {
 
 function intervalOf(from: WasteSums, numerator: Column, denominator: Column): { low: number; high: number } | null {
   if (from.rows < 2) return null;
-  const ratio = { columns: columnNames.length, numerator: columnIndex(numerator), denominator: columnIndex(denominator) };
+  const ratio = { columns: from.sums.length, numerator: columnIndex(numerator), denominator: columnIndex(denominator) };
   return ratioInterval(from.replicates, ratio);
 }
 
+/** One row has no interval. */
+function resampled({ rows, sums, replicates }: WasteSums) {
+  return { sums, replicates: rows < 2 ? undefined : replicates };
+}
+
 function ratio(from: WasteSums, numerator: Column, denominator: Column): WasteFigure | null {
-  const below = sumOf(from, denominator);
-  if (below === 0) return null;
-  const interval = intervalOf(from, numerator, denominator);
-  return {
-    value: sumOf(from, numerator) / below,
-    low: interval?.low ?? null,
-    high: interval?.high ?? null,
-    numerator: { name: sumName(numerator), value: sumOf(from, numerator) },
-    denominator: { name: sumName(denominator), value: below },
-  };
+  const column = (name: Column) => ({ at: columnIndex(name), name: sumName(name) });
+  return ratioFigure(resampled(from), column(numerator), column(denominator));
 }
 
 /** 1 − Σ|S_i(p)|/scoredPairs: of a kernel that scores masked pairs too, those are waste as well. */
@@ -85,7 +85,7 @@ function wasteFigures(from: WasteSums, prefix: '' | 'withoutFirst.'): WasteFigur
 }
 
 /** All figures of one head, or of all; one whose denominator is 0 is null. */
-export function figuresOf(from: WasteSums): WasteFigures {
+export function figuresOf(from: WasteSums, groups: readonly KeyGroup[] = []): WasteFigures {
   return {
     ...wasteFigures(from, ''),
     kernelWaste: { p90: kernelWaste(from, 'p90'), p95: kernelWaste(from, 'p95'), p99: kernelWaste(from, 'p99') },
@@ -99,5 +99,6 @@ export function figuresOf(from: WasteSums): WasteFigures {
     },
     localMass: ratio(from, 'localMass', 'seeingRows'),
     withoutFirstToken: wasteFigures(from, 'withoutFirst.'),
+    ...(groups.length > 0 && { groups: groupFigures(groups, resampled(from), columnNames.length) }),
   };
 }

@@ -1,6 +1,7 @@
 import { addReplicateSums, seededGenerator } from '../statistics/resample.ts';
 import { weighedRows } from '../variants/reference.ts';
 import { columnNames, RowTable } from './columns.ts';
+import { groupColumns } from './group-meter.ts';
 import type { WasteSums } from './figures.ts';
 import { frameHead } from './head-frame.ts';
 import { RowMeter } from './measure-row.ts';
@@ -16,8 +17,8 @@ export const resamples = 1000;
 type HeadAt = { readonly batch: number; readonly head: number };
 export type MutableSums = { -readonly [Key in keyof WasteSums]: WasteSums[Key] } & { sinks: { hits: number; heads: number } };
 
-export function emptySums(): MutableSums {
-  const columns = columnNames.length;
+export function emptySums({ groups }: Pick<WasteRequest, 'groups'>): MutableSums {
+  const columns = columnNames.length + groupColumns(groups);
   return {
     rows: 0,
     sums: new Float64Array(columns),
@@ -55,20 +56,20 @@ export class HeadMeter {
 
   /** The sums of one head over all batch elements. @throws INVALID_INPUTS */
   measure(head: number): WasteSums {
-    const sums = emptySums();
+    const sums = emptySums(this.#request);
     for (let batch = 0; batch < this.#request.inputs.shape.batch; batch += 1) this.#add({ batch, head }, sums);
     return sums;
   }
 
   #add(at: HeadAt, sums: MutableSums): void {
-    const { inputs, rows } = this.#request;
+    const { inputs, rows, groups } = this.#request;
     const sample = selectRows(inputs.shape, rows, at);
-    const table = new RowTable(sample.queries.length);
+    const table = new RowTable(sample.queries.length, groupColumns(groups));
     const meter = this.#measureRows(at, sample, table);
     sums.rows += sample.queries.length;
     addInto(sums.sums, table.values);
     const generator = seededGenerator(seedOf(rows), `waste/resample/${at.batch}/${at.head}`);
-    addReplicateSums(sums.replicates, { columns: columnNames.length, values: table.values, strata: sample.strata }, generator);
+    addReplicateSums(sums.replicates, { columns: table.columns, values: table.values, strata: sample.strata }, generator);
     if (!admitsSinks(inputs.shape.keys)) return;
     const sink = meter.sinks.hasSink(sample.queries.length === inputs.shape.queries ? 'all' : 'sampled');
     if (sink === undefined) return;
@@ -77,10 +78,10 @@ export class HeadMeter {
   }
 
   #measureRows(at: HeadAt, sample: HeadSample, table: RowTable): RowMeter {
-    const { inputs, variant, parameters, dense, relevant } = this.#request;
+    const { inputs, variant, parameters, dense, relevant, groups = [] } = this.#request;
     const rows = weighedRows(variant, inputs, parameters, at);
     const frame = frameHead(inputs, rows, at);
-    if (this.#meter === undefined || frame.norm.length > this.#slots) this.#meter = new RowMeter(frame);
+    if (this.#meter === undefined || frame.norm.length > this.#slots) this.#meter = new RowMeter(frame, groups);
     this.#slots = Math.max(this.#slots, frame.norm.length);
     const meter = this.#meter;
     meter.startHead(frame);

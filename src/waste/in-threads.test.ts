@@ -40,7 +40,8 @@ async function inTwoThreads(given: WasteRequest) {
 
 test('heads measured in threads give the same report to the bit', async () => {
   const gated = findVariant('gated');
-  const given = request({ variant: gated, parameters: gated.parameters.parse({ sparsity: 0.5 }), kernelScoredPairs: 1e7 });
+  const groups = [{ name: 'image', from: 100, to: 5000 }];
+  const given = request({ variant: gated, parameters: gated.parameters.parse({ sparsity: 0.5 }), kernelScoredPairs: 1e7, groups });
   const { outcome, answers, ended } = await inTwoThreads(given);
   assert.deepEqual(outcome, { status: 'fulfilled', value: measureWaste(given) });
   assert.deepEqual(new Set(answers.map(({ head }) => head)), new Set([0, 1, 2]));

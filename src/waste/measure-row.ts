@@ -5,6 +5,8 @@ import { errorBudgetNames, massShareNames, massShares } from './columns.ts';
 import { dropFirstToken, entryOfFirstToken } from './drop-first-token.ts';
 import { participation, perplexity } from './effective-support.ts';
 import { ErrorPrefix } from './error-prefix.ts';
+import type { KeyGroup } from '../contract/key-groups.ts';
+import { GroupMeter } from './group-meter.ts';
 import type { HeadFrame } from './head-frame.ts';
 import { localMass, massWithin, RelevantKeys } from './mass-by-position.ts';
 import { MissedMass } from './missed-mass.ts';
@@ -46,9 +48,10 @@ export class RowMeter {
   readonly #wastedMass: WastedMass;
   readonly #missedMass: MissedMass;
   readonly #relevantKeys: RelevantKeys;
+  readonly #groups: GroupMeter | undefined;
 
   /** For heads with as many keys as `frame`'s and no more pools. */
-  constructor(frame: HeadFrame) {
+  constructor(frame: HeadFrame, groups: readonly KeyGroup[]) {
     this.sinks = new SinkSearch(frame.keys);
     this.#row = new RankedRow(frame.norm.length, ErrorPrefix.bytesInArena(frame.norm.length, frame.headDim));
     this.#denseRow = new RankedRow(frame.keys);
@@ -56,6 +59,7 @@ export class RowMeter {
     this.#wastedMass = new WastedMass(frame.norm.length);
     this.#missedMass = new MissedMass(frame.keys);
     this.#relevantKeys = new RelevantKeys(frame.keys);
+    this.#groups = groups.length === 0 ? undefined : new GroupMeter(groups, frame.keys);
   }
 
   /** Begins with a head; its rows follow. */
@@ -74,6 +78,7 @@ export class RowMeter {
     if (row.length === 0) return;
     this.#measureSupport(frame, place, table);
     row.rank(entryOfFirstToken(row, frame));
+    if (this.#groups !== undefined) table.putMore(this.#groups.measure(row, frame));
     this.#addUp(frame);
     this.#measureWaste('', { frame, place, table });
     if (row.first === -1) return table.copyToWithoutFirst();

@@ -93,3 +93,30 @@ test('the interval is over items: it has the width of their spread, however many
   assert.ok(Math.abs(0.75 - labelledWaste!.low! - expected) < 0.15 * expected, `${labelledWaste!.low}`);
   assert.deepEqual(scoredFigures(items, 1), scoredFigures(items, 1));
 });
+
+test('several keys hold an answer: it is unseen where none of them is selected, and mass on any of them is no waste', () => {
+  const rows = [{ query: 3, relevant: [0, 1] }];
+  // Keys 3 and 1 stay, p = 4/7 and 3/7.
+  const figures = scoredFigures([measure('topk:k=2', weights, rows)], 1);
+  holds(figures.labelledWaste, 4 / 7, ['labelledRows', 1]);
+  holds(figures.missedRelevantKeys, 1 / 2, ['relevantKeys', 2]);
+  holds(figures.missedAnswers!, 0, ['answers', 1]);
+  const unseen = scoredFigures([measure('topk:k=1', weights, rows)], 1);
+  holds(unseen.missedAnswers!, 1, ['answers', 1]);
+});
+
+test('groups of keys are told apart at the scored rows, each with its share of mass, pairs and waste', () => {
+  const groups = [
+    { name: 'image', from: 0, to: 2 },
+    { name: 'text', from: 2, to: 4 },
+  ];
+  const { variant, parameters } = parseVariant('dense');
+  const request = { inputs: inputsOf(weights), variant: findVariant(variant), parameters, dense, rows: [last], groups };
+  const [image, text] = scoredFigures([measureScored(request, 0)], 1, groups).groups!;
+  // p = .1, .3, .2, .4: keys 3, 1 and 2 hold 90 %.
+  holds(image!.mass, 0.4, ['rows', 1]);
+  holds(image!.pairs, 0.5, ['weightedPairs', 4]);
+  holds(image!.wastedCompute.p90, 0.5, ['groupPairs', 2]);
+  holds(text!.mass, 0.6, ['rows', 1]);
+  holds(text!.wastedCompute.p90, 0, ['groupPairs', 2]);
+});

@@ -1,17 +1,19 @@
 import { z } from 'zod';
 import type { AttentionInputs } from '../contract/inputs.ts';
+import type { KeyGroup } from '../contract/key-groups.ts';
 import type { Parameters, Variant } from '../contract/variant.ts';
 import { weighedRows } from '../variants/reference.ts';
-import { addReplicateSums, ratioInterval, seededGenerator } from '../statistics/resample.ts';
+import { addReplicateSums, seededGenerator } from '../statistics/resample.ts';
 import { massShareNames, massShares } from './columns.ts';
+import { ratioFigure, wasteFigureSchema } from './figure.ts';
+import type { WasteFigure } from './figure.ts';
+import { groupColumns, groupFigures, groupFiguresSchema, GroupMeter } from './group-meter.ts';
 import { frameHead } from './head-frame.ts';
 import type { HeadFrame } from './head-frame.ts';
 import { RelevantKeys } from './mass-by-position.ts';
 import { refuseWithoutSoftmax } from './measure-row.ts';
 import { MissedMass } from './missed-mass.ts';
 import { RankedRow, weighRow } from './ranked-row.ts';
-import { wasteFigureSchema } from './schema.ts';
-import type { WasteFigure } from './schema.ts';
 import { countHolding } from './smallest-set.ts';
 
 /** The sums that figures of scored rows are ratios of. */
@@ -28,9 +30,11 @@ const columns = [
   'missedRelevantKeys',
   'relevantMass',
   'missedRelevantMass',
+  'answers',
+  'missedAnswers',
 ] as const;
 type Column = (typeof columns)[number];
-/** Sums over the rows of one item, `[columns]`; they add over heads. */
+/** Sums over the rows of one item, `[columns]`, those of groups of keys behind the others; they add over heads. */
 export type ScoredSums = Float64Array;
 
 /** A query whose answer counts, with the keys that hold it where they are known. */
@@ -47,6 +51,8 @@ export interface ScoredRequest {
   /** Dense attention over the same queries and keys: what the variant misses is measured by it. */
   readonly dense: Variant;
   readonly rows: readonly ScoredRow[];
+  /** Groups of keys that are told apart. */
+  readonly groups?: readonly KeyGroup[] | undefined;
 }
 
 const figure = wasteFigureSchema.nullable();
@@ -61,6 +67,10 @@ export const scoredFiguresSchema = z.object({
   missedRelevantKeys: figure,
   /** Dense attention's mass on those, as a share of its mass on all relevant keys. */
   missedRelevantMass: figure,
+  /** The rows that see none of their relevant keys; absent in older records, whose rows have one each. */
+  missedAnswers: figure.optional(),
+  /** By groups of keys, where the task has some. */
+  groups: groupFiguresSchema.optional(),
 });
 export type ScoredFigures = z.infer<typeof scoredFiguresSchema>;
 
@@ -68,20 +78,22 @@ export type ScoredFigures = z.infer<typeof scoredFiguresSchema>;
  * Measures the scored rows of one head of one item, in float64.
  * @throws INVALID_INPUTS where a row's logits have no softmax
  */
-export function measureScored({ inputs, variant, parameters, dense, rows }: ScoredRequest, head: number): ScoredSums {
+export function measureScored({ inputs, variant, parameters, dense, rows, groups = [] }: ScoredRequest, head: number): ScoredSums {
   const at = { batch: 0, head };
   const variantRows = weighedRows(variant, inputs, parameters, at);
   const denseRows = variant.name === dense.name ? undefined : weighedRows(dense, inputs, dense.parameters.parse({}), at);
   const frame = frameHead(inputs, variantRows, at);
   const [row, denseRow] = [new RankedRow(frame.norm.length), new RankedRow(frame.keys)];
   const [relevantKeys, missed] = [new RelevantKeys(frame.keys), new MissedMass(frame.keys)];
-  const sums = new Float64Array(columns.length);
+  const meter = groups.length === 0 ? undefined : new GroupMeter(groups, frame.keys);
+  const sums = new Float64Array(columns.length + groupColumns(groups));
   for (const { query, relevant } of rows) {
     weighRow(variantRows, query, row);
     refuseWithoutSoftmax(row, frame, query);
     if (row.length > 0) {
       row.rank();
       addWaste(sums, row);
+      for (const [column, value] of meter?.measure(row, frame).entries() ?? []) sums[columns.length + column]! += value;
       if (relevant !== undefined) {
         add(sums, 'labelledRows', 1);
         add(sums, 'wastedMass', relevantKeys.wasteOf(row, frame, relevant));
@@ -117,6 +129,10 @@ function addMissed(sums: ScoredSums, { row, denseRow, frame, missed, relevant = 
   missed.measure(row, frame, denseRow);
   add(sums, 'denseRows', 1);
   add(sums, 'missedMass', missed.missed);
+  if (relevant.length > 0) {
+    add(sums, 'answers', 1);
+    add(sums, 'missedAnswers', Number(!relevant.some((key) => missed.sees(key))));
+  }
   for (const key of relevant) {
     const mass = denseMassOn(key, denseRow);
     const [keys, lost] = missed.sees(key) ? [0, 0] : [1, mass];
@@ -141,26 +157,16 @@ export function scoredInterval(seed: number): { readonly confidence: number; rea
 }
 
 /** The figures of items' sums, and their bootstrap intervals over items: the rows and heads of an item are not independent. */
-export function scoredFigures(items: readonly ScoredSums[], seed: number): ScoredFigures {
-  const values = new Float64Array(items.length * columns.length);
-  for (const [index, sums] of items.entries()) values.set(sums, index * columns.length);
-  const replicates = new Float64Array(resamples * columns.length);
-  addReplicateSums(replicates, { columns: columns.length, values, strata: [items.length] }, seededGenerator(seed, 'waste/scored'));
-  const total = (column: Column) => items.reduce((sum, item) => sum + item[columns.indexOf(column)]!, 0);
-  const ratio = (numerator: Column, denominator: Column): WasteFigure | null => {
-    const below = total(denominator);
-    if (below === 0) return null;
-    const at = { columns: columns.length, numerator: columns.indexOf(numerator), denominator: columns.indexOf(denominator) };
-    const interval = items.length < 2 ? null : ratioInterval(replicates, at, confidence);
-    const sum = (column: Column) => ({ name: column.replace(/\..*/, ''), value: total(column) });
-    return {
-      value: total(numerator) / below,
-      low: interval?.low ?? null,
-      high: interval?.high ?? null,
-      numerator: sum(numerator),
-      denominator: sum(denominator),
-    };
-  };
+export function scoredFigures(items: readonly ScoredSums[], seed: number, groups: readonly KeyGroup[] = []): ScoredFigures {
+  const width = columns.length + groupColumns(groups);
+  const values = new Float64Array(items.length * width);
+  for (const [index, sums] of items.entries()) values.set(sums, index * width);
+  const replicates = new Float64Array(resamples * width);
+  addReplicateSums(replicates, { columns: width, values, strata: [items.length] }, seededGenerator(seed, 'waste/scored'));
+  const sums = Float64Array.from({ length: width }, (_, at) => items.reduce((sum, item) => sum + item[at]!, 0));
+  const from = { sums, replicates: items.length < 2 ? undefined : replicates };
+  const named = (column: Column) => ({ at: columns.indexOf(column), name: column.replace(/\..*/, '') });
+  const ratio = (numerator: Column, denominator: Column): WasteFigure | null => ratioFigure(from, named(numerator), named(denominator));
   const wasted = (name: 'p90' | 'p95' | 'p99') => ratio(`wastedPairs.${name}`, 'weightedPairs');
   return {
     labelledWaste: ratio('wastedMass', 'labelledRows'),
@@ -168,5 +174,7 @@ export function scoredFigures(items: readonly ScoredSums[], seed: number): Score
     missedMass: ratio('missedMass', 'denseRows'),
     missedRelevantKeys: ratio('missedRelevantKeys', 'relevantKeys'),
     missedRelevantMass: ratio('missedRelevantMass', 'relevantMass'),
+    missedAnswers: ratio('missedAnswers', 'answers'),
+    ...(groups.length > 0 && { groups: groupFigures(groups, from, columns.length) }),
   };
 }

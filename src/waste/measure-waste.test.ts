@@ -138,6 +138,20 @@ function addMissed(ratios: Ratios, entries: readonly Entry[], row: { weight: num
   ratios.add('pooledMass', row.weight * sum(pooled.map(({ p }) => p)), row.weight);
 }
 
+function addGroups(ratios: Ratios, entries: readonly Entry[], row: { weight: number; groups: WasteRequest['groups'] }): void {
+  for (const [index, { from, to }] of (row.groups ?? []).entries()) {
+    const inGroup = ({ tokens }: Entry): number => tokens.filter((j) => j >= from && j < to).length / tokens.length;
+    const pairs = sum(entries.map(inGroup));
+    ratios.add(`groups.${index}.mass`, row.weight * sum(entries.map((entry) => entry.p * inGroup(entry))), row.weight);
+    ratios.add(`groups.${index}.pairs`, row.weight * pairs, row.weight * entries.length);
+    for (const [name, p] of Object.entries({ p90: 0.9, p95: 0.95, p99: 0.99 })) {
+      const kept = new Set(naiveSet(entries, (entry) => entry.p, p));
+      const wasted = sum(entries.filter((entry) => !kept.has(entry)).map(inGroup));
+      ratios.add(`groups.${index}.wastedCompute.${name}`, row.weight * wasted, row.weight * pairs);
+    }
+  }
+}
+
 /** Whether some key j ≤ keys − 64 has mean mass above .3 over the positions ≥ max(j, 64); all rows, those that see nothing aside. */
 function naiveSink(rows: readonly Entry[][], shape: Shape): boolean {
   return Array.from({ length: shape.keys - 63 }, (_, j) => j).some((j) => {
@@ -163,6 +177,7 @@ function naiveHead(ratios: Ratios, request: WasteRequest, at: { batch: number; h
     addWaste(ratios, 'withoutFirstToken.', withoutFirst(entries), { weight, relevant });
     addSupport(ratios, entries, { weight, position: query + shape.keys - shape.queries });
     addMissed(ratios, entries, { weight, dense: dense[query]! });
+    if (entries.length > 0) addGroups(ratios, entries, { weight, groups: request.groups });
   }
   if (shape.keys >= 128 && request.rows === 'all') ratios.add('sinkRate', naiveSink(rows, shape) ? 1 : 0, 1);
 }
@@ -171,7 +186,7 @@ function naiveHead(ratios: Ratios, request: WasteRequest, at: { batch: number; h
 function flatten(figures: object, path = ''): Map<string, { value: number; numerator: { value: number }; denominator: { value: number } }> {
   return new Map(
     Object.entries(figures).flatMap(([name, figure]) => {
-      if (figure === null) return [];
+      if (typeof figure !== 'object' || figure === null) return [];
       if ('denominator' in figure) return [[path + name, figure] as const];
       return [...flatten(figure, `${path}${name}.`)];
     }),
@@ -225,7 +240,15 @@ function request(spec: string, inputs: AttentionInputs, part: Partial<WasteReque
   const { variant: name, parameters } = parseVariant(spec);
   const variant = findVariant(name);
   const filled = variant.parameters.parse(parameters);
-  return { inputs, inputsName: 'gaussian', variant, parameters: filled, dense: findVariant('dense'), rows: 'all', ...part };
+  const { keys } = inputs.shape;
+  // Of three parts of the keys the last is in no group.
+  const third = Math.ceil(keys / 3);
+  const [image, text] = [
+    { name: 'image', from: 0, to: third },
+    { name: 'text', from: third, to: Math.min(keys, 2 * third) },
+  ] as const;
+  const groups = keys === 1 ? [image] : [image, text];
+  return { inputs, inputsName: 'gaussian', variant, parameters: filled, dense: findVariant('dense'), rows: 'all', groups, ...part };
 }
 
 const specs = [
@@ -279,4 +302,80 @@ test('labelled rows alone count for labelledWaste', () => {
   for (const spec of ['dense', 'hierarchical', 'window:w=20']) {
     check(request(spec, padded(sharpInputs({ heads: 3, kvHeads: 1, queries: 60, keys: 60 }), 0, 4), { relevant }));
   }
+});
+
+test('groups of all keys share out the mass, the pairs and the waste; other figures and their intervals stay as they are', () => {
+  for (const spec of specs) {
+    const inputs = padded(sharpInputs({ heads: 2, queries: 37, keys: 130, causal: false }), 3, 9);
+    const all = request(spec, { ...inputs, shape: { ...inputs.shape } }, { rows: { count: 40, seed: 2 } });
+    if (all.variant.refuses(all.parameters, inputs.shape) !== undefined) continue;
+    const { groups, ...overall } = measureWaste({
+      ...all,
+      groups: [
+        { name: 'a', from: 0, to: 51 },
+        { name: 'b', from: 51, to: 130 },
+      ],
+    }).overall;
+    const { groups: none, ...plain } = measureWaste({ ...all, groups: undefined }).overall;
+    assert.deepEqual([overall, none], [plain, undefined]);
+    const total = (of: (group: NonNullable<typeof groups>[number]) => { numerator: { value: number } } | null) =>
+      sum(groups!.map((group) => of(group)?.numerator.value ?? 0));
+    const { numerator, denominator } = plain.wastedCompute.p95!;
+    assert.ok(
+      close(
+        total(({ mass }) => mass),
+        groups![0]!.mass!.denominator.value,
+      ),
+      spec,
+    );
+    assert.ok(
+      close(
+        total(({ pairs }) => pairs),
+        denominator.value,
+      ),
+      spec,
+    );
+    assert.ok(
+      close(
+        total(({ wastedCompute }) => wastedCompute.p95),
+        numerator.value,
+      ),
+      spec,
+    );
+  }
+});
+
+test('of equal keys at the end of a smallest set no group is preferred', () => {
+  const shape = { batch: 1, heads: 1, kvHeads: 1, queries: 1, keys: 10, headDim: 1, causal: false, dtype: 'f32' } as const;
+  const inputs = { shape, query: new Float32Array(1), key: new Float32Array(10), value: new Float32Array(10).fill(1), scale: 1 };
+  const groups = [
+    { name: 'a', from: 0, to: 2 },
+    { name: 'b', from: 2, to: 10 },
+  ];
+  const found = measureWaste(request('dense', inputs, { groups })).overall.groups!;
+  // Nine of ten equal keys hold 90 %.
+  for (const [index, mass] of [0.2, 0.8].entries()) {
+    assert.ok(close(found[index]!.mass!.value, mass) && close(found[index]!.pairs!.value, mass));
+    assert.ok(close(found[index]!.wastedCompute.p90!.value, 0.1), `${found[index]!.wastedCompute.p90!.value}`);
+  }
+});
+
+test('groups that do not fit the keys are refused, with what is wrong', () => {
+  const inputs = sharpInputs({ queries: 8, keys: 20 });
+  const refused = (groups: WasteRequest['groups'], message: RegExp) =>
+    assert.throws(() => measureWaste(request('dense', inputs, { groups })), { code: 'USAGE', message });
+  const image = { name: 'image', from: 0, to: 12 };
+  refused([image, { name: 'text', from: 12, to: 21 }], /group "text" ends at 21, expected at most 20, the number of keys/);
+  refused([{ name: 'text', from: 11, to: 20 }, image], /groups "image" \(0 to 12\) and "text" \(11 to 20\) overlap/);
+  refused([image, { name: 'image', from: 12, to: 20 }], /two groups are called "image"/);
+  for (const range of [
+    { from: 5, to: 5 },
+    { from: 5, to: 3 },
+    { from: -1, to: 3 },
+    { from: 0.5, to: 3 },
+    { from: 0, to: Number.NaN },
+  ])
+    refused([{ name: 'image', ...range }], /expected a group \{ name, from, to \} with 0 ≤ from < to/);
+  refused([{ name: '', from: 0, to: 3 }], /expected a group/);
+  refused([], /0 groups of keys, expected 1 to 32/);
 });

@@ -18,7 +18,7 @@ function describeRows({ inputs: { shape }, rows }: WasteRequest, measured: numbe
  * O(keys·headDim + queries), never n², and the bootstrap sums of every head (8000 bytes a column). The same request gives the same figures.
  * @throws UNSUPPORTED where the variant refuses the shape, or weighs no pairs
  * @throws INVALID_INPUTS where a row's logits have no softmax
- * @throws USAGE where the rows' count or seed is not an integer
+ * @throws USAGE where the rows' count or seed is not an integer, or groups do not fit the keys
  */
 export function measureWaste(request: WasteRequest): WasteReport {
   refuseWaste(request);
@@ -31,15 +31,15 @@ export function measureWaste(request: WasteRequest): WasteReport {
 
 /** The report of measured heads, in their order. */
 export function reportWaste(request: WasteRequest, heads: readonly WasteSums[]): WasteReport {
-  const { inputsName, variant, parameters, kernelScoredPairs, rows } = request;
-  const overall = { ...emptySums(), kernelScoredPairs };
+  const { inputsName, variant, parameters, kernelScoredPairs, rows, groups } = request;
+  const overall = { ...emptySums(request), kernelScoredPairs };
   for (const head of heads) addSums(overall, head);
   return {
     inputs: inputsName,
     variant: { name: variant.name, params: { ...parameters } },
     rows: describeRows(request, overall.rows),
     interval: { confidence, resamples, seed: seedOf(rows) },
-    overall: figuresOf(overall),
-    heads: heads.map((sums, head) => ({ head, figures: figuresOf(sums) })),
+    overall: figuresOf(overall, groups),
+    heads: heads.map((sums, head) => ({ head, figures: figuresOf(sums, groups) })),
   };
 }

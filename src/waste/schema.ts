@@ -1,21 +1,10 @@
 import { z } from 'zod';
+import { wasteFigureSchema } from './figure.ts';
+import { groupFiguresSchema } from './group-meter.ts';
+
+export type { WasteFigure } from './figure.ts';
 
 const count = z.int().min(0);
-
-/** A sum that a figure is made of: a name, and its value over all rows (an estimate where rows are sampled). */
-const sum = z.strictObject({ name: z.string(), value: z.number() });
-
-/**
- * One figure with what it is a share of. [low, high] is a 95 % interval over (head, query) rows, the heads and positions
- * held fixed (of `sinkRate`: over heads); null where one row alone was measured. The figure is null where it is not defined.
- */
-export const wasteFigureSchema = z.strictObject({
-  value: z.number(),
-  low: z.number().nullable(),
-  high: z.number().nullable(),
-  numerator: sum,
-  denominator: sum,
-});
 
 const figure = wasteFigureSchema.nullable();
 const byMassShare = z.strictObject({ p90: figure, p95: figure, p99: figure });
@@ -40,6 +29,8 @@ export const wasteFiguresSchema = z.strictObject({
     wastedMass: figure,
     labelledWaste: figure,
   }),
+  /** By groups of keys, where the request names some. */
+  groups: groupFiguresSchema.exactOptional(),
 });
 
 /** Which rows were measured: `measured` of `of`. Sampled rows are stratified by head and position and follow from the seed. */
@@ -59,6 +50,5 @@ export const wasteReportSchema = z.strictObject({
   heads: z.array(z.strictObject({ head: count, figures: wasteFiguresSchema })),
 });
 
-export type WasteFigure = z.infer<typeof wasteFigureSchema>;
 export type WasteFigures = z.infer<typeof wasteFiguresSchema>;
 export type WasteReport = z.infer<typeof wasteReportSchema>;

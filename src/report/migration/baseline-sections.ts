@@ -7,6 +7,7 @@ import type { ScalingPoint } from '../charts/scaling.ts';
 import { wasteCurveChart } from '../charts/waste-curves.ts';
 import { figureCell, words } from '../document.ts';
 import type { Chart, Section, Table } from '../document.ts';
+import { groupTable } from '../group-table.ts';
 
 type AtLength = StoredMigrationRecord['baseline']['lengths'][number];
 export type BaselineLengths = readonly AtLength[];
@@ -158,7 +159,14 @@ export function wasteBySite(lengths: BaselineLengths): Section | undefined {
   };
   const lead =
     'The share of pairs beyond the smallest sets of keys that hold 95 % of the attention, on one real item per length. It is the most that a sparse variant could leave out.';
-  return { id: 'waste', title: 'Wasted attention', lead, parts: [byHead, curves(lengths)] };
+  const byKeys = groupTable('Attention by keys', [{ title: 'site' }, { title: 'tokens', numeric: true }], bySite(lengths));
+  return { id: 'waste', title: 'Wasted attention', lead, parts: [byHead, curves(lengths), ...(byKeys.rows.length > 0 ? [byKeys] : [])] };
+}
+
+function bySite(lengths: BaselineLengths) {
+  return lengths.flatMap(({ length, waste }) =>
+    waste.map(({ site, overall: { groups } }) => ({ names: [...words(`site ${site}`), { text: String(length), value: length }], groups })),
+  );
 }
 
 function curves(lengths: BaselineLengths): Chart {

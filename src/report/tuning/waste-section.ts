@@ -1,10 +1,10 @@
 import { percent } from '../../text/figures.ts';
-import { bestHead } from '../../tuning/attention-waste.ts';
+import { bestHead, unseenAnswers } from '../../tuning/attention-waste.ts';
 import type { AttentionWaste } from '../../tuning/attention-waste.ts';
-import type { WasteFigure } from '../../waste/schema.ts';
 import { heatMapChart } from '../charts/heat-map.ts';
 import type { HeatCell } from '../charts/heat-map.ts';
 import { figureCell, words } from '../document.ts';
+import { groupTable, shareCell } from '../group-table.ts';
 import type { Chart, Section, Table, TableCell } from '../document.ts';
 import type { TuningView } from './tuning-view.ts';
 
@@ -26,12 +26,12 @@ export function wasteSection(view: TuningView): Section | undefined {
   const measured = `Measured on the models of the first seed, at ${rows.measured} of ${rows.of} scored positions of ${items.measured} of ${items.of} test items.`;
   const isLabelled = all.labelledWaste !== null;
   const lead = isLabelled
-    ? `${measured} The task defines which key holds each answer, and attention on any other key is labeled waste. A head with another role, such as finding the previous token, counts as wasteful here; what matters is that some head finds the answer.`
+    ? `${measured} The task defines which keys hold each answer, and attention on any other key is labeled waste. A head with another role, such as finding the previous token, counts as wasteful here; what matters is that some head finds the answer.`
     : `${measured} The task does not define which keys hold the answers, so this is unlabeled waste: pairs beyond the smallest set of keys that holds 95 % of the attention.`;
   const title = isLabelled ? 'Waste and relevant keys' : 'Waste';
-  const own = [headsChart(found, isLabelled), attentionsTable(found, isLabelled)];
+  const own = [headsChart(found, isLabelled), attentionsTable(found, isLabelled), ...groupTables(found)];
   if (first.waste.within === undefined) return { id: 'attention-waste', title, lead, parts: own };
-  const across = `${lead} All of this is cross-attention, from what is written to the source. Attention within the source and within the translation has a table of its own, without labels.`;
+  const across = `${lead} All of this is cross-attention, from the decoder to the source. Attention within encoder and decoder has a table of its own, without labels.`;
   return { id: 'attention-waste', title, lead: across, parts: [...own, withinTable(found)] };
 }
 
@@ -41,7 +41,7 @@ function withinTable(found: readonly NamedWaste[]): Table {
   const numeric = (title: string) => ({ title, numeric: true });
   return {
     kind: 'table',
-    title: 'Waste within source and translation, by layer and head',
+    title: 'Waste within encoder and decoder, by layer and head',
     columns: [{ title: 'attention' }, { title: 'of' }, ...['layer', 'head', ...own.map((column) => column.title)].map(numeric)],
     rows: found.flatMap(({ name, waste }) =>
       (waste.within?.heads ?? []).map(({ kind, layer, head, figures }) => [
@@ -92,7 +92,7 @@ const columns = [
   { title: 'labeled waste', labelled: true, of: (figures: AttentionWaste['all']) => figures.labelledWaste },
   { title: 'wasted pairs', labelled: false, of: (figures: AttentionWaste['all']) => figures.wastedCompute.p95 },
   { title: 'missed mass', labelled: false, of: (figures: AttentionWaste['all']) => figures.missedMass },
-  { title: 'keys unseen', labelled: true, of: (figures: AttentionWaste['all']) => figures.missedRelevantKeys },
+  { title: 'answers unseen', labelled: true, of: unseenAnswers },
   { title: 'mass missed on them', labelled: true, of: (figures: AttentionWaste['all']) => figures.missedRelevantMass },
 ] as const;
 
@@ -122,7 +122,7 @@ function headsTable(found: readonly NamedWaste[], isLabelled: boolean): Table {
 
 function attentionsTable(found: readonly NamedWaste[], isLabelled: boolean): Table {
   const own = columnsOf(isLabelled);
-  const best = isLabelled ? ['best head', 'its labeled waste', 'its keys unseen'] : [];
+  const best = isLabelled ? ['best head', 'its labeled waste', 'its answers unseen'] : [];
   return {
     kind: 'table',
     title: isLabelled ? 'Waste over all heads and in the best head' : 'Waste over all heads',
@@ -139,13 +139,21 @@ function bestCells(waste: AttentionWaste): TableCell[] {
   const best = bestHead(waste);
   if (best === undefined) return words('–', '–', '–');
   const { layer, head, figures } = best;
-  return [{ text: `layer ${layer}, head ${head}` }, shareCell(figures.labelledWaste), shareCell(figures.missedRelevantKeys)];
+  return [{ text: `layer ${layer}, head ${head}` }, shareCell(figures.labelledWaste), shareCell(unseenAnswers(figures))];
 }
 
-/** A share with its interval over items. */
-function shareCell(figure: WasteFigure | null): TableCell {
-  if (figure === null) return { text: '–' };
-  const { value, low, high } = figure;
-  const points = (share: number) => (100 * share).toFixed(1);
-  return { text: low === null || high === null ? `${points(value)} %` : `${points(value)} % (${points(low)} … ${points(high)})`, value };
+/** What each group of keys gets, over all heads and by head. */
+function groupTables(found: readonly NamedWaste[]): Table[] {
+  const all = found.map(({ name, waste }) => ({ names: words(name), groups: waste.all.groups }));
+  const byHead = found.flatMap(({ name, waste }) =>
+    waste.heads.map(({ layer, head, figures }) => ({
+      names: [...words(name), ...[layer, head].map((value) => ({ text: String(value), value }))],
+      groups: figures.groups,
+    })),
+  );
+  const numeric = (title: string) => ({ title, numeric: true });
+  return [
+    groupTable('Attention by keys, over all heads', [{ title: 'attention' }], all),
+    groupTable('Attention by keys, by layer and head', [{ title: 'attention' }, numeric('layer'), numeric('head')], byHead),
+  ].filter(({ rows }) => rows.length > 0);
 }

@@ -30,7 +30,7 @@ export type HopsParameters = z.output<typeof hopsSchema>;
  * A sequence shows the pointers in random order, each as one token and all of them again and again. Its last tokens are questions: nodes, of
  * which the value at the end of their chain is asked. `difficulty` is the number of pointers up to it, the same for all questions of a sequence,
  * drawn evenly from 1 to `hops`: all items have the same kinds and numbers of tokens, and a model that follows one pointer a layer needs as many layers.
- * Sequences say the same at any length, so that short ones can train. Tokens: node·(nodes + values) + target, values behind the nodes, then questions.
+ * Sequences say the same at any length, so that short ones can train. `relevant` are all tokens that show a pointer of the chain. Tokens: node·(nodes + values) + target, values behind the nodes, then questions.
  * @throws INVALID_PARAMETERS
  */
 export function hops(given: HopsParameters): Task {
@@ -57,7 +57,7 @@ export function hops(given: HopsParameters): Task {
   });
 }
 
-function drawSequence(stream: RandomStream, { tokens, targets }: ItemBuffers, parameters: HopsParameters): number {
+function drawSequence(stream: RandomStream, { tokens, targets, relevant }: ItemBuffers, parameters: HopsParameters): number {
   const { nodes, values, hops: most, questions } = parameters;
   const distance = 1 + drawBelow(stream, most);
   const chains = drawChains(stream, distance, parameters);
@@ -65,12 +65,24 @@ function drawSequence(stream: RandomStream, { tokens, targets }: ItemBuffers, pa
   for (let at = 0; at < asked; at++) tokens[at] = chains[drawBelow(stream, nodes)]!.pointer;
   for (const [at, place] of drawDistinct(stream, nodes, asked).entries()) tokens[place] = chains[at]!.pointer;
   const far = chains.filter((each) => each.distance === distance);
+  const paths = far.map((first) => {
+    const from = chains.indexOf(first);
+    return placesOf(chains.slice(from, from + distance), tokens.subarray(0, asked));
+  });
   for (let at = asked; at < tokens.length; at++) {
-    const { node, value } = far[drawBelow(stream, far.length)]!;
+    const chosen = drawBelow(stream, far.length);
+    const { node, value } = far[chosen]!;
     tokens[at] = nodes * (nodes + values) + node;
     targets[at] = value;
+    relevant[at] = paths[chosen]!;
   }
   return distance;
+}
+
+/** Where tokens show one of the pointers. */
+function placesOf(chain: readonly Linked[], tokens: Int32Array): number[] {
+  const pointers = new Set(chain.map(({ pointer }) => pointer));
+  return [...tokens.keys()].filter((at) => pointers.has(tokens[at]!));
 }
 
 interface Linked {

@@ -3,6 +3,7 @@ import type { Parameters } from '../../contract/variant.ts';
 import { nearestName } from '../../variants/nearest-name.ts';
 import type { Task } from '../task.ts';
 import { digits } from './digits.ts';
+import { fuse } from './fuse.ts';
 import { hops } from './hops.ts';
 import { induction } from './induction.ts';
 import { mlm } from './mlm.ts';
@@ -39,6 +40,10 @@ export const taskFamilies: Readonly<Record<string, TaskFamily>> = {
   mlm: family(mlm, { quick: { length: 64 }, full: { length: 512 } }),
   digits: family(digits, { quick: { side: 14 }, full: { side: 28 } }),
   translate: family(translate, { quick: { objects: 4, digits: 3 }, full: { objects: 16, digits: 6 } }),
+  fuse: family(fuse, {
+    quick: { side: 4, colors: 8, patterns: 16, questions: 16, streams: 2 },
+    full: { side: 8, colors: 16, patterns: 64, questions: 32, streams: 2 },
+  }),
 };
 
 const hint = 'write tasks as name[.quick|.full][:key=value,…], such as recall:pairs=8,length=128';

@@ -54,7 +54,7 @@ function drawSequence(stream: RandomStream, item: ItemBuffers, { symbols, copy, 
   for (let step = 1; step <= copy; step++) {
     const [source, asked] = [start + step, start + gap + step - 1];
     targets[asked] = tokens[source]! - 1;
-    relevant[asked] = source;
+    relevant[asked] = [source];
     // The last symbol of the copy may lie past the end: it is asked for, not shown.
     if (asked + 1 < length) tokens[asked + 1] = tokens[source]!;
   }

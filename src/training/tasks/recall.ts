@@ -65,6 +65,6 @@ function drawSequence(stream: RandomStream, item: ItemBuffers, at: RecallParamet
     tokens[2 * pair] = tokens[query] = 1 + key[pair]!;
     tokens[2 * pair + 1] = 1 + keys + value;
     targets[query] = value;
-    relevant[query] = 2 * pair + 1;
+    relevant[query] = [2 * pair + 1];
   }
 }

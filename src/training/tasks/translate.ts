@@ -82,7 +82,8 @@ export function translate(given: TranslateParameters): Task {
     classes: german.length,
     length,
     chance: 0,
-    translation: { sourceLength, textOf },
+    sourceLength,
+    translation: { textOf },
     draw: (stream, item) => drawItem(stream, item, parameters),
   });
 }
@@ -134,7 +135,7 @@ function drawItem(
   tokens[0] = start;
   for (const [at, { word, from }] of sentence.german.entries()) {
     targets[at] = classOf.get(word)!;
-    relevant[at] = from;
+    relevant[at] = [from];
     if (at + 1 < tokens.length) tokens[at + 1] = firstGerman + targets[at]!;
   }
 }
