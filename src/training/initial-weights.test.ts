@@ -81,3 +81,21 @@ test('what is no weights file is refused by its own code, and unfit weights are 
   const short = initialWeights(testbed, 1).set('head', new Float32Array(3));
   await assert.rejects(writeWeights(path, testbed, short), refused('INVALID_INPUTS', /head holds 3 elements, expected 352 for \[32, 11\]/));
 });
+
+test('first embeddings of tokens are sums of their parts: those that share one are alike, and of deviation 1', () => {
+  const testbed = smallTestbed({ vocabulary: 6, width: 1024 });
+  const partsOf = (token: number) => (token < 4 ? [`from ${token % 2}`, `to ${Math.floor(token / 2)}`] : [`to ${token - 4}`]);
+  const embed = initialWeights(testbed, 1, { partsOf }).get('embed')!;
+  const row = (token: number) => embed.subarray(token * 1024, (token + 1) * 1024);
+  const dot = (a: number, b: number) => row(a).reduce((sum, value, at) => sum + value * row(b)[at]!, 0) / 1024;
+  // Five deviations of what 1024 products of independent normal numbers sum up to.
+  const near = (value: number, expected: number) => assert.ok(Math.abs(value - expected) < (5 * 1.5) / Math.sqrt(1024), `${value}`);
+  for (let token = 0; token < 6; token++) near(dot(token, token), 1);
+  near(dot(0, 1), 0.5);
+  near(dot(0, 2), 0.5);
+  near(dot(0, 3), 0);
+  near(dot(0, 4), Math.SQRT1_2);
+  near(dot(0, 5), 0);
+  const plain = initialWeights(testbed, 1);
+  for (const [name, values] of initialWeights(testbed, 1, { partsOf })) if (name !== 'embed') assert.deepEqual(values, plain.get(name));
+});

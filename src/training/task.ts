@@ -54,6 +54,8 @@ export interface Task {
   readonly keyGroups?: readonly KeyGroup[];
   /** Where answers are sentences, read from a source. */
   readonly translation?: Translation;
+  /** What a token is made of: the first embedding is the sum of its parts', so that tokens that share one are alike. Absent: no token is like another. */
+  partsOf?(token: number): readonly string[];
   items(split: Split, count: number, seed: number): Promise<TaskItems>;
 }
 

@@ -213,25 +213,33 @@ test('a task with too few different items says so instead of searching for ever'
   for (const reason of reasons) assert.ok(refused(/too few distinct items/)(reason));
 });
 
-const chased = { nodes: 6, values: 3, hops: 4, questions: 3, length: 40, train: 12 };
+const chased = { nodes: 8, values: 3, hops: 4, questions: 3, length: 40, train: 14 };
 
 test('hops asks for what its pointers lead to; all questions of an item are as many away as it is difficult', async () => {
   for (const split of splits) {
     const items = await hops(chased).items(split, 300, 1);
-    assert.equal(items.length, split === 'test' ? 40 : 12);
+    assert.equal(items.length, split === 'test' ? 40 : 14);
     const counts = new Map<number, number>();
     for (const item of range(300)) {
       const { tokens, targets } = itemOf(items, item);
       const shown = tokens.slice(0, -3);
-      const pointers = new Map(shown.map((token) => [Math.floor(token / 9), token % 9] as const));
-      assert.equal(pointers.size, 6, 'a node without its pointer, or a token that is none');
-      for (const token of shown) assert.equal(pointers.get(Math.floor(token / 9)), token % 9);
+      const pointers = new Map(shown.map((token) => [Math.floor(token / 11), token % 11] as const));
+      assert.equal(pointers.size, 8, 'a node without its pointer, or a token that is none');
+      for (const token of shown) assert.equal(pointers.get(Math.floor(token / 11)), token % 11);
+      const endOf = (node: number) => {
+        let [at, followed] = [node, 0];
+        for (; at < 8; followed++) at = pointers.get(at)!;
+        return { followed, value: at - 8 };
+      };
       const distances = tokens.slice(-3).map((token, question) => {
-        let [at, followed] = [token - 54, 0];
-        for (; at < 6; followed++) at = pointers.get(at)!;
-        assert.equal(targets.at(question - 3), at - 6);
+        const { followed, value } = endOf(token - 88);
+        assert.equal(targets.at(question - 3), value);
         return followed;
       });
+      const asFar = range(8)
+        .map(endOf)
+        .filter(({ followed }) => followed === items.difficulty![item]);
+      assert.ok(new Set(asFar.map(({ value }) => value)).size > 1, 'one value at that distance: it need not be looked for');
       assert.ok(targets.slice(0, -3).every((target) => target === -1));
       assert.deepEqual([...new Set(distances)], [items.difficulty![item]]);
       counts.set(items.difficulty![item]!, (counts.get(items.difficulty![item]!) ?? 0) + 1);
@@ -244,7 +252,7 @@ test('hops asks for what its pointers lead to; all questions of an item are as m
 test('hops that cannot be are refused by name', () => {
   const refused = (changes: object, message: RegExp) =>
     assert.throws(() => hops({ ...chased, ...changes }), { code: 'INVALID_PARAMETERS', message });
-  refused({ hops: 7 }, /7 hops need 7 nodes, got 6/);
-  refused({ train: 8 }, /6 pointers and 3 questions do not fit into 8 tokens/);
+  refused({ hops: 5 }, /2 chains of 5 hops need 10 nodes, got 8/);
+  refused({ train: 10 }, /8 pointers and 3 questions do not fit into 10 tokens/);
   refused({ nodes: 129 }, /nodes/);
 });

@@ -30,14 +30,17 @@ export type HopsParameters = z.output<typeof hopsSchema>;
  * A sequence shows the pointers in random order, each as one token and all of them again and again. Its last tokens are questions: nodes, of
  * which the value at the end of their chain is asked. `difficulty` is the number of pointers up to it, the same for all questions of a sequence,
  * drawn evenly from 1 to `hops`: all items have the same kinds and numbers of tokens, and a model that follows one pointer a layer needs as many layers.
- * Sequences say the same at any length, so that short ones can train. `relevant` are all tokens that show a pointer of the chain. Tokens: node·(nodes + values) + target, values behind the nodes, then questions.
+ * Two chains at least are that long and end at different values, so that the values alone do not tell which is asked.
+ * Sequences say the same at any length, so that short ones can train. `relevant` are all tokens that show a pointer of the chain.
+ * Tokens: node·(nodes + values) + target, values behind the nodes, then questions.
  * @throws INVALID_PARAMETERS
  */
 export function hops(given: HopsParameters): Task {
   const parameters = readParameters('hops', hopsSchema, given);
   const { nodes, values, hops: most, questions, length, train } = parameters;
   const name = taskName('hops', parameters);
-  if (most > nodes) throw requestError(name, `${most} hops need ${most} nodes, got ${nodes}`, `nodes=${most}`);
+  const least = sameLength * most;
+  if (least > nodes) throw requestError(name, `${sameLength} chains of ${most} hops need ${least} nodes, got ${nodes}`, `nodes=${least}`);
   const shortest = Math.min(length, train);
   if (nodes + questions > shortest)
     throw requestError(
@@ -53,8 +56,16 @@ export function hops(given: HopsParameters): Task {
     length,
     trainingLength: train,
     chance: 1 / values,
+    partsOf: (token) => partsOf(token, parameters),
     draw: (stream, item) => drawSequence(stream, item, parameters),
   });
+}
+
+/** A pointer is from a node and to one, or to a value; a question stands where a pointer to its node would have led. */
+function partsOf(token: number, { nodes, values }: HopsParameters): string[] {
+  const targets = nodes + values;
+  const pointers = nodes * targets;
+  return token < pointers ? [`from ${Math.floor(token / targets)}`, `to ${token % targets}`] : [`to ${token - pointers}`];
 }
 
 function drawSequence(stream: RandomStream, { tokens, targets, relevant }: ItemBuffers, parameters: HopsParameters): number {
@@ -94,14 +105,18 @@ interface Linked {
   readonly value: number;
 }
 
-/** Every node once, in chains one after the other; the first chain has the given length. */
+/** Chains of an item that have its distance, whatever else is drawn. */
+const sameLength = 2;
+
+/** Every node once, in chains one after the other; the first chains have the given length, and each another value. */
 function drawChains(stream: RandomStream, first: number, { nodes, values, hops: most }: HopsParameters): Linked[] {
   const order = drawDistinct(stream, nodes, nodes);
+  const different = drawDistinct(stream, sameLength, values);
   const linked: Linked[] = [];
-  while (linked.length < nodes) {
+  for (let chain = 0; linked.length < nodes; chain++) {
     const start = linked.length;
-    const end = start === 0 ? first : Math.min(nodes, start + 1 + drawBelow(stream, most));
-    const value = drawBelow(stream, values);
+    const end = chain < sameLength ? start + first : Math.min(nodes, start + 1 + drawBelow(stream, most));
+    const value = different[chain] ?? drawBelow(stream, values);
     for (let at = start; at < end; at++) {
       const target = at + 1 < end ? order[at + 1]! : nodes + value;
       linked.push({ node: order[at]!, pointer: order[at]! * (nodes + values) + target, distance: end - at, value });

@@ -33,8 +33,8 @@ export const taskFamilies: Readonly<Record<string, TaskFamily>> = {
     full: { symbols: 32, copy: 32, gap: 300, length: 512 },
   }),
   hops: family(hops, {
-    quick: { nodes: 10, values: 8, hops: 8, questions: 8, length: 1024, train: 40 },
-    full: { nodes: 32, values: 16, hops: 12, questions: 32, length: 4096, train: 256 },
+    quick: { nodes: 12, values: 4, hops: 6, questions: 8, length: 1024, train: 20 },
+    full: { nodes: 24, values: 8, hops: 12, questions: 24, length: 4096, train: 64 },
   }),
   prose: family(prose, { quick: { length: 128 }, full: { length: 512 } }),
   mlm: family(mlm, { quick: { length: 64 }, full: { length: 512 } }),
