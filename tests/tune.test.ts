@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -146,7 +146,7 @@ test('a tuning with exits says how deep its answers were, and exports a model th
       finalists: Array<{ trial: { exits: number }; test: { layers: number } }>;
     }>;
   };
-  assert.match(stdout, /dense by difficulty of the items:[^]*?\n1 +\d/);
+  assert.match(stdout, /dense, exits at confidence 0\.1, by\s+difficulty of the items:[^]*?\n1 +\d/);
   const [{ model: exported, finalists, graded }] = record.candidates as [(typeof record.candidates)[0]];
   assert.deepEqual(
     graded.levels.map(({ difficulty }) => difficulty),
@@ -180,6 +180,22 @@ test('a tuning with exits says how deep its answers were, and exports a model th
   const older = await attnswap(command, { cwd });
   assert.equal(older.exitCode, 5);
   assert.match(older.stderr, /exitsDefinition changed from nothing to 2 since this tuning began/);
+});
+
+test('exits decided by heads are trained, told and exported, with layers that share their weights', { skip }, async () => {
+  const task = 'hops:nodes=4,values=8,hops=2,questions=2,length=24,train=12';
+  const space = { exits: [1e-6], layerCost: [0.5] };
+  const model = { ...suite.model, layers: 3, sharedLayers: true };
+  const search = { trials: 1, seeds: 1 };
+  const cwd = folderWith({ ...suite, task, model, space, search });
+  const { exitCode, stdout, stderr } = await attnswap(command, { cwd });
+  assert.ok([0, 1, 2].includes(exitCode!), stderr);
+  assert.match(stdout, /dense, exits at 0\.000001 of heads trained at 0\.5 nats a\s+layer, by difficulty/);
+  const folder = join(cwd, 'runs/tiny.tuning/models');
+  const held = (name: string) => readFileSync(join(folder, name)).includes('layers.0.exit.weight');
+  const names = readdirSync(folder).filter((name) => name.endsWith('.onnx'));
+  assert.ok(names.some((name) => /without_exits/.test(name)) && names.some((name) => !/without_exits/.test(name)), names.join(' '));
+  for (const name of names) assert.equal(held(name), !/without_exits/.test(name), name);
 });
 
 test('without PyTorch and tfjs-node a tuning is trained in WebAssembly, on a smaller budget that the record names', async () => {

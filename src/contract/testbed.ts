@@ -9,6 +9,9 @@ export const exitUnits = ['sequence', 'position'] as const;
 /** A softmax probability from which an answer is taken. */
 export const confidence = z.number().gt(0).max(1);
 
+/** Nats that a layer costs an answer. */
+export const layerCost = z.number().positive().max(100);
+
 /**
  * A small transformer, whole: what a trainer builds, and what is exported to ONNX. x is `[batch, length, width]`:
  * x = embed[tokens], plus the position where it is sinusoidal or learned. A layer, norm `before`: x += attend(norm1(x)); x += mlp(norm2(x));
@@ -21,10 +24,13 @@ export const confidence = z.number().gt(0).max(1);
  * positions do not turn them.
  * Early exit (Huang et al. 2018, section 4): a layer with an exit gives logits too, as the last one does, with the same norm and head. A position
  * whose answer is asked for is sure of it where its largest softmax probability reaches the exit's confidence; a position that is not asked is
- * always sure. Exits by `sequence`: a sequence leaves at the first exit at which all its positions are sure. By `position`: each position leaves by
+ * always sure. With `layerCost` every layer but the last has a head of its own that tells how sure a position is, in place of the softmax:
+ * sigmoid(norm(x)·exit.weight + exit.bias), the norm that of the logits. Exits by `sequence`: a sequence leaves at the first exit at which all its positions are sure. By `position`: each position leaves by
  * itself, and layers that follow read its state as it left, copied, as key and value (Elbayad et al. 2020, section 3). Who has left is answered
  * by the exit's logits, the others by the last layer's; no answer depends on other sequences. Trained on the mean of all exits' and the last
- * layer's loss, with states that are copied where exits are by position.
+ * layer's loss, with states that are copied where exits are by position. With `layerCost` what an answer is expected to cost is added, if it leaves
+ * each exit with the probability that the exit's head gives (as in Banino et al. 2021): Σ p·(loss + layerCost·layers) over the exits and the last
+ * layer, p = own probability·Π(1 − that of each earlier exit), the last layer's own being 1.
  */
 export const testbedSchema = z
   .strictObject({
@@ -43,8 +49,12 @@ export const testbedSchema = z
     norm: z.enum(['layer', 'rms']),
     normPlacement: z.enum(['before', 'after']),
     causal: z.boolean(),
+    /** All layers have the weights of the first (Dehghani et al. 2019): what one learns, all can do. Its exit head is that of all, too. */
+    sharedLayers: z.literal(true).optional(),
     /** The confidence of the exit after each layer but the last; null for no exit there. Absent: no exits. */
     exits: z.array(confidence.nullable()).optional(),
+    /** What a layer costs an answer, nats. Present: heads that are trained to weigh it against the loss say who leaves. */
+    layerCost: layerCost.optional(),
     /** What reads the source of a translation; the layers above are then its decoder. */
     encoder: z
       .strictObject({
@@ -65,6 +75,15 @@ export const testbedSchema = z
   .refine(({ encoder, causal }) => encoder === undefined || causal, 'a decoder is causal')
   .refine(({ encoder, position }) => encoder === undefined || position !== 'alibi', 'alibi needs causal attention: an encoder has none')
   .refine(({ encoder, exits }) => encoder === undefined || exits === undefined, 'a model with an encoder has no exits')
+  .refine(
+    ({ encoder, sharedLayers }) => encoder === undefined || sharedLayers === undefined,
+    'a model with an encoder has no shared layers',
+  )
+  .refine(({ attention, sharedLayers }) => sharedLayers === undefined || new Set(attention).size === 1, {
+    path: ['attention'],
+    error: 'shared layers need the same attention in each',
+  })
+  .refine(({ encoder, layerCost }) => encoder === undefined || layerCost === undefined, 'a model with an encoder has no exits')
   .refine(({ encoder, attention }) => encoder === undefined || encoder.cross.length === attention.length, {
     path: ['encoder', 'cross'],
     error: 'expected one for each decoder layer',

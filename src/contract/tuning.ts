@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { recordReader } from '../files/read-record.ts';
-import { confidence, testbedSchema } from './testbed.ts';
+import { confidence, layerCost, testbedSchema } from './testbed.ts';
 
 const count = z.int().min(1).max(1e7);
 const oneOrMore = <T extends z.ZodType>(item: T) => z.array(item).min(1);
-const { width, heads, hidden, exitBy, position, norm, normPlacement } = testbedSchema.def.shape;
+const { width, heads, hidden, exitBy, sharedLayers, position, norm, normPlacement } = testbedSchema.def.shape;
 
 /** Training techniques that a trial may use. */
 export const techniques = ['sparsify', 'distil', 'heads'] as const;
@@ -25,6 +25,8 @@ const spaceSchema = z.strictObject({
   start: oneOrMore(z.enum(['drawn', 'baseline'])).default(['drawn']),
   /** The confidence of early exits after every layer but the last; null for none. Absent: none. */
   exits: oneOrMore(confidence.nullable()).optional(),
+  /** Nats that a layer costs an answer: exits are then decided by heads that are trained to weigh it against the loss; null for none. */
+  layerCost: oneOrMore(layerCost.nullable()).optional(),
 });
 
 const least = z.int().min(1).exactOptional();
@@ -39,7 +41,7 @@ const definitionSchema = z.strictObject({
   description: z.string().default(''),
   /** As `recall.quick` or `recall:pairs=8,length=128`. */
   task: z.string(),
-  model: z.strictObject({ layers: z.int().min(1).max(64), width, heads, hidden, exitBy }),
+  model: z.strictObject({ layers: z.int().min(1).max(64), width, heads, hidden, exitBy, sharedLayers }),
   /** The attention that all others are compared with. */
   baseline: z.string().default('dense'),
   /** Attention that may take its place, in every layer. */
@@ -79,10 +81,11 @@ const definitionSchema = z.strictObject({
   qualityMargin: z.number().positive().max(1).default(0.02),
 });
 
-export const tuningSchema = definitionSchema.superRefine(({ model: { layers }, space: { exits = [] } }, context) => {
-  if (exits.every((each) => each === null) || layers >= 2) return;
-  const message = `exits need a model of at least 2 layers, got ${layers}`;
-  context.addIssue({ code: 'custom', path: ['space', 'exits'], message });
+export const tuningSchema = definitionSchema.superRefine(({ model: { layers }, space }, context) => {
+  const isUsed = (list: ReadonlyArray<number | null> = []) => list.some((each) => each !== null);
+  const refuse = (name: 'exits' | 'layerCost', message: string) => context.addIssue({ code: 'custom', path: ['space', name], message });
+  if (isUsed(space.exits) && layers < 2) refuse('exits', `exits need a model of at least 2 layers, got ${layers}`);
+  if (isUsed(space.layerCost) && !isUsed(space.exits)) refuse('layerCost', 'a cost needs exits to weigh, such as exits: [0.5]');
 });
 export type TuningDefinition = z.input<typeof tuningSchema>;
 export type Tuning = z.output<typeof tuningSchema>;

@@ -21,6 +21,7 @@ export function trialsCsv(record: StoredTuningRecord): string {
       without: undefined,
       exits: trial.exits ?? undefined,
       layers: undefined,
+      layerCost: trial.layerCost ?? undefined,
     })),
   );
   const finished = trained(record).map(({ role, attention, weightedShare, without, finished: { trial, epochs, test } }) => ({
@@ -34,6 +35,7 @@ export function trialsCsv(record: StoredTuningRecord): string {
     without,
     exits: trial.exits ?? undefined,
     layers: test.layers,
+    layerCost: trial.layerCost ?? undefined,
   }));
   return csv([...searched, ...finished]);
 }

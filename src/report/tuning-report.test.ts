@@ -207,7 +207,7 @@ test('where items are graded, depth and speed are shown by difficulty, with whet
     quality: { outcome: 'pass' as const, reason: 'not worse', marginsLost: 0.2 },
     levels: [
       { difficulty: 1, ...level, latency: latency(-0.5) },
-      { difficulty: 6, ...level, latency: latency(0) },
+      { difficulty: 6, ...level, latency: { ...latency(0.125), outcome: 'inconclusive' as const } },
     ],
     timed: 4,
     easy: latency(-0.5),
@@ -215,9 +215,14 @@ test('where items are graded, depth and speed are shown by difficulty, with whet
   const report = tuningReport(stored({ ...record, baselineGraded: graded }));
   const section = sectionOf(report, 'graded');
   assert.match(section.lead!, /dense: Time of the hardest items ÷ time of the easiest, with exits: 2 \(1\.67 … 2\.5\)\. .*: not worse\./);
+  assert.match(
+    section.lead!,
+    /Exits save time while fewer than 80 % of the items are of the hardest difficulty and the others of the easiest\./,
+  );
+  assert.match(section.lead!, /They are not shown to cost less than 10 % more time at difficulty 6\./);
   assert.deepEqual(textsOf(tableIn(section)), [
     ['dense', '1', '40', '100.0 %', '99.0 %', '1.5', '2 (1.67 … 2.5)'],
-    ['dense', '6', '40', '100.0 %', '99.0 %', '1.5', '1 (0.909 … 1.11)'],
+    ['dense', '6', '40', '100.0 %', '99.0 %', '1.5', '0.889 (0.816 … 0.976)'],
   ]);
   await rendered(report);
 });

@@ -40,6 +40,23 @@ for (const attention of ['dense', 'topk:k=5', 'window:w=8,globals=1', 'gated:ran
     }
   });
 
+test('of shared layers every attention shows its own queries and keys, with the gate that they share', async () => {
+  const testbed = smallTestbed({ attention: ['gated:rank=2', 'gated:rank=2'], sharedLayers: true });
+  const weights = stirredWeights(testbed);
+  const batch = drawTokens(testbed, 2, 33);
+  const expected: AttentionInputs[] = [];
+  referenceForward(testbed, weights, batch, (inputs) => void expected.push(inputs));
+  const model = await captureTestbed(testbed, weights, { adapter, backend: 'onnx-cpu' });
+  const found = await model.capture(batch);
+  await model.dispose();
+  assert.equal(found.length, 2);
+  for (const [layer, { gate, ...inputs }] of found.entries()) {
+    for (const part of ['query', 'key'] as const) assert.ok(relativeError(inputs[part], expected[layer]![part]) < 2e-6, `${layer} ${part}`);
+    assert.ok(gate !== undefined);
+    assert.deepEqual(gate, expected[layer]!.gate);
+  }
+});
+
 test('of an encoder and its decoder every attention is shown, with queries and keys of their own lengths', async () => {
   const testbed = translating({
     encoder: { length: 40, attention: ['topk:k=5'], cross: ['window:w=8', 'gated:rank=2'] },

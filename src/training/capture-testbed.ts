@@ -7,7 +7,7 @@ import { exportTestbed } from './export-onnx.ts';
 import { attentionInputs } from './reference-attention.ts';
 import type { TokenBatch } from './answers.ts';
 import { testbedFeeds } from './testbed-feeds.ts';
-import { sitesOf } from './testbed.ts';
+import { byEveryLayer, sitesOf } from './testbed.ts';
 import type { Testbed } from './testbed.ts';
 
 /** A trained testbed that shows what its attention reads. */
@@ -32,7 +32,11 @@ export async function captureTestbed(testbed: Testbed, weights: Weights, runner:
       const outputs = bound.outputs();
       return sitesOf(testbed).map((site) => {
         const [query, key, value] = (['query', 'key', 'value'] as const).map((part) => headsOf(outputs, site.name, part));
-        return attentionInputs({ query: query!, key: key!, value: value! }, weights, { testbed, site, sizes: batch });
+        return attentionInputs({ query: query!, key: key!, value: value! }, byEveryLayer(testbed, weights), {
+          testbed,
+          site,
+          sizes: batch,
+        });
       });
     },
     dispose: () => model.dispose(),

@@ -74,10 +74,15 @@ const translated = variants.map((variant, v) => {
   });
 });
 
-for (const testbed of [...cases, ...onGrids, ...recurrent, ...translated]) {
-  const { attention, position, norm, normPlacement, causal, encoder } = testbed;
+const shared = [
+  smallTestbed({ attention: ['gated:rank=2', 'gated:rank=2', 'gated:rank=2'], sharedLayers: true, position: 'rotary', norm: 'rms' }),
+  smallTestbed({ attention: ['topk:k=5', 'topk:k=5'], sharedLayers: true, position: 'alibi', normPlacement: 'after' }),
+];
+
+for (const testbed of [...cases, ...onGrids, ...recurrent, ...translated, ...shared]) {
+  const { attention, position, norm, normPlacement, causal, encoder, sharedLayers } = testbed;
   const from = encoder === undefined ? '' : `, from ${encoder.attention.join()} across ${encoder.cross.join(' then ')}`;
-  const kind = `${attention.join(' then ')}${from}, ${position}, ${norm} ${normPlacement}${causal ? ', causal' : ''}`;
+  const kind = `${attention.join(' then ')}${from}, ${position}, ${norm} ${normPlacement}${causal ? ', causal' : ''}${sharedLayers === true ? ', shared layers' : ''}`;
   test(`the exported model gives the reference's logits: ${kind}`, async (context) => {
     const weights = stirredWeights(testbed);
     const lengths = onGrids.includes(testbed) ? [33] : [1, 7, 33];

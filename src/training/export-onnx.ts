@@ -10,7 +10,7 @@ import type { Remaining, Selected } from './onnx-exits.ts';
 import { head, mlp, norm, slicedRows } from './onnx-layers.ts';
 import { lengthsOf } from './model-parts.ts';
 import { sinusoidalTable } from './positions.ts';
-import { exitsByPosition, exitsOf, normOf, parametersOf, sitesOf } from './testbed.ts';
+import { exitsByPosition, exitsOf, normOf, parameterAt, parametersOf, sitesOf } from './testbed.ts';
 import type { Testbed } from './testbed.ts';
 
 /**
@@ -28,7 +28,8 @@ export function exportTestbed(testbed: Testbed, weights: Weights, options: Expor
   const graph = new GraphBuilder();
   const source = built.encoder && graph.input('source', 'i64', ['batch', 'source']);
   const tokens = graph.input('tokens', 'i64', ['batch', 'length']);
-  for (const { name, shape } of parametersOf(testbed)) graph.initializer(name, weights.get(name)!, shape);
+  for (const { name, shape } of parametersOf(testbed).filter(({ name }) => isRead(built, name)))
+    graph.initializer(name, weights.get(name)!, shape);
   const sourceLength = source && graph.sizes(source, 1, 2);
   const parts: ModelParts = { testbed: built, graph, options, length: graph.sizes(tokens, 1, 2), sourceLength, shown: [] };
   const asked = exitsOf(built).length === 1 ? undefined : graph.input('asked', 'bool', ['batch', 'length']);
@@ -36,6 +37,13 @@ export function exportTestbed(testbed: Testbed, weights: Weights, options: Expor
   const given = { tables: positionTables(parts, ''), memory };
   const logits = head(parts, lastStates(parts, embed(parts, tokens, ''), { given, asked }));
   return graph.model([{ name: 'logits', value: logits, type: 'f32', shape: ['batch', 'length', testbed.classes] }, ...parts.shown]);
+}
+
+/** Whether the model reads a parameter: heads of exits that are not taken are left out. */
+function isRead(testbed: Testbed, name: string): boolean {
+  if (!/^layers\.\d+\.exit\./.test(name)) return true;
+  const early = exitsOf(testbed).slice(0, -1);
+  return early.some(({ layers }) => name.startsWith(parameterAt(testbed, `layers.${layers - 1}.exit.`)));
 }
 
 /** What every layer reads besides the states. */
@@ -64,9 +72,10 @@ function lastStates(parts: ModelParts, x: Value, { given, asked }: { given: Give
   const early = throughLayers(parts, x, all, { given, from: 0, to: first!.layers });
   if (asked === undefined) return early.x;
   const open = graph.op('Cast', [asked], { to: elementTypes.f32 });
-  let remaining: Remaining = { x: early.x, staying: unsure(parts, early.rows, open, first!.confidence) };
+  let remaining: Remaining = { x: early.x, staying: unsure(parts, early.rows, open, first!) };
   let from = first!.layers;
-  for (const { layers: to, confidence } of further) {
+  for (const exit of further) {
+    const { layers: to } = exit;
     const [before, start] = [remaining, from];
     const isLast = to === testbed.attention.length;
     const [after = '', staying = ''] = graph.branches(anyStays(graph, before), 'f32', {
@@ -74,7 +83,7 @@ function lastStates(parts: ModelParts, x: Value, { given, asked }: { given: Give
         const own = { ...parts, graph: inner };
         const selected = exitsByPosition(testbed) ? stayingPositions(inner, before) : stayingSequences(inner, before, open);
         const { x: states, rows } = throughLayers(own, before.x, selected, { given, from: start, to });
-        return isLast ? [states] : [states, selected.put(before.staying, unsure(own, rows, selected.open, confidence))];
+        return isLast ? [states] : [states, selected.put(before.staying, unsure(own, rows, selected.open, exit))];
       },
       no: () => (isLast ? [before.x] : [before.x, before.staying]),
     });
@@ -118,7 +127,7 @@ function transformed(parts: ModelParts, rows: Value, { given, name, among }: Lay
       const apply = (from: Value) => attention(parts, from, { site, ...given, among: keys });
       return residual(parts, before, { apply, norm: normOf(site) });
     }, rows);
-  return residual(parts, attended, { apply: (from) => mlp(parts.graph, from, `${name}.mlp`), norm: `${name}.norm2` });
+  return residual(parts, attended, { apply: (from) => mlp(parts, from, `${name}.mlp`), norm: `${name}.norm2` });
 }
 
 function embed(parts: ModelParts, tokens: Value, prefix: Prefix): Value {

@@ -8,7 +8,7 @@ import { lengthsOf } from './model-parts.ts';
 import type { ExportOptions, ModelParts, Prefix } from './model-parts.ts';
 import { linear, slicedRows } from './onnx-layers.ts';
 import { alibiSlopes, rotaryAngles } from './positions.ts';
-import { attentionDim } from './testbed.ts';
+import { attentionDim, parameterAt } from './testbed.ts';
 import type { Site } from './testbed.ts';
 
 /** What positions of a sequence's layers read: rotary's cosines and sines `[length, headDim/2]`, or ALiBi's positions, f32 `[length, 1]`. */
@@ -56,7 +56,7 @@ export function attention(parts: ModelParts, x: Value, place: AttentionPlace): V
   const { width, heads } = testbed;
   const { site, memory, among } = place;
   const projected = (part: string, from: Value) => {
-    const split = graph.op('Reshape', [linear(graph, from, `${site.name}.${part}`), graph.int([0, 0, heads, width / heads])]);
+    const split = graph.op('Reshape', [linear(parts, from, `${site.name}.${part}`), graph.int([0, 0, heads, width / heads])]);
     return graph.op('Transpose', [split], { perm: [0, 2, 1, 3] });
   };
   const read = site.kind === 'cross' ? memory! : (among?.x ?? x);
@@ -65,7 +65,7 @@ export function attention(parts: ModelParts, x: Value, place: AttentionPlace): V
   const output = appendKernel(parts, placed, place);
   const own = attentionDim(testbed) === width / heads ? output : slicedLast(parts, output, 0, width / heads);
   const joined = graph.op('Reshape', [graph.op('Transpose', [own], { perm: [0, 2, 1, 3] }), graph.int([0, 0, width])]);
-  return linear(graph, joined, `${site.name}.output`);
+  return linear(parts, joined, `${site.name}.output`);
 }
 
 interface Heads {
@@ -138,7 +138,8 @@ function appendKernel(parts: ModelParts, heads: Heads, { site, among }: Attentio
       'UNSUPPORTED',
       `${name} (${text}): ${model?.unsupported ?? `${options.adapter.name} has no kernels for models`}`,
     );
-  const gate = { gate_u: `${name}.gate.u`, gate_w: `${name}.gate.w`, gate_b: `${name}.gate.b` };
+  const gatePart = (part: string) => parameterAt(testbed, `${name}.gate.${part}`);
+  const gate = { gate_u: gatePart('u'), gate_w: gatePart('w'), gate_b: gatePart('b') };
   const output = `${name}.attended`;
   const inputs = { ...heads, ...(bias !== undefined && { bias }), ...(findVariant(spec.variant).takesGate && gate) };
   graph.append(spliceNodes(model, `${name}.kernel/`, { ...inputs, output }));

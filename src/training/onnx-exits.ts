@@ -1,8 +1,9 @@
 import { elementTypes } from '../model/graph/graph-builder.ts';
 import type { GraphBuilder, Value } from '../model/graph/graph-builder.ts';
 import type { ModelParts } from './model-parts.ts';
-import { head } from './onnx-layers.ts';
-import { exitsByPosition } from './testbed.ts';
+import { head, lastNorm, linear } from './onnx-layers.ts';
+import { exitsByPosition, parameterAt } from './testbed.ts';
+import type { Exit } from './testbed.ts';
 
 /** Where a model stands after an exit. */
 export interface Remaining {
@@ -29,15 +30,27 @@ export function anyStays(graph: GraphBuilder, { staying }: Remaining): Value {
   return graph.op('Cast', [graph.op('ReduceMax', [staying], { keepdims: 0 })], { to: elementTypes.bool });
 }
 
-/** Who of some rows is not sure yet, f32, a figure for each sequence or position. `open`: f32, 1 for positions that an answer is still wanted of. */
-export function unsure(parts: ModelParts, rows: Value, open: Value, confidence: number): Value {
+/** Who of some rows is not sure at an exit, f32, a figure for each sequence or position. `open`: f32, 1 for positions that an answer is still wanted of. */
+export function unsure(parts: ModelParts, rows: Value, open: Value, { layers, confidence }: Exit): Value {
   const { graph, testbed } = parts;
   const places = graph.op('Transpose', [graph.op('NonZero', [open])], { perm: [1, 0] });
-  const largest = graph.maximum(graph.op('Softmax', [head(parts, graph.op('GatherND', [rows, places]))], { axis: -1 }), [-1]);
-  // Not Squeeze: where nobody is asked, ReduceMax of ONNX Runtime 1.30 keeps the axis that it reduces.
-  const sure = graph.op('GreaterOrEqual', [graph.op('Reshape', [largest, graph.int([-1])]), graph.float(confidence)]);
+  const sureness = surenessOf(parts, graph.op('GatherND', [rows, places]), `layers.${layers - 1}.exit`);
+  const sure = graph.op('GreaterOrEqual', [sureness, graph.float(confidence)]);
   const still = graph.op('ScatterND', [open, places, graph.op('Cast', [graph.op('Not', [sure])], { to: elementTypes.f32 })]);
   return exitsByPosition(testbed) ? still : graph.op('Squeeze', [graph.maximum(still, [1]), graph.int([1])]);
+}
+
+/** How sure states `[some, width]` are, `[some]`: what the exit's head says, or the largest probability. */
+function surenessOf(parts: ModelParts, states: Value, exitHead: string): Value {
+  const { graph, testbed } = parts;
+  const headLogit = () =>
+    graph.op('Add', [linear(parts, lastNorm(parts, states), `${exitHead}.weight`), parameterAt(testbed, `${exitHead}.bias`)]);
+  const sure =
+    testbed.layerCost === undefined
+      ? graph.maximum(graph.op('Softmax', [head(parts, states)], { axis: -1 }), [-1])
+      : graph.op('Sigmoid', [headLogit()]);
+  // Not Squeeze: where nobody is asked, ReduceMax of ONNX Runtime 1.30 keeps the axis that it reduces.
+  return graph.op('Reshape', [sure, graph.int([-1])]);
 }
 
 /** The sequences that stay. `asked`: f32 `[batch, length]`. */

@@ -331,6 +331,54 @@ test('with exits the loss is the mean of all exits’ and the last layer’s', (
   assert.ok(Math.abs(referenceLoss(testbed, weights, batch) - mean) < 1e-12);
 });
 
+for (const exitBy of ['sequence', 'position'] as const)
+  test(`heads say who leaves, and the loss adds what an answer is expected to cost: exits by ${exitBy}`, () => {
+    // A head that shows the states, and no norm in front of it: what a model that is cut off answers is what exit heads read.
+    const identity = Float32Array.from({ length: 32 * 32 }, (_, at) => Number(at % 33 === 0));
+    const exits = exitBy === 'sequence' ? [0.03, null, 0.1] : [0.999, null, 0.999];
+    const sizes: Partial<Testbed> = { attention: ['dense', 'dense', 'dense', 'dense'], classes: 32, normPlacement: 'after' };
+    const testbed = smallTestbed({ ...sizes, exitBy, exits, layerCost: 0.25 });
+    const weights = stirredWeights(testbed).set('head', identity);
+    // By position all are asked: who is not leaves at once, and is read as it left.
+    const isAsked = (place: number) => exitBy === 'position' || place % 6 === 3;
+    const batch = { ...drawTokens(testbed, 12, 6), targets: Int32Array.from({ length: 72 }, (_, at) => (isAsked(at) ? at % 32 : -1)) };
+    const plain = new Map([...weights].filter(([name]) => !name.includes('.exit.')));
+    const states = new Map([1, 3, 4].map((layers) => [layers, referenceForward(...cutOff(smallTestbed(sizes), plain, layers), batch)]));
+    const row = (layers: number, place: number) => [...states.get(layers)!.subarray(place * 32, (place + 1) * 32)];
+    const sure = (layers: number, place: number) => {
+      const [weight, bias] = ['weight', 'bias'].map((part) => [...weights.get(`layers.${layers - 1}.exit.${part}`)!]);
+      return 1 / (1 + Math.exp(-dot(row(layers, place), weight!) - bias![0]!));
+    };
+    const asked = range(72).filter(isAsked);
+    const { layers } = referenceAnswers(testbed, weights, batch);
+    const expected = asked.map((place) => [1, 3].find((depth) => sure(depth, place) >= exits[depth - 1]!) ?? 4);
+    assert.deepEqual(
+      asked.map((place) => layers[place]),
+      expected,
+    );
+    assert.deepEqual(new Set(expected), new Set(exitBy === 'sequence' ? [1, 3, 4] : [4]), 'an exit is not tried');
+    const costs = asked.map((place) => {
+      const loss = (depth: number) =>
+        Math.log(row(depth, place).reduce((sum, each) => sum + Math.exp(each), 0)) - row(depth, place)[batch.targets[place]!]!;
+      const [first, third] = [sure(1, place), sure(3, place)];
+      const reached = [first, (1 - first) * third, (1 - first) * (1 - third)];
+      return [1, 3, 4].reduce((sum, depth, at) => sum + loss(depth) / 3 + reached[at]! * (loss(depth) + 0.25 * depth), 0);
+    });
+    const mean = costs.reduce((sum, cost) => sum + cost, 0) / costs.length;
+    assert.ok(Math.abs(referenceLoss(testbed, weights, batch) - mean) < 1e-5);
+  });
+
+test('shared layers do what layers with the same weights do', () => {
+  const attention = ['gated:rank=2', 'gated:rank=2', 'gated:rank=2'];
+  const shared = smallTestbed({ attention, sharedLayers: true });
+  const weights = stirredWeights(shared);
+  const copies = range(3).flatMap((layer) =>
+    [...weights].map(([name, values]) => [name.replace(/^layers\.0\./, `layers.${layer}.`), values] as const),
+  );
+  const batch = drawTokens(shared, 2, 9);
+  assert.deepEqual(referenceForward(shared, weights, batch), referenceForward(smallTestbed({ attention }), new Map(copies), batch));
+});
+
 test('exits that no model can have are refused by name', () => {
   const refused = (changes: Partial<Testbed>, message: RegExp) =>
     assert.throws(() => readTestbed({ ...smallTestbed(), ...changes }, 'mine'), { code: 'INVALID_PARAMETERS', message });
@@ -339,12 +387,18 @@ test('exits that no model can have are refused by name', () => {
   refused({ exits: [0] }, /^mine: exits\.0: .*>0/);
   refused({ exits: [1.1] }, /^mine: exits\.0: .*<=1/);
   refused({ exits: [1] }, /^mine: exits\.0 is 1, expected at most 1 − 2⁻²⁰$/);
+  refused({ exits: [0.5], layerCost: 0 }, /^mine: layerCost: .*>0/);
   refused({ exits: [0.9999999] }, /^mine: exits\.0 is 0\.9999999, expected/);
 });
 
 test('attention that a testbed cannot have at any length is refused by name', () => {
   const refused = (changes: Partial<Testbed>, message: RegExp) =>
     assert.throws(() => readTestbed({ ...smallTestbed(), ...changes }, 'mine'), { code: 'INVALID_PARAMETERS', message });
+  refused({ attention: ['dense', 'topk:k=5'], sharedLayers: true }, /^mine: attention: shared layers need the same attention in each$/);
+  refused(
+    { encoder: { length: 8, attention: ['dense'], cross: ['dense', 'dense'] }, sharedLayers: true },
+    /a model with an encoder has no shared layers/,
+  );
   refused({ attention: ['linear'], position: 'alibi' }, /^mine: linear: linear has no logits that position alibi could be added to$/);
   refused(
     { attention: ['window:w=4', 'window:w=8'], exitBy: 'position', exits: [0.5] },

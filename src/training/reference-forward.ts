@@ -1,6 +1,6 @@
 import { AttnswapError } from '../contract/errors.ts';
 import { answersOf, leaving } from './answers.ts';
-import type { Answers, TokenBatch } from './answers.ts';
+import type { Answers, ExitOutput, TokenBatch } from './answers.ts';
 import { checkWeights } from './check-weights.ts';
 import type { Weights } from './check-weights.ts';
 import { logProbability } from './log-probability.ts';
@@ -9,7 +9,7 @@ import { attend } from './reference-attention.ts';
 import type { AttentionWatch } from './reference-attention.ts';
 import { add, gelu, multiply, normalise } from './reference-layers.ts';
 import type { SourceTokens, TaskItems } from './task.ts';
-import { exitsByPosition, exitsOf, normOf, sitesOf } from './testbed.ts';
+import { byEveryLayer, exitsByPosition, exitsOf, normOf, sitesOf } from './testbed.ts';
 import type { Site, Testbed } from './testbed.ts';
 
 /**
@@ -23,19 +23,20 @@ export function referenceForward(testbed: Testbed, weights: Weights, batch: Toke
 
 /** The same with where each answer was taken. @throws as {@link referenceForward} */
 export function referenceAnswers(testbed: Testbed, weights: Weights, batch: TokenBatch, watch?: AttentionWatch): Answers<Float64Array> {
-  return answersOf(testbed, batch, logitsOfExits(testbed, weights, batch, watch));
+  return answersOf(testbed, batch, outputsOfExits(testbed, weights, batch, watch));
 }
 
 /** After each exit, the last layer's at the end; states of positions that have left by themselves are copied. */
-function logitsOfExits(testbed: Testbed, weights: Weights, batch: TokenBatch, watch?: AttentionWatch): Float64Array[] {
-  checkWeights(testbed, weights, 'weights');
+function outputsOfExits(testbed: Testbed, given: Weights, batch: TokenBatch, watch?: AttentionWatch): Array<ExitOutput<Float64Array>> {
+  checkWeights(testbed, given, 'weights');
+  const weights = byEveryLayer(testbed, given);
   checkTokens(testbed, batch);
   const { width, classes } = testbed;
   const model = { testbed, weights, batch, watch };
   const exits = exitsOf(testbed);
   const left = new Set<number>();
   const memory = encode(model);
-  const all: Float64Array[] = [];
+  const all: Array<ExitOutput<Float64Array>> = [];
   let x = embed(testbed, weights, batch, '');
   for (const layer of testbed.attention.keys()) {
     const after = afterLayer(x, memory, `layers.${layer}`, model);
@@ -43,11 +44,21 @@ function logitsOfExits(testbed: Testbed, weights: Weights, batch: TokenBatch, wa
     x = after;
     const exit = exits.find(({ layers }) => layers === layer + 1);
     if (exit === undefined) continue;
-    const logits = multiply(lastNorm(x, testbed, weights, 'norm'), weights.get('head')!, { from: width, to: classes });
-    all.push(logits);
-    if (exitsByPosition(testbed)) for (const place of leaving(testbed, batch, logits, exit)) left.add(place);
+    const normed = lastNorm(x, testbed, weights, 'norm');
+    const logits = multiply(normed, weights.get('head')!, { from: width, to: classes });
+    const isLast = layer + 1 === testbed.attention.length;
+    const output = { logits, sure: isLast ? undefined : surenessAt(normed, weights, `layers.${layer}.exit`) };
+    all.push(output);
+    if (exitsByPosition(testbed)) for (const place of leaving(testbed, batch, output, exit)) left.add(place);
   }
   return all;
+}
+
+/** What the head `name` makes of states, `[positions]`; undefined where there is none. */
+function surenessAt(normed: Float64Array, weights: Weights, name: string): Float64Array | undefined {
+  const [weight, bias] = [weights.get(`${name}.weight`), weights.get(`${name}.bias`)];
+  if (weight === undefined || bias === undefined) return undefined;
+  return multiply(normed, weight, { from: weight.length, to: 1 }).map((logit) => 1 / (1 + Math.exp(-logit - bias[0]!)));
 }
 
 interface ModelAtWork {
@@ -85,25 +96,31 @@ function afterLayer(x: Float64Array, memory: Float64Array | undefined, name: str
 }
 
 /**
- * What training makes small, nats: the mean cross-entropy over the scored positions, and over the exits and the last layer.
+ * What training makes small, nats: the mean cross-entropy over the scored positions, and over the exits and the last layer; with `layerCost` what an
+ * answer is expected to cost, too.
  * @throws INVALID_INPUTS where no position is scored, and as {@link referenceForward}
  */
 export function referenceLoss(testbed: Testbed, weights: Weights, batch: TaskItems): number {
-  const losses = logitsOfExits(testbed, weights, batch).map((logits) => crossEntropy(testbed, logits, batch));
+  const places = [...batch.targets.keys()].filter((place) => batch.targets[place] !== -1);
+  if (places.length === 0) throw tokensError('no position is scored, expected a target other than -1');
+  const { layerCost } = testbed;
+  const every = outputsOfExits(testbed, weights, batch);
+  const exits = exitsOf(testbed);
+  const losses = places.map((place) => {
+    const own = every.map(({ logits }) => crossEntropy(testbed, logits, batch, place));
+    const mean = own.reduce((sum, loss) => sum + loss, 0) / own.length;
+    if (layerCost === undefined || own.length === 1) return mean;
+    // From the last layer back: what it costs to leave here or go on.
+    const price = (at: number) => own[at]! + layerCost * exits[at]!.layers;
+    return mean + own.reduceRight((ahead, _, at) => ahead + (every[at]!.sure?.[place] ?? 1) * (price(at) - ahead), 0);
+  });
   return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
 }
 
-function crossEntropy({ classes }: Testbed, logits: Float64Array, { targets }: TaskItems): number {
-  let loss = 0;
-  let scored = 0;
-  for (const [at, target] of targets.entries()) {
-    if (target === -1) continue;
-    if (target < 0 || target >= classes) throw tokensError(`target ${target} at element ${at}, expected -1 or a class below ${classes}`);
-    loss -= logProbability(logits.subarray(at * classes, (at + 1) * classes), target);
-    scored += 1;
-  }
-  if (scored === 0) throw tokensError('no position is scored, expected a target other than -1');
-  return loss / scored;
+function crossEntropy({ classes }: Testbed, logits: Float64Array, { targets }: TaskItems, place: number): number {
+  const target = targets[place]!;
+  if (target < 0 || target >= classes) throw tokensError(`target ${target} at element ${place}, expected -1 or a class below ${classes}`);
+  return -logProbability(logits.subarray(place * classes, (place + 1) * classes), target);
 }
 
 function tokensError(problem: string): AttnswapError {

@@ -115,6 +115,11 @@ export interface Parameter {
   readonly initial: { readonly deviation: number } | { readonly value: number };
 }
 
+/** Whether a layer, by what the names of its parameters begin with, has a head that decides who leaves after it. */
+function hasExitHead({ layerCost, attention }: Testbed, layer: string): boolean {
+  return layerCost !== undefined && layer !== `layers.${attention.length - 1}`;
+}
+
 /** Where answers are taken: after so many layers, from so much confidence. */
 export interface Exit {
   readonly layers: number;
@@ -139,7 +144,7 @@ export function attentionDim({ width, heads, position }: Testbed): number {
 
 /**
  * Every parameter, in the order of weight files. Matrices are `[in, out]`; `gate.u`, `gate.w` `[heads, attentionDim, rank]`, `gate.b` `[heads]`
- * as in captured inputs. Linear layers start at 1/√in, those that write to a residual stream at 1/√(writers·in).
+ * as in captured inputs; shared layers are all the first. Linear layers start at 1/√in, those that write to a residual stream at 1/√(writers·in).
  */
 export function parametersOf(testbed: Testbed): Parameter[] {
   const { vocabulary, classes, length, width, attention, encoder } = testbed;
@@ -151,13 +156,30 @@ export function parametersOf(testbed: Testbed): Parameter[] {
   ];
 }
 
+/** The parameter of a layer's own name: where layers are shared the first one's. */
+export function parameterAt({ sharedLayers }: Testbed, name: string): string {
+  return sharedLayers === true ? name.replace(/^layers\.\d+\./, 'layers.0.') : name;
+}
+
+/** What is kept by parameter under every layer's own names. */
+export function byEveryLayer<T>(testbed: Testbed, kept: ReadonlyMap<string, T>): ReadonlyMap<string, T> {
+  if (testbed.sharedLayers !== true) return kept;
+  const layered = [...kept].filter(([name]) => name.startsWith('layers.0.'));
+  const copies = [...testbed.attention.keys()].flatMap((layer) =>
+    layered.map(([name, each]) => [name.replace('layers.0.', `layers.${layer}.`), each] as const),
+  );
+  return new Map([...kept, ...copies]);
+}
+
 /** Positions, layers and last norm of an encoder, or of the layers that answer. */
 function stackParameters(testbed: Testbed, prefix: '' | 'encoder.', length: number, layers: number): Parameter[] {
   const { position, width, normPlacement } = testbed;
   const learned = { name: `${prefix}position`, shape: [length, width], initial: { deviation: 0.02 } };
   return [
     ...(position === 'learned' ? [learned] : []),
-    ...Array.from({ length: layers }, (_, layer) => layerParameters(testbed, `${prefix}layers.${layer}`, layers)).flat(),
+    ...Array.from({ length: testbed.sharedLayers === true ? 1 : layers }, (_, layer) =>
+      layerParameters(testbed, `${prefix}layers.${layer}`, layers),
+    ).flat(),
     ...(normPlacement === 'before' ? normParameters(testbed, `${prefix}norm`) : []),
   ];
 }
@@ -171,6 +193,15 @@ function layerParameters(testbed: Testbed, layer: string, layers: number): Param
     ...normParameters(testbed, `${layer}.norm2`),
     linear(`${layer}.mlp.in`, width, hidden),
     linear(`${layer}.mlp.out`, hidden, width, residual),
+    ...(hasExitHead(testbed, layer) ? exitParameters(testbed, layer) : []),
+  ];
+}
+
+/** The head that says whether a position leaves. At first it does not, so that the layers behind are trained. */
+function exitParameters({ width }: Testbed, layer: string): Parameter[] {
+  return [
+    { name: `${layer}.exit.weight`, shape: [width, 1], initial: { value: 0 } },
+    { name: `${layer}.exit.bias`, shape: [1], initial: { value: -2 } },
   ];
 }
 

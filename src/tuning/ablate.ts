@@ -3,6 +3,7 @@ import { differenceOf } from './difference.ts';
 import type { SeedDifference } from './difference.ts';
 import { finishTrial } from './finish-trial.ts';
 import type { FinishedTrial } from './finish-trial.ts';
+import { settled } from './trial.ts';
 import type { Reference, Trial } from './trial.ts';
 import { stepSaving } from './steps-to-quality.ts';
 import type { StepSaving } from './steps-to-quality.ts';
@@ -24,7 +25,8 @@ export async function ablate(work: TuningWork, finalists: readonly FinishedTrial
   const ablations: Ablation[] = [];
   for (const { without, change } of changesOf(finalists[0]!.trial, work.tuning)) {
     const trials: FinishedTrial[] = [];
-    for (const [index, { trial }] of finalists.entries()) trials.push(await finishTrial(work, { ...trial, ...change }, references[index]));
+    for (const [index, { trial }] of finalists.entries())
+      trials.push(await finishTrial(work, settled({ ...trial, ...change }), references[index]));
     const steps = stepSaving(curvesOf(finalists), curvesOf(trials));
     ablations.push({ without, trials, gained: differenceOf(trials, finalists), steps });
   }
@@ -46,10 +48,12 @@ export function changesOf(winner: Trial, { space }: Tuning): Change[] {
     without: `${left} left out`,
     change: { techniques: winner.techniques.filter((each) => each !== left) },
   }));
-  const others = (['position', 'norm', 'normPlacement', 'learningRate', 'start', 'exits'] as const).flatMap((name): Change[] => {
-    const first = space[name]?.[0] ?? null;
-    const without = `${name} ${first ?? 'none'} instead of ${winner[name] ?? 'none'}`;
-    return winner[name] === first ? [] : [{ without, change: { [name]: first } }];
-  });
+  const others = (['position', 'norm', 'normPlacement', 'learningRate', 'start', 'exits', 'layerCost'] as const).flatMap(
+    (name): Change[] => {
+      const first = space[name]?.[0] ?? null;
+      const without = `${name} ${first ?? 'none'} instead of ${winner[name] ?? 'none'}`;
+      return winner[name] === first ? [] : [{ without, change: { [name]: first } }];
+    },
+  );
   return [...techniques, ...others];
 }

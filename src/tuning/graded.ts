@@ -9,7 +9,7 @@ import { modelArm } from '../measure/arm.ts';
 import type { ModelArm } from '../measure/arm.ts';
 import { qualityOutcomes } from '../quality/judgement.ts';
 import { estimatePaired, judgePaired } from '../quality/paired.ts';
-import { digits } from '../text/figures.ts';
+import { digits, percent } from '../text/figures.ts';
 import type { TaskItems } from '../training/task.ts';
 import { testbedFeeds } from '../training/testbed-feeds.ts';
 import { exportedModel, timeoutSeconds } from './exported.ts';
@@ -109,6 +109,27 @@ export function speedText({ effect, outcome }: Comparison): string {
 /** The easiest items against the hardest, as a sentence; empty where all are of one difficulty. */
 export function easyText(easy: Comparison | null): string {
   return easy === null ? '' : `Time of the hardest items ÷ time of the easiest, with exits: ${speedText(easy)}. `;
+}
+
+/** The share of the hardest items, among the easiest, at which exits cost what they save; null where one of the two is not measured. */
+export function breakEven(levels: Graded['levels']): number | null {
+  const [easiest, hardest] = [levels[0]!.latency.effect, levels.at(-1)!.latency.effect];
+  if (easiest === null || hardest === null || levels.length < 2) return null;
+  if (hardest.estimate <= 0) return 1;
+  return Math.max(0, easiest.estimate / (easiest.estimate - hardest.estimate));
+}
+
+/** When exits pay off, and where they may cost more than they should, in sentences. */
+export function payingText({ levels }: Pick<Graded, 'levels'>): string {
+  const share = breakEven(levels);
+  const mix =
+    share === null
+      ? ''
+      : `Exits save time while fewer than ${percent(share)} of the items are of the hardest difficulty and the others of the easiest. `;
+  const shown = ({ latency: { outcome } }: Graded['levels'][number]) => outcome === 'pass' || outcome === 'improvement';
+  const slow = levels.filter((level) => !shown(level)).map(({ difficulty }) => difficulty);
+  const most = percent(slowdownMargin);
+  return `${mix}${slow.length === 0 ? `At no difficulty do they cost ${most} more time. ` : `They are not shown to cost less than ${most} more time at difficulty ${slow.join(', ')}. `}`;
 }
 
 /** What speeds were measured on: intervals say nothing of other items, or trainings. */

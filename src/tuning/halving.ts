@@ -1,6 +1,8 @@
 /** A trial as the scheduler sees it: its score at every rung that it reached, higher is better; NaN where training diverged. */
 export interface Contestant {
   readonly scores: readonly number[];
+  /** Mean number of layers up to an answer, at each rung: of a model without exits all of them. Absent where depth does not matter. */
+  readonly layers?: readonly number[];
 }
 
 /** Epochs of each rung: a rung is `reduction` times as long as the one before, the first at least `least`, the last all of them. */
@@ -46,8 +48,16 @@ function ranked(contestants: readonly Contestant[], rung: number): number[] {
   return reached.toSorted((a, b) => (Number.isNaN(value(a)) ? 1 : Number.isNaN(value(b)) ? -1 : value(b) - value(a)));
 }
 
-/** Who won: the best of the highest rung that anyone reached. */
-export function winnerOf(contestants: readonly Contestant[]): number {
+/**
+ * Who won: of the highest rung that anyone reached, the best; or who answers after the fewest layers, of those whose score is within `margin` of it,
+ * a share of its magnitude.
+ */
+export function winnerOf(contestants: readonly Contestant[], margin: number): number {
   const highest = Math.max(...contestants.map(({ scores }) => scores.length)) - 1;
-  return ranked(contestants, highest)[0]!;
+  const order = ranked(contestants, highest);
+  const score = (index: number) => contestants[index]!.scores[highest]!;
+  const layers = (index: number) => contestants[index]!.layers?.[highest] ?? Infinity;
+  const best = score(order[0]!);
+  const equal = order.filter((index) => score(index) >= best - margin * Math.abs(best));
+  return equal.reduce((least, index) => (layers(index) < layers(least) ? index : least), order[0]!);
 }

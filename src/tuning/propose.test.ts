@@ -5,7 +5,7 @@ import { changesOf } from './ablate.ts';
 import { attentionIn } from './progressive.ts';
 import { proposeTrials } from './propose.ts';
 import type { LayerAttention } from '../contract/training.ts';
-import { readTestbed, sitesOf } from '../training/testbed.ts';
+import { parametersOf, readTestbed, sitesOf } from '../training/testbed.ts';
 import { choicesOf, testbedOf, trialId } from './trial.ts';
 
 const definition = {
@@ -36,6 +36,24 @@ test('a space of two gives two trials, however many are asked for', () => {
       .map(({ learningRate }) => learningRate)
       .toSorted((a, b) => a - b),
     [0.003, 0.01],
+  );
+});
+
+test('what a layer costs is a choice of trials with exits, and their models keep its heads without exits', () => {
+  const space = { exits: [null, 0.5], layerCost: [null, 0.02] };
+  const tuning = readTuning({ ...definition, search: { trials: 100 }, space }, 'test');
+  const trials = proposeTrials(tuning, 'topk:k=8', 1);
+  assert.deepEqual(trials.map(({ exits, layerCost }) => `${exits} ${layerCost}`).toSorted(), ['0.5 0.02', '0.5 null', 'null null']);
+  const priced = trials.find(({ layerCost }) => layerCost !== null)!;
+  assert.match(trialId(priced), / exit=0\.5 cost=0\.02 /);
+  assert.match(choicesOf(priced), /, exits at 0\.5 of heads trained at 0\.02 nats a layer$/);
+  const task = { vocabulary: 10, classes: 10, length: 64, causal: true };
+  const [built, whole] = [priced, { ...priced, exits: null }].map((trial) => readTestbed(testbedOf(trial, tuning, task), 'test'));
+  assert.deepEqual([built!.exits, built!.layerCost, whole!.exits, whole!.layerCost], [[0.5], 0.02, undefined, 0.02]);
+  assert.deepEqual(parametersOf(whole!), parametersOf(built!));
+  assert.deepEqual(
+    changesOf(priced, tuning).map(({ without }) => without),
+    ['exits none instead of 0.5', 'layerCost none instead of 0.02'],
   );
 });
 
@@ -160,6 +178,8 @@ test('a suite with an unknown field, a bad technique or an impossible model is r
   refused({ space: { techniques: [['magic']] } }, /space\.techniques/);
   refused({ candidates: [] }, /candidates/);
   refused({ space: { exits: [null, 0] } }, /space\.exits\.1/);
+  refused({ space: { exits: [0.5], layerCost: [0] } }, /space\.layerCost\.0/);
+  refused({ space: { layerCost: [null, 0.1] } }, /space\.layerCost: a cost needs exits/);
   const layered = (layers: number) => ({ model: { ...definition.model, layers }, space: { exits: [null, 0.9] } });
   refused(layered(1), /space\.exits: exits need a model of at least 2 layers, got 1/);
 });

@@ -1,6 +1,6 @@
 import type { Tuning } from '../contract/tuning.ts';
 import { RandomStream } from '../inputs/random.ts';
-import { trialId } from './trial.ts';
+import { settled, trialId } from './trial.ts';
 import type { Trial } from './trial.ts';
 
 /**
@@ -11,7 +11,9 @@ export function proposeTrials({ space, search }: Tuning, attention: string, seed
   const first = <Value>(list: readonly Value[]): Value => list[0]!;
   const trials = new Map<string, Trial>();
   const add = (pick: <Value>(list: readonly Value[]) => Value) => {
-    const trial: Trial = {
+    // Of a choice that a space does not have nothing is drawn: one that was searched before gives the same trials.
+    const optional = (list?: ReadonlyArray<number | null>) => (list === undefined ? null : pick(list));
+    const trial: Trial = settled({
       attention,
       position: pick(space.position),
       norm: pick(space.norm),
@@ -19,10 +21,10 @@ export function proposeTrials({ space, search }: Tuning, attention: string, seed
       learningRate: pick(space.learningRate),
       techniques: pick(space.techniques),
       start: pick(space.start),
-      // Without exits nothing is drawn: a space that was searched before gives the same trials.
-      exits: space.exits === undefined ? null : pick(space.exits),
+      exits: optional(space.exits),
+      layerCost: optional(space.layerCost),
       seed,
-    };
+    });
     trials.set(trialId(trial), trial);
   };
   add(first);

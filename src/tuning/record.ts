@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { AttnswapError } from '../contract/errors.ts';
-import { confidence, testbedSchema } from '../contract/testbed.ts';
+import { confidence, layerCost, testbedSchema } from '../contract/testbed.ts';
 import { techniques, tuningSchema } from '../contract/tuning.ts';
 import { comparisonSchema } from '../contract/verdict.ts';
 import { readJson } from '../files/json.ts';
@@ -25,6 +25,7 @@ const largest = 1e15;
 const figure = z.number().min(-largest).max(largest).nullable();
 /** On validation items; `noScore` of a training that diverged. */
 const score = z.number().max(largest).nullable();
+const depth = z.number().min(1).max(64);
 const { position, norm, normPlacement } = testbedSchema.def.shape;
 
 const trialSchema = z.object({
@@ -36,18 +37,19 @@ const trialSchema = z.object({
   techniques: list(z.enum(techniques), 100),
   start: z.enum(['drawn', 'baseline']),
   exits: confidence.nullable().default(null),
+  layerCost: layerCost.nullable().default(null),
   seed: z.int(),
   shuffled: z.literal(true).optional(),
 });
 const epochSchema = z.object({
   losses: list(z.number().nullable(), 1e6),
   validation: score,
+  layers: depth.optional(),
   diverged: z.literal(true).optional(),
   elapsedNs: z.number().min(0).max(1e18),
 });
 /** BLEU or chrF of all test items together, with the interval over them. */
 const corpusScoreSchema = z.object({ value: figure, low: figure, high: figure });
-const depth = z.number().min(1).max(64);
 const testSchema = z.object({
   mean: figure,
   items: list(figure, 1e7),

@@ -99,7 +99,8 @@ async function trainEpoch(work: TuningWork, training: Training, trial: Trial, ep
   const path = await checkpointOf(work, trialId(trial), epoch + 1);
   await training.save(`${path}.tmp`, { optimizer: true });
   await rename(`${path}.tmp`, path);
-  return { losses, elapsedNs, validation: meanOf(scoresOf(task, scores)) };
+  const layers = scores.layers && { layers: meanOf(scores.layers) };
+  return { losses, elapsedNs, validation: meanOf(scoresOf(task, scores)), ...layers };
 }
 
 /** What a trial's attention comes to, and when. */

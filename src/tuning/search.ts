@@ -18,7 +18,7 @@ export interface TrialSearch {
   /** Epochs of each rung. */
   readonly rungs: readonly number[];
   readonly trials: readonly SearchedTrial[];
-  /** The best trial of the highest rung. */
+  /** The best trial of the highest rung, or one with exits that is as good within the quality margin and answers after fewer layers. */
   readonly winner: Trial;
 }
 
@@ -30,11 +30,13 @@ export async function searchCandidate(work: TuningWork, candidate: string, refer
   // A trial on its way from dense attention is not to be judged before it has arrived.
   const sparsifies = tuning.space.techniques.some((techniques) => techniques.includes('sparsify'));
   const rungs = rungsOf(tuning.training.epochs, reduction, sparsifies ? rampEpochs(tuning.training.epochs) : 1);
-  const contestants = trials.map(() => ({ scores: [] as number[] }));
+  const contestants = trials.map(() => ({ scores: [] as number[], layers: [] as number[] }));
   for (let job = nextJob(contestants, rungs.length, reduction); job !== undefined; job = nextJob(contestants, rungs.length, reduction)) {
     const epochs = await runTrial(work, trials[job.contestant]!, rungs[job.rung]!, { reference });
-    contestants[job.contestant]!.scores.push(epochs.at(-1)!.validation);
+    const { validation, layers = tuning.model.layers } = epochs.at(-1)!;
+    contestants[job.contestant]!.scores.push(validation);
+    contestants[job.contestant]!.layers.push(layers);
   }
   const searched = trials.map((trial, index) => ({ id: trialId(trial), trial, scores: contestants[index]!.scores }));
-  return { candidate, rungs, trials: searched, winner: trials[winnerOf(contestants)]! };
+  return { candidate, rungs, trials: searched, winner: trials[winnerOf(contestants, tuning.qualityMargin)]! };
 }

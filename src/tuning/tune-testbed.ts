@@ -24,7 +24,7 @@ import { swappedScores } from './swapped.ts';
 import { searchCandidate } from './search.ts';
 import type { TrialSearch } from './search.ts';
 import { longestOf, readTestbed, siteShape, sitesOf } from '../training/testbed.ts';
-import { testbedOf } from './trial.ts';
+import { settled, testbedOf } from './trial.ts';
 import type { Trial } from './trial.ts';
 import type { TuningWork } from './work.ts';
 
@@ -101,7 +101,7 @@ export async function tuneTestbed(work: TuningWork): Promise<TuningReport> {
 /** The first choice of everything; techniques need something to learn from. */
 function baselineTrial({ tuning: { baseline, space } }: TuningWork, seed: number): Trial {
   const { position, norm, normPlacement, learningRate } = space;
-  return {
+  return settled({
     attention: baseline,
     position: position[0]!,
     norm: norm[0]!,
@@ -110,8 +110,9 @@ function baselineTrial({ tuning: { baseline, space } }: TuningWork, seed: number
     techniques: [],
     start: 'drawn',
     exits: space.exits?.[0] ?? null,
+    layerCost: space.layerCost?.[0] ?? null,
     seed,
-  };
+  });
 }
 
 async function tuneCandidate(work: TuningWork, candidate: string, baseline: readonly FinishedTrial[]): Promise<TunedCandidate> {

@@ -30,6 +30,8 @@ export interface Epoch {
   readonly losses: readonly number[];
   /** Mean score on validation items, higher is better. */
   readonly validation: number;
+  /** Mean number of layers up to the answer, on the same items; absent without exits. */
+  readonly layers?: number;
   /** Training ended here: a loss was not finite. */
   readonly diverged?: true;
   readonly elapsedNs: number;

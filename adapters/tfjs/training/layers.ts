@@ -15,6 +15,14 @@ export function gelu(tf: Tf, x: Tensor): Tensor {
   });
 }
 
+/** 1/(1 + e^−x). */
+export function sigmoid(tf: Tf, x: Tensor): Tensor {
+  return differentiable(tf, [x], () => {
+    const value = tf.sigmoid(x);
+    return { value, keep: [value], slopes: (slope, [share]) => [tf.mul(slope, tf.mul(share!, tf.sub(1, share!)))] };
+  });
+}
+
 /** LayerNorm, or without a bias RMSNorm, of x `[rows, width]`; weight and bias `[width]`. */
 export function normalise(tf: Tf, x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const scaled = scaleRows(tf, standardise(tf, x, bias !== undefined), weight);

@@ -1,15 +1,15 @@
 import type { LayerAttention } from '../../../src/contract/training.ts';
 import { sinusoidalTable } from '../../../src/training/positions.ts';
 import { leaving } from '../../../src/training/answers.ts';
-import type { TokenBatch } from '../../../src/training/answers.ts';
+import type { ExitOutput, TokenBatch } from '../../../src/training/answers.ts';
 import type { SourceTokens } from '../../../src/training/task.ts';
-import { exitsByPosition, exitsOf, normOf, sitesOf } from '../../../src/training/testbed.ts';
+import { byEveryLayer, exitsByPosition, exitsOf, normOf, sitesOf } from '../../../src/training/testbed.ts';
 import type { Site } from '../../../src/training/testbed.ts';
 import type { Tensor } from '../kernel.ts';
 import { Attention } from './attention.ts';
 import type { GateTensors } from './gate.ts';
 import { joinHeads, placed, splitHeads } from './heads.ts';
-import { firstRows, gelu, normalise, shiftRows } from './layers.ts';
+import { firstRows, gelu, normalise, shiftRows, sigmoid } from './layers.ts';
 import type { TrainingSite } from './site.ts';
 
 /** May look at, or replace, the heads' outputs of an attention, by its place among all: `[heads·batch, length, width/heads]`. */
@@ -44,25 +44,40 @@ export class Model {
     this.#given = given;
   }
 
-  /** Logits `[batch·length, classes]` of every exit, the last layer's at the end. Weights are read by name, matrices `[in, out]`. */
-  exitLogits(weights: Weights, batch: TokenBatch, tap: Tap = (output) => output): Tensor[] {
+  /**
+   * Of every exit, the last layer's at the end: logits `[batch·length, classes]`, `sure` `[batch·length, 1]`. Weights are read by name, matrices
+   * `[in, out]`.
+   */
+  outputs(given: Weights, batch: TokenBatch, tap: Tap = (output) => output): Array<ExitOutput<Tensor>> {
     const { testbed, products } = this.#site;
+    const weights = byEveryLayer(testbed, given);
     const exits = exitsOf(testbed);
     const left = new Set<number>();
     const memory = batch.source && { states: this.#encode(weights, batch.source, tap), length: batch.source.length };
     const pass = { weights, length: batch.length, memory, tap };
-    const logits: Tensor[] = [];
+    const outputs: Array<ExitOutput<Tensor>> = [];
     let x = this.#embed(weights, batch, '');
     for (const layer of testbed.attention.keys()) {
       const after = this.#layer(x, `layers.${layer}`, pass);
       x = left.size === 0 ? after : this.#copied(x, after, left);
       const exit = exits.find(({ layers }) => layers === layer + 1);
       if (exit === undefined) continue;
-      const own = products.multiply(this.#lastNorm(weights, x, 'norm'), weights.get('head')!);
-      logits.push(own);
-      if (exitsByPosition(testbed)) for (const place of leaving(testbed, batch, own.dataSync<'float32'>(), exit)) left.add(place);
+      const normed = this.#lastNorm(weights, x, 'norm');
+      const isLast = layer + 1 === testbed.attention.length;
+      const sure = isLast ? undefined : this.#sureness(weights, normed, `layers.${layer}.exit`);
+      const own = { logits: products.multiply(normed, weights.get('head')!), sure };
+      outputs.push(own);
+      if (exitsByPosition(testbed)) for (const place of leaving(testbed, batch, readOutput(own), exit)) left.add(place);
     }
-    return logits;
+    return outputs;
+  }
+
+  /** What the exit head `name` makes of states; undefined where there is none. */
+  #sureness(weights: Weights, normed: Tensor, name: string): Tensor | undefined {
+    const { tf, products } = this.#site;
+    const [weight, bias] = [weights.get(`${name}.weight`), weights.get(`${name}.bias`)];
+    if (weight === undefined || bias === undefined) return undefined;
+    return sigmoid(tf, shiftRows(tf, products.multiply(normed, weight), bias));
   }
 
   /** `after` `[batch·length, width]`, with the rows of `before` at the places that have left. */
@@ -141,6 +156,11 @@ export class Model {
     });
     return products.multiply(joinHeads(this.#site, tap(output, at)), weights.get(`${name}.output`)!);
   }
+}
+
+/** The figures of an exit. */
+export function readOutput({ logits, sure }: ExitOutput<Tensor>): ExitOutput<Float32Array> {
+  return { logits: logits.dataSync<'float32'>(), sure: sure?.dataSync<'float32'>() };
 }
 
 function gateOf(weights: Weights, name: string): GateTensors | undefined {

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { EpochResult, ItemScores, LayerAttention, TrainRequest } from '../../../src/contract/training.ts';
 import { writeSafetensors } from '../../../src/inputs/safetensors.ts';
 import { answersOf } from '../../../src/training/answers.ts';
-import type { Answers } from '../../../src/training/answers.ts';
+import type { Answers, ExitOutput } from '../../../src/training/answers.ts';
 import { checkWeights } from '../../../src/training/check-weights.ts';
 import { readWeights } from '../../../src/training/initial-weights.ts';
 import { itemScores } from '../../../src/training/metrics.ts';
@@ -12,8 +12,9 @@ import type { Engine } from '../engine.ts';
 import type { Tensor, Tf } from '../kernel.ts';
 import { readFloats, readItems, readOrder } from './files.ts';
 import { meanOfScored } from './mean-of-scored.ts';
+import { expectedCost } from './expected-cost.ts';
 import { crossEntropy, meanLoss } from './loss.ts';
-import { Model } from './model.ts';
+import { Model, readOutput } from './model.ts';
 import { normOf, Optimizer } from './optimizer.ts';
 import { trainingSite } from './site.ts';
 import { beginTeaching } from './teaching.ts';
@@ -138,7 +139,7 @@ export class TrainingSession {
           outputs[layer] = this.#tf.keep(this.#tf.clone(output));
           return this.#tf.add(output, zeros[layer]!);
         };
-        const loss = () => this.#crossEntropy(this.#model.exitLogits(this.#tensors, given, tap), given);
+        const loss = () => this.#crossEntropy(this.#model.outputs(this.#tensors, given, tap), given);
         const { grads } = this.#tf.engine().gradients(loss, zeros);
         return grads.map((slope, layer) => {
           const products = this.#tf.mul(outputs[layer]!, slope);
@@ -203,20 +204,22 @@ export class TrainingSession {
 
   #loss(given: TaskItems, lessons: ReturnType<Teaching['lessons']> | undefined): Tensor {
     const outputs: Tensor[] = [];
-    const every = this.#model.exitLogits(this.#tensors, given, (output, layer) => (outputs[layer] = output));
-    return lessons?.loss(every, outputs) ?? this.#crossEntropy(every, given);
+    const every = this.#model.outputs(this.#tensors, given, (output, layer) => (outputs[layer] = output));
+    const ofLogits = lessons?.loss(every, outputs) ?? this.#crossEntropy(every, given);
+    const cost = expectedCost(this.#tf, this.#testbed, every, given);
+    return cost === undefined ? ofLogits : this.#tf.add(ofLogits, cost);
   }
 
-  #crossEntropy(every: readonly Tensor[], { targets }: TaskItems): Tensor {
+  #crossEntropy(every: ReadonlyArray<ExitOutput<Tensor>>, { targets }: TaskItems): Tensor {
     const scored = { targets, classes: this.#testbed.classes };
     return meanLoss(
       this.#tf,
-      every.map((logits) => crossEntropy(this.#tf, logits, scored)),
+      every.map(({ logits }) => crossEntropy(this.#tf, logits, scored)),
     );
   }
 
   #answers(given: TaskItems): Answers<Float32Array> {
-    const every = this.#tidy(() => this.#model.exitLogits(this.#tensors, given).map((logits) => logits.dataSync<'float32'>()));
+    const every = this.#tidy(() => this.#model.outputs(this.#tensors, given).map(readOutput));
     return answersOf(this.#testbed, given, every);
   }
 

@@ -1,5 +1,6 @@
 import type { Teacher } from '../../../src/contract/training.ts';
 import { readWeights } from '../../../src/training/initial-weights.ts';
+import type { ExitOutput } from '../../../src/training/answers.ts';
 import type { TaskItems } from '../../../src/training/task.ts';
 import { parametersOf } from '../../../src/training/testbed.ts';
 import type { Engine } from '../engine.ts';
@@ -10,8 +11,8 @@ import { trainingSite } from './site.ts';
 
 /** A teacher at work. */
 export interface Teaching {
-  /** What it makes of a batch, off the tape: the loss of a student's logits `[positions, classes]`, one an exit, and of its heads' outputs, one a layer. */
-  lessons(given: TaskItems): { loss(every: readonly Tensor[], outputs: readonly Tensor[]): Tensor };
+  /** What it makes of a batch, off the tape: the loss of a student's exits, and of its heads' outputs, one a layer. */
+  lessons(given: TaskItems): { loss(every: ReadonlyArray<ExitOutput<Tensor>>, outputs: readonly Tensor[]): Tensor };
 }
 
 /** @throws FILE_UNREADABLE, INVALID_SAFETENSORS, INVALID_INPUTS */
@@ -27,11 +28,15 @@ export async function beginTeaching(engine: Engine, teacher: Teacher): Promise<T
   return {
     lessons(given) {
       const heads: Tensor[] = [];
-      const soft = model.exitLogits(trained, given, (output, layer) => (heads[layer] = output)).at(-1)!;
+      const soft = model.outputs(trained, given, (output, layer) => (heads[layer] = output)).at(-1)!.logits;
       const scored = { targets: given.targets, classes: testbed.classes };
       return {
         loss(every, outputs) {
-          const mean = (loss: (logits: Tensor) => Tensor) => meanLoss(tf, every.map(loss));
+          const mean = (loss: (logits: Tensor) => Tensor) =>
+            meanLoss(
+              tf,
+              every.map(({ logits }) => loss(logits)),
+            );
           const terms = [
             tf.mul(
               mean((logits) => crossEntropy(tf, logits, scored)),

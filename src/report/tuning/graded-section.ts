@@ -1,5 +1,5 @@
 import { digits } from '../../text/figures.ts';
-import { easyText, speedText, timedText } from '../../tuning/graded.ts';
+import { easyText, payingText, speedText, timedText } from '../../tuning/graded.ts';
 import type { Graded } from '../../tuning/graded.ts';
 import { figureCell, words } from '../document.ts';
 import type { Section, Table } from '../document.ts';
@@ -15,7 +15,8 @@ export function gradedSection(view: TuningView): Section | undefined {
   ].flatMap(({ name, graded }) => (graded === null ? [] : [{ name, graded }]));
   if (all.length === 0) return undefined;
   const said = all.map(
-    ({ name, graded: { easy, quality } }) => `${name}: ${easyText(easy)}Hardest items, exits against all layers: ${quality.reason}.`,
+    ({ name, graded }) =>
+      `${name}: ${easyText(graded.easy)}${payingText(graded)}Hardest items, exits against all layers: ${graded.quality.reason}.`,
   );
   const lead = `The models of the first seed on test items of each difficulty, with exits and without them: the same weights, every item through all layers. Speed: time without exits ÷ time with exits of the exported model, with a 95 % interval; below 1, exits cost time. ${said.join(' ')}`;
   return { id: 'graded', title: 'Depth by difficulty', lead, parts: [gradedTable(view, all)] };

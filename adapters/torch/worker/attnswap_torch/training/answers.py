@@ -16,7 +16,7 @@ class TrainingAnswers:
         device = devices.of_backend(question['backend'])
         devices.settle(question.get('threads'))
         self.session = Session(question, device)
-        return {'parameters': sum(weight.numel() for weight in self.session.model.weights.values())}
+        return {'parameters': sum(weight.numel() for weight in self.session.model.parameters.values())}
 
     def on_train_epoch(self, question):
         return self.training().epoch(question)

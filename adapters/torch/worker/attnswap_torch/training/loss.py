@@ -13,6 +13,19 @@ def cross_entropy(logits, targets):
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1)
 
 
+def expected_cost(outputs, depths, targets, layer_cost):
+    """
+    Nats, mean over scored positions: the loss and layer_cost for each of its layers, of an answer that leaves every exit with the probability that
+    the exit's head gives (Banino et al. 2021, section 2). outputs: of every exit, the last layer's at the end; depths: layers up to each.
+    """
+    scored = targets >= 0
+    ahead = None
+    for output, depth in reversed(list(zip(outputs, depths))):
+        price = torch.nn.functional.cross_entropy(output.logits[scored], targets[scored], reduction='none') + layer_cost * depth
+        ahead = price if ahead is None else ahead + output.sure[scored] * (price - ahead)
+    return ahead.mean()
+
+
 def distillation(logits, teacher, targets, temperature):
     """T²·KL(teacher ‖ student) at temperature T, mean over scored positions (Hinton et al. 2015, section 2)."""
     scored = targets >= 0

@@ -1,18 +1,28 @@
 """The testbed's forward pass. What it computes is told in src/training/testbed.ts."""
+from collections import namedtuple
+
 from ..torch_import import torch
 from .attention import Attention, sites
 from .positions import sinusoids
 
 epsilon = 1e-5
 
+# What an exit or the last layer gives: logits [batch, length, classes], and how sure its own head is [batch, length], None where it has none.
+Output = namedtuple('Output', 'logits sure')
+
 
 class Model:
-    """A testbed with its weights: tensors by name, matrices [in, out]."""
+    """A testbed with its parameters: tensors by name, matrices [in, out]."""
 
-    def __init__(self, testbed, weights):
-        self.testbed, self.weights = testbed, weights
-        self.sites = [Attention(testbed, name, kind, weights) for name, kind in sites(testbed)]
+    def __init__(self, testbed, parameters):
+        self.testbed, self.parameters = testbed, parameters
         self.depth = len(testbed['attention'])
+        # By the names of every layer; shared layers are all the first.
+        self.weights = dict(parameters)
+        if testbed.get('sharedLayers'):
+            own = {name[len('layers.0.') :]: weight for name, weight in parameters.items() if name.startswith('layers.0.')}
+            self.weights.update((f'layers.{layer}.{name}', weight) for layer in range(self.depth) for name, weight in own.items())
+        self.sites = [Attention(testbed, name, kind, self.weights) for name, kind in sites(testbed)]
         # After how many layers an answer is taken, and from what confidence; the last layer answers whatever is left.
         self.exits = [(layer + 1, confidence) for layer, confidence in enumerate(testbed.get('exits') or []) if confidence is not None]
         # Whether positions leave one by one: their states are then copied to the layers that follow.
@@ -25,21 +35,22 @@ class Model:
 
     def answers(self, items):
         """items → logits [batch, length, classes] of the first exit at which each position may leave, and its layers [batch, length]."""
-        *early, logits = self.exit_logits(items)
+        *early, (logits, _) = self.outputs(items)
         layers = torch.full(items.tokens.shape, self.depth, device=logits.device)
         for (depth, confidence), own in reversed(list(zip(self.exits, early))):
             leaves = self.leaving(own, items.asked, confidence)
-            logits = torch.where(leaves[..., None], own, logits)
+            logits = torch.where(leaves[..., None], own.logits, logits)
             layers = layers.masked_fill(leaves, depth)
         return logits, layers
 
-    def leaving(self, logits, asked, confidence):
-        """Which positions may leave at an exit with these logits, bool [batch, length]: those that are sure, or all of a sequence whose are."""
-        sure = (torch.softmax(logits.detach(), -1).amax(-1) >= confidence) | ~asked
+    def leaving(self, output, asked, confidence):
+        """Which positions may leave at an exit that gives this, bool [batch, length]: those that are sure, or all of a sequence whose are."""
+        sureness = torch.softmax(output.logits, -1).amax(-1) if output.sure is None else output.sure
+        sure = (sureness.detach() >= confidence) | ~asked
         return sure if self.by_position else sure.all(-1, keepdim=True).expand_as(sure)
 
-    def exit_logits(self, items, taps=None):
-        """items → [batch, length, classes] of every exit, the last layer's at the end. taps: one a site, see Attention, or None."""
+    def outputs(self, items, taps=None):
+        """items → an Output of every exit, the last layer's at the end. taps: one a site, see Attention, or None."""
         return self.decode(items, self.encode(items.source, taps), taps)
 
     def encode(self, source, taps=None):
@@ -52,21 +63,29 @@ class Model:
         return self.last_norm(x, 'encoder.norm')
 
     def decode(self, items, memory, taps=None):
-        """items, and what the encoder gave → [batch, length, classes] of every exit."""
+        """items, and what the encoder gave → an Output of every exit."""
         x = self.embed(items.tokens, '')
         exits = {**dict(self.exits), self.depth: 0}
         left = None
-        logits = []
+        outputs = []
         for layer in range(self.depth):
             after = self.layer(x, f'layers.{layer}.', memory, taps)
             x = after if left is None else torch.where(left[..., None], x, after)
             if layer + 1 not in exits:
                 continue
-            logits.append(self.last_norm(x, 'norm') @ self.weights['head'])
+            normed = self.last_norm(x, 'norm')
+            sure = self.sureness(normed, f'layers.{layer}.exit.') if layer + 1 < self.depth else None
+            outputs.append(Output(normed @ self.weights['head'], sure))
             if self.by_position:
-                leaves = self.leaving(logits[-1], items.asked, exits[layer + 1])
+                leaves = self.leaving(outputs[-1], items.asked, exits[layer + 1])
                 left = leaves if left is None else left | leaves
-        return logits
+        return outputs
+
+    def sureness(self, normed, name):
+        """What the exit head whose names begin with `name` makes of states, [batch, length]; None where there is none."""
+        if name + 'weight' not in self.weights:
+            return None
+        return torch.sigmoid(normed @ self.weights[name + 'weight'] + self.weights[name + 'bias'])[..., 0]
 
     def embed(self, tokens, prefix):
         """Embedded tokens with their positions; `prefix` begins the names of what the encoder has of its own."""

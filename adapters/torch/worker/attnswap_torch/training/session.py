@@ -31,7 +31,7 @@ class Session:
         self.device = device
         self.model = Model(question['testbed'], self.read_weights(question['weights'], True))
         self.model.use(question['attention'])
-        self.optimizer = Optimizer(self.model.weights, question['optimizer'])
+        self.optimizer = Optimizer(self.model.parameters, question['optimizer'])
         self.data = {}
         self.teacher = self.technique = None
         if question.get('teacher') is not None:
@@ -76,21 +76,34 @@ class Session:
         return float(loss.detach()), norm
 
     def loss(self, items):
-        """Cross-entropy, and what the teacher adds: its soft labels, its heads. What logits lose is the mean over the exits and the last layer."""
+        """
+        Cross-entropy, what answers are expected to cost where exits have heads, and what the teacher adds: its soft labels, its heads. What logits
+        lose is the mean over the exits and the last layer.
+        """
+        own = Recorder(self.model)
+        every = self.model.outputs(items, own.taps)
+        loss = losses.mean(losses.cross_entropy(logits, items.targets) for logits, _ in every)
+        cost = self.expected_cost(every, items.targets)
         if self.teacher is None:
-            return losses.mean(losses.cross_entropy(logits, items.targets) for logits in self.model.exit_logits(items))
-        own, given = Recorder(self.model), Recorder(self.teacher)
-        every = self.model.exit_logits(items, own.taps)
+            return loss + cost
+        given = Recorder(self.teacher)
         with torch.no_grad():
-            teacher = self.teacher.exit_logits(items, given.taps)[-1]
+            teacher = self.teacher.outputs(items, given.taps)[-1].logits
         weight = self.technique['weight']
-        loss = (1 - weight) * losses.mean(losses.cross_entropy(logits, items.targets) for logits in every)
+        loss = (1 - weight) * loss + cost
         if weight > 0:
-            loss = loss + weight * losses.mean(losses.distillation(logits, teacher, items.targets, self.technique['temperature']) for logits in every)
+            loss = loss + weight * losses.mean(losses.distillation(logits, teacher, items.targets, self.technique['temperature']) for logits, _ in every)
         if self.technique.get('headWeights') is not None:
             heads = torch.tensor(self.technique['headWeights'], device=self.device)
             loss = loss + self.technique['headLoss'] * losses.head_difference(own.outputs, given.outputs, heads)
         return loss
+
+    def expected_cost(self, outputs, targets):
+        """Nats; 0 where no heads decide who leaves."""
+        layer_cost = self.model.testbed.get('layerCost')
+        if layer_cost is None or not self.model.exits:
+            return 0
+        return losses.expected_cost(outputs, [depth for depth, _ in self.model.exits] + [self.model.depth], targets, layer_cost)
 
     def evaluate(self, question):
         """
@@ -126,7 +139,7 @@ class Session:
                 tokens, memory = items.tokens.clone(), self.model.encode(items.source)
                 classes = torch.zeros_like(tokens)
                 for position in range(tokens.shape[1]):
-                    classes[:, position] = self.model.decode(items._replace(tokens=tokens), memory)[-1][:, position].argmax(-1)
+                    classes[:, position] = self.model.decode(items._replace(tokens=tokens), memory)[-1].logits[:, position].argmax(-1)
                     tokens[:, position + 1 : position + 2] = first_class + classes[:, position : position + 1][:, : tokens.shape[1] - position - 1]
                 answered.append(classes)
         safetensors_file.write(question['output'], {'classes': torch.cat(answered).float()})
@@ -137,7 +150,7 @@ class Session:
         batches = self.batches(question)
         for items in batches:
             heads = Recorder(self.model)
-            loss = losses.mean(losses.cross_entropy(logits, items.targets) for logits in self.model.exit_logits(items, heads.taps))
+            loss = losses.mean(losses.cross_entropy(logits, items.targets) for logits, _ in self.model.outputs(items, heads.taps))
             for site, (output, slope) in enumerate(zip(heads.outputs, torch.autograd.grad(loss, heads.outputs))):
                 total[site] = total[site] + (output * slope).sum((2, 3)).abs().mean(0).detach()
         return [(values / len(batches)).tolist() for values in total]
@@ -145,7 +158,7 @@ class Session:
     def gradients(self, question):
         """The loss of all items at once and its gradient with respect to every weight, into a file."""
         loss = self.loss(self.items(question['data']))
-        weights = self.model.weights
+        weights = self.model.parameters
         slopes = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
         safetensors_file.write(question['output'], {name: torch.zeros_like(w) if slope is None else slope for (name, w), slope in zip(weights.items(), slopes)})
         return float(loss.detach())
@@ -158,13 +171,13 @@ class Session:
     def save(self, path, with_optimizer):
         """Weights, and the optimizer's state where it is wanted."""
         state = {optimizer_prefix + name: values for name, values in self.optimizer.state().items()} if with_optimizer else {}
-        safetensors_file.write(path, {**self.model.weights, **state})
+        safetensors_file.write(path, {**self.model.parameters, **state})
 
     def load(self, path):
         """Goes on from what `save` wrote; weights alone leave the optimizer as it is."""
         tensors = safetensors_file.read(path)
         with torch.no_grad():
-            for name, weight in self.model.weights.items():
+            for name, weight in self.model.parameters.items():
                 weight.copy_(tensors[name].to(self.device))
         state = {name[len(optimizer_prefix) :]: values for name, values in tensors.items() if name.startswith(optimizer_prefix)}
         if state:
