@@ -79,6 +79,10 @@ const refusals: Readonly<Record<string, { readonly args: readonly string[]; read
     args: ['migrate', 'my.py:build', '--data', 'nothing.txt', '--ranks', '2'],
     says: /--ranks is for training[\s\S]*--recover transfer --ranks 2/,
   },
+  'DeepSpeed in one process': {
+    args: ['migrate', 'my.py:build', '--data', 'nothing.txt', '--recover', 'transfer', '--deepspeed', 'zero3'],
+    says: /--deepspeed zero3 is for several ranks[\s\S]*--recover transfer --ranks 2 --deepspeed zero3/,
+  },
   'batches that ranks cannot share': {
     args: ['migrate', 'my.py:build', '--data', 'nothing.txt', '--recover', 'transfer:batch=3', '--ranks', '2'],
     says: /batch=3: expected a multiple of --ranks 2/,

@@ -16,6 +16,7 @@ import { table, wrapped } from '../text/layout.ts';
 import { baseToNew } from '../verdict/wording.ts';
 import { backwardBaselineText, backwardCandidatesText } from './backward-text.ts';
 import { decodeBaselineText, decodeCandidatesText, decodeFinalText, generationText, withUses } from './decode-text.ts';
+import { shardedBy } from '../migration/scaling.ts';
 import { scalingText } from './scaling-text.ts';
 import { visible } from '../text/untrusted.ts';
 
@@ -38,7 +39,7 @@ export function migrationText(report: MigrationReport, context: Context): string
     parts.push(candidatesText([...report.candidates, ...(report.tuned?.result ? [report.tuned.result] : []), ...trained], report, context));
   if (report.tuned !== null) parts.push(tunedText(report.tuned, context));
   if (recovered.length > 0) parts.push(recoveryText(recovered, context.settings.recover?.patience));
-  if (report.scaling) parts.push(scalingText(report.scaling, short));
+  if (report.scaling) parts.push(scalingText(report.scaling, shardedBy(context.settings), short));
   if (report.final !== null) parts.push(finalText(report));
   parts.push(conclusion(report, context));
   return parts.join('\n\n');

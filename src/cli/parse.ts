@@ -49,7 +49,7 @@ const recoveryKeys = { steps: 'steps', labels: 'labels', rank: 'rank', lr: 'lear
 const mayBeZero: ReadonlyArray<keyof RecoverySettings> = ['steps', 'labels', 'patience'];
 
 /** `transfer`, or `transfer:steps=100,labels=300,rank=8,lr=0.003,batch=1,patience=3`. */
-export function recovery(text: string): Partial<Omit<RecoverySettings, 'ranks'>> {
+export function recovery(text: string): Partial<Omit<RecoverySettings, 'ranks' | 'deepspeed'>> {
   const [, given] = /^transfer(?::(.+))?$/.exec(text) ?? [null];
   if (given === null)
     throw new InvalidArgumentError('expected transfer, or transfer:steps=100,labels=300,rank=8,lr=0.003,batch=1,patience=3');

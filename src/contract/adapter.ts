@@ -157,8 +157,13 @@ export interface RanksRequest {
   readonly ranks: number;
   /** Threads of each. */
   readonly threads: number;
+  /** Where present, DeepSpeed shares out the model, in this way; else the runtime's own means do. */
+  readonly deepspeed?: DeepSpeedStage | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** How DeepSpeed shares out a model: ZeRO stage 3 shards parameters, gradients and optimizer state. */
+export type DeepSpeedStage = 'zero3';
 
 /** A model in a runtime. */
 export interface OpenModel {

@@ -1,5 +1,5 @@
 import type { LaunchedPeak } from '../compare/compare-memory.ts';
-import type { AdapterEntry } from '../contract/adapter.ts';
+import type { AdapterEntry, DeepSpeedStage } from '../contract/adapter.ts';
 import type { DataModule, Item } from '../contract/data.ts';
 import type { Figures } from '../journal/figures.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -64,6 +64,8 @@ export interface RecoverySettings {
   readonly batch: number;
   /** Processes that train together, each with its share of a batch and of the model. */
   readonly ranks: number;
+  /** What shares the model out among them; absent for the runtime's own means. */
+  readonly deepspeed?: DeepSpeedStage;
   /** Checkpoints in a row without a better score on held-out items after which training stops; 0: never. Absent in settings of older versions. */
   readonly patience?: number;
 }

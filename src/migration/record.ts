@@ -224,6 +224,7 @@ export const migrationRecordSchema = z.object({
         learningRate: z.number(),
         batch: z.int().optional(),
         ranks: z.int().optional(),
+        deepspeed: z.literal('zero3').optional(),
         patience: z.int().optional(),
       })
       .optional(),

@@ -1,3 +1,4 @@
+import type { DeepSpeedStage } from '../contract/adapter.ts';
 import type { TrainingCost } from '../contract/model-attention.ts';
 import { median } from '../statistics/order-statistics.ts';
 import { meanInterval } from '../statistics/student.ts';
@@ -45,6 +46,11 @@ export interface Scaling {
 /** Bytes of what ranks share: parameters, gradients, optimizer state. */
 export function shardedBytes({ frozenBytes, trainedBytes, gradientBytes, optimizerBytes }: RankCost): number {
   return frozenBytes + trainedBytes + gradientBytes + optimizerBytes;
+}
+
+/** What shards the model among ranks. */
+export function shardedBy({ recover }: { readonly recover?: { readonly deepspeed?: DeepSpeedStage | undefined } | undefined }): string {
+  return recover?.deepspeed === 'zero3' ? 'DeepSpeed ZeRO stage 3' : 'FSDP2';
 }
 
 /** Times training steps with the original's attention, and with that of each candidate. */

@@ -49,7 +49,7 @@ export interface Subject {
   openRanks?(candidate: ModelCandidate, request: RanksOptions): Promise<CandidateRanks>;
 }
 
-export type RanksOptions = Pick<RanksRequest, 'ranks' | 'threads' | 'signal'>;
+export type RanksOptions = Pick<RanksRequest, 'ranks' | 'threads' | 'deepspeed' | 'signal'>;
 
 /** Ranks that train a candidate. */
 export interface CandidateRanks extends Omit<Ranks, 'train'> {

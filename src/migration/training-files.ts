@@ -35,6 +35,7 @@ export function batchesOf(files: readonly TrainingFile[], steps: { readonly from
 
 /** Ranks share the processors: each has as many threads as one that is compared with them. */
 export function ranksOptions({ settings, signal }: Pick<Migration, 'settings' | 'signal'>, ranks: number): RanksOptions {
-  const shared = Math.max(1, Math.floor(availableParallelism() / settings.recover!.ranks));
-  return { ranks, threads: settings.threads ?? shared, signal };
+  const { ranks: together, deepspeed } = settings.recover!;
+  const shared = Math.max(1, Math.floor(availableParallelism() / together));
+  return { ranks, threads: settings.threads ?? shared, deepspeed, signal };
 }

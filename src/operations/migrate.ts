@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { AttnswapError } from '../contract/errors.ts';
-import type { AdapterEntry } from '../contract/adapter.ts';
+import type { AdapterEntry, DeepSpeedStage } from '../contract/adapter.ts';
 import { Figures } from '../journal/figures.ts';
 import { findAdapter } from '../loading/adapter.ts';
 import { codeDigest, isOwnModule } from '../loading/own-code.ts';
@@ -70,11 +70,13 @@ export interface MigrateOptions extends ModelOptions, DataOptions {
   /** Also compares a call forward and backward (PyTorch models); no verdict rests on it. @default false */
   readonly backward?: boolean | undefined;
   /** Trains low-rank updates for candidates that lose quality (PyTorch models). @default none */
-  readonly recover?: Partial<Omit<RecoverySettings, 'ranks'>> | undefined;
+  readonly recover?: Partial<Omit<RecoverySettings, 'ranks' | 'deepspeed'>> | undefined;
   /** Reuses no figures of earlier runs (`.attnswap/figures`); a folder that began without this cannot go on with it. @default false */
   readonly fresh?: boolean | undefined;
   /** Processes that train together, the model sharded among them; their cost is measured, too. @default 1 */
   readonly ranks?: number | undefined;
+  /** What shares the model out among several ranks: DeepSpeed's ZeRO stage 3 instead of PyTorch's FSDP2. @default none */
+  readonly deepspeed?: DeepSpeedStage | undefined;
 }
 
 /** All that a migration found, with what it was of: what `record.json` in its folder holds. */
@@ -300,7 +302,11 @@ function settingsOf(options: MigrateOptions & { readonly backend: string }, leng
 }
 
 /** @throws USAGE */
-function recoveryOf({ recover, ranks = defaults.recovery.ranks }: MigrateOptions): Pick<MigrationSettings, 'recover'> {
+function recoveryOf({ recover, ranks = defaults.recovery.ranks, deepspeed }: MigrateOptions): Pick<MigrationSettings, 'recover'> {
+  if (deepspeed !== undefined && ranks === 1)
+    throw new AttnswapError('USAGE', `--deepspeed ${deepspeed} is for several ranks`, {
+      hint: `--recover transfer --ranks 2 --deepspeed ${deepspeed}`,
+    });
   if (recover === undefined) {
     if (ranks === defaults.recovery.ranks) return {};
     throw new AttnswapError('USAGE', '--ranks is for training', { hint: `--recover transfer --ranks ${ranks}` });
@@ -308,7 +314,8 @@ function recoveryOf({ recover, ranks = defaults.recovery.ranks }: MigrateOptions
   const { batch = ranks, ...given } = recover;
   if (given.steps === 0 && given.labels === 0)
     throw new AttnswapError('USAGE', '--recover transfer:steps=0,labels=0: nothing to train', { hint: 'omit one of them, or --recover' });
-  if (batch % ranks === 0) return { recover: { ...defaults.recovery, ...given, batch, ranks } };
+  const sharing = deepspeed === undefined ? { ranks } : { ranks, deepspeed };
+  if (batch % ranks === 0) return { recover: { ...defaults.recovery, ...given, batch, ...sharing } };
   throw new AttnswapError('USAGE', `--recover transfer:batch=${batch}: expected a multiple of --ranks ${ranks}`, {
     hint: 'each rank takes an equal part of a batch',
   });

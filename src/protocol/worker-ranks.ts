@@ -17,7 +17,7 @@ const newsMs = 1000;
 /** Opens a model in one worker per rank; each is told which it is, and of a file through which they find each other. */
 export async function openRanksOnWorkers(
   start: () => Promise<WorkerProcess>,
-  { backend, model, ranks, threads, signal }: RanksRequest,
+  { backend, model, ranks, threads, deepspeed, signal }: RanksRequest,
 ): Promise<Ranks> {
   const folder = await temporaryFolder('ranks');
   const workers: WorkerProcess[] = [];
@@ -48,7 +48,7 @@ export async function openRanksOnWorkers(
     for (let rank = 0; rank < ranks; rank += 1) workers.push(await start());
     const store = join(folder, 'store');
     await together(async (worker, rank) => {
-      const group = ranks === 1 ? null : { rank, ranks, store };
+      const group = ranks === 1 ? null : { rank, ranks, store, deepspeed: deepspeed ?? null };
       const fields = { backend, model: resolve(model), purpose: 'latency', threads, group };
       const opened = await worker.ask('model-open', fields, modelOpenSchema);
       if ('unsupported' in opened) throw new AttnswapError('UNSUPPORTED', opened.unsupported);

@@ -1,4 +1,5 @@
 import type { StoredMigrationRecord } from '../../migration/record.ts';
+import { shardedBy } from '../../migration/scaling.ts';
 import type { RankCost } from '../../migration/scaling.ts';
 import { digits, percent, size, time } from '../../text/figures.ts';
 import { clip } from '../../text/layout.ts';
@@ -19,7 +20,7 @@ export function scalingSection({ scaling, settings }: StoredMigrationRecord): Se
   return {
     id: 'scaling',
     title: 'Training on several ranks',
-    lead: `Training steps of ${settings.recover?.batch ?? count} items, in one process and on ${count} ranks that share the model (FSDP2 shards parameters, gradients and optimizer state), each process with ${threadsText}. Scaling efficiency is the speed-up divided by the number of ranks, with a 95 % interval over paired blocks. The first attention is the original’s.`,
+    lead: `Training steps of ${settings.recover?.batch ?? count} items, in one process and on ${count} ranks that share the model (${shardedBy(settings)} shards parameters, gradients and optimizer state), each process with ${threadsText}. Scaling efficiency is the speed-up divided by the number of ranks, with a 95 % interval over paired blocks. The first attention is the original’s.`,
     parts: [
       {
         kind: 'table',

@@ -19,20 +19,34 @@ def describe_cpu():
         'device': processor(),
         'threads': torch.get_num_threads(),
         'dtypes': dtypes,
-        'details': {**blas_in_use(), 'oneDNN': one_dnn(), 'f32 products': 'true f32', 'instructions': instructions(), 'transformers': transformers()},
+        'details': {
+            **blas_in_use(),
+            'oneDNN': one_dnn(),
+            'f32 products': 'true f32',
+            'instructions': instructions(),
+            'transformers': transformers(),
+            'DeepSpeed': installed('deepspeed') or f'not installed; --deepspeed needs it: {sys.executable} -m pip install deepspeed',
+        },
     }
 
 
 def transformers():
     """Which transformers there is, for models; or what is missing, and the command that brings it."""
-    from importlib.metadata import PackageNotFoundError, version
-
     command = f'{sys.executable} -m pip install "transformers>=5"'
-    try:
-        found = version('transformers')
-    except PackageNotFoundError:
+    found = installed('transformers')
+    if found is None:
         return f'not installed; models need it: {command}'
     return found if int(found.split('.')[0]) >= 5 else f'{found}; models need 5 or later: {command}'
+
+
+def installed(package):
+    """The version of a package; None without it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def processor():

@@ -1,13 +1,14 @@
 """Low-rank parts of the linear maps in attention modules: W + b·a."""
 from .. import safetensors_file
 from ..torch_import import torch
+from .ranks import shape_of
 
 # A state of a training holds the parts and the optimizer's state; this begins the names of the latter.
 optimizer_prefix = 'optimizer/'
 
 
 def linears(model, sites):
-    """The linear maps within some modules, by path. Raises ValueError where a module has none."""
+    """The linear maps within some modules, by path. Raises ValueError where a module has none, or where a weight is another module's, too."""
     modules = dict(model.named_modules())
     found = {}
     for site in sites:
@@ -15,6 +16,11 @@ def linears(model, sites):
         if not inside:
             raise ValueError(f'{site} has no linear layers to train')
         found.update(inside)
+    trained = {id(module.weight): path for path, module in found.items()}
+    for path, module in modules.items():
+        for parameter in module._parameters.values():
+            if trained.get(id(parameter), path) != path:
+                raise ValueError(f'{trained[id(parameter)]} shares its weight with {path}: what is added for one of them would change the other')
     return found
 
 
@@ -27,7 +33,7 @@ def is_linear(module):
 
 def sizes(module):
     """(outputs, inputs)."""
-    rows, columns = module.weight.shape
+    rows, columns = shape_of(module.weight)
     return (rows, columns) if isinstance(module, torch.nn.Linear) else (columns, rows)
 
 

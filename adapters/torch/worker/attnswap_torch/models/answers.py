@@ -51,7 +51,7 @@ class Opened:
         from . import cache
         from .interface import install
         from .open import open_model
-        from .ranks import Alone, Group
+        from .ranks import group_of
 
         group = question.get('group')
         self.device = devices.of_backend(question['backend'], 0 if group is None else group['rank'])
@@ -69,7 +69,7 @@ class Opened:
         if self.cache is not None:
             self.cache.declare(self.inputs)
         self.original = install(self.model)
-        self.group = Alone() if group is None else Group(group, self.device)
+        self.group = group_of(group, self.device)
 
     def feeds(self, path):
         """The inputs in a file, on the device. Raises ValueError for names that the model has not, or lacks."""

@@ -28,7 +28,6 @@ class Cost:
         """As the protocol has it. Gradients are those of the last step."""
         trained = list(training.weights.values())
         own = {id(weight) for weight in trained}
-        moments = (value for state in training.optimizer.adam.state.values() for value in state.values() if isinstance(value, torch.Tensor))
         communicated = self.group.communication_ns
         return {
             'elapsedNs': self.elapsed_ns,
@@ -36,8 +35,8 @@ class Cost:
             'peakBytes': self.peak(),
             'frozenBytes': bytes_of(each for each in training.model.parameters() if id(each) not in own),
             'trainedBytes': bytes_of(trained),
-            'gradientBytes': bytes_of(each.grad for each in trained if each.grad is not None),
-            'optimizerBytes': bytes_of(moments),
+            'gradientBytes': bytes_of(training.optimizer.gradients()),
+            'optimizerBytes': bytes_of(training.optimizer.held()),
         }
 
     def reset_peak(self):

@@ -1,23 +1,27 @@
 """Training of low-rank parts until new attention gives what the model's own gave."""
 import contextlib
+import math
 
 from .. import safetensors_file
 from ..torch_import import torch
-from ..training.optimizer import Optimizer
 from . import adapters, interface
 from .adapters import optimizer_prefix
 from .answers import named_outputs
 from .cost import Cost
-from .ranks import end_with_attnswap, share, whole
+from .ranks import end_with_attnswap, held, shape_of, share, whole
 
 
 def train(opened, question):
     """
     Some steps, a batch of items each, from a state on or from the start; the state after them is written. Of several ranks, each takes its
-    items of a batch. Raises ValueError for a loss that is not finite.
+    items of a batch. Raises ValueError for a loss that is not finite, and for a batch that ranks cannot share evenly.
     """
     end_with_attnswap()
     batch, group = question.get('batch') or 1, opened.group
+    for count in {min(batch, len(question['items'])), len(question['items']) % batch}:
+        # All ranks see it: none waits for the others in vain.
+        if count % group.ranks != 0:
+            raise ValueError(f'{group.ranks} ranks cannot share a batch of {count} evenly: expected a multiple of {group.ranks}')
     training = Training(opened, question)
     losses = []
     try:
@@ -30,7 +34,7 @@ def train(opened, question):
             training.save(question['output'])
     finally:
         training.end()
-    return {'losses': losses, 'parameters': sum(weight.numel() for weight in training.weights.values()), 'cost': told}
+    return {'losses': losses, 'parameters': sum(math.prod(shape_of(weight)) for weight in training.weights.values()), 'cost': told}
 
 
 class Training:
@@ -41,15 +45,17 @@ class Training:
         modules = dict(self.model.named_modules())
         self.sites = {modules[path]: modules[path].__dict__['attnswap_placed'] for path in question['sites']}
         self.own = False
+        self.trainable = [weight for weight in self.model.parameters() if weight.requires_grad]
         self.linears = adapters.linears(self.model, question['sites'])
         if any(module.weight.dtype == torch.float16 for module in self.linears.values()):
             raise ValueError('the weights are float16, in which small gradients are lost: save the model in bfloat16 or float32')
         state = None if question['state'] is None else safetensors_file.read(question['state'])
         self.weights = self.parts(self.first(question) if state is None else state)
-        self.optimizer = Optimizer(self.weights, question['optimizer'])
+        self.optimizer = self.group.optimizer(self.weights, question['optimizer'])
         if state is not None:
             self.restore({name[len(optimizer_prefix) :]: values for name, values in state.items() if name.startswith(optimizer_prefix)})
-        self.hooks = [module.register_forward_hook(self.add_part) for module in self.linears.values()]
+        # Before hooks of the ranks', which let go of what a module has.
+        self.hooks = [module.register_forward_hook(self.add_part, prepend=True) for module in self.linears.values()]
 
     def first(self, question):
         """b is zero, so that training starts at the model as it is."""
@@ -64,12 +70,14 @@ class Training:
     def parts(self, values):
         """The parts, with values by name; all else is frozen. Ranks shard the model the first time, and train the same modules from then on."""
         adapters.add_parts(self.linears, values)
-        self.group.shard(self.model, self.sites)
         self.model.requires_grad_(False)
+        for weight in adapters.parts_of(self.linears).values():
+            weight.requires_grad_()
+        self.group.shard(self.model, self.sites)
         weights = adapters.parts_of(self.linears)
         with torch.no_grad():
             for name, weight in weights.items():
-                weight.copy_(share(values[name], weight)).requires_grad_()
+                held(weight).copy_(held(share(values[name], weight)))
         return weights
 
     def restore(self, state):
@@ -87,10 +95,8 @@ class Training:
         lose = self.transfer if objective == 'transfer' else self.labels
         self.optimizer.clear()
         total = 0
-        for feeds in batch:
-            loss = lose(feeds) / len(batch)
-            loss.backward()
-            total = total + loss.detach()
+        for place, feeds in enumerate(batch, 1):
+            total = total + self.group.backward(lambda: lose(feeds) / len(batch), last=place == len(batch))
         value = self.group.mean(total)
         if value != value or value in (float('inf'), float('-inf')):
             raise ValueError(f'the loss of {objective} is {value}: a lower learning rate may help')
@@ -144,7 +150,7 @@ class Training:
     def save(self, path):
         """Everything that a training goes on from; one rank writes what all of them hold."""
         state = {optimizer_prefix + name: values for name, values in self.optimizer.state().items()}
-        tensors = {name: whole(values.detach()) for name, values in {**self.weights, **state}.items()}
+        tensors = {name: whole(values) for name, values in {**self.weights, **state}.items()}
         if self.group.rank == 0:
             safetensors_file.write(path, tensors)
 
@@ -155,6 +161,8 @@ class Training:
         interface.place(self.model, {})
         if self.group.ranks == 1:
             adapters.remove_parts(self.linears)
+            for weight in self.trainable:
+                weight.requires_grad_()
 
 
 def first_of(output):

@@ -3,6 +3,8 @@ import math
 
 from ..torch_import import torch
 
+moments = ('exp_avg', 'exp_avg_sq')
+
 
 class Optimizer:
     """Steps count over the whole training, so that a training that goes on does what an uninterrupted one does."""
@@ -45,11 +47,23 @@ class Optimizer:
         """Everything but the weights: tensors by name."""
         tensors = {'step': torch.tensor([float(self.step_number)])}
         for name, weight in self.weights.items():
-            for moment in ('exp_avg', 'exp_avg_sq'):
-                held = self.adam.state.get(weight, {}).get(moment)
-                if held is not None:
-                    tensors[f'{moment}/{name}'] = held
+            for moment in moments:
+                values = self.moment(weight, moment)
+                if values is not None:
+                    tensors[f'{moment}/{name}'] = values
         return tensors
+
+    def moment(self, weight, moment):
+        """A moment of a weight; None before the first step."""
+        return self.adam.state.get(weight, {}).get(moment)
+
+    def held(self):
+        """The tensors that it keeps."""
+        return [value for state in self.adam.state.values() for value in state.values() if isinstance(value, torch.Tensor)]
+
+    def gradients(self):
+        """Those of the last step."""
+        return [weight.grad for weight in self.weights.values() if weight.grad is not None]
 
     def restore(self, tensors):
         """Goes on from what `state` gave."""
@@ -64,4 +78,4 @@ class Optimizer:
             kind.step()
             step = kind.state[probe]['step']
             count = torch.tensor(float(self.step_number)) if isinstance(step, torch.Tensor) else self.step_number
-            self.adam.state[weight] = {'step': count, **{moment: tensors[f'{moment}/{name}'].to(weight.device, weight.dtype) for moment in ('exp_avg', 'exp_avg_sq')}}
+            self.adam.state[weight] = {'step': count, **{moment: tensors[f'{moment}/{name}'].to(weight.device, weight.dtype) for moment in moments}}
