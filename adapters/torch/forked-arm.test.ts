@@ -4,6 +4,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { findAdapter } from '../../src/loading/adapter.ts';
 import { modelArm } from '../../src/measure/arm.ts';
@@ -11,8 +12,9 @@ import { launchStage } from '../../src/measure/launch.ts';
 import { measureBlock } from '../../src/measure/pair-block.ts';
 import { pairProtocol } from '../../src/measure/pair-messages.ts';
 import { startResident } from '../../src/measure/resident.ts';
+import type { Resident } from '../../src/measure/resident.ts';
 import { endForkServers } from '../../src/protocol/fork-servers.ts';
-import { skip as withoutTorch } from '../../tests/torch-installed.ts';
+import { skipBefore2 as withoutTorch } from '../../tests/torch-installed.ts';
 import { adapters } from '../index.ts';
 import { findPython } from './python.ts';
 
@@ -80,14 +82,21 @@ function measuring() {
   };
 }
 
+/** Starts an arm, which ends with its test. */
+async function start(t: TestContext, what: string, options: { timeoutSeconds?: number; signal?: AbortSignal } = {}): Promise<Resident> {
+  const resident = await startResident(arm(what), { timeoutSeconds: 300, ...options });
+  t.after(() => resident.close());
+  return resident;
+}
+
 const preparing = (what: string) => ({ ask: 'prepare', protocol: pairProtocol, request: arm(what).request, judgedRows: 0 }) as const;
 
 async function noneLeft(): Promise<void> {
   while (measuring().forked.length > 0) await setTimeout(10);
 }
 
-test('a model’s arm is asked by this process, rests while it is not asked, and ends when it is closed', { skip }, async () => {
-  const resident = await startResident(arm('adds'), { timeoutSeconds: 300 });
+test('a model’s arm is asked by this process, rests while it is not asked, and ends when it is closed', { skip }, async (t) => {
+  const resident = await start(t, 'adds');
   const prepared = await resident.ask(preparing('adds'), 'prepared');
   assert.equal(prepared.answer === 'prepared' && prepared.workers, 'forked');
   const { forked, node } = measuring();
@@ -108,8 +117,8 @@ for (const [what, status, reason] of [
   ['raises', 'failed', /failed to model-run: RuntimeError: no such thing/],
   ['odd', 'unsupported', /returned NoneType, expected/],
 ] as const)
-  test(`a model that ${what} is told, and its process ends`, { skip }, async () => {
-    const resident = await startResident(arm(what), { timeoutSeconds: 300 });
+  test(`a model that ${what} is told, and its process ends`, { skip }, async (t) => {
+    const resident = await start(t, what);
     const answer = await resident.ask(preparing(what), 'prepared');
     assert.ok(answer.answer === 'fault');
     assert.equal(answer.status, status);
@@ -121,8 +130,8 @@ for (const [what, status, reason] of [
     await noneLeft();
   });
 
-test('a model that is silent is given up, and its process ends', { skip }, async () => {
-  const resident = await startResident(arm('sleeps'), { timeoutSeconds: 0.5 });
+test('a model that is silent is given up, and its process ends', { skip }, async (t) => {
+  const resident = await start(t, 'sleeps', { timeoutSeconds: 0.5 });
   const answer = await resident.ask(preparing('sleeps'), 'prepared');
   assert.deepEqual(answer, { answer: 'fault', status: 'timed-out', reason: 'no answer within 0.5 s' });
   await resident.close();
@@ -131,11 +140,11 @@ test('a model that is silent is given up, and its process ends', { skip }, async
   await noneLeft();
 });
 
-test('an abort ends the process, and what is waited for', { skip }, async () => {
+test('an abort ends the process, and what is waited for', { skip }, async (t) => {
   const abort = new AbortController();
   const reason = new Error('enough');
   const { signal } = abort;
-  const resident = await startResident(arm('sleeps'), { timeoutSeconds: 300, signal });
+  const resident = await start(t, 'sleeps', { signal });
   const asked = resident.ask(preparing('sleeps'), 'prepared');
   const launched = launchStage({ ...arm('sleeps').request, stage: 'latency', sampleSeconds: 0.01 }, { timeoutSeconds: 300, signal });
   const ending = Promise.allSettled([asked, launched]);
@@ -167,9 +176,9 @@ test('peak memory is that of a process of its own, with an allocator that pools 
   await noneLeft();
 });
 
-test('where nothing is forked, an arm has a Node process of its own', { skip }, async () => {
+test('where nothing is forked, an arm has a Node process of its own', { skip }, async (t) => {
   process.env['ATTNSWAP_FORKS'] = '';
-  const resident = await startResident(arm('adds'), { timeoutSeconds: 300 });
+  const resident = await start(t, 'adds');
   const prepared = await resident.ask(preparing('adds'), 'prepared');
   assert.equal(prepared.answer === 'prepared' && prepared.workers, 'fresh');
   assert.equal(measuring().node.length, 1);
