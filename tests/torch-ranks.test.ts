@@ -183,7 +183,8 @@ for (;;) await ranks.train(${JSON.stringify(placed)}, ${JSON.stringify(training)
       const trainings = (['transfer', 'labels'] as const).map((objective) => trainingOf(items, objective, few));
       for (const [model, tolerance] of [
         ['build', 1e-4],
-        ['narrow', 1e-2],
+        // DeepSpeed's linear maps round before they add the bias.
+        ['narrow', deepspeed === undefined ? 1e-4 : 1e-2],
       ] as const) {
         const losses: number[][] = [];
         for (const count of [1, 2]) {
