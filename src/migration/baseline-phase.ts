@@ -170,6 +170,19 @@ async function firstOf(migration: Migration, length: number): Promise<Item> {
   return (await itemsOf(migration, 'judging')).find((each) => each.length === length)!;
 }
 
+/** @throws INVALID_DATA for groups of sites that the model does not have */
+function checkSites({ id, groups = [] }: Item, { sites }: Migration['sites']): void {
+  const known = sites.map(({ site }) => site);
+  for (const { name, sites: own = [] } of groups) {
+    const other = own.find((site) => !known.includes(site));
+    if (other === undefined) continue;
+    throw new AttnswapError(
+      'INVALID_DATA',
+      `item ${id.slice(0, 100)}: group ${JSON.stringify(name)} is of site ${other}, expected ${known.join(', ')}`,
+    );
+  }
+}
+
 /** The groups of a site's keys that an item names; undefined where it names none. @throws INVALID_DATA for groups of other keys */
 function groupsAt({ id, groups = [] }: Item, site: number, keys: number): KeyGroup[] | undefined {
   const own = groups.filter(({ sites }) => sites?.includes(site) ?? true).map(({ name, from, to }) => ({ name, from, to }));
@@ -186,6 +199,7 @@ async function wasteAt(migration: Migration, length: number): Promise<SiteWaste[
   const step = `baseline/waste/${length}`;
   migration.progress(step, `waste at ${length} tokens`);
   const item = await firstOf(migration, length);
+  checkSites(item, migration.sites);
   const captured = await subject.capture(item.feeds);
   const dense = findVariant('dense');
   return [...captured].flatMap(([site, inputs]) => {

@@ -129,12 +129,12 @@ function addMissed(sums: ScoredSums, { row, denseRow, frame, missed, relevant = 
   missed.measure(row, frame, denseRow);
   add(sums, 'denseRows', 1);
   add(sums, 'missedMass', missed.missed);
-  if (relevant.length > 0) {
-    add(sums, 'answers', 1);
-    add(sums, 'missedAnswers', Number(!relevant.some((key) => missed.sees(key))));
-  }
+  if (relevant.length === 0) return;
+  add(sums, 'answers', 1);
+  add(sums, 'missedAnswers', Number(!relevant.some((key) => missed.sees(key))));
+  const masses = massesOf(denseRow, frame.keys);
   for (const key of relevant) {
-    const mass = denseMassOn(key, denseRow);
+    const mass = masses[key]!;
     const [keys, lost] = missed.sees(key) ? [0, 0] : [1, mass];
     add(sums, 'relevantKeys', 1);
     add(sums, 'missedRelevantKeys', keys);
@@ -143,9 +143,11 @@ function addMissed(sums: ScoredSums, { row, denseRow, frame, missed, relevant = 
   }
 }
 
-function denseMassOn(key: number, row: RankedRow): number {
-  const entry = row.key.subarray(0, row.length).indexOf(key);
-  return entry < 0 ? 0 : row.weight[entry]! / row.total;
+/** The mass of a row without pooled blocks on each key, `[keys]`. */
+function massesOf(row: RankedRow, keys: number): Float64Array {
+  const masses = new Float64Array(keys);
+  for (let entry = 0; entry < row.length; entry += 1) masses[row.key[entry]!] = row.weight[entry]! / row.total;
+  return masses;
 }
 
 const confidence = 0.95;

@@ -221,24 +221,27 @@ test('hops asks for what its pointers lead to; all questions of an item are as m
     assert.equal(items.length, split === 'test' ? 40 : 14);
     const counts = new Map<number, number>();
     for (const item of range(300)) {
-      const { tokens, targets } = itemOf(items, item);
+      const { tokens, targets, relevant } = itemOf(items, item);
       const shown = tokens.slice(0, -3);
       const pointers = new Map(shown.map((token) => [Math.floor(token / 11), token % 11] as const));
       assert.equal(pointers.size, 8, 'a node without its pointer, or a token that is none');
       for (const token of shown) assert.equal(pointers.get(Math.floor(token / 11)), token % 11);
       const endOf = (node: number) => {
-        let [at, followed] = [node, 0];
-        for (; at < 8; followed++) at = pointers.get(at)!;
-        return { followed, value: at - 8 };
+        const path = new Set<number>();
+        let at = node;
+        for (; at < 8; at = pointers.get(at)!) path.add(at);
+        return { path, value: at - 8 };
       };
       const distances = tokens.slice(-3).map((token, question) => {
-        const { followed, value } = endOf(token - 88);
+        const { path, value } = endOf(token - 88);
+        const onPath = [...shown.keys()].filter((place) => path.has(Math.floor(shown[place]! / 11)));
+        assert.deepEqual(relevant.at(question - 3), onPath);
         assert.equal(targets.at(question - 3), value);
-        return followed;
+        return path.size;
       });
       const asFar = range(8)
         .map(endOf)
-        .filter(({ followed }) => followed === items.difficulty![item]);
+        .filter(({ path }) => path.size === items.difficulty![item]);
       assert.ok(new Set(asFar.map(({ value }) => value)).size > 1, 'one value at that distance: it need not be looked for');
       assert.ok(targets.slice(0, -3).every((target) => target === -1));
       assert.deepEqual([...new Set(distances)], [items.difficulty![item]]);
