@@ -200,6 +200,7 @@ function layerParameters(testbed: Testbed, layer: string, layers: number): Param
 /** The head that says whether a position leaves. At first it does not, so that the layers behind are trained. */
 function exitParameters({ width }: Testbed, layer: string): Parameter[] {
   return [
+    // A matrix: MatMul of ONNX Runtime 1.30 fails for a vector where nobody is asked, so that there are no rows.
     { name: `${layer}.exit.weight`, shape: [width, 1], initial: { value: 0 } },
     { name: `${layer}.exit.bias`, shape: [1], initial: { value: -2 } },
   ];
