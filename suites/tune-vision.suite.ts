@@ -2,10 +2,17 @@ import { defineTuning } from '../src/contract/tuning.ts';
 
 export default defineTuning({
   name: 'tune-vision',
-  description: 'handwritten digits in patches of 2 × 2 pixels, with the sparsity of the gate varied',
+  description: 'handwritten digits in patches of 2 × 2 pixels, with windows of one and two axes, and the sparsity of the gate varied',
   task: 'digits:side=14,patch=2',
   model: { layers: 2, width: 64, heads: 4, hidden: 128 },
-  candidates: ['window:w=4', 'hierarchical', 'gated:sparsity=0.3', 'gated:sparsity=0.4', 'gated:sparsity=0.5'],
+  candidates: [
+    'window:w=4',
+    'grid-window:grid=7x7,w=3,globals=1',
+    'hierarchical',
+    'gated:sparsity=0.3',
+    'gated:sparsity=0.4',
+    'gated:sparsity=0.5',
+  ],
   space: { position: ['learned'] },
   items: { train: 8000, validation: 512, test: 900 },
   training: { epochs: 8, batch: 64 },

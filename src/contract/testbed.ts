@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
-/** How a model knows where a token is. `alibi` (Press et al. 2022) needs causal attention. */
-export const positionEncodings = ['sinusoidal', 'learned', 'rotary', 'alibi', 'none'] as const;
+/** How a model knows where a token is. `alibi` (Press et al. 2022) needs causal attention, `axial` a grid. */
+export const positionEncodings = ['sinusoidal', 'learned', 'rotary', 'axial', 'alibi', 'none'] as const;
 
 const size = z.int().min(1).max(65_536);
 export const exitUnits = ['sequence', 'position'] as const;
@@ -12,9 +12,17 @@ export const confidence = z.number().gt(0).max(1);
 /** Nats that a layer costs an answer. */
 export const layerCost = z.number().positive().max(100);
 
+const gridSchema = z.strictObject({
+  /** Sizes of two or three axes; the last is the innermost. */
+  sizes: z.array(size).min(2).max(3),
+  /** Tokens before it. */
+  globals: z.int().min(0).max(65_536),
+});
+export type TokenGrid = z.infer<typeof gridSchema>;
+
 /**
  * A small transformer, whole: what a trainer builds, and what is exported to ONNX. x is `[batch, length, width]`:
- * x = embed[tokens], plus the position where it is sinusoidal or learned. A layer, norm `before`: x += attend(norm1(x)); x += mlp(norm2(x));
+ * x = embed[tokens], plus the position where it is sinusoidal or learned. `axial` positions are rotary ones of each axis of the grid, in dimensions of its own. A layer, norm `before`: x += attend(norm1(x)); x += mlp(norm2(x));
  * `after`: x = norm1(x + attend(x)); x = norm2(x + mlp(x)). logits = norm(x)·head, or x·head where norms come after.
  * attend: query, key, value = x·W each, split into heads of width/heads; rotary positions turn query and key; the layer's variant; ·W.
  * mlp(x) = gelu(x·in)·out, gelu exact (erf). Norms: ε = 1e-5.
@@ -51,6 +59,8 @@ export const testbedSchema = z
     causal: z.boolean(),
     /** All layers have the weights of the first (Dehghani et al. 2019): what one learns, all can do. Its exit head is that of all, too. */
     sharedLayers: z.literal(true).optional(),
+    /** Of tokens that are places of a grid: its shape. */
+    grid: gridSchema.optional(),
     /** The confidence of the exit after each layer but the last; null for no exit there. Absent: no exits. */
     exits: z.array(confidence.nullable()).optional(),
     /** What a layer costs an answer, nats. Present: heads that are trained to weigh it against the loss say who leaves. */
@@ -71,6 +81,16 @@ export const testbedSchema = z
   })
   .refine(({ width, heads }) => width % heads === 0, 'width must be a multiple of heads')
   .refine(({ position, width, heads }) => position !== 'rotary' || (width / heads) % 2 === 0, 'rotary needs an even head width')
+  .refine(({ position, grid }) => position !== 'axial' || grid !== undefined, 'axial needs tokens on a grid')
+  .refine(({ position, grid, width, heads }) => position !== 'axial' || width / heads >= 2 * (grid?.sizes.length ?? 0), {
+    error: 'axial needs two dimensions of a head for each axis of the grid',
+  })
+  .refine(({ position, width, heads }) => position !== 'axial' || (width / heads) % 2 === 0, 'axial needs an even head width')
+  .refine(({ grid, length }) => grid === undefined || tokensOfGrid(grid) === length, {
+    path: ['grid'],
+    error: 'expected as many tokens as length says',
+  })
+  .refine(({ grid, encoder }) => grid === undefined || encoder === undefined, 'a testbed with an encoder has no grid')
   .refine(({ position, causal }) => position !== 'alibi' || causal, 'alibi needs causal attention')
   .refine(({ encoder, causal }) => encoder === undefined || causal, 'a decoder is causal')
   .refine(({ encoder, position }) => encoder === undefined || position !== 'alibi', 'alibi needs causal attention: an encoder has none')
@@ -94,3 +114,7 @@ export const testbedSchema = z
     context.addIssue({ code: 'custom', path: ['exits'], message });
   });
 export type Testbed = z.infer<typeof testbedSchema>;
+
+export function tokensOfGrid({ sizes, globals }: TokenGrid): number {
+  return globals + sizes.reduce((product, each) => product * each, 1);
+}

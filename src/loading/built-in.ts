@@ -11,6 +11,7 @@ export const builtInTunings = [
   'tune-techniques',
   'tune-guide',
   'tune-vision',
+  'tune-clips',
   'tune-linear',
   'tune-translate',
   'tune-fuse',

@@ -42,7 +42,7 @@ const cases = variants.flatMap((variant, v) =>
 /** Of one length alone. */
 const onGrids = [
   smallTestbed({ attention: ['grid-window:grid=4x8,w=3,globals=1', 'grid-window:grid=2x4x4,w=2x3x1,globals=1'], causal: false }),
-  smallTestbed({ attention: ['grid-window:grid=4x8,w=2x5,globals=1', 'dense'], norm: 'rms' }),
+  smallTestbed({ attention: ['grid-window:grid=4x8,w=2x5,globals=1', 'dense'], position: 'axial', norm: 'rms' }),
 ];
 
 /** What keeps a state has no logits that ALiBi could be added to, and the delta rules are causal alone. */

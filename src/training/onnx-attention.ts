@@ -7,19 +7,19 @@ import type { VariantSpec } from '../variants/index.ts';
 import { lengthsOf } from './model-parts.ts';
 import type { ExportOptions, ModelParts, Prefix } from './model-parts.ts';
 import { linear, slicedRows } from './onnx-layers.ts';
-import { alibiSlopes, rotaryAngles } from './positions.ts';
+import { alibiSlopes, anglesOf } from './positions.ts';
 import { attentionDim, parameterAt } from './testbed.ts';
 import type { Site } from './testbed.ts';
 
-/** What positions of a sequence's layers read: rotary's cosines and sines `[length, headDim/2]`, or ALiBi's positions, f32 `[length, 1]`. */
+/** What positions of a sequence's layers read: cosines and sines of rotary or axial ones `[length, headDim/2]`, or ALiBi's positions, f32 `[length, 1]`. */
 export type PositionTables = { readonly cos: Value; readonly sin: Value } | { readonly position: Value } | undefined;
 
 export function positionTables(parts: ModelParts, prefix: Prefix): PositionTables {
   const { graph, testbed } = parts;
   const { position, width, heads } = testbed;
   const { length, longest } = lengthsOf(parts, prefix);
-  if (position === 'rotary') {
-    const angles = rotaryAngles(longest, width / heads);
+  const angles = anglesOf(testbed, longest, width / heads);
+  if (angles !== undefined) {
     const table = (name: string, of: (angle: number) => number) =>
       slicedRows(graph, graph.initializer(name, Float32Array.from(angles, of), [longest, width / heads / 2]), length);
     return { cos: table(`${prefix}rotary.cos`, Math.cos), sin: table(`${prefix}rotary.sin`, Math.sin) };

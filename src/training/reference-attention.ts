@@ -2,7 +2,7 @@ import type { AttentionInputs, GateTensors } from '../contract/inputs.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
 import { referenceOutput } from '../variants/reference.ts';
 import type { Weights } from './check-weights.ts';
-import { alibiSlopes, rotaryAngles } from './positions.ts';
+import { alibiSlopes, anglesOf } from './positions.ts';
 import { multiply } from './reference-layers.ts';
 import { attentionDim, siteShape } from './testbed.ts';
 import type { BatchSizes, Site, Testbed } from './testbed.ts';
@@ -58,7 +58,7 @@ function headsOf(projected: Float64Array, part: Part, { testbed, site, sizes: { 
   const own = width / heads;
   const dim = attentionDim(testbed);
   const length = projected.length / (items * width);
-  const angles = position === 'rotary' && part !== 'value' && site.kind !== 'cross' ? rotaryAngles(length, own) : undefined;
+  const angles = part !== 'value' && site.kind !== 'cross' ? anglesOf(testbed, length, own) : undefined;
   const slopes = position === 'alibi' ? alibiSlopes(heads) : undefined;
   const result = new Float32Array(items * heads * length * dim);
   for (let item = 0; item < items; item++)

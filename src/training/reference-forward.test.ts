@@ -3,7 +3,7 @@ import test from 'node:test';
 import { AttnswapError } from '../contract/errors.ts';
 import { drawTokens, smallTestbed, stirredWeights, translating } from './fixtures/small-testbed.ts';
 import type { TokenBatch } from './answers.ts';
-import { alibiSlopes, sinusoidalTable } from './positions.ts';
+import { alibiSlopes, axialAngles, sinusoidalTable } from './positions.ts';
 import { attend } from './reference-attention.ts';
 import { referenceAnswers, referenceForward, referenceLoss } from './reference-forward.ts';
 import { gelu, normalise } from './reference-layers.ts';
@@ -28,10 +28,16 @@ function attendPlainly(testbed: Testbed, x: Float64Array, weights: ReadonlyMap<s
     return range(width).map((to) => p.reduce((sum, value, from) => sum + value * matrix[from * width + to]!, 0));
   };
   const rowsOf = (values: Float64Array) => range(values.length / width).map((p) => [...values.subarray(p * width, (p + 1) * width)]);
+  const angleOf = (p: number, pair: number): number => {
+    if (position === 'rotary') return p * Math.pow(10_000, (-2 * pair) / d);
+    // Of 1 + 4 × 8 tokens: two pairs turn with the row, two with the column.
+    const [row, column] = p === 0 ? [0, 0] : [Math.floor((p - 1) / 8), (p - 1) % 8];
+    return (pair < 2 ? row : column) * (pair % 2 === 0 ? 1 : 0.1);
+  };
   /** A pair as a complex number times e^{i·angle}. */
   const turn = (vector: Vector, p: number): number[] =>
     vector.map((value, m) => {
-      const angle = p * Math.pow(10_000, (-2 * (m % (d / 2))) / d);
+      const angle = angleOf(p, m % (d / 2));
       return m < d / 2
         ? value * Math.cos(angle) - vector[m + d / 2]! * Math.sin(angle)
         : vector[m - d / 2]! * Math.sin(angle) + value * Math.cos(angle);
@@ -39,7 +45,7 @@ function attendPlainly(testbed: Testbed, x: Float64Array, weights: ReadonlyMap<s
   const part = (name: string, head: number) =>
     rowsOf(name === 'query' ? x : (memory ?? x)).map((row, p) => {
       const vector = times(row, name).slice(head * d, (head + 1) * d);
-      return position === 'rotary' && name !== 'value' ? turn(vector, p) : vector;
+      return ['rotary', 'axial'].includes(position) && name !== 'value' ? turn(vector, p) : vector;
     });
   const attended = range(heads).map((head) => {
     const [q, k, v] = [part('query', head), part('key', head), part('value', head)];
@@ -59,7 +65,7 @@ function attendPlainly(testbed: Testbed, x: Float64Array, weights: ReadonlyMap<s
   );
 }
 
-for (const position of ['none', 'rotary', 'alibi'] as const)
+for (const position of ['none', 'rotary', 'axial', 'alibi'] as const)
   test(`attention with ${position} positions is what its definition says`, () => {
     for (const causal of position === 'alibi' ? [true] : [true, false]) {
       const testbed = smallTestbed({ position, causal });
@@ -71,6 +77,18 @@ for (const position of ['none', 'rotary', 'alibi'] as const)
       expected.forEach((value, at) => assert.ok(Math.abs(value - got[at]!) < 1e-6, `${at}: ${value} and ${got[at]}`));
     }
   });
+
+test('axial positions deal the pairs of a head to three axes, the first ones getting more', () => {
+  const angles = axialAngles({ sizes: [2, 3, 4], globals: 2 }, 26, 16);
+  assert.deepEqual(
+    [...angles.subarray(0, 16)],
+    range(16).map(() => 0),
+  );
+  // The last token is at (1, 2, 3).
+  const third = [0, 1, 2].map((m) => 100 ** (-m / 3));
+  const expected = [...third.map((frequency) => frequency), ...third.map((frequency) => 2 * frequency), 3, 0.3];
+  expected.forEach((angle, at) => assert.ok(Math.abs(angle - angles[25 * 8 + at]!) < 1e-12));
+});
 
 test('cross-attention reads keys and values from memory, whatever the positions', () => {
   for (const position of ['none', 'rotary'] as const) {
@@ -124,6 +142,21 @@ for (const attention of decoding)
     const source = { length: 19, tokens: batch.source!.tokens.map((token) => (token + 1) % testbed.vocabulary) };
     assert.ok(samePlaces(testbed, weights, [batch, { ...batch, source }]).every((same) => !same));
   });
+
+test('in windows that are too narrow in time nothing in the middle of a clip’s last frame depends on the frames that move', () => {
+  // Of clips:frames=5,rest=3,side=14: two frames of 5 × 5 tokens move.
+  const depends = (w: string) => {
+    const attention = `grid-window:grid=5x5x5,w=${w}`;
+    const testbed = smallTestbed({ length: 125, attention: [attention, attention], causal: false });
+    const batch = drawTokens(testbed, 1, 125);
+    const tokens = batch.tokens.map((token, at) => (at < 50 ? (token + 1) % testbed.vocabulary : token));
+    return !samePlaces(testbed, stirredWeights(testbed), [batch, { ...batch, tokens }])[4 * 25 + 12]!;
+  };
+  assert.deepEqual(
+    ['1x5x5', '2x5x5', '2', '3x5x5', '3'].filter((w) => depends(w)),
+    ['3x5x5', '3'],
+  );
+});
 
 test('in windows that are too narrow nothing at the place of a translation’s verb depends on the source’s verb', () => {
   const narrow = (w: number) => {

@@ -1,4 +1,5 @@
 import type { KeyGroup } from '../contract/key-groups.ts';
+import type { TokenGrid } from '../contract/testbed.ts';
 
 /** Items of one split, all of one length: the task's, or a shorter one for training and validation. */
 export interface TaskItems {
@@ -42,6 +43,8 @@ export interface Task {
   readonly classes: number;
   readonly length: number;
   readonly causal: boolean;
+  /** Of tokens that are places of a grid: its shape. */
+  readonly grid?: TokenGrid;
   /**
    * `accuracy`: the share of scored positions whose largest logit is right, of a translation whether all are; `bits`: mean −log₂ p of the right class.
    */

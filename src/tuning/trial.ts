@@ -73,16 +73,17 @@ export function exitsText({ exits, layerCost }: Pick<Trial, 'exits' | 'layerCost
 export function testbedOf(
   trial: Trial,
   tuning: Pick<Tuning, 'baseline' | 'model'>,
-  task: Pick<Task, 'vocabulary' | 'classes' | 'length' | 'causal' | 'sourceLength'>,
+  task: Pick<Task, 'vocabulary' | 'classes' | 'length' | 'causal' | 'grid' | 'sourceLength'>,
 ): Testbed {
   const { layers, ...sizes } = tuning.model;
   const { position, norm, normPlacement, exits, layerCost } = trial;
-  const { vocabulary, classes, length, causal } = task;
+  const { vocabulary, classes, length, causal, grid } = task;
   return {
     vocabulary,
     classes,
     length,
     causal,
+    ...(grid !== undefined && { grid }),
     ...sizes,
     ...layersWith(trial.attention, tuning, task),
     position,

@@ -1,4 +1,4 @@
-import { alibiSlopes, rotaryAngles } from '../../../src/training/positions.ts';
+import { alibiSlopes, anglesOf } from '../../../src/training/positions.ts';
 import type { Tensor } from '../kernel.ts';
 import { differentiable } from './differentiable.ts';
 import type { TrainingSite } from './site.ts';
@@ -19,16 +19,16 @@ export function joinHeads({ tf, testbed: { heads, width } }: TrainingSite, x: Te
 
 /** Queries or keys with their positions, where attention is what carries them. */
 export function placed(site: TrainingSite, x: Tensor, part: 'query' | 'key'): Tensor {
-  if (site.testbed.position === 'rotary') return turned(site, x);
+  if (site.testbed.position === 'rotary' || site.testbed.position === 'axial') return turned(site, x);
   return site.testbed.position === 'alibi' ? leaning(site, x, part) : x;
 }
 
-/** Rotary positions: dimension m pairs with m + d/2. */
-function turned({ tf, products, constants }: TrainingSite, x: Tensor): Tensor {
+/** Rotary or axial positions: dimension m pairs with m + d/2. */
+function turned({ tf, testbed, products, constants }: TrainingSite, x: Tensor): Tensor {
   const [size = 1, length = 1, dim = 2] = x.shape;
   const half = dim / 2;
   const { cosines, sines, partners } = constants.once(`rotary/${length}`, (place) => {
-    const angles = rotaryAngles(length, dim);
+    const angles = anglesOf(testbed, length, dim)!;
     const table = (of: (angle: number) => number) =>
       Float32Array.from({ length: length * dim }, (_, at) => of(angles[Math.floor(at / dim) * half + ((at % dim) % half)]!));
     // x·partners is the other of each pair, the first with a minus.

@@ -18,10 +18,10 @@ test('what is not given comes from the preset, quick where none is named', () =>
   assert.equal(taskOf('digits.full').length, 785);
 });
 
-test('chance is one value, one symbol, one end of a chain, one character, one masked character, one digit, no sentence, one color', () => {
+test('chance is one value, one symbol, one end of a chain, one character, one masked character, one digit, one digit from one side, no sentence, one color', () => {
   assert.deepEqual(
-    ['recall', 'induction', 'hops', 'prose', 'mlm', 'digits', 'translate', 'fuse'].map((name) => taskOf(name).chance),
-    [1 / 32, 1 / 16, 1 / 4, Math.log2(82), Math.log2(82), 0.1, 0, 1 / 8],
+    ['recall', 'induction', 'hops', 'prose', 'mlm', 'digits', 'clips', 'translate', 'fuse'].map((name) => taskOf(name).chance),
+    [1 / 32, 1 / 16, 1 / 4, Math.log2(82), Math.log2(82), 0.1, 1 / 40, 0, 1 / 8],
   );
 });
 

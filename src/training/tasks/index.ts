@@ -2,6 +2,7 @@ import { AttnswapError } from '../../contract/errors.ts';
 import type { Parameters } from '../../contract/variant.ts';
 import { nearestName } from '../../variants/nearest-name.ts';
 import type { Task } from '../task.ts';
+import { clips } from './clips.ts';
 import { digits } from './digits.ts';
 import { fuse } from './fuse.ts';
 import { hops } from './hops.ts';
@@ -39,6 +40,7 @@ export const taskFamilies: Readonly<Record<string, TaskFamily>> = {
   prose: family(prose, { quick: { length: 128 }, full: { length: 512 } }),
   mlm: family(mlm, { quick: { length: 64 }, full: { length: 512 } }),
   digits: family(digits, { quick: { side: 14 }, full: { side: 28 } }),
+  clips: family(clips, { quick: { frames: 5, rest: 3, side: 14 }, full: { frames: 8, rest: 5, side: 28 } }),
   translate: family(translate, { quick: { objects: 4, digits: 3 }, full: { objects: 16, digits: 6 } }),
   fuse: family(fuse, {
     quick: { side: 4, colors: 8, patterns: 16, questions: 16, streams: 2 },

@@ -4,6 +4,7 @@ import { AttnswapError } from '../../contract/errors.ts';
 import { itemOf, keysOf } from '../fixtures/items.ts';
 import { splits } from '../task.ts';
 import type { Split, Task } from '../task.ts';
+import { clips } from './clips.ts';
 import { digits } from './digits.ts';
 import { packageFile, requirePackage } from './optional-package.ts';
 import { mlm } from './mlm.ts';
@@ -22,7 +23,13 @@ async function storedIn(task: Task, split: Split): Promise<number> {
   return Number(/at most (\d+)/.exec(error.message)![1]);
 }
 
-for (const task of [prose({ length: 64 }), mlm({ length: 64 }), digits({ side: 28 }), digits({ side: 28, patch: 2 })]) {
+for (const task of [
+  prose({ length: 64 }),
+  mlm({ length: 64 }),
+  digits({ side: 28 }),
+  digits({ side: 28, patch: 2 }),
+  clips({ frames: 2, rest: 1, side: 28 }),
+]) {
   test(`${task.name}: no item is in two splits, and none of validation and test is given twice`, async () => {
     const owner = new Map<string, Split>();
     for (const split of splits) {
@@ -94,17 +101,17 @@ test('mlm hides 15 % of the characters, most of them behind a mask, and asks for
   near(shown.own, 0.1 + 0.1 / task.classes);
 });
 
-test('digits are 784 levels of grey and a token to be read out at', async () => {
+test('digits are a token to be read out at, and 784 levels of grey', async () => {
   const task = digits({ side: 28 });
   assert.deepEqual([task.length, task.vocabulary, task.causal], [785, 17, false]);
   const items = await task.items('test', 200, 1);
   const seen = new Set<number>();
   for (let item = 0; item < 200; item++) {
     const { tokens, targets } = itemOf(items, item);
-    assert.equal(tokens.at(-1), 16);
-    assert.ok(tokens.slice(0, -1).every((token) => token >= 0 && token < 16));
-    assert.ok(targets.slice(0, -1).every((target) => target === -1));
-    seen.add(targets.at(-1)!);
+    assert.equal(tokens[0], 16);
+    assert.ok(tokens.slice(1).every((token) => token >= 0 && token < 16));
+    assert.ok(targets.slice(1).every((target) => target === -1));
+    seen.add(targets[0]!);
   }
   assert.equal(seen.size, 10);
 });
@@ -114,12 +121,12 @@ test('smaller digits are the same images, each level the mean of a square of pix
   assert.equal(half.length, 197);
   for (let item = 0; item < 50; item++) {
     const [large, small] = [itemOf(whole, item), itemOf(half, item)];
-    assert.equal(large.targets.at(-1), small.targets.at(-1));
+    assert.equal(large.targets[0], small.targets[0]);
     for (let at = 0; at < 196; at++) {
       const corner = 2 * Math.floor(at / 14) * 28 + 2 * (at % 14);
-      const mean = [0, 1, 28, 29].reduce((sum, step) => sum + large.tokens[corner + step]! / 4, 0);
+      const mean = [1, 2, 29, 30].reduce((sum, step) => sum + large.tokens[corner + step]! / 4, 0);
       // Levels are rounded down: the mean's lies less than one above the levels' mean, or below by rounding itself.
-      assert.ok(small.tokens[at]! - mean > -1 && small.tokens[at]! - mean < 1, `${item}: ${small.tokens[at]} and ${mean}`);
+      assert.ok(Math.abs(small.tokens[1 + at]! - mean) < 1, `${item}: ${small.tokens[1 + at]} and ${mean}`);
     }
   }
 });
@@ -129,14 +136,61 @@ test('patches are the same images in black and white, row by row', async () => {
   assert.deepEqual([patched.length, digits({ side: 14, patch: 2 }).vocabulary], [50, 17]);
   for (let item = 0; item < 50; item++) {
     const [pixels, patches] = [itemOf(whole, item), itemOf(patched, item)];
-    assert.equal(pixels.targets.at(-1), patches.targets.at(-1));
-    assert.equal(patches.tokens.at(-1), 16);
+    assert.equal(pixels.targets[0], patches.targets[0]);
+    assert.equal(patches.tokens[0], 16);
     for (let at = 0; at < 49; at++) {
       const corner = 2 * Math.floor(at / 7) * 14 + 2 * (at % 7);
-      const levels = [0, 1, 14, 15].map((step) => Math.floor(pixels.tokens[corner + step]! / 8));
-      assert.equal(patches.tokens[at], parseInt(levels.join(''), 2));
+      const levels = [1, 2, 15, 16].map((step) => Math.floor(pixels.tokens[corner + step]! / 8));
+      assert.equal(patches.tokens[1 + at], parseInt(levels.join(''), 2));
     }
   }
+});
+
+test('clips end with frames that are alike, and only those before tell where the digit comes from', async () => {
+  const task = clips({ frames: 4, rest: 2, side: 14 });
+  assert.deepEqual([task.length, task.vocabulary, task.classes], [100, 16, 40]);
+  const items = await task.items('test', 300, 1);
+  const origins = new Set<number>();
+  for (let item = 0; item < 300; item++) {
+    const { tokens, targets } = itemOf(items, item);
+    const [far, near, still, last] = [0, 1, 2, 3].map((frame) => tokens.slice(25 * frame, 25 * (frame + 1)));
+    assert.deepEqual(last, still);
+    assert.ok(targets.every((target, at) => (at === 3 * 25 + 12 ? target >= 0 && target < 40 : target === -1)));
+    const origin = targets[3 * 25 + 12]! % 4;
+    origins.add(origin);
+    const [down, right] = [
+      [0, -1],
+      [0, 1],
+      [-1, 0],
+      [1, 0],
+    ][origin] as [number, number];
+    const moved = (by: number) =>
+      Array.from({ length: 25 }, (_, at) => {
+        const [row, column] = [Math.floor(at / 5) - by * down, (at % 5) - by * right];
+        return Math.min(row, column) < 0 || Math.max(row, column) > 4 ? 0 : still![5 * row + column]!;
+      });
+    assert.deepEqual([near, far], [moved(2), moved(4)]);
+  }
+  assert.equal(origins.size, 4);
+});
+
+test('the last frame of clips is the middle of the images of digits, which have few strokes in their margin', async () => {
+  const [frames, images] = [
+    await clips({ frames: 2, rest: 1, side: 28 }).items('test', 900, 1),
+    await digits({ side: 28, patch: 2 }).items('test', 900, 1),
+  ];
+  const middles = new Set<string>();
+  const black = { margin: 0, all: 0 };
+  for (let item = 0; item < 900; item++) {
+    const image = itemOf(images, item).tokens.slice(1);
+    const isMiddle = (at: number) => [Math.floor(at / 14), at % 14].every((place) => place >= 2 && place < 12);
+    middles.add(image.filter((_, at) => isMiddle(at)).join());
+    black.margin += image.filter((token, at) => !isMiddle(at) && token !== 0).length;
+    black.all += image.filter((token) => token !== 0).length;
+  }
+  const found = Array.from({ length: 900 }, (_, item) => itemOf(frames, item).tokens.slice(100).join()).filter((key) => middles.has(key));
+  assert.ok(found.length > 700, `${found.length} of 900`);
+  assert.ok(black.margin < 0.05 * black.all, `${black.margin} of ${black.all}`);
 });
 
 test('training goes through every digit once before it repeats one', async () => {
@@ -156,6 +210,8 @@ test('more items than there are, other sides and too short texts are refused', a
   assert.throws(() => digits({ side: 27 as 28 }), refused('INVALID_PARAMETERS', /side is 27, expected one of 28, 14, 7/));
   assert.throws(() => digits({ side: 14, patch: 3 as 2 }), refused('INVALID_PARAMETERS', /patch is 3, expected 2/));
   assert.throws(() => digits({ side: 7, patch: 2 }), refused('INVALID_PARAMETERS', /side must be a multiple of patch/));
+  assert.throws(() => clips({ frames: 3, rest: 3, side: 14 }), refused('INVALID_PARAMETERS', /rest must be below frames/));
+  assert.throws(() => clips({ frames: 1, rest: 1, side: 14 }), refused('INVALID_PARAMETERS', /frames is 1, expected a whole number ≥ 2/));
   assert.throws(() => prose({ length: 8 }), refused('INVALID_PARAMETERS', /length is 8, expected a whole number ≥ 64/));
 });
 

@@ -4,7 +4,7 @@ import math
 from ..geometry import Geometry
 from ..kernels import build, control
 from ..torch_import import torch
-from .positions import slopes, turned
+from .positions import angles_of, slopes, turned
 
 # Short sequences: writing the logits out is quicker than tiles that are computed again in the backward pass.
 kernel_of = {
@@ -68,8 +68,9 @@ class Attention:
         name = f'{self.name}.'
         read = memory if self.kind == 'cross' else x
         query, key, value = (self.split(given @ self.weights[name + part], heads) for part, given in (('query', x), ('key', read), ('value', read)))
-        if self.testbed['position'] == 'rotary' and self.kind != 'cross':
-            query, key = turned(query), turned(key)
+        angle = None if self.kind == 'cross' else angles_of(self.testbed, length, dim)
+        if angle is not None:
+            query, key = turned(query, angle), turned(key, angle)
         if self.testbed['position'] == 'alibi':
             query, key, value = self.leaning(query, key, value)
         inputs, kernel = self.kernel((batch, length, read.shape[1]), x.device)

@@ -12,11 +12,28 @@ def sinusoids(length, width, device):
     return torch.where(dimension % 2 == 0, angle.sin(), angle.cos()).float().to(device)
 
 
-def turned(x):
-    """Rotary positions (Su et al. 2021, section 3.2) in halves: x [batch, heads, length, d], dimension m paired with m + d/2."""
+def angles_of(testbed, length, dim):
+    """By how much positions turn queries and keys, float64 [length, dim/2]; None where they turn nothing."""
+    if testbed['position'] == 'rotary':
+        return torch.arange(length, dtype=torch.float64)[:, None] / base ** (torch.arange(dim // 2, dtype=torch.float64) / (dim // 2))
+    return axial(testbed['grid'], length, dim // 2) if testbed['position'] == 'axial' else None
+
+
+def axial(grid, length, half):
+    """Each axis of a grid turns pairs of its own; tokens before the grid do not turn (axialAngles in src/training/positions.ts)."""
+    token = torch.arange(length) - grid['globals']
+    angles, stride = [], 1
+    for axis, size in reversed(list(enumerate(grid['sizes']))):
+        pairs = (half - 1 - axis) // len(grid['sizes']) + 1
+        place = torch.div(token, stride, rounding_mode='floor') % size
+        angles.insert(0, place.double().masked_fill(token < 0, 0)[:, None] / 100 ** (torch.arange(pairs, dtype=torch.float64) / pairs))
+        stride *= size
+    return torch.cat(angles, -1)
+
+
+def turned(x, angle):
+    """Rotary positions (Su et al. 2021, section 3.2) in halves: x [batch, heads, length, d], dimension m paired with m + d/2; angle [length, d/2]."""
     half = x.shape[-1] // 2
-    place = torch.arange(x.shape[-2], dtype=torch.float64)[:, None]
-    angle = place / base ** (torch.arange(half, dtype=torch.float64) / half)
     sin, cos = angle.sin().float().to(x.device), angle.cos().float().to(x.device)
     first, second = x[..., :half], x[..., half:]
     return torch.cat((first * cos - second * sin, second * cos + first * sin), -1)
