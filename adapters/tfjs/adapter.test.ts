@@ -38,7 +38,7 @@ test('importing the adapter loads no part of TensorFlow.js', async () => {
 });
 
 const texts = [
-  ...['dense', 'topk:k=9', 'window:w=17,globals=2', 'grid-window:grid=9x13,w=3', 'gated:sparsity=0.3', 'gated:sparsity=0.4,block=16'],
+  ...['dense', 'topk:k=9', 'window:w=17,globals=2', 'grid-window:grid=7x10,w=3', 'gated:sparsity=0.3', 'gated:sparsity=0.4,block=16'],
   ...['hierarchical:local=4,region=16,ratio=1:1:1', 'block-topk:block=16,blocks=3', 'linear', 'linear:rule=gated-delta'],
 ];
 for (const backend of ['tfjs-cpu', 'tfjs-wasm']) {
