@@ -8,7 +8,7 @@ import type { AdapterTraining, PlacedAttention, TrainingCost } from '../src/cont
 import { writeTensors } from '../src/data/tensor-files.ts';
 
 // Do several ranks lose what one process loses? Trains the sample's model on the same batches in one process, on ranks by FSDP2 and on ranks by DeepSpeed,
-// with dense attention and with two variants, and prints how far losses differ, and what each process holds. `npm run bench:rank-losses [-- ranks, 2, steps, 10]`,
+// with dense attention and with two variants, and prints how far losses differ, and what each process holds. `npm run bench:rank-losses -- <ranks, 2> <steps, 10>`,
 // after `npm run fetch-models && node samples/minilm/write-bert.ts`, with ATTNSWAP_PYTHON (npm run setup:deepspeed: one with DeepSpeed)
 const [count, steps] = [Number(process.argv[2] ?? 2), Number(process.argv[3] ?? 10)];
 const model = fileURLToPath(new URL('../models/minilm-bert', import.meta.url));

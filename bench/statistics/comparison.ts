@@ -16,7 +16,7 @@ export const ticksOfRound = 3 * dropped + 4 * kept;
 /**
  * Equal arms measured in blocks, as attnswap measures them: a fresh pair of processes a block, 2 to 4 rounds (the same number in all
  * blocks of a comparison), each ABBA or BAAB at random, in three visits. Blocks are simulated when they are asked for. A true slowdown
- * adds its logarithm to every block, as medians move with their values.
+ * adds its logarithm to every block, as the medians of both arms and of every round move with their values (`blockEffect`).
  */
 export class SimulatedComparison {
   readonly #effects: number[] = [];

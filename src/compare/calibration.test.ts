@@ -56,13 +56,15 @@ const cellOf = (length: number, backend = 'onnx-cpu') => ({
 const model = { id: 'model.onnx onnx-cpu sequence=128', backend: 'onnx-cpu' };
 const of = ({ id, backend }: { id: string; backend: string }, values = noise) => calibrate({ ...head, cell: id, backend }, values, 1);
 
-test('a cell’s own calibration holds, else the noisiest of its backend and size; never one that is old, dated ahead or of another host', () => {
+test('a cell’s own calibration holds, else the noisiest of its backend and size; never one that is old, dated ahead, of another host or of other blocks', () => {
   const [own, quiet, loud] = [of(cellOf(512)), of(cellOf(256), scaled(0.5)), of(cellOf(1024), scaled(2))];
   const cell = cellOf(512);
   assert.equal(calibrationFor([own, loud], cell, host), own);
   assert.equal(calibrationFor([quiet, loud], cell, host), loud);
   assert.equal(calibrationFor([own], cellOf(512, 'onnx-webgpu'), host), undefined);
   assert.equal(calibrationFor([own], cell, { ...host, host: { fingerprint: { sha256: 'b'.repeat(64) } } }), undefined);
+  const { pairProtocol: _, ...earlier } = own;
+  assert.equal(calibrationFor([earlier], cell, host), undefined);
   assert.equal(calibrationFor([own], cell, { ...host, now: new Date('2026-06-25T00:00:00Z') }), undefined);
   assert.equal(calibrationFor([own], cell, { ...host, now: new Date('2026-06-09T00:00:00Z') }), undefined);
 });

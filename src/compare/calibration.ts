@@ -8,6 +8,7 @@ import type { Block } from '../contract/verdict.ts';
 import { isBusy, otherWork, statedPower, staysBusy } from '../decide/judge-blocks.ts';
 import { defaultLooks } from '../decide/sequential.ts';
 import type { BlockOutcome } from '../measure/pair-block.ts';
+import { pairProtocol } from '../measure/pair-messages.ts';
 import { compareHosts } from '../measure/same-host.ts';
 
 /** What equal arms showed, of one cell on one host. Changes are relative. */
@@ -19,6 +20,8 @@ export const calibrationSchema = z.object({
   name: z.string().max(500),
   backend: z.string().max(100),
   measuredAt: z.iso.datetime(),
+  /** Version of what a block is (`pairProtocol`); absent where it is 1. */
+  pairProtocol: z.number().int().optional(),
   /** ln(new/base) of each A/A block. */
   logRatios: z.array(z.number()).min(3).max(10_000),
   /** Of one block. */
@@ -86,6 +89,7 @@ export function calibrate(
   });
   return {
     ...head,
+    pairProtocol,
     logRatios: [...logRatios],
     standardDeviation,
     bias: mean,
@@ -115,7 +119,7 @@ export function hostOf({ fingerprint: sha256, identity }: Calibration): unknown 
 
 /**
  * The calibration that holds for a cell on a host: the cell's own, else the noisiest among cells of its backend and about its size;
- * undefined where there is none that is younger than 14 days, or all are of other hosts. None holds for whole models.
+ * undefined where there is none of such blocks that is younger than 14 days, or all are of other hosts. None holds for whole models.
  */
 export function calibrationFor(calibrations: readonly Calibration[], subject: Subject, host: CalibratedHost): Calibration | undefined {
   const valid = validOn(calibrations, host);
@@ -136,7 +140,8 @@ function validOn(calibrations: readonly Calibration[], { host, now }: Calibrated
   return calibrations.filter((calibration) => {
     const at = Date.parse(calibration.measuredAt);
     // One that is dated ahead tells that a clock was wrong, so its age is unknown.
-    return at >= oldest && at <= now.getTime() && compareHosts(hostOf(calibration), host).differing.length === 0;
+    const isCurrent = at >= oldest && at <= now.getTime() && (calibration.pairProtocol ?? 1) === pairProtocol;
+    return isCurrent && compareHosts(hostOf(calibration), host).differing.length === 0;
   });
 }
 

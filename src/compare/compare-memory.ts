@@ -61,7 +61,7 @@ export function compareMemory(
     if ('outcome' in found) return found;
     if (side === 'base') options.basePeaks?.set(block, found);
     const isModel = 'model' in arms[side].request;
-    if (block === 0 && isModel && found.residentBytes !== undefined) most = Math.max(most ?? 0, found.bytes + found.residentBytes);
+    if (block === 0 && isModel && found.residentBytes !== undefined) most = Math.max(most ?? 0, found.residentBytes);
     return found.bytes;
   });
 }

@@ -22,7 +22,8 @@ export type TokenGrid = z.infer<typeof gridSchema>;
 
 /**
  * A small transformer, whole: what a trainer builds, and what is exported to ONNX. x is `[batch, length, width]`:
- * x = embed[tokens], plus the position where it is sinusoidal or learned. `axial` positions are rotary ones of each axis of the grid, in dimensions of its own. A layer, norm `before`: x += attend(norm1(x)); x += mlp(norm2(x));
+ * x = embed[tokens], plus the position where it is sinusoidal or learned. `axial` positions are rotary ones of each axis of the grid, of base 100, in an
+ * equal share of a head's pairs of dimensions (the first axes have one more where they cannot be equal); global tokens do not turn. A layer, norm `before`: x += attend(norm1(x)); x += mlp(norm2(x));
  * `after`: x = norm1(x + attend(x)); x = norm2(x + mlp(x)). logits = norm(x)·head, or x·head where norms come after.
  * attend: query, key, value = x·W each, split into heads of width/heads; rotary positions turn query and key; the layer's variant; ·W.
  * mlp(x) = gelu(x·in)·out, gelu exact (erf). Norms: ε = 1e-5.
@@ -81,11 +82,13 @@ export const testbedSchema = z
   })
   .refine(({ width, heads }) => width % heads === 0, 'width must be a multiple of heads')
   .refine(({ position, width, heads }) => position !== 'rotary' || (width / heads) % 2 === 0, 'rotary needs an even head width')
-  .refine(({ position, grid }) => position !== 'axial' || grid !== undefined, 'axial needs tokens on a grid')
-  .refine(({ position, grid, width, heads }) => position !== 'axial' || width / heads >= 2 * (grid?.sizes.length ?? 0), {
-    error: 'axial needs two dimensions of a head for each axis of the grid',
+  .refine(({ position, grid }) => position !== 'axial' || grid !== undefined, 'axial needs tokens on a grid, as those of digits and clips')
+  .superRefine(({ position, grid, width, heads }, context) => {
+    const [least, got] = [2 * (grid?.sizes.length ?? 0), width / heads];
+    if (position !== 'axial' || (got >= least && got % 2 === 0)) return;
+    const message = `axial needs an even number of dimensions per head, ${least} at least, got ${got}`;
+    context.addIssue({ code: 'custom', path: ['position'], message });
   })
-  .refine(({ position, width, heads }) => position !== 'axial' || (width / heads) % 2 === 0, 'axial needs an even head width')
   .refine(({ grid, length }) => grid === undefined || tokensOfGrid(grid) === length, {
     path: ['grid'],
     error: 'expected as many tokens as length says',
@@ -115,6 +118,6 @@ export const testbedSchema = z
   });
 export type Testbed = z.infer<typeof testbedSchema>;
 
-export function tokensOfGrid({ sizes, globals }: TokenGrid): number {
+function tokensOfGrid({ sizes, globals }: TokenGrid): number {
   return globals + sizes.reduce((product, each) => product * each, 1);
 }

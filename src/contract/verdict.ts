@@ -40,7 +40,7 @@ export type Effect = z.infer<typeof effectSchema>;
 
 /** One fresh pair of workers. */
 export const blockSchema = z.object({
-  /** ln(new/base) by all samples of the block, each held against the median of its round (`blockEffect`). */
+  /** ln(new/base) by all samples of the block, each held against the pace of its round (`blockEffect`). */
   logRatio: z.number(),
   /** ln(new/base) of each round, in order. */
   roundLogRatios: z.array(z.number()).readonly(),

@@ -28,10 +28,13 @@ export async function forkArm({ adapterModule, backend, model }: ModelArmRequest
   const { adapter } = (await import(adapterModule)) as { adapter: Adapter };
   if (adapter.fork === undefined) return null;
   const scratch = await scratchFolder();
-  const forked = await adapter.fork({ backend, model, env: { ...scratch.env, ...env }, signal });
-  if (forked !== null) return new ForkedArm(forked, scratch, timeoutSeconds);
-  await scratch.remove();
-  return null;
+  let forked: ForkedProcess | null = null;
+  try {
+    forked = await adapter.fork({ backend, model, env: { ...scratch.env, ...env }, signal });
+  } finally {
+    if (forked === null) await scratch.remove();
+  }
+  return forked && new ForkedArm(forked, scratch, timeoutSeconds);
 }
 
 /** A model in a process that was forked for it. */

@@ -21,15 +21,13 @@ export interface Visits {
 }
 
 /**
- * Short samples: what a switch disturbs is over in 12 ms, and as long is measured, four samples at the least.
- * A long sample averages what many short ones would show, and outlasts what is left of a switch.
+ * What a switch disturbs is over in 12 ms; of short samples as long is measured, four at the least. A long sample averages what many short ones would
+ * show, and outlasts what is left of a switch.
  */
 export function visitsOf(sampleNs: number): Visits {
-  if (sampleNs >= 0.5e9) return { dropped: 1, kept: 1, fewest: 2 };
-  if (sampleNs >= 0.1e9) return { dropped: 1, kept: 1, fewest: 4 };
-  if (sampleNs >= 0.01e9) return { dropped: 1, kept: 3, fewest: 2 };
+  if (sampleNs >= 0.1e9) return { dropped: 1, kept: 1, fewest: sampleNs >= 0.5e9 ? 2 : 4 };
   const dropped = Math.ceil(0.012e9 / sampleNs);
-  return { dropped, kept: Math.max(4, dropped), fewest: 2 };
+  return { dropped, kept: sampleNs >= 0.01e9 ? 3 : Math.max(4, dropped), fewest: 2 };
 }
 
 /**
@@ -90,13 +88,19 @@ export async function measureBlock(arms: { base: Arm; new: Arm }, options: PairB
   const [first, second] = baseFirst ? (['base', 'new'] as const) : (['new', 'base'] as const);
   const inTurn = <Value>(early: Value, late: Value) => (baseFirst ? { base: early, new: late } : { base: late, new: early });
   const starting = { ...options, withoutForks: areApart(arms) };
-  const pair = inTurn(await startResident(arms[first], starting), await startResident(arms[second], starting));
+  const begun: Resident[] = [];
+  const begin = async (arm: Arm) => {
+    const resident = await startResident(arm, starting);
+    begun.push(resident);
+    return resident;
+  };
   try {
+    const pair = inTurn(await begin(arms[first]), await begin(arms[second]));
     const prepared = await Promise.all([prepare(pair, arms, first, options), prepare(pair, arms, second, options)]);
     const early = await warm(pair[first], first, options);
     const late = await warm(pair[second], second, options);
     const before = snapshotProcesses();
-    const rounds = await measureRounds(pair, planRounds([early, late], options), options);
+    const rounds = await measureRounds(pair, planRounds(inTurn(early, late), options), options);
     const after = snapshotProcesses();
     const [{ workers }, other] = prepared;
     const others = before && after && { othersCores: othersBetween(before, after, process.pid) };
@@ -115,7 +119,7 @@ export async function measureBlock(arms: { base: Arm; new: Arm }, options: PairB
     if (error instanceof ArmFault) return { state: 'fault', arm: error.arm, fault: error.fault };
     throw error;
   } finally {
-    await Promise.all([pair.base.close(), pair.new.close()]);
+    await Promise.all(begun.map((resident) => resident.close()));
   }
 }
 
@@ -135,7 +139,9 @@ async function prepare(pair: Pair, arms: { base: Arm; new: Arm }, name: 'base' |
   return answer;
 }
 
-async function warm(resident: Resident, name: 'base' | 'new', options: PairBlockOptions) {
+type Warmed = Extract<PairAnswer, { answer: 'warm' }>;
+
+async function warm(resident: Resident, name: 'base' | 'new', options: PairBlockOptions): Promise<Warmed> {
   const callsPerSample = options.callsPerSample?.[name];
   const question = { ask: 'warm' as const, capNs: 0.12e9, minSampleNs: minSampleNs[options.figure ?? 'latency'] };
   const answer = await resident.ask({ ...question, ...(callsPerSample !== undefined && { callsPerSample }) }, 'warm');
@@ -143,14 +149,25 @@ async function warm(resident: Resident, name: 'base' | 'new', options: PairBlock
   return answer;
 }
 
-type RoundPlan = Pick<Visits, 'dropped' | 'kept'> & { readonly rounds: number };
+/** Each arm by its own calls: what is few of the quicker one's would take the other long. */
+interface RoundPlan {
+  readonly base: Visits;
+  readonly new: Visits;
+  readonly rounds: number;
+}
 
-function planRounds(warmed: ReadonlyArray<{ callsPerSample: number; callNs: number }>, options: PairBlockOptions): RoundPlan {
-  const sampleNs = warmed.map(({ callsPerSample, callNs }) => Math.max(minSampleNs[options.figure ?? 'latency'], callsPerSample * callNs));
-  const { dropped, kept, fewest } = visitsOf(Math.min(...sampleNs));
-  // Three visits a round, as the two letters in the middle are one.
-  const roundNs = ((3 * dropped + 4 * kept) * sampleNs.reduce((sum, ns) => sum + ns, 0)) / sampleNs.length;
-  return { dropped, kept, rounds: Math.min(20, Math.max(fewest, Math.round(options.samplingNs / roundNs))) };
+function planRounds(warmed: { base: Warmed; new: Warmed }, { samplingNs, figure = 'latency' }: PairBlockOptions): RoundPlan {
+  let [roundNs, fewest] = [0, 0];
+  const plan = ({ callsPerSample, callNs }: Warmed) => {
+    const sampleNs = Math.max(minSampleNs[figure], callsPerSample * callNs);
+    const visits = visitsOf(sampleNs);
+    // Of the three visits of a round an arm has two or one, by chance, and four letters in all.
+    roundNs += (1.5 * visits.dropped + 2 * visits.kept) * sampleNs;
+    fewest = Math.max(fewest, visits.fewest);
+    return visits;
+  };
+  const visits = { base: plan(warmed.base), new: plan(warmed.new) };
+  return { ...visits, rounds: Math.min(20, Math.max(fewest, Math.round(samplingNs / roundNs))) };
 }
 
 interface Round {
@@ -158,15 +175,15 @@ interface Round {
   readonly new: readonly number[];
 }
 
-async function measureRounds(pair: Pair, { rounds: count, dropped, kept }: RoundPlan, options: PairBlockOptions): Promise<Round[]> {
+async function measureRounds(pair: Pair, plan: RoundPlan, options: PairBlockOptions): Promise<Round[]> {
   const generator = seededGenerator(options.seed, `rounds of block ${options.index}`);
   const rounds: Round[] = [];
-  for (let round = 0; round < count; round++) {
+  for (let round = 0; round < plan.rounds; round++) {
     const baseOutside = drawBelow(generator, 2) === 0;
     const [outside, inside] = baseOutside ? (['base', 'new'] as const) : (['new', 'base'] as const);
-    const first = await visit(pair, outside, { dropped, kept });
-    const middle = await visit(pair, inside, { dropped, kept: 2 * kept });
-    const outer = [...first, ...(await visit(pair, outside, { dropped, kept }))];
+    const first = await visit(pair, outside, plan[outside]);
+    const middle = await visit(pair, inside, { ...plan[inside], kept: 2 * plan[inside].kept });
+    const outer = [...first, ...(await visit(pair, outside, plan[outside]))];
     rounds.push(baseOutside ? { base: outer, new: middle } : { base: middle, new: outer });
   }
   return rounds;

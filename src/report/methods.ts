@@ -2,7 +2,7 @@ import type { Term } from './document.ts';
 
 const definitions = {
   latency:
-    'The median over the samples of one process, after warm-up. A sample is a batch of calls that takes at least 5 ms. The 95 % interval is taken between order statistics; it covers the spread within this process, not between processes or days. To decide whether one kernel is slower than another, use a paired comparison (attnswap ab).',
+    'The median over the samples of one process, after warm-up. A sample is a batch of calls that takes at least 5 ms. The 95 % interval is taken between order statistics; it covers the spread within this process, not between processes or days. To decide whether one kernel is slower than another, use a paired comparison (attnswap ab), whose figures are medians over pairs of processes; a sample there is one call, or as many as take 1 ms.',
   memory:
     'The peak resident memory of one call, less what was resident before it. It is read from the operating system’s high-water mark where there is one, in a separate process whose allocators do not pool memory.',
   waste:
@@ -16,7 +16,7 @@ const definitions = {
   growth:
     'The power of n that a figure grows with: the Theil–Sen slope of the logarithms over all lengths measured, given from three lengths on. The range in parentheses is a 95 % interval from five lengths on, and the spread of all pairwise slopes below that.',
   effect:
-    'The relative change, new / base − 1, measured in blocks. Each block is a fresh pair of processes that alternate in random ABBA or BAAB order. A block contributes the difference between the arms’ median log-durations, after each round’s median is subtracted; the interval is a Student t interval over blocks. On Linux, blocks of wall times do not count if other work kept a quarter of the processors busy. New figures shown beside a base are the base times this change.',
+    'The relative change, new / base − 1, measured in blocks. Each block is a fresh pair of processes that alternate in random ABBA or BAAB order. A block contributes the difference between the arms’ median log-durations, after each round’s pace, the mean of the two arms’ medians in it, is subtracted; the interval is a Student t interval over blocks. On Linux, blocks of wall times do not count if other work kept a quarter of the processors busy. New figures shown beside a base are the base times this change.',
   outcomes:
     'pass: the change is shown to be smaller than the margin. regression: the change for the worse is shown to exceed half the margin, and the noise floor of this host. improvement: the same for a change for the better. inconclusive: none of these could be shown. The chance that any unchanged comparison of a report is called a regression is 5 % in total.',
   floor:

@@ -22,6 +22,14 @@ test('the pace of a round leaves no trace', () => {
   near(blockEffect(paced), blockEffect(rounds));
 });
 
+test('what is added to one arm is added to the effect, whatever the noise', () => {
+  const random = seededGenerator(3, 'noisy rounds');
+  const draw = () => Array.from({ length: 8 }, (_, index) => (random.next() / 2 ** 31) * 0.05 + (index < 3 ? Math.LN2 : 0));
+  const rounds = Array.from({ length: 5 }, () => ({ base: draw(), new: draw().slice(0, 6) }));
+  for (const effect of [0.02, -0.1, 0.7])
+    near(blockEffect(rounds.map((round) => ({ ...round, new: round.new.map((log) => log + effect) }))), blockEffect(rounds) + effect);
+});
+
 test('the arms change places', () => {
   const rounds = [
     { base: [0.3, 0.1, 0.9, 0.2], new: [0.5, 0.4, 0.35, 2] },

@@ -7,15 +7,16 @@ export interface RoundLogs {
 }
 
 /**
- * What the samples of a block say of ln(new/base): from each round's samples the round's median is taken off, which leaves the machine's pace in that
- * round out; then the median of all the new arm's is compared with that of all the base's. On shared machines many samples are disturbed, and
- * a median of all of them withstands more than the mean of the rounds' few (docs/statistics.md).
+ * What the samples of a block say of ln(new/base): from each round's samples its pace is taken off, the mean of the two arms' medians, which leaves
+ * out how fast the machine was; then the median of all the new arm's is compared with that of all the base's. On shared machines many samples are
+ * disturbed, and a median of all of them withstands more than the mean of the rounds' few (ARCHITECTURE.md). What is added to one arm's samples
+ * is added to the effect: a median of both arms together, between two groups that are apart, would not move with them.
  * @throws RangeError without a sample of each arm
  */
 export function blockEffect(rounds: readonly RoundLogs[]): number {
   const arms: { base: number[]; new: number[] } = { base: [], new: [] };
   for (const round of rounds) {
-    const pace = median([...round.base, ...round.new]);
+    const pace = (median(round.base) + median(round.new)) / 2;
     arms.base.push(...round.base.map((log) => log - pace));
     arms.new.push(...round.new.map((log) => log - pace));
   }
