@@ -75,9 +75,24 @@ function zeroedKeys({ mask, ...inputs }: AttentionInputs): AttentionInputs {
   return { ...inputs, key };
 }
 
+/** A grid of 10 x 10, w=5, in which no window reaches further than two places: a bias hides what those at the edges see beyond. */
+function withShrunkenWindows(given: KernelRequest): KernelRequest {
+  const isNear = (a: number, b: number) => Math.abs(a - b) <= 2;
+  const values = Float32Array.from({ length: shape.queries * shape.keys }, (_, pair) => {
+    const [query, key] = [Math.floor(pair / shape.keys), pair % shape.keys];
+    return isNear(Math.floor(query / 10), Math.floor(key / 10)) && isNear(query % 10, key % 10) ? 0 : -1e30;
+  });
+  return { ...given, inputs: { ...given.inputs, bias: { dims: [1, 1, shape.queries, shape.keys], values } } };
+}
+
 const mutants: Record<string, Mutant> = {
   'window off by one': { text: 'window:w=16', request: (given) => ({ ...given, parameters: { ...given.parameters, w: 17 } }) },
   'window one short': { text: 'window:w=16', request: (given) => ({ ...given, parameters: { ...given.parameters, w: 15 } }) },
+  'a window over a grid one short along one axis': {
+    text: 'grid-window:grid=10x10,w=5',
+    request: (given) => ({ ...given, parameters: { ...given.parameters, w: '5x4' } }),
+  },
+  'a window that shrinks at the edges of its grid': { text: 'grid-window:grid=10x10,w=5', request: withShrunkenWindows },
   'missing scale': { text: 'dense.tiled', request: (given) => ({ ...given, inputs: { ...given.inputs, scale: 1 } }) },
   'leaked future': {
     text: 'topk:k=8',

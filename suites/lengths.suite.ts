@@ -2,7 +2,7 @@ import { defineSuite } from '../src/contract/suite.ts';
 
 export default defineSuite({
   name: 'lengths',
-  description: 'every variant and dense kernel at 512 to 4096 tokens, causal, on calibrated inputs',
+  description: 'every variant for sequences and every dense kernel at 512 to 4096 tokens, causal, on calibrated inputs',
   matrix: {
     variants: [
       'dense.fused',

@@ -128,6 +128,7 @@ test('PyTorch’s flex_attention with a block mask skips', { skip: noFlex }, asy
 
 const refusals: ReadonlyArray<[what: string, args: readonly string[], says: RegExp]> = [
   ['dense attention', ['dense'], /skips nothing by its definition/],
+  ['a variant for one number of tokens', ['grid-window:grid=32x32,w=5', '--length', '1024'], /is defined for 1024 tokens alone/],
   ['nothing', [], /nothing to audit: name a kernel/],
   ['a callable without a function', ['--callable', 'windows'], /expected package\.module:function/],
   ['a module that is not there', ['--callable', 'nowhere:at_all', '--arrays', 'numpy'], /No module named 'nowhere'|numpy/],

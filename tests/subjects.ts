@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { adapter } from '../adapters/onnx/adapter.ts';
 import type { Tensors } from '../src/contract/tensor.ts';
 import { tensorOf } from '../src/inputs/model-inputs.ts';
+import type { DimensionSizes } from '../src/inputs/model-inputs.ts';
 import { RandomStream } from '../src/inputs/random.ts';
 import { findSites } from '../src/model/sites/find-sites.ts';
 import type { ModelSites } from '../src/model/sites/find-sites.ts';
@@ -24,8 +25,9 @@ export interface Subject {
   readonly sites: ModelSites;
 }
 
-export async function subjectOf(file: OnnxFile): Promise<Subject> {
-  return { file, sites: await findSites(file, runner) };
+/** @param sizes of dynamic dimensions that are fixed */
+export async function subjectOf(file: OnnxFile, sizes: DimensionSizes = {}): Promise<Subject> {
+  return { file, sites: await findSites(file, runner, sizes) };
 }
 
 /** A model that someone trained, where it is there. */

@@ -116,6 +116,13 @@ describe('a swapped site gives what its variant is defined to give on what the s
     await assertVariant(subject, 0, 'hierarchical:local=4,region=8', { feeds, cases, budget: 1e-2, ties: 0.2 });
   });
 
+  test('windows over a grid in f16, padded', async () => {
+    const { build, feeds } = models.f16;
+    const subject = await subjectOf(inMemory('f16', build()), { sequence: 33 });
+    const asked = { feeds, cases: cases.filter(({ length }) => length === 33), budget: 1e-2 };
+    assert.equal(await assertVariant(subject, 0, 'grid-window:grid=4x8,w=3,globals=1', asked), 1);
+  });
+
   test('paraphrase-MiniLM-L3', { skip: encoder.missing }, async () => {
     const subject = await realSubject(encoder);
     const padded: Asked = { feeds: encoder.feeds, cases: [{ batch: 2, length: 40, padded: true }], budget: 1e-4 };

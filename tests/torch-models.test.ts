@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { after, before, describe, test } from 'node:test';
 import { execa } from 'execa';
 import { adapter, workerFolder } from '../adapters/torch/adapter.ts';
+import type { AttnswapError } from '../src/contract/errors.ts';
 import { writeTensors } from '../src/data/tensor-files.ts';
 import { readCapturedInputs } from '../src/inputs/captured.ts';
 import { tensorOf } from '../src/inputs/model-inputs.ts';
@@ -121,12 +122,18 @@ describe('models of transformers', { skip }, () => {
     const whole = replacementsOf(vit, 'grid-window:grid=4x4,w=4,globals=1');
     assert.ok((await compareHosted(vit, whole)).largest <= exactnessOf({ sites: vit.sites }, { replacements: whole })!.tolerance);
     const refusal = async (hosted: HostedModel, variant: string) =>
-      compareHosted(hosted, replacementsOf(hosted, variant)).then(() => assert.fail(variant), String);
+      compareHosted(hosted, replacementsOf(hosted, variant)).then(
+        () => assert.fail(variant),
+        ({ message, hint }: AttnswapError) => `${message}: ${hint}`,
+      );
     assert.match(
       await refusal(vit, 'grid-window:grid=4x4,w=3'),
-      /site 0 \(.*\) cannot become .*: it has 17 tokens in every run, expected 16/,
+      /site 0 \(.*\) cannot become .*: it has 17 tokens in every run, expected 16: 17 = 1 \+ 16: write globals=1/,
     );
-    assert.match(await refusal(await found('bert'), 'grid-window:grid=4x4,w=3'), /the number of its tokens changes from run to run/);
+    assert.match(
+      await refusal(await found('bert'), 'grid-window:grid=4x4,w=3'),
+      /changes from run to run, expected 16: fix the length with --dim, for example --dim sequence=16/,
+    );
   });
 
   test('a cache that the worker cannot set is refused by name, and a model without one says nothing', async () => {

@@ -21,9 +21,14 @@ export function cutOf(site: Site, tensor: Tensor): Cut {
   return {
     whole: tensor,
     rows: (first, rows) => (rows === count ? tensor : cut.rows(first, rows)),
-    at: cut.at,
+    at: (index) => (isWhole(index, count) ? tensor : cut.at(index)),
     columns: (first, columns) => (columns === width ? tensor : cut.columns(first, columns)),
   };
+}
+
+/** Whether an index asks for all rows, in their order. */
+function isWhole(index: Int32Array, count: number): boolean {
+  return index.length === count && index.every((row, place) => row === place);
 }
 
 function deviceCut({ tf }: Site, tensor: Tensor): Omit<Cut, 'whole'> {

@@ -22,7 +22,7 @@ const linearChunk = 64;
 const largestChunk = 2 ** 20;
 
 /** What a box of a grid costs beside its products, in rows and columns. */
-const boxOverhead = 16;
+export const boxOverhead = 16;
 
 /** Keys of a block of scaled_dot_product_attention on processors. */
 const fusedKeys = 512;

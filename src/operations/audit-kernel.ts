@@ -14,6 +14,14 @@ export async function kernelSubject(options: AuditOptions, adapters: readonly Ad
   const { kernel: text = 'window', backend = defaults.backend, threads = defaults.auditThreads } = options;
   const spec = parseVariant(text);
   const variant = findVariant(spec.variant);
+  if (variant.tokens !== undefined)
+    throw new AttnswapError(
+      'USAGE',
+      `${text} is defined for ${variant.tokens(spec.parameters)} tokens alone, and an audit varies the length`,
+      {
+        hint: '"scored" in bench shows how many products it computes',
+      },
+    );
   const knob = variant.knob?.(spec.parameters);
   const at = async (value: number | null, length: number) => {
     const parameters = knob === undefined || value === null ? spec.parameters : { ...spec.parameters, [knob.parameter]: value };

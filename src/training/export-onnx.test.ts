@@ -139,6 +139,7 @@ test('a grid is put where every run has its tokens, fails at any other length, a
   assert.throws(() => swapSites(varied, { adapter, seed: 1, replacements }), {
     code: 'UNSUPPORTED',
     message: /site 0 .* cannot become grid-window\.tiled:.*: the number of its tokens changes from run to run, expected 33/,
+    hint: /--dim length=33/,
   });
 });
 

@@ -110,12 +110,21 @@ for (const text of bad) {
     const { code, message } = refusal(text);
     assert.equal(code, 'INVALID_PARAMETERS');
     assert.match(message, /expected|must be/);
+    assert.doesNotMatch(message, /pattern|Invalid/);
   });
 }
 
 test('a refusal names the parameter, what was given and what is expected', () => {
   assert.match(refusal('window:w=abc').message, /window: w is "abc", expected a whole number ≥ 1/);
   assert.match(refusal('window:width=3').message, /window: unknown parameter "width"; expected w, globals/);
+  const wrongGrids = {
+    'grid=14': 'grid is 14, expected rows x columns or frames x rows x columns, such as 14x14 or 8x14x14',
+    'w=0x3': 'w is "0x3", expected a whole number ≥ 1, or one for each axis, such as 3x7x7',
+    'w=0': 'w is 0, expected a whole number ≥ 1, or one for each axis, such as 3x7x7',
+    'w=3x3x3': 'w=3x3x3 has 3 axes, grid=14x14 has 2; expected one extent for all axes, or one for each',
+    'time=past': 'time=past with grid=14x14, which has 2 axes; expected frames x rows x columns, such as 8x14x14',
+  };
+  for (const [list, message] of Object.entries(wrongGrids)) assert.equal(refusal(`grid-window:${list}`).message, `grid-window: ${message}`);
 });
 
 test('a grid is refused for any number of tokens but its own, with both', () => {
@@ -123,8 +132,8 @@ test('a grid is refused for any number of tokens but its own, with both', () => 
   const shape = { batch: 1, heads: 1, kvHeads: 1, queries: 25, keys: 25, headDim: 4, causal: true, dtype: 'f32' } as const;
   const refuses = (queries: number, keys: number) => findVariant(variant).refuses(parameters, { ...shape, queries, keys });
   assert.equal(refuses(25, 25), undefined);
-  assert.equal(refuses(24, 24), 'grid-window: 24 tokens, expected the 1 + 24 tokens of grid=2x3x4');
-  assert.equal(refuses(1, 25), 'grid-window: 1 queries and 25 keys, expected the 1 + 24 tokens of grid=2x3x4');
+  assert.equal(refuses(24, 24), 'grid-window: 24 tokens, expected the 1 + 24 tokens of globals=1 and grid=2x3x4');
+  assert.equal(refuses(1, 25), 'grid-window: 1 query and 25 keys, expected the 1 + 24 tokens of globals=1 and grid=2x3x4');
 });
 
 test('more queries than keys are refused where positions must align', () => {

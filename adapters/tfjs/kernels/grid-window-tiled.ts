@@ -4,7 +4,6 @@ import type { GridTiles } from '../../../src/variants/grid-window/tiles.ts';
 import { cutOf } from '../cut.ts';
 import type { Cut } from '../cut.ts';
 import { headGroups, joinGroups, joinTensors } from '../head-groups.ts';
-import type { HeadGroup } from '../head-groups.ts';
 import type { Site, Tensor, TfjsKernel } from '../kernel.ts';
 import { maskedScore } from '../selection.ts';
 import { attend, paddingBias, seenRows } from '../tiles.ts';
@@ -32,14 +31,17 @@ export const gridWindowTiled: TfjsKernel = {
     const tiles = gridTiles(gridOf(site.parameters), overhead);
     const { globals } = tiles.grid;
     const order = Int32Array.from([...range(0, globals), ...rowOfToken(tiles).map((row) => globals + row)]);
+    const boxes = [
+      ...(globals === 0 ? [] : [globalsOf(site, globals)]),
+      ...range(0, tiles.count).map((index) => boxOf(site, tiles, index)),
+    ];
     return (tensors) => {
       const outputs = headGroups(site, tensors).map((group) =>
         tf.tidy(() => {
           const source = { query: cutOf(site, tf.mul(group.query, scale)), key: cutOf(site, group.key), value: cutOf(site, group.value) };
-          const attendBox = (box: Box) => tf.tidy(() => attended(site, source, group, box));
-          const first = globals === 0 ? [] : [attendBox(globalsOf(site, globals))];
-          const boxes = range(0, tiles.count).map((index) => attendBox(boxOf(site, tiles, index)));
-          return tf.gather(joinTensors(tf, [...first, ...boxes], 1), tf.tensor1d(order, 'int32'), 1);
+          const padding = group.mask && paddingBias(site, group.mask, 0, site.shape.keys);
+          const parts = boxes.map((box) => tf.tidy(() => attended(site, source, padding, box)));
+          return tf.gather(joinTensors(tf, parts, 1), tf.tensor1d(order, 'int32'), 1);
         }),
       );
       return joinGroups(site, outputs);
@@ -49,13 +51,13 @@ export const gridWindowTiled: TfjsKernel = {
 
 type Source = Readonly<Record<'query' | 'key' | 'value', Cut>>;
 
-function attended(site: Site, { query, key, value }: Source, { mask }: HeadGroup, box: Box): Tensor {
+/** @param padding `[1 or size, 1, keys]`: 0 or the masked score; undefined where no key is padded */
+function attended(site: Site, { query, key, value }: Source, padding: Tensor | undefined, box: Box): Tensor {
   const { tf } = site;
   const score = tf.matMul(query.at(box.queries), tf.transpose(key.at(box.keys), [0, 2, 1]));
   const pattern = tf.tensor3d(box.bias, [1, box.queries.length, box.keys.length]);
-  if (mask === undefined) return attend(site, score, { bias: pattern, seen: undefined }, value.at(box.keys));
-  const padding = tf.gather(paddingBias(site, mask, 0, site.shape.keys), tf.tensor1d(box.keys, 'int32'), 2);
-  const bias = tf.add(pattern, padding);
+  if (padding === undefined) return attend(site, score, { bias: pattern, seen: undefined }, value.at(box.keys));
+  const bias = tf.add(pattern, tf.gather(padding, tf.tensor1d(box.keys, 'int32'), 2));
   return attend(site, score, { bias, seen: seenRows(site, bias) }, value.at(box.keys));
 }
 

@@ -85,6 +85,7 @@ function text({ model: path, sites: list, unknown, nodes }: SitesRecord): string
     heading,
     ...bodyLines(list),
     ...windowLines(list),
+    ...tokenLines(list),
     ...list.flatMap(({ site, reason }) => (reason === undefined ? [] : [`site ${site} cannot be swapped: ${visible(reason)}`])),
     ...list.flatMap((site) => visible(assumedText(site) ?? '') || []),
     ...unknown.map(({ node, reason }) => `not a site: ${visible(node)}: ${visible(reason)}`),
@@ -111,6 +112,18 @@ function windowLines(list: readonly Site[]): string[] {
   return [...new Set(texts)].map((text) => {
     const sharing = windowed.filter((_, at) => texts[at] === text).map(({ site }) => site);
     return `${sharing.length === 1 ? 'site' : 'sites'} ${sharing.join(', ')}: ${text}`;
+  });
+}
+
+/** Sites with one number of tokens in every run, which grid-window needs. */
+function tokenLines(list: readonly Site[]): string[] {
+  const fixed = Map.groupBy(
+    list.filter(({ tokens }) => tokens !== undefined),
+    ({ tokens }) => tokens!,
+  );
+  return [...fixed].map(([tokens, own]) => {
+    const numbers = own.map(({ site }) => site);
+    return `${numbers.length === 1 ? 'site' : 'sites'} ${numbers.join(', ')}: ${tokens} ${tokens === 1 ? 'token' : 'tokens'} in every run`;
   });
 }
 

@@ -27,7 +27,7 @@ export function placedAt({ path, sites }: Pick<HostedModel, 'path' | 'sites'>, r
       const why = site === undefined ? 'there is no such site' : site.reason;
       throw new AttnswapError('USAGE', `${path}: site ${number} cannot be swapped: ${why}`, { hint: `attnswap sites ${path}` });
     }
-    checkTokens(site, replacements.get(number)!);
+    checkTokens(site, replacements.get(number)!, ['sequence']);
     return [site.node, { variant, kernel, parameters, ...(scaleFactor !== undefined && { scaleFactor }) }] as const;
   });
   return Object.fromEntries(entries);

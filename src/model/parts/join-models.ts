@@ -74,7 +74,7 @@ function axesApart({ input }: GraphProto): (info: ValueInfoProto) => ValueInfoPr
   };
 }
 
-function dimensionsOf({ type }: ValueInfoProto) {
+export function dimensionsOf({ type }: ValueInfoProto) {
   return type?.value.case === 'tensorType' ? (type.value.value.shape?.dim ?? []) : [];
 }
 

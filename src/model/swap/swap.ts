@@ -22,6 +22,7 @@ import { neededNodes, stayingNodes } from '../graph/needed-nodes.ts';
 import type { SwappableSite } from '../sites/site.ts';
 import { namesIn, spliceNodes } from '../graph/splice.ts';
 import { appendInverse, appendView } from '../sites/views.ts';
+import { dimensionsOf } from '../parts/join-models.ts';
 import { checkTokens } from './check-tokens.ts';
 
 /** What a site becomes. */
@@ -51,10 +52,11 @@ export interface GraphSwapOptions {
 export function swapSites(sites: ModelSites, options: GraphSwapOptions): ModelProto {
   const graph = sites.proto.graph!;
   const taken = namesIn(graph);
+  const dimensions = graph.input.flatMap(dimensionsOf).flatMap(({ value }) => (value.case === 'dimParam' ? [value.value] : []));
   const swaps = [...options.replacements].map(([number, replacement]): SwapNodes => {
     const site = requireSite(sites, number);
     checkQueries(site, replacement);
-    checkTokens(site.site, replacement);
+    checkTokens(site.site, replacement, dimensions);
     const prefix = freePrefix(taken, number);
     const nodes = replacementNodes(site, replacement, { ...options, prefix, opset: opsetOf(sites.proto) });
     return { body: site.plan.body, output: site.plan.output.tensor, nodes };

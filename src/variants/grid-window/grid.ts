@@ -9,16 +9,18 @@ const windowError = 'a whole number ≥ 1, or one for each axis, such as 3x7x7';
 
 export const gridParameters = parameterObject({
   grid: z.string({ error: gridError }).regex(sizesText, { error: gridError }).default('14x14'),
-  w: z.union([wholeNumber(1), z.string().regex(sizesText)], { error: windowError }).default(7),
+  w: z
+    .union([z.int().min(1, { error: windowError }), z.string().regex(sizesText, { error: windowError })], { error: windowError })
+    .default(7),
   globals: wholeNumber(0).default(0),
   time: z.enum(['both', 'past'], { error: 'both or past' }).default('both'),
-})
-  .refine(({ grid, w }) => typeof w === 'number' || sizesOf(w).length === sizesOf(grid).length, {
-    error: 'w has another number of axes than grid, expected one extent for each axis, or one for all',
-  })
-  .refine(({ grid, time }) => time === 'both' || sizesOf(grid).length === 3, {
-    error: 'got time=past and a grid of two axes, expected frames x rows x columns',
-  });
+}).superRefine(({ grid, w, time }, context) => {
+  const [axes, extents] = [grid, String(w)].map((text) => sizesOf(text).length);
+  if (typeof w === 'string' && extents !== axes)
+    context.addIssue(`w=${w} has ${extents} axes, grid=${grid} has ${axes}; expected one extent for all axes, or one for each`);
+  if (time === 'past' && axes !== 3)
+    context.addIssue(`time=past with grid=${grid}, which has ${axes} axes; expected frames x rows x columns, such as 8x14x14`);
+});
 
 /** One axis of a grid, and the window along it. */
 export interface Axis {
@@ -59,14 +61,23 @@ export function axisWindow({ size, w, before, past }: Axis, position: number): {
   return { start, end: start + w };
 }
 
-/** Where a token of the grid, counted after the globals, is on each axis. */
-export function placeOf({ axes }: Grid, token: number): number[] {
+/** Where the item of that number, such as a token counted after the globals, is on axes of these sizes. */
+export function placeOf(sizes: readonly number[], item: number): number[] {
   const place: number[] = [];
-  for (let axis = axes.length - 1, rest = token; axis >= 0; axis--) {
-    place.unshift(rest % axes[axis]!.size);
-    rest = Math.floor(rest / axes[axis]!.size);
+  for (let axis = sizes.length - 1, rest = item; axis >= 0; axis--) {
+    place.unshift(rest % sizes[axis]!);
+    rest = Math.floor(rest / sizes[axis]!);
   }
   return place;
+}
+
+/** The window of a token, counted after the globals, along each axis. */
+export function windowsOf({ axes }: Grid, token: number): ReturnType<typeof axisWindow>[] {
+  const place = placeOf(
+    axes.map(({ size }) => size),
+    token,
+  );
+  return axes.map((axis, at) => axisWindow(axis, place[at]!));
 }
 
 /** By how many tokens places differ that are neighbors along each axis. */

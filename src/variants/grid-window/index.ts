@@ -3,7 +3,7 @@ import type { Shape } from '../../contract/shape.ts';
 import type { Variant } from '../../contract/variant.ts';
 import { allowedEnd, appendKeys, clearRow, viewHead } from '../head-view.ts';
 import { sumOverQueries, workOf } from '../work.ts';
-import { axisWindow, gridOf, gridParameters, placeOf, productOf, stridesOf } from './grid.ts';
+import { gridOf, gridParameters, productOf, stridesOf, windowsOf } from './grid.ts';
 import type { Grid } from './grid.ts';
 
 /**
@@ -27,21 +27,13 @@ export const gridWindow: Variant = {
     const { axes, tokens, globals } = gridOf(given);
     if (queries === tokens && keys === tokens) return undefined;
     const expected = globals === 0 ? `${tokens}` : `${globals} + ${tokens - globals}`;
-    const found = queries === keys ? `${keys} tokens` : `${queries} queries and ${keys} keys`;
-    return `grid-window: ${found}, expected the ${expected} tokens of grid=${axes.map(({ size }) => size).join('x')}`;
+    const found = queries === keys ? counted(keys, 'token') : `${counted(queries, 'query', 'queries')} and ${counted(keys, 'key')}`;
+    return `grid-window: ${found}, expected the ${expected} tokens of ${globals === 0 ? '' : `globals=${globals} and `}grid=${axes.map(({ size }) => size).join('x')}`;
   },
   cost(given, shape) {
     const grid = gridOf(given);
     const pairs = shape.batch * shape.heads * sumOverQueries(shape, (query) => keysSeen(grid, shape, query));
     return workOf(shape, { scoredPairs: pairs, weightedPairs: pairs });
-  },
-  knob(given) {
-    const { axes } = gridOf(given);
-    if (typeof (given['w'] ?? 0) !== 'number') return undefined;
-    const kept = (w: number) => productOf(axes.map(({ size }) => Math.min(size, w) / size));
-    const widest = Math.max(...axes.map(({ size }) => size));
-    const extents = Array.from({ length: widest }, (_, index) => index + 1);
-    return { parameter: 'w', leaving: (share) => extents.find((w) => kept(w) >= share) ?? widest };
   },
   rows(inputs, given, at) {
     const grid = gridOf(given);
@@ -58,10 +50,10 @@ export const gridWindow: Variant = {
 
 /** The keys that a query sees, in runs [start, end), ascending. */
 function runsOf(grid: Grid, shape: Shape, query: number): Array<readonly [number, number]> {
-  const { axes, globals } = grid;
+  const { globals } = grid;
   const limit = allowedEnd(shape, query);
   if (query < globals) return [[0, limit]];
-  const windows = placeOf(grid, query - globals).map((position, axis) => axisWindow(axes[axis]!, position));
+  const windows = windowsOf(grid, query - globals);
   const inner = windows.at(-1)!;
   const strides = stridesOf(grid);
   let lines = [globals];
@@ -72,10 +64,11 @@ function runsOf(grid: Grid, shape: Shape, query: number): Array<readonly [number
 }
 
 function keysSeen(grid: Grid, shape: Shape, query: number): number {
-  const { axes, globals } = grid;
-  if (!shape.causal && query >= globals) {
-    const windows = placeOf(grid, query - globals).map((position, axis) => axisWindow(axes[axis]!, position));
-    return globals + productOf(windows.map(({ start, end }) => end - start));
-  }
+  if (!shape.causal && query >= grid.globals)
+    return grid.globals + productOf(windowsOf(grid, query - grid.globals).map(({ start, end }) => end - start));
   return runsOf(grid, shape, query).reduce((sum, [start, end]) => sum + end - start, 0);
+}
+
+function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
 }

@@ -57,8 +57,10 @@ function combinations(options: ReadonlyArray<readonly TiledAxis[]>): TiledAxis[]
 
 /** The tile of each axis that box `index` is made of, the last axis innermost. */
 export function boxAt({ axes }: GridTiles, index: number): number[] {
-  const counted = { axes: axes.map((axis) => ({ ...axis, size: axis.starts.length })), globals: 0, tokens: 0 };
-  return placeOf(counted, index);
+  return placeOf(
+    axes.map(({ starts }) => starts.length),
+    index,
+  );
 }
 
 /** Tokens of a box, row by row, relative to its first. */
@@ -77,9 +79,10 @@ export function tokenAt(grid: Grid, place: readonly number[]): number {
 
 /** For each token of the grid, its row among the rows of all boxes, one box after the other. */
 export function rowOfToken({ grid, axes, rows }: GridTiles): number[] {
+  const sizes = axes.map(({ size }) => size);
   return Array.from({ length: grid.tokens - grid.globals }, (_, token) => {
     let [box, row] = [0, 0];
-    for (const [axis, position] of placeOf(grid, token).entries()) {
+    for (const [axis, position] of placeOf(sizes, token).entries()) {
       const { extent, starts } = axes[axis]!;
       const tile = Math.floor(position / extent);
       box = box * starts.length + tile;

@@ -19,8 +19,10 @@ def tiled(inputs, _):
     sizes, windows, global_count, past = read(inputs.parameters)
     tokens = global_count + math.prod(sizes)
     if inputs.queries != tokens or inputs.keys != tokens:
-        found = f'{inputs.queries} queries and {inputs.keys} keys'
-        raise Unsupported(f'grid-window: {found}, expected {tokens} tokens, of grid={inputs.parameters["grid"]} and {global_count} globals')
+        both = f'{counted(inputs.queries, "query", "queries")} and {counted(inputs.keys, "key", "keys")}'
+        found = counted(inputs.keys, 'token', 'tokens') if inputs.queries == inputs.keys else both
+        of = f'{global_count} + {tokens - global_count} tokens of globals={global_count} and' if global_count > 0 else f'{tokens} tokens of'
+        raise Unsupported(f'grid-window: {found}, expected the {of} grid={inputs.parameters["grid"]}')
     boxes = Boxes(inputs, sizes, windows, global_count, past)
 
     def run(query, key, value):
@@ -32,6 +34,10 @@ def tiled(inputs, _):
         return torch.cat([over_query_tiles(inputs, query, key, value, body, 0, global_count), output], 2)
 
     return Kernel(run)
+
+
+def counted(count, one, many):
+    return f'{count} {one if count == 1 else many}'
 
 
 def read(parameters):
