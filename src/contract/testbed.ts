@@ -39,7 +39,9 @@ export type TokenGrid = z.infer<typeof gridSchema>;
  * by the exit's logits, the others by the last layer's; no answer depends on other sequences. Trained on the mean of all exits' and the last
  * layer's loss, with states that are copied where exits are by position. With `layerCost` what an answer is expected to cost is added, if it leaves
  * each exit with the probability that the exit's head gives (as in Banino et al. 2021): Σ p·(loss + layerCost·layers) over the exits and the last
- * layer, p = own probability·Π(1 − that of each earlier exit), the last layer's own being 1.
+ * layer, p = own probability·Π(1 − that of each earlier exit), the last layer's own being 1. Each position is priced as if it left by itself, also
+ * where a sequence leaves as one, with its least sure position. In training, heads send off nothing: only states of positions that are not asked
+ * are then copied, as a head cannot learn what going on gains where the states behind it are copies.
  */
 export const testbedSchema = z
   .strictObject({
@@ -59,7 +61,7 @@ export const testbedSchema = z
     normPlacement: z.enum(['before', 'after']),
     causal: z.boolean(),
     /** All layers have the weights of the first (Dehghani et al. 2019): what one learns, all can do. Its exit head is that of all, too. */
-    sharedLayers: z.literal(true).optional(),
+    sharedLayers: z.boolean().optional(),
     /** Of tokens that are places of a grid: its shape. */
     grid: gridSchema.optional(),
     /** The confidence of the exit after each layer but the last; null for no exit there. Absent: no exits. */
@@ -97,16 +99,15 @@ export const testbedSchema = z
   .refine(({ position, causal }) => position !== 'alibi' || causal, 'alibi needs causal attention')
   .refine(({ encoder, causal }) => encoder === undefined || causal, 'a decoder is causal')
   .refine(({ encoder, position }) => encoder === undefined || position !== 'alibi', 'alibi needs causal attention: an encoder has none')
-  .refine(({ encoder, exits }) => encoder === undefined || exits === undefined, 'a model with an encoder has no exits')
-  .refine(
-    ({ encoder, sharedLayers }) => encoder === undefined || sharedLayers === undefined,
-    'a model with an encoder has no shared layers',
-  )
-  .refine(({ attention, sharedLayers }) => sharedLayers === undefined || new Set(attention).size === 1, {
+  .refine(({ encoder, exits, layerCost: cost }) => encoder === undefined || (exits === undefined && cost === undefined), {
+    path: ['encoder'],
+    error: 'a model with an encoder has no exits and no layerCost',
+  })
+  .refine(({ encoder, sharedLayers }) => encoder === undefined || sharedLayers !== true, 'a model with an encoder has no shared layers')
+  .refine(({ attention, sharedLayers }) => sharedLayers !== true || new Set(attention).size === 1, {
     path: ['attention'],
     error: 'shared layers need the same attention in each',
   })
-  .refine(({ encoder, layerCost }) => encoder === undefined || layerCost === undefined, 'a model with an encoder has no exits')
   .refine(({ encoder, attention }) => encoder === undefined || encoder.cross.length === attention.length, {
     path: ['encoder', 'cross'],
     error: 'expected one for each decoder layer',

@@ -401,6 +401,39 @@ for (const exitBy of ['sequence', 'position'] as const)
     assert.ok(Math.abs(referenceLoss(testbed, weights, batch) - mean) < 1e-5);
   });
 
+test('a head just past leaving learns to stay where deeper layers are better, by position, too', () => {
+  for (const exitBy of ['sequence', 'position'] as const) {
+    const testbed = smallTestbed({ exitBy, exits: [0.1], layerCost: 0.01 });
+    const weights = stirredWeights(testbed);
+    const drawn = drawTokens(testbed, 4, 6);
+    const deep = referenceForward({ ...testbed, exits: undefined }, weights, drawn);
+    const best = range(24).map((place) => {
+      const row = [...deep.subarray(place * 11, (place + 1) * 11)];
+      return row.indexOf(Math.max(...row));
+    });
+    const batch = { ...drawn, targets: Int32Array.from(best) };
+    const biased = (bias: number) => new Map([...weights, ['layers.0.exit.bias', Float32Array.of(bias)]]);
+    const { layers } = referenceAnswers(testbed, biased(2), batch);
+    assert.deepEqual(new Set(layers), new Set([1]), 'nothing is past leaving');
+    const slope = referenceLoss(testbed, biased(2.01), batch) - referenceLoss(testbed, biased(1.99), batch);
+    assert.ok(slope > 0, `${exitBy}: ${slope}`);
+  }
+});
+
+test('in training with heads, states are copied of positions that are not asked alone, whatever the confidence', () => {
+  const attention = ['dense', 'dense', 'dense'];
+  const testbed = smallTestbed({ attention, exitBy: 'position', exits: [0.02, 0.02], layerCost: 0.01 });
+  const weights = stirredWeights(testbed);
+  const asked = { ...drawTokens(testbed, 2, 6), targets: Int32Array.from(range(12)) };
+  asked.targets[11] = 0;
+  const lossOf = (changes: Partial<Testbed>, batch = asked) => referenceLoss({ ...testbed, ...changes }, weights, batch);
+  assert.equal(lossOf({}), lossOf({ exits: [0.999, 0.999] }));
+  assert.equal(lossOf({}), lossOf({ exitBy: 'sequence' }));
+  const some = { ...asked, targets: asked.targets.map((target, at) => (at % 2 === 0 ? -1 : target)) };
+  assert.equal(lossOf({}, some), lossOf({ exits: [0.999, 0.999] }, some));
+  assert.notEqual(lossOf({}, some), lossOf({ exitBy: 'sequence' }, some));
+});
+
 test('shared layers do what layers with the same weights do', () => {
   const attention = ['gated:rank=2', 'gated:rank=2', 'gated:rank=2'];
   const shared = smallTestbed({ attention, sharedLayers: true });
@@ -432,6 +465,10 @@ test('attention that a testbed cannot have at any length is refused by name', ()
     { encoder: { length: 8, attention: ['dense'], cross: ['dense', 'dense'] }, sharedLayers: true },
     /a model with an encoder has no shared layers/,
   );
+  assert.equal(smallTestbed({ attention: ['dense', 'topk:k=5'], sharedLayers: false }).sharedLayers, false);
+  const encoder = { length: 8, attention: ['dense'], cross: ['dense', 'dense'] };
+  for (const changes of [{ layerCost: 0.1 }, { exits: [0.5] }])
+    refused({ encoder, ...changes }, /^mine: encoder: a model with an encoder has no exits and no layerCost$/);
   refused({ attention: ['linear'], position: 'alibi' }, /^mine: linear: linear has no logits that position alibi could be added to$/);
   refused(
     { attention: ['window:w=4', 'window:w=8'], exitBy: 'position', exits: [0.5] },

@@ -9,8 +9,8 @@ import { attend } from './reference-attention.ts';
 import type { AttentionWatch } from './reference-attention.ts';
 import { add, gelu, multiply, normalise } from './reference-layers.ts';
 import type { SourceTokens, TaskItems } from './task.ts';
-import { byEveryLayer, exitsByPosition, exitsOf, normOf, sitesOf } from './testbed.ts';
-import type { Site, Testbed } from './testbed.ts';
+import { byEveryLayer, exitsByPosition, exitsInTraining, exitsOf, normOf, sitesOf } from './testbed.ts';
+import type { Exit, Site, Testbed } from './testbed.ts';
 
 /**
  * The testbed in float64, as plain loops: what trainers and exported models are judged by. Logits `[items, length, classes]` of tokens
@@ -23,17 +23,17 @@ export function referenceForward(testbed: Testbed, weights: Weights, batch: Toke
 
 /** The same with where each answer was taken. @throws as {@link referenceForward} */
 export function referenceAnswers(testbed: Testbed, weights: Weights, batch: TokenBatch, watch?: AttentionWatch): Answers<Float64Array> {
-  return answersOf(testbed, batch, outputsOfExits(testbed, weights, batch, watch));
+  return answersOf(testbed, batch, outputsOfExits({ testbed, weights, batch, watch }, exitsOf(testbed)));
 }
 
 /** After each exit, the last layer's at the end; states of positions that have left by themselves are copied. */
-function outputsOfExits(testbed: Testbed, given: Weights, batch: TokenBatch, watch?: AttentionWatch): Array<ExitOutput<Float64Array>> {
+function outputsOfExits({ weights: given, ...of }: ModelAtWork, exits: readonly Exit[]): Array<ExitOutput<Float64Array>> {
+  const { testbed, batch } = of;
   checkWeights(testbed, given, 'weights');
   const weights = byEveryLayer(testbed, given);
   checkTokens(testbed, batch);
   const { width, classes } = testbed;
-  const model = { testbed, weights, batch, watch };
-  const exits = exitsOf(testbed);
+  const model = { ...of, weights };
   const left = new Set<number>();
   const memory = encode(model);
   const all: Array<ExitOutput<Float64Array>> = [];
@@ -65,7 +65,7 @@ interface ModelAtWork {
   readonly testbed: Testbed;
   readonly weights: Weights;
   readonly batch: TokenBatch;
-  readonly watch: AttentionWatch | undefined;
+  readonly watch?: AttentionWatch | undefined;
 }
 
 /** What the encoder gives, `[items, source length, width]`; undefined where there is none. */
@@ -104,8 +104,8 @@ export function referenceLoss(testbed: Testbed, weights: Weights, batch: TaskIte
   const places = [...batch.targets.keys()].filter((place) => batch.targets[place] !== -1);
   if (places.length === 0) throw tokensError('no position is scored, expected a target other than -1');
   const { layerCost } = testbed;
-  const every = outputsOfExits(testbed, weights, batch);
-  const exits = exitsOf(testbed);
+  const exits = exitsInTraining(testbed);
+  const every = outputsOfExits({ testbed, weights, batch }, exits);
   const losses = places.map((place) => {
     const own = every.map(({ logits }) => crossEntropy(testbed, logits, batch, place));
     const mean = own.reduce((sum, loss) => sum + loss, 0) / own.length;

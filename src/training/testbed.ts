@@ -137,6 +137,15 @@ export function exitsByPosition(testbed: Testbed): boolean {
   return testbed.exitBy === 'position' && exitsOf(testbed).length > 1;
 }
 
+/**
+ * The exits at which training copies states. Where heads decide, only positions that are not asked leave: behind a copied state going on would
+ * cost a layer and gain nothing, and the head would never learn to stay.
+ */
+export function exitsInTraining(testbed: Testbed): Exit[] {
+  const exits = exitsOf(testbed);
+  return testbed.layerCost === undefined ? exits : exits.map(({ layers }) => ({ layers, confidence: Infinity }));
+}
+
 /** Heads' width as the kernels see it: ALiBi adds one dimension. */
 export function attentionDim({ width, heads, position }: Testbed): number {
   return width / heads + (position === 'alibi' ? 1 : 0);

@@ -3,8 +3,8 @@ import { sinusoidalTable } from '../../../src/training/positions.ts';
 import { leaving } from '../../../src/training/answers.ts';
 import type { ExitOutput, TokenBatch } from '../../../src/training/answers.ts';
 import type { SourceTokens } from '../../../src/training/task.ts';
-import { byEveryLayer, exitsByPosition, exitsOf, normOf, sitesOf } from '../../../src/training/testbed.ts';
-import type { Site } from '../../../src/training/testbed.ts';
+import { byEveryLayer, exitsByPosition, normOf, sitesOf } from '../../../src/training/testbed.ts';
+import type { Exit, Site } from '../../../src/training/testbed.ts';
 import type { Tensor } from '../kernel.ts';
 import { Attention } from './attention.ts';
 import type { GateTensors } from './gate.ts';
@@ -48,10 +48,9 @@ export class Model {
    * Of every exit, the last layer's at the end: logits `[batch·length, classes]`, `sure` `[batch·length, 1]`. Weights are read by name, matrices
    * `[in, out]`.
    */
-  outputs(given: Weights, batch: TokenBatch, tap: Tap = (output) => output): Array<ExitOutput<Tensor>> {
+  outputs(given: Weights, batch: TokenBatch, exits: readonly Exit[], tap: Tap = (output) => output): Array<ExitOutput<Tensor>> {
     const { testbed, products } = this.#site;
     const weights = byEveryLayer(testbed, given);
-    const exits = exitsOf(testbed);
     const left = new Set<number>();
     const memory = batch.source && { states: this.#encode(weights, batch.source, tap), length: batch.source.length };
     const pass = { weights, length: batch.length, memory, tap };

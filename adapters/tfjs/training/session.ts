@@ -7,7 +7,7 @@ import { checkWeights } from '../../../src/training/check-weights.ts';
 import { readWeights } from '../../../src/training/initial-weights.ts';
 import { itemScores } from '../../../src/training/metrics.ts';
 import type { TaskItems } from '../../../src/training/task.ts';
-import { exitsOf, parametersOf, siteShape, sitesOf } from '../../../src/training/testbed.ts';
+import { exitsInTraining, exitsOf, parametersOf, siteShape, sitesOf } from '../../../src/training/testbed.ts';
 import type { Engine } from '../engine.ts';
 import type { Tensor, Tf } from '../kernel.ts';
 import { readFloats, readItems, readOrder } from './files.ts';
@@ -139,7 +139,7 @@ export class TrainingSession {
           outputs[layer] = this.#tf.keep(this.#tf.clone(output));
           return this.#tf.add(output, zeros[layer]!);
         };
-        const loss = () => this.#crossEntropy(this.#model.outputs(this.#tensors, given, tap), given);
+        const loss = () => this.#crossEntropy(this.#model.outputs(this.#tensors, given, exitsInTraining(this.#testbed), tap), given);
         const { grads } = this.#tf.engine().gradients(loss, zeros);
         return grads.map((slope, layer) => {
           const products = this.#tf.mul(outputs[layer]!, slope);
@@ -204,7 +204,8 @@ export class TrainingSession {
 
   #loss(given: TaskItems, lessons: ReturnType<Teaching['lessons']> | undefined): Tensor {
     const outputs: Tensor[] = [];
-    const every = this.#model.outputs(this.#tensors, given, (output, layer) => (outputs[layer] = output));
+    const exits = exitsInTraining(this.#testbed);
+    const every = this.#model.outputs(this.#tensors, given, exits, (output, layer) => (outputs[layer] = output));
     const ofLogits = lessons?.loss(every, outputs) ?? this.#crossEntropy(every, given);
     const cost = expectedCost(this.#tf, this.#testbed, every, given);
     return cost === undefined ? ofLogits : this.#tf.add(ofLogits, cost);
@@ -219,7 +220,7 @@ export class TrainingSession {
   }
 
   #answers(given: TaskItems): Answers<Float32Array> {
-    const every = this.#tidy(() => this.#model.outputs(this.#tensors, given).map(readOutput));
+    const every = this.#tidy(() => this.#model.outputs(this.#tensors, given, exitsOf(this.#testbed)).map(readOutput));
     return answersOf(this.#testbed, given, every);
   }
 

@@ -2,7 +2,7 @@ import type { Teacher } from '../../../src/contract/training.ts';
 import { readWeights } from '../../../src/training/initial-weights.ts';
 import type { ExitOutput } from '../../../src/training/answers.ts';
 import type { TaskItems } from '../../../src/training/task.ts';
-import { parametersOf } from '../../../src/training/testbed.ts';
+import { exitsOf, parametersOf } from '../../../src/training/testbed.ts';
 import type { Engine } from '../engine.ts';
 import type { Tensor } from '../kernel.ts';
 import { crossEntropy, distillation, headDifference, meanLoss } from './loss.ts';
@@ -28,7 +28,7 @@ export async function beginTeaching(engine: Engine, teacher: Teacher): Promise<T
   return {
     lessons(given) {
       const heads: Tensor[] = [];
-      const soft = model.outputs(trained, given, (output, layer) => (heads[layer] = output)).at(-1)!.logits;
+      const soft = model.outputs(trained, given, exitsOf(testbed), (output, layer) => (heads[layer] = output)).at(-1)!.logits;
       const scored = { targets: given.targets, classes: testbed.classes };
       return {
         loss(every, outputs) {

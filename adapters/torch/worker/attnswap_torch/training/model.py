@@ -1,4 +1,5 @@
 """The testbed's forward pass. What it computes is told in src/training/testbed.ts."""
+import math
 from collections import namedtuple
 
 from ..torch_import import torch
@@ -35,7 +36,7 @@ class Model:
 
     def answers(self, items):
         """items → logits [batch, length, classes] of the first exit at which each position may leave, and its layers [batch, length]."""
-        *early, (logits, _) = self.outputs(items)
+        *early, (logits, _) = self.outputs(items, answering=True)
         layers = torch.full(items.tokens.shape, self.depth, device=logits.device)
         for (depth, confidence), own in reversed(list(zip(self.exits, early))):
             leaves = self.leaving(own, items.asked, confidence)
@@ -49,9 +50,13 @@ class Model:
         sure = (sureness.detach() >= confidence) | ~asked
         return sure if self.by_position else sure.all(-1, keepdim=True).expand_as(sure)
 
-    def outputs(self, items, taps=None):
-        """items → an Output of every exit, the last layer's at the end. taps: one a site, see Attention, or None."""
-        return self.decode(items, self.encode(items.source, taps), taps)
+    def outputs(self, items, taps=None, answering=False):
+        """
+        items → an Output of every exit, the last layer's at the end. taps: one a site, see Attention, or None. In training, heads send off only
+        positions that are not asked: behind a copied state going on would cost a layer and gain nothing, and the head would never learn to stay.
+        """
+        exits = self.exits if answering or self.testbed.get('layerCost') is None else [(depth, math.inf) for depth, _ in self.exits]
+        return self.decode(items, self.encode(items.source, taps), taps, exits)
 
     def encode(self, source, taps=None):
         """source int64 [batch, source length] → [batch, source length, width]; None where there is no encoder."""
@@ -62,10 +67,10 @@ class Model:
             x = self.layer(x, f'encoder.layers.{layer}.', None, taps)
         return self.last_norm(x, 'encoder.norm')
 
-    def decode(self, items, memory, taps=None):
+    def decode(self, items, memory, taps=None, exits=()):
         """items, and what the encoder gave → an Output of every exit."""
         x = self.embed(items.tokens, '')
-        exits = {**dict(self.exits), self.depth: 0}
+        exits = {**dict(exits), self.depth: 0}
         left = None
         outputs = []
         for layer in range(self.depth):
