@@ -111,25 +111,28 @@ export function easyText(easy: Comparison | null): string {
   return easy === null ? '' : `Time of the hardest items ÷ time of the easiest, with exits: ${speedText(easy)}. `;
 }
 
-/** The share of the hardest items, among the easiest, at which exits cost what they save; null where one of the two is not measured. */
-export function breakEven(levels: Graded['levels']): number | null {
-  const [easiest, hardest] = [levels[0]!.latency.effect, levels.at(-1)!.latency.effect];
-  if (easiest === null || hardest === null || levels.length < 2) return null;
-  if (hardest.estimate <= 0) return 1;
-  return Math.max(0, easiest.estimate / (easiest.estimate - hardest.estimate));
-}
-
 /** When exits pay off, and where they may cost more than they should, in sentences. */
 export function payingText({ levels }: Pick<Graded, 'levels'>): string {
-  const share = breakEven(levels);
-  const mix =
-    share === null
-      ? ''
-      : `Exits save time while fewer than ${percent(share)} of the items are of the hardest difficulty and the others of the easiest. `;
   const shown = ({ latency: { outcome } }: Graded['levels'][number]) => outcome === 'pass' || outcome === 'improvement';
   const slow = levels.filter((level) => !shown(level)).map(({ difficulty }) => difficulty);
   const most = percent(slowdownMargin);
-  return `${mix}${slow.length === 0 ? `At no difficulty do they cost ${most} more time. ` : `They are not shown to cost less than ${most} more time at difficulty ${slow.join(', ')}. `}`;
+  const rest =
+    slow.length === 0
+      ? `At every difficulty, the slowdown is shown to be below ${most}. `
+      : `At difficulty ${slow.join(', ')}, a slowdown of ${most} or more is not ruled out. `;
+  return mixText(levels) + rest;
+}
+
+/** At which mixes of the easiest and the hardest items exits save time; empty where one of the two is not measured, or they are the same. */
+function mixText(levels: Graded['levels']): string {
+  const [easiest, hardest] = [levels[0]!.latency.effect, levels.at(-1)!.latency.effect];
+  if (easiest === null || hardest === null || levels.length < 2) return '';
+  if (easiest.low >= 0) return 'Exits save no time on the easiest items. ';
+  if (easiest.high >= 0) return 'Exits are not shown to save time on the easiest items. ';
+  if (hardest.high < 0) return 'Exits save time at any mix of the easiest and the hardest items. ';
+  if (hardest.low <= 0) return 'Exits save time on the easiest items; that they cost time on the hardest is not shown. ';
+  const share = percent(easiest.estimate / (easiest.estimate - hardest.estimate));
+  return `Exits save time while fewer than ${share} of the items are of the hardest difficulty and the others of the easiest. `;
 }
 
 /** What speeds were measured on: intervals say nothing of other items, or trainings. */
