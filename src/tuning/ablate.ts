@@ -3,7 +3,7 @@ import { differenceOf } from './difference.ts';
 import type { SeedDifference } from './difference.ts';
 import { finishTrial } from './finish-trial.ts';
 import type { FinishedTrial } from './finish-trial.ts';
-import { settled } from './trial.ts';
+import { settled, trialId } from './trial.ts';
 import type { Reference, Trial } from './trial.ts';
 import { stepSaving } from './steps-to-quality.ts';
 import type { StepSaving } from './steps-to-quality.ts';
@@ -42,18 +42,22 @@ interface Change {
   readonly change: Partial<Trial>;
 }
 
-/** Techniques are left out one by one; other choices go back to the first of the space. */
+/** Techniques are left out one by one; other choices go back to the first of the space, where that makes another trial. */
 export function changesOf(winner: Trial, { space }: Tuning): Change[] {
   const techniques = winner.techniques.map((left): Change => ({
     without: `${left} left out`,
     change: { techniques: winner.techniques.filter((each) => each !== left) },
   }));
-  const others = (['position', 'norm', 'normPlacement', 'learningRate', 'start', 'exits', 'layerCost'] as const).flatMap(
-    (name): Change[] => {
-      const first = space[name]?.[0] ?? null;
-      const without = `${name} ${first ?? 'none'} instead of ${winner[name] ?? 'none'}`;
-      return winner[name] === first ? [] : [{ without, change: { [name]: first } }];
-    },
-  );
-  return [...techniques, ...others];
+  const others = (['position', 'norm', 'normPlacement', 'learningRate', 'start', 'exits', 'layerCost'] as const).map((name): Change => {
+    const first = space[name]?.[0] ?? null;
+    // Exits come with what decides them.
+    const cost = name === 'exits' && winner.exits === null ? (space.layerCost?.[0] ?? null) : null;
+    const decided = cost === null ? '' : ` with layerCost ${cost}`;
+    return {
+      without: `${name} ${first ?? 'none'}${decided} instead of ${winner[name] ?? 'none'}`,
+      change: { [name]: first, ...(cost !== null && { layerCost: cost }) },
+    };
+  });
+  const isAnother = ({ change }: Change) => trialId(settled({ ...winner, ...change })) !== trialId(winner);
+  return [...techniques, ...others].filter(isAnother);
 }

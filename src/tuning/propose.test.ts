@@ -55,6 +55,14 @@ test('what a layer costs is a choice of trials with exits, and their models keep
     changesOf(priced, tuning).map(({ without }) => without),
     ['exits none instead of 0.5', 'layerCost none instead of 0.02'],
   );
+  const plain = trials.find(({ exits }) => exits === null)!;
+  const changesIn = (layerCost: Array<number | null>) =>
+    changesOf(plain, readTuning({ ...definition, space: { exits: [0.5, null], layerCost } }, 'test'));
+  assert.deepEqual(changesIn([0.02, null]), [
+    { without: 'exits 0.5 with layerCost 0.02 instead of none', change: { exits: 0.5, layerCost: 0.02 } },
+  ]);
+  assert.deepEqual(changesIn([null, 0.02]), [{ without: 'exits 0.5 instead of none', change: { exits: 0.5 } }]);
+  assert.deepEqual(changesOf(plain, readTuning({ ...definition, space: { exits: [null, 0.5], layerCost: [0.02] } }, 'test')), []);
 });
 
 test('exits are one more choice: in the testbed after every layer but the last, in the name, and worth an ablation', () => {
