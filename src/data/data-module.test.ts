@@ -90,7 +90,11 @@ test('what a module returns is refused where it is no item, with the item named'
     [`return [${item('groups: 3')}]`]: /item 0: groups is 3, expected groups of keys/,
     [`return [${item('groups: []')}]`]: /item 0: groups is \[\], expected groups of keys/,
     [`return [${item("groups: [{ name: 'image', from: 0 }]")}]`]: /item 0: groups\.0 is .*, expected groups of keys/,
-    [`return [${item("groups: [{ name: 'image', from: 0, to: 2, sites: 1 }]")}]`]: /item 0: groups\.0 is .*, expected groups of keys/,
+    [`return [${item("groups: [{ name: 'image', from: 0, to: 2, sites: 1 }]")}]`]:
+      /item 0: groups\.0 is .*, expected groups of keys: sites: /,
+    [`return [${item("groups: [{ name: 'image', from: 2, to: 2 }]")}]`]: /groups\.0 is .*, expected groups of keys: from is not below to/,
+    [`return [${item("groups: [{ name: 'image', from: 0, to: 2, color: 1 }]")}]`]: /expected groups of keys: Unrecognized key: "color"/,
+    [`return [${item('groups: new Array(5000)')}]`]: /item 0: groups has 5000 entries, expected groups of keys, 4096 at most/,
   };
   for (const [body, reason] of Object.entries(cases)) {
     const data = await loadModule(`export async function items() { ${body}; }`);

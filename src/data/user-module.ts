@@ -5,6 +5,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import { siteKeyGroupSchema } from '../contract/key-groups.ts';
 import { hookOwnName } from '../loading/module-hook.ts';
 import { checkTensor, invalidData, shown } from './check-tensor.ts';
+import { keyGroupFault } from './key-groups-fault.ts';
 
 /**
  * Loads a user's data module; like a suite, it may import `attnswap` from any folder. What it returns is checked on every call.
@@ -78,13 +79,20 @@ function checkItem(item: unknown, lengths: readonly number[], source: string): a
   if (groups !== undefined) checkGroups(groups, source);
 }
 
+/** Groups of one item's keys at most: some of each of many sites. */
+const mostGroups = 4096;
+
 function checkGroups(groups: unknown, source: string): void {
-  const wrong = Array.isArray(groups) ? groups.findIndex((group) => !siteKeyGroupSchema.safeParse(group).success) : 0;
-  if (Array.isArray(groups) && groups.length > 0 && wrong < 0) return;
-  const got = Array.isArray(groups) && groups.length > 0 ? `groups.${wrong} is ${shown(groups[wrong])}` : `groups is ${shown(groups)}`;
-  throw invalidData(source, `${got}, expected groups of keys`, {
-    hint: "groups: [{ name: 'image', from: 0, to: 196 }], and sites: [1, 3] if not all sites read these keys",
-  });
+  const problem = (got: string, why = '') =>
+    invalidData(source, `${got}, expected groups of keys${why}`, {
+      hint: "groups: [{ name: 'image', from: 0, to: 196 }], and sites: [1, 3] if not all sites read these keys",
+    });
+  if (!Array.isArray(groups) || groups.length === 0) throw problem(`groups is ${shown(groups)}`);
+  if (groups.length > mostGroups) throw problem(`groups has ${groups.length} entries`, `, ${mostGroups} at most`);
+  for (const [at, group] of groups.entries()) {
+    const fault = keyGroupFault(group, siteKeyGroupSchema);
+    if (fault !== undefined) throw problem(`groups.${at} is ${shown(group)}`, `: ${fault}`);
+  }
 }
 
 function checkText(text: unknown, path: string): string {

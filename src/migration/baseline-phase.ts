@@ -1,8 +1,8 @@
 import type { Item } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
-import { keyGroupsFault } from '../contract/key-groups.ts';
 import type { KeyGroup } from '../contract/key-groups.ts';
 import { peak } from '../compare/compare-memory.ts';
+import { keyGroupsFault } from '../data/key-groups-fault.ts';
 import type { ModelArm } from '../measure/arm.ts';
 import { launchStage } from '../measure/launch.ts';
 import { captureFault } from '../model/swap/capture.ts';

@@ -377,5 +377,11 @@ test('groups that do not fit the keys are refused, with what is wrong', () => {
   ])
     refused([{ name: 'image', ...range }], /expected a group \{ name, from, to \} with 0 ≤ from < to/);
   refused([{ name: '', from: 0, to: 3 }], /expected a group/);
+  refused([{ name: 'x'.repeat(101), from: 0, to: 3 }], /0 ≤ from < to: name: .*<=100 characters/);
+  const other = (groups: unknown, message: RegExp) => refused(groups as WasteRequest['groups'], message);
+  other([{ ...image, color: 1 }], /from < to: Unrecognized key: "color"/);
+  other([{ ...image, from: 1n }], /got \{ name: 'image', from: 1n, to: 12 \}, expected a group .*: from: /);
+  other([image, undefined], /got undefined, expected a group/);
+  for (const groups of [{}, null, 'image', 3]) other(groups, /groups is .*, expected a list of groups \{ name, from, to \}/);
   refused([], /0 groups of keys, expected 1 to 32/);
 });

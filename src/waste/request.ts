@@ -1,8 +1,8 @@
 import { AttnswapError } from '../contract/errors.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
-import { keyGroupsFault } from '../contract/key-groups.ts';
 import type { KeyGroup } from '../contract/key-groups.ts';
 import type { Parameters, Variant } from '../contract/variant.ts';
+import { keyGroupsFault } from '../data/key-groups-fault.ts';
 import { refusalOf, weightlessReason } from '../variants/reference.ts';
 import type { RowSelection } from './select-rows.ts';
 
@@ -27,7 +27,7 @@ export interface WasteRequest {
 export function refuseWaste({ inputs, variant, parameters, rows, groups }: WasteRequest): void {
   const refusal = variant.rows === undefined ? weightlessReason : refusalOf(inputs, variant, parameters);
   if (refusal !== undefined) throw new AttnswapError('UNSUPPORTED', `waste of ${variant.name}: ${refusal}`);
-  const fault = groups && keyGroupsFault(groups, inputs.shape.keys);
+  const fault = groups === undefined ? undefined : keyGroupsFault(groups, inputs.shape.keys);
   if (fault !== undefined) throw new AttnswapError('USAGE', `waste: ${fault}`);
   if (rows === 'all' || (Number.isSafeInteger(rows.seed) && Number.isSafeInteger(rows.count) && rows.count > 0)) return;
   throw new AttnswapError('USAGE', `waste: rows need a positive integer count and an integer seed, got ${rows.count} and ${rows.seed}`);
