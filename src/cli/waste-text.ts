@@ -37,7 +37,7 @@ function groupsText({ groups = [] }: WasteFigures): string[] {
     ...[mass, pairs, wastedCompute.p95].map((figure) => (figure === null ? '–' : `${percent(figure.value)} (${interval(figure)})`)),
   ]);
   const note =
-    'weight and pairs: of all keys. not needed: pairs of the group beyond the smallest sets of all keys that hold 95 % of the weight.';
+    "weight, pairs: the group's share of all keys' attention and pairs. not needed: pairs of the group beyond the smallest sets of all keys that hold 95 % of the weight.";
   return [[table([['keys', 'weight', 'pairs', 'not needed'], ...rows]), wrapped(note)].join('\n')];
 }
 

@@ -46,7 +46,7 @@ test('what a layer costs is a choice of trials with exits, and their models keep
   assert.deepEqual(trials.map(({ exits, layerCost }) => `${exits} ${layerCost}`).toSorted(), ['0.5 0.02', '0.5 null', 'null null']);
   const priced = trials.find(({ layerCost }) => layerCost !== null)!;
   assert.match(trialId(priced), / exit=0\.5 cost=0\.02 /);
-  assert.match(choicesOf(priced), /, exits at 0\.5 of heads trained at 0\.02 nats a layer$/);
+  assert.match(choicesOf(priced), /, exits where a trained head reaches 0\.5 \(0\.02 nats per layer\)$/);
   const task = { vocabulary: 10, classes: 10, length: 64, causal: true };
   const [built, whole] = [priced, { ...priced, exits: null }].map((trial) => readTestbed(testbedOf(trial, tuning, task), 'test'));
   assert.deepEqual([built!.exits, built!.layerCost, whole!.exits, whole!.layerCost], [[0.5], 0.02, undefined, 0.02]);

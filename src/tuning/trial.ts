@@ -66,7 +66,7 @@ export function choicesOf({ position, norm, normPlacement, learningRate, techniq
 /** What decides who leaves early; empty without exits. */
 export function exitsText({ exits, layerCost }: Pick<Trial, 'exits' | 'layerCost'>): string {
   if (exits === null) return '';
-  return layerCost === null ? `exits at confidence ${exits}` : `exits at ${exits} of heads trained at ${layerCost} nats a layer`;
+  return layerCost === null ? `exits at confidence ${exits}` : `exits where a trained head reaches ${exits} (${layerCost} nats per layer)`;
 }
 
 /** The testbed of a trial, for a task. */
