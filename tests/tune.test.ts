@@ -167,19 +167,21 @@ test('a tuning with exits says how deep its answers were, and exports a model th
   const report = await attnswap(['report', 'runs/tiny.tuning', '--format', 'md', '--out', 'report.md'], { cwd });
   assert.equal(report.exitCode, 0, report.stderr);
 
-  // As 0.2.0 wrote it, when exits meant something else.
+  // As 0.2.0 wrote it, when exits meant something else; as it was when the task had other items.
   const path = join(cwd, 'runs/tiny.tuning/journal.json');
-  const journal = JSON.parse(readFileSync(path, 'utf8')) as {
-    startedAt: string;
-    subject: JournalSubject;
-    checksums: Record<string, string>;
-  };
-  delete journal.subject.settings['exitsDefinition'];
-  journal.checksums[restName] = restChecksum(journal);
-  writeFileSync(path, JSON.stringify(journal));
-  const older = await attnswap(command, { cwd });
-  assert.equal(older.exitCode, 5);
-  assert.match(older.stderr, /exitsDefinition changed from nothing to 2 since this tuning began/);
+  const whole = readFileSync(path, 'utf8');
+  for (const [setting, definition] of [
+    ['exitsDefinition', 3],
+    ['taskDefinition', 2],
+  ] as const) {
+    const journal = JSON.parse(whole) as { startedAt: string; subject: JournalSubject; checksums: Record<string, string> };
+    delete journal.subject.settings[setting];
+    journal.checksums[restName] = restChecksum(journal);
+    writeFileSync(path, JSON.stringify(journal));
+    const older = await attnswap(command, { cwd });
+    assert.equal(older.exitCode, 5);
+    assert.match(older.stderr, new RegExp(`${setting} changed from nothing to ${definition} since this tuning began`));
+  }
 });
 
 test('exits decided by heads are trained, told and exported, with layers that share their weights', { skip }, async () => {
@@ -190,7 +192,7 @@ test('exits decided by heads are trained, told and exported, with layers that sh
   const cwd = folderWith({ ...suite, task, model, space, search });
   const { exitCode, stdout, stderr } = await attnswap(command, { cwd });
   assert.ok([0, 1, 2].includes(exitCode!), stderr);
-  assert.match(stdout, /dense, exits at 0\.000001 of heads trained at 0\.5 nats a\s+layer, by difficulty/);
+  assert.match(stdout, /dense, exits where a trained head reaches 0\.000001 \(0\.5 nats per\s+layer\), by\s+difficulty/);
   const folder = join(cwd, 'runs/tiny.tuning/models');
   const held = (name: string) => readFileSync(join(folder, name)).includes('layers.0.exit.weight');
   const names = readdirSync(folder).filter((name) => name.endsWith('.onnx'));

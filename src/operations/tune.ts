@@ -11,6 +11,8 @@ import { recordPath } from '../journal/stored.ts';
 import { digits, percent } from '../text/figures.ts';
 import type { Task } from '../training/task.ts';
 import { taskOf } from '../training/tasks/index.ts';
+import { definitionsOf } from '../tuning/definitions.ts';
+import type { Definitions } from '../tuning/definitions.ts';
 import { tuningRecordName, tuningSteps } from '../tuning/record.ts';
 import { slowTrainers, smallerTuning } from '../tuning/smaller.ts';
 import { TimeLeft } from '../tuning/time-left.ts';
@@ -52,19 +54,15 @@ export interface TuningRecord extends TuningReport, Omit<RunHead, 'backends'> {
   readonly endedAt: string;
   readonly folder: string;
   /** The suite as trained, and everything else that determines the result. */
-  readonly settings: TuningWork['tuning'] & {
-    readonly trainer: string;
-    readonly backend: string;
-    readonly seed: number;
-    readonly maxBlocks: number;
-    readonly threads: number | null;
-    /** Which definition of early exits they were trained and scored by; absent where there are none, and before there was a second one. */
-    readonly exitsDefinition?: number;
-  };
+  readonly settings: TuningWork['tuning'] &
+    Definitions & {
+      readonly trainer: string;
+      readonly backend: string;
+      readonly seed: number;
+      readonly maxBlocks: number;
+      readonly threads: number | null;
+    };
 }
-
-/** Changed with what exits mean, so that a tuning that began under another definition is refused: 0.2.0's had no number. */
-const exitsDefinition = 2;
 
 /**
  * Trains a testbed with dense attention and with every candidate, from where its folder stands, and compares what comes of it.
@@ -86,8 +84,7 @@ export async function tune(options: TuneOptions): Promise<TuningRecord> {
   options.onProgress?.({ what: `trained on ${trainer.backend}` });
   const warnings = [...head.warnings, ...smaller];
   const folder = options.dir ?? join('runs', `${tuning.name}.tuning`);
-  const early = tuning.space.exits?.some((exits) => exits !== null) === true && { exitsDefinition };
-  const settings = { ...tuning, trainer: trainer.backend, backend, seed, maxBlocks, threads: threads ?? null, ...early };
+  const settings = { ...tuning, trainer: trainer.backend, backend, seed, maxBlocks, threads: threads ?? null, ...definitionsOf(tuning) };
   const state = await openJournal(folder, { files: {}, settings, host: head.host }, { kind: 'tuning', steps: tuningSteps }, options);
   const given = { tuning, task, state, trainer, runner, seed, maxBlocks, threads };
   const progress: TuningWork['progress'] = (what, training) => options.onProgress?.(standing(what, task.metric, training));

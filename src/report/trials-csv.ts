@@ -10,7 +10,7 @@ type Trial = FinishedRecord['trial'];
  */
 export function trialsCsv(record: StoredTuningRecord): string {
   const searched = record.candidates.flatMap(({ candidate, search, weightedShare }) =>
-    search.trials.map(({ trial, scores }) => ({
+    search.trials.map(({ trial, scores, layers }) => ({
       ...choices('search', candidate, trial),
       weightedShare,
       epochs: search.rungs[scores.length - 1],
@@ -20,8 +20,9 @@ export function trialsCsv(record: StoredTuningRecord): string {
       rungScores: scores.map((score) => score ?? '').join(' '),
       without: undefined,
       exits: trial.exits ?? undefined,
-      layers: undefined,
+      layers: layers?.at(-1) ?? undefined,
       layerCost: trial.layerCost ?? undefined,
+      rungLayers: layers?.map((layer) => layer ?? '').join(' '),
     })),
   );
   const finished = trained(record).map(({ role, attention, weightedShare, without, finished: { trial, epochs, test } }) => ({
@@ -36,6 +37,7 @@ export function trialsCsv(record: StoredTuningRecord): string {
     exits: trial.exits ?? undefined,
     layers: test.layers,
     layerCost: trial.layerCost ?? undefined,
+    rungLayers: undefined,
   }));
   return csv([...searched, ...finished]);
 }

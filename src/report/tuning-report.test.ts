@@ -12,6 +12,7 @@ import { sampleTuning, withSampleGroups } from './fixtures/sample-tuning.ts';
 import { reportPage } from './html/page.ts';
 import { readReport } from './read-report.ts';
 import { reportMarkdown } from './report-markdown.ts';
+import { trialsCsv } from './trials-csv.ts';
 import { tuningReport } from './tuning-report.ts';
 
 const folders: string[] = [];
@@ -248,6 +249,29 @@ test('the search shows what each trial reached, and who won', () => {
   assert.equal(rows.length, 4);
   assert.deepEqual(rows[0]!.slice(2), ['10.0 %', '', '', '']);
   assert.deepEqual(rows[1]!.slice(2), ['40.0 %', '70.0 %', '98.0 %', 'won']);
+});
+
+test('with exits, the search shows the layers at each rung, and how depth decides', async () => {
+  const deep = withCandidates(({ search }) => ({
+    search: {
+      ...search,
+      trials: search.trials.map((each, index) =>
+        index === 0 ? each : { ...each, trial: { ...each.trial, exits: 0.9 }, layers: [2, null, 1.25] },
+      ),
+    },
+  }));
+  const section = sectionOf(tuningReport(stored(deep)), 'search');
+  assert.match(
+    section.lead!,
+    /The best trial of the last rung, or of those within 2\.0 % of its score the one that answers after the fewest layers, is/,
+  );
+  assert.deepEqual(textsOf(tableIn(section))[1]!.slice(2, 5), ['40.0 %, 2 layers', '70.0 %', '98.0 %, 1.25 layers']);
+  assert.equal(textsOf(tableIn(section))[0]![2], '10.0 %');
+  const plain = sectionOf(tuningReport(stored(sampleTuning())), 'search');
+  assert.match(plain.lead!, /The best trial of the last rung is then trained/);
+  const rows = parse(trialsCsv(stored(deep)), { columns: true }) as Array<Record<string, string>>;
+  assert.deepEqual([rows[1]!['layers'], rows[1]!['rungLayers'], rows[0]!['rungLayers']], ['1.25', '2  1.25', '']);
+  await rendered(tuningReport(stored(deep)));
 });
 
 test('one seed has no interval: its differences are told, and not drawn', async () => {

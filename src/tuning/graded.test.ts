@@ -14,7 +14,10 @@ function textOf(...estimates: ReadonlyArray<number | null>): string {
 }
 
 test('a share at which exits pay off is given only where they are shown to gain on easy items and to lose on hard ones', () => {
-  assert.match(textOf(-0.5, -0.1, 0.125), /^Exits save time while fewer than 80 % of the items are of the hardest difficulty and the others/);
+  assert.match(
+    textOf(-0.5, -0.1, 0.125),
+    /^Exits save time while fewer than 80 % of the items are of the hardest difficulty and the others/,
+  );
   assert.match(textOf(-0.3, -0.1), /^Exits save time at any mix of the easiest and the hardest items\. /);
   assert.match(textOf(-0.3, -0.3), /^Exits save time at any mix/);
   assert.match(textOf(-0.3, 0.01), /^Exits save time on the easiest items; that they cost time on the hardest is not shown\. /);

@@ -1,8 +1,8 @@
 /** A trial as the scheduler sees it: its score at every rung that it reached, higher is better; NaN where training diverged. */
 export interface Contestant {
   readonly scores: readonly number[];
-  /** Mean number of layers up to an answer, at each rung: of a model without exits all of them. Absent where depth does not matter. */
-  readonly layers?: readonly number[];
+  /** Mean number of layers up to an answer, at each rung: of a model without exits all of them, null where it is not known. */
+  readonly layers?: ReadonlyArray<number | null>;
 }
 
 /** Epochs of each rung: a rung is `reduction` times as long as the one before, the first at least `least`, the last all of them. */

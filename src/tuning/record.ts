@@ -81,7 +81,7 @@ const stepsSchema = z
 const searchSchema = z.object({
   candidate: text,
   rungs: list(z.int().min(1), 100),
-  trials: list(z.object({ id: text, trial: trialSchema, scores: list(score, 100) }), 1000),
+  trials: list(z.object({ id: text, trial: trialSchema, scores: list(score, 100), layers: list(depth.nullable(), 100).optional() }), 1000),
   winner: trialSchema,
 });
 const candidateSchema = z.object({
@@ -118,6 +118,7 @@ const settingsSchema = z.object({
   maxBlocks: z.int(),
   threads: z.int().nullable(),
   exitsDefinition: z.int().optional(),
+  taskDefinition: z.int().optional(),
 });
 
 /** What the steps of a tuning hold. */

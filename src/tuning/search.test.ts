@@ -6,11 +6,14 @@ import { test } from 'node:test';
 import type { Adapter } from '../contract/adapter.ts';
 import type { Training } from '../contract/training.ts';
 import { readTuning } from '../contract/tuning.ts';
+import type { Tuning } from '../contract/tuning.ts';
 import { Journal } from '../journal/journal.ts';
 import { compareHosts } from '../measure/same-host.ts';
 import { taskOf } from '../training/tasks/index.ts';
+import { definitionsOf } from './definitions.ts';
 import { tuningSteps } from './record.ts';
 import { searchCandidate } from './search.ts';
+import type { TrialSearch } from './search.ts';
 import { TimeLeft } from './time-left.ts';
 import type { TuningWork } from './work.ts';
 
@@ -51,7 +54,8 @@ function scriptedTraining(learningRate: number): Training {
   };
 }
 
-test('a search that is asked again, when its winner has long been trained to the end, comes to the same', async () => {
+/** Runs `use` with a search that can be asked again. */
+async function withSearch(given: Tuning, use: (search: () => Promise<TrialSearch>) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'attnswap-search-'));
   try {
     const state = await Journal.open(folder, { files: {}, settings: {}, host: 'x' }, { kind: 'tuning', steps: tuningSteps, compareHosts });
@@ -60,15 +64,22 @@ test('a search that is asked again, when its winner has long been trained to the
       train: async ({ optimizer }: { optimizer: { learningRate: number } }) => scriptedTraining(optimizer.learningRate),
     } as unknown as Adapter;
     const work = {
-      tuning,
+      tuning: given,
       state,
-      task: taskOf(tuning.task),
+      task: taskOf(given.task),
       trainer: { adapter, backend: 'scripted' },
       seed: 1,
-      timeLeft: new TimeLeft(tuning),
+      timeLeft: new TimeLeft(given),
     };
     const reference = { trial: {} as never, weights: '', importance: [] };
-    const search = () => searchCandidate({ ...work, progress: () => undefined } as unknown as TuningWork, 'window:w=4', reference);
+    await use(() => searchCandidate({ ...work, progress: () => undefined } as unknown as TuningWork, 'window:w=4', reference));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test('a search that is asked again, when its winner has long been trained to the end, comes to the same', () =>
+  withSearch(tuning, async (search) => {
     const first = await search();
     assert.deepEqual(await search(), first);
     const { winner, trials } = first;
@@ -77,7 +88,27 @@ test('a search that is asked again, when its winner has long been trained to the
       trials.map(({ scores }) => scores.map((score) => Number(score.toFixed(3)))),
       [[0.6, 0.1], [0.5]],
     );
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+    assert.ok(trials.every(({ layers }) => layers === undefined));
+  }));
+
+test('where a trial with exits has no number of layers, none is made up', () =>
+  withSearch(
+    { ...tuning, model: { ...tuning.model, layers: 2 }, space: { ...tuning.space, learningRate: [0.02], exits: [0.9, null] } },
+    async (search) => {
+      const { trials, winner } = await search();
+      const [early, plain] = trials;
+      assert.deepEqual([early!.scores.length, plain!.scores.length], [2, 1]);
+      assert.ok(early!.layers!.length === early!.scores.length && early!.layers!.every((layers) => layers === null));
+      assert.equal(plain!.layers, undefined);
+      assert.equal(winner.exits, 0.9);
+    },
+  ));
+
+test('a tuning is of the definitions of its task and of its exits, where they changed', () => {
+  const of = (task: string, exits?: Array<number | null>) => definitionsOf({ task, space: { ...tuning.space, exits } });
+  assert.deepEqual(of('recall.full'), {});
+  assert.deepEqual(of('recall', [null]), {});
+  assert.deepEqual(of('recall', [null, 0.9]), { exitsDefinition: 3 });
+  assert.deepEqual(of('hops:nodes=12'), { taskDefinition: 2 });
+  assert.deepEqual(of(' digits.quick', [0.9]), { exitsDefinition: 3, taskDefinition: 2 });
 });

@@ -11,6 +11,8 @@ export interface SearchedTrial {
   readonly id: string;
   readonly trial: Trial;
   readonly scores: readonly number[];
+  /** With exits, the mean number of layers up to an answer at each rung; null where training diverged. */
+  readonly layers?: ReadonlyArray<number | null>;
 }
 
 export interface TrialSearch {
@@ -30,13 +32,18 @@ export async function searchCandidate(work: TuningWork, candidate: string, refer
   // A trial on its way from dense attention is not to be judged before it has arrived.
   const sparsifies = tuning.space.techniques.some((techniques) => techniques.includes('sparsify'));
   const rungs = rungsOf(tuning.training.epochs, reduction, sparsifies ? rampEpochs(tuning.training.epochs) : 1);
-  const contestants = trials.map(() => ({ scores: [] as number[], layers: [] as number[] }));
+  const contestants = trials.map(() => ({ scores: [] as number[], layers: [] as Array<number | null> }));
   for (let job = nextJob(contestants, rungs.length, reduction); job !== undefined; job = nextJob(contestants, rungs.length, reduction)) {
-    const epochs = await runTrial(work, trials[job.contestant]!, rungs[job.rung]!, { reference });
-    const { validation, layers = tuning.model.layers } = epochs.at(-1)!;
+    const trial = trials[job.contestant]!;
+    const { validation, layers = trial.exits === null ? tuning.model.layers : null } = (
+      await runTrial(work, trial, rungs[job.rung]!, { reference })
+    ).at(-1)!;
     contestants[job.contestant]!.scores.push(validation);
     contestants[job.contestant]!.layers.push(layers);
   }
-  const searched = trials.map((trial, index) => ({ id: trialId(trial), trial, scores: contestants[index]!.scores }));
+  const searched = trials.map((trial, index) => {
+    const { scores, layers } = contestants[index]!;
+    return { id: trialId(trial), trial, scores, ...(trial.exits !== null && { layers }) };
+  });
   return { candidate, rungs, trials: searched, winner: trials[winnerOf(contestants, tuning.qualityMargin)]! };
 }

@@ -116,7 +116,7 @@ function scoresTable(view: TuningView): Table {
   const none = { text: '–' };
   const exits = exitsEarly(view);
   const depth = (trials: TuningCandidateRecord['finalists']) =>
-    exits ? [figureCell(meanLayers(trials) ?? record.settings.model.layers, digits)] : [];
+    exits ? [figureCell(meanLayers(trials) ?? (trials[0]?.trial.exits === null ? record.settings.model.layers : null), digits)] : [];
   const numeric = (title: string) => ({ title, numeric: true });
   return {
     kind: 'table',

@@ -1,5 +1,6 @@
 import { choicesOf, trialId } from '../../tuning/trial.ts';
 import type { TuningCandidateRecord } from '../../tuning/record.ts';
+import { digits, percent } from '../../text/figures.ts';
 import { oneLine } from '../../text/untrusted.ts';
 import { shorten } from '../../text/layout.ts';
 import { words } from '../document.ts';
@@ -14,8 +15,10 @@ const mostRungs = 16;
 export function searchSection(view: TuningView): Section | undefined {
   const { candidates, record } = view;
   if (candidates.every(({ found }) => found.search.trials.length === 0)) return undefined;
-  const { reduction } = record.settings.search;
-  const lead = `Successive halving with the first seed: all trials start, and at each rung one in ${reduction} continues, ranked by validation score. The best trial of the last rung is then trained with every seed.`;
+  const { search, qualityMargin } = record.settings;
+  const early = candidates.some(({ found }) => found.search.trials.some(({ trial }) => trial.exits !== null));
+  const others = early ? `, or of those within ${percent(qualityMargin)} of its score the one that answers after the fewest layers,` : '';
+  const lead = `Successive halving with the first seed: all trials start, and at each rung one in ${search.reduction} continues, ranked by validation score. The best trial of the last rung${others} is then trained with every seed.`;
   return { id: 'search', title: 'Search', lead, parts: [searchTable(view)] };
 }
 
@@ -36,11 +39,14 @@ function searchTable(view: TuningView): Table {
 }
 
 function rowsOf({ measure }: TuningView, { name, found: { search } }: NamedCandidate, rungs: readonly number[]): TableCell[][] {
-  return search.trials.map(({ trial, scores }) => [
+  return search.trials.map(({ trial, scores, layers }) => [
     ...words(name, shorten(oneLine(choicesOf(trial)), 200)),
     ...rungs.map((epochs): TableCell => {
-      const score = scores[search.rungs.indexOf(epochs)];
-      return score === undefined ? { text: '' } : scoreCell(measure, score);
+      const rung = search.rungs.indexOf(epochs);
+      const score = scores[rung];
+      if (score === undefined) return { text: '' };
+      const [cell, depth] = [scoreCell(measure, score), layers?.[rung] ?? null];
+      return depth === null ? cell : { ...cell, text: `${cell.text}, ${digits(depth)} layers` };
     }),
     isWinner(trial, search) ? { text: 'won', standing: 'good' } : { text: '' },
   ]);
