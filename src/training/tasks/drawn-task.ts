@@ -22,7 +22,7 @@ export interface DrawnTask extends Omit<Task, 'items' | 'metric' | 'causal'> {
   /** Of training and validation items, where it is another one. */
   readonly trainingLength?: number;
   /** Writes the stream's next item, and says how difficult it is where items are graded. */
-  draw(stream: RandomStream, item: ItemBuffers): number | void;
+  draw(stream: RandomStream, item: ItemBuffers, split: Split): number | void;
 }
 
 /** Draws of one item at most: a split holds one in eight, so that 2000 misses in a row (10⁻¹¹⁶) mean that there are few items at all. */
@@ -67,7 +67,7 @@ function drawInto(split: Split, from: Drawing, item: ItemBuffers): number | void
   for (let draws = 0; draws < mostDraws; draws++) {
     item.targets.fill(-1);
     item.relevant.fill(none);
-    const difficulty = from.draw(from.stream, item);
+    const difficulty = from.draw(from.stream, item, split);
     if (splitOf(from.splitBy(item)) === split) return difficulty;
   }
   throw requestError(from.name, `no ${split} item in ${mostDraws} draws: its parameters allow too few distinct items`, 'make it larger');

@@ -4,7 +4,6 @@ import { AttnswapError } from '../../contract/errors.ts';
 import { itemOf, keysOf } from '../fixtures/items.ts';
 import { splits } from '../task.ts';
 import type { Split } from '../task.ts';
-import { hops } from './hops.ts';
 import { induction } from './induction.ts';
 import { recall, shortestGap } from './recall.ts';
 import { splitOf } from './split-of.ts';
@@ -211,51 +210,4 @@ test('a task with too few different items says so instead of searching for ever'
   const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
   assert.ok(reasons.length > 0);
   for (const reason of reasons) assert.ok(refused(/too few distinct items/)(reason));
-});
-
-const chased = { nodes: 8, values: 3, hops: 4, questions: 3, length: 40, train: 14 };
-
-test('hops asks for what its pointers lead to; all questions of an item are as many away as it is difficult', async () => {
-  for (const split of splits) {
-    const items = await hops(chased).items(split, 300, 1);
-    assert.equal(items.length, split === 'test' ? 40 : 14);
-    const counts = new Map<number, number>();
-    for (const item of range(300)) {
-      const { tokens, targets, relevant } = itemOf(items, item);
-      const shown = tokens.slice(0, -3);
-      const pointers = new Map(shown.map((token) => [Math.floor(token / 11), token % 11] as const));
-      assert.equal(pointers.size, 8, 'a node without its pointer, or a token that is none');
-      for (const token of shown) assert.equal(pointers.get(Math.floor(token / 11)), token % 11);
-      const endOf = (node: number) => {
-        const path = new Set<number>();
-        let at = node;
-        for (; at < 8; at = pointers.get(at)!) path.add(at);
-        return { path, value: at - 8 };
-      };
-      const distances = tokens.slice(-3).map((token, question) => {
-        const { path, value } = endOf(token - 88);
-        const onPath = [...shown.keys()].filter((place) => path.has(Math.floor(shown[place]! / 11)));
-        assert.deepEqual(relevant.at(question - 3), onPath);
-        assert.equal(targets.at(question - 3), value);
-        return path.size;
-      });
-      const asFar = range(8)
-        .map(endOf)
-        .filter(({ path }) => path.size === items.difficulty![item]);
-      assert.ok(new Set(asFar.map(({ value }) => value)).size > 1, 'one value at that distance: it need not be looked for');
-      assert.ok(targets.slice(0, -3).every((target) => target === -1));
-      assert.deepEqual([...new Set(distances)], [items.difficulty![item]]);
-      counts.set(items.difficulty![item]!, (counts.get(items.difficulty![item]!) ?? 0) + 1);
-    }
-    // Four deviations of a binomial count.
-    for (const depth of [1, 2, 3, 4]) assert.ok(Math.abs(counts.get(depth)! - 75) < 4 * Math.sqrt(56), `${depth}: ${counts.get(depth)}`);
-  }
-});
-
-test('hops that cannot be are refused by name', () => {
-  const refused = (changes: object, message: RegExp) =>
-    assert.throws(() => hops({ ...chased, ...changes }), { code: 'INVALID_PARAMETERS', message });
-  refused({ hops: 5 }, /2 chains of 5 hops need 10 nodes, got 8/);
-  refused({ train: 10 }, /8 pointers and 3 questions do not fit into 10 tokens/);
-  refused({ nodes: 129 }, /nodes/);
 });

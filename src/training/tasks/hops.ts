@@ -29,8 +29,10 @@ export type HopsParameters = z.output<typeof hopsSchema>;
  * Pointer chasing, of graded difficulty: every node points to another one or to a value, so that the nodes form chains that end at values.
  * A sequence shows the pointers in random order, each as one token and all of them again and again. Its last tokens are questions: nodes, of
  * which the value at the end of their chain is asked. `difficulty` is the number of pointers up to it, the same for all questions of a sequence,
- * drawn evenly from 1 to `hops`: all items have the same kinds and numbers of tokens, and a model that follows one pointer a layer needs as many layers.
+ * drawn evenly from 1 to `hops`: all items have the same kinds and numbers of tokens. A model that follows one pointer a layer needs as many layers;
+ * one that also joins pointers in their own places reaches 2ⁿ − 1 of them in n layers.
  * Two chains at least are that long and end at different values, so that the values alone do not tell which is asked.
+ * Training items ask for any nodes instead, near and far ones side by side, which is learned in fewer steps; their difficulty is that of the farthest.
  * Sequences say the same at any length, so that short ones can train. `relevant` are all tokens that show a pointer of the chain.
  * Tokens: node·(nodes + values) + target, values behind the nodes, then questions.
  * @throws INVALID_PARAMETERS
@@ -57,7 +59,7 @@ export function hops(given: HopsParameters): Task {
     trainingLength: train,
     chance: 1 / values,
     partsOf: (token) => partsOf(token, parameters),
-    draw: (stream, item) => drawSequence(stream, item, parameters),
+    draw: (stream, item, split) => drawSequence(stream, item, { ...parameters, mixed: split === 'train' }),
   });
 }
 
@@ -68,26 +70,33 @@ function partsOf(token: number, { nodes, values }: HopsParameters): string[] {
   return token < pointers ? [`from ${Math.floor(token / targets)}`, `to ${token % targets}`] : [`to ${token - pointers}`];
 }
 
-function drawSequence(stream: RandomStream, { tokens, targets, relevant }: ItemBuffers, parameters: HopsParameters): number {
-  const { nodes, values, hops: most, questions } = parameters;
+interface Drawn extends HopsParameters {
+  /** Whether any nodes are asked for, not those of one distance alone. */
+  readonly mixed: boolean;
+}
+
+function drawSequence(stream: RandomStream, { tokens, targets, relevant }: ItemBuffers, parameters: Drawn): number {
+  const { nodes, values, hops: most, questions, mixed } = parameters;
   const distance = 1 + drawBelow(stream, most);
   const chains = drawChains(stream, distance, parameters);
   const asked = tokens.length - questions;
   for (let at = 0; at < asked; at++) tokens[at] = chains[drawBelow(stream, nodes)]!.pointer;
   for (const [at, place] of drawDistinct(stream, nodes, asked).entries()) tokens[place] = chains[at]!.pointer;
-  const far = chains.filter((each) => each.distance === distance);
-  const paths = far.map((first) => {
+  const eligible = mixed ? chains : chains.filter((each) => each.distance === distance);
+  const paths = eligible.map((first) => {
     const from = chains.indexOf(first);
-    return placesOf(chains.slice(from, from + distance), tokens.subarray(0, asked));
+    return placesOf(chains.slice(from, from + first.distance), tokens.subarray(0, asked));
   });
+  let farthest = 0;
   for (let at = asked; at < tokens.length; at++) {
-    const chosen = drawBelow(stream, far.length);
-    const { node, value } = far[chosen]!;
+    const chosen = drawBelow(stream, eligible.length);
+    const { node, value, distance: far } = eligible[chosen]!;
     tokens[at] = nodes * (nodes + values) + node;
     targets[at] = value;
     relevant[at] = paths[chosen]!;
+    farthest = Math.max(farthest, far);
   }
-  return distance;
+  return farthest;
 }
 
 /** Where tokens show one of the pointers. */

@@ -34,7 +34,7 @@ export const taskFamilies: Readonly<Record<string, TaskFamily>> = {
     full: { symbols: 32, copy: 32, gap: 300, length: 512 },
   }),
   hops: family(hops, {
-    quick: { nodes: 12, values: 4, hops: 6, questions: 8, length: 1024, train: 20 },
+    quick: { nodes: 10, values: 4, hops: 5, questions: 8, length: 1024, train: 18 },
     full: { nodes: 24, values: 8, hops: 12, questions: 24, length: 4096, train: 64 },
   }),
   prose: family(prose, { quick: { length: 128 }, full: { length: 512 } }),
