@@ -15,4 +15,5 @@ export const builtInTunings = [
   'tune-linear',
   'tune-translate',
   'tune-fuse',
+  'tune-exits',
 ] as const;
