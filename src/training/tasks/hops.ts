@@ -31,7 +31,7 @@ export type HopsParameters = z.output<typeof hopsSchema>;
  * which the value at the end of their chain is asked. `difficulty` is the number of pointers up to it, the same for all questions of a sequence,
  * drawn evenly from 1 to `hops`: all items have the same kinds and numbers of tokens. A model that follows one pointer a layer needs as many layers;
  * one that also joins pointers in their own places reaches 2ⁿ − 1 of them in n layers.
- * Two chains at least are that long and end at different values, so that the values alone do not tell which is asked.
+ * Two chains at least are that long and end at different values. (Always answering the value that most pointers lead to is right more often than chance.)
  * Training items ask for any nodes instead, near and far ones side by side, which is learned in fewer steps; their difficulty is that of the farthest.
  * Sequences say the same at any length, so that short ones can train. `relevant` are all tokens that show a pointer of the chain.
  * Tokens: node·(nodes + values) + target, values behind the nodes, then questions.
