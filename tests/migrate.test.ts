@@ -229,8 +229,8 @@ test('groups of keys that a site does not have end a migration, with item, site 
     '    length,',
     "    length,\n    groups: [{ name: 'image', from: 0, to: 9 }, { name: 'text', from: 9, to: 17 }],",
   );
-  writeFileSync('other.data.mjs', grouped.replace('to: 17', 'to: 16, sites: [0, 7]'));
-  await assert.rejects(migrate({ ...baseline, data: ['other.data.mjs'], dir: 'no-site' }), {
+  writeFileSync('elsewhere.data.mjs', grouped.replace('to: 17', 'to: 16, sites: [0, 7]'));
+  await assert.rejects(migrate({ ...baseline, data: ['elsewhere.data.mjs'], dir: 'no-site' }), {
     code: 'INVALID_DATA',
     message: /^item 16-0: group "text" is of site 7, expected 0(, \d)*$/,
   });

@@ -23,6 +23,13 @@ test('figures before and after agree with the change beside them, whatever the m
   assert.match(textOf({ final }), /^512 +202 → 208 ms +\+3\.2 % \[\+1, \+5\]/m);
 });
 
+test('a bound that nothing is known of takes no room', () => {
+  const effect = { estimate: 2.45, low: -1, high: 1.3e13, confidence: 0.965 };
+  const comparison = sampleComparison({ base: 4096, new: 14132, effect });
+  const final = { ...record.final!, latency: [{ length: 512, comparison }], memory: [{ length: 512, comparison }] };
+  assert.match(textOf({ final }), /\+245\.0 % \[−100, over \+9999\]/);
+});
+
 test('reused figures are counted, with the times when they were measured', () => {
   const reusedIn = (reused: Record<string, string>) => migrationText(record as unknown as MigrationReport, { ...context, reused });
   const one = { 'baseline/latency/512': '2026-11-29T14:03:09.120Z' };

@@ -228,7 +228,9 @@ function change(comparison: Comparison | null): string {
   if (comparison.effect === null) return comparison.outcome;
   const { estimate, low, high } = comparison.effect;
   const points = (share: number, places: number) => signed(share, Math.abs(100 * share).toFixed(places));
-  return `${points(estimate, 1)} % [${points(low, 0)}, ${points(high, 0)}]`;
+  // Two pairs of peaks as small as a page may leave a bound of any size.
+  const upper = high < 100 ? points(high, 0) : 'over +9999';
+  return `${points(estimate, 1)} % [${points(low, 0)}, ${upper}]`;
 }
 
 function short(name: string): string {

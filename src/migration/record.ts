@@ -159,7 +159,7 @@ function isClear({ outcome, blocks, setAside = [] }: Comparison): boolean {
 /** What is measured of a model, and may be reused. */
 export const figureSchemas = {
   latency: atLengthSchema.pick({ medianNs: true, lowNs: true, highNs: true }),
-  memory: z.object({ bytes: number.positive() }),
+  memory: z.object({ bytes: number.positive(), residentBytes: number.positive().exactOptional() }),
   waste: atLengthSchema.shape.waste,
   comparison: comparisonSchema.refine(isClear),
   kernel: number.min(0),

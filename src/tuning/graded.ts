@@ -63,7 +63,7 @@ export async function gradedDepth(work: TuningWork, { trial, epochs, test }: Fin
   const items = await itemsOf(work, 'test', 0);
   const { difficulty } = items;
   if (difficulty === undefined || trial.exits === null || test.depths === undefined || epochs.at(-1)?.diverged === true) return null;
-  return work.state.step(`graded/${trialId(trial)}`, async () => {
+  const measure = async (): Promise<Graded> => {
     const whole = await wholeScores(work, trial);
     const grades = [...new Set(difficulty)].toSorted((a, b) => a - b);
     const placesOf = new Map(grades.map((level) => [level, [...difficulty.keys()].filter((item) => difficulty[item] === level)]));
@@ -96,7 +96,10 @@ export async function gradedDepth(work: TuningWork, { trial, epochs, test }: Fin
     const estimate = estimatePaired({ base: ofHardest(whole), new: ofHardest(test.items) }, { seed: work.seed });
     const quality = judgePaired(estimate, qualityMargin * Math.max(Math.abs(estimate.base), 1e-6));
     return { quality, levels, timed, easy };
-  });
+  };
+  // What stayed busy is measured again by a rerun.
+  const isQuiet = ({ levels, easy }: Graded) => ![...levels.map(({ latency }) => latency), easy].some((each) => each?.busy === true);
+  return work.state.step(`graded/${trialId(trial)}`, measure, isQuiet);
 }
 
 /** How many times as fast the new arm is, with its interval. */

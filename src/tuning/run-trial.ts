@@ -52,10 +52,6 @@ export async function runTrial(
     }
     await training.save(await weightsOf(work, trial), { optimizer: false });
     await afterwards?.(training);
-  } catch (error) {
-    // Ctrl-C reaches the trainer too: why it went is then no fault.
-    work.signal?.throwIfAborted();
-    throw error;
   } finally {
     await training.close();
   }

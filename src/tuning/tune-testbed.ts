@@ -70,8 +70,18 @@ export interface TuningReport {
   readonly front: readonly string[];
 }
 
-/** Baseline, plain swap, search, and the last comparison of every candidate with the baseline. */
+/** Baseline, plain swap, search, and the last comparison of every candidate with the baseline. @throws the signal's reason once it is aborted */
 export async function tuneTestbed(work: TuningWork): Promise<TuningReport> {
+  try {
+    return await tuneAll(work);
+  } catch (error) {
+    // Ctrl-C reaches the trainer too, whatever it is asked for: why it went is then no fault.
+    work.signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+async function tuneAll(work: TuningWork): Promise<TuningReport> {
   const { tuning, seed } = work;
   const { position: positions, exits: early = [null] } = tuning.space;
   for (const attention of [tuning.baseline, ...tuning.candidates])
