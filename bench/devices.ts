@@ -57,7 +57,7 @@ async function start(kernel: string, backend: string, length: number): Promise<C
   const arm = armOf(plan, undefined, threads);
   const resident = await startResident(arm, { timeoutSeconds: 120 });
   const prepared = await resident.ask({ ask: 'prepare', protocol: pairProtocol, request: arm.request, judgedRows }, 'prepared');
-  const warm = prepared.answer === 'fault' ? prepared : await resident.ask({ ask: 'warm', capNs: 0.12e9, minSampleNs: 5e6 }, 'warm');
+  const warm = prepared.answer === 'fault' ? prepared : await resident.ask({ ask: 'warm', capNs: 0.12e9 }, 'warm');
   if (warm.answer !== 'fault') return { kernel, backend, resident, isSlow: warm.callNs > 0.1e9, roundsNs: [] };
   await resident.close();
   return warm.reason;

@@ -102,7 +102,7 @@ test('a model’s arm is asked by this process, rests while it is not asked, and
   const { forked, node } = measuring();
   assert.equal(forked.length, 1);
   assert.equal(node.length, 0);
-  for (const question of [{ ask: 'warm', capNs: 1e6, minSampleNs: 1e6 } as const, { ask: 'sample', dropped: 1, kept: 2 } as const]) {
+  for (const question of [{ ask: 'warm', capNs: 1e6 } as const, { ask: 'sample', dropped: 1, kept: 2 } as const]) {
     while (!measuring().forked[0]!.state.startsWith('T')) await setTimeout(10);
     const answer = await resident.ask(question, question.ask === 'warm' ? 'warm' : 'samples');
     assert.notEqual(answer.answer, 'fault');

@@ -258,7 +258,7 @@ test('while an arm is not asked, its forked worker rests, and goes on with the n
     const prepared = await resident.ask({ ask: 'prepare', protocol: pairProtocol, request: arm.request, judgedRows: 4 }, 'prepared');
     assert.equal(prepared.answer, 'prepared');
     const forked = () => workersOf(process.pid).flatMap(({ pid }) => workersOf(pid));
-    for (const question of [{ ask: 'warm', capNs: 1e6, minSampleNs: 1e6 } as const, { ask: 'sample', dropped: 0, kept: 2 } as const]) {
+    for (const question of [{ ask: 'warm', capNs: 1e6 } as const, { ask: 'sample', dropped: 0, kept: 2 } as const]) {
       while (!forked()[0]!.state.startsWith('T')) await setTimeout(10);
       assert.notEqual((await resident.ask(question, question.ask === 'warm' ? 'warm' : 'samples')).answer, 'fault');
     }

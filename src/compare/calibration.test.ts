@@ -63,7 +63,7 @@ test('a cell’s own calibration holds, else the noisiest of its backend and siz
   assert.equal(calibrationFor([quiet, loud], cell, host), loud);
   assert.equal(calibrationFor([own], cellOf(512, 'onnx-webgpu'), host), undefined);
   assert.equal(calibrationFor([own], cell, { ...host, host: { fingerprint: { sha256: 'b'.repeat(64) } } }), undefined);
-  const { pairProtocol: _, ...earlier } = own;
+  const { blockDefinition: _, ...earlier } = own;
   assert.equal(calibrationFor([earlier], cell, host), undefined);
   assert.equal(calibrationFor([own], cell, { ...host, now: new Date('2026-06-25T00:00:00Z') }), undefined);
   assert.equal(calibrationFor([own], cell, { ...host, now: new Date('2026-06-09T00:00:00Z') }), undefined);

@@ -8,7 +8,6 @@ import type { Block } from '../contract/verdict.ts';
 import { isBusy, otherWork, statedPower, staysBusy } from '../decide/judge-blocks.ts';
 import { defaultLooks } from '../decide/sequential.ts';
 import type { BlockOutcome } from '../measure/pair-block.ts';
-import { pairProtocol } from '../measure/pair-messages.ts';
 import { compareHosts } from '../measure/same-host.ts';
 
 /** What equal arms showed, of one cell on one host. Changes are relative. */
@@ -20,8 +19,8 @@ export const calibrationSchema = z.object({
   name: z.string().max(500),
   backend: z.string().max(100),
   measuredAt: z.iso.datetime(),
-  /** Version of what a block is (`pairProtocol`); absent where it is 1. */
-  pairProtocol: z.number().int().optional(),
+  /** What a block's effect is ({@link blockDefinition}); absent where it is 1. */
+  blockDefinition: z.int().optional(),
   /** ln(new/base) of each A/A block. */
   logRatios: z.array(z.number()).min(3).max(10_000),
   /** Of one block. */
@@ -36,6 +35,8 @@ export const calibrationSchema = z.object({
 export type Calibration = z.infer<typeof calibrationSchema>;
 
 const validDays = 14;
+/** 1: the mean of the rounds' log-ratios; 2: `blockEffect`. Floors of another are not those of today's blocks. */
+const blockDefinition = 2;
 const lookTail = defaultLooks.tail;
 const mostBlocks = defaultLooks.looks.at(-1)!;
 /** Before so many blocks a look is held to more than the floor: at 2 degrees of freedom its interval is wider still. */
@@ -89,7 +90,7 @@ export function calibrate(
   });
   return {
     ...head,
-    pairProtocol,
+    blockDefinition,
     logRatios: [...logRatios],
     standardDeviation,
     bias: mean,
@@ -140,7 +141,7 @@ function validOn(calibrations: readonly Calibration[], { host, now }: Calibrated
   return calibrations.filter((calibration) => {
     const at = Date.parse(calibration.measuredAt);
     // One that is dated ahead tells that a clock was wrong, so its age is unknown.
-    const isCurrent = at >= oldest && at <= now.getTime() && (calibration.pairProtocol ?? 1) === pairProtocol;
+    const isCurrent = at >= oldest && at <= now.getTime() && (calibration.blockDefinition ?? 1) === blockDefinition;
     return isCurrent && compareHosts(hostOf(calibration), host).differing.length === 0;
   });
 }

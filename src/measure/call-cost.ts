@@ -27,7 +27,7 @@ export async function callCost(arm: Arm, { judgedRows, samplingNs, ...options }:
   try {
     const prepared = await resident.ask({ ask: 'prepare', protocol: pairProtocol, request: arm.request, judgedRows }, 'prepared');
     if (prepared.answer === 'fault') return prepared;
-    const warm = await resident.ask({ ask: 'warm', capNs: 0.1e9, minSampleNs: 5e6 }, 'warm');
+    const warm = await resident.ask({ ask: 'warm', capNs: 0.1e9 }, 'warm');
     if (warm.answer === 'fault') return warm;
     const kept = Math.min(50, Math.max(3, Math.ceil(samplingNs / (warm.callsPerSample * warm.callNs))));
     const sampled = await resident.ask({ ask: 'sample', dropped: 1, kept }, 'samples');

@@ -90,9 +90,8 @@ export class PairArm {
     globalThis.gc?.();
     const capNs = compiledAhead === true ? Math.min(question.capNs, shortWarmNs) : question.capNs;
     const warmed = await warmUp(call, { clock, timeCalls, warmUp: { capNs, window: 5 } });
-    const callNs = warmed.elapsedNs / warmed.calls;
-    this.#callsPerSample = question.callsPerSample ?? Math.ceil(Math.max(question.minSampleNs, 1000 * clock.tickNs) / callNs);
-    return { answer: 'warm', callsPerSample: this.#callsPerSample, callNs };
+    this.#callsPerSample = question.callsPerSample ?? warmed.callsPerSample;
+    return { answer: 'warm', callsPerSample: this.#callsPerSample, callNs: warmed.elapsedNs / warmed.calls };
   }
 
   async #sample({ timeCalls, pid }: Subject, { dropped, kept }: PairQuestion & { ask: 'sample' }): Promise<PairAnswer> {

@@ -31,10 +31,9 @@ export function visitsOf(sampleNs: number): Visits {
 }
 
 /**
- * What a sample lasts, or one call where that is longer. The median of many short samples passes over calls that the machine disturbed; a batch of
- * calls takes their time in. CPU time of another process may be known to hundredths of a second only.
+ * What a sample lasts at the least. Samples of one call each let a call of 3.5 ms that was slowed by a tenth look slower by 3 % (ARCHITECTURE.md).
  */
-const minSampleNs: Readonly<Record<ComparedFigure, number>> = { latency: 1e6, 'cpu-time': 5e6 };
+const minSampleNs = 5e6;
 /** What the rounds of one block take unless told otherwise: forty blocks of a 10 ms call then fit in 45 s. */
 export const defaultBlockSeconds = 0.45;
 
@@ -143,8 +142,7 @@ type Warmed = Extract<PairAnswer, { answer: 'warm' }>;
 
 async function warm(resident: Resident, name: 'base' | 'new', options: PairBlockOptions): Promise<Warmed> {
   const callsPerSample = options.callsPerSample?.[name];
-  const question = { ask: 'warm' as const, capNs: 0.12e9, minSampleNs: minSampleNs[options.figure ?? 'latency'] };
-  const answer = await resident.ask({ ...question, ...(callsPerSample !== undefined && { callsPerSample }) }, 'warm');
+  const answer = await resident.ask({ ask: 'warm', capNs: 0.12e9, ...(callsPerSample !== undefined && { callsPerSample }) }, 'warm');
   if (answer.answer === 'fault') throw new ArmFault(name, answer);
   return answer;
 }
@@ -156,10 +154,10 @@ interface RoundPlan {
   readonly rounds: number;
 }
 
-function planRounds(warmed: { base: Warmed; new: Warmed }, { samplingNs, figure = 'latency' }: PairBlockOptions): RoundPlan {
+function planRounds(warmed: { base: Warmed; new: Warmed }, { samplingNs }: PairBlockOptions): RoundPlan {
   let [roundNs, fewest] = [0, 0];
   const plan = ({ callsPerSample, callNs }: Warmed) => {
-    const sampleNs = Math.max(minSampleNs[figure], callsPerSample * callNs);
+    const sampleNs = Math.max(minSampleNs, callsPerSample * callNs);
     const visits = visitsOf(sampleNs);
     // Of the three visits of a round an arm has two or one, by chance, and four letters in all.
     roundNs += (1.5 * visits.dropped + 2 * visits.kept) * sampleNs;

@@ -4,7 +4,7 @@ import type { ComparedFigure } from '../contract/verdict.ts';
 import type { CellRequest, ModelArmRequest } from './messages.ts';
 
 /** Both arms of a pair may come from different versions of attnswap: they speak only if this agrees. */
-export const pairProtocol = 2;
+export const pairProtocol = 1;
 
 /** What a resident worker is asked, one thing at a time. */
 export type PairQuestion =
@@ -16,8 +16,8 @@ export type PairQuestion =
       readonly judgedRows: number;
       readonly figure?: ComparedFigure;
     }
-  /** Warm up for at most `capNs`; sets the batch, which lasts about `minSampleNs`, unless it is given. */
-  | { readonly ask: 'warm'; readonly capNs: number; readonly minSampleNs: number; readonly callsPerSample?: number }
+  /** Warm up for at most `capNs`; sets the batch unless it is given. */
+  | { readonly ask: 'warm'; readonly capNs: number; readonly callsPerSample?: number }
   /** `dropped` samples after a switch are taken and thrown away, `kept` are returned. */
   | { readonly ask: 'sample'; readonly dropped: number; readonly kept: number };
 

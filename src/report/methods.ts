@@ -2,7 +2,7 @@ import type { Term } from './document.ts';
 
 const definitions = {
   latency:
-    'The median over the samples of one process, after warm-up. A sample is a batch of calls that takes at least 5 ms. The 95 % interval is taken between order statistics; it covers the spread within this process, not between processes or days. To decide whether one kernel is slower than another, use a paired comparison (attnswap ab), whose figures are medians over pairs of processes; a sample there is one call, or as many as take 1 ms.',
+    'The median over the samples of one process, after warm-up. A sample is a batch of calls that takes at least 5 ms. The 95 % interval is taken between order statistics; it covers the spread within this process, not between processes or days. To decide whether one kernel is slower than another, use a paired comparison (attnswap ab), whose figures are medians over pairs of processes.',
   memory:
     'The peak resident memory of one call, less what was resident before it. It is read from the operating system’s high-water mark where there is one, in a separate process whose allocators do not pool memory.',
   waste:
