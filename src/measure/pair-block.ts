@@ -30,9 +30,7 @@ export function visitsOf(sampleNs: number): Visits {
   return { dropped, kept: sampleNs >= 0.01e9 ? 3 : Math.max(4, dropped), fewest: 2 };
 }
 
-/**
- * What a sample lasts at the least. Samples of one call each let a call of 3.5 ms that was slowed by a tenth look slower by 3 % (ARCHITECTURE.md).
- */
+/** What a sample lasts at the least: single calls show only part of a slowdown (ARCHITECTURE.md). */
 const minSampleNs = 5e6;
 /** What the rounds of one block take unless told otherwise: forty blocks of a 10 ms call then fit in 45 s. */
 export const defaultBlockSeconds = 0.45;

@@ -14,18 +14,24 @@ function relativeError(actual: Float32Array, expected: Float32Array): number {
   return Math.sqrt(square(actual.map((value, at) => value - expected[at]!)) / square(expected));
 }
 
+/** Inputs of every attention, as the float64 testbed and as the exported model have them. */
+async function inputsOf(testbed: Testbed) {
+  const weights = stirredWeights(testbed);
+  const batch = drawTokens(testbed, 2, 33);
+  const expected: AttentionInputs[] = [];
+  referenceForward(testbed, weights, batch, (inputs) => void expected.push(inputs));
+  const model = await captureTestbed(testbed, weights, { adapter, backend: 'onnx-cpu' });
+  const found = await model.capture(batch);
+  await model.dispose();
+  return { expected, found };
+}
+
 for (const attention of ['dense', 'topk:k=5', 'window:w=8,globals=1', 'gated:rank=2', 'block-topk:block=8,blocks=2'])
   test(`what the exported ${attention} reads, layer by layer, is what the float64 testbed reads`, async () => {
     for (const [index, position] of positionEncodings.entries()) {
       const normPlacement = index % 2 === 0 ? 'before' : 'after';
       const testbed = smallTestbed({ attention: [attention, attention, attention], position, normPlacement });
-      const weights = stirredWeights(testbed);
-      const batch = drawTokens(testbed, 2, 33);
-      const expected: AttentionInputs[] = [];
-      referenceForward(testbed, weights, batch, (inputs) => void expected.push(inputs));
-      const model = await captureTestbed(testbed, weights, { adapter, backend: 'onnx-cpu' });
-      const found = await model.capture(batch);
-      await model.dispose();
+      const { expected, found } = await inputsOf(testbed);
       assert.equal(found.length, 3);
       for (const [layer, inputs] of found.entries()) {
         for (const part of ['query', 'key', 'value'] as const) {
@@ -42,13 +48,7 @@ for (const attention of ['dense', 'topk:k=5', 'window:w=8,globals=1', 'gated:ran
 
 test('of shared layers every attention shows its own queries and keys, with the gate that they share', async () => {
   const testbed = smallTestbed({ attention: ['gated:rank=2', 'gated:rank=2'], sharedLayers: true });
-  const weights = stirredWeights(testbed);
-  const batch = drawTokens(testbed, 2, 33);
-  const expected: AttentionInputs[] = [];
-  referenceForward(testbed, weights, batch, (inputs) => void expected.push(inputs));
-  const model = await captureTestbed(testbed, weights, { adapter, backend: 'onnx-cpu' });
-  const found = await model.capture(batch);
-  await model.dispose();
+  const { expected, found } = await inputsOf(testbed);
   assert.equal(found.length, 2);
   for (const [layer, { gate, ...inputs }] of found.entries()) {
     for (const part of ['query', 'key'] as const) assert.ok(relativeError(inputs[part], expected[layer]![part]) < 2e-6, `${layer} ${part}`);
@@ -62,13 +62,7 @@ test('of an encoder and its decoder every attention is shown, with queries and k
     encoder: { length: 40, attention: ['topk:k=5'], cross: ['window:w=8', 'gated:rank=2'] },
     position: 'rotary',
   });
-  const weights = stirredWeights(testbed);
-  const batch = drawTokens(testbed, 2, 33);
-  const expected: AttentionInputs[] = [];
-  referenceForward(testbed, weights, batch, (inputs) => void expected.push(inputs));
-  const model = await captureTestbed(testbed, weights, { adapter, backend: 'onnx-cpu' });
-  const found = await model.capture(batch);
-  await model.dispose();
+  const { expected, found } = await inputsOf(testbed);
   assert.deepEqual(
     found.map(({ shape }) => [shape.queries, shape.keys, shape.causal]),
     [

@@ -69,3 +69,22 @@ function checkedDistances(items: TaskItems, item: number): number[] {
     return path.size;
   });
 }
+
+test('the value that most pointers lead to is right more often than chance, and far from always', async (context) => {
+  const [nodes, values] = [10, 4];
+  const items = await hops({ nodes, values, hops: 5, questions: 8, length: 1024, train: 18 }).items('test', 1000, 1);
+  const right = new Map<number, boolean[]>();
+  for (const item of range(1000)) {
+    const { tokens, targets } = itemOf(items, item);
+    const pointers = new Set(tokens.filter((token) => token < nodes * (nodes + values)));
+    const counts = range(values).map((value) => [...pointers].filter((token) => token % (nodes + values) === nodes + value).length);
+    const guess = counts.indexOf(Math.max(...counts));
+    const answers = [...targets].filter((target) => target >= 0).map((target) => target === guess);
+    right.set(items.difficulty![item]!, [...(right.get(items.difficulty![item]!) ?? []), ...answers]);
+  }
+  for (const [difficulty, answers] of [...right].toSorted(([a], [b]) => a - b)) {
+    const share = answers.filter(Boolean).length / answers.length;
+    context.diagnostic(`${difficulty} pointers: ${share.toFixed(2)}`);
+    assert.ok(share > 1 / values && share < 0.6, `${difficulty}: ${share}`);
+  }
+});
