@@ -30,7 +30,7 @@ export function visitsOf(sampleNs: number): Visits {
   return { dropped, kept: sampleNs >= 0.01e9 ? 3 : Math.max(4, dropped), fewest: 2 };
 }
 
-/** What a sample lasts at the least: single calls show only part of a slowdown (ARCHITECTURE.md). */
+/** What a sample lasts at the least, as in `bench`. */
 const minSampleNs = 5e6;
 /** What the rounds of one block take unless told otherwise: forty blocks of a 10 ms call then fit in 45 s. */
 export const defaultBlockSeconds = 0.45;
