@@ -9,10 +9,10 @@ import { proveUnchanged } from '../src/model/swap/prove.ts';
 import { joinModels } from '../src/model/parts/join-models.ts';
 import { parseModel, readOnnxFile } from '../src/model/file/onnx-file.ts';
 import type { MigrationRecord } from '../src/operations/migrate.ts';
-import { sitesInFolder } from '../src/operations/sites.ts';
+import { sites, sitesInFolder } from '../src/operations/sites.ts';
 import type { FolderSwapRecord } from '../src/operations/swap-folder.ts';
 import { swapFolder } from '../src/operations/swap-folder.ts';
-import { files, sites } from './models/encoder-decoder.ts';
+import { files, sites as counts } from './models/encoder-decoder.ts';
 import { drawTokens, paddingMask } from './models/sequences.ts';
 import { attnswap, emptyFolder } from './run-cli.ts';
 import { inMemory, runner } from './subjects.ts';
@@ -100,7 +100,7 @@ describe('swap of a folder', () => {
     assert.deepEqual(readdirSync(out).toSorted(), readdirSync(folder).toSorted());
     assert.deepEqual(
       record.files.map(({ changes }) => changes.length),
-      [sites.encoder, 2 * sites.decoder, sites.decoder],
+      [counts.encoder, 2 * counts.decoder, counts.decoder],
     );
     for (const { comparison, proof } of record.files) {
       assert.ok(comparison.largest < 1e-5);
@@ -179,6 +179,34 @@ describe('swap of a folder', () => {
   });
 });
 
+describe('sizes of dimensions of a folder', () => {
+  let folder = '';
+  before(() => void (folder = folderOf(['decoder', 'with past'])));
+  const refused = {
+    code: 'USAGE',
+    message: /--dim past: no input of .* has this dynamic dimension, expected batch, sequence, .*past_sequence/,
+  };
+
+  test('may be of a dimension that one of its files has', async () => {
+    const record = await swapFolder({
+      model: folder,
+      out: join(emptyFolder(), 'out'),
+      variants: ['dense.fused'],
+      dimensions: { past_sequence: 4 },
+    });
+    assert.equal(record.files.length, 3);
+    const records = await sitesInFolder({ model: folder, dimensions: { past_sequence: 4 } });
+    assert.ok(records.every((each) => 'sites' in each));
+  });
+
+  test('are refused by name where none of its files has the dimension', async () => {
+    const dimensions = { past: 4 };
+    await assert.rejects(swapFolder({ model: folder, out: join(emptyFolder(), 'out'), variants: ['dense.fused'], dimensions }), refused);
+    await assert.rejects(sitesInFolder({ model: folder, dimensions }), refused);
+    await assert.rejects(sites({ model: folder, dimensions }), refused);
+  });
+});
+
 const dataModule = `
 const ids = (length, seed) => ({ type: 'int64', dims: [1, length], data: BigInt64Array.from({ length }, (_, at) => BigInt((7 * at + 13 * seed) % 90)) });
 export async function items({ lengths, itemsPerLength, seed }) {
@@ -204,7 +232,7 @@ test('migrate takes the folder as one model to one verdict, and writes its files
   const { stdout, stderr, exitCode } = await attnswap([...args, ...more, '--json'], { cwd });
   const record = JSON.parse(stdout || '{}') as MigrationRecord;
   assert.equal(exitCode, { adopt: 0, 'tune-first': 2, reject: 1 }[record.verdict!], stderr);
-  assert.equal(record.sites.length, sites.encoder + sites.decoder);
+  assert.equal(record.sites.length, counts.encoder + counts.decoder);
   assert.deepEqual(
     record.candidates?.map(({ name, passedOver }) => [name, passedOver]),
     [

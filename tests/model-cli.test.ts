@@ -3,9 +3,12 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFi
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { AttnswapError } from '../src/contract/errors.ts';
+import { ab } from '../src/operations/ab.ts';
+import { audit } from '../src/operations/audit.ts';
 import { capture } from '../src/operations/capture.ts';
 import type { CaptureOptions } from '../src/operations/capture.ts';
-import { sites } from '../src/operations/sites.ts';
+import { migrate } from '../src/operations/migrate.ts';
+import { sites, sitesInFolder } from '../src/operations/sites.ts';
 import { swap } from '../src/operations/swap.ts';
 import type { SwapOptions } from '../src/operations/swap.ts';
 import { edgeModels } from './models/edge-cases.ts';
@@ -222,6 +225,7 @@ describe('errors exit 5 with a message and a hint, and write nothing', () => {
 
   const swapOf = (name: string, more: Partial<SwapOptions> = {}) =>
     swap({ model: `${name}.onnx`, variants: ['dense.fused'], out: 'never.onnx', ...more });
+  const misspelt = { batch: 2, sequense: 8 };
   const captureOf = (more: Partial<CaptureOptions>) =>
     capture({ model: 'torchscript-bert.onnx', data: ['items.ts'], out: 'never', ...more });
   const cases: Readonly<Record<string, { run: () => Promise<unknown>; says: RegExp; hint?: RegExp }>> = {
@@ -255,6 +259,30 @@ describe('errors exit 5 with a message and a hint, and write nothing', () => {
       run: () => sites({ model: 'torchscript-bert.onnx', dimensions: { sequence: 5000 } }),
       says: /failed on every set of random inputs.*\[INVALID_INPUTS\]/,
       hint: /--dim/,
+    },
+    ...Object.fromEntries(
+      Object.entries({
+        sites: () => sites({ model: 'torchscript-bert.onnx', dimensions: misspelt }),
+        swap: () => swapOf('torchscript-bert', { dimensions: misspelt }),
+        capture: () => captureOf({ dimensions: misspelt }),
+        migrate: () => migrate({ model: 'torchscript-bert.onnx', data: ['items.ts'], dir: 'never', dimensions: misspelt }),
+        audit: () => audit({ kernel: 'torchscript-bert.onnx', dimensions: misspelt }),
+      }).map(([command, operate]) => [
+        `a dimension that no input has: ${command}`,
+        {
+          run: operate,
+          says: /--dim sequense: no input of torchscript-bert\.onnx has this dynamic dimension, expected batch, sequence \[USAGE\]/,
+          hint: /did you mean --dim sequence=8\?/,
+        },
+      ]),
+    ),
+    'a dimension that neither of two models has': {
+      run: () => ab({ base: 'torchscript-bert.onnx', new: 'dynamo.onnx', dimensions: { batch: 1, sequence: 8, width: 3 } }),
+      says: /--dim width: no input of torchscript-bert\.onnx and dynamo\.onnx has this dynamic dimension, expected batch, .*\[USAGE\]/,
+    },
+    'a dimension that no model of a folder has': {
+      run: () => sitesInFolder({ model: '.', dimensions: { batch: 1, depth: 3 } }),
+      says: /--dim depth: no input of \. has .*\[USAGE\]/,
     },
     'the model itself as the new model': {
       run: () => swapOf('torchscript-bert', { out: './torchscript-bert.onnx' }),

@@ -173,6 +173,17 @@ describe('models of transformers', { skip }, () => {
     }
   });
 
+  test('a size of a dimension that the model lacks is refused by name, and how much is cached cannot be set', async () => {
+    for (const [name, dimension, expected] of [
+      ['bert', 'sequense', 'batch, sequence'],
+      ['llama', 'past', 'batch, sequence'],
+    ] as const)
+      await assert.rejects(found(name, join(folder, name), { [dimension]: 8 }), {
+        code: 'USAGE',
+        message: `--dim ${dimension}: no input of ${join(folder, name)} has this dynamic dimension, expected ${expected}`,
+      });
+  });
+
   test('a decoder whose sizes are the user’s own is measured whole, with the reason', async () => {
     const dims = { named: "['n', 't']", fixed: '[1, 16]' };
     const functions = Object.entries(dims).map(

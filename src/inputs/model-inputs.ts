@@ -1,6 +1,7 @@
 import { AttnswapError } from '../contract/errors.ts';
 import type { ModelInput } from '../contract/adapter.ts';
 import type { Tensor, TensorData, Tensors, TensorType } from '../contract/tensor.ts';
+import { givenDims } from './dimension-names.ts';
 import { encodeHalf } from './half-precision.ts';
 import { RandomStream } from './random.ts';
 
@@ -13,6 +14,7 @@ export type VocabularyOf = (input: string) => number;
 /**
  * Draws inputs for a model: normal floats, whole numbers below the input's vocabulary, ones where the name says mask, zeros where it says type,
  * positions counted up where it says position, and true for booleans. The same seed gives the same inputs, so that two versions of a model get the same.
+ * @param sizes by the names of {@link givenDims}
  * @throws INVALID_INPUTS for a dynamic dimension without a size
  */
 export function drawModelInputs(
@@ -28,7 +30,7 @@ export function drawModelInputs(
 const mostNormal = 65_521;
 
 function drawInput(input: ModelInput, sizes: DimensionSizes, seed: number, vocabulary: number): Tensor {
-  const dims = input.dims.map((size) => sizeOf(size, input.name, sizes));
+  const dims = givenDims(input).map((size) => sizeOf(size, input.name, sizes));
   const count = dims.reduce((product, size) => product * size, 1);
   const stream = new RandomStream(seed, input.name);
   const last = dims.at(-1) ?? 1;
@@ -93,6 +95,6 @@ function sizeOf(size: number | string, input: string, sizes: DimensionSizes): nu
   throw new AttnswapError(
     'INVALID_INPUTS',
     `input ${input} has the dynamic dimension ${JSON.stringify(size)}, but no size was given for it`,
-    { hint: `--dim ${size === '' ? 'name' : size}=128` },
+    { hint: `--dim ${size}=128` },
   );
 }

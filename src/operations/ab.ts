@@ -24,6 +24,7 @@ import { defaultBlockSeconds } from '../measure/pair-block.ts';
 import { kernelName, planCells } from '../measure/plan-cells.ts';
 import { defaults } from './defaults.ts';
 import { describeRun } from './head.ts';
+import { requireKnownDimensions } from './known-dimensions.ts';
 import { adaptersOf } from './options.ts';
 import type { OperationOptions } from './options.ts';
 
@@ -95,7 +96,7 @@ interface Side {
 
 /**
  * Compares the latency of two cells, or two models, in blocks of fresh process pairs.
- * @throws USAGE where both are the same and only one was named; UNKNOWN_VARIANT, UNKNOWN_BACKEND, FILE_UNREADABLE, BUSY, INTERRUPTED
+ * @throws USAGE where both are the same and only one was named, or for a size of a dimension that neither model has; UNKNOWN_VARIANT, UNKNOWN_BACKEND, FILE_UNREADABLE, BUSY, INTERRUPTED
  */
 export async function ab(options: AbOptions): Promise<Verdict> {
   const { base: a, new: b, backend = defaults.backend, seed = defaults.seed } = options;
@@ -104,6 +105,8 @@ export async function ab(options: AbOptions): Promise<Verdict> {
   const described = describeHost();
   described.catch(() => undefined);
   const checkout = options.baseDir === undefined ? undefined : checkoutOf(options.baseDir);
+  const models = [resolve(checkout?.directory ?? '.', a), resolve(b ?? a)].filter(isModel);
+  await requireKnownDimensions(options.dimensions, models, [...new Set([a, b ?? a].filter(isModel))].join(' and '));
   const baseOrigin = { backend: options.baseBackend ?? backend, adapter: options.baseAdapter, checkout };
   const base = await sideOf(a, options, baseOrigin, adapters);
   const fresh = await sideOf(b ?? a, options, { backend, adapter: options.adapter, checkout: undefined }, adapters);
@@ -122,12 +125,16 @@ interface Origin {
   readonly checkout: Checkout | undefined;
 }
 
-/** A model's file where the name ends so, else a cell. */
+function isModel(what: string): boolean {
+  return what.endsWith('.onnx');
+}
+
+/** A model's file, or a cell. */
 async function sideOf(what: string, options: AbOptions, origin: Origin, adapters: readonly AdapterEntry[]): Promise<Side> {
   const { backend, checkout } = origin;
   const { seed = defaults.seed, threads } = options;
   const entries = origin.adapter === undefined ? adapters : [await adapterAt(origin.adapter)];
-  if (!what.endsWith('.onnx')) {
+  if (!isModel(what)) {
     const plan = await planCell(what, options, backend, entries);
     return { arm: armOf(plan, checkout, threads), name: kernelName(plan), id: plan.cell.id, backend };
   }

@@ -28,7 +28,7 @@ export async function openFiles(
   options: ModelOptions & { readonly seed?: number | undefined },
 ): Promise<MigratedGraph> {
   if (loaded.parts === undefined) return { ...loaded, digests: {} };
-  const parts = await loadParts(options, loaded.parts);
+  const parts = await loadParts(options, loaded.parts, true);
   const path = join(folder, 'models', 'original.onnx');
   await mkdir(join(folder, 'models'), { recursive: true });
   await writeOnnxFile(path, loaded.file.proto, loaded.file);

@@ -6,10 +6,11 @@ import { readOnnxFile } from '../model/file/onnx-file.ts';
 import type { OnnxFile } from '../model/file/onnx-file.ts';
 import type { Assumption } from '../model/sites/site.ts';
 import type { ModelRunner } from '../model/file/open-proto.ts';
-import { partsAt } from '../model/parts/find-parts.ts';
+import { partsAt, pathsOf } from '../model/parts/find-parts.ts';
 import type { PartPaths } from '../model/parts/find-parts.ts';
 import { readJoined } from '../model/parts/read-joined.ts';
 import type { ModelInput } from '../contract/adapter.ts';
+import { requireKnownDimensions } from './known-dimensions.ts';
 import { firstItem } from './data-options.ts';
 import type { OptionalData } from './data-options.ts';
 import { defaults } from './defaults.ts';
@@ -40,13 +41,18 @@ export interface LoadedModel {
   readonly parts?: PartPaths | undefined;
 }
 
-/** With data, a model that runs on no random inputs is run on the first item. @throws INVALID_MODEL, UNSUPPORTED, INVALID_INPUTS, INVALID_DATA */
-export async function loadModel(options: ModelOptions & OptionalData): Promise<LoadedModel> {
+/**
+ * With data, a model that runs on no random inputs is run on the first item.
+ * @param checked whether `dimensions` were held against all files that they are for
+ * @throws USAGE for a size of a dimension that the model lacks; INVALID_MODEL, UNSUPPORTED, INVALID_INPUTS, INVALID_DATA
+ */
+export async function loadModel(options: ModelOptions & OptionalData, checked = false): Promise<LoadedModel> {
   const { model, backend = defaults.backend, dimensions, assume, data } = options;
   const runner = await runnerOf(options, backend);
   const onStep = (what: string) => options.onProgress?.({ what: `reading ${model}: ${what}` });
   const parts = await partsAt(model);
   const file = parts === undefined ? await readOnnxFile(model) : await readJoined(model, parts);
+  if (!checked) await requireKnownDimensions(dimensions, [file, ...(parts === undefined ? [] : pathsOf(parts))], model);
   const realInputs = data === undefined ? undefined : (inputs: readonly ModelInput[]) => firstItem(inputs, { ...options, data });
   return { file, runner, parts, sites: await findSites(file, runner, dimensions, { assumption: assume, realInputs, onStep }) };
 }

@@ -4,6 +4,7 @@ import type { Replacement } from '../model/swap/swap.ts';
 import { pathsOf } from '../model/parts/find-parts.ts';
 import type { PartPaths } from '../model/parts/find-parts.ts';
 import type { Site } from '../model/sites/site.ts';
+import { requireKnownDimensions } from './known-dimensions.ts';
 import { loadModel } from './open-model.ts';
 import type { LoadedModel, ModelOptions } from './open-model.ts';
 
@@ -13,10 +14,15 @@ export interface LoadedPart extends LoadedModel {
   readonly numbers: readonly number[];
 }
 
-/** Every file of an encoder–decoder model, the encoder first, then the decoder. @throws as {@link loadModel}; UNSUPPORTED as {@link siteNumbers} */
-export async function loadParts(options: ModelOptions, paths: PartPaths): Promise<readonly LoadedPart[]> {
+/**
+ * Every file of an encoder–decoder model, the encoder first, then the decoder.
+ * @param checked whether `dimensions` were held against the files
+ * @throws as {@link loadModel}; UNSUPPORTED as {@link siteNumbers}
+ */
+export async function loadParts(options: ModelOptions, paths: PartPaths, checked = false): Promise<readonly LoadedPart[]> {
+  if (!checked) await requireKnownDimensions(options.dimensions, pathsOf(paths), options.model);
   const loaded: LoadedModel[] = [];
-  for (const model of pathsOf(paths)) loaded.push(await loadModel({ ...options, model, data: undefined }));
+  for (const model of pathsOf(paths)) loaded.push(await loadModel({ ...options, model, data: undefined }, true));
   const files = loaded.map(({ file, sites }) => ({ model: file.path, sites: sites.sites }));
   return siteNumbers(files).map((numbers, at) => ({ ...loaded[at]!, numbers }));
 }

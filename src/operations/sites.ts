@@ -8,9 +8,10 @@ import type { Site } from '../model/sites/site.ts';
 import { partsAt, pathsOf } from '../model/parts/find-parts.ts';
 import { refuseData, refuseWithoutData } from './data-options.ts';
 import type { OptionalData } from './data-options.ts';
+import { requireKnownDimensions } from './known-dimensions.ts';
 import { usingHosted } from './open-hosted.ts';
 import { loadModel } from './open-model.ts';
-import type { ModelOptions } from './open-model.ts';
+import type { LoadedModel, ModelOptions } from './open-model.ts';
 import { siteNumbers } from './parts.ts';
 import { systemReason } from '../files/system-reason.ts';
 
@@ -43,7 +44,10 @@ export interface SitesRecord {
 export async function sites(options: SitesOptions): Promise<SitesRecord> {
   if (await isHostedModel(options.model)) return hostedSites(options);
   refuseWithoutData(options);
-  const { file, sites: found } = await loadModel(options);
+  return recordOf(await loadModel(options));
+}
+
+function recordOf({ file, sites: found }: LoadedModel): SitesRecord {
   return {
     model: file.path,
     sha256: file.sha256,
@@ -78,7 +82,7 @@ export interface FailedModel {
 /**
  * The attention in every .onnx file below a folder, by path; what one of them fails of stops none of the others. The files of an
  * encoder–decoder model come first.
- * @throws FILE_UNREADABLE where there is no folder; USAGE where it holds no model
+ * @throws FILE_UNREADABLE where there is no folder; USAGE where it holds no model, or none has a dimension whose size is given
  */
 export async function sitesInFolder({ model: folder, ...options }: SitesOptions): Promise<ReadonlyArray<SitesRecord | FailedModel>> {
   refuseWithoutData(options);
@@ -87,11 +91,13 @@ export async function sitesInFolder({ model: folder, ...options }: SitesOptions)
   });
   const models = entries.filter((path) => path.toLowerCase().endsWith('.onnx')).toSorted();
   if (models.length === 0) throw new AttnswapError('USAGE', `${folder}: contains no .onnx file`, { hint: 'name a folder of ONNX models' });
+  const paths = models.map((path) => join(folder, path));
+  await requireKnownDimensions(options.dimensions, paths, folder);
   const results: Array<SitesRecord | FailedModel> = [];
-  for (const [done, path] of models.entries()) {
-    const model = join(folder, path);
+  for (const [done, model] of paths.entries()) {
     options.onProgress?.({ what: model, done, total: models.length });
-    results.push(await sites({ ...options, model, onProgress: undefined }).catch((error: unknown) => failed(model, error)));
+    const loading = loadModel({ ...options, model, onProgress: undefined }, true);
+    results.push(await loading.then(recordOf).catch((error: unknown) => failed(model, error)));
   }
   return numberedThroughout(folder, results);
 }

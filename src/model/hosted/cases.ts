@@ -1,5 +1,6 @@
 import type { ModelInput } from '../../contract/adapter.ts';
 import type { Tensor, Tensors } from '../../contract/tensor.ts';
+import { dimensionNames, givenDims } from '../../inputs/dimension-names.ts';
 import { drawModelInputs, tensorOf } from '../../inputs/model-inputs.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
 
@@ -48,6 +49,11 @@ export function hostedCases(inputs: readonly ModelInput[], { longest, sizes, rea
   return [...planned, ...behind].map(({ seed, ...run }) => ({ ...run, feeds: draw(inputs, { ...run, seed, sizes }) }));
 }
 
+/** The dimensions whose sizes can be given: how much a cache holds is settled by the cases. */
+export function settableDimensions(inputs: readonly ModelInput[]): ReadonlySet<string> {
+  return new Set([...dimensionNames(inputs)].filter((name) => !/\bpast\b/.test(name)));
+}
+
 /** The last tokens of a run, behind a cache of those before them: a few, or one where there is padding, which lies before them all. */
 function behindCache<Run extends Omit<HostedCase, 'feeds'>>(run: Run): Run[] {
   const length = run.style === 'whole' ? 3 : 1;
@@ -75,7 +81,7 @@ interface Drawing extends Omit<HostedCase, 'feeds'> {
 }
 
 function draw(inputs: readonly ModelInput[], { batch, length, past, style, seed, sizes }: Drawing): Tensors {
-  const names = new Set(inputs.flatMap(({ dims }) => dims.filter((dim) => typeof dim === 'string')));
+  const names = new Set(inputs.flatMap((input) => givenDims(input).filter((dim) => typeof dim === 'string')));
   const known: DimensionSizes = { batch, sequence: length, ...sizes, past };
   const all: DimensionSizes = { ...known, 'past + sequence': past + known['sequence']! };
   const own = Object.fromEntries([...names].map((name) => [name, all[name] ?? usual.other]));

@@ -2,11 +2,12 @@ import { AttnswapError } from '../../contract/errors.ts';
 import type { Adapter, OpenModel } from '../../contract/adapter.ts';
 import type { ModelAttention, SeenCall } from '../../contract/model-attention.ts';
 import { dtypes } from '../../contract/shape.ts';
+import { requireDimensions } from '../../inputs/dimension-names.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
 import { tokensOf } from '../sites/read-site.ts';
 import type { Site } from '../sites/site.ts';
 import { captureFault } from '../swap/capture.ts';
-import { hostedCases } from './cases.ts';
+import { hostedCases, settableDimensions } from './cases.ts';
 import type { HostedCase } from './cases.ts';
 
 /** A model that a worker holds, and its attention. */
@@ -40,10 +41,11 @@ function unsupported(message: string, hint = 'attnswap doctor shows the versions
 
 /**
  * Finds every attention of a model by running it on drawn inputs, whole and padded, and holds what each computed against float64.
- * @throws UNSUPPORTED where none of it goes through what the worker looks into
+ * @throws USAGE for a size of a dimension that the model lacks; UNSUPPORTED where none of it goes through what the worker looks into
  */
 export async function findHostedSites(path: string, model: HostedModel['model'], sizes: DimensionSizes = {}): Promise<HostedModel> {
   const { attention, inputs } = model;
+  requireDimensions(sizes, settableDimensions(inputs), path);
   const seen = new Map<string, SeenBehind[]>();
   const faults = new Map<string, string>();
   const elsewhere = new Map<string, string>();

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { dimensionNames, requireDimensions } from './dimension-names.ts';
+import { drawModelInputs } from './model-inputs.ts';
+
+const known = dimensionNames([
+  { name: 'input_ids', dims: ['batch', 'sequence'] },
+  { name: 'attention_mask', dims: ['batch', 'past + sequence + 1'] },
+  { name: 'image', dims: ['', 3, 224, ''] },
+]);
+
+test('dynamic dimensions have their names, else the input and the axis; a sum has its parts, too', () => {
+  assert.deepEqual([...known], ['batch', 'sequence', 'past + sequence + 1', 'past', 'image.0', 'image.3']);
+});
+
+test('a dimension that no input has is refused by name, with what there is and the nearest', () => {
+  assert.doesNotThrow(() => requireDimensions({ batch: 1, past: 2, 'image.3': 8 }, known, 'model.onnx'));
+  assert.throws(() => requireDimensions({ batch: 1, sequense: 8 }, known, 'model.onnx'), {
+    code: 'USAGE',
+    message:
+      '--dim sequense: no input of model.onnx has this dynamic dimension, expected batch, sequence, past + sequence + 1, past, image.0, image.3',
+    hint: 'did you mean --dim sequence=8?',
+  });
+  assert.throws(() => requireDimensions({ 'image.1': 8 }, known, 'model.onnx'), { hint: 'did you mean --dim image.0=8?' });
+  assert.throws(() => requireDimensions({ toString: 8 }, known, 'model.onnx'), { hint: 'name one of them, or omit it' });
+});
+
+test('of a model without dynamic dimensions any is refused', () => {
+  assert.throws(() => requireDimensions({ batch: 1 }, dimensionNames([{ name: 'x', dims: [1, 3] }]), 'fixed.onnx'), {
+    message: '--dim batch: no input of fixed.onnx has this dynamic dimension, which has none to set',
+  });
+});
+
+test('a dimension without a name has the size that is given for its input and axis', () => {
+  const inputs = [{ name: 'x', type: 'float32' as const, dims: ['batch', 3, ''] }];
+  assert.deepEqual(drawModelInputs(inputs, { batch: 2, 'x.2': 5 }, 1)['x']!.dims, [2, 3, 5]);
+  assert.throws(() => drawModelInputs(inputs, { batch: 2 }, 1), { code: 'INVALID_INPUTS', message: /"x\.2"/, hint: '--dim x.2=128' });
+});
