@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { adapter as onnx } from '../adapters/onnx/adapter.ts';
@@ -17,6 +17,7 @@ import { readReport } from '../src/report/read-report.ts';
 import { parseVariant } from '../src/variants/index.ts';
 import { torchScript } from './models/exporters.ts';
 import { GraphWriter } from './models/graph-writer.ts';
+import * as decoder from './models/gqa-decoder.ts';
 import * as qdq from './models/qdq.ts';
 import * as bert from './models/torchscript-bert.ts';
 import { openvinoStandIn, skipWithout } from './onnx-python-installed.ts';
@@ -124,6 +125,18 @@ for (const { adapter, backend, ran, flag } of backends) {
   });
 }
 
+/** Whether both backends give the same for the decoder behind an empty past. */
+async function agreesOnPrompt(bytes: Uint8Array): Promise<boolean> {
+  const both = await Promise.all([opened(onnx, 'onnx-cpu', bytes), opened(openvino, 'openvino-cpu', bytes)]);
+  try {
+    const [truth, model] = await Promise.all(both.map((each) => outputsOf(each, decoder.prompt(16))));
+    const sizes = (outputs: Tensors) => Object.values(outputs).map(({ dims }) => dims.join());
+    return sizes(truth!).join(' ') === sizes(model!).join(' ') && difference(truth!, model!) < 0.01;
+  } finally {
+    await Promise.all(both.map((each) => each.dispose()));
+  }
+}
+
 const withoutOpenvino = await skipWithout(openvino, 'openvino-cpu');
 
 test('tuning tries nothing that the backend lacks, whatever its kernel alone could do', { skip: withoutOpenvino }, async () => {
@@ -137,6 +150,38 @@ test('tuning tries nothing that the backend lacks, whatever its kernel alone cou
     ],
   );
   assert.deepEqual(tuned!.choices, ['original', 'dense.tiled']);
+});
+
+test('a decoder that OpenVINO computes wrongly is refused before anything is measured or written', { skip: withoutOpenvino }, async () => {
+  const bytes = decoder.build();
+  const [model, dir] = [join(cwd, 'decoder.onnx'), join(cwd, 'decoder')];
+  writeFileSync(model, bytes);
+  const items = join(cwd, 'prompts.data.mjs');
+  const tokens = `{ type: 'int64', dims: [1, length], data: BigInt64Array.from({ length }, (_, at) => BigInt((7 * at + index) % 60)) }`;
+  const empty = `{ type: 'float32', dims: [1, ${decoder.size.kvHeads}, 0, ${decoder.size.headDim}], data: new Float32Array() }`;
+  const pasts = Object.keys(decoder.prompt(1)).filter((name) => name.startsWith('past'));
+  writeFileSync(
+    items,
+    `export const items = async ({ lengths, itemsPerLength }) => lengths.flatMap((length) => Array.from({ length: itemsPerLength }, (_, index) => ({ id: length + '-' + index, length, feeds: {
+      input_ids: ${tokens}, attention_mask: { type: 'int64', dims: [1, length], data: new BigInt64Array(length).fill(1n) }, ${pasts.map((name) => `'${name}': ${empty}`).join(', ')}
+    } })));\n`,
+  );
+  const out = join(cwd, 'decoder-tiled.onnx');
+  const operations = [
+    () => swap({ model, backend: 'openvino-cpu', variants: ['dense.tiled'], out }),
+    () => migrate({ ...migration('openvino-cpu', 'decoder'), model, data: [items], dir }),
+  ];
+  if (await agreesOnPrompt(bytes)) {
+    for (const operate of operations) await operate();
+    return;
+  }
+  for (const operate of operations)
+    await assert.rejects(operate, {
+      code: 'UNSUPPORTED',
+      message: /openvino-cpu does not compute what the model says .* with an empty past: output .* site 0 \(GroupQueryAttention/,
+    });
+  assert.equal(existsSync(out), false);
+  assert.equal(existsSync(join(dir, 'record.json')), false);
 });
 
 /** A kernel as the model of a user. */

@@ -264,6 +264,8 @@ export interface Adapter {
   inOneProcess?(): Adapter & { close(): Promise<void> };
   /** Absent where the adapter runs kernels alone. @throws INVALID_MODEL */
   openModel?(request: ModelRequest): Promise<OpenModel | Unsupported>;
+  /** The backend of another adapter that opens models for `reading`; absent where this one does. */
+  readonly readsOn?: string;
   /**
    * Forks a process that a model is to be opened in; null where none can be. Its calls are timed there, and its memory is read from outside: whoever measures
    * it needs no process of its own.

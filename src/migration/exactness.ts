@@ -1,6 +1,5 @@
-import type { GraphProto } from 'onnx-buf';
 import { covers, denseSpan } from '../contract/span.ts';
-import { subgraphsOf } from '../model/graph/graph-index.ts';
+import { quantizes } from '../model/graph/quantizes.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
 import type { Site } from '../model/sites/site.ts';
 import type { Replacement } from '../model/swap/swap.ts';
@@ -16,8 +15,6 @@ export interface Exactness {
    */
   readonly exception: 'quantized' | 'blind-rows' | null;
 }
-
-const quantizers = new Set(['QuantizeLinear', 'DynamicQuantizeLinear', 'DynamicQuantizeMatMul']);
 
 const tolerances = { bf16: 1e-1, f16: 1e-2, f32: 1e-5 } as const;
 
@@ -52,9 +49,4 @@ export function isExact(sites: readonly Site[], { replacements, norms, adapters 
 export function seesAll({ window, causal, rounds }: Site, { variant, parameters, scaleFactor = 1 }: Replacement): boolean {
   const seen = findVariant(variant).span?.(parameters, causal === true);
   return scaleFactor === 1 && rounds === undefined && seen !== undefined && covers(seen, window ?? denseSpan(causal === true));
-}
-
-/** Whether a model rounds to whole steps somewhere. */
-export function quantizes({ node }: GraphProto): boolean {
-  return node.some((each) => quantizers.has(each.opType) || subgraphsOf(each).some(quantizes));
 }

@@ -5,6 +5,7 @@ import type { Tensors } from '../contract/tensor.ts';
 import { requireCache } from '../model/cache/require-cache.ts';
 import { readOnnxFile, writeOnnxFile } from '../model/file/onnx-file.ts';
 import { openBytes, openProto, usingModel } from '../model/file/open-proto.ts';
+import { requireAsRead } from '../model/swap/as-read.ts';
 import { openForCapture } from '../model/swap/capture.ts';
 import type { CapturedCall } from '../model/swap/capture.ts';
 import { compareSites } from '../model/swap/compare-sites.ts';
@@ -39,6 +40,7 @@ export class GraphSubject implements Subject {
     const { file, sites, runner, seed, dimensions, cache, files } = this.#graph;
     const { replacements, norms = {} } = candidate;
     const proto = candidateProto(this.#graph, candidate);
+    await requireAsRead({ proto, isNew: true, sites, file, runner, dimensions });
     requireRight(await compareSites(file, { sites, swapped: proto, replacements, seed }, runner, dimensions));
     await requireCache(proto, cache, file, runner);
     await files?.check(replacements);

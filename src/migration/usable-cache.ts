@@ -9,7 +9,7 @@ import type { ModelRunner } from '../model/file/open-proto.ts';
 import { hostedCases } from '../model/hosted/cases.ts';
 import type { HostedModel } from '../model/hosted/find-hosted-sites.ts';
 import type { ModelSites } from '../model/sites/find-sites.ts';
-import { quantizes } from './exactness.ts';
+import { quantizes } from '../model/graph/quantizes.ts';
 
 /** The cache that a model is decoded through, or why it is not: `reason` is null where it has none at all. */
 export type UsableCache = { readonly cache: Cache } | { readonly cache: null; readonly reason: string | null };

@@ -11,6 +11,7 @@ import { writeOnnxFile } from '../model/file/onnx-file.ts';
 import { openProto } from '../model/file/open-proto.ts';
 import { copyMessage } from '../model/graph/copy-message.ts';
 import { probeInputs, sizesOfInputs } from '../model/sites/probe-inputs.ts';
+import { requireAsRead } from '../model/swap/as-read.ts';
 import { temporaryFolder } from '../processes/temporary.ts';
 import { window } from '../variants/window/index.ts';
 import type { AuditOptions, AuditSubject } from './audit-subject.ts';
@@ -30,6 +31,7 @@ export async function modelSubject(path: string, options: AuditOptions, adapters
   const probe = sites.scopes[0]?.probe;
   if (probe === undefined)
     throw new AttnswapError('UNSUPPORTED', `${path}: no attention was found`, { hint: `attnswap sites ${path} says why` });
+  await requireAsRead({ proto: file.proto, file, runner, sites, dimensions });
   const inputs = await inputsOf(() => openProto(file.proto, file, runner));
   const caseAt = (length: number) => ({ ...probe, batch: 1, past: 0, spread: 0, length });
   const sizesAt = (length: number) => JSON.stringify(sizesOfInputs(inputs, caseAt(length), dimensions));

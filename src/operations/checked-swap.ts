@@ -7,6 +7,7 @@ import { exactnessOf, seesAll } from '../migration/exactness.ts';
 import type { Exactable } from '../migration/exactness.ts';
 import { findCache } from '../model/cache/find-cache.ts';
 import { requireCache } from '../model/cache/require-cache.ts';
+import { requireAsRead } from '../model/swap/as-read.ts';
 import { compareOutputs } from '../model/swap/compare-outputs.ts';
 import type { OutputComparison } from '../model/swap/compare-outputs.ts';
 import { compareSites } from '../model/swap/compare-sites.ts';
@@ -61,6 +62,8 @@ export async function checkedSwap(
   { seed, dimensions }: { readonly seed: number; readonly dimensions: DimensionSizes | undefined },
 ): Promise<CheckedSwap> {
   const swapped = swapSites(sites, { adapter: runner.adapter, replacements, seed });
+  await requireAsRead({ proto: file.proto, file, runner, sites, dimensions });
+  await requireAsRead({ proto: swapped, isNew: true, file, runner, sites, dimensions });
   const replaced = [...replacements.keys()].map((number) => sites.swappable.get(number)!);
   const comparison = await compareOutputs(file, { sites, swapped, replaced }, runner, dimensions);
   const atSites = await compareSites(file, { sites, swapped, replacements, seed }, runner, dimensions);

@@ -10,6 +10,7 @@ import type { UsableCache } from '../migration/usable-cache.ts';
 import type { Cache } from '../model/cache/cache.ts';
 import { swappableOf } from '../model/hosted/find-hosted-sites.ts';
 import type { HostedModel } from '../model/hosted/find-hosted-sites.ts';
+import { requireAsRead } from '../model/swap/as-read.ts';
 import type { DataOptions } from './data-options.ts';
 import { defaults } from './defaults.ts';
 import { openFiles } from './migrated-files.ts';
@@ -24,7 +25,7 @@ export interface MigratedModel extends Pick<Migration, 'sites' | 'runner'> {
   /** What the migration's folder is named after. */
   readonly name: string;
   data(): Promise<DataModule>;
-  /** The model as it is measured, beside whatever that needs in the migration's folder. @throws FILE_UNWRITABLE, and as of reading it */
+  /** The model as it is measured, beside whatever that needs in the migration's folder. @throws UNSUPPORTED where the backend computes something else; FILE_UNWRITABLE, and as of reading it */
   open(folder: string): Promise<OpenedModel>;
 }
 
@@ -47,6 +48,7 @@ export function graphModel(loaded: LoadedModel, options: Options): MigratedModel
     name: basename(path, extname(path)),
     data: () => dataFor(loaded, options),
     async open(folder) {
+      await requireAsRead({ ...loaded, proto: loaded.file.proto, dimensions });
       const opened = await openFiles(loaded, folder, options);
       return {
         ...opened,

@@ -52,6 +52,7 @@ export function graphWorker(runtime: GraphRuntime): Adapter {
   });
   return {
     ...worker,
+    readsOn: 'onnx-cpu',
     // A compiler may merge, rename and leave out nodes: what a tensor of the file holds is read where every node runs as it is written.
     openModel: (request) =>
       request.purpose === 'reading' ? onnx.openModel!({ ...request, backend: 'onnx-cpu' }) : worker.openModel!(request),
