@@ -35,6 +35,8 @@ async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsuppo
   const config = configOf(request);
   const kernel = kernelOf(request, config);
   if ('unsupported' in kernel) return kernel;
+  const ignored = config.softcap === undefined ? undefined : kernel.capIgnored?.on[request.backend];
+  if (ignored !== undefined) return { unsupported: `${ignored}; use ${kernel.capIgnored!.instead}` };
   const model = kernelModel(kernel, config);
   const profiled: Profiled = (prefix) => ({
     model,

@@ -231,6 +231,8 @@ export interface KernelDescription {
   readonly takesSoftcap?: true;
   /** Whether it takes attention sinks; absent where it declines them. */
   readonly takesSinks?: true;
+  /** Backends, of whatever adapter, that ignore the cap in this kernel's graph without a word, each with the reason; and a kernel that keeps it there. */
+  readonly capIgnored?: { readonly on: Readonly<Record<string, string>>; readonly instead: string };
   /** Backends of the adapter that have no such kernel, each with the reason. */
   readonly lacking?: Readonly<Record<string, string>>;
   /** q·k products that this kernel computes in one call, masked ones too; on which backend, where it differs between them. */
@@ -262,10 +264,10 @@ export interface Adapter {
    * kernel must find nothing of another's. Absent where kernels run in this process anyway.
    */
   inOneProcess?(): Adapter & { close(): Promise<void> };
-  /** Absent where the adapter runs kernels alone. @throws INVALID_MODEL */
-  openModel?(request: ModelRequest): Promise<OpenModel | Unsupported>;
   /** The backend of another adapter that opens models for `reading`; absent where this one does. */
   readonly readsOn?: string;
+  /** Absent where the adapter runs kernels alone. @throws INVALID_MODEL */
+  openModel?(request: ModelRequest): Promise<OpenModel | Unsupported>;
   /**
    * Forks a process that a model is to be opened in; null where none can be. Its calls are timed there, and its memory is read from outside: whoever measures
    * it needs no process of its own.

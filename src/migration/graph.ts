@@ -37,7 +37,7 @@ export function candidateProto(
   { sites, runner, seed }: Pick<Graph, 'sites' | 'runner' | 'seed'>,
   { replacements, norms }: Pick<ModelCandidate, 'replacements' | 'norms'>,
 ): ModelProto {
-  const swapped = swapSites(sites, { adapter: runner.adapter, replacements, seed });
+  const swapped = swapSites(sites, { ...runner, replacements, seed });
   if (norms === undefined) return swapped;
   return withConstants(swapped, new Map(Object.entries(norms).map(([name, numbers]) => [name, Float32Array.from(numbers)])));
 }

@@ -61,7 +61,7 @@ export async function checkedSwap(
   replacements: ReadonlyMap<number, Replacement>,
   { seed, dimensions }: { readonly seed: number; readonly dimensions: DimensionSizes | undefined },
 ): Promise<CheckedSwap> {
-  const swapped = swapSites(sites, { adapter: runner.adapter, replacements, seed });
+  const swapped = swapSites(sites, { ...runner, replacements, seed });
   await requireAsRead({ proto: file.proto, file, runner, sites, dimensions });
   await requireAsRead({ proto: swapped, isNew: true, file, runner, sites, dimensions });
   const replaced = [...replacements.keys()].map((number) => sites.swappable.get(number)!);

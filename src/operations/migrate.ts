@@ -18,6 +18,7 @@ import { ranksOptions } from '../migration/training-files.ts';
 import type { Cache } from '../model/cache/cache.ts';
 import { isHostedModel } from '../model/hosted/model-path.ts';
 import { partsAt } from '../model/parts/find-parts.ts';
+import { capWarnings } from '../model/swap/soft-caps.ts';
 import { assumedText } from '../model/sites/assume.ts';
 import type { Site } from '../model/sites/site.ts';
 import { alone } from '../measure/alone.ts';
@@ -174,9 +175,14 @@ async function migrateModel(options: MigrateOptions, read: MigratedModel): Promi
     outputs: new OriginalOutputs(() => subject.open()),
   };
   // A misspelt candidate is told now, not after minutes of measuring.
+  const candidates = until === 'baseline' ? [] : uniformCandidates(shared);
+  const lost = candidates.flatMap(({ name, replacements }) =>
+    capWarnings(sites.sites, replacements, runner.adapter).map((text) => `${name}: ${text}`),
+  );
+  for (const warning of lost) options.onWarning?.(warning);
   const at = courseOf(
     { ...settings, decodes: cache !== null },
-    until === 'baseline' ? [] : uniformCandidates(shared).map(({ name }) => name),
+    candidates.map(({ name }) => name),
     until,
   );
   const progress = (step: string, what: string, part?: number) => {

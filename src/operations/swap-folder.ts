@@ -8,6 +8,7 @@ import { parseReplacements, parseSites, replacementsAnywhere } from '../migratio
 import { partsAt, pathsOf } from '../model/parts/find-parts.ts';
 import { joinFiles } from '../model/parts/read-joined.ts';
 import { writeOnnxFile } from '../model/file/onnx-file.ts';
+import { capWarnings } from '../model/swap/soft-caps.ts';
 import type { Replacement } from '../model/swap/swap.ts';
 import { refuseWithoutData } from './data-options.ts';
 import { checkedSwap, writeProven } from './checked-swap.ts';
@@ -17,15 +18,16 @@ import { itemsFor } from './model-data.ts';
 import { loadParts, ownReplacements, sitesOfParts } from './parts.ts';
 import type { LoadedPart } from './parts.ts';
 import { passedOverOf, recordOf, refuseOnData, requireOtherFile } from './swap.ts';
-import type { SwapOptions, SwapRecord } from './swap.ts';
+import type { FileRecord, SwapOptions, SwapRecord } from './swap.ts';
 
 /** A swap in the files of an encoder–decoder model. */
 export interface FolderSwapRecord {
   /** Folder with the new files. */
   readonly out: string;
   /** One per file; sites are numbered through the whole model. */
-  readonly files: ReadonlyArray<Omit<SwapRecord, 'passedOver' | 'onData'>>;
-  readonly passedOver: readonly number[];
+  readonly files: readonly FileRecord[];
+  readonly passedOver: SwapRecord['passedOver'];
+  readonly warnings: SwapRecord['warnings'];
   /** The outputs of both models end to end, on your items; null without data. */
   readonly onData: SwapOnItems | null;
 }
@@ -57,7 +59,8 @@ export async function swapFolder(options: SwapOptions): Promise<FolderSwapRecord
   const onData = await compareOnData(options, { parts, checked, replacements, seed });
   refuseOnData(folder, onData);
   const files = await writeParts(out, parts, checked);
-  return { out, files, passedOver: passedOverOf(options, sites, replacements), onData };
+  const warnings = capWarnings(sites, replacements, adapter);
+  return { out, files, passedOver: passedOverOf(options, sites, replacements), warnings, onData };
 }
 
 function requireSites(folder: string, count: number, replacements: ReadonlyMap<number, Replacement>): void {
@@ -88,9 +91,9 @@ export async function writeParts(
   folder: string,
   parts: readonly LoadedPart[],
   checked: ReadonlyArray<CheckedSwap | undefined>,
-): Promise<FolderSwapRecord['files']> {
+): Promise<FileRecord[]> {
   await requireWritableFolder(folder);
-  const records: Array<FolderSwapRecord['files'][number]> = [];
+  const records: FileRecord[] = [];
   const written: string[] = [];
   try {
     for (const [at, part] of parts.entries()) {

@@ -8,6 +8,7 @@ import type { ModelSites } from '../model/sites/find-sites.ts';
 import type { Site } from '../model/sites/site.ts';
 import { isHostedModel } from '../model/hosted/model-path.ts';
 import type { SwapProof } from '../model/swap/prove.ts';
+import { capWarnings } from '../model/swap/soft-caps.ts';
 import type { Replacement } from '../model/swap/swap.ts';
 import { digits } from '../text/figures.ts';
 import { checkedSwap, writeProven } from './checked-swap.ts';
@@ -42,6 +43,8 @@ export interface SwapRecord {
   readonly changes: readonly SiteChange[];
   /** Cross-attention sites that keep their own attention, because the variant selects keys by position. */
   readonly passedOver: readonly number[];
+  /** What the new model would get wrong on another backend, in words. */
+  readonly warnings: readonly string[];
   /** Proof that nothing else changed. */
   readonly proof: SwapProof;
   /** Each new attention compared with its definition, on the site's own inputs. */
@@ -67,7 +70,7 @@ export async function swap(options: SwapOptions): Promise<SwapRecord> {
   if (await isHostedModel(path)) {
     const { sites, replacements, record } = await swapHosted(options);
     const passedOver = passedOverOf(options, sites, replacements);
-    return { ...record, passedOver, onData: null, rewrittenForOpset13: [], inlinedFunctions: [] };
+    return { ...record, passedOver, warnings: [], onData: null, rewrittenForOpset13: [], inlinedFunctions: [] };
   }
   refuseWithoutData(options);
   const loaded = await loadModel(options);
@@ -87,15 +90,19 @@ export async function swap(options: SwapOptions): Promise<SwapRecord> {
   refuseOnData(path, onData);
   const proof = await writeProven(out, { sites, swapped: checked.swapped, file });
   const passedOver = passedOverOf(options, sites.sites, replacements);
-  return { ...recordOf(out, loaded, { checked, proof }), passedOver, onData };
+  const warnings = capWarnings(sites.sites, replacements, runner.adapter);
+  return { ...recordOf(out, loaded, { checked, proof }), passedOver, warnings, onData };
 }
+
+/** Of a record what is of one file alone. */
+export type FileRecord = Omit<SwapRecord, 'passedOver' | 'warnings' | 'onData'>;
 
 /** What a swapped file's record says of it alone. */
 export function recordOf(
   out: string,
   { sites }: LoadedModel,
   { checked: { changes, atSites, comparison }, proof }: { readonly checked: CheckedSwap; readonly proof: SwapProof },
-): Omit<SwapRecord, 'passedOver' | 'onData'> {
+): FileRecord {
   return { out, changes, proof, atSites, comparison, rewrittenForOpset13: sites.rewritten, inlinedFunctions: sites.inlined };
 }
 

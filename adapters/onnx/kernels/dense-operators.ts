@@ -70,12 +70,16 @@ function fullBias(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfi
   return graph.op('Expand', [addBiases(graph, causal, padding, inputs.bias)!, target]);
 }
 
+const capless = "ONNX Runtime's WebGPU provider ignores the soft cap of GroupQueryAttention";
+
 /** The fused operator that a user would pick for the case: one operator, tiled wherever ONNX Runtime can. */
 export const denseFused: OnnxKernel = {
   variant: 'dense',
   kernel: 'fused',
   takesBias: true,
   takesSoftcap: true,
+  // findings/onnxruntime-webgpu-softcap.sh
+  capIgnored: { on: { 'onnx-webgpu': capless, 'ort-webgpu': capless }, instead: 'dense.tiled' },
   takesSinks: true,
   summary: 'GroupQueryAttention where causal, MultiHeadAttention elsewhere',
   // Tiled operators skip key tiles beyond the diagonal; how far is the runtime's choice, so the exact half is an estimate.

@@ -30,10 +30,10 @@ export interface GraphRuntime {
 export function graphWorker(runtime: GraphRuntime): Adapter {
   const { name, needs, own = [], lacking = {} } = runtime;
   const backends = Object.keys(needs);
-  const shared = [...kernels, ...newerKernels].map(({ variant, kernel, summary, scoredPairs }) => {
+  const shared = [...kernels, ...newerKernels].map(({ variant, kernel, summary, scoredPairs, capIgnored }) => {
     const reason = lacking[`${variant}.${kernel}`];
     const missing = reason !== undefined && { lacking: Object.fromEntries(backends.map((backend) => [backend, reason])) };
-    return { variant, kernel, summary, scoredPairs, ...missing };
+    return { variant, kernel, summary, scoredPairs, ...(capIgnored !== undefined && { capIgnored }), ...missing };
   });
   const worker = workerAdapter({
     name,

@@ -63,21 +63,22 @@ export const swap = defineCommand({
 
 function text(record: SwapRecord, onData: string | null): string {
   const readme = record.proof.of === 'modules' ? [`load it: see ${join(record.out, 'README.md')}`] : [];
-  return [...fileLines(record), ...passedOverLines(record), ...onDataLines(onData), `written: ${record.out}`, ...readme].join('\n');
+  return [...fileLines(record), ...wholeLines(record, onData), `written: ${record.out}`, ...readme].join('\n');
 }
 
 /** What was done to each file, under its path, and what holds for all of them. */
 function folderText({ files, out, ...record }: FolderSwapRecord, onData: string | null): string {
   const lines = files.flatMap((file) => [`${visible(file.out)}:`, ...fileLines(file).map((line) => `  ${line}`)]);
-  return [...lines, ...passedOverLines(record), ...onDataLines(onData), `written: ${out}`].join('\n');
+  return [...lines, ...wholeLines(record, onData), `written: ${out}`].join('\n');
 }
 
-function onDataLines(onData: string | null): string[] {
-  return onData === null ? [] : [`your data: ${visible(onData)}`];
-}
-
-function passedOverLines({ passedOver }: Pick<SwapRecord, 'passedOver'>): string[] {
-  return passedOver.length === 0 ? [] : [passedOverText(passedOver)];
+/** What holds for the whole model. */
+function wholeLines({ passedOver, warnings }: Pick<SwapRecord, 'passedOver' | 'warnings'>, onData: string | null): string[] {
+  return [
+    ...(passedOver.length === 0 ? [] : [passedOverText(passedOver)]),
+    ...warnings.map((warning) => `warning: ${visible(warning)}`),
+    ...(onData === null ? [] : [`your data: ${visible(onData)}`]),
+  ];
 }
 
 function fileLines({

@@ -24,6 +24,7 @@ import { namesIn, spliceNodes } from '../graph/splice.ts';
 import { appendInverse, appendView } from '../sites/views.ts';
 import { dimensionsOf } from '../parts/join-models.ts';
 import { checkTokens } from './check-tokens.ts';
+import { checkSoftcap } from './soft-caps.ts';
 
 /** What a site becomes. */
 export interface Replacement {
@@ -37,6 +38,8 @@ export interface Replacement {
 export interface GraphSwapOptions {
   /** Whose kernels are put in. */
   readonly adapter: Adapter;
+  /** Which the model is to run on, where that is settled. */
+  readonly backend?: string;
   /** By number of the site. */
   readonly replacements: ReadonlyMap<number, Replacement>;
   /** Of a gate that nothing gives. */
@@ -46,8 +49,8 @@ export interface GraphSwapOptions {
 /**
  * The model with other attention at the given sites, nothing else touched: the new nodes stand where the old output was
  * computed and give it under its old name; what only the old attention needed is left out.
- * @throws USAGE for a site that is not there or cannot be swapped; UNSUPPORTED where the adapter lacks the kernel, or a variant needs whole sequences
- * of a site that has some queries alone, or another number of tokens
+ * @throws USAGE for a site that is not there or cannot be swapped; UNSUPPORTED where the adapter lacks the kernel, the backend would ignore its soft cap,
+ * or a variant needs whole sequences of a site that has some queries alone, or another number of tokens
  */
 export function swapSites(sites: ModelSites, options: GraphSwapOptions): ModelProto {
   const graph = sites.proto.graph!;
@@ -57,6 +60,7 @@ export function swapSites(sites: ModelSites, options: GraphSwapOptions): ModelPr
     const site = requireSite(sites, number);
     checkQueries(site, replacement);
     checkTokens(site.site, replacement, dimensions);
+    if (options.backend !== undefined) checkSoftcap(site.site, replacement, options.adapter, options.backend);
     const prefix = freePrefix(taken, number);
     const nodes = replacementNodes(site, replacement, { ...options, prefix, opset: opsetOf(sites.proto) });
     return { body: site.plan.body, output: site.plan.output.tensor, nodes };
