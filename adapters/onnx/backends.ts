@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { threadCount } from '../../src/processes/cpu-quota.ts';
 import * as ort from '../../src/processes/onnxruntime.ts';
 import type { BackendStatus } from '../../src/contract/adapter.ts';
 import { AttnswapError } from '../../src/contract/errors.ts';
@@ -60,7 +60,7 @@ export async function statusOf(backend: OnnxBackend): Promise<BackendStatus> {
   if (refusal !== undefined) return { available: false, reason: refusal, mend: backend.mend };
   const half = backend.dtypes.includes('f16') && (await probe(backend, 'f16')) === undefined;
   const version = `onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`;
-  const threads = backend.provider === 'cpu' ? availableParallelism() : null;
+  const threads = backend.provider === 'cpu' ? threadCount() : null;
   return { available: true, version, device: backend.device, threads, dtypes: backend.dtypes.filter((dtype) => dtype !== 'f16' || half) };
 }
 

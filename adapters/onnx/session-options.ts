@@ -1,4 +1,5 @@
 import type { ModelRequest } from '../../src/contract/adapter.ts';
+import { quotaThreads } from '../../src/processes/cpu-quota.ts';
 import * as ort from '../../src/processes/onnxruntime.ts';
 import type { OnnxBackend } from './backends.ts';
 
@@ -15,7 +16,8 @@ export function sessionOptions(
   const asWritten = request.purpose === 'reading' ? { graphOptimizationLevel: 'disabled' as const } : {};
   const idle =
     request.purpose === 'reading' || request.purpose === 'cpu-time' ? { extra: { session: { intra_op: { allow_spinning: '0' } } } } : {};
-  const threads = request.threads === undefined ? {} : { intraOpNumThreads: request.threads };
+  const count = request.threads ?? quotaThreads();
+  const threads = count === undefined ? {} : { intraOpNumThreads: count };
   return { executionProviders: backend.providers, logSeverityLevel: 4, ...pooling, ...asWritten, ...idle, ...threads };
 }
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { threadCount } from '../../src/processes/cpu-quota.ts';
 import type { Engine } from './engine.ts';
 import type { Tf } from './kernel.ts';
 import { restoreNodeUtil } from './restore-node-util.ts';
@@ -48,7 +48,7 @@ export async function loadNode(wanted: NodePackage): Promise<Engine> {
       available: true,
       version: `${wanted.name} ${version}`,
       device: onGpu ? 'NVIDIA GPU' : 'CPU',
-      threads: onGpu ? null : Number(process.env['TF_NUM_INTRAOP_THREADS'] ?? availableParallelism()),
+      threads: onGpu ? null : Number(process.env['TF_NUM_INTRAOP_THREADS'] ?? threadCount()),
       dtypes: ['f32'],
       details: detailsOf(backend, onGpu),
     },

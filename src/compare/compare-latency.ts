@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Comparison } from '../contract/verdict.ts';
 import { isCalibrated } from '../decide/rule.ts';
@@ -7,6 +6,7 @@ import { defaultLooks } from '../decide/sequential.ts';
 import type { LookPlan } from '../decide/sequential.ts';
 import type { Arm } from '../measure/arm.ts';
 import type { ArmFacts } from '../measure/pair-block.ts';
+import { processorShare } from '../processes/cpu-quota.ts';
 import { notCalibrated } from './calibration.ts';
 import { pairedBlocks } from './paired-blocks.ts';
 import type { PairedBlocksOptions } from './paired-blocks.ts';
@@ -46,14 +46,14 @@ export async function compareLatency(
 const shareName = 'ATTNSWAP_BUSY_SHARE';
 
 /**
- * Where other work keeps as many processors busy, a block's wall times say little of the arms: a quarter of those that this process may use, or the share
- * in the environment, above 1 for never.
+ * Where other work takes as many processors, a block's wall times say little of the arms: a quarter of what this process can have (of its quota, where
+ * there is one), or the share in the environment, above 1 for never.
  * @throws USAGE
  */
 export function busyCores(): number {
   const given = process.env[shareName] || '0.25';
   const share = Number(given);
-  if (share > 0) return share * availableParallelism();
+  if (share > 0) return share > 1 ? Infinity : share * processorShare();
   throw new AttnswapError('USAGE', `${shareName}: got ${given}, expected a share above 0, such as 0.25`, {
     hint: 'the share of the processors that other work may keep busy; 2 turns this off',
   });

@@ -1,4 +1,4 @@
-import type { Comparison } from '../contract/verdict.ts';
+import type { Block, Comparison } from '../contract/verdict.ts';
 import { heldToLimit, judgeFigures, judgeMissing } from '../decide/judge-figures.ts';
 import type { Rule, ComparisonSubject } from '../decide/rule.ts';
 import type { CellArm } from '../measure/arm.ts';
@@ -115,11 +115,19 @@ async function ratio(arms: CellArms, subject: ComparisonSubject, rule: Rule, opt
     if (base?.state === 'fault') return withoutRatio('base', base);
     const from = base === undefined ? Math.log(limit!) : base.block.logRatio;
     const { logRatio } = fresh.block;
-    const others = [fresh, base].flatMap((measured) => measured?.block.othersCores ?? []);
-    const busiest = others.length === 0 ? {} : { othersCores: Math.max(...others) };
+    const busiest = base === undefined ? {} : busiestOf([fresh.block, base.block]);
     return { ...fresh.block, ...busiest, logRatio: logRatio - from, base: Math.exp(from), new: Math.exp(logRatio) };
   });
   return limit === null || comparison.busy === true ? comparison : againstLimit(comparison, limit);
+}
+
+/** What disturbed two blocks, by the worse of them. */
+function busiestOf(blocks: readonly Block[]): Pick<Block, 'othersCores' | 'throttledCores'> {
+  const most = (name: 'othersCores' | 'throttledCores') => {
+    const known = blocks.flatMap((block) => block[name] ?? []);
+    return known.length === 0 ? {} : { [name]: Math.max(...known) };
+  };
+  return { ...most('othersCores'), ...most('throttledCores') };
 }
 
 /** In a pair for a ratio the reference cell is the base. */

@@ -50,6 +50,8 @@ export const blockSchema = z.object({
   elapsedNs: z.number(),
   /** Processors that other work kept busy while it sampled; absent where the system does not tell, and from older versions. */
   othersCores: z.number().min(0).optional(),
+  /** Processors' worth of time in which the container's CPU quota stopped threads; absent where there is no quota, and from older versions. */
+  throttledCores: z.number().min(0).optional(),
   /** Of both arms; absent where no worker computed, where the arms differ, and from older versions. */
   workers: workersSchema.optional(),
 });

@@ -24,9 +24,18 @@ export interface BlockEvidence {
 
 export type BlockJudgement = { readonly state: Look['state']; readonly comparison: Comparison };
 
-/** Whether a block is set aside, by {@link BlockEvidence.busyFrom}; never where the system does not tell what others do. */
-export function isBusy({ othersCores }: Pick<Block, 'othersCores'>, busyFrom = Infinity): boolean {
-  return othersCores !== undefined && busyFrom > 0 && othersCores >= busyFrom;
+/** Time for which a quota stopped threads is in wall times in full; other work is in their way only now and then. */
+const throttledWeight = 5;
+
+/**
+ * Whether a block is set aside, by {@link BlockEvidence.busyFrom}: other work kept as many processors busy, or a CPU quota kept back a fifth of that. Never
+ * where the system does not tell.
+ */
+export function isBusy(
+  { othersCores = 0, throttledCores = 0 }: Pick<Block, 'othersCores' | 'throttledCores'>,
+  busyFrom = Infinity,
+): boolean {
+  return busyFrom > 0 && Math.max(othersCores, throttledWeight * throttledCores) >= busyFrom;
 }
 
 /** By how many the blocks set aside may outnumber the others, less one: a job of a few seconds is sat out, a busy host is told. */
@@ -37,10 +46,19 @@ export function staysBusy(setAside: number, counted: number): boolean {
   return setAside >= counted + patience;
 }
 
-/** `other work kept 1.5 processors busy in 5 of 8 blocks`, of those blocks. */
+/** `other work kept 1.5 processors busy in 5 of 8 blocks`, of those blocks; or what a CPU quota kept back in them, or both. */
 export function otherWork(beside: readonly Block[], all: number): string {
   const cores = median(beside.map(({ othersCores = 0 }) => othersCores)).toFixed(1);
-  return `other work kept ${cores} processors busy in ${beside.length} of ${all} blocks`;
+  const throttled = median(beside.map(({ throttledCores = 0 }) => throttledCores)).toFixed(2);
+  const work = `other work kept ${cores} processors busy`;
+  const quota = `the CPU quota kept back ${throttled} processors’ worth of time`;
+  const found = !isThrottled(beside) ? work : cores === '0.0' ? quota : `${work} and ${quota}`;
+  return `${found} in ${beside.length} of ${all} blocks`;
+}
+
+/** Whether a CPU quota is part of what disturbed blocks. */
+function isThrottled(blocks: readonly Block[]): boolean {
+  return median(blocks.map(({ throttledCores = 0 }) => throttledCores)) >= 0.005;
 }
 
 /**
@@ -60,7 +78,8 @@ export function judgeBlocks(subject: ComparisonSubject, rule: Rule, evidence: Bl
   }
   // There is no CPU time of a ratio.
   const instead = rule.metric === 'latency' ? ', or compare cpu-time' : '';
-  const reason = `busy: ${found}, too many for a verdict on wall time: use a quieter host${instead}`;
+  const better = isThrottled(setAside) ? 'fewer threads, a larger quota or whole processors' : 'a quieter host';
+  const reason = `busy: ${found}, too many for a verdict on wall time: use ${better}${instead}`;
   const given = { ...stub(subject, rule), floor: evidence.floor, blocks: counted, setAside, warnings };
   return {
     state: staysBusy(setAside.length, counted.length) ? 'inconclusive' : 'more',
@@ -102,8 +121,8 @@ function areNear(blocks: readonly Block[], { metric, absoluteFloor }: Rule): boo
   return metric === 'peak-memory' && blocks.every((block) => Math.abs(block.new - block.base) < absoluteFloor / 2);
 }
 
-/** Where others kept this much of a processor busy, the arms wait for them. */
-const busyCores = 0.2;
+/** Where others kept this much of a processor busy, the arms wait for them: a comparison warns of it. */
+export const busyCores = 0.2;
 
 /** In how many blocks others were at work, and how much; undefined where they were not. */
 function busyBlocks(blocks: readonly Block[]): [string] | undefined {

@@ -50,6 +50,25 @@ test('a comparison tells in how many blocks other work was beside it, and what t
   assert.match(quiet.reason, /more blocks or a quieter host$/);
 });
 
+test('blocks in which a CPU quota stopped threads are set aside from a fifth of what other work may take', () => {
+  const held = (throttledCores: number, othersCores = 0) =>
+    blocksOf(0.2, 0.3, 0.25, 0.2, 0.3).map((block) => ({ ...block, othersCores, throttledCores }));
+  const judge = (blocks: readonly Block[]) => judgeBlocks(subject, rule, { blocks, floor: null, family: 1, busyFrom: 0.5 }).comparison;
+  const throttled = judge(held(0.1));
+  assert.deepEqual([throttled.outcome, throttled.busy, throttled.setAside?.length], ['inconclusive', true, 5]);
+  assert.match(
+    throttled.reason,
+    /^busy: the CPU quota kept back 0\.10 processors’ worth of time in 5 of 5 blocks, .*: use fewer threads, a larger quota or whole processors, or compare cpu-time$/,
+  );
+  assert.match(
+    judge(held(0.1, 0.6)).reason,
+    /^busy: other work kept 0\.6 processors busy and the CPU quota kept back 0\.10 processors’ worth/,
+  );
+  const little = judge(held(0.09));
+  assert.deepEqual([little.outcome, little.setAside], ['regression', undefined]);
+  assert.deepEqual(little.warnings, ['the CPU quota kept back 0.09 processors’ worth of time in 4 of 4 blocks']);
+});
+
 test('blocks on a busy host are set aside, and a verdict rests on the others', () => {
   const quiet = blocksOf(0, 0.001, -0.001);
   const busy = blocksOf(0.2, 0.3, 0.25, 0.2, 0.3).map((block) => ({ ...block, othersCores: 1 }));

@@ -1,4 +1,4 @@
-import type { ReadText } from './container-limits.ts';
+import type { ReadText } from '../processes/control-groups.ts';
 import type { Host } from './host-schema.ts';
 
 type Caches = Host['cpu']['caches'];

@@ -9,15 +9,18 @@ import type { ProcessSnapshot } from './heavy-processes.ts';
 import { findHeavyProcesses, heavyBetween, othersBetween, parseStat, snapshotProcesses } from './heavy-processes.ts';
 
 const self = 100;
+const four = { processors: 4, stolenTime: 0 };
 const named = (pid: number, parent: number, name: string, time: number, reapedTime = 0) => ({ pid, parent, name, time, reapedTime });
 
 test('heavy are those that used a fifth of a core between two snapshots, the busiest first', () => {
   const before = {
+    ...four,
     timePerCore: 1000,
     busyTime: 0,
     processes: [named(1, 0, 'old', 90_000), named(2, 1, 'busy', 50), named(3, 1, 'light', 0)],
   };
   const after = {
+    ...four,
     timePerCore: 1025,
     busyTime: 0,
     processes: [named(1, 0, 'old', 90_000), named(2, 1, 'busy', 62), named(3, 1, 'light', 4), named(4, 1, 'new', 25)],
@@ -29,8 +32,9 @@ test('heavy are those that used a fifth of a core between two snapshots, the bus
 });
 
 test('this process and its descendants are not counted, in whatever order they are listed', () => {
-  const before = { timePerCore: 0, busyTime: 0, processes: [] };
+  const before = { ...four, timePerCore: 0, busyTime: 0, processes: [] };
   const after = {
+    ...four,
     timePerCore: 10,
     busyTime: 0,
     processes: [named(103, 102, 'ours', 10), named(102, self, 'ours', 10), named(self, 1, 'ours', 10), named(9, 1, 'theirs', 10)],
@@ -39,8 +43,9 @@ test('this process and its descendants are not counted, in whatever order they a
 });
 
 test('others are what kept processors busy beyond this process and its descendants, also what ended meanwhile or was stolen', () => {
-  const before = { timePerCore: 0, busyTime: 100, processes: [named(self, 1, 'ours', 40), named(9, 1, 'theirs', 5)] };
+  const before = { ...four, timePerCore: 0, busyTime: 100, processes: [named(self, 1, 'ours', 40), named(9, 1, 'theirs', 5)] };
   const after = {
+    ...four,
     timePerCore: 10,
     busyTime: 118,
     processes: [named(self, 1, 'ours', 44), named(102, self, 'ours', 9), named(9, 1, 'theirs', 6)],
@@ -51,20 +56,21 @@ test('others are what kept processors busy beyond this process and its descendan
 
 test('a descendant that ended meanwhile is counted once: what it did before the first snapshot is no work of others, nor what it did after', () => {
   const before = {
+    ...four,
     timePerCore: 0,
     busyTime: 100,
     processes: [named(self, 1, 'ours', 40, 7), named(102, self, 'ours', 30), named(103, 102, 'ours', 5)],
   };
   // 102 worked for 4 more and 103 for 2; 102 waited for it, and was waited for. Others worked for 3.
-  const after = { timePerCore: 10, busyTime: 109, processes: [named(self, 1, 'ours', 40, 7 + 34 + 7)] };
+  const after = { ...four, timePerCore: 10, busyTime: 109, processes: [named(self, 1, 'ours', 40, 7 + 34 + 7)] };
   assert.equal(othersBetween(before, after, self), 0.3);
   // One whose parent ended is still ours.
-  const orphaned = { timePerCore: 10, busyTime: 109, processes: [named(self, 1, 'ours', 40, 7 + 34), named(103, 1, 'ours', 7)] };
+  const orphaned = { ...four, timePerCore: 10, busyTime: 109, processes: [named(self, 1, 'ours', 40, 7 + 34), named(103, 1, 'ours', 7)] };
   assert.equal(othersBetween(before, orphaned, self), 0.3);
 });
 
 test('no work of others is seen where no time passed', () => {
-  const none = { timePerCore: 0, busyTime: 0, processes: [] };
+  const none = { ...four, timePerCore: 0, busyTime: 0, processes: [] };
   assert.equal(othersBetween(none, { ...none, busyTime: 3 }, self), 0);
 });
 
@@ -85,12 +91,18 @@ test('only the processors that this process may run on are counted', { skip: pro
   const seen = (list: string) =>
     snapshotProcesses(madeUp(`Name:\tnode\nCpus_allowed:\tf\nCpus_allowed_list:\t${list}\nMems_allowed_list:\t0\n`));
   const processes = [named(7, 1, 'sh', 7, 11)];
-  assert.deepEqual(seen('0-3'), { timePerCore: 100, busyTime: 200, processes });
-  assert.deepEqual(seen('0,2'), { timePerCore: 100, busyTime: 0, processes });
-  assert.deepEqual(seen('1-2'), { timePerCore: 100, busyTime: 100, processes });
-  assert.deepEqual(seen('3-127'), { timePerCore: 100, busyTime: 100, processes });
+  assert.deepEqual(seen('0-3'), { processors: 4, timePerCore: 100, busyTime: 200, stolenTime: 50, processes });
+  assert.deepEqual(seen('0,2'), { processors: 2, timePerCore: 100, busyTime: 0, stolenTime: 0, processes });
+  assert.deepEqual(seen('1-2'), { processors: 2, timePerCore: 100, busyTime: 100, stolenTime: 50, processes });
+  assert.deepEqual(seen('3-127'), { processors: 1, timePerCore: 100, busyTime: 100, stolenTime: 0, processes });
   assert.equal(seen('64-127'), undefined);
-  assert.deepEqual(snapshotProcesses(madeUp('Name:\tnode\n')), { timePerCore: 100, busyTime: 200, processes });
+  assert.deepEqual(snapshotProcesses(madeUp('Name:\tnode\n')), {
+    processors: 4,
+    timePerCore: 100,
+    busyTime: 200,
+    stolenTime: 50,
+    processes,
+  });
 });
 
 test('nothing is seen where /proc holds nothing', { skip: process.platform !== 'linux' }, () => {

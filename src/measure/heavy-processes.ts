@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
+import { allowedProcessors } from '../processes/allowed-processors.ts';
 import { oneLine } from '../text/untrusted.ts';
 import type { HeavyProcess } from './host-schema.ts';
 
@@ -16,10 +17,13 @@ export interface ProcessTime {
 
 /** Of the processors that this process may run on. */
 export interface ProcessSnapshot {
+  readonly processors: number;
   /** Time that one processor had, idle time included. */
   readonly timePerCore: number;
   /** Time in which processors were busy, or kept from this machine by its host. */
   readonly busyTime: number;
+  /** The part of it in which the machine's host kept them. */
+  readonly stolenTime: number;
   readonly processes: readonly ProcessTime[];
 }
 
@@ -52,13 +56,32 @@ export function heavyBetween(before: ProcessSnapshot, after: ProcessSnapshot, se
  * lies between them.
  */
 export function othersBetween(before: ProcessSnapshot, after: ProcessSnapshot, self: number): number {
-  const elapsed = after.timePerCore - before.timePerCore;
+  const own = ownTime(before, after, self);
+  return Math.max(
+    0,
+    coresBetween(before, after, (snapshot) => snapshot.busyTime - own(snapshot)),
+  );
+}
+
+/** Processors that this process and its descendants kept busy. */
+export function ownBetween(before: ProcessSnapshot, after: ProcessSnapshot, self: number): number {
+  return coresBetween(before, after, ownTime(before, after, self));
+}
+
+function ownTime(before: ProcessSnapshot, after: ProcessSnapshot, self: number): (of: ProcessSnapshot) => number {
   // Those of both: one that ended is counted in the time of its parent.
   const ours = new Set([before, after].flatMap(({ processes }) => [...descendants(processes, self)]));
-  const timeOf = ({ processes }: ProcessSnapshot) =>
-    processes.reduce((sum, { pid, time, reapedTime }) => sum + (ours.has(pid) ? time + reapedTime : 0), 0);
-  const own = timeOf(after) - timeOf(before);
-  return elapsed > 0 ? Math.max(0, after.busyTime - before.busyTime - own) / elapsed : 0;
+  return ({ processes }) => processes.reduce((sum, { pid, time, reapedTime }) => sum + (ours.has(pid) ? time + reapedTime : 0), 0);
+}
+
+/** Processors that the machine's host kept for other guests. */
+export function stolenBetween(before: ProcessSnapshot, after: ProcessSnapshot): number {
+  return coresBetween(before, after, ({ stolenTime }) => stolenTime);
+}
+
+function coresBetween(before: ProcessSnapshot, after: ProcessSnapshot, time: (of: ProcessSnapshot) => number): number {
+  const elapsed = after.timePerCore - before.timePerCore;
+  return elapsed > 0 ? (time(after) - time(before)) / elapsed : 0;
 }
 
 /** Undefined where the system does not tell. @param folder what is mounted at /proc */
@@ -92,20 +115,12 @@ function readProcesses(folder = '/proc'): ProcessSnapshot {
   const idle = cores.reduce((sum, [, , , resting = 0, waiting = 0]) => sum + resting + waiting, 0);
   const pids = readdirSync(folder).filter((name) => /^\d+$/.test(name));
   return {
+    processors: cores.length,
     timePerCore: ticks / cores.length,
     busyTime: ticks - idle,
+    stolenTime: cores.reduce((sum, times) => sum + (times[7] ?? 0), 0),
     processes: pids.map((pid) => readProcess(`${folder}/${pid}/stat`)).filter((read) => read !== undefined),
   };
-}
-
-/** From the list of /proc/self/status, such as `0-3,8`, which affinity and cpusets decide. */
-function allowedProcessors(status: string): (processor: number) => boolean {
-  const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(status)?.[1] ?? '0-';
-  const ranges = list.split(',').map((range) => {
-    const [first = '', last = first] = range.split('-');
-    return { first: Number(first), last: last === '' ? Infinity : Number(last) };
-  });
-  return (processor) => ranges.some(({ first, last }) => processor >= first && processor <= last);
 }
 
 function readProcess(path: string): ProcessTime | undefined {

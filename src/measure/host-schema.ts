@@ -54,7 +54,7 @@ export const hostSchema = z.object({
   gpus: z.array(gpuSchema),
   os: z.object({ platform: text, arch: text, distribution: text, release: text, kernel: text }),
   container: containerLimitsSchema,
-  /** Processors that this process may run on (affinity, cpusets), os.availableParallelism(). */
+  /** os.availableParallelism(): processors that this process may run on (affinity, cpusets); on Linux no more than a CPU quota, rounded down. */
   availableCores: count,
   /** The hypervisor or container engine, as far as it shows. */
   virtualisation: text.nullable(),

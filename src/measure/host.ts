@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
 import * as os from 'node:os';
 import { cachesOfFirstProcessor } from './caches.ts';
 import { tamed } from '../text/untrusted.ts';
-import { type ReadText, containerLimits } from './container-limits.ts';
+import { readText } from '../processes/control-groups.ts';
+import type { ReadText } from '../processes/control-groups.ts';
+import { containerLimits } from './container-limits.ts';
 import { findGpus } from './gpus.ts';
 import { findHeavyProcesses } from './heavy-processes.ts';
 import type { Host } from './host-schema.ts';
@@ -17,14 +18,6 @@ type Probe = <Part>(part: string, read: () => Promise<Part>, otherwise: Part) =>
 const isLinux = os.platform() === 'linux';
 /** Asks helper programs: only where no file tells. */
 const helpers = () => import('systeminformation');
-
-const readText: ReadText = (path) => {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    return undefined;
-  }
-};
 
 /**
  * Describes this machine. Its parts are read side by side; none can fail the whole, nor hold it up beyond `timeoutMs`, or five times that of

@@ -1,4 +1,4 @@
-import type { ReadText } from './container-limits.ts';
+import type { ReadText } from '../processes/control-groups.ts';
 
 // What Linux's own files say of a machine, in the words of systeminformation, so that records of either compare: that asks helper programs,
 // which a busy machine does not answer in time.

@@ -1,3 +1,4 @@
+import { digits } from '../text/figures.ts';
 import type { Host } from './host-schema.ts';
 
 /** What can make a machine's timings wander. Codes are stable. */
@@ -55,9 +56,9 @@ function frequency({ cpu }: Host): NoiseWarning[] {
   return warnings;
 }
 
-function quota({ container, availableCores }: Host): NoiseWarning[] {
+function quota({ container, cpu }: Host): NoiseWarning[] {
   if (container.cpus === null) return [];
-  const message = `the container may use ${container.cpus} of ${availableCores} processors by quota: once the quota is used up, every thread stops until the next period`;
+  const message = `a quota allows the time of ${digits(container.cpus)} of ${cpu.logicalCores} processors: once it is used up, every thread stops until the next period`;
   return [
     { code: 'cpu-quota', message, hint: 'pin the container to whole processors (--cpuset-cpus) instead of setting a quota (--cpus)' },
   ];

@@ -4,7 +4,7 @@ import { median } from '../statistics/order-statistics.ts';
 import { drawBelow, seededGenerator } from '../statistics/resample.ts';
 import { areApart } from './arm.ts';
 import type { Arm } from './arm.ts';
-import { othersBetween, snapshotProcesses } from './heavy-processes.ts';
+import { loadBetween, snapshotLoad } from './block-load.ts';
 import { pairProtocol } from './pair-messages.ts';
 import type { PairAnswer, PairFault } from './pair-messages.ts';
 import { startResident } from './resident.ts';
@@ -96,16 +96,15 @@ export async function measureBlock(arms: { base: Arm; new: Arm }, options: PairB
     const prepared = await Promise.all([prepare(pair, arms, first, options), prepare(pair, arms, second, options)]);
     const early = await warm(pair[first], first, options);
     const late = await warm(pair[second], second, options);
-    const before = snapshotProcesses();
+    const before = snapshotLoad();
     const rounds = await measureRounds(pair, planRounds(inTurn(early, late), options), options);
-    const after = snapshotProcesses();
+    const load = loadBetween(before, snapshotLoad(), process.pid);
     const [{ workers }, other] = prepared;
-    const others = before && after && { othersCores: othersBetween(before, after, process.pid) };
     return {
       state: 'measured',
       block: {
         ...summarize(rounds),
-        ...others,
+        ...load,
         ...(workers !== undefined && workers === other.workers && { workers }),
         elapsedNs: Number(process.hrtime.bigint() - start),
       },

@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { threadCount } from '../processes/cpu-quota.ts';
 import type { CellPlan } from './measure-cell.ts';
 
 export interface Room {
@@ -15,7 +15,7 @@ const processes = 2;
 const copies = 4;
 
 function roomHere(): Room {
-  return { processors: availableParallelism(), freeBytes: process.availableMemory() };
+  return { processors: threadCount(), freeBytes: process.availableMemory() };
 }
 
 /**

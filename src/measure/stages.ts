@@ -5,6 +5,7 @@ import { workersOf } from '../processes/forked.ts';
 import { findVariant } from '../variants/index.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
 import type { WasteReport } from '../waste/schema.ts';
+import { quotaLoad, throttling } from './block-load.ts';
 import { describeFault } from './fault.ts';
 import type { CeilingsRequest, CellStageRequest, ModelStageRequest, StageAnswer, StageRequest } from './messages.ts';
 import type { PreparedModel } from './prepare-model.ts';
@@ -37,14 +38,17 @@ export async function runStage(request: StageRequest, ready: () => Promise<void>
 }
 
 async function latencyStage(stage: CellStageRequest, prepared: PreparedCell, ready: () => Promise<void>): Promise<StageAnswer> {
-  const { kernel, warnings, request } = prepared;
+  const { kernel, request } = prepared;
+  const warnings = [...prepared.warnings];
   const waste = wasteOrReason(stage, request.inputs);
   const judge = expectKernel(prepared, judgedRows);
   await ready();
   const judged = await judgeKernel(prepared, judge);
   if (judged.reason !== undefined) return { outcome: 'mismatch', reason: judged.reason, error: judged.error, warnings };
   const profile = await profileCalls(kernel);
+  const before = quotaLoad();
   const latency = await sample(kernel, stage.sampleSeconds, profile?.callsNs);
+  warnings.push(...throttling(before, quotaLoad()));
   const dispatch = profile?.dispatch ?? (await kernel.dispatch());
   const workers = workersOf(kernel.pid);
   await kernel.dispose();

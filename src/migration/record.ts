@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { dispatchSchema } from '../contract/cell.ts';
 import { comparisonSchema } from '../contract/verdict.ts';
 import type { Comparison } from '../contract/verdict.ts';
+import { busyCores, isBusy } from '../decide/judge-blocks.ts';
 import { readJson } from '../files/json.ts';
 import { recordReader } from '../files/read-record.ts';
 import type { StepSchemas } from '../journal/check-steps.ts';
@@ -147,12 +148,9 @@ const driftSchema = z.discriminatedUnion('state', [
   }),
 ]);
 
-/** Processors that other work kept busy in a block, from where on a comparison warns of it. */
-const busyCores = 0.2;
-
 /** Whether a comparison showed something, on a host that was quiet all the time. */
 function isClear({ outcome, blocks, setAside = [] }: Comparison): boolean {
-  const quiet = setAside.length === 0 && blocks.every(({ othersCores = 0 }) => othersCores < busyCores);
+  const quiet = setAside.length === 0 && !blocks.some((block) => isBusy(block, busyCores));
   return quiet && ['pass', 'improvement', 'regression'].includes(outcome);
 }
 

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { writeTensors } from '../data/tensor-files.ts';
+import { threadCount } from '../processes/cpu-quota.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
 import type { RanksOptions } from './subject.ts';
@@ -36,6 +36,6 @@ export function batchesOf(files: readonly TrainingFile[], steps: { readonly from
 /** Ranks share the processors: each has as many threads as one that is compared with them. */
 export function ranksOptions({ settings, signal }: Pick<Migration, 'settings' | 'signal'>, ranks: number): RanksOptions {
   const { ranks: together, deepspeed } = settings.recover!;
-  const shared = Math.max(1, Math.floor(availableParallelism() / together));
+  const shared = Math.max(1, Math.floor(threadCount() / together));
   return { ranks, threads: settings.threads ?? shared, deepspeed, signal };
 }

@@ -18,3 +18,12 @@ test('a report tells how workers were started, where the record does', () => {
     'some forked from a process that had imported their libraries, others started anew',
   );
 });
+
+test('a report tells a CPU quota where the record has one', () => {
+  const quota = (container: object) => {
+    const [terms] = hostSection({ container }, []).parts;
+    return terms?.kind === 'terms' ? terms.terms.find(({ term }) => term === 'CPU quota')?.text : undefined;
+  };
+  assert.equal(quota({ cgroup: 'v2', cpus: 1.5 }), 'the time of 1.5 processors');
+  assert.equal(quota({ cgroup: 'v2', cpus: null }), undefined);
+});

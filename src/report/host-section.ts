@@ -17,6 +17,7 @@ const known = z.object({
     })
     .optional(),
   availableCores: z.number().optional(),
+  container: z.object({ cpus: z.number().nullish() }).optional(),
   memoryBytes: z.number().optional(),
   gpus: z.array(z.object({ model: z.string(), driver: z.string().nullish() })).default([]),
   os: z
@@ -79,7 +80,7 @@ function workersTerm(measured: ReadonlyArray<{ readonly workers?: Workers | unde
 function hostTerms(host: unknown): Term[] {
   const parsed = known.safeParse(host);
   if (!parsed.success) return [];
-  const { cpu, availableCores, memoryBytes, gpus, os, virtualisation, volatile, fingerprint } = parsed.data;
+  const { cpu, availableCores, container, memoryBytes, gpus, os, virtualisation, volatile, fingerprint } = parsed.data;
   const caches = [cpu?.caches?.l1dBytes, cpu?.caches?.l2Bytes, cpu?.caches?.l3Bytes].map((bytes) =>
     bytes === null || bytes === undefined ? '?' : size(bytes),
   );
@@ -91,6 +92,7 @@ function hostTerms(host: unknown): Term[] {
       cpu &&
         `${cpu.model}: ${cpu.physicalCores ?? '?'} physical, ${cpu.logicalCores} logical cores${availableCores === undefined ? '' : `, ${availableCores} available`}`,
     ],
+    ['CPU quota', container?.cpus ? `the time of ${digits(container.cpus)} processors` : undefined],
     ['caches', cpu?.caches && `L1d ${caches[0]}, L2 ${caches[1]}, L3 ${caches[2]}`],
     [
       'frequency',

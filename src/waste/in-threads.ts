@@ -1,7 +1,7 @@
-import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { AttnswapError } from '../contract/errors.ts';
+import { threadCount } from '../processes/cpu-quota.ts';
 import { findVariant, variants } from '../variants/index.ts';
 import type { WasteSums } from './figures.ts';
 import { HeadMeter } from './head-sums.ts';
@@ -26,12 +26,12 @@ export type HeadAnswer =
   | { readonly head: number; readonly fault: Pick<AttnswapError, 'code' | 'message' | 'hint'> };
 
 /**
- * The same report as {@link measureWaste}'s, to the bit: of much work, each head is measured in one of `threads` threads, as many as there are
- * cores, which share a copy of the inputs. What only this thread has (relevant keys, a variant of the caller's own) is measured here.
+ * The same report as {@link measureWaste}'s, to the bit: of much work, each head is measured in one of `threads` threads, as many as compute
+ * at once, which share a copy of the inputs. What only this thread has (relevant keys, a variant of the caller's own) is measured here.
  * @throws what {@link measureWaste} throws, once the heads that were begun before are measured
  * @throws Error where a thread does not work
  */
-export async function measureWasteInThreads(request: WasteRequest, threads = availableParallelism()): Promise<WasteReport> {
+export async function measureWasteInThreads(request: WasteRequest, threads = threadCount()): Promise<WasteReport> {
   refuseWaste(request);
   const { heads } = request.inputs.shape;
   const useful = Math.min(heads, threads);

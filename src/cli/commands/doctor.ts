@@ -1,7 +1,7 @@
 import type { BackendSupport } from '../../conformance/support.ts';
 import type { Host } from '../../measure/host-schema.ts';
 import type { DoctorRecord } from '../../operations/doctor.ts';
-import { size } from '../../text/figures.ts';
+import { digits, size } from '../../text/figures.ts';
 import { wrapped } from '../../text/layout.ts';
 import { visible } from '../../text/untrusted.ts';
 import { exitCodes, print, printJson } from '../console.ts';
@@ -73,10 +73,16 @@ function hostLines({ cpu, memoryBytes, gpus, os, container, virtualisation, vola
     `memory   ${size(memoryBytes)}, ${size(volatile.freeMemoryBytes)} free`,
     `GPU      ${visible(gpu) || 'none found'}`,
     `system   ${os.distribution} ${os.release}, kernel ${os.kernel}, ${os.arch}; ${virtualisation ?? 'no virtualization detected'}`,
-    `limits   ${container.cpus === null ? 'no CPU quota' : `${container.cpus} CPUs`}, ${container.memoryBytes === null ? 'no memory limit' : size(container.memoryBytes)}`,
+    `limits   ${container.cpus === null ? 'no CPU quota' : quotaText(container.cpus)}, ${container.memoryBytes === null ? 'no memory limit' : size(container.memoryBytes)}`,
     `load     ${volatile.loadAverages?.join(' ') ?? 'not visible'}`,
     ...missing.map(({ part, reason }) => `unread   ${part}: ${reason}`),
   ];
+}
+
+/** A quota, and the threads that runtimes get by it. */
+function quotaText(cpus: number): string {
+  const threads = Math.max(1, Math.floor(cpus));
+  return `CPU quota of ${digits(cpus)} processors (${threads} ${threads === 1 ? 'thread' : 'threads'} unless set otherwise)`;
 }
 
 function quietLines(environment: DoctorRecord['environment']): string[] {

@@ -8,7 +8,7 @@ import onnxruntime as ort
 
 from . import ort_profile
 from .catalogue import providers, select
-from .words import Unsupported, first_words
+from .words import Unsupported, first_words, threads_of
 
 version = f'ONNX Runtime {ort.__version__}'
 cpu = 'CPUExecutionProvider'
@@ -34,10 +34,15 @@ def describe(backend, provider, package):
         'available': True,
         'version': version_of(package) if devices else version,
         'device': found,
-        'threads': len(os.sched_getaffinity(0)) if provider == cpu and hasattr(os, 'sched_getaffinity') else None,
+        'threads': default_threads() if provider == cpu else None,
         'dtypes': ['f32'],
         'details': {'provider': provider},
     }
+
+
+def default_threads():
+    """The threads that the CPU provider takes unless a question says otherwise; None where the system does not tell."""
+    return threads_of({}) or (len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else None)
 
 
 def version_of(package):
@@ -96,8 +101,9 @@ class Model:
         """Nothing is pooled where memory is read."""
         options = ort.SessionOptions()
         options.log_severity_level = 4
-        if self.question.get('threads') is not None:
-            options.intra_op_num_threads = self.question['threads']
+        threads = threads_of(self.question)
+        if threads is not None:
+            options.intra_op_num_threads = threads
         if self.question.get('purpose') == 'memory':
             options.enable_cpu_mem_arena = options.enable_mem_pattern = False
         if self.devices:

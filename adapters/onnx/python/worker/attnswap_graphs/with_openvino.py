@@ -11,7 +11,7 @@ import openvino as ov
 
 from . import openvino_sdpa
 from .catalogue import openvino_devices
-from .words import Unsupported, counted, first_words
+from .words import Unsupported, counted, first_words, threads_of
 
 version = f'OpenVINO {ov.__version__.split("-")[0]}'
 mend = {
@@ -42,7 +42,7 @@ def describe(core, backend, device):
         'available': True,
         'version': version,
         'device': core.get_property(device, 'FULL_DEVICE_NAME'),
-        'threads': threads_of(core) if device == 'CPU' else None,
+        'threads': default_threads(core) if device == 'CPU' else None,
         'dtypes': [dtype for dtype in dtypes[device] if device != 'CPU' or dtype == 'f32' or 'FP16' in capabilities],
         'details': {'precision': 'set to that of the inputs', 'capabilities': ', '.join(capabilities)},
     }
@@ -53,11 +53,11 @@ def is_found(core, device):
     return any(name.split('.')[0] == device for name in core.available_devices)
 
 
-def threads_of(core):
-    """The threads that the CPU device takes unless told otherwise."""
+def default_threads(core):
+    """The threads that the CPU device takes unless a question says otherwise."""
     x = ov.opset13.parameter([1], np.float32)
     model = ov.Model([ov.opset13.relu(x)], [x])
-    return core.compile_model(model, 'CPU', settings('f32', None)).get_property('INFERENCE_NUM_THREADS')
+    return core.compile_model(model, 'CPU', settings('f32', threads_of({}))).get_property('INFERENCE_NUM_THREADS')
 
 
 def settings(dtype, threads):
@@ -87,7 +87,7 @@ class Model:
 
     def __init__(self, path, question, precision, build=None):
         self.device = openvino_devices[question['backend']]
-        self.wish = settings(precision, question.get('threads'))
+        self.wish = settings(precision, threads_of(question))
         self.core = ov.Core()
         if not is_found(self.core, self.device):
             raise Unsupported(f'{version} finds no {self.device}')

@@ -1,4 +1,5 @@
-"""Words: what a runtime says where it does not serve a kernel, and what ran."""
+"""Words: what a runtime says where it does not serve a kernel, what ran, and what a question asks for."""
+import os
 
 
 class Unsupported(Exception):
@@ -13,3 +14,9 @@ def first_words(error):
 def counted(operators):
     """Operators with their calls, such as `TopK ×3`."""
     return ', '.join(f'{told["operator"]} ×{told["calls"]}' for told in operators)
+
+
+def threads_of(question):
+    """The threads that a question asks for, or else those that a CPU quota feeds, as attnswap tells; None where the runtime decides."""
+    threads = question.get('threads') or os.environ.get('ATTNSWAP_QUOTA_THREADS')
+    return None if threads is None else int(threads)
