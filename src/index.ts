@@ -60,7 +60,8 @@ export type { FetchedRecord, FetchedRun, FleetResult, WaitForFleetOptions } from
 export type { GateOptions } from './operations/gate.ts';
 export type { HistoryOptions, HistoryRecord, LatencyChange, Series } from './operations/history.ts';
 export type { Described, ListedVariant, ListOptions, ListRecord } from './operations/list.ts';
-export type { MigrateOptions, MigrationRecord } from './operations/migrate.ts';
+export type { MigrationRecord } from './operations/migrate.ts';
+export type { MigrateOptions } from './operations/migrate-options.ts';
 export type { ModelOptions } from './operations/open-model.ts';
 export type { PushOptions, PushRecord } from './operations/push.ts';
 export type { QueryOptions, QueryResult } from './operations/query.ts';

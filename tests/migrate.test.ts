@@ -7,7 +7,7 @@ import { execa } from 'execa';
 import type { Comparison } from '../src/contract/verdict.ts';
 import { Figures } from '../src/journal/figures.ts';
 import { migrate } from '../src/operations/migrate.ts';
-import type { MigrateOptions } from '../src/operations/migrate.ts';
+import type { MigrateOptions } from '../src/operations/migrate-options.ts';
 import type { Progress } from '../src/operations/options.ts';
 import * as model from './models/torchscript-bert.ts';
 import { attnswap, emptyFolder, main, untilSaid } from './run-cli.ts';

@@ -11,7 +11,7 @@ import type { Tensors } from '../src/contract/tensor.ts';
 import { drawGaussian } from '../src/inputs/gaussian.ts';
 import { drawModelInputs } from '../src/inputs/model-inputs.ts';
 import { migrate } from '../src/operations/migrate.ts';
-import type { MigrateOptions } from '../src/operations/migrate.ts';
+import type { MigrateOptions } from '../src/operations/migrate-options.ts';
 import { swap } from '../src/operations/swap.ts';
 import { readReport } from '../src/report/read-report.ts';
 import { parseVariant } from '../src/variants/index.ts';

@@ -18,7 +18,7 @@ import { parseReplacements } from '../src/migration/parse-replacements.ts';
 import { findHostedSites, openHosted, swappableOf } from '../src/model/hosted/find-hosted-sites.ts';
 import type { HostedModel } from '../src/model/hosted/find-hosted-sites.ts';
 import { migrate } from '../src/operations/migrate.ts';
-import type { MigrateOptions } from '../src/operations/migrate.ts';
+import type { MigrateOptions } from '../src/operations/migrate-options.ts';
 import { itemDrift } from '../src/quality/drift.ts';
 import { attnswap, emptyFolder } from './run-cli.ts';
 import { python, skip } from './transformers-installed.ts';

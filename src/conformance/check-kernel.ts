@@ -1,6 +1,6 @@
 import type { Adapter } from '../contract/adapter.ts';
 import { createCaseInputs } from '../variants/case-inputs.ts';
-import type { ConformanceCase } from '../variants/cases.ts';
+import type { ConformanceCase } from '../variants/case-of.ts';
 import { findVariant } from '../variants/index.ts';
 import { judgeOutput } from '../variants/judge.ts';
 

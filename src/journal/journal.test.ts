@@ -8,7 +8,7 @@ import { fingerprint } from '../measure/fingerprint.ts';
 import type { Host } from '../measure/host-schema.ts';
 import { quietHost } from '../measure/fixtures/quiet-host.ts';
 import { compareHosts } from '../measure/same-host.ts';
-import { migrationSteps } from '../migration/record.ts';
+import { migrationSteps } from '../migration/steps.ts';
 import { Reused } from './figures.ts';
 import { Journal } from './journal.ts';
 import type { JournalRules } from './journal.ts';

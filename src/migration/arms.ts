@@ -19,7 +19,7 @@ import type { Place } from './course.ts';
 import { decodingOf } from './decoding.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
-import { figureSchemas } from './record.ts';
+import { figureSchemas } from './steps.ts';
 
 const timeoutSeconds = 300;
 

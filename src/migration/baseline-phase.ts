@@ -18,7 +18,7 @@ import { cachedBehind, decodingOf } from './decoding.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
 import { originalScores } from './quality-of.ts';
-import { figureSchemas } from './record.ts';
+import { figureSchemas } from './steps.ts';
 
 /** Of the original's latency. */
 const sampleSeconds = 2;

@@ -8,7 +8,7 @@ import { estimatePaired } from '../quality/paired.ts';
 import { lostOf, qualitiesOf } from './candidate-quality.ts';
 import type { Migration } from './migration.ts';
 import { judge } from './quality-of.ts';
-import { migrationSteps } from './record.ts';
+import { migrationSteps } from './steps.ts';
 
 const lost = (marginsLost: number) => ({ judgement: { outcome: 'regression' as const, reason: '', marginsLost } });
 

@@ -8,7 +8,7 @@ import { launchStage } from '../measure/launch.ts';
 import { formatVariant } from '../variants/index.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
-import { figureSchemas } from './record.ts';
+import { figureSchemas } from './steps.ts';
 import type { ModelCandidate } from './subject.ts';
 
 /** Sampling of one kernel: an estimate that the last comparison of whole models is there to check. */

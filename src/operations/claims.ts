@@ -19,7 +19,7 @@ import type { OptionalData } from './data-options.ts';
 import { defaults } from './defaults.ts';
 import { describeRun } from './head.ts';
 import { migrate } from './migrate.ts';
-import type { MigrateOptions } from './migrate.ts';
+import type { MigrateOptions } from './migrate-options.ts';
 import { adaptersOf } from './options.ts';
 import type { OperationOptions } from './options.ts';
 import { tune } from './tune.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { AttentionInputs, BiasTensor } from '../contract/inputs.ts';
 import { conformanceCases } from './cases.ts';
-import type { ConformanceCase } from './cases.ts';
+import type { ConformanceCase } from './case-of.ts';
 import { createCaseInputs } from './case-inputs.ts';
 import { findVariant } from './index.ts';
 import { referenceOutput } from './reference.ts';

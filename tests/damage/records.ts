@@ -13,7 +13,7 @@ import { journalPath } from '../../src/journal/stored.ts';
 import { fingerprint } from '../../src/measure/fingerprint.ts';
 import { quietHost } from '../../src/measure/fixtures/quiet-host.ts';
 import { compareHosts } from '../../src/measure/same-host.ts';
-import { migrationSteps } from '../../src/migration/record.ts';
+import { migrationSteps } from '../../src/migration/steps.ts';
 import { loadRun } from '../../src/operations/load-run.ts';
 import { whatif } from '../../src/operations/whatif.ts';
 import { formatIdentity, parseIdentity } from '../../src/processes/identity.ts';
