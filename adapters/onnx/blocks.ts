@@ -1,7 +1,7 @@
 import type { GraphBuilder, Value } from '../../src/model/graph/graph-builder.ts';
 import type { KernelConfig } from './kernel.ts';
 import type { Lengths } from './tiles.ts';
-import { ceilDivide, biasWhereNegative, cast, maskedScore, perHead, shape, slice, toFloat } from './tiles.ts';
+import { ceilDivide, biasWhereNegative, cast, maskedScore, perHead, range, shape, slice, toFloat } from './tiles.ts';
 
 /**
  * Queries cut into blocks by their position on the keys' axis, so that block t of the queries is block `first` + t of the
@@ -25,7 +25,7 @@ export function blockSpan(graph: GraphBuilder, at: { lengths: Lengths; size: num
   const lead = graph.op('Mod', [offset, size]);
   const first = graph.op('Div', [offset, size]);
   const count = graph.op('Sub', [ceilDivide(graph, keys, at.size), first]);
-  const rows = graph.op('Range', [graph.int(0), graph.op('Mul', [count, size]), graph.int(1)]);
+  const rows = range(graph, graph.op('Mul', [count, size]));
   return { size: at.size, count, first, lead, rows: clamp(graph, graph.op('Sub', [rows, lead]), queries) };
 }
 
@@ -91,7 +91,7 @@ export function tokenBias(graph: GraphBuilder, tokens: Value): Value {
 
 /** The block numbers of the query blocks, int64 `[blocks]`. */
 export function blockNumbers(graph: GraphBuilder, blocks: BlockSpan): Value {
-  return graph.op('Range', [blocks.first, graph.op('Add', [blocks.first, blocks.count]), graph.int(1)]);
+  return range(graph, blocks.count, blocks.first);
 }
 
 /** A constant bias `[rows, columns]` by rule, such as the triangle of a causal block. */
@@ -105,6 +105,12 @@ export function patternBias(
     allowed(Math.floor(cell / size.columns), cell % size.columns) ? 0 : maskedScore[type],
   );
   return cast(graph, graph.op('Reshape', [graph.float(cells), graph.int([size.rows, size.columns])]), type);
+}
+
+/** f32, 1 where int64 `index` lies within 0 … size−1, else 0. */
+export function isWithin(graph: GraphBuilder, index: Value, size: Value): Value {
+  const outside = graph.op('Mul', [biasOutside(graph, index, size), graph.float(1 / maskedScore.f32)]);
+  return graph.op('Sub', [graph.float(1), outside]);
 }
 
 /** f32 bias of int64 `index`: 0 within 0 … size−1, the masked score outside. */

@@ -1,10 +1,9 @@
 import type { BlockSpan, KeyBlocks } from './blocks.ts';
-import { biasOutside, blockNumbers, blockSpan, clamp, keyBlocks, patternBias } from './blocks.ts';
+import { blockNumbers, blockSpan, clamp, isWithin, keyBlocks, patternBias } from './blocks.ts';
 import type { GraphBuilder, Value } from '../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs } from './kernel.ts';
 import type { Lengths } from './tiles.ts';
-import type { TileRuns } from './tile-runs.ts';
-import type { Pieces } from './tile-runs.ts';
+import type { Pieces, TileRuns } from './tile-runs.ts';
 import { allHeads, joinTiles, piecesAt, piecesOf, rowsAt, rowsOf, rowsOfPieces } from './tile-runs.ts';
 import {
   addBiases,
@@ -77,14 +76,13 @@ function speakersOf(
   site: { queries: BlockSpan; keys: KeyBlocks; lengths: Lengths },
   config: KernelConfig,
 ): Value {
-  const { queries, lead, size } = { queries: site.lengths.queries, lead: site.queries.lead, size: site.queries.size };
-  const block = graph.op('Range', [graph.int(0), site.queries.count, graph.int(1)]);
+  const { queries } = site.lengths;
+  const { lead, size } = site.queries;
+  const block = range(graph, site.queries.count);
   const first = graph.op('Sub', [graph.op('Mul', [block, graph.int(size)]), lead]);
   if (config.causal) return graph.op('Gather', [inputs.query, clamp(graph, first, queries)], { axis: 2 });
-  const column = graph.int(Array.from({ length: size }, (_, index) => index));
-  const row = graph.op('Add', [graph.op('Unsqueeze', [first, graph.int([1])]), column]);
-  const outside = graph.op('Mul', [biasOutside(graph, row, queries), graph.float(1 / maskedScore.f32)]);
-  const real = graph.op('Unsqueeze', [graph.op('Sub', [graph.float(1), outside]), graph.int([0, 1])]);
+  const row = graph.op('Add', [graph.op('Unsqueeze', [first, graph.int([1])]), range(graph, size)]);
+  const real = graph.op('Unsqueeze', [isWithin(graph, row, queries), graph.int([0, 1])]);
   const weight = config.masked && config.selfAttention ? graph.op('Mul', [real, site.keys.kept]) : real;
   const counted = graph.op('Max', [graph.op('ReduceSum', [weight, graph.int([-1])], { keepdims: 1 }), graph.float(1)]);
   const share = cast(graph, graph.op('Unsqueeze', [graph.op('Div', [weight, counted]), graph.int([-1])]), config.type);
@@ -94,7 +92,7 @@ function speakersOf(
 }
 
 function candidateBias(graph: GraphBuilder, keys: KeyBlocks, own: Value, config: KernelConfig): Value {
-  const index = toFloat(graph, graph.op('Range', [graph.int(0), keys.count, graph.int(1)]));
+  const index = toFloat(graph, range(graph, keys.count));
   const ahead = graph.op('Sub', [toFloat(graph, graph.op('Unsqueeze', [own, graph.int([1])])), index]);
   const distance = config.causal ? ahead : graph.op('Abs', [ahead]);
   const others = graph.op('Clip', [graph.op('Sub', [distance, graph.float(1)]), graph.float(-1), graph.float(0)]);

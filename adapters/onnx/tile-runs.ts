@@ -1,6 +1,6 @@
 import type { GraphBuilder, Value } from '../../src/model/graph/graph-builder.ts';
 import { elementTypes } from '../../src/model/graph/graph-builder.ts';
-import { ceilDivide, shape, vector } from './tiles.ts';
+import { ceilDivide, range, shape, vector } from './tiles.ts';
 
 /**
  * Tiles of queries, each of one head, several at once in every run of a loop. What a run reads is gathered row by row from tensors that lie as
@@ -33,9 +33,9 @@ export function allHeads(graph: GraphBuilder, query: Value, heads: number): Valu
 export function runsByHead(graph: GraphBuilder, { heads, tiles }: Tiles, most: number): TileRuns {
   const all = graph.op('Mul', [heads, tiles]);
   const count = ceilDivide(graph, all, most);
-  const atOnce = quotientUp(graph, all, count);
+  const atOnce = ceilDivide(graph, all, count);
   const last = graph.op('Sub', [all, graph.int(1)]);
-  const listed = graph.op('Range', [graph.int(0), graph.op('Mul', [count, atOnce]), graph.int(1)]);
+  const listed = range(graph, graph.op('Mul', [count, atOnce]));
   const number = graph.op('Reshape', [graph.op('Min', [listed, last]), shape(graph, [count, atOnce])]);
   return {
     count,
@@ -47,10 +47,10 @@ export function runsByHead(graph: GraphBuilder, { heads, tiles }: Tiles, most: n
 
 /** The same tile of `atOnce` heads (int64 scalar) in every run. */
 export function runsByTile(graph: GraphBuilder, { heads, tiles }: Tiles, atOnce: Value): TileRuns {
-  const count = graph.op('Mul', [quotientUp(graph, heads, atOnce), tiles]);
-  const run = graph.op('Unsqueeze', [graph.op('Range', [graph.int(0), count, graph.int(1)]), graph.int([1])]);
+  const count = graph.op('Mul', [ceilDivide(graph, heads, atOnce), tiles]);
+  const run = graph.op('Unsqueeze', [range(graph, count), graph.int([1])]);
   const first = graph.op('Mul', [graph.op('Div', [run, tiles]), atOnce]);
-  const listed = graph.op('Add', [first, graph.op('Range', [graph.int(0), atOnce, graph.int(1)])]);
+  const listed = graph.op('Add', [first, range(graph, atOnce)]);
   return {
     count,
     head: graph.op('Min', [listed, graph.op('Sub', [heads, graph.int(1)])]),
@@ -60,11 +60,6 @@ export function runsByTile(graph: GraphBuilder, { heads, tiles }: Tiles, atOnce:
       return inner.op('Add', [inner.op('Mul', [group, atOnce]), inner.op('Mod', [head, atOnce])]);
     },
   };
-}
-
-/** ⌈value / divisor⌉ of int64 scalars. */
-function quotientUp(graph: GraphBuilder, value: Value, divisor: Value): Value {
-  return graph.op('Div', [graph.op('Sub', [graph.op('Add', [value, divisor]), graph.int(1)]), divisor]);
 }
 
 /** A tensor `[batch, heads, n, headDim]` as rows `[batch·heads·n, headDim]`, which copies nothing. */
@@ -102,7 +97,7 @@ export function piecesOf(graph: GraphBuilder, tensor: Value, length: Value, size
     tensor: graph.op('Reshape', [tensor, shape(graph, [-1, width])]),
     rows,
     count: graph.op('Div', [length, rows]),
-    within: graph.op('Range', [graph.int(0), graph.op('Div', [graph.int(size), rows]), graph.int(1)]),
+    within: range(graph, graph.op('Div', [graph.int(size), rows])),
     headDim,
   };
 }
@@ -128,9 +123,9 @@ export function joinTiles(
   runs: TileRuns,
   at: { allHeads: Value; heads: number; queries: Value; size: Value; lead?: Value; headDim: number },
 ): Value {
-  const query = graph.op('Range', [graph.int(0), at.queries, graph.int(1)]);
+  const query = range(graph, at.queries);
   const row = at.lead === undefined ? query : graph.op('Add', [query, at.lead]);
-  const head = graph.op('Unsqueeze', [graph.op('Range', [graph.int(0), at.allHeads, graph.int(1)]), graph.int([1])]);
+  const head = graph.op('Unsqueeze', [range(graph, at.allHeads), graph.int([1])]);
   const place = runs.place(graph, head, graph.op('Div', [row, at.size]));
   const index = graph.op('Add', [graph.op('Mul', [place, at.size]), graph.op('Mod', [row, at.size])]);
   const joined = graph.op('Gather', [rowsOf(graph, stacked, at.headDim), index], { axis: 0 });

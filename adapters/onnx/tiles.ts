@@ -1,3 +1,4 @@
+import { kvHeadOf } from '../../src/contract/shape.ts';
 import type { ElementType, GraphBuilder, Value } from '../../src/model/graph/graph-builder.ts';
 import { elementTypes } from '../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs } from './kernel.ts';
@@ -17,14 +18,17 @@ export function lengths(graph: GraphBuilder, inputs: KernelInputs): Lengths {
   return { queries, keys, offset: graph.op('Sub', [keys, queries]) };
 }
 
-/** ⌈value / divisor⌉ of a non-negative int64 scalar. */
-export function ceilDivide(graph: GraphBuilder, value: Value, divisor: number): Value {
-  return graph.op('Div', [graph.op('Add', [value, graph.int(divisor - 1)]), graph.int(divisor)]);
+/** ⌈value / divisor⌉ of non-negative int64 scalars. */
+export function ceilDivide(graph: GraphBuilder, value: Value, divisor: number | Value): Value {
+  if (typeof divisor === 'number') return graph.op('Div', [graph.op('Add', [value, graph.int(divisor - 1)]), graph.int(divisor)]);
+  return graph.op('Div', [graph.op('Sub', [graph.op('Add', [value, divisor]), graph.int(1)]), divisor]);
 }
 
-/** The int64 vector 0 … count−1. */
-export function range(graph: GraphBuilder, count: number): Value {
-  return graph.int(Array.from({ length: count }, (_, index) => index));
+/** The int64 vector first … first + count − 1, of int64 scalars where they are not known yet; from 0 where no first is given. */
+export function range(graph: GraphBuilder, count: number | Value, first?: Value): Value {
+  if (typeof count === 'number') return graph.int(Array.from({ length: count }, (_, index) => index));
+  const end = first === undefined ? count : graph.op('Add', [first, count]);
+  return graph.op('Range', [first ?? graph.int(0), end, graph.int(1)]);
 }
 
 /** An int64 scalar as a vector of one, as Slice, Reshape and Concat of shapes want it. */
@@ -46,7 +50,7 @@ export function slice(graph: GraphBuilder, tensor: Value, start: Value, end: Val
 /** key/value heads repeated so that every query head has its own: `[batch, heads, keys, headDim]`. */
 export function perHead(graph: GraphBuilder, tensor: Value, config: Pick<KernelConfig, 'heads' | 'kvHeads'>): Value {
   if (config.heads === config.kvHeads) return tensor;
-  const source = Array.from({ length: config.heads }, (_, head) => Math.floor((head * config.kvHeads) / config.heads));
+  const source = Array.from({ length: config.heads }, (_, head) => kvHeadOf(config, head));
   return graph.op('Gather', [tensor, graph.int(source)], { axis: 1 });
 }
 
@@ -84,6 +88,13 @@ export const maskedScore = { f32: -1e30, f16: -1.6e4 } as const;
 export function biasWhereNegative(graph: GraphBuilder, distance: Value, type: KernelConfig['type']): Value {
   const clipped = graph.op('Clip', [distance, graph.float(-1), graph.float(0)]);
   return cast(graph, graph.op('Mul', [clipped, graph.float(-maskedScore[type])]), type);
+}
+
+/** 0 where a key of int64 `keys` `[columns]` is not later than a query of int64 `positions` `[rows]`, else the masked score: `[rows, columns]`. */
+export function causalBias(graph: GraphBuilder, positions: Value, keys: Value, type: KernelConfig['type']): Value {
+  const column = toFloat(graph, keys);
+  const position = graph.op('Unsqueeze', [toFloat(graph, positions), graph.int([1])]);
+  return biasWhereNegative(graph, graph.op('Sub', [position, column]), type);
 }
 
 /** A padding mask (bool, true keeps) as a bias: 0 keeps, the masked score removes. */
@@ -152,6 +163,12 @@ export function cast(graph: GraphBuilder, value: Value, type: ElementType): Valu
   return type === 'f32' ? value : graph.op('Cast', [value], { to: elementTypes[type] });
 }
 
+/** How many are true along the last axis, int64 `[…, 1]`. */
+export function countTrue(graph: GraphBuilder, flags: Value): Value {
+  const counted = graph.op('ReduceSum', [toFloat(graph, flags), graph.int([-1])], { keepdims: 1 });
+  return graph.op('Cast', [counted], { to: elementTypes.i64 });
+}
+
 /** An int64 tensor as f32, exact below 2²⁴. */
 export function toFloat(graph: GraphBuilder, value: Value): Value {
   return graph.op('Cast', [value], { to: elementTypes.f32 });
@@ -176,28 +193,24 @@ export interface QueryTile {
  */
 export function overQueryTiles(
   graph: GraphBuilder,
-  options: { query: Value; lengths: Lengths; tile: number; heads: number; config: KernelConfig },
-  body: (graph: GraphBuilder, tile: QueryTile, iteration: Value) => Value,
+  options: { query: Value; lengths: Lengths; tile: number; config: KernelConfig },
+  body: (graph: GraphBuilder, tile: QueryTile) => Value,
 ): Value {
-  const { query, tile, heads, config } = options;
+  const { query, tile, config } = options;
   const { queries, offset } = options.lengths;
   const last = graph.op('Sub', [queries, graph.int(1)]);
   const tiles = ceilDivide(graph, queries, tile);
   const size = graph.op('Min', [queries, graph.int(tile)]);
-  const within = graph.op('Range', [graph.int(0), size, graph.int(1)]);
+  const within = range(graph, size);
   const stacked = graph.loop(tiles, config.type, (inner, iteration) => {
     const rows = inner.op('Add', [inner.op('Mul', [iteration, inner.int(tile)]), within]);
     const start = inner.op('Add', [inner.op('Mul', [iteration, inner.int(tile)]), offset]);
     const positions = inner.op('Add', [rows, offset]);
     const rowsOfQuery = inner.op('Gather', [query, inner.op('Min', [rows, last])], { axis: 2 });
-    return body(inner, { query: rowsOfQuery, rows, size, start, positions }, iteration);
+    return body(inner, { query: rowsOfQuery, rows, size, start, positions });
   });
-  return unstackTiles(graph, stacked, { queries, heads, headDim: config.headDim });
-}
-
-/** `[tiles, batch, heads, tile, headDim]` → `[batch, heads, queries, headDim]`, the last tile cut to length. */
-function unstackTiles(graph: GraphBuilder, stacked: Value, size: { queries: Value; heads: number; headDim: number }): Value {
+  // [tiles, batch, heads, tile, headDim] → [batch, heads, queries, headDim], the last tile cut to length.
   const ordered = graph.op('Transpose', [stacked], { perm: [1, 2, 0, 3, 4] });
-  const joined = graph.op('Reshape', [ordered, graph.int([0, size.heads, -1, size.headDim])]);
-  return slice(graph, joined, graph.int(0), size.queries, 2);
+  const joined = graph.op('Reshape', [ordered, graph.int([0, config.heads, -1, config.headDim])]);
+  return slice(graph, joined, graph.int(0), queries, 2);
 }

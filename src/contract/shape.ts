@@ -19,11 +19,11 @@ export interface Shape {
 }
 
 /** The position of query 0 on the keys' axis: `keys − queries`; negative where queries outnumber keys. */
-export function positionOffset(shape: Shape): number {
-  return shape.keys - shape.queries;
+export function positionOffset({ queries, keys }: Pick<Shape, 'queries' | 'keys'>): number {
+  return keys - queries;
 }
 
 /** The key/value head that query head `head` reads. */
-export function kvHeadOf(shape: Shape, head: number): number {
-  return Math.floor((head * shape.kvHeads) / shape.heads);
+export function kvHeadOf({ heads, kvHeads }: Pick<Shape, 'heads' | 'kvHeads'>, head: number): number {
+  return Math.floor((head * kvHeads) / heads);
 }

@@ -5,7 +5,7 @@ import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import { attendSelectedBlocks, blockSite, largestSlots } from '../selected-blocks.ts';
 import type { BlockSite } from '../selected-blocks.ts';
 import { allHeads, runsByHead } from '../tile-runs.ts';
-import { biasWhereNegative, maskedScore, scaled, scores, toFloat, vector } from '../tiles.ts';
+import { biasWhereNegative, maskedScore, range, scaled, scores, toFloat, vector } from '../tiles.ts';
 
 /** Scores of one run: 1 MB in f32, about what a core's own cache takes beside the keys and values. */
 const scoresAtOnce = 2 ** 18;
@@ -17,7 +17,7 @@ const always = -maskedScore.f32 / 8;
 function blockScores(graph: GraphBuilder, key: Value, site: BlockSite, config: KernelConfig): Value {
   const means = blockMeans(graph, key, site.keys, config);
   const score = graph.op('Cast', [scores(graph, scaled(graph, site.speakers, config), means, 4)], { to: elementTypes.f32 });
-  const index = toFloat(graph, graph.op('Range', [graph.int(0), site.keys.count, graph.int(1)]));
+  const index = toFloat(graph, range(graph, site.keys.count));
   const first = graph.op('Mul', [graph.op('Sub', [graph.float(1), graph.op('Min', [index, graph.float(1)])]), graph.float(always)]);
   return graph.op('Add', [graph.op('Add', [score, first]), site.candidates]);
 }
@@ -36,8 +36,7 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
   const chosen = largestSlots(graph, blockScores(graph, inputs.key, site, config), most);
   const candidate = graph.op('Add', [graph.op('Mul', [chosen.score, graph.float(1)]), graph.float(-maskedScore.f32 / 2)]);
   const slotBias = graph.op('Mul', [graph.op('Clip', [candidate, graph.float(-1), graph.float(0)]), graph.float(-maskedScore.f32)]);
-  const rank = graph.op('Range', [graph.int(0), most, graph.int(1)]);
-  const spare = graph.op('Sub', [graph.op('Sub', [graph.int(blocks - 1), ownBlocks(graph, site)]), rank]);
+  const spare = graph.op('Sub', [graph.op('Sub', [graph.int(blocks - 1), ownBlocks(graph, site)]), range(graph, most)]);
   const bias = config.masked ? graph.op('Min', [slotBias, biasWhereNegative(graph, toFloat(graph, spare), 'f32')]) : slotBias;
   const size = site.keys.size;
   const tiles = { heads: allHeads(graph, inputs.query, config.heads), tiles: site.queries.count };

@@ -1,15 +1,12 @@
 import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
-import { addBiases, attend, biasWhereNegative, capped, scaled, scores, toFloat } from '../tiles.ts';
+import { addBiases, attend, capped, causalBias, range, scaled, scores } from '../tiles.ts';
 import { keySource } from './dense-tiled.ts';
 
 function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
   const source = keySource(graph, inputs, config);
   const { queries, keys, offset } = source.lengths;
-  const position = toFloat(graph, graph.op('Range', [offset, graph.op('Add', [offset, queries]), graph.int(1)]));
-  const column = toFloat(graph, graph.op('Range', [graph.int(0), keys, graph.int(1)]));
-  const distance = graph.op('Sub', [graph.op('Unsqueeze', [position, graph.int([1])]), column]);
-  const causal = config.causal ? biasWhereNegative(graph, distance, config.type) : undefined;
+  const causal = config.causal ? causalBias(graph, range(graph, queries, offset), range(graph, keys), config.type) : undefined;
   const score = capped(graph, scores(graph, scaled(graph, inputs.query, config), source.key, 4), config);
   const bias = addBiases(graph, causal, source.padding, inputs.bias);
   return attend(graph, { score, bias, value: source.value, sinks: inputs.sinks, mayBeEmpty: true }, config.type);

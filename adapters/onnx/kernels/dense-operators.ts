@@ -1,7 +1,7 @@
 import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
 import { elementTypes } from '../../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
-import { addBiases, biasWhereNegative, lengths, shape, toFloat, zeroEmptyRows } from '../tiles.ts';
+import { addBiases, causalBias, lengths, range, shape, zeroEmptyRows } from '../tiles.ts';
 import { keySource } from './dense-tiled.ts';
 
 /** `[batch, heads, n, d]` → `[batch, n, heads·d]`, the layout that the operators take. */
@@ -62,10 +62,7 @@ function multiHeadAttention(graph: GraphBuilder, inputs: KernelInputs, config: K
 function fullBias(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
   const { lengths, padding } = keySource(graph, inputs, config);
   const { queries, keys, offset } = lengths;
-  const position = toFloat(graph, graph.op('Range', [offset, graph.op('Add', [offset, queries]), graph.int(1)]));
-  const column = toFloat(graph, graph.op('Range', [graph.int(0), keys, graph.int(1)]));
-  const distance = graph.op('Sub', [graph.op('Unsqueeze', [position, graph.int([1])]), column]);
-  const causal = config.causal ? biasWhereNegative(graph, distance, config.type) : undefined;
+  const causal = config.causal ? causalBias(graph, range(graph, queries, offset), range(graph, keys), config.type) : undefined;
   const target = shape(graph, [1, 1, queries, keys]);
   return graph.op('Expand', [addBiases(graph, causal, padding, inputs.bias)!, target]);
 }

@@ -5,15 +5,15 @@ import {
   addBiases,
   attend,
   biasOfMask,
-  biasWhereNegative,
   capped,
+  causalBias,
   lengths,
   overQueryTiles,
   perHead,
+  range,
   scaled,
   scores,
   slice,
-  toFloat,
 } from '../tiles.ts';
 
 const tile = 256;
@@ -58,9 +58,7 @@ export function visibleKeys(graph: GraphBuilder, rows: QueryTile, source: KeySou
   const end = graph.op('Add', [rows.start, rows.size]);
   const count = graph.op('Max', [graph.op('Min', [end, keys]), graph.int(1)]);
   const cut = (tensor: Value, axis: number) => slice(graph, tensor, graph.int(0), count, axis);
-  const column = toFloat(graph, graph.op('Range', [graph.int(0), count, graph.int(1)]));
-  const position = graph.op('Unsqueeze', [toFloat(graph, rows.positions), graph.int([1])]);
-  const causal = biasWhereNegative(graph, graph.op('Sub', [position, column]), config.type);
+  const causal = causalBias(graph, rows.positions, range(graph, count), config.type);
   const padding = source.padding === undefined ? undefined : cut(source.padding, 3);
   return { key: cut(source.key, 2), value: cut(source.value, 2), count, bias: addBiases(graph, causal, padding, own && cut(own, 3)) };
 }
@@ -74,7 +72,7 @@ function biasOfRows(graph: GraphBuilder, { rows }: QueryTile, { bias }: KeySourc
 
 function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig): Value {
   const source = keySource(graph, inputs, config);
-  return overQueryTiles(graph, { query: inputs.query, lengths: source.lengths, tile, heads: config.heads, config }, (body, rows) => {
+  return overQueryTiles(graph, { query: inputs.query, lengths: source.lengths, tile, config }, (body, rows) => {
     const { key, value, bias } = visibleKeys(body, rows, source, config);
     const score = capped(body, scores(body, scaled(body, rows.query, config), key, 4), config);
     return attend(body, { score, bias, value, sinks: inputs.sinks, mayBeEmpty: true }, config.type);

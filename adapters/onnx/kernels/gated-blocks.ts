@@ -9,7 +9,7 @@ import type { KernelConfig, KernelInputs } from '../kernel.ts';
 import { attendSelectedBlocks, blockSite, largestSlots } from '../selected-blocks.ts';
 import type { BlockSite, Slots } from '../selected-blocks.ts';
 import { allHeads, runsByTile } from '../tile-runs.ts';
-import { biasWhereNegative, cast, maskedScore, scores, toFloat } from '../tiles.ts';
+import { biasWhereNegative, cast, countTrue, maskedScore, range, scores, toFloat } from '../tiles.ts';
 import { ceilShare } from './topk-tiled.ts';
 
 /** γ of every pair of blocks, f32 `[batch, heads, queryBlocks, keyBlocks]`, the masked score added where a block is no candidate. */
@@ -30,9 +30,9 @@ function blockGates(
 /** The gates `[all heads, keyBlocks]` that stay for one block of queries, the most open first, with a bias for slots that a head does not fill. */
 function openSlots(graph: GraphBuilder, gates: Value, config: KernelConfig): Slots {
   const open = openCount(graph, gates, config);
-  const kept = largestSlots(graph, gates, graph.op('ReduceMax', [open], { keepdims: 0 }));
-  const rank = graph.op('Range', [graph.int(0), graph.op('ReduceMax', [open], { keepdims: 0 }), graph.int(1)]);
-  const spare = toFloat(graph, graph.op('Sub', [graph.op('Sub', [open, graph.int(1)]), rank]));
+  const most = graph.op('ReduceMax', [open], { keepdims: 0 });
+  const kept = largestSlots(graph, gates, most);
+  const spare = toFloat(graph, graph.op('Sub', [graph.op('Sub', [open, graph.int(1)]), range(graph, most)]));
   const slotGate = cast(graph, kept.score, config.type);
   return {
     index: kept.index,
@@ -49,8 +49,7 @@ function openCount(graph: GraphBuilder, gates: Value, config: KernelConfig): Val
     tau === undefined
       ? candidate
       : graph.op('And', [candidate, graph.op('GreaterOrEqual', [graph.op('Sigmoid', [gates]), graph.float(Number(tau))])]);
-  const counted = graph.op('ReduceSum', [graph.op('Cast', [open], { to: elementTypes.f32 }), graph.int([-1])], { keepdims: 1 });
-  const count = graph.op('Cast', [counted], { to: elementTypes.i64 });
+  const count = countTrue(graph, open);
   return tau === undefined ? ceilShare(graph, count, complementOf(decimalOf(Number(sparsity)))) : count;
 }
 

@@ -5,6 +5,7 @@ import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder
 import { elementTypes } from '../../../src/model/graph/graph-builder.ts';
 import { projectedQueries } from '../gate.ts';
 import type { KernelConfig, KernelInputs } from '../kernel.ts';
+import { range } from '../tiles.ts';
 import { denseTiled } from './dense-tiled.ts';
 import { ceilShare } from './topk-tiled.ts';
 
@@ -49,7 +50,7 @@ function amongOpen(
   // Each query reads its row of the output, closed ones a row of zeros behind it: scattering whole rows takes longer, a tenth of the attention at 1024.
   const padded = graph.op('Pad', [output, graph.int([0, 0, 0, 0, 0, 0, 1, 0]), graph.scalar(0, type)]);
   const behind = graph.op('Expand', [count, graph.op('Shape', [gates])]);
-  const places = graph.op('Range', [graph.int(0), graph.op('Squeeze', [count]), graph.int(1)]);
+  const places = range(graph, graph.op('Squeeze', [count]));
   const ranks = graph.op('Expand', [graph.op('Unsqueeze', [places, graph.int([1])]), graph.op('Shape', [index])]);
   return graph.op('GatherND', [padded, graph.op('ScatterElements', [behind, index, ranks], { axis: 2 })], { batch_dims: 2 });
 }

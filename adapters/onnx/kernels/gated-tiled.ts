@@ -27,11 +27,7 @@ function droppedBias(graph: GraphBuilder, gate: Value, visible: VisibleKeys, con
   if (tau !== undefined) return belowThreshold(graph, allowed, Number(tau), config);
   const kept = keepShare(graph, { score: allowed, visible, share: complementOf(decimalOf(Number(sparsity))) }, config);
   const removed = graph.op('Expand', [graph.scalar(maskedScore[config.type], config.type), graph.op('Shape', [gate])]);
-  const rankBias = graph.op('Max', [
-    graph.op('Min', [kept.score, graph.scalar(0, config.type)]),
-    graph.scalar(maskedScore[config.type], config.type),
-  ]);
-  const stays = graph.op('Greater', [rankBias, graph.scalar(maskedScore[config.type] / 2, config.type)]);
+  const stays = graph.op('Greater', [kept.score, graph.scalar(maskedScore[config.type] / 2, config.type)]);
   const update = biasOfMask(graph, stays, config.type);
   return graph.op('ScatterElements', [removed, kept.index, update], { axis: -1 });
 }
@@ -54,19 +50,18 @@ function buildElementwise(graph: GraphBuilder, inputs: KernelInputs, config: Ker
   });
   const keys = graph.op('Concat', [source.key, projectedKeys(graph, perHead(graph, inputs.key, config), w)], { axis: -1 });
   const offset = graph.op('Unsqueeze', [b, graph.int([1, 2])]);
-  const sizes = (body: GraphBuilder, tensor: Value) => {
-    const width = body.sizes(u, 2, 3);
-    return body.ops('Split', [tensor, body.op('Concat', [body.int([config.headDim]), width], { axis: 0 })], { axis: -1 }, 2);
+  const split = (body: GraphBuilder, tensor: Value) => {
+    const sizes = body.op('Concat', [body.int([config.headDim]), body.sizes(u, 2, 3)], { axis: 0 });
+    return body.ops('Split', [tensor, sizes], { axis: -1 }, 2);
   };
-  return overQueryTiles(graph, { query: queries, lengths: source.lengths, tile, heads: config.heads, config }, (body, rows) => {
+  return overQueryTiles(graph, { query: queries, lengths: source.lengths, tile, config }, (body, rows) => {
     const visible = visibleKeys(body, rows, { ...source, key: keys }, config);
-    const [query = '', gateQuery = ''] = sizes(body, rows.query);
-    const [key = '', gateKey = ''] = sizes(body, visible.key);
+    const [query = '', gateQuery = ''] = split(body, rows.query);
+    const [key = '', gateKey = ''] = split(body, visible.key);
     const gate = body.op('Add', [scores(body, gateQuery, gateKey, 4), offset]);
     const score = corrected(body, scores(body, query, key, 4), gate, config.parameters['form']);
     const bias = addBiases(body, visible.bias, droppedBias(body, gate, visible, config));
-    const output = attend(body, { score, bias, value: visible.value, mayBeEmpty: true }, config.type);
-    return output;
+    return attend(body, { score, bias, value: visible.value, mayBeEmpty: true }, config.type);
   });
 }
 

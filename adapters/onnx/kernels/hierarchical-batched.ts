@@ -1,6 +1,7 @@
+import { kvHeadOf } from '../../../src/contract/shape.ts';
 import { dealHeads, readRatio } from '../../../src/variants/hierarchical/deal.ts';
 import type { BlockSpan } from '../blocks.ts';
-import { biasOutside, blockNumbers, blockSpan, clamp, joinBlocks, patternBias, tokenBias } from '../blocks.ts';
+import { biasOutside, blockNumbers, blockSpan, clamp, isWithin, joinBlocks, patternBias, tokenBias } from '../blocks.ts';
 import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import type { Lengths } from '../tiles.ts';
@@ -72,8 +73,7 @@ interface Columns extends Tokens {
 
 /** f32, 1 for a real, unpadded key at int64 `index` `[blocks, columns]`, else 0: `[batch or 1, 1, blocks, columns]`. */
 function keptAt(graph: GraphBuilder, level: Level, index: Value): Value {
-  const beyond = graph.op('Mul', [biasOutside(graph, index, level.lengths.keys), graph.float(1 / maskedScore.f32)]);
-  const real = graph.op('Unsqueeze', [graph.op('Sub', [graph.float(1), beyond]), graph.int([0, 1])]);
+  const real = graph.op('Unsqueeze', [isWithin(graph, index, level.lengths.keys), graph.int([0, 1])]);
   if (level.mask === undefined) return real;
   const unpadded = toFloat(graph, graph.op('Gather', [level.mask, clamp(graph, index, level.lengths.keys)], { axis: 1 }));
   return graph.op('Min', [real, graph.op('Unsqueeze', [unpadded, graph.int([1])])]);
@@ -204,7 +204,7 @@ function globalHeads(graph: GraphBuilder, level: Level): Value {
   const { region } = level.sizes;
   const own = exactColumns(graph, level, region, 0, region);
   const means = pooled(graph, level, region, own);
-  const index = toFloat(graph, graph.op('Range', [graph.int(0), means.count, graph.int(1)]));
+  const index = toFloat(graph, range(graph, means.count));
   const home = toFloat(graph, graph.op('Unsqueeze', [blockNumbers(graph, level.blocks), graph.int([1])]));
   const ahead = graph.op('Sub', [home, index]);
   const distance = graph.op('Sub', [level.config.causal ? ahead : graph.op('Abs', [ahead]), graph.float(1)]);
@@ -226,7 +226,7 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
   for (const [index, heads] of dealHeads(config.heads, readRatio(String(config.parameters['ratio']))).entries()) {
     if (heads === 0) continue;
     const own = Array.from({ length: heads }, (_, head) => first + head);
-    const shared = own.map((head) => Math.floor((head * config.kvHeads) / config.heads));
+    const shared = own.map((head) => kvHeadOf(config, head));
     const level = {
       query: tokensAt(graph, { tensor: inputs.query, heads: own }, rows, config),
       key: { tensor: inputs.key, heads: shared },

@@ -2,7 +2,7 @@ import type { Parameters } from '../../../src/contract/variant.ts';
 import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs } from '../kernel.ts';
 import { allHeads, joinTiles, rowsAt, rowsOf, runsByTile } from '../tile-runs.ts';
-import { biasWhereNegative, ceilDivide, lengths, scaled, scores, toFloat, vector } from '../tiles.ts';
+import { causalBias, ceilDivide, lengths, range, scaled, scores, vector } from '../tiles.ts';
 
 const rowsAtMost = 256;
 /** Scores of one run: 2 MB in f32. */
@@ -39,7 +39,7 @@ export function keepFew(graph: GraphBuilder, inputs: KernelInputs, config: Kerne
   const k = Number(config.parameters['k']);
   const heads = allHeads(graph, inputs.query, config.heads);
   const tiles = ceilDivide(graph, queries, rowsAtMost);
-  const rows = graph.op('Div', [graph.op('Sub', [graph.op('Add', [queries, tiles]), graph.int(1)]), tiles]);
+  const rows = ceilDivide(graph, queries, tiles);
   const fitting = graph.op('Div', [graph.int(scoresAtOnce), graph.op('Mul', [rows, keys])]);
   const runs = runsByTile(graph, { heads, tiles }, graph.op('Min', [graph.op('Max', [fitting, graph.int(1)]), heads]));
   const query = rowsOf(graph, inputs.query, headDim);
@@ -50,8 +50,7 @@ export function keepFew(graph: GraphBuilder, inputs: KernelInputs, config: Kerne
     const head = body.op('Gather', [runs.head, run], { axis: 0 });
     const kvHead = body.op('Div', [head, group]);
     const start = body.op('Mul', [body.op('Gather', [body.op('Gather', [runs.tile, run], { axis: 0 }), body.int(0)], { axis: 0 }), rows]);
-    const listed = body.op('Range', [start, body.op('Add', [start, rows]), body.int(1)]);
-    const index = body.op('Min', [listed, body.op('Sub', [queries, body.int(1)])]);
+    const index = body.op('Min', [range(body, rows, start), body.op('Sub', [queries, body.int(1)])]);
     const queryRows = scaled(body, rowsAt(body, query, { head, length: queries, index, axes: 1 }), config);
     const end = causal ? body.op('Min', [body.op('Add', [start, rows]), keys]) : keys;
     const score = raisedScores(body, source, { query: queryRows, kvHead, start, end, triangle }, type);
@@ -108,9 +107,7 @@ function raised(graph: GraphBuilder, score: Value, k: number, type: KernelConfig
 
 /** The masked score where column c of `[rows, rows + k − 1]` is later than row r: where c − (k − 1) > r. */
 function laterKeys(graph: GraphBuilder, { rows, k }: Source, type: KernelConfig['type']): Value {
-  const ranged = (count: Value) => toFloat(graph, graph.op('Range', [graph.int(0), count, graph.int(1)]));
-  const row = graph.op('Unsqueeze', [graph.op('Add', [ranged(rows), graph.float(k - 1)]), graph.int([1])]);
-  return biasWhereNegative(graph, graph.op('Sub', [row, ranged(graph.op('Add', [rows, graph.int(k - 1)]))]), type);
+  return causalBias(graph, range(graph, rows, graph.int(k - 1)), range(graph, graph.op('Add', [rows, graph.int(k - 1)])), type);
 }
 
 /** The columns of {@link laterKeys} for keys `sure` … `end`−1. */

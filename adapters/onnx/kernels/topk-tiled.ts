@@ -1,8 +1,18 @@
 import { decimalOf } from '../../../src/variants/decimal.ts';
 import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
-import { elementTypes } from '../../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
-import { biasWhereNegative, lengths, maskedScore, overQueryTiles, scaled, scores, toFloat, vector, zeroEmptyRows } from '../tiles.ts';
+import {
+  biasWhereNegative,
+  countTrue,
+  maskedScore,
+  overQueryTiles,
+  range,
+  scaled,
+  scores,
+  toFloat,
+  vector,
+  zeroEmptyRows,
+} from '../tiles.ts';
 import type { VisibleKeys } from './dense-tiled.ts';
 import { keySource, tiledPairs, visibleKeys } from './dense-tiled.ts';
 import { fewPairs, isFew, keepFew, servesFew } from './topk-few.ts';
@@ -24,8 +34,7 @@ function keepK(graph: GraphBuilder, score: Value, k: Value): Kept {
 function allowedKeys(graph: GraphBuilder, visible: VisibleKeys, config: KernelConfig): Value {
   if (visible.bias === undefined) return visible.count;
   const open = graph.op('Greater', [visible.bias, graph.scalar(maskedScore[config.type] / 2, config.type)]);
-  const counted = graph.op('ReduceSum', [graph.op('Cast', [open], { to: elementTypes.f32 }), graph.int([-1])], { keepdims: 1 });
-  return graph.op('Cast', [counted], { to: elementTypes.i64 });
+  return countTrue(graph, open);
 }
 
 /** ⌈share·count⌉ in whole numbers. */
@@ -43,8 +52,7 @@ export function keepShare(
   const perRow = ceilShare(graph, allowedKeys(graph, given.visible, config), given.share);
   const most = graph.op('Max', [graph.op('ReduceMax', [perRow], { keepdims: 0 }), graph.int(1)]);
   const kept = keepK(graph, given.score, most);
-  const rank = graph.op('Range', [graph.int(0), most, graph.int(1)]);
-  const spare = toFloat(graph, graph.op('Sub', [graph.op('Sub', [perRow, graph.int(1)]), rank]));
+  const spare = toFloat(graph, graph.op('Sub', [graph.op('Sub', [perRow, graph.int(1)]), range(graph, most)]));
   return { score: graph.op('Add', [kept.score, biasWhereNegative(graph, spare, config.type)]), index: kept.index };
 }
 
@@ -66,24 +74,20 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
   if (servesFew(config)) return keepFew(graph, inputs, config);
   const source = keySource(graph, inputs, config);
   const { k, keep } = config.parameters;
-  return overQueryTiles(
-    graph,
-    { query: inputs.query, lengths: lengths(graph, inputs), tile, heads: config.heads, config },
-    (body, rows) => {
-      const visible = visibleKeys(body, rows, source, config);
-      const plain = scores(body, scaled(body, rows.query, config), visible.key, 4);
-      const score = visible.bias === undefined ? plain : body.op('Add', [plain, visible.bias]);
-      const kept =
-        keep === undefined
-          ? keepK(body, score, body.op('Min', [visible.count, body.int(Number(k))]))
-          : keepShare(body, { score, visible, share: decimalOf(Number(keep)) }, config);
-      const weight = body.op('Softmax', [kept.score], { axis: -1 });
-      const output = isFew(config.parameters, config.headDim)
-        ? gatherValues(body, weight, kept, visible.value)
-        : scatterWeights(body, weight, kept, score, visible.value, config.type);
-      return visible.bias === undefined ? output : zeroEmptyRows(body, output, visible.bias, config.type);
-    },
-  );
+  return overQueryTiles(graph, { query: inputs.query, lengths: source.lengths, tile, config }, (body, rows) => {
+    const visible = visibleKeys(body, rows, source, config);
+    const plain = scores(body, scaled(body, rows.query, config), visible.key, 4);
+    const score = visible.bias === undefined ? plain : body.op('Add', [plain, visible.bias]);
+    const kept =
+      keep === undefined
+        ? keepK(body, score, body.op('Min', [visible.count, body.int(Number(k))]))
+        : keepShare(body, { score, visible, share: decimalOf(Number(keep)) }, config);
+    const weight = body.op('Softmax', [kept.score], { axis: -1 });
+    const output = isFew(config.parameters, config.headDim)
+      ? gatherValues(body, weight, kept, visible.value)
+      : scatterWeights(body, weight, kept, score, visible.value, config.type);
+    return visible.bias === undefined ? output : zeroEmptyRows(body, output, visible.bias, config.type);
+  });
 }
 
 /** Exact top-k: scores of a tile of queries, TopK, softmax over what is kept, and values gathered for small k. */

@@ -5,7 +5,7 @@ import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder
 import { mayBeEmpty, withGlobalQueries } from '../global-queries.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import type { QueryTile } from '../tiles.ts';
-import { addBiases, attend, biasWhereNegative, capped, overQueryTiles, scaled, scores, slice, toFloat, vector } from '../tiles.ts';
+import { addBiases, attend, biasWhereNegative, capped, overQueryTiles, range, scaled, scores, slice, toFloat, vector } from '../tiles.ts';
 import type { KeySource } from './dense-tiled.ts';
 import { keySource } from './dense-tiled.ts';
 
@@ -64,9 +64,7 @@ function biasOfTile(graph: GraphBuilder, bias: Value, rows: QueryTile, spans: Re
     return graph.op('Expand', [graph.op('Slice', [bias, start, end, graph.int([2, 3])]), sizes]);
   });
   const joined = graph.op('Concat', parts, { axis: 3 });
-  return graph.op('Gather', [joined, graph.op('Min', [graph.op('Range', [graph.int(0), rows.size, graph.int(1)]), last(joined, 2)])], {
-    axis: 2,
-  });
+  return graph.op('Gather', [joined, graph.op('Min', [range(graph, rows.size), last(joined, 2)])], { axis: 2 });
 }
 
 /** 0 where −right ≤ i − j ≤ left, or j is global (and not later when causal); the masked score elsewhere. `[tile, columns]`. */
@@ -93,7 +91,7 @@ function build(graph: GraphBuilder, inputs: KernelInputs, config: KernelConfig):
   const keys = keySource(graph, inputs, config);
   const pattern = slice(graph, whole, graph.int(0), keys.lengths.queries, 0);
   const source = { ...keys, pattern };
-  const output = overQueryTiles(graph, { query, lengths: source.lengths, tile, heads: config.heads, config }, (body, rows) => {
+  const output = overQueryTiles(graph, { query, lengths: source.lengths, tile, config }, (body, rows) => {
     const { key, value, bias } = bandOf(body, rows, source, config);
     const score = capped(body, scores(body, scaled(body, rows.query, config), key, 4), config);
     return attend(body, { score, bias, value, sinks: inputs.sinks, mayBeEmpty: mayBeEmpty(config), manyMasked: true }, config.type);
