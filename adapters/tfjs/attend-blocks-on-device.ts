@@ -3,7 +3,7 @@ import type { BlockLayout } from './blocks.ts';
 import { joinTensors } from './head-groups.ts';
 import type { Site, Tensor } from './kernel.ts';
 import { largestSlots } from './select-on-device.ts';
-import { maskedScore } from './selection.ts';
+import { biasOfMask, maskedScore } from './selection.ts';
 import { slotsOf } from './block-rule.ts';
 import type { BlockRun, BlockTask } from './block-rule.ts';
 import { attend, seenRows } from './tiles.ts';
@@ -52,7 +52,7 @@ function sourceOf(site: Site, { group, layout }: BlockTask): Source {
     query: wholeQueryBlocks(site, tf.mul(group.query, scale), layout),
     key: flat(group.key),
     value: flat(group.value),
-    bias: tf.reshape(tf.mul(tf.sub(1, perGroup), maskedScore), [group.size * keyBlocks, size]),
+    bias: tf.reshape(biasOfMask(tf, perGroup), [group.size * keyBlocks, size]),
   };
 }
 

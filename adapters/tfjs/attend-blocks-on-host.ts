@@ -3,7 +3,7 @@ import type { Site, Tensor } from './kernel.ts';
 import { maskedScore } from './selection.ts';
 import { largestOpener } from './select-on-host.ts';
 import type { BlockTask } from './block-rule.ts';
-import { attend, paddingBias, seenRows, tiledGroup } from './tiles.ts';
+import { attend, padded, paddingBias, tiledGroup } from './tiles.ts';
 import type { TiledGroup } from './tiles.ts';
 
 /** Scores of blocks that are read to the host at a time. */
@@ -73,11 +73,9 @@ function attendBlocks(site: Site, group: TiledGroup, read: ReadBlocks, size: num
   const plain = tf.matMul(query, key);
   const score = factor === undefined ? plain : tf.mul(plain, factor);
   const { mask } = group.group;
-  if (mask === undefined) return attend(site, score, { bias: pattern, seen: undefined }, value);
-  const padding = join(2, ({ start, end }) => paddingBias(site, mask, start, end - start));
-  const bias = pattern === undefined ? padding : tf.add(pattern, padding);
+  const padding = mask && join(2, ({ start, end }) => paddingBias(site, mask, start, end - start));
   // Corrections of the form s + ln g do not hide a key.
-  return attend(site, score, { bias, seen: seenRows(site, bias) }, value);
+  return attend(site, score, padded(site, pattern, padding), value);
 }
 
 /** Neighbouring blocks that nothing corrects are one range; when causal, keys after the last query are left out. */

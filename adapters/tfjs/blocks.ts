@@ -1,6 +1,8 @@
+import { positionOffset } from '../../src/contract/shape.ts';
 import type { Shape } from '../../src/contract/shape.ts';
 import type { HeadGroup } from './head-groups.ts';
 import type { Site, Tensor } from './kernel.ts';
+import { biasOfMask } from './selection.ts';
 
 /** Queries and keys cut into blocks of `size` positions on the keys' axis: block t of the queries is block `first` + t of the keys. */
 export interface BlockLayout {
@@ -17,7 +19,7 @@ export interface BlockLayout {
 }
 
 export function blockLayout(shape: Pick<Shape, 'queries' | 'keys'>, size: number): BlockLayout {
-  const offset = shape.keys - shape.queries;
+  const offset = positionOffset(shape);
   const first = Math.floor(offset / size);
   const keyBlocks = Math.ceil(shape.keys / size);
   return { size, offset, first, lead: offset - first * size, queryBlocks: keyBlocks - first, keyBlocks };
@@ -65,6 +67,11 @@ export function blockMeans({ tf }: Site, tensor: Tensor, counted: Tensor, size: 
   const sum = tf.matMul(tf.reshape(weights, [group * blocks, 1, size]), tf.reshape(tensor, [group * blocks, size, width]));
   const tokens = tf.expandDims(tf.sum(perBlock, 2), 2);
   return { mean: tf.div(tf.reshape(sum, [group, blocks, width]), tf.maximum(tokens, 1)), tokens };
+}
+
+/** 0, or the masked score of a block without tokens: `[group or 1, blocks, 1]`. */
+export function emptyBias({ tf }: Site, tokens: Tensor): Tensor {
+  return biasOfMask(tf, tf.minimum(tokens, 1));
 }
 
 /** f32 `[group or 1, keyBlocks·size, 1]`: 1 for real, unpadded keys. */

@@ -1,6 +1,6 @@
 import type { Tensor, Tf } from './kernel.ts';
 import type { KeptTable, Selection, SlotTensors } from './selection.ts';
-import { leastScore, maskedScore } from './selection.ts';
+import { biasOfMask, leastScore } from './selection.ts';
 
 /**
  * Selection by tfjs operations, without a wait for the host. Only TopK's values are used, for its order of equal values
@@ -11,8 +11,7 @@ export const selectOnDevice: Selection = {
   entries: 'device',
   blocks: 'device',
   keepLargest(tf, score, kept) {
-    const stays = largestEntries(tf, score, kept);
-    return tf.mul(tf.sub(1, stays), maskedScore);
+    return biasOfMask(tf, largestEntries(tf, score, kept));
   },
 };
 
@@ -40,5 +39,5 @@ export function largestSlots(tf: Tf, score: Tensor, kept: KeptTable, slots: numb
   const { values } = tf.topk(number, slots, true);
   const used = tf.cast(tf.greater(values, 0.5), 'float32');
   const index = tf.cast(tf.mul(tf.sub(blocks, values), used), 'int32');
-  return { index, bias: tf.mul(tf.sub(1, used), maskedScore) };
+  return { index, bias: biasOfMask(tf, used) };
 }

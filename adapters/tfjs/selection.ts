@@ -31,3 +31,8 @@ export const maskedScore = -1e30;
 
 /** Scores below this are of pairs that do not count. */
 export const leastScore = maskedScore / 10;
+
+/** What is added to scores: 0 where `kept`, f32 of ones and zeros, is 1, {@link maskedScore} where it is 0. */
+export function biasOfMask(tf: Tf, kept: Tensor): Tensor {
+  return tf.mul(tf.sub(1, kept), maskedScore);
+}

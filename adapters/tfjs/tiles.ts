@@ -5,7 +5,7 @@ import type { Cut } from './cut.ts';
 import { headGroups, joinGroups, joinTensors } from './head-groups.ts';
 import type { HeadGroup } from './head-groups.ts';
 import type { Call, Site, Tensor } from './kernel.ts';
-import { leastScore, maskedScore } from './selection.ts';
+import { biasOfMask, leastScore, maskedScore } from './selection.ts';
 
 /** A tile of queries and the keys that it reads. */
 export interface Tile {
@@ -37,10 +37,9 @@ export interface TiledGroup {
 
 /** Tiles of `size` queries, the last one shorter. */
 export function queryTiles(shape: Pick<Shape, 'queries' | 'keys'>, size: number): Tile[] {
-  const offset = shape.keys - shape.queries;
   return Array.from({ length: Math.ceil(shape.queries / size) }, (_, index) => {
     const first = index * size;
-    return { first, rows: Math.min(size, shape.queries - first), position: first + offset };
+    return { first, rows: Math.min(size, shape.queries - first), position: first + positionOffset(shape) };
   });
 }
 
@@ -90,18 +89,24 @@ export function tileScores({ tf }: Site, { query, keyTransposed }: TiledGroup, t
 
 /** Causality and padding of a tile against keys [0, end). */
 export function tileBias(site: Site, { group }: TiledGroup, tile: Tile, end: number): TileBias {
-  const { tf, shape } = site;
+  const { shape } = site;
   const causal = shape.causal ? causalBias(site, tile, end) : undefined;
   const padding = group.mask === undefined ? undefined : paddingBias(site, group.mask, 0, end);
-  const bias = causal !== undefined && padding !== undefined ? tf.add(causal, padding) : (causal ?? padding);
-  const mayBeEmpty = padding !== undefined || positionOffset(shape) < 0;
-  return { bias, seen: bias === undefined || !mayBeEmpty ? undefined : seenRows(site, bias) };
+  if (padding === undefined && causal !== undefined && positionOffset(shape) < 0) return { bias: causal, seen: seenRows(site, causal) };
+  return padded(site, causal, padding);
+}
+
+/** A pattern in which every row sees a key, and padding beside it, which may hide them all. */
+export function padded(site: Site, pattern: Tensor | undefined, padding: Tensor | undefined): TileBias {
+  if (padding === undefined) return { bias: pattern, seen: undefined };
+  const bias = pattern === undefined ? padding : site.tf.add(pattern, padding);
+  return { bias, seen: seenRows(site, bias) };
 }
 
 /** The masked score for keys of padding: `[size, 1, columns]`. */
 export function paddingBias({ tf }: Site, mask: Tensor, first: number, columns: number): Tensor {
   const [size = 1] = mask.shape;
-  return tf.expandDims(tf.mul(tf.sub(1, tf.slice(mask, [0, first], [size, columns])), maskedScore), 1);
+  return tf.expandDims(biasOfMask(tf, tf.slice(mask, [0, first], [size, columns])), 1);
 }
 
 function causalBias({ tf }: Site, tile: Tile, end: number): Tensor {

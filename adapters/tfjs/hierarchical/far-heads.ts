@@ -3,7 +3,7 @@ import { cutOf } from '../cut.ts';
 import type { Cut } from '../cut.ts';
 import { joinTensors } from '../head-groups.ts';
 import type { Site, Tensor } from '../kernel.ts';
-import { maskedScore } from '../selection.ts';
+import { biasOfMask } from '../selection.ts';
 import { seenRows } from '../tiles.ts';
 import type { FarMeans, PlannedFar, WholeKeys } from './far-means.ts';
 import { patternBias, spreadOver } from './sizes.ts';
@@ -55,7 +55,7 @@ export function planFarHeads(site: Site, sizes: Sizes, own: number, far: Planned
 /** The blocks of `own` keys from `first` on: `[size·blocks, own, headDim]`, and what hides their keys, `[…, 1, own]`. */
 function nearKeys({ tf }: Site, { key, value, counted }: Record<keyof WholeKeys, Cut>, at: { first: number; rows: number; own: number }) {
   const blocks = (cut: Cut) => tf.reshape(cut.rows(at.first, at.rows), [-1, at.own, cut.whole.shape[2]!]);
-  const hidden = tf.mul(tf.sub(1, tf.reshape(counted.rows(at.first, at.rows), [-1, 1, at.own])), maskedScore);
+  const hidden = biasOfMask(tf, tf.reshape(counted.rows(at.first, at.rows), [-1, 1, at.own]));
   return { key: blocks(key), value: blocks(value), hidden };
 }
 

@@ -1,5 +1,5 @@
 import { bandBlocks, bandReach, padForBands } from '../bands.ts';
-import { blockMeans } from '../blocks.ts';
+import { blockMeans, emptyBias } from '../blocks.ts';
 import type { BlockLayout } from '../blocks.ts';
 import type { Cut } from '../cut.ts';
 import type { Site, Tensor } from '../kernel.ts';
@@ -27,8 +27,8 @@ export type PlannedFar = (size: number, whole: WholeKeys) => (from: number, coun
 function meansOf(site: Site, { key, value, counted }: WholeKeys, size: number) {
   const { tf } = site;
   const { mean, tokens } = blockMeans(site, key, counted, size);
-  const empty = tf.mul(tf.sub(1, tf.minimum(tokens, 1)), maskedScore);
-  return { key: mean, value: blockMeans(site, value, counted, size).mean, bias: tf.add(tf.log(tf.maximum(tokens, 1)), empty) };
+  const bias = tf.add(tf.log(tf.maximum(tokens, 1)), emptyBias(site, tokens));
+  return { key: mean, value: blockMeans(site, value, counted, size).mean, bias };
 }
 
 /** Blocks of the own region and of its neighbours; when causal, those before the query's own block alone. */

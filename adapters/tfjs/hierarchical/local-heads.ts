@@ -1,7 +1,7 @@
 import { bandBlocks, bandReach, padForBands } from '../bands.ts';
 import { blockLayout, countedKeys, wholeKeyBlocks, wholeQueryBlocks } from '../blocks.ts';
 import type { Site, Tensor } from '../kernel.ts';
-import { maskedScore } from '../selection.ts';
+import { biasOfMask } from '../selection.ts';
 import { attend, seenRows } from '../tiles.ts';
 import { localBand, localTile, patternBias, spreadOver } from './sizes.ts';
 import type { Level, Sizes } from './sizes.ts';
@@ -20,7 +20,7 @@ export function planLocal(site: Site, sizes: Sizes): Level {
     const pieces = (whole: Tensor) =>
       tf.reshape(bandBlocks(site, padForBands(site, whole, size, band), layout, band), [-1, columns, whole.shape[2]!]);
     const counted = tf.reshape(pieces(countedKeys(site, group, layout)), [-1, 1, columns]);
-    const keyBias = spreadOver(site, tf.mul(tf.sub(1, counted), maskedScore), group.size, matrices);
+    const keyBias = spreadOver(site, biasOfMask(tf, counted), group.size, matrices);
     const bias = tf.add(keyBias, pattern);
     const query = tf.reshape(wholeQueryBlocks(site, tf.mul(group.query, scale), layout), [matrices, size, shape.headDim]);
     const score = tf.matMul(query, pieces(wholeKeyBlocks(site, group.key, layout)), false, true);

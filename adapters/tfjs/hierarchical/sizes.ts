@@ -1,4 +1,5 @@
 import type { Parameters } from '../../../src/contract/variant.ts';
+import { windowSpan } from '../../../src/variants/window/span.ts';
 import type { Band } from '../bands.ts';
 import type { HeadGroup } from '../head-groups.ts';
 import type { Site, Tensor } from '../kernel.ts';
@@ -22,8 +23,8 @@ export function localTile({ local }: Sizes): number {
 }
 
 export function localBand({ local }: Sizes, causal: boolean): Band {
-  const half = Math.floor(local / 2);
-  return causal ? { before: local - 1, after: 0 } : { before: half, after: half };
+  const { left, right } = windowSpan(local, causal);
+  return { before: left, after: right };
 }
 
 /** 0 where `allowed`, else the masked score: `[rows, columns]`. */

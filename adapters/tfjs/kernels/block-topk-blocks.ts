@@ -1,4 +1,4 @@
-import { blockMeans, blockSpeakers, countedKeys, blockLayout, wholeKeyBlocks } from '../blocks.ts';
+import { blockLayout, blockMeans, blockSpeakers, countedKeys, emptyBias, wholeKeyBlocks } from '../blocks.ts';
 import type { BlockLayout } from '../blocks.ts';
 import type { HeadGroup } from '../head-groups.ts';
 import type { Call, Site, TfjsKernel } from '../kernel.ts';
@@ -39,14 +39,14 @@ function choose(site: Site, group: HeadGroup, layout: BlockLayout): BlockChoice 
   const { mean, tokens } = blockMeans(site, wholeKeyBlocks(site, group.key, layout), countedKeys(site, group, layout), layout.size);
   const meanTransposed = tf.transpose(mean, [0, 2, 1]);
   const speakers = tf.mul(blockSpeakers(site, group, layout), scale);
-  const empty = tf.mul(tf.sub(1, tf.minimum(tokens, 1)), maskedScore);
+  const empty = tf.reshape(emptyBias(site, tokens), [tokens.shape[0]!, 1, layout.keyBlocks]);
   const bias = { forOwn: always, forOther: (block: number) => (block === 0 ? always : 0), barred: maskedScore };
   return {
     score(from, count) {
       const rows = tf.slice(speakers, [0, from, 0], [group.size, count, site.shape.headDim]);
       const score = tf.matMul(rows, meanTransposed);
       const open = tf.add(score, candidateBias(site, layout, { from, count }, bias));
-      return group.mask === undefined ? open : tf.add(open, tf.reshape(empty, [tokens.shape[0]!, 1, layout.keyBlocks]));
+      return group.mask === undefined ? open : tf.add(open, empty);
     },
   };
 }

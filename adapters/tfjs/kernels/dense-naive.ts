@@ -1,6 +1,6 @@
 import { positionOffset } from '../../../src/contract/shape.ts';
 import type { Call, Site, Tensor, TfjsKernel } from '../kernel.ts';
-import { maskedScore } from '../selection.ts';
+import { biasOfMask, maskedScore } from '../selection.ts';
 import { seenRows } from '../tiles.ts';
 
 /** What tfjs users write today: all heads in one batched product, and all n² logits and weights in memory. */
@@ -42,6 +42,6 @@ function biasOf({ tf, shape }: Site, mask: Tensor | undefined): Tensor | undefin
     const ahead = tf.greater(tf.range(0, shape.keys, 1, 'float32'), position);
     parts.push(tf.reshape(tf.mul(tf.cast(ahead, 'float32'), maskedScore), [1, 1, shape.queries, shape.keys]));
   }
-  if (mask !== undefined) parts.push(tf.reshape(tf.mul(tf.sub(1, mask), maskedScore), [shape.batch, 1, 1, shape.keys]));
+  if (mask !== undefined) parts.push(tf.reshape(biasOfMask(tf, mask), [shape.batch, 1, 1, shape.keys]));
   return parts.length === 0 ? undefined : parts.reduce((sum, part) => tf.add(sum, part));
 }

@@ -1,7 +1,7 @@
 import type { Shape } from '../../../src/contract/shape.ts';
 import type { Parameters } from '../../../src/contract/variant.ts';
 import { ceilTimes, complementOf, decimalOf } from '../../../src/variants/decimal.ts';
-import { blockLayout, blockMeans, blockSpeakers, countedKeys, wholeKeyBlocks } from '../blocks.ts';
+import { blockLayout, blockMeans, blockSpeakers, countedKeys, emptyBias, wholeKeyBlocks } from '../blocks.ts';
 import type { BlockLayout } from '../blocks.ts';
 import { groupGate } from '../gate.ts';
 import type { HeadGroup } from '../head-groups.ts';
@@ -38,7 +38,7 @@ function choose(site: Site, group: HeadGroup, layout: BlockLayout): BlockChoice 
   const gate = groupGate(site, group);
   const columns = tf.transpose(gate.columns(mean), [0, 2, 1]);
   const rows = gate.rows(blockSpeakers(site, group, layout));
-  const empty = tf.reshape(tf.mul(tf.sub(1, tf.minimum(tokens, 1)), maskedScore), [tokens.shape[0]!, 1, layout.keyBlocks]);
+  const empty = tf.reshape(emptyBias(site, tokens), [tokens.shape[0]!, 1, layout.keyBlocks]);
   const gates = (from: number, count: number): Tensor =>
     tf.add(tf.matMul(tf.slice(rows, [0, from, 0], [group.size, count, rows.shape[2]!]), columns), gate.b);
   const { tau } = parameters;

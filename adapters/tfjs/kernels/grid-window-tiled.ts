@@ -6,7 +6,7 @@ import type { Cut } from '../cut.ts';
 import { headGroups, joinGroups, joinTensors } from '../head-groups.ts';
 import type { Site, Tensor, TfjsKernel } from '../kernel.ts';
 import { maskedScore } from '../selection.ts';
-import { attend, paddingBias, seenRows } from '../tiles.ts';
+import { attend, padded, paddingBias } from '../tiles.ts';
 
 /** Of {@link gridTiles}: what a box copies, and what each of its operations takes, whatever its size. */
 const overhead = 48;
@@ -56,9 +56,8 @@ function attended(site: Site, { query, key, value }: Source, padding: Tensor | u
   const { tf } = site;
   const score = tf.matMul(query.at(box.queries), tf.transpose(key.at(box.keys), [0, 2, 1]));
   const pattern = tf.tensor3d(box.bias, [1, box.queries.length, box.keys.length]);
-  if (padding === undefined) return attend(site, score, { bias: pattern, seen: undefined }, value.at(box.keys));
-  const bias = tf.add(pattern, tf.gather(padding, tf.tensor1d(box.keys, 'int32'), 2));
-  return attend(site, score, { bias, seen: seenRows(site, bias) }, value.at(box.keys));
+  const hidden = padding && tf.gather(padding, tf.tensor1d(box.keys, 'int32'), 2);
+  return attend(site, score, padded(site, pattern, hidden), value.at(box.keys));
 }
 
 /** The globals, which see all. */

@@ -1,10 +1,11 @@
 import type { Shape } from '../../../src/contract/shape.ts';
 import type { Parameters } from '../../../src/contract/variant.ts';
+import { windowSpan } from '../../../src/variants/window/span.ts';
 import { joinTensors } from '../head-groups.ts';
 import type { Site, Tensor, TfjsKernel } from '../kernel.ts';
 import { maskedScore } from '../selection.ts';
-import type { Tile, TiledGroup } from '../tiles.ts';
-import { attend, overTiles, paddingBias, queryTiles, seenRows } from '../tiles.ts';
+import type { Tile, TileBias, TiledGroup } from '../tiles.ts';
+import { attend, overTiles, padded, paddingBias, queryTiles } from '../tiles.ts';
 
 const tile = 64;
 
@@ -39,20 +40,14 @@ export const windowTiled: TfjsKernel = {
   },
 };
 
-/** Keys that a position sees before and after itself. */
-function reach(parameters: Parameters, causal: boolean): { before: number; after: number } {
-  const w = Number(parameters['w']);
-  return causal ? { before: w - 1, after: 0 } : { before: Math.floor(w / 2), after: Math.floor(w / 2) };
-}
-
 /** A tile with a global query reads all keys that its rows may see. */
 function bandOf(parameters: Parameters, shape: Shape, rows: Tile): Band {
-  const { before, after } = reach(parameters, shape.causal);
+  const { left, right } = windowSpan(Number(parameters['w']), shape.causal);
   const globals = Number(parameters['globals']);
   const end = rows.position + rows.rows;
   if (rows.position < globals) return { prefix: 0, low: 0, high: shape.causal ? end : shape.keys };
-  const low = Math.max(0, rows.position - before);
-  return { prefix: Math.min(globals, low), low, high: Math.min(shape.keys, end + after) };
+  const low = Math.max(0, rows.position - left);
+  return { prefix: Math.min(globals, low), low, high: Math.min(shape.keys, end + right) };
 }
 
 function cutBand({ tf }: Site, band: Band, axis: number, cut: (first: number, count: number) => Tensor): Tensor {
@@ -60,25 +55,21 @@ function cutBand({ tf }: Site, band: Band, axis: number, cut: (first: number, co
   return band.prefix === 0 ? near : joinTensors(tf, [cut(0, band.prefix), near], axis);
 }
 
-function biasOf(site: Site, { group: { mask } }: TiledGroup, rows: Tile, band: Band): { bias: Tensor; seen: Tensor | undefined } {
-  const { tf } = site;
-  const pattern = patternBias(site, rows, band);
-  if (mask === undefined) return { bias: pattern, seen: undefined };
-  const padding = cutBand(site, band, 2, (first, count) => paddingBias(site, mask, first, count));
-  const bias = tf.add(pattern, padding);
-  return { bias, seen: seenRows(site, bias) };
+function biasOf(site: Site, { group: { mask } }: TiledGroup, rows: Tile, band: Band): TileBias {
+  const padding = mask && cutBand(site, band, 2, (first, count) => paddingBias(site, mask, first, count));
+  return padded(site, patternBias(site, rows, band), padding);
 }
 
 function patternBias(site: Site, rows: Tile, band: Band): Tensor {
-  const { before, after } = reach(site.parameters, site.shape.causal);
+  const { left, right } = windowSpan(Number(site.parameters['w']), site.shape.causal);
   const globals = Number(site.parameters['globals']);
   const columns = band.prefix + band.high - band.low;
   const bias = new Float32Array(rows.rows * columns).fill(maskedScore);
   for (let row = 0; row < rows.rows; row++) {
     const position = rows.position + row;
     const last = site.shape.causal ? position + 1 : site.shape.keys;
-    const from = position < globals ? 0 : position - before;
-    const to = position < globals ? last : Math.min(last, position + after + 1);
+    const from = position < globals ? 0 : position - left;
+    const to = position < globals ? last : Math.min(last, position + right + 1);
     const open = (first: number, end: number) => {
       const at = row * columns + band.prefix - band.low;
       if (end > first) bias.fill(0, at + Math.max(first, band.low), at + Math.min(end, band.high));
