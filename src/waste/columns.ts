@@ -7,6 +7,12 @@ export type MassShare = keyof typeof massShares;
 export type ErrorBudget = keyof typeof errorBudgets;
 
 export const massShareNames = ['p90', 'p95', 'p99'] as const satisfies readonly MassShare[];
+
+/** What `read` gives for each share of the mass. */
+export function byMassShare<Value>(read: (share: MassShare) => Value): Record<MassShare, Value> {
+  return { p90: read('p90'), p95: read('p95'), p99: read('p99') };
+}
+
 /** The strictest last: a prefix that meets it met the others before. */
 export const errorBudgetNames = ['e05', 'e01'] as const satisfies readonly ErrorBudget[];
 

@@ -1,6 +1,5 @@
-import { ratioInterval } from '../statistics/resample.ts';
 import type { Column, ErrorBudget, MassShare } from './columns.ts';
-import { columnIndex, columnNames } from './columns.ts';
+import { byMassShare, columnIndex, columnNames } from './columns.ts';
 import type { KeyGroup } from '../contract/key-groups.ts';
 import { ratioFigure } from './figure.ts';
 import { groupFigures } from './group-meter.ts';
@@ -24,17 +23,7 @@ export interface WasteSums {
 /** What a column's sum is called in a figure. */
 function sumName(column: Column): string {
   const name = column.replace('withoutFirst.', '').replace(/\..*/, '');
-  return name === 'wastedMass' || name === 'labelledWaste' ? 'wastedMass' : name;
-}
-
-function sumOf(from: WasteSums, column: Column): number {
-  return from.sums[columnIndex(column)]!;
-}
-
-function intervalOf(from: WasteSums, numerator: Column, denominator: Column): { low: number; high: number } | null {
-  if (from.rows < 2) return null;
-  const ratio = { columns: from.sums.length, numerator: columnIndex(numerator), denominator: columnIndex(denominator) };
-  return ratioInterval(from.replicates, ratio);
+  return name === 'labelledWaste' ? 'wastedMass' : name;
 }
 
 /** One row has no interval. */
@@ -50,14 +39,14 @@ function ratio(from: WasteSums, numerator: Column, denominator: Column): WasteFi
 /** 1 − Σ|S_i(p)|/scoredPairs: of a kernel that scores masked pairs too, those are waste as well. */
 function kernelWaste(from: WasteSums, share: MassShare): WasteFigure | null {
   const scored = from.kernelScoredPairs;
-  if (scored === undefined || scored === 0 || sumOf(from, 'rows') === 0) return null;
-  const kept = sumOf(from, `keptPairs.${share}`);
-  const interval = intervalOf(from, `keptPairs.${share}`, 'rows');
-  const scale = sumOf(from, 'rows') / scored;
+  const perRow = ratio(from, `keptPairs.${share}`, 'rows');
+  if (scored === undefined || scored === 0 || perRow === null) return null;
+  const kept = perRow.numerator.value;
+  const scale = perRow.denominator.value / scored;
   return {
     value: 1 - kept / scored,
-    low: interval === null ? null : 1 - interval.high * scale,
-    high: interval === null ? null : 1 - interval.low * scale,
+    low: perRow.high === null ? null : 1 - perRow.high * scale,
+    high: perRow.low === null ? null : 1 - perRow.low * scale,
     numerator: { name: 'wastedScoredPairs', value: scored - kept },
     denominator: { name: 'scoredPairs', value: scored },
   };
@@ -77,7 +66,7 @@ function sinkRate({ sinks }: WasteSums): WasteFigure | null {
 function wasteFigures(from: WasteSums, prefix: '' | 'withoutFirst.'): WasteFigures['withoutFirstToken'] {
   const pairs = (name: MassShare | ErrorBudget) => ratio(from, `${prefix}wastedPairs.${name}`, `${prefix}weightedPairs`);
   return {
-    wastedCompute: { p90: pairs('p90'), p95: pairs('p95'), p99: pairs('p99') },
+    wastedCompute: byMassShare(pairs),
     wastedComputeAtError: { e01: pairs('e01'), e05: pairs('e05') },
     wastedMass: ratio(from, `${prefix}wastedMass`, `${prefix}seeingRows`),
     labelledWaste: ratio(from, `${prefix}labelledWaste`, `${prefix}labelledRows`),
@@ -88,7 +77,7 @@ function wasteFigures(from: WasteSums, prefix: '' | 'withoutFirst.'): WasteFigur
 export function figuresOf(from: WasteSums, groups: readonly KeyGroup[] = []): WasteFigures {
   return {
     ...wasteFigures(from, ''),
-    kernelWaste: { p90: kernelWaste(from, 'p90'), p95: kernelWaste(from, 'p95'), p99: kernelWaste(from, 'p99') },
+    kernelWaste: byMassShare((share) => kernelWaste(from, share)),
     missedMass: ratio(from, 'missedMass', 'denseRows'),
     pooledMass: ratio(from, 'pooledMass', 'denseRows'),
     sinkRate: sinkRate(from),

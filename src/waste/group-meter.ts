@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { keyGroupSchema, mostKeyGroups } from '../contract/key-groups.ts';
 import type { KeyGroup } from '../contract/key-groups.ts';
-import { massShareNames, massShares } from './columns.ts';
+import { byMassShare, massShareNames, massShares } from './columns.ts';
 import type { MassShare } from './columns.ts';
 import type { HeadFrame } from './head-frame.ts';
 import { shareWithin } from './head-frame.ts';
@@ -106,7 +106,7 @@ export function groupFigures(groups: readonly KeyGroup[], from: ResampledSums, s
       ...group,
       mass: ratioFigure(from, own('mass'), rows),
       pairs: ratioFigure(from, own('groupPairs'), weightedPairs),
-      wastedCompute: { p90: wasted('p90'), p95: wasted('p95'), p99: wasted('p99') },
+      wastedCompute: byMassShare(wasted),
     };
   });
 }

@@ -4,7 +4,7 @@ import type { KeyGroup } from '../contract/key-groups.ts';
 import type { Parameters, Variant } from '../contract/variant.ts';
 import { weighedRows } from '../variants/reference.ts';
 import { addReplicateSums, seededGenerator } from '../statistics/resample.ts';
-import { massShareNames, massShares } from './columns.ts';
+import { byMassShare, massShareNames, massShares } from './columns.ts';
 import { ratioFigure, wasteFigureSchema } from './figure.ts';
 import type { WasteFigure } from './figure.ts';
 import { groupColumns, groupFigures, groupFiguresSchema, GroupMeter } from './group-meter.ts';
@@ -169,10 +169,9 @@ export function scoredFigures(items: readonly ScoredSums[], seed: number, groups
   const from = { sums, replicates: items.length < 2 ? undefined : replicates };
   const named = (column: Column) => ({ at: columns.indexOf(column), name: column.replace(/\..*/, '') });
   const ratio = (numerator: Column, denominator: Column): WasteFigure | null => ratioFigure(from, named(numerator), named(denominator));
-  const wasted = (name: 'p90' | 'p95' | 'p99') => ratio(`wastedPairs.${name}`, 'weightedPairs');
   return {
     labelledWaste: ratio('wastedMass', 'labelledRows'),
-    wastedCompute: { p90: wasted('p90'), p95: wasted('p95'), p99: wasted('p99') },
+    wastedCompute: byMassShare((share) => ratio(`wastedPairs.${share}`, 'weightedPairs')),
     missedMass: ratio('missedMass', 'denseRows'),
     missedRelevantKeys: ratio('missedRelevantKeys', 'relevantKeys'),
     missedRelevantMass: ratio('missedRelevantMass', 'relevantMass'),
