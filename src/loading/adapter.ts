@@ -19,6 +19,11 @@ export async function adapterAt(path: string): Promise<AdapterEntry> {
   return { name, backends, module, load };
 }
 
+/** The adapter of a module by its URL, which is all that a measuring process is told of it. */
+export async function loadAdapter(module: string): Promise<Adapter> {
+  return ((await import(module)) as { readonly adapter: Adapter }).adapter;
+}
+
 /** The adapter that has a backend. @throws UNKNOWN_BACKEND */
 export function findAdapter(adapters: readonly AdapterEntry[], backend: string): AdapterEntry {
   const found = adapters.find(({ backends }) => backends.includes(backend));

@@ -2,10 +2,9 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { AttnswapError } from '../contract/errors.ts';
+import { ownModule } from '../processes/own-module.ts';
 import { nearestName } from '../variants/nearest-name.ts';
 import { hookOwnName } from './module-hook.ts';
-
-const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 
 /**
  * The default export of a built-in suite by name, or of a suite file by path, and the module's URL. A user's file may import `attnswap` from any
@@ -26,7 +25,7 @@ export async function loadDefinition(nameOrPath: string, builtIn: readonly strin
 }
 
 function suiteUrl(nameOrPath: string, builtIn: readonly string[]): string {
-  if (builtIn.includes(nameOrPath)) return new URL(`../../suites/${nameOrPath}.suite.${extension}`, import.meta.url).href;
+  if (builtIn.includes(nameOrPath)) return ownModule(`../../suites/${nameOrPath}.suite`, import.meta.url).href;
   const path = resolve(nameOrPath);
   if (/\.[cm]?[jt]s$/.test(path)) {
     if (existsSync(path)) return pathToFileURL(path).href;

@@ -1,6 +1,6 @@
 import { registerHooks } from 'node:module';
+import { ownModule } from '../processes/own-module.ts';
 
-const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 /** What a user's module may import, from any folder: it gets the attnswap that runs it. */
 const entries: Readonly<Record<string, string>> = {
   attnswap: 'index',
@@ -17,7 +17,7 @@ export function hookOwnName(): void {
   registerHooks({
     resolve: (specifier, context, next) => {
       const entry = entries[specifier];
-      return next(entry === undefined ? specifier : new URL(`../${entry}.${extension}`, import.meta.url).href, context);
+      return next(entry === undefined ? specifier : ownModule(`../${entry}`, import.meta.url).href, context);
     },
   });
 }

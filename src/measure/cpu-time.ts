@@ -1,4 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs';
+import { statFields } from '../processes/proc-stat.ts';
 
 /** Ticks per second of /proc: fixed for what user space sees. */
 const ticksPerSecond = 100;
@@ -20,11 +21,7 @@ export function cpuTimeNs(pid?: number): number | undefined {
 }
 
 function processNs(pid: number): number {
-  // The name of the program, in parentheses, may hold anything: what follows its last one is numbers, proc(5).
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const [user, system] = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
+  const [user, system] = statFields(readFileSync(`/proc/${pid}/stat`, 'utf8'))
     .slice(11, 13)
     .map(Number);
   return ((user! + system!) * 1e9) / ticksPerSecond;

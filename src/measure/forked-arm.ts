@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
-import type { Adapter, ForkedProcess, KernelRequest } from '../contract/adapter.ts';
+import type { ForkedProcess, KernelRequest } from '../contract/adapter.ts';
+import { loadAdapter } from '../loading/adapter.ts';
 import type { ModelArmRequest } from './messages.ts';
 import { prepareModel } from './prepare-model.ts';
 import type { PreparedModel } from './prepare-model.ts';
@@ -12,7 +12,6 @@ export interface ForkedArmOptions {
   readonly cwd?: string | undefined;
   /** Variables that the process has beside this one's. */
   readonly env?: Readonly<Record<string, string>>;
-  readonly timeoutSeconds: number;
   readonly withoutForks?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -22,10 +21,10 @@ export interface ForkedArmOptions {
  * takes itself. Null where none can be forked, or where another version of attnswap, or another folder, is measured.
  */
 export async function forkArm({ adapterModule, backend, model }: ModelArmRequest, options: ForkedArmOptions): Promise<ForkedArm | null> {
-  const { worker, cwd = process.cwd(), env, withoutForks = false, timeoutSeconds, signal } = options;
+  const { worker, cwd = process.cwd(), env, withoutForks = false, signal } = options;
   const isOther = worker !== undefined && dirname(worker) !== import.meta.dirname;
   if (isOther || cwd !== process.cwd() || withoutForks) return null;
-  const { adapter } = (await import(adapterModule)) as { adapter: Adapter };
+  const adapter = await loadAdapter(adapterModule);
   if (adapter.fork === undefined) return null;
   const scratch = await scratchFolder();
   let forked: ForkedProcess | null = null;
@@ -34,32 +33,23 @@ export async function forkArm({ adapterModule, backend, model }: ModelArmRequest
   } finally {
     if (forked === null) await scratch.remove();
   }
-  return forked && new ForkedArm(forked, scratch, timeoutSeconds);
+  return forked && new ForkedArm(forked, scratch);
 }
 
 /** A model in a process that was forked for it. */
 export class ForkedArm {
   readonly #process: ForkedProcess;
   readonly #scratch: { remove(): Promise<void> };
-  readonly #timeoutSeconds: number;
   #model: PreparedModel | undefined;
 
-  constructor(process: ForkedProcess, scratch: { remove(): Promise<void> }, timeoutSeconds: number) {
+  constructor(process: ForkedProcess, scratch: { remove(): Promise<void> }) {
     this.#process = process;
     this.#scratch = scratch;
-    this.#timeoutSeconds = timeoutSeconds;
   }
 
   /** As {@link prepareModel}; once. */
   async prepare(request: ModelArmRequest, purpose: KernelRequest['purpose']): Promise<PreparedModel> {
     return (this.#model = await prepareModel(request, purpose, this.#process));
-  }
-
-  /** What `work` gives, or `late` where that takes too long. */
-  async inTime<Answer>(work: Promise<Answer>, late: Answer): Promise<Answer> {
-    const timer = new AbortController();
-    const limit = setTimeout(this.#timeoutSeconds * 1000, late, { signal: timer.signal }).catch(() => late);
-    return Promise.race([work, limit]).finally(() => timer.abort());
   }
 
   /** Ends the process, and waits for its end. */

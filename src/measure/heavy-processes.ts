@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { allowedProcessors } from '../processes/allowed-processors.ts';
 import { oneLine } from '../text/untrusted.ts';
 import type { HeavyProcess } from './host-schema.ts';
+import { statFields } from '../processes/proc-stat.ts';
 
 /** A process and the processor time it has used so far, in the unit of its snapshot. */
 export interface ProcessTime {
@@ -132,13 +133,10 @@ function readProcess(path: string): ProcessTime | undefined {
   }
 }
 
-/** A line of /proc/PID/stat; the name stands in parentheses and may hold some itself. */
+/** A line of /proc/PID/stat. */
 export function parseStat(line: string): ProcessTime {
   const [open, close] = [line.indexOf('('), line.lastIndexOf(')')];
-  const fields = line
-    .slice(close + 2)
-    .split(' ')
-    .map(Number);
+  const fields = statFields(line).map(Number);
   const [, parent = 0] = fields;
   const [user = 0, system = 0, reapedUser = 0, reapedSystem = 0] = fields.slice(11);
   const times = { time: user + system, reapedTime: reapedUser + reapedSystem };

@@ -1,17 +1,19 @@
 import { execa } from 'execa';
 import { fileURLToPath } from 'node:url';
+import { ownModule } from '../processes/own-module.ts';
 import { withoutForks } from '../protocol/fork-servers.ts';
 import { tamed } from '../text/untrusted.ts';
 import { stageFault } from './fault.ts';
 import { forkArm } from './forked-arm.ts';
 import type { ForkedArm } from './forked-arm.ts';
+import { inTime } from './in-time.ts';
 import { handOn } from './kept-inputs.ts';
 import { readiness } from './messages.ts';
 import type { ModelStageRequest, StageAnswer, StageRequest } from './messages.ts';
 import { memoryEnvironment } from './peak-memory.ts';
 import { endOf, hasGroups, scratchFolder, signalGroup } from './process-group.ts';
 
-const worker = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url));
+const worker = fileURLToPath(ownModule('./worker', import.meta.url));
 
 export type LaunchOutcome = StageAnswer | { readonly outcome: 'timed-out'; readonly reason: string };
 
@@ -47,7 +49,7 @@ async function stageIn(forked: ForkedArm, request: ModelStageRequest, { timeoutS
   const { modelStage } = await import('./stages.ts');
   const answer: Promise<LaunchOutcome> = modelStage(request, (purpose) => forked.prepare(request, purpose)).catch(stageFault);
   try {
-    return await forked.inTime(answer, lateStage(timeoutSeconds));
+    return await inTime(answer, timeoutSeconds, lateStage(timeoutSeconds));
   } finally {
     await forked.close();
     signal?.throwIfAborted();

@@ -1,10 +1,11 @@
 import type { z } from 'zod';
-import type { Adapter, KernelRequest, PreparedKernel } from '../contract/adapter.ts';
+import type { KernelRequest, PreparedKernel } from '../contract/adapter.ts';
 import type { errorSchema } from '../contract/cell.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { keptKeys, readRequests } from '../contract/requests.ts';
 import { createInputs, isDrawn } from '../inputs/create-inputs.ts';
 import type { CreatedInputs } from '../inputs/create-inputs.ts';
+import { loadAdapter } from '../loading/adapter.ts';
 import { findVariant } from '../variants/index.ts';
 import { judgeGradients, drawOutputGradient } from '../variants/judge-gradients.ts';
 import { expectOutput } from '../variants/judge.ts';
@@ -41,10 +42,10 @@ export async function cellInputs({ cell }: CellRequest): Promise<CreatedInputs> 
 /** @throws UNSUPPORTED, and what creating inputs throws */
 export async function prepareCell(given: CellRequest, purpose: KernelRequest['purpose'], profiled = false): Promise<PreparedCell> {
   const { cell } = given;
-  const refusal = findVariant(cell.variant.name).refuses(cell.variant.params, cell.shape);
-  if (refusal !== undefined) throw new AttnswapError('UNSUPPORTED', refusal);
   const named = { variant: findVariant(cell.variant.name), parameters: cell.variant.params };
-  const { adapter } = (await import(given.adapterModule)) as { adapter: Adapter };
+  const refusal = named.variant.refuses(cell.variant.params, cell.shape);
+  if (refusal !== undefined) throw new AttnswapError('UNSUPPORTED', refusal);
+  const adapter = await loadAdapter(given.adapterModule);
   const { inputs, warnings } = await cellInputs(given);
   const request: KernelRequest = {
     backend: cell.backend,

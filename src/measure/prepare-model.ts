@@ -1,9 +1,10 @@
-import type { Adapter, BoundModel, ForkedProcess, KernelRequest, OpenModel } from '../contract/adapter.ts';
+import type { BoundModel, ForkedProcess, KernelRequest, OpenModel } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { Tensor } from '../contract/tensor.ts';
 import { readTensors } from '../data/tensor-files.ts';
 import { decodeHalf } from '../inputs/half-precision.ts';
 import { drawModelInputs } from '../inputs/model-inputs.ts';
+import { loadAdapter } from '../loading/adapter.ts';
 import type { ModelArmRequest } from './messages.ts';
 
 /** A model that ran once, its inputs in place. */
@@ -21,7 +22,7 @@ export async function prepareModel(
   purpose: KernelRequest['purpose'],
   forked?: ForkedProcess,
 ): Promise<PreparedModel> {
-  const { adapter } = (await import(request.adapterModule)) as { adapter: Adapter };
+  const adapter = await loadAdapter(request.adapterModule);
   const { backend, model, threads, pass } = request;
   const wanted = { backend, model, purpose, ...(threads !== undefined && { threads }), ...(pass !== undefined && { pass }) };
   const opened = await (forked === undefined ? adapter.openModel?.(wanted) : forked.open(wanted));

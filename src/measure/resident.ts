@@ -4,6 +4,7 @@ import { tamed } from '../text/untrusted.ts';
 import type { Arm } from './arm.ts';
 import { forkArm } from './forked-arm.ts';
 import type { ForkedArm } from './forked-arm.ts';
+import { inTime } from './in-time.ts';
 import { handOn } from './kept-inputs.ts';
 import { withoutForks } from '../protocol/fork-servers.ts';
 import { PairArm } from './pair-arm.ts';
@@ -43,7 +44,7 @@ export async function startResident(arm: Arm, options: ResidentOptions): Promise
 function residentOf(forked: ForkedArm, { timeoutSeconds, signal }: ResidentOptions): Resident {
   const arm = new PairArm((request, figure) => forked.prepare(request, figure));
   const ask: Resident['ask'] = async (question, wanted) => {
-    const answer = await forked.inTime(arm.answer(question), lateAnswer(timeoutSeconds));
+    const answer = await inTime(arm.answer(question), timeoutSeconds, lateAnswer(timeoutSeconds));
     signal?.throwIfAborted();
     return asWanted(answer, question, wanted);
   };
@@ -73,10 +74,8 @@ async function startProcess(arm: Arm, options: ResidentOptions): Promise<Residen
   })();
   const ask: Resident['ask'] = async (question, wanted) => {
     signalGroup(child.pid, 'SIGCONT');
-    const timer = new AbortController();
-    const late = lateness(options.timeoutSeconds, timer.signal);
-    const reply = Promise.race([exchange(child, question, died), died, late]);
-    const answer = await reply.finally(() => timer.abort());
+    const reply = Promise.race([exchange(child, question, died), died]);
+    const answer = await inTime(reply, options.timeoutSeconds, lateAnswer(options.timeoutSeconds));
     await rest(child.pid);
     options.signal?.throwIfAborted();
     return asWanted(answer, question, wanted);
@@ -141,11 +140,6 @@ async function exchange(child: Channel, question: PairQuestion, died: Promise<Pa
     // The channel closed: how the process ended says more.
     return died;
   }
-}
-
-async function lateness(seconds: number, signal: AbortSignal): Promise<PairFault> {
-  await setTimeout(seconds * 1000, undefined, { signal }).catch(() => undefined);
-  return lateAnswer(seconds);
 }
 
 function lateAnswer(seconds: number): PairFault {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { ownModule } from '../processes/own-module.ts';
 
 /** A thread that keeps the largest resident size it has seen of this process. */
 export interface RssSampler {
@@ -22,9 +22,7 @@ export async function startRssSampler(): Promise<RssSampler> {
     peak: new BigInt64Array(new SharedArrayBuffer(8)),
     ended: new Int32Array(new SharedArrayBuffer(4)),
   };
-  // The compiled package holds .js where the sources hold .ts.
-  const thread = new URL(`./rss-sampler-thread${extname(import.meta.url)}`, import.meta.url);
-  const worker = new Worker(thread, { workerData: shared });
+  const worker = new Worker(ownModule('./rss-sampler-thread', import.meta.url), { workerData: shared });
   await once(worker, 'message');
   return {
     reset: () => void Atomics.store(shared.peak, 0, 0n),

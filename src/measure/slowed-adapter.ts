@@ -1,4 +1,5 @@
 import type { Adapter, AdapterEntry, KernelRequest, PreparedKernel } from '../contract/adapter.ts';
+import { loadAdapter } from '../loading/adapter.ts';
 import { cpuTimeNs } from './cpu-time.ts';
 
 /** The entry of an adapter whose calls are slower by a known share: real kernels, with a regression of known size. */
@@ -56,5 +57,4 @@ const given = new URL(import.meta.url).searchParams;
 const of = given.get('of');
 
 /** Of the adapter that this module's URL names, for the processes that measure. */
-export const adapter: Adapter | undefined =
-  of === null ? undefined : slowed(((await import(of)) as { readonly adapter: Adapter }).adapter, Number(given.get('share')));
+export const adapter: Adapter | undefined = of === null ? undefined : slowed(await loadAdapter(of), Number(given.get('share')));

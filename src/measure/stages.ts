@@ -1,6 +1,7 @@
-import type { Adapter, Dispatch, PreparedKernel } from '../contract/adapter.ts';
+import type { Dispatch, PreparedKernel } from '../contract/adapter.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Ceiling } from '../contract/run.ts';
+import { loadAdapter } from '../loading/adapter.ts';
 import { workersOf } from '../processes/forked.ts';
 import { findVariant } from '../variants/index.ts';
 import { measureWaste } from '../waste/measure-waste.ts';
@@ -156,7 +157,7 @@ const probeNs = 6e8;
 
 /** The quickest call of each probe: a ceiling is what was reached once. */
 async function ceilingsStage({ adapterModule, backend, threads }: CeilingsRequest): Promise<StageAnswer> {
-  const { adapter } = (await import(adapterModule)) as { adapter: Adapter };
+  const adapter = await loadAdapter(adapterModule);
   const ceilings: Ceiling[] = [];
   for (const probe of (await adapter.ceilings?.({ backend, ...(threads !== undefined && { threads }) })) ?? []) {
     await probe.run();

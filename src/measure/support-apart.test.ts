@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import type { Adapter, AdapterEntry } from '../contract/adapter.ts';
+import type { AdapterEntry } from '../contract/adapter.ts';
+import { loadAdapter } from '../loading/adapter.ts';
 import { supportApart } from './support-apart.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'attnswap-support-'));
@@ -22,7 +23,7 @@ export const adapter = {
 };`,
   );
   const module = pathToFileURL(path).href;
-  return { name, backends: [name], module, load: async () => ((await import(module)) as { adapter: Adapter }).adapter };
+  return { name, backends: [name], module, load: () => loadAdapter(module) };
 }
 
 const outcomes = async (entries: readonly AdapterEntry[]) =>

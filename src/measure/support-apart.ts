@@ -4,11 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { supportOf } from '../conformance/support.ts';
 import type { BackendSupport } from '../conformance/support.ts';
 import type { AdapterEntry, BackendStatus } from '../contract/adapter.ts';
+import { ownModule } from '../processes/own-module.ts';
 import { oneLine, tamed } from '../text/untrusted.ts';
 import { endOf, hasGroups, scratchFolder, signalGroup } from './process-group.ts';
 import type { SupportAnswer, SupportRequest } from './support-worker.ts';
 
-const worker = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './support-worker.ts' : './support-worker.js', import.meta.url));
+const worker = fileURLToPath(ownModule('./support-worker', import.meta.url));
 const timeoutMs = 120_000;
 
 /**

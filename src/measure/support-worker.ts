@@ -1,6 +1,7 @@
 import { supportOf } from '../conformance/support.ts';
 import type { BackendSupport } from '../conformance/support.ts';
-import type { Adapter, AdapterEntry } from '../contract/adapter.ts';
+import type { AdapterEntry } from '../contract/adapter.ts';
+import { loadAdapter } from '../loading/adapter.ts';
 import { questions, reply } from './channel.ts';
 import { describeFault } from './fault.ts';
 
@@ -11,8 +12,7 @@ export type SupportAnswer = { readonly found: readonly BackendSupport[] } | { re
 
 // What adapters run here, in a process that loads nothing that a cell needs beside.
 for await (const { adapters } of questions<SupportRequest>()) {
-  const load = async (module: string) => ((await import(module)) as { adapter: Adapter }).adapter;
-  const entries = adapters.map((entry) => ({ ...entry, load: () => load(entry.module) }));
+  const entries = adapters.map((entry) => ({ ...entry, load: () => loadAdapter(entry.module) }));
   await reply(
     await supportOf(entries).then(
       (found): SupportAnswer => ({ found }),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { statFields } from './proc-stat.ts';
 
 /** A process for good: a number alone is used again, at once in a container that starts anew. Parts that the system does not tell are ''. */
 export interface ProcessIdentity {
@@ -47,10 +48,9 @@ export function parseIdentity(text: string): ProcessIdentity | undefined {
   return { pid: Number(pid), start, boot, namespace };
 }
 
-/** proc(5): the name stands in parentheses and may hold some itself; the state follows, the start is the 22nd field. */
+/** The third field and the 22nd. */
 function statOf(pid: number | 'self'): { state: string; start: string } | undefined {
-  const line = read(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
+  const fields = statFields(read(() => readFileSync(`/proc/${pid}/stat`, 'utf8')));
   const [state = '', start = ''] = [fields[0], fields[19]];
   return start === '' ? undefined : { state, start };
 }

@@ -1,10 +1,9 @@
 import { parseCommandString } from 'execa';
 import type { AdapterEntry } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
+import { ownModule } from '../processes/own-module.ts';
 import { describedAdapter } from './worker-adapter.ts';
 import type { WorkerCommand } from './worker-process.ts';
-
-const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 
 /** A worker's command as a user writes it, such as `python3 my_worker.py`; spaces inside an argument are escaped by `\`. @throws USAGE */
 export function parseWorker(text: string, cwd: string): WorkerCommand {
@@ -21,7 +20,7 @@ export function parseWorker(text: string, cwd: string): WorkerCommand {
 export async function workerEntry(text: string, cwd: string): Promise<AdapterEntry> {
   const worker = parseWorker(text, cwd);
   const adapter = await describedAdapter(worker);
-  const module = new URL(`./command-adapter.${extension}`, import.meta.url);
+  const module = ownModule('./command-adapter', import.meta.url);
   module.searchParams.set('worker', JSON.stringify(worker));
   return { name: adapter.name, backends: adapter.backends, module: module.href, load: async () => adapter };
 }

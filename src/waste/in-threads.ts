@@ -1,7 +1,7 @@
-import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { AttnswapError } from '../contract/errors.ts';
 import { threadCount } from '../processes/cpu-quota.ts';
+import { ownModule } from '../processes/own-module.ts';
 import { findVariant, variants } from '../variants/index.ts';
 import type { WasteSums } from './figures.ts';
 import { HeadMeter } from './head-sums.ts';
@@ -91,8 +91,8 @@ function startThreads(request: WasteRequest, threads: number): Worker[] {
     dense: request.dense.name,
     nextHead: new Int32Array(new SharedArrayBuffer(4)),
   };
-  // The caller's own flags may not suit a file, as --input-type does not. The compiled package holds .js where the sources hold .ts.
-  const thread = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
+  // The caller's own flags may not suit a file, as --input-type does not.
+  const thread = ownModule('./thread', import.meta.url);
   return Array.from({ length: threads }, () => new Worker(thread, { workerData, execArgv: [] }));
 }
 

@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import type { Unsupported } from '../../../src/contract/adapter.ts';
 import type { Training, TrainRequest } from '../../../src/contract/training.ts';
+import { ownModule } from '../../../src/processes/own-module.ts';
 import { workerAdapter } from '../../../src/protocol/worker-adapter.ts';
 
-const script = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url));
+const script = fileURLToPath(ownModule('./worker', import.meta.url));
 
 /** Begins a training in a process of its own, so that nothing that becomes of tfjs there is of consequence here. @throws WORKER_FAILED, WORKER_PROTOCOL */
 export async function train(request: TrainRequest): Promise<Training | Unsupported> {
