@@ -41,13 +41,10 @@ const hostBound = new Set<Metric>(['latency', 'peak-memory', 'memory-growth']);
 export async function gateAgainstBaseline(gate: BaselineGate): Promise<Comparison[]> {
   const { suite, plans, baseline } = gate;
   const today = gate.now.toISOString().slice(0, 10);
-  const launches = new Map<string, CellRecord[]>();
+  const launches = Array.from({ length: baseline.portable === undefined ? leastLaunches : 1 }, () => new Map<string, CellRecord>());
   for (const [done, plan] of plans.entries()) {
     gate.progress?.(done, plans.length, plan.cell.id);
-    const records: CellRecord[] = [];
-    for (let launch = 0; launch < (baseline.portable === undefined ? leastLaunches : 1); launch++)
-      records.push(await measureCell(plan, gate));
-    launches.set(plan.cell.id, records);
+    for (const launch of launches) launch.set(plan.cell.id, await measureCell(plan, gate));
   }
   const stored = baseline.runs.map(({ run }) => new Map(run.cells.map((cell) => [cell.id, cell])));
   const tasks = plans.flatMap((plan) => rulesOf(plan, suite.gates, today).map((rule) => ({ plan, rule })));
@@ -72,21 +69,24 @@ export async function gateAgainstBaseline(gate: BaselineGate): Promise<Compariso
   ];
 }
 
+type CellsById = ReadonlyMap<string, CellRecord>;
+
 interface Task {
   readonly plan: CellPlan;
   readonly rule: Rule;
   /** The cells that the figure is of: the plan's own, or those of all lengths where it tells how memory grows with them. */
   readonly alike: readonly CellPlan[];
-  readonly launches: ReadonlyMap<string, readonly CellRecord[]>;
-  readonly stored: ReadonlyArray<ReadonlyMap<string, CellRecord>>;
+  readonly launches: readonly CellsById[];
+  readonly stored: readonly CellsById[];
   readonly family: number;
 }
 
 function judge(task: Task, gate: BaselineGate): Comparison {
   const { plan, rule, family } = task;
   const subject: ComparisonSubject = { cell: growthId(task.alike.map(({ cell }) => cell)), name: kernelName(plan) };
-  const records = task.launches.get(plan.cell.id) ?? [];
-  const bad = task.alike.flatMap(({ cell: { id } }) => task.launches.get(id) ?? []).find(({ status }) => status !== 'ok');
+  const bad = task.alike
+    .flatMap(({ cell: { id } }) => task.launches.map((launch) => launch.get(id)!))
+    .find(({ status }) => status !== 'ok');
   if (bad !== undefined)
     return judgeMissing(subject, rule, bad.status === 'unsupported' ? 'incomplete' : 'error', `${bad.status}: ${bad.reason ?? ''}`);
   const { differing } = hostsOf(gate);
@@ -95,10 +95,7 @@ function judge(task: Task, gate: BaselineGate): Comparison {
     return judgeMissing(subject, rule, 'incomparable', reason);
   }
   const reference = gate.plans.find((other) => kernelName(other) === gate.suite.reference && sameSetting(other, plan));
-  const measured = records.map(
-    (_, launch) => new Map([...task.launches].flatMap(([id, each]) => (each[launch] ? [[id, each[launch]]] : []))),
-  );
-  const figures = (runs: ReadonlyArray<ReadonlyMap<string, CellRecord>>) =>
+  const figures = (runs: readonly CellsById[]) =>
     runs.flatMap((run) => {
       const value =
         rule.metric === 'memory-growth'
@@ -106,15 +103,15 @@ function judge(task: Task, gate: BaselineGate): Comparison {
           : figureOf(rule.metric, run.get(plan.cell.id), run.get(reference?.cell.id ?? ''));
       return value === null || value === undefined ? [] : [value];
     });
-  const fresh = figures(measured);
+  const fresh = figures(task.launches);
   if (fresh.length === 0) return judgeMissing(subject, rule, 'incomplete', `${rule.metric} was not measured`);
   if (gate.baseline.portable !== undefined) return judgePortable(subject, rule, median(fresh), gate.baseline.portable);
   const base = figures(task.stored);
   if (base.length === 0 && rule.limit === null)
     return judgeMissing(subject, rule, 'incomplete', `${gate.baseline.name} has no ${rule.metric} for this cell`);
-  if (!varies(rule.metric)) return judgeFigures(subject, rule, { base: base.length === 0 ? null : median(base), new: median(fresh) });
   // Without a base there is the limit alone.
-  if (base.length === 0) return judgeFigures(subject, rule, { base: null, new: median(fresh) });
+  if (base.length === 0 || !varies(rule.metric))
+    return judgeFigures(subject, rule, { base: base.length === 0 ? null : median(base), new: median(fresh) });
   const floor = isCalibrated(rule.metric) ? (calibrationFor(gate.calibrations, plan.cell, gate)?.floor ?? null) : null;
   const judged = heldToLimit(judgeLaunches(subject, rule, { base, new: fresh }, { floor, family }), rule);
   const notCompared = hostsOf(gate).unknown.map((part) => `the ${part} could not be read and was not compared with the baseline's`);

@@ -1,3 +1,4 @@
+import type { CellRecord } from '../contract/cell.ts';
 import type { Comparison } from '../contract/verdict.ts';
 import { heldToLimit } from '../decide/judge-figures.ts';
 import type { Rule, ComparisonSubject } from '../decide/rule.ts';
@@ -13,10 +14,12 @@ import { noBlock, untilDecided } from './until-decided.ts';
 import type { Looking, NoBlock } from './until-decided.ts';
 
 /** A peak hardly varies from launch to launch: few pairs tell. */
-export const memoryLooks: LookPlan = { looks: [3, 6], tail: 0.0175 };
+const memoryLooks: LookPlan = { looks: [3, 6], tail: 0.0175 };
 
-/** One page: a peak that reads as nothing is taken for this, as a ratio needs one. */
-export const leastPeakBytes = 4096;
+/** The device's peak where it has memory of its own, else the host's; one page at least, as a ratio needs more than nothing. */
+export function peakBytes({ peakDeviceBytes, peakHostBytes }: NonNullable<CellRecord['memory']>): number {
+  return Math.max(4096, peakDeviceBytes ?? peakHostBytes);
+}
 
 export interface StageOptions extends Pick<LaunchOptions, 'withoutForks'> {
   readonly timeoutSeconds: number;
@@ -91,8 +94,8 @@ export function compareGrowth(
 }
 
 /** The factor by which memory rises where the length doubles: 2 to the power of the log-log slope. */
-export function growthPerDoubling(lengths: readonly number[], peakBytes: readonly number[]): number {
-  return 2 ** theilSen(lengths.map(Math.log), peakBytes.map(Math.log)).slope;
+export function growthPerDoubling(lengths: readonly number[], peaks: readonly number[]): number {
+  return 2 ** theilSen(lengths.map(Math.log), peaks.map(Math.log)).slope;
 }
 
 /** Judges a positive figure of launches, pair by pair. */
@@ -133,7 +136,7 @@ export interface LaunchedPeak {
   readonly residentBytes?: number;
 }
 
-/** Peak bytes of one launch: the device's where it has memory of its own, else the host's, one page at least. */
+/** Peak bytes of one launch. */
 export async function peak(
   arm: CellArm | ModelArm,
   options: StageOptions,
@@ -143,7 +146,7 @@ export async function peak(
     : launchArm(arm as CellArm, 'memory', { ...options, wasteRows: 1 }));
   if (outcome.outcome !== 'memory') return outcome;
   const { memory, residentBytes } = outcome;
-  const bytes = Math.max(leastPeakBytes, memory.peakDeviceBytes ?? memory.peakHostBytes);
+  const bytes = peakBytes(memory);
   return memory.peakDeviceBytes === null && residentBytes !== undefined ? { bytes, residentBytes } : { bytes };
 }
 

@@ -1,7 +1,7 @@
 import type { CellRecord } from '../contract/cell.ts';
 import type { Metric } from '../contract/verdict.ts';
 import { wasteReportSchema } from '../waste/schema.ts';
-import { growthPerDoubling, leastPeakBytes } from './compare-memory.ts';
+import { growthPerDoubling, peakBytes } from './compare-memory.ts';
 
 /** A metric as one launch of a cell gave it, if it did. */
 export function figureOf(metric: Metric, cell: CellRecord | undefined, reference: CellRecord | undefined): number | null | undefined {
@@ -14,10 +14,8 @@ export function figureOf(metric: Metric, cell: CellRecord | undefined, reference
       return cell?.error?.relative;
     case 'scored-pairs':
       return cell?.work?.scoredPairs;
-    case 'waste': {
-      const report = wasteReportSchema.safeParse(cell?.waste);
-      return report.success ? report.data.overall.kernelWaste.p95?.value : undefined;
-    }
+    case 'waste':
+      return wastedShare(cell?.waste);
     case 'ratio-to-reference':
       return cell?.latency && reference?.latency && cell.latency.medianNs / reference.latency.medianNs;
     default:
@@ -39,5 +37,11 @@ export function growthId(cells: ReadonlyArray<{ readonly id: string; readonly sh
 }
 
 function peakOf(cell: CellRecord | undefined): number | undefined {
-  return cell?.memory && Math.max(leastPeakBytes, cell.memory.peakDeviceBytes ?? cell.memory.peakHostBytes);
+  return cell?.memory && peakBytes(cell.memory);
+}
+
+/** The share of scored products that the smallest sets of keys holding 95 % of the weight do without, of a waste report. */
+export function wastedShare(waste: unknown): number | undefined {
+  const report = wasteReportSchema.safeParse(waste);
+  return report.success ? report.data.overall.kernelWaste.p95?.value : undefined;
 }

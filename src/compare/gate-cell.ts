@@ -5,11 +5,11 @@ import type { CellArm } from '../measure/arm.ts';
 import { factsOf } from '../measure/facts.ts';
 import type { ArmFacts, BlockOutcome } from '../measure/pair-block.ts';
 import type { PairFault } from '../measure/pair-messages.ts';
-import { wasteReportSchema } from '../waste/schema.ts';
 import { compareLatency, lookingAt } from './compare-latency.ts';
 import type { PairOptions } from './compare-latency.ts';
 import { compareMemory, launchArm, withoutFigure } from './compare-memory.ts';
 import type { StageOptions } from './compare-memory.ts';
+import { wastedShare } from './figures-of.ts';
 import { pairedBlocks } from './paired-blocks.ts';
 import { noBlock, untilDecided } from './until-decided.ts';
 import type { NoBlock } from './until-decided.ts';
@@ -55,13 +55,11 @@ async function latency(arms: CellArms, subject: ComparisonSubject, rule: Rule, o
   return heldToLimit(comparison, rule);
 }
 
-/** The share of scored products that the smallest sets of keys holding 95 % of the weight do without. */
 async function wasted(arms: CellArms, subject: ComparisonSubject, rule: Rule, options: GateCellOptions): Promise<Comparison> {
   const outcomes = await Promise.all(sides.map((side) => launchArm(arms[side], 'waste', options)));
   const shares: number[] = [];
   for (const [index, outcome] of outcomes.entries()) {
-    const report = outcome.outcome === 'waste' ? wasteReportSchema.safeParse(outcome.waste) : undefined;
-    const share = report?.success === true ? report.data.overall.kernelWaste.p95?.value : undefined;
+    const share = outcome.outcome === 'waste' ? wastedShare(outcome.waste) : undefined;
     if (share === undefined) return without(subject, rule, withoutFigure(sides[index]!, outcome));
     shares.push(share);
   }

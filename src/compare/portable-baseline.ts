@@ -2,9 +2,8 @@ import { z } from 'zod';
 import type { CellRecord } from '../contract/cell.ts';
 import type { Metric } from '../contract/verdict.ts';
 import { varies } from '../decide/rule.ts';
-import { sameSetting, withoutLength } from '../measure/plan-cells.ts';
+import { kernelName, sameSetting, withoutLength } from '../measure/plan-cells.ts';
 import { median } from '../statistics/order-statistics.ts';
-import { formatVariant } from '../variants/index.ts';
 import type { Baseline } from './baseline.ts';
 import { figureOf, growthId, growthOf } from './figures-of.ts';
 import { portableMetrics } from './portable-schema.ts';
@@ -55,10 +54,8 @@ export function portableOf(baseline: Baseline): Baseline {
 
 function figureIn(cells: readonly CellRecord[], id: string, metric: Metric, reference: string): number | null | undefined {
   const cell = cells.find((each) => each.id === id);
-  const base = cells.find((each) => cell !== undefined && nameOf(each) === reference && sameSetting({ cell: each }, { cell }));
+  const base = cells.find(
+    (each) => cell !== undefined && kernelName({ cell: each }) === reference && sameSetting({ cell: each }, { cell }),
+  );
   return cell === base && metric === 'ratio-to-reference' ? undefined : figureOf(metric, cell, base);
-}
-
-function nameOf({ variant, kernel }: CellRecord): string {
-  return formatVariant({ variant: variant.name, kernel, parameters: variant.params });
 }

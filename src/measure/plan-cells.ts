@@ -14,7 +14,7 @@ import type { CellPlan } from './measure-cell.ts';
  * @throws UNKNOWN_VARIANT, INVALID_PARAMETERS, UNKNOWN_BACKEND, UNKNOWN_KERNEL, INVALID_SUITE where nothing is left
  */
 export async function planCells(suite: Suite, adapters: readonly AdapterEntry[]): Promise<CellPlan[]> {
-  const plans: CellPlan[] = [];
+  const plans = new Map<string, CellPlan>();
   const found = suite.matrix.backends.includes(everyBackend) ? await backendsHere(adapters) : [];
   for (const point of points(
     suite,
@@ -25,9 +25,9 @@ export async function planCells(suite: Suite, adapters: readonly AdapterEntry[])
     const here = suite.matrix.backends.includes(point.backend) ? undefined : found.find(({ name }) => name === point.backend);
     if (here !== undefined && !(here.dtypes.includes(point.shape.dtype) && hasKernel(adapter, point, here.lacking))) continue;
     const plan = planOf(point, entry, kernelOf(adapter, point.text, { backend: point.backend, ...here }));
-    if (!plans.some(({ cell }) => cell.id === plan.cell.id)) plans.push(plan);
+    if (!plans.has(plan.cell.id)) plans.set(plan.cell.id, plan);
   }
-  if (plans.length > 0) return plans;
+  if (plans.size > 0) return [...plans.values()];
   throw new AttnswapError('INVALID_SUITE', `${suite.name}: no cells are left after the exclusions`, {
     hint: 'remove an exclusion or extend the matrix',
   });
@@ -175,9 +175,9 @@ function hasKernel({ kernels }: Adapter, { text, backend }: Point, lacking: Lack
   return kernels.some((kernel) => isMeant(kernel) && isServed(kernel, backend, lacking));
 }
 
-/** The kernel of a planned cell as a user writes it: `window.tiled:w=128`. */
-export function kernelName({ cell, kernel }: CellPlan): string {
-  return formatVariant({ variant: cell.variant.name, kernel: kernel.kernel, parameters: cell.variant.params });
+/** The kernel of a cell as a user writes it: `window.tiled:w=128`. */
+export function kernelName({ cell: { variant, kernel } }: Pick<CellPlan, 'cell'>): string {
+  return formatVariant({ variant: variant.name, kernel, parameters: variant.params });
 }
 
 /** Whether two cells differ in variant and kernel at most: what a ratio may be taken of. */
