@@ -12,13 +12,14 @@ import { driftSize } from '../migration/quality-of.ts';
 import type { Site } from '../model/sites/site.ts';
 import { itemsText, tokensText } from '../quality/judgement.ts';
 import { digits, percent, signed, size, time } from '../text/figures.ts';
-import { table, wrapped } from '../text/layout.ts';
+import { clip, table, wrapped } from '../text/layout.ts';
 import { baseToNew } from '../verdict/wording.ts';
 import { backwardBaselineText, backwardCandidatesText } from './backward-text.ts';
 import { decodeBaselineText, decodeCandidatesText, decodeFinalText, generationText, withUses } from './decode-text.ts';
 import { shardedBy } from '../migration/scaling.ts';
 import { scalingText } from './scaling-text.ts';
 import { visible } from '../text/untrusted.ts';
+import { meanOf } from '../statistics/mean.ts';
 
 interface Context {
   readonly settings: MigrationSettings;
@@ -73,7 +74,7 @@ function baselineText({ baseline }: MigrationReport, { metric, sites }: Context)
   lines.push('waste: share of scored pairs beyond the smallest sets of keys that hold 95 % of the attention');
   lines.push(...groupLines(baseline.lengths));
   if (baseline.scores !== null)
-    lines.push(`quality: ${digits(mean(baseline.scores))} over ${baseline.scores.length} items (${visible(metric ?? 'score')})`);
+    lines.push(`quality: ${digits(meanOf(baseline.scores))} over ${baseline.scores.length} items (${visible(metric ?? 'score')})`);
   for (const flag of baseline.dispatch?.flags ?? []) lines.push(wrapped(`runtime: ${visible(flag)}`));
   if (baseline.decode) lines.push(decodeBaselineText(baseline.decode));
   if (baseline.backward) lines.push(backwardBaselineText(baseline.backward));
@@ -234,9 +235,5 @@ function change(comparison: Comparison | null): string {
 }
 
 function short(name: string): string {
-  return name.length <= 40 ? name : `${name.slice(0, 39)}…`;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+  return clip(name, 40);
 }

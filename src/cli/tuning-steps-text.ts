@@ -4,6 +4,7 @@ import type { StepSaving } from '../tuning/steps-to-quality.ts';
 import type { TuningReport } from '../tuning/tune-testbed.ts';
 import { digits, percent } from '../text/figures.ts';
 import { table } from '../text/layout.ts';
+import { meanOf } from '../statistics/mean.ts';
 
 /** How many training steps each attention and the baseline took to the same validation score. */
 export function convergenceText({ baseline, candidates }: TuningReport, name: string, metric: Task['metric']): string {
@@ -21,7 +22,7 @@ export function convergenceText({ baseline, candidates }: TuningReport, name: st
 }
 
 function meanSteps(steps: readonly number[]): string {
-  return (steps.reduce((sum, each) => sum + each, 0) / steps.length).toFixed(0);
+  return meanOf(steps).toFixed(0);
 }
 
 /** The share of steps that was saved, and its interval over seeds. */

@@ -1,4 +1,5 @@
 import type { Comparison } from '../contract/verdict.ts';
+import { meanOf } from '../statistics/mean.ts';
 import { studentQuantile } from '../statistics/student.ts';
 import { median } from '../statistics/order-statistics.ts';
 import { judgeMissing } from './judge-figures.ts';
@@ -68,7 +69,7 @@ export function judgeLaunches(
 
 function summary(figures: readonly number[]) {
   const logs = figures.map(Math.log);
-  const mean = logs.reduce((sum, log) => sum + log, 0) / logs.length;
+  const mean = meanOf(logs);
   const variance = logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / Math.max(1, logs.length - 1);
   return { mean, variance, count: logs.length };
 }

@@ -4,6 +4,7 @@ import { usingModel } from '../model/file/open-proto.ts';
 import { itemsOf } from './items.ts';
 import type { Migration } from './migration.ts';
 import { driftBetween, driftSize, originalScores, scoresOf } from './quality-of.ts';
+import { meanOf } from '../statistics/mean.ts';
 
 /** What losses are counted in: scores of the original, or, without a task, relative drift. */
 export interface LossScale {
@@ -17,8 +18,7 @@ export async function lossScale(migration: Migration, some?: readonly Item[]): P
   const items = await itemsOf(migration, 'calibration');
   const scale: LossScale = await migration.state.step('tune/scale', async () => {
     const scores = await originalScores(migration, items);
-    const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-    return scores === null ? { scores, size: 1 } : { scores, size: Math.abs(mean(scores)) };
+    return scores === null ? { scores, size: 1 } : { scores, size: Math.abs(meanOf(scores)) };
   });
   if (some === undefined || scale.scores === null) return scale;
   const scoreOf = new Map(items.map((item, at) => [item, scale.scores![at]!] as const));
@@ -38,8 +38,7 @@ export async function lossOf(
   return usingModel(open(), async (changed) => {
     if (scale.scores === null) return driftLoss(migration, changed, items);
     const scores = await scoresOf(migration, changed, items);
-    const lost = scale.scores.map((score, at) => score - scores![at]!);
-    return Math.max(0, lost.reduce((sum, value) => sum + value, 0) / lost.length);
+    return Math.max(0, meanOf(scale.scores.map((score, at) => score - scores![at]!)));
   });
 }
 

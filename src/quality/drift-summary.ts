@@ -1,4 +1,5 @@
 import { AttnswapError } from '../contract/errors.ts';
+import { meanOf } from '../statistics/mean.ts';
 import { quantileSorted } from '../statistics/order-statistics.ts';
 import type { OutputKind } from './distributions.ts';
 import type { ItemDrift, OutputDrift } from './drift.ts';
@@ -121,10 +122,6 @@ function summariseOutput(output: string, drifts: readonly OutputDrift[], interva
       1,
     ),
   };
-}
-
-function meanOf(values: Float64Array): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function pooledFifthPercentile(drifts: readonly OutputDrift[]): number {

@@ -1,4 +1,5 @@
 import { AttnswapError } from '../contract/errors.ts';
+import { meanOf } from '../statistics/mean.ts';
 import type { Interval } from '../statistics/resample.ts';
 import { itemsNeeded } from './bounded-mean.ts';
 import { itemMean, watchingShare } from './item-mean.ts';
@@ -59,12 +60,11 @@ export function estimatePaired(scores: PairedScores, { seed, range, of }: Paired
   const oneSided = itemMean(differences, { ...options, tail: qualityTail });
   const twoSided = itemMean(differences, { ...options, tail: qualityTail / 2 });
   const count = (holds: (difference: number) => boolean) => differences.filter(holds).length;
-  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   return {
     items: differences.length,
     ...(of !== undefined && { of }),
-    base: mean(scores.base),
-    new: mean(scores.new),
+    base: meanOf(scores.base),
+    new: meanOf(scores.new),
     difference: oneSided.mean,
     oneSided: { low: oneSided.low, high: oneSided.high },
     twoSided: { low: twoSided.low, high: twoSided.high },

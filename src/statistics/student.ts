@@ -1,4 +1,5 @@
 import jstat from 'jstat';
+import { meanOf } from './mean.ts';
 import type { Interval } from './resample.ts';
 
 const { studentt, ibeta } = jstat.jStat;
@@ -33,7 +34,7 @@ export interface MeanEstimate extends Interval {
 export function meanInterval(values: readonly number[], tail: number): MeanEstimate {
   const count = values.length;
   if (count === 0) throw new RangeError('meanInterval: needs at least one value');
-  const mean = values.reduce((sum, value) => sum + value, 0) / count;
+  const mean = meanOf(values);
   if (count === 1) return { mean, low: -Infinity, high: Infinity, standardDeviation: Infinity, count };
   const standardDeviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1));
   const reach = (studentQuantile(1 - tail, count - 1) * standardDeviation) / Math.sqrt(count);

@@ -5,6 +5,7 @@ import type { Tile } from '../document.ts';
 import { comparisonTile, driftTile, emptyTile, plainTile, scoreTile } from '../tiles.ts';
 import { boundsOf, nameOf } from './candidate-sections.ts';
 import type { CandidateRecord } from './candidate-sections.ts';
+import { meanOf } from '../../statistics/mean.ts';
 
 /** What the verdict rests on: the last comparison where there was one, else the candidate that was judged, else the original alone. */
 export function migrationTiles(record: StoredMigrationRecord, candidates: readonly CandidateRecord[]): Tile[] {
@@ -36,7 +37,7 @@ function qualityTile({ settings, metric, baseline }: StoredMigrationRecord, qual
   const { judgement, task } = quality;
   if (task === null) return driftTile(metric === null ? 'drift of the outputs, no task' : 'drift of the outputs', judgement);
   const { base, difference } = task;
-  const mean = baseline.scores === null || baseline.scores.length === 0 ? base : average(baseline.scores);
+  const mean = baseline.scores === null || baseline.scores.length === 0 ? base : meanOf(baseline.scores);
   return scoreTile({
     of: `${metric === null ? 'score' : nameOf(metric)}, ${itemsText(task)}`,
     base,
@@ -58,10 +59,6 @@ function originalTiles({ baseline }: StoredMigrationRecord): Tile[] {
   const quality =
     baseline.scores === null || baseline.scores.length === 0
       ? emptyTile('Quality', 'no task')
-      : plainTile('Quality', `original, ${baseline.scores.length} items`, digits(average(baseline.scores)));
+      : plainTile('Quality', `original, ${baseline.scores.length} items`, digits(meanOf(baseline.scores)));
   return [plainTile('Latency', of, time(longest.medianNs)), plainTile('Peak memory', of, size(longest.peakHostBytes)), quality];
-}
-
-function average(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
