@@ -1,5 +1,5 @@
 import { groupByHost, compareHosts } from '../measure/same-host.ts';
-import { changePoints } from '../statistics/change-points.ts';
+import { segmentsOf } from '../statistics/change-points.ts';
 import { fingerprintOf } from './baseline.ts';
 
 /** A run as its history is told: when and where it was measured, and the latency of each cell. */
@@ -65,8 +65,7 @@ export function historyOf(cell: string, runs: readonly TimedRun[]): HistoryPoint
     // A latency of 0 is a timer too coarse: it has no logarithm.
     return medianNs === undefined || medianNs <= 0 ? [] : [{ run, medianNs }];
   });
-  const { segments } = changePoints(measured.map(({ medianNs }) => Math.log(medianNs)));
-  return segments.flatMap(({ start, end, level }, index) =>
+  return segmentsOf(measured.map(({ medianNs }) => Math.log(medianNs))).flatMap(({ start, end, level }, index) =>
     measured.slice(start, end).map((point) => ({ ...point, levelNs: Math.exp(level), level: index })),
   );
 }

@@ -1,5 +1,6 @@
+import { meanOf } from '../statistics/mean.ts';
 import { bettingInterval } from '../statistics/betting.ts';
-import { clusterBootstrap } from '../statistics/cluster-bootstrap.ts';
+import { bootstrapMeanInterval } from '../statistics/bootstrap-mean.ts';
 import type { Interval } from '../statistics/resample.ts';
 import { meanInterval } from '../statistics/student.ts';
 import { boundedMeanInterval } from './bounded-mean.ts';
@@ -53,7 +54,7 @@ export function itemMean(values: readonly number[], { range, tail, seed, watched
   const stray = values.find((value) => !Number.isFinite(value));
   if (stray !== undefined || values.length === 0) throw new RangeError(`itemMean: needs finite values, got ${stray ?? 'none'}`);
   const count = values.length;
-  const mean = values.reduce((sum, value) => sum + value, 0) / count;
+  const mean = meanOf(values);
   const method = watched === 'stopped' ? 'betting' : methodFor(values, range);
   const within = clip(range);
   const interval = intervalBy(method, values, { range, seed });
@@ -75,10 +76,9 @@ function intervalBy(
   { range, seed }: Pick<ItemMeanOptions, 'range' | 'seed'>,
 ): (tail: number) => Interval {
   const unbounded = { low: -Infinity, high: Infinity };
-  const rows = values.map((value) => [value]);
   const methods: Readonly<Record<IntervalMethod, (tail: number) => Interval>> = {
     student: (tail) => meanInterval(values, tail),
-    bootstrap: (tail) => clusterBootstrap(rows, 'mean', { seed, tail, replicates: 4999 }),
+    bootstrap: (tail) => bootstrapMeanInterval(values, { seed, tail, replicates: 4999 }),
     bounded: (tail) => boundedMeanInterval(values, { range: range!, tail, seed }),
     betting: (tail) => bettingInterval(values, range ?? unbounded, tail),
     none: () => unbounded,

@@ -7,29 +7,17 @@ export interface Segment {
   readonly level: number;
 }
 
-export interface ChangePoint {
-  /** Index of the last figure before the change. */
-  readonly before: number;
-  /** Index of the first figure after it. */
-  readonly after: number;
-  /** (new level − old level)/|old level|; infinite where the old level is 0. */
-  readonly relativeChange: number;
-}
-
-export interface Segmentation {
-  readonly segments: readonly Segment[];
-  readonly changes: readonly ChangePoint[];
-}
-
 /** A level holds for at least so many figures; what is shorter is an outlier. */
 const shortest = 3;
 
 /** Outliers are pulled in to so many standard deviations from their neighbours. */
 const clipDeviations = 3;
 
+const penalty = 3;
+
 /**
  * Cuts a series of figures where its level changes: the segmentation that minimises Σ(x − level)² + β·changes (the Potts functional),
- * found exactly by PELT (Killick, Fearnhead and Eckley, JASA 107, 2012), β = `penalty`·σ²·ln n·(1 + 8/n), where 8/n makes up for a σ
+ * found exactly by PELT (Killick, Fearnhead and Eckley, JASA 107, 2012), β = 3·σ²·ln n·(1 + 8/n), where 8/n makes up for a σ
  * known from few figures. σ comes from the differences of neighbours, which steps hardly move. Figures further than 3σ from the
  * median of five about them are pulled in first, so that two wild figures make no change and a level that holds for three is kept.
  *
@@ -41,23 +29,19 @@ const clipDeviations = 3;
  * @param values in the order in which they were taken
  * @throws RangeError on a figure that is not finite
  */
-export function changePoints(values: readonly number[], { penalty = 3 }: { readonly penalty?: number } = {}): Segmentation {
+export function segmentsOf(values: readonly number[]): Segment[] {
   const wild = values.findIndex((value) => !Number.isFinite(value));
-  if (wild >= 0) throw new RangeError(`changePoints: figure ${wild} is ${values[wild]}`);
-  const ends = values.length < 2 * shortest ? [values.length] : segmentEnds(values, penalty);
+  if (wild >= 0) throw new RangeError(`segmentsOf: figure ${wild} is ${values[wild]}`);
+  const ends = values.length < 2 * shortest ? [values.length] : segmentEnds(values);
   const segments: Segment[] = [];
   for (const end of ends) {
     const start = segments.at(-1)?.end ?? 0;
     if (end > start) segments.push({ start, end, level: median(values.slice(start, end)) });
   }
-  return { segments, changes: segments.slice(1).map((segment, index) => changeBetween(segments[index]!, segment)) };
+  return segments;
 }
 
-function changeBetween(old: Segment, next: Segment): ChangePoint {
-  return { before: old.end - 1, after: next.start, relativeChange: (next.level - old.level) / Math.abs(old.level) };
-}
-
-function segmentEnds(values: readonly number[], penalty: number): number[] {
+function segmentEnds(values: readonly number[]): number[] {
   const scale = noiseScale(values);
   if (scale === 0) return [values.length];
   const clipped = pullIn(values, clipDeviations * scale);

@@ -48,26 +48,21 @@ export function quantileSorted(sorted: ArrayLike<number>, p: number): number {
 }
 
 /**
- * A distribution-free interval of the median: the number of samples below it is Binomial(n, ½), so [x₍d₎, x₍n+1−d₎] holds it
+ * A distribution-free 95 % interval of the median: the number of samples below it is Binomial(n, ½), so [x₍d₎, x₍n+1−d₎] holds it
  * with probability 1 − 2·P(B < d) whatever the distribution (David and Nagaraja, Order Statistics, 3rd ed., §7.1).
- * Needs 6 samples for 95 %. Misleading in two ways. Samples of one process are autocorrelated: the interval is narrower than
+ * Needs 6 samples. Misleading in two ways. Samples of one process are autocorrelated: the interval is narrower than
  * the truth, and says nothing of what another launch would give. And where sampling stopped because this interval became
  * narrow, its coverage is below the nominal one. Use it to stop sampling and to show spread, never to compare two arms.
+ * @param sorted samples in ascending order
  * @throws RangeError on an empty sample
  */
-export function medianInterval(samples: readonly number[], confidence = 0.95): OrderInterval {
-  return medianIntervalSorted(samples.toSorted(ascending), confidence);
-}
-
-/** {@link medianInterval} of samples that are in ascending order already. */
-export function medianIntervalSorted(sorted: readonly number[], confidence = 0.95): OrderInterval {
-  const { depth, coverage } = intervalDepth(sorted.length, confidence);
+export function medianIntervalSorted(sorted: readonly number[]): OrderInterval {
+  const { depth, coverage } = intervalDepth(sorted.length);
   return { low: at(sorted, depth - 1), high: at(sorted, sorted.length - depth), coverage };
 }
 
-/** The deepest d ≥ 1 whose interval still covers `confidence`, with its coverage; d = 1 where none does. */
-function intervalDepth(count: number, confidence: number): { depth: number; coverage: number } {
-  const tail = (1 - confidence) / 2;
+/** The deepest d ≥ 1 whose interval still covers 95 %, with its coverage; d = 1 where none does. */
+function intervalDepth(count: number): { depth: number; coverage: number } {
   // P(B = 0) in logarithms: 2⁻ⁿ underflows from n = 1075 on.
   let logProbability = -count * Math.LN2;
   let below = Math.exp(logProbability);
@@ -75,7 +70,7 @@ function intervalDepth(count: number, confidence: number): { depth: number; cove
   for (; depth < Math.ceil(count / 2); depth++) {
     logProbability += Math.log((count - depth + 1) / depth);
     const next = below + Math.exp(logProbability);
-    if (next > tail) break;
+    if (next > 0.025) break;
     below = next;
   }
   return { depth, coverage: count === 1 ? 0 : 1 - 2 * below };

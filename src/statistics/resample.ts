@@ -99,14 +99,13 @@ export function addReplicateSums(sums: Float64Array, rows: SampledRows, generato
 }
 
 /**
- * The percentile interval of a ratio of two column sums over bootstrap replicates; null where fewer than half of them
+ * The 95 % percentile interval of a ratio of two column sums over bootstrap replicates; null where fewer than half of them
  * have a positive denominator. Sums are resampled, and the ratio taken of each resample: never a mean of rows' ratios.
  * From few rows it covers a little less than it claims: about .93 with 40 strata of two.
  */
 export function ratioInterval(
   replicateSums: Float64Array,
   ratio: { readonly columns: number; readonly numerator: number; readonly denominator: number },
-  confidence = 0.95,
 ): Interval | null {
   const found = new Float64Array(replicateSums.length / ratio.columns);
   let count = 0;
@@ -116,6 +115,5 @@ export function ratioInterval(
   }
   if (count === 0 || 2 * count < found.length) return null;
   const ratios = found.subarray(0, count).sort();
-  const tail = (1 - confidence) / 2;
-  return { low: quantileSorted(ratios, tail), high: quantileSorted(ratios, 1 - tail) };
+  return { low: quantileSorted(ratios, 0.025), high: quantileSorted(ratios, 0.975) };
 }

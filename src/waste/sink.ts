@@ -74,9 +74,9 @@ export class SinkSearch {
   }
 }
 
-/** Wilson's interval of a share of heads (JASA 22, 1927). */
-export function wilsonInterval(hits: number, trials: number, confidence = 0.95): Interval {
-  const z = normalQuantile(1 - (1 - confidence) / 2);
+/** Wilson's 95 % interval of a share of heads (JASA 22, 1927). */
+export function wilsonInterval(hits: number, trials: number): Interval {
+  const z = normalQuantile(0.975);
   const share = hits / trials;
   const centre = (share + (z * z) / (2 * trials)) / (1 + (z * z) / trials);
   const half = (z / (1 + (z * z) / trials)) * Math.sqrt((share * (1 - share)) / trials + (z * z) / (4 * trials * trials));
