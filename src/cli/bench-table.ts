@@ -2,7 +2,7 @@ import type { CellRecord } from '../contract/cell.ts';
 import type { RunRecord } from '../contract/run.ts';
 import { markNotes, nameOf, peakOf, settingOf, speedUp, steadyMark, wasteOf } from '../report/cell-facts.ts';
 import { sideBySide } from './side-by-side.ts';
-import { count, digits, joules, percent, size, time } from '../text/figures.ts';
+import { count, digits, factor, joules, percent, size, time } from '../text/figures.ts';
 import { visible } from '../text/untrusted.ts';
 import { table, wrapped } from '../text/layout.ts';
 
@@ -29,7 +29,7 @@ function line(cell: CellRecord, group: readonly CellRecord[], reference: string)
     nameOf(cell) + steadyMark(latency.warmup.steady),
     time(latency.medianNs),
     percent(reach),
-    ratio === null ? '–' : `${digits(ratio)}×`,
+    ratio === null ? '–' : factor(ratio),
     peak === undefined ? '–' : size(peak),
     work === undefined ? '–' : count(work.scoredPairs),
     waste === null ? '–' : percent(waste),

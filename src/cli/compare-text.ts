@@ -14,7 +14,7 @@ import {
 import type { MissingCell } from '../report/comparison/wording.ts';
 import { inert } from '../text/untrusted.ts';
 import { wrap } from '../text/layout.ts';
-import { digits, time } from '../text/figures.ts';
+import { factor, time } from '../text/figures.ts';
 import { table } from '../text/layout.ts';
 
 const width = 100;
@@ -36,7 +36,7 @@ export function comparisonText(comparison: RunComparison): string {
 }
 
 /** What a record, or a column, is called in the rest: A, B, …, Z, A1. */
-export function letterOf(index: number): string {
+function letterOf(index: number): string {
   return String.fromCharCode(65 + (index % 26)) + (index < 26 ? '' : String(Math.floor(index / 26)));
 }
 
@@ -97,7 +97,7 @@ function tableOf(rows: readonly ComparedRow[], base: number, others: readonly nu
 /** Latency, its ratio, the peak's ratio. */
 function figuresOf(cell: ComparedCell): string[] {
   const { ratio, peakRatio } = cell;
-  return [latencyText(cell), ratio === null ? '–' : ratioText(ratio), peakRatio === null ? '–' : `${digits(peakRatio)}×`];
+  return [latencyText(cell), ratio === null ? '–' : ratioText(ratio), peakRatio === null ? '–' : factor(peakRatio)];
 }
 
 function latencyText(cell: ComparedCell): string {

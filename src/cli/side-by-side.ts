@@ -1,8 +1,9 @@
 import type { CellRecord } from '../contract/cell.ts';
 import type { RunRecord } from '../contract/run.ts';
 import { nameOf, settingOf } from '../report/cell-facts.ts';
+import { settingWithoutBackend } from '../report/comparison/pairing.ts';
 import { formatVariant } from '../variants/index.ts';
-import { digits, time } from '../text/figures.ts';
+import { factor, time } from '../text/figures.ts';
 import { visible } from '../text/untrusted.ts';
 import { table } from '../text/layout.ts';
 
@@ -16,7 +17,7 @@ export function sideBySide(run: RunRecord): string[] {
 
 /** The quickest kernel of each variant on each backend. */
 function acrossBackends(cells: readonly CellRecord[]): string[] {
-  const settings = Map.groupBy(cells, (cell) => settingOf(cell, { length: true }).slice(`${cell.backend} · `.length));
+  const settings = Map.groupBy(cells, settingWithoutBackend);
   return [...settings].flatMap(([setting, alike]) => {
     const backends = [...new Set(alike.map(({ backend }) => backend))];
     if (backends.length < 2) return [];
@@ -46,8 +47,8 @@ function acrossDtypes(cells: readonly CellRecord[]): string[] {
     const medianOf = (dtype: string) => kernel.find(({ shape }) => shape.dtype === dtype)?.latency?.medianNs;
     const base = medianOf('f32');
     if (base === undefined || kernel.length < 2) return [];
-    const factor = (dtype: string) => (medianOf(dtype) === undefined ? '–' : `${digits(base / medianOf(dtype)!)}×`);
-    return [[visible(name).replace(' · f32', ''), time(base), ...others.map(factor)]];
+    const speed = (dtype: string) => (medianOf(dtype) === undefined ? '–' : factor(base / medianOf(dtype)!));
+    return [[visible(name).replace(' · f32', ''), time(base), ...others.map(speed)]];
   });
   return rows.length === 0 ? [] : [`element types\n${table([['kernel', 'f32', ...others], ...rows])}\n${caution}`];
 }

@@ -1,4 +1,4 @@
-import { digits } from '../text/figures.ts';
+import { digits, factor } from '../text/figures.ts';
 import { meanInterval } from '../statistics/student.ts';
 import { intervalChart } from '../report/charts/intervals.ts';
 import type { IntervalRow } from '../report/charts/intervals.ts';
@@ -37,11 +37,10 @@ export function ratiosOf(machines: readonly Machine[]): MachineRatio[] {
 
 function ratiosIn(machine: Machine, { latest, runs }: MachineSuite): MachineRatio[] {
   const cells = measuredCells(latest);
+  const references = cells.filter(({ cell }) => nameOf(cell) === latest.suite.reference);
   return cells.flatMap((measured): MachineRatio[] => {
     const { cell, setting, length, name } = measured;
-    const reference = cells.find(
-      (other) => other.setting === setting && other.length === length && nameOf(other.cell) === latest.suite.reference,
-    );
+    const reference = references.find((other) => other.setting === setting && other.length === length);
     if (reference === undefined || reference === measured || !(measured.medianNs && reference.medianNs)) return [];
     const found = runs.slice(-mostRuns).flatMap(({ medians }) => {
       const [own, base] = [medians.get(cell.id), medians.get(reference.cell.id)];
@@ -60,7 +59,7 @@ function overRuns(ratios: readonly number[]) {
   return { value: geometricMean(ratios)!.value, interval: { low: Math.exp(low), high: Math.exp(high) }, runs: ratios.length };
 }
 
-export const acrossMachinesLead =
+const acrossMachinesLead =
   'Latency of each kernel divided by that of the suite’s reference kernel on the same machine, at the same length, in the same run. Only this ratio is compared across machines: ' +
   'absolute latencies reflect every difference between the machines. The order is by name and never a ranking: two machines whose intervals overlap cannot be told apart here. ' +
   `The 95 % interval is over runs, where a machine has at least ${fewestRuns} of them (the latest ${mostRuns}); otherwise it covers only the spread within one run, and is too narrow.`;
@@ -108,11 +107,10 @@ function rowOf(ratio: MachineRatio, name: string): IntervalRow {
 
 function ratioText({ value, interval, runs }: MachineRatio): string {
   const reach = interval === null ? '' : ` [${digits(interval.low)}, ${digits(interval.high)}]`;
-  return `${digits(value)}×${reach}, ${runs} run${runs === 1 ? '' : 's'}`;
+  return `${factor(value)}${reach}, ${runs} run${runs === 1 ? '' : 's'}`;
 }
 
 function ratioTable(title: string, ratios: readonly MachineRatio[]): Table {
-  const times = (value: number) => `${digits(value)}×`;
   const numeric = ['tokens', 'ratio', 'low', 'high', 'runs'];
   return {
     kind: 'table',
@@ -127,9 +125,9 @@ function ratioTable(title: string, ratios: readonly MachineRatio[]): Table {
       .map(({ kernel, machine, length, value, interval, runs, setting }): TableCell[] => [
         { text: kernel },
         figureCell(length, String),
-        figureCell(value, times),
-        figureCell(interval?.low, times),
-        figureCell(interval?.high, times),
+        figureCell(value, factor),
+        figureCell(interval?.low, factor),
+        figureCell(interval?.high, factor),
         figureCell(runs, String),
         { text: machine.name, href: machine.page },
         { text: setting },

@@ -1,7 +1,7 @@
 import { changeText } from '../verdict/wording.ts';
 import { time } from '../text/figures.ts';
 import { label } from '../report/comparison/wording.ts';
-import { figureCell } from '../report/document.ts';
+import { figureCell, numeric } from '../report/document.ts';
 import type { Table, TableCell } from '../report/document.ts';
 import type { Machine } from './machines.ts';
 
@@ -14,7 +14,7 @@ export function changesTable(machines: readonly Machine[]): Table {
     title: 'Changes in latency, latest first',
     columns: [
       { title: 'cell', wraps: true },
-      ...['before', 'after', 'change'].map((title) => ({ title, numeric: true })),
+      ...numeric('before', 'after', 'change'),
       { title: 'last run before', wraps: true },
       { title: 'first run after', wraps: true },
       ...(machines.length === 1 ? [] : [{ title: 'machine', wraps: true }]),

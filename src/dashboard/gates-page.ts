@@ -3,7 +3,7 @@ import type { StoredVerdict } from '../store/read.ts';
 import { baseToNew, changeText, marginText, metricNames, outcomeText } from '../verdict/wording.ts';
 import { outcomesChart } from '../report/charts/outcomes.ts';
 import { label } from '../report/comparison/wording.ts';
-import { words } from '../report/document.ts';
+import { figureCell, numeric, words } from '../report/document.ts';
 import type { Chart, Section, Standing, Table, TableCell } from '../report/document.ts';
 import { standingOf } from '../report/verdict/changes-section.ts';
 import { standings } from '../report/verdict-report.ts';
@@ -52,7 +52,8 @@ export function gatesPage(verdicts: readonly StoredVerdict[]): Page {
 
 function historySection(judged: readonly Judged[]): Section {
   const gates = [...new Set(judged.map(({ gate }) => gate))];
-  const drawn = judged.filter(({ gate }) => gates.indexOf(gate) < mostGates);
+  const latest = new Set(gates.slice(0, mostGates));
+  const drawn = judged.filter(({ gate }) => latest.has(gate));
   const marks = drawn.map(({ gate: name, standing, verdict: { startedAt: time, outcome, summary } }) => ({
     name,
     time,
@@ -88,14 +89,14 @@ function verdictTable(title: string, judged: readonly Judged[]): Table {
       { title: 'gate', wraps: true },
       { title: 'started' },
       { title: 'outcome' },
-      { title: 'comparisons', numeric: true },
+      ...numeric('comparisons'),
       { title: 'base' },
       { title: 'summary' },
     ],
     rows: judged.map(({ gate, standing, verdict: { startedAt, outcome, comparisons, base, summary } }): TableCell[] => [
       ...words(gate, startedAt.slice(0, 16)),
       { text: outcome, standing },
-      { text: String(comparisons.length), value: comparisons.length },
+      figureCell(comparisons.length, String),
       ...words(label(base), label(summary, 300)),
     ]),
   };

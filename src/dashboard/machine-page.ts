@@ -7,7 +7,7 @@ import { measuredCells, settingGroups } from '../report/run/measured-cell.ts';
 import type { MeasuredCell } from '../report/run/measured-cell.ts';
 import { timelineChart } from '../report/charts/timeline.ts';
 import { label } from '../report/comparison/wording.ts';
-import { figureCell, words } from '../report/document.ts';
+import { figureCell, numeric, words } from '../report/document.ts';
 import type { Chart, Section } from '../report/document.ts';
 import { changesTable } from './changes.ts';
 import type { Machine } from './machines.ts';
@@ -110,7 +110,7 @@ function timelineOf(title: string, points: readonly HistoryPoint[], index: numbe
     table: {
       kind: 'table',
       title,
-      columns: [{ title: 'run' }, { title: 'started' }, { title: 'latency', numeric: true }, { title: 'level', numeric: true }],
+      columns: [{ title: 'run' }, { title: 'started' }, ...numeric('latency', 'level')],
       rows: points.map(({ run, medianNs, levelNs }) => [
         ...words(run.file, run.startedAt.slice(0, 16)),
         figureCell(medianNs, time),
@@ -129,14 +129,7 @@ function runsSection({ runs }: Machine): Section {
       {
         kind: 'table',
         title: 'Runs',
-        columns: [
-          { title: 'run' },
-          { title: 'started' },
-          { title: 'suite' },
-          { title: 'cells', numeric: true },
-          { title: 'version' },
-          { title: 'file' },
-        ],
+        columns: [{ title: 'run' }, { title: 'started' }, { title: 'suite' }, ...numeric('cells'), { title: 'version' }, { title: 'file' }],
         rows: runs
           .toReversed()
           .map(({ file, startedAt, stored: { suite, cells, declared, version, source } }) => [

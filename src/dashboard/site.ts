@@ -1,6 +1,7 @@
 import { storedVerdicts } from '../store/read.ts';
 import { timedRuns } from '../store/timed-runs.ts';
 import { label } from '../report/comparison/wording.ts';
+import { figureCell, numeric } from '../report/document.ts';
 import type { PageLink, Report, Section, TableCell } from '../report/document.ts';
 import { plainTile } from '../report/tiles.ts';
 import { acrossMachinesSection, ratiosOf } from './across-machines.ts';
@@ -86,18 +87,12 @@ function machinesSection(machines: readonly Machine[]): Section {
       {
         kind: 'table',
         title: 'Machines, latest run first',
-        columns: [
-          { title: 'machine' },
-          { title: 'latest run' },
-          { title: 'runs', numeric: true },
-          { title: 'changes', numeric: true },
-          { title: 'suites' },
-        ],
+        columns: [{ title: 'machine' }, { title: 'latest run' }, ...numeric('runs', 'changes'), { title: 'suites' }],
         rows: machines.map(({ name, page, runs, history, suites }): TableCell[] => [
           { text: name, href: page },
           { text: runs.at(-1)!.startedAt.slice(0, 16) },
-          { text: String(runs.length), value: runs.length },
-          { text: String(history.changes.length), value: history.changes.length },
+          figureCell(runs.length, String),
+          figureCell(history.changes.length, String),
           { text: suites.map((suite) => suite.name).join(', ') },
         ]),
       },

@@ -9,7 +9,7 @@ import { againstText, expectedText, figureNames, slopeText, standingNames, stand
 import { scalingChart } from './charts/scaling.ts';
 import type { ScalingData, ScalingPoint } from './charts/scaling.ts';
 import { methodsSection, reproduceSection } from './closing-sections.ts';
-import { figureCell, reportSchemaName, words } from './document.ts';
+import { figureCell, numeric, reportSchemaName, words } from './document.ts';
 import type { Chart, Report, Section, Table, Tile } from './document.ts';
 import { hostSection, noiseAlerts } from './host-section.ts';
 
@@ -73,7 +73,7 @@ function findingsTable(record: AuditRecord): Table {
     columns: [
       { title: 'figure' },
       { title: 'over' },
-      { title: 'slope', numeric: true },
+      ...numeric('slope'),
       { title: 'expected' },
       { title: 'finding' },
       { title: 'reason' },
@@ -204,20 +204,19 @@ function settingOf({ knob, length }: AuditPoint): string {
 }
 
 function pointsTable({ kind, knob }: AuditRecord, points: readonly AuditPoint[]): Table {
-  const numeric = (title: string) => ({ title, numeric: true });
   // Of a model without a window, nothing says how much work it needs.
   const share = kind !== 'model' || knob !== null;
   return {
     kind: 'table',
     title: 'Medians over rounds',
-    columns: [
+    columns: numeric(
       ...(knob === null ? [] : [knob.name]),
       'tokens',
       ...(share ? ['work of dense'] : []),
       'latency',
       'CPU time',
       'peak memory',
-    ].map(numeric),
+    ),
     rows: points.map((point) => {
       const { latencyNs, cpuNs, peakBytes } = typicalCall(point);
       return [

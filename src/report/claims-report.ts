@@ -7,7 +7,7 @@ import { shellCommand } from '../verdict/markdown-text.ts';
 import { intervalChart } from './charts/intervals.ts';
 import { boundText, claimFigureText, claimStandings, claimVerdictWords, decidingDefinition, standingWords } from './claims/wording.ts';
 import { methodsSection, reproduceSection } from './closing-sections.ts';
-import { reportSchemaName, words } from './document.ts';
+import { numeric, reportSchemaName, words } from './document.ts';
 import type { Chart, Report, Section, Standing, Table } from './document.ts';
 import { hostSection, noiseAlerts } from './host-section.ts';
 import { plainTile } from './tiles.ts';
@@ -113,8 +113,7 @@ function claimsTable(claims: readonly JudgedClaim[]): Table {
     columns: [
       { title: 'claim' },
       { title: 'verdict' },
-      { title: 'measured here', numeric: true },
-      { title: 'takes', numeric: true },
+      ...numeric('measured here', 'takes'),
       { title: 'definition' },
       { title: 'of' },
       { title: 'the article' },
@@ -152,7 +151,7 @@ function figuresTable({ id, unit, definitions }: JudgedClaim): Table {
   return {
     kind: 'table',
     title: oneLine(id),
-    columns: [definition!, { title: 'measured', numeric: true }, standing!, of!, note!, formula!],
+    columns: [definition!, ...numeric('measured'), standing!, of!, note!, formula!],
     rows: definitions.flatMap(({ name, formula: own, figures }) => {
       const [called, meant] = words(clip(oneLine(name), 200), clip(oneLine(own), 400));
       if (figures.length === 0) return [[called!, { text: '–' }, ...words('not measured', '', ''), meant!]];

@@ -1,18 +1,7 @@
 export const reportSchemaName = 'attnswap.report/1';
 
 /** What a report is of. */
-export const reportKinds = [
-  'run',
-  'ab',
-  'gate',
-  'calibration',
-  'migration',
-  'tuning',
-  'comparison',
-  'audit',
-  'claims',
-  'dashboard',
-] as const;
+const reportKinds = ['run', 'ab', 'gate', 'calibration', 'migration', 'tuning', 'comparison', 'audit', 'claims', 'dashboard'] as const;
 export type ReportKind = (typeof reportKinds)[number];
 
 /** How the answer reads at a glance; `plain` where there is nothing to judge. */
@@ -147,6 +136,11 @@ export interface TableCell {
 /** A figure that may be missing. */
 export function figureCell(value: number | null | undefined, format: (value: number) => string): TableCell {
   return value === null || value === undefined ? { text: '–' } : { text: format(value), value };
+}
+
+/** Columns of figures. */
+export function numeric(...titles: readonly string[]): Column[] {
+  return titles.map((title) => ({ title, numeric: true }));
 }
 
 export function words(...texts: readonly string[]): TableCell[] {

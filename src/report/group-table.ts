@@ -1,6 +1,6 @@
 import type { GroupFigures } from '../waste/group-meter.ts';
 import type { WasteFigure } from '../waste/schema.ts';
-import { words } from './document.ts';
+import { numeric, words } from './document.ts';
 import type { Column, Table, TableCell } from './document.ts';
 
 /** What the groups of keys of each row of names get of attention, and what of that is waste; rows without groups are left out. */
@@ -13,7 +13,7 @@ export function groupTable(
   return {
     kind: 'table',
     title,
-    columns: [...names, { title: 'keys' }, ...shares.map((share) => ({ title: share, numeric: true }))],
+    columns: [...names, { title: 'keys' }, ...numeric(...shares)],
     rows: found.flatMap(({ names: own, groups = [] }) =>
       groups.map(({ name, from, to, mass, pairs, wastedCompute: { p90, p95, p99 } }) => [
         ...own,

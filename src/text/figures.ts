@@ -37,6 +37,11 @@ export function fixed(value: number, places: number): string {
     .replace('-', '−');
 }
 
+/** 0.757× */
+export function factor(ratio: number): string {
+  return `${digits(ratio)}×`;
+}
+
 export function percent(share: number): string {
   return `${fixed(share * 100, Math.abs(share) < 0.1 ? 1 : 0)} %`;
 }

@@ -1,4 +1,4 @@
-import { count, digits, fixed, percent, size, time } from '../text/figures.ts';
+import { count, digits, factor, fixed, percent, size, time } from '../text/figures.ts';
 import type { Comparison, Effect, Metric, Verdict } from '../contract/verdict.ts';
 import { oneLine } from '../text/untrusted.ts';
 
@@ -20,7 +20,7 @@ export function figure(value: number, unit: string, like = value): string {
   if (unit === 'bytes') return size(value, like);
   if (unit === 'pairs') return count(value);
   if (unit === 'share') return percent(value);
-  return unit === 'ratio' || unit === 'factor per doubling' ? `${digits(value)}×` : digits(value);
+  return unit === 'ratio' || unit === 'factor per doubling' ? factor(value) : digits(value);
 }
 
 /**

@@ -1,10 +1,10 @@
 import type { ClaimDefinition, ClaimFigure, ClaimStanding, ClaimUnit, ClaimVerdict, JudgedClaim } from '../../contract/claims.ts';
-import { digits, percent } from '../../text/figures.ts';
+import { digits, factor, percent } from '../../text/figures.ts';
 import type { Standing } from '../document.ts';
 
 const unitText: Readonly<Record<ClaimUnit, (value: number) => string>> = {
   share: percent,
-  factor: (value) => `${digits(value)}×`,
+  factor,
   points: digits,
   cycles: digits,
 };

@@ -1,8 +1,8 @@
-import { digits } from '../../text/figures.ts';
+import { factor } from '../../text/figures.ts';
 import { intervalChart } from '../charts/intervals.ts';
 import type { IntervalRow } from '../charts/intervals.ts';
 import type { ComparedRow, RunComparison } from '../compare-runs.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Chart, Section, Table } from '../document.ts';
 import { numbered } from './column-names.ts';
 import { basesSentence, label, ratioText } from './wording.ts';
@@ -51,7 +51,7 @@ function chartOf({ columns }: RunComparison, index: number, all: readonly Named[
     kind: 'chart',
     id: `ratio-${index}`,
     title: `${name} against ${base}`,
-    summary: `Of ${all.length} cells, ${faster} are faster, ${slower} are slower, and ${all.length - faster - slower} have an interval that includes 1. The ratios range from ${digits(least.ratio.value)}× (${least.name}) to ${digits(most.ratio.value)}× (${most.name}).${cut}`,
+    summary: `Of ${all.length} cells, ${faster} are faster, ${slower} are slower, and ${all.length - faster - slower} have an interval that includes 1. The ratios range from ${factor(least.ratio.value)} (${least.name}) to ${factor(most.ratio.value)} (${most.name}).${cut}`,
     spec: intervalChart({
       title: `latency of ${name} / ${base}`,
       axis: 'latency / base latency',
@@ -70,16 +70,15 @@ function intervalRow({ name, ratio }: Named): IntervalRow {
 }
 
 function tableOf(drawn: readonly Named[]): Table {
-  const times = (value: number) => `${digits(value)}×`;
   return {
     kind: 'table',
     title: 'Ratios',
-    columns: [{ title: 'cell' }, ...['ratio', 'low', 'high'].map((title) => ({ title, numeric: true }))],
+    columns: [{ title: 'cell' }, ...numeric('ratio', 'low', 'high')],
     rows: drawn.map(({ name, ratio: { value, interval } }) => [
       ...words(name),
-      figureCell(value, times),
-      figureCell(interval?.low, times),
-      figureCell(interval?.high, times),
+      figureCell(value, factor),
+      figureCell(interval?.low, factor),
+      figureCell(interval?.high, factor),
     ]),
   };
 }

@@ -1,8 +1,8 @@
-import { digits, percent, size, time } from '../../text/figures.ts';
+import { digits, factor, percent, size, time } from '../../text/figures.ts';
 import type { ComparedCell, ComparedRow, RunComparison } from '../compare-runs.ts';
 import { steadyMark } from '../cell-facts.ts';
-import { figureCell, words } from '../document.ts';
-import type { Column, Section, Table, TableCell } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
+import type { Section, Table, TableCell } from '../document.ts';
 import { basesSentence, label, missingCells, ratioText } from './wording.ts';
 
 /** Cells that are listed as missing: more are counted. */
@@ -80,7 +80,7 @@ function memoryTable(comparison: RunComparison): Table | undefined {
   return sideBySide(comparison, 'Peak memory: the device’s where it has its own, else the host’s', {
     titles: (name) => [name],
     figures: ({ peakBytes }) => [figureCell(peakBytes, size)],
-    ratio: ({ peakRatio }) => figureCell(peakRatio, (value) => `${digits(value)}×`),
+    ratio: ({ peakRatio }) => figureCell(peakRatio, factor),
   });
 }
 
@@ -102,10 +102,10 @@ interface Shown {
 
 function sideBySide({ columns, rows }: RunComparison, title: string, shown: Shown): Table {
   const oneBase = columns.every(({ base }) => base === 0);
-  const headings = columns.flatMap(({ name, base }, index): Column[] => {
+  const headings = columns.flatMap(({ name, base }, index) => {
     const over = oneBase ? 'base' : label(columns[base]!.name);
     const ratio = index > 0 && shown.ratio !== undefined ? [`${label(name)} / ${over}`] : [];
-    return [...shown.titles(label(name)), ...ratio].map((heading) => ({ title: heading, numeric: true }));
+    return numeric(...shown.titles(label(name)), ...ratio);
   });
   const cellsOf = ({ cells }: ComparedRow) =>
     cells.flatMap((cell, index) => [...shown.figures(cell), ...(index > 0 && shown.ratio !== undefined ? [shown.ratio(cell)] : [])]);

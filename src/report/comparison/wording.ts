@@ -1,4 +1,4 @@
-import { digits } from '../../text/figures.ts';
+import { digits, factor } from '../../text/figures.ts';
 import { oneLine } from '../../text/untrusted.ts';
 import { shorten } from '../../text/layout.ts';
 import { isMeasured } from '../compare-runs.ts';
@@ -20,9 +20,9 @@ export function columnSentence({ columns }: RunComparison, column: ComparedColum
   const missing = column.missing === 0 ? '' : `; ${cellCount(column.missing)} ${column.missing === 1 ? 'is' : 'are'} missing`;
   if (meanRatio === null) return `${name} and ${base} share ${cellCount(shared)}, and none is ok in both${missing}.`;
   const { value, least, most, cells } = meanRatio;
-  const range = cells === 1 ? '' : ` (${digits(least)}× to ${digits(most)}×)`;
+  const range = cells === 1 ? '' : ` (${factor(least)} to ${factor(most)})`;
   const mean = cells === 1 ? 'in the one shared cell' : `in the geometric mean over ${cells} shared cells`;
-  return `${name} takes ${digits(value)}× the time of ${base} ${mean}${range}: it is ${digits(1 / value)}× as fast${missing}.`;
+  return `${name} takes ${factor(value)} the time of ${base} ${mean}${range}: it is ${factor(1 / value)} as fast${missing}.`;
 }
 
 /** What ratios are relative to. */
@@ -87,7 +87,7 @@ export function isWhole({ records, columns, refused }: RunComparison): boolean {
 
 /** `0.757× [0.748, 0.766]`. */
 export function ratioText({ value, interval }: Ratio): string {
-  return interval === null ? `${digits(value)}×` : `${digits(value)}× [${digits(interval.low)}, ${digits(interval.high)}]`;
+  return interval === null ? factor(value) : `${factor(value)} [${digits(interval.low)}, ${digits(interval.high)}]`;
 }
 
 export function cellCount(count: number): string {

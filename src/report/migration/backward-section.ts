@@ -1,10 +1,9 @@
 import type { StoredMigrationRecord } from '../../migration/record.ts';
 import { size, time } from '../../text/figures.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Section } from '../document.ts';
-import { nameOf } from './candidate-sections.ts';
+import { changeCell, nameOf } from './candidate-sections.ts';
 import type { CandidateRecord } from './candidate-sections.ts';
-import { changeCell, numeric } from './decode-sections.ts';
 
 /** A call forward and backward: the original by length, and each candidate; undefined where none was measured. */
 export function backwardSection(
@@ -25,7 +24,7 @@ export function backwardSection(
         title: 'Original by length',
         columns: numeric('tokens', 'time', 'from', 'to', 'peak memory'),
         rows: baseline.backward.map(({ length, medianNs, lowNs, highNs, peakHostBytes }) => [
-          { text: String(length), value: length },
+          figureCell(length, String),
           ...[medianNs, lowNs, highNs].map((value) => figureCell(value, time)),
           figureCell(peakHostBytes, size),
         ]),

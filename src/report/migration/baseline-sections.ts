@@ -5,7 +5,7 @@ import { intervalChart } from '../charts/intervals.ts';
 import { scalingChart } from '../charts/scaling.ts';
 import type { ScalingPoint } from '../charts/scaling.ts';
 import { wasteCurveChart } from '../charts/waste-curves.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Chart, Section, Table } from '../document.ts';
 import { groupTable } from '../group-table.ts';
 
@@ -42,24 +42,19 @@ export function whereWeWere(lengths: BaselineLengths, compared: ComparedFigures 
   const table: Table = {
     kind: 'table',
     title: 'The model by length',
-    columns: [
-      { title: 'tokens', numeric: true },
-      ...[
-        'latency',
-        'from',
-        'to',
-        'peak memory',
-        'compared latency: original',
-        'compared latency: new',
-        'compared peak: original',
-        'compared peak: new',
-      ].map((title) => ({
-        title,
-        numeric: true,
-      })),
-    ],
+    columns: numeric(
+      'tokens',
+      'latency',
+      'from',
+      'to',
+      'peak memory',
+      'compared latency: original',
+      'compared latency: new',
+      'compared peak: original',
+      'compared peak: new',
+    ),
     rows: lengths.map(({ length, medianNs, lowNs, highNs, peakHostBytes }) => [
-      { text: String(length), value: length },
+      figureCell(length, String),
       ...[medianNs, lowNs, highNs].map((value) => figureCell(value, time)),
       figureCell(peakHostBytes, size),
       figureCell(compared?.latencyNs.base.get(length), time),
@@ -150,7 +145,7 @@ export function wasteBySite(lengths: BaselineLengths): Section | undefined {
     table: {
       kind: 'table',
       title: 'Waste by site and head',
-      columns: [{ title: 'site and tokens' }, ...columns.map((column) => ({ title: `head ${column}`, numeric: true }))],
+      columns: [{ title: 'site and tokens' }, ...numeric(...columns.map((column) => `head ${column}`))],
       rows: [...Map.groupBy(cells, ({ row }) => row)].map(([row, own]) => [
         ...words(row),
         ...columns.map((column) => figureCell(own.find((cell) => cell.column === column)?.share, percent)),
@@ -159,13 +154,13 @@ export function wasteBySite(lengths: BaselineLengths): Section | undefined {
   };
   const lead =
     'The share of pairs beyond the smallest sets of keys that hold 95 % of the attention, on one real item per length. It is the most that a sparse variant could leave out.';
-  const byKeys = groupTable('Attention by keys', [{ title: 'site' }, { title: 'tokens', numeric: true }], bySite(lengths));
+  const byKeys = groupTable('Attention by keys', [{ title: 'site' }, ...numeric('tokens')], bySite(lengths));
   return { id: 'waste', title: 'Wasted attention', lead, parts: [byHead, curves(lengths), ...(byKeys.rows.length > 0 ? [byKeys] : [])] };
 }
 
 function bySite(lengths: BaselineLengths) {
   return lengths.flatMap(({ length, waste }) =>
-    waste.map(({ site, overall: { groups } }) => ({ names: [...words(`site ${site}`), { text: String(length), value: length }], groups })),
+    waste.map(({ site, overall: { groups } }) => ({ names: [...words(`site ${site}`), figureCell(length, String)], groups })),
   );
 }
 
@@ -210,10 +205,7 @@ function curves(lengths: BaselineLengths): Chart {
     table: {
       kind: 'table',
       title: `Waste at ${length} tokens`,
-      columns: [
-        { title: 'site' },
-        ...['p = 90 %', 'p = 95 %', 'p = 99 %', 'within 64 tokens', 'first token'].map((title) => ({ title, numeric: true })),
-      ],
+      columns: [{ title: 'site' }, ...numeric('p = 90 %', 'p = 95 %', 'p = 99 %', 'within 64 tokens', 'first token')],
       rows: waste.map(({ site, overall }) => [
         ...words(`site ${site}`),
         ...[...masses.map(([key]) => overall.wastedCompute[key]), overall.localMass, overall.firstTokenMass].map((figure) =>

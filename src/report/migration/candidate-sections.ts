@@ -1,4 +1,5 @@
-import { digits } from '../../text/figures.ts';
+import { meanOf } from '../../statistics/mean.ts';
+import { digits, factor } from '../../text/figures.ts';
 import { verdictCells } from '../../migration/decide.ts';
 import type { StoredMigrationRecord } from '../../migration/record.ts';
 import { clip, shorten } from '../../text/layout.ts';
@@ -6,8 +7,8 @@ import { oneLine } from '../../text/untrusted.ts';
 import { changeText } from '../../verdict/wording.ts';
 import { intervalChart } from '../charts/intervals.ts';
 import { tradeOffChart } from '../charts/trade-off.ts';
-import { figureCell, words } from '../document.ts';
-import type { Chart, Section, Standing, Table } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
+import type { Chart, Section, Standing, Table, TableCell } from '../document.ts';
 
 export type CandidateRecord = NonNullable<StoredMigrationRecord['candidates']>[number];
 
@@ -32,15 +33,15 @@ export function candidatesSection(candidates: readonly CandidateRecord[], record
     columns: [
       { title: 'candidate' },
       { title: 'verdict' },
-      ...['latency', 'peak memory', 'quality lost, in margins'].map((title) => ({ title, numeric: true })),
+      ...numeric('latency', 'peak memory', 'quality lost, in margins'),
       { title: 'front' },
       { title: 'why' },
     ],
     rows: candidates.map(({ name, latency, memory, quality, decision }) => [
       ...words(nameOf(name)),
       { text: verdictCells[decision.verdict], standing: verdictStandings[decision.verdict] },
-      effectCell(latency),
-      effectCell(memory),
+      changeCell(latency),
+      changeCell(memory),
       figureCell(quality?.judgement.marginsLost, digits),
       ...words(record.front.includes(name) ? 'yes' : ''),
       { text: clip(decision.reasons.map(oneLine).join(' '), 1200) },
@@ -52,7 +53,7 @@ export function candidatesSection(candidates: readonly CandidateRecord[], record
   return { id: 'candidates', title: 'Candidates', lead, parts: [table, ...(chart === undefined ? [] : [chart])] };
 }
 
-function effectCell(comparison: CandidateRecord['latency']) {
+export function changeCell(comparison: CandidateRecord['latency']): TableCell {
   return comparison?.effect ? { text: changeText(comparison.effect), value: comparison.effect.estimate } : { text: 'not timed' };
 }
 
@@ -70,7 +71,7 @@ function frontChart({ standings, front }: StoredMigrationRecord, candidates: rea
               y: loss,
               size: memory,
               front: front.includes(name),
-              label: `${nameOf(name)}: latency ${digits(latency)}×, memory ${digits(memory)}×, quality loss of ${digits(loss)} margins`,
+              label: `${nameOf(name)}: latency ${factor(latency)}, memory ${factor(memory)}, quality loss of ${digits(loss)} margins`,
             },
           ],
     ),
@@ -99,14 +100,14 @@ function frontChart({ standings, front }: StoredMigrationRecord, candidates: rea
       title: 'Front',
       columns: [
         { title: 'candidate' },
-        ...['latency', 'memory', 'quality lost, in margins'].map((title) => ({ title, numeric: true })),
+        ...numeric('latency', 'memory', 'quality lost, in margins'),
         { title: 'front' },
         { title: 'verdict' },
       ],
       rows: standings.map(({ name, loss, atMost, latency, memory }) => [
         ...words(nameOf(name)),
-        figureCell(latency, (value) => `${digits(value)}×`),
-        figureCell(memory, (value) => `${digits(value)}×`),
+        figureCell(latency, factor),
+        figureCell(memory, factor),
         loss === null ? { text: '∞' } : figureCell(loss, (value) => `${digits(value)}${atMost ? `, at most ${digits(atMost)}` : ''}`),
         ...words(front.includes(name) ? 'yes' : '', candidates.find((candidate) => candidate.name === name)?.decision.verdict ?? ''),
       ]),
@@ -126,10 +127,7 @@ export function anyStopped(candidates: readonly CandidateRecord[]): boolean {
 export function qualitySection(candidates: readonly CandidateRecord[], { settings, metric, baseline }: StoredMigrationRecord): Section {
   const judged = candidates.filter(({ quality }) => quality !== null);
   const scored = judged.filter(({ quality }) => quality!.task !== null);
-  const mean =
-    baseline.scores === null || baseline.scores.length === 0
-      ? 1
-      : Math.abs(baseline.scores.reduce((sum, score) => sum + score, 0) / baseline.scores.length);
+  const mean = baseline.scores === null || baseline.scores.length === 0 ? 1 : Math.abs(meanOf(baseline.scores));
   const limit = settings.qualityMargin * mean;
   const table: Table = {
     kind: 'table',
@@ -137,7 +135,7 @@ export function qualitySection(candidates: readonly CandidateRecord[], { setting
     columns: [
       { title: 'candidate' },
       { title: 'quality' },
-      ...['original', 'new', 'difference', 'from', 'to', 'items'].map((title) => ({ title, numeric: true })),
+      ...numeric('original', 'new', 'difference', 'from', 'to', 'items'),
       { title: 'why' },
     ],
     rows: judged.map(({ name, quality }) => {
@@ -209,13 +207,7 @@ export function tuningSection(tuned: NonNullable<StoredMigrationRecord['tuned']>
   const table: Table = {
     kind: 'table',
     title: 'Pareto front of assignments (loss, saving)',
-    columns: [
-      { title: 'attention by site' },
-      { title: 'estimated saving', numeric: true },
-      { title: 'loss', numeric: true },
-      { title: 'within budget' },
-      { title: 'chosen' },
-    ],
+    columns: [{ title: 'attention by site' }, ...numeric('estimated saving', 'loss'), { title: 'within budget' }, { title: 'chosen' }],
     rows: search.front.map(({ assignment, saving: saved, loss }) => [
       ...words(described(assignment)),
       figureCell(saved, saving),
@@ -246,13 +238,12 @@ export function proofSection(candidates: readonly CandidateRecord[]): Section | 
   const table: Table = {
     kind: 'table',
     title: 'Proofs',
-    columns: [{ title: 'candidate' }, ...titles.map((title) => ({ title, numeric: true })), { title: 'SHA-256 of everything kept' }],
+    columns: [{ title: 'candidate' }, ...numeric(...titles), { title: 'SHA-256 of everything kept' }],
     rows: proven.map(({ name, proof }) => [
       ...words(nameOf(name)),
-      ...[proof!.nodesKept, proof!.nodesAdded, proof!.nodesRemoved.length, proof!.initializersKept].map((value) => ({
-        text: String(value),
-        value,
-      })),
+      ...[proof!.nodesKept, proof!.nodesAdded, proof!.nodesRemoved.length, proof!.initializersKept].map((value) =>
+        figureCell(value, String),
+      ),
       ...words(clip(oneLine(proof!.sha256), 16)),
     ]),
   };

@@ -4,14 +4,12 @@ import type { StoredMigrationRecord } from '../../migration/record.ts';
 import { digits, percent, size, time } from '../../text/figures.ts';
 import { clip } from '../../text/layout.ts';
 import { oneLine } from '../../text/untrusted.ts';
-import { baseToNew, changeText } from '../../verdict/wording.ts';
+import { baseToNew } from '../../verdict/wording.ts';
 import { byPositionChart } from '../charts/by-position.ts';
-import { figureCell, words } from '../document.ts';
-import type { Chart, Column, Section, Standing, Table, TableCell } from '../document.ts';
-import { nameOf } from './candidate-sections.ts';
+import { figureCell, numeric, words } from '../document.ts';
+import type { Chart, Section, Standing, Table, TableCell } from '../document.ts';
+import { changeCell, nameOf } from './candidate-sections.ts';
 import type { CandidateRecord } from './candidate-sections.ts';
-
-export const numeric = (...titles: readonly string[]): Column[] => titles.map((title) => ({ title, numeric: true }));
 
 /** One token behind the cache: the original by cached tokens, each candidate, and the last comparison. */
 export function decodeSection(
@@ -25,7 +23,7 @@ export function decodeSection(
     title: 'Decoding by cached tokens',
     columns: numeric('cached tokens', 'time per token', 'from', 'to', 'peak memory', 'cache', 'time to first token'),
     rows: decode.lengths.map(({ length, medianNs, lowNs, highNs, peakHostBytes, cacheBytes }, at) => [
-      { text: String(length), value: length },
+      figureCell(length, String),
       ...[medianNs, lowNs, highNs].map((value) => figureCell(value, time)),
       ...[peakHostBytes, cacheBytes].map((value) => figureCell(value, size)),
       figureCell(baseline.lengths[at]?.medianNs, time),
@@ -76,7 +74,7 @@ function finalTable({ latency, memory }: NonNullable<NonNullable<StoredMigration
     rows: latency.map(({ length, comparison }, at) => {
       const peak = memory[at]?.comparison ?? null;
       return [
-        { text: String(length), value: length },
+        figureCell(length, String),
         { text: baseToNew(comparison) || 'no figure' },
         changeCell(comparison),
         { text: (peak && baseToNew(peak)) || 'no figure' },
@@ -84,10 +82,6 @@ function finalTable({ latency, memory }: NonNullable<NonNullable<StoredMigration
       ];
     }),
   };
-}
-
-export function changeCell(comparison: CandidateRecord['latency']): TableCell {
-  return comparison?.effect ? { text: changeText(comparison.effect), value: comparison.effect.estimate } : { text: 'not timed' };
 }
 
 /** What each candidate generated beside the original. */

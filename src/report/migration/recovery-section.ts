@@ -3,7 +3,7 @@ import type { StoredMigrationRecord } from '../../migration/record.ts';
 import { trainedToTheEnd } from '../../migration/recover.ts';
 import { clip } from '../../text/layout.ts';
 import { oneLine } from '../../text/untrusted.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Section } from '../document.ts';
 import { nameOf } from './candidate-sections.ts';
 
@@ -29,7 +29,7 @@ export function recoverySection({ recovered, settings }: StoredMigrationRecord):
         title: 'Quality recovered by training',
         columns: [
           { title: 'candidate' },
-          ...[
+          ...numeric(
             'parameters',
             'steps kept',
             'first loss by layer',
@@ -38,10 +38,7 @@ export function recoverySection({ recovered, settings }: StoredMigrationRecord):
             'after the first stage',
             'after both',
             'recovered',
-          ].map((title) => ({
-            title,
-            numeric: true,
-          })),
+          ),
         ],
         rows: trained.map(({ from, parameters, losses, kept, lostBefore, lostBetween, lostAfter, share }) => [
           ...words(nameOf(from)),

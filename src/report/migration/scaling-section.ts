@@ -4,7 +4,7 @@ import type { RankCost } from '../../migration/scaling.ts';
 import { digits, percent, size, time } from '../../text/figures.ts';
 import { clip } from '../../text/layout.ts';
 import { oneLine } from '../../text/untrusted.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Section, TableCell } from '../document.ts';
 import { nameOf } from './candidate-sections.ts';
 
@@ -48,10 +48,6 @@ export function scalingSection({ scaling, settings }: StoredMigrationRecord): Se
       ...(lines.length > 0 ? [{ kind: 'notes' as const, lines }] : []),
     ],
   };
-}
-
-function numeric(...titles: readonly string[]) {
-  return titles.map((title) => ({ title, numeric: true }));
 }
 
 function costCells(cost: RankCost): TableCell[] {

@@ -1,7 +1,7 @@
 import { percent, time } from '../../text/figures.ts';
 import { clip } from '../../text/layout.ts';
 import { oneLine } from '../../text/untrusted.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Section, Table, TableCell } from '../document.ts';
 import { longest } from './measured-cell.ts';
 import type { SettingGroup } from './measured-cell.ts';
@@ -42,9 +42,7 @@ export function operatorsSection(shown: readonly Told[], flagged: readonly Told[
       { title: 'setting' },
       { title: 'operator' },
       { title: 'provider' },
-      { title: 'calls', numeric: true },
-      { title: 'time', numeric: true },
-      { title: 'share', numeric: true },
+      ...numeric('calls', 'time', 'share'),
     ],
     rows,
   };
@@ -67,7 +65,7 @@ function rowsOf({ name, setting, length }: Omit<Told, 'dispatch'>, { operators }
   const others = { operator: `${rest.length} others`, provider: '', calls: sum(rest, 'calls'), totalNs: sum(rest, 'totalNs') };
   return [...sorted.slice(0, mostOperators), ...(rest.length > 0 ? [others] : [])].map(({ operator, provider, calls, totalNs }) => [
     ...words(name, `${setting} · ${length} tokens`, clip(oneLine(operator), 80), clip(oneLine(provider), 80)),
-    { text: String(calls), value: calls },
+    figureCell(calls, String),
     figureCell(totalNs, time),
     figureCell(total > 0 ? totalNs / total : undefined, percent),
   ]);

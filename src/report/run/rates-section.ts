@@ -6,9 +6,8 @@ import { oneLine } from '../../text/untrusted.ts';
 import { variants } from '../../variants/index.ts';
 import { nameOf } from '../cell-facts.ts';
 import { rooflineChart } from '../charts/roofline.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Chart, Section } from '../document.ts';
-import { longest } from './measured-cell.ts';
 import type { MeasuredCell, SettingGroup } from './measured-cell.ts';
 
 /** How fast each kernel computes, against what the backend's own operators reach on this machine. */
@@ -54,7 +53,7 @@ function chartOf(group: SettingGroup, { ceilings, suite }: RunRecord, id: string
   const [flops, bytes] = [of('flops'), of('bytes')];
   const roof = flops === undefined || bytes === undefined ? null : { rate: flops / 1e9, bandwidth: bytes / 1e9 };
   const share = (rate: number) => (flops === undefined ? undefined : (1e9 * rate) / flops);
-  const last = rated.filter((each) => longest(group).some(({ cell }) => cell.id === each.cell.id)).toSorted((a, b) => b.rate - a.rate);
+  const last = rated.filter(({ length }) => length === group.lengths.at(-1)).toSorted((a, b) => b.rate - a.rate);
   const shares = ({ rate, ideal }: (typeof rated)[number]) =>
     [
       ...(flops === undefined ? [] : [`${percent(share(rate)!)} of the ceiling`]),
@@ -75,13 +74,10 @@ function chartOf(group: SettingGroup, { ceilings, suite }: RunRecord, id: string
     table: {
       kind: 'table',
       title: 'Rates',
-      columns: [
-        { title: 'kernel' },
-        ...['tokens', 'GFLOP/s', 'of the ceiling', 'of the ideal', 'operations per byte'].map((title) => ({ title, numeric: true })),
-      ],
+      columns: [{ title: 'kernel' }, ...numeric('tokens', 'GFLOP/s', 'of the ceiling', 'of the ideal', 'operations per byte')],
       rows: rated.map(({ name, length, rate, intensity, ideal }) => [
         ...words(name),
-        { text: String(length), value: length },
+        figureCell(length, String),
         figureCell(rate, digits),
         figureCell(share(rate), percent),
         figureCell(ideal, percent),

@@ -1,7 +1,7 @@
-import { count, digits, percent, size, time } from '../../text/figures.ts';
+import { count, digits, factor, percent, size, time } from '../../text/figures.ts';
 import { clip } from '../../text/layout.ts';
 import { oneLine } from '../../text/untrusted.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Section, Standing, Table, TableCell } from '../document.ts';
 import { workChart } from '../charts/work.ts';
 import type { WorkRow } from '../charts/work.ts';
@@ -29,9 +29,9 @@ export function resultsSection(cells: readonly MeasuredCell[]): Section {
     columns: [
       { title: 'kernel' },
       { title: 'setting' },
-      { title: 'tokens', numeric: true },
+      ...numeric('tokens'),
       { title: 'status' },
-      ...columns.map((title) => ({ title, numeric: true })),
+      ...numeric(...columns),
       { title: 'reason' },
     ],
     rows: cells.map(row),
@@ -56,12 +56,12 @@ function row(measured: MeasuredCell): TableCell[] {
   const steady = latency === undefined ? '' : (steadyWords.get(latency.warmup.steady) ?? '');
   return [
     ...words(name, setting),
-    { text: String(length), value: length },
+    figureCell(length, String),
     { text: status, standing: statusStanding[status] ?? 'plain' },
     figureCell(medianNs, time),
     figureCell(status === 'ok' ? reach : undefined, percent),
     figureCell(status === 'ok' ? latency?.p99Ns : undefined, time),
-    figureCell(speedUp, (value) => `${digits(value)}×`),
+    figureCell(speedUp, factor),
     figureCell(peakBytes, size),
     figureCell(work?.scoredPairs, count),
     figureCell(waste?.overall.kernelWaste.p95?.value, percent),
@@ -94,9 +94,7 @@ export function workSection(groups: readonly SettingGroup[]): Section | undefine
       title: `Work at ${length} tokens`,
       columns: [
         { title: 'kernel' },
-        ...['scored pairs', 'weighted pairs', 'dense pairs', 'scored / dense', 'FLOP', 'least bytes', ...(state ? ['state'] : [])].map(
-          (title) => ({ title, numeric: true }),
-        ),
+        ...numeric('scored pairs', 'weighted pairs', 'dense pairs', 'scored / dense', 'FLOP', 'least bytes', ...(state ? ['state'] : [])),
       ],
       rows: cells.map(({ name, cell: { work } }) => [
         ...words(name),

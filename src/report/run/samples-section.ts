@@ -3,7 +3,7 @@ import { median } from '../../statistics/order-statistics.ts';
 import { numbered } from '../comparison/column-names.ts';
 import { driftChart } from '../charts/drift.ts';
 import { samplesChart } from '../charts/samples.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Section, Table } from '../document.ts';
 import type { MeasuredCell } from './measured-cell.ts';
 
@@ -60,7 +60,7 @@ function spreadTable(cells: readonly Named[]): Table {
   return {
     kind: 'table',
     title: 'Spread',
-    columns: [{ title: 'cell' }, ...figures.map((title) => ({ title, numeric: true }))],
+    columns: [{ title: 'cell' }, ...numeric(...figures)],
     rows: cells.map(({ title, cell: { latency } }) => [
       ...words(title),
       ...[latency!.minNs, latency!.medianNs, latency!.p99Ns, latency!.madNs].map((value) => figureCell(value, time)),
@@ -87,7 +87,7 @@ function panels(cells: readonly Named[]) {
     table: {
       kind: 'table' as const,
       title: 'Drift',
-      columns: [{ title: 'cell' }, { title: 'second half vs. first', numeric: true }],
+      columns: [{ title: 'cell' }, ...numeric('second half vs. first')],
       rows: cells.map(({ title, cell }) => [
         ...words(title),
         { text: driftText(cell.latency!.samplesNs), value: drift(cell.latency!.samplesNs) },
@@ -103,7 +103,7 @@ function tableOf(cells: readonly Named[]): Table {
     columns: [
       { title: 'cell' },
       { title: 'setting' },
-      ...['samples', 'calls per sample', 'min', 'median', 'p99', 'drift'].map((title) => ({ title, numeric: true })),
+      ...numeric('samples', 'calls per sample', 'min', 'median', 'p99', 'drift'),
       { title: 'in order' },
     ],
     rows: cells.map(({ title, setting, cell: { latency } }) => [

@@ -3,7 +3,7 @@ import { growthExponent, growthText } from './growth-exponent.ts';
 import { intervalChart } from '../charts/intervals.ts';
 import { scalingChart } from '../charts/scaling.ts';
 import type { ScalingPoint } from '../charts/scaling.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Chart, Section, Table } from '../document.ts';
 import type { MeasuredCell, SettingGroup } from './measured-cell.ts';
 
@@ -131,10 +131,6 @@ function tableOf(figure: Figure, { cells, series, lengths }: SettingGroup, title
     const growth = power === undefined ? { text: '–' } : { text: growthText(power), value: power.slope };
     return [...words(name), ...values.map((value) => figureCell(value, figure.text)), growth];
   });
-  const columns = [
-    { title: 'kernel' },
-    ...lengths.map((length) => ({ title: `${length} tokens`, numeric: true })),
-    { title: 'grows as n to the', numeric: true },
-  ];
+  const columns = [{ title: 'kernel' }, ...numeric(...lengths.map((length) => `${length} tokens`), 'grows as n to the')];
   return { kind: 'table', title, columns, rows };
 }

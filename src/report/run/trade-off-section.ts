@@ -1,7 +1,7 @@
-import { digits, percent, size, time } from '../../text/figures.ts';
+import { factor, percent, size, time } from '../../text/figures.ts';
 import { paretoFront } from '../../migration/pareto.ts';
 import { tradeOffChart } from '../charts/trade-off.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Chart, Section } from '../document.ts';
 import { longest } from './measured-cell.ts';
 import type { SettingGroup } from './measured-cell.ts';
@@ -59,15 +59,11 @@ function chartOf(group: SettingGroup, id: string): Chart | undefined {
     table: {
       kind: 'table',
       title: `Trade-off at ${length} tokens`,
-      columns: [
-        { title: 'kernel' },
-        ...['latency', 'speed-up', 'peak memory', 'missed mass'].map((title) => ({ title, numeric: true })),
-        { title: 'front' },
-      ],
+      columns: [{ title: 'kernel' }, ...numeric('latency', 'speed-up', 'peak memory', 'missed mass'), { title: 'front' }],
       rows: cells.map(({ name, medianNs, peakBytes, missed, speedUp }) => [
         ...words(name),
         figureCell(medianNs, time),
-        figureCell(speedUp, (value) => `${digits(value)}×`),
+        figureCell(speedUp, factor),
         figureCell(peakBytes, size),
         figureCell(missed, percent),
         ...words(front.has(name) ? 'yes' : ''),

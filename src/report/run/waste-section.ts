@@ -3,7 +3,7 @@ import type { WasteFigure } from '../../waste/schema.ts';
 import { heatMapChart } from '../charts/heat-map.ts';
 import { wasteCurveChart } from '../charts/waste-curves.ts';
 import type { WastePoint } from '../charts/waste-curves.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Chart, Section, TableCell } from '../document.ts';
 import { longest } from './measured-cell.ts';
 import type { MeasuredCell, SettingGroup } from './measured-cell.ts';
@@ -59,13 +59,7 @@ function curves(group: SettingGroup, index: number): Chart {
     table: {
       kind: 'table',
       title: `Waste at ${length} tokens`,
-      columns: [
-        { title: 'kernel' },
-        ...['p = 90 %', 'p = 95 %', 'p = 99 %', 'missed mass', 'in pooled blocks', 'first token'].map((title) => ({
-          title,
-          numeric: true,
-        })),
-      ],
+      columns: [{ title: 'kernel' }, ...numeric('p = 90 %', 'p = 95 %', 'p = 99 %', 'missed mass', 'in pooled blocks', 'first token')],
       rows: cells.map(wasteRow),
     },
   };
@@ -101,7 +95,7 @@ function heads(group: SettingGroup, index: number): Chart | undefined {
     table: {
       kind: 'table',
       title: `Waste by head at ${length} tokens`,
-      columns: [{ title: 'kernel' }, ...columns.map((column) => ({ title: `head ${column}`, numeric: true }))],
+      columns: [{ title: 'kernel' }, ...numeric(...columns.map((column) => `head ${column}`))],
       rows,
     },
   };

@@ -3,7 +3,7 @@ import type { TuningCandidateRecord } from '../../tuning/record.ts';
 import { shorten } from '../../text/layout.ts';
 import { oneLine } from '../../text/untrusted.ts';
 import { numbered } from '../comparison/column-names.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Section, Table, TableCell } from '../document.ts';
 import { differenceCells, differencesChart } from './differences.ts';
 import type { Difference } from './differences.ts';
@@ -63,10 +63,7 @@ function ablationsTable({ measure }: TuningView, ablations: readonly NamedAblati
     columns: [
       { title: 'attention' },
       { title: 'reverted' },
-      ...['mean score without', 'contribution', '95 % interval', 'p', 'steps saved', '95 % interval'].map((title) => ({
-        title,
-        numeric: true,
-      })),
+      ...numeric('mean score without', 'contribution', '95 % interval', 'p', 'steps saved', '95 % interval'),
     ],
     rows: ablations.map(({ attention, without, ablated, gained, steps }) => [
       ...words(attention, without),

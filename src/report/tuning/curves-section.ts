@@ -5,7 +5,7 @@ import { isScore } from '../../tuning/trial.ts';
 import { learningCurvesChart } from '../charts/learning-curves.ts';
 import type { CurvePoint, LearningCurve } from '../charts/learning-curves.ts';
 import { colourOf } from '../theme.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Chart, Section, Table, TableCell } from '../document.ts';
 import { scoreCell, scoreText } from './measure.ts';
 import { diverged } from './trained.ts';
@@ -113,7 +113,7 @@ function curvesTable(view: TuningView, lines: readonly TrainedLine[]): Table {
     columns: [
       { title: 'attention' },
       { title: 'as' },
-      ...['seed', 'epochs', 'validation', 'test', 'training time'].map((title) => ({ title, numeric: true })),
+      ...numeric('seed', 'epochs', 'validation', 'test', 'training time'),
       { title: 'by epoch' },
     ],
     rows: lines.map(({ attention, kind, finished }): TableCell[] => {
@@ -121,7 +121,7 @@ function curvesTable(view: TuningView, lines: readonly TrainedLine[]): Table {
       const elapsedNs = epochs.reduce((sum, epoch) => sum + epoch.elapsedNs, 0);
       return [
         ...words(attention, diverged(finished) ? `${wordFor[kind]}, diverged` : wordFor[kind]),
-        ...[trial.seed, epochs.length].map((value) => ({ text: String(value), value })),
+        ...[trial.seed, epochs.length].map((value) => figureCell(value, String)),
         scoreCell(measure, epochs.at(-1)?.validation ?? null),
         scoreCell(measure, test.mean),
         { text: time(elapsedNs), value: elapsedNs },
@@ -144,7 +144,7 @@ function stepsTable({ record, measure, baseline, candidates }: TuningView): Tabl
     {
       kind: 'table',
       title: 'Steps to the same score, one per seed',
-      columns: [{ title: 'attention' }, ...titles.map((title) => ({ title, numeric: true }))],
+      columns: [{ title: 'attention' }, ...numeric(...titles)],
       rows: rows.map(({ name, steps: { score, without, with: own, saved } }) => [
         ...words(name),
         scoreCell(measure, score),

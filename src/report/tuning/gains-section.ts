@@ -1,8 +1,8 @@
-import { digits, percent } from '../../text/figures.ts';
+import { factor, percent } from '../../text/figures.ts';
 import { withinPeakNoise } from '../../decide/rule.ts';
 import { tradeOffChart } from '../charts/trade-off.ts';
 import type { TradeOffPoint } from '../charts/trade-off.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Chart, Section, Table } from '../document.ts';
 import { scoreCell } from './measure.ts';
 import { meanTest } from './tuning-view.ts';
@@ -28,7 +28,7 @@ function pointOf({ record, measure }: TuningView, { name, found }: NamedCandidat
   const { difference, latency, weightedShare, candidate } = found;
   const ratio = 1 + (latency.effect?.estimate ?? Number.NaN);
   if (difference.mean === null || !(ratio >= 0 && ratio < 1e6)) return undefined;
-  const said = `${measure.differenceText(difference.mean)}, ${percent(weightedShare)} of the pairs, latency ${digits(ratio)}×`;
+  const said = `${measure.differenceText(difference.mean)}, ${percent(weightedShare)} of the pairs, latency ${factor(ratio)}`;
   return {
     series: name,
     x: 100 * weightedShare,
@@ -64,31 +64,26 @@ function gainsChart(view: TuningView, points: readonly TradeOffPoint[]): Chart {
 }
 
 function gainsTable({ record, measure, baseline, candidates }: TuningView): Table {
-  const ratio = (value: number) => `${digits(value)}×`;
   const onFront = (name: string) => words(record.front.includes(name) ? 'yes' : '');
   return {
     kind: 'table',
     title: 'Trade-off',
-    columns: [
-      { title: 'attention' },
-      ...['pairs', 'mean score', 'latency', 'peak memory'].map((title) => ({ title, numeric: true })),
-      { title: 'front' },
-    ],
+    columns: [{ title: 'attention' }, ...numeric('pairs', 'mean score', 'latency', 'peak memory'), { title: 'front' }],
     rows: [
       [
         ...words(baseline),
         figureCell(1, percent),
         scoreCell(measure, meanTest(record.baseline)),
-        figureCell(1, ratio),
-        figureCell(1, ratio),
+        figureCell(1, factor),
+        figureCell(1, factor),
         ...onFront(record.settings.baseline),
       ],
       ...candidates.map(({ name, found: { candidate, weightedShare, finalists, latency, memory } }) => [
         ...words(name),
         figureCell(weightedShare, percent),
         scoreCell(measure, meanTest(finalists)),
-        figureCell(latency.effect && 1 + latency.effect.estimate, ratio),
-        withinPeakNoise(memory) ? { text: '< 1 MiB apart' } : figureCell(memory.effect && 1 + memory.effect.estimate, ratio),
+        figureCell(latency.effect && 1 + latency.effect.estimate, factor),
+        withinPeakNoise(memory) ? { text: '< 1 MiB apart' } : figureCell(memory.effect && 1 + memory.effect.estimate, factor),
         ...onFront(candidate),
       ]),
     ],

@@ -1,7 +1,7 @@
 import { digits } from '../../text/figures.ts';
 import { easyText, payingText, speedText, timedText } from '../../tuning/graded.ts';
 import type { Graded } from '../../tuning/graded.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Section, Table } from '../document.ts';
 import { scoreCell } from './measure.ts';
 import type { TuningView } from './tuning-view.ts';
@@ -23,12 +23,11 @@ export function gradedSection(view: TuningView): Section | undefined {
 }
 
 function gradedTable({ measure }: TuningView, all: ReadonlyArray<{ readonly name: string; readonly graded: Graded }>): Table {
-  const numeric = ['difficulty', 'items', 'all layers', 'exits', 'layers', 'speed'];
   const timed = [...new Set(all.map(({ graded }) => graded.timed))].map(timedText).join(' or ');
   return {
     kind: 'table',
     title: `Depth by difficulty; speeds of ${timed}`,
-    columns: [{ title: 'attention' }, ...numeric.map((title) => ({ title, numeric: true }))],
+    columns: [{ title: 'attention' }, ...numeric('difficulty', 'items', 'all layers', 'exits', 'layers', 'speed')],
     rows: all.flatMap(({ name, graded }) =>
       graded.levels.map(({ difficulty, items, whole, score, layers, latency }) => [
         ...words(name),

@@ -5,7 +5,7 @@ import { meanLayers } from '../../tuning/scores.ts';
 import { scoreLevelsChart, scoreStages } from '../charts/score-levels.ts';
 import type { ScoreMark, ScoreStage } from '../charts/score-levels.ts';
 import { colourOf } from '../theme.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Chart, Section, Table, TableCell } from '../document.ts';
 import { differenceCells, differencesChart } from './differences.ts';
 import { scoreCell, scoreText } from './measure.ts';
@@ -78,7 +78,6 @@ function marksOf({ measure, candidates, series }: TuningView, index: number): Sc
 /** BLEU and chrF of greedily decoded test items; undefined where nothing is translated. */
 function translationTable({ record, baseline, candidates }: TuningView): Table | undefined {
   if (record.baseline.every(({ test }) => test.translation === undefined)) return undefined;
-  const numeric = (title: string) => ({ title, numeric: true });
   const values = (trials: TuningCandidateRecord['finalists'], score: 'bleu' | 'chrf'): TableCell => {
     const all = trials.map(({ test }) => test.translation?.[score].value ?? null);
     return { text: all.map((value) => (value === null ? 'none' : value.toFixed(1))).join(', ') };
@@ -93,7 +92,7 @@ function translationTable({ record, baseline, candidates }: TuningView): Table |
   return {
     kind: 'table',
     title: 'BLEU and chrF of greedily decoded test items, one per seed; gained: mean over seeds, with 95 % interval',
-    columns: [{ title: 'attention' }, ...['BLEU', 'gained', 'chrF', 'gained'].map(numeric)],
+    columns: [{ title: 'attention' }, ...numeric('BLEU', 'gained', 'chrF', 'gained')],
     rows: [
       [...words(baseline), values(record.baseline, 'bleu'), { text: '–' }, values(record.baseline, 'chrf'), { text: '–' }],
       ...candidates.map(({ name, found: { finalists } }) => [
@@ -117,13 +116,12 @@ function scoresTable(view: TuningView): Table {
   const exits = exitsEarly(view);
   const depth = (trials: TuningCandidateRecord['finalists']) =>
     exits ? [figureCell(meanLayers(trials) ?? (trials[0]?.trial.exits === null ? record.settings.model.layers : null), digits)] : [];
-  const numeric = (title: string) => ({ title, numeric: true });
   return {
     kind: 'table',
     title: 'Test scores, one per seed',
     columns: [
       { title: 'attention' },
-      ...[
+      ...numeric(
         'pairs',
         'swapped',
         'tuned',
@@ -134,7 +132,7 @@ function scoresTable(view: TuningView): Table {
         'p',
         'recovered',
         ...(exits ? ['layers'] : []),
-      ].map(numeric),
+      ),
     ],
     rows: [
       [

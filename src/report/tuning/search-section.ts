@@ -3,7 +3,7 @@ import type { TuningCandidateRecord } from '../../tuning/record.ts';
 import { digits, percent } from '../../text/figures.ts';
 import { oneLine } from '../../text/untrusted.ts';
 import { shorten } from '../../text/layout.ts';
-import { words } from '../document.ts';
+import { numeric, words } from '../document.ts';
 import type { Section, Table, TableCell } from '../document.ts';
 import { scoreCell } from './measure.ts';
 import type { NamedCandidate, TuningView } from './tuning-view.ts';
@@ -31,7 +31,7 @@ function searchTable(view: TuningView): Table {
     columns: [
       { title: 'attention' },
       { title: 'choices' },
-      ...rungs.map((epochs) => ({ title: `by ${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}`, numeric: true })),
+      ...numeric(...rungs.map((epochs) => `by ${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}`)),
       { title: 'result' },
     ],
     rows: candidates.flatMap((candidate) => rowsOf(view, candidate, rungs)),

@@ -3,7 +3,7 @@ import { verdictCells } from '../../migration/decide.ts';
 import type { TuningCandidateRecord } from '../../tuning/record.ts';
 import { clip } from '../../text/layout.ts';
 import { oneLine } from '../../text/untrusted.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Section, Standing, Table } from '../document.ts';
 import type { TuningView } from './tuning-view.ts';
 
@@ -28,7 +28,7 @@ export function verdictsSection({ record, candidates }: TuningView): Section | u
       { title: 'attention' },
       { title: 'verdict' },
       { title: 'quality' },
-      { title: 'quality lost, in margins', numeric: true },
+      ...numeric('quality lost, in margins'),
       { title: 'front' },
       { title: 'why' },
     ],

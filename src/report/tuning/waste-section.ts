@@ -3,7 +3,7 @@ import { bestHead, unseenAnswers } from '../../tuning/attention-waste.ts';
 import type { AttentionWaste } from '../../tuning/attention-waste.ts';
 import { heatMapChart } from '../charts/heat-map.ts';
 import type { HeatCell } from '../charts/heat-map.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import { groupTable, shareCell } from '../group-table.ts';
 import type { Chart, Section, Table, TableCell } from '../document.ts';
 import type { TuningView } from './tuning-view.ts';
@@ -38,15 +38,14 @@ export function wasteSection(view: TuningView): Section | undefined {
 /** Attention of an encoder, and of a decoder to what it has written. */
 function withinTable(found: readonly NamedWaste[]): Table {
   const own = columnsOf(false);
-  const numeric = (title: string) => ({ title, numeric: true });
   return {
     kind: 'table',
     title: 'Waste within encoder and decoder, by layer and head',
-    columns: [{ title: 'attention' }, { title: 'of' }, ...['layer', 'head', ...own.map((column) => column.title)].map(numeric)],
+    columns: [{ title: 'attention' }, { title: 'of' }, ...numeric('layer', 'head', ...own.map(({ title }) => title))],
     rows: found.flatMap(({ name, waste }) =>
       (waste.within?.heads ?? []).map(({ kind, layer, head, figures }) => [
         ...words(name, kind === 'encoder' ? 'encoder' : 'decoder'),
-        ...[layer, head].map((value) => ({ text: String(value), value })),
+        ...[layer, head].map((value) => figureCell(value, String)),
         ...own.map(({ of }) => shareCell(of(figures))),
       ]),
     ),
@@ -105,14 +104,11 @@ function headsTable(found: readonly NamedWaste[], isLabelled: boolean): Table {
   return {
     kind: 'table',
     title: 'Waste by layer and head',
-    columns: [
-      { title: 'attention' },
-      ...['layer', 'head', ...own.map(({ title }) => title), 'pairs'].map((title) => ({ title, numeric: true })),
-    ],
+    columns: [{ title: 'attention' }, ...numeric('layer', 'head', ...own.map(({ title }) => title), 'pairs')],
     rows: found.flatMap(({ name, waste }) =>
       waste.heads.map(({ layer, head, figures }) => [
         ...words(name),
-        ...[layer, head].map((value) => ({ text: String(value), value })),
+        ...[layer, head].map((value) => figureCell(value, String)),
         ...own.map(({ of }) => shareCell(of(figures))),
         figureCell(figures.wastedCompute.p95?.denominator.value, String),
       ]),
@@ -126,7 +122,7 @@ function attentionsTable(found: readonly NamedWaste[], isLabelled: boolean): Tab
   return {
     kind: 'table',
     title: isLabelled ? 'Waste over all heads and in the best head' : 'Waste over all heads',
-    columns: [{ title: 'attention' }, ...[...best, ...own.map(({ title }) => title)].map((title) => ({ title, numeric: true }))],
+    columns: [{ title: 'attention' }, ...numeric(...best, ...own.map(({ title }) => title))],
     rows: found.map(({ name, waste }) => [
       ...words(name),
       ...(isLabelled ? bestCells(waste) : []),
@@ -147,13 +143,12 @@ function groupTables(found: readonly NamedWaste[]): Table[] {
   const all = found.map(({ name, waste }) => ({ names: words(name), groups: waste.all.groups }));
   const byHead = found.flatMap(({ name, waste }) =>
     waste.heads.map(({ layer, head, figures }) => ({
-      names: [...words(name), ...[layer, head].map((value) => ({ text: String(value), value }))],
+      names: [...words(name), ...[layer, head].map((value) => figureCell(value, String))],
       groups: figures.groups,
     })),
   );
-  const numeric = (title: string) => ({ title, numeric: true });
   return [
     groupTable('Attention by keys, over all heads', [{ title: 'attention' }], all),
-    groupTable('Attention by keys, by layer and head', [{ title: 'attention' }, numeric('layer'), numeric('head')], byHead),
+    groupTable('Attention by keys, by layer and head', [{ title: 'attention' }, ...numeric('layer', 'head')], byHead),
   ].filter(({ rows }) => rows.length > 0);
 }

@@ -4,7 +4,7 @@ import { figure, metricNames } from '../../verdict/wording.ts';
 import { blocksChart } from '../charts/blocks.ts';
 import type { BlockMark } from '../charts/blocks.ts';
 import { numbered } from '../comparison/column-names.ts';
-import { figureCell, words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Section } from '../document.ts';
 
 /** Comparisons that are drawn; the table has the blocks of all. */
@@ -20,11 +20,10 @@ export function blocksSection(comparisons: readonly Comparison[], labels: Readon
   const named = measured.map((comparison, index) => ({ comparison, panel: panels[index]! }));
   const marks = named.slice(0, mostPanels).flatMap(({ comparison, panel }) => marksOf(comparison, panel));
   const more = named.length > mostPanels ? ` The chart shows ${mostPanels} of ${named.length} comparisons.` : '';
-  const numeric = (title: string) => ({ title, numeric: true });
   const rows = named.flatMap(({ comparison: { unit, blocks }, panel }) =>
     blocks.map((block, index) => [
       ...words(panel),
-      { text: String(index + 1), value: index + 1 },
+      figureCell(index + 1, String),
       figureCell(block.base, (value) => figure(value, unit)),
       figureCell(block.new, (value) => figure(value, unit)),
       figureCell(Math.expm1(block.logRatio), changeText),
@@ -34,7 +33,7 @@ export function blocksSection(comparisons: readonly Comparison[], labels: Readon
   const table = {
     kind: 'table' as const,
     title: 'Blocks',
-    columns: [{ title: 'comparison' }, numeric('block'), numeric('base'), numeric('new'), numeric('change'), { title: 'rounds' }],
+    columns: [{ title: 'comparison' }, ...numeric('block', 'base', 'new', 'change'), { title: 'rounds' }],
     rows,
   };
   const spread = named.slice(0, 6).map(({ comparison: { blocks }, panel }) => {

@@ -6,7 +6,7 @@ import { baseToNew, changeText, labelsOf, marginText, metricNames, outcomeText }
 import { numbered } from '../comparison/column-names.ts';
 import { intervalChart } from '../charts/intervals.ts';
 import type { IntervalRow } from '../charts/intervals.ts';
-import { words } from '../document.ts';
+import { figureCell, numeric, words } from '../document.ts';
 import type { Chart, Section, Standing, Table, TableCell } from '../document.ts';
 
 /** Comparisons that are drawn: the worst; the table has all. */
@@ -69,7 +69,6 @@ export function standingOf(comparison: Comparison): Standing {
 }
 
 function changesTable(comparisons: readonly Comparison[], labels: ReadonlyMap<Comparison, string>): Table {
-  const numeric = (title: string) => ({ title, numeric: true });
   return {
     kind: 'table',
     title: 'Comparisons',
@@ -77,12 +76,7 @@ function changesTable(comparisons: readonly Comparison[], labels: ReadonlyMap<Co
       { title: 'comparison' },
       { title: 'metric' },
       { title: 'outcome' },
-      numeric('base → new'),
-      numeric('change'),
-      numeric('margin'),
-      numeric('floor'),
-      numeric('detectable'),
-      numeric('blocks'),
+      ...numeric('base → new', 'change', 'margin', 'floor', 'detectable', 'blocks'),
       { title: 'why' },
     ],
     rows: comparisons.map((comparison) => row(comparison, labels.get(comparison)!)),
@@ -101,7 +95,7 @@ function row(comparison: Comparison, label: string): TableCell[] {
     share(margin),
     share(floor),
     share(minimumDetectableEffect),
-    { text: String(blocks.length), value: blocks.length },
+    figureCell(blocks.length, String),
     { text: clip(oneLine(reason + whom), 600) },
   ];
 }
