@@ -2,9 +2,13 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { adapters } from '../adapters/index.ts';
+import type { Adapter } from '../src/contract/adapter.ts';
 import { writeInputs } from '../src/inputs/captured.ts';
 import { drawGaussian } from '../src/inputs/gaussian.ts';
 import { openSafetensors, writeSafetensors } from '../src/inputs/safetensors.ts';
+import { findAdapter } from '../src/loading/adapter.ts';
+import { attend } from '../src/operations/attend.ts';
 import { attnswap, emptyFolder } from './run-cli.ts';
 
 const shape = { batch: 2, heads: 4, kvHeads: 2, queries: 20, keys: 33, headDim: 16, causal: true, dtype: 'f32' as const };
@@ -32,6 +36,31 @@ test('attend writes o in the inputs’ shape and says how far it is from float64
   const file = await openSafetensors(join(cwd, 'out.safetensors'));
   assert.deepEqual(file.tensors.get('o')?.shape, [2, 4, 20, 16]);
   await file.close();
+});
+
+test('a kernel whose call fails is disposed of, and nothing is written', async () => {
+  const cwd = emptyFolder();
+  const [inputs, out] = ['in.safetensors', 'out.safetensors'].map((name) => join(cwd, name)) as [string, string];
+  await writeInputs(inputs, drawGaussian(shape, 1));
+  const entry = findAdapter(adapters, 'onnx-cpu');
+  const inner = await entry.load();
+  let disposed = 0;
+  const failing: Adapter = {
+    ...inner,
+    async prepare(request) {
+      const kernel = await inner.prepare(request);
+      if ('unsupported' in kernel) return kernel;
+      const dispose = async () => {
+        disposed += 1;
+        await kernel.dispose();
+      };
+      return { ...kernel, run: () => Promise.reject(new Error('the device was lost')), dispose };
+    },
+  };
+  const attending = attend({ variant: 'dense.fused', inputs, out, adapters: [{ ...entry, load: async () => failing }] });
+  await assert.rejects(attending, /the device was lost/);
+  assert.equal(disposed, 1);
+  assert.ok(!existsSync(out));
 });
 
 test('without a flag attention is as causal as the file says, and that is told; with one a difference is warned of', async () => {

@@ -13,8 +13,7 @@ import type { ComparedFigure, Comparison, Verdict } from '../contract/verdict.ts
 import { judgeMissing } from '../decide/judge-figures.ts';
 import { isCalibrated, plainRule } from '../decide/rule.ts';
 import { planUpTo } from '../decide/sequential.ts';
-import { adapterAt } from '../loading/adapter.ts';
-import { findAdapter } from '../loading/adapter.ts';
+import { adapterAt, findAdapter } from '../loading/adapter.ts';
 import { alone } from '../measure/alone.ts';
 import { armOf, checkoutOf, modelArm } from '../measure/arm.ts';
 import type { Arm, Checkout } from '../measure/arm.ts';

@@ -1,3 +1,4 @@
+import type { PreparedKernel } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import type { DType, Shape } from '../contract/shape.ts';
 import { writeOutput } from '../inputs/captured.ts';
@@ -57,9 +58,7 @@ export async function attend(options: AttendOptions): Promise<AttendRecord> {
   const request = { backend, variant: spec.variant, parameters: spec.parameters, kernel, inputs, purpose: 'latency' } as const;
   const prepared = await adapter.prepare(request);
   if ('unsupported' in prepared) return { unsupported: prepared.unsupported, warnings };
-  await prepared.run();
-  const output = await prepared.output();
-  await prepared.dispose();
+  const output = await runOnce(prepared);
   const error = judgeOutput(output, inputs, variant, spec.parameters, { rows: { count: 256, seed: 1 } });
   if (!error.ok) {
     const message = `${text} on ${backend} differs from the float64 reference: ${error.reason}; nothing was written`;
@@ -67,4 +66,13 @@ export async function attend(options: AttendOptions): Promise<AttendRecord> {
   }
   await writeOutput(out, output, inputs.shape, { variant: text, backend, causal: String(inputs.shape.causal) });
   return { out, shape: inputs.shape, kernel, error, warnings };
+}
+
+async function runOnce(prepared: PreparedKernel): Promise<Float32Array> {
+  try {
+    await prepared.run();
+    return await prepared.output();
+  } finally {
+    await prepared.dispose();
+  }
 }
