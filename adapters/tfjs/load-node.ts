@@ -66,7 +66,7 @@ function detailsOf({ binding }: NodeBackend, onGpu: boolean): Record<string, str
 }
 
 /** The package's folder: from the environment, else from the working folder, else from where attnswap is installed. */
-export function findPackage({ name, variable }: NodePackage): string | undefined {
+function findPackage({ name, variable }: NodePackage): string | undefined {
   const given = process.env[variable];
   if (given !== undefined && given !== '') return resolve(given);
   for (const from of [pathToFileURL(join(process.cwd(), 'package.json')).href, import.meta.url]) {

@@ -70,7 +70,7 @@ export function generationText(results: readonly CandidateResult[], name: (text:
 }
 
 /** `none`, or `token 3; 2 of 8 items`. */
-export function divergenceText({ firstDivergences }: Pick<GenerationSummary, 'firstDivergences'>): string {
+function divergenceText({ firstDivergences }: Pick<GenerationSummary, 'firstDivergences'>): string {
   const positions = firstDivergences.flatMap(({ position }) => position ?? []);
   if (positions.length === 0) return 'none';
   return `token ${Math.min(...positions) + 1}; ${positions.length} of ${firstDivergences.length} items`;

@@ -19,7 +19,7 @@ export const cancelledField = 'cancelled';
 const mostAttempts = 1000;
 export const queueOptions = { prefix, maxStalledCount: mostAttempts } as const;
 
-export const jobId = (submission: string, run: number): string => `${submission}-${run}`;
+const jobId = (submission: string, run: number): string => `${submission}-${run}`;
 /** Where BullMQ keeps a job until it has ended. */
 export const jobKey = (host: string, submission: string, run: number): string => `${prefix}:${host}:${jobId(submission, run)}`;
 
@@ -80,10 +80,10 @@ function unknown(id: string): AttnswapError {
   });
 }
 
-/** The newest submissions, newest first. */
-export async function submissionIds(client: Redis, count = 50): Promise<readonly string[]> {
+/** The fifty newest submissions, newest first. */
+export async function submissionIds(client: Redis): Promise<readonly string[]> {
   await client.zremrangebyscore(submissionsKey, 0, Date.now() - 1000 * keptSeconds);
-  return (await client.zrevrange(submissionsKey, 0, count - 1)).filter((id) => submissionIdPattern.test(id));
+  return (await client.zrevrange(submissionsKey, 0, 49)).filter((id) => submissionIdPattern.test(id));
 }
 
 /** The runs that ended, each by the host that ended it; and whether the submission was cancelled. */

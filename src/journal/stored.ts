@@ -11,7 +11,7 @@ export const oldJournalSchemaName = 'attnswap.migration/1';
 const [fileName, oldFileName] = ['journal.json', 'migration.json'];
 
 /** What a journal is of. */
-export const journalKinds = ['migration', 'tuning'] as const;
+const journalKinds = ['migration', 'tuning'] as const;
 export type JournalKind = (typeof journalKinds)[number];
 
 /** What decides the results: files by their SHA-256, and every setting. */

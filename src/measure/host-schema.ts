@@ -3,7 +3,7 @@ import { z } from 'zod';
 const count = z.int().nonnegative();
 const text = z.string();
 
-export const gpuSchema = z.object({
+const gpuSchema = z.object({
   model: text,
   vendor: text,
   /** The driver's version where it tells, else its name. */
@@ -12,14 +12,14 @@ export const gpuSchema = z.object({
 });
 
 /** What the control group allows; null where it sets no limit. */
-export const containerLimitsSchema = z.object({
+const containerLimitsSchema = z.object({
   cgroup: z.enum(['v1', 'v2']).nullable(),
   /** Processors' worth of time: quota / period. */
   cpus: z.number().positive().nullable(),
   memoryBytes: count.nullable(),
 });
 
-export const heavyProcessSchema = z.object({
+const heavyProcessSchema = z.object({
   pid: count,
   name: text,
   /** Processors kept busy: 1 is one whole core. */
@@ -27,7 +27,7 @@ export const heavyProcessSchema = z.object({
 });
 
 /** What changes from hour to hour: recorded and warned about, no part of the fingerprint. */
-export const volatileSchema = z.object({
+const volatileSchema = z.object({
   cpuMhz: z.number().nullable(),
   /** ISO 8601. */
   bootTime: text,

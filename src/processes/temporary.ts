@@ -27,7 +27,7 @@ export async function temporaryFolder(purpose: string): Promise<string> {
 }
 
 /** What to say where the temporary folder takes no files. */
-export function temporaryFault(error: unknown): AttnswapError {
+function temporaryFault(error: unknown): AttnswapError {
   return new AttnswapError('FILE_UNWRITABLE', `the temporary folder ${tmpdir()} cannot be used: ${systemReason(error)}`, {
     hint: 'create it, free some space, or choose another: TMPDIR=FOLDER attnswap …',
     cause: error,

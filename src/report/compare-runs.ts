@@ -9,7 +9,7 @@ import { nearestDifferences, pairKey, settingWithoutBackend } from './comparison
 import { geometricMean, ratioOfMedians, ratioOfSizes } from './comparison/ratio.ts';
 import type { MeanRatio, Ratio } from './comparison/ratio.ts';
 
-export const runComparisonSchemaName = 'attnswap.comparison/1';
+const runComparisonSchemaName = 'attnswap.comparison/1';
 
 /** A run record with the file that it was read from. */
 export interface SourcedRun {

@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { AttnswapError } from '../contract/errors.ts';
+import { fileDigest } from '../files/digest.ts';
 import { readJson } from '../files/json.ts';
 import { recordReader } from '../files/read-record.ts';
 
@@ -16,7 +15,7 @@ const readChecksums = recordReader(z.record(z.string(), z.string()), { code: 'IN
 /** Writes down what a part holds, once it is all there. @throws what the system says */
 export async function writeChecksums(part: string): Promise<void> {
   const checksums: Record<string, string> = {};
-  for (const name of await readdir(part)) checksums[name] = await checksumOf(join(part, name));
+  for (const name of await readdir(part)) checksums[name] = await fileDigest(join(part, name));
   await writeFile(join(part, checksumsName), JSON.stringify(checksums), { flush: true });
 }
 
@@ -38,7 +37,7 @@ async function check(path: string): Promise<void> {
   if (!existsSync(file)) return;
   try {
     const expected = readChecksums(await readJson(file, 'INVALID_STORE'), file)[basename(path)];
-    if ((await checksumOf(path)) !== expected) throw new Error(`its SHA-256 is not the one in ${checksumsName}`);
+    if ((await fileDigest(path)) !== expected) throw new Error(`its SHA-256 is not the one in ${checksumsName}`);
   } catch (error) {
     throw damagedFile(path, (error as Error).message, error);
   }
@@ -47,10 +46,4 @@ async function check(path: string): Promise<void> {
 /** The error for a file of a part that is not what was written. */
 export function damagedFile(path: string, why: string, cause?: unknown): AttnswapError {
   return new AttnswapError('INVALID_STORE', `${path}: cannot be read as a file of the store: ${why}`, { hint, cause });
-}
-
-async function checksumOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
 }

@@ -35,7 +35,7 @@ interface Place {
 }
 
 /** How a run of the store is named where a file could be: `store:` and the first digits of its id. */
-export const storedPrefix = 'store:';
+const storedPrefix = 'store:';
 const shownDigits = 12;
 
 /** The name of a stored run. */

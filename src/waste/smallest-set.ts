@@ -2,7 +2,7 @@ import type { HeadFrame } from './head-frame.ts';
 import type { RankedRow } from './ranked-row.ts';
 
 /** A sum this close below its target has reached it: ten equal keys of .1 hold .9 in nine, whatever the rounding. */
-export const roundingSlack = 1e-12;
+const roundingSlack = 1e-12;
 
 /** |S_i(p)|: how many entries, in falling order of p, hold `share` of the row's mass (top-p; Twilight 2025, §3). */
 export function countHolding(row: RankedRow, share: number): number {

@@ -20,7 +20,7 @@ export interface EnergyZones {
   readonly memory: readonly EnergyZone[];
 }
 
-export const powercapFolder = '/sys/class/powercap';
+const powercapFolder = '/sys/class/powercap';
 
 /** Ways to the same counters, the best first: a package stands under each that the machine has, and is counted once. */
 const interfaces = ['intel-rapl', 'intel-rapl-tpmi', 'intel-rapl-mmio'] as const;
@@ -41,9 +41,9 @@ export function findEnergyZones(folder: string = powercapFolder): EnergyZones {
 }
 
 /** The packages whose energy can be read here, or why there is none. */
-export function energyStatus(folder?: string): { readonly packages: readonly string[] } | { readonly unavailable: string } {
+export function energyStatus(): { readonly packages: readonly string[] } | { readonly unavailable: string } {
   try {
-    return { packages: findEnergyZones(folder).packages.map(({ name }) => name) };
+    return { packages: findEnergyZones().packages.map(({ name }) => name) };
   } catch (error) {
     return { unavailable: whyUnavailable(error) };
   }

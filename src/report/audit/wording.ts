@@ -2,7 +2,7 @@ import type { AuditFigure, AuditFinding, AuditRecord, AuditStanding, AuditVerdic
 import { oneLine } from '../../text/untrusted.ts';
 import type { Standing } from '../document.ts';
 
-export const verdictNames: Readonly<Record<AuditVerdict, string>> = {
+const verdictNames: Readonly<Record<AuditVerdict, string>> = {
   skips: 'skips',
   'masks-only': 'masks only',
   'copies-n2': 'copies n²',

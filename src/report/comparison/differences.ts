@@ -14,7 +14,7 @@ export interface Difference {
   readonly values: readonly string[];
 }
 
-export const notDescribed = 'not described';
+const notDescribed = 'not described';
 
 type Told = string | null;
 type Field = readonly [kind: DifferenceKind, field: string, values: readonly Told[]];
