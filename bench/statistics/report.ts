@@ -46,17 +46,14 @@ const ruleHeader = [
 export function report(results: Results): string {
   return `# Error rates of the verdicts
 
-Simulated comparisons with known truth, judged by the same code as real ones (\`src/decide/sequential.ts\`, \`src/statistics/\`).
-Written by \`npm run bench:statistics -- --runs ${results.runs} --seed ${results.seed} --write\`; the same command produces the same page.
+How often is a verdict wrong? Here, comparisons with known truth are simulated and judged by the same code as real ones (\`src/decide/sequential.ts\`, \`src/statistics/\`). The page is written by \`npm run bench:statistics -- --runs ${results.runs} --seed ${results.seed} --write\`; the same command produces the same page.
 
-${[noiseSection, targetSection, ruleSection, rivalSection].map((section) => section(results)).join('\n\n')}
+${[noiseSection, ruleSection, targetSection, rivalSection].map((section) => section(results)).join('\n\n')}
 
 ## Limitations
 - These figures come from a model. The last table shows what they depend on: a test on the samples of one launch is valid only if launches do not differ and samples are independent.
-- Other tools can launch more often or interleave (\`asv continuous --interleave-rounds\`, benchstat over several launches), and NVBench has a newer
-  rule (nvbench-compare-robust). None of that was simulated, and all of it would help them.
-- On quiet and typical machines, asv never calls an equal program slower, and it samples for only a fraction of a second. It does not look for changes below its factor: a true
-  10 % is exactly at its threshold, which half of the medians exceed.
+- Other tools can launch more often or interleave (\`asv continuous --interleave-rounds\`, benchstat over several launches), and NVBench has a newer rule (nvbench-compare-robust). None of that was simulated, and all of it would help them.
+- On quiet and typical machines, asv never calls an equal program slower, and it samples for only a fraction of a second. It does not look for changes below its factor: a true 10 % is exactly at its threshold, which half of the medians exceed.
 - On quiet machines, criterion.rs, benchstat, compare.py and nvbench_compare find a true 5 % as reliably as attnswap, with two launches instead of six or eight.
 - Judging a cell as one of ${matrix} takes more blocks. On a calibrated host it also costs power if the floor is close to Δ/2: "found" falls and "open" rises.
 - Slowdowns below Δ/2 are not looked for: they pass. Between Δ/2 and Δ, both verdicts count as correct.
@@ -66,12 +63,9 @@ ${[noiseSection, targetSection, ruleSection, rivalSection].map((section) => sect
 
 function noiseSection({ runs, levels }: Results): string {
   return `## Noise model
-A sample lasts 5 ms. ln(duration) = ln(truth) + process effect + noise. The noise consists of drift (AR(1)), a linear ramp (full height in 30 s), heavy tails
-(Student's t, 3 degrees of freedom) and spikes (1 sample in 100, exponential, upward). Each machine mixes these differently, all mixtures being equally likely, and
-its drift has a correlation time of 50 ms to 5 s. All processes of a machine share drift and ramp.
+A sample lasts 5 ms, and ln(duration) = ln(truth) + process effect + noise. The noise consists of drift (AR(1)), a linear ramp (full height in 30 s), heavy tails (Student's t, 3 degrees of freedom) and spikes (1 sample in 100, exponential, upward). Each machine mixes these differently, all mixtures being equally likely, and its drift has a correlation time of 50 ms to 5 s. All processes of a machine share drift and ramp.
 
-${runs} machines per level, each measuring ${matrix} pairs of equal programs. A share of 1 % is accurate to ± ${percent(twoErrors(0.01, runs))}, one of 95 % to ± ${percent(twoErrors(0.95, runs))} (two standard
-errors); 0 % means below ${percent(3 / runs)}.
+${runs} machines per level, each measuring ${matrix} pairs of equal programs. A share of 1 % is accurate to ± ${percent(twoErrors(0.01, runs))}, one of 95 % to ± ${percent(twoErrors(0.95, runs))} (two standard errors); 0 % means below ${percent(3 / runs)}.
 
 ${table(['level', 'CV of samples in a process', 'sd between processes', 'sd of blocks', 'A/A floor: 95 % of θ over 5 blocks are smaller', 'smallest margin a gate accepts'], levels.map(noiseRow))}`;
 }
@@ -89,11 +83,13 @@ const visits = visitsOf(1e9 / ticksPerSecond);
 function ruleSection({ levels, fewRounds }: Results): string {
   const few = fewRounds.tallies.flatMap(({ rules }, index) => rules.map((rule) => ruleRow(levels[index]!.level.name, rule)));
   return `## Results in full
-A block is a fresh pair of processes with 2 to 4 rounds, ABBA or BAAB at random in three visits; at each visit ${visits.dropped} samples are dropped and ${visits.kept} kept per letter. The result is
-examined after ${defaultLooks.looks.join(', ')} blocks, with a one-sided error of ${defaultLooks.tail} each; before ${defaultLooks.waryBefore} blocks, "slower" must exceed Δ itself instead of Δ/2. For "one of ${matrix}", the verdicts "slower" and "faster" must also show that there is a change at all
-(or, with "floor", one above the floor of a calibrated host) at that error divided by ${matrix}. For a comparison alone, a floor below Δ/2 changes nothing. Columns for equal
-arms: "slower", "faster" and "open" (inconclusive) are shares of single comparisons, "slower in ${matrix}" is the share of matrices with at least one. Columns for a true slowdown
-of Δ: "found" is a regression, "passed" is an error, "open" is the rest; "2Δ found" is the same at twice the margin.
+A block is a fresh pair of processes with 2 to 4 rounds, each ABBA or BAAB at random, in three visits. At each visit, ${visits.dropped} samples are dropped and ${visits.kept} kept per letter. The result is examined after ${defaultLooks.looks.join(', ')} blocks, with a one-sided error of ${defaultLooks.tail} each. Before ${defaultLooks.waryBefore} blocks, "slower" must exceed Δ itself instead of Δ/2.
+
+- **alone**: a comparison on its own. A floor below Δ/2 changes nothing for it.
+- **one of ${matrix}**: "slower" and "faster" must also show that there is a change at all, at that error divided by ${matrix}.
+- **one of ${matrix}, floor**: they must show a change above the floor of a calibrated host.
+
+Columns for equal arms: "slower", "faster" and "open" (inconclusive) are shares of single comparisons; "slower in ${matrix}" is the share of matrices with at least one. Columns for a true slowdown of Δ: "found" is a regression, "passed" is an error, "open" is the rest; "2Δ found" is the same at twice the margin.
 
 ${table(
   ruleHeader,
@@ -104,16 +100,14 @@ The same with ${fewRounds.rounds} rounds per block, the minimum for slow cells:
 
 ${table(ruleHeader, few)}
 
-Coverage of the 95 % Student t interval over blocks, and the shift of θ caused by a ramp of ±20 % over 20 blocks, compared with the same noise without the ramp
-(measuring all of A first and then all of B, it would be 9.5 %):
+Coverage of the 95 % Student t interval over blocks, and the shift of θ caused by a ramp of ±20 % over 20 blocks, compared with the same noise without the ramp (9.5 % if all of A were measured first and then all of B):
 
 ${table(['level', ...coverageBlocks.map((blocks) => `${blocks} blocks`), 'shift, rms', 'shift, largest'], levels.map(coverageRow))}`;
 }
 
 function rivalSection(results: Results): string {
   return `## The rules of other tools on the same machines
-Each tool in its default form: first the base, then the candidate, in separate launches. "s" is the time in seconds spent sampling both arms, without launches and warm-up.
-attnswap at Δ = 5 %, judged alone; "s" for equal arms.
+Each tool is used in its default form: first the base, then the candidate, in separate launches. attnswap judges at Δ = 5 %, alone. "s" is the time in seconds spent sampling both arms, without launches and warm-up (attnswap: for equal arms).
 
 ${table(['tool', 'level', 'equal: slower', 'true 5 %: slower', 'true 10 %: slower', 's'], rivalRows(results))}
 
