@@ -34,7 +34,7 @@ export const cell = inGroup('Shape', {
   batch: withDefault(defaults.cell.batch, option('<n>', 'batch size', wholeNumber(1))),
   heads: withDefault(
     defaults.cell.heads,
-    option('<n>', 'query heads (--kv-heads: key and value heads, default: the same)', wholeNumber(1)),
+    option('<n>', 'query heads (--kv-heads: key and value heads, if fewer)', wholeNumber(1)),
   ),
   kvHeads: hidden(option('<n>', 'key and value heads', wholeNumber(1))),
   headDim: withDefault(defaults.cell.headDim, option('<n>', 'head dimension', wholeNumber(1))),

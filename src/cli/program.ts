@@ -130,7 +130,7 @@ function argumentOf(name: string, { help, kind }: ArgumentSpec<unknown>): Argume
 /** The option, and its opposite where it has one. */
 function optionsOf(name: string, spec: OptionSpec<unknown>): Option[] {
   const flags = `--${kebab(name)}${spec.value === undefined ? '' : ` ${spec.value}`}`;
-  const option = new Option(flags, spec.help + noteOn(spec));
+  const option = new Option(flags, (spec.help + noteOn(spec)).replace(') (', '; '));
   if (spec.parse !== undefined) option.argParser(spec.parse as (text: string, before: unknown) => unknown);
   if (spec.choices !== undefined) option.choices(spec.choices);
   option.makeOptionMandatory(spec.required === true);
@@ -154,7 +154,7 @@ function closing({ examples, exits = {} }: CommandSpec): string {
   const codes = { 0: 'pass', ...exits, 5: 'error' };
   const said = Object.entries(codes).map(([code, meaning]) => `${code} ${meaning}`);
   const exitHelp = wrapped(`Exit codes: ${said.join(', ')}, 130 interrupted (143 by SIGTERM, 129 by SIGHUP).`);
-  return `\n\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}\n${everyCommandHelp}\n${exitHelp}`;
+  return `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}\n${everyCommandHelp}\n${exitHelp}`;
 }
 
 function sentence(summary: string): string {

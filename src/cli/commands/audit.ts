@@ -9,8 +9,7 @@ import { json, outputs, writeOutputs } from '../outputs.ts';
 import { numberList, seconds, wholeNumber } from '../parse.ts';
 import { working } from '../work.ts';
 
-const { length: _, ...others } = cell;
-const shape = { ...others, heads: { ...others.heads, help: 'query heads (--kv-heads: key and value heads)' } };
+const { length: _, ...shape } = cell;
 /** What a model has no say in: it has its own shape. */
 const ofKernels = [...Object.keys(shape), 'causal', 'unchecked'];
 

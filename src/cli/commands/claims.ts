@@ -21,7 +21,7 @@ export const claims = defineCommand({
       option('<variant>', 'replacement to try (repeatable)', repeated),
     ),
     items: withDefault(defaults.items, option('<n>', 'items per length for judging quality', wholeNumber(1))),
-    dir: place('folder', option('<dir>', 'results, and where a rerun resumes (default: runs/<subject>.claims)')),
+    dir: place('folder', option('<dir>', 'results; a rerun resumes there (default: runs/<subject>.claims)')),
     out: outputs(['.json', '.csv', '.md', '.html'], 'write the claims'),
     ...inGroup('Backends', {
       ...model,

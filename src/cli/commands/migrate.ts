@@ -28,18 +28,17 @@ export const migrate = defineCommand({
     ranks: option('<n>', 'processes that share --recover (FSDP2, or --deepspeed zero3)', wholeNumber(1)),
     // Named beside --ranks.
     deepspeed: hidden(choice('<stage>', ['zero3'] as const, 'share the model out by DeepSpeed instead of FSDP2')),
-    dir: place('folder', option('<dir>', 'results, and where a rerun resumes (default: runs/<model>.migration)')),
-    // Named beside --max-blocks: the help has to fit one screen.
-    fresh: hidden(flag('reuse no figures of earlier runs (.attnswap/figures)')),
+    dir: place('folder', option('<dir>', 'results; a rerun resumes there (default: runs/<model>.migration)')),
+    fresh: flag('reuse no figures of earlier runs (.attnswap/figures)'),
     out: outputs(recordOutputs, 'write the record'),
     ...inGroup('Decision', {
       qualityMargin: option('<percent>', 'largest acceptable quality loss, % (default: 2)', percentage),
       margin: margin('largest acceptable increase in latency or memory, %'),
-      items: withDefault(defaults.items, option('<n>', 'items per length; --all-items judges all, needed or not', wholeNumber(1))),
+      items: withDefault(defaults.items, option('<n>', 'items per length (--all-items: judge all of them)', wholeNumber(1))),
       allItems: hidden(flag('judge quality on every item, even if fewer are enough')),
       compareAt: option('<n>', 'length at which candidates are timed (default: the longest)', wholeNumber(1)),
       evaluations: withDefault(defaults.evaluations, option('<n>', 'maximum number of assignments that tuning measures', wholeNumber(1))),
-      maxBlocks: withDefault(defaults.finalBlocks, option('<n>', 'most blocks of the last comparison; --fresh: no reuse', wholeNumber(2))),
+      maxBlocks: withDefault(defaults.finalBlocks, option('<n>', 'maximum number of blocks in the final comparison', wholeNumber(2))),
     }),
     ...inGroup('Backends', { ...model, threads, wait }),
     ...moreBackends,

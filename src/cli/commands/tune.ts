@@ -24,7 +24,7 @@ export const tune = defineCommand({
   arguments: { suite: argument(`${builtInTunings.join(', ')}, or a tuning suite file`) },
   options: {
     trainer: option('<backend>', 'training backend (default: the best available, torch before tfjs)'),
-    dir: place('folder', option('<dir>', 'results, and where a rerun resumes (default: runs/<suite>.tuning)')),
+    dir: place('folder', option('<dir>', 'results; a rerun resumes there (default: runs/<suite>.tuning)')),
     out: outputs(recordOutputs, 'write the record'),
     backend,
     seed: withDefault(defaults.seed, option('<n>', 'random seed', wholeNumber(0))),
