@@ -223,5 +223,5 @@ test('a trace takes no options of models, and a model none of traces', async () 
 test('a model still needs --data', async () => {
   const { exitCode, stderr } = await attnswap(['capture', 'model.onnx', '--out', out]);
   assert.equal(exitCode, 5);
-  assert.match(stderr, /a model needs --data/);
+  assert.match(stderr, /--data is missing/);
 });

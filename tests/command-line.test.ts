@@ -103,7 +103,7 @@ const refusals: Readonly<Record<string, { readonly args: readonly string[]; read
   },
   'a length for models': { args: ['ab', 'a.onnx', 'b.onnx', '--length', '64'], says: /--length applies only to variants/ },
   'a dimension for variants': { args: ['ab', 'dense', '--dim', 'batch=1'], says: /--dim applies only to models/ },
-  'a server that is none': { args: ['fleet', 'status', '--redis', 'nonsense'], says: /hint: attnswap fleet status --help/ },
+  'a server that is none': { args: ['fleet', 'status', '--redis', 'nonsense'], says: /hint: set it with --redis/ },
   'a mistyped suite': { args: ['bench', 'smok'], says: /unknown suite "smok".*\n.*did you mean smoke\?/ },
   'an output of another kind': { args: ['bench', 'smoke', '--out', 'run.sarif'], says: /ending in \.json, \.csv, \.md, \.html/ },
   'a template that there is none of': { args: ['init', 'project'], says: /expected suite, data, ci/ },

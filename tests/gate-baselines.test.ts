@@ -174,7 +174,7 @@ test('only whole, clean runs of one host, each once and with a reason, are promo
   spoil((copy) => void (copy.startedAt = '2030-01-01T00:00:00.000Z'));
   const silent = await attnswap(['baseline', 'save', 'main', 'spoilt.json'], { cwd: stored.cwd });
   assert.equal(silent.exitCode, 5);
-  assert.match(silent.stderr, /needs a reason/);
+  assert.match(silent.stderr, /the reason is missing/);
   const kept = JSON.parse(readFileSync(join(stored.cwd, '.attnswap/baselines/main.json'), 'utf8')) as BaselineFile;
   assert.equal(kept.runs.length, 3);
 });

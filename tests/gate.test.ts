@@ -113,7 +113,7 @@ const refused: ReadonlyArray<[what: string, given: Given, options: Partial<GateO
   ['a suite that throws', { extra: '...(() => { throw new Error("oops"); })(),' }, {}, /could not be loaded: oops/],
   ['an adapter that is not there', { extra: "adapters: ['./missing.ts']," }, {}, /missing\.ts: could not be loaded/],
   ['an unknown baseline', {}, { baseline: 'main' }, /no baseline "main".*has none[\s\S]*\[UNKNOWN_BASELINE\]/],
-  ['a baseline’s name that is a path', {}, { baseline: '../../etc/passwd' }, /cannot be named/],
+  ['a baseline’s name that is a path', {}, { baseline: '../../etc/passwd' }, /expected a name of letters/],
   ['a base folder that does not exist', {}, { baseDir: '/nowhere' }, /no such folder/],
   ['a self-test against another base', {}, { selfTest: true, baseDir: '.' }, /--self-test cannot be combined with --base-dir/],
   ['a base and a baseline at once', {}, { baseDir: '.', baseline: 'main' }, /cannot be combined/],

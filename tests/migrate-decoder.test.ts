@@ -51,14 +51,17 @@ test('a decoder with a cache is measured, judged and shown in both uses, and gen
   assert.match(exact!.decode.quality.judgement!.reason, /an exact replacement/);
   assert.deepEqual(Object.keys(exact!.decision.uses!), ['prefill', 'decode']);
   assert.ok(exact!.decision.reasons.some((reason) => reason.startsWith('Prefill latency at 24 tokens: ')));
-  assert.ok(exact!.decision.reasons.some((reason) => reason.startsWith('Decode latency behind 24 tokens: ')));
+  assert.ok(exact!.decision.reasons.some((reason) => reason.startsWith('Decode latency with 24 cached tokens: ')));
   assert.ok(exact!.decision.reasons.some((reason) => /decoding: [\s\S]*generation: /.test(reason)));
   assert.deepEqual([exact!.generation!.summary!.agreement.mean, exact!.generation!.summary!.items], [1, 3]);
   assert.ok(exact!.generation!.summary!.bitsPerByte!.base > 0);
   assert.equal(blind!.decision.verdict, 'reject');
   assert.equal(blind!.latency, null);
 
-  assert.match(stdout, /^Decoding: one token behind the cache$[\s\S]*^24 +[\d.]+ .s [\s\S]*^the cache grows by 0\.512 kB per token/m);
+  assert.match(
+    stdout,
+    /^Decoding: one token per call, with a full cache$[\s\S]*^24 +[\d.]+ .s [\s\S]*^the cache grows by 0\.512 kB per token/m,
+  );
   assert.match(stdout, /^Generation: 8 tokens after the prompt of each of 3 items, through the cache$[\s\S]*^dense\.fused +100 % +none /m);
   assert.match(stdout, /^Verdict: .*[(; ]prefill: .*; decode: .*\)$/m);
   assert.ok(stdout.split('\n').every((line) => !line.startsWith('dense.fused ') || line.length <= 110));

@@ -21,7 +21,7 @@ export function decodeBaselineText({ lengths, cacheBytesPerToken }: DecodeBaseli
     size(cacheBytes),
   ]);
   const told = `the cache grows by ${size(cacheBytesPerToken)} per token; the latency of the prefill is the time to the first token`;
-  return ['', 'Decoding: one token behind the cache', table([header, ...rows]), told].join('\n');
+  return ['', 'Decoding: one token per call, with a full cache', table([header, ...rows]), told].join('\n');
 }
 
 interface Written {
@@ -34,14 +34,14 @@ interface Written {
 export function decodeCandidatesText(results: readonly CandidateResult[], { length, name, change }: Written): string {
   const decoded = results.filter(({ decode }) => decode);
   if (decoded.length === 0) return '';
-  const header = ['candidate', `time per token behind ${length}`, 'peak memory', 'drift', 'prefill', 'decode'];
+  const header = ['candidate', `time per token, ${length} cached`, 'peak memory', 'drift', 'prefill', 'decode'];
   const rows = decoded.map(({ name: candidate, decode, decision: { uses } }) => {
     const { drift } = decode!.quality;
     const found = drift.state === 'fault' ? 'fault' : digits(Math.max(...drift.outputs.map(driftSize)));
     const findings = uses === undefined ? ['–', '–'] : [findingWords[uses.prefill], findingWords[uses.decode]];
     return [name(candidate), change(decode!.latency), change(decode!.memory), found, ...findings];
   });
-  return ['', 'Decoding: the same candidates, one token behind the original’s cache', table([header, ...rows])].join('\n');
+  return ['', 'Decoding: the same candidates, one token per call, with the original’s cache', table([header, ...rows])].join('\n');
 }
 
 /** What candidates generated beside the original; '' where nothing was generated. */

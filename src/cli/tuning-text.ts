@@ -60,7 +60,7 @@ function depthText({ baseline, candidates }: TuningReport, { model, baseline: na
     const layers = meanLayers(finalists);
     if (layers === null) return [];
     const depth = `${candidate} answers after ${digits(layers)} of ${model.layers} layers on average over scored positions;`;
-    return [wrapped(`${depth} behind an exit, its exported model computes only the ${model.exitBy ?? 'sequence'}s that have not left.`)];
+    return [wrapped(`${depth} after an exit, its exported model computes only the ${model.exitBy ?? 'sequence'}s that have not left.`)];
   });
   return lines.join('\n');
 }

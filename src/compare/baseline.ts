@@ -39,7 +39,7 @@ export interface Promotion {
  */
 export function promote(runs: readonly RunRecord[], promotion: Promotion, existing?: Baseline): Baseline {
   const { name, by, reason, promotedAt } = promotion;
-  if (reason.trim() === '') throw new AttnswapError('USAGE', 'a baseline needs a reason', { hint: "--reason 'release 1.2'" });
+  if (reason.trim() === '') throw new AttnswapError('USAGE', `baseline ${name}: the reason is missing`, { hint: "--reason 'release 1.2'" });
   const kept = [...(existing?.runs ?? [])];
   for (const run of runs) {
     refuseUnclean(run);

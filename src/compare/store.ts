@@ -67,7 +67,7 @@ export function baselineNames(store: string): string[] {
 
 function baselinePath(store: string, name: string): string {
   if (/^[A-Za-z0-9][\w.-]{0,99}$/.test(name)) return join(store, 'baselines', `${name}.json`);
-  throw new AttnswapError('USAGE', `a baseline cannot be named ${JSON.stringify(name)}`, {
-    hint: 'letters, digits, dots, hyphens, underscores',
+  throw new AttnswapError('USAGE', `baseline ${JSON.stringify(name)}: expected a name of letters, digits, dots, hyphens and underscores`, {
+    hint: 'choose another name, at most 100 characters long',
   });
 }

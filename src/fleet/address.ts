@@ -16,7 +16,13 @@ export const retryMs = (attempt: number): number => Math.min(100 * 2 ** attempt,
 export function connectionOptions({ redis, insecure = false }: QueueAddress) {
   const url = URL.canParse(redis) ? new URL(redis) : undefined;
   if (url === undefined || !['redis:', 'rediss:'].includes(url.protocol) || url.hostname === '')
-    throw new AttnswapError('USAGE', 'expected the URL of a Redis server, such as rediss://user:password@host:6379');
+    throw new AttnswapError(
+      'USAGE',
+      'the address of the fleet is not the URL of a Redis server, expected one such as rediss://user:password@host:6379',
+      {
+        hint: 'set it with --redis or the environment variable ATTNSWAP_REDIS',
+      },
+    );
   const lacks = [...(url.protocol === 'rediss:' ? [] : ['TLS']), ...(url.password === '' ? ['a password'] : [])];
   if (lacks.length > 0 && !insecure) {
     throw new AttnswapError(

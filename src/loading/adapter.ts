@@ -14,7 +14,10 @@ export async function adapterAt(path: string): Promise<AdapterEntry> {
   };
   const { name, backends } = await load().catch((error: unknown) => {
     if (error instanceof AttnswapError) throw error;
-    throw new AttnswapError('USAGE', `${path}: could not be loaded: ${(error as Error).message}`, { cause: error });
+    throw new AttnswapError('USAGE', `${path}: could not be loaded: ${(error as Error).message}`, {
+      hint: 'run the file with node to see the error',
+      cause: error,
+    });
   });
   return { name, backends, module, load };
 }

@@ -21,8 +21,8 @@ export interface Visits {
 }
 
 /**
- * What a switch disturbs is over in 12 ms; of short samples as long is measured, four at the least. A long sample averages what many short ones would
- * show, and outlasts what is left of a switch.
+ * A switch disturbs samples for up to 12 ms: that many milliseconds are dropped, and at least as many kept, in four samples or more. A long sample
+ * averages what many short ones would show, and outlasts the disturbance.
  */
 export function visitsOf(sampleNs: number): Visits {
   if (sampleNs >= 0.1e9) return { dropped: 1, kept: 1, fewest: sampleNs >= 0.5e9 ? 2 : 4 };

@@ -75,10 +75,10 @@ export interface ArmComparison extends Place {
   readonly plan: LookPlan;
 }
 
-/** `latency at 512 tokens`, or `decode latency behind 512 tokens`. */
+/** `latency at 512 tokens`, or `decode latency with 512 cached tokens`. */
 export function placeText(what: string, { length, use }: Place): string {
-  const place = use === 'decode' ? 'behind' : 'at';
-  return `${use === 'prefill' ? '' : `${use} `}${what} ${place} ${length} tokens`;
+  if (use === 'decode') return `decode ${what} with ${length} cached tokens`;
+  return `${use === 'prefill' ? '' : `${use} `}${what} at ${length} tokens`;
 }
 
 /** The step that a comparison is kept as. */

@@ -44,9 +44,9 @@ export async function qualitiesOf(
   const quality = { ...found, task: found.task && withBounds(found.task) };
   if (cache === null || isHopeless(quality.judgement)) return { quality, decode: null, generation: null };
   const request = { items, exactness, hasTask: scores !== null };
-  const decode = withInfinity(await step('decode', 'quality behind the cache', () => decodeQualityOf(migration, open, request)));
+  const decode = withInfinity(await step('decode', 'quality of decoding', () => decodeQualityOf(migration, open, request)));
   if (settings.generate === undefined || (decode.judgement && isHopeless(decode.judgement))) return { quality, decode, generation: null };
-  const what = `${settings.generate} tokens behind each item`;
+  const what = `generating ${settings.generate} tokens for each item`;
   const generation = withInfinity(await step('generation', what, () => generationOf(migration, open, request)));
   return { quality, decode, generation };
 }

@@ -80,7 +80,7 @@ test('both uses of a decoder decide alike, and what each came to is told', () =>
   assert.deepEqual(found('regression', 'pass'), ['reject', 'worse', 'no-gain']);
   const { reasons } = decideMigration(evidence(both('improvement', 'improvement')));
   assert.match(reasons[0]!, /^Prefill latency at 512 tokens: −20\.0 %/);
-  assert.match(reasons[1]!, /^Decode latency behind 512 tokens: −20\.0 %/);
+  assert.match(reasons[1]!, /^Decode latency with 512 cached tokens: −20\.0 %/);
   assert.equal(decideMigration(evidence({})).uses, undefined);
 });
 

@@ -164,9 +164,9 @@ function judge(sorted: Sorted, quality: QualityJudgement | null): Omit<Migration
   return { verdict: 'adopt', reasons: [...told([gains]), lost, ...told([others]), ...asides], decidedBy: [...ids(gains), 'quality'] };
 }
 
-const useWords: Readonly<Record<Use, (metric: string) => string>> = {
-  prefill: (metric) => `Prefill ${metric} at`,
-  decode: (metric) => `Decode ${metric} behind`,
+const useWords: Readonly<Record<Use, (metric: string, tokens: number) => string>> = {
+  prefill: (metric, tokens) => `Prefill ${metric} at ${tokens} tokens`,
+  decode: (metric, tokens) => `Decode ${metric} with ${tokens} cached tokens`,
 };
 
 const metricWords: Readonly<Partial<Record<Comparison['metric'], string>>> = { latency: 'Latency', 'peak-memory': 'Peak memory' };
@@ -175,7 +175,7 @@ const metricWords: Readonly<Partial<Record<Comparison['metric'], string>>> = { l
 function sentence({ length, comparison, use }: ComparisonAtLength): string {
   const { metric, outcome, effect, reason, blocks } = comparison;
   const named = metricWords[metric] ?? metric;
-  const what = use === undefined ? `${named} at ${length} tokens:` : `${useWords[use](named.toLowerCase())} ${length} tokens:`;
+  const what = `${use === undefined ? `${named} at ${length} tokens` : useWords[use](named.toLowerCase(), length)}:`;
   if (comparison.busy === true) return `${what} not measured, ${reason}.`;
   if (withinPeakNoise(comparison)) return `${what} less than 1 MiB apart, which is noise.`;
   if (effect === null) return `${what} ${outcome}, ${reason}.`;

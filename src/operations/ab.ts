@@ -138,7 +138,8 @@ async function sideOf(what: string, options: AbOptions, origin: Origin, adapters
     return { arm: armOf(plan, checkout, threads), name: kernelName(plan), id: plan.cell.id, backend };
   }
   const file = resolve(checkout?.directory ?? '.', what);
-  if (!existsSync(file)) throw new AttnswapError('FILE_UNREADABLE', `${file}: no such model`);
+  if (!existsSync(file))
+    throw new AttnswapError('FILE_UNREADABLE', `${file}: no such file, expected an ONNX model`, { hint: 'check the path' });
   const model = { backend, model: file, feeds: { sizes: options.dimensions ?? {}, seed }, ...(threads !== undefined && { threads }) };
   const sizes = Object.entries(model.feeds.sizes).map(([dimension, size]) => `${dimension}=${size}`);
   return { arm: modelArm(model, findAdapter(entries, backend), checkout), name: what, id: [what, backend, ...sizes].join(' '), backend };

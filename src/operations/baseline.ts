@@ -42,7 +42,7 @@ export interface SavedBaseline {
  */
 export async function saveBaseline(options: SaveBaselineOptions): Promise<SavedBaseline> {
   const { name, reason, store: folder = defaults.store } = options;
-  if (reason === undefined) throw new AttnswapError('USAGE', 'a baseline needs a reason', { hint: "--reason 'release 1.2'" });
+  if (reason === undefined) throw new AttnswapError('USAGE', `baseline ${name}: the reason is missing`, { hint: "--reason 'release 1.2'" });
   const runs = [];
   for (const file of options.runs) runs.push(await loadRun(file, folder));
   // A portable one is made anew: it keeps no runs that others could be added to.

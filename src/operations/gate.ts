@@ -32,7 +32,7 @@ export interface GateOptions extends OperationOptions, BlockOptions {
   readonly baseDir?: string | undefined;
   /**
    * Judges the gates themselves: the new arm is this checkout, slowed by twice the margin, and a comparison passes where that is called a
-   * regression. Only latency and ratios without a limit are judged. @default false
+   * regression. Only latency, CPU time and ratios without a limit are judged. @default false
    */
   readonly selfTest?: boolean | undefined;
   /** The base: name of a stored baseline of this host. */

@@ -113,7 +113,7 @@ function claimsTable(claims: readonly JudgedClaim[]): Table {
     columns: [
       { title: 'claim' },
       { title: 'verdict' },
-      ...numeric('measured here', 'takes'),
+      ...numeric('measured here', 'required'),
       { title: 'definition' },
       { title: 'of' },
       { title: 'the article' },

@@ -187,7 +187,7 @@ test('configurations without a shared cell are refused, and the nearest cells sa
   const [refused] = comparison.refused;
   assert.equal(
     refusedSentence(refused!),
-    'b.json shares no cell with a.json: in the nearest ones differ heads 8 against 12; length 512 against 640.',
+    'b.json shares no cell with a.json: the nearest cells differ: heads 8 against 12; length 512 against 640.',
   );
   assert.equal(isWhole(comparison), false);
 });

@@ -105,7 +105,7 @@ function hostTerms(host: unknown): Term[] {
       gpus.length === 0 ? 'none visible' : gpus.map(({ model, driver }) => `${model}${driver ? ` (driver ${driver})` : ''}`).join('; '),
     ],
     ['system', os && [os.platform, os.arch, os.distribution, os.release, os.kernel && `kernel ${os.kernel}`].filter(Boolean).join(' ')],
-    ['virtualisation', virtualisation ?? undefined],
+    ['virtualization', virtualisation ?? undefined],
     ['load at the start', volatile?.loadAverages?.map(digits).join(', ')],
     ['versions', versions.length === 0 ? undefined : versions.join(', ')],
     ['fingerprint', fingerprint?.sha256.slice(0, 12)],

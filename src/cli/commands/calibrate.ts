@@ -46,7 +46,7 @@ function text({ store: folder, fingerprint, calibrations }: CalibrationRecord): 
   return [
     table([heading, ...rows]),
     '',
-    'floor: 95 % of A/A differences at the first look are smaller.',
+    'floor: 95 % of A/A differences over 5 blocks are smaller.',
     'detectable: the smallest change that 40 blocks show 9 times in 10.',
     'least margin: gates with a smaller margin are refused.',
     '',

@@ -38,8 +38,9 @@ export const capture = defineCommand({
     const ignored = names.filter((name) => given[name] !== undefined).map((name) => `--${name}`);
     if (ignored.length > 0) throw new AttnswapError('USAGE', `a ${isTrace ? 'trace' : 'model'} does not take ${ignored.join(', ')}`);
     if (isTrace) return captureOfTrace(given);
-    const { data: items, site: sites, dim: dimensions } = given;
-    if (items === undefined) throw new AttnswapError('USAGE', 'a model needs --data', { hint: 'attnswap init data writes a data module' });
+    const { model: path, data: items, site: sites, dim: dimensions } = given;
+    if (items === undefined)
+      throw new AttnswapError('USAGE', `capture ${path}: --data is missing`, { hint: 'attnswap init data writes a data module' });
     const { capture: write } = await import('../../operations/capture.ts');
     const adapters = await adaptersFrom(given);
     const record = await working(given, (hooks) => write({ ...given, ...hooks, data: items, sites, dimensions, adapters }));

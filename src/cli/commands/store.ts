@@ -62,7 +62,7 @@ function addedText(added: readonly AddedFile[], folder: string): string {
   const items = fresh.reduce((sum, each) => sum + each.items, 0);
   const left = [
     ...countOf(added, 'known', 'already there'),
-    ...countOf(added, 'superseded', 'left out, as a later state of the same run is there'),
+    ...countOf(added, 'superseded', 'left out, because a later state of the same run is stored'),
   ];
   return [`${folder}: ${fresh.length} record${fresh.length === 1 ? '' : 's'} added (${items} cells and comparisons)`, ...left].join('; ');
 }

@@ -124,7 +124,7 @@ function windowText({ left, right }: Span, exact: boolean): string {
 /** How far outputs were compared, and what was not. */
 function comparisonLines({ runs, notRun, varied, largest }: SwapRecord['comparison'], longest: number): string[] {
   const sizes = [
-    ...new Set(runs.map(({ batch, length, past }) => `${batch} × ${length}${past === undefined ? '' : ` behind ${past}`}`)),
+    ...new Set(runs.map(({ batch, length, past }) => `${batch} × ${length}${past === undefined ? '' : ` after ${past} cached`}`)),
   ].join(', ');
   const blind = Math.max(0, ...runs.map(({ blindQueries }) => blindQueries));
   return [

@@ -37,7 +37,7 @@ export function basesSentence({ columns }: RunComparison): string {
 export function refusedSentence({ name, base: against, cells, nearest }: RefusedColumn): string {
   const base = label(against);
   if (cells === 0) return `${label(name)} holds no cells: nothing to compare with ${base}.`;
-  const why = nearest.length === 0 ? `${base} holds none` : `in the nearest ones differ ${nearest.join('; ')}`;
+  const why = nearest.length === 0 ? `${base} holds none` : `the nearest cells differ: ${nearest.join('; ')}`;
   return `${label(name)} shares no cell with ${base}: ${why}.`;
 }
 

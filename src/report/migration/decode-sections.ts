@@ -29,7 +29,7 @@ export function decodeSection(
       figureCell(baseline.lengths[at]?.medianNs, time),
     ]),
   };
-  const lead = `One new token per call, behind a cache that the original filled from your data. The cache grows by ${size(decode.cacheBytesPerToken)} per token. The time to the first token is the latency of the prefill. Prefill and decode are compared separately, and the verdict rests on both.`;
+  const lead = `One new token per call, with a cache that the original filled from your data. The cache grows by ${size(decode.cacheBytesPerToken)} per token. The time to the first token is the latency of the prefill. Prefill and decode are compared separately, and the verdict rests on both.`;
   const parts = [original, candidatesTable(candidates, settings.compareAt), ...(final?.decode ? [finalTable(final.decode)] : [])];
   return { id: 'decode', title: 'Decoding through the cache', lead, parts: parts.filter((part) => part.rows.length > 0) };
 }
@@ -41,7 +41,7 @@ function candidatesTable(candidates: readonly CandidateRecord[], length: number)
     found === undefined ? { text: 'not compared' } : { text: findingWords[found], standing: standings[found] };
   return {
     kind: 'table',
-    title: `Candidates behind ${length} tokens`,
+    title: `Candidates with ${length} cached tokens`,
     columns: [
       { title: 'candidate' },
       { title: 'prefill' },

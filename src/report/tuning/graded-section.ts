@@ -18,7 +18,7 @@ export function gradedSection(view: TuningView): Section | undefined {
     ({ name, graded }) =>
       `${name}: ${easyText(graded.easy)}${payingText(graded)}Hardest items, exits against all layers: ${graded.quality.reason}.`,
   );
-  const lead = `The models of the first seed on test items of each difficulty, with exits and without them: the same weights, every item through all layers. Speed: time without exits ÷ time with exits of the exported model, with a 95 % interval; below 1, exits cost time. ${said.join(' ')}`;
+  const lead = `The models of the first seed on test items of each difficulty, with exits and without (the same weights, every item through all layers). Speed: time without exits ÷ time with exits of the exported model, with a 95 % interval; below 1, exits cost time. ${said.join(' ')}`;
   return { id: 'graded', title: 'Depth by difficulty', lead, parts: [gradedTable(view, all)] };
 }
 
