@@ -33,7 +33,7 @@ test('a bound that nothing is known of takes no room', () => {
 test('reused figures are counted, with the times when they were measured', () => {
   const reusedIn = (reused: Record<string, string>) => migrationText(record as unknown as MigrationReport, { ...context, reused });
   const one = { 'baseline/latency/512': '2026-11-29T14:03:09.120Z' };
-  assert.match(reusedIn(one), /^1 figure reused, measured on this host 2026-11-29 14:03 UTC \(--dir <new> --fresh measures anew\)$/m);
+  assert.match(reusedIn(one), /^1 figure reused, measured on this host 2026-11-29 14:03 UTC \(--dir <new> --fresh reuses none\)$/m);
   const two = reusedIn({ 'baseline/memory/512': '2026-11-30T09:10:00.000Z', ...one });
   assert.match(two, /^2 figures reused, measured on this host 2026-11-29 14:03 to 2026-11-30 09:10 UTC\s+\(--dir/m);
   assert.doesNotMatch(reusedIn({}), /reused/);

@@ -218,7 +218,7 @@ function conclusion({ final, verdict, candidates }: MigrationReport, { folder, s
   return [
     withUses(said, deciding?.uses),
     ...(model === null ? [] : [`migrated model: ${model}`]),
-    ...(Object.keys(reused).length === 0 ? [] : [wrapped(`${reusedText(reused)} (--dir <new> --fresh measures anew)`)]),
+    ...(Object.keys(reused).length === 0 ? [] : [wrapped(`${reusedText(reused)} (--dir <new> --fresh reuses none)`)]),
     `all results: ${folder}/record.json`,
   ].join('\n');
 }
