@@ -32,10 +32,7 @@ export const blocks = inGroup('Measurement', {
 export const cell = inGroup('Shape', {
   length: withDefault(defaults.cell.length, option('<n>', 'tokens', wholeNumber(1))),
   batch: withDefault(defaults.cell.batch, option('<n>', 'batch size', wholeNumber(1))),
-  heads: withDefault(
-    defaults.cell.heads,
-    option('<n>', 'query heads (--kv-heads: key and value heads, if fewer)', wholeNumber(1)),
-  ),
+  heads: withDefault(defaults.cell.heads, option('<n>', 'query heads (--kv-heads: key and value heads, if fewer)', wholeNumber(1))),
   kvHeads: hidden(option('<n>', 'key and value heads', wholeNumber(1))),
   headDim: withDefault(defaults.cell.headDim, option('<n>', 'head dimension', wholeNumber(1))),
   dtype: withDefault(defaults.cell.dtype, choice('<dtype>', dtypes, 'element type')),
