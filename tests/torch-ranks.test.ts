@@ -22,12 +22,11 @@ const means = [
   { name: 'DeepSpeed', deepspeed: 'zero3', path: deepspeedPython, skip: skipDeepspeed },
 ] as const;
 
-const placed: PlacedAttentions = Object.fromEntries(
-  [0, 1].map((layer) => [
-    `bert.encoder.layer.${layer}.attention.self`,
-    { variant: 'window', kernel: 'tiled', parameters: { w: 4, globals: 0 } },
-  ]),
-);
+const windowsAt = (...paths: readonly string[]): PlacedAttentions =>
+  Object.fromEntries(paths.map((path) => [path, { variant: 'window', kernel: 'tiled', parameters: { w: 4, globals: 0 } }]));
+const placed = windowsAt('bert.encoder.layer.0.attention.self', 'bert.encoder.layer.1.attention.self');
+const awkward = windowsAt('layers.0.attention', 'layers.1.attention');
+const sharing = windowsAt(...[0, 1, 2, 3, 4].flatMap((layer) => [`layers.${layer}.first`, `layers.${layer}.second`]));
 
 async function writeItems(folder: string): Promise<string[]> {
   const items: string[] = [];
@@ -39,10 +38,6 @@ async function writeItems(folder: string): Promise<string[]> {
   }
   return items;
 }
-
-const awkward: PlacedAttentions = Object.fromEntries(
-  [0, 1].map((layer) => [`layers.${layer}.attention`, { variant: 'window', kernel: 'tiled', parameters: { w: 4, globals: 0 } }]),
-);
 
 /** Of awkward lengths; every second one is padded. */
 async function writeAwkwardItems(folder: string): Promise<string[]> {
@@ -176,33 +171,35 @@ for (;;) await ranks.train(${JSON.stringify(placed)}, ${JSON.stringify(training)
       while (pids.some(isRunning)) await setTimeout(50);
     });
 
-    test('what models do with their weights changes no loss: tied, frozen, bfloat16, dropout, a layer that runs twice; nor do batches, nor clipping', async () => {
+    test('what models do with their weights changes no loss: tied, shared, frozen, bfloat16, dropout, a layer that runs twice; nor do batches, nor clipping', async () => {
       const items = await writeAwkwardItems(emptyFolder());
       // So small a norm that AdamW sees it: its steps are as long as gradients are, next to its epsilon.
       const few = { batch: 4, optimizer: { learningRate: 2, clip: 1e-9 }, from: 0, to: 4 };
       const trainings = (['transfer', 'labels'] as const).map((objective) => trainingOf(items, objective, few));
-      for (const [model, tolerance] of [
-        ['build', 1e-4],
+      for (const { model, sites = awkward, tolerance = 1e-4 } of [
+        { model: 'awkward_model.py:build' },
         // DeepSpeed's linear maps round before they add the bias.
-        ['narrow', deepspeed === undefined ? 1e-4 : 1e-2],
-      ] as const) {
-        const losses: number[][] = [];
+        { model: 'awkward_model.py:narrow', tolerance: deepspeed === undefined ? 1e-4 : 1e-2 },
+        { model: 'shared_model.py:build', sites: sharing },
+      ]) {
+        const trained: Array<Awaited<ReturnType<Ranks['train']>>> = [];
         for (const count of [1, 2]) {
-          const ranks = await openRanks(`${fixture('awkward_model.py')}:${model}`, count);
+          const ranks = await openRanks(fixture(model), count);
           try {
-            for (const training of trainings) losses.push([...(await ranks.train(awkward, training)).losses]);
+            for (const training of trainings) trained.push(await ranks.train(sites, training));
           } finally {
             await ranks.dispose();
           }
         }
-        const [transfer, labels, ...together] = losses as [number[], number[], ...number[][]];
-        for (const [of, alone] of [transfer, labels].entries()) {
-          assert.equal(new Set(alone).size, alone.length);
-          for (const [step, loss] of together[of]!.entries())
+        for (const [of, { losses, costs }] of trained.slice(2).entries()) {
+          const alone = trained[of]!;
+          assert.equal(new Set(alone.losses).size, alone.losses.length);
+          for (const [step, loss] of losses.entries())
             assert.ok(
-              Math.abs(loss - alone[step]!) <= tolerance * alone[step]!,
-              `${model}, ${trainings[of]!.objective}, step ${step}: ${loss}, alone ${alone[step]}`,
+              Math.abs(loss - alone.losses[step]!) <= tolerance * alone.losses[step]!,
+              `${model}, ${trainings[of]!.objective}, step ${step}: ${loss}, alone ${alone.losses[step]}`,
             );
+          for (const { frozenBytes } of costs) assert.ok(frozenBytes <= 0.6 * alone.costs[0]!.frozenBytes, `${model}: ${frozenBytes}`);
         }
       }
     });

@@ -12,6 +12,7 @@ import type {
   Unsupported,
 } from '../contract/adapter.ts';
 import { AttnswapError } from '../contract/errors.ts';
+import type { Ranks } from '../contract/model-attention.ts';
 import type { Shape } from '../contract/shape.ts';
 import { findVariant } from '../variants/index.ts';
 import { helloSchema, workerProtocol } from './messages.ts';
@@ -71,7 +72,7 @@ export function workerAdapter(options: WorkerAdapterOptions): Adapter {
       fork: (request: ForkRequest) => fork(options, request),
     }),
     ...(options.opensModels === true && {
-      openRanks: (request: RanksRequest) => openRanksOnWorkers(() => startRank(options, request), request),
+      openRanks: (request: RanksRequest) => openRanks(options, request),
     }),
     inOneProcess: () => sharedAdapter(options),
   };
@@ -204,12 +205,14 @@ function openOn(worker: WorkerProcess, request: ModelRequest, ports: GraphPorts 
   return ports === undefined ? openModelOnWorker(worker, request) : openGraphOnWorker(worker, request, ports);
 }
 
-async function startRank(options: WorkerCommand, { backend, signal }: RanksRequest): Promise<WorkerProcess> {
-  const worker = startWorker({ ...options, timeoutSeconds: trainingSeconds, signal });
-  const status = statusIn(await sayHello(worker, options), backend);
-  if (status.available) return worker;
-  await worker.close();
-  throw new AttnswapError('UNSUPPORTED', `${backend}: ${status.reason}`, { hint: status.mend === '' ? undefined : status.mend });
+function openRanks(options: WorkerCommand, request: RanksRequest): Promise<Ranks> {
+  const start = () => startWorker({ ...options, timeoutSeconds: trainingSeconds, signal: request.signal });
+  const greet = async (worker: WorkerProcess) => {
+    const status = statusIn(await sayHello(worker, options), request.backend);
+    if (status.available) return;
+    throw new AttnswapError('UNSUPPORTED', `${request.backend}: ${status.reason}`, { hint: status.mend === '' ? undefined : status.mend });
+  };
+  return openRanksOnWorkers(start, greet, request);
 }
 
 function refusalOf(status: BackendStatus, { backend, variant, kernel, inputs }: KernelRequest): string | undefined {

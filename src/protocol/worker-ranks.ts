@@ -14,9 +14,10 @@ export const continueTraining = 'run the same command to continue from the last 
 /** How long to wait for news of a process that ended, once another has lost it. */
 const newsMs = 1000;
 
-/** Opens a model in one worker per rank; each is told which it is, and of a file through which they find each other. */
+/** Opens a model in one worker per rank, once `greet` takes no offense at it; each is told which it is, and of a file through which they find each other. */
 export async function openRanksOnWorkers(
-  start: () => Promise<WorkerProcess>,
+  start: () => WorkerProcess,
+  greet: (worker: WorkerProcess) => Promise<void>,
   { backend, model, ranks, threads, deepspeed, signal }: RanksRequest,
 ): Promise<Ranks> {
   const folder = await temporaryFolder('ranks');
@@ -45,9 +46,10 @@ export async function openRanksOnWorkers(
     }
   };
   try {
-    for (let rank = 0; rank < ranks; rank += 1) workers.push(await start());
+    for (let rank = 0; rank < ranks; rank += 1) workers.push(start());
     const store = join(folder, 'store');
     await together(async (worker, rank) => {
+      await greet(worker);
       const group = ranks === 1 ? null : { rank, ranks, store, deepspeed: deepspeed ?? null };
       const fields = { backend, model: resolve(model), purpose: 'latency', threads, group };
       const opened = await worker.ask('model-open', fields, modelOpenSchema);

@@ -129,7 +129,7 @@ class ModelAnswers:
 
     def preload(self, model):
         """Imports what opening a model takes; of a function of the user's, that is not known."""
-        if model is None or not os.path.isdir(model):
+        if model is None or problem is not None or not os.path.isdir(model):
             return
         from . import cache, interface, ranks  # noqa: F401
         from .open import import_class

@@ -19,15 +19,15 @@ class FullyShard(Group):
             raise Unsupported(f'PyTorch {torch.__version__} has no FSDP2 with timed communication, which training on several ranks needs: update it')
         super().__init__(given, device)
 
-    def share_out(self, model):
+    def share_out(self, work):
         """Units are the sites, the layers around them, and the rest; what shares parameters with other units is no unit of its own."""
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
 
         mesh = init_device_mesh(self.device.type, (self.ranks,))
-        units = untied(model, {*self.sites, *layers_around(model, self.sites), model})
+        units = untied(work, self.sites, {*self.sites, *layers_around(work, self.sites), work})
         # Inner units first: each takes the parameters that none within it has.
-        for module in reversed([each for each in model.modules() if each in units]):
+        for module in reversed([each for each in work.modules() if each in units]):
             kind = type(module)
             module.register_forward_hook(owned_outputs)
             fully_shard(module, mesh=mesh, reshard_after_forward=True, shard_placement_fn=self.split)
@@ -37,6 +37,10 @@ class FullyShard(Group):
             module.set_force_sum_reduction_for_comms(True)
             module.set_custom_all_gather(Timed(self.clock, 'all_gather'))
             module.set_custom_reduce_scatter(Timed(self.clock, 'reduce_scatter'))
+
+    def backward(self, lose, last):
+        self.work.lose = lose
+        return super().backward(self.work, last)
 
     def split(self, parameter):
         """The dimension by which a parameter is sharded: the first, unless that is too short to be shared out evenly."""
@@ -79,15 +83,18 @@ def layers_around(model, sites):
     return [each for each in members if not isinstance(each, torch.nn.ModuleList) and any(module in sites for module in each.modules())]
 
 
-def untied(model, units):
-    """The units without those that share a parameter: FSDP takes each into one unit, here that around them."""
+def untied(root, sites, units):
+    """
+    The units without those that share a parameter: FSDP takes each into one unit, here that around them. Sites are also called on their own: what a site shares
+    is the root's, which is gathered then, too, so that no unit around it is left.
+    """
     while True:
         owners = {}
-        collect(model, units, model, owners)
-        torn = {unit for found in owners.values() if len(found) > 1 for unit in found} - {model}
+        collect(root, units, root, owners)
+        torn = {unit for found in owners.values() if len(found) > 1 for unit in found} - {root}
         if not torn:
             return units
-        units = units - torn
+        units = {unit for unit in units - torn if unit is root or (torn & sites).isdisjoint(unit.modules())}
 
 
 def collect(module, units, unit, owners):

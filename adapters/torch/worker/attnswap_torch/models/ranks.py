@@ -36,8 +36,10 @@ class Group(Alone):
     def __init__(self, given, device):
         from torch import distributed
 
+        # A rank that never comes is waited for.
+        end_with_attnswap()
         self.rank, self.ranks, self.device = given['rank'], given['ranks'], device
-        self.sites = None
+        self.sites = self.work = None
         self.clock = Clock(device)
         # All ranks are on this machine: no port is opened to others.
         for library in ('GLOO', 'NCCL'):
@@ -54,8 +56,8 @@ class Group(Alone):
     def shard(self, model, sites):
         """Shards all parameters of a model, once."""
         if self.sites is None:
-            self.sites = set(sites)
-            self.share_out(model)
+            self.sites, self.work = set(sites), Work(model)
+            self.share_out(self.work)
         elif self.sites != set(sites):
             raise ValueError('ranks train the same modules from one question to the next')
 
@@ -66,6 +68,22 @@ class Group(Alone):
         total = value.clone()
         self.clock.time(lambda: distributed.all_reduce(total))
         return float(total) / self.ranks
+
+
+class Work(torch.nn.Module):
+    """
+    What ranks run forward and backward: whatever computes a loss with the model. What belongs to no smaller unit of the model stays gathered meanwhile, even where
+    only a part of the model is called.
+    """
+
+    lose = None
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self):
+        return self.lose()
 
 
 def group_of(given, device):

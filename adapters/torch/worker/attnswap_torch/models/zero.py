@@ -44,35 +44,22 @@ class Zero(Group):
         for name in ('all_gather_into_tensor', 'all_gather_coalesced', 'reduce_scatter_tensor'):
             setattr(backend, name, timed(self.clock, getattr(backend, name)))
 
-    def share_out(self, model):
+    def share_out(self, work):
         import deepspeed
 
-        trained = dict(enumerate(weight for weight in model.parameters() if weight.requires_grad))
+        trained = dict(enumerate(weight for weight in work.parameters() if weight.requires_grad))
         adam = Optimizer(trained, {'learningRate': 0.0, 'weightDecay': 0.0}).adam
-        self.engine = deepspeed.initialize(model=Work(model), optimizer=adam, config=settings)[0]
+        self.engine = deepspeed.initialize(model=work, optimizer=adam, config=settings)[0]
 
     def optimizer(self, weights, options):
         return ZeroOptimizer(self.engine, weights, options)
 
     def backward(self, lose, last):
         self.engine.set_gradient_accumulation_boundary(last)
-        self.engine.module.lose = lose
+        self.work.lose = lose
         loss = self.engine()
         self.engine.backward(loss)
         return loss.detach()
-
-
-class Work(torch.nn.Module):
-    """What the engine runs forward: whatever computes a loss with the model."""
-
-    lose = None
-
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-
-    def forward(self):
-        return self.lose()
 
 
 class ZeroOptimizer(Optimizer):
