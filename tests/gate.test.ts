@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import type { GateOptions } from '../src/operations/gate.ts';
-import { attnswap, main, processesIn } from './run-cli.ts';
+import { attnswap, isMeasuring, main, processesIn } from './run-cli.ts';
 import { fast, folder, gate, gateCommand, verdictOf, wideGate } from './scripted-gate.ts';
 import type { Given } from './scripted-gate.ts';
 
@@ -243,15 +243,6 @@ test('killing the gate itself leaves no worker behind, not even a stopped one', 
   await child;
   await assertNothingLeft(cwd);
 });
-
-/** Whether one worker of a pair is stopped, so that the other one works. */
-function isMeasuring(cwd: string): boolean {
-  try {
-    return processesIn(cwd).some((pid) => /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')));
-  } catch {
-    return false; // One ended between two looks.
-  }
-}
 
 async function untilMeasuring(cwd: string, gating: Promise<unknown>): Promise<void> {
   let ended = false;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -43,6 +43,15 @@ export function processesIn(folder: string): string[] {
     }
   };
   return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && worksThere(name));
+}
+
+/** Whether one of the workers that a command in a folder compares is stopped, so that the other one works. */
+export function isMeasuring(cwd: string): boolean {
+  try {
+    return processesIn(cwd).some((pid) => /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')));
+  } catch {
+    return false; // One ended between two looks.
+  }
 }
 
 /** A suite file of two fast cells. */
