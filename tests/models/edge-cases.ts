@@ -8,19 +8,19 @@ import { architecture, expectedSites, size } from './architecture.ts';
 import type { ExpectedSite } from './architecture.ts';
 import { inBranches, inLoop, inScan } from './bodies.ts';
 import { torchScript } from './exporters.ts';
-import { GraphWriter } from './graph-writer.ts';
-import type { Value } from './graph-writer.ts';
+import type { GraphWriter, Value } from './graph-writer.ts';
 import { linear } from './layers.ts';
 import { valueInfo } from './protos.ts';
 import { buildRounded } from './rounded-attention.ts';
 import { drawStates } from './sequences.ts';
 import type { FeedRequest } from './sequences.ts';
-import { additiveMask, mergeHeads, splitHeads } from './torch-shapes.ts';
+import { additiveMask, mergeHeads } from './torch-shapes.ts';
 import * as bert from './torchscript-bert.ts';
 import { buildTransformer } from './transformer.ts';
 import type { AttentionPlace } from './transformer.ts';
 import * as twoMasks from './two-masks.ts';
-import { affine } from './weights.ts';
+import { buildWidths, headsOf } from './value-widths.ts';
+import type { Widths } from './value-widths.ts';
 
 /** What a finder must report of a site: null for what it cannot tell. */
 export type EdgeSite = Pick<Site, keyof ExpectedSite>;
@@ -92,21 +92,19 @@ function softCapped(): Uint8Array {
   return buildTransformer({ exporter: torchScript(14), architecture: bert.design, prepare: bert.declareMask, attend }, 0);
 }
 
-/** One attention whose values are twice as wide as its keys. */
-function wideValues(): Uint8Array {
-  const { heads, headDim, hidden } = size;
-  const g = new GraphWriter(torchScript(14));
-  const x = g.input('x', 'f32', ['batch', 'sequence', hidden]);
-  const project = (name: string, outputs: number) => linear(g, x, affine(0, name, hidden, outputs));
-  const query = splitHeads(g, project('query', heads * headDim), heads);
-  const key = splitHeads(g, project('key', heads * headDim), heads, [0, 2, 3, 1]);
-  const wide = g.op('Reshape', [project('value', 2 * heads * headDim), g.int([0, 0, heads, 2 * headDim])]);
-  const value = g.op('Transpose', [wide], { perm: [0, 2, 1, 3] });
-  const logits = g.op('Div', [g.op('MatMul', [query, key]), g.float(Math.sqrt(headDim))]);
-  const attended = g.op('MatMul', [g.op('Softmax', [logits], { axis: -1 }), value]);
-  g.output('y', attended, 'f32', ['batch', heads, 'sequence', 2 * headDim]);
-  return g.bytes();
-}
+/** Attention of unlike widths, or of values in columns. */
+const widthModels: Readonly<Record<string, Widths>> = {
+  'values wider than keys': { keys: 8, values: 16, form: 'rows' },
+  'values narrower than keys': { keys: 12, values: 8, form: 'rows' },
+  'values in columns': { keys: 8, values: 8, form: 'columns' },
+  'wider values in columns': { keys: 8, values: 16, form: 'columns' },
+  'narrower values in columns, multiplied by ONNX Runtime’s operator': { keys: 12, values: 8, form: 'fused' },
+  'wider values in columns of one head': { keys: 4, values: 32, form: 'one head' },
+  'MultiHeadAttention with wider values': { keys: 8, values: 16, form: 'MultiHeadAttention' },
+  'MultiHeadAttention with narrower values': { keys: 12, values: 8, form: 'MultiHeadAttention' },
+  'Attention with wider values': { keys: 8, values: 16, form: 'Attention' },
+  'Attention with narrower values': { keys: 12, values: 8, form: 'Attention' },
+};
 
 /** BERT whose mask says what is padding. */
 function negatedMask(): Uint8Array {
@@ -118,6 +116,13 @@ function negatedMask(): Uint8Array {
 }
 
 const states = (at: FeedRequest): Tensors => ({ x: drawStates({ ...at, padded: false }) });
+
+function widthModel(widths: Widths): EdgeModel {
+  const heads = headsOf(widths);
+  const headDim = Math.max(widths.keys, widths.values);
+  const site = { heads, kvHeads: heads, headDim, mask: 'none', causal: false, swappable: true } as const;
+  return { build: () => buildWidths(widths), feeds: states, sites: [site] };
+}
 
 /** All of them by name. */
 export const edgeModels: Readonly<Record<string, EdgeModel>> = {
@@ -134,12 +139,7 @@ export const edgeModels: Readonly<Record<string, EdgeModel>> = {
     sites: bertSites.map((site) => ({ ...site, mask: null, causal: null, swappable: false })),
     reason: /its logits pass a quantizer that cannot be removed: QuantizeLinear/,
   },
-  'values wider than keys': {
-    build: wideValues,
-    feeds: states,
-    sites: [{ heads: 4, kvHeads: 4, headDim: 8, mask: null, causal: null, swappable: false }],
-    reason: /head dimensions 8, 8 and 16/,
-  },
+  ...Object.fromEntries(Object.entries(widthModels).map(([name, widths]) => [name, widthModel(widths)])),
   'fixed sizes': {
     build: () => fixed(bert.build(), { batch: 2, sequence: 9 }),
     feeds: bert.feeds,

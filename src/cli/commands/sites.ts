@@ -133,7 +133,7 @@ function sitesTable(list: readonly Site[]): string {
   const rows = list.map((site) => [
     `${site.site}`,
     text(site.heads) + (site.kvHeads === site.heads ? '' : `/${text(site.kvHeads)}`),
-    text(site.headDim),
+    widthText(site),
     site.scale === null ? '?' : digits(site.scale),
     text(site.mask),
     ...(hasMore ? [moreOf(site)] : []),
@@ -145,6 +145,11 @@ function sitesTable(list: readonly Site[]): string {
   ]);
   const more = hasMore ? ['logits'] : [];
   return table([['site', 'heads', 'dim', 'scale', 'mask', ...more, 'causal', 'type', 'dynamic', 'swap', 'node'], ...rows]);
+}
+
+function widthText({ headDim, widths }: Site): string {
+  if (widths !== undefined) return `${widths.keys}/${widths.values}`;
+  return headDim === null ? '?' : `${headDim}`;
 }
 
 /** What few sites do to their logits beside scale and mask. */

@@ -15,7 +15,7 @@ import type { SitePlan, SwappableSite } from './site.ts';
 import { unsettledSize } from './settled-scale.ts';
 import { softcapIn } from './soft-cap.ts';
 import type { Reach } from './value-reach.ts';
-import { viewedSizes } from './views.ts';
+import { ownWidth, viewedSizes } from './views.ts';
 import type { View } from './views.ts';
 import { windowIn } from './window-in.ts';
 
@@ -129,7 +129,7 @@ export function judge(subject: LongSubject, run: LongRun, readings: Readings): L
   const unsettled = unsettledSize(
     probed.reach.scale,
     [short, run.seen].map(({ tensor }) => tensor),
-    site.headDim,
+    ownWidth(plan.query, site.headDim),
   );
   if (unsettled !== undefined) return wrong(unsettled);
   if (softcapIn(candidate, run.seen.tensor) !== site.softcap) return wrong('its soft cap differs from that in short runs');
@@ -165,6 +165,6 @@ function failing(subject: LongSubject, run: LongRun) {
   return (problem: string) => ({ length: keys, problem: `at ${keys} tokens${elements} ${problem}` });
 }
 
-function scaleAgrees({ candidate, swap: { site } }: LongSubject, factor: number): boolean {
-  return Math.abs((factor * operatorScale(candidate, site.headDim)) / site.scale - 1) <= 2e-3;
+function scaleAgrees({ candidate, swap: { site, plan } }: LongSubject, factor: number): boolean {
+  return Math.abs((factor * operatorScale(candidate, ownWidth(plan.query, site.headDim))) / site.scale - 1) <= 2e-3;
 }

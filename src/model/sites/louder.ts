@@ -7,7 +7,7 @@ import { neededNodes } from '../graph/needed-nodes.ts';
 import type { Candidate } from './candidate.ts';
 import { numbersOf } from './mask-sources.ts';
 import { softcapOf, tanhPlace } from './soft-cap.ts';
-import { appendView, viewedSizes } from './views.ts';
+import { appendView, ownWidth, viewedSizes } from './views.ts';
 import type { View } from './views.ts';
 import type { Seen } from './watch.ts';
 
@@ -42,7 +42,7 @@ export function appendLouder(
   const { path, anchor } = candidate;
   const view = (tensor: Value) => appendView(graph, { ...views.output, tensor });
   if (path === undefined) {
-    const headDim = viewedSizes(views.query, seen.dims(views.query.tensor))[3];
+    const headDim = ownWidth(views.query, viewedSizes(views.query, seen.dims(views.query.tensor))[3]);
     const scale = candidate.declared!.scale ?? 1 / Math.sqrt(headDim);
     const [query, key] = [read.query, read.key].map(({ tensor }) => rootMeanSquare(numbersOf(seen.tensor(tensor)!)));
     const factor = (2 * softcapOf(anchor)!) / (Math.abs(scale) * Math.sqrt(headDim) * query! * key!);

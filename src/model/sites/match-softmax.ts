@@ -192,8 +192,8 @@ function findWeighted(index: GraphIndex, tensor: string, depth: number): Weighte
   if (depth === 0) return undefined;
   const consumers = index.consumers(tensor);
   for (const node of consumers) {
-    const weighted = weightedBy(node, tensor);
-    if (weighted !== undefined) return { ...weighted, steps: [], exposed: isExposed(index, tensor, node) };
+    const weighted = weightedBy(node, tensor) ?? turnedBy(index, node);
+    if (weighted !== undefined) return { exposed: isExposed(index, tensor, node), ...weighted, steps: [] };
   }
   for (const node of consumers) {
     if (!onWeights.has(node.opType)) continue;
@@ -215,6 +215,30 @@ function weightedBy(node: NodeProto, weights: string): { value: RawView; output:
   const output = node.output[0]!;
   if (node.opType === 'Einsum') return einsumWeighted(node, weights);
   if (node.opType !== 'MatMul' && node.opType !== 'FusedMatMul') return undefined;
-  if (node.input[0] !== weights || integerOf(node, 'transA', 0) === 1) return undefined;
-  return { value: { tensor: node.input[1]!, ...(integerOf(node, 'transB', 0) === 1 && { swapped: true }) }, output: { tensor: output } };
+  const [left = '', right = ''] = node.input;
+  const turns = (name: 'transA' | 'transB') => integerOf(node, name, 0) === 1;
+  if (left === weights && !turns('transA'))
+    return { value: { tensor: right, ...(turns('transB') && { swapped: true }) }, output: { tensor: output } };
+  return right === weights && turns('transB') ? columnsOf(left, output, turns('transA')) : undefined;
+}
+
+/** The same of values in columns, v·wᵀ: `node` turns the weights. */
+function turnedBy(index: GraphIndex, node: NodeProto): Omit<Weighted, 'steps'> | undefined {
+  const perm = node.opType === 'Transpose' ? attributeOf(node, 'perm')?.ints.map(Number) : undefined;
+  if (perm === undefined || !perm.every((axis, at) => axis === swappedAxis(at, perm.length))) return undefined;
+  const turned = node.output[0]!;
+  const product = index.consumers(turned).find(({ opType, input }) => opType === 'MatMul' && input[1] === turned);
+  if (product === undefined) return undefined;
+  const exposed = isExposed(index, node.input[0]!, node) || isExposed(index, turned, product);
+  return { ...columnsOf(product.input[0]!, product.output[0]!), exposed };
+}
+
+/** Where an axis comes from if the last two are swapped. */
+function swappedAxis(at: number, axes: number): number {
+  return at < axes - 2 ? at : 2 * axes - 3 - at;
+}
+
+/** Values and output whose last axis are keys and queries. */
+function columnsOf(value: string, output: string, areRows = false): { value: RawView; output: RawView } {
+  return { value: { tensor: value, ...(!areRows && { swapped: true }) }, output: { tensor: output, swapped: true } };
 }

@@ -12,6 +12,7 @@ import { isSameTensor, numbersOf } from './mask-sources.ts';
 import type { Probed } from './probe-candidates.ts';
 import { isBlind, keptKeys, maskedBelow, operatorScale, readMasks, tolerances } from './read-masks.ts';
 import type { MaskReading } from './read-masks.ts';
+import { ownWidth } from './views.ts';
 import type { Seen } from './watch.ts';
 
 export const misfit = 'its tensors are neither [batch, heads, n, d] nor [batch·heads, n, d] nor [batch, n, heads·d]';
@@ -22,6 +23,8 @@ export interface Observation {
   readonly seen: Seen;
   /** `causal` is not known yet, and false. */
   readonly shape: Shape;
+  /** Of queries and keys, which zeros may make as wide as values. */
+  readonly ownDim: number;
   /** `[batch, heads, queries, headDim]`. */
   readonly query: Float32Array;
   /** `[batch, kvHeads, keys, headDim]`. */
@@ -39,7 +42,7 @@ export interface Observation {
 }
 
 /** The runs as observations, or what is wrong with their sizes. */
-export function observeAll(candidate: Candidate, { names, louder, given, runs, rowStep }: Probed): Observation[] | string {
+export function observeAll(candidate: Candidate, { views, names, louder, given, runs, rowStep }: Probed): Observation[] | string {
   const observed: Observation[] = [];
   for (const { at, seen } of runs) {
     const [query, key, value, output] = [names.query, names.key, names.value, names.output].map((name) => seen.tensor(name)!);
@@ -68,7 +71,8 @@ export function observeAll(candidate: Candidate, { names, louder, given, runs, r
     const sinks = candidate.sinks && sinksIn(candidate.sinks, seen, heads);
     if (sinks !== undefined && sinks.length !== heads) return `its sinks are ${sinks.length} numbers, not one for each of ${heads} heads`;
     const [q, k, v, o] = [query, key, value, output].map((tensor) => numbersOf(tensor!));
-    const own = { style: at.style, seen, shape, query: q!, key: k!, value: v!, output: o!, reading };
+    const ownDim = ownWidth(views!.query, headDim);
+    const own = { style: at.style, seen, shape, ownDim, query: q!, key: k!, value: v!, output: o!, reading };
     const loud = louder && { output: numbersOf(seen.tensor(louder.output)!), factor: numbersOf(seen.tensor(louder.factor)!)[0]! };
     const rows = rowStep === undefined ? {} : { rows: Array.from({ length: output!.dims[2]! }, (_, at) => queries - 1 - at * rowStep) };
     observed.push({ ...own, ...rows, ...(loud !== undefined && { louder: loud }), ...(sinks !== undefined && { sinks }) });
@@ -90,18 +94,18 @@ export function dtypeOf({ type }: Tensor): 'f32' | 'f16' | undefined {
   return type === 'float32' ? 'f32' : type === 'float16' ? 'f16' : undefined;
 }
 
-/** The factor of the products, 1/√headDim, 1 or 1/headDim where it is that within rounding; undefined where runs differ. */
+/** The factor of the products, 1/√d, 1 or 1/d of d wide queries where it is that within rounding; undefined where runs differ. */
 export function settleScale(
   candidate: Candidate,
   seen: ReadonlyArray<{ reading: MaskReading }>,
-  { headDim, dtype }: Shape,
+  { ownDim, shape: { dtype } }: Observation,
 ): number | undefined {
-  const own = operatorScale(candidate, headDim);
+  const own = operatorScale(candidate, ownDim);
   const [first, ...others] = seen.map(({ reading }) => reading.scale * own);
   const rounding = dtype === 'f32' ? 1e-5 : 2e-3;
   const near = (a: number, b: number) => Math.abs(a / b - 1) < rounding;
   if (!Number.isFinite(first) || first === 0 || others.some((other) => !near(other, first!))) return undefined;
-  return [1 / Math.sqrt(headDim), 1, 1 / headDim].find((usual) => near(first!, usual)) ?? first;
+  return [1 / Math.sqrt(ownDim), 1, 1 / ownDim].find((usual) => near(first!, usual)) ?? first;
 }
 
 /** Rows that are computed again in float64 where there are more. */

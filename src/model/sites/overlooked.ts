@@ -80,7 +80,9 @@ function search(index: GraphIndex, from: string, way: 'back' | 'forth'): Found |
       if (seen.has(node)) continue;
       seen.add(node);
       if (products.has(node.opType)) {
-        if (isDynamicProduct(index, node, way, tensor)) return { product: node, blocker };
+        const isTurned = blocker?.opType === 'Transpose';
+        if (way === 'back' ? hasComputedKeys(index, node) : weighsValues(index, node, { weights: tensor, isTurned }))
+          return { product: node, blocker };
         continue;
       }
       if (!passing.has(node.opType)) continue;
@@ -92,9 +94,22 @@ function search(index: GraphIndex, from: string, way: 'back' | 'forth'): Found |
   return undefined;
 }
 
-/** A product of two computed tensors; of logits also one of learned queries. */
-function isDynamicProduct(index: GraphIndex, node: NodeProto, way: 'back' | 'forth', weights: string): boolean {
-  const [left = '', right = ''] = node.opType === 'QLinearMatMul' ? [node.input[0], node.input[3]] : node.input;
-  if (way === 'back') return !index.isConstant(right);
-  return left === weights && !index.isConstant(right);
+function factorsOf({ opType, input }: NodeProto): [string, string] {
+  return [input[0] ?? '', input[opType === 'QLinearMatMul' ? 3 : 1] ?? ''];
+}
+
+/** Whether a product may give logits: of computed queries, or of learned ones. */
+function hasComputedKeys(index: GraphIndex, node: NodeProto): boolean {
+  return !index.isConstant(factorsOf(node)[1]);
+}
+
+/** Whether a product weighs computed values: transposed weights may multiply from the right. */
+function weighsValues(
+  index: GraphIndex,
+  node: NodeProto,
+  { weights, isTurned }: { readonly weights: string; readonly isTurned: boolean },
+): boolean {
+  const [left, right] = factorsOf(node);
+  const values = left === weights ? right : isTurned && right === weights ? left : undefined;
+  return values !== undefined && !index.isConstant(values);
 }

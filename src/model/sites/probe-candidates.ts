@@ -29,7 +29,7 @@ import { largeAttention } from './thin-attention.ts';
 import type { ThinAttention } from './thin-attention.ts';
 import { reachOf } from './value-reach.ts';
 import type { Reach } from './value-reach.ts';
-import { appendView, repeatedFrom, settleView, viewedSizes } from './views.ts';
+import { appendView, repeatedFrom, settleView, viewedSizes, widened } from './views.ts';
 import type { View } from './views.ts';
 import { watchModel } from './watch.ts';
 import type { Seen } from './watch.ts';
@@ -272,12 +272,12 @@ function settle(
     sizes: undefined,
   };
   if (query === undefined || key === undefined || value === undefined || output === undefined) return unsettled;
-  const views = { query, key, value, output };
+  const views = widened({ query, key, value, output }, (tensor) => seen.dims(tensor));
   const names = {
-    query: appendView(graph, query),
-    key: appendView(graph, key),
-    value: appendView(graph, value),
-    output: appendView(graph, large === undefined ? output : { ...output, tensor: large.append(graph) }),
+    query: appendView(graph, views.query),
+    key: appendView(graph, views.key),
+    value: appendView(graph, views.value),
+    output: appendView(graph, large === undefined ? views.output : { ...views.output, tensor: large.append(graph) }),
   };
   const [elements, heads, queries] = viewedSizes(query, seen.dims(query.tensor));
   const sizes = { batch: elements, heads, queries, keys: viewedSizes(key, seen.dims(key.tensor))[2] };

@@ -16,6 +16,7 @@ import type { MaskReading } from './read-masks.ts';
 import type { Assumption, Site, SwappableSite } from './site.ts';
 import { unsettledSize } from './settled-scale.ts';
 import type { Reach } from './value-reach.ts';
+import { ownWidth } from './views.ts';
 import type { Seen } from './watch.ts';
 import { windowIn } from './window-in.ts';
 
@@ -64,6 +65,9 @@ export function readSite(candidate: Candidate, number: number, probed: Probed, {
     heads: shape.heads,
     kvHeads: shape.kvHeads,
     headDim: shape.headDim,
+    ...(views.query.padding !== views.value.padding && {
+      widths: { keys: ownWidth(views.key, shape.headDim), values: ownWidth(views.value, shape.headDim) },
+    }),
     dtype: shape.dtype,
     selfAttention: observed.every(({ shape: { queries, keys } }) => queries === keys),
     ...tokensOf(observed.map((each) => each.shape)),
@@ -146,9 +150,9 @@ function understand(
   const isPadded = keeps.some((keep) => keep.includes(0));
   const mask = window !== undefined ? 'window' : isPadded ? 'padding' : 'none';
   if (problem !== undefined) return { problem, mask, causal };
-  const scale = settleScale(candidate, seen, observed[0]!.shape);
+  const scale = settleScale(candidate, seen, observed[0]!);
   if (scale === undefined) return { problem: 'its scale changes with the input' };
-  const unsettled = scaleFault(reach, runs, observed[0]!.shape.headDim);
+  const unsettled = scaleFault(reach, runs, observed[0]!.ownDim);
   if (unsettled !== undefined) return { problem: unsettled, scale, mask, causal };
   const wrong = observed.map((observation) => disagreement(observation, { scale, causal, biased: window !== undefined })).find(Boolean);
   if (wrong !== undefined) return { problem: wrong, scale, mask, causal };
@@ -185,9 +189,9 @@ function fittingSpan(readings: readonly MaskReading[], spans: Iterable<Span>) {
 }
 
 /** Why a scale is not the same in every call: see {@link scaleSources}. */
-function scaleFault({ scale }: Reach, runs: ReadonlyArray<{ readonly seen: Seen }>, headDim: number): string | undefined {
+function scaleFault({ scale }: Reach, runs: ReadonlyArray<{ readonly seen: Seen }>, ownDim: number): string | undefined {
   const tensors = runs.map(({ seen: { tensor } }) => tensor);
-  return scale.problem ?? unsettledSize(scale, tensors, headDim);
+  return scale.problem ?? unsettledSize(scale, tensors, ownDim);
 }
 
 /** A site with what is handed to kernels that do not know its mask otherwise. */
@@ -216,8 +220,8 @@ function understandBias(
   const bias = biasOf(candidate, reach, runs, shape.dtype === 'f16' ? 'f16' : 'f32');
   if (typeof bias === 'string' && !shown.problem.includes(bias)) return { ...shown, problem: `${shown.problem}; ${bias}` };
   if (bias === undefined || typeof bias === 'string') return shown;
-  const scale = settleScale(candidate, counted, shape);
-  const unsettled = scale === undefined ? 'its scale changes with the input' : scaleFault(reach, runs, shape.headDim);
+  const scale = settleScale(candidate, counted, observed[0]!);
+  const unsettled = scale === undefined ? 'its scale changes with the input' : scaleFault(reach, runs, observed[0]!.ownDim);
   if (scale === undefined || unsettled !== undefined) return { problem: unsettled! };
   // A bias hides later keys itself where it does; what the operator hides from the last key on is not in it. Kernels count from the last key too:
   // an operator that counts from the first one is causal to them only where both are the same.
@@ -241,7 +245,7 @@ function assume(
   const isForm = (causal: boolean) =>
     counted.every(({ reading }) => keptKeys(reading, denseSpan(causal))?.every((kept) => kept === 1) === true);
   const causal = mask === 'causal' || (mask === 'padding' && !isForm(false));
-  const scale = counted.length === 0 || !isForm(causal) ? undefined : settleScale(candidate, counted, counted[0]!.shape);
+  const scale = counted.length === 0 || !isForm(causal) ? undefined : settleScale(candidate, counted, counted[0]!);
   if (scale === undefined || counted.some((observation) => disagreement(observation, { scale, causal }) !== undefined)) return undefined;
   if (input === undefined) return { scale, causal, mask: 'none' };
   if (counted.some(({ seen, shape }) => !isPerKey(seen.tensor(input)?.dims ?? [], shape))) return undefined;

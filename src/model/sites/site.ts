@@ -27,7 +27,10 @@ export interface Site {
   readonly body?: string;
   readonly heads: number | null;
   readonly kvHeads: number | null;
+  /** Of queries, keys and values: of the wider where they differ, see `widths`. */
   readonly headDim: number | null;
+  /** Of queries and keys, and of values, where they differ: new attention gets the narrower with zeros behind them. Absent where they do not. */
+  readonly widths?: { readonly keys: number; readonly values: number };
   readonly dtype: string | null;
   /**
    * What is added to its scaled products beside causality: `window`: a query sees so many keys before and after it, without padding; `bias`:

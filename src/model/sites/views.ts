@@ -1,4 +1,5 @@
 import type { RawView } from './candidate.ts';
+import type { Part } from './raw-views.ts';
 import type { GraphBuilder, Value } from '../graph/graph-builder.ts';
 import { attributeOf, integersOf } from '../graph/graph-index.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
@@ -12,6 +13,8 @@ export interface View {
   readonly layout: 'heads' | 'merged' | 'packed';
   readonly perm: readonly number[];
   readonly heads: number;
+  /** Zeros behind the last axis that make keys as wide as values, or values as wide as keys: they change no logit, and no sum. */
+  readonly padding?: number;
 }
 
 /** Settles a view by the tensor's sizes in a run of `batch`; undefined where it fits no layout. */
@@ -27,10 +30,25 @@ export function settleView(raw: RawView, dims: readonly number[], batch: number)
 }
 
 /** Sizes `[batch, heads, n, headDim]` of what a view shows of a tensor. */
-export function viewedSizes({ layout, perm, heads }: View, dims: readonly number[]): [number, number, number, number] {
+export function viewedSizes({ layout, perm, heads, padding = 0 }: View, dims: readonly number[]): [number, number, number, number] {
   const [first = 0, second = 0, third = 0, fourth = 0] = perm.map((axis) => dims[axis]!);
-  if (layout === 'packed') return [first, heads, second, third / heads];
-  return layout === 'merged' ? [first / heads, heads, second, third] : [first, second, third, fourth];
+  if (layout === 'packed') return [first, heads, second, third / heads + padding];
+  return layout === 'merged' ? [first / heads, heads, second, third + padding] : [first, second, third, fourth + padding];
+}
+
+/** Views whose queries and keys have one width and whose values have another, all as wide as the wider. */
+export function widened(views: Readonly<Record<Part, View>>, dimsOf: (tensor: string) => readonly number[]): Readonly<Record<Part, View>> {
+  const widthOf = (part: Part) => viewedSizes(views[part], dimsOf(views[part].tensor))[3];
+  const [keys, values] = [widthOf('key'), widthOf('value')];
+  if (widthOf('query') !== keys || widthOf('output') !== values || keys === values) return views;
+  const narrow: readonly Part[] = keys < values ? ['query', 'key'] : ['value', 'output'];
+  const padding = Math.abs(keys - values);
+  return { ...views, ...Object.fromEntries(narrow.map((part) => [part, { ...views[part], padding }])) };
+}
+
+/** How wide a view's tensor is itself, without zeros. */
+export function ownWidth({ padding = 0 }: View, headDim: number): number {
+  return headDim - padding;
 }
 
 function isPlain(perm: readonly number[]): boolean {
@@ -39,7 +57,11 @@ function isPlain(perm: readonly number[]): boolean {
 
 /** Appends what brings a view's tensor into `[batch, heads, n, headDim]`. */
 export function appendView(graph: GraphBuilder, view: View): Value {
-  const { tensor, layout, perm, heads } = view;
+  const shown = appendLayout(graph, view);
+  return view.padding === undefined ? shown : graph.op('Pad', [shown, graph.int([0, 0, 0, 0, 0, 0, 0, view.padding])]);
+}
+
+function appendLayout(graph: GraphBuilder, { tensor, layout, perm, heads }: View): Value {
   if (layout === 'packed') {
     const split = graph.op('Reshape', [tensor, graph.int([0, 0, heads, -1])]);
     return graph.op('Transpose', [split], { perm: [0, 2, 1, 3] });
@@ -49,8 +71,9 @@ export function appendView(graph: GraphBuilder, view: View): Value {
   return graph.op('Reshape', [ordered, graph.op('Concat', [graph.int([-1, heads]), graph.sizes(ordered, 1, 3)], { axis: 0 })]);
 }
 
-/** Appends what brings `[batch, heads, n, headDim]` back into a view's layout. */
-export function appendInverse(graph: GraphBuilder, tensor: Value, { layout, perm }: View): Value {
+/** Appends what brings `[batch, heads, n, headDim]` back into a view's layout, without its zeros. */
+export function appendInverse(graph: GraphBuilder, attended: Value, { layout, perm, padding }: View): Value {
+  const tensor = padding === undefined ? attended : graph.op('Slice', [attended, graph.int([0]), graph.int([-padding]), graph.int([-1])]);
   if (layout === 'packed') return graph.op('Reshape', [graph.op('Transpose', [tensor], { perm: [0, 2, 1, 3] }), graph.int([0, 0, -1])]);
   const ordered =
     layout === 'heads'
