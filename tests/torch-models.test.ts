@@ -48,7 +48,26 @@ const architectures = {
   vit: [2, 0, 0],
   marian: [2, 2, 2],
   whisper: [2, 2, 2],
+  // A bias on the logits, of positions or of whatever the mask says.
+  t5: [2, 2, 2],
+  swin: [3, 0, 0],
+  // Windows.
+  mistral: [0, 2, 0],
+  gemma3: [0, 2, 0],
+  modernbert: [2, 0, 0],
+  // Values narrower than keys.
+  deepseek: [0, 2, 0],
+  // Inputs that are neither token ids nor images whose size the configuration says; parts that ask for another attention.
+  segformer: [1, 0, 1],
+  detr: [4, 0, 2],
+  wav2vec2: [2, 0, 0],
+  clip: [2, 2, 0],
+  // Calls the operator itself, not through the interface.
+  falcon: [0, 2, 0],
 } as const;
+/** Whose inputs have one size. */
+const fixedSizes: readonly string[] = ['vit', 'whisper', 'swin', 'segformer', 'detr', 'wav2vec2'];
+const sharedHeads: Readonly<Record<string, number>> = { llama: 2, qwen3: 2, mistral: 2, gemma3: 2, falcon: 1 };
 
 describe('models of transformers', { skip }, () => {
   let worker: WorkerProcess;
@@ -84,13 +103,12 @@ describe('models of transformers', { skip }, () => {
         ],
         [encoder, causal, cross],
       );
-      const grouped = name === 'llama' || name === 'qwen3';
-      for (const { heads, kvHeads } of sites) assert.deepEqual([heads, kvHeads], [4, grouped ? 2 : 4]);
+      for (const { heads, kvHeads } of sites) assert.deepEqual([heads, kvHeads], [4, sharedHeads[name] ?? 4]);
       for (const variant of ['dense.naive', 'dense.fused', 'dense.tiled']) {
         const replacements = replacementsOf(hosted, variant);
         const { largest, runs } = await compareHosted(hosted, replacements);
         assert.ok(largest <= 1e-5, `${variant}: ${largest}`);
-        assert.ok(runs.length >= 3 || name === 'vit' || name === 'whisper');
+        assert.ok(runs.length >= 3 || fixedSizes.includes(name));
         for (const { site, reason } of await compareHostedSites(hosted, replacements))
           assert.equal(reason, undefined, `${variant} ${site}`);
       }
@@ -220,6 +238,8 @@ describe('models of transformers', { skip }, () => {
     'other heads': ['llama', 'qwen3'],
     // Shows behind a cache alone.
     'first keys': ['gpt2', 'llama'],
+    'no window': ['mistral'],
+    'no bias': ['swin'],
     'no twin': ['bert', 'llama'],
   }))
     test(`a swap with a fault is caught: ${name}`, async () => {
@@ -245,13 +265,99 @@ describe('models of transformers', { skip }, () => {
     await fault('none');
   });
 
-  test('a position bias is seen, and its sites are refused by name', async () => {
-    const { sites } = await found('t5');
-    assert.equal(sites.length, 6);
-    for (const { mask, scale, swappable, reason } of sites) {
-      assert.deepEqual([scale, swappable], [1, false]);
-      if (mask === 'bias') assert.match(reason!, /position_bias/);
+  test('windows, biases and unlike widths are told, and what does not take them is refused by name', async () => {
+    const refusal = async (hosted: HostedModel, variant: string) =>
+      compareHosted(hosted, parseReplacements([variant], [0], adapter)).then(
+        () => assert.fail(variant),
+        ({ code, message }: AttnswapError) => `${code}: ${message}`,
+      );
+    const t5 = await found('t5');
+    assert.deepEqual(
+      t5.sites.map(({ mask, scale, causal }) => [mask, scale, causal]),
+      [false, false, true, false, true, false].map((causal) => ['bias', 1, causal]),
+    );
+    const told =
+      /^UNSUPPORTED: encoder\.block\.0\..* has a bias on its logits, which window\.tiled does not support: expected one of dense/;
+    assert.match(await refusal(t5, 'window:w=4'), told);
+    const gemma = await found('gemma3');
+    assert.deepEqual(
+      gemma.sites.map(({ mask, window }) => [mask, window]),
+      [
+        ['window', { left: 7, right: 0 }],
+        ['padding', undefined],
+      ],
+    );
+    assert.match(await refusal(gemma, 'hierarchical'), /has a window of its own, which hierarchical\.batched does not support/);
+    assert.match(await refusal(gemma, 'window:w=4,globals=1'), /has a window of its own, which hides global keys/);
+    const { sites: modernbert } = await found('modernbert');
+    assert.deepEqual(
+      modernbert.flatMap(({ window }) => window ?? []),
+      [{ left: 4, right: 4 }],
+    );
+    const { sites: deepseek } = await found('deepseek');
+    assert.deepEqual(
+      deepseek.map(({ headDim, widths }) => [headDim, widths]),
+      [0, 1].map(() => [12, { keys: 12, values: 8 }]),
+    );
+  });
+
+  test('a wider window changes nothing, a narrower one what it cuts off', async () => {
+    for (const name of ['gemma3', 'modernbert']) {
+      const hosted = await found(name);
+      const windowed = hosted.sites.filter(({ window }) => window !== undefined).map(({ site }) => site);
+      for (const [w, changes] of [
+        [8, false],
+        [64, false],
+        [4, true],
+      ] as const) {
+        const replacements = parseReplacements([`window:w=${w}`], windowed, adapter);
+        const { largest } = await compareHosted(hosted, replacements);
+        assert.ok(changes ? largest > 1e-3 : largest <= 1e-5, `${name} ${w}: ${largest}`);
+        for (const { reason } of await compareHostedSites(hosted, replacements)) assert.equal(reason, undefined);
+      }
     }
+  });
+
+  test('whatever a model does to its mask is done to the whole mask', async () => {
+    const script = `
+import sys
+sys.path.insert(0, ${JSON.stringify(workerFolder)})
+import torch
+from attnswap_torch.models import masks
+whole = torch.ones(5, 5).tril().bool()[None, None]
+made = []
+mask = masks.compact(masks.Told(None, True, None, lambda: made.append(1) or whole), 'cpu')
+print(mask.device, mask.requires_grad, mask.attnswap.causal, made)
+print(torch.equal(mask[..., :3], whole[..., :3]), torch.equal(mask & ~mask, whole & ~whole), torch.equal(torch.where(mask, 0.0, 1.0), (~whole).float()))
+print(tuple(mask.shape), mask.dtype, hasattr(mask & mask, 'attnswap'), made)
+`;
+    assert.equal(
+      (await execa(python!, ['-B', '-c', script])).stdout,
+      ['cpu False True []', 'True True True', '(1, 1, 5, 5) torch.bool False [1]'].join('\n'),
+    );
+  });
+
+  test('windows of transformers are told by how they were made, and nothing else is taken for one', async () => {
+    const script = `
+import sys
+sys.path.insert(0, ${JSON.stringify(workerFolder)})
+from transformers import masking_utils as known
+from attnswap_torch.models.masks import window_of
+causal, both = known.causal_mask_function, known.bidirectional_mask_function
+overlay, wide = known.sliding_window_overlay(8), known.sliding_window_bidirectional_overlay(8)
+print(window_of(known.sliding_window_causal_mask_function(8)), window_of(known.sliding_window_bidirectional_mask_function(8)))
+others = [
+    causal, both, overlay, known.and_masks(overlay, both), known.and_masks(wide, causal), known.and_masks(causal, overlay), known.and_masks(overlay),
+    known.or_masks(overlay, causal), known.and_masks(overlay, causal, causal), known.and_masks(known.sliding_window_causal_mask_function(8), causal),
+    lambda *places: True,
+]
+print([window_of(each) for each in others].count(None) == len(others))
+`;
+    assert.equal((await execa(python!, ['-B', '-c', script])).stdout, '(7, 0) (8, 8)\nTrue');
+  });
+
+  test('a model without attention is told plainly', async () => {
+    await assert.rejects(found('mamba'), { code: 'UNSUPPORTED', message: /MambaForCausalLM: it has no attention/ });
   });
 
   test('a module of the user’s own that calls the operator is found, swapped and proven like any other', async () => {
@@ -375,10 +481,10 @@ for queries in (1, 9):
   });
 
   test('attention that goes past the interface is refused, with where it is', async () => {
-    const opened = await openModelOnWorker(worker, { backend: 'torch-cpu', model: join(folder, 'deberta'), threads: 1 }).catch(
-      (error: unknown) => error,
-    );
-    assert.match(JSON.stringify(opened), /DebertaV2/);
+    await assert.rejects(found('deberta'), {
+      code: 'UNSUPPORTED',
+      message: /DebertaV2Model: .*modeling_deberta_v2\.py:\d+: softmax of \[\d, 4, \d+, \d+\]: does not go through the attention interface/,
+    });
   });
 });
 

@@ -1,18 +1,23 @@
 import type { AttentionInputs } from './inputs.ts';
 import type { Shape } from './shape.ts';
+import type { Span } from './span.ts';
 import type { Tensors } from './tensor.ts';
 import type { OptimizerOptions } from './training.ts';
 import type { Parameters } from './variant.ts';
 
 /** A call of attention in a running model. */
 export interface SeenCall extends Omit<Shape, 'causal' | 'dtype'> {
+  /** Of queries and keys, and of values, where they differ: `headDim` is the wider. */
+  readonly widths?: { readonly keys: number; readonly values: number } | undefined;
   readonly scale: number;
   /** `f32`, `f16` or `bf16`; else what the runtime calls it. */
   readonly dtype: string;
-  /** Null of a single query, of which nothing tells. */
+  /** Null of a single query, of which nothing tells, and where what is added to the logits alone tells. */
   readonly causal: boolean | null;
   /** Whether keys were hidden from all queries. */
   readonly padded: boolean;
+  /** The keys around its own that a query sees, where the model says so. */
+  readonly window?: Span | undefined;
   /** Whether something else was added to the logits. */
   readonly biased: boolean;
   /** Why no kernel can take its place. */

@@ -36,10 +36,12 @@ const callSchema = z.object({
   queries: size,
   keys: size,
   headDim: size,
+  widths: z.object({ keys: size, values: size }).optional(),
   scale: z.number(),
   dtype: words,
   causal: z.boolean().nullable(),
   padded: z.boolean(),
+  window: z.object({ left: z.int().min(0), right: z.int().min(0) }).optional(),
   biased: z.boolean(),
   refused: words.optional(),
 });

@@ -6,6 +6,7 @@ import { itemDrift } from '../../quality/drift.ts';
 import { findVariant } from '../../variants/index.ts';
 import { judgeOutput } from '../../variants/judge.ts';
 import type { Judgement } from '../../variants/judge.ts';
+import { wholeWindow } from '../sites/long-runs.ts';
 import { numbersOf } from '../sites/mask-sources.ts';
 import { checkTokens } from '../swap/check-tokens.ts';
 import type { OutputComparison, ComparedRun } from '../swap/compare-outputs.ts';
@@ -35,12 +36,18 @@ export function placedAt({ path, sites }: Pick<HostedModel, 'path' | 'sites'>, r
 
 /** Longest sequence that shows a variant whole. */
 const longestReach = 160;
+/** Longest one that shows a window of the model's own whole. */
+const longestWindow = 1200;
 
-function casesFor({ model: { inputs, attention } }: HostedModel, replacements: Replacements, sizes: DimensionSizes): HostedCase[] {
+function casesFor({ model: { inputs, attention }, sites }: HostedModel, replacements: Replacements, sizes: DimensionSizes): HostedCase[] {
   const parameters = [...replacements.values()].flatMap((replacement) =>
     Object.values(replacement.parameters).filter((value) => typeof value === 'number'),
   );
-  const reach = Math.min(longestReach, 4 * Math.max(8, ...parameters) + 1);
+  const windows = [...replacements.keys()].flatMap((site) => sites[site]?.window ?? []).map(wholeWindow);
+  const reach = Math.max(
+    Math.min(longestReach, 4 * Math.max(8, ...parameters) + 1),
+    ...windows.filter((tokens) => tokens <= longestWindow),
+  );
   return hostedCases(inputs, { longest: attention.longest, sizes, reach });
 }
 
@@ -122,7 +129,8 @@ export async function compareHostedSites(
       const site = numbers.get(module)!;
       const { variant, parameters, scaleFactor = 1 } = replacements.get(site)!;
       const inputs = { ...read, scale: read.scale * scaleFactor };
-      const judgement = judgeOutput(output, inputs, findVariant(variant), parameters, { rows: 'all', ambiguousShare: 1 });
+      const rows = inputs.shape.queries > longestReach ? { count: 512, seed: 1 } : ('all' as const);
+      const judgement = judgeOutput(output, inputs, findVariant(variant), parameters, { rows, ambiguousShare: 1 });
       const known = worst.get(site);
       const worse = known === undefined || (known.ok === judgement.ok ? judgement.relative > known.relative : known.ok);
       if (worse) worst.set(site, judgement);

@@ -50,7 +50,9 @@ export async function findHostedSites(path: string, model: HostedModel['model'],
   const faults = new Map<string, string>();
   const elsewhere = new Map<string, string>();
   for (const each of hostedCases(inputs, { longest: attention.longest, sizes })) {
-    const run = await attention.sites(each.feeds);
+    const run = await attention.sites(each.feeds).catch((error: unknown) => {
+      throw notRun(path, each, error);
+    });
     if (!run.faithful)
       throw unsupported(
         `${path}: ${attention.model}: its outputs change when its attention is observed (${each.style}, ${each.length} tokens)`,
@@ -64,12 +66,26 @@ export async function findHostedSites(path: string, model: HostedModel['model'],
   const unknown = [...elsewhere].map(([node, what]) => ({ node, reason: `${what}: does not go through the attention interface` }));
   if (seen.size === 0) {
     const [first] = unknown;
-    const why = first === undefined ? 'no attention was seen in its runs' : `${first.node}: ${first.reason}`;
-    throw unsupported(`${path}: ${attention.model}: ${why}`, 'such attention is found in an ONNX export: attnswap sites model.onnx');
+    if (first === undefined) {
+      const why = 'it has no attention: none of its modules computed any in any run';
+      throw unsupported(`${path}: ${attention.model}: ${why}`, 'models without attention, such as Mamba, have nothing to swap');
+    }
+    const hint = 'such attention is found in an ONNX export: attnswap sites model.onnx';
+    throw unsupported(`${path}: ${attention.model}: ${first.node}: ${first.reason}`, hint);
   }
   const { modules, sha256 } = await attention.proof();
   const sites = [...seen].map(([module, calls], site) => siteOf(site, module, calls, faults.get(module)));
   return { path, model, sites, unknown, modules, sha256 };
+}
+
+/** A model that fails on drawn inputs: what they were, as only its user knows what it takes. */
+function notRun(path: string, { batch, length, past, style }: HostedCase, error: unknown): unknown {
+  if (!(error instanceof AttnswapError) || error.code !== 'WORKER_FAILED') return error;
+  const where = `batch ${batch}, ${length} tokens${past === 0 ? '' : ` behind ${past}`}, ${style === 'whole' ? 'no padding' : `padded on the ${style}`}`;
+  return new AttnswapError('WORKER_FAILED', `${path}: does not run on random inputs (${where}): ${error.message}`, {
+    cause: error,
+    hint: '--dim sequence=64 sets the number of tokens; other inputs can be declared in a module.py:build (docs/pytorch.md)',
+  });
 }
 
 /** A call, and how many tokens the model had in its cache. */
@@ -93,13 +109,20 @@ function siteOf(site: number, node: string, calls: readonly SeenBehind[], fault:
     calls.every((call) => call[key] === calls[0]![key]) ? calls[0]![key] : null;
   const causal = [...new Set(calls.flatMap((call) => call.causal ?? []))];
   const biased = calls.some((call) => call.biased);
+  // What is added to the logits may hide keys, too.
+  const isOpen = calls.some((call) => call.biased && call.causal === null && call.queries > 1);
+  const windows = calls.flatMap(({ window }) => window ?? []);
+  const [window] = windows;
   const facts = { heads: same('heads'), kvHeads: same('kvHeads'), headDim: same('headDim'), dtype: same('dtype'), scale: same('scale') };
   const varied = Object.entries(facts).find(([, value]) => value === null);
   const reason =
     calls.find(({ refused }) => refused !== undefined)?.refused ??
     (isReadable(calls[0]!) ? undefined : `its type is ${facts.dtype}, with ${facts.heads} heads on ${facts.kvHeads}`) ??
     (varied === undefined ? undefined : `its ${varied[0]} changes from call to call`) ??
-    (causal.length > 1 ? 'it is causal in only some runs' : undefined) ??
+    (causal.length > 1 && !isOpen ? 'it is causal in only some runs' : undefined) ??
+    (windows.some(({ left, right }) => left !== window!.left || right !== window!.right)
+      ? 'its window changes from call to call'
+      : undefined) ??
     fault;
   const selfAttention = calls.every(({ queries, keys, past }) => queries + past === keys);
   const changes = (key: 'batch' | 'queries' | 'keys') => calls.some((call) => call[key] !== calls[0]![key]);
@@ -108,8 +131,10 @@ function siteOf(site: number, node: string, calls: readonly SeenBehind[], fault:
     node,
     pattern: 'interface',
     ...facts,
-    mask: biased ? 'bias' : calls.some(({ padded }) => padded) ? 'padding' : 'none',
-    causal: biased ? null : (causal[0] ?? false),
+    ...(calls[0]!.widths !== undefined && { widths: calls[0]!.widths }),
+    mask: biased ? 'bias' : window !== undefined ? 'window' : calls.some(({ padded }) => padded) ? 'padding' : 'none',
+    ...(window !== undefined && { window }),
+    causal: isOpen ? null : (causal[0] ?? false),
     selfAttention,
     ...(!selfAttention && { crossAttention: true as const }),
     ...tokensOf(calls),

@@ -4,6 +4,9 @@
 class Geometry:
     """Of batch, heads, kv_heads, queries, keys, head_dim, causal and padding."""
 
+    # In models: keys before and after its own that a query sees, and what is added to the logits, which broadcasts to [batch, heads, queries, keys].
+    window = bias = None
+
     @property
     def offset(self):
         """The position of query 0 on the keys' axis."""

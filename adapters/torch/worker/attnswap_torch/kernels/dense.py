@@ -4,12 +4,13 @@ from ..unsupported import Unsupported
 from .kernel import Kernel
 from .products import hide, score, weigh, zero_empty
 from .tiles import over_query_tiles
-from .visible import hidden_keys
+from .visible import bias_of, hidden_keys
 
 
-def attend(inputs, query, key, value, hidden):
-    """softmax(q·k hidden)·v, query already scaled: [B, heads, t, d]."""
-    weight = torch.softmax(hide(score(query, key), hidden), -1)
+def attend(inputs, query, key, value, hidden, bias=None):
+    """softmax(q·k + bias, hidden)·v, query already scaled: [B, heads, t, d]."""
+    logits = score(query, key)
+    weight = torch.softmax(hide(logits if bias is None else logits + bias, hidden), -1)
     return zero_empty(weigh(weight, value), hidden, inputs.rows_may_be_empty)
 
 
@@ -18,7 +19,7 @@ def whole(inputs):
 
     def run(query, key, value):
         hidden = hidden_keys(inputs, 0, inputs.queries, inputs.keys)
-        return attend(inputs, query * inputs.scale, key, value, hidden)
+        return attend(inputs, query * inputs.scale, key, value, hidden, inputs.bias)
 
     return run
 
@@ -31,8 +32,8 @@ def naive(inputs, _):
 def tiled(inputs, _):
     """matmul, softmax, matmul over tiles of queries; under autograd each tile is computed again in the backward pass."""
 
-    def body(query, key, value, hidden, _):
-        return attend(inputs, query, key, value, hidden)
+    def body(query, key, value, hidden, start):
+        return attend(inputs, query, key, value, hidden, bias_of(inputs, start, start + query.shape[2], key.shape[2]))
 
     return Kernel(lambda query, key, value: over_query_tiles(inputs, query * inputs.scale, key, value, body))
 

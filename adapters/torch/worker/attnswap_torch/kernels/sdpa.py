@@ -76,10 +76,11 @@ class Form:
     def __init__(self, inputs, attention):
         self.inputs, self.attention = inputs, attention
         self.flags = []
-        plain = inputs.padding is None
+        more = inputs.window is not None or inputs.bias is not None
+        plain = inputs.padding is None and not more
         # Its causal flag counts from the first query and key; attnswap's last query sees the last key.
         self.causal_flag = inputs.causal and plain and inputs.offset == 0 and inputs.queries > 1
-        self.row_dependent = inputs.causal and not (inputs.queries == 1 and inputs.offset >= 0)
+        self.row_dependent = more or (inputs.causal and not (inputs.queries == 1 and inputs.offset >= 0))
         self.masked = not plain or (self.row_dependent and not self.causal_flag and inputs.queries > 1)
         self.options = {'is_causal': True} if self.causal_flag else {}
         self.factor = self.settle_scale()
@@ -118,6 +119,10 @@ class Form:
         if not self.masked:
             return self.attention(query, key, value, **self.options).reshape(inputs.output_shape)
         hidden = hidden_keys(inputs, 0, inputs.queries, inputs.keys)
+        if inputs.bias is not None:
+            least = query.new_tensor(torch.finfo(query.dtype).min)
+            bias = inputs.bias if hidden is None else torch.where(hidden, least, inputs.bias)
+            return self.attention(query, key, value, attn_mask=bias.expand(-1, -1, inputs.queries, inputs.keys), **self.options)
         empty = hidden.all(-1, keepdim=True)
         # A row that sees nothing is computed as if it saw everything, then zeroed: neither NaN nor its gradient gets out.
         output = self.attention(query, key, value, attn_mask=~hidden | empty, **self.options)

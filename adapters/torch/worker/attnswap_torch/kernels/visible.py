@@ -11,10 +11,27 @@ def hidden_keys(inputs, start, stop, end):
     if inputs.causal and end > first + 1:
         position = torch.arange(first, stop + inputs.offset, device=inputs.device)
         hidden = (torch.arange(end, device=inputs.device) > position[:, None])[None, None]
+    if inputs.window is not None:
+        beyond = outside(inputs.window, torch.arange(first, stop + inputs.offset, device=inputs.device), end)
+        hidden = beyond if hidden is None else hidden | beyond
     if inputs.padding is None:
         return hidden
     padded = inputs.padding[:, None, None, :end]
     return padded if hidden is None else hidden | padded
+
+
+def outside(window, position, end):
+    """Which of the first `end` keys lie outside the window, (left, right), of queries at these positions: bool [1, 1, rows, end]."""
+    key = torch.arange(end, device=position.device)
+    left, right = window
+    return ((key < position[:, None] - left) | (key > position[:, None] + right))[None, None]
+
+
+def bias_of(inputs, start, stop, end):
+    """What is added to the logits of queries start … stop and keys 0 … end; None where nothing is."""
+    if inputs.bias is None:
+        return None
+    return inputs.bias.expand(-1, -1, inputs.queries, inputs.keys)[:, :, start:stop, :end]
 
 
 def keys_end(inputs, stop):

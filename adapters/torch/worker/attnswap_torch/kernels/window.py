@@ -38,6 +38,8 @@ def windows(inputs, query, key, value, w, global_count):
     size = block_size(w)
     blocks, first = query_blocks(inputs, query, size)
     reach = w - 1 if inputs.causal else w // 2
+    if inputs.window is not None:
+        reach = min(reach, inputs.window[0])
     span = min(inputs.keys, size + reach + (0 if inputs.causal else reach))
     chunk = chunk_of(inputs, size, span + global_count)
     outputs = []

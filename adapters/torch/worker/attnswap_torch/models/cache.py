@@ -1,6 +1,6 @@
 """A decoder's cache as plain tensors: an input and an output for the keys, and for the values, of every layer."""
 from ..torch_import import torch
-from .open import Input
+from .declared import Input
 
 inputs_prefix, outputs_prefix = 'past_key_values', 'present'
 # Of token ids and their mask, without a cache.

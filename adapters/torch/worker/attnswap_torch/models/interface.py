@@ -1,7 +1,9 @@
 """Attention of our own in a model: in transformers, a function in AttentionInterface and its twin in AttentionMaskInterface."""
+import functools
 import inspect
 import sys
 
+from ..torch_import import torch
 from ..unsupported import Unsupported
 from . import masks, plain
 from .placed import Placed
@@ -21,6 +23,10 @@ def install(model):
     original = prepare(model) if is_pretrained(model) else 'sdpa'
     for module in model.modules():
         module.__dict__['attnswap_original'] = original
+    # A model's parts may be models themselves, such as a backbone, and ask for another attention: they come after what they are parts of.
+    for part in pretrained(model):
+        for module in part.modules():
+            module.__dict__['attnswap_original'] = originals[id(part.config)][1]
     lead(model)
     release(model)
     return original
@@ -35,53 +41,53 @@ def is_pretrained(model):
     return isinstance(model, PreTrainedModel)
 
 
+def pretrained(model):
+    """Those modules of a model of transformers that are models themselves; it comes first. None of any other model."""
+    return [each for each in model.modules() if is_pretrained(each)] if is_pretrained(model) else []
+
+
 def prepare(model):
-    """Registers this module's attention with transformers. The name of the attention that the model asks for. Raises Unsupported."""
+    """Registers this module's attention with transformers. The names of the attention that the model's parts ask for. Raises Unsupported."""
     from transformers.masking_utils import AttentionMaskInterface
     from transformers.modeling_utils import AttentionInterface
 
     AttentionInterface.register(name, attention)
     AttentionMaskInterface.register(name, mask)
-    configs = [each.config for each in model.modules() if is_pretrained(each)]
-    asked = sorted({str(config._attn_implementation) for config in configs})
-    if len(asked) != 1 or asked[0] not in served:
-        raise Unsupported(f'{type(model).__name__} asks for the attention {" and ".join(asked)}, expected {" or ".join(served)} in all its parts')
-    originals.update({id(config): (config, asked[0]) for config in configs})
-    return asked[0]
+    asked = {id(part.config): (part.config, str(part.config._attn_implementation)) for part in pretrained(model)}
+    names = sorted({implementation for _, implementation in asked.values()})
+    if not set(names) <= set(served):
+        raise Unsupported(f'{type(model).__name__} asks for the attention {" and ".join(names)}, expected {" or ".join(served)} in all its parts')
+    originals.update(asked)
+    return ' and '.join(names)
 
 
 def lead(model):
-    """Leads all attention of the model through this module. Raises Unsupported."""
+    """
+    Leads the attention of the model through this module: by the interface, or, of parts that do not go by it, where they call the operator or
+    nn.MultiheadAttention. What they compute otherwise is seen elsewhere.
+    """
     if not is_pretrained(model):
         return plain.lead(model, attention)
     model.set_attn_implementation(name)
-    # A model that goes past the interface stays as it is, with a line in its log.
-    for each in model.modules():
-        if is_pretrained(each) and each.config._attn_implementation != name:
-            raise Unsupported(f'{type(each).__name__} computes attention itself, not through the AttentionInterface of transformers: {where(each)}')
+    past = set()
+    for part in pretrained(model):
+        change = past.difference_update if part.config._attn_implementation == name else past.update
+        change(map(id, part.modules()))
+    past.update(id(module) for module in plain.multiheads(model).values())
+    if past:
+        plain.lead(model, attention, lambda module: id(module) in past)
 
 
 def release(model):
     """Gives the model its own attention back."""
-    if not is_pretrained(model):
-        return plain.release(model)
-    model.set_attn_implementation(model.__dict__['attnswap_original'])
+    plain.release(model)
+    for part in pretrained(model):
+        part.config._attn_implementation = originals[id(part.config)][1]
 
 
 def is_led(model):
     """Whether its attention goes through this module."""
-    return model.config._attn_implementation == name if is_pretrained(model) else plain.is_led(model)
-
-
-def where(model):
-    """The file of a model, and the line of its first class that is called attention."""
-    try:
-        file = inspect.getsourcefile(type(model))
-        with open(file, encoding='utf-8') as source:
-            line = next((place for place, text in enumerate(source, 1) if text.startswith('class ') and 'Attention' in text), 1)
-        return f'{file}:{line}'
-    except (OSError, TypeError):
-        return type(model).__module__
+    return any(map(plain.is_led, model.modules())) or any(part.config._attn_implementation == name for part in pretrained(model))
 
 
 def place(model, table):
@@ -90,7 +96,7 @@ def place(model, table):
     missing = [path for path in table if path not in modules]
     if missing:
         raise Unsupported(f'{type(model).__name__} has no module {missing[0]}')
-    placed = {path: Placed(given) for path, given in table.items()}
+    placed = {path: Placed(given, path) for path, given in table.items()}
     for path, module in modules.items():
         module.__dict__['attnswap_placed'] = placed.get(path)
     if table:
@@ -119,21 +125,29 @@ def attend(module, query, key, value, attention_mask, dropout, scaling, is_causa
         return own_attention(module)(module, query, key, value, whole, dropout=dropout, scaling=scaling, **causal, **kwargs)
     refuse_more(dropout, kwargs)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    try:
-        key, value, padding, causal = settled(module, query, key, value, attention_mask, is_causal)
-    except masks.MoreThanPadding as reason:
-        raise Unsupported(f'{type(module).__name__}: its mask is more than padding and causality: {reason}') from None
-    return placed.attend(query, key, value, scale, padding, causal).transpose(1, 2).contiguous(), None
+    key, value, mask = settled(module, query, key, value, attention_mask, is_causal, kwargs.get('position_bias'))
+    return placed.attend(query, key, value, scale, *mask).transpose(1, 2).contiguous(), None
 
 
 def own_attention(module):
     """The attention that the module's model asked for."""
-    if 'attnswap_led' in module.__dict__:
+    if plain.is_led(module):
         return plain.own_attention
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
     original = module.__dict__['attnswap_original']
-    return sys.modules[type(module).__module__].eager_attention_forward if original == 'eager' else ALL_ATTENTION_FUNCTIONS[original]
+    return eager_attention(type(module)) if original == 'eager' else ALL_ATTENTION_FUNCTIONS[original]
+
+
+@functools.cache
+def eager_attention(cls):
+    """The function that a module's class hands to the interface for `eager`: few call it by another name, or take it from another file."""
+    for _, method in inspect.getmembers(cls, inspect.isfunction):
+        method = inspect.unwrap(method)
+        for name in method.__code__.co_names:
+            if name.endswith('eager_attention_forward') and name in method.__globals__:
+                return method.__globals__[name]
+    return sys.modules[cls.__module__].eager_attention_forward
 
 
 def refuse_more(dropout, kwargs):
@@ -147,28 +161,34 @@ def refuse_more(dropout, kwargs):
 
 def beyond(kwargs):
     """What a model gives its attention and no kernel for models takes; None where there is nothing."""
-    return next((word for word in ('position_bias', 'softcap', 's_aux', 'sinks') if kwargs.get(word) is not None), None)
+    return next((word for word in ('softcap', 's_aux', 'sinks') if kwargs.get(word) is not None), None)
 
 
-def settled(module, query, key, value, attention_mask, is_causal):
-    """Key and value as they are attended to, padding [batch, keys] or None, and whether attention is causal. Raises MoreThanPadding."""
+def settled(module, query, key, value, attention_mask, is_causal, position_bias=None):
+    """Key and value as they are attended to, and the Mask; a bias beside the mask is added to the logits."""
     queries, keys = query.shape[2], key.shape[2]
+    bias = None if position_bias is None else masks.with_four_axes(position_bias).to(query.dtype)
     told = getattr(attention_mask, 'attnswap', None)
     if told is not None:
-        return key, value, told.padding, told.causal
+        return key, value, masks.Mask(told.padding, told.causal, told.window, bias)
     if attention_mask is not None:
-        return key, value, *masks.read(attention_mask, queries, keys)
+        try:
+            return key, value, masks.Mask(*masks.read(attention_mask, queries, keys), bias=bias)
+        except masks.MoreThanPadding:
+            return key, value, masks.Mask(causal=None, bias=masks.added(attention_mask, bias, query.dtype))
     # Without a mask, sdpa goes by a flag, and eager sees everything.
     causal = getattr(module, 'is_causal', True) if is_causal is None else is_causal
     if queries == 1:
         # It sees all keys; whether causally tells a variant how it chooses among them.
-        return key, value, None, getattr(module, 'is_causal', False) is True
+        return key, value, masks.Mask(causal=getattr(module, 'is_causal', False) is True, bias=bias)
     if not causal or module.__dict__['attnswap_original'] == 'eager':
-        return key, value, None, False
+        return key, value, masks.Mask(bias=bias)
     # sdpa's flag counts from the first key; keys beyond the last query are hidden from all.
     if keys < queries:
-        raise masks.MoreThanPadding(f'{queries} queries are causal over {keys} keys, counted from the first')
-    return key[:, :, :queries], value[:, :, :queries], None, True
+        first = torch.ones(queries, keys, dtype=torch.bool, device=query.device).tril()
+        return key, value, masks.Mask(causal=None, bias=masks.added(first, bias, query.dtype))
+    cut = None if bias is None else bias[..., :queries]
+    return key[:, :, :queries], value[:, :, :queries], masks.Mask(causal=True, bias=cut)
 
 
 def mask(**given):
@@ -185,14 +205,16 @@ def mask(**given):
     found = masks.plain(given)
     if found is None:
         return make_whole()
-    padding, causal = found
+    padding, causal, window = found
     if padding is None and goes_without(given, causal, original):
         return None
-    return masks.compact(masks.Told(padding, causal, make_whole), given.get('device', 'cpu'))
+    return masks.compact(masks.Told(padding, causal, window, make_whole), given.get('device', 'cpu'))
 
 
 def goes_without(given, causal, original):
     """Whether the model's own attention gets no mask where nothing is padded."""
+    if given.get('local_size') is not None and given['kv_length'] >= given['local_size']:
+        return False
     if not causal:
         return given.get('allow_is_bidirectional_skip', False)
     alike = given['q_length'] in (1, given['kv_length'])

@@ -1,4 +1,5 @@
 """What a model's attention does, seen while it runs."""
+from ..kernels.visible import outside
 from ..torch_import import torch
 from . import interface, masks
 from .plain import caller
@@ -13,26 +14,29 @@ class Call:
 
     def __init__(self, module, query, key, value, scale):
         self.module, self.query, self.key, self.value, self.scale = module, query, key, value, scale
-        self.padding = self.causal = self.bias = self.output = None
+        self.mask = self.output = None
         # Why no kernel can take its place.
         self.refused = None
 
     def facts(self):
         """As model-sites tells them."""
         batch, heads, queries, dim = self.query.shape
+        widths = {'keys': dim, 'values': self.value.shape[-1]}
         return {
             'batch': batch,
             'heads': heads,
             'kvHeads': self.key.shape[1],
             'queries': queries,
             'keys': self.key.shape[2],
-            'headDim': dim,
+            'headDim': max(widths.values()),
+            **({} if widths['keys'] == widths['values'] else {'widths': widths}),
             'scale': self.scale,
             'dtype': dtypes.get(self.query.dtype, str(self.query.dtype)),
             # Of a single query, nothing tells.
-            'causal': None if queries == 1 else self.causal,
-            'padded': self.padding is not None,
-            'biased': self.bias is not None,
+            'causal': None if queries == 1 else self.mask.causal,
+            'padded': self.mask.padding is not None,
+            'biased': self.mask.bias is not None,
+            **({} if self.mask.window is None else {'window': dict(zip(('left', 'right'), self.mask.window))}),
             **({} if self.refused is None else {'refused': self.refused}),
         }
 
@@ -89,34 +93,30 @@ class Observer(torch.overrides.TorchFunctionMode if torch is not None else objec
         """The call before it is made."""
         scale = query.shape[-1] ** -0.5 if scaling is None else float(scaling)
         call = Call(self.paths[id(module)], query, key, value, scale)
-        try:
-            key, value, call.padding, call.causal = interface.settled(module, query, key, value, attention_mask, is_causal)
-            call.key, call.value = key, value
-        except masks.MoreThanPadding as reason:
-            told = getattr(attention_mask, 'attnswap', None)
-            whole = attention_mask if told is None else told.whole()
-            call.bias = None if whole is None else added(whole, query)
-            call.causal = False
-            call.refused = f'its mask is more than padding and causality: {reason}'
+        bias = kwargs.get('position_bias')
+        call.key, call.value, call.mask = interface.settled(module, query, key, value, attention_mask, is_causal, bias)
         word = interface.beyond(kwargs)
         if word is not None:
             call.refused = f'the model gives it {word}, which no kernel for models takes'
-        if word == 'position_bias':
-            call.bias = kwargs[word].float() if call.bias is None else kwargs[word] + call.bias
-        if value.shape[-1] != query.shape[-1]:
-            call.refused = f'its values are {value.shape[-1]} wide and its queries {query.shape[-1]}'
         return call
 
 
-def added(mask, query):
-    """A mask as what is added to logits, four axes, f32."""
-    if mask.dtype == torch.bool:
-        return torch.zeros(mask.shape, device=query.device).masked_fill(~mask, torch.finfo(torch.float32).min)
-    return mask.float()
+def whole_bias(call):
+    """What is added to the logits of a call, a window of the model's own included: f32, four axes; None where nothing is."""
+    bias, window = call.mask.bias, call.mask.window
+    if window is None:
+        return None if bias is None else bias.float()
+    queries, keys = call.query.shape[2], call.key.shape[2]
+    position = torch.arange(keys - queries, keys, device=call.query.device)
+    least = torch.finfo(torch.float32).min
+    beyond = outside(window, position, keys)
+    band = torch.zeros(beyond.shape, device=beyond.device).masked_fill(beyond, least)
+    return band if bias is None else (bias.float() + band).clamp(min=least)
 
 
 def without_tensors(call):
     """The call with shapes alone."""
     for name in ('query', 'key', 'value', 'output'):
         setattr(call, name, getattr(call, name).to('meta'))
+    call.mask = masks.Mask(*(part.to('meta') if isinstance(part, torch.Tensor) else part for part in call.mask))
     return call

@@ -8,26 +8,7 @@ import sys
 
 from ..torch_import import torch
 from ..unsupported import Unsupported
-
-types = {'float32', 'float16', 'int64', 'int32', 'bool'}
-
-
-class Input:
-    """An input as the model wants it: dims are sizes, or names where they may change; whole numbers are drawn below `below`."""
-
-    # Whether a call may do without it.
-    optional = False
-    # Bytes of an element as the model keeps it, where its type does not tell.
-    stored = None
-
-    def __init__(self, name, type_, dims, below=None):
-        if type_ not in types:
-            raise Unsupported(f'input {name} has type {type_!r}, expected one of {", ".join(sorted(types))}')
-        self.name, self.type, self.dims, self.below = name, type_, list(dims), below
-
-    def told(self):
-        more = {'below': self.below, 'optional': self.optional or None, 'storedBytes': self.stored}
-        return {'name': self.name, 'type': self.type, 'dims': self.dims, **{word: value for word, value in more.items() if value is not None}}
+from .declared import Input, declared
 
 
 def open_model(target):
@@ -56,7 +37,7 @@ def from_folder(folder):
     if missing:
         raise Unsupported(f'{folder}: {cls.__name__} has no weights for {len(missing)} of its tensors, such as {missing[0]}: they would be initialized at random')
     longest = getattr(model.config.get_text_config(), 'max_position_embeddings', None)
-    return model, declared(model), longest if isinstance(longest, int) else None
+    return model, declared(model), longest if isinstance(longest, int) and longest > 0 else None
 
 
 def import_class(folder):
@@ -108,29 +89,6 @@ def model_class(folder, config, transformers):
     if names:
         raise Unsupported(f'{folder}: transformers {transformers.__version__} has no model {names[0]}, which config.json names')
     return transformers.AutoModel
-
-
-def declared(model):
-    """The inputs of a model of transformers. Raises Unsupported where its kind is not known."""
-    config = model.config
-    taken = inspect.signature(model.forward).parameters
-    main = model.main_input_name
-    inputs = []
-    if main == 'input_ids':
-        vocabulary = config.get_text_config().vocab_size
-        inputs = [Input('input_ids', 'int64', ['batch', 'sequence'], vocabulary)]
-        if 'attention_mask' in taken:
-            inputs.append(Input('attention_mask', 'int64', ['batch', 'sequence'], 2))
-    elif main == 'pixel_values' and hasattr(config, 'image_size'):
-        sides = config.image_size if isinstance(config.image_size, (list, tuple)) else [config.image_size] * 2
-        inputs = [Input('pixel_values', 'float32', ['batch', getattr(config, 'num_channels', 3), *sides])]
-    elif main == 'input_features' and hasattr(config, 'num_mel_bins') and hasattr(config, 'max_source_positions'):
-        inputs = [Input('input_features', 'float32', ['batch', config.num_mel_bins, 2 * config.max_source_positions])]
-    if not inputs:
-        raise Unsupported(f'{type(model).__name__} takes {main}, whose shape attnswap does not know: use a module.py:build that declares it')
-    if getattr(config, 'is_encoder_decoder', False) and 'decoder_input_ids' in taken:
-        inputs.append(Input('decoder_input_ids', 'int64', ['batch', 'decoder_sequence'], config.vocab_size))
-    return inputs
 
 
 def built(path, function):

@@ -10,16 +10,16 @@ real = None
 busy = False
 
 
-def lead(model, attention):
-    """Has `attention` called, as transformers would call it, for every call of the operator inside the model's modules."""
+def lead(model, attention, leads=lambda _: True):
+    """Has `attention` called, as transformers would call it, for every call of the operator inside those of the model's modules that `leads` picks."""
     global real
     if real is None:
         real = torch.nn.functional.scaled_dot_product_attention
         torch.nn.functional.scaled_dot_product_attention = led_by(attention)
     release(model)
     for module in model.modules():
-        module.__dict__['attnswap_led'] = True
-    attentions = multiheads(model)
+        module.__dict__['attnswap_led'] = leads(module)
+    attentions = {path: module for path, module in multiheads(model).items() if leads(module)}
     for path, module in attentions.items():
         replace(module, openly(path, module))
     if attentions:
@@ -115,7 +115,8 @@ def caller():
 
 
 def is_led(model):
-    return 'attnswap_led' in model.__dict__
+    """Whether a model, or its module, is one whose calls of the operator are led."""
+    return model.__dict__.get('attnswap_led', False)
 
 
 def led_by(attention):
@@ -138,12 +139,12 @@ def led_by(attention):
 
 
 def calling():
-    """The innermost module of a led model that is at work; None where there is none."""
+    """The innermost module that is at work, where its calls are led; None where they are not, or there is none."""
     frame = sys._getframe(2)
     while frame is not None:
         module = frame.f_locals.get('self')
         if isinstance(module, torch.nn.Module) and 'attnswap_led' in module.__dict__:
-            return module
+            return module if is_led(module) else None
         frame = frame.f_back
     return None
 
