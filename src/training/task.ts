@@ -35,7 +35,7 @@ export interface Translation {
 export const splits = ['train', 'validation', 'test'] as const;
 export type Split = (typeof splits)[number];
 
-/** A task with known answers. Splits share no item, though images that are cut coarsely may look alike; same split, number and seed, same items. */
+/** A task with known answers. Splits share no item; same split, number and seed, same items. */
 export interface Task {
   readonly name: string;
   readonly summary: string;

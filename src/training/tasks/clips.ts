@@ -3,9 +3,8 @@ import { RandomStream } from '../../inputs/random.ts';
 import { parameterObject, readParameters, wholeNumber } from '../../variants/parameter-types.ts';
 import type { Split, Task, TaskItems } from '../task.ts';
 import { checkRequest } from './check-request.ts';
-import { digitImages, imageTokens, tokensOf } from './digit-images.ts';
+import { imageDrawer, imageTokens, tokensOf } from './digit-images.ts';
 import type { DigitImage } from './digit-images.ts';
-import { drawStored } from './draw-stored.ts';
 import { drawBelow } from './draws.ts';
 import { taskName } from './task-name.ts';
 
@@ -43,17 +42,17 @@ export function clips(given: ClipsParameters): Task {
   const name = taskName('clips', { frames, rest, side });
   const across = inFrame(side);
   const length = frames * across ** 2;
+  const draw = imageDrawer('clips', (image) => stillOf(image, side));
   const items = async (split: Split, count: number, seed: number): Promise<TaskItems> => {
     checkRequest({ name, length }, { split, count, seed });
-    const images = (await digitImages('clips')).filter((image) => image.split === split);
-    const drawn = drawStored('clips', images.length, { split, count, seed });
+    const images = await draw({ split, count, seed });
     const stream = new RandomStream(seed, `clips/${split}/origins`);
     const tokens = new Int32Array(count * length);
     const targets = new Int32Array(count * length).fill(-1);
-    for (const [item, image] of drawn.entries()) {
+    for (const [item, { digit, tokens: still }] of images.entries()) {
       const origin = drawBelow(stream, origins.length);
-      tokens.set(clip(images[image]!, origin, parameters), item * length);
-      targets[item * length + middleOf(frames, across)] = images[image]!.digit * origins.length + origin;
+      tokens.set(clip(still, origin, parameters), item * length);
+      targets[item * length + middleOf(frames, across)] = digit * origins.length + origin;
     }
     return { items: count, length, tokens, targets };
   };
@@ -83,9 +82,9 @@ function stillOf(image: DigitImage, side: number): Int32Array {
   });
 }
 
-function clip(image: DigitImage, origin: number, { frames, rest, side }: ClipsParameters): Int32Array {
+/** All frames of a digit that comes to rest as `still`. */
+function clip(still: Int32Array, origin: number, { frames, rest, side }: ClipsParameters): Int32Array {
   const across = inFrame(side);
-  const still = stillOf(image, side);
   const tokens = new Int32Array(frames * across * across);
   const { down, right } = origins[origin]!;
   // A frame brings a digit two fifths of the picture nearer.

@@ -1,6 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { AttnswapError } from '../../contract/errors.ts';
+import { splits } from '../task.ts';
 import type { Split } from '../task.ts';
+import type { ItemsRequest } from './check-request.ts';
+import { drawStored } from './draw-stored.ts';
 import { packageFile } from './optional-package.ts';
 
 /** Pixels a side: 28 as scanned; 14 and 7 are means of 2 × 2 and 4 × 4 pixels. */
@@ -62,13 +65,44 @@ function greyAt(pixels: Float32Array, { row, column }: { row: number; column: nu
   return sum / block ** 2;
 }
 
+/** An image as a task shows it. */
+export interface ShownImage {
+  readonly digit: number;
+  readonly tokens: Int32Array;
+}
+
+/**
+ * Draws images of one split in random order, as `show` cuts them. Cut coarsely, some look alike, to the token: validation and test then have the first
+ * of them alone, and none where training has one, so that no score counts what was trained on, or the same twice.
+ * @throws INVALID_DATA without the package; INVALID_PARAMETERS where validation or test has fewer
+ */
+export function imageDrawer(task: string, show: (image: DigitImage) => Int32Array): (request: ItemsRequest) => Promise<ShownImage[]> {
+  let distinct: readonly DigitImage[] | undefined;
+  return async (request) => {
+    const images = await digitImages(task);
+    const given = request.split === 'train' ? images : (distinct ??= firstOfEachLook(images, show));
+    const own = given.filter(({ split }) => split === request.split);
+    return Array.from(drawStored(task, own.length, request), (at) => ({ digit: own[at]!.digit, tokens: show(own[at]!) }));
+  };
+}
+
+/** Those of training come first, then those of validation. */
+function firstOfEachLook(images: readonly DigitImage[], show: (image: DigitImage) => Int32Array): DigitImage[] {
+  const first = new Map<string, DigitImage>();
+  for (const image of splits.flatMap((split) => images.filter((each) => each.split === split))) {
+    const look = show(image).join();
+    if (!first.has(look)) first.set(look, image);
+  }
+  return [...first.values()];
+}
+
 let loading: Promise<readonly DigitImage[]> | undefined;
 
 /**
  * All images, read once. Of ten images of a digit the ninth is for validation and the tenth for test.
  * @throws INVALID_DATA without the package
  */
-export function digitImages(task: string): Promise<readonly DigitImage[]> {
+function digitImages(task: string): Promise<readonly DigitImage[]> {
   // What failed is tried again: the package may be there by then.
   loading ??= readImages(task).catch((error: unknown) => {
     loading = undefined;

@@ -2,9 +2,8 @@ import { z } from 'zod';
 import { parameterObject, readParameters } from '../../variants/parameter-types.ts';
 import type { Split, Task, TaskItems } from '../task.ts';
 import { checkRequest } from './check-request.ts';
-import { digitImages, imageTokens, sides, tokensOf } from './digit-images.ts';
-import type { Cut, DigitImage } from './digit-images.ts';
-import { drawStored } from './draw-stored.ts';
+import { imageDrawer, imageTokens, sides, tokensOf } from './digit-images.ts';
+import type { ShownImage } from './digit-images.ts';
 import { taskName } from './task-name.ts';
 
 const digitsSchema = parameterObject({
@@ -24,28 +23,23 @@ export function digits(given: DigitsParameters): Task {
   const name = taskName('digits', patch === 1 ? { side } : { side, patch });
   const across = side / patch;
   const length = across ** 2 + 1;
+  // Not by its full name: the same seed gives the same training images, whatever their side.
+  const draw = imageDrawer('digits', (image) => imageTokens(image, { side, patch }));
   const items = async (split: Split, count: number, seed: number): Promise<TaskItems> => {
     checkRequest({ name, length }, { split, count, seed });
-    const images = (await digitImages('digits')).filter((image) => image.split === split);
-    // Not by its full name: the same seed gives the same images, whatever their side.
-    const drawn = drawStored('digits', images.length, { split, count, seed });
-    return sequences(
-      Array.from(drawn, (image) => images[image]!),
-      { side, patch },
-    );
+    return sequences(await draw({ split, count, seed }), { length, classToken: tokensOf(patch) });
   };
   const patches = patch === 1 ? '' : `, in patches of ${patch} × ${patch}`;
   const sizes = { vocabulary: tokensOf(patch) + 1, classes: 10, length, grid: { sizes: [across, across], globals: 1 } };
   return { name, summary: `digits of ${side} × ${side} pixels${patches}`, ...sizes, causal: false, metric: 'accuracy', chance: 0.1, items };
 }
 
-function sequences(images: readonly DigitImage[], cut: Cut): TaskItems {
-  const length = (cut.side / cut.patch) ** 2 + 1;
+function sequences(images: readonly ShownImage[], { length, classToken }: { length: number; classToken: number }): TaskItems {
   const tokens = new Int32Array(images.length * length);
   const targets = new Int32Array(images.length * length).fill(-1);
   for (const [item, image] of images.entries()) {
-    tokens[item * length] = tokensOf(cut.patch);
-    tokens.set(imageTokens(image, cut), item * length + 1);
+    tokens[item * length] = classToken;
+    tokens.set(image.tokens, item * length + 1);
     targets[item * length] = image.digit;
   }
   return { items: images.length, length, tokens, targets };

@@ -3,7 +3,7 @@ import test from 'node:test';
 import { AttnswapError } from '../../contract/errors.ts';
 import { itemOf, keysOf } from '../fixtures/items.ts';
 import { splits } from '../task.ts';
-import type { Split, Task } from '../task.ts';
+import type { Split, Task, TaskItems } from '../task.ts';
 import { clips } from './clips.ts';
 import { digits } from './digits.ts';
 import { packageFile, requirePackage } from './optional-package.ts';
@@ -23,18 +23,29 @@ async function storedIn(task: Task, split: Split): Promise<number> {
   return Number(/at most (\d+)/.exec(error.message)![1]);
 }
 
+/** What each item is a view of, as text: of a clip the last frame, wherever the digit comes from. */
+function viewsOf({ grid }: Task, { items, length, tokens }: TaskItems): string[] {
+  const [, ...frame] = grid?.sizes.length === 3 ? grid.sizes : [0, length];
+  const shown = frame.reduce((product, size) => product * size);
+  return Array.from({ length: items }, (_, item) => tokens.subarray((item + 1) * length - shown, (item + 1) * length).join());
+}
+
 for (const task of [
   prose({ length: 64 }),
   mlm({ length: 64 }),
   digits({ side: 28 }),
   digits({ side: 28, patch: 2 }),
+  digits({ side: 14 }),
+  digits({ side: 14, patch: 2 }),
+  digits({ side: 7 }),
   clips({ frames: 2, rest: 1, side: 28 }),
+  clips({ frames: 2, rest: 1, side: 14 }),
 ]) {
   test(`${task.name}: no item is in two splits, and none of validation and test is given twice`, async () => {
     const owner = new Map<string, Split>();
     for (const split of splits) {
       const count = split === 'train' ? 20_000 : await storedIn(task, split);
-      const keys = keysOf(await task.items(split, count, 5));
+      const keys = viewsOf(task, await task.items(split, count, 5));
       if (split !== 'train') assert.equal(new Set(keys).size, count);
       for (const key of keys) assert.ok([undefined, split].includes(owner.get(key)));
       for (const key of keys) owner.set(key, split);
@@ -117,7 +128,7 @@ test('digits are a token to be read out at, and 784 levels of grey', async () =>
 });
 
 test('smaller digits are the same images, each level the mean of a square of pixels', async () => {
-  const [whole, half] = [await digits({ side: 28 }).items('test', 50, 1), await digits({ side: 14 }).items('test', 50, 1)];
+  const [whole, half] = [await digits({ side: 28 }).items('train', 50, 1), await digits({ side: 14 }).items('train', 50, 1)];
   assert.equal(half.length, 197);
   for (let item = 0; item < 50; item++) {
     const [large, small] = [itemOf(whole, item), itemOf(half, item)];
@@ -131,18 +142,35 @@ test('smaller digits are the same images, each level the mean of a square of pix
   }
 });
 
+/** Patches of 2 × 2 of 14 × 14 pixels in 16 levels of grey. */
+function blackAndWhite(pixels: readonly number[]): number[] {
+  return Array.from({ length: 49 }, (_, at) => {
+    const corner = 2 * Math.floor(at / 7) * 14 + 2 * (at % 7);
+    return parseInt([1, 2, 15, 16].map((step) => Math.floor(pixels[corner + step - 1]! / 8)).join(''), 2);
+  });
+}
+
 test('patches are the same images in black and white, row by row', async () => {
-  const [whole, patched] = [await digits({ side: 14 }).items('test', 50, 1), await digits({ side: 14, patch: 2 }).items('test', 50, 1)];
+  const [whole, patched] = [await digits({ side: 14 }).items('train', 50, 1), await digits({ side: 14, patch: 2 }).items('train', 50, 1)];
   assert.deepEqual([patched.length, digits({ side: 14, patch: 2 }).vocabulary], [50, 17]);
   for (let item = 0; item < 50; item++) {
     const [pixels, patches] = [itemOf(whole, item), itemOf(patched, item)];
     assert.equal(pixels.targets[0], patches.targets[0]);
-    assert.equal(patches.tokens[0], 16);
-    for (let at = 0; at < 49; at++) {
-      const corner = 2 * Math.floor(at / 7) * 14 + 2 * (at % 7);
-      const levels = [1, 2, 15, 16].map((step) => Math.floor(pixels.tokens[corner + step]! / 8));
-      assert.equal(patches.tokens[1 + at], parseInt(levels.join(''), 2));
-    }
+    assert.deepEqual(patches.tokens, [16, ...blackAndWhite(pixels.tokens.slice(1))]);
+  }
+});
+
+test('of images that look alike once cut, a split has one, and none where an earlier split has it; all others stay', async () => {
+  const [fine, coarse] = [digits({ side: 14 }), digits({ side: 14, patch: 2 })];
+  const earlier = new Set<string>();
+  for (const split of splits) {
+    const all = async (task: Task) => task.items(split, split === 'train' ? 8500 : await storedIn(task, split), 1);
+    const images = await all(fine);
+    const looks = Array.from({ length: images.items }, (_, item) => blackAndWhite(itemOf(images, item).tokens.slice(1)).join());
+    const unseen = new Set(looks.filter((look) => !earlier.has(look)));
+    assert.deepEqual(new Set(viewsOf(coarse, await all(coarse)).map((key) => key.slice(3))), unseen);
+    if (split !== 'train') assert.ok(unseen.size < looks.length, `${split} has no image that looks like another`);
+    for (const look of looks) earlier.add(look);
   }
 });
 
