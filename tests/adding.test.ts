@@ -112,7 +112,7 @@ const newLines: ReadonlyArray<readonly [file: string, before: string, line: stri
   [
     'adapters/index.ts',
     '  {\n    name: ',
-    "  {\n    name: 'toy',\n    backends: ['toy-cpu'],\n    module: new URL(`./toy/adapter.${extension}`, import.meta.url).href,\n    load: async () => (await import('./toy/adapter.ts')).adapter,\n  },\n",
+    "  {\n    name: 'toy',\n    backends: ['toy-cpu'],\n    module: ownModule('./toy/adapter', import.meta.url).href,\n    load: async () => (await import('./toy/adapter.ts')).adapter,\n  },\n",
   ],
 ];
 
