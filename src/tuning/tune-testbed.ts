@@ -129,7 +129,10 @@ async function tuneCandidate(work: TuningWork, candidate: string, baseline: read
   const references = [];
   for (const each of baseline) references.push(await referenceOf(work, each));
   const swapped: number[] = [];
-  for (const reference of references) swapped.push((await swappedScores(work, candidate, reference)).mean);
+  for (const [index, reference] of references.entries()) {
+    const scores = candidate === work.tuning.baseline ? baseline[index]!.test : await swappedScores(work, candidate, reference);
+    swapped.push(scores.mean);
+  }
   const search = await searchCandidate(work, candidate, references[0]!);
   const finalists: FinishedTrial[] = [];
   for (const reference of references) finalists.push(await finishTrial(work, { ...search.winner, seed: reference.trial.seed }, reference));

@@ -6,7 +6,7 @@ from ..kernels import build, control
 from ..torch_import import torch
 from .positions import angles_of, slopes, turned
 
-# Short sequences: writing the logits out is quicker than tiles that are computed again in the backward pass.
+# Writing the logits of dense attention out is quicker than tiles that the backward pass computes again; where there is none, tiles are.
 kernel_of = {
     'dense': 'naive',
     'topk': 'tiled',
@@ -84,13 +84,15 @@ class Attention:
 
     def kernel(self, sizes, device):
         """The kernel for batch, queries and keys, built once."""
-        if sizes not in self.built:
+        variant = self.given['variant']
+        how = 'tiled' if variant == 'dense' and not torch.is_grad_enabled() else kernel_of[variant]
+        if (sizes, how) not in self.built:
             inputs = SiteInputs(self.testbed, self.kind, self.given['parameters'], sizes, device)
-            if self.given['variant'] == 'gated':
+            if variant == 'gated':
                 for part in 'uwb':
                     setattr(inputs, f'gate_{part}', self.weights[f'{self.name}.gate.{part}'])
-            self.built[sizes] = (inputs, build(f'{self.given["variant"]}.{kernel_of[self.given["variant"]]}', inputs, True))
-        return self.built[sizes]
+            self.built[sizes, how] = (inputs, build(f'{variant}.{how}', inputs, True))
+        return self.built[sizes, how]
 
     def leaning(self, query, key, value):
         """ALiBi as one more dimension: c·q'·k' = c·q·k + slope·j; what is the same for all keys of a row is left out."""
