@@ -172,7 +172,7 @@ test('a tuning with exits says how deep its answers were, and exports a model th
   const whole = readFileSync(path, 'utf8');
   for (const [setting, definition] of [
     ['exitsDefinition', 3],
-    ['taskDefinition', 2],
+    ['taskDefinition', 3],
   ] as const) {
     const journal = JSON.parse(whole) as { startedAt: string; subject: JournalSubject; checksums: Record<string, string> };
     delete journal.subject.settings[setting];

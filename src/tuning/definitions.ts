@@ -11,8 +11,11 @@ export interface Definitions {
 /** Changed with what exits mean, how they are trained, or what is recorded of them. */
 const exitsDefinition = 3;
 
-/** Of tasks whose items or first weights are no longer what the same text stood for: `digits` begins with a class token, and held-out images look like no others. */
-const taskDefinitions: Readonly<Record<string, number>> = { clips: 2, digits: 3, hops: 2 };
+/**
+ * Of tasks whose items or first weights are no longer what the same text stood for: `digits` begins with a class token, held-out images of `digits` and
+ * `clips` look like no others, and `hops` shows far pointers first.
+ */
+const taskDefinitions: Readonly<Record<string, number>> = { clips: 2, digits: 3, hops: 3 };
 
 /** Part of a tuning's settings, so that one that began under other definitions is not continued. */
 export function definitionsOf({ task, space }: Pick<Tuning, 'task' | 'space'>): Definitions {

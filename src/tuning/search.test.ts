@@ -109,6 +109,6 @@ test('a tuning is of the definitions of its task and of its exits, where they ch
   assert.deepEqual(of('recall.full'), {});
   assert.deepEqual(of('recall', [null]), {});
   assert.deepEqual(of('recall', [null, 0.9]), { exitsDefinition: 3 });
-  assert.deepEqual(of('hops:nodes=12'), { taskDefinition: 2 });
+  assert.deepEqual(of('hops:nodes=12'), { taskDefinition: 3 });
   assert.deepEqual(of(' digits.quick', [0.9]), { exitsDefinition: 3, taskDefinition: 3 });
 });

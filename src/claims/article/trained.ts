@@ -89,6 +89,6 @@ export const easyInputs: Claim = {
   ],
   missing: {
     reason: 'no model with early exits was trained: this needs a tuning suite with exits: [0.9]',
-    measure: { suite: './exits.suite.ts' },
+    measure: { suite: 'tune-exits' },
   },
 };

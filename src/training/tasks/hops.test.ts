@@ -25,11 +25,33 @@ test('validation and test items of hops are of every difficulty alike, and have 
   for (const split of ['validation', 'test'] as const) {
     const items = await hops(chased).items(split, 300, 1);
     const ofDifficulty = (depth: number) => items.difficulty!.filter((each) => each === depth).length;
-    // Four deviations of a binomial count.
-    for (const depth of [1, 2, 3, 4]) assert.ok(Math.abs(ofDifficulty(depth) - 75) < 4 * Math.sqrt(56), `${depth}: ${ofDifficulty(depth)}`);
+    // Four deviations of a binomial count; 300 in all: there is no other difficulty.
+    const counts = [1, 2, 4].map(ofDifficulty);
+    for (const count of counts) assert.ok(Math.abs(count - 100) < 4 * Math.sqrt(67), counts.join(', '));
+    assert.equal(
+      counts.reduce((sum, count) => sum + count),
+      300,
+    );
     for (const item of range(300)) {
       const asFar = endsOf(itemOf(items, item).tokens).filter(({ path }) => path.size === items.difficulty![item]);
       assert.ok(new Set(asFar.map(({ value }) => value)).size > 1, 'one value at that distance: it need not be looked for');
+    }
+  }
+});
+
+test('difficulties of hops double, up to the hardest', async () => {
+  const levelsOf = async (most: number) =>
+    [...new Set((await hops({ ...chased, nodes: 14, hops: most, train: 17 }).items('test', 200, 1)).difficulty)].toSorted((a, b) => a - b);
+  assert.deepEqual([await levelsOf(1), await levelsOf(2), await levelsOf(5), await levelsOf(7)], [[1], [1, 2], [1, 2, 4, 5], [1, 2, 4, 7]]);
+});
+
+test('no pointer of hops finds the next one before it', async () => {
+  for (const split of splits) {
+    const items = await hops(chased).items(split, 100, 1);
+    for (const item of range(100)) {
+      const shown = itemOf(items, item).tokens.slice(0, -3);
+      for (const [at, token] of shown.entries())
+        assert.ok(!shown.slice(0, at).some((earlier) => Math.floor(earlier / 11) === token % 11), `${split} ${item}: ${shown.join(' ')}`);
     }
   }
 });
@@ -71,8 +93,8 @@ function checkedDistances(items: TaskItems, item: number): number[] {
 }
 
 test('the value that most pointers lead to is right more often than chance, and far from always', async (context) => {
-  const [nodes, values] = [10, 4];
-  const items = await hops({ nodes, values, hops: 5, questions: 8, length: 1024, train: 18 }).items('test', 1000, 1);
+  const [nodes, values] = [16, 4];
+  const items = await hops({ nodes, values, hops: 8, questions: 8, length: 1024, train: 24 }).items('test', 1000, 1);
   const right = new Map<number, boolean[]>();
   for (const item of range(1000)) {
     const { tokens, targets } = itemOf(items, item);

@@ -14,7 +14,7 @@ const hopsSchema = parameterObject({
   nodes: wholeNumber(1).max(128),
   /** Different values that pointers end at. */
   values: wholeNumber(2).max(128),
-  /** Pointers of the hardest items. */
+  /** Pointers of the hardest items; the others have 1, 2, 4, … */
   hops: wholeNumber(1).max(128),
   /** Questions of a sequence. */
   questions: wholeNumber(1).max(1024),
@@ -27,10 +27,11 @@ export type HopsParameters = z.output<typeof hopsSchema>;
 
 /**
  * Pointer chasing, of graded difficulty: every node points to another one or to a value, so that the nodes form chains that end at values.
- * A sequence shows the pointers in random order, each as one token and all of them again and again. Its last tokens are questions: nodes, of
- * which the value at the end of their chain is asked. `difficulty` is the number of pointers up to it, the same for all questions of a sequence,
- * drawn evenly from 1 to `hops`: all items have the same kinds and numbers of tokens. A model that follows one pointer a layer needs as many layers;
- * one that also joins pointers in their own places reaches 2ⁿ − 1 of them in n layers.
+ * A sequence shows the pointers, each as one token once or several times in a row. Its last tokens are questions: nodes, of which the value at
+ * the end of their chain is asked. `difficulty` is the number of pointers up to it, the same for all questions of a sequence: 1, 2, 4 and so on,
+ * up to `hops`, each as likely; all items have the same kinds and numbers of tokens.
+ * Pointers that are farther from their value come first. In causal attention none can then look up where its target leads; where it can, pointers
+ * are joined in their own places, ahead of the questions, and n layers reach 2ⁿ − 1 of them.
  * Two chains at least are that long and end at different values. (Always answering the value that most pointers lead to is right more often than chance.)
  * Training items ask for any nodes instead, near and far ones side by side, which is learned in fewer steps; their difficulty is that of the farthest.
  * Sequences say the same at any length, so that short ones can train. `relevant` are all tokens that show a pointer of the chain.
@@ -76,21 +77,18 @@ interface Drawn extends HopsParameters {
 }
 
 function drawSequence(stream: RandomStream, { tokens, targets, relevant }: ItemBuffers, parameters: Drawn): number {
-  const { nodes, values, hops: most, questions, mixed } = parameters;
-  const distance = 1 + drawBelow(stream, most);
+  const { nodes, values, questions, mixed } = parameters;
+  const distance = drawDistance(stream, parameters);
   const chains = drawChains(stream, distance, parameters);
   const asked = tokens.length - questions;
-  for (let at = 0; at < asked; at++) tokens[at] = chains[drawBelow(stream, nodes)]!.pointer;
-  for (const [at, place] of drawDistinct(stream, nodes, asked).entries()) tokens[place] = chains[at]!.pointer;
-  const eligible = mixed ? chains : chains.filter((each) => each.distance === distance);
-  const paths = eligible.map((first) => {
-    const from = chains.indexOf(first);
-    return placesOf(chains.slice(from, from + first.distance), tokens.subarray(0, asked));
-  });
+  const places = drawPlaces(stream, chains, asked);
+  for (const [link, shown] of places.entries()) for (const at of shown) tokens[at] = chains[link]!.pointer;
+  const eligible = [...chains.keys()].filter((link) => mixed || chains[link]!.distance === distance);
+  const paths = eligible.map((from) => places.slice(from, from + chains[from]!.distance).flat());
   let farthest = 0;
   for (let at = asked; at < tokens.length; at++) {
     const chosen = drawBelow(stream, eligible.length);
-    const { node, value, distance: far } = eligible[chosen]!;
+    const { node, value, distance: far } = chains[eligible[chosen]!]!;
     tokens[at] = nodes * (nodes + values) + node;
     targets[at] = value;
     relevant[at] = paths[chosen]!;
@@ -99,10 +97,21 @@ function drawSequence(stream: RandomStream, { tokens, targets, relevant }: ItemB
   return farthest;
 }
 
-/** Where tokens show one of the pointers. */
-function placesOf(chain: readonly Linked[], tokens: Int32Array): number[] {
-  const pointers = new Set(chain.map(({ pointer }) => pointer));
-  return [...tokens.keys()].filter((at) => pointers.has(tokens[at]!));
+/** A power of two below `hops`, or `hops`. */
+function drawDistance(stream: RandomStream, { hops: most }: HopsParameters): number {
+  return Math.min(most, 2 ** drawBelow(stream, 1 + Math.ceil(Math.log2(most))));
+}
+
+/** Where each link is shown: once at least, copies side by side, links that are farther from their values first. */
+function drawPlaces(stream: RandomStream, chains: readonly Linked[], tokens: number): number[][] {
+  const copies = chains.map(() => 1);
+  for (let more = chains.length; more < tokens; more++) copies[drawBelow(stream, chains.length)]! += 1;
+  const far = (link: number) => chains[link]!.distance;
+  const places = chains.map((): number[] => []);
+  let at = 0;
+  for (const link of [...drawDistinct(stream, chains.length, chains.length)].toSorted((a, b) => far(b) - far(a)))
+    while (places[link]!.length < copies[link]!) places[link]!.push(at++);
+  return places;
 }
 
 interface Linked {

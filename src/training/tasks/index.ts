@@ -34,8 +34,8 @@ export const taskFamilies: Readonly<Record<string, TaskFamily>> = {
     full: { symbols: 32, copy: 32, gap: 300, length: 512 },
   }),
   hops: family(hops, {
-    quick: { nodes: 10, values: 4, hops: 5, questions: 8, length: 1024, train: 18 },
-    full: { nodes: 24, values: 8, hops: 12, questions: 24, length: 4096, train: 64 },
+    quick: { nodes: 16, values: 4, hops: 8, questions: 8, length: 1024, train: 24 },
+    full: { nodes: 32, values: 8, hops: 16, questions: 8, length: 4096, train: 40 },
   }),
   prose: family(prose, { quick: { length: 128 }, full: { length: 512 } }),
   mlm: family(mlm, { quick: { length: 64 }, full: { length: 512 } }),
