@@ -183,7 +183,8 @@ export function byEveryLayer<T>(testbed: Testbed, kept: ReadonlyMap<string, T>):
 /** Positions, layers and last norm of an encoder, or of the layers that answer. */
 function stackParameters(testbed: Testbed, prefix: '' | 'encoder.', length: number, layers: number): Parameter[] {
   const { position, width, normPlacement } = testbed;
-  const learned = { name: `${prefix}position`, shape: [length, width], initial: { deviation: 0.02 } };
+  // As embeddings: much smaller ones would be drowned by them, and learned late.
+  const learned = { name: `${prefix}position`, shape: [length, width], initial: { deviation: 1 } };
   return [
     ...(position === 'learned' ? [learned] : []),
     ...Array.from({ length: testbed.sharedLayers === true ? 1 : layers }, (_, layer) =>

@@ -118,6 +118,7 @@ const settingsSchema = z.object({
   maxBlocks: z.int(),
   threads: z.int().nullable(),
   exitsDefinition: z.int().optional(),
+  positionsDefinition: z.int().optional(),
   taskDefinition: z.int().optional(),
 });
 

@@ -105,10 +105,12 @@ test('where a trial with exits has no number of layers, none is made up', () =>
   ));
 
 test('a tuning is of the definitions of its task and of its exits, where they changed', () => {
-  const of = (task: string, exits?: Array<number | null>) => definitionsOf({ task, space: { ...tuning.space, exits } });
+  const of = (task: string, exits?: Array<number | null>, position = tuning.space.position) =>
+    definitionsOf({ task, space: { ...tuning.space, exits, position } });
   assert.deepEqual(of('recall.full'), {});
   assert.deepEqual(of('recall', [null]), {});
   assert.deepEqual(of('recall', [null, 0.9]), { exitsDefinition: 3 });
   assert.deepEqual(of('hops:nodes=12'), { taskDefinition: 3 });
   assert.deepEqual(of(' digits.quick', [0.9]), { exitsDefinition: 3, taskDefinition: 3 });
+  assert.deepEqual(of('recall', undefined, ['rotary', 'learned']), { positionsDefinition: 2 });
 });
