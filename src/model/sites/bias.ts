@@ -58,7 +58,7 @@ function layoutOf(dims: readonly number[], { batch, heads, queries, keys }: Pair
 
 /** What replaces logits must mask them, what bounds them must lie beyond any of them, and a factor must be one number. */
 function settledFault(path: LogitPath, seen: Seen): string | undefined {
-  if (factorAt(path, (name) => seen.tensor(name)) === undefined) return 'its scale differs from pair to pair';
+  if (factorAt(path, (name) => seen.tensor(name)) === undefined) return 'its scale differs between heads or pairs';
   for (const { node, carried } of path.before) {
     const values = (at: number) => ((node.input[at] ?? '') === '' || at === carried ? undefined : seen.tensor(node.input[at]!));
     const low = (tensor: Tensor | undefined) => tensor === undefined || numbersOf(tensor).every((value) => value <= maskedBelow);

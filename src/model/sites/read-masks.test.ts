@@ -80,7 +80,7 @@ describe('what meets the logits is read without them', () => {
   test('a bias, a cap by clipping, a scale for each pair, and masks of single heads are told', () => {
     assert.match(read([['Add', pairs((row) => 0.01 * row)]]).problem ?? '', /position bias/);
     assert.match(read([['Min', scalar(60)]]).problem ?? '', /capped or clipped/);
-    assert.match(read([['Mul', pairs((row) => 1 + row)]]).problem ?? '', /differs from pair to pair/);
+    assert.match(read([['Mul', pairs((row) => 1 + row)]]).problem ?? '', /differs between heads or pairs/);
     assert.equal(read([['Max', scalar(-3.4e38)]]).problem, undefined);
     const heads = pairs((row) => row, [1, 2, 4, 4]);
     const masked = tensorOf(

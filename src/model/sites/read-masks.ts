@@ -175,7 +175,7 @@ function scanPairs(rule: Rule, all: PairSizes, tolerance: number): MaskReading |
         if (open === 0) continue;
         const factor = ones[j]! - term;
         scale ??= factor;
-        if (Math.abs(factor - scale) > 1e-5 * Math.abs(scale) + tolerance * 1e-3) nonlinear ??= 'its scale differs from pair to pair';
+        if (Math.abs(factor - scale) > 1e-5 * Math.abs(scale) + tolerance * 1e-3) nonlinear ??= 'its scale differs between heads or pairs';
         if (Math.abs(term) > most) most = Math.abs(term);
         // Caps and clips show on large products; they are the same for all pairs of a row.
         if (rule.mayBend && j % 64 === i % 64 && large.some(({ product, logits }) => isBent(logits[j]!, term + factor * product)))

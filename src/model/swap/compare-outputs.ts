@@ -82,6 +82,8 @@ export async function compareOutputs(
       for (const name of Object.keys(scope.probe.domains)) varied.add(name);
     }
   });
+  if (runs.length > 0 && runs.every(({ relative }) => relative === null))
+    throw new AttnswapError('WORKER_FAILED', 'in every run some queries see no key, and no output can be compared without them');
   return { runs, notRun, varied: [...varied], largest: Math.max(0, ...runs.map(({ relative }) => relative ?? 0)) };
 }
 
@@ -238,11 +240,13 @@ function compareRun(at: ProbeCase, { expected, actual }: Record<'expected' | 'ac
     Object.fromEntries(
       judged.flatMap((name) => (tensors[name] === undefined ? [] : [[name, withoutBlind(tensors[name], expected[name]!, blind)]])),
     );
+  const blindQueries = Math.max(0, ...blind.map(({ rows }) => rows.reduce((sum, row) => sum + row, 0)));
+  const ran = { batch: at.batch, length: at.length, style: at.style, blindQueries };
+  // What pools positions holds what blind queries gave: it is compared in the other runs.
+  if (named.length > 0 && judged.length === 0) return { ...ran, relative: null };
   const drift = itemDrift(`batch ${at.batch}, length ${at.length}, ${at.style}`, seeing(expected), seeing(actual));
   if (drift.state === 'fault') throw new AttnswapError('WORKER_FAILED', `the outputs cannot be compared: ${drift.item}: ${drift.reason}`);
-  const relative = judged.length === 0 ? null : Math.max(0, ...drift.outputs.map(({ relativeError }) => relativeError ?? 0));
-  const blindQueries = Math.max(0, ...blind.map(({ rows }) => rows.reduce((sum, row) => sum + row, 0)));
-  return { batch: at.batch, length: at.length, style: at.style, relative, blindQueries };
+  return { ...ran, relative: Math.max(0, ...drift.outputs.map(({ relativeError }) => relativeError ?? 0)) };
 }
 
 /** The axis of an output that counts queries: `[batch, queries, …]`, or `[batch, heads, queries, …]`. */
