@@ -42,19 +42,20 @@ export function overlookedAttention(index: GraphIndex, known: ReadonlySet<NodePr
     if (softmax === undefined && node.opType !== 'Sigmoid') continue;
     const logits = search(index, softmax?.input ?? node.input[0]!, 'back');
     const values = search(index, node.output[0]!, 'forth');
-    const isAlike = logits !== undefined && values !== undefined && logits.product !== values.product;
+    const isAlike = isFound(logits) && isFound(values) && logits.product !== values.product;
     if (isAlike) alike.push({ node: nodeName(node), reason: reasonOf(index, node, logits, values) });
     else if (softmax !== undefined) others.push({ node: nodeName(node), reason: otherSoftmax(logits, values) });
   }
   return [...alike, ...others];
 }
 
-/** Why a softmax is no attention at all. */
-function otherSoftmax(logits: Found | undefined, values: Found | undefined): string {
+/** Why a softmax is no attention at all, or none that is known. */
+function otherSoftmax(logits: Search, values: Search): string {
   if (values === undefined) return 'its softmax is not attention: no matrix product weighs computed values with it';
-  return logits === undefined
-    ? 'its softmax is not attention: its logits do not come from a product of queries and keys'
-    : 'its softmax is not attention: one product gives its logits and takes its weights';
+  if (logits === undefined) return 'its softmax is not attention: its logits do not come from a product of queries and keys';
+  if (isFound(logits) && isFound(values)) return 'its softmax is not attention: one product gives its logits and takes its weights';
+  const where = isFound(logits) ? 'product with values follows' : 'product of queries and keys precedes';
+  return `no ${where} its softmax within ${farthest} operators: attention in chunks or bands is not recognized`;
 }
 
 function reasonOf(index: GraphIndex, anchor: NodeProto, logits: Found, values: Found): string {
@@ -69,11 +70,18 @@ function reasonOf(index: GraphIndex, anchor: NodeProto, logits: Found, values: F
     : `${blocker.opType} ${nodeName(blocker)} is between its products`;
 }
 
-function search(index: GraphIndex, from: string, way: 'back' | 'forth'): Found | undefined {
+/** The nearest product; `far` where more nodes lie on the way than are looked at, undefined where there is none. */
+type Search = Found | 'far' | undefined;
+
+function isFound(search: Search): search is Found {
+  return search !== undefined && search !== 'far';
+}
+
+function search(index: GraphIndex, from: string, way: 'back' | 'forth'): Search {
   const queue: Array<{ tensor: string; blocker: NodeProto | undefined }> = [{ tensor: from, blocker: undefined }];
   const seen = new Set<NodeProto>();
   for (const { tensor, blocker } of queue) {
-    if (seen.size >= farthest) return undefined;
+    if (seen.size >= farthest) return 'far';
     const producer = index.producer(tensor);
     const next = way === 'forth' ? index.consumers(tensor) : producer === undefined ? [] : [producer];
     for (const node of next) {
