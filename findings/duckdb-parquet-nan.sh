@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # One would guess that a filter of DuckDB finds the same rows in a Parquet file as in a table made of it.
-# Where a column holds NaN (a loss that diverged, say) and the file comes from pyarrow or polars, it does not: isnan(x) finds nothing, x > 5 leaves
-# NaN out, though to DuckDB it is larger than any number, and x < 5 gives it as well. The file's least and greatest value say nothing of NaN,
-# and DuckDB takes them for bounds. can_have_nan = true, an option of read_parquet, mends it.
+# Where pyarrow or polars wrote the file and a column holds NaN (a loss that diverged, say), it does not: isnan(x) finds nothing, and NaN, to DuckDB
+# larger than any number, is left out by x > 5 and given by x < 5. The column's least and greatest value in the file say nothing of NaN; DuckDB takes
+# them for bounds, unless read_parquet is given can_have_nan = true.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# One would guess that in Keras the padding mask of Embedding(mask_zero=True) reaches the attention of each block of an encoder, and that
-# x + attention(x, x) and layers.Add()([x, attention(x, x)]) are the same model.
-# After a sum by + there is no mask. After layers.Add there is one where a normalization comes before the attention, and none where it comes after, as
-# in the first Transformer. From the second block on, padding is then attended to, and the outputs of the real tokens change. Nothing is said.
+# One would guess that in Keras the padding mask of Embedding(mask_zero=True) reaches the attention of each block of an encoder, however its sums are spelled.
+# After x + attention(x, x) there is no mask. After layers.Add()([…]) there is one where a normalization comes before the attention, and none where it
+# comes after, as in the first Transformer. From the second block on, real tokens then attend to padding. Nothing is said.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# One would guess that local-attention shows a query as many keys as window_size with exact_windowsize ("at maximum the number of keys equal to the
-# window size"), and that its rotary embedding turns queries and keys by their true positions.
-# It shows one key more. Where it is not causal, each query gets the position of the window behind its own: its angle to each key is that of a distance
-# window_size longer, so that a token looks window_size away from itself. Causal attention, where the own window is the last, is right.
+# One would guess that with exact_windowsize local-attention shows a query window_size keys at most, as its README says, and that its rotary embedding
+# turns queries and keys by their true positions. It shows one key more. Where it is not causal, each query is turned as if it stood in the window
+# behind its own, so that a token is window_size away from itself. Causal attention, where the own window is the last, is right.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

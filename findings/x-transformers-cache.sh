@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# One would guess that x-transformers' generate(), which keeps keys and values by default, gives the text that it gives without a cache, or refuses
-# what it cannot cache, as it does for selective attention.
-# With shift_tokens=1 or attn_data_dependent_alibi=True, two features of its README, the greedy text is another: the token before a single new one is
-# taken for none, and the forget gates of the tokens in the cache are left out. Nothing is said. Rotary and ALiBi positions are right.
+# One would guess that x-transformers' generate(), which keeps keys and values by default, gives the text that it gives without a cache, or does
+# without one where it must, as for selective attention. With shift_tokens=1 or attn_data_dependent_alibi=True, two features of its README, the greedy
+# text is another: what these take from earlier tokens is not kept. Nothing is said. Rotary and ALiBi positions are right.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
