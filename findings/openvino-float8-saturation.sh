@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One would guess that OpenVINO casts to float8 as ONNX defines it: unless `saturate` is 0, a number beyond 448 becomes 448, and infinity as well.
-# It reads Cast without that attribute, which is 1 by default: on the CPU such numbers become NaN in E4M3 and infinite in E5M2, whatever it says, and
-# a query or key that one outlier leaves makes a row of attention NaN. ONNX Runtime and the reference saturate.
+# It reads Cast without that attribute, which is 1 by default: on the CPU such numbers become NaN in E4M3 and infinite in E5M2, whatever it says. One
+# outlier among the queries then makes its row of attention NaN. ONNX Runtime and the reference saturate.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
