@@ -8,9 +8,9 @@ import type { AdapterTraining, PlacedAttention, TrainingCost } from '../src/cont
 import { writeTensors } from '../src/data/tensor-files.ts';
 
 // Do several ranks lose what one process loses? Trains the sample's model on the same batches in one process, on ranks by FSDP2 and on ranks by DeepSpeed,
-// with dense attention and with two variants, and prints how far losses differ, and what each process holds. `npm run bench:rank-losses -- <ranks, 2> <steps, 10>`,
-// after `npm run fetch-models && node samples/minilm/write-bert.ts`, with ATTNSWAP_PYTHON (npm run setup:deepspeed: one with DeepSpeed)
-const [count, steps] = [Number(process.argv[2] ?? 2), Number(process.argv[3] ?? 10)];
+// with dense attention and with two variants, and prints how far losses differ, and what each process holds. `npm run bench:rank-losses -- <ranks, 2> <steps, 10> <attention, all>`,
+// such as `2 10 window:w=16`, after `npm run fetch-models && node samples/minilm/write-bert.ts`, with ATTNSWAP_PYTHON (npm run setup:deepspeed: one with DeepSpeed)
+const [count, steps, wanted] = [Number(process.argv[2] ?? 2), Number(process.argv[3] ?? 10), process.argv[4]];
 const model = fileURLToPath(new URL('../models/minilm-bert', import.meta.url));
 if (!existsSync(model)) throw new Error(`no ${model}: npm run fetch-models && node samples/minilm/write-bert.ts`);
 const attentions: Readonly<Record<string, PlacedAttention>> = {
@@ -50,11 +50,17 @@ async function train(attention: PlacedAttention, ranks: number, deepspeed?: 'zer
   }
 }
 
+function attentionOf(name: string): PlacedAttention {
+  const found = attentions[name];
+  if (found === undefined) throw new Error(`no attention ${name}, only ${Object.keys(attentions).join(', ')}`);
+  return found;
+}
+
 /** Parameters, gradients and optimizer state. */
 const heldOf = (cost: TrainingCost) => cost.frozenBytes + cost.trainedBytes + cost.gradientBytes + cost.optimizerBytes;
 const figure = (value: number) => value.toPrecision(3);
 
-for (const [name, attention] of Object.entries(attentions)) {
+for (const [name, attention] of wanted === undefined ? Object.entries(attentions) : [[wanted, attentionOf(wanted)] as const]) {
   const alone = await train(attention, 1);
   const held = heldOf(alone.costs[0]!);
   console.log(
