@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -7,16 +7,22 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 
 // Does a kill lose anything of a training on two ranks? Migrates a tiny PyTorch model with `--recover transfer --ranks 2`, kills attnswap or one of the
-// ranks at a drawn moment, and starts the same command again. No process may be left, no checkpoint lost, and at the end the losses must be those of
-// an undisturbed training, to the bit. Linux only. `npm run bench:rank-kills [-- kills, 20]`, with ATTNSWAP_PYTHON or .cache/torch
+// ranks at a drawn moment, and starts the same command again; near its end, the training begins anew from a copy of the folder as it was when the first one began.
+// No process may be left, no checkpoint lost, and at the end the losses must be those of an undisturbed training, to the bit. Linux only.
+// `npm run bench:rank-kills [-- kills, 20]`, with ATTNSWAP_PYTHON or .cache/torch
 const kills = Number(process.argv[2] ?? 20);
 const main = fileURLToPath(new URL('../src/cli/attnswap.js', import.meta.url));
 const model = `${fileURLToPath(new URL('../tests/fixtures/own_model.py', import.meta.url))}:build`;
 const marker = 'ATTNSWAP_KILLS';
 const folder = mkdtempSync(join(tmpdir(), 'attnswap-rank-kills-'));
-const training = 'transfer:steps=1000,labels=1000,lr=0.001,patience=0';
+const [dir, begun] = [join(folder, 'migration'), join(folder, 'begun')];
+/** A checkpoint is written every 50 steps. */
+const training = 'transfer:steps=250,labels=250,lr=0.001,patience=0';
+const all = 500 / 50;
 /** Longest time that processes may take to notice what happened: one that is importing PyTorch does so once that is done. */
 const noticeSeconds = 60;
+/** Longest waits before a kill: one of ranks that are being started, which then open the model and train, and one after a checkpoint. */
+const [startingMs, trainingMs] = [4000, 1000];
 
 const data = join(folder, 'mine.data.mjs');
 writeFileSync(
@@ -31,88 +37,137 @@ writeFileSync(
 `,
 );
 
-function start(dir: string, temporary: string) {
+/** The command, and whether it has ended. */
+function start() {
   const options = ['--lengths', '16', '--items', '4', '--candidate', 'window:w=2', '--evaluations', '2', '--max-blocks', '2'];
   const args = [main, 'migrate', model, '--data', data, ...options, '--recover', training, '--ranks', '2', '--dir', dir];
-  return execa(process.execPath, args, { cwd: folder, reject: false, env: { TMPDIR: temporary, [marker]: folder } });
+  const run = execa(process.execPath, args, { cwd: folder, reject: false, env: { TMPDIR: folder, [marker]: folder } });
+  const state = { run, ended: false };
+  void run.then(() => (state.ended = true));
+  return state;
+}
+type Started = ReturnType<typeof start>;
+
+/** Waits for something to hold; false where the command ends before. */
+async function until(state: Started, holds: () => boolean): Promise<boolean> {
+  while (!holds()) {
+    if (state.ended) return false;
+    await setTimeout(10);
+  }
+  return true;
 }
 
-interface Journal {
-  readonly steps: Readonly<Record<string, { readonly losses?: readonly number[] }>>;
-}
-
-function checkpoints(dir: string): Record<string, unknown> {
+/** The steps of the training that the folder holds. */
+function checkpoints(): Record<string, unknown> {
   const path = join(dir, 'journal.json');
-  const { steps } = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Journal) : { steps: {} };
+  const { steps } = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as { steps: Record<string, unknown> }) : { steps: {} };
   return Object.fromEntries(Object.entries(steps).filter(([name]) => name.startsWith('recover/')));
 }
+const reached = () => Object.keys(checkpoints()).length;
 
-/** What carries our mark in its environment, by process id. */
-function processes(): Map<number, string> {
-  const found = new Map<number, string>();
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      if (!readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`${marker}=${folder}`)) continue;
-      found.set(Number(pid), readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '));
-    } catch {
-      // It has ended.
-    }
-  }
-  return found;
+interface Process {
+  readonly pid: number;
+  readonly parent: number;
+  readonly session: number;
+  readonly command: string;
 }
 
-const ranks = () => [...processes()].filter(([, command]) => command.includes('torch/worker')).map(([pid]) => pid);
+/** What carries our mark in its environment. */
+function processes(): Process[] {
+  return readdirSync('/proc').flatMap((pid) => {
+    try {
+      if (!/^\d+$/.test(pid) || !readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`${marker}=${folder}`)) return [];
+      const [, parent, , session] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ').map(Number);
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+      return [{ pid: Number(pid), parent: parent!, session: session!, command }];
+    } catch {
+      return []; // It has ended.
+    }
+  });
+}
+
+/** The ranks of a command: workers that it started, but for the one that forks others, which has a session of its own. */
+function ranksOf({ run: { pid } }: Started): number[] {
+  const found = processes();
+  const session = found.find((each) => each.pid === pid)?.session;
+  const workers = found.filter((each) => each.parent === pid && each.session === session && each.command.includes('torch/worker'));
+  return workers.map((worker) => worker.pid);
+}
 
 async function noneLeft(): Promise<number> {
   const from = performance.now();
-  while (processes().size > 0 && performance.now() - from < 1000 * noticeSeconds) await setTimeout(20);
-  assert.deepEqual([...processes().values()], [], 'processes are left');
+  while (processes().length > 0 && performance.now() - from < 1000 * noticeSeconds) await setTimeout(20);
+  assert.deepEqual(
+    processes().map(({ command }) => command),
+    [],
+    'processes are left',
+  );
   return performance.now() - from;
 }
 
-const undisturbed = await start(join(folder, 'undisturbed'), folder);
-assert.ok([0, 1, 2].includes(undisturbed.exitCode ?? 5), undisturbed.stderr);
-const wanted = checkpoints(join(folder, 'undisturbed'));
+const isTraining = () => {
+  const recovered = join(dir, 'recovered');
+  return existsSync(recovered) && readdirSync(recovered).some((name) => name !== 'items');
+};
 
-const dir = join(folder, 'killed');
-const tally = { attnswap: 0, rank: 0 };
+/** Lets the command train to the last step, and interrupts it there. What it trained. */
+async function trainToEnd(state: Started): Promise<Record<string, unknown>> {
+  if (await until(state, () => reached() === all)) state.run.kill('SIGINT');
+  const { exitCode, stderr } = await state.run;
+  assert.equal(exitCode, 130, stderr);
+  await noneLeft();
+  return checkpoints();
+}
+
+const undisturbed = start();
+if (await until(undisturbed, isTraining)) cpSync(dir, begun, { recursive: true });
+const wanted = await trainToEnd(undisturbed);
+
+const anew = () => {
+  rmSync(dir, { recursive: true });
+  cpSync(begun, dir, { recursive: true });
+};
+anew();
+const tally = { attnswap: 0, rank: 0, starting: 0 };
 let longestMs = 0;
 while (tally.attnswap + tally.rank < kills) {
-  const before = checkpoints(dir);
-  if (Object.keys(before).length === Object.keys(wanted).length) rmSync(dir, { recursive: true });
-  const known = Object.keys(checkpoints(dir)).length;
-  const run = start(dir, folder);
-  const ended = run.then(() => true);
-  // Every third kill may meet the ranks as they start; the others come while they train.
-  const early = (tally.attnswap + tally.rank) % 3 === 0;
-  const ready = () =>
-    (early ? known > 0 || existsSync(join(dir, 'recovered')) : Object.keys(checkpoints(dir)).length > known) && ranks().length === 2;
-  while (!ready() && !(await Promise.race([ended, setTimeout(20, false)])));
-  await Promise.race([ended, setTimeout(Math.random() * (early ? 3000 : 500))]);
-  const found = ranks();
-  const target = Math.random() < 1 / 3 || found.length < 2 ? run.pid! : found[Math.floor(Math.random() * 2)]!;
-  const reached = checkpoints(dir);
-  if (!processes().has(target)) continue;
-  process.kill(target, 'SIGKILL');
-  const { exitCode, stderr } = await run;
-  longestMs = Math.max(longestMs, await noneLeft());
-  // Workers that time candidates before and after the training are no ranks: such a kill does not count.
-  if (target !== run.pid && !stderr.includes('training on 2 ranks: rank')) continue;
-  if (target !== run.pid) {
-    assert.equal(exitCode, 5, stderr);
-    assert.match(stderr, /training on 2 ranks: rank [01] \(process \d+\) was ended by SIGKILL/);
+  if (reached() > all - 3) anew();
+  const known = checkpoints();
+  const state = start();
+  // Every third kill meets ranks as they start, or soon after; the others come while they train.
+  const starting = (tally.attnswap + tally.rank) % 3 === 0;
+  const ready = await until(state, () => ranksOf(state).length === 2 && (starting || reached() > Object.keys(known).length));
+  if (!ready) assert.fail((await state.run).stderr);
+  await setTimeout(Math.random() * (starting ? startingMs : trainingMs));
+  const ranks = ranksOf(state);
+  const isRank = Math.random() < 2 / 3;
+  const before = checkpoints();
+  if (Object.keys(before).length === all) {
+    // Too late: all is trained.
+    await trainToEnd(state);
+    continue;
   }
-  tally[target === run.pid ? 'attnswap' : 'rank'] += 1;
-  for (const [name, step] of Object.entries(reached)) assert.deepEqual(checkpoints(dir)[name], step, `${name} was lost`);
-  for (const [name, step] of Object.entries(checkpoints(dir)))
+  assert.equal(ranks.length, 2, 'a rank is gone');
+  process.kill(isRank ? ranks[Math.floor(Math.random() * 2)]! : state.run.pid!, 'SIGKILL');
+  const { exitCode, signal, stderr } = await state.run;
+  longestMs = Math.max(longestMs, await noneLeft());
+  if (isRank) {
+    assert.equal(exitCode, 5, stderr);
+    assert.match(stderr, /training on 2 ranks: rank [01] \(process \d+\) was ended by SIGKILL; the others were stopped/);
+  } else assert.equal(signal, 'SIGKILL');
+  const after = checkpoints();
+  tally[isRank ? 'rank' : 'attnswap'] += 1;
+  tally.starting += Number(starting);
+  console.error(
+    `${tally.rank + tally.attnswap} of ${kills}: ${isRank ? 'a rank' : 'attnswap'}, after ${Object.keys(after).length} checkpoints`,
+  );
+  for (const [name, step] of Object.entries(before)) assert.deepEqual(after[name], step, `${name} was lost`);
+  for (const [name, step] of Object.entries(after))
     assert.deepEqual(step, wanted[name], `${name} is not what an undisturbed training gives`);
 }
-const last = await start(dir, folder);
-assert.ok([0, 1, 2].includes(last.exitCode ?? 5), last.stderr);
-assert.deepEqual(checkpoints(dir), wanted);
-await noneLeft();
+assert.deepEqual(await trainToEnd(start()), wanted);
 console.log(
-  `${tally.rank} kills of a rank and ${tally.attnswap} of attnswap: no checkpoint lost, no process left (longest wait ${Math.round(longestMs)} ms),`,
+  `${tally.rank} kills of a rank and ${tally.attnswap} of attnswap, ${tally.starting} of them as the ranks started: no checkpoint lost, no process left (longest wait ${Math.round(longestMs)} ms),`,
 );
-console.log(`and the losses of all ${Object.keys(wanted).length} checkpoints are those of an undisturbed training`);
+console.log(`and the losses of all ${all} checkpoints are those of an undisturbed training`);
 rmSync(folder, { recursive: true });
