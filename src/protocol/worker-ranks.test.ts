@@ -13,7 +13,7 @@ const cost = { elapsedNs: 1, communicationNs: 1, peakBytes: null, frozenBytes: 0
 function ranksThat({ hello = '"ok":true', open = model, train = '' }) {
   const started: WorkerProcess[] = [];
   const start = () => {
-    const answers = { hello: hello, 'model-open': open, 'model-train': train };
+    const answers = { hello, 'model-open': open, 'model-train': train };
     const program = `require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
       const { id, ask } = JSON.parse(line);
       const answer = ${JSON.stringify(answers)}[ask];

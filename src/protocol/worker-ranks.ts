@@ -14,7 +14,7 @@ export const continueTraining = 'run the same command to continue from the last 
 /** How long to wait for news of a process that ended, once another has lost it. */
 const newsMs = 1000;
 
-/** Opens a model in one worker per rank, once `greet` takes no offense at it; each is told which it is, and of a file through which they find each other. */
+/** Opens a model in one worker per rank, once `greet` has accepted it; each is told which it is, and of a file through which they find each other. */
 export async function openRanksOnWorkers(
   start: () => WorkerProcess,
   greet: (worker: WorkerProcess) => Promise<void>,
