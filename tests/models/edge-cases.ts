@@ -102,6 +102,10 @@ const widthModels: Readonly<Record<string, Widths>> = {
   'wider values in columns of one head': { keys: 4, values: 32, form: 'one head' },
   'MultiHeadAttention with wider values': { keys: 8, values: 16, form: 'MultiHeadAttention' },
   'MultiHeadAttention with narrower values': { keys: 12, values: 8, form: 'MultiHeadAttention' },
+  'MultiHeadAttention with a bias and wider values': { keys: 8, values: 16, form: 'MultiHeadAttention', bias: true },
+  'MultiHeadAttention with a bias and narrower values': { keys: 12, values: 8, form: 'MultiHeadAttention', bias: true },
+  'a packed projection with wider values': { keys: 8, values: 16, form: 'packed' },
+  'a packed projection with narrower values': { keys: 12, values: 8, form: 'packed' },
   'Attention with wider values': { keys: 8, values: 16, form: 'Attention' },
   'Attention with narrower values': { keys: 12, values: 8, form: 'Attention' },
 };

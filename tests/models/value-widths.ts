@@ -11,16 +11,20 @@ export interface Widths {
   readonly values: number;
   /**
    * `columns`: `[batch, heads, dim, n]`, as YOLO's attention has them; `one head`: `[batch, dim, n]`, as in a non-local block; `fused`: ONNX
-   * Runtime's product, which transposes weights itself; else the operator of that name.
+   * Runtime's product, which transposes weights itself; `packed`: com.microsoft's Attention, which projects; else the operator of that name.
    */
-  readonly form: 'rows' | 'columns' | 'one head' | 'fused' | 'MultiHeadAttention' | 'Attention';
+  readonly form: 'rows' | 'columns' | 'one head' | 'fused' | 'MultiHeadAttention' | 'packed' | 'Attention';
+  /** Of MultiHeadAttention: whether it shifts queries, keys and values itself. */
+  readonly bias?: true;
+  /** Of Attention. */
+  readonly softcap?: number;
 }
 
 export const headsOf = ({ form }: Widths): number => (form === 'one head' ? 1 : size.heads);
 
 /** `x`, f32 `[batch, sequence, hidden]` → `y`. */
 export function buildWidths(widths: Widths): Uint8Array {
-  const { keys, values, form } = widths;
+  const { keys, values, form, bias, softcap } = widths;
   const heads = headsOf(widths);
   const g = new GraphWriter(form === 'Attention' ? dynamo(23) : torchScript(14));
   const x = g.input('x', 'f32', ['batch', 'sequence', size.hidden]);
@@ -29,11 +33,20 @@ export function buildWidths(widths: Widths): Uint8Array {
   const packed = ['batch', 'sequence', heads * values] as const;
   switch (form) {
     case 'MultiHeadAttention':
-      g.output('y', g.op(form, [query, key, value], { num_heads: heads }), 'f32', packed);
+      g.output('y', g.op(form, [query, key, value, ...(bias ? [shift(g, heads, widths)] : [])], { num_heads: heads }), 'f32', packed);
       break;
-    case 'Attention':
-      g.output('y', g.op(form, [query, key, value], { q_num_heads: heads, kv_num_heads: heads }), 'f32', packed);
+    case 'packed': {
+      const sizes = [keys, keys, values].map((width) => heads * width);
+      const { name, weight, inputs, outputs } = affine(0, 'packed', size.hidden, heads * (2 * keys + values));
+      const read = [x, g.weight(`${name}.weight`, [inputs, outputs], weight), shift(g, heads, widths)];
+      g.output('y', g.microsoft('Attention', read, { num_heads: heads, qkv_hidden_sizes: sizes }), 'f32', packed);
       break;
+    }
+    case 'Attention': {
+      const capped = softcap === undefined ? {} : { softcap: { float: softcap } };
+      g.output('y', g.op(form, [query, key, value], { q_num_heads: heads, kv_num_heads: heads, ...capped }), 'f32', packed);
+      break;
+    }
     case 'rows': {
       const split = (part: Value, width: number, perm: readonly number[]) =>
         g.op('Transpose', [g.op('Reshape', [part, g.int([0, 0, heads, width])])], { perm });
@@ -58,6 +71,12 @@ export function buildWidths(widths: Widths): Uint8Array {
     }
   }
   return g.bytes();
+}
+
+/** A bias of queries, keys and values, one after the other. */
+function shift(g: GraphWriter, heads: number, { keys, values }: Widths): Value {
+  const { name, outputs, bias } = affine(0, 'shift', size.hidden, heads * (2 * keys + values));
+  return g.weight(`${name}.bias`, [outputs], bias);
 }
 
 function scaled(g: GraphWriter, product: Value, keys: number): Value {

@@ -137,6 +137,7 @@ function multiHead(node: NodeProto): Candidate {
   const masks = masksOf({ tensor: present(node, 4), rule: 'keep' }, { tensor: present(node, 5), rule: 'additive' });
   const past = [node.input[6] ?? '', node.input[7] ?? ''] as const;
   const joins = handsOn(node) || past[0] !== '';
+  const isPacked = key === '' || value === '';
   const project = (graph: GraphBuilder): Projected => {
     const shifted = shiftedBy(graph, bias, { query, key, value });
     return joins ? joinPast(graph, node, shifted, { heads: packedHeads, past }) : shifted;
@@ -145,9 +146,9 @@ function multiHead(node: NodeProto): Candidate {
     causal: integerOf(node, 'unidirectional', 0) === 1 && (past[0] === '' ? ('first' as const) : ('last' as const)),
     scale: scaleOf(node),
     masks,
-    ...((bias !== '' || joins) && { project }),
+    ...(!isPacked && (bias !== '' || joins) && { project }),
   };
-  const refusal = firstOf([[key === '' || value === '', 'queries, keys and values are packed in one tensor']]);
+  const refusal = firstOf([[isPacked, 'queries, keys and values are packed in one tensor']]);
   return fused(node, { query: view(query), key: view(key), value: view(value) }, declared, refusal);
 }
 
@@ -157,19 +158,22 @@ function packedAttention(node: NodeProto): Candidate {
   const packedHeads = integerOf(node, 'num_heads', 1);
   const past = node.input[4] ?? '';
   const joins = handsOn(node) || past !== '';
+  const sizes = attributeOf(node, 'qkv_hidden_sizes')?.ints.map(Number) ?? [];
+  const isUnlike = new Set(sizes).size > 1;
   const project = (graph: GraphBuilder): Projected => {
     const product = graph.op('MatMul', [input, weights]);
     const shifted = bias === '' ? product : graph.op('Add', [product, bias]);
-    const [query = '', key = '', value = ''] = thirds(graph, graph.op('Reshape', [shifted, graph.int([0, 0, 3, -1])]), 2);
-    return joins ? joinStackedPast(graph, node, { query, key, value }, { heads: packedHeads, past }) : { query, key, value };
+    const [query = '', key = '', value = ''] = isUnlike
+      ? graph.ops('Split', [shifted, graph.int(sizes)], { axis: 2 }, 3)
+      : thirds(graph, graph.op('Reshape', [shifted, graph.int([0, 0, 3, -1])]));
+    return joins && !isUnlike ? joinStackedPast(graph, node, { query, key, value }, { heads: packedHeads, past }) : { query, key, value };
   };
   const masks = masksOf({ tensor: present(node, 3), rule: 'keep' }, { tensor: present(node, 5), rule: 'additive' });
   const declared = { causal: integerOf(node, 'unidirectional', 0) === 1 && ('last' as const), scale: scaleOf(node), masks, project };
-  const sizes = attributeOf(node, 'qkv_hidden_sizes')?.ints ?? [];
   const refusal = firstOf([
     [integerOf(node, 'past_present_share_buffer', 0) === 1, 'its past and present share one buffer'],
     [integerOf(node, 'do_rotary', 0) === 1, 'the operator rotates queries and keys internally'],
-    [new Set(sizes).size > 1, 'queries, keys and values have different sizes'],
+    [isUnlike && joins, 'queries, keys and values have different sizes, and it joins keys and values in one tensor'],
   ]);
   const view = { tensor: input, packedHeads };
   return fused(node, { query: view, key: view, value: view }, declared, refusal);
@@ -213,20 +217,21 @@ function decoderMasked(node: NodeProto): Candidate {
   const heads = integerOf(node, 'num_heads', 1);
   const bias = present(node, 10) ?? '';
   const [isBuffered, isCounted] = [present(node, 5) !== undefined, present(node, 7) !== undefined];
+  const isPacked = key === '' || value === '';
   const project = (graph: GraphBuilder): Projected =>
     isBuffered
       ? bufferedParts(graph, node, shiftedBy(graph, bias, { query, key, value }), heads)
       : // An encoder's keys and values are shifted already.
-        { query: graph.op('Add', [query, biasThirds(graph, bias)[0]!]), key, value };
+        { query: graph.op('Add', [query, graph.op('Slice', [bias, graph.int([0]), graph.sizes(query, 2, 3)])]), key, value };
   const declared = {
     causal: false as const,
     single: true as const,
     scale: scaleOf(node),
     masks: masksOf({ tensor: present(node, 3), rule: 'keep' }, { tensor: present(node, 4), rule: 'additive' }),
-    ...((isBuffered ? isCounted : bias !== '') && { project }),
+    ...(!isPacked && (isBuffered ? isCounted : bias !== '') && { project }),
   };
   const refusal = firstOf([
-    [key === '' || value === '', 'queries, keys and values are packed in one tensor'],
+    [isPacked, 'queries, keys and values are packed in one tensor'],
     [present(node, 9) !== undefined, 'its keys are picked by beams (cache_indirection)'],
     [isBuffered && !isCounted, 'it does not say how many keys its past has (past_sequence_length)'],
   ]);
@@ -255,19 +260,16 @@ function standardAttention(node: NodeProto): Candidate {
   return fused(node, views, declared);
 }
 
-/** Queries, keys and values with their third of a bias; as they are where it is ''. */
+/** Queries, keys and values, `[batch, n, heads·width]` each, with their part of a bias; as they are where it is ''. Values may have another width. */
 function shiftedBy(graph: GraphBuilder, bias: string, { query, key, value }: Parts): Parts {
   if (bias === '') return { query, key, value };
-  const parts = biasThirds(graph, bias);
-  const shift = (tensor: Value, third: number) => graph.op('Add', [tensor, parts[third]!]);
+  const widths = [query, key, value].map((tensor) => graph.sizes(tensor, 2, 3));
+  const parts = graph.ops('Split', [bias, graph.op('Concat', widths, { axis: 0 })], { axis: 0 }, 3);
+  const shift = (tensor: Value, part: number) => graph.op('Add', [tensor, parts[part]!]);
   return { query: shift(query, 0), key: shift(key, 1), value: shift(value, 2) };
 }
 
-function biasThirds(graph: GraphBuilder, bias: Value): Value[] {
-  return thirds(graph, graph.op('Reshape', [bias, graph.int([3, -1])]), 0);
-}
-
-/** The three slices of an axis of size 3. */
-function thirds(graph: GraphBuilder, tensor: Value, axis: number): Value[] {
-  return [0, 1, 2].map((third) => graph.op('Gather', [tensor, graph.int(third)], { axis }));
+/** The three slices of axis 2, of size 3. */
+function thirds(graph: GraphBuilder, tensor: Value): Value[] {
+  return [0, 1, 2].map((third) => graph.op('Gather', [tensor, graph.int(third)], { axis: 2 }));
 }
