@@ -15,6 +15,7 @@ import { usingModel } from '../file/open-proto.ts';
 import type { ModelRunner } from '../file/open-proto.ts';
 import { compareWindows } from './compare-windows.ts';
 import { wholeWindow } from '../sites/long-runs.ts';
+import { ownWidth } from '../sites/views.ts';
 import { distinctCases } from '../sites/probe-cases.ts';
 import { probeInputs } from '../sites/probe-inputs.ts';
 import type { ProbeCase } from '../sites/probe-inputs.ts';
@@ -129,7 +130,7 @@ function unroundingOf({ rounding, ...plain }: CapturedCall, known: Unrounding | 
  * The new attention of sites with a soft cap once more, of queries so large that their logits are about twice the cap: those of drawn inputs are
  * small, and pass a cap nearly unchanged.
  */
-function louderAttention(
+export function louderAttention(
   { sites: { proto }, replacements, seed }: SwappedModel,
   wanted: readonly SwappableSite[],
   adapter: Adapter,
@@ -137,14 +138,16 @@ function louderAttention(
   const capped = wanted.filter(({ site }) => site.softcap !== undefined);
   return new Map(
     capped.map((each) => {
-      const { site } = each;
+      const { site, plan } = each;
       const placing = { adapter, seed, prefix: `attnswap/louder${site.site}/`, opset: opsetOf(proto) };
-      const [scale, cap] = [Math.abs(site.scale) * Math.sqrt(site.headDim), site.softcap!];
+      const own = ownWidth(plan.query, site.headDim);
+      const [scale, cap] = [Math.abs(site.scale) * Math.sqrt(own), site.softcap!];
       const louder = newAttention(each, replacements.get(site.site)!, placing, (graph, { query, key }) => {
         const mean = (tensor: Value) => graph.op('ReduceMean', [graph.op('Abs', [tensor])], { keepdims: 0 });
         const inverse = graph.op('Reciprocal', [graph.op('Mul', [mean(query), mean(key)])]);
-        // The root mean square of normal numbers is √(π/2) times their mean size.
-        const factor = graph.scalar((2 * cap) / (scale * (Math.PI / 2)), site.dtype === 'f16' ? 'f16' : 'f32');
+        // The root mean square of normal numbers is √(π/2) times their mean size, and zeros behind them make both means smaller.
+        const size = (2 * cap * (own / site.headDim) ** 2) / (scale * (Math.PI / 2));
+        const factor = graph.scalar(size, site.dtype === 'f16' ? 'f16' : 'f32');
         return graph.op('Mul', [query, graph.op('Mul', [inverse, factor])]);
       });
       return [each, louder];
