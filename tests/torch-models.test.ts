@@ -301,6 +301,40 @@ describe('models of transformers', { skip }, () => {
     );
   });
 
+  test('linear attention whose map makes zeros to ones is refused where queries and keys would get zeros', async () => {
+    const script = `
+import sys
+sys.path.insert(0, ${JSON.stringify(workerFolder)})
+import torch
+from attnswap_torch.models.placed import Placed
+from attnswap_torch.unsupported import Unsupported
+torch.manual_seed(1)
+def given(parameters):
+    return {'variant': 'linear', 'kernel': 'chunked', 'parameters': {'rule': 'linear', **parameters}}
+def attend(keys, values, parameters):
+    query, key, value = (torch.randn(1, 2, 7, width) for width in (keys, keys, values))
+    try:
+        return query, key, value, Placed(given(parameters), 'layer.0').attend(query, key, value, 1.0, None, False)
+    except Unsupported as reason:
+        print(reason)
+attend(4, 16, {})
+maps = {'elu': lambda x: torch.nn.functional.elu(x) + 1, 'relu': torch.relu}
+for keys, values, name in ((16, 4, 'elu'), (8, 8, 'elu'), (4, 16, 'relu')):
+    query, key, value, output = attend(keys, values, {'map': name})
+    weights = maps[name](query.double()) @ maps[name](key.double()).transpose(-1, -2)
+    # A query of no weight at all gives zeros.
+    expected = (weights @ value.double() / weights.sum(-1, keepdim=True)).nan_to_num()
+    print(tuple(output.shape), bool((output - expected).norm() <= 1e-5 * expected.norm()))
+`;
+    assert.equal(
+      (await execa(python!, ['-B', '-c', script])).stdout,
+      [
+        'layer.0 cannot become linear.chunked: its queries and keys (width 4) would get zeros up to the width of its values (16), and map=elu makes each of them 1: expected map=relu',
+        ...['(1, 2, 7, 4) True', '(1, 2, 7, 8) True', '(1, 2, 7, 16) True'],
+      ].join('\n'),
+    );
+  });
+
   test('a wider window changes nothing, a narrower one what it cuts off', async () => {
     for (const name of ['gemma3', 'modernbert']) {
       const hosted = await found(name);

@@ -29,7 +29,7 @@ export interface Site {
   readonly kvHeads: number | null;
   /** Of queries, keys and values: of the wider where they differ, see `widths`. */
   readonly headDim: number | null;
-  /** Of queries and keys, and of values, where they differ: new attention gets the narrower with zeros behind them. Absent where they do not. */
+  /** Of queries and keys, and of values, where they differ: new attention gets the narrower with zeros behind them, see `checkWidths`. Absent where they do not. */
   readonly widths?: { readonly keys: number; readonly values: number };
   readonly dtype: string | null;
   /**

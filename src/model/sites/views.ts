@@ -13,7 +13,7 @@ export interface View {
   readonly layout: 'heads' | 'merged' | 'packed';
   readonly perm: readonly number[];
   readonly heads: number;
-  /** Zeros behind the last axis that make keys as wide as values, or values as wide as keys: they change no logit, and no sum. */
+  /** Zeros behind the last axis that make keys as wide as values, or the other way round: they change no product of queries and keys, and no sum. */
   readonly padding?: number;
 }
 

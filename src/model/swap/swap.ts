@@ -24,6 +24,7 @@ import { namesIn, spliceNodes } from '../graph/splice.ts';
 import { appendInverse, appendView } from '../sites/views.ts';
 import { dimensionsOf } from '../parts/join-models.ts';
 import { checkTokens } from './check-tokens.ts';
+import { checkWidths } from './check-widths.ts';
 import { checkSoftcap } from './soft-caps.ts';
 
 /** What a site becomes. */
@@ -50,7 +51,7 @@ export interface GraphSwapOptions {
  * The model with other attention at the given sites, nothing else touched: the new nodes stand where the old output was
  * computed and give it under its old name; what only the old attention needed is left out.
  * @throws USAGE for a site that is not there or cannot be swapped; UNSUPPORTED where the adapter lacks the kernel, the backend would ignore its soft cap,
- * or a variant needs whole sequences of a site that has some queries alone, or another number of tokens
+ * a variant needs whole sequences of a site that has some queries alone, or another number of tokens, or zeros would change it
  */
 export function swapSites(sites: ModelSites, options: GraphSwapOptions): ModelProto {
   const graph = sites.proto.graph!;
@@ -60,6 +61,7 @@ export function swapSites(sites: ModelSites, options: GraphSwapOptions): ModelPr
     const site = requireSite(sites, number);
     checkQueries(site, replacement);
     checkTokens(site.site, replacement, dimensions);
+    checkWidths(site.site, replacement);
     if (options.backend !== undefined) checkSoftcap(site.site, replacement, options.adapter, options.backend);
     const prefix = freePrefix(taken, number);
     const nodes = replacementNodes(site, replacement, { ...options, prefix, opset: opsetOf(sites.proto) });

@@ -1,6 +1,7 @@
 """Other attention in the place of a model's own."""
 from ..geometry import Geometry
 from ..kernels import build
+from ..kernels.linear import Settings
 from ..torch_import import torch
 from ..unsupported import Unsupported
 
@@ -53,6 +54,7 @@ class Placed:
         valueDim], and the fields of a Mask. Raises Unsupported.
         """
         self.check(window, bias)
+        self.check_widths(query.shape[-1], value.shape[-1])
         wide = max(query.shape[-1], value.shape[-1])
         narrow = value.shape[-1]
         query, key, value = (with_zeros(part, wide) for part in (query, key, value))
@@ -74,8 +76,14 @@ class Placed:
         if window is not None and self.parameters.get('globals', 0) > 0:
             raise Unsupported(f'{self.path} has a window of its own, which hides global keys: expected globals=0')
 
+    def check_widths(self, keys, values):
+        """Raises Unsupported where queries and keys would get zeros that the kernel maps to something else."""
+        if keys < values and self.name == 'linear.chunked' and Settings(self.parameters, 1).map == 'elu':
+            zeros = f'its queries and keys (width {keys}) would get zeros up to the width of its values ({values}), and map=elu makes each of them 1'
+            raise Unsupported(f'{self.path} cannot become {self.name}: {zeros}: expected map=relu')
+
 
 def with_zeros(tensor, width):
-    """A tensor with zeros behind its last axis: they change no logit of queries and keys, and give values of 0 that are cut off again."""
+    """A tensor with zeros behind its last axis: they change no product of queries and keys, and give values of 0 that are cut off again."""
     missing = width - tensor.shape[-1]
     return tensor if missing == 0 else torch.nn.functional.pad(tensor, (0, missing))
