@@ -79,7 +79,51 @@ async function hostedSubject(path: string): Promise<{ readonly hosted: HostedMod
   return { hosted, subject: new HostedSubject(hosted, { adapter, backend }) };
 }
 
+/** Two layers of attention, of which the first adds a bias by distance. */
+const biasedModule = `
+import torch
+from torch import nn
+
+class Attention(nn.Module):
+    def __init__(self, biased):
+        super().__init__()
+        self.projections = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))
+        self.biased = biased
+
+    def forward(self, x):
+        query, key, value = (project(x).unflatten(-1, (2, 4)).transpose(1, 2) for project in self.projections)
+        place = torch.arange(x.shape[1])
+        bias = -0.1 * (place[:, None] - place).abs()[None, None] if self.biased else None
+        return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=bias).transpose(1, 2).flatten(2)
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(50, 8)
+        self.layers = nn.ModuleList([Attention(True), Attention(False)])
+
+    def forward(self, tokens):
+        x = self.embedding(tokens)
+        for layer in self.layers:
+            x = x + layer(x)
+        return x
+
+def build():
+    torch.manual_seed(1)
+    return Model().eval(), {'tokens': {'type': 'int64', 'dims': ['batch', 'sequence'], 'below': 50}}
+`;
+
 describe('migrations of PyTorch models', { skip }, () => {
+  test('tuning says where the original cannot be timed alone, instead of counting what is saved there as nothing', async () => {
+    const cwd = emptyFolder();
+    process.chdir(cwd);
+    writeFileSync('biased.py', biasedModule);
+    writeFileSync('mine.data.mjs', dataModule.replace(/^ *(attention_mask|groups):.*$/gm, ''));
+    const shared = { data: ['mine.data.mjs'], lengths: [16], items: 6, evaluations: 1, maxBlocks: 2, threads: 1, dir: 'state' };
+    const { tuned } = await migrate({ ...shared, model: 'biased.py:build', candidates: ['dense.naive'] });
+    assert.deepEqual([tuned!.untimed, tuned!.saving[0]], [[0], [0, 0]]);
+  });
+
   test('a model is taken through the phases, and an interrupted migration goes on from what it measured', async () => {
     const cwd = emptyFolder();
     process.chdir(cwd);

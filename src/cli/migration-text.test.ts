@@ -56,11 +56,23 @@ test('a rejection says that the model stays as it is, and at which lengths candi
 
 test('a tuning that saves nothing says so, and no figure of nothing', () => {
   const search = { evaluations: 1, stopped: 'converged', correlation: null, best: { assignment: [0, 0], saving: 0, loss: 0 }, front: [] };
-  const tuned = { choices: ['original', 'dense.fused'], saving: [], budget: 0.01, shared: 0, search, mended: [], result: null };
+  const tuned = {
+    choices: ['original', 'dense.fused'],
+    saving: [],
+    untimed: [] as number[],
+    budget: 0.01,
+    shared: 0,
+    search,
+    mended: [],
+    result: null,
+  };
   const text = textOf({ tuned });
   assert.match(text, /^1 assignment measured \(converged\)/m);
   assert.match(text, /^best within the budget: the original \(by kernel times alone, nothing else saves anything\)$/m);
   assert.doesNotMatch(text, /saves 0/);
+  const unknown = textOf({ tuned: { ...tuned, untimed: [0, 1] } });
+  assert.match(unknown, /^best within the budget: the original\n *sites 0, 1 keep their own attention in phase 3: it cannot be timed/m);
+  assert.match(unknown.replaceAll(/\n */g, ' '), /what others save is unknown; phase 2 measures them in the model/);
 });
 
 test('the waste of every site is told, however many there are', () => {

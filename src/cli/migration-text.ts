@@ -4,6 +4,7 @@ import { verdictCells, verdictWords } from '../migration/decide.ts';
 import type { MigrationReport } from '../migration/migrate.ts';
 import type { MigrationSettings } from '../migration/migration.ts';
 import type { TuneResult } from '../migration/tune-phase.ts';
+import { untimedText } from '../migration/untimed.ts';
 import { reusedText } from '../migration/reused.ts';
 import { passedOverText } from '../migration/passed-over.ts';
 import type { WasteFigure } from '../waste/schema.ts';
@@ -145,7 +146,7 @@ function qualityCell(quality: CandidateResult['quality']): string {
   return `drift ${digits(Math.max(...drift.outputs.map(driftSize)))}`;
 }
 
-function tunedText({ search, budget, shared, choices, mended, result }: TuneResult, { settings, sites }: Context): string {
+function tunedText({ search, budget, shared, choices, untimed, mended, result }: TuneResult, { settings, sites }: Context): string {
   const saved = (amount: number) => (settings.goal === 'memory' ? size(amount) : `${time(amount * 1e9)} per call`);
   const { best } = search;
   const swappable = sites.filter((site) => site.swappable);
@@ -157,8 +158,9 @@ function tunedText({ search, budget, shared, choices, mended, result }: TuneResu
     `${measured}, loss budget ${digits(budget)} on calibration items`,
     best.saving > 0
       ? wrapped(`best within the budget: ${named}: loss ${digits(best.loss)}, estimated saving ${saved(best.saving)} (${estimate})`)
-      : 'best within the budget: the original (by kernel times alone, nothing else saves anything)',
+      : `best within the budget: the original${untimed.length > 0 ? '' : ' (by kernel times alone, nothing else saves anything)'}`,
   ];
+  if (untimed.length > 0) lines.push(wrapped(untimedText(untimed)));
   if (search.correlation !== null) lines.push(`correlation of predicted and measured losses: ${digits(search.correlation)}`);
   if (shared > 0) lines.push(`${shared} calibration items are also used to judge quality, because the data has no others`);
   for (const { name, lossBefore, lossAfter } of mended)

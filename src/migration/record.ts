@@ -76,6 +76,8 @@ export const migrationRecordSchema = z.object({
   tuned: z
     .object({
       choices: z.array(text),
+      /** Absent in records of older versions. */
+      untimed: z.array(z.int()).optional(),
       budget: z.number(),
       search: z.object({
         evaluations: z.int(),

@@ -23,12 +23,13 @@ interface Kernel {
 /**
  * What each candidate is estimated to save at each site, seconds a call or bytes of peak memory by the goal, counted from the original, `[site][0, candidates…]`: kernels
  * alone, on what the site sees at the length of comparison. Sites of one shape are timed once. A kernel that cannot run there saves nothing and is not chosen.
+ * Null where the original's kernel cannot run there.
  */
-export async function siteSavings(migration: Migration, candidates: readonly ModelCandidate[]): Promise<number[][]> {
+export async function siteSavings(migration: Migration, candidates: readonly ModelCandidate[]): Promise<Saving[][]> {
   const { sites, state } = migration;
   const captured = await captureAll(migration);
   const costs = new Map<string, number>();
-  const rows: number[][] = [];
+  const rows: Saving[][] = [];
   for (const [site, { site: facts }] of sites.swappable) {
     const { path, inputs } = captured.get(site)!;
     const shape = JSON.stringify([inputs.shape, inputs.mask === undefined, inputs.bias?.dims, inputs.softcap, inputs.sinks === undefined]);
@@ -44,14 +45,23 @@ export async function siteSavings(migration: Migration, candidates: readonly Mod
       return costs.get(key)!;
     };
     const original = await cost({ variant: 'dense', kernel: facts.pattern === 'graph' ? 'naive' : 'fused', parameters: {} });
-    const row = [0];
+    const row: Saving[] = [0];
     for (const { replacements } of candidates) {
       const replacement = replacements.get(site);
-      row.push(replacement === undefined ? 0 : original - (await cost(replacement)));
+      row.push(replacement === undefined ? 0 : savedBy(original, original < Infinity ? await cost(replacement) : Infinity));
     }
-    rows.push(row.map((saved) => (Number.isFinite(saved) ? saved : 0)));
+    rows.push(row);
   }
   return rows;
+}
+
+/** Seconds or bytes; null where it is not known. */
+export type Saving = number | null;
+
+/** Of costs that are infinite where a kernel cannot run. */
+export function savedBy(original: number, cost: number): Saving {
+  if (original === Infinity) return null;
+  return cost === Infinity ? 0 : original - cost;
 }
 
 async function captureAll(migration: Migration): Promise<Map<number, { path: string; inputs: AttentionInputs }>> {

@@ -50,7 +50,7 @@ export const migrationSteps: StepSchemas = [
   [/^generation\//s, z.array(z.int())],
   [/^candidate\/.+\/quality$/s, qualitySchema.extend({ drift: driftSchema })],
   [new RegExp(`^(latency|peak-memory)/.+/${length}`, 's'), comparisonSchema],
-  [/^tune\/saving$/, z.array(z.array(number))],
+  [/^tune\/saving$/, z.array(z.array(number.nullable()))],
   [/^tune\/scale$/, z.object({ scores: z.array(number).nullable(), size: number.min(0) })],
   [/^tune\/loss\//, number.min(0).nullable()],
   [/^tune\/kernel\//, figureSchemas.kernel.nullable()],

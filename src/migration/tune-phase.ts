@@ -24,6 +24,8 @@ export interface TuneResult {
   readonly choices: readonly string[];
   /** Estimated saving, `[site][choice]`: seconds a call, or bytes, by the goal. */
   readonly saving: readonly (readonly number[])[];
+  /** Sites whose savings are not known, and 0 above: their own attention could not be timed alone. */
+  readonly untimed: readonly number[];
   /** The largest loss accepted on the calibration items. */
   readonly budget: number;
   /** Calibration items that quality is judged on, too: the data held no others. */
@@ -56,7 +58,9 @@ export async function tune(migration: Migration, baseline: MeasuredBaseline, jud
   const refused = new Set(judged.filter(({ proof }) => proof === null).map(({ name }) => name));
   const candidates = uniformCandidates(migration).filter(({ name }) => !refused.has(name));
   const choices = ['original', ...candidates.map(({ name }) => name)];
-  const saving = await state.step('tune/saving', () => siteSavings(migration, candidates));
+  const estimated = await state.step('tune/saving', () => siteSavings(migration, candidates));
+  const untimed = sites.filter((_, at) => estimated[at]!.includes(null));
+  const saving = estimated.map((row) => row.map((saved) => saved ?? 0));
   const items = await itemsOf(migration, 'calibration');
   const scale = await lossScale(migration);
   const budget = (settings.qualityMargin / 2) * scale.size;
@@ -87,7 +91,7 @@ export async function tune(migration: Migration, baseline: MeasuredBaseline, jud
   const known = best.candidate.replacements.size === 0 || candidates.some(({ name }) => name === best.candidate.name);
   const result = known ? null : await judgeCandidate(migration, best.candidate, baseline);
   const shared = await sharedItems(migration);
-  return { choices, saving, budget, shared, search, mended: mended.map(({ report }) => report), result };
+  return { choices, saving, untimed, budget, shared, search, mended: mended.map(({ report }) => report), result };
 }
 
 /** The same choice everywhere, or everywhere that it is for, keeps the name that phase 2 gave it. */

@@ -132,6 +132,8 @@ test('what tuning found decides where it is the best; a loss without measure has
   const rejected = record.candidates!.map((each) => ({ ...each, decision: { ...each.decision, verdict: 'reject' as const } }));
   const report = migration({ candidates: rejected, tuned: { ...record.tuned!, result: tuned }, final: null, verdict: 'tune-first' });
   assert.equal(report.verdict, 'Tune 0=tuned first');
+  const untimed = migration({ tuned: { ...record.tuned!, untimed: [0] } });
+  assert.match(JSON.stringify(untimed), /Site 0 keeps its own attention in phase 3: it cannot be timed alone there/);
   const lost = migration({ standings: [{ name: 'dense.fused', loss: null, latency: 0.9, memory: 0.6 }], front: [] });
   const front = chartsOf(lost).find(({ id }) => id === 'front')!;
   assert.ok(!JSON.stringify(front.spec).includes('0 margins'));

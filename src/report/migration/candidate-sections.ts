@@ -2,7 +2,8 @@ import { meanOf } from '../../statistics/mean.ts';
 import { digits, factor } from '../../text/figures.ts';
 import { verdictCells } from '../../migration/decide.ts';
 import type { StoredMigrationRecord } from '../../migration/record.ts';
-import { clip, shorten } from '../../text/layout.ts';
+import { untimedText } from '../../migration/untimed.ts';
+import { clip, sentenceCase, shorten } from '../../text/layout.ts';
 import { oneLine } from '../../text/untrusted.ts';
 import { changeText } from '../../verdict/wording.ts';
 import { intervalChart } from '../charts/intervals.ts';
@@ -198,7 +199,7 @@ export function qualitySection(candidates: readonly CandidateRecord[], { setting
 
 /** What tuning without training measured and chose. */
 export function tuningSection(tuned: NonNullable<StoredMigrationRecord['tuned']>, { settings }: StoredMigrationRecord): Section {
-  const { choices, search, budget, mended } = tuned;
+  const { choices, search, budget, mended, untimed = [] } = tuned;
   const saving =
     settings.goal === 'latency' ? (value: number) => `${digits(1000 * value)} ms` : (value: number) => `${digits(value / 1e6)} MB`;
   const described = (assignment: readonly number[]) =>
@@ -215,10 +216,11 @@ export function tuningSection(tuned: NonNullable<StoredMigrationRecord['tuned']>
       ...words(loss !== null && loss <= budget ? 'yes' : 'no', isBest(assignment) ? 'chosen' : ''),
     ]),
   };
-  const lines = mended.map(
+  const recalibrated = mended.map(
     ({ name, lossBefore, lossAfter, scaleFactor, norms }) =>
       `${nameOf(name)}: loss ${lossText(lossBefore)} → ${lossText(lossAfter)}; temperature ${scaleFactor === null ? 'unchanged' : `×${digits(scaleFactor)}`}, ${norms.length} norms recalibrated.`,
   );
+  const lines = [...(untimed.length > 0 ? [`${sentenceCase(untimedText(untimed))}.`] : []), ...recalibrated];
   const lead = `${search.evaluations} assignments were evaluated for ${settings.goal}, with a loss budget of ${digits(budget)} on a separate set of calibration items. Savings are estimated from the kernels alone.`;
   return { id: 'tuning', title: 'Tuning', lead, parts: [table, ...(lines.length > 0 ? [{ kind: 'notes' as const, lines }] : [])] };
 }
