@@ -64,6 +64,8 @@ const architectures = {
   clip: [2, 2, 0],
   // Calls the operator itself, not through the interface.
   falcon: [0, 2, 0],
+  // A bias hides keys, and all keys of queries that are padding.
+  'falcon-alibi': [2, 0, 0],
 } as const;
 /** Whose inputs have one size. */
 const fixedSizes: readonly string[] = ['vit', 'whisper', 'swin', 'segformer', 'detr', 'wav2vec2'];
@@ -388,6 +390,21 @@ others = [
 print([window_of(each) for each in others].count(None) == len(others))
 `;
     assert.equal((await execa(python!, ['-B', '-c', script])).stdout, '(7, 0) (8, 8)\nTrue');
+  });
+
+  test('eager attention is the function that a module hands to the interface, whatever it is called', async () => {
+    const script = `
+import sys
+sys.path.insert(0, ${JSON.stringify(workerFolder)})
+from transformers.models.bert.modeling_bert import BertSelfAttention
+from transformers.models.llama4.modeling_llama4 import Llama4TextAttention, Llama4VisionAttention
+from attnswap_torch.models.interface import eager_attention
+class Derived(BertSelfAttention):
+    pass
+print(*(eager_attention(cls).__name__ for cls in (BertSelfAttention, Derived, Llama4TextAttention, Llama4VisionAttention)))
+`;
+    const names = 'eager_attention_forward '.repeat(3);
+    assert.equal((await execa(python!, ['-B', '-c', script])).stdout, `${names}vision_eager_attention_forward`);
   });
 
   test('a model without attention is told plainly', async () => {

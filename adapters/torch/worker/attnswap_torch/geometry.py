@@ -20,7 +20,7 @@ class Geometry:
     @property
     def rows_may_be_empty(self):
         """Whether there may be a query that sees no key."""
-        return self.padding is not None or (self.causal and self.offset < 0)
+        return self.padding is not None or self.bias is not None or (self.causal and self.offset < 0)
 
     @property
     def output_shape(self):

@@ -5,7 +5,7 @@ import math as arithmetic
 from ..torch_import import torch
 from ..unsupported import Unsupported
 from .kernel import Kernel
-from .visible import hidden_keys
+from .visible import hidden_keys, hidden_too
 
 switches = {'flash': 'flash_sdp', 'efficient': 'mem_efficient_sdp', 'cudnn': 'cudnn_sdp', 'math': 'math_sdp'}
 
@@ -120,9 +120,11 @@ class Form:
             return self.attention(query, key, value, **self.options).reshape(inputs.output_shape)
         hidden = hidden_keys(inputs, 0, inputs.queries, inputs.keys)
         if inputs.bias is not None:
+            hidden = hidden_too(inputs.bias, hidden)
             least = query.new_tensor(torch.finfo(query.dtype).min)
-            bias = inputs.bias if hidden is None else torch.where(hidden, least, inputs.bias)
-            return self.attention(query, key, value, attn_mask=bias.expand(-1, -1, inputs.queries, inputs.keys), **self.options)
+            bias = torch.where(hidden, least, inputs.bias).expand(-1, -1, inputs.queries, inputs.keys)
+            output = self.attention(query, key, value, attn_mask=bias, **self.options)
+            return output.masked_fill(hidden.all(-1, keepdim=True), 0)
         empty = hidden.all(-1, keepdim=True)
         # A row that sees nothing is computed as if it saw everything, then zeroed: neither NaN nor its gradient gets out.
         output = self.attention(query, key, value, attn_mask=~hidden | empty, **self.options)

@@ -27,6 +27,12 @@ def outside(window, position, end):
     return ((key < position[:, None] - left) | (key > position[:, None] + right))[None, None]
 
 
+def hidden_too(bias, hidden):
+    """What a bias removes, as attnswap defines it (src/contract/inputs.ts), and what is hidden anyhow."""
+    removed = bias <= (-8e3 if bias.dtype == torch.float16 else -5e29)
+    return removed if hidden is None else hidden | removed
+
+
 def bias_of(inputs, start, stop, end):
     """What is added to the logits of queries start … stop and keys 0 … end; None where nothing is."""
     if inputs.bias is None:
