@@ -1,8 +1,8 @@
 """Architectures of transformers at toy size, with random weights: what is exported, what it is fed, and how many attention sites it holds.
 
-A row: model class, configuration class, what the configuration is called with beyond the family's own sizes, and the sites.
+A row: model class, configuration class, sites, what the configuration and the model are called with, what it is fed, and whether it has a cache.
 """
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 WIDTH, LAYERS, HEADS, SHARED, VOCABULARY, POSITIONS = 48, 2, 4, 2, 120, 512
 IMAGE, PATCH = 48, 12
@@ -15,6 +15,8 @@ class Row:
     sites: int
     more: dict = field(default_factory=dict)
     build: dict = field(default_factory=dict)
+    inputs: dict = field(default_factory=dict)
+    decodes: bool = False
 
 
 BASE = dict(vocab_size=VOCABULARY, hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS, intermediate_size=2 * WIDTH, max_position_embeddings=POSITIONS)
@@ -74,5 +76,6 @@ INPUTS = {
     'both': {'input_ids': IDS, 'attention_mask': MASK, 'decoder_input_ids': ('ids', ['batch', 'decoder_sequence'])},
     'image': {'pixel_values': ('pixels', ['batch', 3, IMAGE, IMAGE])},
 }
+ROWS = {name: replace(row, inputs=INPUTS[family], decodes=family in ('decoder', 'both')) for family, rows in FAMILIES.items() for name, row in rows.items()}
 ONE = {'batch': 2, 'sequence': 9, 'decoder_sequence': 6}
 EAGER_ONLY = {'mpnet', 't5-encoder', 't5', 'bloom', 'gemma2'}

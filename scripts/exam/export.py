@@ -3,6 +3,7 @@
 A file that is there already is left as it is. What cannot be exported is a line in FOLDER/failed.jsonl.
 """
 import json
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -11,7 +12,7 @@ import onnx
 import torch
 import transformers
 
-from architectures import EAGER_ONLY, FAMILIES, HEADS, INPUTS, ONE, VOCABULARY, WIDTH
+from architectures import EAGER_ONLY, HEADS, ONE, ROWS, VOCABULARY, WIDTH
 
 warnings.filterwarnings('ignore')
 transformers.logging.set_verbosity_error()
@@ -29,12 +30,15 @@ def built(name, row, attention):
         for parameter in model.parameters():
             if parameter.dim() > 1:
                 parameter.normal_(0, 1.3 * max(1, parameter[0].numel()) ** -0.5)
+        for path, parameter in model.named_parameters():
+            if path.endswith('sinks'):
+                parameter.normal_()
     return model
 
 
-def module_of(model, names, family):
+def module_of(model, names, decodes):
     """What is exported: forward takes the inputs by position, and gives one tensor."""
-    more = {'use_cache': False} if family in ('decoder', 'both') else {}
+    more = {'use_cache': False} if decodes else {}
 
     class Exported(torch.nn.Module):
         def __init__(self):
@@ -56,10 +60,10 @@ def sample(role, sizes):
     return torch.ones(sizes, dtype=torch.long) if role == 'mask' else torch.randn(sizes)
 
 
-def export(path, name, family, row, exporter):
-    kind, opset, attention = EXPORTERS[exporter]
-    inputs = INPUTS[family]
-    module = module_of(built(name, row, attention), list(inputs), family)
+def export(path, name, row, exporter, build=built):
+    kind, opset, attention = exporter
+    inputs = row.inputs
+    module = module_of(build(name, row, attention), list(inputs), row.decodes)
     given = tuple(sample(*spec) for spec in inputs.values())
     dynamic = [{axis: size for axis, size in enumerate(sizes) if isinstance(size, str)} for _, sizes in inputs.values()]
     with torch.no_grad():
@@ -95,11 +99,11 @@ def qdq(source, target, name):
     """Every operator between quantizers, with steps from three drawn batches."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quant_pre_process, quantize_static
 
-    family, row = next((family, rows[name]) for family, rows in FAMILIES.items() if name in rows)
+    row = ROWS[name]
 
     class Reader(CalibrationDataReader):
         def __init__(self):
-            self.batches = iter([{key: sample(*spec).numpy() for key, spec in INPUTS[family].items()} for _ in range(3)])
+            self.batches = iter([{key: sample(*spec).numpy() for key, spec in row.inputs.items()} for _ in range(3)])
 
         def get_next(self):
             return next(self.batches, None)
@@ -136,23 +140,22 @@ def attempt(path, sites, exporter, post, make):
         note(path, sites, exporter, post)
         print(path.name, flush=True)
     except Exception as error:  # an exporter that fails is a line of the table, whatever it failed of
-        path.unlink(missing_ok=True)
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         fail(path.parent, path.name, error)
 
 
 def main(folder, wanted):
     folder.mkdir(parents=True, exist_ok=True)
-    for family, rows in FAMILIES.items():
-        for name, row in rows.items():
-            if wanted and name not in wanted:
-                continue
-            for exporter in EXPORTERS:
-                path = folder / f'{name}.{exporter}.onnx'
-                attempt(path, row.sites, exporter, '', lambda: export(path, name, family, row, exporter))
-            source = folder / f'{name}.torchscript-17.onnx'
-            for post in AFTER.get(name, []) if source.exists() else []:
-                path = folder / f'{name}.torchscript-17+{post}.onnx'
-                attempt(path, row.sites, 'torchscript-17', post, lambda: globals()[post](source, path, name))
+    for name, row in ROWS.items():
+        if wanted and name not in wanted:
+            continue
+        for exporter in EXPORTERS:
+            path = folder / f'{name}.{exporter}.onnx'
+            attempt(path, row.sites, exporter, '', lambda: export(path, name, row, EXPORTERS[exporter]))
+        source = folder / f'{name}.torchscript-17.onnx'
+        for post in AFTER.get(name, []) if source.exists() else []:
+            path = folder / f'{name}.torchscript-17+{post}.onnx'
+            attempt(path, row.sites, 'torchscript-17', post, lambda: globals()[post](source, path, name))
 
 
 if __name__ == '__main__':

@@ -20,7 +20,8 @@ export function reachTable(graded: readonly Graded[]): string {
   const architectures = [...new Set(graded.map(({ architecture }) => architecture))];
   const cell = (architecture: string, column: string): string => {
     const found = graded.filter((each) => each.architecture === architecture && way(each) === column);
-    return found.length === 0 ? '' : `${sum(found, 'confirmed')}/${sum(found, 'sites')}`;
+    if (found.length === 0) return '';
+    return sum(found, 'sites') === 0 ? 'none' : `${sum(found, 'confirmed')}/${sum(found, 'sites')}`;
   };
   const reach = table([
     ['architecture', ...ways],
