@@ -1,3 +1,5 @@
+import { usableCores } from '../../src/processes/allowed-processors.ts';
+import { readText } from '../../src/processes/control-groups.ts';
 import { threadCount } from '../../src/processes/cpu-quota.ts';
 import * as ort from '../../src/processes/onnxruntime.ts';
 import type { BackendStatus } from '../../src/contract/adapter.ts';
@@ -60,7 +62,7 @@ export async function statusOf(backend: OnnxBackend): Promise<BackendStatus> {
   if (refusal !== undefined) return { available: false, reason: refusal, mend: backend.mend };
   const half = backend.dtypes.includes('f16') && (await probe(backend, 'f16')) === undefined;
   const version = `onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`;
-  const threads = backend.provider === 'cpu' ? threadCount() : null;
+  const threads = backend.provider === 'cpu' ? Math.min(threadCount(), usableCores(readText)) : null;
   return { available: true, version, device: backend.device, threads, dtypes: backend.dtypes.filter((dtype) => dtype !== 'f16' || half) };
 }
 

@@ -16,7 +16,7 @@ export function sessionOptions(
   const asWritten = request.purpose === 'reading' ? { graphOptimizationLevel: 'disabled' as const } : {};
   const idle =
     request.purpose === 'reading' || request.purpose === 'cpu-time' ? { extra: { session: { intra_op: { allow_spinning: '0' } } } } : {};
-  const count = request.threads ?? quotaThreads();
+  const count = request.threads ?? quotaThreads('core');
   const threads = count === undefined ? {} : { intraOpNumThreads: count };
   return { executionProviders: backend.providers, logSeverityLevel: 4, ...pooling, ...asWritten, ...idle, ...threads };
 }

@@ -1,6 +1,6 @@
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { posix } from 'node:path';
-import { allowedCount } from './allowed-processors.ts';
+import { usableCores, usableProcessors } from './allowed-processors.ts';
 import { controlGroups, readText } from './control-groups.ts';
 import type { ReadText } from './control-groups.ts';
 
@@ -39,27 +39,34 @@ export function processorShare(read: ReadText = readText): number {
   const quota = tightest(cpuQuotas(read));
   // Node counts a quota as well, but rounds it down, and multiplies it by the group's weight.
   if (quota === undefined) return availableParallelism();
-  return Math.min(quota.cpus, cpus().length, allowedCount(read('/proc/self/status') ?? ''));
+  return Math.min(quota.cpus, usableProcessors(read).length);
+}
+
+/** Threads that compute at once: those that a quota feeds, one at least. More of them use it up early in every period, and are all stopped until the next. */
+export function threadCount(read?: ReadText): number {
+  return Math.max(1, Math.floor(processorShare(read)));
 }
 
 /**
- * Threads that a quota feeds, one at least: more of them use it up early in every period, and are all stopped until the next. Undefined
- * where there is no quota: runtimes count the processors that they may run on themselves.
+ * The threads that a quota leaves to a runtime which by itself takes one per core, or one per processor; undefined where it leaves it that many.
+ * What a runtime takes anyway is better not set: ONNX Runtime binds threads to cores only if it chose their number.
  */
-export function quotaThreads(read?: ReadText): number | undefined {
-  return cpuQuotas(read).length === 0 ? undefined : Math.max(1, Math.floor(processorShare(read)));
+export function quotaThreads(per: 'core' | 'processor', read: ReadText = readText): number | undefined {
+  if (cpuQuotas(read).length === 0) return undefined;
+  const usual = per === 'core' ? usableCores(read) : usableProcessors(read).length;
+  const fed = threadCount(read);
+  return fed < usual ? fed : undefined;
 }
 
-/** Threads that compute at once. */
-export function threadCount(): number {
-  return quotaThreads() ?? availableParallelism();
-}
-
-/** Variables that runtimes take their threads from; the last is for workers of attnswap's own, whose runtimes read none. */
-const threadVariables = ['OMP_NUM_THREADS', 'TF_NUM_INTRAOP_THREADS', 'ATTNSWAP_QUOTA_THREADS'];
-
-/** The variables by which runtimes start no more threads than a quota feeds; none where there is no quota. */
-export function threadSettings(read?: ReadText): Readonly<Record<string, string>> {
-  const threads = quotaThreads(read);
-  return threads === undefined ? {} : Object.fromEntries(threadVariables.map((name) => [name, String(threads)]));
+/**
+ * The variables by which runtimes start no more threads than a quota feeds; none where they would not anyway. OMP_NUM_THREADS is for PyTorch, which
+ * takes one per core or per processor, as it was built; the other for workers of attnswap's own whose runtimes read no variable, and take one per core.
+ * TensorFlow's follows `--threads`, too, and is set where it is loaded.
+ */
+export function threadSettings(read: ReadText = readText): Readonly<Record<string, string>> {
+  const [ofCores, ofProcessors] = [quotaThreads('core', read), quotaThreads('processor', read)];
+  return {
+    ...(ofProcessors !== undefined && { OMP_NUM_THREADS: String(Math.min(ofProcessors, usableCores(read))) }),
+    ...(ofCores !== undefined && { ATTNSWAP_QUOTA_THREADS: String(ofCores) }),
+  };
 }

@@ -1,6 +1,7 @@
 import type { BackendSupport } from '../../conformance/support.ts';
 import type { Host } from '../../measure/host-schema.ts';
 import type { DoctorRecord } from '../../operations/doctor.ts';
+import { quotaThreads } from '../../processes/cpu-quota.ts';
 import { digits, size } from '../../text/figures.ts';
 import { wrapped } from '../../text/layout.ts';
 import { visible } from '../../text/untrusted.ts';
@@ -79,10 +80,11 @@ function hostLines({ cpu, memoryBytes, gpus, os, container, virtualisation, vola
   ];
 }
 
-/** A quota, and the threads that runtimes get by it. */
+/** A quota, and the threads that runtimes get where it leaves them fewer than they take by themselves. */
 function quotaText(cpus: number): string {
-  const threads = Math.max(1, Math.floor(cpus));
-  return `CPU quota of ${digits(cpus)} processors (${threads} ${threads === 1 ? 'thread' : 'threads'} unless set otherwise)`;
+  const threads = quotaThreads('processor');
+  const left = threads === undefined ? '' : ` (at most ${threads} ${threads === 1 ? 'thread' : 'threads'} unless set otherwise)`;
+  return `CPU quota of ${digits(cpus)} processors${left}`;
 }
 
 function quietLines(environment: DoctorRecord['environment']): string[] {
