@@ -8,7 +8,7 @@ import { isFloat } from '../../quality/vectors.ts';
 import type { OnnxFile } from '../file/onnx-file.ts';
 import { usingModel } from '../file/open-proto.ts';
 import type { ModelRunner } from '../file/open-proto.ts';
-import { quantizes } from '../graph/quantizes.ts';
+import { isCoarse } from '../graph/quantizes.ts';
 import type { ModelSites } from '../sites/find-sites.ts';
 import { numbersOf } from '../sites/mask-sources.ts';
 import { distinctCases } from '../sites/probe-cases.ts';
@@ -40,8 +40,7 @@ export async function requireAsRead(model: ReadModel): Promise<void> {
   const { proto, sites, runner, dimensions = {} } = model;
   if (runner.adapter.readsOn === undefined) return;
   const outputs = proto.graph!.output.map(({ name }) => name);
-  const isCoarse = !runner.backend.endsWith('-cpu') || quantizes(proto.graph!) || sites.sites.some(({ dtype }) => dtype === 'f16');
-  const limit = isCoarse ? within.coarse : within.exact;
+  const limit = !runner.backend.endsWith('-cpu') || isCoarse(proto) ? within.coarse : within.exact;
   await usingBoth(model, outputs, async ({ read, ran, inputs }) => {
     const failures: string[] = [];
     let judged = 0;
