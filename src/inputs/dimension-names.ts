@@ -12,14 +12,23 @@ export function givenDims({ name, dims }: Axes): Array<number | string> {
 /** The names under which sizes can be given: those of all dynamic dimensions, and of the parts of a sum such as `past + sequence`. */
 export function dimensionNames(inputs: readonly Axes[]): ReadonlySet<string> {
   const names = inputs.flatMap((input) => givenDims(input).filter((size) => typeof size === 'string'));
-  return new Set(names.flatMap((name) => [name, ...partsOf(name)]));
+  return new Set(names.flatMap((name) => [name, ...partsOf(name).filter((part) => !isNumber(part))]));
 }
 
+/** Of a sum such as `past + sequence + 1`; of another name none. */
 function partsOf(name: string): string[] {
-  return name
-    .split('+')
-    .map((part) => part.trim())
-    .filter((part) => part !== '' && !/^\d+$/.test(part));
+  const parts = name.split('+').map((part) => part.trim());
+  return parts.length > 1 && !parts.includes('') ? parts : [];
+}
+
+const isNumber = (part: string) => /^\d+$/.test(part);
+
+/** The size of a sum by its parts; undefined where the name is no sum, or a part's size is not known. */
+export function sumOfParts(name: string, sizeOf: (part: string) => number | undefined): number | undefined {
+  const parts = partsOf(name);
+  if (parts.length === 0) return undefined;
+  const sum = parts.reduce((total, part) => total + (isNumber(part) ? Number(part) : (sizeOf(part) ?? NaN)), 0);
+  return Number.isNaN(sum) ? undefined : sum;
 }
 
 /** @throws USAGE for a size of a dimension that is none of those of `model` */

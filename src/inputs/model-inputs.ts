@@ -1,7 +1,7 @@
 import { AttnswapError } from '../contract/errors.ts';
 import type { ModelInput } from '../contract/adapter.ts';
 import type { Tensor, TensorData, Tensors, TensorType } from '../contract/tensor.ts';
-import { givenDims } from './dimension-names.ts';
+import { dimensionNames, givenDims, sumOfParts } from './dimension-names.ts';
 import { encodeHalf } from './half-precision.ts';
 import { RandomStream } from './random.ts';
 
@@ -14,7 +14,7 @@ export type VocabularyOf = (input: string) => number;
 /**
  * Draws inputs for a model: normal floats, whole numbers below the input's vocabulary, ones where the name says mask, zeros where it says type,
  * positions counted up where it says position, and true for booleans. The same seed gives the same inputs, so that two versions of a model get the same.
- * @param sizes by the names of {@link givenDims}
+ * @param sizes by the names of {@link givenDims}; of a sum, its parts' do
  * @throws INVALID_INPUTS for a dynamic dimension without a size
  */
 export function drawModelInputs(
@@ -90,11 +90,12 @@ function encoded(type: TensorType, values: ArrayLike<number>): TensorData {
 }
 
 function sizeOf(size: number | string, input: string, sizes: DimensionSizes): number {
-  const known = typeof size === 'number' ? size : sizes[size];
+  const known = typeof size === 'number' ? size : (sizes[size] ?? sumOfParts(size, (part) => sizes[part]));
   if (known !== undefined) return known;
+  const missing = [...dimensionNames([{ name: input, dims: [size] }])].findLast((name) => sizes[name] === undefined);
   throw new AttnswapError(
     'INVALID_INPUTS',
     `input ${input} has the dynamic dimension ${JSON.stringify(size)}, but no size was given for it`,
-    { hint: `--dim ${size}=128` },
+    { hint: `--dim ${missing}=128` },
   );
 }

@@ -1,6 +1,6 @@
 import type { ModelInput } from '../../contract/adapter.ts';
 import type { Tensor, Tensors } from '../../contract/tensor.ts';
-import { dimensionNames, givenDims } from '../../inputs/dimension-names.ts';
+import { dimensionNames, givenDims, sumOfParts } from '../../inputs/dimension-names.ts';
 import { drawModelInputs, tensorOf } from '../../inputs/model-inputs.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
 
@@ -83,8 +83,8 @@ interface Drawing extends Omit<HostedCase, 'feeds'> {
 function draw(inputs: readonly ModelInput[], { batch, length, past, style, seed, sizes }: Drawing): Tensors {
   const names = new Set(inputs.flatMap((input) => givenDims(input).filter((dim) => typeof dim === 'string')));
   const known: DimensionSizes = { batch, sequence: length, ...sizes, past };
-  const all: DimensionSizes = { ...known, 'past + sequence': past + known['sequence']! };
-  const own = Object.fromEntries([...names].map((name) => [name, all[name] ?? usual.other]));
+  const sizeOf = (name: string) => known[name] ?? sumOfParts(name, (part) => known[part] ?? usual.other) ?? usual.other;
+  const own = Object.fromEntries([...names].map((name) => [name, sizeOf(name)]));
   const below = (input: string) => inputs.find(({ name }) => name === input)?.below ?? 100;
   const drawn = withExactCache(inputs, drawModelInputs(inputs, own, seed, below));
   const padding = inputs.find(isPadding);

@@ -1,5 +1,6 @@
 import type { ModelInput } from '../../contract/adapter.ts';
 import type { Tensor, Tensors } from '../../contract/tensor.ts';
+import { sumOfParts } from '../../inputs/dimension-names.ts';
 import { drawModelInputs, tensorOf } from '../../inputs/model-inputs.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
 import { repeatedTo } from '../../inputs/model-inputs.ts';
@@ -85,9 +86,8 @@ function sizeOf(name: string, at: Guess): number {
 }
 
 function guess(name: string, at: Guess): number {
-  const parts = name.split('+').map((part) => part.trim());
-  if (parts.length === 2)
-    return parts.reduce((sum, part) => sum + (/^\d+$/.test(part) ? Number(part) : sizeOf(part, { ...at, leads: false })), 0);
+  const sum = sumOfParts(name, (part) => sizeOf(part, { ...at, leads: false }));
+  if (sum !== undefined) return sum;
   if (name.startsWith(unnamed)) return at.leads ? at.batch : lengthOf(name, at);
   if (batchName.test(name)) return at.batch;
   if (/past/i.test(name)) return /total/i.test(name) ? at.past + at.length : at.past;
