@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { readClaims } from '../src/contract/claims.ts';
 import type { ClaimsRecord, JudgedClaim } from '../src/contract/claims.ts';
+import { dimensionsOfEach } from '../src/operations/claims-dimensions.ts';
+import * as decoder from './models/gqa-decoder.ts';
 import * as model from './models/torchscript-bert.ts';
 import { attnswap, emptyFolder } from './run-cli.ts';
 
@@ -97,6 +99,21 @@ test('records are read as they are, several at once', async () => {
   assert.deepEqual(measured(record), ['one-cycle']);
   assert.deepEqual(record.claims.find(({ id }) => id === 'fewer-steps')!.command, ['claims', 'tune-mlm', '--only', 'fewer-steps']);
   assert.ok(!existsSync(join(cwd, 'again/migration')) && existsSync(join(cwd, 'again/record.json')));
+});
+
+test('sizes of dimensions are checked over all models before any is measured, and each model takes its own', async () => {
+  const folder = emptyFolder();
+  writeFileSync(join(folder, 'bert.onnx'), model.build());
+  writeFileSync(join(folder, 'decoder.onnx'), decoder.build());
+  const command = ['claims', 'bert.onnx', 'decoder.onnx', '--data', 'my.data.mjs', '--dim', 'batch=1', '--dim', 'widht=3'];
+  const { exitCode, stderr } = await attnswap(command, { cwd: folder });
+  assert.equal(exitCode, 5);
+  assert.match(stderr, /--dim widht: no input of bert\.onnx and decoder\.onnx has this dynamic dimension, expected batch, sequence, /);
+  assert.ok(!existsSync(join(folder, 'runs')));
+  const models = ['bert.onnx', 'decoder.onnx'].map((name) => join(folder, name));
+  const own = await dimensionsOfEach(models, { dimensions: { batch: 1, past: 4 } });
+  assert.deepEqual([...own.values()], [{ batch: 1 }, { batch: 1, past: 4 }]);
+  assert.deepEqual([...(await dimensionsOfEach(models, { dimensions: { past: 4 } })).keys()], models.slice(1));
 });
 
 const refusals: ReadonlyArray<[what: string, args: readonly string[], says: RegExp]> = [

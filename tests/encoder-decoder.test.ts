@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import type { Tensors } from '../src/contract/tensor.ts';
 import { writeTensors } from '../src/data/tensor-files.ts';
@@ -204,6 +204,15 @@ describe('sizes of dimensions of a folder', () => {
     await assert.rejects(swapFolder({ model: folder, out: join(emptyFolder(), 'out'), variants: ['dense.fused'], dimensions }), refused);
     await assert.rejects(sitesInFolder({ model: folder, dimensions }), refused);
     await assert.rejects(sites({ model: folder, dimensions }), refused);
+  });
+
+  test('are left to the other files where one cannot be read, whose names are not known: it is told', async () => {
+    const other = folderOf();
+    const [file] = readdirSync(other).filter((name) => name.startsWith('decoder'));
+    writeFileSync(join(other, 'cut.onnx'), readFileSync(join(other, file!)).subarray(0, 3000));
+    const records = await sitesInFolder({ model: other, dimensions: { past_sequence: 4 } });
+    const failures = records.flatMap((each) => ('code' in each ? [[basename(each.model), each.code]] : []));
+    assert.deepEqual(failures, [['cut.onnx', 'INVALID_MODEL']]);
   });
 });
 

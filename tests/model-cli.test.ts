@@ -8,7 +8,7 @@ import { audit } from '../src/operations/audit.ts';
 import { capture } from '../src/operations/capture.ts';
 import type { CaptureOptions } from '../src/operations/capture.ts';
 import { migrate } from '../src/operations/migrate.ts';
-import { sites, sitesInFolder } from '../src/operations/sites.ts';
+import { sites } from '../src/operations/sites.ts';
 import { swap } from '../src/operations/swap.ts';
 import type { SwapOptions } from '../src/operations/swap.ts';
 import { edgeModels } from './models/edge-cases.ts';
@@ -280,9 +280,10 @@ describe('errors exit 5 with a message and a hint, and write nothing', () => {
       run: () => ab({ base: 'torchscript-bert.onnx', new: 'dynamo.onnx', dimensions: { batch: 1, sequence: 8, width: 3 } }),
       says: /--dim width: no input of torchscript-bert\.onnx and dynamo\.onnx has this dynamic dimension, expected batch, .*\[USAGE\]/,
     },
-    'a dimension that no model of a folder has': {
-      run: () => sitesInFolder({ model: '.', dimensions: { batch: 1, depth: 3 } }),
-      says: /--dim depth: no input of \. has .*\[USAGE\]/,
+    'a model that is not there, with a dimension': {
+      run: () => ab({ base: 'torchscript-bert.onnx', new: 'typo.onnx', dimensions: { width: 3 } }),
+      says: /typo\.onnx: no such file.*\[FILE_UNREADABLE\]/,
+      hint: /check the path/,
     },
     'the model itself as the new model': {
       run: () => swapOf('torchscript-bert', { out: './torchscript-bert.onnx' }),

@@ -14,6 +14,7 @@ import { builtInSuites, builtInTunings } from '../loading/built-in.ts';
 import { loadDefinition } from '../loading/definition.ts';
 import { nearestName } from '../variants/nearest-name.ts';
 import { benchEvidence, isStored, readEvidence } from './claims-evidence.ts';
+import { dimensionsOfEach } from './claims-dimensions.ts';
 import { measureKernels } from './claims-kernels.ts';
 import type { OptionalData } from './data-options.ts';
 import { defaults } from './defaults.ts';
@@ -45,7 +46,7 @@ export type ClaimsResult = ClaimsRecord & { readonly folder: string };
 /**
  * Checks the article's claims on the user's own models, testbeds and records: measures what is missing by `migrate`, `tune` and `bench`, and
  * judges each claim by every definition that it can be read by.
- * @throws USAGE for an unknown claim, what is not there, a model without data, or data without a model; and what those operations and reading records throw
+ * @throws USAGE for an unknown claim, what is not there, a model without data, data without a model, or a size of a dimension that no model has; and what those operations and reading records throw
  */
 export async function claims(options: ClaimsOptions): Promise<ClaimsResult> {
   const { subjects } = options;
@@ -53,6 +54,8 @@ export async function claims(options: ClaimsOptions): Promise<ClaimsResult> {
   const folder = options.dir ?? join('runs', `${stemOf(subjects[0] ?? '')}.claims`);
   const kinds = await Promise.all(subjects.map(kindOf));
   refuse(options, kinds);
+  const models = subjects.filter((_, at) => kinds[at] === 'model');
+  const dimensions = await dimensionsOfEach(models, options);
   await requireWritableFolder(folder);
   const startedAt = new Date().toISOString();
   // What measures tells of noise itself.
@@ -63,8 +66,10 @@ export async function claims(options: ClaimsOptions): Promise<ClaimsResult> {
     options.onWarning?.(warning);
   };
   const evidence: Evidence[] = [];
-  for (const [at, subject] of subjects.entries())
-    evidence.push(...(await evidenceOf(subject, kinds[at]!, join(folder, stemOf(subject)), wanted, { ...options, onWarning })));
+  for (const [at, subject] of subjects.entries()) {
+    const own = { ...options, dimensions: dimensions.get(subject), onWarning };
+    evidence.push(...(await evidenceOf(subject, kinds[at]!, join(folder, stemOf(subject)), wanted, own)));
+  }
   const record: ClaimsRecord = {
     schema: claimsSchemaName,
     tool,

@@ -5,24 +5,29 @@ import { readOnnxFile } from '../model/file/onnx-file.ts';
 import type { OnnxFile } from '../model/file/onnx-file.ts';
 import { dimensionsOf } from '../model/parts/join-models.ts';
 
+/** A model that was read, or a file's path. */
+type Source = Pick<OnnxFile, 'proto'> | string;
+
 /**
- * Sizes must be of dimensions that an input of one of the models has.
- * @param models those that were read, and paths of others, which are read only if there is a size; what is wrong with a file is left to who opens it
+ * Sizes must be of dimensions that an input of one of the models has. Files are read only if there is a size; where one cannot be read, nothing is
+ * refused: its names are not known, and who opens it says what is wrong with it.
  * @param name of all of them
  * @throws USAGE
  */
-export async function requireKnownDimensions(
-  given: DimensionSizes | undefined,
-  models: ReadonlyArray<Pick<OnnxFile, 'proto'> | string>,
-  name: string,
-): Promise<void> {
+export async function requireKnownDimensions(given: DimensionSizes | undefined, models: readonly Source[], name: string): Promise<void> {
   if (Object.keys(given ?? {}).length === 0) return;
+  const known = await knownDimensions(models).catch(() => undefined);
+  if (known !== undefined) requireDimensions(given!, known, name);
+}
+
+/** The names under which sizes of the models' dimensions can be given. @throws FILE_UNREADABLE, INVALID_MODEL */
+export async function knownDimensions(models: readonly Source[]): Promise<ReadonlySet<string>> {
   const known = new Set<string>();
   for (const model of models) {
-    const file = typeof model === 'string' ? await readOnnxFile(model).catch(() => undefined) : model;
-    for (const dimension of file === undefined ? [] : dimensionNames(inputsOf(file.proto))) known.add(dimension);
+    const { proto } = typeof model === 'string' ? await readOnnxFile(model) : model;
+    for (const dimension of dimensionNames(inputsOf(proto))) known.add(dimension);
   }
-  requireDimensions(given!, known, name);
+  return known;
 }
 
 /** The inputs that a model has to be given, with what it declares of their axes. */
