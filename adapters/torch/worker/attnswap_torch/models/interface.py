@@ -168,22 +168,28 @@ def settled(module, query, key, value, attention_mask, is_causal, position_bias=
     """Key and value as they are attended to, and the Mask; a bias beside the mask is added to the logits."""
     queries, keys = query.shape[2], key.shape[2]
     bias = None if position_bias is None else masks.with_four_axes(position_bias).to(query.dtype)
+    # Of a single query, no mask tells whether attention is causal, by which a variant chooses among the keys.
+    decodes = getattr(module, 'is_causal', False) is True
     told = getattr(attention_mask, 'attnswap', None)
     if told is not None:
         return key, value, masks.Mask(told.padding, told.causal, told.window, bias)
     if attention_mask is not None:
         try:
-            return key, value, masks.Mask(*masks.read(attention_mask, queries, keys), bias=bias)
+            padding, causal = masks.read(attention_mask, queries, keys)
         except masks.MoreThanPadding:
             return key, value, masks.Mask(causal=None, bias=masks.added(attention_mask, bias, query.dtype))
-    # Without a mask, sdpa goes by a flag, and eager sees everything.
+        if queries > 1 or not decodes:
+            return key, value, masks.Mask(padding, causal, bias=bias)
+        # A cache of fixed size has room behind its newest token, where the query stands.
+        end = keys if padding is None else masks.end_of(padding)
+        return key[:, :, :end], value[:, :, :end], masks.Mask(masks.upto(end, padding), True, bias=masks.upto(end, bias))
+    # Without a mask, sdpa goes by a flag, which it drops of a single query, and eager sees everything; the operator itself always goes by its flag.
     causal = getattr(module, 'is_causal', True) if is_causal is None else is_causal
-    if queries == 1:
-        # It sees all keys; whether causally tells a variant how it chooses among them.
-        return key, value, masks.Mask(causal=getattr(module, 'is_causal', False) is True, bias=bias)
-    if not causal or module.__dict__['attnswap_original'] == 'eager':
-        return key, value, masks.Mask(bias=bias)
-    # sdpa's flag counts from the first key; keys beyond the last query are hidden from all.
+    if not plain.is_led(module):
+        causal = causal and queries > 1 and module.__dict__['attnswap_original'] != 'eager'
+    if not causal:
+        return key, value, masks.Mask(causal=queries == 1 and decodes, bias=bias)
+    # The flag counts from the first key; keys beyond the last query are hidden from all.
     if keys < queries:
         first = torch.ones(queries, keys, dtype=torch.bool, device=query.device).tril()
         return key, value, masks.Mask(causal=None, bias=masks.added(first, bias, query.dtype))

@@ -134,6 +134,17 @@ def read(mask, queries, keys):
     raise MoreThanPadding('it hides pairs that padding and causality do not')
 
 
+def end_of(padding):
+    """One past the last key that any sequence keeps."""
+    kept = (~padding).any(0).nonzero()
+    return int(kept.max()) + 1 if len(kept) > 0 else padding.shape[1]
+
+
+def upto(end, part):
+    """Padding or a bias of the keys before `end`; None where there is none."""
+    return None if part is None else part[..., :end]
+
+
 def with_four_axes(mask):
     return mask[(None,) * (4 - mask.dim())]
 

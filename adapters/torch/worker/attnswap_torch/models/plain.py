@@ -1,5 +1,6 @@
 """Attention of our own in modules that call torch.nn.functional.scaled_dot_product_attention, themselves or through nn.MultiheadAttention."""
 import contextlib
+import functools
 import sys
 
 from ..torch_import import torch
@@ -51,6 +52,8 @@ def replace(module, forward):
 def step_by_step(forward):
     """A forward pass without PyTorch's fast paths, which compute attention, or whole layers, in one kernel of their own."""
 
+    # With its signature, by which transformers' generate() tells what it may pass.
+    @functools.wraps(forward)
     def slow(*inputs, **named):
         with without_fast_paths():
             return forward(*inputs, **named)
@@ -77,6 +80,7 @@ def openly(path, module):
     """nn.MultiheadAttention that calls the operator where it is seen or has other attention: asked for weights, PyTorch writes them out instead."""
     own = module.forward
 
+    @functools.wraps(own)
     def forward(query, key, value, key_padding_mask=None, need_weights=True, *more, **named):
         from . import interface
 
