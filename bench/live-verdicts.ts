@@ -10,12 +10,12 @@ import type { Arm } from '../src/measure/arm.ts';
 import { planCells } from '../src/measure/plan-cells.ts';
 
 // Verdicts on this machine, where the truth is known: equal arms, and arms with more heads, whose calls do that much more work. (A spin behind each call
-// would not be as long as it says: the calls themselves get quicker by it.) One line a truth. `--busy 2` keeps two processors busy meanwhile, and compares
-// CPU time and then a few latencies.
+// would not be as long as it says: the calls themselves get quicker by it.) Two threads share the heads evenly. One line a truth. `--busy 2` keeps two
+// processors busy meanwhile, and compares CPU time and then a few latencies.
 const { values } = parseArgs({
   options: {
     variant: { type: 'string', default: 'dense.fused' },
-    length: { type: 'string', default: '256' },
+    length: { type: 'string', default: '640' },
     equal: { type: 'string' },
     more: { type: 'string', default: '20' },
     metric: { type: 'string', default: 'latency' },
@@ -28,7 +28,7 @@ const { values } = parseArgs({
 async function armWith(heads: number): Promise<Arm> {
   const matrix = { variants: [values.variant], backends: ['onnx-cpu'], lengths: [Number(values.length)], heads };
   const [plan] = await planCells(readSuite({ name: 'live', matrix }, 'live'), adapters);
-  return armOf(plan!);
+  return armOf(plan!, undefined, 2);
 }
 
 interface Tally {
@@ -85,12 +85,12 @@ function keepBusy(): void {
 
 const more = Number(values.more);
 const busy = Number(values.busy);
-const tenth = { name: '10 % more work', count: more, heads: { base: 40, new: 44 }, margin: 0.05 };
-const equal = { name: 'equal arms', count: Number(values.equal ?? (busy === 0 ? 200 : 100)), heads: { base: 40, new: 40 }, margin: 0.05 };
+const tenth = { name: '10 % more work', count: more, heads: { base: 20, new: 22 }, margin: 0.05 };
+const equal = { name: 'equal arms', count: Number(values.equal ?? (busy === 0 ? 200 : 100)), heads: { base: 8, new: 8 }, margin: 0.05 };
 if (busy === 0) {
   await compare(tenth);
   await compare({ name: '5 % more work', count: more, heads: { base: 40, new: 42 }, margin: 0.02 });
-  await compare({ name: 'swapped: 1/1.1 of the work', count: Math.ceil(more / 2), heads: { base: 44, new: 40 }, margin: 0.05 });
+  await compare({ name: 'swapped: 1/1.1 of the work', count: Math.ceil(more / 2), heads: { base: 22, new: 20 }, margin: 0.05 });
   await compare(equal);
 } else {
   for (let loop = 0; loop < busy; loop++) keepBusy();

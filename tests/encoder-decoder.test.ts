@@ -213,6 +213,7 @@ describe('sizes of dimensions of a folder', () => {
     const records = await sitesInFolder({ model: other, dimensions: { past_sequence: 4 } });
     const failures = records.flatMap((each) => ('code' in each ? [[basename(each.model), each.code]] : []));
     assert.deepEqual(failures, [['cut.onnx', 'INVALID_MODEL']]);
+    await assert.rejects(sitesInFolder({ model: other, dimensions: { past_sequense: 4 } }), /--dim past_sequense: no input of/);
   });
 });
 

@@ -2,6 +2,7 @@
 output differs where tokens are kept, by its size, in runs without padding and with padding on either side: {"ran", "largest"}.
 """
 import json
+import math
 import sys
 
 import torch
@@ -43,7 +44,9 @@ def main(name, folder, out):
             mask = given.get('attention_mask')
             if mask is not None and wanted.shape[:2] == mask.shape:
                 wanted, got = wanted[mask == 1], got[mask == 1]
-            largest = max(largest, float((wanted - got).norm() / wanted.norm()))
+            difference = float((wanted - got).norm() / wanted.norm())
+            # NaN is larger than nothing.
+            largest = max(largest, difference if math.isfinite(difference) else sys.float_info.max)
             ran += 1
     print(json.dumps({'ran': ran, 'largest': largest}))
 

@@ -9,15 +9,22 @@ import { dimensionsOf } from '../model/parts/join-models.ts';
 type Source = Pick<OnnxFile, 'proto'> | string;
 
 /**
- * Sizes must be of dimensions that an input of one of the models has. Files are read only if there is a size; where one cannot be read, nothing is
- * refused: its names are not known, and who opens it says what is wrong with it.
+ * Sizes must be of dimensions that an input of one of the models has. Files are read only if there is a size. Who opens a file says what is wrong with
+ * it: where one cannot be read, nothing is refused, unless the others go on without it.
  * @param name of all of them
  * @throws USAGE
  */
-export async function requireKnownDimensions(given: DimensionSizes | undefined, models: readonly Source[], name: string): Promise<void> {
+export async function requireKnownDimensions(
+  given: DimensionSizes | undefined,
+  models: readonly Source[],
+  name: string,
+  { goesOn = false } = {},
+): Promise<void> {
   if (Object.keys(given ?? {}).length === 0) return;
-  const known = await knownDimensions(models).catch(() => undefined);
-  if (known !== undefined) requireDimensions(given!, known, name);
+  const read = await Promise.all(models.map((model) => knownDimensions([model]).catch(() => undefined)));
+  const known = read.filter((names) => names !== undefined);
+  if (known.length === 0 || (known.length < models.length && !goesOn)) return;
+  requireDimensions(given!, new Set(known.flatMap((names) => [...names])), name);
 }
 
 /** The names under which sizes of the models' dimensions can be given. @throws FILE_UNREADABLE, INVALID_MODEL */

@@ -92,7 +92,7 @@ export async function sitesInFolder({ model: folder, ...options }: SitesOptions)
   const models = entries.filter((path) => path.toLowerCase().endsWith('.onnx')).toSorted();
   if (models.length === 0) throw new AttnswapError('USAGE', `${folder}: contains no .onnx file`, { hint: 'name a folder of ONNX models' });
   const paths = models.map((path) => join(folder, path));
-  await requireKnownDimensions(options.dimensions, paths, folder);
+  await requireKnownDimensions(options.dimensions, paths, folder, { goesOn: true });
   const results: Array<SitesRecord | FailedModel> = [];
   for (const [done, model] of paths.entries()) {
     options.onProgress?.({ what: model, done, total: models.length });

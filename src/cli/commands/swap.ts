@@ -123,12 +123,15 @@ function windowText({ left, right }: Span, exact: boolean): string {
 
 /** How far outputs were compared, and what was not. */
 function comparisonLines({ runs, notRun, varied, largest }: SwapRecord['comparison'], longest: number): string[] {
+  const compared = runs.filter(({ relative }) => relative !== null);
+  const left = runs.length - compared.length;
   const sizes = [
-    ...new Set(runs.map(({ batch, length, past }) => `${batch} × ${length}${past === undefined ? '' : ` after ${past} cached`}`)),
+    ...new Set(compared.map(({ batch, length, past }) => `${batch} × ${length}${past === undefined ? '' : ` after ${past} cached`}`)),
   ].join(', ');
   const blind = Math.max(0, ...runs.map(({ blindQueries }) => blindQueries));
   return [
-    `outputs differ by at most ${digits(largest)} (relative) in ${runs.length} runs on random inputs (batch × length: ${sizes})`,
+    `outputs differ by at most ${digits(largest)} (relative) in ${compared.length} runs on random inputs (batch × length: ${sizes})`,
+    ...(left > 0 ? [`in ${left} more runs no output could be compared, because each depends on queries that see no key`] : []),
     ...(varied.length > 0 ? [`inputs that affect a mask, varied in these runs: ${varied.map((text) => visible(text)).join(', ')}`] : []),
     ...(longest > 0 ? [`masks and sizes checked up to ${longest} tokens`] : []),
     ...(blind > 0 ? [`up to ${blind} queries saw no key; their attention is undefined and was not compared`] : []),

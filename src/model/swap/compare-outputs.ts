@@ -82,8 +82,6 @@ export async function compareOutputs(
       for (const name of Object.keys(scope.probe.domains)) varied.add(name);
     }
   });
-  if (runs.length > 0 && runs.every(({ relative }) => relative === null))
-    throw new AttnswapError('WORKER_FAILED', 'in every run some queries see no key, and no output can be compared without them');
   return { runs, notRun, varied: [...varied], largest: Math.max(0, ...runs.map(({ relative }) => relative ?? 0)) };
 }
 
@@ -160,14 +158,14 @@ async function openOriginal(
 async function compareScope(
   original: Original,
   changed: OpenModel,
-  { scope: { probe }, inside, given }: { scope: ProbedScope; inside: readonly SwappableSite[]; given: DimensionSizes },
+  { scope, inside, given }: { scope: ProbedScope; inside: readonly SwappableSite[]; given: DimensionSizes },
 ): Promise<Pick<OutputComparison, 'runs' | 'notRun'>> {
   const runs: ComparedRun[] = [];
   const notRun: Array<OutputComparison['notRun'][number]> = [];
   // What a user assumes of masks holds for the user's own inputs: these runs count everything.
   const rests = inside.some(({ site }) => site.assumed !== undefined);
   let takesOther = false;
-  for (const at of distinctCases(original.inputs, probe, given).filter(({ style }) => !rests || style === 'plain')) {
+  for (const at of distinctCases(original.inputs, scope.probe, given).filter(({ style }) => !rests || style === 'plain')) {
     const feeds = probeInputs(original.inputs, at, given);
     const ran = await original.run(feeds).catch((error: unknown) => error as Error);
     if (ran instanceof Error) {
@@ -185,6 +183,10 @@ async function compareScope(
       'WORKER_FAILED',
       `no run of the model took the ${inside[0]!.site.body}, so nothing shows that its swap is right`,
     );
+  if (runs.length > 0 && runs.every(({ relative }) => relative === null)) {
+    const where = scope.body === undefined ? 'in every run' : `in every run that takes the ${inside[0]!.site.body}`;
+    throw new AttnswapError('WORKER_FAILED', `${where} some queries see no key, and no output can be compared without them`);
+  }
   return { runs, notRun };
 }
 
