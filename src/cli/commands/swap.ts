@@ -131,7 +131,9 @@ function comparisonLines({ runs, notRun, varied, largest }: SwapRecord['comparis
   const blind = Math.max(0, ...runs.map(({ blindQueries }) => blindQueries));
   return [
     `outputs differ by at most ${digits(largest)} (relative) in ${compared.length} runs on random inputs (batch × length: ${sizes})`,
-    ...(left > 0 ? [`in ${left} more ${left === 1 ? 'run' : 'runs'} no output could be compared, because each depends on queries that see no key`] : []),
+    ...(left > 0
+      ? [`in ${left} more ${left === 1 ? 'run' : 'runs'} no output could be compared, because each depends on queries that see no key`]
+      : []),
     ...(varied.length > 0 ? [`inputs that affect a mask, varied in these runs: ${varied.map((text) => visible(text)).join(', ')}`] : []),
     ...(longest > 0 ? [`masks and sizes checked up to ${longest} tokens`] : []),
     ...(blind > 0 ? [`up to ${blind} queries saw no key; their attention is undefined and was not compared`] : []),
