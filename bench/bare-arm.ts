@@ -1,13 +1,10 @@
 import { getEachMessage, sendMessage } from 'execa';
 import type { CellSpec } from '../src/contract/cell.ts';
-import { pairProtocol } from '../src/measure/pair-messages.ts';
+import { minPairSampleNs, pairProtocol } from '../src/measure/pair-messages.ts';
 import type { PairAnswer, PairQuestion } from '../src/measure/pair-messages.ts';
 
 /** Makes what a user would loop over, from a cell's own inputs. */
 export type MakeCall = (cell: CellSpec) => Promise<() => unknown>;
-
-/** The least nanoseconds of a sample, as attnswap's own. */
-const minSampleNs = 5e6;
 
 /**
  * A bare loop in the place of an arm's worker: it answers the same questions, and has nothing in its timed region but the calls. What it is compared
@@ -31,7 +28,7 @@ export async function serveBareLoop(makeCall: MakeCall): Promise<void> {
     if (question.ask === 'warm') {
       let [calls, elapsedNs] = [0, 0];
       for (; elapsedNs < question.capNs; calls++) elapsedNs += await time(1);
-      callsPerSample = question.callsPerSample ?? Math.ceil((1.2 * minSampleNs * calls) / elapsedNs);
+      callsPerSample = question.callsPerSample ?? Math.ceil((1.2 * minPairSampleNs * calls) / elapsedNs);
       return { answer: 'warm', callsPerSample, callNs: elapsedNs / calls };
     }
     const samplesNs: number[] = [];

@@ -33,9 +33,6 @@ const levels = noiseLevels.map((level): LevelTally => {
   const smallestMargin = 2 * Math.expm1(minimumDetectableEffect(plan));
   return { ...tally, level, smallestMargin, rampShift: simulateRamp(level, options) };
 });
-const rounds = 2;
-console.error(`attnswap, ${rounds} rounds`);
-const fewRounds = { rounds, tallies: noiseLevels.map((level) => simulateOurs(level, { ...options, rounds })) };
 const theirs = rivals.map((rival) => {
   console.error(rival.name);
   return noiseLevels.map((level) => simulateRival(rival, level, options)) as [RivalTally, ...RivalTally[]];
@@ -51,7 +48,7 @@ const variations = [
   const ours = index === 0 ? levels[1]! : simulateOurs(level, options);
   return { name, ours, rivals: rivals.map((rival, row) => (index === 0 ? theirs[row]![1]! : simulateRival(rival, level, options))) };
 });
-const text = report({ ...options, levels, fewRounds, rivals: theirs, variations });
+const text = report({ ...options, levels, rivals: theirs, variations });
 console.log(text);
 // What was seen on real machines is not simulated, and stays.
 const live = '\n## On real machines\n';

@@ -1,7 +1,6 @@
 import type { JumpableRandomGenerator } from 'pure-rand/types/JumpableRandomGenerator';
 import type { Bounds, Look } from '../../src/decide/sequential.ts';
 import { defaultLooks, look } from '../../src/decide/sequential.ts';
-import { drawBelow } from '../../src/statistics/resample.ts';
 import { visitsOf } from '../../src/measure/pair-block.ts';
 import { blockEffect } from '../../src/statistics/block-effect.ts';
 import type { RoundLogs } from '../../src/statistics/block-effect.ts';
@@ -10,24 +9,24 @@ import type { SimulatedHost } from './host.ts';
 
 /** `kept` of each letter; two letters an arm. */
 const { dropped, kept } = visitsOf(1e9 / ticksPerSecond);
-/** Samples of one round, dropped ones too, in three visits. */
-export const ticksOfRound = 3 * dropped + 4 * kept;
+/** As of every sample that lasts less than 0.1 s. */
+export const rounds = 2;
+/** Samples of a block, dropped ones too: a round has three visits. */
+export const ticksOfBlock = rounds * (3 * dropped + 4 * kept);
 
 /**
- * Equal arms measured in blocks, as attnswap measures them: a fresh pair of processes a block, 2 to 4 rounds (the same number in all
- * blocks of a comparison), each ABBA or BAAB at random, in three visits. Blocks are simulated when they are asked for. A true slowdown
- * adds its logarithm to every block, as the medians of both arms and of every round move with their values (`blockEffect`).
+ * Equal arms measured in blocks, as attnswap measures them: a fresh pair of processes a block, two rounds, each ABBA or BAAB at random, in
+ * three visits. Blocks are simulated when they are asked for. A true slowdown adds its logarithm to every block, as the medians of both arms
+ * and of every round move with their values (`blockEffect`).
  */
 export class SimulatedComparison {
   readonly #effects: number[] = [];
   readonly #host: SimulatedHost;
   readonly #random: JumpableRandomGenerator;
-  readonly rounds: number;
 
-  constructor(host: SimulatedHost, random: JumpableRandomGenerator, rounds = 2 + drawBelow(random, 3)) {
+  constructor(host: SimulatedHost, random: JumpableRandomGenerator) {
     this.#host = host;
     this.#random = random;
-    this.rounds = rounds;
   }
 
   /** Blocks simulated so far. */
@@ -37,7 +36,7 @@ export class SimulatedComparison {
 
   /** Effects of the first `count` blocks: ln(B/A), 0 but for noise. */
   effects(count: number): readonly number[] {
-    while (this.#effects.length < count) this.#effects.push(simulateBlock(this.#host, this.rounds, this.#random));
+    while (this.#effects.length < count) this.#effects.push(simulateBlock(this.#host, this.#random));
     return this.#effects.slice(0, count);
   }
 
@@ -54,7 +53,7 @@ export class SimulatedComparison {
   }
 }
 
-function simulateBlock(host: SimulatedHost, rounds: number, random: JumpableRandomGenerator): number {
+function simulateBlock(host: SimulatedHost, random: JumpableRandomGenerator): number {
   const processes = host.launch();
   const effect = host.launch() - processes;
   const samples = Array.from({ length: rounds }, () => simulateRound(host, random.next() < 0));

@@ -4,7 +4,7 @@ import type { Look } from '../../src/decide/sequential.ts';
 import { quantile } from '../../src/statistics/order-statistics.ts';
 import { seededGenerator } from '../../src/statistics/resample.ts';
 import { meanInterval } from '../../src/statistics/student.ts';
-import { SimulatedComparison, ticksOfRound } from './comparison.ts';
+import { SimulatedComparison, ticksOfBlock } from './comparison.ts';
 import type { NoiseLevel } from './host.ts';
 import { SimulatedHost } from './host.ts';
 import { Figures, Share } from './tally.ts';
@@ -24,8 +24,6 @@ const steepRamp = Math.log(1.2);
 export interface OurOptions {
   readonly runs: number;
   readonly seed: number;
-  /** Rounds of a block; 2 to 4 by chance where absent. */
-  readonly rounds?: number;
 }
 
 /** How one margin Δ fared, judged alone, or in a matrix without or with the floor of a calibrated host. */
@@ -77,18 +75,18 @@ export function simulateOurs(level: NoiseLevel, options: OurOptions): OurTally {
   for (let run = 0; run < options.runs; run += 1) {
     const random = seededGenerator(options.seed, `${level.name}/${run}`);
     const host = new SimulatedHost(level, random);
-    const first = new SimulatedComparison(host, random, options.rounds);
+    const first = new SimulatedComparison(host, random);
     addFirstCell(first, tally);
     tally.samples.add(host.samples / first.blocks);
-    addEqualCells([first], { host, random, rounds: options.rounds }, tally.rules);
+    addEqualCells([first], { host, random }, tally.rules);
   }
   return { ...tally, floor };
 }
 
-function floorOf(level: NoiseLevel, { runs, seed, rounds }: OurOptions): number {
+function floorOf(level: NoiseLevel, { runs, seed }: OurOptions): number {
   const sizes = Array.from({ length: runs }, (_, run) => {
     const random = seededGenerator(seed, `${level.name}/floor/${run}`);
-    return Math.abs(mean(new SimulatedComparison(new SimulatedHost(level, random), random, rounds).effects(floorBlocks)));
+    return Math.abs(mean(new SimulatedComparison(new SimulatedHost(level, random), random).effects(floorBlocks)));
   });
   return quantile(sizes, 0.95);
 }
@@ -124,13 +122,13 @@ function addFirstCell(first: SimulatedComparison, { rules, coverage, block }: Om
 /** Judges a matrix of equal arms: the cells given, and as many more as it takes. */
 function addEqualCells(
   cells: readonly SimulatedComparison[],
-  { host, random, rounds }: { host: SimulatedHost; random: JumpableRandomGenerator; rounds: number | undefined },
+  { host, random }: { host: SimulatedHost; random: JumpableRandomGenerator },
   rules: readonly RuleTally[],
 ): void {
   const regressions = new Set<RuleTally>();
   for (let cell = 0; cell < cellsOfMatrix; cell += 1) {
     if (cell >= cells.length) host.restart();
-    const comparison = cells[cell] ?? new SimulatedComparison(host, random, rounds);
+    const comparison = cells[cell] ?? new SimulatedComparison(host, random);
     for (const rule of rules) {
       const { state, count } = judge(comparison, rule, 0);
       rule.falseRegression.add(state === 'regression');
@@ -163,8 +161,8 @@ export function simulateRamp(level: NoiseLevel, { runs, seed }: OurOptions): Fig
 function rampedMean(level: NoiseLevel, random: JumpableRandomGenerator, direction: number): number {
   const host = new SimulatedHost(level, random);
   const comparison = new SimulatedComparison(host, random);
-  // A block is two launches of 100 ticks and its rounds.
-  host.restart((direction * steepRamp) / (20 * (200 + ticksOfRound * comparison.rounds)));
+  // A block begins with two launches of 100 ticks.
+  host.restart((direction * steepRamp) / (20 * (200 + ticksOfBlock)));
   return mean(comparison.effects(20));
 }
 

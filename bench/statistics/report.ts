@@ -1,4 +1,5 @@
 import { defaultLooks } from '../../src/decide/sequential.ts';
+import { rounds } from './comparison.ts';
 import { ticksPerSecond } from './host.ts';
 import { visitsOf } from '../../src/measure/pair-block.ts';
 import type { OurTally, RuleTally } from './ours.ts';
@@ -12,8 +13,6 @@ export interface Results {
   readonly runs: number;
   readonly seed: number;
   readonly levels: readonly LevelTally[];
-  /** The same with as few rounds a block as there may be. */
-  readonly fewRounds: { readonly rounds: number; readonly tallies: readonly OurTally[] };
   /** One tally for each of `levels`, rival by rival. */
   readonly rivals: readonly (readonly [RivalTally, ...RivalTally[]])[];
   readonly variations: readonly Variation[];
@@ -80,10 +79,9 @@ ${table(['target', 'level', 'required', 'measured', ''], rows)}`;
 
 const visits = visitsOf(1e9 / ticksPerSecond);
 
-function ruleSection({ levels, fewRounds }: Results): string {
-  const few = fewRounds.tallies.flatMap(({ rules }, index) => rules.map((rule) => ruleRow(levels[index]!.level.name, rule)));
+function ruleSection({ levels }: Results): string {
   return `## Results in full
-A block is a fresh pair of processes with 2 to 4 rounds, each ABBA or BAAB at random, in three visits. At each visit, ${visits.dropped} samples are dropped and ${visits.kept} kept per letter. The result is examined after ${defaultLooks.looks.join(', ')} blocks, with a one-sided error of ${defaultLooks.tail} each. Before ${defaultLooks.waryBefore} blocks, "slower" must exceed Δ itself instead of Δ/2.
+A block is a fresh pair of processes with ${rounds} rounds, each ABBA or BAAB at random, in three visits. At each visit, ${visits.dropped} samples are dropped and ${visits.kept} kept per letter. The result is examined after ${defaultLooks.looks.join(', ')} blocks, with a one-sided error of ${defaultLooks.tail} each. Before ${defaultLooks.waryBefore} blocks, "slower" must exceed Δ itself instead of Δ/2.
 
 - **alone**: a comparison on its own. A floor below Δ/2 changes nothing for it.
 - **one of ${matrix}**: "slower" and "faster" must also show that there is a change at all, at that error divided by ${matrix}.
@@ -95,10 +93,6 @@ ${table(
   ruleHeader,
   levels.flatMap(({ level, rules }) => rules.map((rule) => ruleRow(level.name, rule))),
 )}
-
-The same with ${fewRounds.rounds} rounds per block, the minimum for slow cells:
-
-${table(ruleHeader, few)}
 
 Coverage of the 95 % Student t interval over blocks, and the shift of θ caused by a ramp of ±20 % over 20 blocks, compared with the same noise without the ramp (9.5 % if all of A were measured first and then all of B):
 

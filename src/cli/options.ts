@@ -21,7 +21,7 @@ export const causal = toggle('causal attention (--no-causal: full attention)');
 /** How a comparison in blocks is made. */
 export const blocks = inGroup('Measurement', {
   maxBlocks: withDefault(defaults.maxBlocks, option('<n>', 'maximum number of blocks', wholeNumber(2))),
-  blockSeconds: option('<s>', 'sampling time per block (default: 0.45)', seconds),
+  blockSeconds: option('<s>', 'sampling time per block (default: 0.2)', seconds),
   seed: withDefault(defaults.seed, option('<n>', 'random seed', wholeNumber(0))),
   threads,
   store,

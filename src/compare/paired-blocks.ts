@@ -7,7 +7,7 @@ const firstRows = 256;
 const laterRows = 4;
 
 export interface PairedBlocksOptions extends Pick<PairBlockOptions, 'seed' | 'timeoutSeconds' | 'signal' | 'figure'> {
-  /** What the rounds of one block should take, seconds. @default 0.45 */
+  /** What the rounds of one block should take, seconds. @default 0.2 */
   readonly blockSeconds?: number | undefined;
   /** How one block is measured. @default in a fresh pair of workers */
   readonly measure?: typeof measureBlock | undefined;

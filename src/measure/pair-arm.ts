@@ -5,7 +5,7 @@ import { systemClock } from './clock.ts';
 import { cpuTimeNs } from './cpu-time.ts';
 import { describeFault } from './fault.ts';
 import type { ModelArmRequest } from './messages.ts';
-import { pairProtocol } from './pair-messages.ts';
+import { minPairSampleNs, pairProtocol } from './pair-messages.ts';
 import type { PairAnswer, PairQuestion } from './pair-messages.ts';
 import type { PreparedModel } from './prepare-model.ts';
 import type { JudgedKernel } from './prepare-cell.ts';
@@ -24,7 +24,7 @@ interface Subject {
 }
 
 /** Warm-up of what was compiled ahead. The arm that warms up last is some per cent faster in what follows, the more so the longer it takes. */
-const shortWarmNs = 0.04e9;
+const shortWarmNs = 0.015e9;
 
 /** How a model is made ready to be timed. */
 export type OpenArm = (request: ModelArmRequest, figure: ComparedFigure) => Promise<PreparedModel>;
@@ -50,7 +50,12 @@ export class PairArm {
   }
 
   async #answer(question: PairQuestion): Promise<PairAnswer> {
-    if (question.ask === 'prepare') return this.#prepare(question);
+    if (question.ask === 'prepare') {
+      const prepared = await this.#prepare(question);
+      // Both arms at once, as nothing is timed yet.
+      globalThis.gc?.();
+      return prepared;
+    }
     if (this.#subject === undefined) throw new Error(`asked to ${question.ask} before anything was prepared`);
     if (question.ask === 'warm') return this.#warm(this.#subject, question);
     return this.#sample(this.#subject, question);
@@ -87,9 +92,8 @@ export class PairArm {
   }
 
   async #warm({ call, timeCalls, compiledAhead }: Subject, question: PairQuestion & { ask: 'warm' }): Promise<PairAnswer> {
-    globalThis.gc?.();
     const capNs = compiledAhead === true ? Math.min(question.capNs, shortWarmNs) : question.capNs;
-    const warmed = await warmUp(call, { clock, timeCalls, warmUp: { capNs, window: 5 } });
+    const warmed = await warmUp(call, { clock, timeCalls, warmUp: { capNs, window: 5 }, minSampleNs: minPairSampleNs });
     this.#callsPerSample = question.callsPerSample ?? warmed.callsPerSample;
     return { answer: 'warm', callsPerSample: this.#callsPerSample, callNs: warmed.elapsedNs / warmed.calls };
   }

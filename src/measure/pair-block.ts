@@ -5,7 +5,7 @@ import { drawBelow, seededGenerator } from '../statistics/resample.ts';
 import { areApart } from './arm.ts';
 import type { Arm } from './arm.ts';
 import { loadBetween, snapshotLoad } from './block-load.ts';
-import { pairProtocol } from './pair-messages.ts';
+import { minPairSampleNs, pairProtocol } from './pair-messages.ts';
 import type { PairAnswer, PairFault } from './pair-messages.ts';
 import { startResident } from './resident.ts';
 import type { Resident } from './resident.ts';
@@ -30,10 +30,8 @@ export function visitsOf(sampleNs: number): Visits {
   return { dropped, kept: sampleNs >= 0.01e9 ? 3 : Math.max(4, dropped), fewest: 2 };
 }
 
-/** What a sample lasts at the least, as in `bench`. */
-const minSampleNs = 5e6;
-/** What the rounds of one block take unless told otherwise: forty blocks of a 10 ms call then fit in 45 s. */
-export const defaultBlockSeconds = 0.45;
+/** What the rounds of one block take unless told otherwise. Pairs of processes differ by more than a pair's samples do: another block says more than a longer one. */
+export const defaultBlockSeconds = 0.2;
 
 export interface PairBlockOptions {
   readonly seed: number;
@@ -95,9 +93,9 @@ export async function measureBlock(arms: { base: Arm; new: Arm }, options: PairB
     const pair = inTurn(await begin(arms[first]), await begin(arms[second]));
     const prepared = await Promise.all([prepare(pair, arms, first, options), prepare(pair, arms, second, options)]);
     const early = await warm(pair[first], first, options);
-    const late = await warm(pair[second], second, options);
+    const warmed = await alike(pair, inTurn(early, await warm(pair[second], second, options)), options);
     const before = snapshotLoad();
-    const rounds = await measureRounds(pair, planRounds(inTurn(early, late), options), options);
+    const rounds = await measureRounds(pair, planRounds(warmed, options), options);
     const load = loadBetween(before, snapshotLoad(), process.pid);
     const [{ workers }, other] = prepared;
     return {
@@ -108,7 +106,7 @@ export async function measureBlock(arms: { base: Arm; new: Arm }, options: PairB
         ...(workers !== undefined && workers === other.workers && { workers }),
         elapsedNs: Number(process.hrtime.bigint() - start),
       },
-      callsPerSample: inTurn(early.callsPerSample, late.callsPerSample),
+      callsPerSample: { base: warmed.base.callsPerSample, new: warmed.new.callsPerSample },
       facts: inTurn(prepared[0], prepared[1]),
     };
   } catch (error) {
@@ -144,6 +142,19 @@ async function warm(resident: Resident, name: 'base' | 'new', options: PairBlock
   return answer;
 }
 
+/**
+ * Arms of like speed take as many calls a sample: a median of single calls leaves out what a median of pairs of calls contains in part, so that two arms
+ * on both sides of the least duration of a sample would seem to differ. The first block settles it.
+ */
+async function alike(pair: Pair, warmed: { base: Warmed; new: Warmed }, options: PairBlockOptions): Promise<{ base: Warmed; new: Warmed }> {
+  const { base, new: changed } = warmed;
+  const calls = Math.max(base.callsPerSample, changed.callsPerSample);
+  const apart = Math.max(base.callNs, changed.callNs) > 2 * Math.min(base.callNs, changed.callNs);
+  if (options.callsPerSample !== undefined || apart || base.callsPerSample === changed.callsPerSample) return warmed;
+  const few = base.callsPerSample < calls ? 'base' : 'new';
+  return { ...warmed, [few]: await warm(pair[few], few, { ...options, callsPerSample: { base: calls, new: calls } }) };
+}
+
 /** Each arm by its own calls: what is few of the quicker one's would take the other long. */
 interface RoundPlan {
   readonly base: Visits;
@@ -154,7 +165,7 @@ interface RoundPlan {
 function planRounds(warmed: { base: Warmed; new: Warmed }, { samplingNs }: PairBlockOptions): RoundPlan {
   let [roundNs, fewest] = [0, 0];
   const plan = ({ callsPerSample, callNs }: Warmed) => {
-    const sampleNs = Math.max(minSampleNs, callsPerSample * callNs);
+    const sampleNs = Math.max(minPairSampleNs, callsPerSample * callNs);
     const visits = visitsOf(sampleNs);
     // Of the three visits of a round an arm has two or one, by chance, and four letters in all.
     roundNs += (1.5 * visits.dropped + 2 * visits.kept) * sampleNs;

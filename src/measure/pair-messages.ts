@@ -6,6 +6,9 @@ import type { CellRequest, ModelArmRequest } from './messages.ts';
 /** Both arms of a pair may come from different versions of attnswap: they speak only if this agrees. */
 export const pairProtocol = 1;
 
+/** What a sample of a pair lasts at the least: more calls than one are needed for what is quicker. Of disturbed calls, single ones spoil the fewest samples. */
+export const minPairSampleNs = 2e6;
+
 /** What a resident worker is asked, one thing at a time. */
 export type PairQuestion =
   /** Of `judgedRows` 0 the output is not judged. Durations are of `figure`. */

@@ -51,7 +51,7 @@ export interface CellOptions {
 export interface BlockOptions {
   /** Blocks at the last look. @default 40 */
   readonly maxBlocks?: number | undefined;
-  /** Sampling time per block, seconds. @default 0.45 */
+  /** Sampling time per block, seconds. @default 0.2 */
   readonly blockSeconds?: number | undefined;
   /** Random seed for inputs and the order of rounds. @default 1 */
   readonly seed?: number | undefined;
