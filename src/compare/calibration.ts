@@ -35,8 +35,8 @@ export const calibrationSchema = z.object({
 export type Calibration = z.infer<typeof calibrationSchema>;
 
 const validDays = 14;
-/** 1: the mean of the rounds' log-ratios; 2: `blockEffect`. Floors of another are not those of today's blocks. */
-const blockDefinition = 2;
+/** 1: the mean of the rounds' log-ratios; 2: `blockEffect`; 3: of 0.2 s and single calls. Floors of another are not those of today's blocks. */
+const blockDefinition = 3;
 const lookTail = defaultLooks.tail;
 const mostBlocks = defaultLooks.looks.at(-1)!;
 /** Before so many blocks a look is held to more than the floor: at 2 degrees of freedom its interval is wider still. */

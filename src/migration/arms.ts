@@ -12,7 +12,6 @@ import type { LookPlan } from '../decide/sequential.ts';
 import type { FigureRequest } from '../journal/figures.ts';
 import { modelArm } from '../measure/arm.ts';
 import type { ModelArm } from '../measure/arm.ts';
-import { defaultBlockSeconds } from '../measure/pair-block.ts';
 import { readOnnxFile } from '../model/file/onnx-file.ts';
 import { candidateOf, comparisonStep, placeName } from './course.ts';
 import type { Place } from './course.ts';
@@ -99,7 +98,7 @@ export function compareModels(migration: Migration, metric: 'latency' | 'peak-me
     const subject = { cell: `${name} ${use === 'prefill' ? '' : `${use} `}at ${length}`, name };
     const shared = { timeoutSeconds, family: 1, progress, signal };
     const rule = plainRule(metric, settings.margin);
-    const options = { ...shared, seed: settings.seed, floor: null, plan, blockSeconds: defaultBlockSeconds };
+    const options = { ...shared, seed: settings.seed, floor: null, plan };
     const { of, files } = requestOf(migration, [arms.base, arms.new]);
     const request = { of: { ...of, metric, subject, rule, plan, seed: settings.seed }, files, schema: figureSchemas.comparison };
     const compare = async () =>

@@ -42,7 +42,7 @@ export async function compareExported(work: TuningWork, base: Trial, fresh: Tria
     const arms = { base: await armOf(work, base), new: await armOf(work, fresh) };
     const subject = { cell: `${name} at ${work.task.length}`, name };
     const shared = { timeoutSeconds, family: 1, signal: work.signal };
-    const options = { ...shared, seed: work.seed, floor: null, plan: gainPlan(work.maxBlocks), blockSeconds: 0.5 };
+    const options = { ...shared, seed: work.seed, floor: null, plan: gainPlan(work.maxBlocks) };
     const { comparison: latency } = await compareLatency(arms, subject, plainRule('latency', margin), options);
     return { latency, memory: await compareMemory(arms, subject, plainRule('peak-memory', margin), shared) };
   };

@@ -180,7 +180,7 @@ async function compare(
 ): Promise<Comparison> {
   work.progress(name);
   const plan = { looks: [work.maxBlocks], tail: 0.025 };
-  const options = { seed: work.seed, floor: null, family, plan, timeoutSeconds, blockSeconds: 0.5, signal: work.signal };
+  const options = { seed: work.seed, floor: null, family, plan, timeoutSeconds, signal: work.signal };
   const subject = { cell: `${name} at ${work.task.length}`, name };
   return (await compareLatency(arms, subject, plainRule('latency', slowdownMargin), options)).comparison;
 }
