@@ -46,6 +46,15 @@ test('calls that take twice as long in a third of the samples of either arm move
   assert.ok(Math.abs(blockEffect(rounds)) < 0.02, String(blockEffect(rounds)));
 });
 
+test('calls of one arm that are often disturbed do not move a low quantile', () => {
+  const rounds = Array.from({ length: 2 }, () => ({
+    base: [0, 0.01, 0.02, 0.03, 0, 0.01, 0.02, 0.03],
+    new: [0, 0.01, 0.02, 0.5, 0.6, 0.7, 0.8, 0.9],
+  }));
+  assert.ok(Math.abs(blockEffect(rounds, 0.15)) < 0.011, String(blockEffect(rounds, 0.15)));
+  assert.ok(blockEffect(rounds) > 0.1);
+});
+
 test('an arm without a sample has no effect', () => {
   assert.throws(() => blockEffect([]), RangeError);
   assert.throws(() => blockEffect([{ base: [1], new: [] }]), RangeError);
