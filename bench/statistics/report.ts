@@ -81,7 +81,7 @@ const visits = visitsOf(1e9 / ticksPerSecond);
 
 function ruleSection({ levels }: Results): string {
   return `## Results in full
-A block is a fresh pair of processes with ${rounds} rounds, each ABBA or BAAB at random, in three visits. At each visit, ${visits.dropped} samples are dropped and ${visits.kept} kept per letter. The result is examined after ${defaultLooks.looks.join(', ')} blocks, with a one-sided error of ${defaultLooks.tail} each. Before ${defaultLooks.waryBefore} blocks, "slower" must exceed Δ itself instead of Δ/2.
+A block is a fresh pair of processes with ${rounds} rounds, each ABBA or BAAB at random, in three visits. At each visit, ${visits.dropped} samples are dropped and ${visits.kept} kept per letter. The result is examined after ${defaultLooks.looks.join(', ')} blocks, with a one-sided error of ${defaultLooks.tail} each. At n < ${defaultLooks.waryBefore} blocks, "slower" must exceed Δ/2 × ${defaultLooks.waryBefore}/n instead of Δ/2, because a few blocks may agree by chance.
 
 - **alone**: a comparison on its own. A floor below Δ/2 changes nothing for it.
 - **one of ${matrix}**: "slower" and "faster" must also show that there is a change at all, at that error divided by ${matrix}.
