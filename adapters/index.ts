@@ -7,7 +7,7 @@ export const adapters: readonly AdapterEntry[] = [
     name: 'onnx',
     backends: ['onnx-cpu', 'onnx-webgpu', 'onnx-cuda'],
     module: ownModule('./onnx/adapter', import.meta.url).href,
-    load: async () => (await import('./onnx/adapter.ts')).adapter,
+    load: async () => (await import('./onnx/with-graphs.ts')).adapter,
   },
   {
     name: 'torch',

@@ -10,7 +10,8 @@ import { drawGaussian } from '../src/inputs/gaussian.ts';
 import { findVariant, parseVariant } from '../src/variants/index.ts';
 import { judgeOutput } from '../src/variants/judge.ts';
 import { feedsOf } from './onnx/call.ts';
-import { configOf, kernelModel } from './onnx/kernel-graph.ts';
+import { kernelModel } from './onnx/kernel-graph.ts';
+import { configOf } from './onnx/kernel-of.ts';
 import { kernels } from './onnx/kernels/index.ts';
 
 // Kernels with one seeded fault each. The check that passes the true kernel must catch every one.

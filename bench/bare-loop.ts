@@ -1,6 +1,7 @@
 import * as ort from '../src/processes/onnxruntime.ts';
 import { feedsOf } from '../adapters/onnx/call.ts';
-import { configOf, kernelModel } from '../adapters/onnx/kernel-graph.ts';
+import { kernelModel } from '../adapters/onnx/kernel-graph.ts';
+import { configOf } from '../adapters/onnx/kernel-of.ts';
 import { kernels } from '../adapters/onnx/kernels/index.ts';
 import { createInputs } from '../src/inputs/create-inputs.ts';
 import { serveBareLoop } from './bare-arm.ts';

@@ -1,5 +1,5 @@
 import * as ort from '../src/processes/onnxruntime.ts';
-import { adapter } from '../adapters/onnx/adapter.ts';
+import { adapter } from '../adapters/onnx/with-graphs.ts';
 import { RandomStream } from '../src/inputs/random.ts';
 import { exportTestbed } from '../src/training/export-onnx.ts';
 import { initialWeights } from '../src/training/initial-weights.ts';

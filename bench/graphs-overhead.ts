@@ -1,7 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { configOf, kernelModel, kernelOf } from '../adapters/onnx/kernel-graph.ts';
+import { kernelModel } from '../adapters/onnx/kernel-graph.ts';
+import { configOf, kernelOf } from '../adapters/onnx/kernel-of.ts';
 import { graphPython } from '../adapters/onnx/python/graph-worker.ts';
 import { adapter as openvino } from '../adapters/openvino/adapter.ts';
 import { adapter as ortPython } from '../adapters/ort-python/adapter.ts';

@@ -12,10 +12,10 @@ const copy = emptyFolder();
 
 const strideVariant = `import type { Variant } from '../../contract/variant.ts';
 import { allowedEnd, appendKeys, clearRow, viewHead } from '../head-view.ts';
-import { parameterObject, readParameters, wholeNumber } from '../parameter-types.ts';
+import { parameterObject, readParameters, wholeNumber, withDefault } from '../parameter-types.ts';
 import { sumOverQueries, workOf } from '../work.ts';
 
-const parameters = parameterObject({ step: wholeNumber(1).default(4) });
+const parameters = parameterObject({ step: withDefault(wholeNumber(1), 4) });
 
 /** Every step-th key, from the first on. */
 export const stride: Variant = {

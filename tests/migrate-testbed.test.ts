@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { adapter } from '../adapters/onnx/adapter.ts';
+import { adapter } from '../adapters/onnx/with-graphs.ts';
 import { writeTensors } from '../src/data/tensor-files.ts';
 import { exportTestbed } from '../src/training/export-onnx.ts';
 import { initialWeights } from '../src/training/initial-weights.ts';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { adapter } from '../adapters/onnx/adapter.ts';
+import { adapter } from '../adapters/onnx/with-graphs.ts';
 import type { Tensors } from '../src/contract/tensor.ts';
 import { tensorOf } from '../src/inputs/model-inputs.ts';
 import type { DimensionSizes } from '../src/inputs/model-inputs.ts';

@@ -1,16 +1,19 @@
+import { madeOnce } from '../../src/processes/kept.ts';
 import * as ort from '../../src/processes/onnxruntime.ts';
 import type { Adapter, BackendStatus, Dispatch, KernelRequest, PreparedKernel, Unsupported } from '../../src/contract/adapter.ts';
 import { AttnswapError } from '../../src/contract/errors.ts';
 import { backends, findBackend, statusOf } from './backends.ts';
-import { ceilings } from './ceilings.ts';
 import { feedsOf, outputValues } from './call.ts';
 import { kernels } from './kernels/index.ts';
-import { configOf, kernelGraph, kernelModel, kernelOf } from './kernel-graph.ts';
+import { configOf, kernelOf } from './kernel-of.ts';
 import { openModel } from './open-model.ts';
 import type { Profiled } from './profile.ts';
 import { sessionOptions } from './session-options.ts';
 
-/** ONNX Runtime, embedded: kernels are ONNX graphs built here, run by onnxruntime-node. */
+/**
+ * ONNX Runtime, embedded: kernels are ONNX graphs built here, run by onnxruntime-node. This is what measuring processes load. What builds graphs is half
+ * as many modules again, so it is loaded only for a graph that no other process has built; `kernelGraph` is in with-graphs.ts.
+ */
 export const adapter: Adapter = {
   name: 'onnx',
   backends: backends.map(({ name }) => name),
@@ -19,8 +22,7 @@ export const adapter: Adapter = {
   status: async (name) => statusOf(findBackend(name)),
   prepare,
   openModel,
-  kernelGraph,
-  ceilings,
+  ceilings: async (request) => (await import('./ceilings.ts')).ceilings(request),
 };
 
 async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsupported> {
@@ -37,7 +39,8 @@ async function prepare(request: KernelRequest): Promise<PreparedKernel | Unsuppo
   if ('unsupported' in kernel) return kernel;
   const ignored = config.softcap === undefined ? undefined : kernel.capIgnored?.on[request.backend];
   if (ignored !== undefined) return { unsupported: `${ignored}; use ${kernel.capIgnored!.instead}` };
-  const model = kernelModel(kernel, config);
+  const built = { model: `${kernel.variant}.${kernel.kernel}`, config };
+  const model = await madeOnce(built, async () => (await import('./kernel-graph.ts')).kernelModel(kernel, config));
   const profiled: Profiled = (prefix) => ({
     model,
     options: { ...sessionOptions(backend, request), enableProfiling: true, profileFilePrefix: prefix },

@@ -5,7 +5,6 @@ import * as ort from '../../src/processes/onnxruntime.ts';
 import type { BackendStatus } from '../../src/contract/adapter.ts';
 import { AttnswapError } from '../../src/contract/errors.ts';
 import type { DType } from '../../src/contract/shape.ts';
-import { elementTypes, GraphBuilder } from '../../src/model/graph/graph-builder.ts';
 
 export interface OnnxBackend {
   readonly name: string;
@@ -58,30 +57,11 @@ export async function statusOf(backend: OnnxBackend): Promise<BackendStatus> {
   if (bundled === undefined) {
     return { available: false, reason: `onnxruntime-node has no ${backend.provider} provider installed`, mend: backend.mend };
   }
-  const refusal = backend.provider === 'cpu' ? undefined : await probe(backend, 'f32');
+  const probed = async (type: 'f32' | 'f16') => (await import('./probe.ts')).probe(backend.provider, type);
+  const refusal = backend.provider === 'cpu' ? undefined : await probed('f32');
   if (refusal !== undefined) return { available: false, reason: refusal, mend: backend.mend };
-  const half = backend.dtypes.includes('f16') && (await probe(backend, 'f16')) === undefined;
+  const half = backend.dtypes.includes('f16') && (await probed('f16')) === undefined;
   const version = `onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`;
   const threads = backend.provider === 'cpu' ? Math.min(threadCount(), usableCores(readText)) : null;
   return { available: true, version, device: backend.device, threads, dtypes: backend.dtypes.filter((dtype) => dtype !== 'f16' || half) };
-}
-
-/** Runs one product on the provider, in `type`: why that fails, or undefined. A bundled provider may find no device, or one without f16. */
-async function probe(backend: OnnxBackend, type: 'f32' | 'f16'): Promise<string | undefined> {
-  const graph = new GraphBuilder();
-  const input = graph.op('Cast', [graph.input('a', 'f32', [2, 2])], { to: elementTypes[type] });
-  const output = graph.op('Cast', [graph.op('MatMul', [input, input])], { to: elementTypes.f32 });
-  try {
-    const model = graph.model([{ name: 'b', value: output, type: 'f32' }]);
-    const session = await ort.InferenceSession.create(model, { executionProviders: backend.providers.slice(0, 1), logSeverityLevel: 4 });
-    await session.run({ a: new ort.Tensor('float32', new Float32Array([1, 2, 3, 4]), [2, 2]) });
-    await session.release();
-    return undefined;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return `no session on ${backend.provider}: ${reason
-      .replace(/^.*<lambda\(\)> /, '')
-      .replaceAll(/\s+/g, ' ')
-      .slice(0, 200)}`;
-  }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { elementTypes, GraphBuilder } from '../../src/model/graph/graph-builder.ts';
+import { elementTypes } from '../../src/model/graph/element-types.ts';
+import { GraphBuilder } from '../../src/model/graph/graph-builder.ts';
 import { openModel } from './open-model.ts';
 
 test('a model that opens only as it is optimized can be read all the same', async () => {

@@ -7,7 +7,8 @@ import * as ort from '../../src/processes/onnxruntime.ts';
 import { GraphBuilder } from '../../src/model/graph/graph-builder.ts';
 import { createInputs } from '../../src/inputs/create-inputs.ts';
 import { feedsOf } from './call.ts';
-import { configOf, kernelModel, kernelOf } from './kernel-graph.ts';
+import { kernelModel } from './kernel-graph.ts';
+import { configOf, kernelOf } from './kernel-of.ts';
 import { adapter } from './adapter.ts';
 import { profileCall, summarize } from './profile.ts';
 

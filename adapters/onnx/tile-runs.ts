@@ -1,5 +1,5 @@
 import type { GraphBuilder, Value } from '../../src/model/graph/graph-builder.ts';
-import { elementTypes } from '../../src/model/graph/graph-builder.ts';
+import { elementTypes } from '../../src/model/graph/element-types.ts';
 import { ceilDivide, range, shape, vector } from './tiles.ts';
 
 /**

@@ -1,6 +1,7 @@
 import { kvHeadOf } from '../../src/contract/shape.ts';
-import type { ElementType, GraphBuilder, Value } from '../../src/model/graph/graph-builder.ts';
-import { elementTypes } from '../../src/model/graph/graph-builder.ts';
+import { elementTypes } from '../../src/model/graph/element-types.ts';
+import type { ElementType } from '../../src/model/graph/element-types.ts';
+import type { GraphBuilder, Value } from '../../src/model/graph/graph-builder.ts';
 import type { KernelConfig, KernelInputs } from './kernel.ts';
 
 /** Lengths of the call as int64 scalars, read from the inputs' shapes when the graph runs. */

@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { adapter } from '../../adapters/onnx/adapter.ts';
+import { adapter } from '../../adapters/onnx/with-graphs.ts';
 import { loadData } from '../../src/data/data-module.ts';
 import type { AttentionInputs } from '../../src/contract/inputs.ts';
 import { openForCapture } from '../../src/model/swap/capture.ts';

@@ -1,10 +1,17 @@
-import type { z } from 'zod';
 import type { AttentionInputs } from './inputs.ts';
 import type { Shape } from './shape.ts';
 import type { Span } from './span.ts';
 
 /** Parameters as written and recorded: names to plain values. */
 export type Parameters = Readonly<Record<string, number | string>>;
+
+/** Validates parameters and fills in defaults. */
+export interface ParameterSchema<Output extends Parameters = Parameters> {
+  /** Every name, with its default; undefined where it has none. */
+  readonly defaults: Readonly<Record<string, number | string | undefined>>;
+  /** What they settle as, or why they are refused; unknown names are. */
+  read(given: Parameters): { readonly parameters: Output } | { readonly refusal: string };
+}
 
 /**
  * The entries that one query sees, before softmax. Entry e < `length` is the exact key `key[e]` where that is below the
@@ -125,8 +132,7 @@ export type Specification = WeighingDefinition | RecurrentDefinition;
 /** An attention mechanism, defined by mathematics and typed parameters. */
 export type Variant = Specification & {
   readonly summary: string;
-  /** Validates parameters and fills in defaults; unknown names are refused. */
-  readonly parameters: z.ZodType<Parameters>;
+  readonly parameters: ParameterSchema;
   /** The keys that every query sees for certain, by position; absent where a selection decides. */
   span?(parameters: Parameters, causal: boolean): Span;
   /** Work of a good kernel, exact without padding (`gated` with `tau`: an upper bound, as if every gate were open). */

@@ -1,9 +1,7 @@
 import { AttnswapError } from '../contract/errors.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Shape } from '../contract/shape.ts';
-import { drawCalibrated } from './calibrated.ts';
-import { drawGate } from './gate.ts';
-import { drawGaussian } from './gaussian.ts';
+import { madeOnce } from '../processes/kept.ts';
 
 /** Where inputs come from, as suites and the command line write it. */
 export type InputsKind = 'gaussian' | 'calibrated' | `captured:${string}`;
@@ -39,7 +37,7 @@ export function isDrawn(kind: string): boolean {
 }
 
 /**
- * Draws or reads the inputs of one cell, with a gate where the variant wants one (the file's own before a drawn one).
+ * Draws or reads the inputs of one cell, with a gate where the variant wants one (the file's own before a drawn one). Workers draw once for all of them.
  * @throws USAGE for an unknown kind, INVALID_PARAMETERS for a bad seed or a rank that differs from captured gates',
  * INVALID_SHAPE for an impossible shape or one that differs from the file's, and what reading a captured file throws
  */
@@ -50,7 +48,10 @@ export async function createInputs(request: InputsRequest): Promise<CreatedInput
   const { inputs, warnings } = await withoutGate(request);
   const { gate: captured, ...ungated } = inputs;
   if (!request.wantsGate) return { inputs: ungated, warnings };
-  if (captured === undefined) return { inputs: { ...ungated, gate: drawGate(request.shape, request.gateRank, request.seed) }, warnings };
+  if (captured === undefined) {
+    const { drawGate } = await import('./gate.ts');
+    return { inputs: { ...ungated, gate: drawGate(request.shape, request.gateRank, request.seed) }, warnings };
+  }
   if (request.gateRank === undefined || request.gateRank === captured.rank) return { inputs, warnings };
   throw new AttnswapError(
     'INVALID_PARAMETERS',
@@ -61,9 +62,13 @@ export async function createInputs(request: InputsRequest): Promise<CreatedInput
   );
 }
 
+/** What draws is loaded only where no other process has drawn. */
 async function withoutGate({ kind, shape, seed }: InputsRequest): Promise<CreatedInputs> {
-  if (kind === 'gaussian') return { inputs: drawGaussian(shape, seed), warnings: [] };
-  if (kind === 'calibrated') return { inputs: drawCalibrated(shape, seed), warnings: [] };
+  const drawn = { kind, shape, seed };
+  if (kind === 'gaussian')
+    return { inputs: await madeOnce(drawn, async () => (await import('./gaussian.ts')).drawGaussian(shape, seed)), warnings: [] };
+  if (kind === 'calibrated')
+    return { inputs: await madeOnce(drawn, async () => (await import('./calibrated.ts')).drawCalibrated(shape, seed)), warnings: [] };
   if (!isInputsKind(kind)) {
     throw new AttnswapError('USAGE', `inputs: unknown kind ${JSON.stringify(kind)}, expected gaussian, calibrated or captured:<file>`);
   }

@@ -7,7 +7,7 @@ import { stageFault } from './fault.ts';
 import { forkArm } from './forked-arm.ts';
 import type { ForkedArm } from './forked-arm.ts';
 import { inTime } from './in-time.ts';
-import { handOn } from './kept-inputs.ts';
+import { handOn } from './hand-on.ts';
 import { readiness } from './messages.ts';
 import type { ModelStageRequest, StageAnswer, StageRequest } from './messages.ts';
 import { memoryEnvironment } from './peak-memory.ts';

@@ -72,7 +72,7 @@ export class PairArm {
     const cell = await prepareCell(request, figure);
     let judged: JudgedKernel | undefined;
     if (question.judgedRows === 0) await cell.kernel.run();
-    else judged = await judgeKernel(cell, expectKernel(cell, question.judgedRows));
+    else judged = await judgeKernel(cell, await expectKernel(cell, question.judgedRows));
     if (judged?.reason !== undefined) return { answer: 'fault', status: 'mismatch', reason: judged.reason };
     const { kernel } = cell;
     const { pid, compiledAhead } = kernel;

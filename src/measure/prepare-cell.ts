@@ -1,27 +1,25 @@
 import type { z } from 'zod';
 import type { KernelRequest, PreparedKernel } from '../contract/adapter.ts';
-import type { errorSchema } from '../contract/cell.ts';
+import type { CellSpec, errorSchema } from '../contract/cell.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { keptKeys, readRequests } from '../contract/requests.ts';
 import { createInputs, isDrawn } from '../inputs/create-inputs.ts';
 import type { CreatedInputs } from '../inputs/create-inputs.ts';
 import { loadAdapter } from '../loading/adapter.ts';
+import { madeOnce } from '../processes/kept.ts';
 import { findVariant } from '../variants/index.ts';
-import { judgeGradients, drawOutputGradient } from '../variants/judge-gradients.ts';
-import { expectOutput } from '../variants/judge.ts';
-import type { Judgement } from '../variants/judge.ts';
-import { drawnOnce } from './kept-inputs.ts';
+import { judgeRows } from '../variants/judge-tally.ts';
+import type { ExpectedOutput } from '../variants/judge-tally.ts';
 import type { CellRequest } from './messages.ts';
 
 /** A kernel with its inputs, in this process. */
 export interface PreparedCell {
+  readonly cell: CellSpec;
   readonly kernel: PreparedKernel;
   readonly request: KernelRequest;
   readonly warnings: readonly string[];
   /** q·k products of one call. */
   readonly scoredPairs: number;
-  /** Of the rows that are judged. */
-  readonly seed: number;
 }
 
 /** The inputs that a cell declares, with a padding mask where it holds different requests. */
@@ -34,7 +32,7 @@ export async function cellInputs({ cell }: CellRequest): Promise<CreatedInputs> 
     wantsGate: findVariant(cell.variant.name).takesGate === true,
     ...(typeof gateRank === 'number' && { gateRank }),
   };
-  const created = await (isDrawn(cell.inputs) ? drawnOnce(request, () => createInputs(request)) : createInputs(request));
+  const created = await createInputs(request);
   const mask = cell.requests === undefined ? undefined : keptKeys(readRequests(cell.requests)!);
   return mask === undefined ? created : { ...created, inputs: { ...created.inputs, mask } };
 }
@@ -47,6 +45,7 @@ export async function prepareCell(given: CellRequest, purpose: KernelRequest['pu
   if (refusal !== undefined) throw new AttnswapError('UNSUPPORTED', refusal);
   const adapter = await loadAdapter(given.adapterModule);
   const { inputs, warnings } = await cellInputs(given);
+  const outputGradient = cell.pass && (await import('../variants/judge-gradients.ts')).drawOutputGradient(inputs, named, cell.seed);
   const request: KernelRequest = {
     backend: cell.backend,
     variant: cell.variant.name,
@@ -55,14 +54,14 @@ export async function prepareCell(given: CellRequest, purpose: KernelRequest['pu
     inputs,
     purpose,
     profiled,
-    ...(cell.pass !== undefined && { outputGradient: drawOutputGradient(inputs, named, cell.seed) }),
+    ...(outputGradient !== undefined && { outputGradient }),
     ...(given.threads !== undefined && { threads: given.threads }),
   };
   const kernel = await adapter.prepare(request);
   if ('unsupported' in kernel) throw new AttnswapError('UNSUPPORTED', kernel.unsupported);
   const described = adapter.kernels.find((other) => other.variant === cell.variant.name && other.kernel === cell.kernel);
   const scoredPairs = described?.scoredPairs(cell.variant.params, cell.shape, cell.backend) ?? Number.NaN;
-  return { kernel, request, warnings, scoredPairs, seed: cell.seed };
+  return { cell, kernel, request, warnings, scoredPairs };
 }
 
 export interface JudgedKernel {
@@ -71,18 +70,27 @@ export interface JudgedKernel {
   readonly reason?: string;
 }
 
+/** What a worker makes for a cell, of whatever kernel; it is handed on where the inputs follow from the cell, and not from a file. */
+export function madeFor<Value>(
+  { inputs, seed, shape, requests, variant }: CellSpec,
+  what: object,
+  make: () => Promise<Value>,
+): Promise<Value> {
+  return isDrawn(inputs) ? madeOnce({ ...what, inputs, seed, shape, requests, variant }, make) : make();
+}
+
 /** What is expected of a sample of `count` rows of the kernel's output; nothing is called for it. */
-export function expectKernel({ request, seed }: PreparedCell, count: number): (output: Float32Array) => Judgement {
-  return expectOutput(request.inputs, findVariant(request.variant), request.parameters, { rows: { count, seed } });
+export function expectKernel({ cell, request }: PreparedCell, count: number): Promise<ExpectedOutput> {
+  return madeFor(cell, { expected: count }, async () => {
+    const { expectOutput } = await import('../variants/judge.ts');
+    return expectOutput(request.inputs, findVariant(request.variant), request.parameters, { rows: { count, seed: cell.seed } });
+  });
 }
 
 /** One call, and the distance of its output and gradients from the float64 reference: before anything is timed. */
-export async function judgeKernel(
-  { kernel, request, seed }: PreparedCell,
-  judge: (output: Float32Array) => Judgement,
-): Promise<JudgedKernel> {
+export async function judgeKernel({ cell: { seed }, kernel, request }: PreparedCell, expected: ExpectedOutput): Promise<JudgedKernel> {
   await kernel.run();
-  const judgement = judge(await kernel.output());
+  const judgement = judgeRows(await kernel.output(), request.inputs.shape, expected);
   const { relative, budget, rowsChecked, ambiguousRows } = judgement;
   const error = { relative: finite(relative), budget, rowsChecked, ambiguousRows };
   if (!judgement.ok) return { error, reason: judgement.reason ?? 'output differs from the reference' };
@@ -92,6 +100,7 @@ export async function judgeKernel(
   const gradients = await kernel.gradients?.();
   if (gradients === undefined)
     throw new AttnswapError('WORKER_FAILED', `${request.backend}: the forward and backward call returned no gradients`);
+  const { judgeGradients } = await import('../variants/judge-gradients.ts');
   const judged = judgeGradients({ inputs, outputGradient, gradients }, { variant, parameters }, { seed, outputBudget: budget });
   const withGradients = { ...error, gradients: { relative: finite(judged.relative), budget: judged.budget } };
   return judged.ok ? { error: withGradients } : { error: withGradients, reason: judged.reason ?? 'gradients differ from the reference' };

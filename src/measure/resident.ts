@@ -5,7 +5,7 @@ import type { Arm } from './arm.ts';
 import { forkArm } from './forked-arm.ts';
 import type { ForkedArm } from './forked-arm.ts';
 import { inTime } from './in-time.ts';
-import { handOn } from './kept-inputs.ts';
+import { handOn } from './hand-on.ts';
 import { withoutForks } from '../protocol/fork-servers.ts';
 import { PairArm } from './pair-arm.ts';
 import { endOf, hasGroups, scratchFolder, signalGroup } from './process-group.ts';

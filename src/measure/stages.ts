@@ -4,14 +4,13 @@ import type { Ceiling } from '../contract/run.ts';
 import { loadAdapter } from '../loading/adapter.ts';
 import { workersOf } from '../processes/forked.ts';
 import { findVariant } from '../variants/index.ts';
-import { measureWaste } from '../waste/measure-waste.ts';
 import type { WasteReport } from '../waste/schema.ts';
 import { quotaLoad, throttling } from './block-load.ts';
 import { describeFault } from './fault.ts';
 import type { CeilingsRequest, CellStageRequest, ModelStageRequest, StageAnswer, StageRequest } from './messages.ts';
 import type { PreparedModel } from './prepare-model.ts';
 import { openMemoryRegion } from './peak-memory.ts';
-import { cellInputs, expectKernel, judgeKernel, prepareCell } from './prepare-cell.ts';
+import { cellInputs, expectKernel, judgeKernel, madeFor, prepareCell } from './prepare-cell.ts';
 import type { PreparedCell } from './prepare-cell.ts';
 import { sampleLatency } from './sampling.ts';
 
@@ -29,7 +28,7 @@ const shortWarmUpNs = (budgetNs: number) => Math.min(0.3e9, budgetNs / 2);
 export async function runStage(request: StageRequest, ready: () => Promise<void>): Promise<StageAnswer> {
   if ('model' in request) return modelStage(request);
   if (request.stage === 'ceilings') return ceilingsStage(request);
-  if (request.stage === 'waste') return { outcome: 'waste', waste: wasteOf(request, (await cellInputs(request)).inputs) };
+  if (request.stage === 'waste') return { outcome: 'waste', waste: await wasteOf(request, (await cellInputs(request)).inputs) };
   const prepared = await prepareCell(request, request.stage === 'memory' ? 'memory' : 'latency', request.stage === 'latency');
   if (request.stage === 'latency') return latencyStage(request, prepared, ready);
   if (request.stage === 'energy') return energyStage(prepared);
@@ -41,10 +40,10 @@ export async function runStage(request: StageRequest, ready: () => Promise<void>
 async function latencyStage(stage: CellStageRequest, prepared: PreparedCell, ready: () => Promise<void>): Promise<StageAnswer> {
   const { kernel, request } = prepared;
   const warnings = [...prepared.warnings];
-  const waste = wasteOrReason(stage, request.inputs);
-  const judge = expectKernel(prepared, judgedRows);
+  const waste = await wasteOrReason(stage, request.inputs);
+  const expected = await expectKernel(prepared, judgedRows);
   await ready();
-  const judged = await judgeKernel(prepared, judge);
+  const judged = await judgeKernel(prepared, expected);
   if (judged.reason !== undefined) return { outcome: 'mismatch', reason: judged.reason, error: judged.error, warnings };
   const profile = await profileCalls(kernel);
   const before = quotaLoad();
@@ -132,24 +131,26 @@ async function memoryStage(subject: Runnable): Promise<StageAnswer> {
 }
 
 /** The waste report, or why there is none. */
-function wasteOrReason(stage: CellStageRequest, inputs: AttentionInputs): WasteReport | string {
+async function wasteOrReason(stage: CellStageRequest, inputs: AttentionInputs): Promise<WasteReport | string> {
   try {
-    return wasteOf(stage, inputs);
+    return await wasteOf(stage, inputs);
   } catch (error) {
     return describeFault(error).reason;
   }
 }
 
-function wasteOf(stage: CellStageRequest, inputs: AttentionInputs): WasteReport {
-  return measureWaste({
+async function wasteOf({ cell, wasteRows, kernelScoredPairs }: CellStageRequest, inputs: AttentionInputs): Promise<WasteReport> {
+  const { headsOf, reportWaste } = await import('../waste/measure-waste.ts');
+  const request = {
     inputs,
-    inputsName: stage.cell.inputs,
-    variant: findVariant(stage.cell.variant.name),
-    parameters: stage.cell.variant.params,
+    inputsName: cell.inputs,
+    variant: findVariant(cell.variant.name),
+    parameters: cell.variant.params,
     dense: findVariant('dense'),
-    rows: { count: stage.wasteRows, seed: stage.cell.seed },
-    ...(stage.kernelScoredPairs !== undefined && { kernelScoredPairs: stage.kernelScoredPairs }),
-  });
+    rows: { count: wasteRows, seed: cell.seed },
+    ...(kernelScoredPairs !== undefined && { kernelScoredPairs }),
+  };
+  return reportWaste(request, await madeFor(cell, { waste: wasteRows }, async () => headsOf(request)));
 }
 
 /** Nanoseconds that one probe is repeated for. */

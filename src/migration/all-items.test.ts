@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { adapter } from '../../adapters/onnx/adapter.ts';
+import { adapter } from '../../adapters/onnx/with-graphs.ts';
 import * as bert from '../../tests/models/torchscript-bert.ts';
 import type { Item } from '../contract/data.ts';
 import { captureFault, openForCapture } from '../model/swap/capture.ts';

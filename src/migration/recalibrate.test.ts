@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ModelProto } from 'onnx-buf';
-import { adapter } from '../../adapters/onnx/adapter.ts';
+import { adapter } from '../../adapters/onnx/with-graphs.ts';
 import * as dynamo from '../../tests/models/dynamo.ts';
 import * as torchscript from '../../tests/models/torchscript-bert.ts';
 import type { Item } from '../contract/data.ts';

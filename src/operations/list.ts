@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { gateMetrics } from '../contract/suite.ts';
 import { builtInSuites, builtInTunings } from '../loading/built-in.ts';
 import { loadDefinition } from '../loading/definition.ts';
@@ -42,7 +41,9 @@ export async function list(options: ListOptions = {}): Promise<ListRecord> {
     variants: variants.map(({ name, summary, parameters }) => ({
       name,
       description: summary,
-      parameters: parametersOf(parameters),
+      parameters: Object.entries(parameters.defaults).map(([parameter, value]) =>
+        value === undefined ? parameter : `${parameter} (${value})`,
+      ),
       kernels: kernelsOf(name),
     })),
     backends: entries.flatMap(({ backends }) => backends),
@@ -57,12 +58,4 @@ async function describe(names: readonly string[]): Promise<Described[]> {
     found.push({ name, description: description ?? '' });
   }
   return found;
-}
-
-function parametersOf(schema: z.ZodType): string[] {
-  const { properties = {} } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
-  return Object.entries(properties).map(([name, property]) => {
-    const value = typeof property === 'object' ? property.default : undefined;
-    return value === undefined ? name : `${name} (${typeof value === 'string' ? value : JSON.stringify(value)})`;
-  });
 }

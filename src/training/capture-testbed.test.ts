@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { adapter } from '../../adapters/onnx/adapter.ts';
+import { adapter } from '../../adapters/onnx/with-graphs.ts';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import { captureTestbed } from './capture-testbed.ts';
 import { drawTokens, smallTestbed, stirredWeights, translating } from './fixtures/small-testbed.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import * as ort from '../processes/onnxruntime.ts';
-import { adapter } from '../../adapters/onnx/adapter.ts';
+import { adapter } from '../../adapters/onnx/with-graphs.ts';
 import { replacementsAnywhere } from '../migration/parse-replacements.ts';
 import { findSites } from '../model/sites/find-sites.ts';
 import { swapSites } from '../model/swap/swap.ts';

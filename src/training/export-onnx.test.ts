@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { adapter } from '../../adapters/onnx/adapter.ts';
+import { adapter } from '../../adapters/onnx/with-graphs.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { findSites } from '../model/sites/find-sites.ts';
 import { proveUnchanged } from '../model/swap/prove.ts';

@@ -1,4 +1,5 @@
-import { GraphBuilder, elementTypes } from '../model/graph/graph-builder.ts';
+import { elementTypes } from '../model/graph/element-types.ts';
+import { GraphBuilder } from '../model/graph/graph-builder.ts';
 import type { Value } from '../model/graph/graph-builder.ts';
 import { checkWeights } from './check-weights.ts';
 import type { Weights } from './check-weights.ts';

@@ -1,5 +1,5 @@
 import { AttnswapError } from '../contract/errors.ts';
-import { elementTypes } from '../model/graph/graph-builder.ts';
+import { elementTypes } from '../model/graph/element-types.ts';
 import type { Value } from '../model/graph/graph-builder.ts';
 import { spliceNodes } from '../model/graph/splice.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';

@@ -1,4 +1,4 @@
-import { elementTypes } from '../model/graph/graph-builder.ts';
+import { elementTypes } from '../model/graph/element-types.ts';
 import type { GraphBuilder, Value } from '../model/graph/graph-builder.ts';
 import type { ModelParts } from './model-parts.ts';
 import { head, lastNorm, linear } from './onnx-layers.ts';

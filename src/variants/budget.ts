@@ -2,7 +2,7 @@ import type { AttentionInputs } from '../contract/inputs.ts';
 import type { DType } from '../contract/shape.ts';
 import type { Parameters, Variant } from '../contract/variant.ts';
 import { gatesQueries } from './gated/parameters.ts';
-import { selectionSize, vectorNorms } from './norms.ts';
+import { longest, normOf, selectionSize, vectorNorms } from './norms.ts';
 import type { SelectionSize } from './norms.ts';
 import type { HeadView } from './head-view.ts';
 import type { ReferenceRow } from './reference.ts';
@@ -19,13 +19,12 @@ const subnormalError: Readonly<Record<DType, number>> = { f32: 2 ** -150, f16: 2
 export interface RowBudget {
   /** The error ‖out − ref‖ that rounding alone is expected to stay below. */
   readonly allowance: number;
-  /** A margin below this may be decided the other way by rounding; in the units of `row.margin`. */
+  /** A margin below this may be decided the other way by rounding; in the units of `row.margin`. 0 where nothing was dropped by score. */
   readonly selection: number;
 }
 
 /** What the budgets of a head's rows share. */
 interface HeadNorms {
-  readonly query: Float64Array;
   readonly key: Float64Array;
   readonly longestKey: number;
   readonly value: Float64Array;
@@ -52,7 +51,8 @@ export function rowBudgets(inputs: AttentionInputs, variant: Variant, parameters
     if (reference.allowance !== undefined) return { allowance: reference.allowance, selection: 0 };
     if (norms === undefined || current !== reference.view) norms = headNorms(reference, inputs, { variant, parameters });
     current = reference.view;
-    const scoreError = u * norms.selection(reference.at.query);
+    const isScored = reference.row.margin < Infinity || variant.name === 'gated';
+    const scoreError = isScored ? u * norms.selection(reference.at.query) : 0;
     const gate = { error: variant.name === 'gated' ? scoreError : 0, ofRow: gatesQueries(parameters['form']) };
     return { allowance: allowanceOf(reference, norms, gate), selection: 2 * scoreError };
   };
@@ -62,13 +62,14 @@ function headNorms(reference: ReferenceRow, inputs: AttentionInputs, named: { va
   const { view, rows, at } = reference;
   const { headDim } = view.shape;
   const key = vectorNorms(view.key, headDim);
+  const longestKey = longest(key);
+  let selection: SelectionSize | undefined;
   return {
-    query: vectorNorms(view.query, headDim),
     key,
-    longestKey: key.reduce((longest, norm) => Math.max(longest, norm), 0),
+    longestKey,
     value: vectorNorms(view.value, headDim),
-    pool: Float64Array.from(rows.pools, ({ value }) => vectorNorms(value, headDim)[0]!),
-    selection: selectionSize(view, inputs, { ...named, head: at.head }),
+    pool: Float64Array.from(rows.pools, ({ value }) => normOf(value, 0, headDim)),
+    selection: (query) => (selection ??= selectionSize(view, inputs, { ...named, head: at.head, longestKey }))(query),
   };
 }
 
@@ -80,7 +81,7 @@ interface GateError {
 
 function allowanceOf({ at, view, row, weights, output }: ReferenceRow, norms: HeadNorms, gate: GateError): number {
   const { keys, headDim, dtype } = view.shape;
-  const outputNorm = vectorNorms(output, headDim)[0]!;
+  const outputNorm = normOf(output, 0, headDim);
   const logitError = logitErrors(view, norms, {
     query: at.query,
     largest: largestLogit(row.logit, row.length),
@@ -109,7 +110,7 @@ function allowanceOf({ at, view, row, weights, output }: ReferenceRow, norms: He
 function logitErrors(view: HeadView, norms: HeadNorms, at: { query: number; largest: number; gateError: number }) {
   const { keys, headDim, dtype } = view.shape;
   const root = Math.sqrt(headDim);
-  const perKey = view.scale * norms.query[at.query]!;
+  const perKey = view.scale * normOf(view.query, at.query, headDim);
   return (key: number, logit: number): number => {
     const terms = perKey * (key < keys ? norms.key[key]! : norms.longestKey);
     const size = Math.abs(logit);

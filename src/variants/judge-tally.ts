@@ -28,13 +28,39 @@ export interface ExpectedRow {
   readonly ambiguous: boolean;
 }
 
+/** How many rows may be ambiguous. */
+export interface AmbiguityLimits {
+  /** The largest share. */
+  readonly share: number;
+  /** As many as are decided as one. */
+  readonly decidedTogether: number;
+}
+
+/** What the reference says of some rows of an output, plain values that can be kept. */
+export interface ExpectedOutput {
+  readonly rows: readonly ExpectedRow[];
+  readonly limits: AmbiguityLimits;
+}
+
+/** Judges an output `[batch, heads, queries, headDim]` by rows that were computed beforehand. */
+export function judgeRows(actual: Float32Array, shape: Shape, { rows, limits }: ExpectedOutput): Judgement {
+  const tally = new JudgeTally(limits);
+  if (tally.checkWhole(actual, shape)) for (const row of rows) tally.add(row, rowOf(actual, shape, row.at));
+  return tally.judgement();
+}
+
+export function rowOf(actual: Float32Array, { heads, queries, headDim }: Shape, { batch, head, query }: RowAddress): Float32Array {
+  const from = ((batch * heads + head) * queries + query) * headDim;
+  return actual.subarray(from, from + headDim);
+}
+
 /** A row may err by this many times its allowance, the norm over all by this many of theirs. */
 const rowSlack = 8;
 const normSlack = 2;
 
 /** Adds up the rows of one output. */
 export class JudgeTally {
-  readonly #limits: { ambiguousShare: number; rowsDecidedTogether: number };
+  readonly #limits: AmbiguityLimits;
   #error = 0;
   #norm = 0;
   #allowed = 0;
@@ -43,21 +69,25 @@ export class JudgeTally {
   #broken: string | undefined;
   #worst: Judgement['worst'] = { batch: 0, head: 0, query: 0, relative: 0, ofAllowance: 0 };
 
-  constructor(limits: { ambiguousShare: number; rowsDecidedTogether: number }) {
+  constructor(limits: AmbiguityLimits) {
     this.#limits = limits;
   }
 
-  /** Refuses an output of another size, or with a number that is not finite anywhere. */
-  checkWhole(actual: Float32Array, { batch, heads, queries, headDim }: Shape): void {
+  /** Refuses an output of another size, or with a number that is not finite anywhere; says whether the size is right, so that there are rows to look at. */
+  checkWhole(actual: Float32Array, { batch, heads, queries, headDim }: Shape): boolean {
     const expected = batch * heads * queries * headDim;
-    const at = actual.findIndex((element) => !Number.isFinite(element));
-    if (actual.length !== expected) this.#broken = `output holds ${actual.length} elements, expected ${expected}`;
-    else if (at >= 0) {
+    if (actual.length !== expected) {
+      this.#broken = `output holds ${actual.length} elements, expected ${expected}`;
+      return false;
+    }
+    const at = firstNotFinite(actual);
+    if (at >= 0) {
       const row = Math.floor(at / headDim);
       const head = Math.floor(row / queries);
       const address = { batch: Math.floor(head / heads), head: head % heads, query: row % queries };
       this.#broken = `output is ${actual[at]} at ${describe(address)}, element ${at % headDim}, expected finite numbers`;
     }
+    return true;
   }
 
   add({ at, output: reference, ...given }: ExpectedRow, actual: Float32Array): void {
@@ -99,10 +129,16 @@ export class JudgeTally {
   }
 
   #tooAmbiguous(): string | undefined {
-    const most = Math.max(2, this.#limits.rowsDecidedTogether, Math.floor(this.#rows * this.#limits.ambiguousShare));
+    const most = Math.max(2, this.#limits.decidedTogether, Math.floor(this.#rows * this.#limits.share));
     if (this.#ambiguous <= most) return undefined;
     return `${this.#ambiguous} of ${this.#rows} rows are near ties that rounding may decide, expected at most ${most}`;
   }
+}
+
+/** A plain loop: it runs once in each worker, over the whole output. */
+function firstNotFinite(values: Float32Array): number {
+  for (let at = 0; at < values.length; at++) if (!Number.isFinite(values[at])) return at;
+  return -1;
 }
 
 function ratio(part: number, whole: number): number {

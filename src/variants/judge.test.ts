@@ -7,6 +7,7 @@ import type { CaseInputs } from './case-inputs.ts';
 import { findVariant, parseVariant } from './index.ts';
 import { assertWithinBudget, expectOutput, judgeOutput } from './judge.ts';
 import type { JudgeOptions, Judgement } from './judge.ts';
+import { judgeRows } from './judge-tally.ts';
 import { allRows, referenceOutput, visitRows, weighedRows } from './reference.ts';
 import type { ReferenceRow } from './reference.ts';
 
@@ -37,7 +38,8 @@ function judged(text: string, output: Float32Array, inputs: AttentionInputs, opt
   const { variant, parameters } = parseVariant(text);
   const judgement = judgeOutput(output, inputs, findVariant(variant), parameters, options);
   // What was expected beforehand judges alike.
-  assert.deepEqual(expectOutput(inputs, findVariant(variant), parameters, options)(output), judgement);
+  const expected = expectOutput(inputs, findVariant(variant), parameters, options);
+  assert.deepEqual(judgeRows(output, inputs.shape, expected), judgement);
   return judgement;
 }
 

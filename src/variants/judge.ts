@@ -3,12 +3,10 @@ import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Parameters, Variant } from '../contract/variant.ts';
 import { rowBudgets } from './budget.ts';
 import { settleParameters } from './settle-parameters.ts';
-import type { Shape } from '../contract/shape.ts';
 import { visitRows } from './reference.ts';
-import type { RowAddress } from './reference.ts';
 import { sampleRows } from './sample-rows.ts';
-import { JudgeTally } from './judge-tally.ts';
-import type { ExpectedRow, Judgement } from './judge-tally.ts';
+import { JudgeTally, rowOf } from './judge-tally.ts';
+import type { AmbiguityLimits, ExpectedOutput, ExpectedRow, Judgement } from './judge-tally.ts';
 
 export type { Judgement } from './judge-tally.ts';
 
@@ -36,47 +34,25 @@ export function judgeOutput(
   parameters: Parameters,
   options: JudgeOptions,
 ): Judgement {
-  const tally = tallyFor(variant, parameters, options);
-  tally.checkWhole(actual, inputs.shape);
-  if (actual.length !== outputSize(inputs.shape)) return tally.judgement();
-  visitExpected(inputs, variant, parameters, options, (row) => tally.add(row, rowOf(actual, inputs.shape, row.at)));
+  const tally = new JudgeTally(limitsFor(variant, parameters, options));
+  if (tally.checkWhole(actual, inputs.shape))
+    visitExpected(inputs, variant, parameters, options, (row) => tally.add(row, rowOf(actual, inputs.shape, row.at)));
   return tally.judgement();
 }
 
 /**
- * {@link judgeOutput} in two steps, for who has time before there is an output: computes what is expected of the checked rows, and returns
- * what judges an output by it.
+ * The first step of {@link judgeOutput}, before there is an output: what is expected of the checked rows. {@link judgeRows} is the second.
  * @throws INVALID_SHAPE, INVALID_PARAMETERS
  */
-export function expectOutput(
-  inputs: AttentionInputs,
-  variant: Variant,
-  parameters: Parameters,
-  options: JudgeOptions,
-): (actual: Float32Array) => Judgement {
-  const expected: ExpectedRow[] = [];
-  visitExpected(inputs, variant, parameters, options, (row) => expected.push({ ...row, output: row.output.slice() }));
-  return (actual) => {
-    const tally = tallyFor(variant, parameters, options);
-    tally.checkWhole(actual, inputs.shape);
-    if (actual.length !== outputSize(inputs.shape)) return tally.judgement();
-    for (const row of expected) tally.add(row, rowOf(actual, inputs.shape, row.at));
-    return tally.judgement();
-  };
+export function expectOutput(inputs: AttentionInputs, variant: Variant, parameters: Parameters, options: JudgeOptions): ExpectedOutput {
+  const rows: ExpectedRow[] = [];
+  visitExpected(inputs, variant, parameters, options, (row) => rows.push({ ...row, output: row.output.slice() }));
+  return { rows, limits: limitsFor(variant, parameters, options) };
 }
 
-function tallyFor(variant: Variant, parameters: Parameters, { ambiguousShare = 0.02 }: JudgeOptions): JudgeTally {
+function limitsFor(variant: Variant, parameters: Parameters, { ambiguousShare = 0.02 }: JudgeOptions): AmbiguityLimits {
   // One block of queries is decided as one: a single near tie takes all its rows.
-  return new JudgeTally({ ambiguousShare, rowsDecidedTogether: Number(settleParameters(variant, parameters)['block'] ?? 1) });
-}
-
-function outputSize({ batch, heads, queries, headDim }: Shape): number {
-  return batch * heads * queries * headDim;
-}
-
-function rowOf(actual: Float32Array, { heads, queries, headDim }: Shape, { batch, head, query }: RowAddress): Float32Array {
-  const from = ((batch * heads + head) * queries + query) * headDim;
-  return actual.subarray(from, from + headDim);
+  return { share: ambiguousShare, decidedTogether: Number(settleParameters(variant, parameters)['block'] ?? 1) };
 }
 
 /** Streams what is expected of the checked rows; `output` is reused. */

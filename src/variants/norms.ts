@@ -7,12 +7,15 @@ import type { HeadView } from './head-view.ts';
 /** The Euclidean norms of vectors `[count, headDim]`. */
 export function vectorNorms(vectors: Float32Array | Float64Array, headDim: number): Float64Array {
   const norms = new Float64Array(vectors.length / headDim);
-  for (let i = 0; i < norms.length; i++) {
-    let square = 0;
-    for (let m = i * headDim; m < (i + 1) * headDim; m++) square += vectors[m]! ** 2;
-    norms[i] = Math.sqrt(square);
-  }
+  for (let i = 0; i < norms.length; i++) norms[i] = normOf(vectors, i, headDim);
   return norms;
+}
+
+/** The Euclidean norm of one of them. Products, as a power is a call until the loop is optimized, and a worker runs it once. */
+export function normOf(vectors: Float32Array | Float64Array, index: number, headDim: number): number {
+  let square = 0;
+  for (let m = index * headDim; m < (index + 1) * headDim; m++) square += vectors[m]! * vectors[m]!;
+  return Math.sqrt(square);
 }
 
 /** The size that, times the unit roundoff, bounds the rounding of the scores that `query` selects by. */
@@ -27,24 +30,22 @@ export type SelectionSize = (query: number) => number;
 export function selectionSize(
   view: HeadView,
   inputs: AttentionInputs,
-  { variant, parameters, head }: { variant: Variant; parameters: Parameters; head: number },
+  { variant, parameters, head, longestKey }: { variant: Variant; parameters: Parameters; head: number; longestKey: number },
 ): SelectionSize {
   const { headDim } = view.shape;
   const gate = variant.name === 'gated' ? inputs.gate : undefined;
   const steps = gate === undefined ? Math.sqrt(headDim) + 3 : Math.sqrt(gate.rank) + 6;
-  const queries = vectorNorms(view.query, headDim);
   if (gate !== undefined && gatesQueries(parameters['form'])) {
     // A query's gate is compared with those of all others.
-    const size = (steps * longest(queries) * matrixNorm(gate.u, gate, { headDim, head })) / Math.sqrt(headDim);
+    const size = (steps * longest(vectorNorms(view.query, headDim)) * matrixNorm(gate.u, gate, { headDim, head })) / Math.sqrt(headDim);
     return () => size;
   }
   const factor = gate === undefined ? view.scale : gateFactor(gate, headDim, head);
-  const longestKey = longest(vectorNorms(view.key, headDim));
   const block = Number(parameters['block'] ?? 1);
-  if (block === 1 && variant.name !== 'block-topk') return (query) => factor * steps * queries[query]! * longestKey;
+  if (block === 1 && variant.name !== 'block-topk') return (query) => factor * steps * normOf(view.query, query, headDim) * longestKey;
   const speakers = vectorNorms(blockQueries(view, block), headDim);
   const longestMean = longest(vectorNorms(keyMeans(view, block).mean, headDim));
-  const longestQuery = longest(queries);
+  const longestQuery = longest(vectorNorms(view.query, headDim));
   return (query) => {
     const speaker = speakers[Math.floor((query + view.offset) / block)]!;
     if (speaker === 0) return 0;
@@ -60,9 +61,10 @@ function gateFactor(gate: GateTensors, headDim: number, head: number): number {
 /** The Frobenius norm of one head's matrix. */
 function matrixNorm(matrix: Float32Array, { rank }: GateTensors, { headDim, head }: { headDim: number; head: number }): number {
   const size = headDim * rank;
-  return vectorNorms(matrix.subarray(head * size, (head + 1) * size), size)[0]!;
+  return normOf(matrix, head, size);
 }
 
-function longest(norms: Float64Array): number {
+/** The largest of norms; 0 of none. */
+export function longest(norms: Float64Array): number {
   return norms.reduce((most, norm) => Math.max(most, norm), 0);
 }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { z } from 'zod';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Shape } from '../contract/shape.ts';
 import type { Row, Variant } from '../contract/variant.ts';
 import { RandomStream } from '../inputs/random.ts';
 import { normalCdf, normalQuantile } from '../statistics/normal.ts';
+import { parameterObject } from '../variants/parameter-types.ts';
 import { massShares } from './columns.ts';
 import { measureWaste } from './measure-waste.ts';
 
@@ -32,7 +32,7 @@ function normalLogits(deviation: number): Variant {
   return {
     name: 'dense',
     summary: '',
-    parameters: z.object({}),
+    parameters: parameterObject({}),
     refuses: () => undefined,
     cost: () => ({ scoredPairs: 0, weightedPairs: 0, densePairs: 0, flops: 0, bytes: 0 }),
     rows: () => ({ pools: [], fill }),

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { z } from 'zod';
 import type { AttentionInputs } from '../contract/inputs.ts';
 import type { Pool, Variant } from '../contract/variant.ts';
 import { findVariant } from '../variants/index.ts';
+import { parameterObject } from '../variants/parameter-types.ts';
 import { measureWaste } from './measure-waste.ts';
 import type { WasteRequest } from './request.ts';
 import type { WasteFigures } from './schema.ts';
@@ -15,7 +15,7 @@ function scripted(name: string, rows: readonly ScriptedRow[], pools: readonly Po
   return {
     name,
     summary: '',
-    parameters: z.object({}),
+    parameters: parameterObject({}),
     refuses: (_parameters, { keys }) => (keys === 777 ? '777 keys' : undefined),
     cost: () => ({ scoredPairs: 0, weightedPairs: 0, densePairs: 0, flops: 0, bytes: 0 }),
     rows: () => ({

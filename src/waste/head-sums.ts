@@ -1,5 +1,6 @@
 import { addReplicateSums, seededGenerator } from '../statistics/resample.ts';
 import { weighedRows } from '../variants/reference.ts';
+import { settleParameters } from '../variants/settle-parameters.ts';
 import { columnNames, RowTable } from './columns.ts';
 import { groupColumns } from './group-meter.ts';
 import type { WasteSums } from './figures.ts';
@@ -86,7 +87,7 @@ export class HeadMeter {
     const meter = this.#meter;
     meter.startHead(frame);
     const isDense = variant.name === dense.name;
-    const head = { frame, variant: rows, dense: isDense ? undefined : weighedRows(dense, inputs, dense.parameters.parse({}), at) };
+    const head = { frame, variant: rows, dense: isDense ? undefined : weighedRows(dense, inputs, settleParameters(dense, {}), at) };
     for (const [index, query] of sample.queries.entries()) {
       meter.measure(head, { query, weight: sample.weights[index]!, relevant: relevant?.({ ...at, query }) }, table);
     }

@@ -7,6 +7,7 @@ import { AttnswapError } from '../contract/errors.ts';
 import { drawGate } from '../inputs/gate.ts';
 import { drawGaussian } from '../inputs/gaussian.ts';
 import { findVariant } from '../variants/index.ts';
+import { settleParameters } from '../variants/settle-parameters.ts';
 import { measureHeads, measureWasteInThreads } from './in-threads.ts';
 import type { HeadAnswer } from './in-threads.ts';
 import { measureWaste } from './measure-waste.ts';
@@ -41,7 +42,7 @@ async function inTwoThreads(given: WasteRequest) {
 test('heads measured in threads give the same report to the bit', async () => {
   const gated = findVariant('gated');
   const groups = [{ name: 'image', from: 100, to: 5000 }];
-  const given = request({ variant: gated, parameters: gated.parameters.parse({ sparsity: 0.5 }), kernelScoredPairs: 1e7, groups });
+  const given = request({ variant: gated, parameters: settleParameters(gated, { sparsity: 0.5 }), kernelScoredPairs: 1e7, groups });
   const { outcome, answers, ended } = await inTwoThreads(given);
   assert.deepEqual(outcome, { status: 'fulfilled', value: measureWaste(given) });
   assert.deepEqual(new Set(answers.map(({ head }) => head)), new Set([0, 1, 2]));

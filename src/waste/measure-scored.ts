@@ -3,6 +3,7 @@ import type { AttentionInputs } from '../contract/inputs.ts';
 import type { KeyGroup } from '../contract/key-groups.ts';
 import type { Parameters, Variant } from '../contract/variant.ts';
 import { weighedRows } from '../variants/reference.ts';
+import { settleParameters } from '../variants/settle-parameters.ts';
 import { addReplicateSums, seededGenerator } from '../statistics/resample.ts';
 import { byMassShare, massShareNames, massShares } from './columns.ts';
 import { ratioFigure, wasteFigureSchema } from './figure.ts';
@@ -81,7 +82,7 @@ export type ScoredFigures = z.infer<typeof scoredFiguresSchema>;
 export function measureScored({ inputs, variant, parameters, dense, rows, groups = [] }: ScoredRequest, head: number): ScoredSums {
   const at = { batch: 0, head };
   const variantRows = weighedRows(variant, inputs, parameters, at);
-  const denseRows = variant.name === dense.name ? undefined : weighedRows(dense, inputs, dense.parameters.parse({}), at);
+  const denseRows = variant.name === dense.name ? undefined : weighedRows(dense, inputs, settleParameters(dense, {}), at);
   const frame = frameHead(inputs, variantRows, at);
   const [row, denseRow] = [new RankedRow(frame.norm.length), new RankedRow(frame.keys)];
   const [relevantKeys, missed] = [new RelevantKeys(frame.keys), new MissedMass(frame.keys)];

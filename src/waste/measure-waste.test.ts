@@ -6,6 +6,7 @@ import { drawGate } from '../inputs/gate.ts';
 import { drawGaussian } from '../inputs/gaussian.ts';
 import { findVariant, parseVariant } from '../variants/index.ts';
 import { weighedRows } from '../variants/reference.ts';
+import { settleParameters } from '../variants/settle-parameters.ts';
 import type { WasteRequest } from './request.ts';
 import { measureWaste } from './measure-waste.ts';
 import type { WasteFigures } from './schema.ts';
@@ -239,7 +240,7 @@ function sharpInputs(part: Partial<Shape>): AttentionInputs {
 function request(spec: string, inputs: AttentionInputs, part: Partial<WasteRequest> = {}): WasteRequest {
   const { variant: name, parameters } = parseVariant(spec);
   const variant = findVariant(name);
-  const filled = variant.parameters.parse(parameters);
+  const filled = settleParameters(variant, parameters);
   const { keys } = inputs.shape;
   // Of three parts of the keys the last is in no group.
   const third = Math.ceil(keys / 3);

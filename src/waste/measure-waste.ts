@@ -21,12 +21,14 @@ function describeRows({ inputs: { shape }, rows }: WasteRequest, measured: numbe
  * @throws USAGE where the rows' count or seed is not an integer, or groups do not fit the keys
  */
 export function measureWaste(request: WasteRequest): WasteReport {
+  return reportWaste(request, headsOf(request));
+}
+
+/** The sums of each head, which the report is made from; `kernelScoredPairs` is no part of them. @throws what {@link measureWaste} throws */
+export function headsOf(request: WasteRequest): WasteSums[] {
   refuseWaste(request);
   const meter = new HeadMeter(request);
-  return reportWaste(
-    request,
-    Array.from({ length: request.inputs.shape.heads }, (_, head) => meter.measure(head)),
-  );
+  return Array.from({ length: request.inputs.shape.heads }, (_, head) => meter.measure(head));
 }
 
 /** The report of measured heads, in their order. */

@@ -1,7 +1,8 @@
 import type { Tensors } from '../../src/contract/tensor.ts';
 import { tensorOf } from '../../src/inputs/model-inputs.ts';
 import { RandomStream } from '../../src/inputs/random.ts';
-import { elementTypes, GraphBuilder } from '../../src/model/graph/graph-builder.ts';
+import { elementTypes } from '../../src/model/graph/element-types.ts';
+import { GraphBuilder } from '../../src/model/graph/graph-builder.ts';
 import type { Value } from '../../src/model/graph/graph-builder.ts';
 
 export const size = { layers: 2, heads: 4, kvHeads: 2, headDim: 16, vocabulary: 60, positions: 256 } as const;

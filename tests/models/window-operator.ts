@@ -1,6 +1,6 @@
 import { GraphBuilder } from '../../src/model/graph/graph-builder.ts';
 import type { Value } from '../../src/model/graph/graph-builder.ts';
-import { elementTypes } from '../../src/model/graph/graph-builder.ts';
+import { elementTypes } from '../../src/model/graph/element-types.ts';
 
 const [heads, headDim] = [4, 32];
 const width = heads * headDim;

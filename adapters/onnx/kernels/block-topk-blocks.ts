@@ -1,6 +1,6 @@
 import { blockMeans } from '../blocks.ts';
 import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
-import { elementTypes } from '../../../src/model/graph/graph-builder.ts';
+import { elementTypes } from '../../../src/model/graph/element-types.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import { attendSelectedBlocks, blockSite, largestSlots } from '../selected-blocks.ts';
 import type { BlockSite } from '../selected-blocks.ts';

@@ -1,5 +1,5 @@
 import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
-import { elementTypes } from '../../../src/model/graph/graph-builder.ts';
+import { elementTypes } from '../../../src/model/graph/element-types.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import { addBiases, causalBias, lengths, range, shape, zeroEmptyRows } from '../tiles.ts';
 import { keySource } from './dense-tiled.ts';

@@ -4,7 +4,7 @@ import { ceilTimes, complementOf, decimalOf } from '../../../src/variants/decima
 import { blockMeans } from '../blocks.ts';
 import { projectedKeys, projectedQueries } from '../gate.ts';
 import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
-import { elementTypes } from '../../../src/model/graph/graph-builder.ts';
+import { elementTypes } from '../../../src/model/graph/element-types.ts';
 import type { KernelConfig, KernelInputs } from '../kernel.ts';
 import { attendSelectedBlocks, blockSite, largestSlots } from '../selected-blocks.ts';
 import type { BlockSite, Slots } from '../selected-blocks.ts';

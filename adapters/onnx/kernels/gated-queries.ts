@@ -2,7 +2,7 @@ import type { Shape } from '../../../src/contract/shape.ts';
 import type { Parameters } from '../../../src/contract/variant.ts';
 import { ceilTimes, complementOf, decimalOf } from '../../../src/variants/decimal.ts';
 import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
-import { elementTypes } from '../../../src/model/graph/graph-builder.ts';
+import { elementTypes } from '../../../src/model/graph/element-types.ts';
 import { projectedQueries } from '../gate.ts';
 import type { KernelConfig, KernelInputs } from '../kernel.ts';
 import { range } from '../tiles.ts';

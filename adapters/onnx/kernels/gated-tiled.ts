@@ -2,7 +2,7 @@ import { complementOf, decimalOf } from '../../../src/variants/decimal.ts';
 import { gatesQueries } from '../../../src/variants/gated/parameters.ts';
 import { projectedKeys, projectedQueries } from '../gate.ts';
 import type { GraphBuilder, Value } from '../../../src/model/graph/graph-builder.ts';
-import { elementTypes } from '../../../src/model/graph/graph-builder.ts';
+import { elementTypes } from '../../../src/model/graph/element-types.ts';
 import type { KernelConfig, KernelInputs, OnnxKernel } from '../kernel.ts';
 import { addBiases, attend, biasOfMask, maskedScore, overQueryTiles, perHead, scaled, scores } from '../tiles.ts';
 import type { VisibleKeys } from './dense-tiled.ts';

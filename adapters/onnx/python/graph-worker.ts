@@ -3,7 +3,8 @@ import type { Adapter, KernelDescription, KernelGraphRequest, KernelRequest, Uns
 import { workerAdapter } from '../../../src/protocol/worker-adapter.ts';
 import { findPython } from '../../torch/python.ts';
 import { adapter as onnx } from '../adapter.ts';
-import { configOf, kernelGraph, kernelModel, kernelOf } from '../kernel-graph.ts';
+import { kernelGraph, kernelModel } from '../kernel-graph.ts';
+import { configOf, kernelOf } from '../kernel-of.ts';
 import { kernels, newerKernels } from '../kernels/index.ts';
 import { portsOf } from './graph-ports.ts';
 

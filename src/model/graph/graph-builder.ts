@@ -10,6 +10,8 @@ import {
   ValueInfoProtoSchema,
 } from 'onnx-buf';
 import type { AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto } from 'onnx-buf';
+import { elementTypes } from './element-types.ts';
+import type { ElementType } from './element-types.ts';
 
 const newestOpset = 20;
 
@@ -17,15 +19,6 @@ const newestOpset = 20;
 export type Value = string;
 export type Attribute = number | bigint | string | readonly number[] | { readonly float: number } | GraphProto;
 export type Dimension = number | string;
-
-export const elementTypes = {
-  f32: DataType.FLOAT,
-  f16: DataType.FLOAT16,
-  i32: DataType.INT32,
-  i64: DataType.INT64,
-  bool: DataType.BOOL,
-} as const;
-export type ElementType = keyof typeof elementTypes;
 
 type Branch = (graph: GraphBuilder) => Value;
 type Branches = (graph: GraphBuilder) => readonly Value[];

@@ -1,6 +1,6 @@
 import type { NodeProto } from 'onnx-buf';
 import { removedBelow } from '../../contract/inputs.ts';
-import { elementTypes } from '../graph/graph-builder.ts';
+import { elementTypes } from '../graph/element-types.ts';
 import type { GraphBuilder, Value } from '../graph/graph-builder.ts';
 import { attributeOf, integerOf } from '../graph/graph-index.ts';
 import { appendMask } from './append-mask.ts';

@@ -1,5 +1,5 @@
 import type { DeclaredMask } from './candidate.ts';
-import { elementTypes } from '../graph/graph-builder.ts';
+import { elementTypes } from '../graph/element-types.ts';
 import type { GraphBuilder, Value } from '../graph/graph-builder.ts';
 
 /** The site's mask as a kernel wants it: bool `[batch, keys]`, true keeps. */

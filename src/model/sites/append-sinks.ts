@@ -1,4 +1,4 @@
-import { elementTypes } from '../graph/graph-builder.ts';
+import { elementTypes } from '../graph/element-types.ts';
 import type { GraphBuilder, Value } from '../graph/graph-builder.ts';
 import type { SinkSource } from './candidate.ts';
 import type { Site } from './site.ts';

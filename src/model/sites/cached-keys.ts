@@ -1,6 +1,6 @@
 import type { NodeProto } from 'onnx-buf';
 import type { Projected } from './candidate.ts';
-import { elementTypes } from '../graph/graph-builder.ts';
+import { elementTypes } from '../graph/element-types.ts';
 import type { GraphBuilder, Value } from '../graph/graph-builder.ts';
 import { integerOf } from '../graph/graph-index.ts';
 

@@ -4,7 +4,8 @@ import { create } from '@bufbuild/protobuf';
 import { NodeProtoSchema } from 'onnx-buf';
 import { inMemory, runner } from '../../../tests/subjects.ts';
 import { RandomStream } from '../../inputs/random.ts';
-import { elementTypes, GraphBuilder } from '../graph/graph-builder.ts';
+import { elementTypes } from '../graph/element-types.ts';
+import { GraphBuilder } from '../graph/graph-builder.ts';
 import { findSites } from './find-sites.ts';
 
 const [hidden, tokens] = [32, 64];

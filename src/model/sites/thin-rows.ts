@@ -1,6 +1,6 @@
 import type { NodeProto } from 'onnx-buf';
 import type { FollowedSizes } from '../fit/follow-sizes.ts';
-import { elementTypes } from '../graph/graph-builder.ts';
+import { elementTypes } from '../graph/element-types.ts';
 import type { GraphBuilder } from '../graph/graph-builder.ts';
 import { attributeOf, integerOf, integersOf } from '../graph/graph-index.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';

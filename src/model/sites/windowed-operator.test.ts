@@ -8,7 +8,8 @@ import { tensorOf } from '../../inputs/model-inputs.ts';
 import { RandomStream } from '../../inputs/random.ts';
 import { parseReplacements } from '../../migration/parse-replacements.ts';
 import { openProto, usingModel } from '../file/open-proto.ts';
-import { elementTypes, GraphBuilder } from '../graph/graph-builder.ts';
+import { elementTypes } from '../graph/element-types.ts';
+import { GraphBuilder } from '../graph/graph-builder.ts';
 import { swapSites } from '../swap/swap.ts';
 
 const [heads, kvHeads, headDim] = [4, 2, 16];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { adapter as onnx } from '../../../adapters/onnx/adapter.ts';
+import { adapter as onnx } from '../../../adapters/onnx/with-graphs.ts';
 import { adapter as ortPython } from '../../../adapters/ort-python/adapter.ts';
 import { attnswap, emptyFolder } from '../../../tests/run-cli.ts';
 import { inMemory, subjectOf } from '../../../tests/subjects.ts';

@@ -105,6 +105,6 @@ function idealShare({ cell, length, speedUp }: MeasuredCell, group: SettingGroup
 /** Of a kernel that computes no pair more than the variant needs. */
 function neededFlops({ variant, shape }: CellRecord): number | undefined {
   const known = variants.find(({ name }) => name === variant.name);
-  const parameters = known?.parameters.safeParse(variant.params);
-  return parameters?.success === true ? known!.cost(parameters.data, shape).flops : undefined;
+  const read = known?.parameters.read(variant.params);
+  return read !== undefined && 'parameters' in read ? known!.cost(read.parameters, shape).flops : undefined;
 }

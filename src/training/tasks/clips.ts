@@ -1,6 +1,6 @@
-import { z } from 'zod';
 import { RandomStream } from '../../inputs/random.ts';
-import { parameterObject, readParameters, wholeNumber } from '../../variants/parameter-types.ts';
+import { oneOf, parameterObject, readParameters, wholeNumber } from '../../variants/parameter-types.ts';
+import type { ParametersOf } from '../../variants/parameter-types.ts';
 import type { Split, Task, TaskItems } from '../task.ts';
 import { checkRequest } from './check-request.ts';
 import { imageDrawer, imageTokens, tokensOf } from './digit-images.ts';
@@ -9,14 +9,15 @@ import { drawBelow } from './draws.ts';
 import { taskName } from './task-name.ts';
 
 const sides = [14, 28] as const;
-const clipsSchema = parameterObject({
-  frames: wholeNumber(2).max(64, { error: 'a whole number from 2 to 64' }),
+const fields = {
+  frames: wholeNumber(2, 64),
   /** Frames at the end in which nothing moves. */
   rest: wholeNumber(1),
   /** Pixels a side of the images; a frame is what is within their margin, a seventh on either side. */
-  side: z.literal(sides, { error: `one of ${sides.join(', ')}` }),
-}).refine(({ frames, rest }) => rest < frames, { error: 'rest must be below frames' });
-export type ClipsParameters = z.output<typeof clipsSchema>;
+  side: oneOf(sides),
+};
+const clipsSchema = parameterObject(fields, ({ frames, rest }) => (rest < frames ? undefined : 'rest must be below frames'));
+export type ClipsParameters = ParametersOf<typeof clipsSchema>;
 
 const patch = 2;
 /** Patches a side of an image, and of the frame in the middle of it: a twentieth of what is not black lies in the margin. */

@@ -1,17 +1,20 @@
-import { z } from 'zod';
-import { parameterObject, readParameters } from '../../variants/parameter-types.ts';
+import { oneOf, optional, parameterObject, readParameters } from '../../variants/parameter-types.ts';
+import type { ParametersOf } from '../../variants/parameter-types.ts';
 import type { Split, Task, TaskItems } from '../task.ts';
 import { checkRequest } from './check-request.ts';
 import { imageDrawer, imageTokens, sides, tokensOf } from './digit-images.ts';
 import type { ShownImage } from './digit-images.ts';
 import { taskName } from './task-name.ts';
 
-const digitsSchema = parameterObject({
-  side: z.literal(sides, { error: `one of ${sides.join(', ')}` }),
+const fields = {
+  side: oneOf(sides),
   /** Pixels a side of a patch, which is one token; a pixel is a token where absent. */
-  patch: z.literal(2, { error: '2' }).exactOptional(),
-}).refine(({ side, patch = 1 }) => side % patch === 0, { error: 'side must be a multiple of patch' });
-export type DigitsParameters = z.output<typeof digitsSchema>;
+  patch: optional(oneOf([2])),
+};
+const digitsSchema = parameterObject(fields, ({ side, patch = 1 }) =>
+  side % patch === 0 ? undefined : 'side must be a multiple of patch',
+);
+export type DigitsParameters = ParametersOf<typeof digitsSchema>;
 
 /**
  * Handwritten digits (MNIST, LeCun et al. 1998; 10 000 of them) as sequences: a class token, at whose position the digit is asked for, then pixels row by

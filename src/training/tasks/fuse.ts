@@ -1,6 +1,6 @@
-import type { z } from 'zod';
 import type { RandomStream } from '../../inputs/random.ts';
 import { parameterObject, readParameters, wholeNumber } from '../../variants/parameter-types.ts';
+import type { ParametersOf } from '../../variants/parameter-types.ts';
 import type { Task } from '../task.ts';
 import { requestError } from './check-request.ts';
 import { drawBelow, drawDistinct } from './draws.ts';
@@ -10,15 +10,15 @@ import { taskName } from './task-name.ts';
 
 const fuseSchema = parameterObject({
   /** Tiles along each edge of the picture. */
-  side: wholeNumber(2).max(32),
-  colors: wholeNumber(2).max(256),
-  patterns: wholeNumber(4).max(1024),
+  side: wholeNumber(2, 32),
+  colors: wholeNumber(2, 256),
+  patterns: wholeNumber(4, 1024),
   /** Questions about a picture. */
-  questions: wholeNumber(1).max(1024),
+  questions: wholeNumber(1, 1024),
   /** 2: an encoder reads the picture, a decoder the questions. 1: all of it is one sequence. */
-  streams: wholeNumber(1).max(2),
+  streams: wholeNumber(1, 2),
 });
-export type FuseParameters = z.output<typeof fuseSchema>;
+export type FuseParameters = ParametersOf<typeof fuseSchema>;
 
 /** Patches along each edge of a tile. */
 const patches = 2;

@@ -1,6 +1,6 @@
-import type { z } from 'zod';
 import type { RandomStream } from '../../inputs/random.ts';
 import { parameterObject, readParameters, wholeNumber } from '../../variants/parameter-types.ts';
+import type { ParametersOf } from '../../variants/parameter-types.ts';
 import type { Task } from '../task.ts';
 import { requestError } from './check-request.ts';
 import { drawBelow, drawDistinct } from './draws.ts';
@@ -11,19 +11,19 @@ import { taskName } from './task-name.ts';
 const largest = 16_384;
 const hopsSchema = parameterObject({
   /** Nodes, each with one pointer. */
-  nodes: wholeNumber(1).max(128),
+  nodes: wholeNumber(1, 128),
   /** Different values that pointers end at. */
-  values: wholeNumber(2).max(128),
+  values: wholeNumber(2, 128),
   /** Pointers of the hardest items; the others have 1, 2, 4, … */
-  hops: wholeNumber(1).max(128),
+  hops: wholeNumber(1, 128),
   /** Questions of a sequence. */
-  questions: wholeNumber(1).max(1024),
+  questions: wholeNumber(1, 1024),
   /** Tokens of test items. */
-  length: wholeNumber(2).max(largest),
+  length: wholeNumber(2, largest),
   /** Tokens of training and validation items. */
-  train: wholeNumber(2).max(largest),
+  train: wholeNumber(2, largest),
 });
-export type HopsParameters = z.output<typeof hopsSchema>;
+export type HopsParameters = ParametersOf<typeof hopsSchema>;
 
 /**
  * Pointer chasing, of graded difficulty: every node points to another one or to a value, so that the nodes form chains that end at values.

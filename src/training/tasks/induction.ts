@@ -1,6 +1,6 @@
-import type { z } from 'zod';
 import type { RandomStream } from '../../inputs/random.ts';
 import { parameterObject, readParameters, wholeNumber } from '../../variants/parameter-types.ts';
+import type { ParametersOf } from '../../variants/parameter-types.ts';
 import type { Task } from '../task.ts';
 import { requestError } from './check-request.ts';
 import { drawBelow } from './draws.ts';
@@ -11,14 +11,14 @@ import { taskName } from './task-name.ts';
 const largest = 16_384;
 const inductionSchema = parameterObject({
   /** Different symbols. */
-  symbols: wholeNumber(2).max(largest),
+  symbols: wholeNumber(2, largest),
   /** Symbols that are copied. */
-  copy: wholeNumber(1).max(largest),
+  copy: wholeNumber(1, largest),
   /** Positions from the first marker to the second. */
-  gap: wholeNumber(2).max(largest),
-  length: wholeNumber(3).max(largest),
+  gap: wholeNumber(2, largest),
+  length: wholeNumber(3, largest),
 });
-export type InductionParameters = z.output<typeof inductionSchema>;
+export type InductionParameters = ParametersOf<typeof inductionSchema>;
 
 const marker = 0;
 

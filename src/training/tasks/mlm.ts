@@ -1,14 +1,14 @@
-import type { z } from 'zod';
 import { RandomStream } from '../../inputs/random.ts';
 import { parameterObject, readParameters, wholeNumber } from '../../variants/parameter-types.ts';
+import type { ParametersOf } from '../../variants/parameter-types.ts';
 import type { Split, Task, TaskItems } from '../task.ts';
 import { checkRequest } from './check-request.ts';
 import { drawBelow, drawDistinct } from './draws.ts';
 import { characters, drawPlaces } from './novel.ts';
 import { taskName } from './task-name.ts';
 
-const mlmSchema = parameterObject({ length: wholeNumber(64).max(16_384) });
-export type MlmParameters = z.output<typeof mlmSchema>;
+const mlmSchema = parameterObject({ length: wholeNumber(64, 16_384) });
+export type MlmParameters = ParametersOf<typeof mlmSchema>;
 
 /** The share of positions that are asked for. */
 const asked = 0.15;

@@ -1,13 +1,13 @@
-import type { z } from 'zod';
 import { parameterObject, readParameters, wholeNumber } from '../../variants/parameter-types.ts';
+import type { ParametersOf } from '../../variants/parameter-types.ts';
 import type { Split, Task, TaskItems } from '../task.ts';
 import { checkRequest } from './check-request.ts';
 import { characters, drawPlaces } from './novel.ts';
 import type { Place } from './novel.ts';
 import { taskName } from './task-name.ts';
 
-const proseSchema = parameterObject({ length: wholeNumber(64).max(16_384) });
-export type ProseParameters = z.output<typeof proseSchema>;
+const proseSchema = parameterObject({ length: wholeNumber(64, 16_384) });
+export type ProseParameters = ParametersOf<typeof proseSchema>;
 
 /**
  * The next character of a novel, asked for at every position ({@link drawPlaces}).

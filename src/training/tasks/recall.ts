@@ -1,6 +1,6 @@
-import type { z } from 'zod';
 import type { RandomStream } from '../../inputs/random.ts';
 import { parameterObject, readParameters, wholeNumber } from '../../variants/parameter-types.ts';
+import type { ParametersOf } from '../../variants/parameter-types.ts';
 import type { Task } from '../task.ts';
 import { requestError } from './check-request.ts';
 import { drawBelow, drawDistinct } from './draws.ts';
@@ -11,14 +11,14 @@ import { taskName } from './task-name.ts';
 const largest = 16_384;
 const recallSchema = parameterObject({
   /** Pairs of a sequence, each asked for once. */
-  pairs: wholeNumber(1).max(largest),
-  length: wholeNumber(2).max(largest),
+  pairs: wholeNumber(1, largest),
+  length: wholeNumber(2, largest),
   /** Different keys. */
-  keys: wholeNumber(1).max(largest),
+  keys: wholeNumber(1, largest),
   /** Different values. */
-  values: wholeNumber(2).max(largest),
+  values: wholeNumber(2, largest),
 });
-export type RecallParameters = z.output<typeof recallSchema>;
+export type RecallParameters = ParametersOf<typeof recallSchema>;
 
 const blank = 0;
 

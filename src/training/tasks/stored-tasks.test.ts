@@ -239,8 +239,11 @@ test('more items than there are, other sides and too short texts are refused', a
   assert.throws(() => digits({ side: 14, patch: 3 as 2 }), refused('INVALID_PARAMETERS', /patch is 3, expected 2/));
   assert.throws(() => digits({ side: 7, patch: 2 }), refused('INVALID_PARAMETERS', /side must be a multiple of patch/));
   assert.throws(() => clips({ frames: 3, rest: 3, side: 14 }), refused('INVALID_PARAMETERS', /rest must be below frames/));
-  assert.throws(() => clips({ frames: 1, rest: 1, side: 14 }), refused('INVALID_PARAMETERS', /frames is 1, expected a whole number ≥ 2/));
-  assert.throws(() => prose({ length: 8 }), refused('INVALID_PARAMETERS', /length is 8, expected a whole number ≥ 64/));
+  assert.throws(
+    () => clips({ frames: 1, rest: 1, side: 14 }),
+    refused('INVALID_PARAMETERS', /frames is 1, expected a whole number from 2 to 64/),
+  );
+  assert.throws(() => prose({ length: 8 }), refused('INVALID_PARAMETERS', /length is 8, expected a whole number from 64 to 16384/));
 });
 
 test('a package that is not there is named, with the command that installs it', () => {

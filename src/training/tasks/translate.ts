@@ -1,6 +1,6 @@
-import type { z } from 'zod';
 import type { RandomStream } from '../../inputs/random.ts';
 import { parameterObject, readParameters, wholeNumber } from '../../variants/parameter-types.ts';
+import type { ParametersOf } from '../../variants/parameter-types.ts';
 import type { Task } from '../task.ts';
 import { drawBelow, drawDistinct } from './draws.ts';
 import { drawnTask } from './drawn-task.ts';
@@ -49,11 +49,11 @@ const isNumber = new Set(germanNumbers);
 
 const translateSchema = parameterObject({
   /** Things that a sentence counts. */
-  objects: wholeNumber(1).max(things.length),
+  objects: wholeNumber(1, things.length),
   /** Of the largest number. */
-  digits: wholeNumber(1).max(6),
+  digits: wholeNumber(1, 6),
 });
-export type TranslateParameters = z.output<typeof translateSchema>;
+export type TranslateParameters = ParametersOf<typeof translateSchema>;
 
 /**
  * Sentences from English into German: «The farmer has sold twenty-one cows and seven pigs.», «Der Bauer hat einundzwanzig Kühe und sieben Schweine

@@ -4,11 +4,11 @@ import { allowedEnd, appendKeys, clearRow, viewHead } from '../head-view.ts';
 import type { HeadView } from '../head-view.ts';
 import { dotAt } from '../key-products.ts';
 import { createCut, cutLargest, stays } from '../keep-largest.ts';
-import { parameterObject, readParameters, wholeNumber } from '../parameter-types.ts';
+import { parameterObject, readParameters, wholeNumber, withDefault } from '../parameter-types.ts';
 import { refusePositions } from '../work.ts';
 import { blockTopkCost } from './cost.ts';
 
-const parameters = parameterObject({ block: wholeNumber(1).default(64), blocks: wholeNumber(2).default(8) });
+const parameters = parameterObject({ block: withDefault(wholeNumber(1), 64), blocks: withDefault(wholeNumber(2), 8) });
 
 interface Selection {
   /** Kept blocks, ascending. */

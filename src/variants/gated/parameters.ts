@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import { parameterObject, properFraction, wholeNumber } from '../parameter-types.ts';
+import { numberField, oneOf, optional, parameterObject, properFraction, settledAs, wholeNumber, withDefault } from '../parameter-types.ts';
 
 /**
  * What a gate g does. Gates of pairs correct the logit s: `multiply` gives s·g, `log` gives s + ln g. Gates of queries multiply all logits of a row,
@@ -19,21 +18,21 @@ export type GatedParameters = { block: number; form: GateForm; rank?: number } &
   | { tau: number; sparsity?: never }
 );
 
-const tauError = 'a number from 0 to 1';
 const fields = {
-  sparsity: properFraction().exactOptional(),
-  tau: z.number({ error: tauError }).min(0, { error: tauError }).max(1, { error: tauError }).exactOptional(),
-  block: wholeNumber(1).default(1),
-  form: z.enum(gateForms, { error: `one of ${gateForms.join(', ')}` }).default('multiply'),
-  rank: wholeNumber(1).exactOptional(),
+  sparsity: optional(properFraction()),
+  tau: optional(numberField('a number from 0 to 1', (tau) => tau >= 0 && tau <= 1)),
+  block: withDefault(wholeNumber(1), 1),
+  form: withDefault(oneOf(gateForms), 'multiply'),
+  rank: optional(wholeNumber(1)),
 };
 
-export const gatedParameters = parameterObject(fields)
-  .refine(({ sparsity, tau }) => sparsity === undefined || tau === undefined, { error: 'got both sparsity and tau, expected one of them' })
-  .refine(({ form, block }) => !gatesQueries(form) || block === 1, { error: 'form=query and form=output have no blocks' })
-  .transform(({ sparsity, tau, ...others }): GatedParameters => {
-    return tau === undefined ? { sparsity: sparsity ?? 0, ...others } : { tau, ...others };
-  });
+export const gatedParameters = settledAs(
+  parameterObject(fields, ({ sparsity, tau, form, block }) => {
+    if (sparsity !== undefined && tau !== undefined) return 'got both sparsity and tau, expected one of them';
+    return gatesQueries(form) && block !== 1 ? 'form=query and form=output have no blocks' : undefined;
+  }),
+  ({ sparsity, tau, ...others }): GatedParameters => (tau === undefined ? { sparsity: sparsity ?? 0, ...others } : { tau, ...others }),
+);
 
 /** The gate's rank where no tensors set it: a quarter of the query's dimension, as the article recommends. */
 export function defaultGateRank(headDim: number): number {

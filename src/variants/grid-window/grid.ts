@@ -1,25 +1,27 @@
-import { z } from 'zod';
 import type { Parameters } from '../../contract/variant.ts';
-import { parameterObject, readParameters, wholeNumber } from '../parameter-types.ts';
+import { field, oneOf, parameterObject, readParameters, wholeNumber, withDefault } from '../parameter-types.ts';
 
 /** Sizes along the axes of a grid, `14x14` or `8x14x14`. */
 const sizesText = /^[1-9]\d{0,5}(x[1-9]\d{0,5}){1,2}$/;
-const gridError = 'rows x columns or frames x rows x columns, such as 14x14 or 8x14x14';
-const windowError = 'a whole number ≥ 1, or one for each axis, such as 3x7x7';
+const isSizes = (given: unknown): boolean => typeof given === 'string' && sizesText.test(given);
+const one = wholeNumber(1);
+const fields = {
+  grid: withDefault(field<string>('rows x columns or frames x rows x columns, such as 14x14 or 8x14x14', isSizes), '14x14'),
+  w: withDefault(
+    field<number | string>(`${one.expected}, or one for each axis, such as 3x7x7`, (w) => one.accepts(w) || isSizes(w)),
+    7,
+  ),
+  globals: withDefault(wholeNumber(0), 0),
+  time: withDefault(oneOf(['both', 'past']), 'both'),
+};
 
-export const gridParameters = parameterObject({
-  grid: z.string({ error: gridError }).regex(sizesText, { error: gridError }).default('14x14'),
-  w: z
-    .union([z.int().min(1, { error: windowError }), z.string().regex(sizesText, { error: windowError })], { error: windowError })
-    .default(7),
-  globals: wholeNumber(0).default(0),
-  time: z.enum(['both', 'past'], { error: 'both or past' }).default('both'),
-}).superRefine(({ grid, w, time }, context) => {
+export const gridParameters = parameterObject(fields, ({ grid, w, time }) => {
   const [axes, extents] = [grid, String(w)].map((text) => sizesOf(text).length);
   if (typeof w === 'string' && extents !== axes)
-    context.addIssue(`w=${w} has ${extents} axes, grid=${grid} has ${axes}; expected one extent for all axes, or one for each`);
-  if (time === 'past' && axes !== 3)
-    context.addIssue(`time=past with grid=${grid}, which has ${axes} axes; expected frames x rows x columns, such as 8x14x14`);
+    return `w=${w} has ${extents} axes, grid=${grid} has ${axes}; expected one extent for all axes, or one for each`;
+  return time === 'past' && axes !== 3
+    ? `time=past with grid=${grid}, which has ${axes} axes; expected frames x rows x columns, such as 8x14x14`
+    : undefined;
 });
 
 /** One axis of a grid, and the window along it. */

@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { kvHeadOf, positionOffset } from '../../contract/shape.ts';
 import type { Shape } from '../../contract/shape.ts';
 import type { HeadRows, Row, Variant } from '../../contract/variant.ts';
@@ -7,22 +6,20 @@ import type { PooledBlocks } from '../blocks.ts';
 import { allowedEnd, appendKeys, clearRow, viewHead } from '../head-view.ts';
 import type { HeadView } from '../head-view.ts';
 import { dotAt } from '../key-products.ts';
-import { parameterObject, readParameters, wholeNumber } from '../parameter-types.ts';
+import { field, parameterObject, readParameters, wholeNumber, withDefault } from '../parameter-types.ts';
 import { windowEnd, windowStart } from '../window/span.ts';
 import { refusePositions, sumOverQueries, workOf } from '../work.ts';
 import { dealHeads, levelOf, readRatio } from './deal.ts';
 import type { Level } from './deal.ts';
 
-const ratioError = "three whole numbers like '4:3:1', not all zero";
-const parameters = parameterObject({
-  local: wholeNumber(1).default(8),
-  region: wholeNumber(1).default(32),
-  ratio: z
-    .string({ error: ratioError })
-    .regex(/^\d{1,6}:\d{1,6}:\d{1,6}$/, { error: ratioError })
-    .refine((ratio) => readRatio(ratio).some((part) => part > 0), { error: ratioError })
-    .default('4:3:1'),
-}).refine(({ local, region }) => region % local === 0, { error: 'region must be a multiple of local' });
+const ratio = field<string>(
+  "three whole numbers like '4:3:1', not all zero",
+  (given) => typeof given === 'string' && /^\d{1,6}:\d{1,6}:\d{1,6}$/.test(given) && readRatio(given).some((part) => part > 0),
+);
+const parameters = parameterObject(
+  { local: withDefault(wholeNumber(1), 8), region: withDefault(wholeNumber(1), 32), ratio: withDefault(ratio, '4:3:1') },
+  ({ local, region }) => (region % local === 0 ? undefined : 'region must be a multiple of local'),
+);
 
 interface Sizes {
   readonly local: number;

@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import { parameterObject, positiveFraction, readParameters } from '../parameter-types.ts';
+import { oneOf, optional, parameterObject, positiveFraction, readParameters, withDefault } from '../parameter-types.ts';
 import type { Parameters } from '../../contract/variant.ts';
 
 /** How a key changes the state: added, added to a decayed state, written in place of what the key held, or both. */
@@ -11,23 +10,24 @@ export const featureMaps = ['elu', 'relu', 'identity'] as const;
 export type FeatureMap = (typeof featureMaps)[number];
 
 const fields = {
-  rule: z.enum(linearRules, { error: linearRules.join(', ') }).default('linear'),
-  map: z.enum(featureMaps, { error: featureMaps.join(', ') }).exactOptional(),
-  norm: z.enum(['sum', 'none'], { error: 'sum or none' }).exactOptional(),
-  decay: positiveFraction().exactOptional(),
-  beta: positiveFraction().exactOptional(),
+  rule: withDefault(oneOf(linearRules), 'linear'),
+  map: optional(oneOf(featureMaps)),
+  norm: optional(oneOf(['sum', 'none'])),
+  decay: optional(positiveFraction()),
+  beta: optional(positiveFraction()),
 };
 
 const isDelta = (rule: LinearRule): boolean => rule === 'delta' || rule === 'gated-delta';
 const isGated = (rule: LinearRule): boolean => rule === 'gated' || rule === 'gated-delta';
 const mayBeNegative = ({ rule, map }: { rule: LinearRule; map?: FeatureMap }): boolean => isDelta(rule) || map === 'identity';
 
-export const linearParameters = parameterObject(fields)
-  .refine(({ rule, decay }) => decay === undefined || isGated(rule), { error: 'got decay, expected only with rule=gated or gated-delta' })
-  .refine(({ rule, beta }) => beta === undefined || isDelta(rule), { error: 'got beta, expected only with rule=delta or gated-delta' })
-  .refine((given) => given.norm !== 'sum' || !mayBeNegative(given), {
-    error: 'got norm=sum where weights may be negative and their sum 0: expected norm=none with a delta rule or map=identity',
-  });
+export const linearParameters = parameterObject(fields, (read) => {
+  if (read.decay !== undefined && !isGated(read.rule)) return 'got decay, expected only with rule=gated or gated-delta';
+  if (read.beta !== undefined && !isDelta(read.rule)) return 'got beta, expected only with rule=delta or gated-delta';
+  return read.norm === 'sum' && mayBeNegative(read)
+    ? 'got norm=sum where weights may be negative and their sum 0: expected norm=none with a delta rule or map=identity'
+    : undefined;
+});
 
 /** The parameters with what follows from the rule where they leave it open. */
 export interface LinearSettings {

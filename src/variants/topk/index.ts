@@ -2,14 +2,18 @@ import type { Row, Variant } from '../../contract/variant.ts';
 import { ceilTimes, decimalOf } from '../decimal.ts';
 import { allowedEnd, appendKeys, clearRow, viewHead } from '../head-view.ts';
 import { createCut, cutLargest, stays } from '../keep-largest.ts';
-import { parameterObject, positiveFraction, readParameters, wholeNumber } from '../parameter-types.ts';
+import { optional, parameterObject, positiveFraction, readParameters, settledAs, wholeNumber } from '../parameter-types.ts';
 import { densePairsPerHead, sumOverQueries, workOf } from '../work.ts';
 
 type TopkParameters = { k: number; keep?: never } | { keep: number; k?: never };
 
-const parameters = parameterObject({ k: wholeNumber(1).exactOptional(), keep: positiveFraction().exactOptional() })
-  .refine(({ k, keep }) => k === undefined || keep === undefined, { error: 'got both k and keep, expected one of them' })
-  .transform(({ k, keep }): TopkParameters => (keep === undefined ? { k: k ?? 32 } : { keep }));
+const fields = { k: optional(wholeNumber(1)), keep: optional(positiveFraction()) };
+const parameters = settledAs(
+  parameterObject(fields, ({ k, keep }) =>
+    k === undefined || keep === undefined ? undefined : 'got both k and keep, expected one of them',
+  ),
+  ({ k, keep }): TopkParameters => (keep === undefined ? { k: k ?? 32 } : { keep }),
+);
 
 /** How many keys a row keeps of the `allowed` that it may see: k, or ⌈keep·allowed⌉. */
 function keptCounter(given: TopkParameters): (allowed: number) => number {

@@ -2,11 +2,11 @@ import { positionOffset } from '../../contract/shape.ts';
 import type { Shape } from '../../contract/shape.ts';
 import type { Variant } from '../../contract/variant.ts';
 import { allowedEnd, appendKeys, clearRow, viewHead } from '../head-view.ts';
-import { parameterObject, readParameters, wholeNumber } from '../parameter-types.ts';
+import { parameterObject, readParameters, wholeNumber, withDefault } from '../parameter-types.ts';
 import { refusePositions, sumOverQueries, workOf } from '../work.ts';
 import { windowEnd, windowSpan, windowStart } from './span.ts';
 
-const parameters = parameterObject({ w: wholeNumber(1).default(256), globals: wholeNumber(0).default(0) });
+const parameters = parameterObject({ w: withDefault(wholeNumber(1), 256), globals: withDefault(wholeNumber(0), 0) });
 
 /**
  * Sliding-window attention with global tokens (Longformer: Beltagy et al. 2020, section 3.1): causal, the last `w`
