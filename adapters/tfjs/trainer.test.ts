@@ -9,15 +9,9 @@ import { startWorker } from '../../src/protocol/worker-process.ts';
 import { writeWeights } from '../../src/training/initial-weights.ts';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import {
-  dataOf,
-  drawItems,
-  inOneProcess,
-  layersOf,
-  orderOf,
-  testTrainer,
-  trainedAttentions,
-} from '../../src/training/fixtures/trainer-tests.ts';
+import { trainedAttentions } from '../../src/training/fixtures/trained-testbeds.ts';
+import { testTrainer } from '../../src/training/fixtures/trainer-tests.ts';
+import { dataOf, drawItems, inOneProcess, layersOf, orderOf } from '../../src/training/fixtures/training-requests.ts';
 import { smallTestbed, stirredWeights, translating } from '../../src/training/fixtures/small-testbed.ts';
 import type { Testbed } from '../../src/training/testbed.ts';
 import { skip as withoutTorch } from '../../tests/torch-installed.ts';
