@@ -6,7 +6,8 @@ import type { ModelProto } from 'onnx-buf';
 import * as ort from '../../processes/onnxruntime.ts';
 import { AttnswapError } from '../../contract/errors.ts';
 import { declaration, graphOf, modelOf, node } from '../fixtures/small-model.ts';
-import { caseModel, cases, refusals, tensorOf, untouched } from '../fixtures/upgrade-cases.ts';
+import { caseModel, cases, tensorOf } from '../fixtures/upgrade-cases.ts';
+import { refusals, untouched } from '../fixtures/upgrade-limits.ts';
 import { parseModel } from '../file/onnx-file.ts';
 import { upgradeOpset } from './upgrade-opset.ts';
 
