@@ -4,7 +4,7 @@ import type { Tensor } from '../../src/contract/tensor.ts';
 import { feedsFor, keptTokens } from './feeds.ts';
 import type { Case } from './feeds.ts';
 
-/** Two lengths, batches of 1 and 3, padding on either side, with and without a past, one token behind a past; 200 tokens go beyond all windows. */
+/** One sequence and several, without padding and with it on either side, with and without a past, a single token behind a past; 200 tokens are more than any window holds. */
 const cases: readonly Case[] = [
   { batch: 1, length: 12, past: 0, padded: 'none' },
   { batch: 3, length: 12, past: 0, padded: 'right' },
