@@ -20,8 +20,10 @@ export const items = async ({ lengths, itemsPerLength, seed }) =>
       attention_mask: { type: 'int64', dims: [1, length], data: new BigInt64Array(length).fill(1n) },
     },
   })));
+export const evaluate = async (_, items) => items.map(() => 1);
 `;
-const onModel = ['claims', 'model.onnx', '--data', 'my.data.mjs', '--lengths', '16', '--items', '5', '--candidate', 'dense.fused'];
+const candidates = ['--candidate', 'dense.fused', '--candidate', 'window:w=8'];
+const onModel = ['claims', 'model.onnx', '--data', 'my.data.mjs', '--lengths', '16', '--items', '5', ...candidates];
 
 before(() => {
   writeFileSync(join(cwd, 'model.onnx'), model.build({ seed: 1 }));
@@ -35,7 +37,7 @@ const definition = ({ definitions }: JudgedClaim, name: string) => definitions.f
 test('only what a claim needs is measured: no kernels for a score', async () => {
   const { exitCode, stdout, stderr } = await attnswap([...onModel, '--only', 'translation-quality'], { cwd });
   assert.equal(exitCode, 0, stderr);
-  assert.match(stdout, /attnswap claims model\.onnx --data translations\.data\.ts --only translation-quality/);
+  assert.match(stdout, /attnswap claims tune-translate --only translation-quality/);
   assert.ok(existsSync(join(cwd, 'runs/model.claims/model/migration/record.json')));
   assert.ok(!existsSync(join(cwd, 'runs/model.claims/model/kernels')));
 });
@@ -59,8 +61,23 @@ test('a model is measured by migrate and bench, every claim is judged, and a rer
   );
   assert.match(own[1]!.of, /captured:runs\/model\.claims\/model\/kernels\/site0-item0\.safetensors/);
   assert.match(first.stdout, /^ineffective-weight +> 60 % /m);
-  // What is missing is named with the command that measures it.
-  assert.match(first.stdout, /attnswap claims model\.onnx --data my\.data\.mjs --lengths 1024 --only ineffective-compute/);
+  // What is missing is named with the command that measures it, in a folder of its own.
+  assert.match(
+    first.stdout,
+    /attnswap claims model\.onnx --data my\.data\.mjs --items 5 --lengths 1024 --only ineffective-compute --dir runs\/ineffective-compute\.claims/,
+  );
+  // Equal scores of five items do not show that the window keeps the quality: it would count for nothing, so it is not timed.
+  const { candidates: judged } = JSON.parse(readFileSync(join(cwd, 'runs/model.claims/model/migration/record.json'), 'utf8')) as {
+    candidates: ReadonlyArray<{ name: string; latency: unknown }>;
+  };
+  assert.deepEqual(
+    judged.map(({ name, latency }) => [name, latency === null]),
+    [
+      ['dense.fused', false],
+      ['window.tiled:w=8', true],
+    ],
+  );
+  assert.match(record.notes!.join(), /^window\.tiled:w=8: mean difference 0 over 5 items.*it was not timed$/);
   const kept = ['migration/journal.json', 'kernels/kernels.run.json'].map((file) => join(cwd, 'runs/model.claims/model', file));
   const cells = () =>
     kept
@@ -75,7 +92,7 @@ test('a model is measured by migrate and bench, every claim is judged, and a rer
   assert.match(readFileSync(join(cwd, 'claims.csv'), 'utf8'), /^claim,claimed,unit,.*\nefficiency,3–5×,factor,least,3,/);
   const page = await attnswap(['report', 'runs/model.claims'], { cwd });
   assert.equal(page.exitCode, 0, page.stderr);
-  assert.ok(existsSync(join(cwd, 'reports/model.claims.html')));
+  assert.match(readFileSync(join(cwd, 'reports/model.claims.html'), 'utf8'), /window\.tiled:w=8: mean difference 0 over 5 items/);
 });
 
 test('records are read as they are, several at once', async () => {

@@ -11,8 +11,8 @@ export interface Definition extends Readers {
   readonly formula: string;
 }
 
-/** What would measure a claim: a model, with further arguments and perhaps data of its own, or a suite. */
-export type Measurement = { readonly model: readonly string[]; readonly data?: string } | { readonly suite: string };
+/** What would measure a claim: a model, with further arguments, or a suite. */
+export type Measurement = { readonly model: readonly string[] } | { readonly suite: string };
 
 /** A claim of the article, with every definition that it can be read by, the preferred one first. */
 export interface Claim extends Pick<JudgedClaim, 'id' | 'words' | 'figure' | 'unit' | 'bound'> {
@@ -33,7 +33,6 @@ export const gain = (ratio: number) => 1 / ratio - 1;
 
 /** How formulas say which candidates count. */
 export const qualityKept = 'with 98 % of the quality kept';
-export const qualityAside = 'quality is not considered';
 
 /** Latency, or peak memory, of whole models that keep their quality. */
 export function wholeModel(what: 'latency' | 'memory', wanted: Attention, read: (ratio: number) => number): Readers {

@@ -104,7 +104,10 @@ describe('a claim', () => {
   });
 
   test('that was not measured says what would, on the same model and data', () => {
-    const record = sampleMigration({ candidates: null, command: ['migrate', 'm.onnx', '--data', 'a.npz', '--data=b.npz', '--seed', '2'] });
+    const record = sampleMigration({
+      candidates: null,
+      command: ['migrate', 'm.onnx', '--data', 'a.npz', '--data=b.npz', '--seed', '2', '--lengths', '64', '--until', 'swap'],
+    });
     const { verdict, command } = judgeClaim(given, [{ kind: 'migration', path: 'runs/m.migration', record }]);
     assert.equal(verdict, 'not-measured');
     assert.deepEqual(command, [
@@ -113,10 +116,14 @@ describe('a claim', () => {
       '--data',
       'a.npz',
       '--data=b.npz',
+      '--seed',
+      '2',
       '--lengths',
-      '1024,4096',
+      '4096',
       '--only',
       'memory',
+      '--dir',
+      'runs/memory.claims',
     ]);
   });
 });
@@ -234,6 +241,20 @@ describe('evidence', () => {
       [0.5, 1 - 0.71],
     );
     assert.deepEqual([claim.verdict, claim.decidedBy], ['holds', 'pairs']);
+  });
+
+  test('of kernels, only a gate that drops as much as the article’s counts: what it drops was chosen', () => {
+    const judge = (sparsity: string) => {
+      const run = sampleRun({ variants: ['dense.fused', 'gated.tiled', `gated.tiled:block=64,sparsity=${sparsity}`], lengths: [1024] });
+      return judgedBy('gate-compute', [{ kind: 'run', path: 'r', record: run }]);
+    };
+    assert.equal(judge('0.4').verdict, 'not-measured');
+    const [figure, ...others] = figuresOf(judge('0.41'), 'kernel latency');
+    assert.equal(
+      figure!.of,
+      'gated.tiled:sparsity=0.41,block=64 on onnx-cpu at 1024 tokens, against dense.fused; quality is not considered',
+    );
+    assert.deepEqual(others, []);
   });
 
   test('BLEU is taken from a data module whose metric is called so, and from no other', () => {

@@ -49,19 +49,24 @@ export function sourceOf({ kind, path, record }: Evidence): ClaimSource {
   return { kind, path, subject, command: record.command };
 }
 
-/** What measures a claim that has no figure, on the model that other figures are of. */
+/** What measures a claim that has no figure, on the model that other figures are of; in a folder of its own, as another keeps the settings that it began with. */
 function commandFor({ id, missing: { measure } }: Claim, evidence: readonly Evidence[]): string[] {
   if ('suite' in measure) return ['claims', measure.suite, '--only', id];
   const migration = evidence.find(({ kind }) => kind === 'migration');
-  const own = migration === undefined ? { subject: 'model.onnx', command: [] } : sourceOf(migration);
-  const data = measure.data === undefined ? dataWords(own.command) : ['--data', measure.data];
-  return ['claims', own.subject, ...(data.length === 0 ? ['--data', 'my.data.ts'] : data), ...measure.model, '--only', id];
+  const { subject, command } = migration === undefined ? { subject: 'model.onnx', command: [] } : sourceOf(migration);
+  const own = modelWords(command, measure.model);
+  const data = own.some((word) => word.startsWith('--data')) ? [] : ['--data', 'my.data.ts'];
+  return ['claims', subject, ...data, ...own, ...measure.model, '--only', id, '--dir', `runs/${id}.claims`];
 }
 
-/** The words of a command that name data. */
-function dataWords(command: readonly string[]): string[] {
+/** Options that say what a model is run on, and how. */
+const modelOptions = ['data', 'tokenizer', 'lengths', 'items', 'seed', 'backend', 'dim', 'assume', 'python', 'worker', 'threads'];
+
+/** The words of a command that give them, but for those that `others` give. */
+function modelWords(command: readonly string[], others: readonly string[]): string[] {
+  const wanted = new Set(modelOptions.map((name) => `--${name}`).filter((option) => !others.includes(option)));
   return command.flatMap((word, at) => {
-    if (/^--(data|tokenizer)=/.test(word)) return [word];
-    return word === '--data' || word === '--tokenizer' ? [word, command[at + 1] ?? ''] : [];
+    if (!wanted.has(word.replace(/=.*/, ''))) return [];
+    return word.includes('=') ? [word] : [word, command[at + 1] ?? ''];
   });
 }

@@ -5,6 +5,7 @@ import { nameOf, peakOf } from '../report/cell-facts.ts';
 import { ratioOfMedians } from '../report/comparison/ratio.ts';
 import { exactly, largestFirst } from './evidence.ts';
 import type { Figure } from './evidence.ts';
+import { attentionOf } from './whole-model.ts';
 import type { Attention } from './whole-model.ts';
 
 type Base = 'dense.fused' | 'dense.naive' | 'dense.tiled';
@@ -12,7 +13,7 @@ type Base = 'dense.fused' | 'dense.naive' | 'dense.tiled';
 interface Pair {
   readonly cell: CellRecord;
   readonly base: CellRecord;
-  /** `window.tiled:w=256 on onnx-cpu at 4096 tokens`. */
+  /** `window.tiled:w=256 on onnx-cpu at 4096 tokens, against dense.fused`. */
   readonly of: string;
 }
 
@@ -21,10 +22,12 @@ function pairsOf({ cells }: RunRecord, base: Base, wanted: Attention, at?: numbe
   const measured = cells.filter(({ status, shape }) => status === 'ok' && (at === undefined || shape.queries === at));
   const bases = new Map(measured.filter((cell) => nameOf(cell) === base).map((cell) => [settingOf(cell), cell]));
   return measured
-    .filter((cell) => nameOf(cell) !== base && wanted(cell.variant.name))
+    .filter((cell) => nameOf(cell) !== base && wanted(nameOf(cell)))
     .flatMap((cell): Pair[] => {
       const own = bases.get(settingOf(cell));
-      return own === undefined ? [] : [{ cell, base: own, of: `${placeOf(cell)}, against ${base}` }];
+      if (own === undefined) return [];
+      const aside = cell.variant.name === own.variant.name ? '' : '; quality is not considered';
+      return [{ cell, base: own, of: `${placeOf(cell)}, against ${base}${aside}` }];
     })
     .toSorted((a, b) => b.cell.shape.queries - a.cell.shape.queries);
 }
@@ -62,18 +65,6 @@ export function kernelPeakRatio(base: Base, wanted: Attention, at: number) {
       .toSorted((a, b) => a.value - b.value);
 }
 
-/** Operations that kernels do without, by their cost models; the most first. */
-export function operationsSaved(base: Base, wanted: Attention) {
-  return (run: RunRecord): Figure[] =>
-    largestFirst(
-      pairsOf(run, base, wanted).flatMap(({ cell, base: other, of }) =>
-        cell.work === undefined || !(other.work !== undefined && other.work.flops > 0)
-          ? []
-          : [exactly(of, 1 - cell.work.flops / other.work.flops)],
-      ),
-    );
-}
-
 /** How many times faster a kernel is in half precision than in single; the most first. */
 export function halfPrecisionSpeedUp({ cells }: RunRecord): Figure[] {
   const measured = cells.filter(({ status, latency }) => status === 'ok' && latency !== undefined);
@@ -100,8 +91,12 @@ export function cyclesOfGates(run: RunRecord): Figure[] {
   const host = clocked.safeParse(run.host);
   if (!host.success) return [];
   const cyclesPerNs = (host.data.volatile.cpuMhz / 1000) * host.data.availableCores;
-  return pairsOf(run, 'dense.tiled', (name) => name === 'gated')
-    .flatMap(({ cell, base, of }) => {
+  return pairsOf(
+    run,
+    'dense.tiled',
+    attentionOf((variant) => variant === 'gated'),
+  )
+    .flatMap(({ cell, base }) => {
       const { work, latency, variant } = cell;
       if (work === undefined || latency === undefined || base.latency === undefined) return [];
       // A gate by block serves many pairs, and one that drops keys saves time elsewhere.
@@ -109,7 +104,7 @@ export function cyclesOfGates(run: RunRecord): Figure[] {
       const cycles = (fresh: number, before: number) => ((fresh - before) * cyclesPerNs) / work.weightedPairs;
       return [
         {
-          of,
+          of: `${placeOf(cell)}, against dense.tiled`,
           value: cycles(latency.medianNs, base.latency.medianNs),
           low: cycles(latency.ciNs.low, base.latency.ciNs.high),
           high: cycles(latency.ciNs.high, base.latency.ciNs.low),

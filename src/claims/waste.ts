@@ -24,7 +24,7 @@ export function siteWaste(read: Read<WasteFigures>, { at, byHead = false }: { re
           return figure === null ? [] : [{ site, figure, heads: heads.filter((share) => share !== null) }];
         });
         if (sites.length === 0) return [];
-        const of = `${sites.length === 1 ? 'one site' : `all ${sites.length} sites`} at ${length} tokens`;
+        const of = `${sites.length} site${sites.length === 1 ? '' : 's'} at ${length} tokens`;
         const each = sites.map(({ site, figure }) => `site ${site}: ${percent(figure.value)}`).join(', ');
         const told = sites.length <= mostSites ? each : `sites: ${rangeText(sites.map(({ figure }) => figure.value))}`;
         const heads = byHead ? `; single heads: ${rangeText(sites.flatMap((site) => site.heads))}` : '';

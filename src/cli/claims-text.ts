@@ -1,10 +1,10 @@
 import type { ClaimsRecord, JudgedClaim } from '../contract/claims.ts';
-import { claimFigureText, claimVerdictWords, decidingDefinition } from '../report/claims/wording.ts';
+import { boundText, claimFigureText, claimVerdictWords, decidingDefinition, standingWords } from '../report/claims/wording.ts';
 import { clip, sentenceCase, table, wrapped } from '../text/layout.ts';
 import { oneLine } from '../text/untrusted.ts';
 import { shellCommand } from '../verdict/markdown-text.ts';
 
-/** Claims for a terminal: a row each, then why, every other reading, and what would measure the rest. */
+/** Claims for a terminal: a row each, then every reading of those that were measured, and what would measure the rest. */
 export function claimsText({ claims }: ClaimsRecord): string {
   const rows = claims.map((claim) => {
     const deciding = decidingDefinition(claim);
@@ -27,14 +27,14 @@ export function claimsText({ claims }: ClaimsRecord): string {
 }
 
 function measuredText(claim: JudgedClaim): string {
-  const { words, definitions, reason, unit } = claim;
-  const figures = definitions.flatMap(({ name, figures: [figure] }) =>
-    figure === undefined
-      ? []
-      : [`${name}: ${claimFigureText(figure, unit)}, ${oneLine(figure.of)}${figure.note === '' ? '' : ` (${oneLine(figure.note)})`}`],
-  );
-  const head = `${claim.id}: ${words} ${sentenceCase(claimVerdictWords[claim.verdict])}: ${oneLine(reason)}.`;
-  return [wrapped(head), ...figures.map((line) => wrapped(line, '  '))].join('\n');
+  const { id, words, definitions, unit, verdict } = claim;
+  const readings = definitions.flatMap(({ name, figures: [figure] }) => {
+    if (figure === undefined) return [];
+    const { of, note, standing } = figure;
+    return `${name}: ${claimFigureText(figure, unit)}, ${standingWords[standing]} (${oneLine(note === '' ? of : `${of}; ${note}`)})`;
+  });
+  const head = `${id}: ${words} Required: ${boundText(claim)}. ${sentenceCase(claimVerdictWords[verdict])}.`;
+  return [wrapped(head), ...readings.map((line) => wrapped(line, '  '))].join('\n');
 }
 
 function missingText({ id, reason, command }: JudgedClaim): string {

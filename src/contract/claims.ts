@@ -22,7 +22,7 @@ const texts = z.array(text).max(10_000).readonly();
 const standing = z.enum(claimStandings);
 
 export const claimFigureSchema = z.object({
-  /** Of what it is, and where: `all 2 sites at 1024 tokens`. */
+  /** Of what it is, and where: `2 sites at 1024 tokens`. */
   of: text,
   value: z.number(),
   /** A 95 % interval, or that of the comparison; both null where one measurement alone was made, both equal to the value where it carries no noise. */
@@ -85,7 +85,10 @@ export const claimsRecordSchema = z.object({
   startedAt: z.iso.datetime(),
   endedAt: z.iso.datetime(),
   host: z.unknown(),
+  /** What may have disturbed the measurements. */
   warnings: texts,
+  /** What was not measured, or does not count, and why; absent where that is nothing. */
+  notes: texts.optional(),
   sources: z.array(claimSourceSchema).max(1000).readonly(),
   claims: z.array(judgedClaimSchema).min(1).max(1000).readonly(),
 });

@@ -26,7 +26,7 @@ export interface CandidateResult extends Pick<CandidateQualities, 'generation'> 
   readonly model: string;
   readonly proof: SwapProof | null;
   readonly quality: CandidateQuality | null;
-  /** At the length at which candidates are compared; null where quality was lost beyond tuning, so that nothing was timed. */
+  /** At the length at which candidates are compared; null where quality was lost beyond tuning, or is not shown to hold where that is asked for: then nothing was timed. */
   readonly latency: Comparison | null;
   readonly memory: Comparison | null;
   /** The same of one token behind a cache; null where the model is not decoded through one. */
@@ -76,7 +76,8 @@ async function judged(migration: Migration, candidate: ModelCandidate, baseline:
   const decoded = qualities.decode && { quality: qualities.decode, ...untimed };
   const judged = { name, model, proof: written.proof, ...qualities, decode: decoded, backward: null };
   const judgement = judgementOf(judged);
-  if (isHopeless(judgement)) return rejected(judged, `${judgement.reason}; it was not timed`);
+  if (isHopeless(judgement) || (settings.keptOnly === true && judgement.outcome !== 'pass'))
+    return rejected(judged, `${judgement.reason}; it was not timed`);
   const at = { name, model, length: settings.compareAt };
   const prefill = await comparedAt(migration, { ...at, use: 'prefill' });
   const decode = judged.decode && { ...judged.decode, ...(await comparedAt(migration, { ...at, use: 'decode' })) };

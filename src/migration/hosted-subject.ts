@@ -70,9 +70,8 @@ export class HostedSubject implements Subject {
     return { inputs: this.#hosted.model.inputs, bind, dispose: async () => undefined };
   }
 
-  async capture(feeds: Tensors): Promise<ReadonlyMap<number, CapturedCall>> {
-    const { sites } = this.#hosted;
-    return this.#using({ placed: {} }, (model) => captureHosted(model, sites, swappableOf(sites), feeds));
+  async capture(feeds: Tensors, wanted: readonly number[] = swappableOf(this.#hosted.sites)): Promise<ReadonlyMap<number, CapturedCall>> {
+    return this.#using({ placed: {} }, (model) => captureHosted(model, this.#hosted.sites, wanted, feeds));
   }
 
   write(candidate: ModelCandidate, path: string): Promise<SwapProof> {

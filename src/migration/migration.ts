@@ -44,6 +44,8 @@ export interface MigrationSettings {
   readonly generate?: number;
   /** Present where quality is judged on every item, though fewer may be enough. */
   readonly allItems?: true;
+  /** Present where only candidates are timed that are shown to keep their quality. */
+  readonly keptOnly?: true;
   /** Present where no figure of an earlier run is reused. */
   readonly fresh?: true;
   /** Present where a call forward and backward is measured, too. */

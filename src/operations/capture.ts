@@ -1,21 +1,17 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Item } from '../contract/data.ts';
 import { AttnswapError } from '../contract/errors.ts';
 import { writeInputs } from '../inputs/captured.ts';
 import { parseSites } from '../migration/parse-replacements.ts';
 import { doesNotRun } from '../migration/original-outputs.ts';
-import { captureHosted } from '../model/hosted/capture-hosted.ts';
-import { swappableOf } from '../model/hosted/find-hosted-sites.ts';
-import { isHostedModel } from '../model/hosted/model-path.ts';
-import { captureFault, openForCapture } from '../model/swap/capture.ts';
-import type { CapturedCall, CapturingModel } from '../model/swap/capture.ts';
-import { hostedData, itemsFor, itemsFrom } from './model-data.ts';
-import type { DataOptions } from './data-options.ts';
-import { usingHosted } from './open-hosted.ts';
-import { loadModel } from './open-model.ts';
-import type { ModelOptions } from './open-model.ts';
+import { captureFault } from '../model/swap/capture.ts';
+import type { CapturedCall } from '../model/swap/capture.ts';
 import { systemReason } from '../files/system-reason.ts';
+import type { DataOptions } from './data-options.ts';
+import { usingFound } from './found-model.ts';
+import type { FoundModel } from './found-model.ts';
+import { itemsFrom } from './model-data.ts';
+import type { ModelOptions } from './open-model.ts';
 
 export interface CaptureOptions extends ModelOptions, DataOptions {
   /** Sites to capture, such as `0,2-3`. @default all that can be swapped */
@@ -31,53 +27,23 @@ export interface CaptureRecord {
   readonly files: readonly string[];
 }
 
-/** What is captured from. */
-interface Source {
-  /** Of the model. */
-  readonly sha256: string;
-  /** The sites that can be captured. */
-  readonly swappable: readonly number[];
-  items(): Promise<readonly Item[]>;
-  open(sites: readonly number[]): Promise<Pick<CapturingModel, 'capture' | 'dispose'>>;
-}
-
 /**
  * Writes the queries, keys and values of sites on real input, one safetensors file a site and item.
  * @throws USAGE, INVALID_MODEL, INVALID_DATA, FILE_UNWRITABLE; of a model of PyTorch also UNSUPPORTED, WORKER_FAILED
  */
 export async function capture(options: CaptureOptions): Promise<CaptureRecord> {
-  if (await isHostedModel(options.model))
-    return usingHosted(options, ({ sha256, sites, model }) =>
-      captureFrom(options, {
-        sha256,
-        swappable: swappableOf(sites),
-        items: async () => itemsFrom(await hostedData(model, options), options, 1),
-        open: async (numbers) => ({ capture: (feeds) => captureHosted(model, sites, numbers, feeds), dispose: async () => undefined }),
-      }),
-    );
-  const loaded = await loadModel(options);
-  const { file, runner, sites } = loaded;
-  return captureFrom(options, {
-    sha256: file.sha256,
-    swappable: [...sites.swappable.keys()],
-    items: () => itemsFor(loaded, options, 1),
-    open: (numbers) =>
-      openForCapture(
-        sites,
-        numbers.map((number) => sites.swappable.get(number)!),
-        file,
-        runner,
-      ),
-  });
+  return usingFound(options, (found) => captureFound(options, found));
 }
 
-async function captureFrom(options: CaptureOptions, source: Source): Promise<CaptureRecord> {
+/** The same of a model whose attention was found. */
+export async function captureFound(options: CaptureOptions, found: FoundModel): Promise<CaptureRecord> {
   const { model: path, out, signal } = options;
-  const numbers = options.sites === undefined ? source.swappable : parseSites(options.sites);
-  const missing = numbers.find((number) => !source.swappable.includes(number));
+  const { swappable } = found.sites;
+  const numbers = options.sites === undefined ? [...swappable.keys()] : parseSites(options.sites);
+  const missing = numbers.find((number) => !swappable.has(number));
   if (missing !== undefined) throw new AttnswapError('USAGE', `site ${missing} cannot be captured`, { hint: `attnswap sites ${path}` });
-  const items = await source.items();
-  const model = await source.open(numbers);
+  const items = await itemsFrom(await found.data(), options, 1);
+  const model = await found.capturing(numbers);
   const files: string[] = [];
   try {
     for (const [place, { id, feeds }] of items.entries()) {
@@ -90,7 +56,7 @@ async function captureFrom(options: CaptureOptions, source: Source): Promise<Cap
       for (const [site, inputs] of calls) {
         await makeFolder(out);
         const file = join(out, `site${site}-item${place}.safetensors`);
-        await writeInputs(file, inputs, { model: source.sha256, site: String(site), item: id });
+        await writeInputs(file, inputs, { model: found.sha256, site: String(site), item: id });
         files.push(file);
       }
     }

@@ -15,11 +15,10 @@ import { loadDefinition } from '../loading/definition.ts';
 import { nearestName } from '../variants/nearest-name.ts';
 import { benchEvidence, isStored, readEvidence } from './claims-evidence.ts';
 import { dimensionsOfEach } from './claims-dimensions.ts';
-import { measureKernels } from './claims-kernels.ts';
+import { measureModel } from './claims-model.ts';
 import type { OptionalData } from './data-options.ts';
 import { defaults } from './defaults.ts';
 import { describeRun } from './head.ts';
-import { migrate } from './migrate.ts';
 import type { MigrateOptions } from './migrate-options.ts';
 import { adaptersOf } from './options.ts';
 import type { OperationOptions } from './options.ts';
@@ -60,9 +59,10 @@ export async function claims(options: ClaimsOptions): Promise<ClaimsResult> {
   const startedAt = new Date().toISOString();
   // What measures tells of noise itself.
   const { tool, command, host } = await describeRun([], adaptersOf(options), { ...options, onWarning: undefined });
-  const told: string[] = [];
+  const [noise, notes]: [string[], string[]] = [[], []];
   const onWarning = (warning: string) => {
-    told.push(warning.replace(/^noise: /, ''));
+    const text = warning.replace(/^noise: /, '');
+    (text === warning ? notes : noise).push(text);
     options.onWarning?.(warning);
   };
   const evidence: Evidence[] = [];
@@ -77,7 +77,8 @@ export async function claims(options: ClaimsOptions): Promise<ClaimsResult> {
     startedAt,
     endedAt: new Date().toISOString(),
     host,
-    warnings: [...new Set([...told, ...evidence.flatMap(({ record: { warnings } }) => warnings)])],
+    warnings: withoutOwnLoad([...new Set([...noise, ...evidence.flatMap(({ record: { warnings } }) => warnings)])]),
+    ...(notes.length > 0 && { notes: [...new Set(notes)] }),
     sources: evidence.map(sourceOf),
     claims: wanted.map((claim) => judgeClaim(claim, evidence)),
   };
@@ -149,15 +150,7 @@ async function evidenceOf(
     evidenceKinds.filter((each) => wanted.some(({ definitions }) => definitions.some((one) => one[each] !== undefined))),
   );
   const { data = [], lengths = defaults.claimsLengths, candidates = defaults.claimsCandidates, dir: _, ...shared } = options;
-  const model = { ...shared, model: subject, data, lengths, candidates };
-  const migrated = needed.has('migration')
-    ? await migrate({ ...model, until: 'swap', dir: join(folder, 'migration'), fresh: true })
-    : undefined;
-  const site = migrated?.sites.find(({ swappable }) => swappable)?.site ?? 0;
-  return [
-    ...(migrated === undefined ? [] : [await readEvidence(migrated.folder)]),
-    ...(needed.has('run') ? await measureKernels(model, { site, folder: join(folder, 'kernels') }) : []),
-  ];
+  return measureModel({ ...shared, model: subject, data, lengths, candidates }, { needed, folder });
 }
 
 /** The record of a suite of kernels, or of a testbed. */
@@ -166,6 +159,12 @@ async function measuredSuite(suite: string, folder: string, options: ClaimsOptio
   const isTuning = typeof definition === 'object' && definition !== null && 'task' in definition;
   if (isTuning) return readEvidence((await tune({ ...options, suite, dir: join(folder, 'tuning') })).folder);
   return benchEvidence({ ...options, suite }, join(folder, 'suite.run.json'));
+}
+
+/** Of the loads that were told, only the first: what is measured later finds the load of what was measured before. */
+function withoutOwnLoad(warnings: readonly string[]): string[] {
+  const loads = warnings.filter((text) => text.startsWith('load average '));
+  return warnings.filter((text) => !loads.includes(text) || text === loads[0]);
 }
 
 /** Of a path without its folders and its last ending. */

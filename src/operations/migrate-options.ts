@@ -16,6 +16,8 @@ export interface MigrateOptions extends ModelOptions, DataOptions {
   readonly items?: number | undefined;
   /** Judges quality on every item, even if fewer are enough. @default false */
   readonly allItems?: boolean | undefined;
+  /** Times only candidates that are shown to keep their quality; the others are then rejected. @default false */
+  readonly keptOnly?: boolean | undefined;
   /** The length at which candidates are timed. @default the longest */
   readonly compareAt?: number | undefined;
   /** Largest acceptable quality loss, as a share. @default 0.02 */
@@ -65,6 +67,7 @@ export function settingsOf(options: MigrateOptions & { readonly backend: string 
     maxBlocks: options.maxBlocks ?? defaults.finalBlocks,
     threads: options.threads ?? null,
     ...(options.allItems === true && { allItems: true as const }),
+    ...(options.keptOnly === true && { keptOnly: true as const }),
     ...(options.fresh === true && { fresh: true as const }),
     ...(options.generate !== undefined && { generate: options.generate }),
     ...(options.backward === true && { backward: true as const }),

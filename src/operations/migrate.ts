@@ -5,7 +5,6 @@ import { Figures } from '../journal/figures.ts';
 import { findAdapter } from '../loading/adapter.ts';
 import { codeDigest, isOwnModule } from '../loading/own-code.ts';
 import { courseOf } from '../migration/course.ts';
-import { HostedSubject } from '../migration/hosted-subject.ts';
 import { itemsOf } from '../migration/items.ts';
 import { migrate as takeThrough } from '../migration/migrate.ts';
 import type { MigrationReport } from '../migration/migrate.ts';
@@ -17,8 +16,6 @@ import { migrationSteps } from '../migration/steps.ts';
 import { uniformCandidates } from '../migration/swap-phase.ts';
 import { ranksOptions } from '../migration/training-files.ts';
 import type { Cache } from '../model/cache/cache.ts';
-import { isHostedModel } from '../model/hosted/model-path.ts';
-import { partsAt } from '../model/parts/find-parts.ts';
 import { capWarnings } from '../model/swap/soft-caps.ts';
 import { assumedText } from '../model/sites/assume.ts';
 import type { Site } from '../model/sites/site.ts';
@@ -35,10 +32,8 @@ import type { RunHead } from './head.ts';
 import { lengthsOf } from './model-data.ts';
 import { recoveryOf, settingsOf } from './migrate-options.ts';
 import type { MigrateOptions } from './migrate-options.ts';
-import { graphModel, hostedModel } from './migrated-model.ts';
-import type { MigratedModel, OpenedModel } from './migrated-model.ts';
-import { hostedBackend, usingHosted } from './open-hosted.ts';
-import { loadModel } from './open-model.ts';
+import { isForWorker, usingFound } from './found-model.ts';
+import type { FoundModel, OpenedModel } from './found-model.ts';
 import { openJournal } from './open-journal.ts';
 import { adaptersOf } from './options.ts';
 
@@ -72,35 +67,26 @@ export async function migrate(options: MigrateOptions): Promise<MigrationRecord>
   const { model } = options;
   // What cannot be asked is told before the model is opened.
   recoveryOf(options);
-  if ((await partsAt(model)) !== undefined || !(await isHostedModel(model))) {
-    const [training] = [...(options.recover === undefined ? [] : ['--recover']), ...(options.backward === true ? ['--backward'] : [])];
-    if (training !== undefined)
-      throw new AttnswapError('USAGE', `${model}: ${training} is for PyTorch models, and this is an ONNX model`, {
-        hint: `omit ${training}, or give the folder that the model was exported from`,
-      });
-    return migrateModel(options, graphModel(await loadModel(options), options));
-  }
-  return usingHosted(options, async (hosted, adapter) => {
-    const subject = new HostedSubject(hosted, { adapter, backend: hostedBackend(options), dimensions: options.dimensions });
-    try {
-      return await migrateModel(options, hostedModel({ hosted, subject, adapter }, options));
-    } finally {
-      await subject.dispose();
-    }
-  });
+  const [training] = [...(options.recover === undefined ? [] : ['--recover']), ...(options.backward === true ? ['--backward'] : [])];
+  if (training !== undefined && !(await isForWorker(model)))
+    throw new AttnswapError('USAGE', `${model}: ${training} is for PyTorch models, and this is an ONNX model`, {
+      hint: `omit ${training}, or give the folder that the model was exported from`,
+    });
+  return usingFound(options, (found) => migrateFound(options, found));
 }
 
-async function migrateModel(options: MigrateOptions, read: MigratedModel): Promise<MigrationRecord> {
+/** The same of a model whose attention was found, as {@link usingFound} gives it for the same options. */
+export async function migrateFound(options: MigrateOptions, found: FoundModel): Promise<MigrationRecord> {
   const { model: path, until = 'tune' } = options;
-  requireSwappable(path, read.sites);
-  const { runner } = read;
+  requireSwappable(path, found.sites);
+  const { runner } = found;
   const adapters = adaptersOf(options);
   const head = await describeRun([runner.backend], adapters, options);
-  const data = await read.data();
+  const data = await found.data();
   const settings = settingsOf({ ...options, backend: runner.backend }, await lengthsOf(data, options));
-  const folder = options.dir ?? join('runs', `${read.name}.migration`);
+  const folder = options.dir ?? join('runs', `${found.name}.migration`);
   await requireWritableFolder(folder);
-  const opened = await read.open(folder);
+  const opened = await found.open(folder);
   const { file, sites } = opened;
   requireSwappable(path, sites);
   const inputs = [...options.data, ...(options.tokenizer === undefined ? [] : [options.tokenizer])];

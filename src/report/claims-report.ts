@@ -14,7 +14,7 @@ import { plainTile } from './tiles.ts';
 
 /** The report of an article's claims. */
 export function claimsReport(record: ClaimsRecord): Report {
-  const { claims, sources, host, command, warnings, startedAt, endedAt, tool } = record;
+  const { claims, sources, host, command, warnings, notes = [], startedAt, endedAt, tool } = record;
   const measured = claims.filter(({ verdict }) => verdict !== 'not-measured');
   const missing = claims.filter(({ verdict }) => verdict === 'not-measured');
   const sections: Array<Section | undefined> = [
@@ -22,7 +22,11 @@ export function claimsReport(record: ClaimsRecord): Report {
       id: 'claims',
       title: 'Claims',
       lead: 'The interval of the figure that decides must lie wholly on one side of the bound.',
-      parts: [...chartOf(measured), claimsTable(claims)],
+      parts: [
+        ...chartOf(measured),
+        claimsTable(claims),
+        ...(notes.length === 0 ? [] : [{ kind: 'notes' as const, lines: notes.map((text) => clip(oneLine(text), 600)) }]),
+      ],
     },
     measured.length === 0 ? undefined : definitionsSection(measured),
     missing.length === 0 ? undefined : missingSection(missing),
@@ -155,12 +159,12 @@ function figuresTable({ id, unit, definitions }: JudgedClaim): Table {
     rows: definitions.flatMap(({ name, formula: own, figures }) => {
       const [called, meant] = words(clip(oneLine(name), 200), clip(oneLine(own), 400));
       if (figures.length === 0) return [[called!, { text: '–' }, ...words('not measured', '', ''), meant!]];
-      return figures.map((figure) => [
+      return figures.map((figure, at) => [
         called!,
         { text: claimFigureText(figure, unit), value: figure.value },
         { text: standingWords[figure.standing], standing: claimStandings[figure.standing] },
         ...words(clip(oneLine(figure.of), 400), clip(oneLine(figure.note), 400)),
-        meant!,
+        at === 0 ? meant! : { text: '' },
       ]);
     }),
   };

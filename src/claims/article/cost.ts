@@ -1,19 +1,22 @@
-import { kernelAlone, least, most, qualityAside, qualityKept, saving, wholeModel } from '../claim.ts';
+import { kernelAlone, least, most, qualityKept, saving, wholeModel } from '../claim.ts';
 import type { Claim } from '../claim.ts';
-import { kernelPeakRatio, operationsSaved } from '../kernels.ts';
+import { kernelPeakRatio } from '../kernels.ts';
 import { anyAttention, attentionOf, exactAttention, modelRatio, pairsSaved, sparseAttention } from '../whole-model.ts';
 import type { Attention } from '../whole-model.ts';
 
 const gated = attentionOf((variant) => variant === 'gated');
 /** The article's own gate, which depends on the query alone. */
 const queryGated: Attention = (name) => gated(name) && /\bform=query\b/.test(name);
+const gateBound = least(0.405);
+/** A kernel's gate is not trained: what it drops was chosen. One that drops less than the article's could save no more than that. */
+const droppingAsMuch: Attention = (name) => gated(name) && Number(/\bsparsity=([\d.]+)/.exec(name)?.[1]) >= gateBound.value;
 
 export const gateCompute: Claim = {
   id: 'gate-compute',
   words: 'A learned gate saves 41 % of the attention computation.',
-  figure: '−41 %',
+  figure: '41 %',
   unit: 'share',
-  bound: least(0.405),
+  bound: gateBound,
   definitions: [
     {
       name: 'pairs',
@@ -27,14 +30,9 @@ export const gateCompute: Claim = {
     },
     { name: 'model latency', formula: `1 − new / base, ${qualityKept}`, ...wholeModel('latency', gated, saving) },
     {
-      name: 'kernel operations',
-      formula: `1 − FLOPs / FLOPs of dense.fused, the gate’s own included; ${qualityAside}`,
-      run: operationsSaved('dense.fused', gated),
-    },
-    {
       name: 'kernel latency',
-      formula: `1 − new / dense.fused; ${qualityAside}`,
-      ...kernelAlone('dense.fused', gated, saving),
+      formula: '1 − new / dense.fused, of an untrained gate that drops at least as large a share',
+      ...kernelAlone('dense.fused', droppingAsMuch, saving),
     },
   ],
   missing: {
@@ -62,12 +60,12 @@ export const memory: Claim = {
     },
     {
       name: 'kernel memory',
-      formula: `kernel / dense.naive at 4096 tokens; ${qualityAside}`,
+      formula: 'kernel / dense.naive at 4096 tokens',
       run: kernelPeakRatio('dense.naive', anyAttention, 4096),
     },
   ],
   missing: {
     reason: 'no candidate that keeps 98 % of the quality was compared at 4096 tokens',
-    measure: { model: ['--lengths', '1024,4096'] },
+    measure: { model: ['--lengths', '4096'] },
   },
 };

@@ -1,10 +1,12 @@
-import { gain, kernelAlone, least, most, qualityAside, qualityKept, speedUp, wholeModel } from '../claim.ts';
+import { gain, kernelAlone, least, most, qualityKept, speedUp, wholeModel } from '../claim.ts';
 import type { Claim } from '../claim.ts';
 import { cyclesOfGates, halfPrecisionSpeedUp } from '../kernels.ts';
 import { anyAttention, attentionOf, exactAttention, sparseAttention } from '../whole-model.ts';
 
 const hierarchical = attentionOf((variant) => variant === 'hierarchical');
 const untimed = 'no candidate that keeps 98 % of the quality was timed';
+/** Keeps the quality of every model. */
+const exactKernel = { model: ['--candidate', 'dense.fused'] };
 
 export const hierarchicalSpeed: Claim = {
   id: 'hierarchical-speed',
@@ -16,12 +18,12 @@ export const hierarchicalSpeed: Claim = {
     { name: 'model latency', formula: `base / new, ${qualityKept}`, ...wholeModel('latency', hierarchical, speedUp) },
     {
       name: 'kernel vs dense.fused',
-      formula: `dense.fused / hierarchical; ${qualityAside}`,
+      formula: 'dense.fused / hierarchical',
       ...kernelAlone('dense.fused', hierarchical, speedUp),
     },
     {
       name: 'kernel vs dense.naive',
-      formula: `dense.naive / hierarchical; ${qualityAside}`,
+      formula: 'dense.naive / hierarchical',
       ...kernelAlone('dense.naive', hierarchical, speedUp),
     },
   ],
@@ -49,7 +51,7 @@ export const oneCycle: Claim = {
   bound: most(1.5),
   definitions: [
     {
-      name: 'cycles per gate',
+      name: 'processor cycles per gate',
       formula: '(latency of gated.tiled − dense.tiled) · clock · cores / pairs: for a processor, not a dedicated circuit',
       run: cyclesOfGates,
     },
@@ -64,7 +66,7 @@ export const oneCycle: Claim = {
 export const throughput: Claim = {
   id: 'throughput',
   words: 'Attention that fits its hardware raises throughput by 40 %.',
-  figure: '+40 %',
+  figure: '40 %',
   unit: 'share',
   bound: least(0.395),
   definitions: [
@@ -79,7 +81,7 @@ export const throughput: Claim = {
       ...kernelAlone('dense.naive', exactAttention, gain),
     },
   ],
-  missing: { reason: untimed, measure: { model: [] } },
+  missing: { reason: untimed, measure: exactKernel },
 };
 
 export const efficiency: Claim = {
@@ -93,14 +95,14 @@ export const efficiency: Claim = {
     { name: 'model memory', formula: `base / new, ${qualityKept}`, ...wholeModel('memory', anyAttention, speedUp) },
     {
       name: 'kernel vs dense.fused',
-      formula: `dense.fused / kernel; ${qualityAside}`,
+      formula: 'dense.fused / kernel',
       ...kernelAlone('dense.fused', sparseAttention, speedUp),
     },
     {
       name: 'kernel vs dense.naive',
-      formula: `dense.naive / kernel; ${qualityAside}`,
+      formula: 'dense.naive / kernel',
       ...kernelAlone('dense.naive', anyAttention, speedUp),
     },
   ],
-  missing: { reason: untimed, measure: { model: [] } },
+  missing: { reason: untimed, measure: exactKernel },
 };

@@ -22,8 +22,8 @@ export const translationQuality: Claim = {
     },
   ],
   missing: {
-    reason: 'no translation was scored: this needs a data module whose metric is BLEU, or the testbed tune-translate',
-    measure: { model: [], data: 'translations.data.ts' },
+    reason: 'no translation was scored: this needs a testbed that translates, or a model with a data module whose metric is BLEU',
+    measure: { suite: 'tune-translate' },
   },
 };
 
@@ -48,7 +48,7 @@ const fewerStepsBound = least(0.265);
 export const fewerSteps: Claim = {
   id: 'fewer-steps',
   words: 'Progressive sparsification and distillation reach the same quality in 27 % fewer steps.',
-  figure: '−27 %',
+  figure: '27 %',
   unit: 'share',
   bound: fewerStepsBound,
   definitions: [

@@ -1,15 +1,15 @@
 import type { ClaimDefinition, ClaimFigure, ClaimStanding, ClaimUnit, ClaimVerdict, JudgedClaim } from '../../contract/claims.ts';
-import { digits, factor, percent } from '../../text/figures.ts';
+import { digits, factor } from '../../text/figures.ts';
 import type { Standing } from '../document.ts';
 
 const unitText: Readonly<Record<ClaimUnit, (value: number) => string>> = {
-  share: percent,
+  share: (value) => `${digits(100 * value)} %`,
   factor,
   points: digits,
   cycles: digits,
 };
 
-/** `22 % [20, 24]`; of a figure without noise, or of one measurement, without an interval. */
+/** `22.1 % [20.4, 23.9]`; of a figure without noise, or of one measurement, without an interval. */
 export function claimFigureText({ value, low, high }: Pick<ClaimFigure, 'value' | 'low' | 'high'>, unit: ClaimUnit): string {
   const text = unitText[unit](value);
   return low === null || high === null || low === high ? text : `${text} [${bare(low, unit)}, ${bare(high, unit)}]`;
@@ -22,7 +22,7 @@ function bare(value: number, unit: ClaimUnit): string {
 
 /** `at least 60 %`. */
 export function boundText({ bound: { side, value }, unit }: Pick<JudgedClaim, 'bound' | 'unit'>): string {
-  return `at ${side} ${unit === 'share' ? `${digits(100 * value)} %` : unitText[unit](value)}`;
+  return `at ${side} ${unitText[unit](value)}`;
 }
 
 export const standingWords: Readonly<Record<ClaimStanding, string>> = {

@@ -2,7 +2,7 @@ import { basename, extname } from 'node:path';
 import type { Adapter } from '../contract/adapter.ts';
 import type { DataModule, Item } from '../contract/data.ts';
 import { GraphSubject } from '../migration/graph-subject.ts';
-import type { HostedSubject } from '../migration/hosted-subject.ts';
+import { HostedSubject } from '../migration/hosted-subject.ts';
 import type { Migration } from '../migration/migration.ts';
 import type { Subject } from '../migration/subject.ts';
 import { usableCache, usableHostedCache } from '../migration/usable-cache.ts';
@@ -10,21 +10,29 @@ import type { UsableCache } from '../migration/usable-cache.ts';
 import type { Cache } from '../model/cache/cache.ts';
 import { swappableOf } from '../model/hosted/find-hosted-sites.ts';
 import type { HostedModel } from '../model/hosted/find-hosted-sites.ts';
+import { isHostedModel } from '../model/hosted/model-path.ts';
+import { partsAt } from '../model/parts/find-parts.ts';
 import { requireAsRead } from '../model/swap/as-read.ts';
+import { openForCapture } from '../model/swap/capture.ts';
+import type { CapturingModel } from '../model/swap/capture.ts';
 import type { DataOptions } from './data-options.ts';
 import { defaults } from './defaults.ts';
 import { openFiles } from './migrated-files.ts';
 import { dataFor, hostedData } from './model-data.ts';
-import { hostedBackend } from './open-hosted.ts';
+import { hostedBackend, usingHosted } from './open-hosted.ts';
+import { loadModel } from './open-model.ts';
 import type { LoadedModel, ModelOptions } from './open-model.ts';
 
 type Options = ModelOptions & DataOptions;
 
-/** A model that is to be migrated, its attention found. */
-export interface MigratedModel extends Pick<Migration, 'sites' | 'runner'> {
-  /** What the migration's folder is named after. */
+/** A model whose attention was found, to be captured or migrated. */
+export interface FoundModel extends Pick<Migration, 'sites' | 'runner'> {
+  /** What folders are named after. */
   readonly name: string;
+  readonly sha256: string;
   data(): Promise<DataModule>;
+  /** Opens it so that it shows what these sites read. */
+  capturing(sites: readonly number[]): Promise<Pick<CapturingModel, 'capture' | 'dispose'>>;
   /** The model as it is measured, beside whatever that needs in the migration's folder. @throws UNSUPPORTED where the backend computes something else; FILE_UNWRITABLE, and as of reading it */
   open(folder: string): Promise<OpenedModel>;
 }
@@ -40,15 +48,43 @@ export interface OpenedModel extends Pick<Migration, 'file' | 'sites'> {
   subject(cache: Cache | null): Subject;
 }
 
+/** Whether a worker opens the model. A folder with an encoder and a decoder in ONNX files may hold weights for PyTorch, too. */
+export async function isForWorker(model: string): Promise<boolean> {
+  return (await partsAt(model)) === undefined && isHostedModel(model);
+}
+
+/** Finds a model's attention and works on it; what was opened is closed whatever becomes of that. @throws INVALID_MODEL, UNSUPPORTED, WORKER_FAILED */
+export async function usingFound<Result>(options: Options, work: (found: FoundModel) => Promise<Result>): Promise<Result> {
+  if (!(await isForWorker(options.model))) return work(graphModel(await loadModel(options), options));
+  return usingHosted(options, async (hosted, adapter) => {
+    const subject = new HostedSubject(hosted, { adapter, backend: hostedBackend(options), dimensions: options.dimensions });
+    try {
+      return await work(hostedModel({ hosted, subject, adapter }, options));
+    } finally {
+      await subject.dispose();
+    }
+  });
+}
+
 /** An ONNX file, or an encoder and a decoder that are measured as one. */
-export function graphModel(loaded: LoadedModel, options: Options): MigratedModel {
+function graphModel(loaded: LoadedModel, options: Options): FoundModel {
+  const { file, runner, sites } = loaded;
   const { model: path, seed = defaults.seed, dimensions } = options;
   return {
-    ...loaded,
+    sites,
+    runner,
     name: basename(path, extname(path)),
+    sha256: file.sha256,
     data: () => dataFor(loaded, options),
+    capturing: (numbers) =>
+      openForCapture(
+        sites,
+        numbers.map((number) => sites.swappable.get(number)!),
+        file,
+        runner,
+      ),
     async open(folder) {
-      await requireAsRead({ ...loaded, proto: loaded.file.proto, dimensions });
+      await requireAsRead({ ...loaded, proto: file.proto, dimensions });
       const opened = await openFiles(loaded, folder, options);
       return {
         ...opened,
@@ -67,14 +103,16 @@ interface Hosted {
 }
 
 /** A model that a worker holds. */
-export function hostedModel({ hosted, subject, adapter }: Hosted, options: Options): MigratedModel {
+function hostedModel({ hosted, subject, adapter }: Hosted, options: Options): FoundModel {
   const { path, sha256, model, sites } = hosted;
   const found = { sites, swappable: new Map(swappableOf(sites).map((number) => [number, { site: sites[number]! }])) };
   return {
     sites: found,
     runner: { adapter, backend: hostedBackend(options) },
     name: basename(path).replace(/\.py:\w+$/, ''),
+    sha256,
     data: () => hostedData(model, options),
+    capturing: async (numbers) => ({ capture: (feeds) => subject.capture(feeds, numbers), dispose: async () => undefined }),
     open: async () => ({
       file: { path, sha256 },
       sites: found,
