@@ -42,6 +42,18 @@ test('only what a claim needs is measured: no kernels for a score', async () => 
   assert.ok(!existsSync(join(cwd, 'runs/model.claims/model/kernels')));
 });
 
+test('what is said of the original alone takes the first phase, and the rest is measured in the same folder later', async () => {
+  const only = await attnswap([...onModel, '--only', 'ineffective-weight', '--dir', 'waste'], { cwd });
+  assert.equal(only.exitCode, 0, only.stderr);
+  assert.match(only.stdout, /^ineffective-weight +> 60 % +[\d.]+ % /m);
+  const stepsOf = () =>
+    Object.keys((JSON.parse(readFileSync(join(cwd, 'waste/model/migration/journal.json'), 'utf8')) as { steps: object }).steps);
+  assert.ok(!stepsOf().some((step) => step.startsWith('candidate/')));
+  const more = await attnswap([...onModel, '--only', 'translation-quality', '--dir', 'waste'], { cwd });
+  assert.equal(more.exitCode, 0, more.stderr);
+  assert.ok(stepsOf().some((step) => step.startsWith('candidate/')));
+});
+
 test('a model is measured by migrate and bench, every claim is judged, and a rerun measures nothing again', async () => {
   const first = await attnswap(onModel, { cwd });
   assert.equal(first.exitCode, 0, first.stderr);

@@ -17,6 +17,8 @@ export type Measurement = { readonly model: readonly string[] } | { readonly sui
 /** A claim of the article, with every definition that it can be read by, the preferred one first. */
 export interface Claim extends Pick<JudgedClaim, 'id' | 'words' | 'figure' | 'unit' | 'bound'> {
   readonly definitions: readonly Definition[];
+  /** Whether it says nothing of candidates: of a migration, the first phase is then enough. */
+  readonly ofOriginal?: true;
   /** Why there may be no figure, and what to run for one. */
   readonly missing: { readonly reason: string; readonly measure: Measurement };
 }

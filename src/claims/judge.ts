@@ -6,7 +6,7 @@ import type { Evidence, Figure } from './evidence.ts';
 
 /** A claim held against all evidence: the first definition that was measured decides, unless another one holds where it does not. */
 export function judgeClaim(claim: Claim, evidence: readonly Evidence[]): JudgedClaim {
-  const { missing, definitions: given, ...told } = claim;
+  const { missing, definitions: given, ofOriginal: _, ...told } = claim;
   const definitions = given.map((definition) => measuredBy(definition, evidence, claim.bound));
   const measured = definitions.filter(({ standing }) => standing !== null);
   const [first] = measured;

@@ -26,6 +26,7 @@ interface ModelEvidenceOptions extends MigrateOptions {
 interface Wanted {
   /** Kinds of records that the claims are read from. */
   readonly needed: ReadonlySet<Evidence['kind']>;
+  readonly until: 'baseline' | 'swap';
   readonly folder: string;
 }
 
@@ -33,22 +34,22 @@ interface Wanted {
  * What a model can show, with its attention found once: a migration up to its second phase, and kernels alone on what its first site reads at the
  * longest length, as a suite that is written beside their record and can be run again.
  */
-export async function measureModel(options: ModelEvidenceOptions, { needed, folder }: Wanted): Promise<Evidence[]> {
+export async function measureModel(options: ModelEvidenceOptions, { needed, until, folder }: Wanted): Promise<Evidence[]> {
   const evidence: Evidence[] = [];
   const kernels = join(folder, 'kernels');
   const suite = await usingFound(options, async (found) => {
-    if (needed.has('migration')) evidence.push(await migrated(options, found, join(folder, 'migration')));
+    if (needed.has('migration')) evidence.push(await migrated({ ...options, until, dir: join(folder, 'migration') }, found));
     return needed.has('run') ? suiteOf(options, found, kernels) : undefined;
   });
   if (suite !== undefined) evidence.push(await benchEvidence({ ...options, suite }, join(kernels, 'kernels.run.json')));
   return evidence;
 }
 
-async function migrated(options: ModelEvidenceOptions, found: FoundModel, dir: string): Promise<Evidence> {
-  const { candidates } = await migrateFound({ ...options, until: 'swap', dir, fresh: true, keptOnly: true }, found);
+async function migrated(options: MigrateOptions, found: FoundModel): Promise<Evidence> {
+  const { candidates, folder } = await migrateFound({ ...options, fresh: true, keptOnly: true }, found);
   for (const { name, latency, decision } of candidates ?? [])
     if (latency === null) options.onWarning?.(`${name}: ${decision.reasons.join(' ')}`);
-  return readEvidence(dir);
+  return readEvidence(folder);
 }
 
 /** The suite's path; undefined, with a warning, where the site cannot be captured or does not attend to its own sequence. */

@@ -150,7 +150,8 @@ async function evidenceOf(
     evidenceKinds.filter((each) => wanted.some(({ definitions }) => definitions.some((one) => one[each] !== undefined))),
   );
   const { data = [], lengths = defaults.claimsLengths, candidates = defaults.claimsCandidates, dir: _, ...shared } = options;
-  return measureModel({ ...shared, model: subject, data, lengths, candidates }, { needed, folder });
+  const until = wanted.every(({ ofOriginal }) => ofOriginal === true) ? 'baseline' : 'swap';
+  return measureModel({ ...shared, model: subject, data, lengths, candidates }, { needed, until, folder });
 }
 
 /** The record of a suite of kernels, or of a testbed. */

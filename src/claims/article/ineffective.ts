@@ -8,6 +8,7 @@ export const ineffectiveWeight: Claim = {
   figure: '> 60 %',
   unit: 'share',
   bound: least(0.6),
+  ofOriginal: true,
   definitions: [
     {
       name: 'wastedCompute[.95]',
@@ -50,6 +51,7 @@ export const ineffectiveCompute: Claim = {
   figure: '73 %',
   unit: 'share',
   bound: least(0.725),
+  ofOriginal: true,
   definitions: [
     {
       name: 'wastedCompute[.95]',
