@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import type { AttributeProto, GraphProto, NodeProto, TensorProto } from 'onnx-buf';
+import type { AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto } from 'onnx-buf';
 import { TensorProto_DataType as DataType, TensorProtoSchema } from 'onnx-buf';
 
 /** How many nodes a constant may be computed by, one after the other. */
@@ -115,6 +115,11 @@ export function attributeOf(node: NodeProto, name: string): AttributeProto | und
 export function integerOf(node: NodeProto, name: string, absent: number): number {
   const attribute = attributeOf(node, name);
   return attribute === undefined ? absent : Number(attribute.i);
+}
+
+/** Version of the standard operators. */
+export function opsetOf(proto: ModelProto): number {
+  return Number(proto.opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0n);
 }
 
 /** The node's name, or its operator and first output where it has none. */

@@ -14,12 +14,12 @@ import type { Match, UnknownPattern } from './match-softmax.ts';
 import type { OnnxFile } from '../file/onnx-file.ts';
 import { overlookedAttention } from './overlooked.ts';
 import type { ModelRunner } from '../file/open-proto.ts';
-import { probeCandidates } from './probe-candidates.ts';
+import { isRefused } from './failing.ts';
 import type { Probing, ProbeSubject } from './probe-candidates.ts';
 import type { RealInputs } from './probe.ts';
-import { proveLong } from './prove-long.ts';
 import type { LongProof } from './judge-long.ts';
-import { readSite, unread } from './read-site.ts';
+import { probeApart, proveApart, readApart, unreadSite } from './read-apart.ts';
+import { unread } from './read-site.ts';
 import { largestSteps, withoutRounding } from './rounding.ts';
 import type { Rounding } from './rounding.ts';
 import type { ReadSite as Read } from './read-site.ts';
@@ -119,18 +119,13 @@ async function searchBranch(searching: Searching, scope: Scope, start: number): 
   try {
     return await searchScope(searching, scope, start);
   } catch (error) {
-    if (!isInvalidInputs(error)) throw error;
+    if (!isRefused(error)) throw error;
     const graph = searching.proto.graph!;
     const body = bodyName(graph, scope.body!);
     const index = new GraphIndex(bodyGraph(graph, scope.body!), new GraphIndex(graph));
     const { sites, unknown } = reachless(index, { body, reason: `it is inside the ${body}, and ${error.message}` });
     return { body: scope.body, read: sites.map((site, place) => ({ site: { ...site, site: start + place } })), unknown };
   }
-}
-
-/** Whether a model runs on no inputs that could be found. */
-function isInvalidInputs(error: unknown): error is AttnswapError {
-  return error instanceof AttnswapError && error.code === 'INVALID_INPUTS';
 }
 
 async function searchScope(searching: Searching, { proto, body }: Scope, start: number): Promise<Found> {
@@ -149,24 +144,25 @@ async function searchScope(searching: Searching, { proto, body }: Scope, start: 
   ];
   if (candidates.length === 0) return { body, read: [], unknown };
   const subject = { proto, file, index, candidates, runner, given, realInputs, onStep };
-  const probing = await probeCandidates(subject).catch((error: unknown) => {
-    if (!isInvalidInputs(error) || candidates.some(({ refusal }) => refusal === undefined)) throw error;
+  const apart = await probeApart(subject).catch((error: unknown) => {
+    if (!isRefused(error) || candidates.some(({ refusal }) => refusal === undefined)) throw error;
     return undefined;
   });
-  if (probing === undefined) {
-    const read = candidates.map(({ anchor, pattern, refusal }, place) => ({
-      site: { site: start + place, node: nodeName(anchor), pattern, ...unread, reason: refusal! },
-    }));
-    return { body, read, unknown };
-  }
-  const short = probing.probed.map((each, place) => readSite(each.candidate, start + place, each, { assumption }));
+  if (apart === undefined) return { body, read: candidates.map((candidate, place) => unreadSite(candidate, start + place)), unknown };
+  const { probing, faults } = apart;
+  const numbers = candidates.flatMap((candidate, place) => (faults.has(candidate) ? [] : [start + place]));
+  const short = probing.probed.map((each, place) => readApart(numbers[place]!, each, { assumption }));
   const picksQueries = pickingQueries(index);
-  const read = (await provenSites(subject, probing, short)).map((each, place) => {
+  const proven = (await provenSites(subject, probing, short)).map((each, place) => {
     const { candidate } = probing.probed[place]!;
     const whole = each.site.selfAttention === false && attendsAcross(index, candidate) ? across(each) : each;
     const told = picksQueries(candidate) ? someQueries(whole) : whole;
     const rounding = searching.roundings.get(candidate.anchor.output[0]!);
     return rounding === undefined || body !== undefined ? told : rounded(told, rounding);
+  });
+  const read = candidates.map((candidate, place) => {
+    const fault = faults.get(candidate);
+    return fault === undefined ? proven[numbers.indexOf(start + place)]! : unreadSite(candidate, start + place, fault);
   });
   if (body === undefined) return { read, unknown, scope: { proto, probe: probing.first } };
   const told = read.map((each) => inBody(each, searching.proto, body));
@@ -218,15 +214,14 @@ async function provenSites(subject: ProbeSubject, probing: Probing, short: reado
     const sites = [...open].flatMap(([place, { swap }]) =>
       swap === undefined || swap.site.assumed !== undefined ? [] : [[place, swap] as const],
     );
-    const proofs = await proveLong(subject, probing, new Map(sites));
+    const proofs = await proveApart(subject, probing, new Map(sites));
     const again = new Map<number, Read>();
     for (const [place, each] of open) {
       const proof = proofs.get(place);
       proven[place] = withProof(each, proof);
       if (proof?.problem === undefined || each.site.mask === 'bias') continue;
       const window = each.site.mask === 'window' ? undefined : proof.window;
-      const probed = probing.probed[place]!;
-      again.set(place, readSite(probed.candidate, each.site.site, probed, { beyond: proof.problem, window }));
+      again.set(place, readApart(each.site.site, probing.probed[place]!, { beyond: proof.problem, window }));
     }
     open = again;
   }

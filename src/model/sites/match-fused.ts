@@ -2,6 +2,7 @@ import type { NodeProto } from 'onnx-buf';
 import { bufferedParts, groupQueryParts, joinPast, joinStackedPast } from './cached-keys.ts';
 import type { Parts } from './cached-keys.ts';
 import type { Candidate, Declared, DeclaredMask, Projected, RawView, SinkSource } from './candidate.ts';
+import { axesOf } from '../graph/axes-of.ts';
 import { GraphBuilder } from '../graph/graph-builder.ts';
 import type { Value } from '../graph/graph-builder.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
@@ -13,7 +14,7 @@ export function matchFused(index: GraphIndex): Candidate[] {
   return index.graph.node.flatMap((node) => {
     const name = operatorName(node);
     const match = matchers[name];
-    return match === undefined ? [] : [withReadOutputs(index, withKnownParts(name, match(node)))];
+    return match === undefined ? [] : [withReadOutputs(index, withKnownParts(name, match(node, index)))];
   });
 }
 
@@ -38,7 +39,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   'com.microsoft/PagedAttention': 'CUDA and WebGPU',
 };
 
-const matchers: Readonly<Record<string, (node: NodeProto) => Candidate>> = {
+const matchers: Readonly<Record<string, (node: NodeProto, index: GraphIndex) => Candidate>> = {
   'com.microsoft/MultiHeadAttention': multiHead,
   'com.microsoft/Attention': packedAttention,
   'com.microsoft/GroupQueryAttention': groupQuery,
@@ -129,8 +130,11 @@ function masksOf(...masks: ReadonlyArray<{ tensor: string | undefined; rule: Dec
   return masks.flatMap(({ tensor, rule }) => (tensor === undefined ? [] : [{ tensor, rule }]));
 }
 
-/** Inputs: query, key, value, bias, key_padding_mask, attention_bias, past_key, past_value. */
-function multiHead(node: NodeProto): Candidate {
+/**
+ * Inputs: query, key, value, bias, key_padding_mask, attention_bias, past_key, past_value. Keys and values with four axes are an encoder's, which
+ * the operator takes as they are, whatever the bias holds for them.
+ */
+function multiHead(node: NodeProto, index: GraphIndex): Candidate {
   const [query = '', key = '', value = '', bias = ''] = node.input;
   const packedHeads = integerOf(node, 'num_heads', 1);
   const view = (tensor: string) => ({ tensor, packedHeads });
@@ -138,9 +142,11 @@ function multiHead(node: NodeProto): Candidate {
   const past = [node.input[6] ?? '', node.input[7] ?? ''] as const;
   const joins = handsOn(node) || past[0] !== '';
   const isPacked = key === '' || value === '';
+  const isSplit = axesOf(index, key) === 4;
   const project = (graph: GraphBuilder): Projected => {
-    const shifted = shiftedBy(graph, bias, { query, key, value });
-    return joins ? joinPast(graph, node, shifted, { heads: packedHeads, past }) : shifted;
+    const parts = { query, key, value };
+    const shifted = isSplit ? { ...parts, query: shiftedQuery(graph, bias, query) } : shiftedBy(graph, bias, parts);
+    return joins ? joinPast(graph, node, shifted, { heads: isSplit ? 0 : packedHeads, past }) : shifted;
   };
   const declared = {
     causal: integerOf(node, 'unidirectional', 0) === 1 && (past[0] === '' ? ('first' as const) : ('last' as const)),
@@ -222,7 +228,7 @@ function decoderMasked(node: NodeProto): Candidate {
     isBuffered
       ? bufferedParts(graph, node, shiftedBy(graph, bias, { query, key, value }), heads)
       : // An encoder's keys and values are shifted already.
-        { query: graph.op('Add', [query, graph.op('Slice', [bias, graph.int([0]), graph.sizes(query, 2, 3)])]), key, value };
+        { query: shiftedQuery(graph, bias, query), key, value };
   const declared = {
     causal: false as const,
     single: true as const,
@@ -258,6 +264,12 @@ function standardAttention(node: NodeProto): Candidate {
   };
   const views = { query: view(query, Number(heads?.i ?? 0)), key: view(key, kvHeads), value: view(value, kvHeads) };
   return fused(node, views, declared);
+}
+
+/** Queries `[batch, n, heads·headDim]` with their part of a bias, which comes first; as they are where it is ''. */
+function shiftedQuery(graph: GraphBuilder, bias: string, query: Value): Value {
+  if (bias === '') return query;
+  return graph.op('Add', [query, graph.op('Slice', [bias, graph.int([0]), graph.sizes(query, 2, 3)])]);
 }
 
 /** Queries, keys and values, `[batch, n, heads·width]` each, with their part of a bias; as they are where it is ''. Values may have another width. */

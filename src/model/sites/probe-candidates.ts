@@ -4,6 +4,7 @@ import type { DimensionSizes } from '../../inputs/model-inputs.ts';
 import type { Candidate, RawView } from './candidate.ts';
 import { carriedSizes, carriedSources } from './carried-sizes.ts';
 import { GraphBuilder } from '../graph/graph-builder.ts';
+import { opsetOf } from '../graph/graph-index.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import { domainOf } from './input-domains.ts';
 import { appendLouder, mayCap } from './louder.ts';
@@ -72,6 +73,8 @@ export interface ProbeSubject {
   readonly runner: ModelRunner;
   readonly given: DimensionSizes;
   readonly realInputs?: RealInputs | undefined;
+  /** A case that the model runs: no other is looked for. */
+  readonly at?: ProbeCase | undefined;
   readonly onStep?: ((what: string) => void) | undefined;
 }
 
@@ -183,9 +186,10 @@ interface Settled extends Omit<Probed, 'runs' | 'evidence' | 'batchVaries' | 'do
 const enoughTokens = 5;
 
 /** The smallest sizes that show enough. */
-function findSizes(prober: Prober, traced: readonly Traced[], { index, realInputs }: ProbeSubject): Promise<ProbeRun> {
+function findSizes(prober: Prober, traced: readonly Traced[], { index, realInputs, at }: ProbeSubject): Promise<ProbeRun> {
   const reaching = prober.inputs.filter(({ name }) => traced.some(({ reach }) => reach.inputs.has(name)));
   const domains = Object.fromEntries(reaching.map((input) => [input.name, domainOf(input, [], 0)]));
+  if (at !== undefined) return runProbe(prober, { ...at, domains });
   const enough = (dims: DimsOf) =>
     traced.every(({ candidate, raw: { views } }) => {
       const counted = candidate.declared?.single === true ? [views.key] : [views.query, views.key];
@@ -234,11 +238,6 @@ async function runCases(prober: Prober, first: ProbeCase): Promise<ProbeRun[]> {
     if (run !== undefined) runs.push(run);
   }
   return runs;
-}
-
-/** Version of the standard operators. */
-export function opsetOf(proto: ModelProto): number {
-  return Number(proto.opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0n);
 }
 
 function settle(

@@ -40,7 +40,7 @@ export interface ReadSite {
   readonly swap?: SwappableSite;
 }
 
-interface ReadOptions {
+export interface ReadOptions {
   /** Taken for a mask that runs do not settle. */
   readonly assumption?: Assumption | undefined;
   /** Why the mask is not what these runs show. */

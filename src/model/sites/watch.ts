@@ -5,7 +5,7 @@ import type { ModelInput, OpenModel } from '../../contract/adapter.ts';
 import type { Tensor, Tensors } from '../../contract/tensor.ts';
 import { tensorOf } from '../../inputs/model-inputs.ts';
 import { GraphBuilder, valueInfo } from '../graph/graph-builder.ts';
-import { readsOf } from '../graph/graph-index.ts';
+import { opsetOf, readsOf } from '../graph/graph-index.ts';
 import { numbersOf } from './mask-sources.ts';
 import { neededNodes } from '../graph/needed-nodes.ts';
 import type { OnnxFile } from '../file/onnx-file.ts';
@@ -66,8 +66,7 @@ interface Watchable {
 }
 
 export function watchable(proto: ModelProto, watching: Watching): Watchable {
-  const opset = Number(proto.opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 0n);
-  const graph = new GraphBuilder({ opset, prefix: 'attnswap/watch/' });
+  const graph = new GraphBuilder({ opset: opsetOf(proto), prefix: 'attnswap/watch/' });
   const inputs = new Set(proto.graph!.input.map(({ name }) => name));
   const watched = new Map<string, string>();
   const thinned = watching.alone?.thinned;

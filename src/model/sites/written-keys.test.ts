@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { NodeProto } from 'onnx-buf';
+import { assertSwapped } from '../../../tests/assert-swapped.ts';
 import { inMemory, runner, subjectOf } from '../../../tests/subjects.ts';
 import type { Tensors } from '../../contract/tensor.ts';
 import { tensorOf } from '../../inputs/model-inputs.ts';
 import { RandomStream } from '../../inputs/random.ts';
-import { parseReplacements } from '../../migration/parse-replacements.ts';
 import { findCache } from '../cache/find-cache.ts';
 import { driveFault } from '../cache/prove-drive.ts';
 import type { OnnxFile } from '../file/onnx-file.ts';
@@ -14,15 +14,11 @@ import { elementTypes } from '../graph/element-types.ts';
 import { GraphBuilder } from '../graph/graph-builder.ts';
 import type { Value } from '../graph/graph-builder.ts';
 import { GraphIndex } from '../graph/graph-index.ts';
-import { proveUnchanged } from '../swap/prove.ts';
-import { swapSites } from '../swap/swap.ts';
 import { bufferedParts } from './cached-keys.ts';
 import type { Declared } from './candidate.ts';
-import { isSameTensor } from './mask-sources.ts';
 import { matchFused } from './match-fused.ts';
 import { probeCandidates } from './probe-candidates.ts';
 import { readSite } from './read-site.ts';
-import type { Site } from './site.ts';
 
 const [heads, kvHeads, headDim, capacity] = [4, 2, 8, 24];
 const stream = new RandomStream(1, 'written keys');
@@ -81,32 +77,6 @@ function scatteredFeeds({ packed = false }: Scattered, length: number, before: r
     write_indices: counts('int64', ...before),
     nonpad_kv_seqlen: counts('int64', ...before.map((count) => count + length)),
   };
-}
-
-/** Both models give the same on each of some inputs, and the same bytes beside `y`. */
-async function assertSwapped(file: OnnxFile, text: string, items: readonly Tensors[]): Promise<readonly Site[]> {
-  const { sites } = await subjectOf(file);
-  assert.deepEqual(
-    sites.sites.map(({ swappable, reason }) => [swappable, reason]),
-    [[true, undefined]],
-  );
-  const proto = swapSites(sites, { adapter: runner.adapter, replacements: parseReplacements([text], [0], runner.adapter), seed: 1 });
-  proveUnchanged(sites.proto, proto);
-  await usingModel(openProto(sites.proto, file, runner), (original) =>
-    usingModel(openProto(proto, file, runner), async (changed) => {
-      for (const feeds of items) {
-        const [before, now] = [original.bind(feeds), changed.bind(feeds)];
-        await before.run();
-        await now.run();
-        const [expected, actual] = [before.outputs(), now.outputs()];
-        for (const name of Object.keys(expected).filter((each) => each !== 'y'))
-          assert.ok(isSameTensor(expected[name], actual[name]), name);
-        const own = actual['y']!.data as Float32Array;
-        (expected['y']!.data as Float32Array).forEach((value, at) => assert.ok(Math.abs(value - own[at]!) < 1e-5, `y[${at}]`));
-      }
-    }),
-  );
-  return sites.sites;
 }
 
 describe('attention over buffers that TensorScatter writes into', () => {
