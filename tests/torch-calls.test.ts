@@ -25,14 +25,16 @@ describe('calls of attention in PyTorch', { skip }, () => {
   before(() => execa(python!, [tinyModels, cwd, 'falcon', 'mistral', 'gemma3', 'llama']));
   const run = async (script: string) => (await execa(python!, ['-B', '-c', beginning + script], { cwd })).stdout;
 
-  for (const [name, cache] of [
+  for (const [name, cache, says = true] of [
     ['falcon', 'dynamic'],
     ['mistral', 'dynamic'],
     ['gemma3', 'dynamic'],
     // Has room for later tokens.
     ['llama', 'static'],
-  ])
-    test(`${name}, ${cache} cache: a decoded token has the window that it has in a whole call`, async () => {
+    ['llama', 'dynamic', false],
+    ['llama', 'static', false],
+  ] as const)
+    test(`${name}, ${cache} cache${says ? '' : ', no is_causal'}: a decoded token has the window that it has in a whole call`, async () => {
       // Prompts past the models' own windows of 8 keys, at one of which a token sees all that is cached.
       const stdout = await run(`
 model = transformers.AutoModelForCausalLM.from_pretrained('${name}').eval()
@@ -40,19 +42,51 @@ model.generation_config.eos_token_id = None
 interface.install(model)
 sites = [path for path, _ in model.named_modules() if path.endswith(('self_attn', 'self_attention'))]
 assert len(sites) == 2, sites
+causal = {}
+if ${says ? 'False' : 'True'}:
+    # As modules of a user's own, of which whole calls were seen to be causal.
+    causal = {'causal': True}
+    for path in sites:
+        del model.get_submodule(path).is_causal
 ids = torch.arange(3, 17)[None]
 def scores(**more):
     settings = {'max_new_tokens': 6, 'do_sample': False, 'pad_token_id': 0, 'output_logits': True, 'return_dict_in_generate': True}
     return torch.stack(model.generate(ids, attention_mask=torch.ones_like(ids), **settings, **more).logits)
 own = scores()
 for w in (4, 7):
-    interface.place(model, {path: placed('window', 'tiled', w=w, globals=0) for path in sites})
+    interface.place(model, {path: {**placed('window', 'tiled', w=w, globals=0), **causal} for path in sites})
     whole = scores(use_cache=False)
     decoded = scores(cache_implementation='${cache}', disable_compile=True)
     print(gap(decoded, whole) < 1e-5, gap(whole, own) > 1e-3)
 `);
       assert.equal(stdout, 'True True\nTrue True');
     });
+
+  test('a single query of which nothing tells whether it is the last of its tokens is refused by name, where that matters', async () => {
+    const stdout = await run(`
+from attnswap_torch.unsupported import Unsupported
+torch.manual_seed(1)
+query, key, value = (torch.randn(2, 4, rows, 8) for rows in (1, 9, 9))
+padding = torch.zeros(2, 1, 1, 9, dtype=torch.bool)
+padding[1, ..., -2:] = True
+def tried(mask, given, **told):
+    module = torch.nn.Module()
+    module.__dict__.update(attnswap_original='sdpa', attnswap_placed=Placed({**given, 'causal': None, **told}, 'layers.0'))
+    try:
+        return interface.attention(module, query, key, value, mask)[0]
+    except Unsupported as reason:
+        return str(reason)
+window = placed('window', 'tiled', w=3, globals=0)
+for mask in (None, ~padding):
+    print(tried(mask, window))
+    last, around = (tried(mask, window, causal=causal) for causal in (True, False))
+    print(gap(last, around) > 1e-3)
+    print(*(gap(tried(mask, placed('dense', kernel)), tried(mask, placed('dense', 'naive'), causal=True)) < 1e-5 for kernel in ('fused', 'tiled')))
+`);
+    const refused =
+      'layers.0: nothing tells whether its single query is the last of its tokens, or sees keys on both sides, by which window.tiled chooses among them: set is_causal of this module to True or False';
+    assert.deepEqual(stdout.split('\n'), [refused, 'True', 'True True', refused, 'True', 'True True']);
+  });
 
   test('modules that call the operator keep their signatures, and its own causal flag, in a model that asks for eager attention', async () => {
     const stdout = await run(`

@@ -15,7 +15,7 @@ import { parseReplacements } from '../src/migration/parse-replacements.ts';
 import { usableHostedCache } from '../src/migration/usable-cache.ts';
 import { cacheSizeOf, call } from '../src/model/cache/drive.ts';
 import { requireCacheOf } from '../src/model/cache/require-cache.ts';
-import { compareHosted, compareHostedSites } from '../src/model/hosted/compare-hosted.ts';
+import { compareHosted, compareHostedSites, placedAt } from '../src/model/hosted/compare-hosted.ts';
 import { findHostedSites, swappableOf } from '../src/model/hosted/find-hosted-sites.ts';
 import type { HostedModel } from '../src/model/hosted/find-hosted-sites.ts';
 import { proveHosted } from '../src/model/hosted/prove-hosted.ts';
@@ -426,6 +426,30 @@ print(*(eager_attention(cls).__name__ for cls in (BertSelfAttention, Derived, Ll
       code: 'UNSUPPORTED',
       message: /own_model\.py:25: softmax of \[/,
     });
+  });
+
+  test('a module of the user’s own that decodes without a mask has the windows of its whole calls', async () => {
+    const feeds = { tokens: tensorOf('int64', [2, 9], [...Array(18).keys()]) };
+    const states: Float32Array[] = [];
+    for (const name of ['whole', 'decoding']) {
+      const hosted = await found(name, `${fixture('decoding_model.py')}:${name}`);
+      assert.deepEqual(
+        hosted.sites.map(({ node, causal, selfAttention, reason }) => [node, causal, selfAttention, reason]),
+        ['layers.0', 'layers.1'].map((node) => [node, true, true, undefined]),
+      );
+      for (const variant of ['dense.tiled', 'window:w=4']) {
+        const replacements = replacementsOf(hosted, variant);
+        for (const { reason } of await compareHostedSites(hosted, replacements)) assert.equal(reason, undefined);
+        await hosted.model.attention.swap(placedAt(hosted, replacements));
+        const bound = hosted.model.bind(feeds);
+        await bound.run();
+        states.push(bound.outputs()['output']!.data as Float32Array);
+      }
+    }
+    const [dense, windowed, ...decoded] = states as [Float32Array, Float32Array, Float32Array, Float32Array];
+    const apart = (one: Float32Array, other: Float32Array) => Math.max(...one.map((value, at) => Math.abs(value - other[at]!)));
+    assert.ok(apart(dense, windowed) > 1e-2);
+    assert.deepEqual([apart(dense, decoded[0]) < 1e-5, apart(windowed, decoded[1]) < 1e-5], [true, true]);
   });
 
   test('nn.MultiheadAttention is a site in PyTorch’s own layers and in the user’s modules, padded, causal and across', async () => {

@@ -44,6 +44,8 @@ export interface PlacedAttention {
   readonly parameters: Parameters;
   /** Multiplies the logits' scale. */
   readonly scaleFactor?: number | undefined;
+  /** Whether the module's calls with several queries are causal, and so those with a single one; absent where no call told. */
+  readonly causal?: boolean | undefined;
 }
 
 /** By name of the module. */

@@ -19,6 +19,7 @@ const schema = z.object({
       kernel: text,
       parameters: z.record(text, z.union([z.number(), text])),
       scaleFactor: z.number().positive().optional(),
+      causal: z.boolean().optional(),
     }),
   ),
   /** Path of trained parts, from the folder of this file. */

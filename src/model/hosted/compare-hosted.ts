@@ -29,7 +29,8 @@ export function placedAt({ path, sites }: Pick<HostedModel, 'path' | 'sites'>, r
       throw new AttnswapError('USAGE', `${path}: site ${number} cannot be swapped: ${why}`, { hint: `attnswap sites ${path}` });
     }
     checkTokens(site, replacements.get(number)!, ['sequence']);
-    return [site.node, { variant, kernel, parameters, ...(scaleFactor !== undefined && { scaleFactor }) }] as const;
+    const told = { ...(scaleFactor !== undefined && { scaleFactor }), ...(site.causal !== null && { causal: site.causal }) };
+    return [site.node, { variant, kernel, parameters, ...told }] as const;
   });
   return Object.fromEntries(entries);
 }

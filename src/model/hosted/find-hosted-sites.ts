@@ -124,7 +124,8 @@ function siteOf(site: number, node: string, calls: readonly SeenBehind[], fault:
       ? 'its window changes from call to call'
       : undefined) ??
     fault;
-  const selfAttention = calls.every(({ queries, keys, past }) => queries + past === keys);
+  // A model may keep keys of its own: of a causal site, a single query then comes behind them.
+  const selfAttention = calls.every(({ queries, keys, past }) => queries + past === keys || (queries === 1 && causal[0] === true));
   const changes = (key: 'batch' | 'queries' | 'keys') => calls.some((call) => call[key] !== calls[0]![key]);
   return {
     site,
@@ -134,7 +135,7 @@ function siteOf(site: number, node: string, calls: readonly SeenBehind[], fault:
     ...(calls[0]!.widths !== undefined && { widths: calls[0]!.widths }),
     mask: biased ? 'bias' : window !== undefined ? 'window' : calls.some(({ padded }) => padded) ? 'padding' : 'none',
     ...(window !== undefined && { window }),
-    causal: isOpen ? null : (causal[0] ?? false),
+    causal: isOpen ? null : (causal[0] ?? null),
     selfAttention,
     ...(!selfAttention && { crossAttention: true as const }),
     ...tokensOf(calls),

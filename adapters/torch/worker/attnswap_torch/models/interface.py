@@ -168,8 +168,7 @@ def settled(module, query, key, value, attention_mask, is_causal, position_bias=
     """Key and value as they are attended to, and the Mask; a bias beside the mask is added to the logits."""
     queries, keys = query.shape[2], key.shape[2]
     bias = None if position_bias is None else masks.with_four_axes(position_bias).to(query.dtype)
-    # Of a single query, no mask tells whether attention is causal, by which a variant chooses among the keys.
-    decodes = getattr(module, 'is_causal', False) is True
+    decodes = decodes_causally(module)
     told = getattr(attention_mask, 'attnswap', None)
     if told is not None:
         return key, value, masks.Mask(told.padding, told.causal, told.window, bias)
@@ -179,7 +178,7 @@ def settled(module, query, key, value, attention_mask, is_causal, position_bias=
         except masks.MoreThanPadding:
             return key, value, masks.Mask(causal=None, bias=masks.added(attention_mask, bias, query.dtype))
         if queries > 1 or not decodes:
-            return key, value, masks.Mask(padding, causal, bias=bias)
+            return key, value, masks.Mask(padding, causal if queries > 1 else decodes, bias=bias)
         # A cache of fixed size has room behind its newest token, where the query stands.
         end = keys if padding is None else masks.end_of(padding)
         return key[:, :, :end], value[:, :, :end], masks.Mask(masks.upto(end, padding), True, bias=masks.upto(end, bias))
@@ -188,13 +187,25 @@ def settled(module, query, key, value, attention_mask, is_causal, position_bias=
     if not plain.is_led(module):
         causal = causal and queries > 1 and module.__dict__['attnswap_original'] != 'eager'
     if not causal:
-        return key, value, masks.Mask(causal=queries == 1 and decodes, bias=bias)
+        return key, value, masks.Mask(causal=decodes if queries == 1 else False, bias=bias)
     # The flag counts from the first key; keys beyond the last query are hidden from all.
     if keys < queries:
         first = torch.ones(queries, keys, dtype=torch.bool, device=query.device).tril()
         return key, value, masks.Mask(causal=None, bias=masks.added(first, bias, query.dtype))
     cut = None if bias is None else bias[..., :queries]
     return key[:, :, :queries], value[:, :, :queries], masks.Mask(causal=True, bias=cut)
+
+
+def decodes_causally(module):
+    """
+    Whether a single query of a module is the last of its tokens, which no mask tells, and by which a variant chooses among the keys: as its calls
+    with several queries are, or as the module says. None where neither is known.
+    """
+    placed = module.__dict__.get('attnswap_placed')
+    if placed is not None and placed.causal is not None:
+        return placed.causal
+    told = getattr(module, 'is_causal', None)
+    return told if isinstance(told, bool) else None
 
 
 def mask(**given):

@@ -9,7 +9,7 @@ class Mask(NamedTuple):
     """
     padding [batch, keys] bool, True removes a key, or None; whether no query sees a later key; window (left, right), the keys around its own that a
     query sees, or None; bias, which is added to the logits, [batch or 1, heads or 1, queries or 1, keys or 1], or None. causal is None where the
-    bias alone tells.
+    bias alone tells, and of a single query where nothing does.
     """
 
     padding: Any = None

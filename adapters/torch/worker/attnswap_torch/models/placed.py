@@ -22,6 +22,8 @@ usable = (
 # Those that take a window of the model's own, and those that take whatever it adds to its logits.
 windowed = ('dense.fused', 'dense.naive', 'dense.tiled', 'topk.tiled', 'window.tiled')
 biased = ('dense.fused', 'dense.naive', 'dense.tiled')
+# Those that give a single query the same whether it is the last of its tokens or sees keys on both sides.
+indifferent = ('dense.fused', 'dense.naive', 'dense.tiled', 'topk.tiled')
 
 
 class CallInputs(Geometry):
@@ -38,7 +40,10 @@ class CallInputs(Geometry):
 
 
 class Placed:
-    """A variant's kernel at one module. given: variant, kernel, parameters, and scaleFactor, which multiplies the logits' scale."""
+    """
+    A variant's kernel at one module. given: variant, kernel, parameters; scaleFactor, which multiplies the logits' scale; and causal, whether the
+    module's calls with several queries are, or None.
+    """
 
     def __init__(self, given, path='attention'):
         self.path = path
@@ -46,6 +51,7 @@ class Placed:
         if self.name not in usable:
             raise Unsupported(f'{self.name} cannot be put into a model, only {", ".join(usable)}')
         self.parameters, self.factor = given['parameters'], given.get('scaleFactor') or 1.0
+        self.causal = given.get('causal')
         self.shape = self.kernel = None
 
     def attend(self, query, key, value, scale, padding, causal, window=None, bias=None):
@@ -54,6 +60,9 @@ class Placed:
         valueDim], and the fields of a Mask. Raises Unsupported.
         """
         self.check(window, bias)
+        if causal is None and bias is None and key.shape[2] > 1 and self.name not in indifferent:
+            told = 'nothing tells whether its single query is the last of its tokens, or sees keys on both sides'
+            raise Unsupported(f'{self.path}: {told}, by which {self.name} chooses among them: set is_causal of this module to True or False')
         self.check_widths(query.shape[-1], value.shape[-1])
         wide = max(query.shape[-1], value.shape[-1])
         narrow = value.shape[-1]
