@@ -3,7 +3,7 @@ import { after, test } from 'node:test';
 import type { Gradients } from '../../src/contract/adapter.ts';
 import type { AttentionInputs } from '../../src/contract/inputs.ts';
 import { createCaseInputs } from '../../src/variants/case-inputs.ts';
-import type { MaskKind } from '../../src/variants/case-inputs.ts';
+import type { BiasKind, MaskKind } from '../../src/variants/case-inputs.ts';
 import { findVariant, parseVariant } from '../../src/variants/index.ts';
 import type { VariantSpec } from '../../src/variants/index.ts';
 import { referenceOutput } from '../../src/variants/reference.ts';
@@ -62,19 +62,32 @@ const specs = [
   ...['gated.tiled:block=4,tau=0.4,form=log', 'hierarchical.batched:local=2,region=4,ratio=1:1:1', 'block-topk.blocks:block=4,blocks=3'],
   ...['linear.chunked', 'linear.chunked:rule=gated', 'linear.chunked:rule=delta', 'linear.chunked:rule=gated-delta,decay=0.8'],
 ];
-const shapes = [
+interface Case {
+  readonly queries: number;
+  readonly keys: number;
+  readonly causal: boolean;
+  readonly mask: MaskKind;
+  readonly bias?: BiasKind;
+}
+
+const cases: readonly Case[] = [
   { queries: 21, keys: 21, causal: true, mask: 'none' },
   { queries: 9, keys: 21, causal: false, mask: 'holes' },
   { queries: 21, keys: 21, causal: true, mask: 'left' },
-] as const satisfies ReadonlyArray<{ queries: number; keys: number; causal: boolean; mask: MaskKind }>;
+  { queries: 9, keys: 21, causal: true, mask: 'holes', bias: 'elements' },
+  { queries: 21, keys: 21, causal: false, mask: 'none', bias: 'heads' },
+];
+const takesBias = ({ variant, kernel }: VariantSpec) =>
+  adapter.kernels.some((each) => each.variant === variant && each.kernel === kernel && each.takesBias === true);
 
 for (const text of specs) {
   test(`torch-cpu ${text}: gradients are those of the float64 reference`, { skip }, async (context) => {
     const spec = parseVariant(text);
-    for (const [seed, { mask, ...lengths }] of shapes.entries()) {
+    for (const [seed, { mask, bias = 'none', ...lengths }] of cases.entries()) {
+      if (bias !== 'none' && !takesBias(spec)) continue;
       const shape = { batch: 2, heads: 6, kvHeads: spec.kernel === 'mha' ? 6 : 2, headDim: 8, dtype: 'f32' as const, ...lengths };
       if (findVariant(spec.variant).refuses(spec.parameters, shape) !== undefined) continue;
-      const inputs = createCaseInputs({ shape, mask, values: 'normal', seed: seed + 1 });
+      const inputs = createCaseInputs({ shape, mask, bias, values: 'normal', seed: seed + 1 });
       const outputGradient = noise(inputs.query.length, 5);
       const request = { backend: 'torch-cpu', variant: spec.variant, parameters: spec.parameters, kernel: spec.kernel! };
       const kernel = await shared.prepare({ ...request, inputs, outputGradient, purpose: 'latency' });
@@ -88,7 +101,10 @@ for (const text of specs) {
       for (const tensor of tensors) {
         const { seen, predicted, size } = changes(inputs, { spec, outputGradient, gradients, tensor, step: 1e-4 });
         const miss = Math.abs(seen - predicted) / size;
-        assert.ok(miss < 2e-3, `${tensor}, ${JSON.stringify(lengths)}, mask ${mask}: changes by ${seen}, the gradient says ${predicted}`);
+        assert.ok(
+          miss < 2e-3,
+          `${tensor}, ${JSON.stringify(lengths)}, mask ${mask}, bias ${bias}: changes by ${seen}, the gradient says ${predicted}`,
+        );
       }
     }
   });

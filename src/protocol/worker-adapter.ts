@@ -100,7 +100,7 @@ function sharedAdapter(options: WorkerAdapterOptions): Adapter & { close(): Prom
         running = { worker, hello: await sayHello(worker, options) };
       }
       const status = statusIn(running.hello, request.backend);
-      const refusal = refusalOf(status, request);
+      const refusal = refusalOf(options, status, request);
       const graph = refusal === undefined ? options.graphOf?.(request) : { unsupported: refusal };
       if (graph !== undefined && 'unsupported' in graph) return graph;
       taken = true;
@@ -119,13 +119,14 @@ export async function describedAdapter(command: WorkerCommand): Promise<Adapter>
   return workerAdapter({ ...command, name: hello.name, backends, kernels: hello.kernels.map(describe), mend: '' });
 }
 
-function describe({ variant, kernel, summary, lacking, scored }: Hello['kernels'][number]): KernelDescription {
+function describe({ variant, kernel, summary, takesBias, lacking, scored }: Hello['kernels'][number]): KernelDescription {
   const { cost } = findVariant(variant);
   const all = ({ batch, heads, queries, keys }: Shape) => batch * heads * queries * keys;
   return {
     variant,
     kernel,
     summary,
+    ...(takesBias !== undefined && { takesBias }),
     ...(lacking !== undefined && { lacking }),
     scoredPairs: (parameters, shape) => (scored === 'all' ? all(shape) : cost(parameters, shape).scoredPairs),
   };
@@ -176,7 +177,7 @@ async function preloadOf(model: ModelRequest['model'] | undefined): Promise<stri
 async function prepare(options: WorkerAdapterOptions, request: KernelRequest): Promise<PreparedKernel | Unsupported> {
   const worker = await begin(options, request.backend);
   const status = statusIn(await sayHello(worker, options), request.backend);
-  const refusal = refusalOf(status, request);
+  const refusal = refusalOf(options, status, request);
   const graph = refusal === undefined ? options.graphOf?.(request) : { unsupported: refusal };
   if (graph === undefined || !('unsupported' in graph))
     return prepareOnWorker(worker, request, { graph, energyCounter: energyCounterOf(status), leave: () => worker.close() });
@@ -215,9 +216,14 @@ function openRanks(options: WorkerCommand, request: RanksRequest): Promise<Ranks
   return openRanksOnWorkers(start, greet, request);
 }
 
-function refusalOf(status: BackendStatus, { backend, variant, kernel, inputs }: KernelRequest): string | undefined {
+function refusalOf(
+  { kernels }: WorkerAdapterOptions,
+  status: BackendStatus,
+  { backend, variant, kernel, inputs }: KernelRequest,
+): string | undefined {
   if (!status.available) return `${backend}: ${status.reason}${status.mend === '' ? '' : `; ${status.mend}`}`;
-  const refusal = logitRefusal(`${variant}.${kernel} on ${backend}`, {}, inputs);
+  const known = kernels.find((each) => each.variant === variant && each.kernel === kernel);
+  const refusal = logitRefusal(`${variant}.${kernel} on ${backend}`, known ?? {}, inputs);
   if (refusal !== undefined) return refusal;
   const { dtype } = inputs.shape;
   return status.dtypes.includes(dtype) ? undefined : `${backend} has no ${dtype} kernels, only ${status.dtypes.join(', ')}`;

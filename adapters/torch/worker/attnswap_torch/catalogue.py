@@ -3,9 +3,15 @@
 no_cuda_kernel = 'this kernel requires a CUDA device'
 
 
+# Those that add a bias to their logits.
+biased = ('dense.fused', 'dense.naive', 'dense.tiled', 'topk.tiled', 'window.tiled')
+
+
 def entry(variant, kernel, scored, summary, lacking=None):
     """One kernel as `hello` tells it."""
     told = {'variant': variant, 'kernel': kernel, 'summary': summary, 'scored': scored}
+    if f'{variant}.{kernel}' in biased:
+        told['takesBias'] = True
     return told if lacking is None else {**told, 'lacking': {'torch-cpu': lacking}}
 
 

@@ -4,7 +4,7 @@
 class Geometry:
     """Of batch, heads, kv_heads, queries, keys, head_dim, causal and padding."""
 
-    # In models: keys before and after its own that a query sees, and what is added to the logits, which broadcasts to [batch, heads, queries, keys].
+    # Keys before and after its own that a query sees, in models; what is added to the logits, which broadcasts to [batch, heads, queries, keys].
     window = bias = None
 
     @property

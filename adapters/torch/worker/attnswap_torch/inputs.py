@@ -11,8 +11,8 @@ dtypes = {'f32': 'float32', 'f16': 'float16', 'bf16': 'bfloat16'}
 class Inputs(Geometry):
     """
     q [batch, heads, queries, headDim], k and v [batch, kvHeads, keys, headDim] in the shape's dtype; padding
-    [batch, keys] bool, True removes a key, or None; gate_u, gate_w [heads, headDim, rank] and gate_b [heads], or None;
-    output_gradient in q's shape, or None.
+    [batch, keys] bool, True removes a key, or None; bias, which broadcasts to [batch, heads, queries, keys], or None;
+    gate_u, gate_w [heads, headDim, rank] and gate_b [heads], or None; output_gradient in q's shape, or None.
     """
 
     def __init__(self, question, device):
@@ -27,6 +27,7 @@ class Inputs(Geometry):
         given = safetensors_file.read(question['inputs'])
         self.q, self.k, self.v = (self.floats(given, name) for name in 'qkv')
         self.gate_u, self.gate_w, self.gate_b = (self.floats(given, name) for name in ('gate.u', 'gate.w', 'gate.b'))
+        self.bias = self.floats(given, 'bias')
         self.output_gradient = self.floats(given, 'do')
         self.padding = given['mask'].to(device) == 0 if 'mask' in given else None
 

@@ -1,4 +1,5 @@
 """The kernels: one file a variant, or a way of computing it."""
+from ..catalogue import biased
 from ..unsupported import Unsupported
 from . import block_topk, dense, flex, gated, grid_window, hierarchical, linear, multihead, sdpa, topk, window
 
@@ -31,4 +32,6 @@ def build(name, inputs, backward):
         raise Unsupported(f'torch has no kernel {name}')
     if inputs.heads % inputs.kv_heads != 0:
         raise Unsupported(f'{inputs.heads} heads are not a multiple of {inputs.kv_heads} key/value heads')
+    if inputs.bias is not None and name not in biased:
+        raise Unsupported(f'{name} takes no bias on the logits')
     return builders[name](inputs, backward)

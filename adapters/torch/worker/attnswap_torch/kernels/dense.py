@@ -4,14 +4,12 @@ from ..unsupported import Unsupported
 from .kernel import Kernel
 from .products import hide, score, weigh, zero_empty
 from .tiles import over_query_tiles
-from .visible import bias_of, hidden_keys, hidden_too
+from .visible import bias_of, hidden_keys, with_bias
 
 
 def attend(inputs, query, key, value, hidden, bias=None):
     """softmax(q·k + bias, hidden)·v, query already scaled: [B, heads, t, d]."""
-    logits = score(query, key)
-    if bias is not None:
-        logits, hidden = logits + bias, hidden_too(bias, hidden)
+    logits, hidden = with_bias(score(query, key), hidden, bias)
     weight = torch.softmax(hide(logits, hidden), -1)
     return zero_empty(weigh(weight, value), hidden, inputs.rows_may_be_empty)
 

@@ -4,6 +4,7 @@ from .kernel import Kernel
 from .products import hide, score, weigh, zero_empty
 from .selection import largest, shares
 from .tiles import over_query_tiles
+from .visible import bias_of, with_bias
 
 
 def tiled(inputs, _):
@@ -13,7 +14,9 @@ def tiled(inputs, _):
     table = None if keep is None else torch.tensor(kept_of, device=inputs.device)
 
     def body(query, key, value, hidden, start):
-        logits = hide(score(query, key), hidden)
+        bias = bias_of(inputs, start, start + query.shape[2], key.shape[2])
+        logits, hidden = with_bias(score(query, key), hidden, bias)
+        logits = hide(logits, hidden)
         if table is None:
             most = min(inputs.parameters['k'], logits.shape[-1])
             counts = torch.tensor([[most]], device=inputs.device)

@@ -33,6 +33,11 @@ def hidden_too(bias, hidden):
     return removed if hidden is None else hidden | removed
 
 
+def with_bias(logits, hidden, bias):
+    """Logits with a bias or None, and what it and `hidden` hide."""
+    return (logits, hidden) if bias is None else (logits + bias, hidden_too(bias, hidden))
+
+
 def bias_of(inputs, start, stop, end):
     """What is added to the logits of queries start … stop and keys 0 … end; None where nothing is."""
     if inputs.bias is None:

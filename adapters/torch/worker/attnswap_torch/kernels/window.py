@@ -5,6 +5,7 @@ from .dense import attend
 from .kernel import Kernel
 from .products import hide
 from .tiles import over_query_tiles, recomputed
+from .visible import bias_of, with_bias
 
 
 def tiled(inputs, _):
@@ -26,8 +27,8 @@ def windowed(inputs, query, key, value, w, global_count):
     if global_rows == 0:
         return output
 
-    def body(tile, keys, values, hidden, _):
-        return attend(inputs, tile, keys, values, hidden)
+    def body(tile, keys, values, hidden, start):
+        return attend(inputs, tile, keys, values, hidden, bias_of(inputs, start, start + tile.shape[2], keys.shape[2]))
 
     seeing_all = over_query_tiles(inputs, query, key, value, body, 0, global_rows)
     return torch.cat([seeing_all, output[:, :, global_rows:]], 2)
@@ -50,7 +51,8 @@ def windows(inputs, query, key, value, w, global_count):
         index = begin[:, None] + torch.arange(span, device=inputs.device)
         rows = position[:, None] + torch.arange(size, device=inputs.device)
         hidden = outside(inputs, rows, index, reach, global_count)
-        outputs.append(recomputed(one_chunk(inputs, index, hidden, global_count), tile, key, value))
+        bias = added(inputs, rows, index, global_count)
+        outputs.append(recomputed(one_chunk(inputs, index, hidden, global_count, bias), tile, key, value))
     return from_blocks(inputs, outputs[0] if len(outputs) == 1 else torch.cat(outputs, 2), first)
 
 
@@ -70,7 +72,19 @@ def outside(inputs, rows, index, reach, global_count):
     return hidden | inputs.padding[:, places][:, None, :, None]
 
 
-def one_chunk(inputs, index, hidden, global_count):
+def added(inputs, rows, index, global_count):
+    """
+    What is added to the logits of each row, of global keys and span: [1 or batch, 1 or heads, chunk, size, globals + span], anything where a
+    row has no query; None where nothing is.
+    """
+    if inputs.bias is None:
+        return None
+    query = (rows - inputs.offset).clamp(0, inputs.queries - 1)[:, :, None]
+    places = torch.cat([torch.arange(global_count, device=inputs.device).expand(index.shape[0], -1), index], -1)[:, None]
+    return inputs.bias.expand(-1, -1, inputs.queries, inputs.keys)[:, :, query, places]
+
+
+def one_chunk(inputs, index, hidden, global_count, bias=None):
     """Attention of a chunk of blocks, as a function of its queries [B, heads, chunk, size, d], key and value [B, kvHeads, keys, d]."""
 
     def spans(values):
@@ -85,6 +99,9 @@ def one_chunk(inputs, index, hidden, global_count):
         folded = query.view(batch, -1, group, chunk, size, dim).transpose(2, 3).reshape(batch, -1, chunk, group * size, dim)
         logits = (folded @ spans(key).transpose(-1, -2)).view(batch, -1, chunk, group, size, hidden.shape[-1])
         shown = hidden.view(hidden.shape[0], 1, chunk, 1, size, -1)
+        # Heads of a group have biases of their own, or all heads share one.
+        parted = None if bias is None else bias.unflatten(1, (1, 1) if bias.shape[1] == 1 else (-1, group)).transpose(2, 3)
+        logits, shown = with_bias(logits, shown, parted)
         weight = torch.softmax(hide(logits, shown), -1).view(batch, -1, chunk, group * size, hidden.shape[-1])
         output = (weight @ spans(value)).view(batch, -1, chunk, group, size, dim)
         if inputs.rows_may_be_empty:
