@@ -26,6 +26,7 @@ const windowsAt = (...paths: readonly string[]): PlacedAttentions =>
   Object.fromEntries(paths.map((path) => [path, { variant: 'window', kernel: 'tiled', parameters: { w: 4, globals: 0 } }]));
 const placed = windowsAt('bert.encoder.layer.0.attention.self', 'bert.encoder.layer.1.attention.self');
 const awkward = windowsAt('layers.0.attention', 'layers.1.attention');
+const outside = windowsAt(...[0, 1, 2, 3, 4, 5].map((layer) => `layers.${layer}.attention`));
 const sharing = windowsAt(...[0, 1, 2, 3, 4].flatMap((layer) => [`layers.${layer}.first`, `layers.${layer}.second`]));
 
 async function writeItems(folder: string): Promise<string[]> {
@@ -171,7 +172,7 @@ for (;;) await ranks.train(${JSON.stringify(placed)}, ${JSON.stringify(training)
       while (pids.some(isRunning)) await setTimeout(50);
     });
 
-    test('what models do with their weights changes no loss: tied, shared, frozen, bfloat16, dropout, a layer that runs twice; nor do batches, nor clipping', async () => {
+    test('what models do with their weights changes no loss: tied, shared, read elsewhere, frozen, bfloat16, dropout, a layer that runs twice; nor do batches, nor clipping', async () => {
       const items = await writeAwkwardItems(emptyFolder());
       // So small a norm that AdamW sees it: its steps are as long as gradients are, next to its epsilon.
       const few = { batch: 4, optimizer: { learningRate: 2, clip: 1e-9 }, from: 0, to: 4 };
@@ -181,6 +182,7 @@ for (;;) await ranks.train(${JSON.stringify(placed)}, ${JSON.stringify(training)
         // DeepSpeed's linear maps round before they add the bias.
         { model: 'awkward_model.py:narrow', tolerance: deepspeed === undefined ? 1e-4 : 1e-2 },
         { model: 'shared_model.py:build', sites: sharing },
+        ...(deepspeed === undefined ? [{ model: 'outside_model.py:build', sites: outside }] : []),
       ]) {
         const trained: Array<Awaited<ReturnType<Ranks['train']>>> = [];
         for (const count of [1, 2]) {

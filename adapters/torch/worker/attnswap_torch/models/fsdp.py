@@ -1,4 +1,6 @@
 """The model, its gradients and the optimizer's state sharded by FSDP2."""
+import contextlib
+
 from ..torch_import import torch
 from ..unsupported import Unsupported
 from .ranks import Group
@@ -19,13 +21,17 @@ class FullyShard(Group):
             raise Unsupported(f'PyTorch {torch.__version__} has no FSDP2 with timed communication, which training on several ranks needs: update it')
         super().__init__(given, device)
 
-    def share_out(self, work):
-        """Units are the sites, the layers around them, and the rest; what shares parameters with other units is no unit of its own."""
+    def share_out(self, work, run):
+        """Units are the sites, the layers around them, and the rest; what shares parameters with other units, or has its own read there, is no unit of its own."""
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
 
         mesh = init_device_mesh(self.device.type, (self.ranks,))
-        units = untied(work, self.sites, {*self.sites, *layers_around(work, self.sites), work})
+        units = {*self.sites, *layers_around(work, self.sites), work}
+        # The model is not on a GPU yet, and may run nowhere else.
+        with contextlib.nullcontext() if self.device.type == 'cpu' else contextlib.suppress(Exception), Reads(work, units) as reads:
+            run()
+        units = untied(work, self.sites, units, reads.units_of)
         # Inner units first: each takes the parameters that none within it has.
         for module in reversed([each for each in work.modules() if each in units]):
             kind = type(module)
@@ -83,24 +89,61 @@ def layers_around(model, sites):
     return [each for each in members if not isinstance(each, torch.nn.ModuleList) and any(module in sites for module in each.modules())]
 
 
-def untied(root, sites, units):
+def untied(root, sites, units, reads):
     """
-    The units without those that share a parameter: FSDP takes each into one unit, here that around them. Sites are also called on their own: what a site shares
-    is the root's, which is gathered then, too, so that no unit around it is left.
+    The units without those that share a parameter, or have one read in a call of another: FSDP takes each into one unit, here that around them. Sites are
+    also called on their own: what a site shares is the root's, which is gathered then, too, so that no unit around it is left.
     """
     while True:
-        owners = {}
-        collect(root, units, root, owners)
+        places = [*within(root, units, root)]
+        owners, unit_of = {}, dict(places)
+        for module, unit in places:
+            for parameter in module.parameters(recurse=False):
+                owners.setdefault(parameter, set()).update([unit, *(unit_of[reader] for reader in reads.get(parameter, ()))])
         torn = {unit for found in owners.values() if len(found) > 1 for unit in found} - {root}
         if not torn:
             return units
         units = {unit for unit in units - torn if unit is root or (torn & sites).isdisjoint(unit.modules())}
 
 
-def collect(module, units, unit, owners):
-    """Adds the unit of each parameter within a module, by parameter."""
+def within(module, units, unit):
+    """Each module within one, with the unit that its own parameters belong to."""
     unit = module if module in units else unit
-    for parameter in module.parameters(recurse=False):
-        owners.setdefault(parameter, set()).add(unit)
+    yield module, unit
     for child in module.children():
-        collect(child, units, unit, owners)
+        yield from within(child, units, unit)
+
+
+class Reads(torch.overrides.TorchFunctionMode if torch is not None else object):
+    """Within it, every read of a parameter is noted: in the innermost call of which of some units, or of the root outside of all, by parameter."""
+
+    def __init__(self, root, units):
+        super().__init__()
+        self.units, self.calls, self.units_of, self.hooks = units - {root}, [root], {}, []
+
+    def __enter__(self):
+        for unit in self.units:
+            self.hooks += [unit.register_forward_pre_hook(self.begin), unit.register_forward_hook(self.end)]
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        for hook in self.hooks:
+            hook.remove()
+        return super().__exit__(*error)
+
+    def begin(self, unit, _inputs):
+        self.calls.append(unit)
+
+    def end(self, _unit, _inputs, _output):
+        self.calls.pop()
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        from torch.utils._pytree import tree_leaves
+
+        given = func(*args, **(kwargs or {}))
+        # A type, a size and the like are there wherever the numbers are.
+        if any(isinstance(each, (torch.Tensor, float)) for each in tree_leaves(given)):
+            for each in tree_leaves((args, kwargs)):
+                if isinstance(each, torch.nn.Parameter):
+                    self.units_of.setdefault(each, set()).add(self.calls[-1])
+        return given

@@ -14,7 +14,7 @@ class Alone:
 
     rank, ranks, communication_ns = 0, 1, None
 
-    def shard(self, model, sites):
+    def shard(self, model, sites, run):
         pass
 
     def optimizer(self, weights, options):
@@ -53,11 +53,11 @@ class Group(Alone):
         """Time spent in communication so far."""
         return self.clock.total_ns()
 
-    def shard(self, model, sites):
-        """Shards all parameters of a model, once."""
+    def shard(self, model, sites, run):
+        """Shards all parameters of a model, once. `run` calls the model while it is whole, where it then is."""
         if self.sites is None:
             self.sites, self.work = set(sites), Work(model)
-            self.share_out(self.work)
+            self.share_out(self.work, run)
         elif self.sites != set(sites):
             raise ValueError('ranks train the same modules from one question to the next')
 

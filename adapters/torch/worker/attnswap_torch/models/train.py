@@ -50,7 +50,7 @@ class Training:
         if any(module.weight.dtype == torch.float16 for module in self.linears.values()):
             raise ValueError('the weights are float16, in which small gradients are lost: save the model in bfloat16 or float32')
         state = None if question['state'] is None else safetensors_file.read(question['state'])
-        self.weights = self.parts(self.first(question) if state is None else state)
+        self.weights = self.parts(self.first(question) if state is None else state, question['items'][0])
         self.optimizer = self.group.optimizer(self.weights, question['optimizer'])
         if state is not None:
             self.restore({name[len(optimizer_prefix) :]: values for name, values in state.items() if name.startswith(optimizer_prefix)})
@@ -67,18 +67,23 @@ class Training:
             weights[f'{path}.b'] = torch.zeros(outputs, question['rank'])
         return weights
 
-    def parts(self, values):
+    def parts(self, values, item):
         """The parts, with values by name; all else is frozen. Ranks shard the model the first time, and train the same modules from then on."""
         adapters.add_parts(self.linears, values)
         self.model.requires_grad_(False)
         for weight in adapters.parts_of(self.linears).values():
             weight.requires_grad_()
-        self.group.shard(self.model, self.sites)
+        self.group.shard(self.model, self.sites, lambda: self.teach(self.beside_weights(item)))
         weights = adapters.parts_of(self.linears)
         with torch.no_grad():
             for name, weight in weights.items():
                 held(weight).copy_(held(share(values[name], weight)))
         return weights
+
+    def beside_weights(self, item):
+        """An item where the weights are: those of a rank may not be on its device yet."""
+        device = next(self.model.parameters()).device
+        return {name: values.to(device) for name, values in self.opened.whole(item).items()}
 
     def restore(self, state):
         self.optimizer.restore({name: share(values, self.weights[name.partition('/')[2]]) if '/' in name else values for name, values in state.items()})

@@ -44,7 +44,7 @@ class Zero(Group):
         for name in ('all_gather_into_tensor', 'all_gather_coalesced', 'reduce_scatter_tensor'):
             setattr(backend, name, timed(self.clock, getattr(backend, name)))
 
-    def share_out(self, work):
+    def share_out(self, work, _run):
         import deepspeed
 
         trained = dict(enumerate(weight for weight in work.parameters() if weight.requires_grad))
