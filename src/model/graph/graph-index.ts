@@ -60,7 +60,8 @@ export class GraphIndex {
     if (known !== undefined) return known;
     // What is too far to tell is not remembered: from nearer by it may be told.
     if (depth === 0) return false;
-    const constant = node.input.length > 0 && node.input.every((input) => input === '' || this.isConstant(input, depth - 1));
+    const reads = [...readsOf(node)];
+    const constant = reads.length > 0 && reads.every((input) => this.isConstant(input, depth - 1));
     if (constant || depth === farthest) this.#constancy.set(tensor, constant);
     return constant;
   }

@@ -1,7 +1,15 @@
+import type { ModelInput } from '../../contract/adapter.ts';
+import type { DimensionSizes } from '../../inputs/model-inputs.ts';
+import { followSizes } from '../fit/follow-sizes.ts';
 import { readsBehind } from '../graph/graph-index.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import type { Candidate } from './candidate.ts';
+import type { Probed } from './probe-candidates.ts';
+import { batchName, guessSizes, named } from './probe-inputs.ts';
+import type { ProbeCase } from './probe-inputs.ts';
 import { sizesOnly } from './size-reads.ts';
+import { viewedSizes } from './views.ts';
+import type { View } from './views.ts';
 
 /**
  * Whether queries and keys belong to two sequences: the queries come from an input of the model that the keys do not come from, or from
@@ -11,6 +19,52 @@ export function attendsAcross(index: GraphIndex, { query, key }: Pick<Candidate,
   const keys = inputsBehind(index, key.tensor);
   const queries = inputsBehind(index, query.tensor);
   return queries.size === 0 ? keys.size > 0 : [...queries].some((name) => !keys.has(name));
+}
+
+/** Whether queries and keys have no input of the model in common. */
+export function comeApart(index: GraphIndex, { query, key }: Pick<Candidate, 'query' | 'key'>): boolean {
+  const [queries, keys] = [query, key].map(({ tensor }) => inputsBehind(index, tensor)) as [Set<string>, Set<string>];
+  return queries.size > 0 && keys.size > 0 && ![...queries].some((name) => keys.has(name));
+}
+
+/**
+ * Whether queries are fewer or more than the keys although both are computed from the same inputs, and no past explains it: one of them is pooled,
+ * projected to another length, or holds the heads as well, or two sequences have met before.
+ */
+export function isResampled(index: GraphIndex, { candidate, runs, names }: Pick<Probed, 'candidate' | 'runs' | 'names'>): boolean {
+  const differs = runs.some(({ at, seen }) => {
+    const [queries = 0, keys = 0] = [names.query, names.key].map((name) => seen.tensor(name)?.dims[2]);
+    return ![0, at.past].includes(keys - queries);
+  });
+  if (!differs) return false;
+  const queries = inputsBehind(index, candidate.query.tensor);
+  return [...inputsBehind(index, candidate.key.tensor)].every((name) => queries.has(name));
+}
+
+/** A model's inputs and how they are sized. */
+interface Sizing {
+  readonly inputs: readonly ModelInput[];
+  readonly first: ProbeCase;
+  readonly given: DimensionSizes;
+}
+
+/**
+ * Whether queries and keys are as many only because inputs name their lengths alike: runtimes do not ask that what has one name has one size, and
+ * the graph takes others.
+ */
+export function areTied(
+  index: GraphIndex,
+  { query, key }: Readonly<Record<'query' | 'key', View>>,
+  { inputs, first, given }: Sizing,
+): boolean {
+  const isFixed = (name: string) => batchName.test(name) || given[name] !== undefined || first.fixed?.[name] !== undefined;
+  const apart = inputs.map((input) => ({
+    ...input,
+    dims: input.dims.map((size) => (typeof size === 'string' && !isFixed(size) ? '' : size)),
+  }));
+  const { conflict, dims } = followSizes(index, named(apart), guessSizes(apart, { ...first, spread: 1 }, given));
+  const [queries, keys] = [query, key].map((view) => viewedSizes(view, (dims(view.tensor) ?? []) as number[])[2]);
+  return conflict === undefined && Number(queries) > 0 && Number(keys) > 0 && queries !== keys;
 }
 
 /** Operators that pick some of their data, by indices or by a condition. */

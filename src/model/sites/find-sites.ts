@@ -3,7 +3,7 @@ import { GraphProtoSchema } from 'onnx-buf';
 import type { GraphProto, ModelProto, NodeProto } from 'onnx-buf';
 import { AttnswapError } from '../../contract/errors.ts';
 import type { DimensionSizes } from '../../inputs/model-inputs.ts';
-import { attendsAcross, pickingQueries } from './across.ts';
+import { areTied, attendsAcross, comeApart, isResampled, pickingQueries } from './across.ts';
 import type { Candidate } from './candidate.ts';
 import { bodyGraph, bodyName } from '../graph/bodies.ts';
 import type { Body } from '../graph/bodies.ts';
@@ -15,7 +15,7 @@ import type { OnnxFile } from '../file/onnx-file.ts';
 import { overlookedAttention } from './overlooked.ts';
 import type { ModelRunner } from '../file/open-proto.ts';
 import { isRefused } from './failing.ts';
-import type { Probing, ProbeSubject } from './probe-candidates.ts';
+import type { Probed, Probing, ProbeSubject } from './probe-candidates.ts';
 import type { RealInputs } from './probe.ts';
 import type { LongProof } from './judge-long.ts';
 import { probeApart, proveApart, readApart, unreadSite } from './read-apart.ts';
@@ -154,8 +154,10 @@ async function searchScope(searching: Searching, { proto, body }: Scope, start: 
   const short = probing.probed.map((each, place) => readApart(numbers[place]!, each, { assumption }));
   const picksQueries = pickingQueries(index);
   const proven = (await provenSites(subject, probing, short)).map((each, place) => {
-    const { candidate } = probing.probed[place]!;
-    const whole = each.site.selfAttention === false && attendsAcross(index, candidate) ? across(each) : each;
+    const probed = probing.probed[place]!;
+    const { candidate } = probed;
+    const isAcross = crosses(index, each.site, probed, { ...probing, given });
+    const whole = isAcross ? across(each) : each;
     const told = picksQueries(candidate) ? someQueries(whole) : whole;
     const rounding = searching.roundings.get(candidate.anchor.output[0]!);
     return rounding === undefined || body !== undefined ? told : rounded(told, rounding);
@@ -176,9 +178,17 @@ function anchorOf(match: NonNullable<Match>): NodeProto {
   return 'candidate' in match ? match.candidate.anchor : match.anchor;
 }
 
+/** Whether queries do not stand, one by one, for the last of a site's keys. What is causal, or a window, says that they do. */
+function crosses(index: GraphIndex, site: Site, probed: Probed, sizing: Parameters<typeof areTied>[2]): boolean {
+  const { candidate, views } = probed;
+  if (site.selfAttention === false) return attendsAcross(index, candidate) || isResampled(index, probed);
+  if (views === undefined || site.selfAttention === null || site.causal === true || site.mask === 'window') return false;
+  return attendsAcross(index, candidate) && (comeApart(index, candidate) || areTied(index, views, sizing));
+}
+
 function across({ site, swap }: Read): Read {
-  const crossAttention = true as const;
-  return { site: { ...site, crossAttention }, ...(swap !== undefined && { swap: { ...swap, site: { ...swap.site, crossAttention } } }) };
+  const told = { selfAttention: false, crossAttention: true } as const;
+  return { site: { ...site, ...told }, ...(swap !== undefined && { swap: { ...swap, site: { ...swap.site, ...told } } }) };
 }
 
 /** Runs in which all positions were picked do not show that queries are not keys in order: a mask that was read off them holds only as a bias. */

@@ -19,19 +19,21 @@ const onGuards = new Set([
   'ReduceSum',
 ]);
 
-/** Whether a step behind the softmax only takes NaN out of rows that see no key: its condition follows from the weights or logits themselves. */
-export function isGuard(index: GraphIndex, { node, carried }: PathStep): boolean {
+/**
+ * Whether a step behind the softmax only takes NaN out of rows that see no key: its condition follows from the weights or logits themselves,
+ * and from nothing else.
+ * @param own tensors that hold them
+ */
+export function isGuard(index: GraphIndex, { node, carried }: PathStep, own: ReadonlySet<string>): boolean {
   if (node.opType !== 'Where' || carried === 0) return false;
   const seen = new Set([node.input[0]!]);
   let asks = false;
   for (const tensor of seen) {
+    if (own.has(tensor) || index.isConstant(tensor)) continue;
     const producer = index.producer(tensor);
-    if (producer === undefined || index.isConstant(tensor)) continue;
-    if (producer.opType === 'IsNaN' || producer.opType === 'IsInf' || comparesInfinity(index, producer)) {
-      asks = true;
-      continue;
-    }
-    if (!onGuards.has(producer.opType) || producer.opType === 'Equal') return false;
+    if (producer === undefined || !onGuards.has(producer.opType)) return false;
+    if (producer.opType === 'Equal' && !comparesInfinity(index, producer)) return false;
+    asks ||= ['IsNaN', 'IsInf', 'Equal'].includes(producer.opType);
     for (const name of producer.input) if (name !== '') seen.add(name);
   }
   return asks;

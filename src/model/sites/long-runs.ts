@@ -121,7 +121,7 @@ export async function farthestRuns(
   // Where a mask knows a number that rows can be counted to, every row is read.
   const counted = Math.max(
     0,
-    ...wholeNumbers.map((count) => Math.ceil(1.1 * count)).filter((count) => count > readRows && count <= wholeRows),
+    ...wholeNumbers.map((count) => Math.ceil(1.1 * count)).filter((count) => count > first.length && count <= wholeRows),
   );
   const windowed = Math.max(0, ...windows.map(wholeWindow).map((length) => (length <= wholeWindows ? length : wholeRows)));
   const whole = Math.max(counted < longest.length ? counted : 0, Math.min(windowed, longest.length));

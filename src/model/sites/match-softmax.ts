@@ -4,6 +4,7 @@ import type { KeyFactor, PathStep } from './logit-path.ts';
 import { einsumProduct, einsumWeighted } from './einsum.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import { isGuard } from './guards.ts';
+import { isStandardDomain } from '../file/check-model.ts';
 import { matchSinks, unshifted } from './match-sinks.ts';
 import { capFault } from './soft-cap.ts';
 import { attributeOf, integerOf, nodeName } from '../graph/graph-index.ts';
@@ -32,7 +33,13 @@ export function matchSoftmaxes(index: GraphIndex): Match[] {
   });
 }
 
+/** Whether an operator is one of ONNX or of ONNX Runtime: functions may have the same names. */
+function isKnown({ domain }: NodeProto): boolean {
+  return isStandardDomain(domain) || domain === 'com.microsoft';
+}
+
 export function softmaxOf(index: GraphIndex, node: NodeProto): SoftmaxNode | undefined {
+  if (!isKnown(node)) return undefined;
   const [first = '', second = ''] = node.input;
   const [output = ''] = node.output;
   if (node.opType === 'Softmax') return { node, input: unshifted(index, first), output };
@@ -54,7 +61,9 @@ function matchSoftmax(index: GraphIndex, softmax: SoftmaxNode): Match {
   if (index.isConstant(product.query.tensor) || index.isConstant(product.key.tensor)) return undefined;
   const { query, key, node, factor, keyFactors, steps: before } = product;
   const { value, output, steps, exposed } = weighted;
-  const after = steps.filter((step) => !isGuard(index, step));
+  const carried = [...before, ...steps].map((step) => step.node.output[0]!);
+  const own = new Set([node.output[0]!, softmax.input, softmax.output, ...carried]);
+  const after = steps.filter((step) => !isGuard(index, step, own));
   const path = { product: node, factor, keyFactors, before, after };
   const refusal = exposed
     ? 'its weights are also used elsewhere, so they would still be computed'
@@ -110,7 +119,7 @@ const onLogits: Readonly<Record<string, readonly number[]>> = {
 /** The product of queries and keys that a softmax's input comes from. */
 function findProduct(index: GraphIndex, tensor: string, depth: number, seen = new Set<string>()): Product | undefined {
   const node = index.producer(tensor);
-  if (node === undefined || depth === 0 || seen.has(tensor)) return undefined;
+  if (node === undefined || !isKnown(node) || depth === 0 || seen.has(tensor)) return undefined;
   seen.add(tensor);
   const product = productOf(index, node);
   if (product !== undefined) return product;
@@ -190,7 +199,7 @@ const onWeights = new Set([...['Cast', 'Identity', 'Dropout', 'Where', 'Mul', 'R
 /** The product of weights and values that a softmax's output goes to. */
 function findWeighted(index: GraphIndex, tensor: string, depth: number): Weighted | undefined {
   if (depth === 0) return undefined;
-  const consumers = index.consumers(tensor);
+  const consumers = index.consumers(tensor).filter(isKnown);
   for (const node of consumers) {
     const weighted = weightedBy(node, tensor) ?? turnedBy(index, node);
     if (weighted !== undefined) return { exposed: isExposed(index, tensor, node), ...weighted, steps: [] };

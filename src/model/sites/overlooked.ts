@@ -9,7 +9,7 @@ import type { UnknownPattern } from './match-softmax.ts';
 const passing = new Set(
   (
     'Add Sub Mul Div Where Max Min Clip Cast Identity Dropout Reshape Squeeze Unsqueeze Tanh Concat Slice Split Pad Transpose Neg Expand ' +
-    'QuantizeLinear DequantizeLinear DynamicQuantizeLinear Softmax ScatterElements ScatterND GatherElements'
+    'QuantizeLinear DequantizeLinear DynamicQuantizeLinear QLinearAdd QLinearMul LogSoftmax Softmax ScatterElements ScatterND GatherElements'
   ).split(' '),
 );
 /** Those that matching follows. */
@@ -18,6 +18,14 @@ const plain = new Set(
 );
 const integerProducts = new Set(['MatMulInteger', 'QLinearMatMul', 'ConvInteger']);
 const products = new Set(['MatMul', 'FusedMatMul', 'Einsum', ...integerProducts]);
+/** Operators of ONNX Runtime that are a softmax, and something else as well. */
+const otherSoftmaxes = new Set(['QLinearSoftmax', 'BiasSoftmax']);
+/** What weighs values in other ways than a softmax, in words. */
+const otherWeights: Readonly<Record<string, string>> = {
+  Sigmoid: 'a sigmoid of the logits',
+  Exp: 'exponentials of the logits, divided by something else than their sum',
+  Relu: 'the positive logits',
+};
 /** Nodes that are looked at from one anchor. */
 const farthest = 40;
 
@@ -28,7 +36,7 @@ interface Found {
 }
 
 /**
- * What matching passes over: first what looks like attention (an operator that is attention; weights by a softmax or a sigmoid of a product of
+ * What matching passes over: first what looks like attention (an operator that is attention; weights by a softmax, a sigmoid and the like of a product of
  * two computed tensors, or of learned queries with keys, that then weigh computed values), then every other softmax.
  * @param known nodes that are sites, or told already
  */
@@ -38,8 +46,8 @@ export function overlookedAttention(index: GraphIndex, known: ReadonlySet<NodePr
   for (const node of index.graph.node.filter((each) => !known.has(each))) {
     const unread = unreadOperator(node);
     if (unread !== undefined) alike.push({ node: nodeName(node), reason: unread });
-    const softmax = softmaxOf(index, node);
-    if (softmax === undefined && node.opType !== 'Sigmoid') continue;
+    const softmax = otherSoftmaxes.has(node.opType) ? { input: node.input[0]! } : softmaxOf(index, node);
+    if (softmax === undefined && (otherWeights[node.opType] === undefined || isWithinSoftmax(index, node))) continue;
     const logits = search(index, softmax?.input ?? node.input[0]!, 'back');
     const values = search(index, node.output[0]!, 'forth');
     const isAlike = isFound(logits) && isFound(values) && logits.product !== values.product;
@@ -47,6 +55,11 @@ export function overlookedAttention(index: GraphIndex, known: ReadonlySet<NodePr
     else if (softmax !== undefined) others.push({ node: nodeName(node), reason: otherSoftmax(logits, values) });
   }
   return [...alike, ...others];
+}
+
+/** Whether a node is a part of a softmax that is written as several. */
+function isWithinSoftmax(index: GraphIndex, { output }: NodeProto): boolean {
+  return index.consumers(output[0]!).some((reader) => softmaxOf(index, reader) !== undefined);
 }
 
 /** Why a softmax is no attention at all, or none that is known. */
@@ -59,7 +72,8 @@ function otherSoftmax(logits: Search, values: Search): string {
 }
 
 function reasonOf(index: GraphIndex, anchor: NodeProto, logits: Found, values: Found): string {
-  if (anchor.opType === 'Sigmoid') return 'its weights are a sigmoid of the logits, not a softmax';
+  const other = otherWeights[anchor.opType];
+  if (other !== undefined) return `its weights are ${other}, not a softmax`;
   const integer = [logits.product, values.product].find(({ opType }) => integerProducts.has(opType));
   if (integer !== undefined) return `its products are computed in integers (${integer.opType} ${nodeName(integer)})`;
   if (index.isConstant(logits.product.input[0]!)) return 'its queries are parameters of the model and depend on no input';

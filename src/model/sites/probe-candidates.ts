@@ -6,6 +6,7 @@ import { carriedSizes, carriedSources } from './carried-sizes.ts';
 import { GraphBuilder } from '../graph/graph-builder.ts';
 import { opsetOf } from '../graph/graph-index.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
+import { FewValues } from './few-values.ts';
 import { domainOf } from './input-domains.ts';
 import { appendLouder, mayCap } from './louder.ts';
 import type { Louder } from './louder.ts';
@@ -28,6 +29,7 @@ import type { MaskEvidence } from './see-masks.ts';
 import { sizedByValue } from './size-reads.ts';
 import { largeAttention } from './thin-attention.ts';
 import type { ThinAttention } from './thin-attention.ts';
+import { replaceableDefaults } from './replaceable.ts';
 import { reachOf } from './value-reach.ts';
 import type { Reach } from './value-reach.ts';
 import { appendView, repeatedFrom, settleView, viewedSizes, widened } from './views.ts';
@@ -55,6 +57,8 @@ export interface Probed {
   readonly louder?: Louder;
   /** Tensors with a value for each key that its mask may come from, the nearest first. */
   readonly sources: readonly string[];
+  /** What they may hold. */
+  readonly values: Pick<FewValues, 'isSaidBy'>;
   readonly runs: readonly ProbeRun[];
   /** What the inputs that reach masks by value hold. */
   readonly domains: Domains;
@@ -93,8 +97,9 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   const { proto, file, candidates, runner, given, index, onStep } = subject;
   const opset = opsetOf(proto);
   const sized = sizedByValue(index);
+  const defaults = replaceableDefaults(proto);
   const traced = candidates.map((candidate, site): Traced => {
-    const reach = reachOf(index, candidate, sized);
+    const reach = reachOf(index, candidate, sized, defaults);
     const raw = rawViews(candidate, new GraphBuilder({ opset, prefix: probePrefix(site) }));
     return { candidate, reach, raw, ancestors: maskAncestors(index, reach.masks) };
   });
@@ -161,10 +166,11 @@ export async function probeCandidates(subject: ProbeSubject): Promise<Probing> {
   const runs = await usingModel(watchModel(proto, watching, file, runner), (model) => runCases({ model, inputs, given }, start));
   const dimsOf = (batch: number) => JSON.stringify(sizesOfInputs(inputs, { ...start, batch }, given));
   const batchVaries = dimsOf(1) !== dimsOf(2);
+  const values = new FewValues(index, domains);
   return {
     first: start,
     inputs,
-    probed: settled.map((each, site) => ({ ...each, runs, domains, batchVaries, evidence: evidence[site]! })),
+    probed: settled.map((each, site) => ({ ...each, runs, domains, values, batchVaries, evidence: evidence[site]! })),
   };
 }
 
@@ -176,7 +182,7 @@ interface Traced {
   readonly ancestors: readonly string[];
 }
 
-interface Settled extends Omit<Probed, 'runs' | 'evidence' | 'batchVaries' | 'domains'> {
+interface Settled extends Omit<Probed, 'runs' | 'evidence' | 'batchVaries' | 'domains' | 'values'> {
   readonly nodes: readonly NodeProto[];
   /** In the first run. */
   readonly sizes: PairSizes | undefined;

@@ -63,7 +63,8 @@ type Guess = SizeCase & {
   readonly lengths: Map<string, number>;
 };
 
-const batchName = /batch|^bs?$/i;
+/** Whether an axis counts batch elements, by its name. */
+export const batchName = /batch|^bs?$/i;
 const lengthName = /seq|len|token|time|width|height|frames|keys|quer/i;
 /** Names of dimensions that have none begin so: the input and the axis follow. */
 const unnamed = '?';

@@ -23,6 +23,8 @@ import { skeletonOf } from './skeleton.ts';
 import { walkBack } from './value-reach.ts';
 import { watchModel } from './watch.ts';
 
+/** From here on exporters mean the last of all, and do not count tokens. */
+const mostCounted = 1e6;
 /** Elements from which on a stored tensor may hold a mask. */
 const storedMask = 257;
 
@@ -115,7 +117,7 @@ export async function proveLong(
     for (const [number, each] of numbered) {
       const known = proofs.get(number)!;
       const rowsRead = { read: whole.get(each) ?? 0, longest: known.length ?? 0, far: far.get(each), length, rows: rows.get(each)! };
-      const problem = known.problem ?? unreadRows(each, rowsRead);
+      const problem = known.problem ?? unreadRows(each, rowsRead) ?? unreachedNumber(each, known);
       if (problem !== undefined) proofs.set(number, { ...known, problem });
       if (beyond !== undefined && readsMask(each))
         proofs.set(number, {
@@ -207,6 +209,14 @@ function unreadRows(
     return `its mask looks like a window, and could be read whole up to ${whole} tokens only`;
   const unread = rows.find((row) => row < far.keys && !far.rows.has(row));
   return unread === undefined ? undefined : `its mask looks like a window, and is computed with ${unread}: that row could not be read`;
+}
+
+/** A whole number beyond all runs with which a mask may begin to change. Ids are compared with such numbers, too. */
+function unreachedNumber(each: LongSubject, known: LongProof): string | undefined {
+  const { reach, domains } = each.probed;
+  if (!mayReachFar(each, known) || [...reach.inputs].some((name) => domains[name]?.kind === 'ids')) return undefined;
+  const number = each.from.integers.map(Math.abs).find((count) => count > farthestKeys && count < mostCounted);
+  return number === undefined ? undefined : `its mask is computed with ${number}, and runs reach ${farthestKeys} tokens only`;
 }
 
 function longSubject(

@@ -59,8 +59,8 @@ interface Rule {
 }
 
 /**
- * Reads scale, mask and whatever is added off what meets a candidate's logits in a run, without the logits themselves: a product of 0, 1 and
- * ±1000 is followed along the path.
+ * Reads scale, mask and whatever is added off what meets a candidate's logits in a run, without the logits themselves: a product of 0, of 1 and
+ * of what gives {@link largeLogits} is followed along the path.
  * @returns why it cannot be read, as a string; undefined where its sizes do not go together
  */
 export function readMasks(candidate: Candidate, run: PathRun, sizes: PairSizes, tolerance: number): MaskReading | string | undefined {
@@ -131,8 +131,8 @@ function keyFactorOf({ factor, keyFactors }: LogitPath, run: PathRun): number | 
   return result;
 }
 
-/** Products by which a bend shows. */
-const largeProducts = [-1000, 1000];
+/** Scaled products by which a bend shows: almost as low as what is masked, and larger than those of any trained model. */
+const largeLogits = [0.9 * maskedBelow, 1e4];
 
 function scanPairs(rule: Rule, all: PairSizes, tolerance: number): MaskReading | string {
   const { headsDiffer, isUniform } = rule;
@@ -142,7 +142,7 @@ function scanPairs(rule: Rule, all: PairSizes, tolerance: number): MaskReading |
   const rows = sizes.rows ?? Array.from({ length: queries }, (_, row) => row);
   const allowed = new Uint8Array(batch * rows.length * keys);
   const [terms, ones, weights] = [new Float64Array(keys), new Float64Array(keys), new Float64Array(keys)];
-  const large = largeProducts.map((product) => ({ product, logits: new Float64Array(keys) }));
+  const large = largeLogits.map((logit) => ({ logit, product: 0, logits: new Float64Array(keys) }));
   let scale: number | undefined;
   let most = 0;
   let nonlinear: string | undefined;
@@ -159,7 +159,14 @@ function scanPairs(rule: Rule, all: PairSizes, tolerance: number): MaskReading |
           terms.forEach((term, j) => (weights[j] = term < maskedBelow ? 0 : 1));
           rule.weights(b, h, i, weights);
         }
-        if (rule.mayBend) for (const { product, logits } of large) rule.logits(b, h, i, product, logits);
+        if (rule.mayBend) {
+          const seen = terms.findIndex((term) => term >= maskedBelow);
+          const unit = ones[seen]! - terms[seen]!;
+          for (const each of large) {
+            each.product = each.logit / unit;
+            rule.logits(b, h, i, each.product, each.logits);
+          }
+        }
       } else if (h === 0) {
         allowed.copyWithin(start, start - keys, start);
         continue;
@@ -271,6 +278,12 @@ export function isCausal({ allowed, rows, sizes: { queries, keys } }: MaskReadin
     for (let place = 0; place < rows.length; place++, start += keys)
       if (allowed.subarray(start + Math.max(0, rows[place]! + keys - queries + 1), start + keys).includes(1)) return false;
   return true;
+}
+
+/** Whether the last query of some batch element does not see the last key: it is no query of that position. */
+export function hidesLastKey({ allowed, rows, sizes: { keys } }: MaskReading): boolean {
+  for (let end = rows.length * keys; end <= allowed.length; end += rows.length * keys) if (allowed[end - 1] === 0) return true;
+  return false;
 }
 
 /** Whether no query of a run sees any key: it then says nothing of the mask. */

@@ -11,8 +11,9 @@ import type { MaskRule } from './mask-sources.ts';
 import type { Probed } from './probe-candidates.ts';
 import { disagreement, dtypeOf, misfit, observeAll, settleScale, settleSoftcap } from './observe.ts';
 import type { Observation } from './observe.ts';
-import { isBlind, isCausal, keptKeys, otherMask, unseenKey } from './read-masks.ts';
+import { hidesLastKey, isBlind, isCausal, keptKeys, otherMask, unseenKey } from './read-masks.ts';
 import type { MaskReading } from './read-masks.ts';
+import { countsStored } from './see-masks.ts';
 import type { Assumption, Site, SwappableSite } from './site.ts';
 import { unsettledSize } from './settled-scale.ts';
 import type { Reach } from './value-reach.ts';
@@ -70,6 +71,7 @@ export function readSite(candidate: Candidate, number: number, probed: Probed, {
     }),
     dtype: shape.dtype,
     selfAttention: observed.every(({ shape: { queries, keys } }) => queries === keys),
+    ...(attendsBuffers(candidate, observed) && { crossAttention: true as const }),
     ...tokensOf(observed.map((each) => each.shape)),
     dynamic: dynamicAxes(observed, probed.batchVaries),
     ...(softcap !== undefined && { softcap }),
@@ -99,6 +101,12 @@ export function readSite(candidate: Candidate, number: number, probed: Probed, {
     ...(project !== undefined && { project }),
   };
   return { site, swap: { site, plan } };
+}
+
+/** Whether keys lie in buffers that go on behind the queries' own positions: these are then not the last of them. */
+function attendsBuffers(candidate: Candidate, observed: readonly Observation[]): boolean {
+  const others = observed.filter(({ shape: { queries, keys } }) => queries !== keys);
+  return others.some(({ style, reading }) => countsStored(candidate) || (style === 'plain' && hidesLastKey(reading)));
 }
 
 /** What the sizes alone say of a site that is not understood. */
@@ -131,7 +139,7 @@ type Understood =
  */
 function understand(
   candidate: Candidate,
-  { sources, evidence, reach, runs }: Probed,
+  { sources, values, evidence, reach, runs }: Probed,
   observed: readonly Observation[],
   spans?: readonly Span[],
 ): Understood {
@@ -158,14 +166,20 @@ function understand(
   if (wrong !== undefined) return { problem: wrong, scale, mask, causal };
   const does = { scale, mask, causal, ...(window !== undefined && { window }) } as const;
   if (!isPadded) return does;
-  const matching = maskSources(candidate, sources, seen, keeps);
+  const matching = maskSources(candidate, { sources, values }, seen, keeps);
   const source = matching.find(({ tensor }) => reach.around(tensor).size === 0);
   if (source === undefined && matching.length > 0) {
     const around = [...reach.around(matching.at(-1)!.tensor)].join(', ');
     const problem = `${around} reaches its mask in more than one way, and no run showed what each does`;
     return { problem, scale, mask, causal };
   }
-  if (source === undefined) return { problem: 'its padding does not come from a tensor with one value per key', scale, mask, causal };
+  if (source === undefined)
+    return {
+      problem: 'its padding does not come from a tensor that says of each key whether it counts, and nothing else',
+      scale,
+      mask,
+      causal,
+    };
   return { ...does, source };
 }
 
@@ -258,16 +272,22 @@ function assume(
   };
 }
 
-/** The tensors, of those that the site's mask is computed from, that say which keys are kept, right in every run, the nearest first. */
+/**
+ * The tensors, of those that the site's mask is computed from, that say which keys are kept and nothing else, right in every run, the nearest
+ * first.
+ */
 function maskSources(
   { declared }: Candidate,
-  sources: readonly string[],
+  { sources, values: few }: Pick<Probed, 'sources' | 'values'>,
   seen: ReadonlyArray<{ readonly seen: Seen; readonly reading: MaskReading }>,
   keeps: readonly Uint8Array[],
 ): DeclaredMask[] {
   const rules: readonly MaskRule[] = ['additive', 'keep', 'drop'];
   const options = sources.flatMap((tensor) => rules.map((rule) => ({ tensor, rule })));
-  return [...options, ...(declared?.masks ?? [])].filter(({ tensor, rule }) =>
+  // What flags and counts mean to an operator is known; a tensor that it adds to its logits may hold anything.
+  const own = declared?.masks.filter(({ rule }) => rule !== 'additive') ?? [];
+  const added = declared?.masks.filter(({ rule }) => rule === 'additive') ?? [];
+  return [...[...options, ...added].filter(({ tensor, rule }) => few.isSaidBy(rule, tensor)), ...own].filter(({ tensor, rule }) =>
     seen.every((run, at) => {
       const values = run.seen.tensor(tensor);
       const kept = values === undefined ? undefined : keptBy(values, rule, run.reading.sizes);

@@ -81,7 +81,7 @@ export async function findDomains(model: WatchedModel, subjects: readonly MaskSu
 }
 
 /** Whether it is the standard operator over buffers of keys, of which a tensor says how many count. */
-function countsStored({ anchor, declared }: Candidate): boolean {
+export function countsStored({ anchor, declared }: Candidate): boolean {
   return ['', 'ai.onnx'].includes(anchor.domain) && declared?.masks.some(({ rule }) => rule === 'lengths') === true;
 }
 

@@ -51,6 +51,12 @@ const settledBy: Readonly<Record<string, readonly string[]>> = {
   Min: ['fixed'],
 };
 
+/** Whether a tensor holds the same numbers in every call, at whatever sizes. */
+export function isFixed(index: GraphIndex, tensor: string): boolean {
+  const walk = new FactorWalk(index);
+  return walk.kindOf(tensor) === 'fixed' && walk.sizes.size === 0;
+}
+
 /** What runs do not bear out: sizes must be the head dimension, or heads of it, in every run, and flags differ from key to key. */
 export function unsettledSize(
   { sizes, flags }: ScaleSources,
@@ -66,11 +72,35 @@ export function unsettledSize(
   return uniform === undefined ? undefined : `its scale is switched by ${uniform}, and may change beyond the lengths that were run`;
 }
 
-const conditions = new Set(['Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'And', 'Or', 'Not', 'Xor', 'IsNaN', 'IsInf']);
+/** Operators that give booleans. */
+export const conditions = new Set([
+  'Equal',
+  'Greater',
+  'GreaterOrEqual',
+  'Less',
+  'LessOrEqual',
+  'And',
+  'Or',
+  'Not',
+  'Xor',
+  'IsNaN',
+  'IsInf',
+]);
 /** Operators whose results hold values of their first input alone, wherever they come to lie. */
-const movers = new Set(['Identity', 'Cast', 'CastLike', 'Dropout', 'Squeeze', 'Unsqueeze', 'Reshape', 'Expand', 'Tile', 'Transpose']);
+export const movers = new Set([
+  'Identity',
+  'Cast',
+  'CastLike',
+  'Dropout',
+  'Squeeze',
+  'Unsqueeze',
+  'Reshape',
+  'Expand',
+  'Tile',
+  'Transpose',
+]);
 /** The same, but which of the values is for further inputs to say. */
-const selectors = new Set(['Slice', 'Gather', 'GatherElements', 'GatherND', 'Trilu']);
+export const selectors = new Set(['Slice', 'Gather', 'GatherElements', 'GatherND', 'Trilu']);
 /** Operators that give 0 or 1 where all that they read is. */
 const onFlags = new Set(['Mul', 'Min', 'Max', 'Concat']);
 

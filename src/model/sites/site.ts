@@ -46,7 +46,10 @@ export interface Site {
   readonly causal: boolean | null;
   /** Whether queries and keys are always equally many. */
   readonly selfAttention: boolean | null;
-  /** Its queries are not its keys' positions, one by one: keys of another sequence, such as an encoder's, or `someQueries`. Absent where they are. */
+  /**
+   * Its queries are not the last of its keys' positions, one by one: keys of another sequence, such as an encoder's, queries or keys that were pooled,
+   * buffers of keys that go on behind them, or `someQueries`. Absent where they are.
+   */
   readonly crossAttention?: true;
   /** Its queries are some of the positions, picked by what the model computes, as behind an early exit. */
   readonly someQueries?: true;

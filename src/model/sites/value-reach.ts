@@ -1,15 +1,13 @@
-import type { NodeProto, TensorProto } from 'onnx-buf';
-import { TensorProto_DataType as DataType } from 'onnx-buf';
-import { decodeHalf } from '../../inputs/half-precision.ts';
+import type { NodeProto } from 'onnx-buf';
 import type { Candidate } from './candidate.ts';
-import { attributeOf, integerOf, integersOf, nodeName, readsBehind, readsOf, subgraphsOf } from '../graph/graph-index.ts';
+import { attributeOf, integerOf, nodeName, readsBehind, readsOf, subgraphsOf } from '../graph/graph-index.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import { pathSides, reshapes, sidesOf } from './logit-path.ts';
 import type { LogitPath } from './logit-path.ts';
-import { isExternal } from '../file/check-tensor.ts';
-import { scaleSources } from './settled-scale.ts';
+import { isFixed, scaleSources } from './settled-scale.ts';
 import type { ScaleSources } from './settled-scale.ts';
 import { sizeReads, sizesOnly } from './size-reads.ts';
+import { elementsOf, fewNumbers, isStoredApart, storedIntegers, wholeNumbers } from './stored-numbers.ts';
 
 /** What decides about a site's mask, scale and bias. */
 export interface Reach {
@@ -43,13 +41,17 @@ export interface Reach {
   readonly unsettled?: string;
 }
 
-const random = new Set(['RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUniformLike', 'Bernoulli', 'Multinomial']);
+/** Operators that draw random numbers. */
+export const random: ReadonlySet<string> = new Set(
+  'RandomNormal RandomNormalLike RandomUniform RandomUniformLike Bernoulli Multinomial'.split(' '),
+);
 
 /**
  * Walks back from what meets a candidate's logits and weights to the model's inputs and constants.
  * @param sized see {@link sizedByValue}
+ * @param defaults see {@link replaceableDefaults}
  */
-export function reachOf(index: GraphIndex, candidate: Candidate, sized: ReadonlySet<string>): Reach {
+export function reachOf(index: GraphIndex, candidate: Candidate, sized: ReadonlySet<string>, defaults: ReadonlySet<string>): Reach {
   const { path, declared } = candidate;
   const masks = path === undefined ? declared!.masks.map(({ tensor }) => tensor) : pathSides(path);
   const shapes = path?.before.filter(({ node }) => node.opType === 'Reshape').flatMap(sidesOf) ?? [];
@@ -58,7 +60,7 @@ export function reachOf(index: GraphIndex, candidate: Candidate, sized: Readonly
     path === undefined ? [] : [path.product.output[0]!, candidate.anchor.output[0]!, ...steps.map(({ node }) => node.output[0]!)],
   );
   const from = [...masks, ...shapes];
-  const walked = walkBack(index, from, { own, sized });
+  const walked = walkBack(index, from, { own, sized, defaults });
   const around = (source: string) =>
     walkBack(
       index,
@@ -89,6 +91,8 @@ function nonlinearity(index: GraphIndex, { before, after }: LogitPath, sized: Re
     const sides = node.opType === 'Where' ? node.input.filter((_, at) => at !== carried && at > 0) : sidesOf(step);
     const [input] = walkBack(index, sides, { sized }).inputs;
     if (input !== undefined) return `${input} decides about ${node.opType} ${nodeName(node)}, which its logits pass through`;
+    if (node.opType === 'Where' && !sides.every((name) => isFixed(index, name)))
+      return `what Where ${nodeName(node)} puts in the place of logits may change beyond the lengths that were run`;
   }
   const change = after.find((step) => !plain.has(step.node.opType));
   return change && `its weights pass through ${change.node.opType} ${nodeName(change.node)}`;
@@ -118,6 +122,8 @@ interface Walk {
   readonly own?: ReadonlySet<string>;
   /** Tensors whose sizes follow from values. */
   readonly sized?: ReadonlySet<string>;
+  /** Constants that a caller may replace. */
+  readonly defaults?: ReadonlySet<string>;
   /** Where the walk ends. */
   readonly source?: string;
 }
@@ -125,10 +131,9 @@ interface Walk {
 /** What decides about some tensors by value. */
 export type Walked = Omit<Reach, 'masks' | 'scale' | 'bySizes' | 'nonlinear' | 'around'>;
 
-export function walkBack(index: GraphIndex, from: readonly string[], { own = new Set(), sized = new Set(), source }: Walk = {}): Walked {
+export function walkBack(index: GraphIndex, from: readonly string[], walk: Walk = {}): Walked {
+  const { own = new Set(), sized = new Set(), defaults, source } = walk;
   const modelInputs = new Set(index.graph.input.map(({ name }) => name));
-  // Older exporters list every initializer as an input; one among others is a default that a caller may replace.
-  const listsAll = index.graph.initializer.every(({ name }) => modelInputs.has(name));
   const seen = new Set(from);
   const nodes = new Set<NodeProto>();
   const inputs = new Set<string>();
@@ -146,7 +151,7 @@ export function walkBack(index: GraphIndex, from: readonly string[], { own = new
       for (const number of fewNumbers(constant)) numbers.add(number);
       for (const number of wholeNumbers(constant)) constants.add(number);
       for (const number of storedIntegers(constant)) integers.add(number);
-      if (!listsAll && modelInputs.has(tensor)) unsettled ??= `${tensor} reaches its mask, and its default may be replaced`;
+      if (defaults?.has(tensor) === true) unsettled ??= `${tensor} reaches its mask, and its default may be replaced`;
       largestStored = Math.max(largestStored, elementsOf(constant));
     }
     const node = index.producer(tensor);
@@ -203,15 +208,6 @@ function constantsWithin(node: NodeProto): number[] {
   ]);
 }
 
-/** Whether a number lies in another file: runs tell it. */
-function isStoredApart(tensor: TensorProto): boolean {
-  return elementsOf(tensor) <= 4 && isExternal(tensor);
-}
-
-function elementsOf({ dims }: TensorProto): number {
-  return dims.reduce((product, size) => product * Number(size), 1);
-}
-
 /** Lengths at which something may change that is computed with some numbers. */
 function thresholdsOf(index: GraphIndex, numbers: readonly number[], nodes: ReadonlySet<NodeProto>): number[] {
   const sizes = numbers.map(Math.abs).filter((size) => size > 0 && Number.isFinite(size));
@@ -226,24 +222,4 @@ function thresholdsOf(index: GraphIndex, numbers: readonly number[], nodes: Read
     ...(has('Log') ? sizes.map(Math.exp) : []),
     ...(has('Sqrt') ? sizes.map((size) => size ** 2) : []),
   ];
-}
-
-/** Whole numbers of a constant with few elements. */
-function wholeNumbers(tensor: TensorProto | undefined): number[] {
-  return fewNumbers(tensor).filter(
-    (value) => Number.isSafeInteger(value) && (tensor!.dataType !== DataType.FLOAT || Math.abs(value) < 2 ** 24),
-  );
-}
-
-function storedIntegers(tensor: TensorProto): readonly number[] {
-  return elementsOf(tensor) > 4 ? [] : (integersOf(tensor) ?? []);
-}
-
-function fewNumbers(tensor: TensorProto | undefined): number[] {
-  if (tensor === undefined || elementsOf(tensor) > 4) return [];
-  if (tensor.dataType === DataType.FLOAT16) return Array.from(new Uint16Array(tensor.rawData.slice().buffer), decodeHalf);
-  if (tensor.dataType !== DataType.FLOAT) return [...(integersOf(tensor) ?? [])];
-  const { rawData, floatData } = tensor;
-  const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
-  return rawData.length === 0 ? floatData : Array.from({ length: rawData.length >> 2 }, (_, at) => view.getFloat32(4 * at, true));
 }

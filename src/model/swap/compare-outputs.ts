@@ -23,6 +23,7 @@ import type { SwappableSite } from '../sites/site.ts';
 import { appendView, viewedSizes } from '../sites/views.ts';
 import { watchModel } from '../sites/watch.ts';
 import type { Seen } from '../sites/watch.ts';
+import { withSeeds } from './seeded.ts';
 
 /** One run of both models. */
 export interface ComparedRun {
@@ -59,7 +60,7 @@ interface Compared {
 
 /**
  * Runs both models on the same inputs: several lengths and batches, every input that reaches a mask drawn in different ways, and every
- * branch taken in which a site was replaced.
+ * branch taken in which a site was replaced. Both draw the same random numbers.
  * @throws WORKER_FAILED where an output is missing, of another shape, or not finite, or where no run takes such a branch
  */
 export async function compareOutputs(
@@ -72,7 +73,7 @@ export async function compareOutputs(
   const notRun: Array<OutputComparison['notRun'][number]> = [];
   const varied = new Set<string>();
   const inScopes = sites.scopes.map((scope) => ({ scope, inside: replaced.filter(({ plan }) => plan.body === scope.body) }));
-  await usingModel(openProto(swapped, file, runner), async (changed) => {
+  await usingModel(openProto(withSeeds(swapped), file, runner), async (changed) => {
     for (const { scope, inside } of inScopes.filter((each) => each.inside.length > 0)) {
       const compared = await usingModel(openOriginal(sites, scope, inside, file, runner), (original) =>
         compareScope(original, changed, { scope, inside, given }),
@@ -123,7 +124,14 @@ async function openOriginal(
   const masks = [...inside.flatMap(({ plan }) => plan.mask?.tensor ?? []), ...biases.values()];
   const inScope = { sizes: views, nodes };
   const whole = { tensors: [...names, ...condition], sizes: [] };
-  const base = await watchModel(proto, body === undefined ? { ...inScope, tensors: [...masks, ...names] } : whole, file, runner, 'latency');
+  const seeded = withSeeds(proto);
+  const base = await watchModel(
+    seeded,
+    body === undefined ? { ...inScope, tensors: [...masks, ...names] } : whole,
+    file,
+    runner,
+    'latency',
+  );
   const opened: Array<{ dispose(): Promise<void> }> = [base];
   const dispose = async () => void (await Promise.all(opened.map((model) => model.dispose())));
   const also = async <Model extends { dispose(): Promise<void> }>(opening: Promise<Model>): Promise<Model> => {
@@ -137,7 +145,7 @@ async function openOriginal(
   const apart = body !== undefined && masks.length > 0;
   const watched = apart ? await also(watchModel(scope.proto, { ...inScope, tensors: masks }, file, runner, 'latency')) : undefined;
   // The file itself calls its functions, and the runtime inlines them by its own rules.
-  const written = inlined.length > 0 ? await also(openProto(file.proto, file, runner)) : undefined;
+  const written = inlined.length > 0 ? await also(openProto(withSeeds(file.proto), file, runner)) : undefined;
   return {
     inputs: base.inputs,
     run: async (feeds) => {
