@@ -67,7 +67,7 @@ export class FewValues {
       return value === undefined ? [0] : numbersIn(value);
     }
     if (opType === 'Trilu') return this.#union([0], this.#of(input[0]!));
-    if (/^Scatter/.test(opType) && attributeOf(node, 'reduction') === undefined)
+    if (opType.startsWith('Scatter') && attributeOf(node, 'reduction') === undefined)
       return this.#union(this.#of(input[0]!), this.#of(input[2]!));
     if (movers.has(opType) || selectors.has(opType) || reducing.has(opType)) return this.#of(input[0]!);
     const [first, ...others] = input.slice(ofAny[opType] ?? 0).map((name) => this.#of(name));
