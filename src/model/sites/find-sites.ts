@@ -187,8 +187,8 @@ function crosses(index: GraphIndex, site: Site, probed: Probed, sizing: Paramete
 }
 
 function across({ site, swap }: Read): Read {
-  const told = { selfAttention: false, crossAttention: true } as const;
-  return { site: { ...site, ...told }, ...(swap !== undefined && { swap: { ...swap, site: { ...swap.site, ...told } } }) };
+  const crossAttention = true as const;
+  return { site: { ...site, crossAttention }, ...(swap !== undefined && { swap: { ...swap, site: { ...swap.site, crossAttention } } }) };
 }
 
 /** Runs in which all positions were picked do not show that queries are not keys in order: a mask that was read off them holds only as a bias. */
