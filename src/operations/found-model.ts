@@ -1,6 +1,7 @@
-import { basename, extname } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import type { Adapter } from '../contract/adapter.ts';
 import type { DataModule, Item } from '../contract/data.ts';
+import { fileDigest } from '../files/digest.ts';
 import { GraphSubject } from '../migration/graph-subject.ts';
 import { HostedSubject } from '../migration/hosted-subject.ts';
 import type { Migration } from '../migration/migration.ts';
@@ -96,6 +97,12 @@ function graphModel(loaded: LoadedModel, options: Options): FoundModel {
   };
 }
 
+/** SHA-256 of the file that says how a model computes with its parameters, which those do not tell. @throws FILE_UNREADABLE */
+async function describedBy(path: string): Promise<Record<string, string>> {
+  const file = /\.py:\w+$/.test(path) ? path.slice(0, path.lastIndexOf(':')) : join(path, 'config.json');
+  return { [file]: await fileDigest(file) };
+}
+
 interface Hosted {
   readonly hosted: HostedModel;
   readonly subject: HostedSubject;
@@ -116,7 +123,7 @@ function hostedModel({ hosted, subject, adapter }: Hosted, options: Options): Fo
     open: async () => ({
       file: { path, sha256 },
       sites: found,
-      digests: {},
+      digests: await describedBy(path),
       usableCache: (itemOf) => usableHostedCache(hosted, options.dimensions ?? {}, itemOf),
       decodable: 'use a decoder of transformers whose cache keeps every token',
       subject: (cache) => subject.decodedThrough(cache),

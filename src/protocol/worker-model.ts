@@ -206,7 +206,8 @@ function attentionOf(
       return worker.ask('model-train', { sites: placed, ...training }, modelTrainSchema(training), trainingSeconds);
     },
     async save(folder, { placed, adapters = null, source, version }) {
-      await worker.ask('model-save', { folder: resolve(folder), sites: placed, adapters, source, version }, doneSchema);
+      const paths = { folder: resolve(folder), source: resolve(source) };
+      await worker.ask('model-save', { ...paths, sites: placed, adapters, version }, doneSchema);
     },
   };
 }

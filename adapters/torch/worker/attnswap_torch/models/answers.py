@@ -24,8 +24,10 @@ class Bound:
     def forward_backward(self):
         """One call forward and backward: the gradients of the mean square of the outputs with respect to all parameters that train."""
         outputs = named_outputs(self.opened.model(**self.feeds, **self.opened.options)).values()
-        loss = sum(output.float().square().mean() for output in outputs if output.requires_grad)
-        return torch.autograd.grad(loss, self.parameters, allow_unused=True)
+        squares = [output.float().square().mean() for output in outputs if output.requires_grad]
+        if not squares:
+            raise Unsupported(f'no output of {type(self.opened.model).__name__} has a gradient: is its forward pass run without gradients?')
+        return torch.autograd.grad(sum(squares), self.parameters, allow_unused=True)
 
     def outputs(self):
         """One call, its tensors by name, with what it hands on as the cache; of one with gradients, their norms."""
@@ -111,12 +113,26 @@ def takes_any(parameters):
 
 
 def named_outputs(returned):
-    """The tensors that a model returned, by name; other things, such as caches, are left out."""
+    """
+    The tensors that a model returned, by name; where there are none, those within, such as `feature_maps.0`. Other things, such as caches, are left
+    out. Raises Unsupported.
+    """
     if isinstance(returned, torch.Tensor):
         return {'output': returned}
     if isinstance(returned, (tuple, list)):
         returned = {f'output{place}': value for place, value in enumerate(returned)}
-    return {name: value for name, value in returned.items() if isinstance(value, torch.Tensor)}
+    if not isinstance(returned, dict):
+        raise Unsupported(f'the model returns a {type(returned).__name__}, expected a tensor, or a tuple, a list or a dict of tensors')
+    return {name: value for name, value in returned.items() if isinstance(value, torch.Tensor)} or dict(tensors_within(returned))
+
+
+def tensors_within(value, name=''):
+    """Every tensor in lists and dicts, however deep, with the names that lead to it."""
+    if isinstance(value, torch.Tensor):
+        yield name, value
+    elif isinstance(value, (dict, list, tuple)):
+        for place, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from tensors_within(each, f'{name}.{place}' if name else f'{place}')
 
 
 class ModelAnswers:

@@ -12,21 +12,48 @@ from .placed import Placed
 name = __name__.partition('.')[0]
 served = ('sdpa', 'eager')
 
-# The attention that a config asked for before: {id: (config, implementation)}.
-originals = {}
 # Sees every call; see observe.py.
 observer = None
 
 
+class Asked(str):
+    """
+    The attention that a config names while this module's is led: found in the registries under `name`, and equal to what the config asked for, by which
+    the code of some models decides what else to compute, such as masks of selected keys.
+    """
+
+    def __new__(cls, value, asked=None):
+        made = super().__new__(cls, value)
+        made.asked = asked
+        return made
+
+    def __eq__(self, other):
+        return other in (str(self), self.asked)
+
+    def __ne__(self, other):
+        return not self == other
+
+    # Dictionaries find nothing but the name.
+    __hash__ = str.__hash__
+
+
+def asked_of(config):
+    """The attention that a config of transformers asked for."""
+    asked = config._attn_implementation
+    return asked.asked if isinstance(asked, Asked) else asked
+
+
 def install(model):
     """Finds out which attention a model asks for: its name. The model still computes that. Raises Unsupported."""
-    original = prepare(model) if is_pretrained(model) else 'sdpa'
+    original = prepare(model)
     for module in model.modules():
-        module.__dict__['attnswap_original'] = original
-    # A model's parts may be models themselves, such as a backbone, and ask for another attention: they come after what they are parts of.
-    for part in pretrained(model):
-        for module in part.modules():
-            module.__dict__['attnswap_original'] = originals[id(part.config)][1]
+        module.__dict__['attnswap_original'] = 'sdpa'
+    # What is inside comes later: a part, such as a backbone, may ask for another attention than what it is a part of.
+    for part in model.modules():
+        config = part.__dict__.get('config')
+        if is_config(config):
+            for module in part.modules():
+                module.__dict__['attnswap_original'] = asked_of(config)
     lead(model)
     release(model)
     return original
@@ -42,22 +69,39 @@ def is_pretrained(model):
 
 
 def pretrained(model):
-    """Those modules of a model of transformers that are models themselves; it comes first. None of any other model."""
-    return [each for each in model.modules() if is_pretrained(each)] if is_pretrained(model) else []
+    """Those modules of a model that are models of transformers, outer ones first."""
+    return [each for each in model.modules() if is_pretrained(each)]
+
+
+def is_config(given):
+    """Whether it is a config of transformers."""
+    return hasattr(type(given), '_attn_implementation')
+
+
+def configs(model):
+    """The configs of transformers that a model's modules read, and those within them, each once."""
+    found, waiting = {}, [module.__dict__.get('config') for module in model.modules()]
+    while waiting:
+        config = waiting.pop()
+        if is_config(config) and id(config) not in found:
+            found[id(config)] = config
+            waiting.extend(getattr(config, key, None) for key in getattr(config, 'sub_configs', ()))
+    return found.values()
 
 
 def prepare(model):
     """Registers this module's attention with transformers. The names of the attention that the model's parts ask for. Raises Unsupported."""
+    parts = pretrained(model)
+    if not parts:
+        return 'sdpa'
     from transformers.masking_utils import AttentionMaskInterface
     from transformers.modeling_utils import AttentionInterface
 
     AttentionInterface.register(name, attention)
     AttentionMaskInterface.register(name, mask)
-    asked = {id(part.config): (part.config, str(part.config._attn_implementation)) for part in pretrained(model)}
-    names = sorted({implementation for _, implementation in asked.values()})
+    names = sorted({str(asked_of(part.config)) for part in parts})
     if not set(names) <= set(served):
         raise Unsupported(f'{type(model).__name__} asks for the attention {" and ".join(names)}, expected {" or ".join(served)} in all its parts')
-    originals.update(asked)
     return ' and '.join(names)
 
 
@@ -66,12 +110,18 @@ def lead(model):
     Leads the attention of the model through this module: by the interface, or, of parts that do not go by it, where they call the operator or
     nn.MultiheadAttention. What they compute otherwise is seen elsewhere.
     """
-    if not is_pretrained(model):
-        return plain.lead(model, attention)
-    model.set_attn_implementation(name)
-    past = set()
-    for part in pretrained(model):
-        change = past.difference_update if part.config._attn_implementation == name else past.update
+    asked = [(config, asked_of(config)) for config in configs(model)]
+    past, parts, within = set(map(id, model.modules())), pretrained(model), set()
+    for part in parts:
+        # It sets those within it, too.
+        if id(part) not in within:
+            part.set_attn_implementation(name)
+        within.update(map(id, part.modules()))
+    for config, original in asked:
+        if config._attn_implementation == name:
+            config._attn_implementation_internal = Asked(name, original)
+    for part in parts:
+        change = past.difference_update if isinstance(part.config._attn_implementation, Asked) else past.update
         change(map(id, part.modules()))
     past.update(id(module) for module in plain.multiheads(model).values())
     if past:
@@ -81,13 +131,13 @@ def lead(model):
 def release(model):
     """Gives the model its own attention back."""
     plain.release(model)
-    for part in pretrained(model):
-        part.config._attn_implementation = originals[id(part.config)][1]
+    for config in configs(model):
+        config._attn_implementation_internal = asked_of(config)
 
 
 def is_led(model):
     """Whether its attention goes through this module."""
-    return any(map(plain.is_led, model.modules())) or any(part.config._attn_implementation == name for part in pretrained(model))
+    return any(map(plain.is_led, model.modules())) or any(isinstance(config._attn_implementation, Asked) for config in configs(model))
 
 
 def place(model, table):
@@ -212,9 +262,9 @@ def mask(**given):
     """What transformers calls for a mask: a compact one, None where the model's own attention gets none, or a whole one."""
     from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 
-    _, original = originals.get(id(given.get('config')), (None, None))
-    if original is None:
-        raise Unsupported('a mask was requested by a config that no model had when attnswap took over its attention')
+    original = asked_of(given['config'])
+    if original == name:
+        raise Unsupported('a mask was requested by a config whose attention attnswap did not take over')
 
     def make_whole():
         return ALL_MASK_ATTENTION_FUNCTIONS[original](**given)

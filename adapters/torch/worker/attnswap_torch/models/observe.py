@@ -1,6 +1,7 @@
 """What a model's attention does, seen while it runs."""
 from ..kernels.visible import outside
 from ..torch_import import torch
+from ..unsupported import Unsupported
 from . import interface, masks
 from .plain import caller
 
@@ -86,11 +87,13 @@ class Observer(torch.overrides.TorchFunctionMode if torch is not None else objec
             self.inside -= 1
         if len(self.calls) < most_calls:
             call.output = output[0].transpose(1, 2)
-            self.calls.append(call if self.keep is not None and call.module in self.keep else without_tensors(call))
+            self.calls.append(with_copies(call) if self.keep is not None and call.module in self.keep else without_tensors(call))
         return output
 
     def described(self, module, query, key, value, attention_mask, scaling, is_causal, kwargs):
         """The call before it is made."""
+        if id(module) not in self.paths:
+            raise Unsupported(f'{caller()}: a {type(module).__name__} attends that is no module of {type(self.model).__name__}: is it kept in a plain list?')
         scale = query.shape[-1] ** -0.5 if scaling is None else float(scaling)
         call = Call(self.paths[id(module)], query, key, value, scale)
         bias = kwargs.get('position_bias')
@@ -112,6 +115,13 @@ def whole_bias(call):
     beyond = outside(window, position, keys)
     band = torch.zeros(beyond.shape, device=beyond.device).masked_fill(beyond, least)
     return band if bias is None else (bias.float() + band).clamp(min=least)
+
+
+def with_copies(call):
+    """The call with tensors of its own: a model may go on in those that it handed over."""
+    for name in ('query', 'key', 'value', 'output'):
+        setattr(call, name, getattr(call, name).clone())
+    return call
 
 
 def without_tensors(call):

@@ -2,22 +2,27 @@
 import contextlib
 import functools
 import sys
+import weakref
 
 from ..torch_import import torch
 from ..unsupported import Unsupported
 
 real = None
+# What stands in the operator's place, while any model is led.
+stand_in = None
+leading = weakref.WeakSet()
 # Whether a call is being answered: kernels call the operator, too.
 busy = False
 
 
 def lead(model, attention, leads=lambda _: True):
     """Has `attention` called, as transformers would call it, for every call of the operator inside those of the model's modules that `leads` picks."""
-    global real
-    if real is None:
-        real = torch.nn.functional.scaled_dot_product_attention
-        torch.nn.functional.scaled_dot_product_attention = led_by(attention)
+    global real, stand_in
     release(model)
+    leading.add(model)
+    if stand_in is None:
+        real = torch.nn.functional.scaled_dot_product_attention
+        stand_in = torch.nn.functional.scaled_dot_product_attention = led_by(attention)
     for module in model.modules():
         module.__dict__['attnswap_led'] = leads(module)
     attentions = {path: module for path, module in multiheads(model).items() if leads(module)}
@@ -28,7 +33,12 @@ def lead(model, attention, leads=lambda _: True):
 
 
 def release(model):
-    """Gives the modules the operator back."""
+    """Gives the modules the operator back; once no model is led, all calls of it cost what they did."""
+    global stand_in
+    leading.discard(model)
+    # Whoever took its place since goes on calling it.
+    if not leading and stand_in is not None and torch.nn.functional.scaled_dot_product_attention is stand_in:
+        torch.nn.functional.scaled_dot_product_attention, stand_in = real, None
     for module in model.modules():
         module.__dict__.pop('attnswap_led', None)
         own = module.__dict__.pop('attnswap_forward', module)

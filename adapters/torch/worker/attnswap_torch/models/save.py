@@ -11,7 +11,7 @@ from .open import takes_no_pooler
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 file_text = '''"""
-{title}. Written by attnswap {version}; needs only PyTorch and transformers.
+{title}. Written by attnswap {version}; needs only PyTorch and transformers. In the folder of this file:
 
     {lines}
 """
@@ -75,12 +75,12 @@ def save(model, question):
     found = needed('models.interface', 'models.adapters')
     digest = hashlib.sha256(''.join(f'{name}\n{text}' for name, text in sorted(found.items())).encode()).hexdigest()
     name = f'attnswap_{digest[:12]}'
-    imported, made = opening_of(model, question['source'])
+    source, imported, made = opening_of(model, question['source'], folder)
     opening = f'{imported}\nfrom attnswap_attention import swapped\nmodel = swapped({made})'
     given = {
         'title': f'{cls} with other attention',
         'version': question['version'],
-        'source': question['source'],
+        'source': source,
         'name': name,
         'table': pprint.pformat(table, width=120, sort_dicts=False),
         'parts': None if question.get('adapters') is None else 'adapters.safetensors',
@@ -101,14 +101,27 @@ def save(model, question):
         file.write(readme_text.format(**given, lines=opening, rows=rows, changed=changed))
 
 
-def opening_of(model, source):
-    """The line that imports what opens the original, and the call that does."""
+def opening_of(model, source, folder):
+    """(What the original is called in `folder`, the lines that import what opens it, and the call that does), of the path of the original."""
     path, _, function = source.rpartition(':')
     if path.endswith('.py'):
-        return f'from {os.path.basename(path)[:-3]} import {function}', f'{function}()[0].eval()'
+        directory, file = os.path.split(within(folder, path))
+        imported = f'import sys\nsys.path.insert(0, {directory or "."!r})\nfrom {file[:-3]} import {function}'
+        return f'{os.path.join(directory, file)}:{function}', imported, f'{function}()[0].eval()'
     cls = type(model)
+    source = within(folder, source)
     without_pooler = takes_no_pooler(cls) and getattr(model, 'pooler', model) is None
-    return f'from transformers import {cls.__name__}', f'{cls.__name__}.from_pretrained({source!r}{", add_pooling_layer=False" if without_pooler else ""})'
+    made = f'{cls.__name__}.from_pretrained({source!r}{", add_pooling_layer=False" if without_pooler else ""})'
+    return source, f'from transformers import {cls.__name__}', made
+
+
+def within(folder, path):
+    """A path as it reads in a folder: there, and moved along with it, it names the same."""
+    path, folder = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path)), os.path.realpath(folder)
+    try:
+        return os.path.relpath(path, folder)
+    except ValueError:  # On another drive of Windows.
+        return path
 
 
 def variant_of(place):

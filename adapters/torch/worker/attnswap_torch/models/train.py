@@ -8,6 +8,7 @@ from . import adapters, interface
 from .adapters import optimizer_prefix
 from .answers import named_outputs
 from .cost import Cost
+from .masks import Compact
 from .ranks import end_with_attnswap, held, shape_of, share, whole
 
 
@@ -110,26 +111,37 @@ class Training:
 
     def transfer(self, feeds):
         """How far new attention is from the model's own, on what the model's own attention reads: mean over modules of the relative squared error."""
-        calls = []
+        begun, calls = [], []
 
-        def keep(module, inputs, named, output):
-            calls.append((module, inputs, named, first_of(output)))
+        def before(module, inputs, named):
+            begun.append(copied((inputs, named)))
 
-        hooks = [module.register_forward_hook(keep, with_kwargs=True) for module in self.sites]
+        def after(module, inputs, named, output):
+            calls.append((module, *begun.pop(), copied(first_of(output))))
+
+        hooks = [module.register_forward_pre_hook(before, with_kwargs=True) for module in self.sites]
+        hooks += [module.register_forward_hook(after, with_kwargs=True) for module in self.sites]
         try:
             self.teach(feeds)
         finally:
             for hook in hooks:
                 hook.remove()
-        return sum(relative(first_of(module(*inputs, **named)), wanted) for module, inputs, named, wanted in calls) / len(calls)
+        if not calls:
+            raise ValueError('the model does not call its attention as modules, so they cannot be trained one by one: steps=0 trains on its outputs alone')
+        # Of the tokens of two sequences, the mask does not tell which are meant.
+        keep = None if 'decoder_input_ids' in feeds else feeds.get('attention_mask')
+        return sum(relative(first_of(module(*inputs, **named)), wanted, keep) for module, inputs, named, wanted in calls) / len(calls)
 
     def labels(self, feeds):
         """How far the model's outputs are from those that its own attention leads to: divergence of logits, else `apart`."""
         wanted = self.teach(feeds)
         given = named_outputs(self.call(feeds))
         compared = [name for name, tensor in given.items() if tensor.is_floating_point() and tensor.requires_grad]
-        keep = feeds.get('attention_mask')
-        losses = [divergence(given[name], wanted[name]) if name == 'logits' else apart(given[name], wanted[name], keep) for name in compared]
+        if not compared:
+            raise ValueError('no output of the model has a gradient: is its forward pass run without gradients? labels=0 trains layer by layer alone')
+        # Of an encoder and a decoder, the mask is the encoder's.
+        keep = {name: feeds.get('attention_mask') for name in compared if 'decoder_input_ids' not in feeds or name.startswith('encoder')}
+        losses = [(divergence if name == 'logits' else apart)(given[name], wanted[name], keep.get(name)) for name in compared]
         return sum(losses) / len(losses)
 
     def call(self, feeds):
@@ -170,14 +182,28 @@ class Training:
                 weight.requires_grad_()
 
 
+def copied(given):
+    """Tensors, in whatever holds them, as they are now: a model may go on in them. A mask that is not written out is not."""
+    from torch.utils._pytree import tree_map
+
+    return tree_map(lambda part: part.clone() if isinstance(part, torch.Tensor) and not isinstance(part, Compact) else part, given)
+
+
 def first_of(output):
     return output[0] if isinstance(output, (tuple, list)) else output
 
 
-def relative(given, wanted):
-    """The squared error over the squares of what was wanted."""
+def kept(keep, states):
+    """1 for each token of states [batch, tokens, …] that `keep` keeps, 0 for padding; None where they are states of no such tokens."""
+    return None if keep is None or states.dim() != 3 or keep.shape != states.shape[:2] else keep.to(states.dtype)
+
+
+def relative(given, wanted, keep=None):
+    """The squared error over the squares of what was wanted; of states of tokens, padding left out."""
     given, wanted = given.float(), wanted.float()
-    return ((given - wanted) ** 2).sum() / (wanted**2).sum().clamp_min(1e-12)
+    weight = kept(keep, given)
+    squares = [parts**2 if weight is None else parts**2 * weight[..., None] for parts in (given - wanted, wanted)]
+    return squares[0].sum() / squares[1].sum().clamp_min(1e-12)
 
 
 def apart(given, wanted, keep):
@@ -188,12 +214,15 @@ def apart(given, wanted, keep):
     given, wanted = given.float(), wanted.float()
     if given.dim() != 3:
         return relative(given, wanted)
-    weight = given.new_ones(given.shape[:2]) if keep is None or keep.shape != given.shape[:2] else keep.to(given.dtype)
+    weight = kept(keep, given)
+    weight = given.new_ones(given.shape[:2]) if weight is None else weight
     mean = [(states * weight[..., None]).sum(1) / weight.sum(1, keepdim=True).clamp_min(1) for states in (given, wanted)]
-    return relative(*mean) + 0.1 * relative(given * weight[..., None], wanted * weight[..., None])
+    return relative(*mean) + 0.1 * relative(given, wanted, keep)
 
 
-def divergence(given, wanted):
-    """Mean Kullback–Leibler divergence of the softmax over the last axis, nats."""
+def divergence(given, wanted, keep):
+    """Mean Kullback–Leibler divergence of the softmax over the last axis, nats; of tokens, without padding."""
+    weight = kept(keep, given)
     given, wanted = given.float().log_softmax(-1), wanted.float().log_softmax(-1)
-    return (wanted.exp() * (wanted - given)).sum(-1).mean()
+    found = (wanted.exp() * (wanted - given)).sum(-1)
+    return found.mean() if weight is None else (found * weight).sum() / weight.sum().clamp_min(1)
