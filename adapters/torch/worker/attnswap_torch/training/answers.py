@@ -15,6 +15,7 @@ class TrainingAnswers:
 
         device = devices.of_backend(question['backend'])
         devices.settle(question.get('threads'))
+        devices.settle_allocator()
         self.session = Session(question, device)
         return {'parameters': sum(weight.numel() for weight in self.session.model.parameters.values())}
 

@@ -4,11 +4,9 @@ import math
 from ..geometry import Geometry
 from ..kernels import build, control
 from ..torch_import import torch
-from .positions import angles_of, slopes, turned
+from .positions import slopes, turn_of, turned
 
-# Writing the logits of dense attention out is quicker than tiles that the backward pass computes again; where there is none, tiles are.
 kernel_of = {
-    'dense': 'naive',
     'topk': 'tiled',
     'window': 'tiled',
     'grid-window': 'tiled',
@@ -17,6 +15,16 @@ kernel_of = {
     'block-topk': 'blocks',
     'linear': 'chunked',
 }
+
+
+def dense_kernel(device):
+    """
+    The operator where PyTorch has one for the processor. Else writing the logits out is quicker than tiles that the backward pass computes again;
+    where there is none, tiles are.
+    """
+    if device.type == 'cpu' and hasattr(torch.nn.functional, 'scaled_dot_product_attention'):
+        return 'fused'
+    return 'naive' if torch.is_grad_enabled() else 'tiled'
 
 
 def sites(testbed):
@@ -41,6 +49,7 @@ class SiteInputs(Geometry):
         self.parameters, self.device, self.dtype = parameters, device, torch.float32
         self.scale = 1 / math.sqrt(width)
         self.gate_u = self.gate_w = self.gate_b = None
+        self.turn = None if kind == 'cross' else turn_of(testbed, self.queries, width, device)
 
 
 class Attention:
@@ -67,13 +76,16 @@ class Attention:
         dim = width // heads
         name = f'{self.name}.'
         read = memory if self.kind == 'cross' else x
-        query, key, value = (self.split(given @ self.weights[name + part], heads) for part, given in (('query', x), ('key', read), ('value', read)))
-        angle = None if self.kind == 'cross' else angles_of(self.testbed, length, dim)
-        if angle is not None:
-            query, key = turned(query, angle), turned(key, angle)
+        inputs, kernel = self.kernel((batch, length, read.shape[1]), x.device)
+        query, key, value = ((given @ self.weights[name + part]).view(batch, -1, heads, dim) for part, given in (('query', x), ('key', read), ('value', read)))
+        if inputs.turn is not None:
+            query, key = turned(query, inputs.turn), turned(key, inputs.turn)
+        query, key, value = (given.transpose(1, 2) for given in (query, key, value))
+        if self.given['variant'] != 'dense':
+            # Unlike dense attention, which reads them as they are, other kernels view parts of them.
+            query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
         if self.testbed['position'] == 'alibi':
             query, key, value = self.leaning(query, key, value)
-        inputs, kernel = self.kernel((batch, length, read.shape[1]), x.device)
         for part in 'uwb' if self.given['variant'] == 'gated' else '':
             setattr(inputs, f'gate_{part}', self.weights[f'{name}gate.{part}'])
         with control.shuffled(self.given.get('shuffled', False), x.device):
@@ -85,7 +97,7 @@ class Attention:
     def kernel(self, sizes, device):
         """The kernel for batch, queries and keys, built once."""
         variant = self.given['variant']
-        how = 'tiled' if variant == 'dense' and not torch.is_grad_enabled() else kernel_of[variant]
+        how = dense_kernel(device) if variant == 'dense' else kernel_of[variant]
         if (sizes, how) not in self.built:
             inputs = SiteInputs(self.testbed, self.kind, self.given['parameters'], sizes, device)
             if variant == 'gated':
@@ -100,9 +112,3 @@ class Attention:
         lean = (slopes(heads, query.device) * math.sqrt(dim)).view(1, heads, 1, 1).expand(batch, heads, length, 1)
         place = torch.arange(length, device=query.device, dtype=query.dtype).view(1, 1, length, 1).expand(batch, heads, length, 1)
         return torch.cat((query, lean), -1), torch.cat((key, place), -1), torch.cat((value, torch.zeros_like(place)), -1)
-
-    @staticmethod
-    def split(x, heads):
-        """[batch, length, width] → [batch, heads, length, width/heads]."""
-        batch, length, width = x.shape
-        return x.view(batch, length, heads, width // heads).transpose(1, 2).contiguous()

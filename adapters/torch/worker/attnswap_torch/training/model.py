@@ -94,7 +94,7 @@ class Model:
 
     def embed(self, tokens, prefix):
         """Embedded tokens with their positions; `prefix` begins the names of what the encoder has of its own."""
-        x, length = self.weights['embed'][tokens], tokens.shape[1]
+        x, length = torch.nn.functional.embedding(tokens, self.weights['embed']), tokens.shape[1]
         if self.testbed['position'] == 'sinusoidal':
             return x + sinusoids(length, x.shape[-1], x.device)
         return x + self.weights[prefix + 'position'][:length] if self.testbed['position'] == 'learned' else x

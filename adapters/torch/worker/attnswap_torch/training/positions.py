@@ -12,8 +12,14 @@ def sinusoids(length, width, device):
     return torch.where(dimension % 2 == 0, angle.sin(), angle.cos()).float().to(device)
 
 
+def turn_of(testbed, length, dim, device):
+    """What positions turn queries and keys by: sines and cosines of both halves, [length, 1, dim] each; None where they turn nothing."""
+    angle = angles_of(testbed, length, dim)
+    return None if angle is None else tuple(values.repeat(1, 2).float().to(device)[:, None] for values in (angle.sin(), angle.cos()))
+
+
 def angles_of(testbed, length, dim):
-    """By how much positions turn queries and keys, float64 [length, dim/2]; None where they turn nothing."""
+    """The same as angles, float64 [length, dim/2]."""
     if testbed['position'] == 'rotary':
         return torch.arange(length, dtype=torch.float64)[:, None] / base ** (torch.arange(dim // 2, dtype=torch.float64) / (dim // 2))
     return axial(testbed['grid'], length, dim // 2) if testbed['position'] == 'axial' else None
@@ -31,12 +37,11 @@ def axial(grid, length, half):
     return torch.cat(angles, -1)
 
 
-def turned(x, angle):
-    """Rotary positions (Su et al. 2021, section 3.2) in halves: x [batch, heads, length, d], dimension m paired with m + d/2; angle [length, d/2]."""
-    half = x.shape[-1] // 2
-    sin, cos = angle.sin().float().to(x.device), angle.cos().float().to(x.device)
-    first, second = x[..., :half], x[..., half:]
-    return torch.cat((first * cos - second * sin, second * cos + first * sin), -1)
+def turned(x, turn):
+    """Rotary positions (Su et al. 2021, section 3.2) in halves: x [batch, length, heads, d], dimension m paired with m + d/2; turn from `turn_of`."""
+    sin, cos = turn
+    first, second = x.chunk(2, -1)
+    return x * cos + torch.cat((-second, first), -1) * sin
 
 
 def slopes(heads, device):

@@ -189,7 +189,12 @@ class Recorder:
 
     def __init__(self, model):
         self.outputs = []
-        self.taps = [self.keep] * len(model.sites)
+        self.sites = len(model.sites)
+
+    @property
+    def taps(self):
+        """One a site. Not kept: a reference to itself would hold every step's outputs until Python looks for cycles."""
+        return [self.keep] * self.sites
 
     def keep(self, output):
         self.outputs.append(output)
