@@ -218,7 +218,7 @@ describe('migrations of PyTorch models', { skip }, () => {
     await execa(python!, [fixture('tiny-models.py'), cwd, 'llama']);
     writeFileSync('book.txt', prose);
     writeFileSync('tokenizer.json', JSON.stringify(wordTokenizer));
-    const { baseline, notDecoded } = await migrate({
+    const options: MigrateOptions = {
       model: 'llama',
       data: ['book.txt'],
       tokenizer: 'tokenizer.json',
@@ -228,7 +228,13 @@ describe('migrations of PyTorch models', { skip }, () => {
       until: 'baseline',
       threads: 1,
       dir: 'state',
-    });
+    };
+    const { baseline, notDecoded } = await migrate(options);
+    // What the parameters do not tell.
+    const config = readFileSync('llama/config.json', 'utf8');
+    writeFileSync('llama/config.json', JSON.stringify({ ...JSON.parse(config), rms_norm_eps: 1e-3 }));
+    await assert.rejects(migrate(options), { code: 'INVALID_MIGRATION', message: /the file llama\/config\.json changed/ });
+    writeFileSync('llama/config.json', config);
     assert.equal(notDecoded, null);
     // Two layers of keys and values, two heads of 8 channels, four bytes each.
     assert.equal(baseline.decode?.cacheBytesPerToken, 2 * 2 * 2 * 8 * 4);

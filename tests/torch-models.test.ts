@@ -38,6 +38,11 @@ const item = {
 };
 const replacementsOf = ({ sites }: HostedModel, variant: string) => parseReplacements([variant], swappableOf(sites), adapter);
 
+/** Runs the lines with which a folder that was written says that its model is opened. */
+const fromReadme = `import re, sys, torch
+sys.path.insert(0, '.')
+exec(re.search('\`\`\`python\\n(.*?)\`\`\`', open('README.md', encoding='utf-8').read(), re.S)[1])`;
+
 /** Sites of each kind: [self-attention of encoders, causal, cross-attention]. */
 const architectures = {
   bert: [2, 0, 0],
@@ -485,20 +490,16 @@ print(*(eager_attention(cls).__name__ for cls in (BertSelfAttention, Derived, Ll
       python!,
       [
         '-c',
-        `import sys, torch
-sys.path[:0] = ['multihead', sys.argv[1]]
-from own_model import multihead
-from attnswap_attention import swapped
+        `${fromReadme}
 tokens = torch.arange(24).view(2, 12)
 keep = torch.ones_like(tokens)
 with torch.no_grad():
-    plain, other = multihead()[0].eval()(tokens, keep), swapped(multihead()[0].eval())(tokens, keep)
+    plain, other = multihead()[0].eval()(tokens, keep), model(tokens, keep)
 assert 'attnswap_torch' not in sys.modules
 print(float((plain - other).norm() / plain.norm()))
 `,
-        fixture(''),
       ],
-      { cwd: folder },
+      { cwd: join(folder, 'multihead') },
     );
     assert.ok(Number(stdout) > 1e-4, stdout);
   });
@@ -578,12 +579,8 @@ describe('the command line on a folder of transformers', { skip }, () => {
     const script = join(folder, 'check.py');
     writeFileSync(
       script,
-      `import sys, torch
-sys.path.insert(0, 'new')
-from transformers import BertForMaskedLM
-from attnswap_attention import swapped
-plain = BertForMaskedLM.from_pretrained('bert')
-model = swapped(BertForMaskedLM.from_pretrained('bert'))
+      `${fromReadme}
+plain = BertForMaskedLM.from_pretrained('../bert')
 ids = torch.arange(24).view(2, 12)
 mask = torch.ones(2, 12, dtype=torch.long)
 mask[1, 8:] = 0
@@ -593,7 +590,7 @@ assert 'attnswap_torch' not in sys.modules
 print(float((a - b).norm() / a.norm()))
 `,
     );
-    const { stdout } = await execa(python!, [script], { cwd: folder });
+    const { stdout } = await execa(python!, [script], { cwd: join(folder, 'new') });
     // Other inputs, and the same attention: as far from the original.
     assert.ok(Number(stdout) > record.comparison.largest / 10 && Number(stdout) < 10 * record.comparison.largest, stdout);
   });

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 sys.path.insert(0, ${JSON.stringify(workerFolder)})
 from attnswap_torch.models import adapters, interface, ranks, train
-from attnswap_torch.models.answers import named_outputs
+from attnswap_torch.models.outputs import named_outputs
 from attnswap_torch.models.observe import Observer
 from attnswap_torch.unsupported import Unsupported
 

@@ -52,7 +52,7 @@ class Cache:
 
 def find(model, inputs, taken):
     """(The Cache of a decoder, None), or (None, why its tokens cannot be fed one by one; None where nothing would be cached)."""
-    from .interface import is_pretrained
+    from .configs import is_pretrained
 
     # transformers 5.24 renamed it.
     word = next((each for each in ('cache', 'past_key_values') if each in taken), None)

@@ -6,6 +6,7 @@ import sys
 from ..torch_import import torch
 from ..unsupported import Unsupported
 from . import masks, plain
+from .configs import Asked, asked_of, configs, is_config, pretrained
 from .placed import Placed
 
 # Of the package, so that two models with attention of two versions have two names.
@@ -14,33 +15,6 @@ served = ('sdpa', 'eager')
 
 # Sees every call; see observe.py.
 observer = None
-
-
-class Asked(str):
-    """
-    The attention that a config names while this module's is led: found in the registries under `name`, and equal to what the config asked for, by which
-    the code of some models decides what else to compute, such as masks of selected keys.
-    """
-
-    def __new__(cls, value, asked=None):
-        made = super().__new__(cls, value)
-        made.asked = asked
-        return made
-
-    def __eq__(self, other):
-        return other in (str(self), self.asked)
-
-    def __ne__(self, other):
-        return not self == other
-
-    # Dictionaries find nothing but the name.
-    __hash__ = str.__hash__
-
-
-def asked_of(config):
-    """The attention that a config of transformers asked for."""
-    asked = config._attn_implementation
-    return asked.asked if isinstance(asked, Asked) else asked
 
 
 def install(model):
@@ -57,36 +31,6 @@ def install(model):
     lead(model)
     release(model)
     return original
-
-
-def is_pretrained(model):
-    """Whether a model is one of transformers."""
-    if 'transformers' not in sys.modules:
-        return False
-    from transformers import PreTrainedModel
-
-    return isinstance(model, PreTrainedModel)
-
-
-def pretrained(model):
-    """Those modules of a model that are models of transformers, outer ones first."""
-    return [each for each in model.modules() if is_pretrained(each)]
-
-
-def is_config(given):
-    """Whether it is a config of transformers."""
-    return hasattr(type(given), '_attn_implementation')
-
-
-def configs(model):
-    """The configs of transformers that a model's modules read, and those within them, each once."""
-    found, waiting = {}, [module.__dict__.get('config') for module in model.modules()]
-    while waiting:
-        config = waiting.pop()
-        if is_config(config) and id(config) not in found:
-            found[id(config)] = config
-            waiting.extend(getattr(config, key, None) for key in getattr(config, 'sub_configs', ()))
-    return found.values()
 
 
 def prepare(model):

@@ -6,9 +6,9 @@ from .. import safetensors_file
 from ..torch_import import torch
 from . import adapters, interface
 from .adapters import optimizer_prefix
-from .answers import named_outputs
 from .cost import Cost
 from .masks import Compact
+from .outputs import named_outputs
 from .ranks import end_with_attnswap, held, shape_of, share, whole
 
 
