@@ -16,7 +16,11 @@ export function reportMarkdown(report: Report): string {
     text(answer),
     alerts.map((alert) => `> ${text(alert)}`).join('\n>\n'),
     facts.map(({ term, text: value }) => `- ${text(term)}: ${text(value)}`).join('\n'),
-    ...sections.flatMap((section) => [`## ${text(section.title)}`, text(section.lead ?? ''), ...section.parts.flatMap(partMarkdown)]),
+    ...sections.flatMap((section) => [
+      `## ${text(section.title)}`,
+      text(section.lead ?? ''),
+      ...section.parts.flatMap((part) => partMarkdown(part, section.parts.length > 1)),
+    ]),
   ];
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
 }
@@ -30,13 +34,14 @@ function tilesTable(tiles: readonly Tile[]): Table {
   };
 }
 
-function partMarkdown(part: Part): string[] {
+/** A table that is all there is in a section needs no title of its own. */
+function partMarkdown(part: Part, isOneOfSeveral: boolean): string[] {
   const text = (given: string) => escapeMarkdown(given, 4000);
   switch (part.kind) {
     case 'chart':
       return [`### ${text(part.title)}`, text(part.summary), tableMarkdown(part.table)];
     case 'table':
-      return [tableMarkdown(part)];
+      return [...(isOneOfSeveral ? [`### ${text(part.title)}`] : []), tableMarkdown(part)];
     case 'terms':
       return [part.terms.map(({ term, text: value }) => `- **${text(term)}**: ${text(value)}`).join('\n')];
     case 'notes':
