@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { adapters } from '../adapters/index.ts';
 import { armOf } from '../src/measure/arm.ts';
+import { visitsOf } from '../src/measure/pair-block.ts';
+import type { Visits } from '../src/measure/pair-block.ts';
 import { pairProtocol } from '../src/measure/pair-messages.ts';
 import { startResident } from '../src/measure/resident.ts';
 import type { Resident } from '../src/measure/resident.ts';
@@ -30,8 +32,7 @@ interface Cell {
   readonly kernel: string;
   readonly backend: string;
   readonly resident: Resident;
-  /** A sample of a call this slow needs no others beside it. */
-  readonly isSlow: boolean;
+  readonly visit: Visits;
   readonly roundsNs: number[];
 }
 
@@ -58,7 +59,7 @@ async function start(kernel: string, backend: string, length: number): Promise<C
   const resident = await startResident(arm, { timeoutSeconds: 120 });
   const prepared = await resident.ask({ ask: 'prepare', protocol: pairProtocol, request: arm.request, judgedRows }, 'prepared');
   const warm = prepared.answer === 'fault' ? prepared : await resident.ask({ ask: 'warm', capNs: 0.12e9 }, 'warm');
-  if (warm.answer !== 'fault') return { kernel, backend, resident, isSlow: warm.callNs > 0.1e9, roundsNs: [] };
+  if (warm.answer !== 'fault') return { kernel, backend, resident, visit: visitsOf(warm.callsPerSample * warm.callNs), roundsNs: [] };
   await resident.close();
   return warm.reason;
 }
@@ -68,8 +69,8 @@ async function measure(cells: readonly Cell[]): Promise<void> {
   for (let round = 0; round < mostRounds && (round < fewestRounds || Date.now() < end); round++) {
     const first = (7 * round) % cells.length;
     const turned = [...cells.slice(first), ...cells.slice(0, first)];
-    for (const { resident, isSlow, roundsNs, kernel, backend } of round % 2 === 0 ? turned : turned.toReversed()) {
-      const answer = await resident.ask({ ask: 'sample', dropped: 1, kept: isSlow ? 1 : 3 }, 'samples');
+    for (const { resident, visit, roundsNs, kernel, backend } of round % 2 === 0 ? turned : turned.toReversed()) {
+      const answer = await resident.ask({ ask: 'sample', dropped: visit.dropped, kept: visit.kept }, 'samples');
       if (answer.answer === 'fault') throw new Error(`${kernel} on ${backend}: ${answer.reason}`);
       roundsNs.push(answer.samplesNs.reduce((sum, ns) => sum + ns, 0) / answer.samplesNs.length);
     }

@@ -14,7 +14,8 @@ import { scratchFolder } from '../src/measure/process-group.ts';
 import { medianAbsoluteDeviation, median } from '../src/statistics/order-statistics.ts';
 
 // What a worker of a pair costs before its first timed call: CPU time of all its threads from its start until it is prepared, in this checkout and, in
-// turns, in others. The first worker makes what the others read. On Linux: `npm run bench:start-up -- [--workers 20] [--variant dense.fused] [FOLDER …]`
+// turns, in others. The first worker makes what the others read. On Linux: `npm run bench:start-up -- [--workers 20] [--variant dense.fused] [--length 640]
+// [FOLDER …]`
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {

@@ -84,7 +84,7 @@ for mask in (None, ~padding):
     print(*(gap(tried(mask, placed('dense', kernel)), tried(mask, placed('dense', 'naive'), causal=True)) < 1e-5 for kernel in ('fused', 'tiled')))
 `);
     const refused =
-      'layers.0: nothing tells whether its single query is the last of its tokens, or sees keys on both sides, by which window.tiled chooses among them: set is_causal of this module to True or False';
+      'layers.0: nothing tells whether its single query is the last of its tokens, or sees keys on both sides, by which window.tiled chooses among them: leave this site out, choose dense or topk, or, in a module of your own, set its is_causal to True or False';
     assert.deepEqual(stdout.split('\n'), [refused, 'True', 'True True', refused, 'True', 'True True']);
   });
 

@@ -208,7 +208,7 @@ describe('migrations of PyTorch models', { skip }, () => {
     assert.equal(page.exitCode, 0, page.stderr);
     assert.match(
       readFileSync('page.md', 'utf8'),
-      /Migration of own[\s\S]*Attention by keys[\s\S]*image \(0–5\)[\s\S]*gradients of all parameters[\s\S]*low-rank updates[\s\S]*Scaling efficiency[\s\S]*rank 1[\s\S]*Every module, parameter and buffer is the original’s/,
+      /Migration of own[\s\S]*gradients of all parameters[\s\S]*Attention by keys[\s\S]*image \(0–5\)[\s\S]*low-rank updates[\s\S]*Scaling efficiency[\s\S]*rank 1[\s\S]*Every module, parameter and buffer is the original’s/,
     );
   });
 

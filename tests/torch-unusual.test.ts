@@ -27,7 +27,7 @@ def trained(model, table, objective, feeds, options={}):
     optimizer = {'learningRate': 1e-3, 'weightDecay': 0, 'warmUpSteps': 0, 'steps': 9, 'clip': 1}
     opened = types.SimpleNamespace(model=model.eval(), options=options, group=ranks.Alone())
     interface.install(model)
-    training = train.Training(opened, {'sites': table, 'state': None, 'seed': 1, 'rank': 4, 'optimizer': optimizer})
+    training = train.Training(opened, {'sites': table, 'items': [None], 'state': None, 'seed': 1, 'rank': 4, 'optimizer': optimizer})
     try:
         return training.step([feeds], objective)
     finally:

@@ -53,7 +53,7 @@ ${[noiseSection, ruleSection, targetSection, rivalSection].map((section) => sect
 - These figures come from a model. The last table shows what they depend on: a test on the samples of one launch is valid only if launches do not differ and samples are independent.
 - Other tools can launch more often or interleave (\`asv continuous --interleave-rounds\`, benchstat over several launches), and NVBench has a newer rule (nvbench-compare-robust). None of that was simulated, and all of it would help them.
 - On quiet and typical machines, asv never calls an equal program slower, and it samples for only a fraction of a second. It does not look for changes below its factor: a true 10 % is exactly at its threshold, which half of the medians exceed.
-- On quiet machines, criterion.rs, benchstat, compare.py and nvbench_compare find a true 5 % as reliably as attnswap, with two launches instead of six or eight.
+- On quiet machines, criterion.rs, benchstat, compare.py and nvbench_compare find a true 5 % as reliably as attnswap, with two launches instead of twelve.
 - Judging a cell as one of ${matrix} takes more blocks. On a calibrated host it also costs power if the floor is close to Δ/2: "found" falls and "open" rises.
 - Slowdowns below Δ/2 are not looked for: they pass. Between Δ/2 and Δ, both verdicts count as correct.
 - The model does not include warm-up, changes of clock speed during a block, calls that other work disturbs by the dozen, or processes that disturb each other by being resident at the same time.

@@ -1,5 +1,6 @@
 import { median } from '../statistics/order-statistics.ts';
 import type { Arm } from './arm.ts';
+import { visitsOf } from './pair-block.ts';
 import { pairProtocol } from './pair-messages.ts';
 import type { PairFault } from './pair-messages.ts';
 import { startResident } from './resident.ts';
@@ -15,13 +16,13 @@ export interface CallCost {
 export interface CallCostOptions {
   /** Rows of the output that are judged before anything is timed; none: 0. */
   readonly judgedRows: number;
-  /** What the samples together should take, nanoseconds: between 3 and 50 of them. */
+  /** What the samples together should take, nanoseconds: between 3 and 150 of them. */
   readonly samplingNs: number;
   readonly timeoutSeconds: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Starts a worker, warms it up for a tenth of a second, and samples. @throws the signal's reason once it is aborted */
+/** Starts a worker, warms it up (for a tenth of a second where code is compiled as it runs), and samples. @throws the signal's reason once it is aborted */
 export async function callCost(arm: Arm, { judgedRows, samplingNs, ...options }: CallCostOptions): Promise<CallCost | PairFault> {
   const resident = await startResident(arm, options);
   try {
@@ -29,8 +30,9 @@ export async function callCost(arm: Arm, { judgedRows, samplingNs, ...options }:
     if (prepared.answer === 'fault') return prepared;
     const warm = await resident.ask({ ask: 'warm', capNs: 0.1e9 }, 'warm');
     if (warm.answer === 'fault') return warm;
-    const kept = Math.min(50, Math.max(3, Math.ceil(samplingNs / (warm.callsPerSample * warm.callNs))));
-    const sampled = await resident.ask({ ask: 'sample', dropped: 1, kept }, 'samples');
+    const sampleNs = warm.callsPerSample * warm.callNs;
+    const kept = Math.min(150, Math.max(3, Math.ceil(samplingNs / sampleNs)));
+    const sampled = await resident.ask({ ask: 'sample', dropped: visitsOf(sampleNs).dropped, kept }, 'samples');
     if (sampled.answer === 'fault') return sampled;
     return { latencyNs: median(sampled.samplesNs), cpuNs: sampled.cpuNs ?? null, warnings: prepared.warnings };
   } finally {

@@ -135,9 +135,9 @@ async function prepare(pair: Pair, arms: { base: Arm; new: Arm }, name: 'base' |
 
 type Warmed = Extract<PairAnswer, { answer: 'warm' }>;
 
-async function warm(resident: Resident, name: 'base' | 'new', options: PairBlockOptions): Promise<Warmed> {
+async function warm(resident: Resident, name: 'base' | 'new', options: PairBlockOptions, capNs = 0.12e9): Promise<Warmed> {
   const callsPerSample = options.callsPerSample?.[name];
-  const answer = await resident.ask({ ask: 'warm', capNs: 0.12e9, ...(callsPerSample !== undefined && { callsPerSample }) }, 'warm');
+  const answer = await resident.ask({ ask: 'warm', capNs, ...(callsPerSample !== undefined && { callsPerSample }) }, 'warm');
   if (answer.answer === 'fault') throw new ArmFault(name, answer);
   return answer;
 }
@@ -152,7 +152,9 @@ async function alike(pair: Pair, warmed: { base: Warmed; new: Warmed }, options:
   const apart = Math.max(base.callNs, changed.callNs) > 2 * Math.min(base.callNs, changed.callNs);
   if (options.callsPerSample !== undefined || apart || base.callsPerSample === changed.callsPerSample) return warmed;
   const few = base.callsPerSample < calls ? 'base' : 'new';
-  return { ...warmed, [few]: await warm(pair[few], few, { ...options, callsPerSample: { base: calls, new: calls } }) };
+  // No more than told: who warms up last is faster.
+  await warm(pair[few], few, { ...options, callsPerSample: { base: calls, new: calls } }, 0);
+  return { ...warmed, [few]: { ...warmed[few], callsPerSample: calls } };
 }
 
 /** Each arm by its own calls: what is few of the quicker one's would take the other long. */

@@ -44,7 +44,14 @@ test('what a kernel says of its own time grows by the share, and does take so lo
   assert.equal(await kernel.timeCalls!(20), 30_000);
 });
 
+test('calls of this process say that they took longer by the share', async () => {
+  let calls = 0;
+  const kernel = await prepared({ run: async () => void calls++ }, 1e6);
+  assert.ok((await kernel.timeCalls!(3)) > 1e6);
+  assert.equal(calls, 3);
+});
+
 test('what is not there stays away: gradients, own times, a process', async () => {
-  const kernel = await prepared({ run: async () => undefined }, 0.1);
+  const kernel = await prepared({ run: async () => undefined }, 0.1, { purpose: 'cpu-time' });
   assert.deepEqual([kernel.timeCalls, kernel.pid, kernel.gradients], [undefined, undefined, undefined]);
 });

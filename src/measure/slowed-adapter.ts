@@ -1,6 +1,8 @@
 import type { Adapter, AdapterEntry, KernelRequest, PreparedKernel } from '../contract/adapter.ts';
 import { loadAdapter } from '../loading/adapter.ts';
+import { systemClock } from './clock.ts';
 import { cpuTimeNs } from './cpu-time.ts';
+import { timedBy } from './sample-loop.ts';
 
 /** The entry of an adapter whose calls are slower by a known share: real kernels, with a regression of known size. */
 export function slowedEntry(entry: AdapterEntry, share: number): AdapterEntry {
@@ -24,12 +26,16 @@ function slowedKernel(kernel: PreparedKernel, share: number, purpose: KernelRequ
   // Of a process that computes elsewhere, what is spun here is no part of its CPU time.
   const wallNs = () => Number(process.hrtime.bigint());
   const nowNs = purpose === 'cpu-time' && pid === undefined ? () => cpuTimeNs()! : wallNs;
+  const ownCalls = timedBy(systemClock(), () => kernel.run());
   return {
     async run() {
       const start = nowNs();
       await kernel.run();
       spin(share * (nowNs() - start), nowNs);
     },
+    // A spin behind a call makes the next one in this process quicker, so that single calls would show only a part of the share.
+    ...(kernel.timeCalls === undefined &&
+      purpose !== 'cpu-time' && { timeCalls: async (calls: number) => (1 + share) * (await ownCalls(calls)) }),
     // A kernel that times itself does so elsewhere: what is spun here is added to what it says.
     ...(kernel.timeCalls && {
       async timeCalls(calls: number) {

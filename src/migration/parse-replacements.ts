@@ -24,9 +24,13 @@ export function replacementsAnywhere(texts: readonly string[], sites: readonly S
   const fitting = (variant: string, parameters: Parameters): readonly number[] => {
     const found = needsPositions(variant, parameters) ? swappable.filter(({ crossAttention }) => crossAttention !== true) : swappable;
     if (found.length > 0 || swappable.length === 0) return found.map(({ site }) => site);
-    throw new AttnswapError('UNSUPPORTED', `${variant} selects keys by position, but all sites are cross-attention between two sequences`, {
-      hint: 'choose dense or topk',
-    });
+    throw new AttnswapError(
+      'UNSUPPORTED',
+      `${variant} selects keys by position, but all sites are cross-attention: their queries are not at the positions of the keys`,
+      {
+        hint: 'choose dense or topk',
+      },
+    );
   };
   return replacementsFor(texts, fitting, adapter);
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The variable that names the folder in which a command's workers keep what they hand on. */
@@ -18,10 +18,13 @@ export async function madeOnce<Value>(request: object, make: () => Value | Promi
   if (kept !== undefined) return kept as Value;
   const value = await make();
   const own = `${path}.${process.pid}`;
-  unlessFailing(() => {
+  const written = unlessFailing(() => {
     writeKept(own, value);
     renameSync(own, path);
+    return true;
   });
+  // Half a file would keep a full disk full.
+  if (written !== true) unlessFailing(() => rmSync(own, { force: true }));
   return value;
 }
 

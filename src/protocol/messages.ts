@@ -30,7 +30,7 @@ const kernelSchema = z.object({
   /** Backends without the kernel, with reasons. */
   lacking: z.record(name, words).optional(),
   /** Whether it adds a `bias` to its logits. */
-  takesBias: z.literal(true).exactOptional(),
+  takesBias: z.boolean().exactOptional(),
   /** `all`: every q·k product is computed, masked ones too; `cost`: those of the variant's cost model alone. */
   scored: z.enum(['all', 'cost']),
 });

@@ -126,7 +126,7 @@ function describe({ variant, kernel, summary, takesBias, lacking, scored }: Hell
     variant,
     kernel,
     summary,
-    ...(takesBias !== undefined && { takesBias }),
+    ...(takesBias === true && { takesBias }),
     ...(lacking !== undefined && { lacking }),
     scoredPairs: (parameters, shape) => (scored === 'all' ? all(shape) : cost(parameters, shape).scoredPairs),
   };

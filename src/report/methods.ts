@@ -16,7 +16,7 @@ const definitions = {
   growth:
     'The power of n that a figure grows with: the Theil–Sen slope of the logarithms over all lengths measured, given from three lengths on. The range in parentheses is a 95 % interval from five lengths on, and the spread of all pairwise slopes below that.',
   effect:
-    'The relative change, new / base − 1, measured in blocks. Each block is a fresh pair of processes that alternate in random ABBA or BAAB order. A block contributes the difference between the arms’ median log-durations, after each round’s pace, the mean of the two arms’ medians in it, is subtracted; the interval is a Student t interval over blocks. On Linux, blocks of wall times do not count if other work kept a quarter of the processors busy. New figures shown beside a base are the base times this change.',
+    'The relative change, new / base − 1, measured in blocks. Each block is a fresh pair of processes that alternate in random ABBA or BAAB order. A block contributes the difference between the arms’ median log-durations, after each round’s pace, the mean of the two arms’ medians in it, is subtracted (of CPU time, the 15 % quantiles instead of the medians); the interval is a Student t interval over blocks. On Linux, blocks of wall times do not count if other work kept a quarter of the processors busy. New figures shown beside a base are the base times this change.',
   outcomes:
     'pass: the change is shown to be smaller than the margin. regression: the change for the worse is shown to exceed half the margin, and the noise floor of this host. improvement: the same for a change for the better. inconclusive: none of these could be shown. The chance that any unchanged comparison of a report is called a regression is 5 % in total.',
   floor:

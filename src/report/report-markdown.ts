@@ -19,7 +19,7 @@ export function reportMarkdown(report: Report): string {
     ...sections.flatMap((section) => [
       `## ${text(section.title)}`,
       text(section.lead ?? ''),
-      ...section.parts.flatMap((part) => partMarkdown(part, section.parts.length > 1)),
+      ...section.parts.flatMap((part) => partMarkdown(part, section.parts.filter(hasRows).length > 1)),
     ]),
   ];
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
@@ -34,7 +34,9 @@ function tilesTable(tiles: readonly Tile[]): Table {
   };
 }
 
-/** A table that is all there is in a section needs no title of its own. */
+const hasRows = ({ kind }: Part): boolean => kind === 'table' || kind === 'chart';
+
+/** The only table of a section needs no title of its own. */
 function partMarkdown(part: Part, isOneOfSeveral: boolean): string[] {
   const text = (given: string) => escapeMarkdown(given, 4000);
   switch (part.kind) {

@@ -76,11 +76,12 @@ export function parameterObject<Given extends Fields>(
   return {
     defaults: Object.fromEntries(Object.entries(fields).map(([name, { fallback }]) => [name, fallback])),
     read(given) {
+      if (typeof given !== 'object' || given === null) return { refusal: 'expected an object of parameters' };
       const unknown = Object.keys(given).filter((name) => !Object.hasOwn(fields, name));
       if (unknown.length > 0) return { refusal: `unknown parameter ${unknown.map((name) => `"${name}"`).join(', ')}; expected ${known}` };
       const read: Record<string, Value> = {};
       for (const [name, { fallback, optional: mayLack, expected, accepts }] of Object.entries(fields)) {
-        const value = given[name] ?? fallback;
+        const value = given[name] === undefined ? fallback : given[name];
         if (value === undefined && mayLack === true) continue;
         if (!accepts(value)) return { refusal: `${name} is ${JSON.stringify(value) ?? 'missing'}, expected ${expected}` };
         read[name] = value;

@@ -31,14 +31,19 @@ export function comeApart(index: GraphIndex, { query, key }: Pick<Candidate, 'qu
  * Whether queries are fewer or more than the keys although both are computed from the same inputs, and no past explains it: one of them is pooled,
  * projected to another length, or holds the heads as well, or two sequences have met before.
  */
-export function isResampled(index: GraphIndex, { candidate, runs, names }: Pick<Probed, 'candidate' | 'runs' | 'names'>): boolean {
+export function isResampled(
+  index: GraphIndex,
+  { candidate, projected, runs, names }: Pick<Probed, 'candidate' | 'projected' | 'runs' | 'names'>,
+): boolean {
   const differs = runs.some(({ at, seen }) => {
     const [queries = 0, keys = 0] = [names.query, names.key].map((name) => seen.tensor(name)?.dims[2]);
     return ![0, at.past].includes(keys - queries);
   });
   if (!differs) return false;
   const queries = inputsBehind(index, candidate.query.tensor);
-  return [...inputsBehind(index, candidate.key.tensor)].every((name) => queries.has(name));
+  // A past that an operator joins inside comes by inputs of its own.
+  const keys = new Set([candidate.key.tensor, ...projected.flatMap(({ input }) => input)]);
+  return [...keys].every((tensor) => [...inputsBehind(index, tensor)].every((name) => queries.has(name)));
 }
 
 /** A model's inputs and how they are sized. */

@@ -1,17 +1,24 @@
 import { AttnswapError } from '../../contract/errors.ts';
 
+/** Milliseconds after which items that fail together are not tried apart any more. */
+const mostMs = 120_000;
+
 /**
  * Which of some items make work on all of them fail, each with its error. What fails is halved and tried again, so that one such item among many
  * costs few tries.
  * @throws what is no fault of an item's: see {@link asFault}
  */
-export async function failing<Item>(items: readonly Item[], work: (items: readonly Item[]) => Promise<unknown>): Promise<Map<Item, Error>> {
+export async function failing<Item>(
+  items: readonly Item[],
+  work: (items: readonly Item[]) => Promise<unknown>,
+  until = performance.now() + mostMs,
+): Promise<Map<Item, Error>> {
   const fault = await work(items).then(() => undefined, asFault);
-  const [first] = items;
-  if (fault === undefined || first === undefined) return new Map();
-  if (items.length === 1) return new Map([[first, fault]]);
+  if (fault === undefined || items.length === 0) return new Map();
+  // Without time to tell them apart, all of them fail.
+  if (items.length === 1 || performance.now() > until) return new Map(items.map((item) => [item, fault]));
   const middle = items.length >> 1;
-  const halves = [await failing(items.slice(0, middle), work), await failing(items.slice(middle), work)];
+  const halves = [await failing(items.slice(0, middle), work, until), await failing(items.slice(middle), work, until)];
   return new Map(halves.flatMap((half) => [...half]));
 }
 

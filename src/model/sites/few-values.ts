@@ -70,12 +70,13 @@ export class FewValues {
     if (opType.startsWith('Scatter') && attributeOf(node, 'reduction') === undefined)
       return this.#union(this.#of(input[0]!), this.#of(input[2]!));
     if (movers.has(opType) || selectors.has(opType) || reducing.has(opType)) return this.#of(input[0]!);
+    const combine = ofTwo[opType];
+    if (ofAny[opType] === undefined && ofOne[opType] === undefined && combine === undefined) return undefined;
     const [first, ...others] = input.slice(ofAny[opType] ?? 0).map((name) => this.#of(name));
     if (ofAny[opType] !== undefined) return others.reduce((all, values) => this.#union(all, values), first);
     if (ofOne[opType] !== undefined) return first?.map(ofOne[opType]);
-    const combine = ofTwo[opType];
     if (combine === undefined) return undefined;
-    return others.reduce((all, values) => values && all?.flatMap((one) => values.map((other) => combine(one, other))), first);
+    return others.reduce((all, values) => values && fewOf(all?.flatMap((one) => values.map((other) => combine(one, other)))), first);
   }
 
   #union(one: readonly number[] | undefined, other: readonly number[] | undefined): readonly number[] | undefined {

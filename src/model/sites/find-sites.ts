@@ -14,7 +14,7 @@ import type { Match, UnknownPattern } from './match-softmax.ts';
 import type { OnnxFile } from '../file/onnx-file.ts';
 import { overlookedAttention } from './overlooked.ts';
 import type { ModelRunner } from '../file/open-proto.ts';
-import { isRefused } from './failing.ts';
+import { isRefused, saidBy } from './failing.ts';
 import type { Probed, Probing, ProbeSubject } from './probe-candidates.ts';
 import type { RealInputs } from './probe.ts';
 import type { LongProof } from './judge-long.ts';
@@ -123,7 +123,7 @@ async function searchBranch(searching: Searching, scope: Scope, start: number): 
     const graph = searching.proto.graph!;
     const body = bodyName(graph, scope.body!);
     const index = new GraphIndex(bodyGraph(graph, scope.body!), new GraphIndex(graph));
-    const { sites, unknown } = reachless(index, { body, reason: `it is inside the ${body}, and ${error.message}` });
+    const { sites, unknown } = reachless(index, { body, reason: `it is inside the ${body}, and ${saidBy(error)}` });
     return { body: scope.body, read: sites.map((site, place) => ({ site: { ...site, site: start + place } })), unknown };
   }
 }
@@ -181,8 +181,9 @@ function anchorOf(match: NonNullable<Match>): NodeProto {
 /** Whether queries do not stand, one by one, for the last of a site's keys. What is causal, or a window, says that they do. */
 function crosses(index: GraphIndex, site: Site, probed: Probed, sizing: Parameters<typeof areTied>[2]): boolean {
   const { candidate, views } = probed;
-  if (site.selfAttention === false) return attendsAcross(index, candidate) || isResampled(index, probed);
-  if (views === undefined || site.selfAttention === null || site.causal === true || site.mask === 'window') return false;
+  const isOrdered = site.causal === true || site.mask === 'window';
+  if (site.selfAttention === false) return attendsAcross(index, candidate) || (!isOrdered && isResampled(index, probed));
+  if (views === undefined || site.selfAttention === null || isOrdered) return false;
   return attendsAcross(index, candidate) && (comeApart(index, candidate) || areTied(index, views, sizing));
 }
 

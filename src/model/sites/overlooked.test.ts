@@ -51,7 +51,7 @@ test('weights that are no softmax of the logits are told, and parts of a softmax
   };
   const powers = [node('Exp', ['logits'], ['powers']), node('ReduceSum', ['powers'], ['sum'])];
   const [beside] = weigh([...powers, node('Add', ['sum', 'one'], ['more']), node('Div', ['powers', 'more'], ['weights'])]);
-  assert.match(beside!, /exponentials of the logits, divided by something else than their sum, not a softmax/);
+  assert.match(beside!, /exponentials that are not divided by their sum, not a softmax/);
   assert.match(weigh([node('LogSoftmax', ['logits'], ['logs']), node('Exp', ['logs'], ['weights'])])[0]!, /exponentials/);
   assert.match(weigh([node('Relu', ['logits'], ['weights'])])[0]!, /the positive logits/);
   const plain = weigh([...powers, node('Div', ['powers', 'sum'], ['weights'])]);

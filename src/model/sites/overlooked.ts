@@ -23,7 +23,7 @@ const otherSoftmaxes = new Set(['QLinearSoftmax', 'BiasSoftmax']);
 /** What weighs values in other ways than a softmax, in words. */
 const otherWeights: Readonly<Record<string, string>> = {
   Sigmoid: 'a sigmoid of the logits',
-  Exp: 'exponentials of the logits, divided by something else than their sum',
+  Exp: 'exponentials that are not divided by their sum',
   Relu: 'the positive logits',
 };
 /** Nodes that are looked at from one anchor. */
@@ -76,6 +76,7 @@ function reasonOf(index: GraphIndex, anchor: NodeProto, logits: Found, values: F
   if (other !== undefined) return `its weights are ${other}, not a softmax`;
   const integer = [logits.product, values.product].find(({ opType }) => integerProducts.has(opType));
   if (integer !== undefined) return `its products are computed in integers (${integer.opType} ${nodeName(integer)})`;
+  if (otherSoftmaxes.has(anchor.opType)) return `its softmax is ONNX Runtime's ${anchor.opType}, which is not read`;
   if (index.isConstant(logits.product.input[0]!)) return 'its queries are parameters of the model and depend on no input';
   const blocker = logits.blocker ?? values.blocker;
   if (blocker?.opType === 'Concat') return `${nodeName(blocker)} appends extra logits, as attention sinks do`;

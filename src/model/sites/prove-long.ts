@@ -20,6 +20,7 @@ import { batchOf, guessSizes, named } from './probe-inputs.ts';
 import type { SwappableSite } from './site.ts';
 import { sizesAlone } from './sizes-alone.ts';
 import { skeletonOf } from './skeleton.ts';
+import { storedIntegers } from './stored-numbers.ts';
 import { walkBack } from './value-reach.ts';
 import { watchModel } from './watch.ts';
 
@@ -117,7 +118,7 @@ export async function proveLong(
     for (const [number, each] of numbered) {
       const known = proofs.get(number)!;
       const rowsRead = { read: whole.get(each) ?? 0, longest: known.length ?? 0, far: far.get(each), length, rows: rows.get(each)! };
-      const problem = known.problem ?? unreadRows(each, rowsRead) ?? unreachedNumber(each, known);
+      const problem = known.problem ?? unreadRows(each, rowsRead) ?? unreachedNumber(index, each, known);
       if (problem !== undefined) proofs.set(number, { ...known, problem });
       if (beyond !== undefined && readsMask(each))
         proofs.set(number, {
@@ -212,10 +213,20 @@ function unreadRows(
 }
 
 /** A whole number beyond all runs with which a mask may begin to change. Ids are compared with such numbers, too. */
-function unreachedNumber(each: LongSubject, known: LongProof): string | undefined {
+function unreachedNumber(index: GraphIndex, each: LongSubject, known: LongProof): string | undefined {
   const { reach, domains } = each.probed;
-  if (!mayReachFar(each, known) || [...reach.inputs].some((name) => domains[name]?.kind === 'ids')) return undefined;
-  const number = each.from.integers.map(Math.abs).find((count) => count > farthestKeys && count < mostCounted);
+  if (!mayReachFar(each, known)) return undefined;
+  const isIds = (name: string) => domains[name]?.kind === 'ids';
+  const beyond = (counts: readonly number[]) => counts.map(Math.abs).find((count) => count > farthestKeys && count < mostCounted);
+  const storedIn = ({ input }: NodeProto) =>
+    input.flatMap((name) => {
+      const stored = index.constant(name);
+      return stored === undefined ? [] : storedIntegers(stored);
+    });
+  const apart = [...each.from.nodes].filter(
+    (node) => beyond(storedIn(node)) !== undefined && ![...walkBack(index, node.input).inputs].some(isIds),
+  );
+  const number = beyond([...reach.inputs].some(isIds) ? apart.flatMap(storedIn) : each.from.integers);
   return number === undefined ? undefined : `its mask is computed with ${number}, and runs reach ${farthestKeys} tokens only`;
 }
 

@@ -12,8 +12,8 @@ const manyNumbers = 256;
 export function replaceableDefaults({ irVersion, graph }: ModelProto): ReadonlySet<string> {
   const inputs = new Set(graph!.input.map(({ name }) => name));
   const listed = graph!.initializer.filter(({ name }) => inputs.has(name));
-  const inNodes = graph!.node.some((node) => node.opType === 'Constant' && isWeight(attributeOf(node, 'value')?.t));
-  const listsAll = listed.length === graph!.initializer.length && listed.some(isWeight) && !inNodes;
+  const inNodes = graph!.node.filter((node) => node.opType === 'Constant' && isWeight(attributeOf(node, 'value')?.t));
+  const listsAll = listed.length === graph!.initializer.length && listed.filter(isWeight).length > inNodes.length;
   return new Set(irVersion < 4n || listsAll ? [] : listed.map(({ name }) => name));
 }
 

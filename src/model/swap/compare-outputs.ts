@@ -73,16 +73,15 @@ export async function compareOutputs(
   const notRun: Array<OutputComparison['notRun'][number]> = [];
   const varied = new Set<string>();
   const inScopes = sites.scopes.map((scope) => ({ scope, inside: replaced.filter(({ plan }) => plan.body === scope.body) }));
-  await usingModel(openProto(withSeeds(swapped), file, runner), async (changed) => {
-    for (const { scope, inside } of inScopes.filter((each) => each.inside.length > 0)) {
-      const compared = await usingModel(openOriginal(sites, scope, inside, file, runner), (original) =>
-        compareScope(original, changed, { scope, inside, given }),
-      );
-      runs.push(...compared.runs);
-      notRun.push(...compared.notRun);
-      for (const name of Object.keys(scope.probe.domains)) varied.add(name);
-    }
-  });
+  for (const { scope, inside } of inScopes.filter((each) => each.inside.length > 0)) {
+    // Both are opened anew for each scope: what they draw depends on the calls before.
+    const compared = await usingModel(openProto(withSeeds(swapped), file, runner), (changed) =>
+      usingModel(openOriginal(sites, scope, inside, file, runner), (original) => compareScope(original, changed, { scope, inside, given })),
+    );
+    runs.push(...compared.runs);
+    notRun.push(...compared.notRun);
+    for (const name of Object.keys(scope.probe.domains)) varied.add(name);
+  }
   return { runs, notRun, varied: [...varied], largest: Math.max(0, ...runs.map(({ relative }) => relative ?? 0)) };
 }
 
@@ -176,15 +175,16 @@ async function compareScope(
   for (const at of distinctCases(original.inputs, scope.probe, given).filter(({ style }) => !rests || style === 'plain')) {
     const feeds = probeInputs(original.inputs, at, given);
     const ran = await original.run(feeds).catch((error: unknown) => error as Error);
-    if (ran instanceof Error) {
-      notRun.push({ batch: at.batch, length: at.length, reason: ran.message });
-      continue;
-    }
-    takesOther ||= !ran.isTaken;
-    if (!ran.isTaken) continue;
-    const bound = changed.bind(feeds);
-    await bound.run();
-    runs.push(compareRun(at, { expected: ran.outputs, actual: bound.outputs() }, ran.blind));
+    const change = async () => {
+      const bound = changed.bind(feeds);
+      await bound.run();
+      return bound.outputs();
+    };
+    if (ran instanceof Error) notRun.push({ batch: at.batch, length: at.length, reason: ran.message });
+    else takesOther ||= !ran.isTaken;
+    // Both have then drawn equally many random numbers.
+    if (ran instanceof Error || !ran.isTaken) await change().catch(() => undefined);
+    else runs.push(compareRun(at, { expected: ran.outputs, actual: await change() }, ran.blind));
   }
   if (runs.length === 0 && takesOther)
     throw new AttnswapError(

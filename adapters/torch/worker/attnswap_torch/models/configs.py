@@ -22,6 +22,17 @@ class Asked(str):
     # Dictionaries find nothing but the name.
     __hash__ = str.__hash__
 
+    def __reduce__(self):
+        return restored, (str(self), self.asked)
+
+
+def restored(value, asked):
+    """What was copied or saved with a model: in a process that has led none yet, nothing is registered under the name before."""
+    from .interface import register
+
+    register()
+    return Asked(value, asked)
+
 
 def asked_of(config):
     """The attention that a config of transformers asked for."""

@@ -33,16 +33,21 @@ def install(model):
     return original
 
 
-def prepare(model):
-    """Registers this module's attention with transformers. The names of the attention that the model's parts ask for. Raises Unsupported."""
-    parts = pretrained(model)
-    if not parts:
-        return 'sdpa'
+def register():
+    """Makes this module's attention known to transformers."""
     from transformers.masking_utils import AttentionMaskInterface
     from transformers.modeling_utils import AttentionInterface
 
     AttentionInterface.register(name, attention)
     AttentionMaskInterface.register(name, mask)
+
+
+def prepare(model):
+    """Registers this module's attention with transformers. The names of the attention that the model's parts ask for. Raises Unsupported."""
+    parts = pretrained(model)
+    if not parts:
+        return 'sdpa'
+    register()
     names = sorted({str(asked_of(part.config)) for part in parts})
     if not set(names) <= set(served):
         raise Unsupported(f'{type(model).__name__} asks for the attention {" and ".join(names)}, expected {" or ".join(served)} in all its parts')

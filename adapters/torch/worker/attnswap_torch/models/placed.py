@@ -54,6 +54,10 @@ class Placed:
         self.causal = given.get('causal')
         self.shape = self.kernel = None
 
+    def __getstate__(self):
+        # What was built for a call holds functions, which cannot be saved: a copy builds its own.
+        return {**self.__dict__, 'shape': None, 'kernel': None}
+
     def attend(self, query, key, value, scale, padding, causal, window=None, bias=None):
         """
         o [batch, heads, queries, valueDim] of query [batch, heads, queries, keyDim], key [batch, kvHeads, keys, keyDim], value [batch, kvHeads, keys,
@@ -62,7 +66,7 @@ class Placed:
         self.check(window, bias)
         if causal is None and bias is None and key.shape[2] > 1 and self.name not in indifferent:
             told = 'nothing tells whether its single query is the last of its tokens, or sees keys on both sides'
-            raise Unsupported(f'{self.path}: {told}, by which {self.name} chooses among them: set is_causal of this module to True or False')
+            raise Unsupported(f'{self.path}: {told}, by which {self.name} chooses among them: leave this site out, choose dense or topk, or, in a module of your own, set its is_causal to True or False')
         self.check_widths(query.shape[-1], value.shape[-1])
         wide = max(query.shape[-1], value.shape[-1])
         narrow = value.shape[-1]

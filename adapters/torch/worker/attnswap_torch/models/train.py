@@ -222,7 +222,7 @@ def apart(given, wanted, keep):
 
 def divergence(given, wanted, keep):
     """Mean Kullback–Leibler divergence of the softmax over the last axis, nats; of tokens, without padding."""
-    weight = kept(keep, given)
     given, wanted = given.float().log_softmax(-1), wanted.float().log_softmax(-1)
+    weight = kept(keep, given)
     found = (wanted.exp() * (wanted - given)).sum(-1)
     return found.mean() if weight is None else (found * weight).sum() / weight.sum().clamp_min(1)
