@@ -15,7 +15,7 @@ export interface LookPlan {
   readonly seeksGain?: boolean;
   /**
    * Looks at `n` blocks, fewer than this, but for the last, call a change a regression only where it exceeds Δ/2 · waryBefore / n, as a few blocks may
-   * agree by chance: 1.5 Δ at 3 blocks, where it is 9. Of equal arms whose blocks have a standard deviation of Δ, that calls a fifth as many slower.
+   * agree by chance: 1.5 Δ at 3 blocks, where it is 9.
    */
   readonly waryBefore?: number;
 }

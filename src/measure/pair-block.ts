@@ -209,7 +209,7 @@ async function visit(pair: Pair, name: 'base' | 'new', { dropped, kept }: Pick<V
 
 /**
  * Which quantile of the samples stands for an arm. Other work only ever adds to a call's CPU time: a thread that waits for one that lost its processor
- * spins, and caches have to be filled again. Beside two busy loops on two cores, that nearly doubles it in a third of the calls.
+ * spins, and caches have to be filled again.
  */
 const quantileOf: Readonly<Record<ComparedFigure, number>> = { latency: 0.5, 'cpu-time': 0.15 };
 
